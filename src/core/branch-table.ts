@@ -1,0 +1,23 @@
+/** Every state's row: what each event does there. */
+import * as after from './branch-after-vote.ts';
+import type { Row } from './branch-effects.ts';
+import type { LocalStateName } from './branch-types.ts';
+import * as before from './branch-unprepared.ts';
+import * as voting from './branch-voting.ts';
+
+export const branchTable: { readonly [State in LocalStateName]: Row<State> } = {
+  unknown: before.unknown,
+  starting: before.starting,
+  working: before.working,
+  orphaned: before.orphaned,
+  preparing: voting.preparing,
+  voting: voting.voting,
+  prepared: after.prepared,
+  readonly: after.readonly,
+  committing: after.committing,
+  'recording-commit': after.recordingCommit,
+  committed: after.committed,
+  'rolling-back': after.rollingBack,
+  'recording-abort': after.recordingAbort,
+  gone: after.gone,
+};

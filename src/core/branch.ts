@@ -1,0 +1,124 @@
+/**
+ * One branch at its participant.
+ *
+ *                 self-enlisted                 the vote is written     commit, by command or answer
+ *    unknown --> starting --> working ----+    (I7 is checked there)   +--> committing --> recording-commit --> committed
+ *       |           |                     v            |               |       ^  | throws                          |
+ *       +-----------+-------------> preparing --> voting --> prepared -+       +--+ again, later               forget
+ *                                         |            |    (in doubt) |                                           |
+ *                                         |            +--> readonly --|---- forget ------------------------------>+
+ *                                         |            |               |                                           v
+ *                                         +------------+---------------+--> rolling-back --> recording-abort --> gone
+ *                                           abort, rollback, time-out,         ^  | throws    (the tombstone      ^
+ *                                           refused by the journal             +--+ again      is written)        |
+ *
+ *    unknown -- rollback --> recording-abort        the journal's entry on start:
+ *    orphaned -- answer abort, rollback --> rolling-back    started -> rolling-back (shared: orphaned), the others as named
+ *
+ * `starting` writes `started`, for an application that cannot list what it holds, and wherever
+ * processes share a resource: a branch then belongs to the one whose `started` was written, and
+ * nobody else aborts it without a decision.
+ *
+ * Rules that the table keeps, with the scenarios that forced them:
+ *
+ * - Rollback while the application prepares: its signal fires, its end is awaited, then it is rolled
+ *   back, then the tombstone is written, then comes the acknowledgement. A `commit` that it returns
+ *   late is no vote: the abort is decided. Calling rollback beside a running prepare would let the
+ *   prepare take locks after the rollback had looked for them.
+ * - Rollback while the vote is being written: whichever the journal takes first, the branch ends in
+ *   a tombstone and is acknowledged, and the vote is not sent.
+ * - Commit before the vote is known to be durable: no correct leader can have decided it, for the
+ *   vote is sent afterwards. `UNKNOWN_BRANCH`, an alarm, and the branch goes on.
+ * - Prepare while prepare runs, or while the vote is written: one vote, to the connection that
+ *   carried the latest prepare, as only there it counts; where that one closed, to nobody: the
+ *   leader asks again on its next connection and is answered from `prepared`.
+ * - A prepare of an older epoch than is known gets the vote `abort`. Silence would be as safe, but
+ *   would hold the zombie's client until a time-out; the vote promises nothing that a later leader
+ *   could need, and a zombie cannot commit past the fence whatever it is told.
+ * - A repeated prepare of a branch that voted is answered with that vote.
+ * - Rollback by a leader older than the transaction is refused (8.2), commit likewise: a leader
+ *   cannot judge its successor's transactions.
+ * - An answer to a query ends doubt and nothing else (8.5): a branch still preparing or writing its
+ *   vote ignores `abort` - its vote meets a decision that answers it - and one that is done with
+ *   the opposite raises an alarm and undoes nothing.
+ * - Commit and rollback of the application are called again until they succeed. Each command is
+ *   answered once meanwhile with `ok: false`, and everyone who asked hears of the success.
+ */
+import { acknowledge, alarm, type Handler, type Next } from './branch-effects.ts';
+import { branchTable } from './branch-table.ts';
+import type {
+  BranchContext,
+  BranchIdentity,
+  BranchStep,
+  LocalEffect,
+  LocalEvent,
+  LocalEventName,
+  LocalState,
+  LocalStateName,
+} from './branch-types.ts';
+import { epochOf } from './txid.ts';
+
+export type * from './branch-types.ts';
+export { branchEventNames, branchStateNames, settledStateNames } from './branch-types.ts';
+
+export function unknownBranch(identity: BranchIdentity): LocalState {
+  return { txid: identity.txid, branch: identity.branch, name: 'unknown' };
+}
+
+/** Pure: the same state, event and context give the same step. Effects are carried out in order. */
+export function stepBranch(
+  state: LocalState,
+  event: LocalEvent,
+  context: BranchContext,
+): BranchStep {
+  const first = stepOne(state, event, context);
+  if (first.again === undefined) return first;
+  const effects: LocalEffect[] = [...first.effects];
+  const queue: LocalEvent[] = [...first.again];
+  let current = first.state;
+  for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+    const next = stepOne(current, one, context);
+    current = next.state;
+    effects.push(...next.effects);
+    queue.push(...(next.again ?? []));
+  }
+  return { state: current, effects };
+}
+
+function stepOne(state: LocalState, event: LocalEvent, context: BranchContext): Next {
+  if ((event.type === 'commit' || event.type === 'rollback') && event.epoch < epochOf(state.txid)) {
+    return refuseOlderLeader(state, event);
+  }
+  // The table's type ties each cell to its state and event; indexing by two unions loses that.
+  const row = branchTable[state.name] as Record<LocalEventName, unknown>;
+  const handler = row[event.type] as Handler<LocalStateName, LocalEventName>;
+  const next = handler(state as never, event as never, context);
+  return event.type === 'commit' && event.epoch < context.knownEpoch ? withoutNoise(next) : next;
+}
+
+/**
+ * A leader that was paused sends its commit again after its successor had the branch acknowledged and forgotten. It is
+ * refused like any commit of what is not here, but it is no alarm: were something wrong, the successor's own
+ * commit would raise it.
+ */
+function withoutNoise(next: Next): Next {
+  const noise = (effect: LocalEffect): boolean =>
+    effect.kind === 'alarm' &&
+    (effect.alarm === 'commit-after-rollback' || effect.alarm === 'commit-of-unknown');
+  return { ...next, effects: next.effects.filter((effect) => !noise(effect)) };
+}
+
+function refuseOlderLeader(
+  state: LocalState,
+  event: Extract<LocalEvent, { type: 'commit' | 'rollback' }>,
+): Next {
+  const message = `A leader older than the transaction sent ${event.type}. Nothing was done.`;
+  const decision = event.type === 'commit' ? 'commit' : 'abort';
+  return {
+    state,
+    effects: [
+      ...acknowledge(state, [event.connection], decision, { code: 'NOT_LEADER', message }),
+      alarm('older-leader', message),
+    ],
+  };
+}

@@ -1,0 +1,359 @@
+/**
+ * Every option of a coordinator node and of a participant that bears on the protocol: meaning, unit (last in the
+ * name), default, bounds, and what 0 does. The CLI's flags, the SDKs' options and the table in the
+ * docs derive from here.
+ */
+
+export interface OptionEntry {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly meaning: string;
+  /** What 0 does; null where 0 is out of bounds or nothing special. */
+  readonly zero: string | null;
+}
+
+const minute = 60_000;
+
+export const coordinatorOptionNames = [
+  'transactionTimeoutMs',
+  'transactionTimeoutMsMax',
+  'prepareTimeoutMs',
+  'participantWaitMs',
+  'ackTimeoutMs',
+  'retryDelayMs',
+  'retryDelayMsMax',
+  'attentionAfter',
+  'requestsMax',
+  'transactionsMax',
+  'recentMax',
+  'retentionMs',
+  'finishedMax',
+  'tickMs',
+  'branchesMax',
+  'recordBytesMax',
+  'frameBytesMax',
+  'depthMax',
+  'connectionsMax',
+  'connectionsPerAddressMax',
+  'handshakeTimeoutMs',
+  'heartbeatMs',
+  'pingAgeMsMax',
+  'bufferedBytesMax',
+  'drainMs',
+] as const;
+export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
+export type CoordinatorOptions = Readonly<Record<CoordinatorOptionName, number>>;
+
+export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, OptionEntry>> = {
+  transactionTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'A transaction that names no time-out is aborted when it is not decided within this.',
+    zero: null,
+  },
+  transactionTimeoutMsMax: {
+    default: 5 * minute,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest time-out a transaction may name; a longer one is cut to it.',
+    zero: null,
+  },
+  prepareTimeoutMs: {
+    default: 5_000,
+    min: 0,
+    max: 60 * minute,
+    meaning: 'How long one branch may take to vote, from its prepare or its last `working`.',
+    zero: 'No limit but the transaction time-out.',
+  },
+  participantWaitMs: {
+    default: 2_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long a prepare waits for a participant that has no connection, before the transaction aborts.',
+    zero: 'Abort at once.',
+  },
+  ackTimeoutMs: {
+    default: 2_000,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'How long one attempt at a commit or rollback waits for its acknowledgement before it is sent again.',
+    zero: null,
+  },
+  retryDelayMs: {
+    default: 100,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'The first pause before a commit or rollback is sent again; it doubles with each attempt, with jitter.',
+    zero: null,
+  },
+  retryDelayMsMax: {
+    default: 30_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest pause between two attempts.',
+    zero: null,
+  },
+  attentionAfter: {
+    default: 10,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Unacknowledged attempts at one branch after which its transaction is flagged `attention`. Retries go on.',
+    zero: 'Never flag.',
+  },
+  requestsMax: {
+    default: 1_000_000,
+    min: 1,
+    max: 100_000_000,
+    meaning: 'Request ids remembered at once; past it, new requests with an id get BUSY.',
+    zero: null,
+  },
+  transactionsMax: {
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    meaning: 'Transactions in memory at once; past it, new ones get BUSY.',
+    zero: null,
+  },
+  recentMax: {
+    default: 10_000,
+    min: 0,
+    max: 10_000_000,
+    meaning: 'Ended transactions remembered for status, lists and repeated requests.',
+    zero: 'Remember none.',
+  },
+  retentionMs: {
+    default: 10 * minute,
+    min: 1 * minute,
+    max: 7 * 24 * 60 * minute,
+    meaning:
+      'How long the log keeps the record of a finished transaction; never less than the request window and a minute.',
+    zero: null,
+  },
+  finishedMax: {
+    default: 200_000,
+    min: 1,
+    max: 100_000_000,
+    meaning:
+      'Finished records above which they are collected before `retentionMs`, but never before the request window and a minute.',
+    zero: null,
+  },
+  tickMs: {
+    default: 10_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How often the leader raises the tick, by which the age of records is counted.',
+    zero: null,
+  },
+  branchesMax: {
+    default: 128,
+    min: 1,
+    max: 1_024,
+    meaning: 'Branches of one transaction.',
+    zero: null,
+  },
+  recordBytesMax: {
+    default: 16_384,
+    min: 1_024,
+    max: 65_536,
+    meaning: 'Bytes of one decision record, checked before the first prepare.',
+    zero: null,
+  },
+  frameBytesMax: {
+    default: 1_048_576,
+    min: 1_024,
+    max: 67_108_864,
+    meaning: 'Bytes of one WebSocket message.',
+    zero: null,
+  },
+  depthMax: {
+    default: 32,
+    min: 8,
+    max: 256,
+    meaning: 'Nesting of maps and arrays in one message.',
+    zero: null,
+  },
+  connectionsMax: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Connections to one node.',
+    zero: null,
+  },
+  connectionsPerAddressMax: {
+    default: 4_096,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Connections from one address.',
+    zero: null,
+  },
+  handshakeTimeoutMs: {
+    default: 5_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How long a connection may take for its handshake, and again for its hello.',
+    zero: null,
+  },
+  heartbeatMs: {
+    default: 5_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How often each side pings; a connection that answers none of two is dropped.',
+    zero: null,
+  },
+  pingAgeMsMax: {
+    default: 30_000,
+    min: 100,
+    max: 10 * minute,
+    meaning:
+      'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
+    zero: null,
+  },
+  bufferedBytesMax: {
+    default: 67_108_864,
+    min: 65_536,
+    max: 1_073_741_824,
+    meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
+    zero: null,
+  },
+  drainMs: {
+    default: 10_000,
+    min: 0,
+    max: 60 * minute,
+    meaning: 'How long a planned stop lets transactions in flight finish.',
+    zero: 'Stop at once.',
+  },
+};
+
+export const participantOptionNames = [
+  'patienceMs',
+  'queryTimeoutMs',
+  'workingMs',
+  'retryDelayMs',
+  'retryDelayMsMax',
+  'reportPage',
+  'tombstoneMs',
+  'concurrencyMax',
+  'queueMax',
+  'lockLimitMs',
+] as const;
+export type ParticipantOptionName = (typeof participantOptionNames)[number];
+export type ParticipantOptions = Readonly<Record<ParticipantOptionName, number>>;
+
+export const participantOptionTable: Readonly<Record<ParticipantOptionName, OptionEntry>> = {
+  patienceMs: {
+    default: 5_000,
+    min: 10,
+    max: 60 * minute,
+    meaning:
+      'How long a branch stays in doubt before the participant asks for its outcome, and between two questions.',
+    zero: null,
+  },
+  queryTimeoutMs: {
+    default: 2_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How long one node may take to answer a query before the next is asked to resolve.',
+    zero: null,
+  },
+  workingMs: {
+    default: 1_000,
+    min: 0,
+    max: 10 * minute,
+    meaning: 'How often a prepare that is still running tells the coordinator so.',
+    zero: 'Never tell.',
+  },
+  retryDelayMs: {
+    default: 100,
+    min: 1,
+    max: 10 * minute,
+    meaning:
+      'The first pause before a failed commit or rollback of the application is called again; it doubles, with jitter.',
+    zero: null,
+  },
+  retryDelayMsMax: {
+    default: 5_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest such pause, and the longest between two attempts to reach a node.',
+    zero: null,
+  },
+  reportPage: {
+    default: 1_000,
+    min: 1,
+    max: 10_000,
+    meaning: 'Transactions in one report message.',
+    zero: null,
+  },
+  tombstoneMs: {
+    default: 10 * minute,
+    min: 1_000,
+    max: 7 * 24 * 60 * minute,
+    meaning:
+      'How long a tombstone is kept within one epoch: at least twice the longest transaction time-out.',
+    zero: null,
+  },
+  concurrencyMax: {
+    default: 1_024,
+    min: 1,
+    max: 1_000_000,
+    meaning:
+      'Prepares of the application that run at once; as many commits and rollbacks beside them.',
+    zero: null,
+  },
+  queueMax: {
+    default: 4_096,
+    min: 0,
+    max: 10_000_000,
+    meaning:
+      'Prepares that wait for their turn; past it, new ones are answered with a retryable vote `abort`.',
+    zero: 'None waits.',
+  },
+  lockLimitMs: {
+    default: 5 * minute,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long a branch that enlisted itself may wait for its prepare before it is rolled back.',
+    zero: 'For ever.',
+  },
+};
+
+/** Fills in defaults; throws a RangeError that names the option, its unit and its bounds. */
+export function coordinatorOptions(given: Partial<CoordinatorOptions> = {}): CoordinatorOptions {
+  return resolveOptions(coordinatorOptionTable, coordinatorOptionNames, given);
+}
+
+/** Fills in defaults; throws a RangeError that names the option, its unit and its bounds. */
+export function participantOptions(given: Partial<ParticipantOptions> = {}): ParticipantOptions {
+  return resolveOptions(participantOptionTable, participantOptionNames, given);
+}
+
+function resolveOptions<Name extends string>(
+  table: Readonly<Record<Name, OptionEntry>>,
+  names: readonly Name[],
+  given: Partial<Readonly<Record<Name, number>>>,
+): Readonly<Record<Name, number>> {
+  const resolved = {} as Record<Name, number>;
+  for (const name of names) {
+    const entry = table[name];
+    const value = given[name] ?? entry.default;
+    if (!Number.isInteger(value) || value < entry.min || value > entry.max) {
+      throw new RangeError(
+        `Option ${name} must be a whole number from ${entry.min} to ${entry.max}, not ${String(value)}: ${entry.meaning}`,
+      );
+    }
+    resolved[name] = value;
+  }
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(table, name)) {
+      throw new RangeError(`There is no option ${name}; the options are ${names.join(', ')}`);
+    }
+  }
+  return resolved;
+}

@@ -1,0 +1,43 @@
+/** What the decision log keeps, and what a leader hands it. */
+import type { Decision } from './messages.ts';
+import type { Txid } from './txid.ts';
+
+/** One branch of a committed transaction: what phase 2 needs after a failover. */
+export interface RecordedBranch {
+  readonly branch: string;
+  readonly participant: string;
+  readonly instance: string;
+  readonly sharedResource?: string;
+}
+
+export interface DecisionRecord {
+  readonly txid: Txid;
+  readonly outcome: Decision;
+  /** Branches that owe an acknowledgement: those that voted `commit`. Empty for an abort. */
+  readonly branches: readonly RecordedBranch[];
+  readonly requestId?: string;
+  /** Hash of the request's content; present exactly with `requestId`. */
+  readonly requestHash?: string;
+  /** Wall clock when it was decided, for people. */
+  readonly atMs: number;
+}
+
+/** A commit to write. `finished`: nobody owes an acknowledgement, so it goes straight under finished/. */
+export interface DecisionWrite {
+  readonly record: DecisionRecord & { readonly outcome: 'commit' };
+  readonly finished: boolean;
+}
+
+/** What `requests/R` holds: the transaction that committed under the request id. */
+export interface RequestEntry {
+  readonly txid: Txid;
+  readonly requestHash: string;
+}
+
+export type DecideResult =
+  /** The record is durable: ours, whether this write or an earlier one of the same made it. */
+  | { readonly kind: 'written' }
+  /** An abort was forced, or the floor has passed the txid: no commit can ever be recorded. */
+  | { readonly kind: 'aborted' }
+  /** Another transaction committed under this requestId. This attempt aborts; that one is the answer. */
+  | { readonly kind: 'duplicate'; readonly entry: RequestEntry };

@@ -1,0 +1,125 @@
+/** What goes into a term, and what comes out of it. */
+
+import type { Reading } from '../judge.ts';
+import type {
+  Ack,
+  Begin,
+  Commit,
+  Enlist,
+  FromNode,
+  Query,
+  Report,
+  Resolve,
+  Rollback,
+  Status,
+  Transact,
+  VoteMessage,
+  Witness,
+  Working,
+} from '../messages.ts';
+import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../records.ts';
+import type { Txid } from '../txid.ts';
+
+/** Who sent a message. The session has checked that it may. */
+export interface Sender {
+  readonly connection: number;
+  /** Set where the sender is a participant. */
+  readonly participant: { readonly name: string; readonly instance: string } | null;
+}
+
+export type TermRequest =
+  | Begin
+  | Enlist
+  | Commit
+  | Rollback
+  | Transact
+  | Status
+  | Query
+  | Resolve
+  | Report
+  | VoteMessage
+  | Working
+  | Ack;
+
+/** A reading of the log, or null where the log could not be read. */
+export interface LogAnswer extends Reading {
+  readonly record:
+    | (NonNullable<Reading['record']> & { readonly record: DecisionRecord | null })
+    | null;
+  readonly witness: Witness;
+}
+
+export type TermEvent =
+  | {
+      readonly type: 'participant-connected';
+      readonly connection: number;
+      readonly participant: string;
+      readonly instance: string;
+      readonly sharedResource: string | null;
+    }
+  | { readonly type: 'participant-lost'; readonly connection: number }
+  | {
+      readonly type: 'message';
+      readonly from: Sender;
+      readonly message: TermRequest;
+      /** Of a `transact` with a requestId: the hash of its content. */
+      readonly requestHash: string | null;
+    }
+  | {
+      readonly type: 'decided';
+      readonly txid: Txid;
+      readonly result: DecideResult;
+      readonly witness: Witness;
+    }
+  /** The records are durable under finished/. */
+  | { readonly type: 'finished'; readonly txids: readonly Txid[] }
+  | {
+      readonly type: 'request-read';
+      readonly token: number;
+      readonly entry: RequestEntry | null;
+      /** Whether the leadership stood for certain when this answer was handed over. */
+      readonly certain: boolean;
+    }
+  | { readonly type: 'request-read-failed'; readonly token: number }
+  | {
+      readonly type: 'read';
+      readonly token: number;
+      readonly readings: readonly LogAnswer[];
+    }
+  | { readonly type: 'read-failed'; readonly token: number }
+  /** A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages. */
+  | { readonly type: 'scan-started' }
+  | { readonly type: 'scanned'; readonly records: readonly DecisionRecord[] }
+  | { readonly type: 'scan-ended' }
+  | { readonly type: 'wake' }
+  | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
+  /** An operator retired an instance: its branches count as acknowledged. */
+  | { readonly type: 'retired'; readonly participant: string; readonly instance: string }
+  | { readonly type: 'drain' }
+  /** The leadership is over. Only the reads that settle what was in flight are still answered. */
+  | { readonly type: 'lost' };
+
+/**
+ * Effects, in the order in which the driver must carry them out. The order is part of the contract: a
+ * `commit` command is put out only after the step that got `decided: written`, so nothing that tells
+ * of a decision can overtake its becoming durable.
+ */
+export type Effect =
+  | { readonly type: 'send'; readonly connection: number; readonly message: FromNode }
+  /** Answer with a `decided` event. Where the fate is unknown: with `lost`, and the term reads it. */
+  | { readonly type: 'decide'; readonly write: DecisionWrite }
+  /** Lazy: answer with a `finished` event once durable. */
+  | { readonly type: 'finish'; readonly txid: Txid }
+  | { readonly type: 'read-request'; readonly token: number; readonly requestId: string }
+  | { readonly type: 'read'; readonly token: number; readonly txids: readonly Txid[] }
+  | { readonly type: 'note'; readonly note: Note };
+
+export type NoteLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** One line of the log: never a payload, never a result. */
+export interface Note {
+  readonly level: NoteLevel;
+  readonly event: string;
+  readonly txid?: Txid;
+  readonly [field: string]: unknown;
+}

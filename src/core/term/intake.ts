@@ -1,0 +1,362 @@
+/** Requests of clients: begin, enlist, commit, rollback, transact. */
+import { abortReason } from '../catalogue.ts';
+import { equalValues } from '../equal.ts';
+import { uphold } from '../invariants.ts';
+import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
+import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
+import { makePosition, makeTxid, randomDigits } from '../txid.ts';
+import { abort } from './decide.ts';
+import type { Sender } from './events.ts';
+import { answer, wait } from './outcome.ts';
+import { freeze } from './prepare.ts';
+import { branchBytes, emptyRecordBytes } from './record-size.ts';
+import { joinOrRun } from './requests.ts';
+import { senderOf, type TermState } from './state.ts';
+import { outcomeOfAbsent } from './status.ts';
+
+/** Whether a new transaction may begin; answers the request where it may not. */
+function admits(state: TermState, to: { connection: number; id: number }): boolean {
+  if (!state.accepting) {
+    state.fail(to, 'BUSY', {
+      message: 'The node is stopping. Use another one.',
+      retryAfterMs: 500,
+    });
+    return false;
+  }
+  // Those whose record is on its way to finished/ count: a log that moves none must not fill the memory.
+  const held = state.transactions.size + state.finishing.size;
+  if (held >= state.config.options.transactionsMax) {
+    state.fail(to, 'BUSY', {
+      message: `The node holds its limit of ${state.config.options.transactionsMax} transactions.`,
+      retryAfterMs: 250,
+    });
+    return false;
+  }
+  return true;
+}
+
+function create(
+  state: TermState,
+  given: {
+    timeoutMs: number | undefined;
+    labels: Transaction['labels'] | undefined;
+    request: { id: string; hash: string; ageMs: number } | null;
+  },
+): Transaction {
+  const { options, epoch, shard, requestWindowMs } = state.config;
+  const sequence = state.nextSequence++;
+  let timeoutMs = Math.min(
+    given.timeoutMs === undefined || given.timeoutMs === 0
+      ? options.transactionTimeoutMs
+      : given.timeoutMs,
+    options.transactionTimeoutMsMax,
+  );
+  // So that a request is never decided past its window.
+  if (given.request !== null) {
+    timeoutMs = Math.max(1, Math.min(timeoutMs, requestWindowMs - given.request.ageMs));
+  }
+  const transaction: Transaction = {
+    txid: makeTxid({ shard, epoch, sequence, random: state.config.token(randomDigits) }),
+    position: makePosition(epoch, sequence),
+    startedAtMs: state.nowMs,
+    deadlineAtMs: state.nowMs + timeoutMs,
+    timeoutMs,
+    labels: given.labels ?? null,
+    requestId: given.request?.id ?? null,
+    requestHash: given.request?.hash ?? null,
+    requestedAtMs: state.nowMs - (given.request?.ageMs ?? 0),
+    recovered: false,
+    state: 'PENDING',
+    branches: new Map(),
+    votesOwed: 0,
+    acksOwed: 0,
+    readonly: false,
+    reason: null,
+    attention: false,
+    waiters: [],
+    timer: null,
+    recordBytes: emptyRecordBytes(given.request?.id ?? null),
+    inDecisions: false,
+  };
+  state.transactions.set(transaction.txid, transaction);
+  state.setTransactionTimer(transaction);
+  return transaction;
+}
+
+export function begin(state: TermState, from: Sender, message: Begin): void {
+  const to = senderOf(from, message.id);
+  if (!admits(state, to)) return;
+  const transaction = create(state, {
+    timeoutMs: message.timeoutMs,
+    labels: message.labels,
+    request: null,
+  });
+  noteBegin(state, transaction);
+  sendBegun(state, to, transaction);
+}
+
+function sendBegun(
+  state: TermState,
+  to: { connection: number; id: number },
+  transaction: Transaction,
+): void {
+  const { txid, timeoutMs } = transaction;
+  state.send(to.connection, { type: 'begun', id: to.id, txid, timeoutMs });
+}
+
+export function transact(
+  state: TermState,
+  from: Sender,
+  message: Transact,
+  requestHash: string | null,
+): void {
+  const to = senderOf(from, message.id);
+  if (message.epoch !== undefined && message.epoch !== state.config.epoch) {
+    state.fail(to, 'NOT_LEADER', { leader: state.config.leader });
+    return;
+  }
+  const problem = branchProblem(message.branches);
+  if (problem !== null) {
+    state.fail(to, 'INVALID_MESSAGE', { message: problem });
+    return;
+  }
+  const { branchesMax } = state.config.options;
+  if (message.branches.length > branchesMax) {
+    state.fail(to, 'LIMIT_EXCEEDED', {
+      message: `A transaction has at most ${branchesMax} branches.`,
+    });
+    return;
+  }
+  if (!fits(state, message)) {
+    state.fail(to, 'TOO_LARGE', {
+      message: `The decision record would pass ${state.config.options.recordBytesMax} bytes: use fewer branches or shorter names.`,
+    });
+    return;
+  }
+  const announce = (transaction: Transaction): void => {
+    if (message.announce === true) sendBegun(state, to, transaction);
+  };
+  const run = (request: { id: string; hash: string; ageMs: number } | null): Transaction | null => {
+    if (!admits(state, to)) return null;
+    const transaction = create(state, {
+      timeoutMs: message.timeoutMs,
+      labels: message.labels,
+      request,
+    });
+    for (const branch of message.branches) addBranch(state, transaction, branch, null);
+    noteBegin(state, transaction);
+    announce(transaction);
+    wait(state, transaction, { ...to, kind: 'outcome' });
+    return transaction;
+  };
+  if (message.requestId === undefined) {
+    const transaction = run(null);
+    if (transaction !== null) freeze(state, transaction);
+    return;
+  }
+  // Without it a second commit under the id could not be told from the first.
+  uphold(requestHash !== null, 'I8', () => `request ${message.requestId} came without its hash`);
+  joinOrRun(state, {
+    to,
+    announce,
+    requestId: message.requestId,
+    hash: requestHash,
+    attempt: message.attempt ?? 1,
+    ageMs: message.requestAgeMs ?? 0,
+    run,
+  });
+}
+
+function branchProblem(branches: readonly TransactBranch[]): string | null {
+  if (branches.length === 0) return 'transact.branches must name at least one participant.';
+  const names = new Set<string>();
+  for (const { branch, participant } of branches) {
+    const name = branch ?? participant;
+    if (names.has(name)) {
+      return `transact.branches names the branch ${JSON.stringify(name)} twice: give each a \`branch\` of its own.`;
+    }
+    names.add(name);
+  }
+  return null;
+}
+
+function fits(state: TermState, message: Transact): boolean {
+  let bytes = emptyRecordBytes(message.requestId ?? null);
+  for (const { branch, participant } of message.branches) {
+    bytes += branchBytes(state, { branch: branch ?? participant, participant });
+  }
+  return bytes <= state.config.options.recordBytesMax;
+}
+
+function addBranch(
+  state: TermState,
+  transaction: Transaction,
+  given: TransactBranch,
+  owner: { instance: string; sharedResource: string | null } | null,
+): Branch {
+  const branch: Branch = {
+    transaction,
+    branch: given.branch ?? given.participant,
+    participant: given.participant,
+    payload: given.payload ?? null,
+    state: 'enlisted',
+    instance: owner?.instance ?? null,
+    sharedResource: owner?.sharedResource ?? null,
+    connection: null,
+    result: undefined,
+    attempts: 0,
+    lastError: null,
+    timer: null,
+    prepareUntilMs: 0,
+  };
+  transaction.branches.set(branch.branch, branch);
+  transaction.recordBytes += branchBytes(state, branch);
+  return branch;
+}
+
+/**
+ * A participant that enlists itself owns its branch from then on. A client's enlist only names the
+ * participant; the instance is chosen when the prepare is sent.
+ */
+export function enlist(state: TermState, from: Sender, message: Enlist): void {
+  const to = senderOf(from, message.id);
+  const transaction = state.transactions.get(message.txid);
+  if (transaction === undefined) {
+    const ended = state.recent.get(message.txid);
+    if (ended === null) state.fail(to, 'UNKNOWN_TRANSACTION', { txid: message.txid });
+    else state.fail(to, 'WRONG_STATE', wrongState(message.txid, ended.status.state));
+    return;
+  }
+  // One with a request id is frozen from its beginning: it may be PENDING while the log is asked about
+  // the id, but its content is what the hash says.
+  if (transaction.state !== 'PENDING' || transaction.requestId !== null) {
+    state.fail(to, 'WRONG_STATE', wrongState(message.txid, transaction.state));
+    return;
+  }
+  const owner =
+    from.participant !== null && from.participant.name === message.participant
+      ? {
+          instance: from.participant.instance,
+          sharedResource: state.connected.get(from.connection)?.sharedResource ?? null,
+        }
+      : null;
+  const name = message.branch ?? message.participant;
+  const reply = { type: 'enlisted', id: message.id, txid: message.txid, branch: name } as const;
+  const existing = transaction.branches.get(name);
+  if (existing !== undefined) {
+    const same =
+      existing.participant === message.participant &&
+      existing.instance === (owner?.instance ?? null) &&
+      equalValues(existing.payload, message.payload ?? null);
+    if (same) state.send(to.connection, reply);
+    else {
+      state.fail(to, 'WRONG_STATE', {
+        message: `The transaction has a branch ${JSON.stringify(name)} with other content already: give this one a \`branch\` of its own.`,
+        txid: message.txid,
+      });
+    }
+    return;
+  }
+  const { branchesMax, recordBytesMax } = state.config.options;
+  if (transaction.branches.size >= branchesMax) {
+    state.fail(to, 'LIMIT_EXCEEDED', {
+      message: `A transaction has at most ${branchesMax} branches.`,
+      txid: message.txid,
+    });
+    return;
+  }
+  const bytes = branchBytes(state, { branch: name, participant: message.participant });
+  if (transaction.recordBytes + bytes > recordBytesMax) {
+    state.fail(to, 'TOO_LARGE', {
+      message: `The decision record would pass ${recordBytesMax} bytes: use fewer branches or shorter names.`,
+      txid: message.txid,
+    });
+    return;
+  }
+  addBranch(state, transaction, message, owner);
+  state.send(to.connection, reply);
+}
+
+function wrongState(
+  txid: Transaction['txid'],
+  state: Transaction['state'],
+): { message: string; txid: Transaction['txid'] } {
+  const message =
+    state === 'PENDING'
+      ? 'The transaction is a one-shot request: its branches are those that it came with.'
+      : `The transaction is ${state}: branches are added while it is PENDING.`;
+  return { message, txid };
+}
+
+export function commit(state: TermState, from: Sender, message: Commit): void {
+  const transaction = state.transactions.get(message.txid);
+  if (transaction === undefined) {
+    outcomeOfAbsent(state, from, message);
+    return;
+  }
+  const waiter: Waiter = { ...senderOf(from, message.id), kind: 'outcome' };
+  if (outcomeOf(transaction.state) !== null) {
+    answer(state, transaction, waiter);
+    return;
+  }
+  // A second commit joins the first.
+  if (!wait(state, transaction, waiter)) return;
+  if (transaction.state === 'PENDING') freeze(state, transaction);
+}
+
+export function rollback(state: TermState, from: Sender, message: Rollback): void {
+  const transaction = state.transactions.get(message.txid);
+  if (transaction === undefined) {
+    outcomeOfAbsent(state, from, message);
+    return;
+  }
+  const waiter: Waiter = { ...senderOf(from, message.id), kind: 'outcome' };
+  if (outcomeOf(transaction.state) !== null) {
+    answer(state, transaction, waiter);
+    return;
+  }
+  if (!wait(state, transaction, waiter)) return;
+  // READY: the commit may be durable already. The log's answer is the client's.
+  if (transaction.state === 'READY') return;
+  abort(
+    state,
+    transaction,
+    abortReason('ROLLED_BACK', {
+      ...(message.reason === undefined ? {} : { message: message.reason }),
+    }),
+  );
+}
+
+/** The transaction's own time-out: abandoned PENDING ones included. */
+export function transactionTimedOut(state: TermState, transaction: Transaction): void {
+  transaction.timer = null;
+  if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING') return;
+  if (state.config.debug) {
+    state.note({
+      level: 'debug',
+      event: 'time-out',
+      txid: transaction.txid,
+      of: 'transaction',
+      state: transaction.state,
+    });
+  }
+  abort(
+    state,
+    transaction,
+    abortReason('TRANSACTION_TIMEOUT', {
+      message: `The transaction was not decided within ${Math.round(transaction.timeoutMs)} ms.`,
+    }),
+  );
+}
+
+function noteBegin(state: TermState, transaction: Transaction): void {
+  if (!state.config.debug) return;
+  state.note({
+    level: 'debug',
+    event: 'begin',
+    txid: transaction.txid,
+    participants: [...transaction.branches.values()].map((branch) => branch.participant),
+    timeoutMs: transaction.timeoutMs,
+    ...(transaction.requestId === null ? {} : { requestId: transaction.requestId }),
+  });
+}

@@ -1,0 +1,47 @@
+/** A bounded list of transactions in memory, newest first, for operators. */
+import type { List, ShardInfo, TransactionState, TransactionStatus } from '../messages.ts';
+import { viewOf } from './outcome.ts';
+import type { TermState } from './state.ts';
+import { age } from './status.ts';
+
+const defaultLimit = 50;
+const listLimitMax = 1_000;
+
+export interface Listing {
+  readonly transactions: readonly TransactionStatus[];
+  readonly truncated: boolean;
+}
+
+export function list(state: TermState, message: Omit<List, 'type' | 'id'>): Listing {
+  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), listLimitMax);
+  const matches = (view: { state: TransactionState; attention: boolean }): boolean =>
+    (message.state === undefined || view.state === message.state) &&
+    (message.attention === undefined || view.attention === message.attention);
+  const transactions: TransactionStatus[] = [];
+  let truncated = false;
+  for (const transaction of [...state.transactions.values()].reverse()) {
+    if (!matches(transaction)) continue;
+    if (transactions.length >= limit) {
+      truncated = true;
+      break;
+    }
+    transactions.push({ ...viewOf(transaction), ageMs: age(state, transaction.startedAtMs) });
+  }
+  for (const ended of state.recent.newestFirst()) {
+    if (!matches(ended.status)) continue;
+    if (transactions.length >= limit) {
+      truncated = true;
+      break;
+    }
+    transactions.push({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
+  }
+  return { transactions, truncated };
+}
+
+export function counts(state: TermState): Pick<ShardInfo, 'states' | 'attention'> {
+  const states: Partial<Record<TransactionState, number>> = {};
+  for (const transaction of state.transactions.values()) {
+    states[transaction.state] = (states[transaction.state] ?? 0) + 1;
+  }
+  return { states, attention: state.attention };
+}

@@ -1,0 +1,58 @@
+/**
+ * Participants come and go, and some never come back.
+ *
+ * - A branch hears only of the connections that it is reached by: another instance of its participant coming or going is
+ *   nothing to it, or every restart in a fleet would repeat every command under way.
+ * - An instance may connect anew before the node has noticed that its old connection is dead. Its vote can come
+ *   only by the new one, and counts only from the connection that carries the latest prepare (section 7): so
+ *   the prepare is sent there again, at once.
+ */
+import type { ConnectedParticipant } from './connected.ts';
+import { abandonRollback, resend, settleBranch } from './phase-two.ts';
+import { prepareLost, sendPrepare } from './prepare.ts';
+import { instanceKey, type TermState } from './state.ts';
+
+export function participantConnected(state: TermState, peer: ConnectedParticipant): void {
+  state.connected.add(peer);
+  for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
+    if (branch.state === 'unreachable') {
+      sendPrepare(state, branch);
+    } else if (branch.state === 'preparing' || branch.state === 'committing') {
+      if (state.connected.route(branch)?.connection !== peer.connection) continue;
+      if (branch.state === 'preparing') sendPrepare(state, branch);
+      else resend(state, branch);
+    }
+  }
+}
+
+export function participantLost(state: TermState, connection: number): void {
+  const peer = state.connected.remove(connection);
+  if (peer === null) return;
+  for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
+    if (branch.connection !== connection) continue;
+    if (branch.state === 'preparing') prepareLost(state, branch);
+    else if (branch.state === 'rolling-back') abandonRollback(state, branch);
+    // By another connection of the instance or resource at once; where there is none, when one comes.
+    else if (branch.state === 'committing' && state.connected.route(branch) !== null) {
+      resend(state, branch);
+    }
+  }
+}
+
+/**
+ * Of a shared resource another instance may finish the branch, and must: counted as acknowledged, its record would go some
+ * day, and the other instance, still in doubt, be told "abort" below the floor. There the operator's
+ * word counts only when nobody who shares the resource is connected.
+ */
+export function instanceRetired(
+  state: TermState,
+  retired: { readonly participant: string; readonly instance: string },
+): void {
+  state.retired.add(instanceKey(retired));
+  for (const branch of [...(state.attached.get(retired.participant) ?? [])]) {
+    if (branch.instance !== retired.instance) continue;
+    if (branch.sharedResource !== null && state.connected.route(branch) !== null) continue;
+    if (branch.state === 'committing') settleBranch(state, branch, 'committed');
+    else if (branch.state === 'rolling-back') settleBranch(state, branch, 'rolled-back');
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The leader's memory of request ids (docs/PROTOCOL.md, section 4, request window).
+ *
+ * It serves two rules that the log cannot: a duplicate in flight joins the first, and an attempt not above one
+ * that was answered "aborted" gets the same answer again and is never run. What committed is
+ * remembered here only to save a read; the log's `requests/R` is what counts.
+ */
+import type { AbortReason } from '../catalogue.ts';
+import type { Transaction } from '../transaction.ts';
+import type { Txid } from '../txid.ts';
+
+export type RequestState =
+  /** An attempt runs, or its answer is being made certain. */
+  | { readonly kind: 'running' }
+  | { readonly kind: 'committed'; readonly readonly: boolean }
+  | { readonly kind: 'aborted'; readonly reason: AbortReason };
+
+export interface RefusedAttempt {
+  readonly attempt: number;
+  readonly txid: Txid;
+  readonly reason: AbortReason;
+}
+
+export interface RequestMemory {
+  readonly requestId: string;
+  hash: string;
+  txid: Txid;
+  /** The attempt that runs, for duplicates to join; null once it ended. */
+  transaction: Transaction | null;
+  /** The highest attempt that was run or joined. */
+  attempt: number;
+  state: RequestState;
+  /**
+   * The highest attempt that was answered "aborted", and its answer: final for it and for all below it, whatever
+   * becomes of later attempts (I8).
+   */
+  refused: RefusedAttempt | null;
+  endedAtMs: number;
+  /** Of a commit, while it is affordable to keep them. */
+  results: Readonly<Record<string, unknown>> | null;
+}
+
+/** Results of ended requests kept for a client that lost its answer; older ones are answered without. */
+const resultsMax = 1_000;
+
+export class RequestTable {
+  readonly #live = new Map<string, RequestMemory>();
+  /** In order of ending, for forgetting. */
+  readonly #ended = new Map<string, RequestMemory>();
+  readonly #withResults: RequestMemory[] = [];
+  /** Keys that the log holds, as last told, and what was written since. */
+  logged = 0;
+
+  get(requestId: string): RequestMemory | null {
+    return this.#live.get(requestId) ?? this.#ended.get(requestId) ?? null;
+  }
+
+  get size(): number {
+    return this.#live.size + this.#ended.size;
+  }
+
+  run(memory: RequestMemory): void {
+    this.#ended.delete(memory.requestId);
+    this.#live.set(memory.requestId, memory);
+  }
+
+  end(
+    memory: RequestMemory,
+    state: RequestState,
+    more: { nowMs: number; results: Readonly<Record<string, unknown>> | null },
+  ): void {
+    memory.state = state;
+    if (state.kind === 'aborted') {
+      memory.refused = { attempt: memory.attempt, txid: memory.txid, reason: state.reason };
+    }
+    memory.transaction = null;
+    memory.endedAtMs = more.nowMs;
+    memory.results = more.results;
+    this.#live.delete(memory.requestId);
+    this.#ended.set(memory.requestId, memory);
+    if (more.results !== null) {
+      this.#withResults.push(memory);
+      if (this.#withResults.length > resultsMax) {
+        const oldest = this.#withResults.shift();
+        if (oldest !== undefined) oldest.results = null;
+      }
+    }
+  }
+
+  /**
+   * The attempt that ran ended and nobody was told how: it may be run again. One before it that was answered
+   * "aborted" may not: forgotten here, a late copy of that one would run and could commit.
+   */
+  drop(memory: RequestMemory, nowMs: number): void {
+    const { refused } = memory;
+    if (refused === null) {
+      this.#live.delete(memory.requestId);
+      return;
+    }
+    memory.txid = refused.txid;
+    memory.attempt = refused.attempt;
+    this.end(memory, { kind: 'aborted', reason: refused.reason }, { nowMs, results: null });
+  }
+
+  isLive(requestId: string): boolean {
+    return this.#live.has(requestId);
+  }
+
+  /** Forgets what ended before `beforeMs`: any copy still under way is past the window by then. */
+  forgetBefore(beforeMs: number): void {
+    for (const [requestId, memory] of this.#ended) {
+      if (memory.endedAtMs >= beforeMs) return;
+      this.#ended.delete(requestId);
+    }
+  }
+}

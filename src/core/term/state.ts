@@ -1,0 +1,177 @@
+/** What a term remembers, and the few primitives by which all its parts change it. */
+import type { ErrorCode } from '../catalogue.ts';
+import { errorCatalogue } from '../catalogue.ts';
+import { isAhead } from '../judge.ts';
+import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
+import type { CoordinatorOptions } from '../options.ts';
+import { TimerWheel } from '../timer-wheel.ts';
+import type { Branch, Transaction } from '../transaction.ts';
+import type { Epoch, Txid } from '../txid.ts';
+import { ConnectedParticipants } from './connected.ts';
+import type { Effect, LogAnswer, Note, Sender } from './events.ts';
+import { RecentTransactions } from './recent.ts';
+import { RequestTable } from './request-table.ts';
+
+export interface TermConfig {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  readonly leader: LeaderInfo;
+  readonly witness: Witness;
+  readonly requestWindowMs: number;
+  readonly options: CoordinatorOptions;
+  /** Chance as data: jitter, and the random part of txids. */
+  readonly fraction: () => number;
+  readonly token: (length: number) => string;
+  /** Wall clock, for records that people read. */
+  readonly wallMs: () => number;
+  /** Whether notes of level debug are wanted: they cost. */
+  readonly debug: boolean;
+  readonly nowMs: number;
+}
+
+export type TimerTarget =
+  | { readonly kind: 'transaction'; readonly transaction: Transaction }
+  | { readonly kind: 'branch'; readonly branch: Branch };
+
+export type ReadContinuation = (readings: readonly LogAnswer[] | null) => void;
+export type RequestReadContinuation = (
+  answer: { readonly txid: Txid; readonly requestHash: string } | null | 'failed',
+  certain: boolean,
+) => void;
+
+export class TermState {
+  readonly config: TermConfig;
+  readonly transactions: Map<Txid, Transaction> = new Map();
+  readonly recent: RecentTransactions;
+  readonly requests: RequestTable;
+  readonly connected: ConnectedParticipants = new ConnectedParticipants();
+  /** By participant: the branches that its connections coming and going concern. */
+  readonly attached: Map<string, Set<Branch>> = new Map();
+  readonly timers: TimerWheel<TimerTarget>;
+  readonly reads: Map<number, ReadContinuation> = new Map();
+  readonly requestReads: Map<number, RequestReadContinuation> = new Map();
+  /** Instances that will never come back: what they owe counts as acknowledged, now and later. */
+  readonly retired: Set<string> = new Set();
+  scans = 0;
+  /** While a scan runs: what ended meanwhile. */
+  endedDuringScan: Set<Txid> | null = null;
+  resumedByScan = 0;
+  /** Transactions whose record is on its way from decisions/ to finished/. */
+  readonly finishing: Map<Txid, Transaction> = new Map();
+  outbox: Effect[] = [];
+  witness: Witness;
+  nowMs: number;
+  nextSequence = 1;
+  nextToken = 1;
+  attention = 0;
+  accepting = true;
+  lost = false;
+
+  constructor(config: TermConfig) {
+    this.config = config;
+    this.witness = config.witness;
+    this.nowMs = config.nowMs;
+    this.timers = new TimerWheel({ nowMs: config.nowMs });
+    this.recent = new RecentTransactions(config.options.recentMax);
+    this.requests = new RequestTable();
+  }
+
+  /** Answers come in any order; what the log has once shown it has shown. */
+  sawWitness(witness: Witness): void {
+    if (isAhead(witness, this.witness)) this.witness = witness;
+  }
+
+  send(connection: number, message: FromNode): void {
+    this.outbox.push({ type: 'send', connection, message });
+  }
+
+  fail(
+    to: { readonly connection: number; readonly id: number },
+    code: ErrorCode,
+    more: { message?: string; retryAfterMs?: number; leader?: LeaderInfo; txid?: Txid } = {},
+  ): void {
+    const entry = errorCatalogue[code];
+    const message: ErrorMessage = {
+      type: 'error',
+      id: to.id,
+      code,
+      message: more.message ?? entry.text,
+      retryable: entry.retryable,
+      ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
+      ...(more.leader === undefined ? {} : { leader: more.leader }),
+      ...(more.txid === undefined ? {} : { txid: more.txid }),
+    };
+    this.send(to.connection, message);
+  }
+
+  note(note: Note): void {
+    this.outbox.push({ type: 'note', note });
+  }
+
+  read(txids: readonly Txid[], then: ReadContinuation): void {
+    const token = this.nextToken++;
+    this.reads.set(token, then);
+    this.outbox.push({ type: 'read', token, txids });
+  }
+
+  readRequest(requestId: string, then: RequestReadContinuation): void {
+    const token = this.nextToken++;
+    this.requestReads.set(token, then);
+    this.outbox.push({ type: 'read-request', token, requestId });
+  }
+
+  setBranchTimer(branch: Branch, atMs: number): void {
+    this.clearBranchTimer(branch);
+    branch.timer = this.timers.schedule(atMs, { kind: 'branch', branch });
+  }
+
+  clearBranchTimer(branch: Branch): void {
+    if (branch.timer !== null) {
+      this.timers.cancel(branch.timer);
+      branch.timer = null;
+    }
+  }
+
+  setTransactionTimer(transaction: Transaction): void {
+    transaction.timer = this.timers.schedule(transaction.deadlineAtMs, {
+      kind: 'transaction',
+      transaction,
+    });
+  }
+
+  clearTransactionTimer(transaction: Transaction): void {
+    if (transaction.timer !== null) {
+      this.timers.cancel(transaction.timer);
+      transaction.timer = null;
+    }
+  }
+
+  /** From here on the branch hears of its participant's connections. */
+  attach(branch: Branch): void {
+    let set = this.attached.get(branch.participant);
+    if (set === undefined) {
+      set = new Set();
+      this.attached.set(branch.participant, set);
+    }
+    set.add(branch);
+  }
+
+  detach(branch: Branch): void {
+    const set = this.attached.get(branch.participant);
+    if (set === undefined) return;
+    set.delete(branch);
+    if (set.size === 0) this.attached.delete(branch.participant);
+  }
+}
+
+export function senderOf(from: Sender, id: number): { connection: number; id: number } {
+  return { connection: from.connection, id };
+}
+
+/** JSON, so that no two pairs of names make one key. */
+export function instanceKey(of: {
+  readonly participant: string;
+  readonly instance: string;
+}): string {
+  return JSON.stringify([of.participant, of.instance]);
+}

@@ -1,0 +1,209 @@
+/**
+ * The coordinator of one shard during one epoch: events in, effects out.
+ *
+ * A term is made when a leadership begins and dropped when it ends, so that no state outlives the right to use it. It
+ * does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes what it remembers and appends to an
+ * outbox, whose order is part of the contract (see Effect).
+ */
+import type { List, ShardInfo } from '../messages.ts';
+import { outcomeOf } from '../transaction.ts';
+import { makePosition, type Position } from '../txid.ts';
+import { decided } from './decide.ts';
+import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
+import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
+import { query, report, resolve } from './judgement.ts';
+import { counts, type Listing, list } from './list.ts';
+import { lose } from './lost.ts';
+import { forget } from './outcome.ts';
+import { instanceRetired, participantConnected, participantLost } from './participants.ts';
+import { acknowledge, retry } from './phase-two.ts';
+import { prepareTimedOut, vote, working } from './prepare.ts';
+import { scanEnded, scanned, scanStarted } from './scan.ts';
+import { type TermConfig, TermState, type TimerTarget } from './state.ts';
+import { status } from './status.ts';
+
+/** Beyond the window, for what was under way when a request ended: see the request window. */
+const requestMemoryMarginMs = 60_000;
+
+export class Term {
+  readonly #state: TermState;
+
+  constructor(config: TermConfig) {
+    this.#state = new TermState(config);
+  }
+
+  /** Feeds one event. Take the effects with `drain` afterwards; several steps may share one drain. */
+  step(event: TermEvent, nowMs: number): void {
+    const state = this.#state;
+    // A clock that goes back would make timers fire late, never early.
+    state.nowMs = Math.max(state.nowMs, nowMs);
+    if (state.lost && event.type !== 'read' && event.type !== 'read-failed') return;
+    switch (event.type) {
+      case 'message':
+        this.#message(event.from, event.message, event.requestHash);
+        break;
+      case 'participant-connected':
+        participantConnected(state, event);
+        break;
+      case 'participant-lost':
+        participantLost(state, event.connection);
+        break;
+      case 'decided':
+        state.sawWitness(event.witness);
+        decided(state, event.txid, event.result);
+        break;
+      case 'finished': {
+        const done = [];
+        for (const txid of event.txids) {
+          const transaction = state.finishing.get(txid);
+          if (transaction === undefined) continue;
+          state.finishing.delete(txid);
+          state.endedDuringScan?.add(txid);
+          done.push(transaction);
+        }
+        forget(state, done);
+        break;
+      }
+      case 'request-read':
+      case 'request-read-failed': {
+        const then = state.requestReads.get(event.token);
+        state.requestReads.delete(event.token);
+        if (event.type === 'request-read') then?.(event.entry, event.certain);
+        else then?.('failed', false);
+        break;
+      }
+      case 'read':
+      case 'read-failed': {
+        const then = state.reads.get(event.token);
+        state.reads.delete(event.token);
+        if (event.type === 'read') {
+          for (const reading of event.readings) state.sawWitness(reading.witness);
+        }
+        then?.(event.type === 'read' ? event.readings : null);
+        break;
+      }
+      case 'scan-started':
+        scanStarted(state);
+        break;
+      case 'scanned':
+        scanned(state, event.records);
+        break;
+      case 'scan-ended':
+        scanEnded(state);
+        break;
+      case 'tick':
+        state.sawWitness(event.witness);
+        state.requests.logged = event.requestCount;
+        state.requests.forgetBefore(
+          state.nowMs - state.config.requestWindowMs - requestMemoryMarginMs,
+        );
+        break;
+      case 'retired':
+        instanceRetired(state, event);
+        break;
+      case 'drain':
+        state.accepting = false;
+        break;
+      case 'lost':
+        lose(state);
+        break;
+      case 'wake':
+        break;
+    }
+    if (!state.lost) state.timers.advance(state.nowMs, (target) => this.#fire(target));
+  }
+
+  /** The effects since the last call, in order. */
+  drain(): Effect[] {
+    const effects = this.#state.outbox;
+    this.#state.outbox = [];
+    return effects;
+  }
+
+  /** When to send `wake` next, or null. */
+  wakeAtMs(): number | null {
+    return this.#state.lost ? null : this.#state.timers.nextAtMs();
+  }
+
+  /** Below this everything is decided: the floor may not reach it (I9). */
+  undecidedFrom(): Position {
+    const { transactions, config, nextSequence } = this.#state;
+    for (const transaction of transactions.values()) {
+      if (outcomeOf(transaction.state) === null) return transaction.position;
+    }
+    return makePosition(config.epoch, nextSequence);
+  }
+
+  /** Whether a transaction of this request id is in memory: its key must not be collected. */
+  keepsRequest(requestId: string): boolean {
+    return this.#state.requests.isLive(requestId);
+  }
+
+  /** Transactions that some client may still be waiting for. */
+  undecided(): number {
+    let count = 0;
+    for (const transaction of this.#state.transactions.values()) {
+      if (outcomeOf(transaction.state) === null) count += 1;
+    }
+    return count;
+  }
+
+  get size(): number {
+    return this.#state.transactions.size;
+  }
+
+  get resumedByScan(): number {
+    return this.#state.resumedByScan;
+  }
+
+  list(filter: Omit<List, 'type' | 'id'>): Listing {
+    return list(this.#state, filter);
+  }
+
+  info(): Pick<ShardInfo, 'states' | 'attention'> {
+    return counts(this.#state);
+  }
+
+  #message(from: Sender, message: TermRequest, requestHash: string | null): void {
+    const state = this.#state;
+    switch (message.type) {
+      case 'begin':
+        return begin(state, from, message);
+      case 'transact':
+        return transact(state, from, message, requestHash);
+      case 'enlist':
+        return enlist(state, from, message);
+      case 'commit':
+        return commit(state, from, message);
+      case 'rollback':
+        return rollback(state, from, message);
+      case 'status':
+        return status(state, from, message);
+      case 'query':
+        return query(state, from, message);
+      case 'resolve':
+        return resolve(state, from, message);
+      case 'report':
+        return report(state, from, message);
+      case 'vote':
+        return vote(state, from, message);
+      case 'working':
+        return working(state, from, message);
+      case 'ack':
+        return acknowledge(state, from, message);
+    }
+  }
+
+  #fire(target: TimerTarget): void {
+    if (target.kind === 'transaction') {
+      transactionTimedOut(this.#state, target.transaction);
+      return;
+    }
+    const { branch } = target;
+    if (branch.state === 'committing' || branch.state === 'rolling-back') {
+      retry(this.#state, branch);
+    } else if (branch.state === 'preparing' || branch.state === 'unreachable') {
+      prepareTimedOut(this.#state, branch);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Transaction ids: `<shard>.<epoch>.<sequence>.<random>`.
+ *
+ * Every part but the random one is base 36 at a fixed width, so that plain string comparison is
+ * numeric comparison, for epochs (`a < b`), for positions, and for the keys of the decision log.
+ * The id says where its decision lives (shard) and under which leadership it began (epoch):
+ * any node can judge it without asking the one that made it.
+ */
+
+declare const brand: unique symbol;
+
+/** A leadership's fencing token: generation (4 digits) and revision (13 digits), base 36. */
+export type Epoch = string & { readonly [brand]: 'epoch' };
+/** A place in a shard's order of transactions: `epoch.sequence`. The floor is one of these. */
+export type Position = string & { readonly [brand]: 'position' };
+export type Txid = string & { readonly [brand]: 'txid' };
+
+const generationDigits = 4;
+const revisionDigits = 13;
+const sequenceDigits = 9;
+/** 13 base-36 digits carry 67 bits: unguessable, and unique even across a restored log. */
+export const randomDigits = 13;
+
+const epochDigits: number = generationDigits + revisionDigits;
+const epochPattern = new RegExp(`^[0-9a-z]{${epochDigits}}$`);
+const positionPattern = new RegExp(`^[0-9a-z]{${epochDigits}}\\.[0-9a-z]{${sequenceDigits}}$`);
+const txidPattern = new RegExp(
+  `^(0|[1-9a-z][0-9a-z]{0,3})\\.[0-9a-z]{${epochDigits}}\\.[0-9a-z]{${sequenceDigits}}\\.[0-9a-z]{${randomDigits}}$`,
+);
+
+/** The epoch below every real one: what a participant knows before it knows any. */
+export const epochZero: Epoch = '0'.repeat(epochDigits) as Epoch;
+/** The floor before the first collection. */
+export const positionZero: Position = `${epochZero}.${'0'.repeat(sequenceDigits)}` as Position;
+
+export interface TxidParts {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  readonly sequence: number;
+  readonly position: Position;
+}
+
+export function makeEpoch(parts: { generation: number; revision: bigint }): Epoch {
+  return (digits(BigInt(parts.generation), generationDigits) +
+    digits(parts.revision, revisionDigits)) as Epoch;
+}
+
+export function epochParts(epoch: Epoch): { generation: number; revision: bigint } {
+  return {
+    generation: Number.parseInt(epoch.slice(0, generationDigits), 36),
+    revision: fromDigits(epoch.slice(generationDigits)),
+  };
+}
+
+export function makePosition(epoch: Epoch, sequence: number): Position {
+  return `${epoch}.${digits(BigInt(sequence), sequenceDigits)}` as Position;
+}
+
+export function makeTxid(parts: {
+  shard: number;
+  epoch: Epoch;
+  sequence: number;
+  random: string;
+}): Txid {
+  return `${parts.shard.toString(36)}.${makePosition(parts.epoch, parts.sequence)}.${parts.random}` as Txid;
+}
+
+export function isTxid(text: string): text is Txid {
+  return txidPattern.test(text);
+}
+
+export function isEpoch(text: string): text is Epoch {
+  return epochPattern.test(text);
+}
+
+export function isPosition(text: string): text is Position {
+  return positionPattern.test(text);
+}
+
+export function txidParts(txid: Txid): TxidParts {
+  const position = positionOf(txid);
+  return {
+    shard: shardOf(txid),
+    epoch: epochOf(txid),
+    sequence: Number.parseInt(position.slice(epochDigits + 1), 36),
+    position,
+  };
+}
+
+export function shardOf(txid: Txid): number {
+  return Number.parseInt(txid.slice(0, txid.indexOf('.')), 36);
+}
+
+export function epochOf(txid: Txid): Epoch {
+  const start = txid.indexOf('.') + 1;
+  return txid.slice(start, start + epochDigits) as Epoch;
+}
+
+export function positionOf(txid: Txid): Position {
+  const start = txid.indexOf('.') + 1;
+  return txid.slice(start, start + epochDigits + 1 + sequenceDigits) as Position;
+}
+
+export function epochOfPosition(position: Position): Epoch {
+  return position.slice(0, epochDigits) as Epoch;
+}
+
+function digits(value: bigint, width: number): string {
+  const text = value.toString(36);
+  if (value < 0n || text.length > width)
+    throw new RangeError(`${value} does not fit ${width} digits`);
+  return text.padStart(width, '0');
+}
+
+function fromDigits(text: string): bigint {
+  let value = 0n;
+  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36));
+  return value;
+}

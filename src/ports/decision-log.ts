@@ -1,0 +1,140 @@
+/**
+ * The decision log: the record of decisions, behind a fence.
+ *
+ * Implementations: `decision-log/memory`, `decision-log/embedded` (LMDB), `decision-log/etcd`. One contract
+ * suite (test/contract/decision-log.ts) runs on all of them. The rules are docs/PROTOCOL.md,
+ * sections 4 to 6; the words in capitals below are its invariants.
+ */
+import type { Decision, LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
+import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../core/records.ts';
+import type { Epoch, Position, Txid } from '../core/txid.ts';
+
+export type {
+  DecideResult,
+  DecisionRecord,
+  DecisionWrite,
+  RecordedBranch,
+  RequestEntry,
+} from '../core/records.ts';
+
+/** What the log says about one transaction, in one linearizable read. Judge it with `judge` (src/core/judge.ts). */
+export interface LogReading {
+  readonly record: {
+    readonly outcome: Decision;
+    readonly finished: boolean;
+    readonly record: DecisionRecord | null;
+  } | null;
+  readonly floor: Position;
+  readonly leader: LeaderInfo | null;
+  /** Where the log stood at this read. */
+  readonly witness: Witness;
+}
+
+export interface LogMeta {
+  readonly formatVersion: number;
+  readonly cluster: string;
+  readonly shards: number;
+  readonly requestWindowMs: number;
+  readonly generation: number;
+}
+
+export interface RetiredInstance {
+  readonly participant: string;
+  readonly instance: string;
+}
+
+export interface DecisionLog {
+  readonly meta: LogMeta;
+  /**
+   * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The new
+   * epoch is above every earlier one of the shard, and is durable before this resolves.
+   */
+  campaign(shard: number, options: { signal: AbortSignal }): Promise<Leadership>;
+  /**
+   * Hard evidence that the process that leads the shard under this epoch is gone: its port refuses
+   * connections. A campaign of this log for the shard, waiting now or begun later, takes it over without waiting for
+   * the lease. Wrong evidence costs an election, never an outcome (I6); while it keeps being wrong, the log waits
+   * longer and longer before it acts on it.
+   */
+  leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
+  /** Linearizable. */
+  read(txid: Txid): Promise<LogReading>;
+  /**
+   * Ends a doubt by force: where the transaction's epoch still leads and nothing is recorded and the floor
+   * is below it, writes the abort record, in one compare-and-set. Returns the reading that stands after it; it
+   * never leaves the txid undecided.
+   */
+  resolve(txid: Txid): Promise<LogReading>;
+  /** The leaders now; `listener` hears of later changes. Hints: a judgement always reads. */
+  leaders(): readonly (LeaderInfo | null)[];
+  watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void;
+  /** The nodes that are up, this one included, by name; `listener` hears of later changes. Hints. */
+  nodes(): readonly NodeInfo[];
+  watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void;
+  /** Instances that an operator retired: refused for ever at hello. */
+  retire(instance: RetiredInstance): Promise<void>;
+  retired(): Promise<readonly RetiredInstance[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * The right to decide for one shard, for one epoch. Every write compares the epoch in the same atomic step (I6).
+ * A method rejects with `LeadershipLostError` once the right is gone; what was in flight then has an
+ * UNKNOWN fate and must be read before anything is said about it.
+ */
+export interface Leadership {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  /** Aborts once, when the right has ended or may have ended. */
+  readonly lost: AbortSignal;
+  /** Whether the right certainly stands at this moment: to be asked, synchronously, before an answer that depends on it. */
+  isCertain(): boolean;
+  /** The newest log position this leadership has seen. */
+  witness(): Witness;
+  /**
+   * Makes commits durable, each put-if-absent: `decisions/T` absent and `finished/T` absent and the floor below T and,
+   * with a requestId, `requests/R` absent. Results in order. Resolves only when all of them are durable.
+   * Concurrent calls are batched into few flushes by the implementation.
+   */
+  decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]>;
+  /**
+   * Moves records from decisions/ to finished/, where present. Lazy: not on anybody's critical path. A txid
+   * that is not in decisions/ is skipped.
+   */
+  finish(txids: readonly Txid[]): Promise<void>;
+  /** Linearizable, under the fence. */
+  readRequest(requestId: string): Promise<RequestEntry | null>;
+  /** Records under decisions/ in txid order, after `after`: what a new leader must finish. */
+  pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]>;
+  /** Raises the tick by one: the only measure of age that survives a failover. Every `tickMs` of leadership. */
+  tick(): Promise<number>;
+  /**
+   * One step of collection: deletes from the start of finished/ the records that are old enough, with
+   * their requests/ keys, and moves the floor up, in one atomic step (I9). Never at or above `below`;
+   * stops at the first record that is too young, that `keepsRequest` holds back, or at `limit`.
+   */
+  collect(options: {
+    readonly below: Position;
+    /** In ticks: a record finished this many ticks ago or earlier is old enough. */
+    readonly retentionTicks: number;
+    /** Collect younger ones, down to `retentionTicksMin`, while more records than this remain. */
+    readonly recordsMax: number;
+    readonly retentionTicksMin: number;
+    readonly keepsRequest: (requestId: string) => boolean;
+    readonly limit: number;
+  }): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }>;
+  /** How many requests/ keys there are, as far as known: for the limit on them. */
+  requestCount(): number;
+  /** Gives the leadership up. Never again usable. */
+  resign(): Promise<void>;
+}
+
+/** The fence said no, or may say no from now on. */
+export class LeadershipLostError extends Error {
+  override readonly name = 'LeadershipLostError';
+}
+
+/** The log cannot be used: closed, full, broken or unreachable. The text says what to do. */
+export class DecisionLogError extends Error {
+  override readonly name: string = 'DecisionLogError';
+}

@@ -1,0 +1,104 @@
+/**
+ * The participant's durable memory of votes, outcomes and tombstones. Implementations: `journal/lmdb`,
+ * `journal/memory`. A method that resolves has made its change durable, unless it says otherwise.
+ */
+import type { AbortReason } from '../core/catalogue.ts';
+import type { VoteReason, Witness } from '../core/messages.ts';
+import type { Epoch, Txid } from '../core/txid.ts';
+
+export interface BranchKey {
+  readonly txid: Txid;
+  readonly branch: string;
+}
+
+/**
+ * `started`: prepare is about to be called at the application (only written for an application that cannot list what it holds).
+ * `prepared`: voted commit, in doubt. `readonly`: voted readonly. `committed`: kept until `forget`.
+ * `tombstone`: rolled back or forgotten; a prepare must not run again.
+ */
+export type JournalState = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone';
+
+export interface JournalEntry extends BranchKey {
+  readonly state: JournalState;
+  /** The epoch of the prepare (`epochZero` for a tombstone without one). */
+  readonly epoch: Epoch;
+  readonly witness: Witness | null;
+  /** What commit and rollback get: the prepare's payload. Dropped with the outcome. */
+  readonly payload?: unknown;
+  /** What the vote brought back, for repeats. */
+  readonly result?: unknown;
+  /** Why the vote was `abort`, for repeats. */
+  readonly reason?: VoteReason | AbortReason;
+  /** Wall clock of the last change; ages tombstones. */
+  readonly atMs: number;
+}
+
+export type VoteWrite = JournalEntry & { readonly state: 'started' | 'prepared' | 'readonly' };
+
+export type VoteWriteResult =
+  | { readonly kind: 'written' }
+  /** I7: the shard's durably known epoch is newer than the prepare's. */
+  | { readonly kind: 'stale-epoch'; readonly known: Epoch }
+  /**
+   * I7, 8.2: the branch has an outcome or a tombstone already; or a vote that this one would weaken (only
+   * `started` may become something else, and the same vote again is `written`).
+   */
+  | { readonly kind: 'refused'; readonly entry: JournalEntry };
+
+export type OutcomeWriteResult =
+  | { readonly kind: 'written' }
+  /** The same outcome was there. */
+  | { readonly kind: 'repeated' }
+  /** Something that rules it out was there, or (for a commit) nothing was: nothing was changed; an alarm. */
+  | { readonly kind: 'contradicted'; readonly entry: JournalEntry | null };
+
+export interface Journal {
+  /** An id made with the durable store and kept in it: not one of the process. */
+  readonly instance: string;
+  /** Every entry that is not a tombstone, and the newest epoch known for each shard: read once, at the start. */
+  load(): Promise<{
+    readonly entries: readonly JournalEntry[];
+    readonly epochs: ReadonlyMap<number, Epoch>;
+  }>;
+  find(key: BranchKey): Promise<JournalEntry | null>;
+  /**
+   * True: nothing was ever written about the branch, as far as this journal's owner gave it to write; no need to `find` it.
+   * False says nothing: it may cost a read, or another process may write it meanwhile.
+   */
+  isUnwritten(key: BranchKey): boolean;
+  /**
+   * Persists a vote. In the same atomic step: refuses a prepare of an older epoch than the newest known
+   * for its shard, and one that meets an outcome or a tombstone; and remembers a newer epoch. `abort`
+   * votes are tombstones: see `tombstone`.
+   */
+  vote(entry: VoteWrite): Promise<VoteWriteResult>;
+  /**
+   * `prepared` (or `started`) -> `committed`; the payload goes. `committed` again: `repeated`; tombstone or
+   * nothing there: `contradicted` (I4: a commit is only ever of what was prepared).
+   */
+  committed(key: BranchKey): Promise<OutcomeWriteResult>;
+  /** Anything but `committed` (or nothing) -> `tombstone`; a `committed` entry: `contradicted`. */
+  tombstone(
+    key: BranchKey,
+    more?: { readonly reason?: VoteReason | AbortReason; readonly epoch?: Epoch },
+  ): Promise<OutcomeWriteResult>;
+  /** `committed` or `readonly` entries of these transactions -> `tombstone`. May be lazy: a lost one is forgotten again on the next report. Entries in doubt stay. */
+  forget(txids: readonly Txid[]): Promise<void>;
+  /**
+   * A newer epoch of the shard: durable before it resolves; then tombstones and `readonly` entries of the shard's older epochs may go (8.8).
+   * An epoch not above the known one changes nothing. Returns the newest known.
+   */
+  adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch>;
+  /**
+   * Removes up to `limit` of: tombstones and `readonly` entries of older epochs than the newest known of
+   * their shard, and tombstones last changed before `beforeMs` (8.8). Returns how many went; fewer than `limit`
+   * means that none is left, but for tombstones behind so many younger ones of transactions that began earlier.
+   */
+  sweep(options: { readonly beforeMs: number; readonly limit: number }): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The journal cannot be used: broken, of a newer format, or owned by another process. The text says what to do. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError';
+}

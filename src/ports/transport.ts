@@ -1,0 +1,79 @@
+/**
+ * Connections with ordered, best-effort messages. The WebSocket transport and the simulated one
+ * implement it. A transport validates what it receives: a handler never sees a malformed message.
+ */
+import type { ErrorCode } from '../core/catalogue.ts';
+import type { FromNode, ToNode } from '../core/messages.ts';
+
+/** Why a connection ended, as far as this side can tell. */
+export interface CloseInfo {
+  /** WebSocket close code; 1006 where there was no close frame. */
+  readonly code: number;
+  readonly reason: string;
+  /**
+   * `refused`: nobody listens at the address: hard evidence that the process is gone.
+   * `reset`: the other side ended an open connection without a close frame.
+   * `silent`: no sign of life within the heart-beat limit. `closed`: an orderly close.
+   */
+  readonly kind: 'refused' | 'reset' | 'silent' | 'closed' | 'failed';
+}
+
+export interface Connection<Out> {
+  readonly remoteAddress: string;
+  /**
+   * Queues a message. Messages sent in one turn of the event loop leave in one frame, in order.
+   * Dropped silently once the connection is closed: delivery is never promised.
+   */
+  send(message: Out): void;
+  /** Sends what is queued, then closes. */
+  close(code: number, reason: string): void;
+  /** Drops the connection without a word. */
+  terminate(): void;
+  /** When (clock.monotonicMs) the last ping that was answered had been sent; at first, when the connection opened. */
+  lastAnsweredPingSentAtMs(): number;
+  /** Bytes accepted by `send` that the peer has not taken yet. */
+  bufferedBytes(): number;
+}
+
+export interface ConnectionHandler<In> {
+  message(message: In): void;
+  /** A well-framed message that breaks the rules was received; the transport goes on with the next. */
+  invalid(problem: { code: ErrorCode; message: string; id?: number }): void;
+  /** Called once. */
+  closed(info: CloseInfo): void;
+}
+
+export interface Listener {
+  /** The address really bound: `host:port`. */
+  readonly address: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** The side that dials: clients, participants, nodes towards nodes. */
+export interface Dialer {
+  /**
+   * `opened` is called once when the connection stands and returns its handler; where it never
+   * stands, `failed` is called once instead.
+   */
+  connect(
+    options: ConnectOptions,
+    events: {
+      opened(connection: Connection<ToNode>): ConnectionHandler<FromNode>;
+      failed(info: CloseInfo): void;
+    },
+  ): { cancel(): void };
+}
+
+/** The side that listens: nodes. */
+export interface Acceptor {
+  listen(
+    accept: (connection: Connection<FromNode>) => ConnectionHandler<ToNode>,
+  ): Promise<Listener>;
+}

@@ -1,0 +1,56 @@
+/** The binary form: concatenated MessagePack maps. */
+import { Packr, Unpackr } from 'msgpackr';
+import type { WireLimits } from './limits.ts';
+import { type Scan, scanMessage } from './scan.ts';
+import { checkElements, checkMessageCount, type Finding, settle } from './settle.ts';
+import type { Decoded, Direction } from './validate.ts';
+
+const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false });
+
+const unpackrOptions = {
+  useRecords: false,
+  mapsAsObjects: true,
+  // Integers that a double cannot hold become bigints, and only those.
+  int64AsType: 'auto',
+  // A transport uses its buffer again; a payload lives longer.
+  copyBuffers: true,
+};
+// Cast: 'auto' is documented, but missing in the type.
+const unpackr = new Unpackr(unpackrOptions as object);
+
+/** `message` must be what `sendable` gave back. */
+export function encodeBinary(message: unknown): Uint8Array {
+  return packr.pack(message);
+}
+
+// One for all: decoding is synchronous.
+const scan: Scan = { end: 0, depth: 0, elements: 0, hasProtoKey: false };
+const range = { start: 0, end: 0 };
+
+export function decodeBinary<D extends Direction>(
+  bytes: Uint8Array,
+  options: { readonly direction: D; readonly limits: WireLimits },
+): Decoded<D>[] {
+  // The whole frame first: of one that is broken further on nothing is handled.
+  const ends: number[] = [];
+  const findings: (Finding | null)[] = [];
+  for (let start = 0; start < bytes.length; start = scan.end) {
+    scanMessage(bytes, start, scan);
+    checkElements(scan.elements, options.direction);
+    checkMessageCount(ends.push(scan.end));
+    findings.push(findingOf(options.limits));
+  }
+  let start = 0;
+  return ends.map((end, index) => {
+    range.start = start;
+    range.end = end;
+    start = end;
+    const value = unpackr.unpack(bytes, range) as Record<string, unknown>;
+    return settle(value, findings[index] as Finding | null, options);
+  });
+}
+
+function findingOf(limits: WireLimits): Finding | null {
+  if (scan.depth > limits.depthMax) return 'too-deep';
+  return scan.hasProtoKey ? 'proto-key' : null;
+}

@@ -1,0 +1,81 @@
+/**
+ * Encoding, decoding and validating the messages of `verdict.v1` (docs/PROTOCOL.md, section 7).
+ *
+ * A frame is a WebSocket message. Binary: concatenated MessagePack maps, without extension types. Text: one JSON map
+ * per line. Of a key that stands twice in a map the last one counts. Text that is not valid Unicode is refused in
+ * either form, never replaced. Integers beyond 2^53 arrive as bigints, all others as numbers; minus zero arrives as zero.
+ */
+import type { Message } from '../core/messages.ts';
+import { utf8Bytes } from '../core/utf8.ts';
+import { decodeBinary, encodeBinary } from './binary.ts';
+import { FrameError } from './errors.ts';
+import { nestingMax, type WireLimits } from './limits.ts';
+import { sendable } from './sendable.ts';
+import { decodeText, encodeText } from './text.ts';
+import type { Decoded, Direction } from './validate.ts';
+
+export type { Decoded, Direction, MessageOf } from './validate.ts';
+
+/** How a connection is spoken: MessagePack or JSON lines. */
+export type Form = 'binary' | 'text';
+
+export interface DecodeOptions<D extends Direction> {
+  readonly direction: D;
+  readonly limits: WireLimits;
+}
+
+/**
+ * One message. Results can be concatenated to a frame of at most `frameMessagesMax` messages: text ends with a line feed.
+ * Throws a TypeError, which says where, for what cannot be sent: see `sendable`.
+ */
+export function encodeMessage(message: Message, form: 'binary'): Uint8Array;
+export function encodeMessage(message: Message, form: 'text'): string;
+export function encodeMessage(message: Message, form: Form): Uint8Array | string;
+export function encodeMessage(message: Message, form: Form): Uint8Array | string {
+  const value = sendable(message, message.type);
+  return form === 'binary' ? encodeBinary(value) : encodeText(value);
+}
+
+/** All messages in one frame, however large: a sender with a limit splits, see `encodeMessage`. */
+export function encodeFrame(messages: readonly Message[], form: 'binary'): Uint8Array;
+export function encodeFrame(messages: readonly Message[], form: 'text'): string;
+export function encodeFrame(messages: readonly Message[], form: Form): Uint8Array | string;
+export function encodeFrame(messages: readonly Message[], form: Form): Uint8Array | string {
+  if (form === 'text') return messages.map((message) => encodeMessage(message, form)).join('');
+  const [first] = messages;
+  if (first !== undefined && messages.length === 1) return encodeMessage(first, form);
+  return concatenate(messages.map((message) => encodeMessage(message, form)));
+}
+
+/**
+ * Reads a frame: bytes are the binary form, a string is the text form. Each message comes back as what core/messages.ts
+ * says, with no other field, or as a problem; those after a problem still count. Nothing in the result refers to `data`.
+ *
+ * Throws FrameError, and nothing else, when the frame cannot be read to its end; then nothing of it counts.
+ */
+export function decodeFrame<D extends Direction>(
+  data: Uint8Array | string,
+  options: DecodeOptions<D>,
+): Decoded<D>[] {
+  const { frameBytesMax, depthMax } = options.limits;
+  if (depthMax > nestingMax) throw new RangeError(`depthMax must be at most ${nestingMax}`);
+  if (
+    data.length > frameBytesMax ||
+    (typeof data === 'string' && utf8Bytes(data) > frameBytesMax)
+  ) {
+    throw new FrameError(1009, `The frame is larger than ${frameBytesMax} bytes.`);
+  }
+  return typeof data === 'string' ? decodeText(data, options) : decodeBinary(data, options);
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let position = 0;
+  for (const part of parts) {
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,54 @@
+import { coordinatorOptionTable } from '../core/options.ts';
+
+/** What one side accepts from the other. */
+export interface WireLimits {
+  /** Bytes of one WebSocket message. */
+  readonly frameBytesMax: number;
+  /** Nesting of maps and arrays in one message; the message itself is level 1. At most `nestingMax`. */
+  readonly depthMax: number;
+  /** Branches of one transaction. */
+  readonly branchesMax: number;
+}
+
+/**
+ * An answer wraps what a participant or client sent up to this many levels deeper than it came: a vote's
+ * `reason.detail` (level 3) returns in a list's `transactions[].reason.detail` (level 5).
+ */
+const wrappingLevels = 4;
+
+/**
+ * For the side that dials. It cannot know a node's configuration before `welcome`, and must be able to read all that any
+ * node may send.
+ */
+export const widestLimits: WireLimits = {
+  frameBytesMax: coordinatorOptionTable.frameBytesMax.max,
+  depthMax: coordinatorOptionTable.depthMax.max + wrappingLevels,
+  branchesMax: coordinatorOptionTable.branchesMax.max,
+};
+
+/**
+ * Nesting at which a frame is given up without looking for its end. Between `depthMax` and this only the one
+ * message is refused, and the connection lives on.
+ */
+export const nestingMax = 320;
+
+/** Messages in one frame; a sender splits there. One byte can make one (bad) message: this bounds the answers. */
+export const frameMessagesMax = 4_096;
+
+/**
+ * Keys, values, maps and arrays in one message to a node. One byte can make one empty map, which costs some 60 bytes of
+ * memory: this bounds that. A report with the most lines has 110,000.
+ */
+export const messageElementsMax = 262_144;
+
+/** Bytes of a name: participant, branch, instance, node, requestId, key of a label. */
+export const nameBytesMax = 128;
+/** Bytes of a text for people: reasons, error messages. A sender cuts; see `fitText`. */
+export const textBytesMax = 1_024;
+export const labelBytesMax = 256;
+export const labelsMax = 16;
+export const urlBytesMax = 2_048;
+export const tokenBytesMax = 8_192;
+/** Lines of a report, txids of a forget, transactions of a list. */
+export const linesMax = 10_000;
+export const timeoutMsMax: number = 2 ** 31;

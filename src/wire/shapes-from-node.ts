@@ -1,0 +1,185 @@
+/** What a node sends, field by field. */
+import {
+  type BranchStatus,
+  branchStates,
+  type Limits,
+  type ParticipantInfo,
+  type ShardInfo,
+  type TransactionStatus,
+} from '../core/messages.ts';
+import { linesMax } from './limits.ts';
+import {
+  anything,
+  boolean,
+  type FieldsOf,
+  integer,
+  list,
+  map,
+  nullable,
+  oneOf,
+  optional,
+  record,
+  required,
+  text,
+  txid,
+} from './rules.ts';
+import {
+  abortReason,
+  branchField,
+  count,
+  duration,
+  epochField,
+  error,
+  type FromNodeShapes,
+  goaway,
+  id,
+  key,
+  labels,
+  leader,
+  nodeInfo,
+  sentence,
+  shardNumber,
+  state,
+  txidField,
+  witness,
+} from './shapes.ts';
+
+const shardsMax = 65_536;
+const nodesMax = 4_096;
+const participantsMax = 1_000_000;
+
+const limits = map<Limits>({
+  frameBytesMax: required(count, 'Bytes of one WebSocket message.'),
+  depthMax: required(count, 'Nesting of maps and arrays in one message.'),
+  branchesMax: required(count, 'Branches of one transaction.'),
+  recordBytesMax: required(count, 'Bytes of one decision record.'),
+  timeoutMsMax: required(count, 'The longest time-out of a transaction.'),
+});
+
+const topology = {
+  leaders: required(list(leader, shardsMax), 'By shard; null where nobody leads.'),
+  nodes: required(list(nodeInfo, nodesMax), 'Every node that is up.'),
+};
+
+const branchStatus = map<BranchStatus>({
+  branch: branchField,
+  participant: required(key, 'Whose it is.'),
+  state: required(oneOf(branchStates), 'How far it is.'),
+  attempts: required(count, 'How often its commit or rollback was sent.'),
+  lastError: optional(sentence, 'What the participant last said was wrong.'),
+});
+
+const transactionStatus: FieldsOf<TransactionStatus> = {
+  txid: txidField,
+  state: required(state, 'How far the transaction is.'),
+  attention: required(boolean, 'An operator should look at it.'),
+  branches: required(
+    list(branchStatus, (given) => given.branchesMax, '`branchesMax`'),
+    'Its branches.',
+  ),
+  ageMs: required(count, 'Since it began.'),
+  reason: optional(abortReason, 'Why it aborted.'),
+  requestId: optional(key, 'The idempotency key it came with.'),
+  labels: optional(labels, 'As it was begun with.'),
+};
+
+const shardInfo = map<ShardInfo>({
+  shard: required(shardNumber, 'Its number.'),
+  leader: required(leader, 'Who leads it; null where nobody does.'),
+  states: optional(
+    record(state, count, 16),
+    "Transactions in this node's memory, by state; absent where it does not lead.",
+  ),
+  attention: optional(count, 'How many need an operator.'),
+  floor: optional(key, 'The position below which absence says nothing.'),
+});
+
+const participantInfo = map<ParticipantInfo>({
+  participant: required(key, 'Its name.'),
+  instance: required(key, 'The id of its durable store.'),
+  connections: required(count, 'How many it has open to this node.'),
+  sharedResource: optional(key, 'What it shares with other instances.'),
+});
+
+export const fromNodeShapes: FromNodeShapes = {
+  welcome: {
+    node: required(key, 'The name of the node.'),
+    cluster: required(key, 'The name of the cluster.'),
+    shards: required(integer(1, shardsMax), 'How many shards there are.'),
+    ...topology,
+    limits: required(limits, 'What this node accepts.'),
+    requestWindowMs: required(duration, 'How long a requestId is remembered.'),
+    heartbeatMs: required(duration, 'How often the node pings.'),
+  },
+  topology,
+  goaway,
+  error,
+  begun: {
+    id,
+    txid: txidField,
+    timeoutMs: required(duration, 'The time-out the transaction really has.'),
+  },
+  enlisted: { id, txid: txidField, branch: branchField },
+  outcome: {
+    id,
+    txid: txidField,
+    outcome: required(oneOf(['committed', 'aborted']), 'What happened, for ever.'),
+    readonly: optional(boolean, 'No branch changed anything, so nothing was recorded.'),
+    reason: optional(abortReason, 'Why it aborted.'),
+    results: required(
+      nullable(record(key, anything, (given) => given.branchesMax, '`branchesMax`')),
+      "What each branch's vote brought, by branch; null where this leadership did not run it.",
+    ),
+  },
+  status: { id, ...transactionStatus },
+  decision: {
+    id: optional(count, 'Of the query; absent where it answers a line of a report.'),
+    txid: txidField,
+    decision: required(
+      oneOf(['commit', 'abort', 'undecided', 'expired']),
+      'What was decided, if it was and is still known.',
+    ),
+    source: required(oneOf(['recorded', 'presumed', 'forced']), 'How that is known.'),
+  },
+  reported: { id },
+  prepare: {
+    txid: txidField,
+    branch: branchField,
+    epoch: epochField,
+    witness: required(witness, 'Where the log stands; to be kept with the vote.'),
+    timeoutMs: required(duration, 'Vote within this, or say `working`.'),
+    payload: optional(
+      anything,
+      'What the client asks of the participant; absent where it gave none.',
+    ),
+    traceparent: optional(text(256), 'W3C trace context.'),
+  },
+  commit: { txid: txidField, branch: branchField, epoch: epochField },
+  rollback: { txid: txidField, branch: branchField, epoch: epochField },
+  forget: { txids: required(list(txid, linesMax), 'Every branch has acknowledged these.') },
+  info: {
+    id,
+    node: required(key, 'The name of the node.'),
+    cluster: required(key, 'The name of the cluster.'),
+    version: required(key, 'Of the program.'),
+    uptimeMs: required(count, 'Since it started.'),
+    ready: required(boolean, 'It can take transactions, or knows who can.'),
+    connections: required(count, 'Open now.'),
+    shards: required(list(shardInfo, shardsMax), 'What it knows of each shard.'),
+    participants: required(list(participantInfo, participantsMax), 'Who is connected.'),
+  },
+  list: {
+    id,
+    transactions: required(
+      list(map<TransactionStatus>(transactionStatus), linesMax),
+      'Those that match.',
+    ),
+    truncated: required(boolean, 'More matched than the limit let through.'),
+  },
+  recovered: {
+    id,
+    pending: required(count, 'Decisions in the log that some branch has not acknowledged.'),
+    resumed: required(count, 'Of those, the ones taken up now.'),
+  },
+  retired: { id },
+};

@@ -1,0 +1,162 @@
+/** What a node receives, field by field. */
+import {
+  type Ack,
+  peerRoles,
+  type Report,
+  type TransactBranch,
+  type VoteReason,
+  votes,
+} from '../core/messages.ts';
+import { linesMax, tokenBytesMax } from './limits.ts';
+import {
+  anything,
+  boolean,
+  epoch,
+  integer,
+  list,
+  map,
+  oneOf,
+  optional,
+  required,
+  text,
+  txid,
+} from './rules.ts';
+import {
+  branchField,
+  count,
+  duration,
+  error,
+  errorCode,
+  goaway,
+  id,
+  key,
+  labels,
+  sentence,
+  state,
+  type ToNodeShapes,
+  txidField,
+  witness,
+} from './shapes.ts';
+
+const transactBranch = map<TransactBranch>({
+  participant: required(key, 'Who does it.'),
+  branch: optional(key, "Its name in the transaction; the participant's where there is none."),
+  payload: optional(anything, 'What the participant gets with its prepare.'),
+});
+
+const reportLine = map<Report['inDoubt'][number]>({
+  txid: required(txid, 'A transaction in doubt.'),
+  witness: required(witness, 'What its prepare brought.'),
+});
+
+const voteReason = map<VoteReason>({
+  code: optional(
+    oneOf(['VOTED_ABORT', 'CONFLICT', 'LOCK_TIMEOUT', 'DEADLOCK']),
+    'VOTED_ABORT where there is none.',
+  ),
+  message: required(sentence, 'Why, for people.'),
+  retryable: optional(
+    boolean,
+    "Whether the same again may succeed; the code's own answer where absent.",
+  ),
+  detail: optional(anything, 'More, such as the key and versions of a CONFLICT.'),
+});
+
+const ackError = map<NonNullable<Ack['error']>>({
+  code: required(errorCode, 'What is wrong, for programs.'),
+  message: required(sentence, 'What is wrong, for people.'),
+});
+
+export const toNodeShapes: ToNodeShapes = {
+  hello: {
+    protocol: required(integer(0, 65_535), 'The version spoken: 1.'),
+    name: required(key, 'Of the participant, client or node.'),
+    instance: required(
+      key,
+      "An id kept in the peer's durable store; a client's is of its process.",
+    ),
+    roles: required(list(oneOf(peerRoles), 16), 'What the peer wants to be.'),
+    token: optional(text(tokenBytesMax), 'Proves who the peer is, where the node asks for it.'),
+    sharedResource: optional(
+      key,
+      'Instances that name the same one may take over branches of each other.',
+    ),
+  },
+  begin: {
+    id,
+    timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
+    labels: optional(labels, 'For people: shown by status and lists.'),
+  },
+  enlist: {
+    id,
+    txid: txidField,
+    participant: required(key, 'Who joins.'),
+    branch: optional(key, "Its name in the transaction; the participant's where there is none."),
+    payload: optional(anything, 'What the participant gets with its prepare.'),
+  },
+  commit: { id, txid: txidField },
+  rollback: { id, txid: txidField, reason: optional(sentence, 'Why, for people.') },
+  transact: {
+    id,
+    requestId: optional(key, 'The idempotency key.'),
+    requestAgeMs: optional(count, 'Since the client first sent it.'),
+    attempt: optional(
+      integer(1, Number.MAX_SAFE_INTEGER),
+      'Raised with every new epoch; 1 where absent.',
+    ),
+    epoch: optional(epoch, 'The leadership it is meant for; any where absent.'),
+    timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
+    labels: optional(labels, 'For people: shown by status and lists.'),
+    announce: optional(boolean, 'Send `begun` as soon as the txid is known.'),
+    branches: required(
+      list(transactBranch, (limits) => limits.branchesMax, '`branchesMax`'),
+      'What is to be done by whom.',
+    ),
+  },
+  status: { id, txid: txidField },
+  query: {
+    id,
+    txid: txidField,
+    inDoubt: required(boolean, 'The asker voted `commit` and knows no outcome.'),
+    witness: optional(witness, 'What its prepare brought.'),
+  },
+  resolve: { id, txid: txidField, witness: optional(witness, 'What its prepare brought.') },
+  report: {
+    id,
+    inDoubt: required(
+      list(reportLine, linesMax),
+      'Branches that voted `commit` and know no outcome.',
+    ),
+    kept: required(list(txid, linesMax), 'Transactions whose commit is kept until a `forget`.'),
+  },
+  vote: {
+    txid: txidField,
+    branch: branchField,
+    vote: required(oneOf(votes), 'Durable before it is sent.'),
+    reason: optional(voteReason, 'Why it is `abort`.'),
+    result: optional(anything, 'Handed to the client with the outcome.'),
+  },
+  working: { txid: txidField, branch: branchField },
+  ack: {
+    txid: txidField,
+    branch: branchField,
+    decision: required(oneOf(['commit', 'abort']), 'The decision that is acknowledged.'),
+    ok: required(boolean, 'Whether it is done, durably.'),
+    error: optional(ackError, 'Why it is not.'),
+  },
+  info: { id },
+  list: {
+    id,
+    state: optional(state, 'Only those in this state.'),
+    attention: optional(boolean, 'Only those that need an operator, or only those that do not.'),
+    limit: optional(integer(1, linesMax), 'At most this many.'),
+  },
+  recover: { id },
+  retire: {
+    id,
+    participant: required(key, 'The participant.'),
+    instance: required(key, 'The instance that will never come back.'),
+  },
+  error,
+  goaway,
+};

@@ -1,0 +1,23 @@
+import { utf8Bytes } from '../core/utf8.ts';
+
+/**
+ * For texts that did not come over the wire, such as an application's error message: makes them fit a
+ * field of `bytesMax` bytes. Half characters become U+FFFD; what is too long is cut between characters, with an ellipsis.
+ */
+export function fitText(text: string, bytesMax: number): string {
+  // What is cut off need not be made well-formed: an error message may be megabytes.
+  const whole = text.length <= bytesMax && utf8Bytes(text) <= bytesMax;
+  if (whole && text.isWellFormed()) return text;
+  const formed = (whole ? text : text.slice(0, bytesMax)).toWellFormed();
+  // U+FFFD takes three bytes, half a character was counted as two.
+  if (whole && utf8Bytes(formed) <= bytesMax) return formed;
+  const ellipsis = '…';
+  let bytes = utf8Bytes(ellipsis);
+  let kept = '';
+  for (const character of formed) {
+    bytes += utf8Bytes(character);
+    if (bytes > bytesMax) break;
+    kept += character;
+  }
+  return kept + ellipsis;
+}

@@ -1,0 +1,90 @@
+/** From a decoded map to a message: the trust boundary. Behind it every field is what core/messages.ts says. */
+import type { ErrorCode } from '../core/catalogue.ts';
+import { type FromNode, protocolVersion, type ToNode } from '../core/messages.ts';
+import type { WireLimits } from './limits.ts';
+import { type Fields, isMap, lastFault, quoted, readFields, refused } from './rules.ts';
+import { fromNodeShapes } from './shapes-from-node.ts';
+import { toNodeShapes } from './shapes-to-node.ts';
+
+/** `to-node`: what a node receives. `from-node`: what everybody else receives. */
+export type Direction = 'to-node' | 'from-node';
+export type MessageOf<D extends Direction> = { 'to-node': ToNode; 'from-node': FromNode }[D];
+
+/** A well-framed message that breaks the rules; `id` is its own where it has a valid one. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly id?: number;
+}
+
+export type Decoded<D extends Direction> =
+  | { readonly ok: true; readonly message: MessageOf<D> }
+  | { readonly ok: false; readonly problem: Problem };
+
+type ReadMessage = ReturnType<typeof readFields>;
+
+const readers: Readonly<Record<Direction, ReadonlyMap<string, ReadMessage>>> = {
+  'to-node': compile(toNodeShapes),
+  'from-node': compile(fromNodeShapes),
+};
+
+/** Takes `value` over: it becomes the message, or part of it. */
+export function validate<D extends Direction>(
+  value: Record<string, unknown>,
+  direction: D,
+  limits: WireLimits,
+): Decoded<D> {
+  const type = value['type'];
+  if (typeof type !== 'string') {
+    return problem(
+      value,
+      'INVALID_MESSAGE',
+      'The message has no `type`, or one that is not a string.',
+    );
+  }
+  const read = readers[direction].get(type);
+  if (read === undefined) return problem(value, 'INVALID_MESSAGE', unknownType(type, direction));
+  const message = read(value, limits);
+  if (message !== refused) return { ok: true, message: message as unknown as MessageOf<D> };
+  const found = lastFault(type);
+  return problem(
+    value,
+    speaksOtherVersion(value) ? 'UNSUPPORTED_VERSION' : found.code,
+    found.message,
+  );
+}
+
+export function problem(
+  value: unknown,
+  code: ErrorCode,
+  message: string,
+): { readonly ok: false; readonly problem: Problem } {
+  const id = isMap(value) && Object.hasOwn(value, 'id') ? value['id'] : undefined;
+  return {
+    ok: false,
+    problem:
+      typeof id === 'number' && Number.isSafeInteger(id) && id >= 0
+        ? { code, message, id }
+        : { code, message },
+  };
+}
+
+/** A hello of another version may have other fields: its sender must hear what is really wrong. */
+function speaksOtherVersion(value: Readonly<Record<string, unknown>>): boolean {
+  const protocol = value['protocol'];
+  return value['type'] === 'hello' && Number.isInteger(protocol) && protocol !== protocolVersion;
+}
+
+function unknownType(type: string, direction: Direction): string {
+  const other: Direction = direction === 'to-node' ? 'from-node' : 'to-node';
+  if (readers[other].has(type)) {
+    return `A message of type ${quoted(type)} is sent ${direction === 'to-node' ? 'by a node, never to one' : 'to a node, never by one'}.`;
+  }
+  return `There is no message of type ${quoted(type)}.`;
+}
+
+function compile(shapes: Readonly<Record<string, Fields>>): ReadonlyMap<string, ReadMessage> {
+  return new Map(
+    Object.entries(shapes).map(([type, fields]) => [type, readFields(fields, ['type'])]),
+  );
+}

@@ -1,0 +1,165 @@
+/**
+ * The owner of a journal answers from what it remembers (src/journal/entry-memory.ts); several that share one read every time.
+ * Whatever is called, in whatever order, both must answer alike and end alike.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Epoch, epochOf, makeEpoch } from '../../src/core/txid.ts';
+import { EntryMemory } from '../../src/journal/entry-memory.ts';
+import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
+import type { BranchKey, Journal, JournalEntry, VoteWrite } from '../../src/ports/journal.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { txidAt } from '../support/stores.ts';
+
+const epochs = [1n, 2n].map((revision) => makeEpoch({ generation: 0, revision }));
+const branches = ['a', 'b'];
+
+type Call =
+  | {
+      readonly kind: VoteWrite['state'] | 'committed' | 'tombstone' | 'find' | 'forget';
+      readonly key: BranchKey;
+    }
+  | { readonly kind: 'adopt'; readonly shard: number; readonly epoch: Epoch }
+  | { readonly kind: 'sweep'; readonly aged: boolean; readonly limit: number }
+  | { readonly kind: 'reopen' };
+
+const key: fc.Arbitrary<BranchKey> = fc
+  .record({
+    shard: fc.nat(1),
+    epoch: fc.constantFrom(...epochs),
+    sequence: fc.nat(7),
+    branch: fc.constantFrom(...branches),
+  })
+  .map(({ shard, epoch, sequence, branch }) => ({ txid: txidAt(epoch, sequence, shard), branch }));
+
+const kinds = [
+  'started',
+  'prepared',
+  'readonly',
+  'committed',
+  'tombstone',
+  'find',
+  'forget',
+] as const;
+const call: fc.Arbitrary<Call> = fc.oneof(
+  { weight: 20, arbitrary: fc.record({ kind: fc.constantFrom(...kinds), key }) },
+  fc.record({
+    kind: fc.constant('adopt' as const),
+    shard: fc.nat(1),
+    epoch: fc.constantFrom(...epochs),
+  }),
+  fc.record({
+    kind: fc.constant('sweep' as const),
+    aged: fc.boolean(),
+    limit: fc.integer({ min: 1, max: 4 }),
+  }),
+  { weight: 2, arbitrary: fc.constant({ kind: 'reopen' as const }) },
+);
+
+function journalOf(shared: boolean, heldMax: number) {
+  const store = new MemoryJournalStore();
+  const clock = new ManualClock();
+  const open = (): Journal =>
+    openMemoryJournal({ store, shared, heldMax, clock, random: seededRandom() });
+  let journal = open();
+  return {
+    async act(one: Call): Promise<unknown> {
+      switch (one.kind) {
+        case 'reopen':
+          await journal.close();
+          journal = open();
+          return journal.load();
+        case 'adopt':
+          return journal.adoptEpoch(one.shard, one.epoch);
+        case 'sweep':
+          return journal.sweep({
+            beforeMs: one.aged ? Number.MAX_SAFE_INTEGER : 0,
+            limit: one.limit,
+          });
+        case 'find':
+          return journal.find(one.key);
+        case 'committed':
+          return journal.committed(one.key);
+        case 'tombstone':
+          return journal.tombstone(one.key, { epoch: epochOf(one.key.txid) });
+        case 'forget': {
+          const forgotten = journal.forget([one.key.txid]);
+          // Lazy: it goes with the next write.
+          await Promise.all([forgotten, journal.adoptEpoch(0, epochs[0] as Epoch)]);
+          return;
+        }
+        default:
+          return journal.vote({
+            ...one.key,
+            state: one.kind,
+            epoch: epochOf(one.key.txid),
+            witness: null,
+            payload: one.kind,
+            atMs: 0,
+          });
+      }
+    },
+    contents: () => store.keys.range({ start: ' ', end: '~', limit: 1_000 }),
+  };
+}
+
+describe("a journal's memory of its entries", () => {
+  it('answers as the store would, whatever was called and forgotten', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(call, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (calls, heldMax) => {
+          const owned = journalOf(false, heldMax);
+          const shared = journalOf(true, heldMax);
+          for (const one of calls) expect(await owned.act(one)).toEqual(await shared.act(one));
+          expect(owned.contents()).toEqual(shared.contents());
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('knows nothing any more after a transaction that failed', () => {
+    const memory = new EntryMemory({ highest: new Map() });
+    const entry: JournalEntry = {
+      txid: txidAt(epochs[0] as Epoch, 1),
+      branch: 'a',
+      state: 'prepared',
+      epoch: epochs[0] as Epoch,
+      witness: null,
+      atMs: 0,
+    };
+    memory.wrote(entry);
+    memory.setEpoch(0, epochs[0] as Epoch);
+    expect(memory.find(entry)).toBe(entry);
+    memory.forgetAll();
+    memory.wrote(entry);
+    expect(memory.find(entry)).toBeUndefined();
+    expect(memory.find({ ...entry, txid: txidAt(epochs[1] as Epoch, 1) })).toBeUndefined();
+    expect(memory.epoch(0)).toBeUndefined();
+  });
+
+  it('keeps no more than it may', () => {
+    const memory = new EntryMemory({ highest: new Map(), heldMax: 2 });
+    const at = (sequence: number): JournalEntry => ({
+      txid: txidAt(epochs[0] as Epoch, sequence),
+      branch: 'a',
+      state: 'prepared',
+      epoch: epochs[0] as Epoch,
+      witness: null,
+      atMs: 0,
+    });
+    for (const sequence of [1, 2, 3, 4]) memory.wrote(at(sequence));
+    expect([1, 2, 3, 4, 5].map((sequence) => memory.find(at(sequence))?.state)).toEqual([
+      undefined,
+      undefined,
+      'prepared',
+      'prepared',
+      undefined,
+    ]);
+    expect(memory.find(at(2))).toBeUndefined();
+    expect(memory.find(at(5))).toBeNull();
+  });
+});
