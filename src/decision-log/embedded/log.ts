@@ -1,0 +1,95 @@
+/**
+ * The embedded decision log: one node, one LMDB file, one owner. Each start is a new epoch.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
+import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
+import { GroupCommit } from '../../system/group-commit.ts';
+import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
+import { metaKey } from '../../system/store-format.ts';
+import { LeaderBoard } from '../leader-board.ts';
+import { asLogError, LocalLog, type LogStore } from '../local-log.ts';
+import { NodeBoard } from '../node-board.ts';
+import { LogTransaction } from '../state.ts';
+import { agreeOnMeta, type WantedMeta } from './meta.ts';
+
+export interface EmbeddedLogOptions extends WantedMeta {
+  /** Made where it is missing. It belongs to this log alone. */
+  readonly directory: string;
+  readonly node: string;
+  readonly url: string;
+  readonly clock: Clock;
+  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
+  readonly onFatal?: OnFatal;
+}
+
+/** The file's name in the log's directory. */
+export const embeddedLogFile = 'decisions.mdb';
+
+/** Rejects with DecisionLogError where the directory has an owner, or holds what this program cannot read. */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<DecisionLog> {
+  const { directory, node, url, clock } = options;
+  let lock: DirectoryLock | null = null;
+  let lmdb: LmdbStore | null = null;
+  try {
+    lock = lockDirectory({ directory, purpose: `decision log of node ${node}`, clock });
+    lmdb = openLmdb({ directory, file: embeddedLogFile, onFatal: options.onFatal ?? exitOnFatal });
+    const meta = await begin(lmdb, options);
+    const store = embeddedStore(lmdb, lock);
+    const board = new LeaderBoard(meta.shards);
+    // Nobody else can lead: a leader key from before is of a process that is gone.
+    return new LocalLog({
+      store,
+      board,
+      nodes: new NodeBoard(),
+      meta,
+      node,
+      url,
+      takeover: true,
+      clock,
+    });
+  } catch (error) {
+    await lmdb?.close();
+    lock?.release();
+    throw asLogError(error);
+  }
+}
+
+/**
+ * Checks what is there and ends the leadership of the process before. This is the first write, and its flush
+ * covers the whole file: before it, a record could have been read from the page cache that a killed
+ * predecessor had not flushed yet; after it, whatever is read is on disk. So it comes before any answer.
+ */
+async function begin(lmdb: LmdbStore, wanted: WantedMeta): Promise<LogMeta> {
+  // On a snapshot first: what cannot be read must not be written to either.
+  lmdb.snapshot((keys) => agreeOnMeta(keys, wanted));
+  return lmdb.transact((keys) => {
+    const meta = agreeOnMeta(keys, wanted);
+    keys.put(metaKey, meta);
+    const transaction = new LogTransaction(keys);
+    for (let shard = 0; shard < meta.shards; shard += 1)
+      transaction.change(shard, { leader: null });
+    transaction.finish();
+    return meta;
+  });
+}
+
+function embeddedStore(lmdb: LmdbStore, lock: DirectoryLock): LogStore {
+  const group = new GroupCommit<LogTransaction>({
+    transact: (body) =>
+      lmdb.transact((keys) => {
+        const transaction = new LogTransaction(keys);
+        body(transaction);
+        transaction.finish();
+      }),
+  });
+  return {
+    run: (operation) => group.run(operation),
+    snapshot: (body) => lmdb.snapshot(body),
+    close: async () => {
+      await group.idle();
+      await lmdb.close();
+      lock.release();
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Group commit: decisions that come while writes are in flight gather, and one transaction carries them.
+ *
+ * - No added delay: with fewer than `inFlightMax` writes in flight, what came in one turn of the event loop
+ *   leaves at its end.
+ * - Etcd evaluates the nested compares of a transaction before it applies any of it, and takes no key
+ *   twice. Two decisions with one request id in one batch would both find it absent: etcd refuses the whole
+ *   transaction. In two batches in flight together either may come first. So a decision waits while one
+ *   that shares its txid or its request id is in flight, and the first to come is the first to be written.
+ * - Etcd (3.4 and 3.5) does not count what a nested transaction puts against its quota: a full etcd goes on
+ *   taking decisions, and refuses the tick, whose refusal ends the leadership within a tick and the patience.
+ */
+import type { DecideResult } from '../../core/records.ts';
+import type { PreparedDecision } from './decide.ts';
+
+export const batchMax = 64;
+export const inFlightMax = 4;
+/** Etcd refuses requests of more than 1.5 MB. */
+const batchBytesMax = 512 * 1024;
+
+interface Waiting {
+  readonly decision: PreparedDecision;
+  readonly resolve: (result: DecideResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class DecisionBatches {
+  /** Writes one batch; results in order. Once the leadership is over it rejects at once, and so the queue empties. */
+  readonly #send: (batch: readonly PreparedDecision[]) => Promise<readonly DecideResult[]>;
+  /** Bounded by the transactions that a leader may have in memory (`transactionsMax`). */
+  #queue: Waiting[] = [];
+  readonly #busy = new Set<string>();
+  #inFlight = 0;
+  #pumping = false;
+
+  constructor(send: (batch: readonly PreparedDecision[]) => Promise<readonly DecideResult[]>) {
+    this.#send = send;
+  }
+
+  add(decision: PreparedDecision): Promise<DecideResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<DecideResult>();
+    this.#queue.push({ decision, resolve, reject });
+    if (!this.#pumping) {
+      this.#pumping = true;
+      queueMicrotask(() => this.#pump());
+    }
+    return promise;
+  }
+
+  #pump(): void {
+    this.#pumping = false;
+    while (this.#inFlight < inFlightMax) {
+      const batch = this.#take();
+      if (batch.length === 0) return;
+      void this.#write(batch);
+    }
+  }
+
+  #take(): readonly Waiting[] {
+    const batch: Waiting[] = [];
+    const heldBack: Waiting[] = [];
+    const taken = new Set(this.#busy);
+    let bytes = 0;
+    let index = 0;
+    for (; index < this.#queue.length && batch.length < batchMax; index += 1) {
+      const waiting = this.#queue[index];
+      if (waiting === undefined) break;
+      const names = namesOf(waiting.decision);
+      const free = names.every((name) => !taken.has(name));
+      // Taken also where it is held back: what comes after it and shares a name stays behind it.
+      for (const name of names) taken.add(name);
+      if (!free) {
+        heldBack.push(waiting);
+        continue;
+      }
+      if (batch.length > 0 && bytes + waiting.decision.bytes > batchBytesMax) break;
+      bytes += waiting.decision.bytes;
+      batch.push(waiting);
+    }
+    if (batch.length > 0) this.#queue = [...heldBack, ...this.#queue.slice(index)];
+    return batch;
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const names = batch.flatMap(({ decision }) => namesOf(decision));
+    for (const name of names) this.#busy.add(name);
+    this.#inFlight += 1;
+    try {
+      const results = await this.#send(batch.map(({ decision }) => decision));
+      for (const [index, waiting] of batch.entries()) {
+        const result = results[index];
+        if (result === undefined) throw new Error('The batch has fewer results than decisions.');
+        waiting.resolve(result);
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      this.#inFlight -= 1;
+      for (const name of names) this.#busy.delete(name);
+    }
+    this.#pump();
+  }
+}
+
+function namesOf({ write }: PreparedDecision): readonly string[] {
+  const { txid, requestId } = write.record;
+  return requestId === undefined ? [`t${txid}`] : [`t${txid}`, `r${requestId}`];
+}

@@ -1,0 +1,209 @@
+/**
+ * How this node comes to lead a shard.
+ *
+ *   waiting --key absent, or ours by a stopped epoch, or its leader is known to be gone--> taking
+ *   taking --won--> leading          taking --lost, or etcd silent--> waiting
+ *
+ * - A key under our own lease whose epoch is not led here is retaken at once under a new nonce: no lease will
+ *   run out to free it, for our own beats keep it alive.
+ * - A key of a node of our name under another lease is of the process before this one: it is gone.
+ * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its lease. The
+ *   old leader, if it lives after all, is fenced by that compare.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { Random } from '../../ports/random.ts';
+import type { Evidence } from '../evidence.ts';
+import type { EtcdKeys } from './keys.ts';
+import { type ObservedLeader, type TakeOptions, takeLeaderKey } from './leader-key.ts';
+import type { Leaders } from './leaders.ts';
+import type { EtcdLeadership } from './leadership.ts';
+import type { NodeLease } from './lease.ts';
+import type { AgreedMeta } from './meta.ts';
+import type { KeyValue } from './requests.ts';
+import type { EtcdStore } from './store.ts';
+import { TakeoverPace } from './takeover-pace.ts';
+
+const retryPauseMs = 200;
+/** Changes are told; this is for the one that was missed. */
+const waitMsMax = 5_000;
+const nonceDigits = 20;
+
+export interface CampaignsOptions {
+  readonly store: EtcdStore;
+  readonly keys: EtcdKeys;
+  readonly lease: NodeLease;
+  readonly leaders: Leaders;
+  readonly evidence: Evidence;
+  readonly node: string;
+  readonly url: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly meta: () => AgreedMeta;
+  /** `meta` as a failed take has shown it. */
+  readonly metaSeen: (meta: KeyValue | null) => void;
+  /** The leadership that this node has of the shard, if any. */
+  readonly leading: (shard: number) => EtcdLeadership | undefined;
+  readonly adopt: (held: ObservedLeader) => EtcdLeadership;
+}
+
+/** What one look came to. */
+type Look =
+  | { readonly kind: 'leading'; readonly leadership: EtcdLeadership }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'retry'; readonly pauseMs: number };
+
+export class Campaigns {
+  readonly #options: CampaignsOptions;
+  readonly #pace: TakeoverPace;
+  readonly #waiting = new Map<number, Set<() => void>>();
+  readonly #taking = new Map<number, Promise<unknown>>();
+
+  constructor(options: CampaignsOptions) {
+    this.#options = options;
+    const { store, clock } = options;
+    const timeToLive = async (lease: string) => {
+      const { TTL, grantedTTL } = await store.clients.kv.call((client) =>
+        client.leaseClient.leaseTimeToLive({ ID: lease }),
+      );
+      return { leftS: Number(TTL), grantedS: Number(grantedTTL) };
+    };
+    this.#pace = new TakeoverPace({ clock, timeToLive });
+    options.evidence.watch((shard) => this.wake(shard));
+  }
+
+  /** Whether somebody campaigns for the shard, or is just now taking it. */
+  isOn(shard: number): boolean {
+    return this.#waiting.has(shard) || this.#taking.has(shard);
+  }
+
+  /** Something has changed that a campaign may have waited for. */
+  wake(shard: number): void {
+    for (const wake of [...(this.#waiting.get(shard) ?? [])]) wake();
+  }
+
+  async campaign(shard: number, signal: AbortSignal): Promise<EtcdLeadership> {
+    const { store } = this.#options;
+    for (;;) {
+      store.ended.throwIfAborted();
+      signal.throwIfAborted();
+      // Listening begins before the look, so that a change in between is not missed.
+      const change = this.#listen(shard);
+      try {
+        const look = await this.#inTurn(shard, () => this.#look(shard));
+        if (look.kind === 'leading') {
+          if (signal.aborted) await look.leadership.resign();
+          signal.throwIfAborted();
+          return look.leadership;
+        }
+        const pauseMs = look.kind === 'wait' ? waitMsMax : look.pauseMs;
+        const over = new AbortController();
+        try {
+          const stop = AbortSignal.any([signal, over.signal]);
+          const pause = store.pause(pauseMs, { signal: stop });
+          pause.catch(() => undefined);
+          await Promise.race([pause, ...(look.kind === 'wait' ? [change.happened] : [])]);
+        } finally {
+          over.abort();
+        }
+      } finally {
+        change.forget();
+      }
+    }
+  }
+
+  async #look(shard: number): Promise<Look> {
+    const { leaders, lease, evidence, node, logger, leading } = this.#options;
+    const observed = leaders.at(shard);
+    const leaseId = lease.id;
+    if (leaseId === null || !lease.isValid(leaseId))
+      return { kind: 'retry', pauseMs: retryPauseMs };
+    let guess = false;
+    if (observed !== null && observed.lease === leaseId) {
+      if (leading(shard)?.epoch === observed.info.epoch) return { kind: 'wait' };
+    } else if (observed !== null) {
+      guess = evidence.against(observed.info) || observed.info.node === node;
+      if (!guess) return { kind: 'wait' };
+    }
+    try {
+      if (guess) {
+        const pauseMs = await this.#pace.pauseMs();
+        if (pauseMs > 0) return { kind: 'retry', pauseMs };
+      }
+      return await this.#take({ shard, observed, leaseId, guess });
+    } catch (error) {
+      this.#options.store.ended.throwIfAborted();
+      logger.warn(
+        { shard, error: String(error) },
+        'The leadership could not be taken; again soon.',
+      );
+      return { kind: 'retry', pauseMs: retryPauseMs };
+    }
+  }
+
+  async #take(options: {
+    readonly shard: number;
+    readonly observed: ObservedLeader | null;
+    readonly leaseId: string;
+    readonly guess: boolean;
+  }): Promise<Look> {
+    const { shard, observed, leaseId } = options;
+    const { store, keys, leaders, lease, node, url, random, meta, adopt } = this.#options;
+    const agreed = meta();
+    const request: TakeOptions = {
+      store,
+      keys: keys.shard(shard),
+      shard,
+      value: {
+        node,
+        url,
+        nonce: random.token(nonceDigits),
+        generation: agreed.meta.generation,
+      },
+      lease: leaseId,
+      observed,
+      meta: { key: keys.meta, modRevision: agreed.modRevision },
+    };
+    const taken = await takeLeaderKey(request);
+    if (taken.kind === 'lost') {
+      leaders.learn(shard, taken.there, taken.revision);
+      this.#options.metaSeen(taken.meta);
+      return { kind: 'retry', pauseMs: 0 };
+    }
+    if (options.guess && observed !== null) this.#pace.took(observed.lease);
+    if (observed === null) this.#pace.expired();
+    const leadership = adopt(taken.held);
+    leaders.learn(shard, taken.held, taken.held.modRevision);
+    // While the reply was under way, the lease may have come to its end.
+    if (!lease.isValid(leaseId)) leadership.end('its lease was not confirmed in time');
+    await leadership.begin();
+    return { kind: 'leading', leadership };
+  }
+
+  /** One taker a shard: two campaigns of one node would take it from each other. */
+  async #inTurn(shard: number, body: () => Promise<Look>): Promise<Look> {
+    const before = this.#taking.get(shard) ?? Promise.resolve();
+    const own = before.then(body, body);
+    this.#taking.set(shard, own);
+    try {
+      return await own;
+    } finally {
+      if (this.#taking.get(shard) === own) this.#taking.delete(shard);
+    }
+  }
+
+  #listen(shard: number): { readonly happened: Promise<void>; forget(): void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(shard) ?? new Set();
+    waiting.add(resolve);
+    this.#waiting.set(shard, waiting);
+    return {
+      happened: promise,
+      forget: () => {
+        waiting.delete(resolve);
+        if (waiting.size === 0 && this.#waiting.get(shard) === waiting) this.#waiting.delete(shard);
+      },
+    };
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * One decision inside a batch: a nested transaction of compare, put and, where it fails, a read of all that it
+ * compared.
+ *
+ * What each compare answers:
+ * - `decisions/T` absent: another node may have forced the abort between our last vote and this write.
+ * - `finished/T` absent: the leader sweeps forced aborts to finished/. A decision still under way, or its
+ *   delayed duplicate, must not come alive beside one.
+ * - the floor below T: both records may be gone again, collected. A duplicate of a collected commit that
+ *   was delayed for so long must not write it a second time.
+ * - `requests/R` absent: a client that had no answer asked again, elsewhere or later, and that attempt
+ *   committed. One commit per request (I8).
+ */
+import type { DecideResult, DecisionWrite } from '../../core/records.ts';
+import { positionOf } from '../../core/txid.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { ShardKeys } from './keys.ts';
+import {
+  decodeDecision,
+  decodeFinished,
+  decodePosition,
+  decodeRequest,
+  encodeDecision,
+  encodeFinished,
+  encodePosition,
+  encodeRequest,
+} from './records.ts';
+import {
+  absent,
+  found,
+  get,
+  nested,
+  type Op,
+  put,
+  type TxnResult,
+  valueBelow,
+} from './requests.ts';
+
+/** PROTOCOL, section 4: checked before the first prepare; a larger one here is the caller's mistake. */
+const recordBytesMax = 16 * 1024;
+
+export interface PreparedDecision {
+  readonly write: DecisionWrite;
+  readonly op: Op;
+  /** What it adds to the request. */
+  readonly bytes: number;
+}
+
+export function prepareDecision(
+  keys: ShardKeys,
+  write: DecisionWrite,
+  tick: number,
+): PreparedDecision {
+  const { record } = write;
+  const { txid, requestId, requestHash } = record;
+  const decision = keys.decision(txid);
+  const finished = keys.finishedRecord(txid);
+  const value = write.finished
+    ? encodeFinished({
+        outcome: record.outcome,
+        ...(requestId === undefined ? {} : { requestId }),
+        atMs: record.atMs,
+        tick,
+      })
+    : encodeDecision(record);
+  if (value.length > recordBytesMax) {
+    throw new RangeError(
+      `The record of ${txid} has ${value.length} bytes; at most ${recordBytesMax} may be written.`,
+    );
+  }
+  const compare = [
+    absent(decision),
+    absent(finished),
+    valueBelow(keys.floor, encodePosition(positionOf(txid))),
+  ];
+  const success = [put(write.finished ? finished : decision, value)];
+  const failure = [get(decision), get(finished), get(keys.floor)];
+  let bytes = value.length + 6 * decision.length + 2 * keys.floor.length + 100;
+  if (requestId !== undefined && requestHash !== undefined) {
+    const request = keys.request(requestId);
+    const entry = encodeRequest({ txid, requestHash });
+    compare.push(absent(request));
+    success.push(put(request, entry));
+    failure.push(get(request));
+    bytes += 3 * request.length + entry.length + 20;
+  }
+  return { write, op: nested({ compare, success, failure }), bytes };
+}
+
+/**
+ * What the nested transaction came to. A duplicate is told before a forced abort or a floor: each rules this
+ * transaction out for ever, and the duplicate also says what the request's answer is.
+ */
+export function decisionResult(
+  { write }: PreparedDecision,
+  { succeeded, responses }: TxnResult,
+): DecideResult {
+  if (succeeded) return { kind: 'written' };
+  const { txid, requestId } = write.record;
+  const decision = found(responses, 0);
+  const finished = found(responses, 1);
+  const outcome = decision
+    ? decodeDecision(decision.value).outcome
+    : finished && decodeFinished(finished.value).outcome;
+  // Commits of this epoch are ours alone: an earlier attempt landed, and its reply was lost.
+  if (outcome === 'commit') return { kind: 'written' };
+  const request = requestId === undefined ? null : found(responses, 3);
+  if (request !== null) return { kind: 'duplicate', entry: decodeRequest(request.value) };
+  const floor = found(responses, 2);
+  if (floor === null) {
+    throw new DecisionLogError(
+      'The floor of the shard is gone from etcd. Somebody deleted it: restore etcd from a backup.',
+    );
+  }
+  if (outcome === 'abort' || positionOf(txid) <= decodePosition(floor.value)) {
+    return { kind: 'aborted' };
+  }
+  throw new Error(`Etcd refused the decision of ${txid}, and nothing that it showed says why.`);
+}

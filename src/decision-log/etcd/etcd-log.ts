@@ -1,0 +1,339 @@
+/** The decision log of a cluster of nodes, kept in etcd: docs/PROTOCOL.md, sections 4 to 6. */
+
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import type { LeaderInfo, NodeInfo } from '../../core/messages.ts';
+import { shardOf, type Txid } from '../../core/txid.ts';
+import {
+  type DecisionLog,
+  DecisionLogError,
+  type Leadership,
+  type LogMeta,
+  type LogReading,
+  type RetiredInstance,
+} from '../../ports/decision-log.ts';
+import { type Logger, silentLogger } from '../../ports/logger.ts';
+import type { Random } from '../../ports/random.ts';
+import { Evidence } from '../evidence.ts';
+import { LeaderBoard } from '../leader-board.ts';
+import { NodeBoard } from '../node-board.ts';
+import { Campaigns } from './campaigns.ts';
+import { connectEtcd, type EtcdAccess } from './client.ts';
+import { Compaction } from './compaction.ts';
+import { EtcdKeys } from './keys.ts';
+import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
+import { Leaders } from './leaders.ts';
+import { EtcdLeadership } from './leadership.ts';
+import { NodeLease } from './lease.ts';
+import { type AgreedMeta, agreeOnMeta, metaOf, type WantedMeta } from './meta.ts';
+import { assertShard } from './reader.ts';
+import { readDecision, resolveDecision } from './reading.ts';
+import { decodeRetired, encodeNode, encodeRetired } from './records.ts';
+import { allFound, getRange, type KeyValue, put, putUnderLease } from './requests.ts';
+import { EtcdStore } from './store.ts';
+import { WitnessKeeper } from './witness.ts';
+
+export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
+  /** This node's name: one process at a time may have it. */
+  readonly node: string;
+  /** Where this node is reached by its peers. */
+  readonly url: string;
+  /** How long after a leader's host has vanished another node may lead. Whole seconds, at least 2. Default 3,000. */
+  readonly leaseTtlMs?: number;
+  /** Kept from one start of this node to the next: it guards against a restored etcd. */
+  readonly stateDirectory: string;
+  readonly random: Random;
+  readonly logger?: Logger;
+  /**
+   * Called once when etcd shows less than it did before: the node must end, loudly. Default: says why on
+   * stderr and ends the process with 70.
+   */
+  readonly onFatal?: (error: DecisionLogError) => void;
+  /** Compact etcd's history: only for an etcd that nobody else uses. Default: no. */
+  readonly compact?: boolean;
+}
+
+const leaseTtlMsDefault = 3_000;
+const leaseTtlMsMin = 2_000;
+const witnessFile = 'etcd-witness.json';
+const retiredMax = 100_000;
+const releaseAttempts = 3;
+const releasePauseMs = 50;
+/** EX_SOFTWARE of sysexits.h. */
+const fatalExitCode = 70;
+
+/** Rejects with DecisionLogError where etcd cannot be reached, was set back, or holds another kind of cluster. */
+export async function openEtcdLog(options: EtcdLogOptions): Promise<DecisionLog> {
+  const log = new EtcdLog(options);
+  try {
+    await log.open();
+    return log;
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+class EtcdLog implements DecisionLog {
+  readonly #options: EtcdLogOptions;
+  readonly #logger: Logger;
+  readonly #keys: EtcdKeys;
+  readonly #witness: WitnessKeeper;
+  readonly #store: EtcdStore;
+  readonly #lease: NodeLease;
+  readonly #nodes: NodeBoard = new NodeBoard();
+  readonly #evidence: Evidence = new Evidence();
+  readonly #leaderships = new Map<number, EtcdLeadership>();
+  /** Made when `meta` has said how many shards there are. */
+  #agreed: AgreedMeta | null = null;
+  #board: LeaderBoard = new LeaderBoard(0);
+  #leaders: Leaders | null = null;
+  #campaigns: Campaigns | null = null;
+  #compaction: Compaction | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(options: EtcdLogOptions) {
+    const { cluster, clock, random, endpoints, stateDirectory } = options;
+    const ttlMs = options.leaseTtlMs ?? leaseTtlMsDefault;
+    if (!(ttlMs >= leaseTtlMsMin)) {
+      throw new DecisionLogError(
+        `The lease's TTL must be at least ${leaseTtlMsMin} ms; etcd grants no shorter one. ${ttlMs} was asked for.`,
+      );
+    }
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+    this.#keys = new EtcdKeys(cluster);
+    this.#witness = new WitnessKeeper({
+      path: join(stateDirectory, witnessFile),
+      cluster,
+      clock,
+      failed: (error) => this.#logger.error({ error: String(error) }, error.message),
+    });
+    this.#store = new EtcdStore({
+      clients: connectEtcd(options, Math.floor(random.fraction() * endpoints.length)),
+      witness: this.#witness,
+      clock,
+      endpoints,
+      onFatal: options.onFatal ?? exitOnFatal,
+    });
+    this.#lease = new NodeLease({
+      store: this.#store,
+      clock,
+      logger: this.#logger,
+      ttlMs,
+      lapsed: (reason) => this.#lapsed(reason),
+      renewed: (id) => void this.#enroll(id),
+    });
+  }
+
+  async open(): Promise<void> {
+    const { clock, compact } = this.#options;
+    const agreed = await agreeOnMeta(this.#store, this.#keys, this.#options);
+    this.#agreed = agreed;
+    const { cluster_id: clusterId, revision } = agreed.header;
+    this.#witness.begin({ clusterId, generation: agreed.meta.generation, revision });
+    await this.#enroll(await this.#lease.start());
+    this.#board = new LeaderBoard(agreed.meta.shards);
+    this.#leaders = new Leaders({
+      store: this.#store,
+      keys: this.#keys,
+      shards: agreed.meta.shards,
+      board: this.#board,
+      nodes: this.#nodes,
+      clock,
+      logger: this.#logger,
+      read: (meta) => this.#wasRead(meta),
+      changed: (shard) => this.#leaderChanged(shard),
+    });
+    this.#campaigns = new Campaigns({
+      ...this.#options,
+      store: this.#store,
+      keys: this.#keys,
+      lease: this.#lease,
+      leaders: this.#leaders,
+      evidence: this.#evidence,
+      logger: this.#logger,
+      meta: () => this.#metaNow(),
+      metaSeen: (meta) => this.#metaSeen(meta),
+      leading: (shard) => this.#leaderships.get(shard),
+      adopt: (held) => this.#adopt(held),
+    });
+    await this.#leaders.start();
+    if (compact === true) {
+      const isDue = () => this.#leaderships.has(0);
+      this.#compaction = new Compaction({ store: this.#store, clock, logger: this.#logger, isDue });
+      this.#compaction.start();
+    }
+  }
+
+  get meta(): LogMeta {
+    return this.#metaNow().meta;
+  }
+
+  async campaign(shard: number, options: { signal: AbortSignal }): Promise<Leadership> {
+    this.#store.ended.throwIfAborted();
+    assertShard(this.meta, shard);
+    return this.#part(this.#campaigns).campaign(shard, options.signal);
+  }
+
+  leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#evidence.add(leader);
+  }
+
+  async read(txid: Txid): Promise<LogReading> {
+    assertShard(this.meta, shardOf(txid));
+    return (await readDecision({ store: this.#store, keys: this.#keys, txid })).reading;
+  }
+
+  async resolve(txid: Txid): Promise<LogReading> {
+    assertShard(this.meta, shardOf(txid));
+    const atMs = this.#options.clock.wallMs();
+    return resolveDecision({ store: this.#store, keys: this.#keys, txid, atMs });
+  }
+
+  leaders(): readonly (LeaderInfo | null)[] {
+    return this.#board.leaders();
+  }
+
+  watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void {
+    return this.#board.watch(listener);
+  }
+
+  nodes(): readonly NodeInfo[] {
+    return this.#nodes.nodes();
+  }
+
+  watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void {
+    return this.#nodes.watch(listener);
+  }
+
+  async retire(instance: RetiredInstance): Promise<void> {
+    const { participant, instance: id } = instance;
+    const value = encodeRetired({ participant, instance: id });
+    await this.#store.insist({ success: [put(this.#keys.retiredInstance(instance), value)] });
+  }
+
+  async retired(): Promise<readonly RetiredInstance[]> {
+    const { responses } = await this.#store.insist({
+      success: [getRange(this.#keys.retired, retiredMax)],
+    });
+    return allFound(responses, 0).map(({ value }) => decodeRetired(value));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#compaction?.close();
+    await Promise.allSettled([...this.#leaderships.values()].map((one) => one.resign()));
+    this.#leaders?.close();
+    // Another node may lead as soon as the keys are gone; nothing here waits for the lease to run out.
+    await this.#lease.close().catch(() => undefined);
+    this.#store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
+    await this.#witness.close();
+    this.#store.clients.close();
+  }
+
+  #metaNow(): AgreedMeta {
+    return this.#part(this.#agreed);
+  }
+
+  #part<T>(part: T | null): T {
+    if (part === null) throw new Error('The decision log was used before it was open.');
+    return part;
+  }
+
+  #adopt(held: ObservedLeader): EtcdLeadership {
+    const { shard } = held.info;
+    const leadership = new EtcdLeadership({
+      store: this.#store,
+      keys: this.#keys.shard(shard),
+      held,
+      leaseIsValid: () => this.#lease.isValid(held.lease),
+      resolve: (txid) => this.resolve(txid),
+      ended: async () => {
+        if (this.#leaderships.get(shard) === leadership) this.#leaderships.delete(shard);
+        await this.#release(held);
+      },
+    });
+    this.#leaderships.set(shard, leadership);
+    return leadership;
+  }
+
+  /** Every leadership hangs on the one lease. */
+  #lapsed(reason: string): void {
+    for (const leadership of [...this.#leaderships.values()]) leadership.end(reason);
+  }
+
+  /** Tells the others that this node is there, for as long as its lease lives. */
+  async #enroll(lease: string): Promise<void> {
+    const { node, url, clock } = this.#options;
+    const value = encodeNode({ node, url, startedMs: clock.wallMs() });
+    while (this.#lease.id === lease && !this.#store.ended.aborted) {
+      try {
+        await this.#store.insist({ success: [putUnderLease(this.#keys.node(node), value, lease)] });
+        return;
+      } catch (error) {
+        this.#logger.warn(
+          { error: String(error) },
+          'This node is not entered among the nodes yet.',
+        );
+        await this.#store.pause(releasePauseMs).catch(() => undefined);
+      }
+    }
+  }
+
+  /**
+   * Deletes a leader key of ours that is not led any more: our own beats would keep it alive. Where etcd cannot be
+   * reached now, the next reading of the leaders finds the key and comes here again.
+   */
+  async #release(held: ObservedLeader): Promise<void> {
+    const { shard } = held.info;
+    for (let attempt = 1; attempt <= releaseAttempts && !this.#store.ended.aborted; attempt += 1) {
+      try {
+        const result = await deleteLeaderKey(this.#store, this.#keys.shard(shard), held);
+        if (result.succeeded) this.#leaders?.learn(shard, null, result.header.revision);
+        return;
+      } catch {
+        await this.#store.pause(releasePauseMs).catch(() => undefined);
+      }
+    }
+  }
+
+  #leaderChanged(shard: number): void {
+    const leadership = this.#leaderships.get(shard);
+    const now = this.#leaders?.at(shard);
+    if (leadership !== undefined && now?.info.epoch !== leadership.epoch) {
+      leadership.end(now === null ? 'its leader key is gone' : `${now?.info.node} leads it now`);
+    }
+    this.#campaigns?.wake(shard);
+  }
+
+  #wasRead(meta: KeyValue | null): void {
+    this.#metaSeen(meta);
+    for (let shard = 0; shard < this.meta.shards; shard += 1) {
+      const held = this.#leaders?.at(shard);
+      const campaigns = this.#part(this.#campaigns);
+      if (!held || held.lease !== this.#lease.id) continue;
+      if (this.#leaderships.get(shard)?.epoch === held.info.epoch) continue;
+      if (campaigns.isOn(shard)) campaigns.wake(shard);
+      else void this.#release(held);
+    }
+  }
+
+  #metaSeen(kv: KeyValue | null): void {
+    const agreed = this.#metaNow();
+    if (kv !== null && kv.mod_revision === agreed.modRevision) return;
+    const meta = metaOf(kv);
+    this.#store.guard(() => this.#witness.adoptGeneration(meta.generation));
+    this.#agreed = { ...agreed, meta, modRevision: kv?.mod_revision ?? agreed.modRevision };
+  }
+}
+
+function exitOnFatal(error: DecisionLogError): void {
+  writeSync(2, `${error.message}\n`);
+  process.exit(fatalExitCode);
+}

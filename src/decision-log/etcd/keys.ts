@@ -1,0 +1,100 @@
+/** Where everything is in etcd: docs/PROTOCOL.md, section 4. */
+import { shardOf, type Txid } from '../../core/txid.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import { assertKeyFits, keyPart } from '../../system/key-value.ts';
+
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
+const clusterPattern = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The keys of one cluster. */
+export class EtcdKeys {
+  readonly meta: Buffer;
+  readonly nodes: KeyRange;
+  readonly retired: KeyRange;
+  readonly everything: KeyRange;
+  readonly #prefix: string;
+
+  constructor(cluster: string) {
+    if (!clusterPattern.test(cluster)) {
+      throw new DecisionLogError(
+        `The cluster name ${JSON.stringify(cluster)} cannot be used: take 1 to 64 letters, digits, dots, dashes and underscores.`,
+      );
+    }
+    this.#prefix = `/verdict/${cluster}/`;
+    this.meta = this.#key('meta');
+    this.nodes = this.#range('nodes/');
+    this.retired = this.#range('retired/');
+    this.everything = this.#range('');
+  }
+
+  node(node: string): Buffer {
+    return this.#key(`nodes/${node}`);
+  }
+
+  retiredInstance(instance: { readonly participant: string; readonly instance: string }): Buffer {
+    return this.#key(`retired/${keyPart(instance.participant)}/${keyPart(instance.instance)}`);
+  }
+
+  shard(shard: number): ShardKeys {
+    return new ShardKeys(`${this.#prefix}shards/${shard.toString(36)}/`);
+  }
+
+  shardOfTxid(txid: Txid): ShardKeys {
+    return this.shard(shardOf(txid));
+  }
+
+  #key(rest: string): Buffer {
+    return Buffer.from(assertKeyFits(this.#prefix + rest));
+  }
+
+  #range(rest: string): KeyRange {
+    return prefixKeys(this.#prefix + rest);
+  }
+}
+
+/** The keys of one shard. */
+export class ShardKeys {
+  readonly leader: Buffer;
+  readonly floor: Buffer;
+  readonly clock: Buffer;
+  readonly decisions: KeyRange;
+  readonly finished: KeyRange;
+  readonly requests: KeyRange;
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+    this.leader = Buffer.from(`${prefix}leader`);
+    this.floor = Buffer.from(`${prefix}floor`);
+    this.clock = Buffer.from(`${prefix}clock`);
+    this.decisions = prefixKeys(`${prefix}decisions/`);
+    this.finished = prefixKeys(`${prefix}finished/`);
+    this.requests = prefixKeys(`${prefix}requests/`);
+  }
+
+  decision(txid: Txid): Buffer {
+    return Buffer.from(`${this.#prefix}decisions/${txid}`);
+  }
+
+  finishedRecord(txid: Txid): Buffer {
+    return Buffer.from(`${this.#prefix}finished/${txid}`);
+  }
+
+  request(requestId: string): Buffer {
+    return Buffer.from(assertKeyFits(`${this.#prefix}requests/${keyPart(requestId)}`));
+  }
+}
+
+/** All keys that begin with `prefix`, which ends in a slash. */
+function prefixKeys(prefix: string): KeyRange {
+  return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) };
+}
+
+/** The least key above `key`. */
+export function keyAfter(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)]);
+}

@@ -1,0 +1,150 @@
+/**
+ * A shard's leader key: taken, compared, given back. Its mod revision is the epoch.
+ *
+ * - Taken where it is absent, or where it is still exactly what was observed (a takeover): in both the
+ *   compare makes two takers one.
+ * - The value carries a nonce. Etcd restored from a snapshot hands the same revisions out again: a leader from
+ *   before the restore and one from after it may have the same mod revision, and only the nonce
+ *   tells the writes of the one from those of the other.
+ * - The generation in the value is `meta`'s, and the taking transaction compares `meta`: a node that
+ *   read it before an operator raised it would otherwise lead under an epoch that was in use before.
+ * - The reply may be lost. Then the key is read: our nonce there means that we lead.
+ * - A taking transaction that was sent long ago may land late. It then names this node under an epoch that
+ *   nobody adopted, and the node's own lease keeps it alive: the shard would have no leader for ever.
+ *   So a key under our lease whose epoch is not led here is retaken, or deleted (leaders.ts).
+ */
+import type { LeaderInfo } from '../../core/messages.ts';
+import { type Epoch, makeEpoch, positionZero } from '../../core/txid.ts';
+import type { ShardKeys } from './keys.ts';
+import { decodeLeader, encodeLeader, encodePosition, type LeaderValue } from './records.ts';
+import {
+  absent,
+  type Compare,
+  found,
+  get,
+  type KeyValue,
+  modIs,
+  nested,
+  put,
+  putUnderLease,
+  remove,
+  type TxnResult,
+  valueIs,
+} from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+/** A leader key as it was read. */
+export interface ObservedLeader {
+  readonly info: LeaderInfo;
+  readonly modRevision: string;
+  readonly value: Buffer;
+  readonly lease: string;
+}
+
+export function observe(shard: number, kv: KeyValue | null): ObservedLeader | null {
+  if (kv === null) return null;
+  const { node, url, generation } = decodeLeader(kv.value);
+  return {
+    info: { shard, epoch: epochOfKey(generation, kv.mod_revision), node, url },
+    modRevision: kv.mod_revision,
+    value: kv.value,
+    lease: kv.lease,
+  };
+}
+
+function epochOfKey(generation: number, modRevision: string): Epoch {
+  return makeEpoch({ generation, revision: BigInt(modRevision) });
+}
+
+/** I6: what every write of a leadership compares. */
+export function fence(keys: ShardKeys, held: ObservedLeader): readonly Compare[] {
+  return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];
+}
+
+export interface TakeOptions {
+  readonly store: EtcdStore;
+  readonly keys: ShardKeys;
+  readonly shard: number;
+  readonly value: LeaderValue;
+  readonly lease: string;
+  /** What is there now, as far as known: it alone is taken over. */
+  readonly observed: ObservedLeader | null;
+  readonly meta: { readonly key: Buffer; readonly modRevision: string };
+}
+
+export type Taken =
+  | { readonly kind: 'won'; readonly held: ObservedLeader }
+  /** Somebody else's key is there, or none. */
+  | {
+      readonly kind: 'lost';
+      readonly there: ObservedLeader | null;
+      readonly meta: KeyValue | null;
+      /** Of the answer that showed it. */
+      readonly revision: string;
+    };
+
+/** One attempt, its fate read whatever becomes of the reply. Rejects where etcd cannot be reached. */
+export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
+  const { store, keys, shard, lease, observed, meta } = options;
+  const value = encodeLeader(options.value);
+  let result: TxnResult;
+  try {
+    result = await store.attempt({
+      compare: [
+        observed === null ? absent(keys.leader) : modIs(keys.leader, observed.modRevision),
+        modIs(meta.key, meta.modRevision),
+      ],
+      success: [
+        putUnderLease(keys.leader, value, lease),
+        // A compare on a missing key is always false, so the floor must be there before the first decision.
+        nested({
+          compare: [absent(keys.floor)],
+          success: [put(keys.floor, encodePosition(positionZero))],
+        }),
+      ],
+      failure: [get(keys.leader), get(meta.key)],
+    });
+  } catch (error) {
+    store.ended.throwIfAborted();
+    return readBack(options, value, error);
+  }
+  if (result.succeeded) {
+    const { node, url, generation } = options.value;
+    const modRevision = result.header.revision;
+    const info = { shard, epoch: epochOfKey(generation, modRevision), node, url };
+    return { kind: 'won', held: { info, modRevision, value, lease } };
+  }
+  return lost(shard, result);
+}
+
+async function readBack(options: TakeOptions, value: Buffer, cause: unknown): Promise<Taken> {
+  const { store, keys, shard, observed, meta } = options;
+  const result = await store.insist({ success: [get(keys.leader), get(meta.key)] });
+  const taken = lost(shard, result);
+  if (taken.there?.value.equals(value)) return { kind: 'won', held: taken.there };
+  // Nothing has changed: etcd refused it (full, no lease), or it is still under way.
+  if (taken.there?.modRevision === observed?.modRevision) throw cause;
+  return taken;
+}
+
+function lost(shard: number, { responses, header }: TxnResult): Extract<Taken, { kind: 'lost' }> {
+  return {
+    kind: 'lost',
+    there: observe(shard, found(responses, 0)),
+    meta: found(responses, 1),
+    revision: header.revision,
+  };
+}
+
+/** Deletes the key where it is still exactly this one: works in a full etcd too. One attempt. */
+export async function deleteLeaderKey(
+  store: EtcdStore,
+  keys: ShardKeys,
+  held: ObservedLeader,
+): Promise<TxnResult> {
+  return store.attempt({
+    compare: [...fence(keys, held)],
+    success: [remove(keys.leader)],
+    failure: [get(keys.leader)],
+  });
+}

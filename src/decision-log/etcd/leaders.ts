@@ -1,0 +1,141 @@
+/**
+ * Who leads which shard and which nodes are up, as this node last read it: one linearizable transaction,
+ * done again at every hint and every `pollMs`.
+ *
+ * Readings may overtake each other, and what this node itself wrote is known before the next reading: so
+ * each shard remembers the revision it is known at, and an older reading changes nothing.
+ */
+import type { NodeInfo } from '../../core/messages.ts';
+import type { Clock, Timer } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { LeaderBoard } from '../leader-board.ts';
+import type { NodeBoard } from '../node-board.ts';
+import { Hints } from './hints.ts';
+import type { EtcdKeys } from './keys.ts';
+import { type ObservedLeader, observe } from './leader-key.ts';
+import { decodeNode } from './records.ts';
+import { allFound, found, get, getRange, type KeyValue } from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+const pollMs = 1_000;
+/** Nodes of one cluster: far above any real one. */
+const nodesMax = 1_000;
+
+export interface LeadersOptions {
+  readonly store: EtcdStore;
+  readonly keys: EtcdKeys;
+  readonly shards: number;
+  readonly board: LeaderBoard;
+  readonly nodes: NodeBoard;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** After each reading; `meta` as it was read. */
+  readonly read: (meta: KeyValue | null) => void;
+  /** A shard's leader is another one, or nobody. */
+  readonly changed: (shard: number) => void;
+}
+
+interface Known {
+  readonly revision: bigint;
+  readonly leader: ObservedLeader | null;
+}
+
+export class Leaders {
+  readonly #options: LeadersOptions;
+  readonly #known: Known[];
+  readonly #hints: Hints;
+  #timer: Timer | null = null;
+  #reading: Promise<void> | null = null;
+  #readAgain = false;
+  #closed = false;
+
+  constructor(options: LeadersOptions) {
+    const { store, keys, shards, clock } = options;
+    this.#options = options;
+    this.#known = Array.from({ length: shards }, () => ({ revision: 0n, leader: null }));
+    const ranges = [
+      keys.nodes,
+      ...this.#known.map((_, shard) => ({ key: keys.shard(shard).leader })),
+    ];
+    const hint = () => this.#hinted();
+    this.#hints = new Hints({ client: store.clients.watch, clock, ranges, hint });
+  }
+
+  async start(): Promise<void> {
+    await this.#read();
+    this.#hints.start();
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#hints.close();
+  }
+
+  at(shard: number): ObservedLeader | null {
+    return this.#known[shard]?.leader ?? null;
+  }
+
+  /** What this node learnt at `revision` by other means: a key it wrote, or met in a failed compare. */
+  learn(shard: number, leader: ObservedLeader | null, revision: string): void {
+    const known = this.#known[shard];
+    if (known === undefined || BigInt(revision) < known.revision) return;
+    this.#known[shard] = { revision: BigInt(revision), leader };
+    if (known.leader?.modRevision === leader?.modRevision) return;
+    this.#options.board.publish(shard, leader?.info ?? null);
+    this.#options.changed(shard);
+  }
+
+  #hinted(): void {
+    if (this.#closed) return;
+    if (this.#reading === null) void this.#readQuietly();
+    else this.#readAgain = true;
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = this.#options.clock.setTimer(pollMs, () => {
+      this.#hinted();
+      this.#schedule();
+    });
+  }
+
+  #readQuietly(): Promise<void> {
+    this.#reading ??= this.#read()
+      .catch((error: unknown) => {
+        if (this.#closed) return;
+        const { logger } = this.#options;
+        logger.warn({ error: String(error) }, 'The leaders could not be read from etcd.');
+      })
+      .finally(() => {
+        this.#reading = null;
+        if (!this.#readAgain) return;
+        this.#readAgain = false;
+        this.#hinted();
+      });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const { store, keys, nodes } = this.#options;
+    const { responses, header } = await store.insist({
+      success: [
+        get(keys.meta),
+        getRange(keys.nodes, nodesMax),
+        ...this.#known.map((_, shard) => get(keys.shard(shard).leader)),
+      ],
+    });
+    if (this.#closed) return;
+    nodes.publish(allFound(responses, 1).map(nodeOf));
+    for (const shard of this.#known.keys()) {
+      this.learn(shard, observe(shard, found(responses, shard + 2)), header.revision);
+    }
+    this.#options.read(found(responses, 0));
+  }
+}
+
+function nodeOf({ value }: KeyValue): NodeInfo {
+  const { node, url } = decodeNode(value);
+  return { node, url };
+}

@@ -1,0 +1,218 @@
+/** One leadership over etcd: the fence, the batches of decisions, and what is known under it. */
+
+import type { LeaderInfo, Witness } from '../../core/messages.ts';
+import { type Epoch, epochParts, type Txid } from '../../core/txid.ts';
+import {
+  type DecideResult,
+  DecisionLogError,
+  type DecisionRecord,
+  type DecisionWrite,
+  type Leadership,
+  LeadershipLostError,
+  type LogReading,
+  type RequestEntry,
+} from '../../ports/decision-log.ts';
+import { assertDecidable } from '../rules.ts';
+import { DecisionBatches } from './batches.ts';
+import { type Collected, type CollectOptions, collect } from './collect.ts';
+import { decisionResult, type PreparedDecision, prepareDecision } from './decide.ts';
+import { Fenced } from './fenced.ts';
+import { finish } from './finish.ts';
+import { keyAfter, type ShardKeys } from './keys.ts';
+import type { ObservedLeader } from './leader-key.ts';
+import { decodeDecision, decodeRequest, decodeTick, encodeTick } from './records.ts';
+import {
+  absent,
+  allFound,
+  countFound,
+  countRange,
+  found,
+  get,
+  getRange,
+  nestedAt,
+  put,
+  valueIs,
+} from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+export interface EtcdLeadershipOptions {
+  readonly store: EtcdStore;
+  readonly keys: ShardKeys;
+  readonly held: ObservedLeader;
+  readonly leaseIsValid: () => boolean;
+  readonly resolve: (txid: Txid) => Promise<LogReading>;
+  /** Told once, when it ends; deletes the leader key as well as it can. */
+  readonly ended: () => Promise<void>;
+}
+
+export class EtcdLeadership implements Leadership {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  readonly #options: EtcdLeadershipOptions;
+  readonly #lost = new AbortController();
+  readonly #fenced: Fenced;
+  readonly #batches: DecisionBatches;
+  #released: Promise<void> | null = null;
+  #requests = 0;
+  /** Null: the shard's clock has never ticked. */
+  #tick: number | null = null;
+  #ticking: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EtcdLeadershipOptions) {
+    const { store, keys, held } = options;
+    this.#options = options;
+    this.shard = held.info.shard;
+    this.epoch = held.info.epoch;
+    const end = (reason: string): void => this.end(reason);
+    this.#fenced = new Fenced({ store, keys, held, lost: this.#lost.signal, end });
+    this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
+    store.ended.addEventListener('abort', () => this.end('the log was closed or has halted'), {
+      signal: this.#lost.signal,
+    });
+  }
+
+  /** Reads what the leaderships before have left. */
+  async begin(): Promise<void> {
+    const { keys } = this.#options;
+    const { responses } = await this.#fenced.read([get(keys.clock), countRange(keys.requests)]);
+    const clock = found(responses, 0);
+    this.#tick = clock === null ? null : decodeTick(clock.value);
+    this.#requests = countFound(responses, 1);
+  }
+
+  get info(): LeaderInfo {
+    return this.#options.held.info;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  isCertain(): boolean {
+    return !this.#lost.signal.aborted && this.#options.leaseIsValid();
+  }
+
+  witness(): Witness {
+    const { generation } = epochParts(this.epoch);
+    return { generation, revision: String(this.#options.store.witness.revision) };
+  }
+
+  requestCount(): number {
+    return this.#requests;
+  }
+
+  async decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]> {
+    this.#fenced.assertHeld();
+    assertDecidable(this, writes);
+    const { keys } = this.#options;
+    // All of them before any is sent: one that does not fit is the caller's mistake.
+    const prepared = writes.map((write) => prepareDecision(keys, write, this.#tick ?? 0));
+    return Promise.all(prepared.map((decision) => this.#batches.add(decision)));
+  }
+
+  async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {
+    const { responses, attempts } = await this.#fenced.write({
+      success: batch.map(({ op }) => op),
+    });
+    const results: DecideResult[] = [];
+    for (const [index, decision] of batch.entries()) {
+      const answer = nestedAt(responses, index);
+      let result = decisionResult(decision, answer);
+      if (result.kind === 'duplicate' && attempts > 1) {
+        result = await this.#settleDuplicate(decision.write.record.txid, result);
+      }
+      // Where our own record was met at the first attempt, the call that wrote it has counted it.
+      const wrote = answer.succeeded || (result.kind === 'written' && attempts > 1);
+      if (wrote && decision.write.record.requestId !== undefined) this.#requests += 1;
+      results.push(result);
+    }
+    return results;
+  }
+
+  /**
+   * A duplicate that was found by a second attempt, while the first may still be under way: once the other
+   * transaction's request key is collected, the first could land after all and commit what was called aborted.
+   * A forced abort shuts that door before anything is said.
+   */
+  async #settleDuplicate(txid: Txid, duplicate: DecideResult): Promise<DecideResult> {
+    try {
+      const { record } = await this.#options.resolve(txid);
+      return record?.outcome === 'commit' ? { kind: 'written' } : duplicate;
+    } catch (error) {
+      this.end('etcd did not say what became of a write');
+      this.#fenced.assertHeld();
+      throw error;
+    }
+  }
+
+  async finish(txids: readonly Txid[]): Promise<void> {
+    await finish(this.#fenced, txids, () => this.#tick ?? 0);
+  }
+
+  async readRequest(requestId: string): Promise<RequestEntry | null> {
+    const { responses } = await this.#fenced.read([get(this.#options.keys.request(requestId))]);
+    const kv = found(responses, 0);
+    return kv === null ? null : decodeRequest(kv.value);
+  }
+
+  async pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
+    const { keys } = this.#options;
+    const { range_end } = keys.decisions;
+    const key = page.after === null ? keys.decisions.key : keyAfter(keys.decision(page.after));
+    const { responses } = await this.#fenced.read([getRange({ key, range_end }, page.limit)]);
+    return allFound(responses, 0).map(({ value }) => decodeDecision(value));
+  }
+
+  /** One after the other: each is one above the one before. */
+  tick(): Promise<number> {
+    const next = this.#ticking.then(() => this.#tickOnce());
+    this.#ticking = next.catch(() => undefined);
+    return next;
+  }
+
+  /** Compares the tick before it: a duplicate that was delayed must not set the clock back. */
+  async #tickOnce(): Promise<number> {
+    const { clock } = this.#options.keys;
+    const before = this.#tick;
+    const next = (before ?? 0) + 1;
+    const { succeeded, responses } = await this.#fenced.write({
+      compare: [before === null ? absent(clock) : valueIs(clock, encodeTick(before))],
+      success: [put(clock, encodeTick(next))],
+      failure: [get(clock)],
+    });
+    if (!succeeded) {
+      const there = found(responses, 1);
+      // An earlier attempt of this one landed, and its reply was lost; nobody else ticks.
+      if (there === null || decodeTick(there.value) !== next) {
+        throw new DecisionLogError(
+          `The clock of shard ${this.shard} was changed by another than its leader. Look at who else writes below /verdict/.`,
+        );
+      }
+    }
+    this.#tick = next;
+    return next;
+  }
+
+  async collect(options: CollectOptions): Promise<Collected> {
+    const done = await collect(this.#fenced, options, this.#tick ?? 0);
+    this.#requests = Math.max(0, this.#requests - done.requestsRemoved);
+    return { collected: done.collected, floor: done.floor, more: done.more };
+  }
+
+  async resign(): Promise<void> {
+    this.#options.store.ended.throwIfAborted();
+    this.end('it was given up');
+    await this.#released;
+  }
+
+  /** Marks the right as over. Harmless when repeated. */
+  end(reason: string): void {
+    if (this.#lost.signal.aborted) return;
+    this.#lost.abort(
+      new LeadershipLostError(
+        `The leadership of shard ${this.shard} under epoch ${this.epoch} is over: ${reason}. Read the log before saying anything about what was in flight.`,
+      ),
+    );
+    this.#released = this.#options.ended();
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A node's one lease: every leader key of the node and its entry among the nodes hang on it.
+ *
+ *   none --granted--> held --valid time passed without an answered beat--> lapsed --beat answered--> held
+ *     ^                |                                                     |
+ *     +----------------+------ etcd says that it is gone --------------------+
+ *
+ * - It is granted ahead of need: a full etcd refuses new leases but keeps old ones alive, and a node without
+ *   one could not take over.
+ * - It is valid until (beat *sent* + TTL - margin) by the monotonic clock. Counted from the answer's
+ *   arrival it would be too long by the time the answer took: etcd may let the lease run out, and another node
+ *   lead, while this one still believes in it. The wall clock may jump, so it has no say.
+ * - A lapse ends every leadership, for ever, though the lease itself may be found alive again: a node
+ *   that was paused must not go on where it stopped.
+ * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
+ */
+import type { Etcd3, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
+import type { Clock, Timer } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
+import { type EtcdStore, patienceMs } from './store.ts';
+
+/** Of the TTL: what the clocks of two machines may drift apart, and what a stalled event loop may cost. */
+const marginShare = 0.25;
+const beatsPerTtl = 4;
+const retryPauseMs = 100;
+const grantPauseMs = 500;
+
+interface BeatStream {
+  write(request: ILeaseKeepAliveRequest): void;
+  cancel(): void;
+  on(event: 'data', listener: (response: ILeaseKeepAliveResponse) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+export interface LeaseOptions {
+  readonly store: EtcdStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly ttlMs: number;
+  /** Every leadership ends now. */
+  readonly lapsed: (reason: string) => void;
+  /** A lease is there in the place of a lost one. */
+  readonly renewed: (id: string) => void;
+}
+
+export class NodeLease {
+  readonly #options: LeaseOptions;
+  readonly #clock: Clock;
+  #id: string | null = null;
+  #grantedTtlMs = 0;
+  #validUntilMs = Number.NEGATIVE_INFINITY;
+  #lapseTimer: Timer | null = null;
+  #beatTimer: Timer | null = null;
+  #stream: { readonly stream: BeatStream; readonly client: Etcd3 } | null = null;
+  #opening = false;
+  /** When the beats that have no answer yet were sent, oldest first. */
+  #sent: number[] = [];
+  #closed = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+  }
+
+  /** A string of digits; null while there is none. */
+  get id(): string | null {
+    return this.#id;
+  }
+
+  get grantedTtlMs(): number {
+    return this.#grantedTtlMs;
+  }
+
+  /** Whether the lease `id` certainly lives at this moment. */
+  isValid(id: string): boolean {
+    return id === this.#id && this.#clock.monotonicMs() < this.#validUntilMs;
+  }
+
+  /** Resolves with the first lease. Rejects with DecisionLogError where etcd grants none. */
+  start(): Promise<string> {
+    return this.#obtain({ giveUpAtMs: this.#clock.monotonicMs() + patienceMs });
+  }
+
+  async #obtain({ giveUpAtMs }: { readonly giveUpAtMs: number }): Promise<string> {
+    const { store, logger } = this.#options;
+    for (;;) {
+      try {
+        return await this.#grant();
+      } catch (error) {
+        store.ended.throwIfAborted();
+        if (this.#clock.monotonicMs() >= giveUpAtMs) throw store.unreachable(error);
+        logger.warn({ error: String(error) }, 'Etcd grants no lease; it is asked again.');
+      }
+      await store.pause(grantPauseMs);
+    }
+  }
+
+  /** Gives the lease back, and with it every key that hangs on it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const id = this.#id;
+    this.#forget();
+    this.#beatTimer?.cancel();
+    if (id === null) return;
+    const { clients } = this.#options.store;
+    // One attempt: where it fails, the lease runs out by itself.
+    await clients.kv.call((client) => client.leaseClient.leaseRevoke({ ID: id }));
+  }
+
+  async #grant(): Promise<string> {
+    const { store, ttlMs } = this.#options;
+    const sentAtMs = this.#clock.monotonicMs();
+    const { ID, TTL } = await store.clients.lease.call((client) =>
+      client.leaseClient.leaseGrant({ TTL: Math.ceil(ttlMs / 1_000) }),
+    );
+    // Granted while the log was being closed: it runs out by itself.
+    if (this.#closed) return ID;
+    this.#id = ID;
+    this.#grantedTtlMs = Number(TTL) * 1_000;
+    this.#extend(sentAtMs);
+    this.#scheduleBeat(this.#grantedTtlMs / beatsPerTtl);
+    return ID;
+  }
+
+  #extend(sentAtMs: number): void {
+    const validUntilMs = sentAtMs + this.#grantedTtlMs * (1 - marginShare);
+    if (validUntilMs <= this.#validUntilMs) return;
+    this.#validUntilMs = validUntilMs;
+    this.#lapseTimer?.cancel();
+    const delayMs = Math.max(0, validUntilMs - this.#clock.monotonicMs());
+    this.#lapseTimer = this.#clock.setTimer(delayMs, () => this.#checkLapse());
+  }
+
+  #checkLapse(): void {
+    const leftMs = this.#validUntilMs - this.#clock.monotonicMs();
+    if (leftMs > 0) {
+      // The timer ran a little early.
+      this.#lapseTimer = this.#clock.setTimer(Math.ceil(leftMs), () => this.#checkLapse());
+      return;
+    }
+    this.#options.lapsed('its lease was not confirmed in time');
+  }
+
+  #scheduleBeat(delayMs: number): void {
+    this.#beatTimer?.cancel();
+    if (this.#closed) return;
+    this.#beatTimer = this.#clock.setTimer(delayMs, () => void this.#beat());
+  }
+
+  async #beat(): Promise<void> {
+    const id = this.#id;
+    if (this.#closed || id === null) return;
+    this.#scheduleBeat(this.#grantedTtlMs / beatsPerTtl);
+    // A whole beat without an answer: this member is no use.
+    if (this.#sent.length > 0) this.#drop();
+    if (this.#stream === null) await this.#open();
+    if (this.#stream === null || this.#id !== id || this.#closed) return;
+    this.#sent.push(this.#clock.monotonicMs());
+    this.#stream.stream.write({ ID: id });
+  }
+
+  async #open(): Promise<void> {
+    if (this.#opening) return;
+    this.#opening = true;
+    const { lease } = this.#options.store.clients;
+    try {
+      const own = await lease.openStream(async (client) => ({
+        stream: (await client.leaseClient.leaseKeepAlive()) as BeatStream,
+        client,
+      }));
+      const { stream } = own;
+      stream.on('data', (response) => {
+        if (this.#stream === own) this.#answered(response);
+      });
+      const over = (): void => {
+        if (this.#stream !== own) return;
+        this.#drop();
+        this.#scheduleBeat(retryPauseMs);
+      };
+      stream.on('end', over);
+      stream.on('error', over);
+      if (this.#closed) stream.cancel();
+      else this.#stream = own;
+    } catch {
+      this.#scheduleBeat(retryPauseMs);
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  /** The next beat opens a stream to the next member. */
+  #drop(): void {
+    const own = this.#stream;
+    this.#stream = null;
+    this.#sent = [];
+    if (own === null) return;
+    this.#options.store.clients.lease.moveOn(own.client);
+    own.stream.cancel();
+  }
+
+  #answered(response: ILeaseKeepAliveResponse): void {
+    const sentAtMs = this.#sent.shift();
+    if (sentAtMs === undefined || response.ID !== this.#id) return;
+    if (Number(response.TTL) > 0) {
+      this.#extend(sentAtMs);
+      return;
+    }
+    this.#forget();
+    this.#options.lapsed('its lease has run out');
+    // For as long as it takes: it ends with a lease or with the store.
+    this.#obtain({ giveUpAtMs: Number.POSITIVE_INFINITY })
+      .then((id) => this.#options.renewed(id))
+      .catch(() => undefined);
+  }
+
+  #forget(): void {
+    this.#id = null;
+    this.#validUntilMs = Number.NEGATIVE_INFINITY;
+    this.#lapseTimer?.cancel();
+    this.#beatTimer?.cancel();
+    const own = this.#stream;
+    this.#stream = null;
+    this.#sent = [];
+    own?.stream.cancel();
+  }
+}

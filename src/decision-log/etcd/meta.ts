@@ -1,0 +1,122 @@
+/**
+ * What a cluster agrees on for ever, written by its first node.
+ *
+ * Two first nodes may start together with different options: the put asks, in the same transaction, that
+ * nothing at all is there below the cluster's prefix. One of them wins, and the other reads what it must
+ * agree with. The same compare refuses a cluster whose `meta` alone was deleted: starting it anew over its old
+ * records would hand out a generation that was in use.
+ */
+import { requestShardFunction } from '../../core/request-shard.ts';
+import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
+import type { EtcdKeys } from './keys.ts';
+import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
+import { found, get, type KeyValue, modIs, noneIn, put, type TxnResult } from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+/** The format that this program writes, and the newest that it reads. */
+export const formatVersion = 1;
+const requestWindowMsDefault = 120_000;
+/** One transaction reads the leader keys of all shards, and etcd takes 128 operations in one. */
+export const shardsMax = 100;
+const generationMax = 36 ** 4 - 1;
+
+/** What a start asks for; what is left out is taken as the cluster has it. */
+export interface WantedMeta {
+  readonly cluster: string;
+  /** Fixed by the cluster's first node. Default there: 1. */
+  readonly shards?: number;
+  /** Fixed by the cluster's first node. Default there: 2 minutes. */
+  readonly requestWindowMs?: number;
+}
+
+export interface AgreedMeta {
+  readonly meta: LogMeta;
+  /** The revision of the key: a new leader compares it. */
+  readonly modRevision: string;
+  /** Of the read that showed it. */
+  readonly header: TxnResult['header'];
+}
+
+export async function agreeOnMeta(
+  store: EtcdStore,
+  keys: EtcdKeys,
+  wanted: WantedMeta,
+): Promise<AgreedMeta> {
+  const { cluster, shards = 1, requestWindowMs = requestWindowMsDefault } = wanted;
+  if (!Number.isInteger(shards) || shards < 1 || shards > shardsMax) {
+    throw new DecisionLogError(`A cluster has from 1 to ${shardsMax} shards; ${shards} cannot be.`);
+  }
+  const { responses } = await store.insist({ success: [get(keys.meta)] });
+  if (found(responses, 0) === null) {
+    const value: MetaValue = {
+      formatVersion,
+      cluster,
+      shards,
+      requestShard: requestShardFunction,
+      requestWindowMs,
+      generation: 0,
+    };
+    await store.insist({
+      compare: [noneIn(keys.everything)],
+      success: [put(keys.meta, encodeMeta(value))],
+    });
+  }
+  const stored = await readMeta(store, keys);
+  demand('shards', stored.meta.shards, wanted.shards);
+  demand('requestWindowMs', stored.meta.requestWindowMs, wanted.requestWindowMs);
+  return stored;
+}
+
+export async function readMeta(store: EtcdStore, keys: EtcdKeys): Promise<AgreedMeta> {
+  const { responses, header } = await store.insist({ success: [get(keys.meta)] });
+  const kv = found(responses, 0);
+  return { meta: metaOf(kv), modRevision: kv?.mod_revision ?? '0', header };
+}
+
+/** Throws where this program must not work on what is there. */
+export function metaOf(kv: KeyValue | null): LogMeta {
+  if (kv === null) {
+    throw new DecisionLogError(
+      'The cluster has no `meta` in etcd, or it was deleted. Check the name of the cluster and the endpoints; if it was deleted, restore etcd from a backup.',
+    );
+  }
+  const { requestShard, ...meta } = decodeMeta(kv.value);
+  if (meta.formatVersion > formatVersion) {
+    throw new DecisionLogError(
+      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${formatVersion}. Start the newer program.`,
+    );
+  }
+  if (requestShard !== requestShardFunction) {
+    throw new DecisionLogError(
+      `The cluster ${meta.cluster} spreads requests over its shards by ${requestShard}, which this program does not know. Start the program that made it.`,
+    );
+  }
+  return meta;
+}
+
+function demand(name: string, stored: number, wanted: number | undefined): void {
+  if (wanted === undefined || wanted === stored) return;
+  throw new DecisionLogError(
+    `The cluster in etcd was made with ${name} ${stored}, which cannot change; ${wanted} was asked for. Leave the option out, or start a cluster of another name.`,
+  );
+}
+
+/**
+ * After a restore of etcd from an older state, with all nodes stopped: every later epoch is above all that were given
+ * out before, whatever revisions etcd repeats. Returns the new generation.
+ */
+export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise<number> {
+  const { meta, modRevision } = await readMeta(store, keys);
+  const generation = meta.generation + 1;
+  if (generation > generationMax)
+    throw new DecisionLogError('The generation cannot be raised further.');
+  const { succeeded } = await store.insist({
+    compare: [modIs(keys.meta, modRevision)],
+    success: [
+      put(keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction, generation })),
+    ],
+  });
+  if (succeeded) return generation;
+  // Somebody else's, or this one's own first attempt whose answer was lost.
+  return (await readMeta(store, keys)).meta.generation;
+}

@@ -1,0 +1,72 @@
+/**
+ * The log for one who only reads and, if allowed, forces: no lease, no name, no leadership. For a participant
+ * whose coordinators are all gone, and for an operator.
+ */
+
+import type { Txid } from '../../core/txid.ts';
+import { shardOf } from '../../core/txid.ts';
+import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
+import type { Random } from '../../ports/random.ts';
+import { connectEtcd, type EtcdAccess } from './client.ts';
+import { EtcdKeys } from './keys.ts';
+import { raiseGeneration, readMeta } from './meta.ts';
+import { readDecision, resolveDecision } from './reading.ts';
+import { EtcdStore } from './store.ts';
+import { WitnessKeeper } from './witness.ts';
+
+export interface EtcdReaderOptions extends EtcdAccess {
+  readonly cluster: string;
+  readonly random: Random;
+}
+
+export interface EtcdReader {
+  readonly meta: LogMeta;
+  /** Linearizable. */
+  read(txid: Txid): Promise<LogReading>;
+  /** As the DecisionLog's `resolve`. */
+  resolve(txid: Txid): Promise<LogReading>;
+  /** For an operator who has restored etcd from an older state, with all nodes stopped. Returns the new one. */
+  raiseGeneration(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdReader> {
+  const { cluster, clock, endpoints, random } = options;
+  const keys = new EtcdKeys(cluster);
+  const witness = new WitnessKeeper({ path: null, cluster, clock, failed: () => undefined });
+  const clients = connectEtcd(options, Math.floor(random.fraction() * endpoints.length));
+  // A log that was set back rejects every call; there is no process to halt.
+  const store = new EtcdStore({ clients, witness, clock, endpoints, onFatal: () => undefined });
+  const close = async (): Promise<void> => {
+    store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
+    clients.close();
+  };
+  try {
+    const { meta, header } = await readMeta(store, keys);
+    const { cluster_id: clusterId, revision } = header;
+    witness.begin({ clusterId, generation: meta.generation, revision });
+    return {
+      meta,
+      read: async (txid) => (await readDecision({ store, keys, txid: known(meta, txid) })).reading,
+      resolve: async (txid) =>
+        resolveDecision({ store, keys, txid: known(meta, txid), atMs: clock.wallMs() }),
+      raiseGeneration: () => raiseGeneration(store, keys),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function known(meta: LogMeta, txid: Txid): Txid {
+  assertShard(meta, shardOf(txid));
+  return txid;
+}
+
+export function assertShard(meta: LogMeta, shard: number): void {
+  if (Number.isInteger(shard) && shard >= 0 && shard < meta.shards) return;
+  throw new DecisionLogError(
+    `There is no shard ${shard}: cluster ${meta.cluster} has ${meta.shards}. The txid is of another cluster, or wrong.`,
+  );
+}

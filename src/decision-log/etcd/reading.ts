@@ -1,0 +1,112 @@
+/**
+ * Reading and ending a doubt, at any node or at none: all that is needed is etcd (docs/PROTOCOL.md, section 5).
+ *
+ * One transaction reads decision, finished record, floor and leader key at one revision. Read one after
+ * the other they could be: no decision (a moment before it was written), then the floor above it (a collection
+ * later): "expired" about a transaction that stands committed.
+ */
+import { judge } from '../../core/judge.ts';
+import type { DecisionRecord } from '../../core/records.ts';
+import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
+import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
+import type { EtcdKeys, ShardKeys } from './keys.ts';
+import { fence, type ObservedLeader, observe } from './leader-key.ts';
+import { metaOf } from './meta.ts';
+import {
+  decodeDecision,
+  decodeFinished,
+  decodePosition,
+  encodeDecision,
+  encodePosition,
+} from './records.ts';
+import { absent, found, get, type Op, put, type TxnResult, valueBelow } from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+export interface Question {
+  readonly store: EtcdStore;
+  readonly keys: EtcdKeys;
+  readonly txid: Txid;
+}
+
+export interface EtcdReading {
+  readonly reading: LogReading;
+  readonly leader: ObservedLeader | null;
+  readonly meta: LogMeta;
+}
+
+export async function readDecision(question: Question): Promise<EtcdReading> {
+  const success = readOps(question);
+  return interpret(question, await question.store.insist({ success }));
+}
+
+/**
+ * Forces the abort where nothing else is true yet. The write compares all that the reading before it showed: a
+ * decision that lands between the two wins, and the reading that comes back shows it.
+ */
+export async function resolveDecision(
+  question: Question & { readonly atMs: number },
+): Promise<LogReading> {
+  const { store, keys, txid, atMs } = question;
+  const shardKeys = keys.shardOfTxid(txid);
+  for (;;) {
+    const { reading, leader, meta } = await readDecision(question);
+    const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
+    if (!undecided || leader === null) return reading;
+    const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
+    const result = await store.insist({
+      compare: [
+        // The leader that was read is the txid's: `undecided` says so. Mod revision and nonce, as for its own writes.
+        ...fence(shardKeys, leader),
+        absent(shardKeys.decision(txid)),
+        absent(shardKeys.finishedRecord(txid)),
+        valueBelow(shardKeys.floor, encodePosition(positionOf(txid))),
+      ],
+      success: [put(shardKeys.decision(txid), encodeDecision(record))],
+    });
+    if (result.succeeded) {
+      const witness = { generation: meta.generation, revision: result.header.revision };
+      return { ...reading, record: { outcome: 'abort', finished: false, record }, witness };
+    }
+    // Something came between, our own first attempt perhaps: what is there now is the answer, or another
+    // leadership's epoch is.
+  }
+}
+
+function readOps({ keys, txid }: Question): Op[] {
+  const shard: ShardKeys = keys.shardOfTxid(txid);
+  return [
+    get(shard.decision(txid)),
+    get(shard.finishedRecord(txid)),
+    get(shard.floor),
+    get(shard.leader),
+    get(keys.meta),
+  ];
+}
+
+function interpret({ store, txid }: Question, { responses, header }: TxnResult): EtcdReading {
+  const decision = found(responses, 0);
+  const finished = found(responses, 1);
+  const floor = found(responses, 2);
+  const leader = observe(shardOf(txid), found(responses, 3));
+  const meta = metaOf(found(responses, 4));
+  store.guard(() => store.witness.adoptGeneration(meta.generation));
+  return {
+    leader,
+    meta,
+    reading: {
+      record:
+        decision !== null
+          ? recordOf(decodeDecision(decision.value))
+          : finished !== null
+            ? { outcome: decodeFinished(finished.value).outcome, finished: true, record: null }
+            : null,
+      floor: floor === null ? positionZero : decodePosition(floor.value),
+      leader: leader?.info ?? null,
+      witness: { generation: meta.generation, revision: header.revision },
+    },
+  };
+}
+
+function recordOf(record: DecisionRecord): LogReading['record'] {
+  return { outcome: record.outcome, finished: false, record };
+}

@@ -1,0 +1,139 @@
+/**
+ * Values in etcd: MessagePack maps, each with its own version, so that nodes of two versions can share a
+ * cluster while it is upgraded. The floor and the clock are plain text: etcd itself compares them.
+ */
+import { Packr } from 'msgpackr';
+import type { Decision } from '../../core/messages.ts';
+import type { DecisionRecord, RequestEntry } from '../../core/records.ts';
+import { isPosition, type Position } from '../../core/txid.ts';
+import { DecisionLogError, type RetiredInstance } from '../../ports/decision-log.ts';
+
+const version = 1;
+const codec = new Packr({ useRecords: false });
+
+export interface FinishedValue {
+  readonly outcome: Decision;
+  readonly requestId?: string;
+  readonly atMs: number;
+  readonly tick: number;
+}
+
+export interface LeaderValue {
+  readonly node: string;
+  readonly url: string;
+  /** Tells two leaderships apart to which a restored etcd gave the same revision. */
+  readonly nonce: string;
+  readonly generation: number;
+}
+
+export interface NodeValue {
+  readonly node: string;
+  readonly url: string;
+  readonly startedMs: number;
+}
+
+export interface MetaValue {
+  readonly formatVersion: number;
+  readonly cluster: string;
+  readonly shards: number;
+  /** The function that says to which shard a request id belongs. */
+  readonly requestShard: string;
+  readonly requestWindowMs: number;
+  readonly generation: number;
+}
+
+type Shape = Readonly<Record<string, (field: unknown) => boolean>>;
+const text = (field: unknown): boolean => typeof field === 'string';
+const whole = (field: unknown): boolean => Number.isSafeInteger(field);
+const time = (field: unknown): boolean => typeof field === 'number' && Number.isFinite(field);
+const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
+
+function encode(value: object): Buffer {
+  return codec.pack({ v: version, ...value });
+}
+
+function decode<T>(kind: string, value: Buffer, shape: Shape): T {
+  let map: unknown;
+  try {
+    map = codec.unpack(value);
+  } catch (error) {
+    throw unreadable(kind, error);
+  }
+  if (typeof map !== 'object' || map === null) throw unreadable(kind);
+  const { v, ...fields } = map as Readonly<Record<string, unknown>>;
+  if (typeof v === 'number' && v > version) {
+    throw new DecisionLogError(
+      `The ${kind} in etcd has version ${v}; this program reads up to ${version}. Upgrade this node.`,
+    );
+  }
+  for (const [name, fits] of Object.entries(shape)) {
+    if (!fits(fields[name])) throw unreadable(kind);
+  }
+  return fields as T;
+}
+
+function unreadable(kind: string, cause?: unknown): DecisionLogError {
+  return new DecisionLogError(
+    `The ${kind} in etcd is not what this program writes. Look at who else writes below /verdict/, or restore etcd from a backup.`,
+    { cause },
+  );
+}
+
+export const encodeDecision: (record: DecisionRecord) => Buffer = encode;
+export const decodeDecision = (value: Buffer): DecisionRecord =>
+  decode('decision record', value, {
+    txid: text,
+    outcome,
+    branches: Array.isArray,
+    atMs: time,
+  });
+
+export const encodeFinished: (value: FinishedValue) => Buffer = encode;
+export const decodeFinished = (value: Buffer): FinishedValue =>
+  decode('finished record', value, { outcome, atMs: time, tick: whole });
+
+export const encodeRequest: (entry: RequestEntry) => Buffer = encode;
+export const decodeRequest = (value: Buffer): RequestEntry =>
+  decode('request entry', value, { txid: text, requestHash: text });
+
+export const encodeLeader: (value: LeaderValue) => Buffer = encode;
+export const decodeLeader = (value: Buffer): LeaderValue =>
+  decode('leader key', value, {
+    node: text,
+    url: text,
+    nonce: text,
+    generation: whole,
+  });
+
+export const encodeNode: (value: NodeValue) => Buffer = encode;
+export const decodeNode = (value: Buffer): NodeValue =>
+  decode('node entry', value, { node: text, url: text, startedMs: time });
+
+export const encodeRetired: (value: RetiredInstance) => Buffer = encode;
+export const decodeRetired = (value: Buffer): RetiredInstance =>
+  decode('retired instance', value, { participant: text, instance: text });
+
+export const encodeMeta: (value: MetaValue) => Buffer = encode;
+export const decodeMeta = (value: Buffer): MetaValue =>
+  decode('meta', value, {
+    formatVersion: whole,
+    cluster: text,
+    shards: whole,
+    requestShard: text,
+    requestWindowMs: whole,
+    generation: whole,
+  });
+
+export const encodePosition = (position: Position): Buffer => Buffer.from(position);
+export function decodePosition(value: Buffer): Position {
+  const text = value.toString();
+  if (!isPosition(text)) throw unreadable('floor');
+  return text;
+}
+
+export const encodeTick = (tick: number): Buffer => Buffer.from(String(tick));
+export function decodeTick(value: Buffer): number {
+  const tick = Number(value.toString());
+  if (!Number.isSafeInteger(tick) || tick < 0) throw unreadable('clock');
+  return tick;
+}

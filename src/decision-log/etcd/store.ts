@@ -1,0 +1,118 @@
+/**
+ * One etcd as this process sees it: transactions with their time-outs, each answer held against the
+ * witness, and an end: closed, or halted because etcd was set back.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { EtcdClients } from './client.ts';
+import type { Txn, TxnResult } from './requests.ts';
+import { LogSetBackError, type WitnessKeeper } from './witness.ts';
+
+/** How long a question is asked again before it is given up. */
+export const patienceMs = 5_000;
+const pauseMsFirst = 20;
+const pauseMsMax = 500;
+
+export interface EtcdStoreOptions {
+  readonly clients: EtcdClients;
+  readonly witness: WitnessKeeper;
+  readonly clock: Clock;
+  readonly endpoints: readonly string[];
+  readonly onFatal: (error: DecisionLogError) => void;
+}
+
+export class EtcdStore {
+  readonly clients: EtcdClients;
+  readonly witness: WitnessKeeper;
+  readonly clock: Clock;
+  readonly #endpoints: readonly string[];
+  readonly #onFatal: (error: DecisionLogError) => void;
+  readonly #ended = new AbortController();
+
+  constructor(options: EtcdStoreOptions) {
+    this.clients = options.clients;
+    this.witness = options.witness;
+    this.clock = options.clock;
+    this.#endpoints = options.endpoints;
+    this.#onFatal = options.onFatal;
+  }
+
+  /** Aborts once, with a DecisionLogError, when this store answers nobody any more. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  end(reason: DecisionLogError): void {
+    if (!this.#ended.signal.aborted) this.#ended.abort(reason);
+  }
+
+  /**
+   * One attempt. Only a transaction's own response says what became of it: whatever it rejects with,
+   * "no space" included, which etcd may say after it has applied, the fate is unknown.
+   */
+  async attempt(request: Txn): Promise<TxnResult> {
+    this.#ended.signal.throwIfAborted();
+    const known = this.witness.revision;
+    const result = await this.clients.kv.call((client) => client.kv.txn(request));
+    this.#ended.signal.throwIfAborted();
+    const { cluster_id: clusterId, revision } = result.header;
+    this.guard(() => this.witness.observe({ clusterId, revision }, known));
+    return result;
+  }
+
+  /**
+   * The identical transaction again and again until etcd answers: for reads, and for writes that may happen
+   * twice. Rejects with DecisionLogError after `patienceMs`, or with the reason of `signal`.
+   */
+  async insist(request: Txn, options: { readonly signal?: AbortSignal } = {}): Promise<TxnResult> {
+    const giveUpAtMs = this.clock.monotonicMs() + patienceMs;
+    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      try {
+        return await this.attempt(request);
+      } catch (error) {
+        this.#ended.signal.throwIfAborted();
+        options.signal?.throwIfAborted();
+        if (error instanceof DecisionLogError) throw error;
+        if (this.clock.monotonicMs() >= giveUpAtMs) throw this.unreachable(error);
+      }
+      await this.pause(pauseMs, options);
+    }
+  }
+
+  /** Ends early, by a throw, with the store or the signal. */
+  async pause(delayMs: number, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const signals = [this.#ended.signal, ...(options.signal ? [options.signal] : [])];
+    for (const signal of signals) signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = this.clock.setTimer(delayMs, resolve);
+    const stop = (event: Event): void => reject((event.target as AbortSignal).reason);
+    for (const signal of signals) signal.addEventListener('abort', stop);
+    try {
+      await promise;
+    } finally {
+      timer.cancel();
+      for (const signal of signals) signal.removeEventListener('abort', stop);
+    }
+  }
+
+  unreachable(cause: unknown): DecisionLogError {
+    const last = cause instanceof Error ? cause.message : String(cause);
+    return new DecisionLogError(
+      `Etcd at ${this.#endpoints.join(', ')} gave no answer within ${patienceMs / 1_000} s; the last error: ${last}. Check that it runs, that a majority of its members is up, and that it is not full.`,
+      { cause },
+    );
+  }
+
+  /** Runs a check against the witness; where it finds etcd set back, nothing is answered from here on. */
+  guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (error instanceof LogSetBackError && !this.#ended.signal.aborted) {
+        this.#ended.abort(error);
+        this.#onFatal(error);
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * How soon a node may take a shard over again on evidence that its leader is gone, without waiting for the
+ * lease.
+ *
+ * The evidence may be wrong: a listener that is overloaded or fenced off by a firewall refuses connections too. A
+ * wrong takeover costs an election, never an outcome, but two nodes that each think the other is gone would take turns for
+ * ever. So a takeover is checked afterwards by the old leader's lease: was it kept alive after the takeover,
+ * the process lived, and the pause before the next takeover doubles. Where the lease runs out,
+ * the evidence was right.
+ */
+import type { Clock } from '../../ports/clock.ts';
+
+const pauseMsFirst = 250;
+const pauseMsMax = 30_000;
+/** Of takeovers not yet judged, only the latest few are looked at. */
+const openMax = 16;
+
+/** Etcd's word about a lease: whole seconds left, rounded down; -1 when it is gone. */
+export type TimeToLive = (lease: string) => Promise<{ leftS: number; grantedS: number }>;
+
+export class TakeoverPace {
+  readonly #clock: Clock;
+  readonly #timeToLive: TimeToLive;
+  #open: { readonly lease: string; readonly atMs: number }[] = [];
+  #wrong = 0;
+  #lastWrongAtMs = 0;
+
+  constructor(options: { readonly clock: Clock; readonly timeToLive: TimeToLive }) {
+    this.#clock = options.clock;
+    this.#timeToLive = options.timeToLive;
+  }
+
+  /** A takeover on evidence was done; `lease` was the old leader's. */
+  took(lease: string): void {
+    this.#open = [...this.#open, { lease, atMs: this.#clock.monotonicMs() }].slice(-openMax);
+  }
+
+  /** A leadership came after the one before had run out: no guess was needed. */
+  expired(): void {
+    this.#open = [];
+    this.#wrong = 0;
+  }
+
+  /** How long to wait from now before the next takeover on evidence. */
+  async pauseMs(): Promise<number> {
+    await this.#judge();
+    if (this.#wrong === 0) return 0;
+    const pauseMs = Math.min(pauseMsFirst * 2 ** (this.#wrong - 1), pauseMsMax);
+    return Math.max(0, this.#lastWrongAtMs + pauseMs - this.#clock.monotonicMs());
+  }
+
+  async #judge(): Promise<void> {
+    const open = this.#open;
+    if (open.length === 0) return;
+    this.#open = [];
+    for (const takeover of open) {
+      const { leftS, grantedS } = await this.#timeToLive(takeover.lease);
+      if (leftS < 0) continue;
+      const elapsedMs = this.#clock.monotonicMs() - takeover.atMs;
+      // A lease that nobody kept alive since the takeover has no more than this left.
+      if (leftS * 1_000 > grantedS * 1_000 - elapsedMs) {
+        this.#wrong += 1;
+        this.#lastWrongAtMs = takeover.atMs;
+      } else {
+        this.#open.push(takeover);
+      }
+    }
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The witness against an etcd that was set back (docs/PROTOCOL.md, section 6, restore).
+ *
+ * The interleaving: T commits at revision 900, its participants are told. Etcd is restored from a snapshot taken
+ * at 800. Nobody finds a record of T any more, so T would be presumed aborted, though a part of it is
+ * committed. But a linearizable answer never shows less than an earlier one did: so every answer is compared with
+ * the highest revision known when its question was asked (not when the answer came: answers to
+ * questions asked together may overtake each other), and a lower one halts the node.
+ *
+ * The highest revision outlives the process in a small file. The file follows what was seen, it does not run
+ * ahead: a mark written ahead could not be told from a regress after the restart. So a crash
+ * may lose the revisions of the last quarter of a second; while the process lives, it compares with the exact one.
+ */
+import type { Clock, Timer } from '../../ports/clock.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import { readDurableFile, writeDurableFile } from '../../system/durable-file.ts';
+
+export interface WitnessMark {
+  /** Etcd's own id of its cluster. */
+  readonly clusterId: string;
+  readonly generation: number;
+  readonly revision: string;
+}
+
+interface StoredMark extends WitnessMark {
+  readonly formatVersion: 1;
+  readonly cluster: string;
+}
+
+const writePauseMs = 250;
+const decimalPattern = /^[0-9]{1,20}$/;
+
+export class WitnessKeeper {
+  readonly #path: string | null;
+  readonly #cluster: string;
+  readonly #clock: Clock;
+  readonly #failed: (error: Error) => void;
+  #clusterId = '';
+  #generation = 0;
+  #revision = 0n;
+  #written = 0n;
+  #writing: Promise<void> | null = null;
+  #timer: Timer | null = null;
+  #begun = false;
+
+  /** `path`: null keeps nothing beyond the process, for one that only reads. */
+  constructor(options: {
+    readonly path: string | null;
+    readonly cluster: string;
+    readonly clock: Clock;
+    /** The file cannot be written. */
+    readonly failed: (error: Error) => void;
+  }) {
+    this.#path = options.path;
+    this.#cluster = options.cluster;
+    this.#clock = options.clock;
+    this.#failed = options.failed;
+  }
+
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Compares the first answer of this process with what the one before it had seen. Throws on a regress. */
+  begin(seen: WitnessMark): void {
+    const before = this.#read();
+    if (before !== null && seen.generation <= before.generation) {
+      if (seen.generation < before.generation) {
+        throw regress(`its generation was ${before.generation} and is ${seen.generation}`);
+      }
+      if (seen.clusterId !== before.clusterId) {
+        throw regress(`it was cluster ${before.clusterId} and is ${seen.clusterId}`);
+      }
+      if (BigInt(seen.revision) < BigInt(before.revision)) {
+        throw regress(`its revision was ${before.revision} and is ${seen.revision}`);
+      }
+    }
+    this.#clusterId = seen.clusterId;
+    this.#generation = seen.generation;
+    this.#revision = BigInt(seen.revision);
+    this.#begun = true;
+    this.#schedule();
+  }
+
+  /** An answer to a question that was asked when `knownRevision` was the highest. Throws on a regress. */
+  observe(seen: Omit<WitnessMark, 'generation'>, knownRevision: bigint): void {
+    if (!this.#begun) return;
+    if (seen.clusterId !== this.#clusterId) {
+      throw regress(`it was cluster ${this.#clusterId} and is ${seen.clusterId}`);
+    }
+    const revision = BigInt(seen.revision);
+    if (revision < knownRevision) {
+      throw regress(`its revision was ${knownRevision} and is ${revision}`);
+    }
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.#schedule();
+  }
+
+  /** The generation as `meta` has it now. Throws where it was lowered. */
+  adoptGeneration(generation: number): void {
+    if (generation < this.#generation) {
+      throw regress(`its generation was ${this.#generation} and is ${generation}`);
+    }
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.#written = -1n;
+    this.#schedule();
+  }
+
+  /** The last thing of a process that ends in order: the file is exact then. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#writing;
+    await this.#write();
+  }
+
+  #schedule(): void {
+    if (this.#path === null || this.#timer !== null || this.#writing !== null) return;
+    this.#timer = this.#clock.setTimer(writePauseMs, () => {
+      this.#timer = null;
+      this.#writing = this.#write().finally(() => {
+        this.#writing = null;
+        if (this.#revision !== this.#written) this.#schedule();
+      });
+    });
+  }
+
+  async #write(): Promise<void> {
+    if (this.#path === null || !this.#begun || this.#written === this.#revision) return;
+    const revision = this.#revision;
+    const mark: StoredMark = {
+      formatVersion: 1,
+      cluster: this.#cluster,
+      clusterId: this.#clusterId,
+      generation: this.#generation,
+      revision: String(revision),
+    };
+    try {
+      await writeDurableFile(this.#path, `${JSON.stringify(mark)}\n`);
+      this.#written = revision;
+    } catch (error) {
+      this.#failed(
+        new DecisionLogError(
+          `The file ${this.#path}, which guards against a restored etcd, cannot be written: ${String(error)}. Make room on its disk, or mend its permissions.`,
+          { cause: error },
+        ),
+      );
+      // Not tried again without a pause, and not taken for written.
+      this.#written = revision;
+    }
+  }
+
+  #read(): WitnessMark | null {
+    if (this.#path === null) return null;
+    const text = readDurableFile(this.#path);
+    if (text === null) return null;
+    const mark = parseMark(text);
+    if (mark === null) {
+      throw new DecisionLogError(
+        `The file ${this.#path}, which guards against a restored etcd, cannot be read. If etcd was certainly not restored since this node last ran, remove the file.`,
+      );
+    }
+    if (mark.cluster !== this.#cluster) {
+      throw new DecisionLogError(
+        `The state directory belongs to a node of cluster ${mark.cluster}, not of ${this.#cluster}. Give each node a directory of its own.`,
+      );
+    }
+    return mark;
+  }
+}
+
+function parseMark(text: string): StoredMark | null {
+  try {
+    const mark = JSON.parse(text) as Partial<StoredMark> | null;
+    const whole =
+      mark?.formatVersion === 1 &&
+      typeof mark.cluster === 'string' &&
+      typeof mark.clusterId === 'string' &&
+      Number.isSafeInteger(mark.generation) &&
+      typeof mark.revision === 'string' &&
+      decimalPattern.test(mark.revision);
+    return whole ? (mark as StoredMark) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Etcd shows less than it did: commits that participants know may be gone from it. */
+export class LogSetBackError extends DecisionLogError {
+  override readonly name = 'LogSetBackError';
+}
+
+function regress(what: string): LogSetBackError {
+  return new LogSetBackError(
+    `Etcd was set back or replaced: ${what}. It may have lost commits that participants know, so this node halts. Bring back the newest data of etcd; if an older state is all there is, stop all nodes and raise the generation of the cluster, as the chapter on restoring in docs/OPERATING.md says.`,
+  );
+}

@@ -1,0 +1,146 @@
+import type { LeaderInfo, Witness } from '../core/messages.ts';
+import type { Epoch, Position, Txid } from '../core/txid.ts';
+import {
+  type DecideResult,
+  DecisionLogError,
+  type DecisionRecord,
+  type DecisionWrite,
+  type Leadership,
+  LeadershipLostError,
+  type RequestEntry,
+} from '../ports/decision-log.ts';
+import type { ReadableKeys } from '../system/key-value.ts';
+import { StoreFailedError } from '../system/store-failed.ts';
+import type { LeaderBoard } from './leader-board.ts';
+import * as rules from './rules.ts';
+import type { LogTransaction } from './state.ts';
+
+/** What a leadership needs of the log it belongs to. */
+export interface LeadershipHost {
+  readonly board: LeaderBoard;
+  /** Rejects with DecisionLogError once the log is closed or its store has failed. */
+  run<T>(operation: (transaction: LogTransaction) => T): Promise<T>;
+  snapshot<T>(body: (keys: ReadableKeys) => T): Promise<T>;
+  /** Tells the board who leads, by what the store says. Works while the log is being closed. */
+  publishLeader(shard: number): void;
+}
+
+const deposed = 'the leader key is no longer its own';
+
+/** A leadership over a store in this process. That the right has ended, only the compare in the store says. */
+export class LocalLeadership implements Leadership {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  readonly #host: LeadershipHost;
+  readonly #lost = new AbortController();
+  readonly #unwatch: () => void;
+  #witness: Witness;
+  #requests: number;
+
+  constructor(
+    host: LeadershipHost,
+    won: { readonly leader: LeaderInfo; readonly witness: Witness; readonly requests: number },
+  ) {
+    this.shard = won.leader.shard;
+    this.epoch = won.leader.epoch;
+    this.#host = host;
+    this.#witness = won.witness;
+    this.#requests = won.requests;
+    this.#unwatch = host.board.watch((leaders) => {
+      if (leaders[this.shard]?.epoch !== this.epoch) this.end(deposed);
+    });
+    // Another may have begun between the write that won and this.
+    if (host.board.leaders()[this.shard]?.epoch !== this.epoch) this.end(deposed);
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  isCertain(): boolean {
+    return (
+      !this.#lost.signal.aborted && this.#host.board.leaders()[this.shard]?.epoch === this.epoch
+    );
+  }
+
+  witness(): Witness {
+    return this.#witness;
+  }
+
+  requestCount(): number {
+    return this.#requests;
+  }
+
+  async decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]> {
+    rules.assertDecidable(this, writes);
+    return this.#run((transaction) => rules.decide(transaction, this, writes));
+  }
+
+  async finish(txids: readonly Txid[]): Promise<void> {
+    return this.#run((transaction) => rules.finish(transaction, this, txids));
+  }
+
+  async tick(): Promise<number> {
+    return this.#run((transaction) => rules.tick(transaction, this));
+  }
+
+  async collect(
+    options: rules.CollectOptions,
+  ): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }> {
+    return this.#run((transaction) => rules.collect(transaction, this, options));
+  }
+
+  async readRequest(requestId: string): Promise<RequestEntry | null> {
+    return this.#watchLoss(this.#host.snapshot((keys) => rules.readRequest(keys, this, requestId)));
+  }
+
+  async pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
+    return this.#watchLoss(this.#host.snapshot((keys) => rules.pending(keys, this, page)));
+  }
+
+  async resign(): Promise<void> {
+    // The right ends here, not when the key is gone: nothing is answered on its strength meanwhile.
+    this.end('it was given up');
+    await this.#host.run((transaction) => rules.releaseLeadership(transaction, this));
+    this.#host.publishLeader(this.shard);
+  }
+
+  /** Marks the right as over. Harmless when repeated. */
+  end(reason: string): void {
+    if (this.#lost.signal.aborted) return;
+    this.#unwatch();
+    this.#lost.abort(
+      new LeadershipLostError(
+        `The leadership of shard ${this.shard} under epoch ${this.epoch} is over: ${reason}.`,
+      ),
+    );
+  }
+
+  async #run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
+    const done = await this.#watchLoss(
+      this.#host.run((transaction) => {
+        const value = operation(transaction);
+        const { requests } = transaction.state(this.shard);
+        return { value, requests, witness: transaction.witness() };
+      }),
+    );
+    this.#requests = done.requests;
+    this.#witness = done.witness;
+    return done.value;
+  }
+
+  async #watchLoss<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof LeadershipLostError || isStoreFailure(error)) {
+        this.end('a write was refused, or the store failed');
+      }
+      throw error;
+    }
+  }
+}
+
+function isStoreFailure(error: unknown): boolean {
+  return error instanceof DecisionLogError && error.cause instanceof StoreFailedError;
+}

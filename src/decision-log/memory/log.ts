@@ -1,0 +1,29 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { DecisionLog } from '../../ports/decision-log.ts';
+import { LocalLog } from '../local-log.ts';
+import type { MemoryLogStore } from './store.ts';
+
+/**
+ * A node's view of a decision log in memory: for tests, the simulation, and the library mode of those
+ * who need no durability.
+ */
+export function openMemoryLog(options: {
+  readonly store: MemoryLogStore;
+  readonly node: string;
+  readonly url: string;
+  /** Take a shard from the node that leads it, instead of waiting until it is free. Default: wait. */
+  readonly takeover?: boolean;
+  readonly clock: Clock;
+}): DecisionLog {
+  const { store, node, url, clock } = options;
+  return new LocalLog({
+    store,
+    board: store.board,
+    nodes: store.nodes,
+    meta: store.meta,
+    node,
+    url,
+    takeover: options.takeover ?? false,
+    clock,
+  });
+}

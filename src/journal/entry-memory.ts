@@ -1,0 +1,101 @@
+/**
+ * What the one owner of a journal knows of it without reading: most branches are prepared, committed and forgotten within
+ * milliseconds, and a read of the store before each write would cost more than the write.
+ *
+ * The invariant that every answer rests on: a transaction of which the store holds an entry is in `#held` with all its
+ * entries, or its txid is not above its shard's `#unknownUpTo`. It holds because
+ * - at the start `#held` is empty and `#unknownUpTo` is the highest txid in the store;
+ * - the journal has one owner, and every write of it passes through here, in the transaction that writes;
+ * - what leaves `#held`, because it ended or to make room, raises `#unknownUpTo`;
+ * - after a transaction that failed, when the store may hold less than was noted here, nothing is known any more.
+ *
+ * Txids rise, so what comes new is nearly always above those that have ended: that nothing is held of it is then known
+ * without a read.
+ */
+import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import type { BranchKey, JournalEntry } from '../ports/journal.ts';
+
+const heldMaxDefault = 32_768;
+
+export class EntryMemory {
+  readonly #heldMax: number;
+  readonly #held = new Map<Txid, readonly JournalEntry[]>();
+  /** Walks `#held` from its oldest on; a new iterator would step over all that was ever deleted in front of it. */
+  #oldest: Iterator<Txid> = this.#held.keys();
+  readonly #unknownUpTo: Map<number, Txid>;
+  readonly #epochs = new Map<number, Epoch>();
+  #nothingKnown = false;
+
+  /** `highest`: by shard, the highest txid of which the store holds an entry. */
+  constructor(options: { readonly highest: ReadonlyMap<number, Txid>; readonly heldMax?: number }) {
+    this.#heldMax = options.heldMax ?? heldMaxDefault;
+    this.#unknownUpTo = new Map(options.highest);
+  }
+
+  /** The entry, or null where there certainly is none; undefined: the store must be asked. */
+  find({ txid, branch }: BranchKey): JournalEntry | null | undefined {
+    const entries = this.entriesOf(txid);
+    if (entries === undefined) return undefined;
+    for (const entry of entries) if (entry.branch === branch) return entry;
+    return null;
+  }
+
+  /** All entries of a transaction; undefined: the store must be asked. */
+  entriesOf(txid: Txid): readonly JournalEntry[] | undefined {
+    if (this.#nothingKnown) return undefined;
+    const held = this.#held.get(txid);
+    if (held !== undefined) return held;
+    const unknownUpTo = this.#unknownUpTo.get(shardOf(txid));
+    return unknownUpTo === undefined || txid > unknownUpTo ? [] : undefined;
+  }
+
+  /** To be called with every write of an entry, in the transaction that writes it. */
+  wrote(entry: JournalEntry): void {
+    if (this.#nothingKnown) return;
+    const { txid } = entry;
+    if (entry.state !== 'prepared' && entry.state !== 'committed') {
+      this.#letGo(txid);
+      return;
+    }
+    const others = this.entriesOf(txid);
+    if (others === undefined) return;
+    if (others.length === 0) this.#held.set(txid, [entry]);
+    else {
+      const rest = others.filter((other) => other.branch !== entry.branch);
+      this.#held.set(txid, [...rest, entry]);
+    }
+    if (this.#held.size > this.#heldMax) this.#dropOldest();
+  }
+
+  /** The known epoch of a shard, as long as it is remembered. */
+  epoch(shard: number): Epoch | undefined {
+    return this.#epochs.get(shard);
+  }
+
+  setEpoch(shard: number, epoch: Epoch): void {
+    if (!this.#nothingKnown) this.#epochs.set(shard, epoch);
+  }
+
+  /** A transaction failed: from now on the store is asked every time. */
+  forgetAll(): void {
+    this.#nothingKnown = true;
+    this.#held.clear();
+    this.#epochs.clear();
+  }
+
+  #dropOldest(): void {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#held.keys();
+      next = this.#oldest.next();
+    }
+    this.#letGo(next.value as Txid);
+  }
+
+  #letGo(txid: Txid): void {
+    this.#held.delete(txid);
+    const shard = shardOf(txid);
+    const unknownUpTo = this.#unknownUpTo.get(shard);
+    if (unknownUpTo === undefined || txid > unknownUpTo) this.#unknownUpTo.set(shard, txid);
+  }
+}

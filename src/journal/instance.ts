@@ -1,0 +1,16 @@
+import type { Random } from '../ports/random.ts';
+import type { WritableKeys } from '../system/key-value.ts';
+import { metaKey, readHeader, unreadable } from '../system/store-format.ts';
+import { journalHeader } from './rules.ts';
+
+const instanceDigits = 20;
+
+/** The store's instance id: made with it and kept in it, for it names the durable memory, not a process. */
+export function agreeOnInstance(keys: WritableKeys, random: Random): string {
+  const header = readHeader(keys, journalHeader);
+  const instance = header === null ? random.token(instanceDigits) : header['instance'];
+  if (typeof instance !== 'string' || instance === '') throw unreadable(journalHeader);
+  // Written again at every start: a first write whose flush covers the whole file (src/system/lmdb.ts).
+  keys.put(metaKey, { ...journalHeader, instance });
+  return instance;
+}

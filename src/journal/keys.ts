@@ -1,0 +1,100 @@
+/**
+ * Where a journal keeps what, and in which form.
+ *
+ * Three areas of entries, so that what is swept lies together and a start does not read tombstones: live (started,
+ * prepared, committed), readonly, tombstones. Within an area and a shard the order of keys is that in which
+ * transactions began, which is nearly that of age. Keys and values are short, for every vote writes one: a value
+ * leaves out what its key says.
+ */
+import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
+import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';
+import { assertKeyFits, entriesUnder, keyPart, type ReadableKeys } from '../system/key-value.ts';
+
+export const areas = { live: 'l/', readonly: 'r/', tombstones: 't/' } as const;
+type Area = (typeof areas)[keyof typeof areas];
+
+export const epochsPrefix = 'epochs/';
+
+/** The value of an entry: a MessagePack map. */
+interface Stored {
+  readonly state: JournalState;
+  /** Absent: the epoch of the txid. */
+  readonly epoch?: Epoch;
+  readonly witness?: readonly [generation: number, revision: string];
+  readonly payload?: unknown;
+  readonly result?: unknown;
+  readonly reason?: JournalEntry['reason'];
+  readonly atMs: number;
+}
+
+export function epochKey(shard: number): string {
+  return `${epochsPrefix}${shard.toString(36)}`;
+}
+
+export function shardOfEpochKey(key: string): number {
+  return Number.parseInt(key.slice(epochsPrefix.length), 36);
+}
+
+export function branchKey(area: Area, key: BranchKey): string {
+  return `${area}${key.txid}/${keyPart(key.branch)}`;
+}
+
+/** Throws where the branch's name is too long for a key: asked before a transaction begins. */
+export function assertBranch(key: BranchKey): void {
+  assertKeyFits(branchKey(areas.live, key));
+}
+
+export function areaOf(state: JournalState): Area {
+  if (state === 'tombstone') return areas.tombstones;
+  return state === 'readonly' ? areas.readonly : areas.live;
+}
+
+export function storedOf(entry: JournalEntry): Stored {
+  const { txid, state, epoch, witness, payload, result, reason, atMs } = entry;
+  const stored: { -readonly [Name in keyof Stored]: Stored[Name] } = { state, atMs };
+  if (epoch !== epochOf(txid)) stored.epoch = epoch;
+  if (witness !== null) stored.witness = [witness.generation, witness.revision];
+  if (payload !== undefined) stored.payload = payload;
+  if (result !== undefined) stored.result = result;
+  if (reason !== undefined) stored.reason = reason;
+  return stored;
+}
+
+function entryOf({ txid, branch }: BranchKey, value: unknown): JournalEntry {
+  const { state, epoch, witness, payload, result, reason, atMs } = value as Stored;
+  return {
+    txid,
+    branch,
+    state,
+    epoch: epoch ?? epochOf(txid),
+    witness: witness === undefined ? null : { generation: witness[0], revision: witness[1] },
+    ...(payload === undefined ? {} : { payload }),
+    ...(result === undefined ? {} : { result }),
+    ...(reason === undefined ? {} : { reason }),
+    atMs,
+  };
+}
+
+export function readEntry(keys: ReadableKeys, area: Area, key: BranchKey): JournalEntry | null {
+  const value = keys.get(branchKey(area, key));
+  return value === undefined ? null : entryOf(key, value);
+}
+
+/** Entries of one area with `start` <= key < `end`. */
+export function readEntries(
+  keys: ReadableKeys,
+  range: { readonly start: string; readonly end: string; readonly limit: number },
+): JournalEntry[] {
+  return keys.range(range).map(([key, value]) => entryOf(keyOf(key), value));
+}
+
+/** Every entry of an area. */
+export function allEntries(keys: ReadableKeys, area: Area): JournalEntry[] {
+  return entriesUnder(keys, area).map(([key, value]) => entryOf(keyOf(key), value));
+}
+
+function keyOf(key: string): BranchKey {
+  const start = key.indexOf('/') + 1;
+  const end = key.indexOf('/', start);
+  return { txid: key.slice(start, end) as Txid, branch: JSON.parse(key.slice(end + 1)) as string };
+}

@@ -1,0 +1,167 @@
+/**
+ * The Journal port over a store in this process: shared by the memory journal and the LMDB one. Every check is
+ * made in the transaction that writes. Where several share the store each check reads it; the one owner of a store
+ * remembers what it wrote (`EntryMemory`) and reads only what it does not know.
+ */
+import type { Epoch, Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+import {
+  type BranchKey,
+  type Journal,
+  type JournalEntry,
+  JournalError,
+  type OutcomeWriteResult,
+  type VoteWrite,
+  type VoteWriteResult,
+} from '../ports/journal.ts';
+import { GroupCommit } from '../system/group-commit.ts';
+import type { ReadableKeys, WritableKeys } from '../system/key-value.ts';
+import { EntryMemory } from './entry-memory.ts';
+import { assertBranch } from './keys.ts';
+import * as rules from './rules.ts';
+import { findEntry, highestTxids, JournalTransaction } from './transaction.ts';
+
+/** Where a journal keeps its keys. */
+export interface JournalStore {
+  transact(body: (keys: WritableKeys) => void): Promise<void>;
+  snapshot<T>(body: (keys: ReadableKeys) => T): T;
+  close(): Promise<void>;
+}
+
+/** How long a `forget` may wait for the company of a write that matters. */
+const forgetDelayMs = 100;
+
+export class LocalJournal implements Journal {
+  readonly instance: string;
+  readonly #store: JournalStore;
+  readonly #clock: Clock;
+  readonly #memory: EntryMemory | null;
+  readonly #group: GroupCommit<JournalTransaction>;
+  #closed: Promise<void> | null = null;
+
+  constructor(options: {
+    readonly instance: string;
+    readonly store: JournalStore;
+    readonly clock: Clock;
+    /** Others have the store open, or may have it. */
+    readonly shared: boolean;
+    /** Transactions whose entries are remembered. */
+    readonly heldMax?: number;
+  }) {
+    this.instance = options.instance;
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#memory = options.shared
+      ? null
+      : new EntryMemory({
+          highest: this.#store.snapshot(highestTxids),
+          ...(options.heldMax === undefined ? {} : { heldMax: options.heldMax }),
+        });
+    this.#group = new GroupCommit({
+      transact: (body) => this.#transact(body),
+      asError: asJournalError,
+    });
+  }
+
+  async load(): Promise<{
+    readonly entries: readonly JournalEntry[];
+    readonly epochs: ReadonlyMap<number, Epoch>;
+  }> {
+    return this.#snapshot(rules.load);
+  }
+
+  async find(key: BranchKey): Promise<JournalEntry | null> {
+    assertBranch(key);
+    if (this.isUnwritten(key)) return null;
+    return this.#snapshot((keys) => findEntry(keys, key));
+  }
+
+  isUnwritten(key: BranchKey): boolean {
+    return this.#closed === null && this.#memory?.find(key) === null;
+  }
+
+  vote(entry: VoteWrite): Promise<VoteWriteResult> {
+    return this.#write(entry, (transaction) => rules.vote(transaction, entry));
+  }
+
+  committed(key: BranchKey): Promise<OutcomeWriteResult> {
+    const atMs = this.#clock.wallMs();
+    return this.#write(key, (transaction) => rules.committed(transaction, key, atMs));
+  }
+
+  tombstone(
+    key: BranchKey,
+    more: Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch } = {},
+  ): Promise<OutcomeWriteResult> {
+    const atMs = this.#clock.wallMs();
+    return this.#write(key, (transaction) => rules.tombstone(transaction, key, { ...more, atMs }));
+  }
+
+  async forget(txids: readonly Txid[]): Promise<void> {
+    this.#assertOpen();
+    const atMs = this.#clock.wallMs();
+    const lazy = { clock: this.#clock, delayMs: forgetDelayMs };
+    return this.#group.runLazily((transaction) => rules.forget(transaction, txids, atMs), lazy);
+  }
+
+  adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch> {
+    return this.#write(null, (transaction) => rules.adoptEpoch(transaction, { shard, epoch }));
+  }
+
+  sweep(options: { readonly beforeMs: number; readonly limit: number }): Promise<number> {
+    return this.#write(null, (transaction) => rules.sweep(transaction, options));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#group.idle().then(() => this.#store.close());
+    return this.#closed;
+  }
+
+  /** Loses what was not yet written, answers nothing more: the process as good as died. */
+  crash(): void {
+    this.#closed ??= Promise.resolve();
+    this.#group.drop();
+  }
+
+  async #transact(body: (transaction: JournalTransaction) => void): Promise<void> {
+    try {
+      await this.#store.transact((keys) => body(new JournalTransaction(keys, this.#memory)));
+    } catch (error) {
+      this.#memory?.forgetAll();
+      throw error;
+    }
+  }
+
+  /** Without `async`, which would cost every vote three promises more. */
+  #write<T>(key: BranchKey | null, operation: (transaction: JournalTransaction) => T): Promise<T> {
+    try {
+      this.#assertOpen();
+      if (key !== null) assertBranch(key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#group.run(operation);
+  }
+
+  #snapshot<T>(body: (keys: ReadableKeys) => T): T {
+    this.#assertOpen();
+    try {
+      return this.#store.snapshot(body);
+    } catch (error) {
+      throw asJournalError(error);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== null) {
+      throw new JournalError('The journal is closed. Open it again to use it.');
+    }
+  }
+}
+
+/** An error of a store's as the port's callers know it. */
+export function asJournalError(error: unknown): unknown {
+  if (error instanceof JournalError || error instanceof RangeError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new JournalError(text, { cause: error });
+}

@@ -1,0 +1,188 @@
+/**
+ * The rules of the participant's journal (docs/PROTOCOL.md, section 8 and I7), as functions on one
+ * transaction; the memory journal and the LMDB one run these same ones.
+ *
+ *     (nothing) --vote--> started --vote--> prepared --committed--> committed --forget--> tombstone
+ *         |      \------------------------>    |                                              ^
+ *         |       \--vote--> readonly -----------------forget, tombstone----------------------|
+ *         +---tombstone---> (also from started and prepared) ---------------------------------+
+ */
+import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
+import type {
+  BranchKey,
+  JournalEntry,
+  OutcomeWriteResult,
+  VoteWrite,
+  VoteWriteResult,
+} from '../ports/journal.ts';
+import { entriesUnder, prefixRange, type ReadableKeys } from '../system/key-value.ts';
+import { allEntries, areas, epochsPrefix, readEntries, shardOfEpochKey } from './keys.ts';
+import type { JournalTransaction } from './transaction.ts';
+
+/** The format that this program writes, and the newest that it reads. */
+export const journalHeader = { kind: 'verdict journal', formatVersion: 1 } as const;
+
+type TombstoneMore = Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch };
+
+/** Both checks of I7 and the write of the vote: one atomic step. */
+export function vote(transaction: JournalTransaction, entry: VoteWrite): VoteWriteResult {
+  const shard = shardOf(entry.txid);
+  const known = transaction.epoch(shard);
+  if (entry.epoch < known) return { kind: 'stale-epoch', known };
+  const there = transaction.find(entry);
+  if (there !== null && !mayFollow(entry, there)) return { kind: 'refused', entry: there };
+  transaction.replace({ from: there, to: entry });
+  if (entry.epoch > known) transaction.setEpoch(shard, entry.epoch);
+  return { kind: 'written' };
+}
+
+/**
+ * A vote once given stands (I4): it may be given again, never weakened. And a branch is begun once: of two processes that
+ * share the resource and get the same prepare, only one may work for it, for the other could abort what it voted for.
+ */
+function mayFollow(entry: VoteWrite, there: JournalEntry): boolean {
+  if (entry.state === 'started') return false;
+  return there.state === 'started' || there.state === entry.state;
+}
+
+export function committed(
+  transaction: JournalTransaction,
+  key: BranchKey,
+  atMs: number,
+): OutcomeWriteResult {
+  const there = transaction.find(key);
+  if (there?.state === 'committed') return { kind: 'repeated' };
+  if (there?.state !== 'prepared' && there?.state !== 'started') {
+    return { kind: 'contradicted', entry: there };
+  }
+  // Whoever commits has what the payload said; only the answer is needed again.
+  const { payload: _payload, ...kept } = there;
+  transaction.replace({ from: there, to: { ...kept, state: 'committed', atMs } });
+  return { kind: 'written' };
+}
+
+export function tombstone(
+  transaction: JournalTransaction,
+  key: BranchKey,
+  more: TombstoneMore & { readonly atMs: number },
+): OutcomeWriteResult {
+  const there = transaction.find(key);
+  if (there?.state === 'tombstone') return { kind: 'repeated' };
+  if (there?.state === 'committed') return { kind: 'contradicted', entry: there };
+  bury(transaction, { key, there, more });
+  return { kind: 'written' };
+}
+
+function bury(
+  transaction: JournalTransaction,
+  grave: {
+    readonly key: BranchKey;
+    readonly there: JournalEntry | null;
+    readonly more: TombstoneMore & { readonly atMs: number };
+  },
+): void {
+  const { key, there, more } = grave;
+  transaction.replace({
+    from: there,
+    to: {
+      txid: key.txid,
+      branch: key.branch,
+      state: 'tombstone',
+      epoch: more.epoch ?? there?.epoch ?? epochZero,
+      witness: null,
+      ...(more.reason === undefined ? {} : { reason: more.reason }),
+      atMs: more.atMs,
+    },
+  });
+}
+
+/** What is in doubt stays (I4): a node's `forget` is not an outcome. */
+export function forget(
+  transaction: JournalTransaction,
+  txids: readonly Txid[],
+  atMs: number,
+): void {
+  for (const txid of txids) {
+    for (const there of transaction.entriesOf(txid)) {
+      if (there.state !== 'committed' && there.state !== 'readonly') continue;
+      bury(transaction, { key: there, there, more: { atMs } });
+    }
+  }
+}
+
+export function adoptEpoch(
+  transaction: JournalTransaction,
+  newer: { readonly shard: number; readonly epoch: Epoch },
+): Epoch {
+  const known = transaction.epoch(newer.shard);
+  if (newer.epoch <= known) return known;
+  transaction.setEpoch(newer.shard, newer.epoch);
+  return newer.epoch;
+}
+
+export function load(keys: ReadableKeys): {
+  readonly entries: readonly JournalEntry[];
+  readonly epochs: ReadonlyMap<number, Epoch>;
+} {
+  const entries = [...allEntries(keys, areas.live), ...allEntries(keys, areas.readonly)];
+  const epochs = entriesUnder(keys, epochsPrefix);
+  return {
+    entries,
+    epochs: new Map(epochs.map(([key, epoch]) => [shardOfEpochKey(key), epoch as Epoch])),
+  };
+}
+
+interface SweepOptions {
+  readonly beforeMs: number;
+  readonly limit: number;
+}
+
+/** One bounded step of forgetting what no late prepare can meet any more (8.8). */
+export function sweep(transaction: JournalTransaction, options: SweepOptions): number {
+  const { limit } = options;
+  const swept = sweepOlderEpochs(transaction, limit);
+  return swept === limit
+    ? limit
+    : swept + sweepAged(transaction, { ...options, limit: limit - swept });
+}
+
+function sweepOlderEpochs(transaction: JournalTransaction, limit: number): number {
+  let left = limit;
+  for (const [key, epoch] of entriesUnder(transaction, epochsPrefix)) {
+    const shard = shardOfEpochKey(key).toString(36);
+    for (const area of [areas.tombstones, areas.readonly]) {
+      // All ids of the shard's older epochs lie in front of those of the known one.
+      const start = `${area}${shard}.`;
+      const end = `${start}${epoch as Epoch}`;
+      const old = readEntries(transaction, { start, end, limit: left });
+      for (const entry of old) transaction.drop(entry);
+      left -= old.length;
+      if (left === 0) return limit;
+    }
+  }
+  return limit - left;
+}
+
+/**
+ * From the front of each shard's tombstones, where the oldest transactions lie. They are in order of beginning and not
+ * of burial, so that an old one may lie behind so many younger ones that a step does not reach it: it goes later.
+ */
+function sweepAged(transaction: JournalTransaction, options: SweepOptions): number {
+  const { end } = prefixRange(areas.tombstones);
+  let { start } = prefixRange(areas.tombstones);
+  let left = options.limit;
+  while (left > 0) {
+    const [first] = readEntries(transaction, { start, end, limit: 1 });
+    if (first === undefined) break;
+    const shard = `${areas.tombstones}${shardOf(first.txid).toString(36)}`;
+    // '/' follows '.' in the order of characters: behind all the shard's keys.
+    const shardEnd = `${shard}/`;
+    for (const entry of readEntries(transaction, { start, end: shardEnd, limit: left })) {
+      if (entry.atMs >= options.beforeMs) continue;
+      transaction.drop(entry);
+      left -= 1;
+    }
+    start = shardEnd;
+  }
+  return options.limit - left;
+}

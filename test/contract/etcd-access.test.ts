@@ -1,0 +1,193 @@
+/** How a log gets to its etcd, what it demands to find there, and what it costs etcd. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
+import { encodeMeta, type MetaValue } from '../../src/decision-log/etcd/records.ts';
+import { DecisionLogError } from '../../src/ports/decision-log.ts';
+import { hasOpenssl, makeCertificates } from '../support/certificates.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdRig } from '../support/etcd-rig.ts';
+import { commitOf, never, temporaryDirectory, txidAt } from '../support/stores.ts';
+
+const etcds = await etcdsToTest();
+const waitMs = { timeout: 30_000 };
+const written = [{ kind: 'written' }];
+
+describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (programs) => {
+  describe('the meta of a cluster', () => {
+    let etcd: TestEtcd;
+    let rig: EtcdRig;
+    beforeAll(async () => {
+      etcd = await TestEtcd.start(programs);
+    });
+    afterAll(() => etcd.dispose());
+    beforeEach(() => {
+      rig = new EtcdRig(etcd.endpoints);
+    });
+    afterEach(() => rig.dispose());
+
+    const right: MetaValue = {
+      formatVersion: 1,
+      cluster: 'test',
+      shards: 1,
+      requestShard: 'fnv1a32',
+      requestWindowMs: 120_000,
+      generation: 0,
+    };
+
+    it('is made by the first node, and the second may leave out what it says', async () => {
+      const log = await rig.open('alpha', { shards: 4, requestWindowMs: 5_000 });
+      const other = await rig.open('beta');
+      expect(other.meta).toEqual(log.meta);
+      expect(other.meta).toMatchObject({ shards: 4, requestWindowMs: 5_000, generation: 0 });
+      await expect(rig.open('gamma', { shards: 2 })).rejects.toThrow(
+        /made with shards 4, which cannot change; 2 was asked for/,
+      );
+      await expect(rig.open('gamma', { requestWindowMs: 1 })).rejects.toThrow(
+        /made with requestWindowMs 5000/,
+      );
+    });
+
+    it('of two first nodes is made by one', async () => {
+      const opened = await Promise.allSettled(
+        [1, 2, 3, 4].map((shards) => rig.open(`node-${shards}`, { shards })),
+      );
+      const logs = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      expect(logs).toHaveLength(1);
+      for (const one of opened) {
+        if (one.status === 'rejected') expect(String(one.reason)).toContain('which cannot change');
+      }
+    });
+
+    it.each([
+      ['a newer format', { ...right, formatVersion: 2 }, /format 2.*up to 1.*newer program/],
+      ['another hash', { ...right, requestShard: 'md5' }, /spreads requests.*md5/],
+      ['a record of a newer version', { ...right, v: 2 }, /meta in etcd has version 2/],
+      ['something else', { shards: 'many' }, /not what this program writes/],
+    ])('is refused with %s, and left alone', async (_, value, text) => {
+      const encoded = encodeMeta(value as MetaValue);
+      await rig.raw.kv.put({ key: rig.keys.meta, value: encoded });
+      const opened = rig.open('alpha');
+      await expect(opened).rejects.toThrow(DecisionLogError);
+      await expect(opened).rejects.toThrow(text);
+      expect((await rig.look(rig.keys.meta))?.value).toEqual(encoded);
+    });
+
+    it('is not made anew over records whose meta was deleted', async () => {
+      const log = await rig.open('alpha');
+      await log.retire({ participant: 'p', instance: 'i' });
+      await log.close();
+      await rig.raw.kv.deleteRange({ key: rig.keys.meta });
+      await expect(rig.open('alpha')).rejects.toThrow('no `meta` in etcd, or it was deleted');
+    });
+
+    it.each([
+      ['a cluster name with a slash', { cluster: 'a/b' }, 'cluster name'],
+      ['no shard', { shards: 0 }, 'from 1 to 100 shards'],
+      ['too short a lease', { leaseTtlMs: 1_000 }, 'at least 2000 ms'],
+      ['no endpoint', { endpoints: [] }, 'at least one endpoint'],
+    ])('is not asked for with %s', async (_, more, text) => {
+      const opened = rig.open('alpha', more);
+      await expect(opened).rejects.toThrow(DecisionLogError);
+      await expect(opened).rejects.toThrow(text);
+    });
+  });
+
+  describe('the cost of decisions', () => {
+    it('is one transaction for many, one put for each, and no write at all for reads', async () => {
+      const etcd = await TestEtcd.start(programs);
+      const rig = new EtcdRig(etcd.endpoints);
+      try {
+        const log = await rig.open('alpha');
+        const leadership = await log.campaign(0, { signal: never });
+        const txids = Array.from({ length: 256 }, (_, index) =>
+          txidAt(leadership.epoch, index + 1),
+        );
+        const count = async () => ({
+          transactions: await etcd.member.metric('grpc_server_handled_total', 'grpc_method="Txn"'),
+          proposals: await etcd.member.metric('etcd_server_proposals_applied_total'),
+          puts: await etcd.member.metric('etcd_mvcc_put_total'),
+        });
+        const before = await count();
+        await Promise.all(txids.map((txid) => leadership.decide([commitOf(txid)])));
+        const after = await count();
+        expect(after.puts - before.puts).toBe(256);
+        // 256 at 64 a batch. A reading of the leaders may come between: a transaction, but no proposal.
+        expect(after.proposals - before.proposals).toBe(4);
+        expect(after.transactions - before.transactions).toBeLessThanOrEqual(6);
+        await Promise.all(txids.map((txid) => log.read(txid)));
+        expect((await count()).proposals - after.proposals).toBe(0);
+        const puts = await rig.putsOf(rig.keys.shard(0).decisions);
+        expect(puts.size).toBe(256);
+        expect(new Set(puts.values())).toEqual(new Set([1]));
+      } finally {
+        await rig.dispose();
+        await etcd.dispose();
+      }
+    });
+  });
+
+  describe.skipIf(programs.etcdctl === null)('with user and password', () => {
+    it('works, also after etcd has forgotten its tokens; a wrong password is told', async () => {
+      const etcd = await TestEtcd.start(programs);
+      etcd.control('user', 'add', 'root:secret');
+      etcd.control('user', 'grant-role', 'root', 'root');
+      etcd.control('role', 'add', 'verdict');
+      etcd.control(
+        'role',
+        'grant-permission',
+        'verdict',
+        '--prefix=true',
+        'readwrite',
+        '/verdict/',
+      );
+      etcd.control('user', 'add', 'verdict:right');
+      etcd.control('user', 'grant-role', 'verdict', 'verdict');
+      etcd.control('auth', 'enable');
+      const rig = new EtcdRig(etcd.endpoints);
+      try {
+        const auth = { username: 'verdict', password: 'right' };
+        const log = await rig.open('alpha', { auth, leaseTtlMs: 10_000 });
+        const leadership = await log.campaign(0, { signal: never });
+        expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 1))])).toEqual(written);
+        await etcd.restart();
+        expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 2))])).toEqual(written);
+        // Watches, too, come back: another node is seen before the next poll or by it.
+        const other = await rig.open('beta', { auth });
+        await expect.poll(() => log.nodes().length, waitMs).toBe(2);
+        await leadership.resign();
+        const next = await other.campaign(0, { signal: never });
+        expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+        const wrong = { username: 'verdict', password: 'wrong' };
+        await expect(rig.open('gamma', { auth: wrong })).rejects.toThrow(/authentication failed/);
+      } finally {
+        await rig.dispose();
+        await etcd.dispose();
+      }
+    });
+  });
+
+  describe.skipIf(!hasOpenssl())('with TLS', () => {
+    it('works with the right certificates, and says what is wrong with others', async () => {
+      const directory = temporaryDirectory();
+      const { ca, server, client } = makeCertificates(directory.path);
+      const etcd = await TestEtcd.start(programs, { tls: { ca, ...server } });
+      const rig = new EtcdRig(etcd.endpoints);
+      try {
+        const log = await rig.open('alpha', { tls: client });
+        const leadership = await log.campaign(0, { signal: never });
+        expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 1))])).toEqual(written);
+        await leadership.resign();
+        // Without a client's certificate etcd ends the connection; without the authority, we do.
+        const without = openEtcdLog({ ...rig.options('beta'), tls: { ca: client.ca } });
+        await expect(without).rejects.toThrow(/gave no answer within/);
+        await expect(openEtcdLog(rig.options('gamma'))).rejects.toThrow(
+          /certificate|gave no answer/,
+        );
+      } finally {
+        await rig.dispose();
+        await etcd.dispose();
+        directory.remove();
+      }
+    });
+  });
+});

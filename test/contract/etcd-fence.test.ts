@@ -1,0 +1,291 @@
+/** A leadership that nobody has told of its end, on a real etcd: only the compare in each transaction is left (I6). */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { judge } from '../../src/core/judge.ts';
+import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
+import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/client.ts';
+import { collect } from '../../src/decision-log/etcd/collect.ts';
+import { prepareDecision } from '../../src/decision-log/etcd/decide.ts';
+import {
+  Fenced,
+  type FencedRequest,
+  type FencedResult,
+} from '../../src/decision-log/etcd/fenced.ts';
+import { finish } from '../../src/decision-log/etcd/finish.ts';
+import {
+  fence,
+  type ObservedLeader,
+  observe,
+  takeLeaderKey,
+} from '../../src/decision-log/etcd/leader-key.ts';
+import { EtcdLeadership } from '../../src/decision-log/etcd/leadership.ts';
+import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
+import { resolveDecision } from '../../src/decision-log/etcd/reading.ts';
+import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
+import type { Txn } from '../../src/decision-log/etcd/requests.ts';
+import { EtcdStore } from '../../src/decision-log/etcd/store.ts';
+import { WitnessKeeper } from '../../src/decision-log/etcd/witness.ts';
+import {
+  type DecisionLog,
+  type DecisionWrite,
+  type Leadership,
+  LeadershipLostError,
+} from '../../src/ports/decision-log.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdRig } from '../support/etcd-rig.ts';
+import { commitOf, never, realClock, txidAt } from '../support/stores.ts';
+
+const etcds = await etcdsToTest();
+const everything = {
+  retentionTicks: 0,
+  retentionTicksMin: 0,
+  recordsMax: 100,
+  keepsRequest: () => false,
+  limit: 100,
+};
+
+describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (programs) => {
+  let etcd: TestEtcd;
+  let rig: EtcdRig;
+  let clients: EtcdClients;
+  let log: DecisionLog;
+  let first: Leadership;
+  let held: ObservedLeader;
+  const txid = (sequence: number): Txid => txidAt(first.epoch, sequence);
+  beforeAll(async () => {
+    etcd = await TestEtcd.start(programs);
+  });
+  afterAll(() => etcd.dispose());
+  beforeEach(async () => {
+    rig = new EtcdRig(etcd.endpoints);
+    clients = connectEtcd(rig.options('zombie'), 0);
+    log = await rig.open('alpha');
+    first = await log.campaign(0, { signal: never });
+    const leader = observe(0, await rig.look(rig.keys.shard(0).leader));
+    if (leader === null) throw new Error('Nobody leads.');
+    held = leader;
+  });
+  afterEach(async () => {
+    clients.close();
+    await rig.dispose();
+  });
+
+  function storeOf(): EtcdStore {
+    const witness = new WitnessKeeper({
+      path: null,
+      cluster: rig.cluster,
+      clock: realClock,
+      failed: () => undefined,
+    });
+    const { endpoints } = rig.options('zombie');
+    const onFatal = () => undefined;
+    return new EtcdStore({ clients, witness, clock: realClock, endpoints, onFatal });
+  }
+
+  /** The leadership of `key` once more, with nothing that could tell it of its end. */
+  function zombieOf(key: ObservedLeader, shard = 0, store = storeOf()): EtcdLeadership {
+    return new EtcdLeadership({
+      store,
+      keys: rig.keys.shard(shard),
+      held: key,
+      leaseIsValid: () => true,
+      resolve: (id) => log.resolve(id),
+      ended: async () => undefined,
+    });
+  }
+
+  /** The leader's own fence, with something else done between what it has read and what it writes for it. */
+  function interleaved(between: () => Promise<void>): Fenced {
+    const options = { store: storeOf(), keys: rig.keys.shard(0), held, lost: never };
+    return new Interleaved(between, { ...options, end: () => undefined });
+  }
+
+  const calls: readonly [string, (zombie: Leadership) => Promise<unknown>][] = [
+    ['decide', (zombie) => zombie.decide([commitOf(txid(9))])],
+    ['finish', (zombie) => zombie.finish([txid(1)])],
+    ['tick', (zombie) => zombie.tick()],
+    [
+      'collect',
+      (zombie) => zombie.collect({ ...everything, below: makePosition(zombie.epoch, 9) }),
+    ],
+    ['pending', (zombie) => zombie.pending({ after: null, limit: 9 })],
+    ['readRequest', (zombie) => zombie.readRequest('r')],
+  ];
+
+  it.each(calls)('lets nobody %s once another leads', async (_, call) => {
+    await first.decide([commitOf(txid(1)), commitOf(txid(2), { finished: true, requestId: 'r' })]);
+    const zombie = zombieOf(held);
+    await zombie.begin();
+    expect(zombie.epoch).toBe(first.epoch);
+    expect(zombie.isCertain()).toBe(true);
+    const next = await rig.usurp(log, 0);
+    const before = (await rig.look(rig.keys.shard(0).leader))?.mod_revision;
+    await expect(call(zombie)).rejects.toThrow(LeadershipLostError);
+    expect(zombie.lost.aborted).toBe(true);
+    expect(zombie.isCertain()).toBe(false);
+    // Nothing at all was written.
+    const { header } = await rig.raw.kv.range({ key: rig.keys.meta });
+    expect(header.revision).toBe(before);
+    expect(await next.tick()).toBe(1);
+  });
+
+  it('tells two leaders apart to which a restored etcd gave one revision', async () => {
+    // Only a restore makes etcd repeat a revision: so it is the value that is another one here.
+    const value = encodeLeader({ node: 'alpha', url: 'ws://alpha', nonce: 'other', generation: 0 });
+    const twin = zombieOf({ ...held, value });
+    expect(twin.epoch).toBe(first.epoch);
+    await expect(twin.decide([commitOf(txid(1))])).rejects.toThrow(LeadershipLostError);
+    expect(await first.decide([commitOf(txid(1))])).toEqual([{ kind: 'written' }]);
+  });
+
+  it('holds against a key that was written again, though it says the same', async () => {
+    // Of a shard that no log looks after: it would delete such a key.
+    const keys = rig.keys.shard(5);
+    const { value } = held;
+    await rig.raw.kv.put({ key: keys.leader, value });
+    const own = observe(5, await rig.look(keys.leader));
+    if (own === null) throw new Error('The key was not written.');
+    const zombie = zombieOf(own, 5);
+    expect(await zombie.tick()).toBe(1);
+    await rig.raw.kv.put({ key: keys.leader, value });
+    await expect(zombie.tick()).rejects.toThrow(LeadershipLostError);
+  });
+
+  it('takes no leadership under a generation that was raised since it was read', async () => {
+    const meta = await rig.look(rig.keys.meta);
+    const reader = await openEtcdReader(rig.options('reader'));
+    await reader.raiseGeneration();
+    await reader.close();
+    const { node, url } = held.info;
+    const taken = await takeLeaderKey({
+      store: storeOf(),
+      keys: rig.keys.shard(5),
+      shard: 5,
+      value: { node, url, nonce: 'n', generation: 0 },
+      lease: held.lease,
+      observed: null,
+      meta: { key: rig.keys.meta, modRevision: meta?.mod_revision ?? '' },
+    });
+    expect(taken).toMatchObject({ kind: 'lost', there: null });
+    expect(await rig.look(rig.keys.shard(5).leader)).toBeNull();
+  });
+
+  describe('and a decision whose duplicate arrives late', () => {
+    /** The very transaction that a leader sends, sent again by nobody's will. */
+    async function arriveLate(write: DecisionWrite): Promise<void> {
+      const { op } = prepareDecision(rig.keys.shard(0), write, 0);
+      const compare = [...fence(rig.keys.shard(0), held)];
+      await rig.raw.kv.txn({ compare, success: [op] });
+    }
+
+    it('is not there twice after it was finished, nor after it was collected', async () => {
+      const write = commitOf(txid(1), { requestId: 'r' });
+      await first.decide([write]);
+      await first.finish([txid(1)]);
+      await arriveLate(write);
+      expect((await log.read(txid(1))).record).toMatchObject({ finished: true });
+      await first.collect({ ...everything, below: makePosition(first.epoch, 2) });
+      await arriveLate(write);
+      expect((await log.read(txid(1))).record).toBeNull();
+      expect(await first.readRequest('r')).toBeNull();
+    });
+
+    it('stays out beside a forced abort, also when that was swept', async () => {
+      await log.resolve(txid(1));
+      await arriveLate(commitOf(txid(1)));
+      await first.finish([txid(1)]);
+      await arriveLate(commitOf(txid(1)));
+      expect((await log.read(txid(1))).record).toMatchObject({ outcome: 'abort', finished: true });
+      expect(await rig.look(rig.keys.shard(0).decision(txid(1)))).toBeNull();
+    });
+
+    it('stays out once another leads', async () => {
+      const next = await rig.usurp(log, 0);
+      await arriveLate(commitOf(txid(1)));
+      expect((await log.read(txid(1))).record).toBeNull();
+      expect(await next.pending({ after: null, limit: 9 })).toEqual([]);
+    });
+  });
+
+  it('keeps a tick that arrives twice from setting the clock back', async () => {
+    const sent: Txn[] = [];
+    const store = storeOf();
+    const attempt = store.attempt.bind(store);
+    store.attempt = (request) => {
+      sent.push(request);
+      return attempt(request);
+    };
+    const zombie = zombieOf(held, 0, store);
+    expect(await zombie.tick()).toBe(1);
+    expect(await zombie.tick()).toBe(2);
+    const [first] = sent;
+    if (first === undefined) throw new Error('Nothing was sent.');
+    await rig.raw.kv.txn(first);
+    expect((await rig.look(rig.keys.shard(0).clock))?.value.toString()).toBe('2');
+  });
+
+  it('keeps a move that was read before from putting back what was collected since', async () => {
+    await first.decide([commitOf(txid(1))]);
+    const below = makePosition(first.epoch, 9);
+    const fenced = interleaved(async () => {
+      await first.finish([txid(1)]);
+      await first.collect({ ...everything, below });
+    });
+    await finish(fenced, [txid(1)], () => 0);
+    expect((await log.read(txid(1))).record).toBeNull();
+    expect(await rig.look(rig.keys.shard(0).finishedRecord(txid(1)))).toBeNull();
+  });
+
+  it('keeps a forced abort of an epoch from being written once another leads', async () => {
+    const store = storeOf();
+    const insist = store.insist.bind(store);
+    let usurped = false;
+    store.insist = async (request, options) => {
+      // Between the reading, which still shows the old leader, and the write.
+      if (request.compare !== undefined && !usurped) {
+        usurped = true;
+        await rig.usurp(log, 0);
+      }
+      return insist(request, options);
+    };
+    const reading = await resolveDecision({ store, keys: rig.keys, txid: txid(1), atMs: 0 });
+    expect(reading.record).toBeNull();
+    expect(reading.leader?.node).toBe('usurper');
+    expect(judge(txid(1), reading, { inDoubt: true }).decision).toBe('abort');
+    expect(await rig.look(rig.keys.shard(0).decision(txid(1)))).toBeNull();
+  });
+
+  it('keeps collection from what was finished after it had looked', async () => {
+    await first.decide([2, 3].map((sequence) => commitOf(txid(sequence), { finished: true })));
+    await first.decide([commitOf(txid(1), { requestId: 'r' })]);
+    expect(await first.tick()).toBe(1);
+    const fenced = interleaved(() => first.finish([txid(1)]));
+    const below = makePosition(first.epoch, 9);
+    const retention = { retentionTicks: 1, retentionTicksMin: 1 };
+    // The young one is the first in order now, and collection stops at it.
+    expect(await collect(fenced, { ...everything, ...retention, below }, 1)).toMatchObject({
+      collected: 0,
+    });
+    for (const sequence of [1, 2, 3]) {
+      expect((await log.read(txid(sequence))).record).toMatchObject({ finished: true });
+    }
+    await first.tick();
+    expect(await first.collect({ ...everything, ...retention, below })).toMatchObject({
+      collected: 3,
+      floor: positionOf(txid(3)),
+    });
+  });
+});
+
+class Interleaved extends Fenced {
+  readonly #between: () => Promise<void>;
+
+  constructor(between: () => Promise<void>, options: ConstructorParameters<typeof Fenced>[0]) {
+    super(options);
+    this.#between = between;
+  }
+
+  override async write(request: FencedRequest): Promise<FencedResult> {
+    await this.#between();
+    return super.write(request);
+  }
+}

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Txid } from '../../src/core/txid.ts';
+import { type LmdbJournalOptions, openLmdbJournal } from '../../src/journal/lmdb/journal.ts';
+import { type Journal, JournalError } from '../../src/ports/journal.ts';
+import { openLmdb } from '../../src/system/lmdb.ts';
+import { realClock, realRandom, temporaryDirectory } from '../support/stores.ts';
+import { journalContract } from './journal.ts';
+
+const writer = fileURLToPath(new URL('../support/journal-writer.ts', import.meta.url));
+const onFatal = (error: Error): never => {
+  throw error;
+};
+
+function optionsFor(directory: string): LmdbJournalOptions {
+  return { directory, clock: realClock, random: realRandom, onFatal };
+}
+
+journalContract('LMDB', async () => {
+  const directory = temporaryDirectory();
+  const opened: Journal[] = [];
+  const open = async (shared: boolean): Promise<Journal> => {
+    const journal = await openLmdbJournal({ ...optionsFor(directory.path), shared });
+    opened.push(journal);
+    return journal;
+  };
+  return {
+    open: () => open(false),
+    openShared: () => open(true),
+    dispose: async () => {
+      for (const journal of opened) await journal.close();
+      directory.remove();
+    },
+  };
+});
+
+describe('LMDB journal', () => {
+  let directory: { readonly path: string; remove(): void };
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => directory.remove());
+  const open = (shared = false) => openLmdbJournal({ ...optionsFor(directory.path), shared });
+
+  it('refuses a second owner, shared or not', async () => {
+    const journal = await open();
+    await expect(open()).rejects.toThrow(JournalError);
+    await expect(open(true)).rejects.toThrow(/in use by this same process/);
+    await journal.close();
+    const shared = await open(true);
+    await expect(open()).rejects.toThrow(JournalError);
+    await shared.close();
+  });
+
+  it('refuses a newer format, and a store of another kind', async () => {
+    await (await open()).close();
+    const rewrite = async (meta: unknown): Promise<void> => {
+      const store = openLmdb({ directory: directory.path, file: 'journal.mdb', onFatal });
+      await store.transact((keys) => keys.put('meta', meta));
+      await store.close();
+    };
+    await rewrite({ kind: 'verdict journal', formatVersion: 2, instance: 'i' });
+    await expect(open()).rejects.toThrow(/format 2.*newer program/);
+    await rewrite({ kind: 'verdict decision log', formatVersion: 1 });
+    await expect(open()).rejects.toThrow(/not a verdict journal/);
+    await rewrite({ kind: 'verdict journal', formatVersion: 1 });
+    await expect(open()).rejects.toThrow(/not a verdict journal/);
+  });
+
+  it('keeps every answered vote and outcome through kill -9', async () => {
+    const states = new Map<Txid, string>();
+    for (let round = 0; round < 2; round += 1) {
+      const child = spawn(process.execPath, [writer, directory.path, String(round + 1)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let answers = 0;
+      const fatalAnswer = 40 + Math.floor(Math.random() * 200);
+      for await (const line of createInterface({ input: child.stdout })) {
+        const answer = JSON.parse(line) as { txid: Txid; state: string };
+        states.set(answer.txid, answer.state);
+        answers += 1;
+        if (answers === fatalAnswer) child.kill('SIGKILL');
+      }
+      if (child.signalCode === null) await once(child, 'exit');
+      expect(child.signalCode).toBe('SIGKILL');
+
+      const journal = await open();
+      for (const [txid, state] of states) {
+        const found = (await journal.find({ txid, branch: 'b' }))?.state;
+        // The next step may have landed without its answer, but nothing that was answered is missing.
+        expect(state === 'prepared' ? ['prepared', 'committed'] : [state]).toContain(found);
+      }
+      await journal.close();
+    }
+    expect(states.size).toBeGreaterThan(20);
+  });
+
+  it('orders two processes that share it: each branch has one outcome', async () => {
+    const journal = await open(true);
+    const child = spawn(process.execPath, [writer, directory.path, '1', 'shared'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const contradictions: string[] = [];
+    let committed = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { txid, state } = JSON.parse(line) as { txid: Txid; state: string };
+      const key = { txid, branch: 'b' };
+      const mine = await journal.tombstone(key);
+      const found = (await journal.find(key))?.state;
+      if (state === 'committed') {
+        committed += 1;
+        // The other process was answered "committed" here: it stands, whatever this one asks.
+        if (mine.kind !== 'contradicted' || found !== 'committed') contradictions.push(txid);
+      } else if ((mine.kind === 'contradicted') !== (found === 'committed')) {
+        contradictions.push(txid);
+      }
+      if (committed === 20) child.kill('SIGKILL');
+    }
+    expect(contradictions).toEqual([]);
+    expect(committed).toBeGreaterThanOrEqual(20);
+    await journal.close();
+  });
+});

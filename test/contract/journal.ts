@@ -1,0 +1,382 @@
+/** The contract of the Journal port (src/ports/journal.ts), run on every implementation. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Epoch, epochZero, makeEpoch } from '../../src/core/txid.ts';
+import {
+  type BranchKey,
+  type Journal,
+  JournalError,
+  type JournalState,
+  type VoteWrite,
+} from '../../src/ports/journal.ts';
+import { txidAt } from '../support/stores.ts';
+
+export interface JournalFixture {
+  /** Opens the fixture's store; it is closed. */
+  open(): Promise<Journal>;
+  /** Opens the store as one of several; the others are open. */
+  openShared(): Promise<Journal>;
+  /** Closes what is open and removes everything. */
+  dispose(): Promise<void>;
+}
+
+const epochs: readonly Epoch[] = [0, 1, 2, 3].map((revision) =>
+  makeEpoch({ generation: 0, revision: BigInt(revision) }),
+);
+const epochOne = epochs[1] as Epoch;
+const epochTwo = epochs[2] as Epoch;
+
+function keyAt(sequence: number, epoch: Epoch = epochOne, branch = 'inventory'): BranchKey {
+  return { txid: txidAt(epoch, sequence), branch };
+}
+
+function voteOf(
+  key: BranchKey,
+  state: VoteWrite['state'] = 'prepared',
+  epoch: Epoch = epochOne,
+): VoteWrite {
+  return {
+    txid: key.txid,
+    branch: key.branch,
+    state,
+    epoch,
+    witness: { generation: 0, revision: '12345678901234567890' },
+    payload: { sku: 'apple', quantity: 2, nested: [null, true, 1.5, 'é'] },
+    result: { reserved: 2 },
+    atMs: 1_000,
+  };
+}
+
+export function journalContract(name: string, make: () => Promise<JournalFixture>): void {
+  describe(`journal contract: ${name}`, () => {
+    let fixture: JournalFixture;
+    let journal: Journal;
+    beforeEach(async () => {
+      fixture = await make();
+      journal = await fixture.open();
+    });
+    afterEach(() => fixture.dispose());
+
+    async function reopen(): Promise<void> {
+      await journal.close();
+      journal = await fixture.open();
+    }
+
+    /** Brings a branch to a state by the port's own calls. */
+    async function bring(key: BranchKey, state: JournalState | 'nothing'): Promise<void> {
+      switch (state) {
+        case 'nothing':
+          return;
+        case 'tombstone':
+          await journal.tombstone(key);
+          return;
+        case 'committed':
+          await journal.vote(voteOf(key));
+          await journal.committed(key);
+          return;
+        default:
+          await journal.vote(voteOf(key, state));
+      }
+    }
+
+    const states = [
+      'nothing',
+      'started',
+      'prepared',
+      'readonly',
+      'committed',
+      'tombstone',
+    ] as const;
+    type Call = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone' | 'forget';
+    type Cell = readonly [answer: string, after: JournalState | 'nothing'];
+    const table: Record<(typeof states)[number], Record<Call, Cell>> = {
+      nothing: {
+        started: ['written', 'started'],
+        prepared: ['written', 'prepared'],
+        readonly: ['written', 'readonly'],
+        committed: ['contradicted', 'nothing'],
+        tombstone: ['written', 'tombstone'],
+        forget: ['-', 'nothing'],
+      },
+      started: {
+        started: ['refused', 'started'],
+        prepared: ['written', 'prepared'],
+        readonly: ['written', 'readonly'],
+        committed: ['written', 'committed'],
+        tombstone: ['written', 'tombstone'],
+        forget: ['-', 'started'],
+      },
+      prepared: {
+        started: ['refused', 'prepared'],
+        prepared: ['written', 'prepared'],
+        readonly: ['refused', 'prepared'],
+        committed: ['written', 'committed'],
+        tombstone: ['written', 'tombstone'],
+        forget: ['-', 'prepared'],
+      },
+      readonly: {
+        started: ['refused', 'readonly'],
+        prepared: ['refused', 'readonly'],
+        readonly: ['written', 'readonly'],
+        committed: ['contradicted', 'readonly'],
+        tombstone: ['written', 'tombstone'],
+        forget: ['-', 'tombstone'],
+      },
+      committed: {
+        started: ['refused', 'committed'],
+        prepared: ['refused', 'committed'],
+        readonly: ['refused', 'committed'],
+        committed: ['repeated', 'committed'],
+        tombstone: ['contradicted', 'committed'],
+        forget: ['-', 'tombstone'],
+      },
+      tombstone: {
+        started: ['refused', 'tombstone'],
+        prepared: ['refused', 'tombstone'],
+        readonly: ['refused', 'tombstone'],
+        committed: ['contradicted', 'tombstone'],
+        tombstone: ['repeated', 'tombstone'],
+        forget: ['-', 'tombstone'],
+      },
+    };
+
+    const cells = states.flatMap((state) =>
+      Object.entries(table[state]).map(
+        ([call, [answer, after]]) => [state, call as Call, answer, after] as const,
+      ),
+    );
+    it.each(cells)('%s + %s: %s, then %s', async (state, call, answer, after) => {
+      const key = keyAt(1);
+      await bring(key, state);
+      const before = await journal.find(key);
+      const said = await act(key, call);
+      expect(said.kind).toBe(answer);
+      if (said.kind === 'refused' || said.kind === 'contradicted') {
+        expect(said).toMatchObject({ entry: before });
+        expect(await journal.find(key)).toEqual(before);
+      }
+      expect((await journal.find(key))?.state ?? 'nothing').toBe(after);
+      await reopen();
+      expect((await journal.find(key))?.state ?? 'nothing').toBe(after);
+    });
+
+    async function act(key: BranchKey, call: Call): Promise<{ kind: string }> {
+      switch (call) {
+        case 'committed':
+          return journal.committed(key);
+        case 'tombstone':
+          return journal.tombstone(key);
+        case 'forget':
+          await journal.forget([key.txid]);
+          return { kind: '-' };
+        default:
+          return journal.vote(voteOf(key, call));
+      }
+    }
+
+    it('keeps what phase 2 and repeats need, and drops the payload with the outcome', async () => {
+      const key = keyAt(1);
+      await journal.vote(voteOf(key));
+      await reopen();
+      expect(await journal.find(key)).toEqual(voteOf(key));
+      await journal.committed(key);
+      const entry = await journal.find(key);
+      expect(entry).toMatchObject({ state: 'committed', result: { reserved: 2 }, epoch: epochOne });
+      expect(entry).not.toHaveProperty('payload');
+    });
+
+    it('keeps why it refused, and under which epoch', async () => {
+      const reason = {
+        code: 'CONFLICT',
+        message: 'stale',
+        retryable: true,
+        detail: { key: 'a' },
+      } as const;
+      await journal.tombstone(keyAt(1), { reason, epoch: epochTwo });
+      await journal.tombstone(keyAt(2));
+      await reopen();
+      expect(await journal.find(keyAt(1))).toMatchObject({
+        state: 'tombstone',
+        reason,
+        epoch: epochTwo,
+        witness: null,
+      });
+      expect((await journal.find(keyAt(2)))?.epoch).toBe(epochZero);
+    });
+
+    it('tells branches of one transaction apart, and forgets them together', async () => {
+      const names = ['a', 'a/b', 'A', '"', '\0', '\ufffd', 'é'.repeat(60)];
+      for (const branch of names) await journal.vote(voteOf(keyAt(1, epochOne, branch)));
+      for (const branch of names.slice(1)) await journal.committed(keyAt(1, epochOne, branch));
+      await journal.vote(voteOf(keyAt(2)));
+      await journal.committed(keyAt(2));
+      await journal.forget([keyAt(1).txid]);
+      for (const [index, branch] of names.entries()) {
+        const entry = await journal.find(keyAt(1, epochOne, branch));
+        expect(entry?.state, JSON.stringify(branch)).toBe(index === 0 ? 'prepared' : 'tombstone');
+        expect(entry?.branch).toBe(branch);
+      }
+      expect((await journal.find(keyAt(2)))?.state).toBe('committed');
+    });
+
+    it('refuses a branch whose name is no text, or too long for a key', async () => {
+      for (const branch of ['\ud800', 'x'.repeat(2_000)]) {
+        await expect(journal.vote(voteOf(keyAt(1, epochOne, branch)))).rejects.toThrow(RangeError);
+      }
+    });
+
+    describe('I7', () => {
+      it('refuses a prepare of an older epoch than one that voted', async () => {
+        await journal.vote(voteOf(keyAt(1, epochTwo), 'prepared', epochTwo));
+        expect(await journal.vote(voteOf(keyAt(2)))).toEqual({
+          kind: 'stale-epoch',
+          known: epochTwo,
+        });
+        expect(await journal.find(keyAt(2))).toBeNull();
+      });
+
+      it('refuses a prepare of an older epoch than one that was adopted, after a restart too', async () => {
+        expect(await journal.adoptEpoch(0, epochTwo)).toBe(epochTwo);
+        expect(await journal.adoptEpoch(0, epochOne)).toBe(epochTwo);
+        await reopen();
+        expect(await journal.vote(voteOf(keyAt(1)))).toMatchObject({ kind: 'stale-epoch' });
+        expect((await journal.load()).epochs).toEqual(new Map([[0, epochTwo]]));
+      });
+
+      it('keeps one shard out of the other', async () => {
+        await journal.adoptEpoch(1, epochTwo);
+        expect(await journal.vote(voteOf(keyAt(1)))).toEqual({ kind: 'written' });
+        const loaded = await journal.load();
+        expect(loaded.epochs).toEqual(
+          new Map([
+            [0, epochOne],
+            [1, epochTwo],
+          ]),
+        );
+      });
+
+      it('a rollback that came first stops the prepare, in one turn of the event loop', async () => {
+        const [rolledBack, voted] = await Promise.all([
+          journal.tombstone(keyAt(1)),
+          journal.vote(voteOf(keyAt(1))),
+        ]);
+        expect(rolledBack).toEqual({ kind: 'written' });
+        expect(voted).toMatchObject({ kind: 'refused', entry: { state: 'tombstone' } });
+      });
+
+      it('a newer epoch that came first stops the prepare, in one turn of the event loop', async () => {
+        const [, voted] = await Promise.all([
+          journal.adoptEpoch(0, epochTwo),
+          journal.vote(voteOf(keyAt(1))),
+        ]);
+        expect(voted).toEqual({ kind: 'stale-epoch', known: epochTwo });
+      });
+
+      it('a forget that came first stops the prepare, in one turn of the event loop', async () => {
+        await bring(keyAt(1), 'committed');
+        const [, voted] = await Promise.all([
+          journal.forget([keyAt(1).txid]),
+          journal.vote(voteOf(keyAt(1))),
+        ]);
+        expect(voted).toMatchObject({ kind: 'refused', entry: { state: 'tombstone' } });
+      });
+    });
+
+    it('loads all but tombstones', async () => {
+      for (const [index, state] of states.entries()) await bring(keyAt(index), state);
+      await reopen();
+      const { entries } = await journal.load();
+      const loaded = entries.map((entry) => entry.state).sort();
+      expect(loaded).toEqual(['committed', 'prepared', 'readonly', 'started']);
+      expect(entries.find((entry) => entry.state === 'prepared')).toEqual(voteOf(keyAt(2)));
+    });
+
+    it('loads more than one page', async () => {
+      const count = 2_500;
+      const keys = Array.from({ length: count }, (_, sequence) => keyAt(sequence));
+      await Promise.all(keys.map((key) => journal.vote(voteOf(key))));
+      const { entries } = await journal.load();
+      expect(new Set(entries.map((entry) => entry.txid)).size).toBe(count);
+    });
+
+    describe('sweep', () => {
+      const sweepAll = { beforeMs: Number.MAX_SAFE_INTEGER, limit: 1_000 };
+      const sweepNone = { beforeMs: 0, limit: 1_000 };
+
+      it('takes tombstones by age, in bounded steps, and nothing else', async () => {
+        for (let sequence = 1; sequence <= 5; sequence += 1)
+          await bring(keyAt(sequence), 'tombstone');
+        await bring(keyAt(6), 'prepared');
+        await bring(keyAt(7), 'readonly');
+        await bring(keyAt(8), 'committed');
+        expect(await journal.sweep(sweepNone)).toBe(0);
+        expect(await journal.sweep({ ...sweepAll, limit: 2 })).toBe(2);
+        expect(await journal.sweep({ ...sweepAll, limit: 2 })).toBe(2);
+        expect(await journal.sweep({ ...sweepAll, limit: 2 })).toBe(1);
+        expect(await journal.sweep(sweepAll)).toBe(0);
+        expect(await journal.find(keyAt(1))).toBeNull();
+        expect((await journal.load()).entries).toHaveLength(3);
+      });
+
+      it('takes tombstones and readonly entries of older epochs, whatever their age', async () => {
+        const states = ['tombstone', 'readonly', 'prepared', 'committed', 'started'] as const;
+        for (const [index, state] of states.entries()) await bring(keyAt(index), state);
+        await journal.adoptEpoch(0, epochTwo);
+        await journal.tombstone(keyAt(9, epochTwo));
+        expect(await journal.sweep({ ...sweepNone, limit: 1 })).toBe(1);
+        expect(await journal.sweep(sweepNone)).toBe(1);
+        expect(await journal.sweep(sweepNone)).toBe(0);
+        const left = (await journal.load()).entries.map((entry) => entry.state).sort();
+        expect(left).toEqual(['committed', 'prepared', 'started']);
+        expect((await journal.find(keyAt(9, epochTwo)))?.state).toBe('tombstone');
+        // What the tombstone kept out, the epoch keeps out now.
+        expect(await journal.vote(voteOf(keyAt(0)))).toMatchObject({ kind: 'stale-epoch' });
+      });
+    });
+
+    it('keeps its instance id from one start to the next', async () => {
+      const { instance } = journal;
+      expect(instance.length).toBeGreaterThanOrEqual(16);
+      await reopen();
+      expect(journal.instance).toBe(instance);
+    });
+
+    it('says so in every method once it is closed', async () => {
+      await journal.close();
+      await journal.close();
+      const calls = [
+        () => journal.load(),
+        () => journal.find(keyAt(1)),
+        () => journal.vote(voteOf(keyAt(1))),
+        () => journal.committed(keyAt(1)),
+        () => journal.tombstone(keyAt(1)),
+        () => journal.forget([keyAt(1).txid]),
+        () => journal.adoptEpoch(0, epochOne),
+        () => journal.sweep({ beforeMs: 0, limit: 1 }),
+      ];
+      for (const call of calls) await expect(call()).rejects.toThrow(JournalError);
+    });
+
+    it('writes what was lazy before it closes', async () => {
+      await bring(keyAt(1), 'committed');
+      const forgotten = journal.forget([keyAt(1).txid]);
+      await reopen();
+      await forgotten;
+      expect((await journal.find(keyAt(1)))?.state).toBe('tombstone');
+    });
+
+    it('is shared by several, each of which sees the others at once', async () => {
+      await journal.close();
+      const one = await fixture.openShared();
+      const other = await fixture.openShared();
+      expect(other.instance).toBe(one.instance);
+      await one.vote(voteOf(keyAt(1)));
+      expect((await other.find(keyAt(1)))?.state).toBe('prepared');
+      expect(await other.committed(keyAt(1))).toEqual({ kind: 'written' });
+      expect(await one.tombstone(keyAt(1))).toMatchObject({ kind: 'contradicted' });
+      await other.adoptEpoch(0, epochTwo);
+      expect(await one.vote(voteOf(keyAt(2)))).toMatchObject({ kind: 'stale-epoch' });
+      await one.close();
+      await other.close();
+    });
+  });
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { makeEpoch } from '../../../src/core/txid.ts';
+import { connectEtcd } from '../../../src/decision-log/etcd/client.ts';
+import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
+import type { ObservedLeader } from '../../../src/decision-log/etcd/leader-key.ts';
+import { Leaders } from '../../../src/decision-log/etcd/leaders.ts';
+import { EtcdStore } from '../../../src/decision-log/etcd/store.ts';
+import { WitnessKeeper } from '../../../src/decision-log/etcd/witness.ts';
+import { LeaderBoard } from '../../../src/decision-log/leader-board.ts';
+import { NodeBoard } from '../../../src/decision-log/node-board.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const leader = (node: string, modRevision: string): ObservedLeader => ({
+  info: {
+    shard: 0,
+    epoch: makeEpoch({ generation: 0, revision: BigInt(modRevision) }),
+    node,
+    url: `ws://${node}`,
+  },
+  modRevision,
+  value: Buffer.from(node),
+  lease: '1',
+});
+
+function setUp() {
+  const clock = new ManualClock();
+  const endpoints = ['http://127.0.0.1:1'];
+  const changes: number[] = [];
+  const board = new LeaderBoard(1);
+  const store = new EtcdStore({
+    // Nobody is called: nothing here starts.
+    clients: connectEtcd({ endpoints, clock }, 0),
+    witness: new WitnessKeeper({ path: null, cluster: 'test', clock, failed: () => undefined }),
+    clock,
+    endpoints,
+    onFatal: () => undefined,
+  });
+  const leaders = new Leaders({
+    store,
+    keys: new EtcdKeys('test'),
+    shards: 1,
+    board,
+    nodes: new NodeBoard(),
+    clock,
+    logger: silentLogger,
+    read: () => undefined,
+    changed: (shard) => changes.push(shard),
+  });
+  return { leaders, board, changes };
+}
+
+describe('leaders as they were read', () => {
+  it('are not set back by a reading that was overtaken', () => {
+    const { leaders, board, changes } = setUp();
+    leaders.learn(0, leader('alpha', '10'), '10');
+    leaders.learn(0, null, '9');
+    leaders.learn(0, leader('old', '5'), '8');
+    expect(leaders.at(0)?.info.node).toBe('alpha');
+    expect(board.leaders()[0]?.node).toBe('alpha');
+    expect(changes).toEqual([0]);
+  });
+
+  it('tell only of changes', () => {
+    const { leaders, board, changes } = setUp();
+    leaders.learn(0, null, '1');
+    leaders.learn(0, leader('alpha', '10'), '10');
+    leaders.learn(0, leader('alpha', '10'), '20');
+    leaders.learn(0, null, '30');
+    expect(changes).toEqual([0, 0]);
+    expect(board.leaders()).toEqual([null]);
+    leaders.learn(7, leader('alpha', '40'), '40');
+    expect(changes).toEqual([0, 0]);
+  });
+});
