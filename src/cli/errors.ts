@@ -1,0 +1,64 @@
+/** From anything thrown to what a person reads and what the exit code says. */
+import { errorCatalogue } from '../core/catalogue.ts';
+import { isVerdictError, type VerdictError } from '../peer/errors.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+
+export type CommandErrorCode = 'USAGE' | 'UNREACHABLE' | 'INPUT' | 'OUTPUT';
+
+const exitCodeOfCommandError: Readonly<Record<CommandErrorCode, ExitCode>> = {
+  USAGE: exitCodes.usage,
+  UNREACHABLE: exitCodes.unreachable,
+  INPUT: exitCodes.fault,
+  OUTPUT: exitCodes.fault,
+};
+
+/** The command itself knows what is wrong and what to do next. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly code: CommandErrorCode;
+
+  constructor(code: CommandErrorCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export function usageError(message: string): CommandError {
+  return new CommandError('USAGE', message);
+}
+
+export interface Complaint {
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: ExitCode;
+}
+
+export function complaintOf(error: unknown): Complaint {
+  if (error instanceof CommandError) {
+    return {
+      code: error.code,
+      message: error.message,
+      exitCode: exitCodeOfCommandError[error.code],
+    };
+  }
+  if (isVerdictError(error)) {
+    return { code: error.code, message: adviceOn(error), exitCode: exitCodeOfVerdictError(error) };
+  }
+  // A fault of this program, or one of the system's: the stack is for whoever mends it.
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'FAULT', message: text, exitCode: exitCodes.fault };
+}
+
+function exitCodeOfVerdictError(error: VerdictError): ExitCode {
+  if (error.code === 'CONNECTION_LOST' || error.code === 'TIMEOUT') return exitCodes.unreachable;
+  return exitCodes.notDone;
+}
+
+/** What the node said, and the catalogue's advice where it said something of its own. */
+function adviceOn(error: VerdictError): string {
+  const advice = Object.hasOwn(errorCatalogue, error.code)
+    ? errorCatalogue[error.code as keyof typeof errorCatalogue].text
+    : '';
+  if (advice === '' || error.message.includes(advice)) return error.message;
+  return `${error.message} ${advice}`;
+}

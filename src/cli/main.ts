@@ -1,0 +1,51 @@
+/** The entry point of the `verdict` command. */
+import { CommanderError } from 'commander';
+import { complaintOf } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { type Io, processIo } from './io.ts';
+import { jsonText } from './json.ts';
+import { buildProgram } from './program.ts';
+import { colorsFor } from './text.ts';
+
+/**
+ * Runs the command and resolves with its exit code, without ending the process: output may still be under way.
+ * `argv`: what stands after the command's name. `io`: for tests; without it the process's own, whose exitCode is set too.
+ */
+export async function main(argv: readonly string[], io?: Io): Promise<number> {
+  if (io !== undefined) return run(argv, io);
+  const exitCode = await run(argv, processIo());
+  process.exitCode = exitCode;
+  return exitCode;
+}
+
+async function run(argv: readonly string[], io: Io): Promise<number> {
+  // A reader that goes away must not end this with a stack trace. Whoever writes answers hears of it by itself.
+  io.stdout.on('error', ignore);
+  io.stderr.on('error', ignore);
+  let exitCode: number = exitCodes.ok;
+  const program = buildProgram(io, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    // It has said what is wrong, or printed the help that was asked for.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return complain(error, argv, io);
+  }
+  return exitCode;
+}
+
+function complain(error: unknown, argv: readonly string[], io: Io): number {
+  const { code, message, exitCode } = complaintOf(error);
+  if (argv.includes('--json')) {
+    io.stderr.write(`${jsonText({ error: { code, message } })}\n`);
+  } else {
+    const { red } = colorsFor(io.stderr, io.env);
+    io.stderr.write(`${red('error:')} ${message}\n`);
+  }
+  return exitCode;
+}
+
+function ignore(): void {}

@@ -1,0 +1,147 @@
+/** The operator's commands on the command line. */
+import { type Command, Option } from 'commander';
+import type { TransactionState } from '../../core/messages.ts';
+import type { Txid } from '../../core/txid.ts';
+import {
+  type ConnectionFlags,
+  connectionOptions,
+  type SetExitCode,
+} from '../connection-options.ts';
+import type { Io } from '../io.ts';
+import {
+  nameArgument,
+  readToken,
+  stateArgument,
+  txidArgument,
+  wholeNumber,
+} from '../parameters.ts';
+import type { OperatorContext } from './context.ts';
+
+/** As many as a node lists at most. */
+const listLimitMax = 1_000;
+
+export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
+  const withConnection = (command: Command): Command =>
+    connectionOptions(command, { defaultMs: 10_000, meaning: 'for the whole command' });
+  const contextOf = (flags: ConnectionFlags): OperatorContext => ({
+    io,
+    urls: flags.url,
+    token: readToken(flags.tokenFile),
+    timeoutMs: flags.timeout,
+    json: flags.json === true,
+  });
+
+  withConnection(program.command('status'))
+    .summary('show a node, the leaders, the participants and what is under way')
+    .description(
+      'Shows the node that answers, who leads each shard, how many transactions are in which state, and which participants are connected.',
+    )
+    .addHelpText('after', '\nExample:\n  $ verdict status --url 127.0.0.1:7070 --json')
+    .action(async (flags: ConnectionFlags) => {
+      const { status } = await import('./status.ts');
+      await status(contextOf(flags));
+    });
+
+  const tx = program
+    .command('tx')
+    .summary('show one transaction, or list recent ones')
+    .description('Looks at transactions.')
+    .addHelpText('after', '\nExamples:\n  $ verdict tx list --attention\n  $ verdict tx show TXID');
+
+  withConnection(tx.command('show'))
+    .summary('show one transaction and its branches')
+    .description(
+      'Shows state, reason and branches of one transaction: from the memory of its leader, or from the decision log for one that ended before.',
+    )
+    .argument('<txid>', 'as submit and tx list print it', txidArgument)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ verdict tx show 0.00010000000000001.000000001.k3v9x0q2m8d5a',
+    )
+    .action(async (txid: Txid, flags: ConnectionFlags) => {
+      const { showTransaction } = await import('./transactions.ts');
+      await showTransaction(contextOf(flags), txid);
+    });
+
+  withConnection(tx.command('list'))
+    .summary('list the transactions that the leader remembers, newest first')
+    .description(
+      'Lists transactions under way and recently ended ones, newest first, with the reasons of aborts. Ended ones are remembered for a while only; tx show finds older ones.',
+    )
+    .addOption(
+      new Option('--state <state>', 'only those in this state, such as COMMITTING').argParser(
+        stateArgument,
+      ),
+    )
+    .option('--attention', 'only those that a participant has not acknowledged for long')
+    .addOption(
+      new Option('--limit <n>', 'at most this many')
+        .argParser(wholeNumber({ min: 1, max: listLimitMax }))
+        .default(50),
+    )
+    .addHelpText('after', '\nExample:\n  $ verdict tx list --state ABORTED --limit 10')
+    .action(
+      async (
+        flags: ConnectionFlags & {
+          readonly state?: TransactionState;
+          readonly attention?: true;
+          readonly limit: number;
+        },
+      ) => {
+        const { listTransactions } = await import('./transactions.ts');
+        const { state, attention, limit } = flags;
+        await listTransactions(contextOf(flags), {
+          limit,
+          ...(state === undefined ? {} : { state }),
+          ...(attention === undefined ? {} : { attention }),
+        });
+      },
+    );
+
+  withConnection(program.command('resolve'))
+    .summary('end a doubt: learn the outcome of a transaction, or force its abort')
+    .description(
+      'Prints the decision on a transaction. Where none is recorded yet, it first forces one: the transaction aborts, for ever. A recorded commit is never undone. Participants do the same by themselves after their patience; by hand it is rarely needed.',
+    )
+    .argument('<txid>', 'as submit and tx list print it', txidArgument)
+    .option('--yes', 'do not ask before an abort is forced')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ verdict resolve 0.00010000000000001.000000001.k3v9x0q2m8d5a --yes',
+    )
+    .action(async (txid: Txid, flags: ConnectionFlags & { readonly yes?: true }) => {
+      const { resolveTransaction } = await import('./repair.ts');
+      setExitCode(await resolveTransaction(contextOf(flags), { txid, sure: flags.yes === true }));
+    });
+
+  withConnection(program.command('recover'))
+    .summary('take up every recorded decision that is not acknowledged yet')
+    .description(
+      'Makes the leader read its decision log and take up each decision that some participant has not acknowledged. It does so by itself when it starts; this does it again, now.',
+    )
+    .addHelpText('after', '\nExample:\n  $ verdict recover')
+    .action(async (flags: ConnectionFlags) => {
+      const { recover } = await import('./repair.ts');
+      await recover(contextOf(flags));
+    });
+
+  withConnection(program.command('retire'))
+    .summary('give up an instance of a participant that will never come back')
+    .description(
+      'Refuses an instance of a participant for ever, and counts what it has not acknowledged as acknowledged. Only for an instance whose store is lost: what it held prepared is lost with it. This cannot be undone.',
+    )
+    .argument('<participant>', 'its name, as status shows it', nameArgument)
+    .argument('<instance>', 'the id of the instance, as status shows it', nameArgument)
+    .option('--yes', 'do not ask')
+    .addHelpText('after', '\nExample:\n  $ verdict retire inventory 8f3k2m9x0a7d1 --yes')
+    .action(
+      async (
+        participant: string,
+        instance: string,
+        flags: ConnectionFlags & { readonly yes?: true },
+      ) => {
+        const { retire } = await import('./repair.ts');
+        await retire(contextOf(flags), { participant, instance, sure: flags.yes === true });
+      },
+    );
+}

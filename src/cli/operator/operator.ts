@@ -1,0 +1,219 @@
+/**
+ * An operator's conversation with a cluster: each request goes to the node that can answer it, and is asked
+ * again while the answer is "not here" or "not now", until the time-out of the whole command. All of an operator's
+ * requests may be repeated: the second time they find done what the first one did.
+ */
+import type { InfoReply, ListReply, Recovered, TransactionState } from '../../core/messages.ts';
+import { shardOf, type Txid } from '../../core/txid.ts';
+import { isVerdictError, VerdictError } from '../../peer/errors.ts';
+import type { Link } from '../../peer/link.ts';
+import { Nodes } from '../../peer/nodes.ts';
+import type { ReplyTo, RequestType, RequestWithoutId } from '../../peer/requests.ts';
+import { nodeUrl } from '../../peer/url.ts';
+import { systemClock } from '../../system/clock.ts';
+import { systemRandom } from '../../system/random.ts';
+import { webSocketDialer } from '../../transport/websocket/connect.ts';
+import { unreachable } from '../unreachable.ts';
+
+export interface OperatorOptions {
+  readonly urls: readonly string[];
+  readonly token: string | null;
+  /** For the whole command. */
+  readonly timeoutMs: number;
+}
+
+/** What to wait for where a node says "not now" and names no time. */
+const retryDelayMs = 100;
+
+const worthWaiting: ReadonlySet<string> = new Set([
+  'NOT_LEADER',
+  'BUSY',
+  'LOG_UNAVAILABLE',
+  'CONNECTION_LOST',
+]);
+
+/** Connects, does the work, and disconnects whatever happened. */
+export async function withOperator<T>(
+  options: OperatorOptions,
+  work: (operator: Operator) => Promise<T>,
+): Promise<T> {
+  const operator = new Operator(options);
+  try {
+    await operator.connect();
+    return await work(operator);
+  } finally {
+    await operator.close();
+  }
+}
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #nodes: Nodes;
+  readonly #deadlineMs: number;
+  /** Why each address could not be reached, the last time. */
+  readonly #failures = new Map<string, string>();
+  #refusal: VerdictError | null = null;
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#deadlineMs = systemClock.monotonicMs() + options.timeoutMs;
+    const instance = systemRandom.token(13);
+    this.#nodes = new Nodes({
+      urls: options.urls,
+      reach: 'leaders',
+      link: {
+        dialer: webSocketDialer({ clock: systemClock }),
+        clock: systemClock,
+        random: systemRandom,
+        connectTimeoutMs: options.timeoutMs,
+        hello: () => ({
+          name: 'verdict-cli',
+          instance,
+          roles: ['operator'],
+          ...(options.token === null ? {} : { token: options.token }),
+        }),
+      },
+      events: {
+        changed: () => this.#wake(),
+        failed: (link, info) => {
+          this.#failures.set(link.url, info.reason === '' ? info.kind : info.reason);
+          this.#wake();
+        },
+        refused: (_link, error) => {
+          this.#refusal = error;
+          this.#wake();
+        },
+      },
+    });
+  }
+
+  /** Waits for a first node. Fails as soon as every given address has failed once. */
+  async connect(): Promise<void> {
+    const given = this.#options.urls.map(nodeUrl);
+    this.#nodes.start();
+    while (this.#nodes.connected().length === 0) {
+      if (this.#refusal !== null) throw this.#refusal;
+      if (given.every((url) => this.#failures.has(url)) || this.#leftMs() <= 0) {
+        throw unreachable(this.#options.urls, this.#failures);
+      }
+      await this.#pause(this.#leftMs());
+    }
+  }
+
+  /** From the node that answers first. */
+  info(): Promise<InfoReply> {
+    return this.#ask({ type: 'info' }, () => this.#nodes.connected()[0] ?? null);
+  }
+
+  status(txid: Txid): Promise<ReplyTo['status']> {
+    return this.#ask({ type: 'status', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
+  }
+
+  resolve(txid: Txid): Promise<ReplyTo['resolve']> {
+    return this.#ask({ type: 'resolve', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
+  }
+
+  async retire(instance: { participant: string; instance: string }): Promise<void> {
+    await this.#ask({ type: 'retire', ...instance }, () => this.#nodes.leaderLink(0));
+  }
+
+  /** Of every shard, newest first. */
+  async list(filter: {
+    state?: TransactionState;
+    attention?: boolean;
+    limit: number;
+  }): Promise<Pick<ListReply, 'transactions' | 'truncated'>> {
+    const replies = await this.#askLeaders({ type: 'list', ...filter });
+    const all = replies.flatMap(({ transactions }) => transactions);
+    if (replies.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+    return {
+      transactions: all.slice(0, filter.limit),
+      truncated: all.length > filter.limit || replies.some(({ truncated }) => truncated),
+    };
+  }
+
+  async recover(): Promise<Pick<Recovered, 'pending' | 'resumed'>> {
+    const replies = await this.#askLeaders({ type: 'recover' });
+    return {
+      pending: replies.reduce((sum, { pending }) => sum + pending, 0),
+      resumed: replies.reduce((sum, { resumed }) => sum + resumed, 0),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#nodes.close();
+  }
+
+  /** Each node that leads a shard, once: it answers for all that it leads. */
+  async #askLeaders<Type extends 'list' | 'recover'>(
+    message: Extract<RequestWithoutId, { type: Type }>,
+  ): Promise<ReplyTo[Type][]> {
+    const replies = new Map<string, ReplyTo[Type]>();
+    for (let shard = 0; shard < Math.max(1, this.#nodes.shards); shard += 1) {
+      const leader = this.#nodes.leader(shard)?.node;
+      if (leader !== undefined && replies.has(leader)) continue;
+      let answered = leader ?? '';
+      const reply = await this.#ask(message, () => {
+        const link = this.#nodes.leaderLink(shard);
+        answered = link?.welcome?.node ?? answered;
+        return link;
+      });
+      replies.set(answered, reply);
+    }
+    return [...replies.values()];
+  }
+
+  async #ask<Type extends RequestType>(
+    message: Extract<RequestWithoutId, { type: Type }>,
+    findLink: () => Link | null,
+  ): Promise<ReplyTo[Type]> {
+    let last: VerdictError | null = null;
+    for (;;) {
+      if (this.#refusal !== null && this.#nodes.connected().length === 0) throw this.#refusal;
+      const leftMs = this.#leftMs();
+      if (leftMs <= 0) throw last ?? this.#noAnswer(message.type);
+      const link = findLink();
+      if (link === null) {
+        await this.#pause(leftMs);
+        continue;
+      }
+      try {
+        return (await link.request(message, { timeoutMs: leftMs })) as ReplyTo[Type];
+      } catch (error) {
+        if (!isVerdictError(error) || !worthWaiting.has(error.code)) throw error;
+        last = error;
+        if (error.code === 'NOT_LEADER' && 'txid' in message) {
+          this.#nodes.notLeader(link, { shard: shardOf(message.txid), leader: error.leader });
+        }
+        await this.#pause(Math.min(this.#leftMs(), error.retryAfterMs ?? retryDelayMs));
+      }
+    }
+  }
+
+  #noAnswer(type: string): VerdictError {
+    const tried = [...this.#failures].map(([url, why]) => ` ${url}: ${why}.`).join('');
+    const text = `No leader could be asked for ${type} within ${this.#options.timeoutMs} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
+    return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
+  }
+
+  #leftMs(): number {
+    return Math.ceil(this.#deadlineMs - systemClock.monotonicMs());
+  }
+
+  /** Until something changes, at most `delayMs`. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = systemClock.setTimer(Math.max(0, delayMs), resolve);
+      void this.#changed.promise.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}

@@ -1,0 +1,67 @@
+/** `verdict resolve`, `recover` and `retire`: what an operator does by hand. */
+import { errorCatalogue } from '../../core/catalogue.ts';
+import type { Txid } from '../../core/txid.ts';
+import { confirm, requireTerminal } from '../confirm.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { decisionSources, durationText, plural } from '../text.ts';
+import { answer, type OperatorContext } from './context.ts';
+import { withOperator } from './operator.ts';
+
+/** `sure`: do not ask. */
+export async function resolveTransaction(
+  context: OperatorContext,
+  options: { readonly txid: Txid; readonly sure: boolean },
+): Promise<ExitCode> {
+  const { txid, sure } = options;
+  if (!sure) {
+    requireTerminal(context.io, 'resolve aborts a transaction that is not decided yet');
+    // A connection of its own: a person may think longer than the time-out.
+    const { state, ageMs, branches } = await withOperator(context, (operator) =>
+      operator.status(txid),
+    );
+    const decided = state.startsWith('COMMIT') || state.startsWith('ABORT');
+    const question = `${txid} is ${state} for ${durationText(ageMs)}, with ${plural(branches.length, 'branch', 'branches')}. Where no commit is recorded it is aborted for ever. Go on?`;
+    if (!decided && !(await confirm(context.io, question))) return exitCodes.ok;
+  }
+  const reply = await withOperator(context, (operator) => operator.resolve(txid));
+  const { decision, source } = reply;
+  await answer(context, {
+    value: { txid, decision, source },
+    lines: () => [
+      decision === 'expired'
+        ? `${txid}  expired  (${errorCatalogue.EXPIRED.text})`
+        : `${txid}  ${decision}  (${decisionSources[source]})`,
+    ],
+  });
+  return decision === 'commit' || decision === 'abort' ? exitCodes.ok : exitCodes.notDone;
+}
+
+export async function recover(context: OperatorContext): Promise<void> {
+  const { pending, resumed } = await withOperator(context, (operator) => operator.recover());
+  await answer(context, {
+    value: { pending, resumed },
+    lines: () =>
+      pending === 0
+        ? ['Nothing to recover: every recorded decision is acknowledged.']
+        : [
+            `${plural(pending, 'recorded decision')} not acknowledged by every participant yet; ${resumed} taken up now. The leader sends them until they are: verdict tx list --state COMMITTING`,
+          ],
+  });
+}
+
+export async function retire(
+  context: OperatorContext,
+  options: { readonly participant: string; readonly instance: string; readonly sure: boolean },
+): Promise<void> {
+  const { participant, instance, sure } = options;
+  if (!sure) {
+    requireTerminal(context.io, 'retire cannot be undone');
+    const question = `Instance ${instance} of ${participant} will be refused for ever, and what it has not acknowledged counts as acknowledged. Only for one whose store is lost. Go on?`;
+    if (!(await confirm(context.io, question))) return;
+  }
+  await withOperator(context, (operator) => operator.retire({ participant, instance }));
+  await answer(context, {
+    value: { participant, instance, retired: true },
+    lines: () => [`Instance ${instance} of ${participant} is retired.`],
+  });
+}

@@ -1,0 +1,82 @@
+/** `verdict status`: a node, who leads, who is connected, what is under way. */
+import { type InfoReply, type ShardInfo, transactionStates } from '../../core/messages.ts';
+import {
+  type Colors,
+  type Column,
+  colorsFor,
+  durationText,
+  harmless,
+  plural,
+  table,
+} from '../text.ts';
+import { answer, type OperatorContext } from './context.ts';
+import { withOperator } from './operator.ts';
+
+/** Those that end are in the counts only for a moment. */
+const statesShown = transactionStates.filter(
+  (state) => state !== 'COMMITTED' && state !== 'ABORTED',
+);
+
+export async function status(context: OperatorContext): Promise<void> {
+  const reply = await withOperator(context, (operator) => operator.info());
+  const { type: _type, id: _id, ...info } = reply;
+  const colors = colorsFor(context.io.stdout, context.io.env);
+  await answer(context, { value: info, lines: () => statusLines(info, colors) });
+}
+
+export function statusLines(info: Omit<InfoReply, 'type' | 'id'>, colors: Colors): string[] {
+  const ready = info.ready ? colors.green('ready') : colors.red('not ready');
+  const attention = info.shards.reduce((sum, shard) => sum + (shard.attention ?? 0), 0);
+  const lines = [
+    `node ${colors.bold(harmless(info.node))}  cluster ${harmless(info.cluster)}  ${ready}`,
+    `version ${harmless(info.version)}  up ${durationText(info.uptimeMs)}  ${plural(info.connections, 'connection')}`,
+    '',
+    ...table(shardColumns(colors), info.shards),
+    '',
+  ];
+  if (info.participants.length === 0) {
+    lines.push('No participant is connected: a transaction that needs one waits, then aborts.');
+  } else {
+    lines.push(...table(participantColumns, info.participants));
+  }
+  if (attention > 0) {
+    const verb = attention === 1 ? 'needs' : 'need';
+    lines.push(
+      '',
+      colors.yellow(
+        `${plural(attention, 'transaction')} ${verb} attention: verdict tx list --attention`,
+      ),
+    );
+  }
+  return lines;
+}
+
+function shardColumns(colors: Colors): Column<ShardInfo>[] {
+  return [
+    { head: 'SHARD', cell: ({ shard }) => String(shard), align: 'right' },
+    { head: 'LEADER', cell: ({ leader }) => leader?.node ?? 'none' },
+    { head: 'URL', cell: ({ leader }) => leader?.url ?? '-' },
+    { head: 'EPOCH', cell: ({ leader }) => leader?.epoch ?? '-' },
+    ...statesShown.map(
+      (state): Column<ShardInfo> => ({
+        head: state,
+        // A node knows only what it leads.
+        cell: ({ states }) => (states === undefined ? '-' : (states[state] ?? 0)),
+        align: 'right',
+      }),
+    ),
+    {
+      head: 'ATTENTION',
+      cell: ({ attention }) => attention ?? '-',
+      align: 'right',
+      paint: (text) => (text === '0' || text === '-' ? text : colors.yellow(text)),
+    },
+  ];
+}
+
+const participantColumns: readonly Column<InfoReply['participants'][number]>[] = [
+  { head: 'PARTICIPANT', cell: ({ participant }) => participant },
+  { head: 'INSTANCE', cell: ({ instance }) => instance },
+  { head: 'CONNECTIONS', cell: ({ connections }) => connections, align: 'right' },
+  { head: 'SHARED RESOURCE', cell: ({ sharedResource }) => sharedResource ?? '-' },
+];

@@ -1,0 +1,105 @@
+/** `verdict tx show` and `verdict tx list`. */
+import type { TransactionState, TransactionStatus } from '../../core/messages.ts';
+import type { Txid } from '../../core/txid.ts';
+import {
+  type Colors,
+  type Column,
+  colorsFor,
+  durationText,
+  harmless,
+  plural,
+  reasonText,
+  table,
+} from '../text.ts';
+import { answer, type OperatorContext } from './context.ts';
+import { withOperator } from './operator.ts';
+
+export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
+  const reply = await withOperator(context, (operator) => operator.status(txid));
+  const { type: _type, id: _id, ...transaction } = reply;
+  const colors = colorsFor(context.io.stdout, context.io.env);
+  await answer(context, {
+    value: transaction,
+    lines: () => transactionLines(transaction, colors),
+  });
+}
+
+export async function listTransactions(
+  context: OperatorContext,
+  filter: {
+    readonly state?: TransactionState;
+    readonly attention?: boolean;
+    readonly limit: number;
+  },
+): Promise<void> {
+  const list = await withOperator(context, (operator) => operator.list(filter));
+  const colors = colorsFor(context.io.stdout, context.io.env);
+  await answer(context, { value: list, lines: () => listLines(list, colors) });
+}
+
+export function transactionLines(transaction: TransactionStatus, colors: Colors): string[] {
+  const { txid, state, attention, ageMs, requestId, labels = {}, reason, branches } = transaction;
+  const flag = attention
+    ? `  ${colors.yellow('attention: a participant does not acknowledge; retries go on')}`
+    : '';
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  const lines = [`txid     ${txid}`, `state    ${painted(state, colors)}${flag}`];
+  // A record of the log says nothing of when it began.
+  if (ageMs > 0) lines.push(`age      ${durationText(ageMs)}`);
+  if (requestId !== undefined) lines.push(`request  ${harmless(requestId)}`);
+  if (pairs.length > 0) lines.push(`labels   ${harmless(pairs.join('  '))}`);
+  if (reason !== undefined) lines.push(`reason   ${reasonText(reason)}`);
+  if (branches.length > 0) lines.push('', ...table(branchColumns, branches));
+  return lines;
+}
+
+const branchColumns: readonly Column<TransactionStatus['branches'][number]>[] = [
+  { head: 'BRANCH', cell: ({ branch }) => branch },
+  { head: 'PARTICIPANT', cell: ({ participant }) => participant },
+  { head: 'STATE', cell: ({ state }) => state },
+  { head: 'ATTEMPTS', cell: ({ attempts }) => attempts, align: 'right' },
+  { head: 'LAST ERROR', cell: ({ lastError }) => lastError ?? '-' },
+];
+
+export function listLines(
+  list: { readonly transactions: readonly TransactionStatus[]; readonly truncated: boolean },
+  colors: Colors,
+): string[] {
+  if (list.transactions.length === 0) {
+    return [
+      'No such transaction is remembered. Older ones: verdict tx show TXID asks the decision log.',
+    ];
+  }
+  const lines = table(listColumns(colors), list.transactions);
+  if (list.truncated) {
+    lines.push(
+      `The newest ${plural(list.transactions.length, 'transaction')}; there are more: --limit.`,
+    );
+  }
+  return lines;
+}
+
+function listColumns(colors: Colors): Column<TransactionStatus>[] {
+  return [
+    { head: 'TXID', cell: ({ txid }) => txid },
+    {
+      head: 'STATE',
+      cell: ({ state, attention }) => (attention ? `${state} !` : state),
+      paint: (text) => painted(text, colors),
+    },
+    { head: 'AGE', cell: ({ ageMs }) => durationText(ageMs), align: 'right' },
+    { head: 'REQUEST', cell: ({ requestId }) => requestId ?? '-' },
+    { head: 'PARTICIPANTS', cell: participantsText },
+    { head: 'REASON', cell: ({ reason }) => (reason === undefined ? '-' : reasonText(reason)) },
+  ];
+}
+
+function participantsText({ branches }: TransactionStatus): string {
+  return [...new Set(branches.map(({ participant }) => participant))].join(',') || '-';
+}
+
+function painted(state: string, colors: Colors): string {
+  if (state.endsWith('!')) return colors.yellow(state);
+  if (state === 'COMMITTED' || state === 'COMMITTING') return colors.green(state);
+  return state === 'ABORTED' || state === 'ABORTING' ? colors.yellow(state) : state;
+}

@@ -1,0 +1,125 @@
+/** What stands on the command line -> checked values. An InvalidArgumentError ends the command as wrong usage. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { InvalidArgumentError } from 'commander';
+import { type TransactionState, transactionStates } from '../core/messages.ts';
+import {
+  type CoordinatorOptionName,
+  type CoordinatorOptions,
+  coordinatorOptions,
+} from '../core/options.ts';
+import { isTxid, type Txid } from '../core/txid.ts';
+import { nodeUrl } from '../peer/url.ts';
+import { nameBytesMax, tokenBytesMax } from '../wire/limits.ts';
+import { CommandError } from './errors.ts';
+
+export const defaultPort = 7070;
+export const defaultUrl: string = `127.0.0.1:${defaultPort}`;
+
+export function wholeNumber(bounds: { min: number; max: number }): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= bounds.min && value <= bounds.max) return value;
+    throw new InvalidArgumentError(`Write a whole number from ${bounds.min} to ${bounds.max}.`);
+  };
+}
+
+/** `host:port,host:port`, as they will be dialled. */
+export function urlList(text: string): readonly string[] {
+  const urls = text.split(',').map((url) => url.trim());
+  for (const url of urls) {
+    try {
+      nodeUrl(url);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  }
+  return urls;
+}
+
+export function oneUrl(text: string): string {
+  if (text.includes(',')) throw new InvalidArgumentError('Write one address.');
+  return urlList(text)[0] as string;
+}
+
+export function txidArgument(text: string): Txid {
+  if (isTxid(text)) return text;
+  throw new InvalidArgumentError(
+    'A txid has four parts with dots between, as `submit` and `tx list` print it.',
+  );
+}
+
+export function stateArgument(text: string): TransactionState {
+  const state = transactionStates.find((each) => each === text.toUpperCase());
+  if (state !== undefined) return state;
+  throw new InvalidArgumentError(`The states are ${transactionStates.join(', ')}.`);
+}
+
+export function nameArgument(text: string): string {
+  // The node says the rest; this much keeps a slip from becoming a directory or a key of its own.
+  if (text !== '' && Buffer.byteLength(text) <= nameBytesMax) return text;
+  throw new InvalidArgumentError(`A name has 1 to ${nameBytesMax} bytes.`);
+}
+
+/** `HOST:PORT`, `[::1]:7070`, or one of the two alone. */
+export function listenAddress(text: string): { readonly host: string; readonly port: number } {
+  if (/^[0-9]+$/.test(text)) return { host: '127.0.0.1', port: portNumber(text) };
+  const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]/\s]+))(?::([0-9]+))?$/i.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (match === null || host === undefined) {
+    throw new InvalidArgumentError(
+      'Write HOST:PORT, such as 127.0.0.1:7070, [::1]:7070 or 0.0.0.0:7070.',
+    );
+  }
+  return { host, port: match[3] === undefined ? defaultPort : portNumber(match[3]) };
+}
+
+function portNumber(text: string): number {
+  return wholeNumber({ min: 0, max: 65_535 })(text);
+}
+
+/** One `name=value`; collects them. */
+export function nodeOption(
+  text: string,
+  before: Partial<CoordinatorOptions>,
+): Partial<CoordinatorOptions> {
+  const match = /^([a-zA-Z]+)=([0-9][0-9_]*)$/.exec(text);
+  if (match === null) {
+    throw new InvalidArgumentError(
+      'Write name=value with a whole number, such as transactionTimeoutMs=5000.',
+    );
+  }
+  const [, name = '', digits = ''] = match;
+  const options = {
+    ...before,
+    [name as CoordinatorOptionName]: Number(digits.replaceAll('_', '')),
+  };
+  try {
+    coordinatorOptions(options);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+  return options;
+}
+
+export function hostName(): string {
+  return hostname() || 'node';
+}
+
+/** The token on the file's first line; null where no file is named. */
+export function readToken(file: string | undefined): string | null {
+  if (file === undefined) return null;
+  let token: string;
+  try {
+    token = (readFileSync(file, 'utf8').split('\n', 1)[0] ?? '').trim();
+  } catch (error) {
+    throw new CommandError('INPUT', `The token cannot be read: ${(error as Error).message}.`);
+  }
+  if (token === '' || Buffer.byteLength(token) > tokenBytesMax) {
+    throw new CommandError(
+      'INPUT',
+      `The first line of ${file} must be a token of 1 to ${tokenBytesMax} bytes.`,
+    );
+  }
+  return token;
+}

@@ -1,0 +1,49 @@
+/** The `verdict` command: its subcommands, and what their help says. Each one's work is loaded when it is asked for. */
+import { Command } from 'commander';
+import type { SetExitCode } from './connection-options.ts';
+import { exitCodeTexts } from './exit-codes.ts';
+import type { Io } from './io.ts';
+import { operatorCommands } from './operator/commands.ts';
+import { decisionCommand } from './operator/decision-command.ts';
+import { serveCommand } from './serve-command.ts';
+import { submitCommand } from './submit/command.ts';
+import { packageVersion } from './version.ts';
+
+export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
+  const program = new Command('verdict');
+  program
+    .description(
+      'Distributed transactions: a coordinator, and what to submit, watch and repair them with.',
+    )
+    .version(packageVersion(), '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(--help after the command says more)')
+    .addHelpText('after', () => afterHelp());
+  serveCommand(program, io, setExitCode);
+  submitCommand(program, io, setExitCode);
+  operatorCommands(program, io, setExitCode);
+  decisionCommand(program, io, setExitCode);
+  return program;
+}
+
+function afterHelp(): string {
+  const codes = exitCodeTexts.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
+  return `
+Start here:
+  $ npx verdict serve                       a coordinator at 127.0.0.1:7070, its data in ./verdict-data
+  $ npx verdict submit orders.jsonl         one transaction a line
+  $ npx verdict status                      who leads, who is connected, what is under way
+
+Exit codes:
+${codes.join('\n')}`;
+}

@@ -1,0 +1,74 @@
+/** `verdict submit` on the command line. */
+import { type Command, Option } from 'commander';
+import {
+  type ConnectionFlags,
+  connectionOptions,
+  type SetExitCode,
+} from '../connection-options.ts';
+import type { Io } from '../io.ts';
+import { readToken, wholeNumber } from '../parameters.ts';
+
+export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
+  const command = program
+    .command('submit')
+    .summary('submit transactions, one a line, from a file or a pipe')
+    .description(
+      'Submits transactions, one JSON object a line, from a file of any length or a pipe, and prints each outcome as it comes.',
+    )
+    .argument('<file>', 'a file, or - for stdin');
+  connectionOptions(command, {
+    defaultMs: 30_000,
+    meaning: 'for each transaction, with all that has to be sent again',
+  })
+    .addOption(
+      new Option('--concurrency <n>', 'transactions in flight at once')
+        .argParser(wholeNumber({ min: 1, max: 10_000 }))
+        .default(64),
+    )
+    .addHelpText('after', help)
+    .action(async (file: string, flags: ConnectionFlags & { readonly concurrency: number }) => {
+      const { submit } = await import('./submit.ts');
+      const exitCode = await submit(io, {
+        file,
+        urls: flags.url,
+        token: readToken(flags.tokenFile),
+        concurrency: flags.concurrency,
+        timeoutMs: flags.timeout,
+        json: flags.json === true,
+      });
+      setExitCode(exitCode);
+    });
+}
+
+const help = `
+A line:
+  {"requestId":"order-1","timeoutMs":5000,"labels":{"customer":"7"},
+   "participants":{"inventory":{"sku":"A1","take":2},"payment":{"amount":30}}}
+
+  participants  what each one gets with its prepare; at least one
+  requestId     makes the line safe to repeat: within the request window (2 minutes, if the cluster
+                was not made with another) it commits once, however often it is submitted. It is sent
+                again by itself when a coordinator restarts. A line without one never is.
+                What aborted is answered "aborted" again: to try once more, use a new requestId.
+  timeoutMs     after this long without a decision it aborts; the node's default where absent.
+                Its outcome is waited for at least 5 s longer, whatever --timeout says.
+  labels        for people: shown by tx show and tx list
+
+  Blank lines are skipped. A bad line - no JSON, an unknown field, over 1 MiB - is reported with its
+  number and does not stop the rest.
+
+Output, one line each, in the order in which they end:
+  order-1  <txid>  committed
+  order-2  <txid>  aborted  CONFLICT inventory: stale version (a retry may succeed)
+  order-3  <txid or ->  unknown | refused  <code>: <why>
+With --json, one object each:
+  {"line","requestId","txid","outcome":"committed|aborted|unknown|refused",
+   "results"|"reason"|"error","ms"}; a bad line is refused with the error code BAD_LINE.
+A summary comes last, on stderr.
+
+The first Ctrl-C stops reading and waits for what is in flight; the second does not wait.
+If no transaction is answered for a whole --timeout, the run stops and says where to go on.
+
+Examples:
+  $ verdict submit orders.jsonl --url 127.0.0.1:7070
+  $ generate-orders | verdict submit - --json > outcomes.jsonl`;

@@ -1,0 +1,71 @@
+/** One submitted transaction through the client SDK: every end, an error too, becomes a line of the report. */
+import type { Client } from '../../client/client.ts';
+import type { TransactOutcome } from '../../client/types.ts';
+import type { AbortReason } from '../../core/catalogue.ts';
+import type { Txid } from '../../core/txid.ts';
+import { isVerdictError, type VerdictErrorCode } from '../../peer/errors.ts';
+import type { SubmittedTransaction } from './parse-line.ts';
+
+export type Ended =
+  | {
+      readonly outcome: 'committed';
+      readonly txid: Txid;
+      readonly results: Readonly<Record<string, unknown>> | null;
+    }
+  | { readonly outcome: 'aborted'; readonly txid: Txid; readonly reason: AbortReason }
+  | {
+      /** `unknown`: it has an outcome, or will have one, that is not known here. `refused`: nothing was done. */
+      readonly outcome: 'unknown' | 'refused';
+      readonly txid: Txid | null;
+      readonly error: { readonly code: VerdictErrorCode; readonly message: string };
+    };
+
+export type Transact = (
+  transaction: SubmittedTransaction,
+  options: { readonly signal: AbortSignal },
+) => Promise<Ended>;
+
+/** What a call waits beyond its transaction's own time-out, for the answer to arrive. */
+const answerMs = 5_000;
+
+/** `timeoutMs`: how long to go on with one transaction where nodes come and go. */
+export function transactThrough(client: Client, options: { readonly timeoutMs: number }): Transact {
+  return async (transaction, { signal }) => {
+    const { requestId, timeoutMs, labels, participants } = transaction;
+    const callTimeoutMs =
+      timeoutMs === undefined
+        ? options.timeoutMs
+        : Math.max(options.timeoutMs, timeoutMs + answerMs);
+    const branches = Object.entries(participants).map(([participant, payload]) => ({
+      participant,
+      payload,
+    }));
+    try {
+      const outcome: TransactOutcome = await client.transact(
+        {
+          branches,
+          ...(requestId === undefined ? {} : { requestId }),
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          ...(labels === undefined ? {} : { labels }),
+        },
+        { signal, timeoutMs: callTimeoutMs },
+      );
+      const { txid } = outcome;
+      return outcome.outcome === 'committed'
+        ? { outcome: 'committed', txid, results: outcome.results }
+        : { outcome: 'aborted', txid, reason: outcome.reason };
+    } catch (error) {
+      return failed(error);
+    }
+  };
+}
+
+function failed(error: unknown): Ended {
+  if (!isVerdictError(error)) {
+    // A fault on this side. Whether anything was sent cannot be told, so nothing better than "unknown" is true.
+    const message = error instanceof Error ? error.message : String(error);
+    return { outcome: 'unknown', txid: null, error: { code: 'INTERNAL', message } };
+  }
+  const { acted, code, message, txid = null } = error;
+  return { outcome: acted === 'nothing' ? 'refused' : 'unknown', txid, error: { code, message } };
+}

@@ -1,0 +1,116 @@
+/** How things are written for people. */
+import { createColors } from 'picocolors';
+import type { AbortReason } from '../core/catalogue.ts';
+import type { Io, Output } from './io.ts';
+
+export type Colors = ReturnType<typeof createColors>;
+
+/** Colours only on a terminal, and not where NO_COLOR is set. */
+export function colorsFor(stream: Output, env: Io['env']): Colors {
+  const unwanted = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
+  return createColors(stream.isTTY === true && !unwanted);
+}
+
+/** Text from elsewhere, on one line and without the power to move a terminal's cursor. */
+export function harmless(text: string): string {
+  let plain = true;
+  for (let index = 0; index < text.length; index += 1) {
+    if (isControl(text.charCodeAt(index))) plain = false;
+  }
+  if (plain) return text;
+  return Array.from(text, (character) => {
+    const code = character.charCodeAt(0);
+    if (character === '\n' || character === '\t') return ' ';
+    return isControl(code) ? `\\u${code.toString(16).padStart(4, '0')}` : character;
+  }).join('');
+}
+
+/** C0, C1, and what turns the direction of writing. */
+function isControl(code: number): boolean {
+  return (
+    code < 0x20 ||
+    (code >= 0x7f && code < 0xa0) ||
+    (code >= 0x200e && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2066 && code <= 0x2069)
+  );
+}
+
+/** `CONFLICT inventory: stale version (a retry may succeed)`. */
+export function reasonText(reason: AbortReason): string {
+  const who = reason.participant === undefined ? '' : ` ${harmless(reason.participant)}`;
+  const retry = reason.retryable ? ' (a retry may succeed)' : '';
+  return `${reason.code}${who}: ${harmless(reason.message)}${retry}`;
+}
+
+/** `340 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`, `5 d 1 h`. */
+export function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1_000).toFixed(1).replace(/\.0$/, '')} s`;
+  const seconds = Math.round(ms / 1_000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return twoUnits([minutes, 'min'], [seconds % 60, 's']);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return twoUnits([hours, 'h'], [minutes % 60, 'min']);
+  return twoUnits([Math.floor(hours / 24), 'd'], [hours % 24, 'h']);
+}
+
+function twoUnits(large: [number, string], small: [number, string]): string {
+  const text = `${large[0]} ${large[1]}`;
+  return small[0] === 0 ? text : `${text} ${small[0]} ${small[1]}`;
+}
+
+/** `1,234,567`, whatever the locale of the machine. */
+export function countText(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${countText(count)} ${count === 1 ? one : many}`;
+}
+
+export interface Column<Row> {
+  readonly head: string;
+  readonly cell: (row: Row) => string | number;
+  /** Numbers read better with their units under each other. */
+  readonly align?: 'right';
+  readonly paint?: (text: string) => string;
+}
+
+/** The head and one line a row, columns two spaces apart; the last is not padded. */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const cells = rows.map((row) =>
+    columns.map(({ cell }) => {
+      const value = cell(row);
+      return typeof value === 'number' ? countText(value) : harmless(value);
+    }),
+  );
+  const widths = columns.map(({ head }, index) =>
+    Math.max(head.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  );
+  const format = (line: readonly string[], painted: boolean): string =>
+    columns
+      .map(({ align, paint }, index) => {
+        const text = line[index] ?? '';
+        const width =
+          index === columns.length - 1 && align === undefined ? 0 : (widths[index] ?? 0);
+        const padded = align === 'right' ? text.padStart(width) : text.padEnd(width);
+        return painted && paint !== undefined ? padded.replace(text, () => paint(text)) : padded;
+      })
+      .join('  ')
+      .trimEnd();
+  return [
+    format(
+      columns.map(({ head }) => head),
+      false,
+    ),
+    ...cells.map((line) => format(line, true)),
+  ];
+}
+
+/** How a decision is known. */
+export const decisionSources = {
+  recorded: 'recorded in the decision log',
+  presumed: 'no commit is recorded, and none can come any more',
+  forced: 'it was not decided: the abort was forced',
+} as const;

@@ -1,0 +1,21 @@
+/** What to say where no coordinator answers. */
+import { nodeUrl } from '../peer/url.ts';
+import { CommandError } from './errors.ts';
+
+/** `urls` as given; `why`: by the address dialled, as far as known. */
+export function unreachable(
+  urls: readonly string[],
+  why: ReadonlyMap<string, string> = new Map(),
+  options?: { readonly cause: unknown },
+): CommandError {
+  const tried = urls.map((url) => {
+    const reason = why.get(nodeUrl(url));
+    return reason === undefined ? url : `${url} (${reason})`;
+  });
+  const where = urls.length === 1 ? 'at' : 'at any of';
+  return new CommandError(
+    'UNREACHABLE',
+    `No coordinator answers ${where} ${tried.join(', ')}. Is \`npx verdict serve\` running? Name another with --url.`,
+    options,
+  );
+}

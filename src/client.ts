@@ -1,0 +1,29 @@
+/** The client SDK: `import { connect } from 'verdict/client'`. */
+export { Client, type ConnectOptions, connect } from './client/client.ts';
+export type { RunContext, RunOptions, RunResult } from './client/run.ts';
+export { Transaction } from './client/transaction.ts';
+export type {
+  Aborted,
+  BranchRequest,
+  CallOptions,
+  Committed,
+  TransactionOutcome,
+  TransactionSettings,
+  TransactOutcome,
+  TransactRequest,
+} from './client/types.ts';
+export type { AbortReason, ReasonCode } from './core/catalogue.ts';
+export type {
+  BranchState,
+  BranchStatus,
+  Labels,
+  TransactionState,
+  TransactionStatus,
+} from './core/messages.ts';
+export { isTxid, type Txid } from './core/txid.ts';
+export {
+  isVerdictError,
+  OutcomeUnknownError,
+  VerdictError,
+  type VerdictErrorCode,
+} from './peer/errors.ts';

@@ -1,0 +1,81 @@
+/** One call of the user's: its deadline and its signal, through all that it takes. */
+
+import { abortedByCaller, VerdictError } from '../peer/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CallOptions } from './types.ts';
+
+/** A call waits this much longer than the transaction it is about, so that it hears of the time-out. */
+export const callMarginMs = 5_000;
+
+export class Call {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+  readonly #clock: Clock;
+  readonly #endsAtMs: number;
+
+  /** `within`: a longer undertaking that this call is a part of, and ends with. */
+  constructor(
+    clock: Clock,
+    options: CallOptions & {
+      readonly defaultTimeoutMs: number;
+      readonly within?: Call | undefined;
+    },
+  ) {
+    const { within, signal } = options;
+    const timeoutMs = options.timeoutMs ?? options.defaultTimeoutMs;
+    if (!(timeoutMs >= 0)) throw new RangeError(`timeoutMs must be 0 or more, not ${timeoutMs}`);
+    this.timeoutMs = Math.min(timeoutMs, within?.leftMs() ?? Number.POSITIVE_INFINITY);
+    this.#clock = clock;
+    this.#endsAtMs = clock.monotonicMs() + this.timeoutMs;
+    const signals = [signal, within?.signal].filter((each) => each !== undefined);
+    this.signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+  }
+
+  leftMs(): number {
+    return Math.max(0, this.#endsAtMs - this.#clock.monotonicMs());
+  }
+
+  /** Why the call may not go on, or null. */
+  over(): VerdictError | null {
+    if (this.signal?.aborted) {
+      return abortedByCaller({ acted: 'nothing', cause: this.signal.reason });
+    }
+    return this.leftMs() > 0 ? null : this.#timedOut();
+  }
+
+  /**
+   * Waits for `done`, which `begin` is given and must not call before it returns. Rejects when the call is over. What
+   * `begin` returns is called at the end, whichever it was.
+   */
+  hold(begin: (done: (error?: Error) => void) => () => void): Promise<void> {
+    const over = this.over();
+    if (over !== null) return Promise.reject(over);
+    return new Promise((resolve, reject) => {
+      const end = (error?: Error): void => {
+        timer.cancel();
+        this.signal?.removeEventListener('abort', aborted);
+        stop();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const aborted = (): void => {
+        end(abortedByCaller({ acted: 'nothing', cause: this.signal?.reason }));
+      };
+      const timer = this.#clock.setTimer(this.leftMs(), () => end(this.#timedOut()));
+      this.signal?.addEventListener('abort', aborted, { once: true });
+      const stop = begin(end);
+    });
+  }
+
+  pause(delayMs: number): Promise<void> {
+    return this.hold((done) => {
+      const timer = this.#clock.setTimer(delayMs, () => done());
+      return () => timer.cancel();
+    });
+  }
+
+  #timedOut(): VerdictError {
+    const text = `The call was not through within ${Math.round(this.timeoutMs)} ms. It was waiting for a node; nothing more was sent.`;
+    return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
+  }
+}

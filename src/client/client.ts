@@ -1,0 +1,173 @@
+/** `verdict/client`: the client of a Verdict cluster. */
+import type { Labels, TransactionStatus } from '../core/messages.ts';
+import { coordinatorOptionTable } from '../core/options.ts';
+import type { Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { Dialer } from '../ports/transport.ts';
+import { systemClock } from '../system/clock.ts';
+import { systemRandom } from '../system/random.ts';
+import { webSocketDialer } from '../transport/websocket/connect.ts';
+import { Call, callMarginMs } from './call.ts';
+import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
+import { Session } from './session.ts';
+import { transact } from './transact.ts';
+import { begin, type Transaction } from './transaction.ts';
+import type {
+  CallOptions,
+  TransactionSettings,
+  TransactOutcome,
+  TransactRequest,
+} from './types.ts';
+
+export interface ConnectOptions {
+  /** Addresses of nodes, `host:port` or `ws://host:port`. One that answers is enough: it tells of the others. */
+  readonly urls: readonly string[];
+  /** How this client is called in logs. Default `client`. */
+  readonly name?: string;
+  /** What the cluster's operator gave out, where it asks for one. */
+  readonly token?: string;
+  /** Until the first welcome, in milliseconds. Default 5,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** For every transaction that does not say otherwise. */
+  readonly defaults?: { readonly timeoutMs?: number; readonly labels?: Labels };
+  /** For tests and simulations. Default: WebSockets, the machine's clock and its chance. */
+  readonly dialer?: Dialer;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const connectTimeoutMs = 5_000;
+const statusTimeoutMs = 5_000;
+
+/**
+ * Connects to a cluster. Resolves with the first node's welcome; from then on lost connections are made again by
+ * themselves, and the leader is found whoever it is.
+ *
+ * Throws VerdictError: UNAUTHENTICATED, FORBIDDEN or UNSUPPORTED_VERSION where a node refuses, TIMEOUT where none
+ * answers, ABORTED_BY_CALLER; a TypeError for an address that is none.
+ *
+ * ```ts
+ * await using client = await connect({ urls: ['127.0.0.1:7070'] });
+ * const outcome = await client.transact({
+ *   requestId: 'order-17',
+ *   branches: [
+ *     { participant: 'inventory', payload: { take: 1 } },
+ *     { participant: 'payment', payload: { charge: 999 } },
+ *   ],
+ * });
+ * if (outcome.outcome === 'aborted') console.log(outcome.reason.code);
+ * ```
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
+  const session = new Session({
+    urls: options.urls,
+    name: options.name ?? 'client',
+    token: options.token,
+    dialer: options.dialer ?? webSocketDialer({ clock }),
+    clock,
+    random,
+  });
+  try {
+    await session.open(new Call(clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }));
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  return new Client({ session, defaults: options.defaults ?? {} });
+}
+
+export class Client implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #defaults: TransactionSettings;
+
+  /** Made by `connect`. */
+  constructor(options: { session: Session; defaults: TransactionSettings }) {
+    this.#session = options.session;
+    this.#defaults = options.defaults;
+  }
+
+  /**
+   * Runs a whole transaction in one round trip. Resolves when it is decided, durably: an abort is a result, not an
+   * exception.
+   *
+   * With a `requestId` the request is sent again whenever its answer is missing, until the time-out; at most one
+   * transaction commits under the id. Without one it is sent again only where it certainly had no effect; where its
+   * answer is lost, its outcome is asked for.
+   *
+   * Throws OutcomeUnknownError (code OUTCOME_UNKNOWN, with the `txid` where it is known) when the time-out, the signal
+   * or `close` ended the call while the transaction may have been running: nothing is undone, and it has one
+   * outcome, which `status` tells. Throws VerdictError with EXPIRED (older than the request window: the outcome can no
+   * longer be known), REQUEST_CONFLICT (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED,
+   * INVALID_MESSAGE, FORBIDDEN, and, where nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
+   */
+  async transact<Results = Record<string, unknown>, Payload = unknown>(
+    request: TransactRequest<Payload>,
+    options: CallOptions = {},
+  ): Promise<TransactOutcome<Results>> {
+    const whole = { ...request, ...this.#settings(request) };
+    return transact<Results>(this.#session, whole, this.#call(options, whole));
+  }
+
+  /**
+   * Begins an interactive transaction. Throws VerdictError: TIMEOUT, ABORTED_BY_CALLER, CLOSED, LIMIT_EXCEEDED,
+   * FORBIDDEN. `await using` rolls back what is left uncommitted.
+   */
+  async begin(settings: TransactionSettings = {}, options: CallOptions = {}): Promise<Transaction> {
+    const whole = this.#settings(settings);
+    return begin(this.#session, { settings: whole, call: this.#call(options, whole) });
+  }
+
+  /**
+   * The state of a transaction, from whichever node can tell. Default time-out 5 s. Throws VerdictError:
+   * UNKNOWN_TRANSACTION, EXPIRED (its record was collected), TIMEOUT, ABORTED_BY_CALLER, CLOSED.
+   */
+  async status(txid: Txid | string, options: CallOptions = {}): Promise<TransactionStatus> {
+    const call = new Call(this.#session.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });
+    // A text that is no txid is refused by the node.
+    return this.#session.status(txid as Txid, call);
+  }
+
+  /**
+   * Begins a transaction, calls the function with it, and commits. An abort that can pass (`reason.retryable`) is tried
+   * again in a new transaction, with growing, jittered pauses, up to `attemptsMax` times within `timeoutMs`; the last
+   * one is the result. So the function may be called several times: it should change nothing but through the
+   * transaction. What it throws rolls the transaction back and is thrown again, unless it is this client's own
+   * error about a transaction lost under it, which counts as an abort.
+   *
+   * Throws OutcomeUnknownError where a commit's outcome could not be learnt: that is never tried again.
+   */
+  async run<Value>(
+    work: (tx: Transaction, context: RunContext) => Promise<Value>,
+    options: RunOptions = {},
+  ): Promise<RunResult<Value>> {
+    const settings = this.#settings(options.transaction ?? {});
+    return run(this.#session, work, { ...options, settings });
+  }
+
+  /** Closes the connections. Calls in flight reject: with OutcomeUnknownError where something may have happened. */
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #settings(given: TransactionSettings): TransactionSettings {
+    return {
+      timeoutMs: given.timeoutMs ?? this.#defaults.timeoutMs,
+      labels: given.labels ?? this.#defaults.labels,
+    };
+  }
+
+  #call(options: CallOptions, settings: TransactionSettings): Call {
+    const { timeoutMs = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
+    return new Call(this.#session.clock, {
+      ...options,
+      defaultTimeoutMs: timeoutMs + callMarginMs,
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/** Learning what became of a transaction. */
+import { abortReason } from '../core/catalogue.ts';
+import type { OutcomeMessage, TransactionStatus } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+import { isVerdictError, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
+import type { Call } from './call.ts';
+import type { Session } from './session.ts';
+import type { TransactionOutcome } from './types.ts';
+
+/** The reason goes with the memory of the leader that decided; the abort itself stands. */
+const reasonGone = { message: 'The transaction was aborted. The reason is no longer known.' };
+
+export function outcomeOf<Results>(message: OutcomeMessage): TransactionOutcome<Results> {
+  const { txid, outcome, reason } = message;
+  if (outcome === 'aborted') {
+    return { outcome, txid, reason: reason ?? abortReason('LEADER_CHANGED', reasonGone) };
+  }
+  // The caller says what its participants bring back; nothing here can check it.
+  const results = message.results as Results | null;
+  return { outcome, txid, readonly: message.readonly ?? false, results };
+}
+
+function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Results> | null {
+  const { txid, state, reason } = status;
+  switch (state) {
+    case 'COMMITTING':
+    case 'COMMITTED':
+      return { outcome: 'committed', txid, readonly: false, results: null };
+    case 'ABORTING':
+    case 'ABORTED':
+      return {
+        outcome: 'aborted',
+        txid,
+        reason: reason ?? abortReason('LEADER_CHANGED', reasonGone),
+      };
+    default:
+      return null;
+  }
+}
+
+/**
+ * Asks for the status until the transaction is decided. What had been sent is never sent again here: it may be lying
+ * in some buffer still, or may be running.
+ */
+export async function followUp<Results>(
+  session: Session,
+  options: { txid: Txid; call: Call; after: unknown },
+): Promise<TransactionOutcome<Results>> {
+  const { txid, call, after } = options;
+  try {
+    for (let asked = 1; ; asked += 1) {
+      const outcome = settledBy<Results>(await session.status(txid, call));
+      if (outcome !== null) return outcome;
+      await call.pause(session.pauseMs(asked));
+    }
+  } catch (error) {
+    throw unknownOutcome({ error, txid, after });
+  }
+}
+
+/**
+ * The error of a call that ended while its effect is unknown. `after`: what had made it unknown, where `error` is only
+ * the end of the waiting. EXPIRED stays what it is: asking again will not help any more.
+ */
+export function unknownOutcome(options: {
+  error: unknown;
+  txid: Txid | undefined;
+  after?: unknown;
+}): Error {
+  const { error, after } = options;
+  if (!isVerdictError(error)) return error instanceof Error ? error : new Error(String(error));
+  const txid = options.txid ?? error.txid;
+  if (error.code === 'EXPIRED') {
+    const { message, retryable, acted, cause } = error;
+    return new VerdictError('EXPIRED', message, { retryable, acted, txid, cause });
+  }
+  const about = txid === undefined ? 'The transaction' : `The transaction ${txid}`;
+  if (error.code === 'ABORTED_BY_CALLER') {
+    const text = `${about} goes on, although the caller gave up waiting for its outcome.`;
+    return new OutcomeUnknownError(text, { txid, cause: error.cause });
+  }
+  const text = `${about} has an outcome, or will have one, but it could not be learnt: ${error.message}`;
+  return new OutcomeUnknownError(text, {
+    txid,
+    cause: error.code === 'TIMEOUT' ? (after ?? error) : error,
+  });
+}

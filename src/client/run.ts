@@ -1,0 +1,130 @@
+/** A function in a transaction, tried again while its aborts can pass. */
+import type { AbortReason } from '../core/catalogue.ts';
+import type { Txid } from '../core/txid.ts';
+import { backoffMs } from '../peer/backoff.ts';
+import { isVerdictError } from '../peer/errors.ts';
+import { Call, callMarginMs } from './call.ts';
+import type { Session } from './session.ts';
+import { begin, type Transaction } from './transaction.ts';
+import type { CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
+
+export interface RunOptions extends CallOptions {
+  /** For everything, all attempts and pauses included. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
+  /** How often the function is called at most. Default 5. */
+  readonly attemptsMax?: number;
+  /** The first pause between two attempts, in milliseconds; it doubles, with jitter. Default 50. */
+  readonly retryDelayMs?: number;
+  /** The longest pause, in milliseconds. Default 2,000. */
+  readonly retryDelayMsMax?: number;
+  /** Time-out and labels of each transaction. */
+  readonly transaction?: TransactionSettings;
+}
+
+export interface RunContext {
+  /** 1 for the first call of the function. */
+  readonly attempt: number;
+  /** The caller's own signal. */
+  readonly signal: AbortSignal | undefined;
+}
+
+export type RunResult<Value> =
+  | {
+      readonly outcome: 'committed';
+      readonly txid: Txid;
+      readonly readonly: boolean;
+      readonly results: Record<string, unknown> | null;
+      /** What the function returned in the attempt that committed. */
+      readonly value: Value;
+      readonly attempts: number;
+    }
+  | {
+      readonly outcome: 'aborted';
+      readonly txid: Txid;
+      /** Of the last attempt. */
+      readonly reason: AbortReason;
+      readonly attempts: number;
+    };
+
+export const runTimeoutMs = 60_000;
+
+type Attempt<Value> =
+  | { readonly kind: 'over'; readonly result: RunResult<Value> }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly passes: boolean };
+
+export async function run<Value>(
+  session: Session,
+  work: (tx: Transaction, context: RunContext) => Promise<Value>,
+  options: RunOptions & { readonly settings: TransactionSettings },
+): Promise<RunResult<Value>> {
+  const { attemptsMax = 5, retryDelayMs = 50, retryDelayMsMax = 2_000 } = options;
+  if (!(attemptsMax >= 1))
+    throw new RangeError(`attemptsMax must be 1 or more, not ${attemptsMax}`);
+  const whole = new Call(session.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
+  for (let attempts = 1; ; attempts += 1) {
+    const attempt = await once(session, { work, whole, attempts, settings: options.settings });
+    const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
+    const pauseMs = backoffMs({
+      failures: attempts,
+      delayMs: retryDelayMs,
+      delayMsMax: retryDelayMsMax,
+      random: session.random,
+    });
+    // No pause that the time-out would end: what is known now is the better answer.
+    const again =
+      passes && attempts < attemptsMax && whole.over() === null && pauseMs < whole.leftMs();
+    if (!again) {
+      if (attempt.kind === 'over') return attempt.result;
+      throw attempt.error;
+    }
+    await whole.pause(pauseMs);
+  }
+}
+
+function isPassing(result: RunResult<unknown>): boolean {
+  return result.outcome === 'aborted' && result.reason.retryable;
+}
+
+async function once<Value>(
+  session: Session,
+  options: {
+    work: (tx: Transaction, context: RunContext) => Promise<Value>;
+    whole: Call;
+    attempts: number;
+    settings: TransactionSettings;
+  },
+): Promise<Attempt<Value>> {
+  const { work, whole, attempts, settings } = options;
+  // `begin` repeats itself by what passes; what it throws does not pass.
+  const tx = await begin(session, { settings, call: whole, within: whole });
+  let value: Value;
+  try {
+    value = await work(tx, { attempt: attempts, signal: whole.signal });
+  } catch (error) {
+    return { kind: 'failed', error, passes: await passesAfterRollback(tx, error) };
+  }
+  // Its errors are final: an unknown outcome must not be followed by another attempt.
+  const outcome = await tx.commit().catch(async (error: unknown) => {
+    if (isVerdictError(error) && error.acted === 'nothing') await giveUp(tx);
+    throw error;
+  });
+  const result: RunResult<Value> =
+    outcome.outcome === 'committed' ? { ...outcome, value, attempts } : { ...outcome, attempts };
+  return { kind: 'over', result };
+}
+
+/**
+ * Rolls back, and says whether the function failed only because the transaction was lost under it. A function that
+ * called `commit` itself is never called again: its commit may have succeeded.
+ */
+async function passesAfterRollback(tx: Transaction, error: unknown): Promise<boolean> {
+  if (tx.commitRequested) return false;
+  const ended = await giveUp(tx);
+  if (!isVerdictError(error)) return false;
+  return error.retryable || (ended?.outcome === 'aborted' && ended.reason.retryable);
+}
+
+/** Lets a failure pass: the transaction's time-out rolls it back too. */
+function giveUp(tx: Transaction): Promise<TransactionOutcome | null> {
+  return tx.rollback('The function gave up.', { timeoutMs: callMarginMs }).catch(() => null);
+}

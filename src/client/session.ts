@@ -1,0 +1,223 @@
+/** The client's way to the cluster: who leads, how to get there, and when to try again. */
+import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
+import { requestShard } from '../core/request-shard.ts';
+import { shardOf, type Txid } from '../core/txid.ts';
+import { backoffMs } from '../peer/backoff.ts';
+import { closedError, isVerdictError, VerdictError } from '../peer/errors.ts';
+import type { Link } from '../peer/link.ts';
+import { Nodes } from '../peer/nodes.ts';
+import type { RequestOptions } from '../peer/requests.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { Dialer } from '../ports/transport.ts';
+import type { Call } from './call.ts';
+
+export interface SessionOptions {
+  readonly urls: readonly string[];
+  readonly name: string;
+  readonly token: string | undefined;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A connection to the node that leads, and the epoch under which it does. */
+export interface Route {
+  readonly link: Link;
+  readonly leader: LeaderInfo;
+}
+
+/** For a request that ends with the call, and with the leadership it is for. */
+export function requestOptions({ leader }: Route, call: Call): RequestOptions {
+  return { timeoutMs: call.leftMs(), signal: call.signal, leader };
+}
+
+/** After a refusal; short at first, for a failover takes some ten milliseconds at best. */
+const retryDelayMs = 10;
+const retryDelayMsMax = 500;
+/** A node that is silent this long is asked again, or another is. */
+const statusTimeoutMs = 2_000;
+
+const passing: ReadonlySet<string> = new Set([
+  'NOT_LEADER',
+  'BUSY',
+  'LOG_UNAVAILABLE',
+  'CONNECTION_LOST',
+]);
+
+/** Refused, certainly without any effect, for a reason that passes: the same may be sent anew. */
+export function isRefusedForNow(error: unknown): error is VerdictError {
+  return isVerdictError(error) && error.acted === 'nothing' && passing.has(error.code);
+}
+
+export class Session {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly #nodes: Nodes;
+  /** Each is told when something changed. */
+  readonly #waiting = new Set<() => void>();
+  #welcomed = false;
+  #closed = false;
+  #refusal: VerdictError | null = null;
+  #lastFailure = '';
+
+  constructor(options: SessionOptions) {
+    const { clock, random, dialer, name, token, urls } = options;
+    this.clock = clock;
+    this.random = random;
+    const instance = random.token(20);
+    const hello = { name, instance, roles: ['client'] as const };
+    this.#nodes = new Nodes({
+      urls,
+      reach: 'leaders',
+      link: {
+        dialer,
+        clock,
+        random,
+        hello: () => (token === undefined ? hello : { ...hello, token }),
+      },
+      events: {
+        welcome: () => {
+          this.#welcomed = true;
+          this.#refusal = null;
+        },
+        failed: (link, info) => {
+          this.#lastFailure = `${link.url}: ${info.reason}`;
+        },
+        lost: (link, info) => {
+          this.#lastFailure = `${link.url}: ${info.reason || info.kind}`;
+        },
+        refused: (_link, error) => {
+          this.#refusal = error;
+          this.#tell();
+        },
+        changed: () => this.#tell(),
+      },
+    });
+  }
+
+  /** Resolves with the first welcome; rejects with the node's error where the hello is refused. */
+  async open(call: Call): Promise<void> {
+    this.#nodes.start();
+    while (!this.#welcomed) {
+      if (this.#refusal !== null) throw this.#refusal;
+      await this.#change(call);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#tell();
+    await this.#nodes.close();
+  }
+
+  /** Without a requestId any shard will do: chance spreads the load. */
+  shardFor(requestId?: string): number {
+    const { shards } = this.#nodes;
+    if (shards <= 1) return 0;
+    if (requestId !== undefined) return requestShard(requestId, shards);
+    return Math.floor(this.random.fraction() * shards);
+  }
+
+  /** Waits until the shard's leader is known and connected. */
+  async leader(shard: number, call: Call): Promise<Route> {
+    for (;;) {
+      this.#refuseWhenClosed();
+      const over = call.over();
+      if (over !== null) throw over;
+      const link = this.#nodes.leaderLink(shard);
+      const leader = this.#nodes.leader(shard);
+      if (link !== null && leader !== null) return { link, leader };
+      await this.#change(call);
+    }
+  }
+
+  /** After an error: takes in what it says about the leader, and waits a little, longer with each failure. */
+  async recover(options: {
+    error: VerdictError;
+    route: Route;
+    failures: number;
+    call: Call;
+  }): Promise<void> {
+    const { error, route, failures, call } = options;
+    const { shard } = route.leader;
+    if (error.code === 'NOT_LEADER') {
+      this.#nodes.notLeader(route.link, { shard, leader: error.leader });
+    }
+    await call.pause(this.pauseMs(failures, error.retryAfterMs));
+  }
+
+  /** Asks the leader, or any node while there is none, until one answers. Only asks: it may be repeated freely. */
+  async status(txid: Txid, call: Call): Promise<TransactionStatus> {
+    const shard = shardOf(txid);
+    for (let failures = 1; ; failures += 1) {
+      const link = await this.#anyone(shard, call);
+      try {
+        const {
+          type: _type,
+          id: _id,
+          ...status
+        } = await link.request(
+          { type: 'status', txid },
+          {
+            timeoutMs: Math.min(call.leftMs(), statusTimeoutMs),
+            signal: call.signal,
+            leader: this.#nodes.leader(shard) ?? undefined,
+          },
+        );
+        return status;
+      } catch (error) {
+        if (!isVerdictError(error) || !askAgain.has(error.code)) throw error;
+        if (error.code === 'NOT_LEADER') {
+          this.#nodes.notLeader(link, { shard, leader: error.leader });
+        }
+        await call.pause(this.pauseMs(failures, error.retryAfterMs));
+      }
+    }
+  }
+
+  pauseMs(failures: number, retryAfterMs = 0): number {
+    const delayMs = backoffMs({
+      failures,
+      delayMs: retryDelayMs,
+      delayMsMax: retryDelayMsMax,
+      random: this.random,
+    });
+    return Math.max(delayMs, retryAfterMs);
+  }
+
+  async #anyone(shard: number, call: Call): Promise<Link> {
+    for (;;) {
+      this.#refuseWhenClosed();
+      const link = this.#nodes.leaderLink(shard) ?? this.#nodes.connected()[0];
+      if (link !== undefined) return link;
+      await this.#change(call);
+    }
+  }
+
+  async #change(call: Call): Promise<void> {
+    try {
+      await call.hold((done) => {
+        const told = (): void => done();
+        this.#waiting.add(told);
+        return () => this.#waiting.delete(told);
+      });
+    } catch (error) {
+      if (!isVerdictError(error) || error.code !== 'TIMEOUT') throw error;
+      const { acted, retryable } = error;
+      const last = this.#lastFailure === '' ? '' : ` The last failure: ${this.#lastFailure}`;
+      const text = `No leader could be reached within ${Math.round(call.timeoutMs)} ms.${last}`;
+      throw new VerdictError('TIMEOUT', text, { acted, retryable, cause: this.#refusal ?? error });
+    }
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw closedError('client');
+  }
+
+  #tell(): void {
+    for (const told of [...this.#waiting]) told();
+  }
+}
+
+const askAgain: ReadonlySet<string> = new Set([...passing, 'OUTCOME_UNKNOWN', 'TIMEOUT']);

@@ -1,0 +1,132 @@
+/**
+ * One-shot transactions.
+ *
+ * With a requestId the log itself keeps a second commit out, so that the request may be sent again whenever an answer
+ * is missing. Without one nothing keeps it out: what may have been received is never sent again, and its
+ * outcome is asked for instead.
+ */
+import type { TransactBranch } from '../core/messages.ts';
+import type { Epoch, Txid } from '../core/txid.ts';
+import { isVerdictError } from '../peer/errors.ts';
+import type { Call } from './call.ts';
+import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
+import { isRefusedForNow, requestOptions, type Session } from './session.ts';
+import type { TransactOutcome, TransactRequest } from './types.ts';
+
+export function transact<Results>(
+  session: Session,
+  request: TransactRequest,
+  call: Call,
+): Promise<TransactOutcome<Results>> {
+  const { requestId } = request;
+  return requestId === undefined
+    ? transactOnce(session, request, call)
+    : transactAgain(session, { ...request, requestId }, call);
+}
+
+/** The answers after which a request with an id is sent again: it was refused, or its fate is not known. */
+const sentAgainAfter: ReadonlySet<string> = new Set([
+  'NOT_LEADER',
+  'BUSY',
+  'LOG_UNAVAILABLE',
+  'OUTCOME_UNKNOWN',
+  'CONNECTION_LOST',
+]);
+
+async function transactAgain<Results>(
+  session: Session,
+  request: TransactRequest & { readonly requestId: string },
+  call: Call,
+): Promise<TransactOutcome<Results>> {
+  const content = contentOf(request);
+  const ageMsBefore = request.requestAgeMs ?? 0;
+  let attempt = request.attempt ?? 1;
+  let firstSentAtMs: number | null = null;
+  let lastEpoch: Epoch | null = null;
+  /** A request of this call may have had an effect. */
+  let unknown: unknown = null;
+  const shard = session.shardFor(request.requestId);
+  try {
+    for (let failures = 1; ; failures += 1) {
+      const route = await session.leader(shard, call);
+      const { epoch } = route.leader;
+      // An attempt belongs to one epoch: an "aborted" of an older leader must not settle what a newer one runs.
+      if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
+      lastEpoch = epoch;
+      const nowMs = session.clock.monotonicMs();
+      firstSentAtMs ??= nowMs;
+      const requestAgeMs = Math.ceil(ageMsBefore + nowMs - firstSentAtMs);
+      try {
+        const reply = await route.link.request(
+          {
+            type: 'transact',
+            ...content,
+            requestId: request.requestId,
+            requestAgeMs,
+            attempt,
+            epoch,
+          },
+          requestOptions(route, call),
+        );
+        return { ...outcomeOf<Results>(reply), attempt };
+      } catch (error) {
+        if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
+        if (!isVerdictError(error) || !sentAgainAfter.has(error.code)) throw error;
+        await session.recover({ error, route, failures, call });
+      }
+    }
+  } catch (error) {
+    if (unknown === null) throw error;
+    const txid = isVerdictError(unknown) ? unknown.txid : undefined;
+    throw unknownOutcome({ error, txid, after: unknown });
+  }
+}
+
+async function transactOnce<Results>(
+  session: Session,
+  request: TransactRequest,
+  call: Call,
+): Promise<TransactOutcome<Results>> {
+  const attempt = 1;
+  const content = contentOf(request);
+  for (let failures = 1; ; failures += 1) {
+    const route = await session.leader(session.shardFor(), call);
+    let txid: Txid | undefined;
+    try {
+      const reply = await route.link.request(
+        { type: 'transact', ...content, epoch: route.leader.epoch, announce: true },
+        {
+          ...requestOptions(route, call),
+          onBegun: (begun) => {
+            txid = begun.txid;
+          },
+        },
+      );
+      return { ...outcomeOf<Results>(reply), attempt };
+    } catch (error) {
+      if (!isVerdictError(error)) throw error;
+      // Where there is a txid the transaction has begun, whatever the error says.
+      txid ??= error.txid;
+      if (isRefusedForNow(error) && txid === undefined) {
+        await session.recover({ error, route, failures, call });
+        continue;
+      }
+      if (error.acted === 'nothing' && txid === undefined) throw error;
+      if (txid === undefined || call.over() !== null) throw unknownOutcome({ error, txid });
+      return { ...(await followUp<Results>(session, { txid, call, after: error })), attempt };
+    }
+  }
+}
+
+function contentOf(request: TransactRequest): {
+  timeoutMs?: number;
+  labels?: Readonly<Record<string, string>>;
+  branches: readonly TransactBranch[];
+} {
+  const { timeoutMs, labels, branches } = request;
+  return {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(labels === undefined ? {} : { labels }),
+    branches,
+  };
+}

@@ -1,0 +1,217 @@
+/** An interactive transaction: begun first, branches added one by one, then committed or rolled back. */
+import type { TransactionStatus } from '../core/messages.ts';
+import { shardOf, type Txid } from '../core/txid.ts';
+import { isVerdictError, type VerdictError } from '../peer/errors.ts';
+import { textBytesMax } from '../wire/limits.ts';
+import { fitText } from '../wire/utf8.ts';
+import { Call, callMarginMs } from './call.ts';
+import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
+import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
+import type {
+  BranchRequest,
+  CallOptions,
+  TransactionOutcome,
+  TransactionSettings,
+} from './types.ts';
+
+/** Whether a request that only has an effect once may be repeated: refused, or lost with its connection. */
+function mayBeRepeated(error: unknown): error is VerdictError {
+  return isRefusedForNow(error) || (isVerdictError(error) && error.code === 'CONNECTION_LOST');
+}
+
+export class Transaction implements AsyncDisposable {
+  readonly txid: Txid;
+  /** After this many milliseconds from `begin` without a decision the coordinator aborts it. */
+  readonly timeoutMs: number;
+  readonly #session: Session;
+  readonly #within: Call | undefined;
+  #commit: Promise<TransactionOutcome<never>> | null = null;
+  #ended = false;
+
+  /** Made by `client.begin`. */
+  constructor(options: {
+    txid: Txid;
+    timeoutMs: number;
+    session: Session;
+    within?: Call | undefined;
+  }) {
+    this.txid = options.txid;
+    this.timeoutMs = options.timeoutMs;
+    this.#session = options.session;
+    this.#within = options.within;
+  }
+
+  /** Whether `commit` was called. */
+  get commitRequested(): boolean {
+    return this.#commit !== null;
+  }
+
+  /**
+   * Adds a branch. Returns its name. The same again with the same content changes nothing. Throws VerdictError:
+   * WRONG_STATE once the transaction is being committed or was aborted, UNKNOWN_TRANSACTION after its end or its
+   * leader's, LIMIT_EXCEEDED, TOO_LARGE, TIMEOUT, ABORTED_BY_CALLER.
+   */
+  async enlist<Payload = unknown>(
+    branch: BranchRequest<Payload>,
+    options: CallOptions = {},
+  ): Promise<string> {
+    const { txid } = this;
+    const { participant, payload } = branch;
+    const reply = await this.#insist(this.#call(options, this.#within), (route, call) =>
+      route.link.request(
+        {
+          type: 'enlist',
+          txid,
+          participant,
+          ...(branch.branch === undefined ? {} : { branch: branch.branch }),
+          ...(payload === undefined ? {} : { payload }),
+        },
+        requestOptions(route, call),
+      ),
+    );
+    return reply.branch;
+  }
+
+  /**
+   * Freezes the branches, has them all prepare, and decides. Resolves when the decision is durable; the participants
+   * carry it out behind it. An abort is a result, not an exception.
+   *
+   * Where the answer is lost the outcome is asked for until the call's time-out; the commit is never sent a second
+   * time. Calling it again gives the first call's answer. Throws OutcomeUnknownError (with the txid) when the
+   * time-out or the signal ended that; nothing is undone then.
+   */
+  async commit<Results = Record<string, unknown>>(
+    options: CallOptions = {},
+  ): Promise<TransactionOutcome<Results>> {
+    this.#commit ??= this.#committed(this.#call(options, this.#within)).catch((error: unknown) => {
+      // Only what certainly had no effect may be tried once more.
+      if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
+      throw error;
+    });
+    return this.#commit;
+  }
+
+  /**
+   * Aborts the transaction. Resolves with its outcome, which is `committed` if a commit was first. Repeated by itself
+   * where a connection is lost. Within `client.run` it is not bound by that call's time-out and signal: locks should go
+   * all the same. Throws like `commit`.
+   */
+  async rollback<Results = Record<string, unknown>>(
+    reason?: string,
+    options: CallOptions = {},
+  ): Promise<TransactionOutcome<Results>> {
+    const { txid } = this;
+    const call = this.#call(options, undefined);
+    const text = reason === undefined ? {} : { reason: fitText(reason, textBytesMax) };
+    try {
+      const reply = await this.#insist(call, (route) =>
+        route.link.request({ type: 'rollback', txid, ...text }, requestOptions(route, call)),
+      );
+      this.#ended = true;
+      return outcomeOf<Results>(reply);
+    } catch (error) {
+      const outcome = await this.#settled<Results>(error, call);
+      this.#ended = true;
+      return outcome;
+    }
+  }
+
+  /** The state now. Throws VerdictError: EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
+  async status(options: CallOptions = {}): Promise<TransactionStatus> {
+    return this.#session.status(this.txid, this.#call(options, this.#within));
+  }
+
+  /** Rolls back what was neither committed nor rolled back. Lets a failure pass: the time-out rolls back too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended || this.#commit !== null) return;
+    await this.rollback('The transaction was left before its commit.').catch(() => undefined);
+  }
+
+  async #committed(call: Call): Promise<TransactionOutcome<never>> {
+    const { txid } = this;
+    const shard = shardOf(txid);
+    for (let failures = 1; ; failures += 1) {
+      const route = await this.#session.leader(shard, call);
+      try {
+        const reply = await route.link.request(
+          { type: 'commit', txid },
+          requestOptions(route, call),
+        );
+        return outcomeOf<never>(reply);
+      } catch (error) {
+        if (isRefusedForNow(error)) {
+          await this.#session.recover({ error, route, failures, call });
+          continue;
+        }
+        return this.#settled<never>(error, call);
+      }
+    }
+  }
+
+  /** What became of it, after a commit or rollback that got no outcome. Throws where the request had no effect. */
+  async #settled<Results>(error: unknown, call: Call): Promise<TransactionOutcome<Results>> {
+    const { txid } = this;
+    if (!isVerdictError(error)) throw error;
+    // Its leader changed, or it ended by itself: nothing is left to commit or roll back, but there is an outcome.
+    const gone = error.code === 'UNKNOWN_TRANSACTION' || error.code === 'WRONG_STATE';
+    if (error.acted === 'nothing' && !gone) throw error;
+    if (call.over() !== null) throw unknownOutcome({ error, txid });
+    return followUp<Results>(this.#session, { txid, call, after: error });
+  }
+
+  /** For requests that have the same effect once or twice. */
+  async #insist<Reply>(
+    call: Call,
+    send: (route: Route, call: Call) => Promise<Reply>,
+  ): Promise<Reply> {
+    return insist(this.#session, { shard: shardOf(this.txid), call, send });
+  }
+
+  #call(options: CallOptions, within: Call | undefined): Call {
+    return new Call(this.#session.clock, {
+      ...options,
+      defaultTimeoutMs: this.timeoutMs + callMarginMs,
+      within,
+    });
+  }
+}
+
+/** Sends to the shard's leader until it answers with anything but a passing refusal. */
+async function insist<Reply>(
+  session: Session,
+  options: { shard: number; call: Call; send: (route: Route, call: Call) => Promise<Reply> },
+): Promise<Reply> {
+  const { shard, call, send } = options;
+  for (let failures = 1; ; failures += 1) {
+    const route = await session.leader(shard, call);
+    try {
+      return await send(route, call);
+    } catch (error) {
+      if (!mayBeRepeated(error)) throw error;
+      await session.recover({ error, route, failures, call });
+    }
+  }
+}
+
+/** A begun transaction without branches does nothing and ends with its time-out: one too many is harmless. */
+export async function begin(
+  session: Session,
+  options: { settings: TransactionSettings; call: Call; within?: Call | undefined },
+): Promise<Transaction> {
+  const { settings, call, within } = options;
+  const { timeoutMs, labels } = settings;
+  const begun = await insist(session, {
+    shard: session.shardFor(),
+    call,
+    send: (route) =>
+      route.link.request(
+        {
+          type: 'begin',
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          ...(labels === undefined ? {} : { labels }),
+        },
+        requestOptions(route, call),
+      ),
+  });
+  return new Transaction({ txid: begun.txid, timeoutMs: begun.timeoutMs, session, within });
+}

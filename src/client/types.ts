@@ -1,0 +1,87 @@
+/** What goes into a transaction and what comes out of it. */
+import type { AbortReason } from '../core/catalogue.ts';
+import type { Labels } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+
+/** Options that every call takes. */
+export interface CallOptions {
+  /**
+   * How long the call may take, in milliseconds, everything included: finding the leader, sending again, asking
+   * for an outcome. Default: the transaction's own time-out and 5 s. 0 gives up at once.
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Ends the waiting, not the transaction: what was sent is not undone. Before anything was sent the call rejects with
+   * ABORTED_BY_CALLER, afterwards with an OutcomeUnknownError whose cause is the signal's reason.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One participant's part in a transaction. */
+export interface BranchRequest<Payload = unknown> {
+  /** The name under which the service serves. */
+  readonly participant: string;
+  /** Names the branch where one participant has several. Default: the participant's name. */
+  readonly branch?: string;
+  /**
+   * What the participant's `prepare` gets: null, booleans, numbers, strings, bigints of 64 bits, Uint8Arrays, arrays and
+   * plain objects of these.
+   */
+  readonly payload?: Payload;
+}
+
+export interface TransactionSettings {
+  /**
+   * After this many milliseconds without a decision the coordinator aborts the transaction. Default: the node's own
+   * (`transactionTimeoutMs`, 10 s). Once the decision is being written no time-out can abort it.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** For people and tools, such as `{order: '17'}`: 16 at most. */
+  readonly labels?: Labels | undefined;
+}
+
+export interface TransactRequest<Payload = unknown> extends TransactionSettings {
+  /**
+   * The idempotency key: any string up to 128 bytes. Whatever is lost on the way, at most one transaction commits under
+   * it within the cluster's request window (2 minutes by default, counted from when it was first sent).
+   */
+  readonly requestId?: string;
+  /**
+   * With a requestId: the number of this attempt. Default 1. The same attempt gets the same answer again; to try once
+   * more what was aborted, give the `attempt` of its outcome plus 1.
+   */
+  readonly attempt?: number;
+  /**
+   * With a requestId that an earlier call has sent: how many milliseconds ago it did, for the first time. Default 0. A
+   * node refuses with EXPIRED what is older than the request window, for it may have forgotten the earlier one.
+   */
+  readonly requestAgeMs?: number;
+  readonly branches: readonly BranchRequest<Payload>[];
+}
+
+export interface Committed<Results> {
+  readonly outcome: 'committed';
+  readonly txid: Txid;
+  /** Every branch voted `readonly`: nothing was changed anywhere. */
+  readonly readonly: boolean;
+  /**
+   * What each branch's vote brought back, by branch. Null where the outcome was learnt without them: after a failover,
+   * or by asking for the status.
+   */
+  readonly results: Results | null;
+}
+
+export interface Aborted {
+  readonly outcome: 'aborted';
+  readonly txid: Txid;
+  /** Its `retryable` says whether the same may succeed later. */
+  readonly reason: AbortReason;
+}
+
+/** An abort is a result, not an exception. */
+export type TransactionOutcome<Results = Record<string, unknown>> = Committed<Results> | Aborted;
+
+/** The outcome of a one-shot transaction: `attempt` is the number under which it was settled. */
+export type TransactOutcome<Results = Record<string, unknown>> = TransactionOutcome<Results> & {
+  readonly attempt: number;
+};

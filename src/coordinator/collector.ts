@@ -1,0 +1,75 @@
+/** The leader's clockwork: a tick now and then, and after it the collection of old records. */
+import type { CoordinatorOptions } from '../core/options.ts';
+import type { Term } from '../core/term/term.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Leadership } from '../ports/decision-log.ts';
+import type { Reached } from './crash-points.ts';
+
+export interface CollectorOptions {
+  readonly leadership: Leadership;
+  readonly clock: Clock;
+  readonly options: CoordinatorOptions;
+  readonly requestWindowMs: number;
+  readonly term: Term;
+  readonly reached: Reached;
+  readonly ticked: (requestCount: number) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const collectPage = 500;
+/** What a retention may never be shorter by: the window, and a minute for what was under way. */
+const marginMs = 60_000;
+
+export class Collector {
+  readonly #given: CollectorOptions;
+  #timer: Timer | null = null;
+  #stopped = false;
+
+  constructor(given: CollectorOptions) {
+    this.#given = given;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#given.clock.setTimer(this.#given.options.tickMs, () => void this.#tick());
+  }
+
+  async #tick(): Promise<void> {
+    const { leadership, options, requestWindowMs, term, reached, ticked } = this.#given;
+    const ticks = (ms: number): number => Math.ceil(ms / options.tickMs);
+    // One tick more: a record's own tick may have been nearly over when it was written.
+    const retentionTicksMin = ticks(requestWindowMs + marginMs) + 1;
+    const retentionTicks = Math.max(ticks(options.retentionMs) + 1, retentionTicksMin);
+    try {
+      await leadership.tick();
+      if (this.#stopped) return;
+      ticked(leadership.requestCount());
+      for (let more = true; more && !this.#stopped; ) {
+        const step = await leadership.collect({
+          // Read anew for each step: what is undecided now must stay above the floor.
+          below: term.undecidedFrom(),
+          retentionTicks,
+          retentionTicksMin,
+          recordsMax: options.finishedMax,
+          keepsRequest: (requestId) => term.keepsRequest(requestId),
+          limit: collectPage,
+        });
+        if (step.collected > 0) reached('after-collect');
+        more = step.more;
+      }
+    } catch (error) {
+      this.#given.failed(error);
+      return;
+    }
+    this.#schedule();
+  }
+}

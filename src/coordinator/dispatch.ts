@@ -1,0 +1,198 @@
+/** Where each message goes: to the term of its shard, or to the node itself. */
+import type { Hello, ToNode } from '../core/messages.ts';
+import { requestShard } from '../core/request-shard.ts';
+import type { TermRequest } from '../core/term/events.ts';
+import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import { answerFromLog } from './judge-from-log.ts';
+import type { CoordinatorNode } from './node.ts';
+import { requestHash } from './request-hash.ts';
+import type { Session } from './session.ts';
+import type { ShardDriver } from './shard-driver.ts';
+
+export function dispatch(
+  node: CoordinatorNode,
+  session: Session,
+  message: Exclude<ToNode, Hello>,
+): void {
+  switch (message.type) {
+    case 'error':
+    case 'goaway':
+      node.given.logger.debug({ peer: session.hello?.name, ...message }, 'A peer says so.');
+      return;
+    case 'begin': {
+      const driver = anyDriver(node, undefined);
+      if (driver === null) notLeader(node, session, message.id, 0);
+      else deliver(session, driver, message, null);
+      return;
+    }
+    case 'transact': {
+      const { requestId } = message;
+      const shard =
+        requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards);
+      const driver =
+        shard === null ? anyDriver(node, message.epoch) : (node.drivers.get(shard) ?? null);
+      if (driver === null) notLeader(node, session, message.id, shard ?? 0);
+      else {
+        const hash = requestId === undefined ? null : requestHash(message.branches);
+        deliver(session, driver, message, hash);
+      }
+      return;
+    }
+    case 'enlist':
+      if (!session.is('client') && message.participant !== session.hello?.name) {
+        session.fail(message.id, 'FORBIDDEN', 'A participant enlists only itself.');
+        return;
+      }
+      toShard(node, session, message);
+      return;
+    case 'commit':
+    case 'rollback':
+    case 'status':
+    case 'query':
+    case 'resolve':
+    case 'vote':
+    case 'working':
+    case 'ack':
+      toShard(node, session, message);
+      return;
+    case 'report': {
+      const shards = new Set<number>();
+      for (const { txid } of message.inDoubt) shards.add(shardOf(txid));
+      for (const txid of message.kept) shards.add(shardOf(txid));
+      if (shards.size > 1) {
+        session.fail(message.id, 'INVALID_MESSAGE', 'A report is about one shard.');
+        return;
+      }
+      const shard = [...shards][0];
+      if (shard === undefined) {
+        session.send({ type: 'reported', id: message.id });
+        return;
+      }
+      const driver = node.drivers.get(shard);
+      if (driver === undefined) notLeader(node, session, message.id, shard);
+      else deliver(session, driver, message, null);
+      return;
+    }
+    case 'info':
+      info(node, session, message.id);
+      return;
+    case 'list': {
+      const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+      const listings = [...node.drivers.values()].map((driver) =>
+        driver.term.list({ ...message, limit }),
+      );
+      const all = listings.flatMap((listing) => listing.transactions);
+      if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+      session.send({
+        type: 'list',
+        id: message.id,
+        transactions: all.slice(0, limit),
+        truncated: all.length > limit || listings.some((listing) => listing.truncated),
+      });
+      return;
+    }
+    case 'recover':
+      void recover(node, session, message.id);
+      return;
+    case 'retire':
+      void node.retire({ participant: message.participant, instance: message.instance }).then(
+        () => session.send({ type: 'retired', id: message.id }),
+        (error) => session.fail(message.id, 'LOG_UNAVAILABLE', String(error)),
+      );
+      return;
+  }
+}
+
+/**
+ * The shard whose leadership the peer meant, where it named an epoch: two leaderships never have the same one. Else
+ * one by chance, so that all shards of this node share the load.
+ */
+function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver | null {
+  const drivers = [...node.drivers.values()];
+  const meant =
+    epoch === undefined ? undefined : drivers.find(({ leader }) => leader.epoch === epoch);
+  if (meant !== undefined) return meant;
+  const at = Math.floor(node.given.random.fraction() * drivers.length);
+  return drivers[at] ?? null;
+}
+
+function toShard(
+  node: CoordinatorNode,
+  session: Session,
+  message: Extract<TermRequest, { txid: Txid }>,
+): void {
+  const id = 'id' in message ? message.id : undefined;
+  const shard = shardOf(message.txid);
+  if (shard >= node.given.log.meta.shards) {
+    session.fail(
+      id,
+      'UNKNOWN_TRANSACTION',
+      'The txid names a shard that this cluster does not have.',
+    );
+    return;
+  }
+  const driver = node.drivers.get(shard);
+  if (driver !== undefined) {
+    deliver(session, driver, message, null);
+  } else if (message.type === 'query' || message.type === 'resolve' || message.type === 'status') {
+    void answerFromLog(node.given, session, message);
+  } else if (id !== undefined) {
+    notLeader(node, session, id, shard);
+  }
+}
+
+function deliver(
+  session: Session,
+  driver: ShardDriver,
+  message: TermRequest,
+  hash: string | null,
+): void {
+  driver.step({ type: 'message', from: session.sender, message, requestHash: hash });
+}
+
+function notLeader(node: CoordinatorNode, session: Session, id: number, shard: number): void {
+  session.send({
+    type: 'error',
+    id,
+    code: 'NOT_LEADER',
+    message: 'This node does not lead the shard at the moment.',
+    retryable: true,
+    retryAfterMs: 100,
+    leader: node.leaders()[shard] ?? null,
+  });
+}
+
+function info(node: CoordinatorNode, session: Session, id: number): void {
+  const { given } = node;
+  session.send({
+    type: 'info',
+    id,
+    node: given.node,
+    cluster: given.log.meta.cluster,
+    version: given.version,
+    uptimeMs: Math.round(given.clock.monotonicMs() - node.startedAtMs),
+    ready: node.ready,
+    connections: node.connections,
+    shards: node.leaders().map((leader, shard) => ({
+      shard,
+      leader,
+      ...(node.drivers.get(shard)?.term.info() ?? {}),
+    })),
+    participants: node.participants.info(),
+  });
+}
+
+async function recover(node: CoordinatorNode, session: Session, id: number): Promise<void> {
+  let pending = 0;
+  let resumed = 0;
+  try {
+    for (const driver of node.drivers.values()) {
+      const scan = await driver.scan();
+      pending += scan.pending;
+      resumed += scan.resumed;
+    }
+    session.send({ type: 'recovered', id, pending, resumed });
+  } catch (error) {
+    session.fail(id, 'LOG_UNAVAILABLE', String(error));
+  }
+}

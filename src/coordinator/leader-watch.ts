@@ -1,0 +1,135 @@
+/**
+ * Fast failover: a connection to every other node that leads, and what its breaking says.
+ *
+ *     watching --reset or closed--> probing --refused--> gone: told to the log
+ *        ^                            |
+ *        +------- answered -----------+--- probeMs without an answer: silence is the lease's to judge
+ *
+ * A connection that breaks says little: a proxy, a limit, a network. An address that then *refuses* says that nobody listens
+ * there any more: the process is gone, and waiting for its lease would only cost time. Just after a kill the listener
+ * may still be closing and accept once more, so the probing goes on for a while. An address that was
+ * never reached proves nothing by refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6).
+ */
+import type { LeaderInfo } from '../core/messages.ts';
+import { Link } from '../peer/link.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { CloseInfo, Dialer } from '../ports/transport.ts';
+
+export interface LeaderWatchOptions {
+  readonly node: string;
+  readonly instance: string;
+  readonly token: string | null;
+  readonly log: DecisionLog;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const probeMs = 500;
+const probePauseMs = 10;
+const probePauseMsMax = 100;
+const connectTimeoutMs = 1_000;
+const heartbeatMs = 1_000;
+
+interface Watched {
+  readonly url: string;
+  readonly link: Link;
+  /** When the connection broke; null while it stands or never stood. */
+  brokeAtMs: number | null;
+}
+
+export class LeaderWatch {
+  readonly #given: LeaderWatchOptions;
+  /** By node name. */
+  readonly #watched = new Map<string, Watched>();
+  #leaders: readonly LeaderInfo[] = [];
+  #closed = false;
+
+  constructor(given: LeaderWatchOptions) {
+    this.#given = given;
+  }
+
+  /** The leaders now. */
+  update(leaders: readonly (LeaderInfo | null)[]): void {
+    if (this.#closed) return;
+    this.#leaders = leaders.filter(
+      (leader): leader is LeaderInfo => leader !== null && leader.node !== this.#given.node,
+    );
+    const urls = new Map(this.#leaders.map(({ node, url }) => [node, url]));
+    for (const [node, watched] of this.#watched) {
+      if (urls.get(node) === watched.url) continue;
+      this.#watched.delete(node);
+      void watched.link.close();
+    }
+    for (const [node, url] of urls) {
+      if (!this.#watched.has(node)) this.#watch(node, url);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const links = [...this.#watched.values()].map(({ link }) => link.close());
+    this.#watched.clear();
+    await Promise.all(links);
+  }
+
+  #watch(node: string, url: string): void {
+    const { dialer, clock, random, token, instance } = this.#given;
+    const watched: Watched = {
+      url,
+      brokeAtMs: null,
+      link: new Link({
+        url,
+        dialer,
+        clock,
+        random,
+        connectTimeoutMs,
+        heartbeatMs,
+        retryDelayMs: probePauseMs,
+        retryDelayMsMax: probePauseMsMax,
+        hello: () => ({
+          name: this.#given.node,
+          instance,
+          roles: ['node'],
+          ...(token === null ? {} : { token }),
+        }),
+        events: {
+          welcome: () => {
+            watched.brokeAtMs = null;
+          },
+          lost: (info) => this.#broke(watched, info),
+          failed: (info) => this.#failed(node, watched, info),
+        },
+      }),
+    };
+    this.#watched.set(node, watched);
+    watched.link.start();
+  }
+
+  #broke(watched: Watched, info: CloseInfo): void {
+    // Silence alone - a host that vanished, a cut cable - refuses nothing: that is the lease's.
+    watched.brokeAtMs = info.kind === 'silent' ? null : this.#given.clock.monotonicMs();
+  }
+
+  #failed(node: string, watched: Watched, info: CloseInfo): void {
+    if (watched.brokeAtMs === null || this.#watched.get(node) !== watched) return;
+    if (this.#given.clock.monotonicMs() - watched.brokeAtMs > probeMs) {
+      watched.brokeAtMs = null;
+      return;
+    }
+    if (info.kind !== 'refused') return;
+    watched.brokeAtMs = null;
+    for (const leader of this.#leaders) {
+      if (leader.node !== node) continue;
+      this.#given.logger.warn(
+        { shard: leader.shard, leader: node, epoch: leader.epoch },
+        'The leader is gone: its connection broke and its address refuses new ones.',
+      );
+      this.#given.log.leaderGone(leader);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The shards that this node leads, and its campaigns for the others.
+ *
+ * One loop a shard: wait for the turn, campaign, lead until the leadership is lost or given up, again. A node that leads much
+ * already campaigns later than one that leads little, so that a freed shard goes to the idler; and one that leads two
+ * more than another gives one up. One whose shards are even keeps them: a leader that changes without
+ * need costs every client an abort.
+ *
+ * The interleaving that matters: a leadership is lost while its driver still scans the log. The driver answers for its
+ * own end (`lost`); the loop only takes it out of the map and campaigns anew, under a new epoch and a new term.
+ */
+import type { LeaderInfo } from '../core/messages.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import { overloaded } from './balance.ts';
+import type { ShardDriver } from './shard-driver.ts';
+
+export interface LeadingOptions {
+  readonly log: DecisionLog;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly drainMs: number;
+  /** Makes the driver of a new leadership; it is in the map, and gets what it needs to know, before it starts. */
+  readonly lead: (leadership: Leadership) => ShardDriver;
+  /** What this node leads has changed. */
+  readonly changed: () => void;
+}
+
+/** Between two campaigns that failed, and between two looks at how the shards are shared out. */
+const pauseMs = 200;
+const balanceMs = 2_000;
+/** How much later a node campaigns for each shard that it leads already. */
+const turnMs = 25;
+
+export class Leading {
+  readonly drivers: Map<number, ShardDriver> = new Map();
+  readonly #given: LeadingOptions;
+  readonly #stop = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  /** The shard that is just being given up: others are to have the first turn at it. */
+  #giving: number | null = null;
+
+  constructor(given: LeadingOptions) {
+    this.#given = given;
+  }
+
+  /** Begins to campaign for every shard. */
+  start(): void {
+    const { log } = this.#given;
+    for (let shard = 0; shard < log.meta.shards; shard += 1) this.#loops.push(this.#loop(shard));
+    if (log.meta.shards > 1) this.#loops.push(this.#balance());
+  }
+
+  /** Every shard is led by somebody, and what this node leads is recovered. */
+  ready(): boolean {
+    return this.leaders().every((leader) => leader !== null);
+  }
+
+  leaders(): (LeaderInfo | null)[] {
+    const known = this.#given.log.leaders();
+    const leaders: (LeaderInfo | null)[] = [];
+    for (let shard = 0; shard < this.#given.log.meta.shards; shard += 1) {
+      const driver = this.drivers.get(shard);
+      if (driver !== undefined) {
+        leaders.push(driver.started ? driver.leader : null);
+        continue;
+      }
+      const leader = known[shard] ?? null;
+      // A leadership of this node's that is over, while the log's board has not heard of it.
+      leaders.push(leader?.node === this.#given.node ? null : leader);
+    }
+    return leaders;
+  }
+
+  /** No new transactions; those in flight finish for up to `drainMs`; then every leadership is given up. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The node is stopping.'));
+    await Promise.all([...this.drivers.values()].map((driver) => this.#drain(driver)));
+    this.drivers.clear();
+    await Promise.allSettled(this.#loops);
+  }
+
+  async #loop(shard: number): Promise<void> {
+    const { log, logger } = this.#given;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.#pause(this.#turn(shard));
+        if (signal.aborted) return;
+        const leadership = await log.campaign(shard, { signal });
+        await this.#lead(leadership);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ shard, error: String(error) }, 'A campaign failed; again soon.');
+        await this.#pause(pauseMs);
+      }
+    }
+  }
+
+  /** Resolves when the leadership is over. */
+  async #lead(leadership: Leadership): Promise<void> {
+    const { changed, lead, logger } = this.#given;
+    const { shard } = leadership;
+    const over = new Promise<void>((resolve) => {
+      if (leadership.lost.aborted) resolve();
+      leadership.lost.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const driver = lead(leadership);
+    this.drivers.set(shard, driver);
+    try {
+      await driver.start();
+      changed();
+      await over;
+    } catch (error) {
+      logger.warn({ shard, error: String(error) }, 'A new leadership could not read the log.');
+      await driver.stop().catch(() => undefined);
+    } finally {
+      if (this.drivers.get(shard) === driver) this.drivers.delete(shard);
+      if (!this.#stop.signal.aborted) changed();
+    }
+  }
+
+  /** The more this node leads, the later it campaigns; a single one never waits. */
+  #turn(shard: number): number {
+    if (this.#given.log.nodes().length <= 1) return 0;
+    const given = this.#giving === shard ? balanceMs : 0;
+    return given + this.drivers.size * turnMs;
+  }
+
+  async #balance(): Promise<void> {
+    const { log, node, logger } = this.#given;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#pause(balanceMs);
+      if (signal.aborted) return;
+      const shard = overloaded({ node, nodes: log.nodes(), leaders: this.leaders() });
+      const driver = shard === null ? undefined : this.drivers.get(shard);
+      if (shard === null || driver === undefined) continue;
+      logger.info({ shard }, 'Giving a shard up to a node that leads fewer.');
+      this.#giving = shard;
+      await this.#drain(driver);
+      await this.#pause(balanceMs);
+      this.#giving = null;
+    }
+  }
+
+  async #drain(driver: ShardDriver): Promise<void> {
+    const { clock, drainMs } = this.#given;
+    driver.step({ type: 'drain' });
+    const untilMs = clock.monotonicMs() + drainMs;
+    while (driver.term.undecided() > 0 && clock.monotonicMs() < untilMs) await this.#wait(20);
+    await driver.stop();
+  }
+
+  /** Cut short by the stop. */
+  #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted || delayMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#given.clock.setTimer(delayMs, done);
+      function done(): void {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      }
+      function stop(): void {
+        timer.cancel();
+        done();
+      }
+      signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#given.clock.setTimer(delayMs, resolve));
+  }
+}

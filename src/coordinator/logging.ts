@@ -1,0 +1,31 @@
+/** A node's log: pino, as JSON lines for machines and pretty on a terminal. */
+import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const logFormats = ['pretty', 'json'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+/**
+ * Lines go to stderr, so that stdout stays for answers. Written synchronously: the last line before a kill is the one
+ * that is wanted.
+ */
+export function createLogger(options: {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  readonly node: string;
+}): PinoLogger {
+  const stream: DestinationStream =
+    options.format === 'json'
+      ? destination({ dest: 2, sync: true })
+      : pretty({
+          destination: 2,
+          sync: true,
+          colorize: process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined,
+          translateTime: 'SYS:HH:MM:ss.l',
+          ignore: 'pid,hostname,node',
+        });
+  return pino({ level: options.level, base: { node: options.node } }, stream);
+}

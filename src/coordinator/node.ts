@@ -1,0 +1,300 @@
+/**
+ * A coordinator node: sessions on one side, the terms it leads on the other.
+ */
+import type { ErrorCode } from '../core/catalogue.ts';
+import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
+import type { CoordinatorOptions } from '../core/options.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog, Leadership, RetiredInstance } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import type { Reached } from './crash-points.ts';
+import { dispatch } from './dispatch.ts';
+import { LeaderWatch } from './leader-watch.ts';
+import { Leading } from './leading.ts';
+import { ParticipantSessions } from './participants.ts';
+import { Session, type SessionHost } from './session.ts';
+import { ShardDriver } from './shard-driver.ts';
+
+export interface NodeOptions {
+  readonly node: string;
+  /** What peers are told to connect to; null: the address that is really bound. */
+  readonly advertise: string | null;
+  readonly version: string;
+  readonly log: DecisionLog;
+  readonly acceptor: Acceptor;
+  /** How this node reaches others, to notice at once when a leader's process dies; null where there are none. */
+  readonly dialer: Dialer | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether the logger takes level debug: notes of that level are not made otherwise. */
+  readonly debug: boolean;
+  readonly options: CoordinatorOptions;
+  /** Peers must bring this token in their hello; null: none is asked for. */
+  readonly token: string | null;
+  /** A fault after which the node must not go on: print it and end the process. */
+  readonly onFatal: (error: unknown) => void;
+  readonly reached?: Reached;
+}
+
+const readyPollMs = 10;
+
+export class CoordinatorNode implements SessionHost {
+  readonly given: NodeOptions;
+  readonly participants: ParticipantSessions = new ParticipantSessions();
+  readonly leading: Leading;
+  readonly startedAtMs: number;
+  readonly clock: Clock;
+  readonly handshakeTimeoutMs: number;
+  readonly pingAgeMsMax: number;
+  readonly #sessions = new Map<number, Session>();
+  readonly #retired = new Map<string, RetiredInstance>();
+  readonly #reached: Reached;
+  #listener: Listener | null = null;
+  #nextSession = 1;
+  readonly #leaderWatch: LeaderWatch | null;
+  #unwatch: (() => void)[] = [];
+  #stopping: Promise<void> | null = null;
+  #url = '';
+
+  constructor(given: NodeOptions) {
+    this.given = given;
+    this.clock = given.clock;
+    this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
+    this.pingAgeMsMax = given.options.pingAgeMsMax;
+    this.startedAtMs = given.clock.monotonicMs();
+    this.#reached = given.reached ?? (() => undefined);
+    this.leading = new Leading({
+      log: given.log,
+      node: given.node,
+      clock: given.clock,
+      logger: given.logger,
+      drainMs: given.options.drainMs,
+      lead: (leadership) => this.#lead(leadership),
+      changed: () => this.#announce(),
+    });
+    this.#leaderWatch =
+      given.dialer === null
+        ? null
+        : new LeaderWatch({ ...given, dialer: given.dialer, instance: given.random.token(20) });
+  }
+
+  get drivers(): ReadonlyMap<number, ShardDriver> {
+    return this.leading.drivers;
+  }
+
+  /** Every shard has a leader, and what this node leads is recovered. */
+  get ready(): boolean {
+    return this.#listener !== null && this.#stopping === null && this.leading.ready();
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** Listens, and campaigns from then on. Resolves when peers can connect; `whenReady` when it leads or knows who does. */
+  async start(): Promise<Listener> {
+    const { acceptor, log } = this.given;
+    for (const instance of await log.retired()) this.#retired.set(retiredKey(instance), instance);
+    this.#listener = await acceptor.listen((connection) => this.#accept(connection));
+    this.#url = this.given.advertise ?? `ws://${this.#listener.address}`;
+    this.#unwatch = [
+      log.watchLeaders(() => this.#announce()),
+      log.watchNodes(() => this.#announce()),
+    ];
+    this.leading.start();
+    return this.#listener;
+  }
+
+  async whenReady(): Promise<void> {
+    while (!this.ready && this.#stopping === null) await this.#pause(readyPollMs);
+  }
+
+  #lead(leadership: Leadership): ShardDriver {
+    const { log } = this.given;
+    this.#reached('leadership-taken');
+    const { shard, epoch } = leadership;
+    const driver = new ShardDriver({
+      log,
+      leadership,
+      leader: { shard, epoch, node: this.given.node, url: this.#url },
+      clock: this.given.clock,
+      random: this.given.random,
+      options: this.given.options,
+      logger: this.given.logger,
+      debug: this.given.debug,
+      reached: this.#reached,
+      send: (connection, message) => this.#sessions.get(connection)?.send(message),
+      onBroken: (error) => this.given.onFatal(error),
+    });
+    // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
+    for (const instance of this.#retired.values()) driver.step({ type: 'retired', ...instance });
+    for (const session of this.participants.all()) this.#join(driver, session);
+    return driver;
+  }
+
+  leaders(): (LeaderInfo | null)[] {
+    return this.leading.leaders();
+  }
+
+  nodes(): NodeInfo[] {
+    const others = this.given.log.nodes().filter(({ node }) => node !== this.given.node);
+    return [{ node: this.given.node, url: this.#url }, ...others];
+  }
+
+  #announce(): void {
+    if (this.#stopping !== null) return;
+    const leaders = this.leaders();
+    this.#leaderWatch?.update(leaders);
+    const message: FromNode = { type: 'topology', leaders, nodes: this.nodes() };
+    for (const session of this.#sessions.values()) {
+      if (session.hello !== null) session.send(message);
+    }
+  }
+
+  #accept(connection: Connection<FromNode>): Session {
+    const session = new Session({ id: this.#nextSession++, connection, host: this });
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  admit(hello: Hello): { code: ErrorCode; message: string } | null {
+    const { token } = this.given;
+    if (token !== null && hello.token !== token) {
+      return { code: 'UNAUTHENTICATED', message: 'The token in hello is missing or wrong.' };
+    }
+    const instance = { participant: hello.name, instance: hello.instance };
+    if (hello.roles.includes('participant') && this.#retired.has(retiredKey(instance))) {
+      return {
+        code: 'FORBIDDEN',
+        message: `Instance ${hello.instance} of ${hello.name} was retired by an operator. Start it with a new, empty data directory.`,
+      };
+    }
+    return null;
+  }
+
+  opened(session: Session): void {
+    session.send(this.#welcome());
+    if (!session.is('participant')) return;
+    const superseded = this.participants.add(session);
+    for (const driver of this.drivers.values()) this.#join(driver, session);
+    for (const earlier of superseded) {
+      earlier.send({
+        type: 'goaway',
+        reason: 'Another connection of this instance took its place.',
+      });
+      earlier.connection.close(1000, 'superseded');
+      // The close may take its time where the peer is half-open: it counts as gone from now on.
+      earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
+    }
+    this.given.logger.info(
+      { participant: session.hello?.name, instance: session.hello?.instance },
+      'Participant connected.',
+    );
+  }
+
+  #join(driver: ShardDriver, session: Session): void {
+    const hello = session.hello;
+    if (hello === null) return;
+    driver.step({
+      type: 'participant-connected',
+      connection: session.id,
+      participant: hello.name,
+      instance: hello.instance,
+      sharedResource: hello.sharedResource ?? null,
+    });
+  }
+
+  #welcome(): Welcome {
+    const { log, options, node } = this.given;
+    return {
+      type: 'welcome',
+      node,
+      cluster: log.meta.cluster,
+      shards: log.meta.shards,
+      leaders: this.leaders(),
+      nodes: this.nodes(),
+      limits: {
+        frameBytesMax: options.frameBytesMax,
+        depthMax: options.depthMax,
+        branchesMax: options.branchesMax,
+        recordBytesMax: options.recordBytesMax,
+        timeoutMsMax: options.transactionTimeoutMsMax,
+      },
+      requestWindowMs: log.meta.requestWindowMs,
+      heartbeatMs: options.heartbeatMs,
+    };
+  }
+
+  received(session: Session, message: Exclude<ToNode, Hello>): void {
+    if (message.type === 'vote') this.#reached('before-vote-counted');
+    else if (message.type === 'ack') this.#reached('before-ack-counted');
+    dispatch(this, session, message);
+  }
+
+  invalid(session: Session, problem: { code: ErrorCode; message: string }): void {
+    this.given.logger.debug(
+      { remote: session.connection.remoteAddress, name: session.hello?.name, ...problem },
+      'A message was refused.',
+    );
+  }
+
+  ended(session: Session, info: CloseInfo): void {
+    this.#sessions.delete(session.id);
+    if (!session.is('participant') || !this.participants.remove(session)) return;
+    for (const driver of this.drivers.values()) {
+      driver.step({ type: 'participant-lost', connection: session.id });
+    }
+    this.given.logger.info(
+      { participant: session.hello?.name, instance: session.hello?.instance, why: info.kind },
+      'Participant disconnected.',
+    );
+  }
+
+  /** Refused for ever from now on; its branches count as acknowledged. */
+  async retire(instance: RetiredInstance): Promise<void> {
+    await this.given.log.retire(instance);
+    this.#retired.set(retiredKey(instance), instance);
+    for (const session of [...this.participants.of(instance.participant, instance.instance)]) {
+      session.refuse('FORBIDDEN', 'This instance was retired by an operator.');
+    }
+    for (const driver of this.drivers.values()) driver.step({ type: 'retired', ...instance });
+    this.given.logger.warn({ ...instance }, 'An operator retired an instance.');
+  }
+
+  /**
+   * A planned stop: no new transactions, those in flight finish for up to `drainMs`, the leadership is given up, peers
+   * are told. Called again: the same stop.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #drain(): Promise<void> {
+    const { logger, log } = this.given;
+    for (const unwatch of this.#unwatch) unwatch();
+    await this.#leaderWatch?.close();
+    await this.leading.stop();
+    for (const session of this.#sessions.values()) {
+      session.send({ type: 'goaway', reason: 'The node is stopping.' });
+    }
+    await this.#listener?.close();
+    await log.close();
+    logger.info({}, 'Stopped.');
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimer(delayMs, resolve));
+  }
+}
+
+function retiredKey(instance: RetiredInstance): string {
+  return `${instance.participant}\u0000${instance.instance}`;
+}

@@ -1,0 +1,58 @@
+/** The participants connected to this node: which sessions they are, and which of them are superseded. */
+import type { ParticipantInfo } from '../core/messages.ts';
+import type { Session } from './session.ts';
+
+export class ParticipantSessions {
+  readonly #sessions = new Map<number, Session>();
+  /** By name and instance: sessions in order of connecting. */
+  readonly #instances = new Map<string, Session[]>();
+
+  /**
+   * Adds a session, and returns those it takes the place of. One instance is one process with one durable
+   * store: a second connection of it means that the first is dead, though no one has noticed.
+   * Where a shared resource is declared, several processes may share the instance with the store.
+   */
+  add(session: Session): Session[] {
+    const key = instanceKey(session);
+    this.#sessions.set(session.id, session);
+    const earlier = this.#instances.get(key) ?? [];
+    this.#instances.set(key, [...earlier, session]);
+    return session.hello?.sharedResource === undefined ? earlier : [];
+  }
+
+  remove(session: Session): boolean {
+    if (!this.#sessions.delete(session.id)) return false;
+    const key = instanceKey(session);
+    const rest = (this.#instances.get(key) ?? []).filter((other) => other !== session);
+    if (rest.length === 0) this.#instances.delete(key);
+    else this.#instances.set(key, rest);
+    return true;
+  }
+
+  all(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  of(participant: string, instance: string): readonly Session[] {
+    return this.#instances.get(`${participant}\u0000${instance}`) ?? [];
+  }
+
+  info(): ParticipantInfo[] {
+    const list: ParticipantInfo[] = [];
+    for (const sessions of this.#instances.values()) {
+      const hello = sessions.at(-1)?.hello;
+      if (hello === null || hello === undefined) continue;
+      list.push({
+        participant: hello.name,
+        instance: hello.instance,
+        connections: sessions.length,
+        ...(hello.sharedResource === undefined ? {} : { sharedResource: hello.sharedResource }),
+      });
+    }
+    return list.sort((a, b) => (a.participant < b.participant ? -1 : 1));
+  }
+}
+
+function instanceKey(session: Session): string {
+  return `${session.hello?.name ?? ''}\u0000${session.hello?.instance ?? ''}`;
+}

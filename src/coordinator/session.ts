@@ -1,0 +1,194 @@
+/**
+ * One connection to a node: who is at the other end, what it may do, and where its messages go.
+ * A fault of one session never touches another.
+ */
+import type { ErrorCode } from '../core/catalogue.ts';
+import { errorCatalogue } from '../core/catalogue.ts';
+import {
+  type FromNode,
+  type Hello,
+  type PeerRole,
+  protocolVersion,
+  type ToNode,
+} from '../core/messages.ts';
+import type { Sender } from '../core/term/events.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
+import { textBytesMax } from '../wire/limits.ts';
+import { fitText } from '../wire/utf8.ts';
+
+/** Which role a message needs; any of several. `hello`, `error` and `goaway` need none. */
+export const rolesFor: Readonly<
+  Record<Exclude<ToNode['type'], 'hello' | 'error' | 'goaway'>, readonly PeerRole[]>
+> = {
+  begin: ['client'],
+  enlist: ['client', 'participant'],
+  commit: ['client'],
+  rollback: ['client', 'operator'],
+  transact: ['client'],
+  status: ['client', 'participant', 'operator', 'node'],
+  query: ['participant', 'node', 'operator'],
+  resolve: ['participant', 'node', 'operator'],
+  report: ['participant'],
+  vote: ['participant'],
+  working: ['participant'],
+  ack: ['participant'],
+  info: ['operator', 'node'],
+  list: ['operator'],
+  recover: ['operator'],
+  retire: ['operator'],
+};
+
+function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
+  const types = Object.keys(rolesFor) as (keyof typeof rolesFor)[];
+  return new Set(types.filter((type) => rolesFor[type].some((role) => roles.includes(role))));
+}
+
+/** A peer that sends this many broken messages is not going to send better ones. */
+const invalidMax = 100;
+
+export interface SessionHost {
+  readonly clock: Clock;
+  readonly handshakeTimeoutMs: number;
+  readonly pingAgeMsMax: number;
+  /** Decides whether the peer is let in; null where it is. */
+  admit(hello: Hello): { code: ErrorCode; message: string } | null;
+  /** Hello was accepted; answer it. */
+  opened(session: Session): void;
+  received(session: Session, message: Exclude<ToNode, Hello>): void;
+  ended(session: Session, info: CloseInfo): void;
+  invalid(session: Session, problem: { code: ErrorCode; message: string }): void;
+}
+
+export class Session implements ConnectionHandler<ToNode> {
+  readonly id: number;
+  readonly connection: Connection<FromNode>;
+  readonly #host: SessionHost;
+  #hello: Hello | null = null;
+  /** By its roles; empty before its hello. */
+  #mayAsk: ReadonlySet<ToNode['type']> = new Set();
+  #sender: Sender;
+  #helloTimer: Timer | null;
+  #ended = false;
+  #invalid = 0;
+
+  constructor(given: { id: number; connection: Connection<FromNode>; host: SessionHost }) {
+    this.id = given.id;
+    this.connection = given.connection;
+    this.#host = given.host;
+    this.#sender = { connection: given.id, participant: null };
+    this.#helloTimer = given.host.clock.setTimer(given.host.handshakeTimeoutMs, () => {
+      this.#helloTimer = null;
+      this.refuse('UNAUTHENTICATED', `No hello came within ${given.host.handshakeTimeoutMs} ms.`);
+    });
+  }
+
+  get hello(): Hello | null {
+    return this.#hello;
+  }
+
+  /** As the terms know it. */
+  get sender(): Sender {
+    return this.#sender;
+  }
+
+  is(role: PeerRole): boolean {
+    return this.#hello?.roles.includes(role) === true;
+  }
+
+  send(message: FromNode): void {
+    this.connection.send(message);
+  }
+
+  fail(id: number | undefined, code: ErrorCode, message?: string): void {
+    const entry = errorCatalogue[code];
+    this.send({
+      type: 'error',
+      ...(id === undefined ? {} : { id }),
+      code,
+      message: fitText(message ?? entry.text, textBytesMax),
+      retryable: entry.retryable,
+    });
+  }
+
+  /** Tells why, and closes. */
+  refuse(code: ErrorCode, message: string): void {
+    this.fail(undefined, code, message);
+    this.connection.close(1008, code);
+  }
+
+  message(message: ToNode): void {
+    if (this.#ended) return;
+    const host = this.#host;
+    // Whatever this connection carries may have lain in a buffer since then: `requestAgeMs` would mean nothing.
+    const age = host.clock.monotonicMs() - this.connection.lastAnsweredPingSentAtMs();
+    if (age > host.pingAgeMsMax) {
+      this.connection.terminate();
+      return;
+    }
+    if (message.type === 'hello') {
+      this.#greet(message);
+      return;
+    }
+    if (this.#hello === null) {
+      this.refuse('UNAUTHENTICATED', 'Say hello first.');
+      return;
+    }
+    if (message.type === 'error' || message.type === 'goaway') {
+      host.received(this, message);
+      return;
+    }
+    if (!this.#mayAsk.has(message.type)) {
+      const roles = rolesFor[message.type];
+      this.fail(
+        'id' in message ? message.id : undefined,
+        'FORBIDDEN',
+        `${message.type} needs the role ${roles.join(' or ')}; this connection said ${this.#hello.roles.join(', ')} in its hello.`,
+      );
+      return;
+    }
+    host.received(this, message);
+  }
+
+  invalid(problem: { code: ErrorCode; message: string; id?: number }): void {
+    this.#host.invalid(this, problem);
+    this.#invalid += 1;
+    if (this.#invalid > invalidMax) this.refuse(problem.code, problem.message);
+    else this.fail(problem.id, problem.code, problem.message);
+  }
+
+  closed(info: CloseInfo): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#helloTimer?.cancel();
+    this.#host.ended(this, info);
+  }
+
+  #greet(hello: Hello): void {
+    if (this.#hello !== null) {
+      this.fail(undefined, 'INVALID_MESSAGE', 'hello was said already.');
+      return;
+    }
+    if (hello.protocol !== protocolVersion) {
+      this.refuse(
+        'UNSUPPORTED_VERSION',
+        `This node speaks protocol ${protocolVersion}, not ${hello.protocol}.`,
+      );
+      return;
+    }
+    const refusal = this.#host.admit(hello);
+    if (refusal !== null) {
+      this.refuse(refusal.code, refusal.message);
+      return;
+    }
+    this.#helloTimer?.cancel();
+    this.#helloTimer = null;
+    this.#hello = hello;
+    this.#mayAsk = allowedTo(hello.roles);
+    if (this.is('participant')) {
+      const { name, instance } = hello;
+      this.#sender = { connection: this.id, participant: { name, instance } };
+    }
+    this.#host.opened(this);
+  }
+}

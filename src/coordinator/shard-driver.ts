@@ -1,0 +1,329 @@
+/**
+ * Drives one term: events into the core, its effects out into the world.
+ *
+ * Effects are carried out in the order of the outbox. Decisions of one turn of the event loop go to the log
+ * together; the log batches further while a write is in flight. Moves to finished/ are gathered, for nobody waits for them.
+ */
+
+import type { FromNode, LeaderInfo } from '../core/messages.ts';
+import type { CoordinatorOptions } from '../core/options.ts';
+import type { DecisionWrite } from '../core/records.ts';
+import type { Effect, TermEvent } from '../core/term/events.ts';
+import { Term } from '../core/term/term.ts';
+import type { Txid } from '../core/txid.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import { Collector } from './collector.ts';
+import type { Reached } from './crash-points.ts';
+import { writeNote } from './notes.ts';
+
+export interface ShardDriverOptions {
+  readonly log: DecisionLog;
+  readonly leadership: Leadership;
+  readonly leader: LeaderInfo;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly options: CoordinatorOptions;
+  readonly logger: Logger;
+  readonly debug: boolean;
+  readonly reached: Reached;
+  readonly send: (connection: number, message: FromNode) => void;
+  /** The core found one of its invariants broken: the node must not go on deciding. */
+  readonly onBroken: (error: unknown) => void;
+}
+
+const finishGatherMs = 5;
+const finishBatchMax = 512;
+const scanPage = 500;
+const ticksBetweenSweeps = 6;
+
+export class ShardDriver {
+  readonly #given: ShardDriverOptions;
+  readonly #term: Term;
+  readonly #collector: Collector;
+  #decisions: DecisionWrite[] = [];
+  #finishes: Txid[] = [];
+  #finishing = false;
+  #finishTimer: Timer | null = null;
+  #wake: { readonly atMs: number; readonly timer: Timer } | null = null;
+  #scanning: Promise<{ pending: number; resumed: number }> | null = null;
+  #stopped = false;
+  #started = false;
+  #ticks = 0;
+
+  constructor(given: ShardDriverOptions) {
+    this.#given = given;
+    const { clock, random, leadership } = given;
+    this.#term = new Term({
+      shard: leadership.shard,
+      epoch: leadership.epoch,
+      leader: given.leader,
+      witness: leadership.witness(),
+      requestWindowMs: given.log.meta.requestWindowMs,
+      options: given.options,
+      fraction: () => random.fraction(),
+      token: (length) => random.token(length),
+      wallMs: () => clock.wallMs(),
+      debug: given.debug,
+      nowMs: clock.monotonicMs(),
+    });
+    this.#collector = new Collector({
+      leadership,
+      clock,
+      options: given.options,
+      requestWindowMs: given.log.meta.requestWindowMs,
+      term: this.#term,
+      reached: given.reached,
+      ticked: (requestCount) => {
+        this.step({ type: 'tick', requestCount, witness: leadership.witness() });
+        this.#sweepNowAndThen();
+      },
+      failed: (error) => this.#lose(error),
+    });
+    leadership.lost.addEventListener('abort', () => this.#lose(leadership.lost.reason), {
+      once: true,
+    });
+  }
+
+  get leader(): LeaderInfo {
+    return this.#given.leader;
+  }
+
+  /** What the log held is taken up. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get term(): Term {
+    return this.#term;
+  }
+
+  /** Takes up what the log holds, then begins to tick. */
+  async start(): Promise<void> {
+    const { pending } = await this.scan();
+    this.#started = true;
+    this.#given.logger.info(
+      { shard: this.leader.shard, epoch: this.leader.epoch, pending },
+      pending === 0 ? 'Leading: nothing to recover.' : 'Leading: recovered decisions are resumed.',
+    );
+    if (!this.#stopped) this.#collector.start();
+  }
+
+  /** Reads decisions/ page by page and takes up what is not in memory. One at a time: a second call joins the first. */
+  scan(): Promise<{ pending: number; resumed: number }> {
+    this.#scanning ??= this.#scan().finally(() => {
+      this.#scanning = null;
+    });
+    return this.#scanning;
+  }
+
+  async #scan(): Promise<{ pending: number; resumed: number }> {
+    const { leadership, reached } = this.#given;
+    this.step({ type: 'scan-started' });
+    let pending = 0;
+    let resumed = 0;
+    let after: Txid | null = null;
+    try {
+      for (;;) {
+        const records = await leadership.pending({ after, limit: scanPage });
+        reached('recovery-read');
+        pending += records.length;
+        this.step({ type: 'scanned', records });
+        after = records.at(-1)?.txid ?? null;
+        if (records.length < scanPage || after === null) break;
+      }
+      resumed = this.#term.resumedByScan;
+    } finally {
+      // Or what ends from now on would be kept for a scan that is not there any more.
+      this.step({ type: 'scan-ended' });
+    }
+    reached('recovery-resumed');
+    return { pending, resumed };
+  }
+
+  /**
+   * Aborts that somebody forced while this leader had given the transaction up already, or never heard of it, meet no
+   * decision of its own: without this they would stay in decisions/ as long as it leads.
+   */
+  #sweepNowAndThen(): void {
+    this.#ticks += 1;
+    if (this.#stopped || this.#ticks % ticksBetweenSweeps !== 0) return;
+    this.scan().catch((error: unknown) => {
+      this.#given.logger.warn({ error: String(error) }, 'A look through decisions/ failed.');
+    });
+  }
+
+  step(event: TermEvent): void {
+    if (this.#stopped && event.type !== 'read' && event.type !== 'read-failed') return;
+    // A process that was stopped for long finds its sockets full when it wakes, and comes to its timers, the lease's
+    // among them, only after these: it would go on to command participants in its successor's time.
+    if (!this.#stopped && event.type !== 'lost' && !this.#given.leadership.isCertain()) {
+      this.#lose(new Error('Its lease was not confirmed in time.'));
+      return;
+    }
+    try {
+      this.#term.step(event, this.#given.clock.monotonicMs());
+      for (const effect of this.#term.drain()) this.#carryOut(effect);
+    } catch (error) {
+      this.#given.onBroken(error);
+      return;
+    }
+    this.#setWake();
+  }
+
+  /** Gives the leadership up; what clients wait for is answered as far as it can be known. */
+  async stop(): Promise<void> {
+    this.#lose(null);
+    await this.#given.leadership.resign();
+  }
+
+  #lose(error: unknown): void {
+    if (this.#stopped) return;
+    if (error !== null) {
+      this.#given.logger.warn(
+        { shard: this.leader.shard, epoch: this.leader.epoch, error: String(error) },
+        'The leadership is over.',
+      );
+    }
+    this.#collector.stop();
+    this.step({ type: 'lost' });
+    this.#stopped = true;
+    this.#wake?.timer.cancel();
+    this.#finishTimer?.cancel();
+    // What is stopped here must not go on holding the shard; where the log has ended it, this does nothing.
+    if (error !== null) void this.#given.leadership.resign().catch(() => undefined);
+  }
+
+  #carryOut(effect: Effect): void {
+    const { reached } = this.#given;
+    switch (effect.type) {
+      case 'send':
+        this.#send(effect.connection, effect.message);
+        break;
+      case 'decide':
+        reached('before-decision');
+        this.#decisions.push(effect.write);
+        if (this.#decisions.length === 1) queueMicrotask(() => void this.#decide());
+        break;
+      case 'finish':
+        reached('before-finish');
+        this.#finishes.push(effect.txid);
+        this.#gatherFinishes();
+        break;
+      case 'read':
+        void this.#read(effect.token, effect.txids);
+        break;
+      case 'read-request':
+        void this.#readRequest(effect.token, effect.requestId);
+        break;
+      case 'note':
+        writeNote(this.#given.logger, this.leader, effect.note);
+        break;
+    }
+  }
+
+  #send(connection: number, message: FromNode): void {
+    const { reached, send } = this.#given;
+    if (message.type === 'prepare') reached('before-prepare');
+    send(connection, message);
+    if (message.type === 'prepare') reached('after-prepare');
+    else if (message.type === 'commit') reached('after-commit');
+    else if (message.type === 'rollback') reached('after-rollback');
+    else if (message.type === 'forget') reached('after-forget');
+    else if (message.type === 'outcome') reached('after-outcome');
+  }
+
+  async #decide(): Promise<void> {
+    const writes = this.#decisions;
+    this.#decisions = [];
+    const { leadership, reached } = this.#given;
+    try {
+      const answered = leadership.decide(writes);
+      reached('decision-in-flight');
+      const results = await answered;
+      reached('decision-durable');
+      const witness = leadership.witness();
+      for (const [index, write] of writes.entries()) {
+        const result = results[index];
+        if (result === undefined) throw new Error('The log answered fewer decisions than it got.');
+        this.step({ type: 'decided', txid: write.record.txid, result, witness });
+      }
+    } catch (error) {
+      // Unknown: it may have landed. `lost` reads the fate of each before anybody is answered.
+      this.#lose(error);
+    }
+  }
+
+  #gatherFinishes(): void {
+    if (this.#finishing || this.#finishTimer !== null) return;
+    this.#finishTimer = this.#given.clock.setTimer(finishGatherMs, () => {
+      this.#finishTimer = null;
+      void this.#finish();
+    });
+  }
+
+  async #finish(): Promise<void> {
+    const { leadership, reached } = this.#given;
+    this.#finishing = true;
+    try {
+      while (this.#finishes.length > 0 && !this.#stopped) {
+        const txids = this.#finishes.splice(0, finishBatchMax);
+        await leadership.finish(txids);
+        reached('finish-durable');
+        this.step({ type: 'finished', txids });
+      }
+    } catch (error) {
+      this.#lose(error);
+    } finally {
+      this.#finishing = false;
+    }
+  }
+
+  async #read(token: number, txids: readonly Txid[]): Promise<void> {
+    try {
+      const readings = await Promise.all(txids.map((txid) => this.#given.log.read(txid)));
+      // Somebody else leads by now, and this leadership has not heard of it: it must stop, not only answer so.
+      const newer = readings.find(
+        ({ leader }) => leader !== null && leader.epoch > this.leader.epoch,
+      );
+      if (newer !== undefined) {
+        this.#lose(new Error(`${newer.leader?.node} leads under a newer epoch.`));
+      }
+      this.step({
+        type: 'read',
+        token,
+        readings: readings.map((reading) => ({ ...reading })),
+      });
+    } catch (error) {
+      this.#given.logger.warn({ error: String(error) }, 'The decision log could not be read.');
+      this.step({ type: 'read-failed', token });
+    }
+  }
+
+  async #readRequest(token: number, requestId: string): Promise<void> {
+    const { leadership } = this.#given;
+    try {
+      const entry = await leadership.readRequest(requestId);
+      this.step({ type: 'request-read', token, entry, certain: leadership.isCertain() });
+    } catch {
+      this.step({ type: 'request-read-failed', token });
+    }
+  }
+
+  #setWake(): void {
+    if (this.#stopped) return;
+    const atMs = this.#term.wakeAtMs();
+    if (atMs === null) return;
+    // One that fires early finds nothing due and sets the next: cheaper than moving the timer each time.
+    if (this.#wake !== null && this.#wake.atMs <= atMs) return;
+    this.#wake?.timer.cancel();
+    const delayMs = Math.max(0, atMs - this.#given.clock.monotonicMs());
+    const timer = this.#given.clock.setTimer(delayMs, () => {
+      this.#wake = null;
+      this.step({ type: 'wake' });
+    });
+    this.#wake = { atMs, timer };
+  }
+}

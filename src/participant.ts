@@ -1,0 +1,34 @@
+/** `verdict/participant`: for a service that takes part in transactions. */
+
+export type { BranchAlarm } from './core/branch.ts';
+export type { VoteReason } from './core/messages.ts';
+export type { ParticipantOptions } from './core/options.ts';
+export { isTxid, type Txid } from './core/txid.ts';
+export {
+  type ParticipantCrashPoint,
+  type ParticipantReached,
+  participantCrashPoints,
+} from './participant/crash-points.ts';
+export type { EnlistOptions } from './participant/enlist.ts';
+export type {
+  EtcdDecisionLog,
+  ParticipantAlarm,
+  ParticipantSettings,
+  ServeOptions,
+} from './participant/options.ts';
+export { type ParticipantHandle, serveParticipant } from './participant/serve.ts';
+export { type AbortOptions, type VoteBuilder, vote } from './participant/vote.ts';
+export {
+  isVerdictError,
+  VerdictError,
+  type VerdictErrorCode,
+} from './peer/errors.ts';
+export { type Journal, JournalError } from './ports/journal.ts';
+export type { Logger } from './ports/logger.ts';
+export type {
+  BranchCall,
+  BranchRef,
+  PrepareCall,
+  PrepareResult,
+  Resource,
+} from './ports/resource.ts';

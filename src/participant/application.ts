@@ -1,0 +1,239 @@
+/** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
+import type { BranchIdentity, PrepareData, Prepared } from '../core/branch.ts';
+import type { ParticipantOptions } from '../core/options.ts';
+import type { TimerHandle } from '../core/timer-wheel.ts';
+import { Delays } from '../peer/delays.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { BranchCall, PrepareCall, PrepareResult, Resource } from '../ports/resource.ts';
+import type { ParticipantReached } from './crash-points.ts';
+import { Gate } from './gate.ts';
+import { checkedResult, type ResultLimits } from './results.ts';
+import { textOf } from './text.ts';
+
+export interface ApplicationOptions {
+  readonly resource: Resource;
+  readonly options: ParticipantOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly reached: ParticipantReached;
+  readonly limits: () => ResultLimits;
+}
+
+/** What a call of prepare tells until it ends. */
+export interface PrepareEvents {
+  /** Now and then, until the result is there. */
+  working(): void;
+  /** Once, when the coordinator no longer waits. */
+  timeout(): void;
+  /** Once, and never from within the call that began it. */
+  prepared(prepared: Prepared): void;
+}
+
+export class Application {
+  readonly #with: ApplicationOptions;
+  readonly #prepares: Gate;
+  /**
+   * Of their own: prepares that wait for locks may fill the other gate, and the commits that would
+   * release these locks must not wait behind them.
+   */
+  readonly #ends: Gate;
+  readonly #delays: Delays<PrepareRun>;
+  #preparing = 0;
+
+  constructor(options: ApplicationOptions) {
+    this.#with = options;
+    this.#prepares = new Gate(options.options.concurrencyMax);
+    this.#ends = new Gate(options.options.concurrencyMax);
+    this.#delays = new Delays(options.clock, (run) => this.#due(run));
+  }
+
+  /** No place is left for one more prepare, not even to wait. */
+  get full(): boolean {
+    const { concurrencyMax, queueMax } = this.#with.options;
+    return this.#preparing >= concurrencyMax + queueMax;
+  }
+
+  prepare(branch: BranchIdentity, data: PrepareData, events: PrepareEvents): PrepareRun {
+    const { clock } = this.#with;
+    const run = new PrepareRun({ branch, data, events, nowMs: clock.monotonicMs() });
+    this.#preparing += 1;
+    this.#setTimer(run, run.startedAtMs);
+    this.#prepares.enter(() => this.#call(run));
+    return run;
+  }
+
+  #call(run: PrepareRun): void {
+    this.#callResource(run).then(
+      (returned) => this.#prepared(run, this.#checked(returned)),
+      (error: unknown) => {
+        const { branch, interrupted } = run;
+        if (interrupted === null)
+          this.#with.logger.warn({ ...branch, error }, 'prepare of the application threw');
+        this.#prepared(run, { vote: 'threw', message: textOf(error) });
+      },
+    );
+  }
+
+  #callResource(run: PrepareRun): Promise<PrepareResult<unknown>> {
+    const { txid, branch } = run.branch;
+    const { timeoutMs, payload, traceparent } = run.data;
+    this.#with.reached('before-prepare');
+    // Interrupted while it waited for its turn. One that enlisted itself may hold something all the same.
+    if (run.interrupted !== null) return Promise.reject(run.interrupted);
+    const call: PrepareCall<unknown> = {
+      txid,
+      branch,
+      payload,
+      timeoutMs,
+      // Made when it is asked for: few applications do, and it is the dearest thing here.
+      get signal() {
+        return run.signal;
+      },
+      working: () => run.events.working(),
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
+    try {
+      return Promise.resolve(this.#with.resource.prepare(call));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #prepared(run: PrepareRun, prepared: Prepared): void {
+    this.#preparing -= 1;
+    if (run.timer !== null) this.#delays.stop(run.timer);
+    this.#prepares.leave();
+    run.events.prepared(prepared);
+  }
+
+  /** One timer for the time-out and for the next `working`, whichever comes first. */
+  #setTimer(run: PrepareRun, nowMs: number): void {
+    const { workingMs } = this.#with.options;
+    const { timeoutMs } = run.data;
+    const leftMs =
+      timeoutMs > 0 && !run.timedOut
+        ? run.startedAtMs + timeoutMs - nowMs
+        : Number.POSITIVE_INFINITY;
+    const delayMs = Math.min(leftMs, workingMs > 0 ? workingMs : Number.POSITIVE_INFINITY);
+    run.timer = Number.isFinite(delayMs) ? this.#delays.start(Math.max(0, delayMs), run) : null;
+  }
+
+  #due(run: PrepareRun): void {
+    const nowMs = this.#with.clock.monotonicMs();
+    const { timeoutMs } = run.data;
+    const over = timeoutMs > 0 && !run.timedOut && nowMs >= run.startedAtMs + timeoutMs;
+    if (over) run.timedOut = true;
+    this.#setTimer(run, nowMs);
+    if (over) run.events.timeout();
+    else run.events.working();
+  }
+
+  #checked(returned: PrepareResult<unknown>): Prepared {
+    try {
+      this.#with.reached('after-application-prepare');
+      return checkedResult(returned, this.#with.limits());
+    } catch (error) {
+      return { vote: 'threw', message: textOf(error) };
+    }
+  }
+
+  /** No time-out and no `working` any more. */
+  close(): void {
+    this.#delays.close();
+  }
+
+  /** Tells null when it is done, else why it failed; never from within this call. */
+  commit(branch: BranchIdentity, payload: unknown, ended: (failure: string | null) => void): void {
+    this.#end('commit', { ...branch, payload }, ended);
+  }
+
+  rollback(
+    branch: BranchIdentity,
+    payload: unknown,
+    ended: (failure: string | null) => void,
+  ): void {
+    this.#end('rollback', { ...branch, payload }, ended);
+  }
+
+  #end(
+    call: 'commit' | 'rollback',
+    branch: BranchCall<unknown>,
+    ended: (failure: string | null) => void,
+  ): void {
+    const { resource, reached, logger } = this.#with;
+    this.#ends.enter(() => {
+      if (call === 'commit') reached('before-commit-applied');
+      let returned: Promise<void>;
+      try {
+        returned = Promise.resolve(resource[call](branch));
+      } catch (error) {
+        returned = Promise.reject(error);
+      }
+      returned.then(
+        () => {
+          this.#ends.leave();
+          ended(null);
+        },
+        (error: unknown) => {
+          this.#ends.leave();
+          const { txid, branch: name } = branch;
+          logger.warn(
+            { txid, branch: name, error },
+            `${call} of the application threw; it is called again`,
+          );
+          ended(textOf(error));
+        },
+      );
+    });
+  }
+}
+
+/** One call of prepare, from its place in the queue to its result. */
+export class PrepareRun {
+  readonly branch: BranchIdentity;
+  readonly data: PrepareData;
+  readonly events: PrepareEvents;
+  readonly startedAtMs: number;
+  timer: TimerHandle | null = null;
+  timedOut = false;
+  #interrupted: Error | null = null;
+  #controller: AbortController | null = null;
+
+  constructor(given: {
+    readonly branch: BranchIdentity;
+    readonly data: PrepareData;
+    readonly events: PrepareEvents;
+    readonly nowMs: number;
+  }) {
+    this.branch = given.branch;
+    this.data = given.data;
+    this.events = given.events;
+    this.startedAtMs = given.nowMs;
+  }
+
+  /** Why its result no longer matters, where it does not. */
+  get interrupted(): Error | null {
+    return this.#interrupted;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#interrupted !== null) this.#controller.abort(this.#interrupted);
+    }
+    return this.#controller.signal;
+  }
+
+  interrupt(why: keyof typeof interruptions): void {
+    if (this.#interrupted !== null) return;
+    this.#interrupted = new Error(interruptions[why]);
+    this.#controller?.abort(this.#interrupted);
+  }
+}
+
+const interruptions = {
+  rollback: 'The transaction was rolled back while it was being prepared.',
+  timeout: 'The coordinator no longer waits for this prepare.',
+  closed: 'The participant was closed.',
+} as const;

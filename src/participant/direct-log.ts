@@ -1,0 +1,108 @@
+/**
+ * The decision log without a coordinator: how a doubt ends when no node can be reached, or none answers
+ * (docs/PROTOCOL.md, sections 5 and 8.3, and I11).
+ *
+ * A record is the answer. Where there is none the abort is presumed once the leadership that may write the
+ * commit is over: its lease has run out, or another leads. Until then there is no answer, unless this participant is allowed
+ * to force one. A log that shows less than this participant was shown with its prepare (the witness) has been
+ * set back and may have lost the commit: nothing is concluded from it.
+ */
+import { isAhead, judge } from '../core/judge.ts';
+import type { Decision, DecisionSource, Witness } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+import type { LogReading } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+
+/** What is used of the decision log: nothing that needs a lease or a leadership. */
+export interface LogReader {
+  read(txid: Txid): Promise<LogReading>;
+  resolve(txid: Txid): Promise<LogReading>;
+  close(): Promise<void>;
+}
+
+export interface DirectLogOptions {
+  readonly open: () => Promise<LogReader>;
+  /** Whether this participant may write the abort of what is not decided. */
+  readonly resolve: boolean;
+  readonly logger: Logger;
+  /** The log was set back, or this participant's own store was. */
+  readonly setBack: (problem: { readonly txid: Txid; readonly message: string }) => void;
+}
+
+export interface DirectQuestion {
+  readonly txid: Txid;
+  readonly witness: Witness | null;
+}
+
+export class DirectLog {
+  readonly #given: DirectLogOptions;
+  #reader: Promise<LogReader> | null = null;
+  #closed = false;
+
+  constructor(given: DirectLogOptions) {
+    this.#given = given;
+  }
+
+  /** Null: no answer; ask again later. */
+  async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
+    const { resolve, logger, setBack } = this.#given;
+    const { txid } = question;
+    try {
+      const reader = await this.#opened();
+      if (signal.aborted) return null;
+      const reading = resolve ? await reader.resolve(txid) : await reader.read(txid);
+      if (signal.aborted) return null;
+      const answer = judged(reading, question);
+      if (answer === 'set-back') {
+        setBack({ txid, message: setBackText });
+        return null;
+      }
+      if (answer === null) return null;
+      const { decision, source } = answer;
+      logger.info({ txid, decision, source }, 'no node answered; the decision log was read');
+      return decision;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ txid, error }, 'the decision log could not be read');
+      return null;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const reader = await this.#reader?.catch(() => null);
+    await reader?.close();
+  }
+
+  /** Opened by the first question; one that could not be opened is opened anew by the next. */
+  #opened(): Promise<LogReader> {
+    if (this.#closed) return Promise.reject(new Error('The participant is closed.'));
+    this.#reader ??= this.#given.open().catch((error: unknown) => {
+      this.#reader = null;
+      throw error;
+    });
+    return this.#reader;
+  }
+}
+
+const setBackText =
+  'The decision log shows an earlier state than this participant was shown before: it was restored from an old copy. Its answers are not used. An operator must look at it; see docs/OPERATING.md.';
+
+/** Pure. Null: not decided, and it still may be. */
+export function judged(
+  reading: LogReading,
+  { txid, witness }: DirectQuestion,
+): { readonly decision: Decision; readonly source: DecisionSource } | 'set-back' | null {
+  if (witness !== null && isAhead(witness, reading.witness)) return 'set-back';
+  const judgement = judge(txid, reading, { inDoubt: true });
+  switch (judgement.decision) {
+    case 'ahead':
+      return 'set-back';
+    case 'commit':
+    case 'abort':
+      return { decision: judgement.decision, source: judgement.source };
+    case 'undecided':
+      return null;
+    case 'expired':
+      throw new Error('A participant in doubt is never told that its transaction expired.');
+  }
+}

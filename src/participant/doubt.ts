@@ -1,0 +1,155 @@
+/**
+ * The timers of branches, and how doubt ends: the shard's leader is queried; where it cannot be
+ * reached, or does not answer in time, any other node is made to resolve, one after the other.
+ *
+ * While the leader itself answers `undecided` the branch waits: the leader's own time-outs bound that,
+ * and forcing would kill a transaction that is merely slow. With only one node, that one is queried again. Where
+ * no node answers, the decision log itself is read, if this participant was given access to it.
+ */
+import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
+import type { ParticipantOptions } from '../core/options.ts';
+import { shardOf, type Txid } from '../core/txid.ts';
+import { backoffMs } from '../peer/backoff.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { DirectLog } from './direct-log.ts';
+import { Gate } from './gate.ts';
+import type { Session, Sessions } from './sessions.ts';
+import { EqualDelays, pause } from './timers.ts';
+
+export interface DoubtOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly options: ParticipantOptions;
+  readonly logger: Logger;
+  readonly sessions: () => Sessions;
+  readonly directLog: DirectLog | null;
+}
+
+type Answered = Decision | 'undecided' | 'expired';
+type Question = { readonly txid: Txid; readonly witness: Witness | null };
+
+/** Questions under way at once: thousands of branches may be in doubt after one crash. */
+const questionsMax = 256;
+
+export class Doubt<Key extends object> {
+  readonly #with: DoubtOptions;
+  readonly #delays: { readonly [Name in 'patience' | 'limit']: EqualDelays<Key> };
+  readonly #retries = new Map<Key, Timer>();
+  readonly #queries = new Map<Key, AbortController>();
+  readonly #gate = new Gate(questionsMax);
+  /** Which of the other nodes is next. */
+  #turn = 0;
+
+  constructor(options: DoubtOptions) {
+    this.#with = options;
+    const { clock } = options;
+    this.#delays = {
+      patience: new EqualDelays({ clock, delayMs: options.options.patienceMs }),
+      limit: new EqualDelays({ clock, delayMs: options.options.lockLimitMs }),
+    };
+  }
+
+  start(timer: 'patience' | 'limit', key: Key, fire: () => void): void {
+    if (timer === 'limit' && this.#with.options.lockLimitMs === 0) return;
+    this.#delays[timer].start(key, fire);
+  }
+
+  /** The first attempt, which failed, is 1. */
+  startRetry(key: Key, attempt: number, fire: () => void): void {
+    const delayMs = this.#backoffMs(attempt);
+    const timer = this.#with.clock.setTimer(delayMs, () => {
+      this.#retries.delete(key);
+      fire();
+    });
+    this.#retries.set(key, timer);
+  }
+
+  stop(timer: 'patience' | 'limit', key: Key): void {
+    this.#delays[timer].stop(key);
+    if (timer === 'limit') return;
+    this.#queries.get(key)?.abort();
+    this.#queries.delete(key);
+  }
+
+  /** Asks until there is an answer, or `stop`. */
+  query(key: Key, question: Question, answered: (decision: Answered) => void): void {
+    if (this.#queries.has(key)) return;
+    const controller = new AbortController();
+    this.#queries.set(key, controller);
+    void this.#gate
+      .run(() => this.#ask(question, controller.signal))
+      .then((decision) => {
+        if (decision === null) return;
+        this.#queries.delete(key);
+        answered(decision);
+      });
+  }
+
+  close(): void {
+    this.#delays.patience.clear();
+    this.#delays.limit.clear();
+    for (const timer of this.#retries.values()) timer.cancel();
+    this.#retries.clear();
+    for (const controller of this.#queries.values()) controller.abort();
+    this.#queries.clear();
+  }
+
+  async #ask(question: Question, signal: AbortSignal): Promise<Answered | null> {
+    const { clock } = this.#with;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      const sessions = this.#with.sessions();
+      const leader = sessions.leader(shardOf(question.txid));
+      if (leader !== null) {
+        const decision = await this.#request('query', leader, question, signal);
+        if (decision !== null) return decision;
+      }
+      const others = sessions.all().filter((session) => session !== leader);
+      this.#turn += 1;
+      for (let index = 0; index < others.length && !signal.aborted; index += 1) {
+        const other = others[(this.#turn + index) % others.length];
+        if (other === undefined) continue;
+        // A lone node that is not known to lead may be about to: it reads the log, and forces nothing.
+        const kind = sessions.nodes === 1 ? 'query' : 'resolve';
+        const decision = await this.#request(kind, other, question, signal);
+        if (decision !== null) return decision;
+      }
+      if (signal.aborted) break;
+      const decision = await this.#with.directLog?.ask(question, signal);
+      if (decision) return decision;
+      if (!signal.aborted) await pause(clock, this.#backoffMs(attempt), signal);
+    }
+    return null;
+  }
+
+  /** Null: no answer from this node. */
+  async #request(
+    type: 'query' | 'resolve',
+    session: Session,
+    { txid, witness }: Question,
+    signal: AbortSignal,
+  ): Promise<Answered | null> {
+    const { options, logger } = this.#with;
+    const more = witness === null ? {} : { witness };
+    const how = { timeoutMs: options.queryTimeoutMs, signal };
+    try {
+      const reply: DecisionMessage =
+        type === 'query'
+          ? await session.link.request({ type, txid, inDoubt: true, ...more }, how)
+          : await session.link.request({ type, txid, ...more }, how);
+      const { decision, source } = reply;
+      logger.info({ txid, decision, source, node: session.node }, `${type} was answered`);
+      return decision;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ txid, node: session.node, error }, `${type} failed`);
+      return null;
+    }
+  }
+
+  #backoffMs(failures: number): number {
+    const { random, options } = this.#with;
+    const { retryDelayMs: delayMs, retryDelayMsMax: delayMsMax } = options;
+    return backoffMs({ failures, delayMs, delayMsMax, random });
+  }
+}

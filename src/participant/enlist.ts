@@ -1,0 +1,91 @@
+/** A participant that takes part of its own accord: asks the leader first, works afterwards. */
+import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
+import { VerdictError } from '../peer/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { BranchRef } from '../ports/resource.ts';
+import type { Branches } from './branches.ts';
+import type { Sessions } from './sessions.ts';
+import { pause } from './timers.ts';
+
+export interface EnlistOptions {
+  /** The branch's name; default: the participant's. */
+  readonly branch?: string;
+  /** What prepare, commit and rollback get; small, plain data. */
+  readonly payload?: unknown;
+  /** How long to try to reach the leader. Default 5,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Enlisting {
+  readonly name: string;
+  readonly sessions: Sessions;
+  readonly branches: Branches;
+  readonly clock: Clock;
+  readonly retryDelayMs: number;
+}
+
+const timeoutMsDefault = 5_000;
+
+/**
+ * The leader's answer may be lost; asking again is harmless, as an enlist of the same content is one
+ * enlist. The application is told to work when the leader has answered, and - where the SDK keeps a
+ * record that it began - when that is durable: a rollback that comes meanwhile finds it.
+ */
+export async function enlist(
+  txid: Txid,
+  options: EnlistOptions,
+  world: Enlisting,
+): Promise<BranchRef> {
+  if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
+  const { clock, name, sessions, branches } = world;
+  const { payload, timeoutMs = timeoutMsDefault } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  const deadlineMs = clock.monotonicMs() + timeoutMs;
+  const message = {
+    type: 'enlist',
+    txid,
+    participant: name,
+    ...(options.branch === undefined ? {} : { branch: options.branch }),
+    ...(payload === undefined ? {} : { payload }),
+  } as const;
+  let last: unknown = null;
+  for (;;) {
+    const leftMs = deadlineMs - clock.monotonicMs();
+    if (signal.aborted || leftMs <= 0) throw last ?? unreachable(signal);
+    const leader = sessions.leader(shardOf(txid));
+    try {
+      if (leader === null) throw unreachable(signal);
+      const reply = await leader.link.request(message, {
+        timeoutMs: leftMs,
+        signal,
+        leader: { shard: shardOf(txid), epoch: epochOf(txid) },
+      });
+      const identity = { txid, branch: reply.branch };
+      const refusal = await branches.enlist(identity);
+      if (refusal === null) return identity;
+      throw new VerdictError('WRONG_STATE', `Not enlisted: ${refusal}.`, {
+        retryable: false,
+        acted: 'nothing',
+        txid,
+      });
+    } catch (error) {
+      if (!(error instanceof VerdictError) || !error.retryable) throw error;
+      last = error;
+      await pause(clock, Math.min(error.retryAfterMs ?? world.retryDelayMs, leftMs), signal);
+    }
+  }
+}
+
+function unreachable(signal: AbortSignal): VerdictError {
+  return signal.aborted
+    ? new VerdictError('ABORTED_BY_CALLER', 'The caller gave the enlist up.', {
+        retryable: false,
+        acted: 'nothing',
+        cause: signal.reason,
+      })
+    : new VerdictError('CONNECTION_LOST', "The shard's leader is not connected. Try again later.", {
+        retryable: true,
+        acted: 'nothing',
+      });
+}

@@ -1,0 +1,89 @@
+/**
+ * Sweeps tombstones that are old enough (8.8), a few at a time. A readonly vote, which no node may ever
+ * mention again, is remembered as long, and then becomes a tombstone.
+ */
+import type { Txid } from '../core/txid.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Journal } from '../ports/journal.ts';
+
+export interface HousekeepingOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly tombstoneMs: number;
+  readonly fatal: (error: unknown) => void;
+}
+
+/** Entries one step takes, so that no vote waits long behind it. */
+const stepMax = 500;
+/** Between two steps where there is more to do. */
+const stepPauseMs = 50;
+/** Readonly votes that wait to become old; past it the oldest go early, which costs a repeat of its answer. */
+const readonlyMax = 1_000_000;
+
+export class Housekeeping {
+  readonly #with: HousekeepingOptions;
+  #readonly: { readonly txid: Txid; readonly atMs: number }[] = [];
+  #head = 0;
+  #timer: Timer | null = null;
+  #closed = false;
+  #step: Promise<void> = Promise.resolve();
+
+  constructor(options: HousekeepingOptions) {
+    this.#with = options;
+  }
+
+  start(): void {
+    this.#later(this.#restMs());
+  }
+
+  votedReadonly(txid: Txid): void {
+    this.#readonly.push({ txid, atMs: this.#with.clock.monotonicMs() });
+  }
+
+  /** Resolves when no step is under way. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    return this.#step;
+  }
+
+  #restMs(): number {
+    return Math.max(1_000, Math.floor(this.#with.tombstoneMs / 20));
+  }
+
+  #later(delayMs: number): void {
+    if (this.#closed) return;
+    this.#timer = this.#with.clock.setTimer(delayMs, () => {
+      this.#step = this.#sweep().then(
+        (more) => this.#later(more ? stepPauseMs : this.#restMs()),
+        (error: unknown) => {
+          if (!this.#closed) this.#with.fatal(error);
+        },
+      );
+    });
+  }
+
+  async #sweep(): Promise<boolean> {
+    const { journal, clock, tombstoneMs } = this.#with;
+    const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
+    if (old.length > 0) await journal.forget(old);
+    const beforeMs = clock.wallMs() - tombstoneMs;
+    const swept = await journal.sweep({ beforeMs, limit: stepMax });
+    return swept >= stepMax || old.length >= stepMax;
+  }
+
+  #oldReadonly(beforeMs: number): Txid[] {
+    const old: Txid[] = [];
+    for (; old.length < stepMax; this.#head += 1) {
+      const entry = this.#readonly[this.#head];
+      const tooMany = this.#readonly.length - this.#head > readonlyMax;
+      if (entry === undefined || (entry.atMs > beforeMs && !tooMany)) break;
+      old.push(entry.txid);
+    }
+    if (this.#head * 2 > this.#readonly.length) {
+      this.#readonly = this.#readonly.slice(this.#head);
+      this.#head = 0;
+    }
+    return old;
+  }
+}

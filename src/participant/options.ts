@@ -1,0 +1,101 @@
+/** What `serveParticipant` takes. */
+import type { BranchAlarm } from '../core/branch.ts';
+import type { ParticipantOptions } from '../core/options.ts';
+import type { Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Journal } from '../ports/journal.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { Resource } from '../ports/resource.ts';
+import type { Dialer } from '../ports/transport.ts';
+import type { ParticipantReached } from './crash-points.ts';
+
+/** Something that a correct cluster never does, or that an operator must look at. */
+export interface ParticipantAlarm {
+  readonly alarm: BranchAlarm | 'refused-by-node' | 'log-set-back';
+  readonly message: string;
+  readonly txid?: Txid;
+  readonly branch?: string;
+}
+
+/** Read access to a cluster's etcd. Its client is loaded only where this is given, with the first question. */
+export interface EtcdDecisionLog {
+  /** `http://host:port` or `https://host:port` of the members. */
+  readonly endpoints: readonly string[];
+  /** The cluster's name, as its nodes were started with. */
+  readonly cluster: string;
+  /** PEM. */
+  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  readonly auth?: { readonly username: string; readonly password: string };
+  /**
+   * Also force the abort of what is not decided while its leader's lease still stands: the locks go sooner, and
+   * a transaction that was merely slow is lost. Needs write access. Default false: wait for the lease's end.
+   */
+  readonly resolve?: boolean;
+}
+
+export interface ParticipantSettings {
+  /** The participant's name: what a transaction's branches call it. 1 to 128 bytes. */
+  readonly name: string;
+  /** Nodes, `host:port` each; the others are learned from them. At least one. */
+  readonly urls: readonly string[];
+  /**
+   * Where the journal of votes and outcomes is kept (LMDB; made if it is not there). One process owns it,
+   * unless `sharedResource` is given. Exactly one of `dataDirectory` and `journal` must be there.
+   */
+  readonly dataDirectory?: string;
+  /** A journal of your own; it is not closed by the SDK. */
+  readonly journal?: Journal;
+  /**
+   * Names the one resource on which several processes work: the same database, and the same journal. A branch
+   * may then be prepared by one and committed by another.
+   */
+  readonly sharedResource?: string;
+  readonly token?: string;
+  /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
+  readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
+  readonly options?: Partial<ParticipantOptions>;
+  /** pino's loggers fit. Default: nothing is logged. Payloads and results never are. */
+  readonly logger?: Logger;
+  readonly onAlarm?: (alarm: ParticipantAlarm) => void;
+  /**
+   * The journal failed: nothing can be promised any more, and the process must not go on. The participant is
+   * dead when this is called. Default: the error is thrown where nothing catches it, which ends the process.
+   */
+  readonly onFatal?: (error: Error) => void;
+  readonly reached?: ParticipantReached;
+  /** Default: WebSocket, the system's clock and its chance. */
+  readonly dialer?: Dialer;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** The resource, as an object of its own or spread among the settings. */
+export type ServeOptions<Payload = unknown, Result = unknown> = ParticipantSettings &
+  (Resource<Payload, Result> | { readonly resource: Resource<Payload, Result> });
+
+export function resourceOf<Payload, Result>(
+  options: ServeOptions<Payload, Result>,
+): Resource<Payload, Result> {
+  return 'resource' in options ? options.resource : options;
+}
+
+/** Throws a TypeError that names the setting. */
+export function checkSettings(settings: ParticipantSettings): void {
+  const { name, urls, dataDirectory, journal, decisionLog } = settings;
+  if (typeof name !== 'string' || name === '' || new TextEncoder().encode(name).length > 128) {
+    throw new TypeError(
+      'name must be text of 1 to 128 bytes: it is what transactions call this participant',
+    );
+  }
+  if (urls.length === 0)
+    throw new TypeError('urls must hold at least one node, such as 127.0.0.1:7070');
+  if (decisionLog?.etcd.endpoints.length === 0) {
+    throw new TypeError('decisionLog.etcd.endpoints must hold at least one member of etcd');
+  }
+  if ((dataDirectory === undefined) === (journal === undefined)) {
+    throw new TypeError(
+      'give either dataDirectory (where the journal is kept) or a journal of your own',
+    );
+  }
+}

@@ -1,0 +1,363 @@
+/** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
+import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
+import { participantOptions } from '../core/options.ts';
+import { isTxid, type Txid } from '../core/txid.ts';
+import { VerdictError } from '../peer/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Journal, JournalEntry } from '../ports/journal.ts';
+import { type Logger, silentLogger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { BranchRef, Resource } from '../ports/resource.ts';
+import type { Dialer } from '../ports/transport.ts';
+import { Application } from './application.ts';
+import type { BranchRunner } from './branch-runner.ts';
+import { Branches } from './branches.ts';
+import { DirectLog, type LogReader } from './direct-log.ts';
+import { Doubt } from './doubt.ts';
+import { type EnlistOptions, enlist } from './enlist.ts';
+import { Epochs } from './epochs.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { foundOf } from './journal-entries.ts';
+import type { ParticipantAlarm, ParticipantSettings } from './options.ts';
+import { Reports } from './reports.ts';
+import { type Session, Sessions } from './sessions.ts';
+import { asError } from './text.ts';
+import { pause } from './timers.ts';
+
+/** The adapters, chosen. */
+export interface ParticipantPorts {
+  readonly journal: Journal;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The decision log itself, for doubts that no node ends; null where this participant was given no access. */
+  readonly openReader: (() => Promise<LogReader>) | null;
+}
+
+/** A node that takes less is never met: what is true before the first welcome. */
+const limitsDefault = { frameBytesMax: 1_048_576, depthMax: 32 };
+const closeTimeoutMsDefault = 10_000;
+
+export class Participant {
+  readonly name: string;
+  readonly instance: string;
+  readonly #settings: ParticipantSettings;
+  readonly #ports: ParticipantPorts;
+  readonly #logger: Logger;
+  readonly #sessions: Sessions;
+  readonly #branches: Branches;
+  readonly #reports: Reports;
+  readonly #housekeeping: Housekeeping;
+  readonly #directLog: DirectLog | null;
+  readonly #retryDelayMs: number;
+  readonly #connectedWaiters = new Set<() => void>();
+  #closing: Promise<void> | null = null;
+  #dead = false;
+
+  private constructor(
+    settings: ParticipantSettings,
+    resource: Resource,
+    ports: ParticipantPorts,
+    epochs: Epochs,
+  ) {
+    const options = participantOptions(settings.options);
+    const { journal, dialer, clock, random } = ports;
+    const logger = settings.logger ?? silentLogger;
+    const reached = settings.reached ?? ((): void => undefined);
+    const fatal = (error: unknown): void => this.#fatal(asError(error));
+    this.name = settings.name;
+    this.instance = journal.instance;
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#logger = logger;
+    this.#retryDelayMs = options.retryDelayMs;
+    this.#housekeeping = new Housekeeping({
+      journal,
+      clock,
+      tombstoneMs: options.tombstoneMs,
+      fatal,
+    });
+    this.#directLog =
+      ports.openReader === null
+        ? null
+        : new DirectLog({
+            open: ports.openReader,
+            resolve: settings.decisionLog?.etcd.resolve === true,
+            logger,
+            setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
+          });
+    this.#branches = new Branches({
+      journal,
+      application: new Application({
+        resource,
+        options,
+        clock,
+        logger,
+        reached,
+        limits: () => this.#sessions.limits() ?? limitsDefault,
+      }),
+      doubt: new Doubt<BranchRunner>({
+        clock,
+        random,
+        options,
+        logger,
+        sessions: () => this.#sessions,
+        directLog: this.#directLog,
+      }),
+      epochs,
+      logger,
+      shared: settings.sharedResource !== undefined,
+      // Processes of one resource claim a branch with this record, whatever the application can list.
+      recordsStart: settings.sharedResource !== undefined || resource.inDoubt === undefined,
+      wallMs: () => clock.wallMs(),
+      reached,
+      alarm: (alarm) => this.#alarm(alarm),
+      fatal,
+      send: (to, message) => this.#send(to, message),
+      isOpen: (connection) => this.#sessions.isOpen(connection),
+      votedReadonly: (txid) => this.#housekeeping.votedReadonly(txid),
+    });
+    this.#reports = new Reports({
+      sessions: () => this.#sessions,
+      epochs,
+      branches: this.#branches,
+      adopted: (shard, epoch) => this.#branches.epochAdopted(shard, epoch),
+      clock,
+      options,
+      logger,
+      fatal,
+    });
+    this.#sessions = new Sessions({
+      urls: settings.urls,
+      hello: () => ({
+        name: settings.name,
+        instance: journal.instance,
+        roles: ['participant'],
+        ...(settings.token === undefined ? {} : { token: settings.token }),
+        ...(settings.sharedResource === undefined
+          ? {}
+          : { sharedResource: settings.sharedResource }),
+      }),
+      dialer,
+      clock,
+      random,
+      retryDelayMsMax: options.retryDelayMsMax,
+      logger,
+      events: {
+        welcome: () => this.#welcomed(),
+        leader: () => this.#reports.consider(),
+        message: (session, message) => this.#received(session, message),
+        lost: (connection) => this.#branches.connectionLost(connection),
+        refused: (url, error) =>
+          this.#alarm({ alarm: 'refused-by-node', message: `${url}: ${error.message}` }),
+      },
+    });
+  }
+
+  /** Loads the journal, takes up what it holds, and begins to dial. */
+  static async start(
+    settings: ParticipantSettings,
+    resource: Resource,
+    ports: ParticipantPorts,
+  ): Promise<Participant> {
+    const { entries, epochs } = await ports.journal.load();
+    // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
+    const held = [...((await resource.inDoubt?.()) ?? [])];
+    const participant = new Participant(
+      settings,
+      resource,
+      ports,
+      new Epochs(ports.journal, epochs),
+    );
+    participant.#takeUp(entries, held);
+    participant.#housekeeping.start();
+    participant.#sessions.start();
+    return participant;
+  }
+
+  #takeUp(entries: readonly JournalEntry[], held: readonly BranchRef[]): void {
+    for (const entry of entries) {
+      // Not kept in memory: the journal is asked again when somebody asks for it.
+      if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry.txid);
+      else this.#branches.at(entry).load(foundOf(entry));
+    }
+    for (const { txid, branch } of held) {
+      if (isTxid(txid)) this.#branches.at({ txid, branch }).receive({ type: 'held' });
+      else
+        this.#logger.warn(
+          { txid, branch },
+          'inDoubt() of the application names something that is no txid',
+        );
+    }
+    const counts = { entries: entries.length, inDoubt: this.inDoubt().length, held: held.length };
+    this.#logger.info(
+      { participant: this.name, instance: this.instance, ...counts },
+      'the journal is loaded',
+    );
+  }
+
+  inDoubt(): BranchRef[] {
+    const list: BranchRef[] = [];
+    for (const { state, identity } of this.#branches.all()) {
+      if (state.name === 'prepared' || state.name === 'orphaned') list.push(identity);
+    }
+    return list;
+  }
+
+  async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {
+    if (this.#closing !== null || this.#dead) throw closedError();
+    return enlist(txid, options, {
+      name: this.name,
+      sessions: this.#sessions,
+      branches: this.#branches,
+      clock: this.#ports.clock,
+      retryDelayMs: this.#retryDelayMs,
+    });
+  }
+
+  async connected(options: {
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  }): Promise<void> {
+    if (this.#sessions.all().length > 0) return;
+    const over = new AbortController();
+    let connected = false;
+    const waiter = (): void => {
+      connected = true;
+      over.abort();
+    };
+    this.#connectedWaiters.add(waiter);
+    await pause(
+      this.#ports.clock,
+      options.timeoutMs,
+      AbortSignal.any([over.signal, options.signal]),
+    );
+    this.#connectedWaiters.delete(waiter);
+    if (connected) return;
+    throw new VerdictError(
+      'TIMEOUT',
+      `No node welcomed this participant: ${this.#settings.urls.join(', ')}.`,
+      {
+        retryable: true,
+        acted: 'nothing',
+      },
+    );
+  }
+
+  close(options: { readonly timeoutMs?: number }): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMsDefault);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const drained = new AbortController();
+    // Votes and acknowledgements of what is under way still leave.
+    if (!this.#dead) {
+      void this.#branches.drain().then(() => drained.abort());
+      await pause(this.#ports.clock, timeoutMs, drained.signal);
+    }
+    this.#stop();
+    await this.#sessions.close();
+    await this.#directLog?.close();
+    await this.#housekeeping.close();
+  }
+
+  #stop(): void {
+    this.#dead = true;
+    this.#branches.stop();
+    this.#reports.close();
+  }
+
+  #welcomed(): void {
+    for (const waiter of this.#connectedWaiters) waiter();
+    this.#reports.consider();
+  }
+
+  #received(session: Session, message: FromNode): void {
+    if (this.#dead) return;
+    try {
+      this.#dispatch(session, message);
+    } catch (error) {
+      // An assertion of this program: what is in memory can no longer be trusted.
+      this.#fatal(asError(error));
+    }
+  }
+
+  #dispatch(session: Session, message: FromNode): void {
+    const branches = this.#branches;
+    switch (message.type) {
+      case 'prepare':
+        this.#debug(message);
+        return branches.prepare(session.id, message);
+      case 'commit':
+      case 'rollback':
+        this.#debug(message);
+        return branches.command(session.id, message);
+      case 'forget':
+        return branches.forget(message.txids);
+      case 'decision':
+        return branches.answer(message);
+      case 'goaway':
+        this.#logger.info(
+          { node: session.node, reason: message.reason },
+          'the node is about to close',
+        );
+        return;
+      case 'error':
+        this.#logger.warn(
+          { node: session.node, code: message.code, txid: message.txid },
+          `the node refused a message: ${message.message}`,
+        );
+        return;
+      default:
+        this.#logger.warn(
+          { node: session.node, type: message.type },
+          'a message that answers nothing',
+        );
+    }
+  }
+
+  #debug(message: Prepare | { type: 'commit' | 'rollback'; txid: Txid; branch: string }): void {
+    this.#logger.debug({ txid: message.txid, branch: message.branch }, message.type);
+  }
+
+  #send(connection: number, message: ToNode): void {
+    try {
+      this.#sessions.send(connection, message);
+    } catch (error) {
+      // Results are checked before they become votes; what is left is not worth a process.
+      this.#logger.error({ type: message.type, error }, 'a message cannot be sent');
+    }
+  }
+
+  #alarm(alarm: ParticipantAlarm): void {
+    this.#logger.error({ ...alarm }, alarm.message);
+    try {
+      this.#settings.onAlarm?.(alarm);
+    } catch (error) {
+      this.#logger.error({ error }, 'onAlarm threw');
+    }
+  }
+
+  #fatal(error: Error): void {
+    if (this.#dead) return;
+    this.#logger.error({ error }, 'the participant cannot go on');
+    this.#stop();
+    void this.#sessions.close();
+    const { onFatal } = this.#settings;
+    if (onFatal !== undefined) {
+      onFatal(error);
+      return;
+    }
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function closedError(): VerdictError {
+  return new VerdictError('CLOSED', 'The participant is closed. Serve a new one.', {
+    retryable: false,
+    acted: 'nothing',
+  });
+}

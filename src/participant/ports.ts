@@ -1,0 +1,64 @@
+/** The adapters a participant runs on, unless it is given others. Each is loaded only where it is used. */
+import type { Journal } from '../ports/journal.ts';
+import type { LogReader } from './direct-log.ts';
+import type { EtcdDecisionLog, ParticipantSettings } from './options.ts';
+import type { ParticipantPorts } from './participant.ts';
+
+export async function openPorts(
+  settings: ParticipantSettings,
+): Promise<ParticipantPorts & { close(): Promise<void> }> {
+  const clock = settings.clock ?? (await import('../system/clock.ts')).systemClock;
+  const random = settings.random ?? (await import('../system/random.ts')).systemRandom;
+  const dialer = settings.dialer ?? (await webSockets(clock));
+  const { journal, dataDirectory, decisionLog } = settings;
+  const openReader =
+    decisionLog === undefined ? null : () => openEtcd(decisionLog.etcd, { clock, random });
+  if (journal !== undefined) {
+    return { journal, dialer, clock, random, openReader, close: async () => undefined };
+  }
+  const opened = await openJournal(settings, { directory: String(dataDirectory), clock, random });
+  let closing: Promise<void> | null = null;
+  return {
+    journal: opened,
+    dialer,
+    clock,
+    random,
+    openReader,
+    close: () => {
+      closing ??= opened.close();
+      return closing;
+    },
+  };
+}
+
+async function webSockets(clock: ParticipantPorts['clock']): Promise<ParticipantPorts['dialer']> {
+  const { webSocketDialer } = await import('../transport/websocket/connect.ts');
+  return webSocketDialer({ clock });
+}
+
+async function openEtcd(
+  { endpoints, cluster, tls, auth }: EtcdDecisionLog,
+  ports: Pick<ParticipantPorts, 'clock' | 'random'>,
+): Promise<LogReader> {
+  const { openEtcdReader } = await import('../decision-log/etcd/reader.ts');
+  return openEtcdReader({
+    ...ports,
+    endpoints,
+    cluster,
+    ...(tls === undefined ? {} : { tls }),
+    ...(auth === undefined ? {} : { auth }),
+  });
+}
+
+async function openJournal(
+  settings: ParticipantSettings,
+  options: Pick<ParticipantPorts, 'clock' | 'random'> & { readonly directory: string },
+): Promise<Journal> {
+  const { openLmdbJournal } = await import('../journal/lmdb/journal.ts');
+  const { onFatal, sharedResource } = settings;
+  return openLmdbJournal({
+    ...options,
+    shared: sharedResource !== undefined,
+    ...(onFatal === undefined ? {} : { onFatal }),
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * 8.4: on connecting, and when a new epoch is announced, the shard's leader is told what this participant
+ * holds in doubt and what it keeps; the answers come as `decision` and `forget` messages.
+ *
+ * The epoch is adopted durably before its report is sent (I7). The new leader presumes the abort of what
+ * was not reported and not recorded; a vote for an older epoch that became durable after the report would
+ * contradict it.
+ */
+import type { BranchIdentity, LocalState } from '../core/branch.ts';
+import type { Report, Witness } from '../core/messages.ts';
+import type { ParticipantOptions } from '../core/options.ts';
+import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Epochs } from './epochs.ts';
+import type { Session, Sessions } from './sessions.ts';
+import { pause } from './timers.ts';
+
+export interface ReportsOptions {
+  readonly sessions: () => Sessions;
+  readonly epochs: Epochs;
+  readonly branches: {
+    all(): Iterable<{ readonly state: LocalState; readonly identity: BranchIdentity }>;
+  };
+  readonly adopted: (shard: number, epoch: Epoch) => void;
+  readonly clock: Clock;
+  readonly options: ParticipantOptions;
+  readonly logger: Logger;
+  readonly fatal: (error: unknown) => void;
+}
+
+/** Reading and judging a page of doubts takes the leader longer than one query. */
+const pageTimeouts = 5;
+
+export class Reports {
+  readonly #with: ReportsOptions;
+  /** The newest epoch reported, or being reported, by session and shard. */
+  readonly #reported = new WeakMap<Session, Map<number, Epoch>>();
+  readonly #closed = new AbortController();
+
+  constructor(options: ReportsOptions) {
+    this.#with = options;
+  }
+
+  /** After a welcome or a new leader: reports to every leader that was not told on its connection and epoch. */
+  consider(): void {
+    const sessions = this.#with.sessions();
+    for (const { shard, epoch } of sessions.leaders()) {
+      void this.#consider(sessions.leader(shard), shard, epoch);
+    }
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #consider(session: Session | null, shard: number, epoch: Epoch): Promise<void> {
+    const { epochs, adopted, fatal } = this.#with;
+    // Whether or not its leader can be reached: a zombie's prepare may come first.
+    const isNew = epochs.known(shard) < epoch;
+    let claimed: Map<number, Epoch> | null = null;
+    if (session !== null) {
+      claimed = this.#reported.get(session) ?? new Map<number, Epoch>();
+      this.#reported.set(session, claimed);
+      if ((claimed.get(shard) ?? '') >= epoch) return;
+      claimed.set(shard, epoch);
+    }
+    try {
+      await epochs.adopt(shard, epoch);
+    } catch (error) {
+      if (!this.#closed.signal.aborted) fatal(error);
+      return;
+    }
+    if (this.#closed.signal.aborted) return;
+    if (isNew) adopted(shard, epoch);
+    if (session === null || claimed === null) return;
+    if (await this.#report(session, shard)) return;
+    // Asked again while this connection and this epoch last; a new one has a report of its own.
+    await pause(this.#with.clock, this.#with.options.retryDelayMsMax, this.#closed.signal);
+    if (claimed.get(shard) === epoch) claimed.delete(shard);
+    if (this.#with.sessions().isOpen(session.id) && !this.#closed.signal.aborted) this.consider();
+  }
+
+  async #report(session: Session, shard: number): Promise<boolean> {
+    const { options, logger } = this.#with;
+    const txids = this.#txids(shard);
+    try {
+      for (let start = 0; start < Math.max(1, txids.length); start += options.reportPage) {
+        const page = this.#page(txids.slice(start, start + options.reportPage));
+        await session.link.request(
+          { type: 'report', ...page },
+          { timeoutMs: options.queryTimeoutMs * pageTimeouts, signal: this.#closed.signal },
+        );
+      }
+      if (txids.length > 0) {
+        logger.info(
+          { shard, node: session.node, transactions: txids.length },
+          'reported to the leader',
+        );
+      }
+      return true;
+    } catch (error) {
+      if (!this.#closed.signal.aborted) {
+        logger.warn(
+          { shard, node: session.node, error },
+          'the report was not answered; it is sent again',
+        );
+      }
+      return false;
+    }
+  }
+
+  #txids(shard: number): Txid[] {
+    const txids = new Set<Txid>();
+    for (const { state, identity } of this.#with.branches.all()) {
+      if (shardOf(identity.txid) === shard && isReported(state)) txids.add(identity.txid);
+    }
+    return [...txids];
+  }
+
+  /** As things are when the page is sent: what was forgotten meanwhile is not kept any more. */
+  #page(txids: readonly Txid[]): Pick<Report, 'inDoubt' | 'kept'> {
+    const wanted = new Set(txids);
+    const inDoubt = new Map<Txid, Witness>();
+    const kept = new Set<Txid>();
+    for (const { state, identity } of this.#with.branches.all()) {
+      if (!wanted.has(identity.txid)) continue;
+      if (state.name === 'prepared' && state.witness !== null)
+        inDoubt.set(identity.txid, state.witness);
+      if (state.name === 'committed') kept.add(identity.txid);
+    }
+    return {
+      inDoubt: [...inDoubt].map(([txid, witness]) => ({ txid, witness })),
+      kept: [...kept],
+    };
+  }
+}
+
+function isReported(state: LocalState): boolean {
+  return state.name === 'prepared' || state.name === 'committed';
+}

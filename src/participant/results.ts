@@ -1,0 +1,80 @@
+/** What an application's prepare returned, checked before it becomes a vote. */
+import type { Prepared } from '../core/branch.ts';
+import type { Limits, VoteReason } from '../core/messages.ts';
+import type { PrepareResult } from '../ports/resource.ts';
+import { encodeMessage } from '../wire/codec.ts';
+import { sendable } from '../wire/sendable.ts';
+import { boundedText, textOf } from './text.ts';
+
+export type ResultLimits = Pick<Limits, 'frameBytesMax' | 'depthMax'>;
+
+/** What a vote carries beside its result. */
+const envelopeBytes = 1_024;
+/** The message itself is the first level of nesting. */
+const envelopeDepth = 1;
+
+/**
+ * A result that no node would take - too large, too deep, not encodable - is found before the vote is
+ * durable: afterwards it could only be kept back, and the branch would be in doubt for nothing.
+ */
+export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLimits): Prepared {
+  switch (returned?.vote) {
+    case 'commit':
+    case 'readonly':
+      try {
+        return { vote: returned.vote, result: fitting(returned.result, limits) };
+      } catch (error) {
+        // It may hold what it prepared, and what it said cannot be told: rolled back.
+        return { vote: 'threw', message: textOf(error) };
+      }
+    case 'abort':
+      return { vote: 'abort', reason: checkedReason(returned.reason, limits) };
+    default:
+      return {
+        vote: 'threw',
+        message: 'prepare must return vote.commit(), vote.readonly() or vote.abort(message)',
+      };
+  }
+}
+
+const codes: ReadonlySet<string> = new Set(['VOTED_ABORT', 'CONFLICT', 'LOCK_TIMEOUT', 'DEADLOCK']);
+
+function checkedReason(reason: VoteReason, limits: ResultLimits): VoteReason {
+  const { code, message, retryable, detail } = reason;
+  return {
+    ...(code !== undefined && codes.has(code) ? { code } : {}),
+    message: boundedText(String(message)),
+    ...(typeof retryable === 'boolean' ? { retryable } : {}),
+    ...fittingDetail(detail, limits),
+  };
+}
+
+/** The vote stands without its detail. */
+function fittingDetail(detail: unknown, limits: ResultLimits): { detail?: unknown } {
+  if (detail === undefined) return {};
+  try {
+    // One level deeper than a result, within its reason.
+    return { detail: fitting(detail, { ...limits, depthMax: limits.depthMax - 1 }) };
+  } catch {
+    return {};
+  }
+}
+
+function fitting(result: unknown, limits: ResultLimits): unknown {
+  if (result === undefined) return undefined;
+  const checked = sendable(result, 'the result', { depthMax: limits.depthMax - envelopeDepth });
+  // Small values, which are nearly all, need no measuring by encoding.
+  if (typeof checked === 'number' || typeof checked === 'boolean' || checked === null)
+    return checked;
+  const bytes = encodeMessage(
+    { type: 'vote', txid: '' as never, branch: '', vote: 'commit', result: checked },
+    'binary',
+  ).length;
+  const bytesMax = limits.frameBytesMax - envelopeBytes;
+  if (bytes > bytesMax) {
+    throw new RangeError(
+      `the result takes ${bytes} bytes; a node takes ${bytesMax}. Return a smaller one, or a reference to it.`,
+    );
+  }
+  return checked;
+}

@@ -1,0 +1,81 @@
+/** `serveParticipant`: the public way in. */
+import type { Txid } from '../core/txid.ts';
+import type { BranchRef } from '../ports/resource.ts';
+import type { EnlistOptions } from './enlist.ts';
+import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
+import { Participant } from './participant.ts';
+import { openPorts } from './ports.ts';
+
+export interface ParticipantHandle {
+  readonly name: string;
+  /** The id of the durable store: the same after every start on it. */
+  readonly instance: string;
+  /**
+   * Takes part in a running transaction of one's own accord. Resolves when the leader has agreed and a
+   * rollback would be heard of; do nothing for the transaction before that. Then work; `prepare` is called
+   * when the client commits, `rollback` when it does not, or when no prepare came for `lockLimitMs`.
+   * Asking for the same again is harmless.
+   *
+   * Throws VerdictError: WRONG_STATE (commit or rollback came first), UNKNOWN_TRANSACTION, CONNECTION_LOST and
+   * TIMEOUT (no leader answered in time; it may have agreed, and then asks to prepare what is not there:
+   * vote abort), ABORTED_BY_CALLER, CLOSED.
+   */
+  enlist(txid: Txid, options?: EnlistOptions): Promise<BranchRef>;
+  /** Branches that voted commit and do not know their outcome. */
+  inDoubt(): readonly BranchRef[];
+  /**
+   * Resolves at once where a node is connected, else with the first welcome. Throws VerdictError TIMEOUT.
+   * Nothing depends on it: a participant that is not connected goes on trying.
+   */
+  connected(options?: {
+    readonly timeoutMs?: number;
+    readonly signal?: AbortSignal;
+  }): Promise<void>;
+  /**
+   * Takes no new branch, lets what is under way end for up to `timeoutMs` (default 10,000), then closes the
+   * connections and the journal that it opened. What is in doubt stays in the journal.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const connectedTimeoutMs = 10_000;
+
+/**
+ * Serves a resource to a cluster: keeps a session with every node, remembers votes and outcomes in a
+ * journal, answers repeats from it, and ends every doubt. Presumed-abort two-phase commit (Mohan et al. 1986).
+ * Resolves when the journal is loaded and the nodes are being dialled; it need not have reached one.
+ *
+ * See `Resource` for what prepare, commit and rollback owe: above all, a vote is a promise that must
+ * survive a crash, and commit and rollback may be called more than once.
+ *
+ * Throws TypeError and RangeError for settings that cannot be, and JournalError when the journal is broken, of
+ * a newer format, or owned by another process.
+ */
+export async function serveParticipant<Payload = unknown, Result = unknown>(
+  options: ServeOptions<Payload, Result>,
+): Promise<ParticipantHandle> {
+  checkSettings(options);
+  const ports = await openPorts(options);
+  let participant: Participant;
+  try {
+    participant = await Participant.start(options, resourceOf(options) as never, ports);
+  } catch (error) {
+    await ports.close();
+    throw error;
+  }
+  const close = async (how: { readonly timeoutMs?: number } = {}): Promise<void> => {
+    await participant.close(how);
+    await ports.close();
+  };
+  return {
+    name: participant.name,
+    instance: participant.instance,
+    enlist: (txid, how = {}) => participant.enlist(txid, how),
+    inDoubt: () => participant.inDoubt(),
+    connected: ({ timeoutMs = connectedTimeoutMs, signal = new AbortController().signal } = {}) =>
+      participant.connected({ timeoutMs, signal }),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}

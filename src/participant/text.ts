@@ -1,0 +1,15 @@
+/** Error texts travel in votes and acknowledgements, where a message is at most 1,024 bytes of well-formed text. */
+const charactersMax = 330;
+
+export function boundedText(text: string): string {
+  const cut = text.length > charactersMax ? `${text.slice(0, charactersMax)}...` : text;
+  return cut.toWellFormed();
+}
+
+export function textOf(error: unknown): string {
+  return boundedText(error instanceof Error ? error.message : String(error));
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,38 @@
+/** How an application's prepare answers. */
+import type { VoteReason } from '../core/messages.ts';
+import type { PrepareResult } from '../ports/resource.ts';
+
+export interface AbortOptions {
+  /** Default VOTED_ABORT. CONFLICT: a version that was read is stale. */
+  readonly code?: NonNullable<VoteReason['code']>;
+  /** Whether the whole transaction may succeed when tried again. Default: as the catalogue says for the code. */
+  readonly retryable?: boolean;
+  /** Structured extra for the client, such as `{key, expected, actual}`; small. */
+  readonly detail?: unknown;
+}
+
+export interface VoteBuilder {
+  /** Prepared, durably: commit and rollback are both possible from now on. */
+  commit<Result>(result: Result): PrepareResult<Result>;
+  commit(): PrepareResult<never>;
+  /** Nothing was changed and nothing is held: the branch needs no second phase. */
+  readonly<Result>(result: Result): PrepareResult<Result>;
+  readonly(): PrepareResult<never>;
+  /** The transaction must not happen. Nothing is held. */
+  abort(message: string, options?: AbortOptions): PrepareResult<never>;
+}
+
+export const vote: VoteBuilder = {
+  commit: (result?: unknown): PrepareResult<never> => ({
+    vote: 'commit',
+    ...(result === undefined ? {} : { result: result as never }),
+  }),
+  readonly: (result?: unknown): PrepareResult<never> => ({
+    vote: 'readonly',
+    ...(result === undefined ? {} : { result: result as never }),
+  }),
+  abort: (message, options = {}) => ({
+    vote: 'abort',
+    reason: { code: options.code ?? 'VOTED_ABORT', message, ...options },
+  }),
+};

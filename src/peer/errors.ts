@@ -1,0 +1,109 @@
+/**
+ * The one error class of both SDKs. Match it by `code`: two copies of this package in one process have two
+ * classes, but one set of codes.
+ */
+import { type ErrorCode, errorCatalogue } from '../core/catalogue.ts';
+import type { ErrorMessage, LeaderInfo } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+
+/** The node's codes, and those that only this side of the connection can know. */
+export type VerdictErrorCode =
+  | ErrorCode
+  /** The connection ended before the reply came, or there is none. */
+  | 'CONNECTION_LOST'
+  /** No reply within the time-out. */
+  | 'TIMEOUT'
+  /** The AbortSignal of the call fired. */
+  | 'ABORTED_BY_CALLER'
+  /** The client, participant or link was closed. */
+  | 'CLOSED';
+
+export interface VerdictErrorDetails {
+  readonly retryable: boolean;
+  /** What may have happened before the error. After 'nothing' the same may be done again without fear. */
+  readonly acted: 'nothing' | 'unknown';
+  readonly retryAfterMs?: number | undefined;
+  readonly leader?: LeaderInfo | null | undefined;
+  readonly txid?: Txid | undefined;
+  readonly cause?: unknown;
+}
+
+export class VerdictError extends Error {
+  override readonly name: string = 'VerdictError';
+  readonly code: VerdictErrorCode;
+  /** Whether doing the same again, later or elsewhere, can succeed. */
+  readonly retryable: boolean;
+  /** What may have happened before the error. After 'nothing' the same may be done again without fear. */
+  readonly acted: 'nothing' | 'unknown';
+  /** How long the node asks to wait before the next try. */
+  readonly retryAfterMs?: number;
+  /** With NOT_LEADER: who leads, or null while nobody is known to. */
+  readonly leader?: LeaderInfo | null;
+  readonly txid?: Txid;
+
+  constructor(code: VerdictErrorCode, message: string, details: VerdictErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retryable = details.retryable;
+    this.acted = details.acted;
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
+    if (details.leader !== undefined) this.leader = details.leader;
+    if (details.txid !== undefined) this.txid = details.txid;
+  }
+}
+
+/**
+ * The transaction has, or will have, exactly one outcome, but this call ended before it was known. Nothing was
+ * undone. Ask `client.status(txid)` where there is a txid, or send the same requestId again.
+ */
+export class OutcomeUnknownError extends VerdictError {
+  override readonly name = 'OutcomeUnknownError';
+
+  constructor(message: string, details: { txid?: Txid | undefined; cause?: unknown } = {}) {
+    super('OUTCOME_UNKNOWN', message, { ...details, retryable: true, acted: 'unknown' });
+  }
+}
+
+/** A node's `error` message as an exception. */
+export function errorFromMessage(message: ErrorMessage): VerdictError {
+  return new VerdictError(message.code, message.message, {
+    retryable: message.retryable,
+    acted: errorCatalogue[message.code].acted,
+    retryAfterMs: message.retryAfterMs,
+    leader: message.leader,
+    txid: message.txid,
+  });
+}
+
+/** `sent`: whether the message had left, so that the node may have acted on it. */
+export function connectionLost(options: { sent: boolean; reason: string }): VerdictError {
+  const text = options.sent
+    ? `The connection ended before the reply came (${options.reason}). The node may have acted.`
+    : `There is no connection to the node (${options.reason}). Nothing was sent.`;
+  return new VerdictError('CONNECTION_LOST', text, {
+    retryable: true,
+    acted: options.sent ? 'unknown' : 'nothing',
+  });
+}
+
+/** What is thrown when the caller's own signal fired. */
+export function abortedByCaller(options: {
+  acted: 'nothing' | 'unknown';
+  cause: unknown;
+}): VerdictError {
+  return new VerdictError('ABORTED_BY_CALLER', 'The caller gave the call up.', {
+    ...options,
+    retryable: false,
+  });
+}
+
+export function closedError(what: string): VerdictError {
+  return new VerdictError('CLOSED', `The ${what} is closed. Make a new one.`, {
+    retryable: false,
+    acted: 'nothing',
+  });
+}
+
+export function isVerdictError(error: unknown): error is VerdictError {
+  return error instanceof VerdictError;
+}

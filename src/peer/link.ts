@@ -1,0 +1,314 @@
+/**
+ * Keeps one connection to one node alive.
+ *
+ *     idle --start()--> dialling --opened: hello--> greeting --welcome--> ready
+ *                          ^                           |                    |
+ *                          |              refused, failed, closed        closed
+ *                          |                           v                    |
+ *                          +------- pause over ----- pausing <--------------+
+ *
+ *     any state --close()--> closed
+ *
+ * Everything that belongs to one connection carries the dial's serial number, so that a late event of an older one
+ * finds nothing to act on.
+ */
+import type { FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
+import { protocolVersion } from '../core/messages.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { CloseInfo, Connection, ConnectionHandler, Dialer } from '../ports/transport.ts';
+import { backoffMs } from './backoff.ts';
+import { closedError, connectionLost, errorFromMessage, VerdictError } from './errors.ts';
+import {
+  type Leadership,
+  type ReplyTo,
+  type RequestOptions,
+  Requests,
+  type RequestWithoutId,
+} from './requests.ts';
+import { nodeUrl } from './url.ts';
+
+export interface LinkOptions {
+  /** `host:port`, `ws://host:port` or `http://host:port`; the path /v1 is added. */
+  readonly url: string;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hello: () => Omit<Hello, 'type' | 'protocol'>;
+  /** For the WebSocket handshake, and again from there to the welcome. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+  /** How often the node is pinged; one that answers none of two is given up. Default 5,000. */
+  readonly heartbeatMs?: number;
+  /** The first pause before the next dial; it doubles, with jitter. Default 50. */
+  readonly retryDelayMs?: number;
+  /** Default 2,000. */
+  readonly retryDelayMsMax?: number;
+  readonly events: LinkEvents;
+}
+
+export interface LinkEvents {
+  /** After every (re)connect; requests may be sent from here on. */
+  welcome?(welcome: Welcome): void;
+  /** Everything that is not a reply to a request of this link. */
+  message?(message: FromNode): void;
+  /** A connection that had been welcomed ended; the link goes on trying by itself. */
+  lost?(info: CloseInfo): void;
+  /** A dial or a greeting failed; the link goes on trying by itself. */
+  failed?(info: CloseInfo): void;
+  /** The node refused the hello: tried again only once in a while, for a token or a setting may be mended. */
+  refused?(error: VerdictError): void;
+}
+
+/** A node that refused the hello is asked again this seldom. */
+const refusedDelayMs = 15_000;
+/** How long a close may take before the connection is dropped. */
+const closePatienceMs = 5_000;
+
+const refusals: ReadonlySet<string> = new Set([
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'UNSUPPORTED_VERSION',
+]);
+
+type State = 'idle' | 'dialling' | 'greeting' | 'ready' | 'pausing' | 'closed';
+
+export class Link {
+  readonly url: string;
+  readonly #options: LinkOptions;
+  readonly #requests: Requests;
+  #state: State = 'idle';
+  #welcome: Welcome | null = null;
+  #connectionSerial = 0;
+  #dialSerial = 0;
+  #connection: Connection<ToNode> | null = null;
+  #dial: { cancel(): void } | null = null;
+  /** The greeting's time-out, the pause, or the patience with a close: whichever the state has. */
+  #timer: Timer | null = null;
+  /** Dials since the last connection that lasted. */
+  #attempts = 0;
+  #welcomedAtMs = 0;
+  #delayMsMin = 0;
+  #lastEnd = 'not connected yet';
+  #closing: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
+
+  constructor(options: LinkOptions) {
+    this.url = nodeUrl(options.url);
+    this.#options = options;
+    this.#requests = new Requests(options.clock);
+  }
+
+  /** A welcome was received, and the connection is still open. */
+  get connected(): boolean {
+    return this.#state === 'ready';
+  }
+
+  /** Of the current connection. */
+  get welcome(): Welcome | null {
+    return this.#welcome;
+  }
+
+  /** Rises with every welcome: tells messages of an older connection apart. */
+  get connectionSerial(): number {
+    return this.#connectionSerial;
+  }
+
+  get requestsInFlight(): number {
+    return this.#requests.count;
+  }
+
+  start(): void {
+    if (this.#state === 'idle') this.#connect();
+  }
+
+  /**
+   * False: dropped, for there is no connection. True: on its way, which promises nothing. Throws a RangeError for a
+   * message larger than the node takes, a TypeError for one that cannot be encoded.
+   */
+  send(message: ToNode): boolean {
+    if (this.#state !== 'ready' || this.#connection === null) return false;
+    this.#connection.send(message);
+    return true;
+  }
+
+  /**
+   * Adds the id and resolves with the one reply. Rejects with a VerdictError: the node's own, or CONNECTION_LOST,
+   * TIMEOUT, ABORTED_BY_CALLER, CLOSED, TOO_LARGE; its `acted` says whether the node may have acted.
+   */
+  request<Message extends RequestWithoutId>(
+    message: Message,
+    options: RequestOptions,
+  ): Promise<ReplyTo[Message['type']]> {
+    if (this.#state === 'closed') return Promise.reject(closedError('link'));
+    return this.#requests.start<Message['type']>(message.type, {
+      ...options,
+      send: (id) => {
+        // `Omit` and an id make the message whole again; the compiler cannot see that through the union.
+        if (!this.send({ ...message, id } as unknown as ToNode)) {
+          throw connectionLost({ sent: false, reason: this.#lastEnd });
+        }
+      },
+    });
+  }
+
+  /** Another leads the shard by now: what an older leadership was asked here rejects with CONNECTION_LOST. */
+  giveUp(newer: Leadership): void {
+    const reason = 'another node leads by now, and this one does not answer';
+    this.#requests.failOlder(newer, () => connectionLost({ sent: true, reason }));
+  }
+
+  /** Skips the current pause. */
+  retryNow(): void {
+    if (this.#state === 'pausing') this.#connect();
+  }
+
+  /** Sends what is queued, closes, and never connects again. Requests in flight reject with CLOSED. */
+  close(): Promise<void> {
+    if (this.#closing !== null) return this.#closing.promise;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closing = { promise, resolve };
+    const connection = this.#connection;
+    this.#clearTimer();
+    this.#dial?.cancel();
+    this.#dial = null;
+    this.#state = 'closed';
+    this.#welcome = null;
+    this.#requests.failAll(
+      () =>
+        new VerdictError('CLOSED', 'The link was closed before the reply came.', {
+          retryable: false,
+          acted: 'unknown',
+        }),
+    );
+    if (connection === null) {
+      resolve();
+    } else {
+      connection.close(1000, 'done');
+      this.#timer = this.#options.clock.setTimer(closePatienceMs, () => connection.terminate());
+    }
+    return promise;
+  }
+
+  #connect(): void {
+    const { dialer, connectTimeoutMs = 5_000, heartbeatMs = 5_000 } = this.#options;
+    this.#clearTimer();
+    this.#state = 'dialling';
+    this.#dialSerial += 1;
+    this.#attempts += 1;
+    this.#delayMsMin = 0;
+    const serial = this.#dialSerial;
+    this.#dial = dialer.connect(
+      { url: this.url, timeoutMs: connectTimeoutMs, heartbeatMs },
+      {
+        opened: (connection) => this.#opened(connection, serial),
+        failed: (info) => {
+          if (serial === this.#dialSerial && this.#state === 'dialling') this.#ended(info);
+        },
+      },
+    );
+  }
+
+  #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
+    const { clock, hello, connectTimeoutMs = 5_000 } = this.#options;
+    this.#dial = null;
+    this.#connection = connection;
+    this.#state = 'greeting';
+    this.#timer = clock.setTimer(connectTimeoutMs, () => connection.terminate());
+    connection.send({ type: 'hello', protocol: protocolVersion, ...hello() });
+    const current = (): boolean => serial === this.#dialSerial;
+    return {
+      message: (message) => {
+        if (!current()) return;
+        if (this.#state === 'greeting') this.#greeted(message, connection);
+        else if (this.#state === 'ready') this.#received(message);
+      },
+      // What the node sent cannot be read: a reply with an id would otherwise only time out.
+      invalid: (problem) => {
+        if (!current() || problem.id === undefined) return;
+        this.#requests.receive({ type: 'error', id: problem.id, retryable: false, ...unreadable });
+      },
+      closed: (info) => {
+        if (!current()) return;
+        this.#connection = null;
+        if (this.#state === 'closed') this.#closed();
+        else this.#ended(info);
+      },
+    };
+  }
+
+  #greeted(message: FromNode, connection: Connection<ToNode>): void {
+    const { events, clock } = this.#options;
+    if (message.type === 'welcome') {
+      this.#clearTimer();
+      this.#state = 'ready';
+      this.#welcome = message;
+      this.#welcomedAtMs = clock.monotonicMs();
+      this.#connectionSerial += 1;
+      events.welcome?.(message);
+    } else if (message.type === 'error') {
+      this.#delayMsMin = message.retryAfterMs ?? 0;
+      if (refusals.has(message.code)) {
+        this.#delayMsMin = Math.max(this.#delayMsMin, refusedDelayMs);
+        events.refused?.(errorFromMessage(message));
+      }
+      // The event may have closed this link.
+      if (this.#state === 'greeting') connection.close(1000, message.message);
+    } else if (message.type === 'goaway') {
+      events.message?.(message);
+    } else {
+      connection.close(1002, `The first message must be welcome, not ${message.type}.`);
+    }
+  }
+
+  #received(message: FromNode): void {
+    if (this.#requests.receive(message)) return;
+    // A planned end is no failure: the pause after it is the shortest.
+    if (message.type === 'goaway') this.#attempts = 0;
+    this.#options.events.message?.(message);
+  }
+
+  /** The dial failed or the connection ended. */
+  #ended(info: CloseInfo): void {
+    const { clock, events, retryDelayMsMax = 2_000 } = this.#options;
+    this.#clearTimer();
+    this.#dial = null;
+    const wasReady = this.#state === 'ready';
+    this.#state = 'pausing';
+    this.#welcome = null;
+    this.#lastEnd = info.reason === '' ? info.kind : info.reason;
+    // A connection that ended as soon as it stood counts as one more failure, or its node would be dialled at speed.
+    if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= retryDelayMsMax) this.#attempts = 0;
+    this.#timer = clock.setTimer(this.#pauseMs(), () => this.#connect());
+    if (!wasReady) {
+      events.failed?.(info);
+      return;
+    }
+    this.#requests.failAll(() => connectionLost({ sent: true, reason: this.#lastEnd }));
+    events.lost?.(info);
+  }
+
+  #pauseMs(): number {
+    const { random, retryDelayMs = 50, retryDelayMsMax = 2_000 } = this.#options;
+    const pauseMs = backoffMs({
+      failures: this.#attempts,
+      delayMs: retryDelayMs,
+      delayMsMax: retryDelayMsMax,
+      random,
+    });
+    return Math.max(this.#delayMsMin, pauseMs);
+  }
+
+  #closed(): void {
+    this.#clearTimer();
+    this.#closing?.resolve();
+  }
+
+  #clearTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+const unreadable = {
+  code: 'INTERNAL',
+  message: 'The reply cannot be read. The node speaks another protocol, or is broken.',
+} as const;

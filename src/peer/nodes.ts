@@ -1,0 +1,284 @@
+/**
+ * A set of links: from the addresses given, and from what welcome and topology teach.
+ *
+ * Given addresses are kept for ever: they may be the only ones that work from here (a port forwarded into a
+ * container), and the only way back when every advertised node is gone. An advertised address is dialled only
+ * while no given one leads to the same node.
+ *
+ * `every`: a link to every node. `leaders`: while each shard's leader is known and connected, links to these and,
+ * where one node leads all, to one other, the lookout: a leader that stands still does not say so, and it is the
+ * others' topology that names its successor. Else to everybody, for any of them may be the first to know better.
+ */
+import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
+import type { Epoch } from '../core/txid.ts';
+import { epochZero } from '../core/txid.ts';
+import type { CloseInfo } from '../ports/transport.ts';
+import type { VerdictError } from './errors.ts';
+import { Link, type LinkOptions } from './link.ts';
+import { Succession } from './succession.ts';
+import { nodeUrl } from './url.ts';
+
+export interface NodesOptions {
+  readonly urls: readonly string[];
+  readonly reach: 'every' | 'leaders';
+  readonly link: Omit<LinkOptions, 'url' | 'events'>;
+  readonly events: NodesEvents;
+}
+
+export interface NodesEvents {
+  welcome?(link: Link, welcome: Welcome): void;
+  /** Everything that is not a reply; `topology` too, after it was taken in. */
+  message?(link: Link, message: FromNode): void;
+  lost?(link: Link, info: CloseInfo): void;
+  failed?(link: Link, info: CloseInfo): void;
+  refused?(link: Link, error: VerdictError): void;
+  /** A leader, or a connection to one, may have changed. */
+  changed?(): void;
+}
+
+/** Advertised nodes taken in: a broken node must not make its peers dial without end. */
+const advertisedMax = 64;
+const shardsMax = 1_296;
+
+interface Leadership {
+  leader: LeaderInfo | null;
+  /** The newest epoch heard of. Its end may be known (leader is null) while others still speak of it. */
+  epoch: Epoch;
+}
+
+export class Nodes {
+  readonly #options: NodesOptions;
+  readonly #givenUrls: readonly string[];
+  readonly #links = new Map<string, Link>();
+  readonly #leaderships: Leadership[] = [];
+  #advertised: readonly NodeInfo[] = [];
+  /** Given addresses that turned out to lead to a node which a newer connection reaches by another one. */
+  readonly #doubles = new Map<string, string>();
+  /** Which node answered at an address, the last time that one did. */
+  readonly #nodeAt = new Map<string, string>();
+  readonly #succession: Succession;
+  #shards = 0;
+  #started = false;
+  #closed = false;
+
+  constructor(options: NodesOptions) {
+    if (options.urls.length === 0) throw new TypeError('Give the address of one node at least.');
+    this.#options = options;
+    this.#givenUrls = [...new Set(options.urls.map(nodeUrl))];
+    this.#succession = new Succession({
+      clock: options.link.clock,
+      links: () => this.#links.values(),
+      after: () => this.#reconcile(),
+    });
+  }
+
+  /** How many shards the cluster has; 0 before the first welcome. */
+  get shards(): number {
+    return this.#shards;
+  }
+
+  get links(): readonly Link[] {
+    return [...this.#links.values()];
+  }
+
+  connected(): Link[] {
+    return this.links.filter((link) => link.connected);
+  }
+
+  leader(shard: number): LeaderInfo | null {
+    return this.#leaderships[shard]?.leader ?? null;
+  }
+
+  /** The open connection to the shard's leader, if there is one. */
+  leaderLink(shard: number): Link | null {
+    const leader = this.leader(shard);
+    return leader === null ? null : this.linkTo(leader.node);
+  }
+
+  linkTo(node: string): Link | null {
+    for (const link of this.#links.values()) {
+      if (link.connected && link.welcome?.node === node) return link;
+    }
+    return null;
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#reconcile();
+  }
+
+  /** Takes in what a NOT_LEADER said: `null` is the node's word that it does not lead. */
+  notLeader(link: Link, options: { shard: number; leader: LeaderInfo | null | undefined }): void {
+    const { shard, leader } = options;
+    if (leader?.shard !== shard) this.#vacant(shard, link.welcome?.node);
+    if (leader) this.#learnLeader(leader, link.welcome?.node);
+    this.#reconcile();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#succession.close();
+    await Promise.all(this.links.map((link) => link.close()));
+    this.#links.clear();
+  }
+
+  #open(url: string): void {
+    const { link: linkOptions, events } = this.#options;
+    const link: Link = new Link({
+      ...linkOptions,
+      url,
+      events: {
+        welcome: (welcome) => {
+          this.#shards = Math.min(welcome.shards, shardsMax);
+          this.#nodeAt.set(link.url, welcome.node);
+          this.#learn(link, welcome);
+          this.#setDoublesAside(link, welcome.node);
+          events.welcome?.(link, welcome);
+          this.#reconcile();
+        },
+        message: (message) => {
+          if (message.type === 'topology') this.#learn(link, message);
+          events.message?.(link, message);
+          if (message.type === 'topology') this.#reconcile();
+        },
+        lost: (info) => {
+          events.lost?.(link, info);
+          this.#reconcile();
+        },
+        failed: (info) => events.failed?.(link, info),
+        refused: (error) => events.refused?.(link, error),
+      },
+    });
+    this.#links.set(url, link);
+    link.start();
+  }
+
+  #learn(
+    link: Link,
+    said: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] },
+  ): void {
+    const from = link.welcome?.node;
+    this.#advertised = said.nodes.slice(0, advertisedMax);
+    for (const [shard, leader] of said.leaders.slice(0, shardsMax).entries()) {
+      if (leader === null) this.#vacant(shard, from);
+      else this.#learnLeader(leader, from);
+    }
+  }
+
+  /**
+   * A newer epoch always counts. One whose end was told counts again only on its leader's own word: nodes that
+   * have not heard of the end would else send everybody back to it.
+   */
+  #learnLeader(leader: LeaderInfo, from: string | undefined): void {
+    if (leader.shard >= shardsMax) return;
+    const known = this.#leadership(leader.shard);
+    const again = leader.epoch === known.epoch && (known.leader !== null || from === leader.node);
+    if (leader.epoch <= known.epoch && !again) return;
+    const isNew = leader.epoch > known.epoch;
+    known.leader = leader;
+    known.epoch = leader.epoch;
+    if (isNew && !this.#closed) this.#succession.newLeader(leader);
+    // Its link may be pausing after failed dials of a time before it led.
+    for (const link of this.#links.values()) {
+      if (link.url === urlOf(leader) || this.#nodeAt.get(link.url) === leader.node) link.retryNow();
+    }
+  }
+
+  /** Only the leader itself is believed that it leads no more; another node may just not know. */
+  #vacant(shard: number, from: string | undefined): void {
+    const known = this.#leaderships[shard];
+    if (known !== undefined && known.leader?.node === from) known.leader = null;
+  }
+
+  #leadership(shard: number): Leadership {
+    const known = this.#leaderships[shard] ?? { leader: null, epoch: epochZero };
+    this.#leaderships[shard] = known;
+    return known;
+  }
+
+  /** Opens the links that are wanted and missing, closes those that are there and not wanted. */
+  #reconcile(): void {
+    if (!this.#started || this.#closed) return;
+    const wanted = this.#wanted();
+    for (const url of wanted) if (!this.#links.has(url)) this.#open(url);
+    for (const [url, link] of this.#links) {
+      // One with requests in flight is looked at again when something changes.
+      if (wanted.has(url) || link.requestsInFlight > 0) continue;
+      this.#links.delete(url);
+      void link.close();
+    }
+    this.#options.events.changed?.();
+  }
+
+  #wanted(): Set<string> {
+    const leaders = this.#leaderLinks();
+    if (this.#options.reach === 'leaders' && leaders !== null) {
+      return new Set([...leaders.map((link) => link.url), ...this.#lookouts(leaders)]);
+    }
+    const wanted = new Set(this.#givenUrls.filter((url) => !this.#isDouble(url)));
+    const reached = new Set<string | undefined>();
+    for (const url of this.#givenUrls) reached.add(this.#links.get(url)?.welcome?.node);
+    const known = this.#leaderships.flatMap(({ leader }) => (leader === null ? [] : [leader]));
+    for (const info of [...this.#advertised, ...known]) {
+      const url = urlOf(info);
+      if (url !== null && !reached.has(info.node)) wanted.add(url);
+    }
+    return wanted;
+  }
+
+  /** The link to one node that does not lead; where there is none yet, all addresses that may lead to one. */
+  #lookouts(leaders: readonly Link[]): string[] {
+    const leading = new Set(leaders.map((link) => link.welcome?.node));
+    // Several leaders tell of each other; and a node that is alone has nobody to tell of it.
+    if (leading.size > 1 || this.#advertised.every(({ node }) => leading.has(node))) return [];
+    const open = this.connected().find((link) => !leading.has(link.welcome?.node));
+    if (open !== undefined) return [open.url];
+    const given = this.#givenUrls.filter((url) => !leading.has(this.#nodeAt.get(url)));
+    const reached = new Set(given.map((url) => this.#nodeAt.get(url)));
+    const advertised = this.#advertised
+      .filter(({ node }) => !leading.has(node) && !reached.has(node))
+      .map(urlOf);
+    return [...given, ...advertised.filter((url) => url !== null)];
+  }
+
+  /**
+   * Of two connections of one participant a node keeps the newer. Would the older be made again, they would push each
+   * other out for ever.
+   */
+  #setDoublesAside(newer: Link, node: string): void {
+    this.#doubles.delete(newer.url);
+    if (!this.#givenUrls.includes(newer.url)) return;
+    for (const url of this.#givenUrls) {
+      if (url !== newer.url && this.#links.get(url)?.welcome?.node === node) {
+        this.#doubles.set(url, node);
+      }
+    }
+  }
+
+  #isDouble(url: string): boolean {
+    const node = this.#doubles.get(url);
+    if (node === undefined) return false;
+    return this.connected().some((link) => link.url !== url && link.welcome?.node === node);
+  }
+
+  /** A link to the leader of each shard, given addresses first; null while one is missing. */
+  #leaderLinks(): Link[] | null {
+    if (this.#shards === 0) return null;
+    const links = new Set<Link>();
+    for (let shard = 0; shard < this.#shards; shard += 1) {
+      const link = this.leaderLink(shard);
+      if (link === null) return null;
+      links.add(link);
+    }
+    return [...links];
+  }
+}
+
+/** What a node advertises may be anything; an address that is none is no reason to fail. */
+function urlOf(info: { readonly url: string }): string | null {
+  try {
+    return nodeUrl(info.url);
+  } catch {
+    return null;
+  }
+}

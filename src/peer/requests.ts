@@ -1,0 +1,208 @@
+/** The requests of one link that wait for their reply: matched by id, bounded, each with its time-out. */
+import type {
+  Begun,
+  DecisionMessage,
+  Enlisted,
+  FromNode,
+  InfoReply,
+  LeaderInfo,
+  ListReply,
+  OutcomeMessage,
+  Recovered,
+  Reported,
+  Retired,
+  StatusReply,
+  ToNode,
+} from '../core/messages.ts';
+import type { TimerHandle } from '../core/timer-wheel.ts';
+import type { Clock } from '../ports/clock.ts';
+import { Delays } from './delays.ts';
+import { abortedByCaller, errorFromMessage, VerdictError } from './errors.ts';
+
+/** Which reply answers which request. */
+export interface ReplyTo {
+  readonly begin: Begun;
+  readonly enlist: Enlisted;
+  readonly commit: OutcomeMessage;
+  readonly rollback: OutcomeMessage;
+  readonly transact: OutcomeMessage;
+  readonly status: StatusReply;
+  readonly query: DecisionMessage;
+  readonly resolve: DecisionMessage;
+  readonly report: Reported;
+  readonly info: InfoReply;
+  readonly list: ListReply;
+  readonly recover: Recovered;
+  readonly retire: Retired;
+}
+export type RequestType = keyof ReplyTo;
+
+const replyTypes: { readonly [Type in RequestType]: ReplyTo[Type]['type'] } = {
+  begin: 'begun',
+  enlist: 'enlisted',
+  commit: 'outcome',
+  rollback: 'outcome',
+  transact: 'outcome',
+  status: 'status',
+  query: 'decision',
+  resolve: 'decision',
+  report: 'reported',
+  info: 'info',
+  list: 'list',
+  recover: 'recovered',
+  retire: 'retired',
+};
+
+type WithoutId<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
+export type Request = Extract<ToNode, { readonly type: RequestType }>;
+export type RequestWithoutId = WithoutId<Request>;
+
+/** Of one shard, for one epoch. */
+export type Leadership = Pick<LeaderInfo, 'shard' | 'epoch'>;
+
+export interface RequestOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** The leadership that is asked: once a newer one is known, its answer is not waited for much longer. */
+  readonly leader?: Leadership | undefined;
+  /** For a `transact` with `announce`: its txid, ahead of the outcome. */
+  readonly onBegun?: ((begun: Begun) => void) | undefined;
+}
+
+interface Waiting {
+  readonly type: RequestType;
+  readonly timeoutMs: number;
+  readonly leader: Leadership | undefined;
+  readonly onBegun: ((begun: Begun) => void) | undefined;
+  readonly resolve: (reply: FromNode) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: TimerHandle;
+  readonly forgetSignal: (() => void) | null;
+}
+
+/** A request is kept until its time-out: without a bound, a node that answers nothing would fill the memory. */
+const requestsMax = 100_000;
+
+export class Requests {
+  readonly #delays: Delays<number>;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Never starts again, so that no late reply can meet another request. */
+  #lastId = 0;
+
+  constructor(clock: Clock) {
+    this.#delays = new Delays(clock, (id) => this.#timedOut(id));
+  }
+
+  get count(): number {
+    return this.#waiting.size;
+  }
+
+  /** Calls `send` with the request's id, at once. What `send` throws rejects the request. */
+  start<Type extends RequestType>(
+    type: Type,
+    options: RequestOptions & { send: (id: number) => void },
+  ): Promise<ReplyTo[Type]> {
+    const { signal, timeoutMs, leader, onBegun, send } = options;
+    if (signal?.aborted) {
+      return Promise.reject(abortedByCaller({ acted: 'nothing', cause: signal.reason }));
+    }
+    if (this.#waiting.size >= requestsMax) {
+      return Promise.reject(
+        new VerdictError('BUSY', `${requestsMax} requests wait for replies. Let some end first.`, {
+          retryable: true,
+          acted: 'nothing',
+        }),
+      );
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, {
+        type,
+        timeoutMs,
+        leader,
+        onBegun,
+        // The reply's type is checked against the request's before this is called.
+        resolve: resolve as (reply: FromNode) => void,
+        reject,
+        timer: this.#delays.start(timeoutMs, id),
+        forgetSignal: signal === undefined ? null : this.#heed(signal, id),
+      });
+      try {
+        send(id);
+      } catch (error) {
+        this.#fail(id, notSendable(error));
+      }
+    });
+  }
+
+  /** Whether the message answered a request, or was a late answer to one that had been given up. */
+  receive(message: FromNode): boolean {
+    if (!('id' in message) || message.id === undefined) return false;
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return true;
+    if (message.type === 'error') {
+      this.#fail(message.id, errorFromMessage(message));
+    } else if (message.type === 'begun' && waiting.type !== 'begin') {
+      waiting.onBegun?.(message);
+    } else if (message.type !== replyTypes[waiting.type]) {
+      const text = `The node answered ${waiting.type} with ${message.type}. It speaks another protocol, or is broken.`;
+      this.#fail(
+        message.id,
+        new VerdictError('INVALID_MESSAGE', text, { retryable: false, acted: 'unknown' }),
+      );
+    } else {
+      this.#take(message.id)?.resolve(message);
+    }
+    return true;
+  }
+
+  failAll(error: () => VerdictError): void {
+    for (const id of [...this.#waiting.keys()]) this.#fail(id, error());
+  }
+
+  /** Returns what takes the listener away again. */
+  #heed(signal: AbortSignal, id: number): () => void {
+    const aborted = (): void => {
+      this.#fail(id, abortedByCaller({ acted: 'unknown', cause: signal.reason }));
+    };
+    signal.addEventListener('abort', aborted, { once: true });
+    return () => signal.removeEventListener('abort', aborted);
+  }
+
+  #timedOut(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    const text = `No reply to ${waiting.type} within ${Math.round(waiting.timeoutMs)} ms. The node may have acted.`;
+    this.#fail(id, new VerdictError('TIMEOUT', text, { retryable: true, acted: 'unknown' }));
+  }
+
+  /** Fails what an older leadership of the shard was asked. */
+  failOlder(newer: Leadership, error: () => VerdictError): void {
+    for (const [id, { leader }] of [...this.#waiting]) {
+      if (leader === undefined || leader.shard !== newer.shard) continue;
+      if (leader.epoch < newer.epoch) this.#fail(id, error());
+    }
+  }
+
+  #fail(id: number, error: Error): void {
+    this.#take(id)?.reject(error);
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(id);
+    this.#delays.stop(waiting.timer);
+    waiting.forgetSignal?.();
+    return waiting;
+  }
+}
+
+/** The transport throws a RangeError for a message that fits no frame, a TypeError for what cannot be encoded. */
+function notSendable(error: unknown): Error {
+  if (error instanceof VerdictError) return error;
+  const code = error instanceof RangeError ? 'TOO_LARGE' : 'INVALID_MESSAGE';
+  const text = error instanceof Error ? error.message : String(error);
+  return new VerdictError(code, text, { retryable: false, acted: 'nothing', cause: error });
+}

@@ -1,0 +1,28 @@
+/** Addresses as people write them. */
+
+const defaultPort = 7070;
+const path = '/v1';
+
+/**
+ * `host`, `host:port`, `ws://`, `wss://`, `http://` or `https://` -> the WebSocket address of the node. A bare
+ * host gets the default port, 7070. Throws a TypeError that names what is wrong.
+ */
+export function nodeUrl(text: string): string {
+  const bare = !/^[a-z]+:\/\//i.test(text);
+  const candidate = bare ? `ws://${text}` : text;
+  if (!URL.canParse(candidate)) throw new TypeError(badUrl(text));
+  const url = new URL(candidate);
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError(badUrl(text));
+  if (url.hostname === '' || url.hash !== '') throw new TypeError(badUrl(text));
+  // The default port of ws:// is dropped by the parser, so that "host:80" looks like "host" here.
+  if (bare && url.port === '' && !/:80(\/|$)/.test(text)) url.port = String(defaultPort);
+  const given = url.pathname.replace(/\/+$/, '');
+  url.pathname = given.endsWith(path) ? given : `${given}${path}`;
+  return url.href;
+}
+
+function badUrl(text: string): string {
+  return `"${text}" is no node address. Write host:port or ws://host:port.`;
+}

@@ -1,0 +1,36 @@
+/** A small file that is replaced whole: after a crash it holds the old text or the new one, never a part. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Null where there is no such file. */
+export function readDurableFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** On disk, and found under its name, when this resolves. One writer at a time. */
+export async function writeDurableFile(path: string, text: string): Promise<void> {
+  const directory = dirname(path);
+  mkdirSync(directory, { recursive: true });
+  const aside = `${path}.new`;
+  const file = await open(aside, 'w');
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
+  // The name is the directory's; it is not on disk before the directory is.
+  const folder = await open(directory, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

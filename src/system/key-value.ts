@@ -1,0 +1,72 @@
+/**
+ * Ordered keys with values, read and written synchronously inside one transaction. The rules of the
+ * decision log and of the journal are written against this, so that they are the same whatever stores them.
+ */
+export interface ReadableKeys {
+  get(key: string): unknown;
+  /** Entries with `start` <= key < `end`, in key order, `limit` at most. */
+  range(options: {
+    readonly start: string;
+    readonly end: string;
+    readonly limit: number;
+  }): readonly (readonly [key: string, value: unknown])[];
+  /** The last key with `start` <= key < `end`, or null. */
+  last(options: { readonly start: string; readonly end: string }): string | null;
+}
+
+export interface WritableKeys extends ReadableKeys {
+  put(key: string, value: unknown): void;
+  remove(key: string): void;
+}
+
+/** LMDB refuses keys of more than 1,978 bytes; the longest made here is far below. */
+const keyBytesMax = 1_900;
+
+/** Throws where the key is longer than every store takes: to be asked before a transaction begins. */
+export function assertKeyFits(key: string): string {
+  if (key.length * 3 > keyBytesMax && Buffer.byteLength(key) > keyBytesMax) {
+    throw new RangeError(`The key ${key.slice(0, 60)}… is longer than ${keyBytesMax} bytes.`);
+  }
+  return key;
+}
+
+/**
+ * Any text as a part of a key, different for different texts. Escaping as JSON keeps control characters out, and
+ * marks where the text ends. Throws for what is not well-formed Unicode (a lone surrogate): in UTF-8, and
+ * so in keys and in stored values, two such strings would become one.
+ */
+export function keyPart(text: string): string {
+  if (!text.isWellFormed()) {
+    throw new RangeError(`The id ${JSON.stringify(text)} is not well-formed Unicode text.`);
+  }
+  return JSON.stringify(text);
+}
+
+/** The range of all keys that begin with `prefix`, which ends in a slash; `after` is one of them. */
+export function prefixRange(
+  prefix: string,
+  after?: string,
+): { readonly start: string; readonly end: string } {
+  return {
+    // The least string above `after`: keys hold no character below the space.
+    start: after === undefined ? prefix : `${after} `,
+    // '0' follows '/' in the order of characters.
+    end: `${prefix.slice(0, -1)}0`,
+  };
+}
+
+const pageSize = 1_000;
+
+/** Every entry whose key begins with `prefix`, which ends in a slash; read in pages. */
+export function entriesUnder(
+  keys: ReadableKeys,
+  prefix: string,
+): (readonly [key: string, value: unknown])[] {
+  const found: (readonly [string, unknown])[] = [];
+  for (;;) {
+    const range = prefixRange(prefix, found.at(-1)?.[0]);
+    const page = keys.range({ ...range, limit: pageSize });
+    found.push(...page);
+    if (page.length < pageSize) return found;
+  }
+}

@@ -1,0 +1,124 @@
+/** The side that dials, over the `ws` package. */
+import type { IncomingMessage } from 'node:http';
+import { type ClientOptions, WebSocket } from 'ws';
+import type { FromNode, ToNode } from '../../core/messages.ts';
+import { coordinatorOptionTable } from '../../core/options.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
+import { decodeFrame } from '../../wire/codec.ts';
+import { widestLimits } from '../../wire/limits.ts';
+import { closeTimeoutMs, subprotocol, WebSocketConnection } from './connection.ts';
+
+export interface DialerOptions {
+  readonly clock: Clock;
+  /** Bytes that may wait for the node to read; past it, the connection is dropped. Default 64 MiB. */
+  readonly bufferedBytesMax?: number;
+}
+
+const socketOptions: ClientOptions & { closeTimeout: number } = {
+  perMessageDeflate: false,
+  maxPayload: widestLimits.frameBytesMax,
+  closeTimeout: closeTimeoutMs,
+};
+
+export function webSocketDialer(options: DialerOptions): Dialer {
+  const { clock, bufferedBytesMax = coordinatorOptionTable.bufferedBytesMax.default } = options;
+  return {
+    connect({ url, timeoutMs, heartbeatMs }, events) {
+      let attempt: 'dialling' | 'open' | 'over' = 'dialling';
+      let remoteAddress = '';
+      let problem: (Error & { code?: string }) | null = null;
+      let late = false;
+
+      let socket: WebSocket;
+      try {
+        socket = new WebSocket(url, [subprotocol], socketOptions);
+      } catch (error) {
+        // A bad address throws at once; whoever dials expects to hear of it later.
+        const timer = clock.setTimer(0, () => {
+          events.failed({ code: 1006, reason: (error as Error).message, kind: 'failed' });
+        });
+        return { cancel: () => timer.cancel() };
+      }
+
+      const deadline = clock.setTimer(timeoutMs, () => {
+        late = true;
+        socket.terminate();
+      });
+      socket.once('upgrade', (response: IncomingMessage) => {
+        remoteAddress = response.socket.remoteAddress ?? '';
+      });
+      socket.on('error', (error: Error) => {
+        problem ??= error;
+      });
+      socket.once('close', () => {
+        deadline.cancel();
+        if (attempt !== 'dialling') return;
+        attempt = 'over';
+        events.failed(late ? timedOut(timeoutMs) : failure(problem));
+      });
+      socket.once('open', () => {
+        deadline.cancel();
+        if (attempt !== 'dialling') return;
+        attempt = 'open';
+        const connection = new WebSocketConnection<'from-node', ToNode>({
+          socket,
+          remoteAddress,
+          clock,
+          heartbeatMs,
+          bufferedBytesMax,
+          frameBytesMax: coordinatorOptionTable.frameBytesMax.default,
+          messageBytesMax: coordinatorOptionTable.frameBytesMax.default,
+          decode: (data) => decodeFrame(data, { direction: 'from-node', limits: widestLimits }),
+        });
+        connection.start(learning(connection, events.opened(connection)));
+      });
+      return {
+        cancel() {
+          if (attempt !== 'dialling') return;
+          attempt = 'over';
+          deadline.cancel();
+          socket.terminate();
+        },
+      };
+    },
+  };
+}
+
+/**
+ * The welcome says how large a frame this node takes: what is larger is refused here, not by a cut connection. And how
+ * often it pings: this side then looks for a half-open connection as often.
+ */
+function learning(
+  connection: WebSocketConnection<'from-node', ToNode>,
+  handler: ConnectionHandler<FromNode>,
+): ConnectionHandler<FromNode> {
+  return {
+    message(message) {
+      if (message.type === 'welcome') {
+        connection.frameBytesMax = message.limits.frameBytesMax;
+        const { min, max } = coordinatorOptionTable.heartbeatMs;
+        connection.peerHeartbeatMs = Math.min(Math.max(message.heartbeatMs, min), max);
+      }
+      handler.message(message);
+    },
+    invalid: (problem) => handler.invalid(problem),
+    closed: (info) => handler.closed(info),
+  };
+}
+
+function timedOut(timeoutMs: number): CloseInfo {
+  return { code: 1006, reason: `No connection within ${timeoutMs} ms.`, kind: 'silent' };
+}
+
+function failure(error: (Error & { code?: string }) | null): CloseInfo {
+  if (error === null) return { code: 1006, reason: 'The connection did not open.', kind: 'failed' };
+  const codes =
+    error instanceof AggregateError
+      ? error.errors.map((each: Error & { code?: string }) => each.code)
+      : [error.code];
+  // Every address of the name must refuse before nobody can be said to listen.
+  const refused = codes.length > 0 && codes.every((code) => code === 'ECONNREFUSED');
+  const kind = refused ? 'refused' : error.code === 'ECONNRESET' ? 'reset' : 'failed';
+  return { code: 1006, reason: error.message || String(error.code), kind };
+}

@@ -1,0 +1,205 @@
+/**
+ * One WebSocket as a `Connection`: the same on the side that dials and the side that listens.
+ *
+ *     open --close()--> closing --peer's close frame, or closeTimeoutMs--> closed
+ *       |---terminate(), silence, overflow, a frame that breaks the stream--> closed
+ *
+ * `closed` reaches the handler once, and never from inside a call that the handler's owner made. From
+ * `closing` on nothing is delivered: a message that was still on its way counts as lost.
+ */
+import type { Buffer } from 'node:buffer';
+import type { WebSocket } from 'ws';
+import type { Message } from '../../core/messages.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
+import type { Decoded, Direction, MessageOf } from '../../wire/codec.ts';
+import { FrameError } from '../../wire/errors.ts';
+import { fitText } from '../../wire/utf8.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Outbox } from './outbox.ts';
+
+/** How long the peer may take to answer a close frame before its socket is destroyed. */
+export const closeTimeoutMs = 2_000;
+export const subprotocol = 'verdict.v1';
+export const path = '/v1';
+
+/** WebSocket: a close reason is at most 123 bytes of UTF-8. */
+const closeReasonBytesMax = 123;
+
+/** `Received`: the direction that is read here. `Out`: what is sent. */
+export interface SocketOptions<Received extends Direction, Out> {
+  readonly socket: WebSocket;
+  readonly remoteAddress: string;
+  readonly clock: Clock;
+  readonly heartbeatMs: number;
+  readonly bufferedBytesMax: number;
+  /** Where messages that leave together are split. */
+  readonly frameBytesMax: number;
+  /** The largest single message. */
+  readonly messageBytesMax: number;
+  /** What to send instead of a message that is too large; null: nothing. Without this, `send` throws a RangeError. */
+  readonly smaller?: (message: Out) => Out | null;
+  readonly decode: (data: Uint8Array | string) => readonly Decoded<Received>[];
+}
+
+export class WebSocketConnection<Received extends Direction, Out extends Message>
+  implements Connection<Out>
+{
+  readonly remoteAddress: string;
+  readonly #options: SocketOptions<Received, Out>;
+  readonly #socket: WebSocket;
+  readonly #outbox: Outbox;
+  readonly #heartbeat: Heartbeat;
+  #handler: ConnectionHandler<MessageOf<Received>> | null = null;
+  #open = true;
+  /** Why this side ended the connection, once it did: it saw the reason first. */
+  #ended: CloseInfo | null = null;
+
+  constructor(options: SocketOptions<Received, Out>) {
+    const { socket, clock } = options;
+    this.remoteAddress = options.remoteAddress;
+    this.#options = options;
+    this.#socket = socket;
+    this.#outbox = new Outbox({
+      frameBytesMax: options.frameBytesMax,
+      messageBytesMax: options.messageBytesMax,
+      // Without a callback an error of the write would have nowhere to go but the 'error' event.
+      write: (frame) => socket.send(frame, { binary: typeof frame !== 'string' }, ignoreError),
+    });
+    this.#heartbeat = new Heartbeat({
+      clock,
+      intervalMs: options.heartbeatMs,
+      ping: (token) => {
+        if (socket.readyState === socket.OPEN) socket.ping(token, undefined, ignoreError);
+      },
+      silent: () => this.#drop('silent', 'The peer answered none of two pings.'),
+    });
+    socket.binaryType = 'nodebuffer';
+    socket.on('error', this.#failed);
+    socket.on('close', this.#closed);
+  }
+
+  /** Delivers from now on. Called once, before the event loop's turn ends: nothing is read before. */
+  start(handler: ConnectionHandler<MessageOf<Received>>): void {
+    this.#handler = handler;
+    this.#socket.on('message', this.#received);
+    this.#socket.on('pong', (token) => this.#heartbeat.answered(token));
+  }
+
+  /** The largest frame the peer takes, once it has told. */
+  set frameBytesMax(bytes: number) {
+    this.#outbox.frameBytesMax = bytes;
+  }
+
+  /** How often the peer pings, once it has told. */
+  set peerHeartbeatMs(intervalMs: number) {
+    this.#heartbeat.keepUpWith(intervalMs);
+  }
+
+  send(message: Out): void {
+    if (!this.#open) return;
+    this.#push(message);
+    if (this.bufferedBytes() > this.#options.bufferedBytesMax) {
+      this.#drop('failed', 'The peer does not read: too many bytes wait for it.');
+    }
+  }
+
+  close(code: number, reason: string): void {
+    this.#close({ code, reason, kind: 'closed' });
+  }
+
+  terminate(): void {
+    this.#drop('closed', 'Terminated by this side.');
+  }
+
+  lastAnsweredPingSentAtMs(): number {
+    return this.#heartbeat.lastAnsweredSentAtMs;
+  }
+
+  bufferedBytes(): number {
+    return this.#outbox.bytes + this.#socket.bufferedAmount;
+  }
+
+  #push(message: Out): void {
+    const { smaller } = this.#options;
+    for (let next: Out | null = message; next !== null; ) {
+      try {
+        this.#outbox.push(next);
+        return;
+      } catch (error) {
+        if (smaller === undefined || !(error instanceof RangeError)) throw error;
+        next = smaller(next);
+      }
+    }
+  }
+
+  #close(info: CloseInfo): void {
+    if (!this.#open) return;
+    this.#outbox.flush();
+    this.#open = false;
+    this.#ended ??= info;
+    this.#heartbeat.stop();
+    this.#socket.close(info.code, fitText(info.reason, closeReasonBytesMax));
+  }
+
+  #drop(kind: CloseInfo['kind'], reason: string): void {
+    this.#open = false;
+    this.#ended ??= { code: 1006, reason, kind };
+    this.#heartbeat.stop();
+    this.#outbox.clear();
+    this.#socket.terminate();
+  }
+
+  readonly #received = (data: unknown, isBinary: boolean): void => {
+    if (!this.#open) return;
+    const bytes = data as Buffer;
+    this.#outbox.form = isBinary ? 'binary' : 'text';
+    let decoded: readonly Decoded<Received>[];
+    try {
+      decoded = this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#refuse(error);
+      return;
+    }
+    for (const each of decoded) {
+      // A handler may have ended the connection on the message before.
+      if (!this.#open) return;
+      if (each.ok) this.#handler?.message(each.message);
+      else this.#handler?.invalid(each.problem);
+    }
+  };
+
+  /** The stream cannot be trusted any more: say why, as far as that is still possible, and end it. */
+  #refuse(error: FrameError): void {
+    const { code, message, closeCode } = error;
+    // Both directions have the error message, whatever `Out` is here.
+    this.#outbox.push({ type: 'error', code, message, retryable: false });
+    this.#close({ code: closeCode, reason: message, kind: 'failed' });
+  }
+
+  /** An 'error' event without a listener would end the process. 'close' always follows it. */
+  readonly #failed = (error: Error & { code?: string }): void => {
+    const lost = error.code !== undefined && resetCodes.has(error.code);
+    this.#ended ??= { code: 1006, reason: error.message, kind: lost ? 'reset' : 'failed' };
+  };
+
+  readonly #closed = (code: number, reason: Buffer): void => {
+    this.#open = false;
+    this.#heartbeat.stop();
+    this.#outbox.clear();
+    this.#handler?.closed(
+      this.#ended ?? {
+        code,
+        reason: reason.toString('utf8'),
+        kind: code === 1006 ? 'reset' : 'closed',
+      },
+    );
+  };
+}
+
+const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+
+function ignoreError(): void {
+  // The 'close' event tells the handler; a failed write adds nothing to it.
+}

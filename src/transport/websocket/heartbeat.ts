@@ -1,0 +1,88 @@
+/**
+ * Finds half-open connections: pings at an interval, and calls a peer silent that answers none of two.
+ *
+ * A pong proves more than life. Everything the peer sent before it is older than it, so "when the last
+ * answered ping had been sent" bounds how long a message may have lain in some buffer.
+ */
+import type { Clock, Timer } from '../../ports/clock.ts';
+
+export interface HeartbeatOptions {
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  readonly ping: (token: Buffer) => void;
+  readonly silent: () => void;
+}
+
+const pingsUnansweredMax = 2;
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  /** Sent and not answered: the number in the ping, and when it left. */
+  #outstanding: { readonly serial: number; readonly sentAtMs: number }[] = [];
+  #serial = 0;
+  #lastAnsweredSentAtMs: number;
+  #dueMs = 0;
+  #timer: Timer | null = null;
+  #intervalMs: number;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#intervalMs = options.intervalMs;
+    this.#lastAnsweredSentAtMs = options.clock.monotonicMs();
+    this.#arm();
+  }
+
+  get lastAnsweredSentAtMs(): number {
+    return this.#lastAnsweredSentAtMs;
+  }
+
+  /** The peer beats at this interval: a slower one here would only let this side notice later than that one. */
+  keepUpWith(intervalMs: number): void {
+    if (intervalMs >= this.#intervalMs || this.#timer === null) return;
+    this.#intervalMs = intervalMs;
+    this.#timer.cancel();
+    this.#arm();
+  }
+
+  /** A pong that answers no outstanding ping (RFC 6455 allows such) says nothing about time and is ignored. */
+  answered(token: Buffer): void {
+    if (token.length !== 4) return;
+    const serial = token.readUInt32BE();
+    const at = this.#outstanding.findIndex((ping) => ping.serial === serial);
+    const ping = this.#outstanding[at];
+    if (ping === undefined) return;
+    this.#lastAnsweredSentAtMs = ping.sentAtMs;
+    // Later pings stay outstanding, earlier ones are answered with this one.
+    this.#outstanding = this.#outstanding.slice(at + 1);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #arm(): void {
+    const { clock } = this.#options;
+    this.#dueMs = clock.monotonicMs() + this.#intervalMs;
+    this.#timer = clock.setTimer(this.#intervalMs, this.#beat);
+  }
+
+  readonly #beat = (): void => {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    // A late timer means that this process stood still (SIGSTOP, a long computation): pongs may be waiting
+    // unread, and the peer must not pay for our own pause.
+    const paused = nowMs - this.#dueMs > this.#intervalMs / 2;
+    if (this.#outstanding.length >= pingsUnansweredMax && !paused) {
+      this.#options.silent();
+      return;
+    }
+    if (this.#outstanding.length >= pingsUnansweredMax) this.#outstanding.shift();
+    this.#serial = (this.#serial + 1) % 2 ** 32;
+    this.#outstanding.push({ serial: this.#serial, sentAtMs: nowMs });
+    const token = Buffer.allocUnsafe(4);
+    token.writeUInt32BE(this.#serial);
+    this.#arm();
+    this.#options.ping(token);
+  };
+}

@@ -1,0 +1,269 @@
+/**
+ * The side that listens: an HTTP server that upgrades `/v1` and hands every other request to the
+ * caller. Everything here faces strangers, so every step has a limit and a time-out.
+ */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import type { FromNode, ToNode } from '../../core/messages.ts';
+import { coordinatorOptionTable } from '../../core/options.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
+import { decodeFrame } from '../../wire/codec.ts';
+import { widestLimits } from '../../wire/limits.ts';
+import { AddressCount } from './address-count.ts';
+import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
+import { refusalOf } from './refusal.ts';
+import { smallerMessage } from './smaller.ts';
+
+type OptionName =
+  | 'frameBytesMax'
+  | 'depthMax'
+  | 'branchesMax'
+  | 'connectionsMax'
+  | 'connectionsPerAddressMax'
+  | 'handshakeTimeoutMs'
+  | 'heartbeatMs'
+  | 'bufferedBytesMax';
+
+/** The limits are those of `coordinatorOptionTable`, with its defaults. */
+export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, number>>> {
+  readonly clock: Clock;
+  /** Default 127.0.0.1: whoever may reach the port may try to speak. */
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Connections that the operating system holds before they are accepted. Default 1,024. */
+  readonly backlog?: number;
+  /** Plain HTTP requests (`/healthz` and the like). Default: 404. */
+  readonly http?: RequestListener;
+  /** Further `Origin`s that may connect, such as `https://console.example`. */
+  readonly origins?: readonly string[];
+  /**
+   * Faults that have no other way out: no file descriptors left, a message too large for any frame. The listener goes
+   * on.
+   */
+  readonly problem?: (error: Error) => void;
+}
+
+/** Beyond the limits, so that those over it can still be told 503 or 429, and health checks get through. */
+const spareSockets = 64;
+const headerBytesMax = 16_384;
+/** One message may take this part of what may wait for a peer: others must find room beside it. */
+const buffersPerMessage = 4;
+
+export function webSocketAcceptor(options: AcceptorOptions): Acceptor {
+  return {
+    listen: async (accept) => {
+      const server = new WebSocketListener(options, accept);
+      await server.listen();
+      return server;
+    },
+  };
+}
+
+class WebSocketListener implements Listener {
+  address = '';
+  port = 0;
+  readonly #options: AcceptorOptions;
+  readonly #limits: Readonly<Record<OptionName, number>>;
+  readonly #accept: (connection: Connection<FromNode>) => ConnectionHandler<ToNode>;
+  readonly #http: Server;
+  readonly #webSockets: WebSocketServer;
+  readonly #connections = new Set<WebSocketConnection<'to-node', FromNode>>();
+  readonly #sockets = new AddressCount();
+  /** Those that were let in: sockets which only knock must not keep others out. */
+  readonly #peers = new AddressCount();
+  #closed: Promise<void> | null = null;
+
+  constructor(
+    options: AcceptorOptions,
+    accept: (connection: Connection<FromNode>) => ConnectionHandler<ToNode>,
+  ) {
+    const limits = limitsOf(options);
+    this.#options = options;
+    this.#limits = limits;
+    this.#accept = accept;
+    const socketOptions: ServerOptions & { closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.frameBytesMax,
+      closeTimeout: closeTimeoutMs,
+      handleProtocols: () => subprotocol,
+    };
+    this.#webSockets = new WebSocketServer(socketOptions);
+    this.#http = createServer({
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: limits.handshakeTimeoutMs,
+      requestTimeout: limits.handshakeTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.handshakeTimeoutMs),
+      keepAliveTimeout: limits.handshakeTimeoutMs,
+    });
+    this.#http.maxConnections = limits.connectionsMax + spareSockets;
+    this.#http.on('connection', (socket) => {
+      const address = socket.remoteAddress ?? '';
+      socket.on('error', () => {
+        // 'close' follows. Without a listener the error of one socket would end the process.
+      });
+      if (this.#sockets.of(address) >= limits.connectionsPerAddressMax + spareSockets) {
+        socket.destroy();
+        return;
+      }
+      this.#sockets.add(address);
+      socket.once('close', () => this.#sockets.remove(address));
+    });
+    this.#http.on('request', (request, response) => this.#request(request, response));
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#http.on('clientError', (error: Error & { code?: string }, socket) => {
+      const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+      refuse(socket, slow ? 408 : 400, slow ? 'The request took too long.' : 'Bad request.');
+    });
+  }
+
+  listen(): Promise<void> {
+    const { host = '127.0.0.1', port, backlog = 1_024, problem } = this.#options;
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error & { code?: string }): void => {
+        const text = listenErrors[error.code ?? ''] ?? error.message;
+        reject(new Error(`Cannot listen on ${hostPort(host, port)}: ${text}`, { cause: error }));
+      };
+      this.#http.once('error', failed);
+      this.#http.listen({ host, port, backlog }, () => {
+        this.#http.off('error', failed);
+        this.#http.on('error', (error) => problem?.(error));
+        const bound = this.#http.address() as AddressInfo;
+        this.port = bound.port;
+        this.address = hostPort(bound.address, bound.port);
+        resolve();
+      });
+    });
+  }
+
+  /** Stops listening and closes every connection; those that do not answer are dropped after 2 s. */
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      // Upgraded sockets are no longer the HTTP server's to end: `ws` destroys them when the peer is slow to close.
+      const patience = this.#options.clock.setTimer(closeTimeoutMs, () => {
+        this.#http.closeAllConnections();
+      });
+      this.#http.close(() => {
+        patience.cancel();
+        resolve();
+      });
+      this.#http.closeIdleConnections();
+      for (const connection of this.#connections) connection.close(1001, 'The node stops.');
+    });
+    return this.#closed;
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const { http } = this.#options;
+    if (http !== undefined) {
+      http(request, response);
+      return;
+    }
+    response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found.\n');
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const address = request.socket.remoteAddress ?? '';
+    const refusal = refusalOf(request, {
+      path,
+      subprotocol,
+      origins: this.#options.origins ?? [],
+      stopping: this.#closed !== null,
+      full: this.#peers.total >= this.#limits.connectionsMax,
+      fullForAddress: this.#peers.of(address) >= this.#limits.connectionsPerAddressMax,
+    });
+    if (refusal !== null) {
+      refuse(socket, refusal.status, refusal.text);
+      return;
+    }
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#opened(webSocket, address);
+    });
+  }
+
+  #opened(socket: WebSocket, remoteAddress: string): void {
+    const { clock } = this.#options;
+    const limits = this.#limits;
+    const connection = new WebSocketConnection<'to-node', FromNode>({
+      socket,
+      remoteAddress,
+      clock,
+      heartbeatMs: limits.heartbeatMs,
+      bufferedBytesMax: limits.bufferedBytesMax,
+      frameBytesMax: limits.frameBytesMax,
+      messageBytesMax: Math.min(
+        widestLimits.frameBytesMax,
+        Math.floor(limits.bufferedBytesMax / buffersPerMessage),
+      ),
+      smaller: (message) => this.#smaller(message),
+      decode: (data) => decodeFrame(data, { direction: 'to-node', limits }),
+    });
+    this.#connections.add(connection);
+    this.#peers.add(remoteAddress);
+    socket.once('close', () => {
+      this.#connections.delete(connection);
+      this.#peers.remove(remoteAddress);
+    });
+    connection.start(this.#accept(connection));
+  }
+
+  #smaller(message: FromNode): FromNode | null {
+    const less = smallerMessage(message);
+    if (less === null) {
+      const text = `A ${message.type} message was not sent: it is larger than a frame may be.`;
+      this.#options.problem?.(new RangeError(text));
+    }
+    return less;
+  }
+}
+
+const listenErrors: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use. Stop what listens there, or take another port.',
+  EACCES: 'this user may not listen on that port. Take one above 1023.',
+  EADDRNOTAVAIL: 'this machine has no such address.',
+  ENOTFOUND: 'the host name is not known.',
+};
+
+function limitsOf(options: AcceptorOptions): Readonly<Record<OptionName, number>> {
+  const take = (name: OptionName): number => options[name] ?? coordinatorOptionTable[name].default;
+  return {
+    frameBytesMax: take('frameBytesMax'),
+    depthMax: take('depthMax'),
+    branchesMax: take('branchesMax'),
+    connectionsMax: take('connectionsMax'),
+    connectionsPerAddressMax: take('connectionsPerAddressMax'),
+    handshakeTimeoutMs: take('handshakeTimeoutMs'),
+    heartbeatMs: take('heartbeatMs'),
+    bufferedBytesMax: take('bufferedBytesMax'),
+  };
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function refuse(socket: Duplex, status: number, text: string): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = `${text}\n`;
+  // `destroySoon` would wait for the peer to read; a stranger gets no such patience.
+  socket.once('finish', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { connect } from '../../../src/client.ts';
+import { connectedClient, watch } from '../../support/client.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { MemoryDialer } from '../../support/memory-dialer.ts';
+import { leaderInfo, txidOf } from '../../support/messages.ts';
+import { ScriptedNode, serveNodes } from '../../support/scripted-node.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+
+const statusOf = (sequence: number) =>
+  ({
+    type: 'status',
+    txid: txidOf(sequence),
+    state: 'COMMITTED',
+    attention: false,
+    branches: [],
+    ageMs: 5,
+  }) as const;
+
+describe('connect', () => {
+  it('says who it is, and resolves with the first welcome', async () => {
+    const { client, node, clock } = await connectedClient([new ScriptedNode('a')], {
+      name: 'shop',
+      token: 'secret',
+    });
+    expect(node.hellos).toMatchObject([
+      { name: 'shop', token: 'secret', roles: ['client'], protocol: 1 },
+    ]);
+    await client.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('gives up after its time-out, names the last failure, and leaves nothing behind', async () => {
+    const clock = new ManualClock();
+    const dialer = new MemoryDialer();
+    serveNodes(dialer, []);
+    const connecting = watch(connect({ urls: ['gone'], dialer, clock, random: seededRandom() }));
+    await clock.advance(4_999);
+    expect(connecting.state()).toBe('waiting');
+    await clock.advance(1);
+    expect(connecting.error()).toMatchObject({
+      code: 'TIMEOUT',
+      acted: 'nothing',
+      message: expect.stringContaining('nobody listens'),
+    });
+    expect(clock.timers).toBe(0);
+  });
+
+  it('throws the node’s own error where it is refused, and the caller’s when given up', async () => {
+    const node = new ScriptedNode('a');
+    node.refusal = 'UNAUTHENTICATED';
+    await expect(connectedClient([node])).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(
+      connectedClient([new ScriptedNode('a')], { signal: AbortSignal.abort(new Error('no')) }),
+    ).rejects.toMatchObject({ code: 'ABORTED_BY_CALLER', cause: { message: 'no' } });
+    await expect(connectedClient([new ScriptedNode('a')], { urls: ['ftp://x'] })).rejects.toThrow(
+      TypeError,
+    );
+  });
+
+  it('closes by `await using`, and rejects every call from then on', async () => {
+    const { client, clock, node } = await connectedClient();
+    {
+      await using closing = client;
+      expect(closing).toBe(client);
+    }
+    expect(node.connected).toBe(false);
+    await expect(client.transact({ branches: [] })).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(client.begin()).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(client.status(txidOf(1))).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe('status', () => {
+  it('asks the leader, and whoever answers while there is none', async () => {
+    const leaders = [leaderInfo('b')];
+    const nodes = [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })] as const;
+    const { client, clock } = await connectedClient(nodes);
+    const first = client.status(txidOf(1));
+    const { type: _type, ...expected } = statusOf(1);
+    (await nodes[1].next('status')).reply(statusOf(1));
+    expect(await first).toEqual(expected);
+
+    nodes[1].kill();
+    await settle();
+    const second = client.status(txidOf(2));
+    (await nodes[0].next('status')).fail('LOG_UNAVAILABLE');
+    await clock.advance(50);
+    (await nodes[0].next('status')).reply(statusOf(2));
+    expect((await second).state).toBe('COMMITTED');
+    await client.close();
+  });
+
+  it('asks again where a node is silent or its connection is lost, and ends with its time-out', async () => {
+    const { client, clock, node } = await connectedClient();
+    const asked = watch(client.status(txidOf(1)));
+    await node.next('status');
+    await clock.advance(2_020);
+    const { connection } = await node.next('status');
+    connection.drop();
+    await clock.advance(200);
+    await node.next('status');
+    await clock.advance(3_000);
+    expect(asked.error()).toMatchObject({ code: 'TIMEOUT' });
+    const expired = client.status(txidOf(1));
+    await node.waiting();
+    for (let left = await node.waiting(); left > 1; left -= 1) await node.next('status');
+    (await node.next('status')).fail('EXPIRED');
+    await expect(expired).rejects.toMatchObject({ code: 'EXPIRED' });
+    await client.close();
+  });
+});

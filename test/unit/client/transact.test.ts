@@ -1,0 +1,387 @@
+import { describe, expect, it } from 'vitest';
+import type { TransactRequest } from '../../../src/client.ts';
+import type { FromNode } from '../../../src/core/messages.ts';
+import { requestShard } from '../../../src/core/request-shard.ts';
+import { connectedClient, watch } from '../../support/client.ts';
+import { settle } from '../../support/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
+import { ScriptedNode } from '../../support/scripted-node.ts';
+
+const txid = txidOf(1);
+const branches = [{ participant: 'inventory', payload: { take: 1 } }];
+const plain: TransactRequest = { branches };
+const keyed: TransactRequest = { branches, requestId: 'order-1' };
+const committed = {
+  type: 'outcome',
+  txid,
+  outcome: 'committed',
+  results: { inventory: 7 },
+} as const;
+const aborted = {
+  type: 'outcome',
+  txid,
+  outcome: 'aborted',
+  results: null,
+  reason: { code: 'CONFLICT', message: 'stale', retryable: true },
+} as const;
+const statusIn = (state: 'PENDING' | 'READY' | 'COMMITTING' | 'ABORTED') =>
+  ({ type: 'status', txid, state, attention: false, branches: [], ageMs: 1 }) as const;
+const begun = { type: 'begun', txid, timeoutMs: 10_000 } as const;
+
+/** Two nodes of which `a` leads under revision 1. */
+function pair(): readonly [ScriptedNode, ScriptedNode] {
+  const leaders = [leaderInfo('a')];
+  return [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })];
+}
+
+/** `b` takes over under revision 2, whatever `a` does. */
+function takeOver(b: ScriptedNode): void {
+  b.leaders = [leaderInfo('b', { revision: 2 })];
+  const topology: FromNode = { type: 'topology', leaders: b.leaders, nodes: [] };
+  b.tell(topology);
+}
+
+describe('any transact', () => {
+  it('is one round trip, and an abort is a result', async () => {
+    const { client, node, clock } = await connectedClient(undefined, {
+      defaults: { timeoutMs: 3_000, labels: { shop: 'x' } },
+    });
+    const first = client.transact<{ inventory: number }>(plain);
+    const one = await node.next('transact');
+    expect(one.message).toMatchObject({
+      branches,
+      timeoutMs: 3_000,
+      labels: { shop: 'x' },
+      epoch: epochOfRevision(1),
+    });
+    one.reply({ ...committed, readonly: true });
+    expect(await first).toEqual({
+      outcome: 'committed',
+      txid,
+      readonly: true,
+      results: { inventory: 7 },
+      attempt: 1,
+    });
+    const second = client.transact({ ...plain, timeoutMs: 1 });
+    const two = await node.next('transact');
+    expect(two.message.timeoutMs).toBe(1);
+    two.reply(aborted);
+    expect(await second).toEqual({ outcome: 'aborted', txid, reason: aborted.reason, attempt: 1 });
+    await client.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('given up before anything was sent is a plain error', async () => {
+    const { client, node, clock } = await connectedClient();
+    await expect(client.transact(keyed, { signal: AbortSignal.abort('no') })).rejects.toMatchObject(
+      { code: 'ABORTED_BY_CALLER', cause: 'no', acted: 'nothing' },
+    );
+    await expect(client.transact(plain, { timeoutMs: 0 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    node.kill();
+    const late = watch(client.transact(keyed, { timeoutMs: 100 }));
+    await clock.advance(100);
+    expect(late.error()).toMatchObject({ name: 'VerdictError', code: 'TIMEOUT', acted: 'nothing' });
+    await client.close();
+  });
+
+  it('passes on what a node refuses for good', async () => {
+    const { client, node } = await connectedClient();
+    for (const code of ['REQUEST_CONFLICT', 'TOO_LARGE', 'LIMIT_EXCEEDED', 'FORBIDDEN'] as const) {
+      for (const request of [plain, keyed]) {
+        const call = client.transact(request);
+        (await node.next('transact')).fail(code);
+        await expect(call).rejects.toMatchObject({ name: 'VerdictError', code, acted: 'nothing' });
+      }
+    }
+    const old = client.transact(keyed);
+    (await node.next('transact')).fail('EXPIRED');
+    await expect(old).rejects.toMatchObject({ name: 'VerdictError', code: 'EXPIRED' });
+    expect(node.all).toHaveLength(9);
+    await client.close();
+  });
+
+  it('goes to the leader that a NOT_LEADER names', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const call = client.transact(keyed);
+    b.leaders = [leaderInfo('b', { revision: 9 })];
+    (await a.next('transact')).fail('NOT_LEADER', { leader: b.leaders[0] ?? null });
+    await clock.advance(20);
+    const again = await b.next('transact');
+    expect(again.message).toMatchObject({ epoch: epochOfRevision(9), attempt: 2 });
+    again.reply(committed);
+    expect((await call).outcome).toBe('committed');
+    await client.close();
+  });
+
+  it('goes to the shard of its requestId, and without one to any', async () => {
+    const leaders = [leaderInfo('a'), leaderInfo('b', { shard: 1 })];
+    const nodes = [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })] as const;
+    const { client } = await connectedClient(nodes);
+    const ids = Array.from({ length: 20 }, (_, n) => `order-${n}`);
+    for (const requestId of ids) {
+      const call = client.transact({ ...keyed, requestId });
+      (await nodes[requestShard(requestId, 2) as 0 | 1].next('transact')).reply(committed);
+      await call;
+    }
+    for (let n = 0; n < 20; n += 1) {
+      const call = client.transact(plain);
+      const node = (await nodes[0].waiting()) > 0 ? nodes[0] : nodes[1];
+      (await node.next('transact')).reply(committed);
+      await call;
+    }
+    for (const node of nodes) expect(node.all.length).toBeGreaterThan(8);
+    await client.close();
+  });
+});
+
+describe('transact with a requestId', () => {
+  it('is sent again under the same epoch with the same attempt, growing older', async () => {
+    const { client, node, clock } = await connectedClient();
+    const call = client.transact(keyed);
+    const first = await node.next('transact');
+    expect(first.message).toMatchObject({ requestId: 'order-1', requestAgeMs: 0, attempt: 1 });
+    expect(first.message.announce).toBeUndefined();
+    await clock.advance(100);
+    first.connection.drop();
+    await clock.advance(60);
+    const second = await node.next('transact');
+    expect(second.message).toMatchObject({ attempt: 1, epoch: first.message.epoch });
+    expect(second.message.requestAgeMs).toBeGreaterThanOrEqual(125);
+    expect(second.message.requestAgeMs).toBeLessThanOrEqual(160);
+    for (const code of ['BUSY', 'LOG_UNAVAILABLE', 'OUTCOME_UNKNOWN'] as const) {
+      const before = node.all.length;
+      const last = code === 'BUSY' ? second : await node.next('transact');
+      last.fail(code, code === 'BUSY' ? { retryAfterMs: 300 } : {});
+      if (code === 'BUSY') {
+        await clock.advance(299);
+        expect(node.all).toHaveLength(before);
+      }
+      await clock.advance(100);
+    }
+    const fifth = await node.next('transact');
+    expect(fifth.message.attempt).toBe(1);
+    fifth.reply(committed);
+    expect(await call).toMatchObject({ outcome: 'committed', attempt: 1 });
+    await client.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('raises the attempt under another epoch, and takes no answer to an older one', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const call = watch(client.transact(keyed));
+    const old = await a.next('transact');
+    a.kill();
+    await settle();
+    takeOver(b);
+    await clock.advance(50);
+    const anew = await b.next('transact');
+    expect(anew.message).toMatchObject({ attempt: 2, epoch: epochOfRevision(2) });
+    // The deposed leader's last words, too late.
+    old.reply(aborted);
+    await settle();
+    expect(call.state()).toBe('waiting');
+    anew.reply(committed);
+    await settle();
+    expect(call.value()).toMatchObject({ outcome: 'committed', attempt: 2 });
+    await client.close();
+  });
+
+  it('goes to the new leader when the old one stands still, as another node tells', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const outcome = client.transact(keyed);
+    expect((await a.next('transact')).message).toMatchObject({ attempt: 1 });
+    takeOver(b);
+    await clock.advance(300);
+    const again = await b.next('transact');
+    expect(again.message).toMatchObject({ attempt: 2, epoch: epochOfRevision(2) });
+    again.reply(committed);
+    expect(await outcome).toMatchObject({ outcome: 'committed', attempt: 2 });
+    expect(await a.waiting()).toBe(0);
+  });
+
+  it('counts on from the attempt and the age that the caller gives', async () => {
+    const { client, node, clock } = await connectedClient();
+    const call = client.transact({ ...keyed, attempt: 3, requestAgeMs: 5_000 });
+    const first = await node.next('transact');
+    expect(first.message).toMatchObject({ attempt: 3, requestAgeMs: 5_000 });
+    node.leaders = [leaderInfo('a', { revision: 2 })];
+    first.connection.drop();
+    await clock.advance(60);
+    const second = await node.next('transact');
+    expect(second.message.attempt).toBe(4);
+    expect(second.message.requestAgeMs).toBeGreaterThan(5_000);
+    second.reply(aborted);
+    expect(await call).toMatchObject({ outcome: 'aborted', attempt: 4 });
+    await client.close();
+  });
+
+  it('whose fate stays unknown until the end is an OutcomeUnknownError, also when refused later', async () => {
+    const { client, node, clock } = await connectedClient();
+    const silent = watch(client.transact(keyed, { timeoutMs: 300 }));
+    await node.next('transact');
+    await clock.advance(300);
+    expect(silent.error()).toMatchObject({
+      name: 'OutcomeUnknownError',
+      code: 'OUTCOME_UNKNOWN',
+      retryable: true,
+    });
+
+    const lost = watch(client.transact(keyed));
+    (await node.next('transact')).fail('OUTCOME_UNKNOWN', { txid });
+    await clock.advance(50);
+    (await node.next('transact')).fail('LIMIT_EXCEEDED');
+    await settle();
+    expect(lost.error()).toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      txid,
+      cause: { code: 'LIMIT_EXCEEDED' },
+    });
+
+    const refusedOnly = watch(client.transact(keyed, { timeoutMs: 200 }));
+    (await node.next('transact')).fail('BUSY', { retryAfterMs: 1_000 });
+    await clock.advance(200);
+    expect(refusedOnly.error()).toMatchObject({ name: 'VerdictError', code: 'TIMEOUT' });
+    await client.close();
+  });
+
+  it('given up in flight says that nothing is undone', async () => {
+    const { client, node } = await connectedClient();
+    const controller = new AbortController();
+    const call = client.transact(keyed, { signal: controller.signal });
+    await node.next('transact');
+    const reason = new Error('the user left');
+    controller.abort(reason);
+    await expect(call).rejects.toMatchObject({ name: 'OutcomeUnknownError', cause: reason });
+    await client.close();
+  });
+});
+
+describe('transact without a requestId', () => {
+  it('is never sent again once it may have been received: its outcome is asked for', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const call = watch(client.transact(plain));
+    const sent = await a.next('transact');
+    expect(sent.message).toMatchObject({ announce: true });
+    expect(sent.message.requestId).toBeUndefined();
+    sent.reply(begun);
+    a.kill();
+    await settle();
+    takeOver(b);
+    await clock.advance(50);
+    for (const state of ['PENDING', 'READY'] as const) {
+      (await b.next('status')).reply(statusIn(state));
+      await clock.advance(100);
+    }
+    (await b.next('status')).reply(statusIn('COMMITTING'));
+    await settle();
+    expect(call.value()).toEqual({
+      outcome: 'committed',
+      txid,
+      readonly: false,
+      results: null,
+      attempt: 1,
+    });
+    expect([...a.all, ...b.all].filter((each) => each.type === 'transact')).toHaveLength(1);
+    await client.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('learns an abort the same way, with or without its reason', async () => {
+    const { client, node, clock } = await connectedClient();
+    for (const reason of [undefined, aborted.reason]) {
+      const call = client.transact(plain);
+      const sent = await node.next('transact');
+      sent.reply(begun);
+      sent.connection.drop();
+      await clock.advance(60);
+      (await node.next('status')).reply({
+        ...statusIn('ABORTED'),
+        ...(reason === undefined ? {} : { reason }),
+      });
+      expect(await call).toMatchObject({
+        outcome: 'aborted',
+        txid,
+        reason: reason ?? { code: 'LEADER_CHANGED', message: expect.stringContaining('no longer') },
+      });
+    }
+    await client.close();
+  });
+
+  it('without a txid is an unknown outcome at once, and still never sent again', async () => {
+    const { client, node, clock } = await connectedClient();
+    const call = watch(client.transact(plain));
+    (await node.next('transact')).connection.drop();
+    await settle();
+    expect(call.error()).toMatchObject({
+      name: 'OutcomeUnknownError',
+      cause: { code: 'CONNECTION_LOST' },
+    });
+    expect((call.error() as { txid?: string }).txid).toBeUndefined();
+    await clock.advance(10_000);
+    expect(node.all).toHaveLength(1);
+    await client.close();
+  });
+
+  it('is sent anew only where nothing can have happened', async () => {
+    const { client, node, clock } = await connectedClient();
+    const call = client.transact(plain);
+    (await node.next('transact')).fail('BUSY');
+    await clock.advance(20);
+    (await node.next('transact')).fail('LOG_UNAVAILABLE');
+    await clock.advance(50);
+    (await node.next('transact')).fail('NOT_LEADER', {
+      leader: leaderInfo('a', { revision: 2 }),
+    });
+    await clock.advance(100);
+    const sent = await node.next('transact');
+    expect(sent.message.epoch).toBe(epochOfRevision(2));
+    // Once begun, even a refusal is followed up.
+    sent.reply(begun);
+    sent.fail('BUSY');
+    (await node.next('status')).reply(statusIn('COMMITTING'));
+    expect((await call).outcome).toBe('committed');
+
+    const unclear = client.transact(plain);
+    (await node.next('transact')).fail('INTERNAL', { txid });
+    (await node.next('status')).fail('EXPIRED');
+    await expect(unclear).rejects.toMatchObject({ code: 'EXPIRED', txid });
+    await client.close();
+  });
+
+  it('stays unknown, with its txid, when the time-out, the signal or `close` ends the asking', async () => {
+    const { client, node, clock } = await connectedClient();
+    const late = watch(client.transact(plain, { timeoutMs: 500 }));
+    const one = await node.next('transact');
+    one.reply(begun);
+    await clock.advance(500);
+    expect(late.error()).toMatchObject({ name: 'OutcomeUnknownError', txid });
+
+    const asking = watch(client.transact(plain, { timeoutMs: 5_000 }));
+    const two = await node.next('transact');
+    two.reply(begun);
+    two.connection.drop();
+    await clock.advance(4_999);
+    expect(await node.waiting()).toBeGreaterThan(0);
+    await clock.advance(1);
+    expect(asking.error()).toMatchObject({ txid, cause: { code: 'CONNECTION_LOST' } });
+    while ((await node.waiting()) > 0) await node.next('status');
+
+    const controller = new AbortController();
+    const given = client.transact(plain, { signal: controller.signal });
+    (await node.next('transact')).reply(begun);
+    controller.abort('enough');
+    await expect(given).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', txid, cause: 'enough' });
+
+    const closing = client.transact(plain);
+    (await node.next('transact')).reply(begun);
+    await client.close();
+    await expect(closing).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', txid });
+    expect(clock.timers).toBe(0);
+  });
+});

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { overloaded } from '../../../src/coordinator/balance.ts';
+import type { LeaderInfo } from '../../../src/core/messages.ts';
+import { leaderInfo } from '../../support/messages.ts';
+
+const nodesOf = (...names: readonly string[]) =>
+  names.map((node) => ({ node, url: `ws://${node}:7070/v1` }));
+const ledBy = (...names: readonly (string | null)[]): (LeaderInfo | null)[] =>
+  names.map((node, shard) => (node === null ? null : leaderInfo(node, { shard })));
+
+describe('who gives a shard up', () => {
+  it('is the one that leads two more than another, its last one first', () => {
+    const leaders = ledBy('a', 'a', 'a', 'b');
+    const nodes = nodesOf('a', 'b', 'c');
+    expect(overloaded({ node: 'a', nodes, leaders })).toBe(2);
+    expect(overloaded({ node: 'b', nodes, leaders })).toBeNull();
+    expect(overloaded({ node: 'c', nodes, leaders })).toBeNull();
+  });
+
+  it('is nobody where one more is as even as it gets, nor while a shard is without leader', () => {
+    const nodes = nodesOf('a', 'b', 'c');
+    expect(overloaded({ node: 'a', nodes, leaders: ledBy('a', 'a', 'b', 'c') })).toBeNull();
+    expect(overloaded({ node: 'a', nodes, leaders: ledBy('a', 'a', 'a', null) })).toBeNull();
+    expect(overloaded({ node: 'a', nodes: nodesOf('a'), leaders: ledBy('a', 'a') })).toBeNull();
+  });
+
+  it('is one at a time, whatever the board: each step is nearer to even, and it ends there', () => {
+    const names = ['a', 'b', 'c', 'd', 'e'] as const;
+    const boards = fc.record({
+      up: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1 }),
+      draws: fc.array(fc.nat(), { minLength: 1, maxLength: 40 }),
+    });
+    fc.assert(
+      fc.property(boards, ({ up, draws }) => {
+        const nodes = nodesOf(...up);
+        let leaders = ledBy(...draws.map((draw) => up[draw % up.length] as string));
+        const counts = (): number[] =>
+          up.map((node) => leaders.filter((leader) => leader?.node === node).length);
+        for (let step = 0; ; step += 1) {
+          const giving = up.flatMap((node) => {
+            const shard = overloaded({ node, nodes, leaders });
+            return shard === null ? [] : [{ node, shard }];
+          });
+          expect(giving.length).toBeLessThanOrEqual(1);
+          const [give] = giving;
+          if (give === undefined) break;
+          expect(leaders[give.shard]?.node).toBe(give.node);
+          const fewest = up[counts().indexOf(Math.min(...counts()))] as string;
+          leaders = leaders.map((leader, shard) =>
+            shard === give.shard ? leaderInfo(fewest, { shard }) : leader,
+          );
+          expect(step).toBeLessThan(draws.length);
+        }
+        expect(Math.max(...counts()) - Math.min(...counts())).toBeLessThan(2);
+      }),
+    );
+  });
+});

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { leaderInfo } from '../../support/messages.ts';
+import { rig } from '../../support/participant-rig.ts';
+
+const leaders = [leaderInfo('n1')];
+const nodes = [
+  { node: 'n1', url: 'inside-1:7070' },
+  { node: 'n2', url: 'inside-2:7070' },
+];
+
+it('an advertised address is left alone once a given one reaches its node, and used again when that one is lost', async () => {
+  const { node, dialer, clock } = await rig({ urls: ['given-1:7070', 'given-2:7070'] });
+  await node('given-1', { node: 'n1', leaders, nodes });
+  const waiting = (): string[] =>
+    dialer.attempts.map((each) => new URL(each.options.url).hostname).sort();
+  expect(waiting()).toEqual(['given-2', 'inside-2']);
+  const second = await node('given-2', { node: 'n2', leaders, nodes });
+  expect(waiting()).toEqual([]);
+  await clock.advance(60_000);
+  expect(dialer.dialled.filter((url) => url.includes('inside-2'))).toHaveLength(1);
+  second.drop();
+  await clock.advance(0);
+  expect(waiting()).toEqual(['inside-2']);
+  await clock.advance(100);
+  expect(waiting()).toEqual(['given-2', 'inside-2']);
+});

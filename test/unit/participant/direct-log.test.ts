@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import type { Witness } from '../../../src/core/messages.ts';
+import { makePosition, positionZero } from '../../../src/core/txid.ts';
+import { DirectLog, judged } from '../../../src/participant/direct-log.ts';
+import type { LogReading } from '../../../src/ports/decision-log.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
+
+const txid = txidOf(1, { revision: 5 });
+const witness: Witness = { generation: 0, revision: '9' };
+const never = new AbortController().signal;
+
+function reading(more: Partial<LogReading> = {}): LogReading {
+  return {
+    record: null,
+    floor: positionZero,
+    leader: leaderInfo('n1', { revision: 5 }),
+    witness: { generation: 0, revision: '9' },
+    ...more,
+  };
+}
+
+const recorded = (outcome: 'commit' | 'abort'): LogReading =>
+  reading({ record: { outcome, finished: false, record: null } });
+
+describe('what a participant concludes from the log alone', () => {
+  it.each([
+    ['a commit', recorded('commit'), { decision: 'commit', source: 'recorded' }],
+    ['an abort', recorded('abort'), { decision: 'abort', source: 'recorded' }],
+    ['nothing, while its leader has the lease', reading(), null],
+    ['nothing, and nobody leads', reading({ leader: null }), { decision: 'abort' }],
+    [
+      'nothing, and a newer epoch leads',
+      reading({ leader: leaderInfo('n2', { revision: 6 }) }),
+      { decision: 'abort', source: 'presumed' },
+    ],
+    [
+      'nothing, and the floor is above it: its commit would still be recorded',
+      reading({ floor: makePosition(epochOfRevision(5), 9) }),
+      { decision: 'abort' },
+    ],
+    [
+      'an epoch that the log never had',
+      reading({ leader: leaderInfo('n1', { revision: 4 }) }),
+      'set-back',
+    ],
+    [
+      'an earlier revision than its prepare showed, whatever is recorded',
+      { ...recorded('abort'), witness: { generation: 0, revision: '8' } },
+      'set-back',
+    ],
+    [
+      'an earlier revision of a newer generation',
+      reading({ leader: null, witness: { generation: 1, revision: '3' } }),
+      { decision: 'abort' },
+    ],
+  ])('%s', (_what, given, wanted) => {
+    const answer = judged(given, { txid, witness });
+    if (typeof wanted === 'object' && wanted !== null) expect(answer).toMatchObject(wanted);
+    else expect(answer).toBe(wanted);
+  });
+});
+
+describe('access to the log', () => {
+  it('is opened by the first question, again by the next where that failed, and closed once', async () => {
+    const happened: string[] = [];
+    let fails = true;
+    const log = new DirectLog({
+      open: async () => {
+        happened.push('open');
+        if (fails) throw new Error('no etcd');
+        return {
+          read: async () => recorded('commit'),
+          resolve: async () => recorded('abort'),
+          close: async () => void happened.push('close'),
+        };
+      },
+      resolve: false,
+      logger: silentLogger,
+      setBack: () => undefined,
+    });
+    expect(happened).toEqual([]);
+    expect(await log.ask({ txid, witness }, never)).toBeNull();
+    fails = false;
+    expect(await log.ask({ txid, witness }, never)).toBe('commit');
+    expect(await log.ask({ txid, witness }, never)).toBe('commit');
+    await log.close();
+    expect(happened).toEqual(['open', 'open', 'close']);
+    expect(await log.ask({ txid, witness }, never)).toBeNull();
+  });
+
+  it('forces only where it may, concludes nothing from a log that was set back, nor after the doubt is over', async () => {
+    const alarms: string[] = [];
+    const logOf = (resolve: boolean, answer: LogReading): DirectLog =>
+      new DirectLog({
+        open: async () => ({
+          read: async () => answer,
+          resolve: async () => recorded('abort'),
+          close: async () => undefined,
+        }),
+        resolve,
+        logger: silentLogger,
+        setBack: ({ message }) => void alarms.push(message),
+      });
+    expect(await logOf(false, reading()).ask({ txid, witness }, never)).toBeNull();
+    expect(await logOf(true, reading()).ask({ txid, witness }, never)).toBe('abort');
+    const old = reading({ leader: null, witness: { generation: 0, revision: '1' } });
+    expect(await logOf(false, old).ask({ txid, witness }, never)).toBeNull();
+    expect(alarms).toHaveLength(1);
+    const over = AbortSignal.abort();
+    expect(await logOf(false, recorded('commit')).ask({ txid, witness }, over)).toBeNull();
+  });
+});

@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
+import { settle } from '../../support/manual-clock.ts';
+import type { MemoryConnection } from '../../support/memory-dialer.ts';
+import { leaderInfo, txidOf } from '../../support/messages.ts';
+import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+
+const txid = txidOf(1);
+const key = { txid, branch: 'stock' };
+const twoNodes = {
+  leaders: [leaderInfo('n1')],
+  nodes: [
+    { node: 'n1', url: 'n1:7070' },
+    { node: 'n2', url: 'n2:7070' },
+  ],
+};
+
+type Question = Extract<ToNode, { type: 'query' | 'resolve' }>;
+
+function questions(connection: MemoryConnection): Question[] {
+  return connection
+    .take()
+    .filter((message) => message.type === 'query' || message.type === 'resolve');
+}
+
+function answerTo(question: Question | undefined, decision: DecisionMessage['decision']): FromNode {
+  if (question === undefined) throw new Error('Nothing was asked.');
+  const { id } = question;
+  return { type: 'decision', id, txid: question.txid, decision, source: 'recorded' };
+}
+
+describe('in doubt for longer than the patience', () => {
+  it('queries the leader with the witness of the prepare, and does what it says', async () => {
+    const { node, clock, application, journal, participant } = await rig();
+    const n1 = await node('n1');
+    await tell(n1, prepareOf(txid));
+    n1.take();
+    await clock.advance(4_900);
+    expect(questions(n1)).toEqual([]);
+    expect(participant.inDoubt()).toEqual([key]);
+    await clock.advance(200);
+    const [query] = questions(n1);
+    expect(query).toMatchObject({
+      type: 'query',
+      txid,
+      inDoubt: true,
+      witness: { generation: 0, revision: '9' },
+    });
+    await tell(n1, answerTo(query, 'commit'));
+    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
+    expect(journal.state(key)).toBe('committed');
+    expect(participant.inDoubt()).toEqual([]);
+  });
+
+  it('waits while the leader says undecided, and never forces it', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    for (let round = 0; round < 3; round += 1) {
+      await clock.advance(5_100);
+      await tell(n1, answerTo(questions(n1)[0], 'undecided'));
+    }
+    expect(questions(n2)).toEqual([]);
+    await clock.advance(5_100);
+    await tell(n1, answerTo(questions(n1)[0], 'abort'));
+    expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
+  });
+
+  it('resolves through another node when the leader does not answer in time', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_100);
+    const [query] = questions(n1);
+    expect(questions(n2)).toEqual([]);
+    await clock.advance(2_000);
+    const [resolve] = questions(n2);
+    expect(resolve).toMatchObject({ type: 'resolve', txid });
+    await tell(n2, answerTo(resolve, 'abort'));
+    expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
+    // The leader's late answer finds nobody in doubt.
+    await tell(n1, answerTo(query, 'commit'));
+    expect(application.calls).toHaveLength(2);
+  });
+
+  it('resolves through another node when the leader is not connected', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    n1.drop();
+    await clock.advance(5_100);
+    const [resolve] = questions(n2);
+    expect(resolve?.type).toBe('resolve');
+    await tell(n2, answerTo(resolve, 'commit'));
+    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
+  });
+
+  it('keeps querying the only node there is', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', { leaders: [null] });
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_100);
+    expect(questions(n1).map(({ type }) => type)).toEqual(['query']);
+    await clock.advance(3_000);
+    const again = questions(n1);
+    expect(again.map(({ type }) => type)).toEqual(['query']);
+    await tell(n1, answerTo(again[0], 'abort'));
+    expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
+  });
+
+  it('stops asking when the outcome comes by itself', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1');
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_100);
+    const [query] = questions(n1);
+    await tell(n1, commandOf('commit', txid));
+    await tell(n1, answerTo(query, 'abort'));
+    await clock.advance(60_000);
+    expect(questions(n1)).toEqual([]);
+    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
+  });
+
+  it('refuses an answer that contradicts what was done (8.5)', async () => {
+    const { node, alarms, journal } = await rig();
+    const n1 = await node('n1');
+    await tell(n1, prepareOf(txid));
+    await tell(n1, commandOf('commit', txid));
+    await tell(n1, { type: 'decision', txid, decision: 'abort', source: 'presumed' });
+    expect(alarms.map(({ alarm }) => alarm)).toEqual(['contradicting-answer']);
+    expect(journal.state(key)).toBe('committed');
+  });
+
+  it('keeps a branch in doubt that a node tells it to forget (I4)', async () => {
+    const { node, alarms, journal } = await rig();
+    const n1 = await node('n1');
+    await tell(n1, prepareOf(txid));
+    await tell(n1, { type: 'forget', txids: [txid] });
+    expect(alarms.map(({ alarm }) => alarm)).toEqual(['forget-in-doubt']);
+    expect(journal.state(key)).toBe('prepared');
+  });
+});
+
+describe('reports', () => {
+  it('are sent on connecting, in pages, and their answers are taken', async () => {
+    const first = await rig();
+    for (let sequence = 1; sequence <= 5; sequence += 1) {
+      first.journal.put({ txid: txidOf(sequence), branch: 'stock', state: 'prepared' });
+    }
+    first.journal.put({ txid: txidOf(6), branch: 'stock', state: 'committed' });
+    const { node, application, journal } = await rig({
+      journal: first.journal,
+      options: { reportPage: 4 },
+    });
+    const n1 = await node('n1');
+    const [one] = n1.take();
+    if (one?.type !== 'report') throw new Error('No report.');
+    expect(one.inDoubt).toHaveLength(4);
+    expect(one.inDoubt[0]).toEqual({ txid: txidOf(1), witness: { generation: 0, revision: '1' } });
+    await tell(n1, { type: 'reported', id: one.id });
+    const [two] = n1.take();
+    if (two?.type !== 'report') throw new Error('No second page.');
+    expect([two.inDoubt.length, two.kept]).toEqual([1, [txidOf(6)]]);
+    await tell(
+      n1,
+      { type: 'decision', txid: txidOf(1), decision: 'commit', source: 'recorded' },
+      { type: 'decision', txid: txidOf(2), decision: 'abort', source: 'presumed' },
+      { type: 'decision', txid: txidOf(3), decision: 'undecided', source: 'presumed' },
+      { type: 'forget', txids: [txidOf(6)] },
+      { type: 'reported', id: two.id },
+    );
+    expect(application.calls).toEqual(['commit stock', 'rollback stock']);
+    expect(journal.state({ txid: txidOf(6), branch: 'stock' })).toBe('tombstone');
+    expect(n1.take()).toEqual([]);
+  });
+
+  it('go to the leader only, and wait until its epoch is durable (I7)', async () => {
+    const { node, journal } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    expect([said(n1), said(n2)]).toEqual([['report 0 0'], []]);
+    const adopted = journal.hold('adoptEpoch');
+    const topology = {
+      type: 'topology',
+      leaders: [leaderInfo('n2', { revision: 2 })],
+      nodes: twoNodes.nodes,
+    } as const;
+    await tell(n1, topology);
+    await tell(n2, topology);
+    expect([said(n1), said(n2)]).toEqual([[], []]);
+    adopted();
+    await settle();
+    expect(journal.log).toEqual(['adopt 0', 'adopt 0']);
+    expect([said(n1), said(n2)]).toEqual([[], ['report 0 0']]);
+  });
+
+  it('are sent again on every connection, and when nobody answered', async () => {
+    const { node, clock } = await rig();
+    const n1 = await node('n1');
+    expect(said(n1)).toEqual(['report 0 0']);
+    await clock.advance(16_000);
+    expect(said(n1)).toEqual(['report 0 0']);
+    n1.drop();
+    await clock.advance(100);
+    const again = await node('n1');
+    expect(said(again)).toEqual(['report 0 0']);
+  });
+});
+
+describe('sessions', () => {
+  it('are kept with every node that is told of', async () => {
+    const { node, dialer } = await rig();
+    const n1 = await node('n1', twoNodes);
+    await node('n2', twoNodes);
+    await tell(n1, {
+      type: 'topology',
+      leaders: [null],
+      nodes: [...twoNodes.nodes, { node: 'n3', url: 'n3:7070' }, { node: 'n4', url: 'no address' }],
+    });
+    expect(dialer.attempts.map(({ options }) => options.url)).toEqual(['ws://n3:7070/v1']);
+  });
+
+  it('leave one connection where two addresses lead to one node', async () => {
+    const { node, dialer, clock } = await rig({ urls: ['here:7070', 'there:7070'] });
+    const welcome = { node: 'n1', nodes: [{ node: 'n1', url: 'here:7070' }], leaders: [] };
+    const here = await node('here', welcome);
+    const there = await node('there', welcome);
+    await clock.advance(60_000);
+    expect([here.open, there.open]).toEqual([false, true]);
+    expect(dialer.attempts).toEqual([]);
+    there.drop();
+    await clock.advance(100);
+    expect(dialer.attempts.map(({ options }) => options.url).sort()).toEqual([
+      'ws://here:7070/v1',
+      'ws://there:7070/v1',
+    ]);
+  });
+});

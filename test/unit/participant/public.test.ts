@@ -1,0 +1,61 @@
+/** The public entry as a service uses it: mostly a matter of types, which the compiler checks. */
+import { expect, it } from 'vitest';
+import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { MemoryDialer } from '../../support/memory-dialer.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { WatchedJournal } from '../../support/watched-journal.ts';
+
+interface Order {
+  readonly sku: string;
+  readonly count: number;
+}
+
+class Stock implements Resource<Order, number> {
+  readonly #reserved = new Map<string, Order>();
+
+  prepare({ txid, payload, signal }: { txid: string; payload: Order; signal: AbortSignal }) {
+    if (signal.aborted || payload.count > 10) return vote.abort('too little stock');
+    if (payload.count === 0) return vote.readonly();
+    this.#reserved.set(txid, payload);
+    return vote.commit(10 - payload.count);
+  }
+
+  commit({ txid }: { txid: string }): void {
+    this.#reserved.delete(txid);
+  }
+
+  rollback({ txid }: { txid: string }): void {
+    this.#reserved.delete(txid);
+  }
+}
+
+const settings = () => ({
+  name: 'inventory',
+  urls: ['127.0.0.1:7070'],
+  journal: new WatchedJournal(),
+  dialer: new MemoryDialer(),
+  clock: new ManualClock(),
+  random: seededRandom(),
+});
+
+it('a resource is an object of its own, or spread among the settings', async () => {
+  const one = await serveParticipant<Order, number>({ ...settings(), resource: new Stock() });
+  await using other = await serveParticipant<Order, number>({
+    ...settings(),
+    prepare: async ({ payload, working }) => {
+      working();
+      if (payload.sku === '') return vote.abort('no such thing', { code: 'CONFLICT', detail: {} });
+      return payload.count === 0 ? vote.readonly() : vote.commit(payload.count);
+    },
+    commit: async ({ payload }) => {
+      expect(payload?.sku).toBe('never called');
+    },
+    rollback: async () => undefined,
+    inDoubt: async () => [],
+  });
+  expect([one.name, one.inDoubt()]).toEqual(['inventory', []]);
+  expect(one.instance).toBe(other.instance);
+  await one.close();
+  await one.close();
+});
