@@ -1,0 +1,55 @@
+/** The coordinator of the demo: one node on the embedded log, which can be killed and started again. */
+
+import { fileURLToPath } from 'node:url';
+import { readEmbeddedLog } from '../../src/decision-log/embedded/read.ts';
+import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
+import { freePorts } from '../launcher/ports.ts';
+import { nodeIsReady } from '../launcher/probe.ts';
+import type { Processes } from '../launcher/processes.ts';
+import { Service } from '../launcher/service.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { Layout } from './layout.ts';
+
+const verdict: string = fileURLToPath(new URL('../../bin/verdict.mjs', import.meta.url));
+
+export interface CoordinatorOptions {
+  readonly processes: Processes;
+  readonly layout: Layout;
+  readonly signal: AbortSignal;
+}
+
+export async function startSingleNode(options: CoordinatorOptions): Promise<Coordinator> {
+  const { layout, processes, signal } = options;
+  const address = `127.0.0.1:${(await freePorts(1))[0]}`;
+  const node = new Service({
+    processes,
+    start: {
+      name: 'coordinator node',
+      args: [
+        ...[verdict, 'serve', '--data', layout.decisionLog, '--listen', address],
+        ...['--node', 'demo', '--log-format', 'json', '--log-level', 'info'],
+      ],
+      logFile: layout.nodeLog,
+    },
+    isReady: () => nodeIsReady(address),
+  });
+  await node.start(signal);
+  return {
+    urls: [address],
+    failed: node.failed,
+    killLeader: async (killSignal) => {
+      const killedAtMs = await node.kill();
+      const readyMs = node.start(killSignal).then(() => performance.now() - killedAtMs);
+      return { node: 'the node', killedAtMs, epoch: null, readyMs };
+    },
+    readLog: () => readNodeLog(layout.decisionLog),
+    stop: (timeoutMs) => node.stop(timeoutMs),
+  };
+}
+
+/** Whether a node owns it or not. */
+export async function readNodeLog(directory: string): Promise<LoggedOutcomes> {
+  const log = await readEmbeddedLog(directory);
+  if (log === null) throw new Error(`There is no decision log in ${directory}.`);
+  return log;
+}

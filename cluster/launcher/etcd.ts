@@ -1,0 +1,134 @@
+/** Members of a real etcd on this machine: by a program of etcd, else in containers. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import { findEtcd } from '../etcd/find.ts';
+import { dockerEtcd, dockerMissing } from './etcd-docker.ts';
+import type { ClusterPorts } from './ports.ts';
+import { etcdIsReady } from './probe.ts';
+import type { Processes } from './processes.ts';
+import { Service } from './service.ts';
+
+export const etcdSources = ['auto', 'program', 'docker'] as const;
+export type EtcdSource = (typeof etcdSources)[number];
+
+/** What all parts of a cluster are started with. */
+export interface PartOptions {
+  readonly processes: Processes;
+  /** Where data and logs go: a folder for each process. */
+  readonly directory: string;
+  /** Ends every wait, and lets everything that ends from then on end. */
+  readonly signal: AbortSignal;
+  /** Shown every line that a process prints. Default: they go to their log files only. */
+  readonly show?: ((name: string, line: string) => void) | undefined;
+  /** A process that ends of itself is started again, and this is told. Without it, that is a failure. */
+  readonly restarts?: ((note: string) => void) | undefined;
+}
+
+export interface EtcdOptions extends PartOptions {
+  readonly ports: ClusterPorts['etcd'];
+  readonly source?: EtcdSource;
+}
+
+export interface Etcd {
+  readonly endpoints: readonly string[];
+  readonly members: readonly Service[];
+  /** Which etcd it is, for people. */
+  readonly origin: string;
+}
+
+/** How to run one member. */
+export interface EtcdProgram {
+  readonly origin: string;
+  member(member: EtcdMemberOptions): { readonly command: string; readonly args: readonly string[] };
+}
+
+export interface EtcdMemberOptions {
+  readonly name: string;
+  readonly directory: string;
+  readonly ports: ClusterPorts['etcd'][number];
+  /** name=peer address, of all members. */
+  readonly others: readonly { readonly name: string; readonly peerPort: number }[];
+}
+
+/** What every member is given: history is of no use to the nodes, and 8 GiB is the most that etcd advises. */
+export const etcdSettings: readonly string[] = [
+  '--auto-compaction-mode=periodic',
+  '--auto-compaction-retention=5m',
+  `--quota-backend-bytes=${8 * 1024 ** 3}`,
+  '--logger=zap',
+  '--log-level=warn',
+];
+
+/** Resolves when every member sees a leader. */
+export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
+  const { directory, ports, processes, restarts, show, signal } = options;
+  const program = await chooseEtcd(options);
+  const names = ports.map((_, index) => `etcd-${index + 1}`);
+  const others = ports.map(({ peer }, index) => ({ name: names[index] ?? '', peerPort: peer }));
+  const members: Service[] = [];
+  for (const [index, own] of ports.entries()) {
+    const name = names[index] ?? '';
+    const data = join(directory, name);
+    // Etcd refuses a folder that others may read.
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    const endpoint = `http://127.0.0.1:${own.client}`;
+    const member = new Service({
+      processes,
+      start: {
+        name,
+        ...program.member({ name, directory: data, ports: own, others }),
+        logFile: join(directory, `${name}.log`),
+        onLine: show && ((line) => show(name, line)),
+      },
+      isReady: () => etcdIsReady(endpoint),
+      restarts,
+    });
+    members.push(member);
+  }
+  for (const member of members) member.launch(signal);
+  for (const member of members) await member.ready(signal);
+  return {
+    endpoints: ports.map(({ client }) => `http://127.0.0.1:${client}`),
+    members,
+    origin: program.origin,
+  };
+}
+
+async function chooseEtcd(options: EtcdOptions): Promise<EtcdProgram> {
+  const { source = 'auto' } = options;
+  const local = source === 'docker' ? null : await findEtcd();
+  if (local !== null && 'found' in local) return localEtcd(local.found.etcd);
+  const named = (process.env['VERDICT_ETCD_BIN'] ?? '') !== '';
+  if (local !== null && (source === 'program' || named)) throw new Error(local.missing);
+  const docker = dockerMissing();
+  if (docker === null) return dockerEtcd(options);
+  const tried = local === null ? '' : `${local.missing} `;
+  throw new Error(
+    `There is no etcd to run. ${tried}${docker} Install etcd (Debian: etcd-server; macOS: brew install etcd), or name its program in VERDICT_ETCD_BIN.`,
+  );
+}
+
+function localEtcd(command: string): EtcdProgram {
+  return {
+    origin: command,
+    member: ({ name, directory, ports, others }) => {
+      const client = `http://127.0.0.1:${ports.client}`;
+      const peer = `http://127.0.0.1:${ports.peer}`;
+      const cluster = others.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`);
+      return {
+        command,
+        args: [
+          `--name=${name}`,
+          `--data-dir=${directory}`,
+          `--listen-client-urls=${client}`,
+          `--advertise-client-urls=${client}`,
+          `--listen-peer-urls=${peer}`,
+          `--initial-advertise-peer-urls=${peer}`,
+          `--initial-cluster=${cluster.join(',')}`,
+          ...etcdSettings,
+        ],
+      };
+    },
+  };
+}

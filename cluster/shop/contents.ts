@@ -1,0 +1,45 @@
+/** What the shop's stores hold, read from their files whether or not the services run. */
+import { readLmdb } from '../../src/system/lmdb.ts';
+import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
+import { readContent, type StoreContent, storeFile } from './records.ts';
+import type { Effect } from './service.ts';
+import { effectPrefixes } from './services.ts';
+
+export type ShopContents = Readonly<Record<ServiceName, StoreContent>>;
+
+/** There is no shop, or not all of it, in the directory. */
+export class NoShopError extends Error {
+  override readonly name = 'NoShopError';
+}
+
+/** Each store is one consistent snapshot; where the shop is at work, one is taken a moment after the other. */
+export async function readShop(data: string): Promise<ShopContents> {
+  const found: [ServiceName, StoreContent][] = [];
+  for (const name of serviceNames) found.push([name, await readStore(data, name)]);
+  return Object.fromEntries(found) as ShopContents;
+}
+
+export async function readStore(data: string, service: ServiceName): Promise<StoreContent> {
+  const directory = storeDirectory(data, service);
+  const content = await readLmdb({ directory, file: storeFile }, readContent);
+  if (content === null) {
+    throw new NoShopError(
+      `There is no ${service} store in ${directory}. Start the shop there first, or name the directory it runs in with --data.`,
+    );
+  }
+  return content;
+}
+
+/** The records under a prefix, as what the service wrote there. */
+export function valuesUnder<Value>(content: StoreContent, prefix: string): Map<string, Value> {
+  const values = new Map<string, Value>();
+  for (const [key, { value }] of content.records) {
+    if (key.startsWith(prefix)) values.set(key.slice(prefix.length), value as Value);
+  }
+  return values;
+}
+
+/** What committed branches did, in no special order. */
+export function effectsOf(contents: ShopContents, service: ServiceName): readonly Effect[] {
+  return [...valuesUnder<Effect>(contents[service], effectPrefixes[service]).values()];
+}

@@ -1,0 +1,90 @@
+/** One service of the shop, as a process of its own. */
+import process from 'node:process';
+import { serveParticipant } from '../../src/participant.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { lineLogger } from './line-logger.ts';
+import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
+import { serviceResource } from './service.ts';
+import { services } from './services.ts';
+import { VersionedStore } from './store.ts';
+
+/** Told to the process that started this one, where there is one. */
+export interface ServiceMessage {
+  readonly kind: 'connected';
+}
+
+export interface ServiceOptions {
+  readonly name: ServiceName;
+  readonly urls: readonly string[];
+  readonly data: string;
+  readonly token: string | null;
+}
+
+/** Runs until SIGINT or SIGTERM, or until the process that started it is gone. */
+export async function runService(options: ServiceOptions): Promise<void> {
+  try {
+    await serve(options, endOfProcess());
+  } finally {
+    // The channel would keep the process alive.
+    if (process.connected === true) process.disconnect();
+  }
+}
+
+async function serve(options: ServiceOptions, ended: Promise<string>): Promise<void> {
+  const { name, urls, data, token } = options;
+  const logger = lineLogger();
+  const service = services[name];
+  const store = await VersionedStore.open({
+    directory: storeDirectory(data, name),
+    seed: service.seed,
+    clock: systemClock,
+  });
+  const participant = await serveParticipant({
+    name,
+    urls,
+    dataDirectory: journalDirectory(data, name),
+    resource: serviceResource(service, store),
+    logger,
+    onAlarm: ({ alarm, message }) => logger.error({ alarm }, message),
+    ...(token === null ? {} : { token }),
+  });
+  logger.info({ inDoubt: participant.inDoubt().length, urls: urls.join(',') }, 'Started.');
+  const stopWaiting = new AbortController();
+  const connected = announce(
+    () => participant.connected({ timeoutMs: connectMsMax, signal: stopWaiting.signal }),
+    stopWaiting.signal,
+  );
+  const why = await ended;
+  stopWaiting.abort();
+  logger.info({ why }, 'Stopping.');
+  await connected;
+  await participant.close({ timeoutMs: 5_000 });
+  await store.close();
+}
+
+const connectMsMax = 10_000;
+
+/** A node that is not there yet is nothing to give up for: the SDK goes on trying. */
+async function announce(connected: () => Promise<void>, stopped: AbortSignal): Promise<void> {
+  while (!stopped.aborted) {
+    try {
+      await connected();
+      const message: ServiceMessage = { kind: 'connected' };
+      process.send?.(message);
+      return;
+    } catch {
+      if (!stopped.aborted) process.stderr.write('warn No node can be reached. Trying on.\n');
+    }
+  }
+}
+
+function endOfProcess(): Promise<string> {
+  // Nobody reads the log any more: no reason to end otherwise than in order.
+  process.stderr.on('error', () => undefined);
+  return new Promise((resolve) => {
+    process.on('SIGINT', () => resolve('SIGINT'));
+    process.on('SIGTERM', () => resolve('SIGTERM'));
+    // The supervisor's end of the channel closed: it ended, however it did.
+    if (process.connected === true) process.on('disconnect', () => resolve('the shop ended'));
+  });
+}
