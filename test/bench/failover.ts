@@ -1,0 +1,65 @@
+/**
+ * `npm run figures`: what a cluster over etcd costs and how fast it recovers, each beside its aim.
+ *
+ * Real processes on this machine: one etcd, three nodes, three participants, the clients in this one. Absolute times are
+ * this machine's; ratios are taken in one run.
+ */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { commitLatency, groupCommit, writesPerTransaction } from './etcd-figures.ts';
+import { afterKill, afterStop } from './failover-times.ts';
+import type { Figure } from './figure.ts';
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '50' },
+    stops: { type: 'string', default: '5' },
+    'lease-ttl': { type: 'string', default: '3000' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run figures -- [--kills N] [--stops N] [--lease-ttl MS]
+
+Failover times of a cluster over a real etcd, and what a commit costs on it.
+  --kills N       how often the leader is killed with -9 (default 50)
+  --stops N       how often the leader is stopped past its lease (default 5)
+  --lease-ttl MS  the nodes' lease (default 3000)`);
+  process.exit(0);
+}
+const kills = Number(values.kills);
+const stops = Number(values.stops);
+const leaseTtlMs = Number(values['lease-ttl']);
+if (![kills, stops, leaseTtlMs].every((value) => Number.isInteger(value) && value >= 0)) {
+  console.error('--kills, --stops and --lease-ttl must be whole numbers.');
+  process.exit(2);
+}
+
+const [programs] = await etcdsToTest();
+if (programs === undefined) process.exit(1);
+const etcd = await TestEtcd.start(programs);
+const cluster = await EtcdCluster.started({ etcd, leaseTtlMs, options: {} });
+const figures: Figure[] = [];
+try {
+  progress('what a commit costs');
+  figures.push(...(await writesPerTransaction({ etcd, cluster })));
+  figures.push(...(await commitLatency({ etcd, cluster })));
+  figures.push(...(await groupCommit(etcd)));
+  figures.push(...(await afterKill({ cluster, times: kills, progress })));
+  figures.push(...(await afterStop({ cluster, times: stops, leaseTtlMs, progress })));
+} finally {
+  await cluster.remove();
+  await etcd.dispose();
+}
+progress('');
+for (const { what, value, aim, met } of figures) {
+  const mark = met === null ? '   ' : met ? 'ok ' : 'NO ';
+  console.log(`${mark} ${what.padEnd(66)} ${value.padStart(24)}   ${aim}`);
+}
+process.exit(0);
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
+}

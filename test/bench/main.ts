@@ -1,0 +1,206 @@
+/**
+ * `npm run bench`: the product against a bare skeleton of itself, in one run, on this machine.
+ *
+ * Both run as three processes - coordinator, three participants, client - over WebSockets on 127.0.0.1, with the same messages
+ * and the same flushes. The ratio is what the state machines, the validation, the timers and the promises kept cost; the
+ * absolute figures are this machine's. Rounds alternate between the two, since machines drift.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { WebSocket } from 'ws';
+import { connect } from '../../src/client.ts';
+import { closedLoop, type Measured } from './load.ts';
+import { type Fields, SkeletonConnection } from './skeleton-wire.ts';
+
+const names = ['a', 'b', 'c'];
+const startTimeoutMs = 20_000;
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+    'in-flight': { type: 'string', default: '1,16,64,256,1024' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run bench -- [--seconds N] [--rounds N] [--in-flight N,N,...] [--json]
+
+Transactions of three branches against a bare skeleton of the same messages and flushes.
+  --seconds N   length of one measurement (default 2)
+  --rounds N    measurements of each; the median counts (default 3)
+  --in-flight   how many transactions at a time (default 1,16,64,256,1024)
+  --json        one JSON object in place of the table`);
+  process.exit(0);
+}
+const durationMs = Number(values.seconds) * 1_000;
+const rounds = Number(values.rounds);
+const levels = values['in-flight'].split(',').map(Number);
+const whole = (number: number): boolean => Number.isInteger(number) && number >= 1;
+if (!(durationMs > 0) || !whole(rounds) || !levels.every(whole)) {
+  console.error(
+    '--seconds, --rounds and --in-flight must be positive; the last two whole numbers.',
+  );
+  process.exit(2);
+}
+
+const children: ChildProcess[] = [];
+const directory = await mkdtemp(join(tmpdir(), 'verdict-bench-'));
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+process.on('SIGINT', () => process.exit(130));
+
+try {
+  const product = await startProduct();
+  const skeleton = await startSkeleton();
+  const rows: Row[] = [];
+  for (const inFlight of levels) {
+    const measured: { product: Measured[]; skeleton: Measured[] } = { product: [], skeleton: [] };
+    for (let round = 0; round < rounds; round += 1) {
+      progress(`${inFlight} in flight, round ${round + 1} of ${rounds}`);
+      measured.product.push(await closedLoop({ inFlight, durationMs, one: product.one }));
+      measured.skeleton.push(await closedLoop({ inFlight, durationMs, one: skeleton.one }));
+    }
+    rows.push({ inFlight, product: median(measured.product), skeleton: median(measured.skeleton) });
+  }
+  progress('');
+  await product.close();
+  skeleton.close();
+  report(rows);
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  await rm(directory, { recursive: true, force: true });
+}
+process.exit(0);
+
+interface Row {
+  readonly inFlight: number;
+  readonly product: Measured;
+  readonly skeleton: Measured;
+}
+
+async function startProduct(): Promise<{ one: () => Promise<void>; close: () => Promise<void> }> {
+  const node = start(here('./node.ts'), [join(directory, 'node')]);
+  const port = await firstLine(node);
+  await firstLine(
+    start(here('./participants.ts'), [join(directory, 'participants'), port, ...names]),
+  );
+  const client = await connect({ urls: [`127.0.0.1:${port}`] });
+  const branches = names.map((participant) => ({
+    participant,
+    payload: { amount: 1, key: 'abc' },
+  }));
+  return {
+    one: async () => {
+      const outcome = await client.transact({ branches });
+      if (outcome.outcome !== 'committed') throw new Error(`aborted: ${outcome.reason.message}`);
+    },
+    close: () => client.close(),
+  };
+}
+
+async function startSkeleton(): Promise<{ one: () => Promise<void>; close: () => void }> {
+  const port = await firstLine(
+    start(here('./skeleton-node.ts'), [join(directory, 'skeleton-node')]),
+  );
+  await firstLine(
+    start(here('./skeleton-participants.ts'), [join(directory, 'skeleton'), port, ...names]),
+  );
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
+  const waiting = new Map<unknown, () => void>();
+  const connection = new SkeletonConnection(socket, (message: Fields) => {
+    if (message['type'] !== 'outcome') return;
+    waiting.get(message['id'])?.();
+    waiting.delete(message['id']);
+  });
+  await new Promise((resolve) => socket.once('open', resolve));
+  const branches = names.map((participant) => ({
+    participant,
+    payload: { amount: 1, key: 'abc' },
+  }));
+  let nextId = 1;
+  return {
+    one: () =>
+      new Promise((resolve) => {
+        const id = nextId++;
+        waiting.set(id, resolve);
+        connection.send({ type: 'transact', id, announce: true, branches });
+      }),
+    close: () => socket.close(),
+  };
+}
+
+function start(file: string, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [file, ...args], {
+    // The channel tells the child when this process is gone.
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  children.push(child);
+  return child;
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error('A process of the bench did not start.')),
+      startTimeoutMs,
+    );
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      const end = text.indexOf('\n');
+      if (end < 0) return;
+      clearTimeout(timer);
+      resolve(text.slice(0, end).trim());
+    });
+    child.once('exit', (code) => reject(new Error(`A process of the bench ended with ${code}.`)));
+  });
+}
+
+function median(list: readonly Measured[]): Measured {
+  const sorted = [...list].sort((a, b) => a.perSecond - b.perSecond);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  if (middle === undefined) throw new Error('nothing was measured');
+  return middle;
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
+}
+
+function report(rows: readonly Row[]): void {
+  if (values.json) {
+    console.log(JSON.stringify({ cpus: cpus().length, node: process.version, rows }));
+    return;
+  }
+  const cell = (text: string, width = 10): string => text.padStart(width);
+  const first = rows.find(({ inFlight }) => inFlight === 1);
+  console.log(`Verdict, single mode, 3 branches, ${cpus().length} cores, Node ${process.version}`);
+  if (first !== undefined) {
+    console.log(
+      `One-shot at 1 in flight: p50 ${first.product.p50Ms.toFixed(2)} ms, p99 ${first.product.p99Ms.toFixed(2)} ms` +
+        ` (skeleton ${first.skeleton.p50Ms.toFixed(2)} / ${first.skeleton.p99Ms.toFixed(2)} ms)`,
+    );
+  }
+  console.log(
+    `${cell('in flight')}${cell('tx/s')}${cell('p50 ms')}${cell('p99 ms')}${cell('skeleton', 12)}${cell('p50 ms')}${cell('ratio', 8)}`,
+  );
+  for (const { inFlight, product, skeleton } of rows) {
+    console.log(
+      cell(String(inFlight)) +
+        cell(product.perSecond.toFixed(0)) +
+        cell(product.p50Ms.toFixed(2)) +
+        cell(product.p99Ms.toFixed(2)) +
+        cell(skeleton.perSecond.toFixed(0), 12) +
+        cell(skeleton.p50Ms.toFixed(2)) +
+        cell(`${((product.perSecond / skeleton.perSecond) * 100).toFixed(0)}%`, 8),
+    );
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The faults of a chaos run, drawn from the seed. Each is a stretch of time: something breaks, a while passes, it is
+ * mended. Several run at once, never two on the same thing.
+ */
+import type { Random } from '../../src/ports/random.ts';
+import { pause } from '../support/child.ts';
+import type { EtcdMember } from '../support/etcd-member.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import type { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
+import type { ParticipantProcess } from '../support/participant-process.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
+import { pick } from './load.ts';
+
+export interface FaultsOptions {
+  readonly cluster: NodesOnEtcd;
+  /** Before each node, for clients and participants. */
+  readonly proxies: readonly TcpProxy[];
+  readonly random: Random;
+  /** Told of each fault as it begins. */
+  readonly began: (text: string) => void;
+  /** Something ended or did not come back that should not have. */
+  readonly broken: (text: string) => void;
+}
+
+const lanes = 2;
+const gapMsMax = 1_500;
+
+type Target = NodeProcess | ParticipantProcess | EtcdMember | TcpProxy;
+
+export class Faults {
+  readonly #options: FaultsOptions;
+  readonly #busy = new Set<Target>();
+  readonly #lanes: Promise<void>[] = [];
+  #over = false;
+  count = 0;
+
+  constructor(options: FaultsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    for (let lane = 0; lane < lanes; lane += 1) this.#lanes.push(this.#lane());
+  }
+
+  /** Resolves when everything that was broken is mended. */
+  async stop(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#lanes);
+  }
+
+  async #lane(): Promise<void> {
+    const { random, broken } = this.#options;
+    while (!this.#over) {
+      await pause(random.fraction() * gapMsMax);
+      if (this.#over) return;
+      try {
+        await this.#one();
+      } catch (error) {
+        broken(`A fault could not be mended: ${String(error)}`);
+        return;
+      }
+    }
+  }
+
+  async #one(): Promise<void> {
+    const { cluster, proxies, random } = this.#options;
+    const chance = random.fraction();
+    const lastMs = Math.floor(200 + random.fraction() ** 2 * 6_000);
+    if (chance < 0.25) {
+      const leader = await cluster.leader(Math.floor(random.fraction() * cluster.place.shards));
+      if (leader !== null) await this.#process('kill -9 of a leader', leader, lastMs, 'kill');
+    } else if (chance < 0.35) {
+      await this.#process('kill -9 of node', pick(cluster.nodes, random), lastMs, 'kill');
+    } else if (chance < 0.5) {
+      await this.#process('pause of node', pick(cluster.nodes, random), lastMs, 'pause');
+    } else if (chance < 0.58) {
+      await this.#process('clean restart of node', pick(cluster.nodes, random), lastMs, 'stop');
+    } else if (chance < 0.7) {
+      await this.#process('kill -9 of participant', this.#participant(), lastMs, 'kill');
+    } else if (chance < 0.76) {
+      await this.#process('pause of participant', this.#participant(), lastMs, 'pause');
+    } else if (chance < 0.8) {
+      await this.#process('clean restart of participant', this.#participant(), lastMs, 'stop');
+    } else if (chance < 0.88) {
+      await this.#member('kill -9 of etcd', lastMs, 'kill');
+    } else if (chance < 0.92) {
+      await this.#member('pause of etcd', lastMs, 'pause');
+    } else {
+      await this.#cut(pick(proxies, random), lastMs);
+    }
+  }
+
+  #participant(): ParticipantProcess {
+    const { cluster, random } = this.#options;
+    return pick([...cluster.participants.values()], random);
+  }
+
+  async #process(
+    what: string,
+    target: NodeProcess | ParticipantProcess,
+    lastMs: number,
+    how: 'kill' | 'pause' | 'stop',
+  ): Promise<void> {
+    await this.#alone(`${what} ${target.name} for ${lastMs} ms`, target, async () => {
+      const { exit } = target.child;
+      if (exit !== null) {
+        this.#options.broken(`${target.name} had ended by itself: ${JSON.stringify(exit)}`);
+      } else if (how === 'pause') {
+        target.child.signal('SIGSTOP');
+      } else {
+        await target[how]();
+      }
+      await pause(lastMs);
+      if (how === 'pause') target.child.signal('SIGCONT');
+      if (!target.running && !(await target.start())) {
+        throw new Error(`${target.name} did not start: ${target.child.lines.slice(-5).join('\n')}`);
+      }
+    });
+  }
+
+  async #member(what: string, lastMs: number, how: 'kill' | 'pause'): Promise<void> {
+    const { cluster, random } = this.#options;
+    const member = pick(cluster.etcd.members, random);
+    await this.#alone(`${what} ${member.name} for ${lastMs} ms`, member, async () => {
+      if (how === 'pause') member.pause();
+      else await member.kill();
+      await pause(lastMs);
+      if (how === 'pause') member.resume();
+      else member.launch();
+    });
+  }
+
+  async #cut(proxy: TcpProxy, lastMs: number): Promise<void> {
+    const { random } = this.#options;
+    const how = pick(['cut', 'refuse', 'blackhole'] as const, random);
+    await this.#alone(`${how} at ${proxy.url} for ${lastMs} ms`, proxy, async () => {
+      proxy[how]();
+      if (how === 'refuse') proxy.cut();
+      await pause(lastMs);
+      // What fell into the hole stays there until it is cut.
+      if (how === 'blackhole') proxy.cut();
+      proxy.heal();
+    });
+  }
+
+  async #alone(text: string, target: Target, body: () => Promise<void>): Promise<void> {
+    if (this.#busy.has(target)) return;
+    this.#busy.add(target);
+    this.count += 1;
+    this.#options.began(text);
+    try {
+      await body();
+    } finally {
+      this.#busy.delete(target);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * `npm run chaos`: real processes - three members of etcd, three nodes, three participants -, money moved between
+ * them, and faults without end, drawn from a seed. Then everything is mended, and must add up.
+ */
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findEtcd } from '../../cluster/etcd/find.ts';
+import { pause } from '../support/child.ts';
+import { firstBalance, readAccounts } from '../support/effects.ts';
+import { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
+import { RawPeer } from '../support/raw-peer.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { Faults } from './faults.ts';
+import { Load } from './load.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string' },
+    shards: { type: 'string', default: '2' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run chaos -- [--minutes N] [--seed S] [--shards N]
+
+Breaks a cluster of real processes for N minutes (default 10) and checks that everything adds up.
+The seed draws faults and load; processes and timing are the machine's, so a run is never quite the same twice.`);
+  process.exit(0);
+}
+const minutes = Number(values.minutes);
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+const shards = Number(values.shards);
+if (!(minutes > 0) || !Number.isInteger(seed) || !(Number.isInteger(shards) && shards > 0)) {
+  console.error('--minutes, --seed and --shards are numbers.');
+  process.exit(2);
+}
+const again = `npm run chaos -- --minutes ${minutes} --seed ${seed} --shards ${shards}`;
+const participants = ['north', 'south', 'west'];
+const progressMs = 5_000;
+const settleTimeoutMs = 120_000;
+const shownMax = 40;
+
+const found = await findEtcd();
+if ('missing' in found) {
+  console.error(`There is no etcd to break. ${found.missing}`);
+  process.exit(2);
+}
+
+console.log(`Chaos for ${minutes} minutes, seed ${seed}. Again: ${again}`);
+const startMs = performance.now();
+const log: string[] = [];
+const broken: string[] = [];
+const note = (text: string): void => {
+  log.push(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
+};
+
+const cluster = await NodesOnEtcd.started({
+  programs: found.found,
+  members: 3,
+  shards,
+  participants: [],
+  direct: { resolve: false },
+});
+const proxies = await Promise.all(cluster.nodes.map(({ port }) => TcpProxy.started(port)));
+let violations: string[];
+try {
+  violations = await run();
+} finally {
+  await Promise.all(proxies.map((proxy) => proxy.close()));
+  await cluster.remove();
+}
+console.log(`\nCalls: ${counted()}; faults: ${log.length}. Aborts and errors: ${reasons()}.`);
+if (violations.length === 0) {
+  console.log('Everything adds up.');
+} else {
+  console.log(`\nLast faults:\n${log.slice(-shownMax).join('\n')}`);
+  console.log(`\n${violations.length} things do not add up:`);
+  for (const violation of violations.slice(0, shownMax)) console.log(`  ${violation}`);
+  console.log(`\nAgain: ${again}`);
+  process.exitCode = 1;
+}
+
+async function run(): Promise<string[]> {
+  const urls = proxies.map(({ url }) => url);
+  for (const name of participants) await cluster.addParticipant(name, { urls });
+  // One through the proxies, one straight to the nodes.
+  const clients = [await cluster.client({ urls }), await cluster.client()];
+  const { history } = cluster;
+  const load = new Load({ clients, participants, history, random: seededRandom(seed) });
+  const faults = new Faults({
+    cluster,
+    proxies,
+    random: seededRandom(seed + 1),
+    began: note,
+    broken: (text) => broken.push(text),
+  });
+  load.start();
+  faults.start();
+  const endMs = performance.now() + minutes * 60_000;
+  while (performance.now() < endMs && broken.length === 0) {
+    await pause(Math.min(progressMs, Math.max(0, endMs - performance.now())));
+    const leftS = Math.max(0, Math.round((endMs - performance.now()) / 1_000));
+    console.log(`${String(leftS).padStart(5)} s left: ${counted()}; faults: ${faults.count}`);
+  }
+  await faults.stop();
+  await Promise.all(cluster.etcd.members.map((member) => member.ready()));
+  await load.stop();
+  console.log('Everything is mended. Waiting until nothing is on its way.');
+  await recoverAll();
+  const unsettled = await cluster.settled(settleTimeoutMs);
+  return [...broken, ...unsettled, ...money(), ...cluster.alarms()];
+}
+
+/** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
+async function recoverAll(): Promise<void> {
+  for (let shard = 0; shard < shards; shard += 1) {
+    const leader = await cluster.led(shard);
+    const peer = await RawPeer.greeted(leader.url, { name: 'operator', roles: ['operator'] });
+    await peer.ask({ type: 'recover', id: 1 });
+    await peer.close();
+  }
+}
+
+/** Nothing is made, nothing is lost, nothing is owed, nothing is left set aside. */
+function money(): string[] {
+  const problems: string[] = [];
+  let made = 0;
+  for (const name of participants) {
+    for (const [account, { balance, setAside }] of readAccounts(
+      join(cluster.directory, name, 'store'),
+    )) {
+      made += balance - firstBalance;
+      if (balance < 0) problems.push(`account ${account} at ${name} is at ${balance}`);
+      if (setAside !== 0)
+        problems.push(`account ${account} at ${name} still sets ${setAside} aside`);
+    }
+  }
+  if (made !== 0) problems.push(`${Math.abs(made)} of money ${made > 0 ? 'made' : 'lost'}`);
+  return problems;
+}
+
+function counted(): string {
+  const counts = new Map<string, number>();
+  for (const { ended } of cluster.history.calls) counts.set(ended, (counts.get(ended) ?? 0) + 1);
+  return ['ok', 'fail', 'info', 'refused']
+    .map((ended) => `${counts.get(ended) ?? 0} ${ended}`)
+    .join(', ');
+}
+
+function reasons(): string {
+  const counts = new Map<string, number>();
+  for (const { code } of cluster.history.calls) {
+    if (code !== null) counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return [...counts].map(([code, count]) => `${count} ${code}`).join(', ') || 'none';
+}

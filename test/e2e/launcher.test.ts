@@ -1,0 +1,104 @@
+/** `npm run cluster` and `npm run demo -- --cluster`, with real processes. */
+import { createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DemoSummary } from '../../cluster/demo/summary.ts';
+import { connect } from '../../src/client.ts';
+import { until } from '../support/cli-process.ts';
+import { etcdsToTest } from '../support/etcd.ts';
+import { launchCluster } from '../support/launched-cluster.ts';
+import { endScripts, isRunning, startScript } from '../support/run-script.ts';
+import { temporaryDirectory } from '../support/stores.ts';
+
+const etcds = await etcdsToTest();
+let directory: ReturnType<typeof temporaryDirectory>;
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(async () => {
+  await endScripts();
+  directory.remove();
+});
+
+describe.skipIf(etcds.length === 0)('npm run cluster', () => {
+  it('runs the whole, brings back what dies, and comes back itself where it was', async () => {
+    const first = await launchCluster(['--data', directory.path]);
+    expect(first.urls).toHaveLength(3);
+    expect([...first.pids.keys()].sort()).toEqual([
+      ...['etcd-1', 'etcd-2', 'etcd-3'],
+      ...['node-1', 'node-2', 'node-3'],
+    ]);
+    const client = await connect({ urls: first.urls });
+    const message = (text: string) => ({
+      branches: [{ participant: 'notification', payload: { orderId: text, to: 'me', text } }],
+      requestId: text,
+    });
+    const outcome = await client.transact(message('one'));
+    expect(outcome.outcome).toBe('committed');
+
+    process.kill(first.pids.get('node-2') ?? 0, 'SIGKILL');
+    await until('it says so', () => /node-2 ended .* started again/.test(first.script.errors()));
+    expect((await client.transact(message('two'))).outcome).toBe('committed');
+    await client.close();
+    await first.interrupt();
+
+    const second = await launchCluster(['--data', directory.path, '--no-shop']);
+    expect(second.urls).toEqual(first.urls);
+    const again = await connect({ urls: second.urls });
+    expect(await again.transact(message('one'))).toMatchObject({
+      outcome: 'committed',
+      txid: outcome.txid,
+    });
+    await again.close();
+    await second.interrupt();
+  });
+
+  it('says in one line what is missing', async () => {
+    const named = startScript('cluster/launcher/main.ts', ['--quiet', '--data', directory.path], {
+      VERDICT_ETCD_BIN: '/nowhere/etcd',
+    });
+    expect((await named.ended).exitCode).toBe(1);
+    expect(named.errors()).toMatch(/VERDICT_ETCD_BIN names \/nowhere\/etcd, which is no program/);
+    expect(named.errors()).not.toMatch(/ at .*\.ts:\d+/);
+  });
+
+  it('names a port that is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { readonly port: number };
+    const args = ['--quiet', '--data', directory.path, '--node-ports', String(port)];
+    const refused = startScript('cluster/launcher/main.ts', args);
+    expect((await refused.ended).exitCode).toBe(1);
+    expect(refused.errors()).toMatch(`Port ${port} of 127.0.0.1 is taken`);
+    server.close();
+  });
+});
+
+describe.skipIf(etcds.length === 0)('npm run demo -- --cluster', () => {
+  it('survives three leaders, adds up, and can be checked again', async () => {
+    const args = ['--cluster', '--orders', '400', '--data', directory.path, '--json'];
+    const run = startScript('cluster/demo/main.ts', args);
+    const { exitCode, out } = await run.ended;
+    expect(run.errors()).toBe('');
+    const summary = JSON.parse(out) as DemoSummary;
+    expect(summary.checks.flatMap(({ problems }) => problems)).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(summary).toMatchObject({ ok: true, orders: 400, unanswered: 0 });
+    expect(summary.kills).toHaveLength(3);
+    for (const kill of summary.kills) expect(kill.firstCommitMs).toBeGreaterThan(0);
+    const check = startScript('cluster/demo/main.ts', ['check', directory.path]);
+    expect((await check.ended).exitCode).toBe(0);
+  });
+
+  it('leaves no process behind when it is interrupted', async () => {
+    const args = ['--cluster', '--orders', '4000', '--data', directory.path];
+    const run = startScript('cluster/demo/main.ts', args);
+    await until('orders are being answered', () => run.errors().includes('1000 of 4000'), 90_000);
+    run.kill('SIGINT');
+    expect((await run.ended).exitCode).toBe(130);
+    expect(isRunning(run.pid)).toBe(false);
+    // Nobody holds the ports of the nodes and of etcd any more.
+    const again = await launchCluster(['--data', `${directory.path}/cluster`, '--no-shop']);
+    await again.interrupt();
+  });
+});

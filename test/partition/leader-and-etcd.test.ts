@@ -1,0 +1,55 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/client.ts';
+import { healAndMeasure } from '../support/doubts.ts';
+import { etcdsToTest } from '../support/etcd.ts';
+import { PartitionCluster } from '../support/partition-cluster.ts';
+
+const [etcd] = await etcdsToTest();
+
+describe.skipIf(etcd === undefined)('the leader, cut off from etcd', () => {
+  let cluster: PartitionCluster;
+  let client: Client;
+
+  beforeAll(async () => {
+    if (etcd === undefined) return;
+    cluster = await PartitionCluster.started({ etcd });
+    client = await cluster.client('client');
+  });
+  afterEach(() => cluster.heal());
+  afterAll(() => cluster?.remove());
+
+  it.each(['silently', 'by a reset'] as const)(
+    '%s, stops before another leads, and nothing is lost',
+    async (how) => {
+      const before = await cluster.leader();
+      const load = await cluster.load(client);
+      const wire = cluster.wire(before.node, 'etcd');
+      wire.block();
+      if (how === 'by a reset') {
+        wire.refuse();
+        wire.cut();
+      }
+      const next = await cluster.nextLeader(before);
+      // Both write their own log, by the one clock of this machine.
+      const stopped = cluster
+        .node(before.node)
+        .child.lines.findLast((line) => line.includes('The leadership is over.'));
+      expect(stopped, 'the old leader has not stopped').toBeDefined();
+      const started = cluster
+        .node(next.node)
+        .child.lines.findLast((line) => line.includes('"Leading:'));
+      const stoppedMs = timeOf(stopped ?? '');
+      expect(stoppedMs).toBeLessThan(timeOf(started ?? ''));
+      await load.moreOk(5);
+      await healAndMeasure(cluster, `leader cut off from etcd ${how}`);
+      await load.stop();
+      expect(await cluster.settled()).toEqual([]);
+      // The node that was cut off is one of the cluster again.
+      expect((await cluster.leader()).epoch).toBe(next.epoch);
+    },
+  );
+});
+
+function timeOf(line: string): number {
+  return (JSON.parse(line) as { time: number }).time;
+}

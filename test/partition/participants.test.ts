@@ -1,0 +1,157 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/client.ts';
+import type { LeaderInfo } from '../../src/core/messages.ts';
+import { eventually, pause } from '../support/child.ts';
+import { doubtsBetween, healAndMeasure, printDoubts } from '../support/doubts.ts';
+import { etcdsToTest } from '../support/etcd.ts';
+import type { RecordedCall } from '../support/history.ts';
+import type { DoubtOver } from '../support/participant-process.ts';
+import { PartitionCluster } from '../support/partition-cluster.ts';
+
+const [etcd] = await etcdsToTest();
+
+describe.skipIf(etcd === undefined)('participants, cut off from the leader alone', () => {
+  let cluster: PartitionCluster;
+  let client: Client;
+  let leader: LeaderInfo;
+
+  beforeAll(async () => {
+    if (etcd === undefined) return;
+    cluster = await PartitionCluster.started({ etcd });
+    client = await cluster.client('client');
+  });
+  beforeEach(async () => {
+    leader = await cluster.leader();
+    await cluster.connectedToAll();
+  });
+  afterEach(() => cluster.heal());
+  afterAll(() => cluster?.remove());
+
+  /** The doubts of `a` that ended since, once there is one. */
+  async function doubtOfA(sinceMs: number): Promise<DoubtOver> {
+    return eventually(
+      () =>
+        cluster
+          .participant('a')
+          .doubts()
+          .find(({ endedAtMs }) => endedAtMs >= sinceMs) ?? null,
+      () => `the doubt of a to end:\n${cluster.participant('a').child.lines.slice(-8).join('\n')}`,
+    );
+  }
+
+  async function healed(name: string): Promise<void> {
+    await healAndMeasure(cluster, name);
+    expect(await cluster.settled()).toEqual([]);
+  }
+
+  /** Begins a call on which `a` votes at once and `b` later; resolves when `a` has voted. */
+  async function aInDoubt(bTakesMs: number): Promise<{ readonly ended: Promise<RecordedCall> }> {
+    const ended = cluster.history.transact(client, { a: {}, b: { delayMs: bTakesMs } });
+    await eventually(
+      () => (cluster.participant('a').state().journalOpen.length > 0 ? true : null),
+      () => 'a to vote',
+    );
+    // The vote is durable, and on its way.
+    await pause(30);
+    return { ended };
+  }
+
+  it.each(['by a reset', 'silently'] as const)(
+    'all of them %s: each doubt ends through a follower while the cut stands, and the leader follows the forced abort',
+    async (how) => {
+      const call = await aInDoubt(1_500);
+      const cutAtMs = Date.now();
+      for (const wire of cluster.wires(cluster.participantNames, [leader.node])) {
+        wire.block();
+        if (how === 'silently') continue;
+        wire.refuse();
+        wire.cut();
+      }
+      const doubt = await doubtOfA(cutAtMs);
+      expect(doubt.outcome).toBe('abort');
+      printDoubts(`cut off from the leader ${how}, during the cut`, [doubt.doubtMs]);
+      const ended = await call.ended;
+      expect(ended.txid).toBe(doubt.txid);
+      expect(ended.ended).toBe('fail');
+      await healed(`cut off from the leader ${how}`);
+    },
+  );
+
+  it('one that cannot hear the leader: a commit that is decided without it is learnt from a follower while the cut stands', async () => {
+    // Decided after the patience of a, which asks the leader in vain, and before it turns to a follower.
+    const call = await aInDoubt(450);
+    const cutAtMs = Date.now();
+    cluster.wire('a', leader.node).block('backward');
+    const doubt = await doubtOfA(cutAtMs);
+    expect(doubt.outcome).toBe('commit');
+    const ended = await call.ended;
+    expect(ended).toMatchObject({ txid: doubt.txid, ended: 'ok' });
+    printDoubts('deaf to the leader, during the cut', [doubt.doubtMs]);
+    await healed('deaf to the leader');
+  });
+
+  it('one that the leader cannot hear: it is told the commit, and acknowledges when the cut is over', async () => {
+    const call = await aInDoubt(200);
+    const cutAtMs = Date.now();
+    cluster.wire('a', leader.node).block('forward');
+    const doubt = await doubtOfA(cutAtMs);
+    expect(doubt.outcome).toBe('commit');
+    expect(await call.ended).toMatchObject({ txid: doubt.txid, ended: 'ok' });
+    await healed('mute to the leader');
+  });
+
+  it('under load: nothing commits without them, and everything commits again afterwards', async () => {
+    const load = await cluster.load(client);
+    const fromMs = Date.now();
+    for (const wire of cluster.wires(cluster.participantNames, [leader.node])) {
+      wire.refuse();
+      wire.cut();
+    }
+    // What had its votes is decided by then.
+    await pause(1_000);
+    const committed = load.calls.filter(({ ended }) => ended === 'ok').length;
+    await pause(1_500);
+    expect(load.calls.filter(({ ended }) => ended === 'ok').length).toBe(committed);
+    const during = doubtsBetween(cluster, { fromMs, toMs: Date.now() });
+    printDoubts(
+      'cut off from the leader under load, during the cut',
+      during.map(({ doubtMs }) => doubtMs),
+    );
+    await cluster.heal();
+    await load.moreOk(5);
+    await load.stop();
+    await healed('cut off from the leader under load');
+  });
+
+  it('from every node: nobody decides for them, and each doubt ends when the cut does', async () => {
+    const calls = Array.from({ length: 40 }, () =>
+      cluster.history.transact(client, { a: {}, b: {}, c: { delayMs: 1_500 } }),
+    );
+    await eventually(
+      () => (cluster.participant('a').state().journalOpen.length === calls.length ? true : null),
+      () => 'a to vote on all of them',
+    );
+    const fromMs = Date.now();
+    for (const wire of cluster.wires(cluster.participantNames, cluster.nodeNames)) {
+      wire.refuse();
+      wire.cut();
+    }
+    await pause(2_000);
+    expect(doubtsBetween(cluster, { fromMs, toMs: Date.now() })).toEqual([]);
+    await healed('cut off from every node');
+    await Promise.all(calls);
+  });
+
+  it('whose connections are half-open, from either end: found by heart-beats, and made anew', async () => {
+    const load = await cluster.load(client);
+    for (const believer of ['dialler', 'target'] as const) {
+      for (const wire of cluster.wires(cluster.participantNames, [leader.node]))
+        wire.halfOpen(believer);
+      await load.moreOk(5);
+      await cluster.connectedToAll();
+      await load.moreOk(5);
+    }
+    await load.stop();
+    await healed('half-open connections');
+  });
+});

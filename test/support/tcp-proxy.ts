@@ -1,0 +1,183 @@
+/** A TCP proxy before a node, that can cut, hold back or swallow what passes. */
+import {
+  type AddressInfo,
+  createServer,
+  connect as dial,
+  type Server,
+  type Socket,
+} from 'node:net';
+
+/** Of the one who dialled (`request`), or of the one who was dialled (`reply`). */
+export type Direction = 'request' | 'reply';
+
+/**
+ * `hold`: this piece and what follows it on that connection, that way, waits for `release`. `lose-replies`: this
+ * piece passes, and nothing comes back on that connection any more.
+ */
+export type Verdict = 'pass' | 'hold' | 'lose-replies';
+
+interface Pair {
+  readonly connection: number;
+  readonly client: Socket;
+  readonly node: Socket;
+  readonly held: { request: Buffer[] | null; reply: Buffer[] | null };
+  repliesLost: boolean;
+}
+
+export class TcpProxy {
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  readonly #target: number;
+  #swallowing = false;
+  #refusing = false;
+  #port = 0;
+  /** Called with each piece that the node sends, before it is passed on. True: cut here, and drop it. */
+  cutWhen: ((bytes: Buffer) => boolean) | null = null;
+  /** Asked about each piece, until it says other than `pass`. */
+  rule: ((direction: Direction, bytes: Buffer, connection: number) => Verdict) | null = null;
+  /** Told of each piece, before anything is done with it. */
+  seen: ((direction: Direction, bytes: Buffer, connection: number) => void) | null = null;
+  /** What comes back takes this much longer. */
+  replyDelayMs = 0;
+  accepted = 0;
+
+  private constructor(target: number) {
+    this.#target = target;
+    this.#server = createServer((client) => this.#accepted(client));
+  }
+
+  static async started(target: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    proxy.#port = (proxy.#server.address() as AddressInfo).port;
+    return proxy;
+  }
+
+  get url(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** Resets every connection. */
+  cut(): void {
+    for (const { client, node } of this.#pairs) {
+      client.resetAndDestroy();
+      node.resetAndDestroy();
+    }
+    this.#pairs.clear();
+  }
+
+  /** From now on nothing passes, either way, and nobody is told: what a pulled cable does. */
+  blackhole(): void {
+    this.#swallowing = true;
+    for (const { client, node } of this.#pairs) {
+      client.pause();
+      node.pause();
+    }
+  }
+
+  /** New connections pass; those that fell into the hole stay there. */
+  heal(): void {
+    this.#swallowing = false;
+    this.#refusing = false;
+  }
+
+  /** New connections are reset at once. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  /** Whether what is held back has that in it. */
+  holds(text: string): boolean {
+    return [...this.#pairs].some(({ held }) =>
+      [held.request, held.reply].some(
+        (list) => list !== null && Buffer.concat(list).includes(text),
+      ),
+    );
+  }
+
+  /** Lets pass what was held. */
+  release(): void {
+    for (const { client, node, held } of this.#pairs) {
+      for (const bytes of held.request ?? []) node.write(bytes);
+      for (const bytes of held.reply ?? []) client.write(bytes);
+      held.request = null;
+      held.reply = null;
+    }
+  }
+
+  /** Resets the connections whose replies are being lost. */
+  cutDeaf(): void {
+    for (const pair of this.#pairs) {
+      if (!pair.repliesLost) continue;
+      this.#pairs.delete(pair);
+      pair.client.resetAndDestroy();
+      pair.node.resetAndDestroy();
+    }
+  }
+
+  /** How many connections stand. */
+  get standing(): number {
+    return this.#pairs.size;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accepted(client: Socket): void {
+    this.accepted += 1;
+    client.on('error', () => undefined);
+    if (this.#refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    const node = dial(this.#target, '127.0.0.1');
+    const pair: Pair = {
+      connection: this.accepted,
+      client,
+      node,
+      held: { request: null, reply: null },
+      repliesLost: false,
+    };
+    this.#pairs.add(pair);
+    node.on('error', () => undefined);
+    client.on('data', (bytes: Buffer) => this.#passed(pair, 'request', bytes));
+    node.on('data', (bytes: Buffer) => {
+      if (this.cutWhen?.(bytes) === true) {
+        this.cutWhen = null;
+        this.cut();
+        return;
+      }
+      this.#passed(pair, 'reply', bytes);
+    });
+    const ended = (): void => {
+      this.#pairs.delete(pair);
+      client.destroy();
+      node.destroy();
+    };
+    client.on('close', ended);
+    node.on('close', ended);
+    if (this.#swallowing) {
+      client.pause();
+      node.pause();
+    }
+  }
+
+  #passed(pair: Pair, direction: Direction, bytes: Buffer): void {
+    this.seen?.(direction, bytes, pair.connection);
+    const verdict = this.rule?.(direction, bytes, pair.connection) ?? 'pass';
+    if (verdict !== 'pass') this.rule = null;
+    if (verdict === 'hold') pair.held[direction] = [];
+    if (verdict === 'lose-replies') pair.repliesLost = true;
+    if (direction === 'reply' && pair.repliesLost) return;
+    const held = pair.held[direction];
+    if (held !== null) {
+      held.push(bytes);
+      return;
+    }
+    const to = direction === 'request' ? pair.node : pair.client;
+    if (direction === 'request' || this.replyDelayMs === 0) to.write(bytes);
+    else setTimeout(() => to.write(bytes), this.replyDelayMs);
+  }
+}
