@@ -113,8 +113,8 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'rules.qnt',
-        from: 'rolledBack.setHeld(n, x, { ...h, state: "ABORTING", reading: -1 })',
-        to: 'rolledBack.setHeld(n, x, { ...h, state: "ABORTING", reading: -2 }).sayAborted(n, x)',
+        from: 'rolledBack.setHeld(n, x, { ...h, reading: -1 })',
+        to: 'rolledBack.setHeld(n, x, h).sayAborted(n, x)',
       },
     ],
     invariant: 'I8_requests',
@@ -127,6 +127,77 @@ export const mutants: readonly Mutant[] = [
     changes: [{ file: 'rules.qnt', from: 'if (owing == Set())\n', to: 'if (true)\n' }],
     invariant: 'invariants',
     step: 'step',
+    budget: 600,
+  },
+  {
+    name: 'no look at requests/R in the decision',
+    why: 'The second attempt commits beside the first, whose answer was lost.',
+    changes: [
+      { file: 'log.qnt', from: 'else if (t.attempt > 0 and l.request != 0)', to: 'else if (false)' },
+    ],
+    invariant: 'I8_requests',
+    step: 'requestStep',
+    budget: 1500,
+  },
+  {
+    name: 'no witness',
+    why: 'After the log was set back a participant in doubt of a commit that it lost is told "abort".',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: '    if (witness > positionOfLog(s.log)) s\n    else if (judgement',
+        to: '    if (judgement',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'setBackStep',
+    budget: 1500,
+  },
+  {
+    name: 'the generation is not raised',
+    why: 'An epoch of before the restore is handed out again, and its transactions are judged by a leader that never knew them.',
+    changes: [{ file: 'verdict.qnt', from: 's.log.generation + 1', to: 's.log.generation' }],
+    invariant: 'invariants',
+    step: 'restoreStep',
+    budget: 3000,
+  },
+  {
+    name: 'no epoch check at participants',
+    why: 'A zombie still gets votes after the participant durably knows its successor.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 'if (epoch < s.journals.get(m.p).known) s.reply(m, "vote abort")',
+        to: 'if (false) s',
+      },
+      { file: 'rules.qnt', from: 'val stale = b.epoch < j.known', to: 'val stale = false' },
+    ],
+    invariant: 'I7_epochs',
+    step: 'failoverStep',
+    budget: 600,
+  },
+  {
+    name: 'a force that does not look for a record',
+    why: 'The abort overwrites a commit that was written between the reading and the force.',
+    changes: [
+      { file: 'log.qnt', from: ' and recordOf(l, w.txid) == "none"', to: '' },
+    ],
+    invariant: 'invariants',
+    step: 'resolveStep',
+    budget: 600,
+  },
+  {
+    name: 'abort presumed in the epoch that leads',
+    why: 'A follower takes the absence of a record for an abort while the leader may still commit.',
+    changes: [
+      {
+        file: 'log.qnt',
+        from: 't.epoch < epochOf(l.leader)) "abort"',
+        to: 't.epoch <= epochOf(l.leader)) "abort"',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'failoverStep',
     budget: 600,
   },
 ];

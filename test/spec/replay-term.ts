@@ -124,10 +124,14 @@ export class ReplayedTerm {
   }
 
   /** The answer to the look at `requests/R` that was asked for last. */
-  heardRequest(s: SpecState, x: number, more: { reading: number; certain: boolean }): void {
+  heardRequest(s: SpecState, x: number, more: { reading: number; certain: boolean; failed: boolean }): void {
     const token = this.#requestReads.get(x);
     if (token === undefined) throw new Error(`The core did not ask for the request key of ${x}.`);
     this.#requestReads.delete(x);
+    if (more.failed) {
+      this.#step({ type: 'request-read-failed', token }, s);
+      return;
+    }
     const entry =
       more.reading === 0 ? null : { txid: txidFor(s, more.reading), requestHash };
     this.#step({ type: 'request-read', token, entry, certain: more.certain }, s);

@@ -130,8 +130,11 @@ export class Replay {
         return;
       case 'heardRequest':
       case 'heardRequestUncertainly': {
-        const reading = before.terms.get(nonce)?.held.get(x)?.reading ?? -2;
-        return term.heardRequest(before, x, { reading, certain: act === 'heardRequest' });
+        const held = before.terms.get(nonce)?.held.get(x);
+        const certain = act === 'heardRequest';
+        // One that waits to run asks only what the log says, and runs where it says nothing.
+        const failed = !certain && held?.state === 'PENDING';
+        return term.heardRequest(before, x, { reading: held?.reading ?? -2, certain, failed });
       }
       case 'timesOut':
         return term.abort(before, x);
