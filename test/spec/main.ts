@@ -83,10 +83,13 @@ function explore(specification: Specification): void {
       const violation = violationIn(specification, simulation, found);
       if (violation !== null) {
         tell(violation);
-        fail(`The protocol breaks ${violation.broken.join(', ')} in ${step}, seed ${violation.seed}.`);
+        fail(
+          `The protocol breaks ${violation.broken.join(', ')} in ${step}, seed ${violation.seed}.`,
+        );
         return;
       }
-      for (const [index, count] of found.witnessed.entries()) met[index] = (met[index] ?? 0) + count;
+      for (const [index, count] of found.witnessed.entries())
+        met[index] = (met[index] ?? 0) + count;
       left -= samples;
       done += samples;
       progress(`${done} of ${traces} traces, ${step}, ${seconds()} s`, done === traces);

@@ -65,9 +65,17 @@ export const mutants: readonly Mutant[] = [
     why: 'A commit overwrites the abort that somebody forced.',
     changes: [
       { file: 'log.qnt', from: 'else if (recorded == "commit")', to: 'else if (false)' },
-      { file: 'log.qnt', from: 'else if (t.attempt > 0 and l.request != 0)', to: 'else if (false)' },
+      {
+        file: 'log.qnt',
+        from: 'else if (t.attempt > 0 and l.request != 0)',
+        to: 'else if (false)',
+      },
       { file: 'log.qnt', from: 'else if (recorded == "abort")', to: 'else if (false)' },
-      { file: 'log.qnt', from: 'else if (t.position <= l.floor) { log: l, answer: "aborted" }', to: 'else if (false) { log: l, answer: "aborted" }' },
+      {
+        file: 'log.qnt',
+        from: 'else if (t.position <= l.floor) { log: l, answer: "aborted" }',
+        to: 'else if (false) { log: l, answer: "aborted" }',
+      },
     ],
     invariant: 'invariants',
     step: 'resolveStep',
@@ -109,7 +117,11 @@ export const mutants: readonly Mutant[] = [
     name: 'a lost reply taken for an abort',
     why: 'A leader that gives up says "aborted" of a decision whose write had landed.',
     changes: [
-      { file: 'rules.qnt', from: 'filter(x => t.held.get(x).state == "READY")', to: 'filter(x => false)' },
+      {
+        file: 'rules.qnt',
+        from: 'filter(x => t.held.get(x).state == "READY")',
+        to: 'filter(x => false)',
+      },
     ],
     invariant: 'invariants',
     step: 'failoverStep',
@@ -127,7 +139,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     invariant: 'I8_requests',
-    step: 'requestStep',
+    step: 'lostReplyStep',
     budget: 600,
     seed: 1n,
   },
@@ -144,12 +156,16 @@ export const mutants: readonly Mutant[] = [
     name: 'no look at requests/R in the decision',
     why: 'The second attempt commits beside the first, whose answer was lost.',
     changes: [
-      { file: 'log.qnt', from: 'else if (t.attempt > 0 and l.request != 0)', to: 'else if (false)' },
+      {
+        file: 'log.qnt',
+        from: 'else if (t.attempt > 0 and l.request != 0)',
+        to: 'else if (false)',
+      },
     ],
     invariant: 'I8_requests',
-    step: 'requestStep',
+    step: 'lostReplyStep',
     budget: 600,
-    seed: 1n,
+    seed: 2n ** 50n + 1n,
   },
   {
     name: 'no witness',
@@ -164,7 +180,7 @@ export const mutants: readonly Mutant[] = [
     invariant: 'invariants',
     step: 'setBackStep',
     budget: 600,
-    seed: 1n,
+    seed: 1_000_003n,
   },
   {
     name: 'no epoch check at participants',
@@ -185,9 +201,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a force that does not look for a record',
     why: 'The abort overwrites a commit that was written between the reading and the force.',
-    changes: [
-      { file: 'log.qnt', from: ' and recordOf(l, w.txid) == "none"', to: '' },
-    ],
+    changes: [{ file: 'log.qnt', from: ' and recordOf(l, w.txid) == "none"', to: '' }],
     invariant: 'invariants',
     step: 'resolveStep',
     budget: 600,

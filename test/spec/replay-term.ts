@@ -113,10 +113,7 @@ export class ReplayedTerm {
     });
     const result: DecideResult =
       answer === 'duplicate' ? entry() : { kind: answer as 'written' | 'aborted' };
-    this.#step(
-      { type: 'decided', txid: txidFor(s, x), result, witness: witnessFor(more.seen) },
-      s,
-    );
+    this.#step({ type: 'decided', txid: txidFor(s, x), result, witness: witnessFor(more.seen) }, s);
   }
 
   finished(s: SpecState, x: number): void {
@@ -124,7 +121,11 @@ export class ReplayedTerm {
   }
 
   /** The answer to the look at `requests/R` that was asked for last. */
-  heardRequest(s: SpecState, x: number, more: { reading: number; certain: boolean; failed: boolean }): void {
+  heardRequest(
+    s: SpecState,
+    x: number,
+    more: { reading: number; certain: boolean; failed: boolean },
+  ): void {
     const token = this.#requestReads.get(x);
     if (token === undefined) throw new Error(`The core did not ask for the request key of ${x}.`);
     this.#requestReads.delete(x);
@@ -132,8 +133,7 @@ export class ReplayedTerm {
       this.#step({ type: 'request-read-failed', token }, s);
       return;
     }
-    const entry =
-      more.reading === 0 ? null : { txid: txidFor(s, more.reading), requestHash };
+    const entry = more.reading === 0 ? null : { txid: txidFor(s, more.reading), requestHash };
     this.#step({ type: 'request-read', token, entry, certain: more.certain }, s);
   }
 
@@ -219,7 +219,8 @@ export class ReplayedTerm {
       connection,
       participant: p === undefined ? null : { name: p, instance: p },
     };
-    const hash = message.type === 'transact' && message.requestId !== undefined ? requestHash : null;
+    const hash =
+      message.type === 'transact' && message.requestId !== undefined ? requestHash : null;
     this.#step({ type: 'message', from, message, requestHash: hash }, s);
   }
 
@@ -228,7 +229,8 @@ export class ReplayedTerm {
     const reads: Extract<Effect, { type: 'read' }>[] = [];
     for (const effect of this.#term.drain()) {
       if (effect.type === 'send') this.#sent(effect.connection, effect.message);
-      else if (effect.type === 'decide') this.#said.writes.add(`decide ${numberOf(effect.write.record.txid)}`);
+      else if (effect.type === 'decide')
+        this.#said.writes.add(`decide ${numberOf(effect.write.record.txid)}`);
       else if (effect.type === 'finish') this.#said.writes.add(`finish ${numberOf(effect.txid)}`);
       else if (effect.type === 'read') reads.push(effect);
       else if (effect.type === 'read-request') this.#requestReads.set(this.#current, effect.token);

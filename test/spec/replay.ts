@@ -5,17 +5,20 @@
 import { isAhead, judge } from '../../src/core/judge.ts';
 import { statusFromLog } from '../../src/core/status-from-log.ts';
 import { epochOf } from '../../src/core/txid.ts';
-import type { Moment, SpecEvent, SpecMessage, SpecReply, SpecState } from './itf.ts';
+import {
+  equal,
+  isFromNode,
+  keyOfReply,
+  keyOfWrite,
+  newMessages,
+  sameSets,
+  toldSince,
+  within,
+} from './compare.ts';
+import type { Moment, SpecEvent, SpecMessage, SpecState } from './itf.ts';
 import { ReplayedParticipant } from './replay-participant.ts';
 import { heldAs, ReplayedTerm, type Said } from './replay-term.ts';
-import {
-  epochFor,
-  participants,
-  positionFor,
-  readingOf,
-  txidFor,
-  witnessFor,
-} from './spelling.ts';
+import { epochFor, participants, positionFor, readingOf, txidFor, witnessFor } from './spelling.ts';
 
 export class Difference extends Error {
   override readonly name = 'Difference';
@@ -30,7 +33,7 @@ export class Replay {
     { readings: Map<number, ReturnType<typeof readingOf>>; owed: Set<number>; told: Set<string> }
   >();
   /** How often each kind of step was compared. */
-  readonly compared = new Map<string, number>();
+  readonly compared: Map<string, number> = new Map();
 
   async run(moments: readonly Moment[]): Promise<void> {
     for (const [index, after] of moments.entries()) {
@@ -47,8 +50,12 @@ export class Replay {
           cause: error,
         });
       }
-      this.compared.set(event.act, (this.compared.get(event.act) ?? 0) + 1);
+      this.#count(event.act);
     }
+  }
+
+  #count(act: string): void {
+    this.compared.set(act, (this.compared.get(act) ?? 0) + 1);
   }
 
   async #take(before: SpecState, after: SpecState, event: SpecEvent): Promise<void> {
@@ -134,6 +141,9 @@ export class Replay {
         const certain = act === 'heardRequest';
         // One that waits to run asks only what the log says, and runs where it says nothing.
         const failed = !certain && held?.state === 'PENDING';
+        if (certain && held?.state === 'ABORTING' && held.reading > 0 && held.reading !== x) {
+          this.#count('aborted as a duplicate');
+        }
         return term.heardRequest(before, x, { reading: held?.reading ?? -2, certain, failed });
       }
       case 'timesOut':
@@ -210,10 +220,12 @@ export class Replay {
     const silent = isAhead(witnessFor(witness), reading.witness) || !answered;
     for (const decision of ['commit', 'abort'] as const) {
       const sent = after.net.fresh.some(
-        (one) => one.kind === `answer ${decision}` && one.p === p && one.txid === x && one.nonce === 0,
+        (one) =>
+          one.kind === `answer ${decision}` && one.p === p && one.txid === x && one.nonce === 0,
       );
       const had = before.net.fresh.some(
-        (one) => one.kind === `answer ${decision}` && one.p === p && one.txid === x && one.nonce === 0,
+        (one) =>
+          one.kind === `answer ${decision}` && one.p === p && one.txid === x && one.nonce === 0,
       );
       const expected = had || (!silent && judgement === decision);
       equal(sent, { expected, what: `the answer ${decision}` });
@@ -285,7 +297,9 @@ export class Replay {
       .filter((one) => one.nonce === nonce && isFromNode(one))
       .map((one) => `${one.kind} ${one.p} ${one.txid}`);
     const standing = new Set(
-      after.net.fresh.filter((one) => one.nonce === nonce).map((one) => `${one.kind} ${one.p} ${one.txid}`),
+      after.net.fresh
+        .filter((one) => one.nonce === nonce)
+        .map((one) => `${one.kind} ${one.p} ${one.txid}`),
     );
     within(sent, said.messages, 'sent in the trace and not by the core');
     within(said.messages, standing, 'sent by the core and not in the trace');
@@ -295,7 +309,9 @@ export class Replay {
       .filter((one) => !had.has(keyOfWrite(one)) && one.key.nonce === nonce)
       .map((one) => `${one.kind} ${one.txid}`);
     const waiting = new Set(
-      after.net.writes.filter((one) => one.key.nonce === nonce).map((one) => `${one.kind} ${one.txid}`),
+      after.net.writes
+        .filter((one) => one.key.nonce === nonce)
+        .map((one) => `${one.kind} ${one.txid}`),
     );
     within(written, said.writes, 'handed to the log in the trace and not by the core');
     within(said.writes, waiting, 'handed to the log by the core and not in the trace');
@@ -326,7 +342,9 @@ export class Replay {
         const one = heldAs(x, held);
         if (one !== null) expected.push(one);
       }
-      const holds = term.holds().map((one) => (one.includes('ABORTING') ? one.split(' p1')[0] : one));
+      const holds = term
+        .holds()
+        .map((one) => (one.includes('ABORTING') ? one.split(' p1')[0] : one));
       equal(holds.join('; '), { expected: expected.sort().join('; '), what: `memory of ${nonce}` });
     }
     for (const [p, journal] of s.journals) {
@@ -354,44 +372,4 @@ export class Replay {
     if (participant === undefined) throw new Error(`there is no participant ${p}`);
     return participant;
   }
-}
-
-const fromNode = ['prepare', 'commit', 'rollback', 'forget', 'answer commit', 'answer abort'];
-
-function isFromNode(message: SpecMessage): boolean {
-  return fromNode.includes(message.kind);
-}
-
-function newMessages(before: SpecState, after: SpecState): SpecMessage[] {
-  const had = new Set(before.net.fresh.map((one) => JSON.stringify(one)));
-  return after.net.fresh.filter((one) => !had.has(JSON.stringify(one)));
-}
-
-function toldSince(before: SpecState, after: SpecState): string[] {
-  const spell = ([attempt, outcome]: readonly [number, string]): string => `${attempt} ${outcome}`;
-  const had = new Set(before.history.told.map(spell));
-  return after.history.told.map(spell).filter((one) => !had.has(one));
-}
-
-function keyOfReply(reply: SpecReply): string {
-  return JSON.stringify(reply);
-}
-
-function keyOfWrite(write: SpecState['net']['writes'][number]): string {
-  return JSON.stringify(write);
-}
-
-function equal<T>(actual: T, { expected, what }: { expected: T; what: string }): void {
-  if (actual !== expected) {
-    throw new Error(`${what}: the core has ${String(actual)}, the specification ${String(expected)}`);
-  }
-}
-
-function within(some: Iterable<string>, all: ReadonlySet<string>, what: string): void {
-  for (const one of some) if (!all.has(one)) throw new Error(`${what}: ${one}`);
-}
-
-function sameSets(core: ReadonlySet<string>, spec: ReadonlySet<string>, what: string): void {
-  within(core, spec, `${what}, of the core alone`);
-  within(spec, core, `${what}, of the specification alone`);
 }
