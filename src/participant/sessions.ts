@@ -19,7 +19,7 @@ import type {
 import type { VerdictError } from '../peer/errors.ts';
 import { Link } from '../peer/link.ts';
 import { Succession } from '../peer/succession.ts';
-import { nodeUrl } from '../peer/url.ts';
+import { advertisedUrl, nodeUrl } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
@@ -214,17 +214,28 @@ export class Sessions {
       this.#leaders.set(leader.shard, leader);
       if (!this.#closed) this.#succession.newLeader(leader);
       this.#options.events.leader(leader);
+      this.#dialNow(leader);
     }
-    for (const { node, url } of told.nodes) this.#learnNode(node, url);
+    for (const info of told.nodes) this.#learnNode(info);
     this.#dropAbsent(told.nodes);
   }
 
-  #learnNode(node: string, text: string): void {
-    let url: string;
-    try {
-      url = nodeUrl(text);
-    } catch (error) {
-      this.#options.logger.warn({ node, url: text, error }, 'a node advertises no usable address');
+  /**
+   * The link to a new leader may be pausing, and for long, after failed dials of a time before it led: killed, started
+   * again, elected. What it prepares meanwhile would wait in vain for this participant, and abort.
+   */
+  #dialNow(leader: NodeInfo): void {
+    const url = advertisedUrl(leader);
+    for (const place of this.#places.values()) {
+      if (place.node === leader.node || place.url === url) place.link?.retryNow();
+    }
+  }
+
+  #learnNode(info: NodeInfo): void {
+    const { node } = info;
+    const url = advertisedUrl(info);
+    if (url === null) {
+      this.#options.logger.warn(info, 'a node advertises no usable address');
       return;
     }
     const known = this.#places.get(url);
