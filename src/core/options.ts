@@ -275,7 +275,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     min: 1,
     max: 10 * minute,
     meaning:
-      'The first pause before a failed commit or rollback of the application is called again; it doubles, with jitter.',
+      'The first pause before a failed commit or rollback of the application is called again, and before a report that a leader did not answer is sent again; it doubles, with jitter.',
     zero: null,
   },
   retryDelayMsMax: {

@@ -123,6 +123,7 @@ export class Participant {
       branches: this.#branches,
       adopted: (shard, epoch) => this.#branches.epochAdopted(shard, epoch),
       clock,
+      random,
       options,
       logger,
       fatal,

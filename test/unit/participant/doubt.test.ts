@@ -210,6 +210,21 @@ describe('reports', () => {
   });
 });
 
+describe('a report to a leader that still reads what the old one left', () => {
+  it('is sent again soon: locks wait for its answers', async () => {
+    const { node, clock } = await rig();
+    const n1 = await node('n1');
+    const [first] = n1.take();
+    if (first?.type !== 'report') throw new Error('No report.');
+    const notLeader = { code: 'NOT_LEADER', message: 'Not yet.', retryable: true } as const;
+    await tell(n1, { type: 'error', id: first.id, ...notLeader, retryAfterMs: 100, leader: null });
+    await clock.advance(99);
+    expect(said(n1)).toEqual([]);
+    await clock.advance(2);
+    expect(said(n1)).toEqual(['report 0 0']);
+  });
+});
+
 describe('sessions', () => {
   it('are kept with every node that is told of', async () => {
     const { node, dialer } = await rig();
