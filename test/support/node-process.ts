@@ -1,7 +1,9 @@
 /** A coordinator node in a process of its own, that can die and come back on the same data and port. */
+
+import { freePort } from '../../cluster/launcher/free-ports.ts';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { CoordinatorOptions } from '../../src/core/options.ts';
-import { Child, type Exit, freePort, within } from './child.ts';
+import { Child, type Exit, within } from './child.ts';
 
 export interface NodeSettings {
   readonly data: string;
