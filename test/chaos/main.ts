@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findEtcd } from '../../cluster/etcd/find.ts';
+import { serviceNames } from '../../cluster/shop/paths.ts';
 import { pause } from '../support/child.ts';
 import { firstBalance, readAccounts } from '../support/effects.ts';
 import { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
@@ -14,6 +15,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { Faults } from './faults.ts';
 import { Load } from './load.ts';
+import { Orders } from './orders.ts';
 
 const { values } = parseArgs({
   options: {
@@ -42,6 +44,8 @@ const participants = ['north', 'south', 'west'];
 const progressMs = 5_000;
 const settleTimeoutMs = 120_000;
 const shownMax = 40;
+/** More than can be answered: an end of them would be an end of the load. */
+const ordersPerMinuteMax = 1_000;
 
 const found = await findEtcd();
 if ('missing' in found) {
@@ -63,6 +67,7 @@ const cluster = await NodesOnEtcd.started({
   shards,
   participants: [],
   direct: { resolve: false },
+  checkedElsewhere: serviceNames,
 });
 const proxies = await Promise.all(cluster.nodes.map(({ port }) => TcpProxy.started(port)));
 let violations: string[];
@@ -97,21 +102,35 @@ async function run(): Promise<string[]> {
     began: note,
     broken: (text) => broken.push(text),
   });
+  const orders = new Orders({
+    directory: join(cluster.directory, 'shop'),
+    urls,
+    client: await cluster.client({ urls }),
+    countMax: Math.ceil(minutes * ordersPerMinuteMax),
+    random: seededRandom(seed + 2),
+    began: note,
+  });
+  await orders.start();
   load.start();
   faults.start();
   const endMs = performance.now() + minutes * 60_000;
   while (performance.now() < endMs && broken.length === 0) {
     await pause(Math.min(progressMs, Math.max(0, endMs - performance.now())));
     const leftS = Math.max(0, Math.round((endMs - performance.now()) / 1_000));
-    console.log(`${String(leftS).padStart(5)} s left: ${counted()}; faults: ${faults.count}`);
+    console.log(
+      `${String(leftS).padStart(5)} s left: ${counted()}; ${orders.counted()}; faults: ${faults.count}`,
+    );
   }
   await faults.stop();
   await Promise.all(cluster.etcd.members.map((member) => member.ready()));
-  await load.stop();
+  await Promise.all([load.stop(), orders.stop()]);
   console.log('Everything is mended. Waiting until nothing is on its way.');
   await recoverAll();
   const unsettled = await cluster.settled(settleTimeoutMs);
-  return [...broken, ...unsettled, ...money(), ...cluster.alarms()];
+  const shop = await settledShop(orders);
+  await orders.close();
+  console.log(`The shop: ${orders.counted()}.`);
+  return [...broken, ...unsettled, ...money(), ...shop, ...cluster.alarms()];
 }
 
 /** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
@@ -121,6 +140,15 @@ async function recoverAll(): Promise<void> {
     const peer = await RawPeer.greeted(leader.url, { name: 'operator', roles: ['operator'] });
     await peer.ask({ type: 'recover', id: 1 });
     await peer.close();
+  }
+}
+
+async function settledShop(orders: Orders): Promise<string[]> {
+  const untilMs = performance.now() + settleTimeoutMs;
+  for (;;) {
+    const problems = await orders.problems(await cluster.changes());
+    if (problems.length === 0 || performance.now() > untilMs) return problems;
+    await pause(500);
   }
 }
 

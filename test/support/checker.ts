@@ -17,7 +17,7 @@ export interface Run {
   readonly participants: readonly ParticipantState[];
   /** All that etcd ever saw, where the log is there. */
   readonly changes?: readonly Change[];
-  /** Participants that an operator gave up: nobody can say what became of their part. */
+  /** Participants whose part is not looked at here: an operator gave them up, or another check has them. */
   readonly retired?: readonly string[];
 }
 

@@ -10,7 +10,7 @@ import { decodeLeader } from '../../src/decision-log/etcd/records.ts';
 import { check } from './checker.ts';
 import { eventually, pause } from './child.ts';
 import { TestEtcd } from './etcd.ts';
-import { EtcdHistory, readEtcdLog } from './etcd-history.ts';
+import { type Change, EtcdHistory, readEtcdLog } from './etcd-history.ts';
 import { History } from './history.ts';
 import { NodeProcess, type NodeSettings, quickOptions } from './node-process.ts';
 import { ParticipantProcess, type ParticipantProcessSettings } from './participant-process.ts';
@@ -26,6 +26,8 @@ export interface NodesOnEtcdSettings {
   readonly nodeSettings?: Partial<NodeSettings>;
   /** Whether participants may read the decision log themselves, and force an abort in it. */
   readonly direct?: { readonly resolve: boolean };
+  /** Participants whose stores another check looks into. */
+  readonly checkedElsewhere?: readonly string[];
 }
 
 const clusterName = 'test';
@@ -175,12 +177,18 @@ export class NodesOnEtcd {
     }
   }
 
+  /** All that etcd ever saw, up to now. */
+  changes(): Promise<readonly Change[]> {
+    return this.#changes.read();
+  }
+
   async check(): Promise<string[]> {
-    const changes = await this.#changes.read();
+    const changes = await this.changes();
     return check({
       calls: this.history.calls,
       log: await readEtcdLog(this.place),
       changes,
+      retired: this.#settings.checkedElsewhere ?? [],
       participants: [...this.participants.values()].map((participant) => participant.state()),
     });
   }
