@@ -17,7 +17,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
-import { writeNote } from './notes.ts';
+import { Notes } from './notes.ts';
 
 export interface ShardDriverOptions {
   readonly log: DecisionLog;
@@ -43,6 +43,7 @@ export class ShardDriver {
   readonly #given: ShardDriverOptions;
   readonly #term: Term;
   readonly #collector: Collector;
+  readonly #notes: Notes;
   #decisions: DecisionWrite[] = [];
   #finishes: Txid[] = [];
   #finishing = false;
@@ -55,6 +56,7 @@ export class ShardDriver {
 
   constructor(given: ShardDriverOptions) {
     this.#given = given;
+    this.#notes = new Notes(given);
     const { clock, random, leadership } = given;
     this.#term = new Term({
       shard: leadership.shard,
@@ -219,7 +221,7 @@ export class ShardDriver {
         void this.#readRequest(effect.token, effect.requestId);
         break;
       case 'note':
-        writeNote(this.#given.logger, this.leader, effect.note);
+        this.#notes.write(effect.note);
         break;
     }
   }
