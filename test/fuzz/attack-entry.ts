@@ -40,7 +40,7 @@ const lanes: readonly (readonly [name: string, roles: readonly PeerRole[]] | nul
   ['h2', peerRoles],
   null,
 ];
-const spyEveryMs = 50;
+const spyEveryMs = 20;
 const tellEveryMs = 250;
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as AttackSettings;
@@ -87,13 +87,12 @@ async function spy(): Promise<void> {
     const reply = await peer.ask({ type: 'list', id, limit: 20 });
     peer.received.length = 0;
     if (reply.type === 'list' && 'transactions' in reply) {
-      for (const each of reply.transactions as readonly TransactionStatus[]) {
-        if (each.state === 'COMMITTED' || each.state === 'ABORTED') continue;
-        loot.spied(
-          each.txid,
-          each.branches.map(({ branch }) => branch),
-        );
-      }
+      const all = reply.transactions as readonly TransactionStatus[];
+      loot.spied(
+        all
+          .filter(({ state }) => state === 'PENDING' || state === 'PREPARING')
+          .map(({ txid, branches }) => ({ txid, branches: branches.map(({ branch }) => branch) })),
+      );
     }
     await pause(spyEveryMs);
   }

@@ -19,6 +19,7 @@ export interface GoodWorkOptions {
 const loopsPerClient = 2;
 const pauseMs = 5;
 const callTimeoutMs = 20_000;
+const slowMs = 200;
 
 /** Anybody who may be an operator, or knows a txid, may end a transaction: no fault of the node's. */
 const endedByOthers: ReadonlySet<string | null> = new Set([
@@ -82,10 +83,13 @@ export class GoodWork {
     }
   }
 
-  /** One in four is interactive: its txid lives long enough to be meddled with. */
+  /** One in four lives long enough to be meddled with: its last participant takes its time to vote. */
   #one(client: Client, turn: number): Promise<RecordedCall> {
-    const { history } = this.#options;
-    if (turn % 4 === 3) return history.interactive(client, this.#plan);
+    const { history, participants } = this.#options;
+    if (turn % 4 === 3) {
+      const last = participants.at(-1) ?? '';
+      return history.interactive(client, { ...this.#plan, [last]: { delayMs: slowMs } });
+    }
     return history.transact(client, this.#plan, { callTimeoutMs });
   }
 }
