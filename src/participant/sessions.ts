@@ -46,8 +46,8 @@ export interface SessionsOptions {
 
 export interface SessionEvents {
   welcome(session: Session): void;
-  /** A leader with a newer epoch than was known. */
-  leader(leader: LeaderInfo): void;
+  /** Leaders with newer epochs than were known. */
+  leaders(): void;
   message(session: Session, message: FromNode): void;
   lost(connection: ConnectionId): void;
   refused(url: string, error: VerdictError): void;
@@ -64,6 +64,8 @@ interface Place {
 
 /** Nodes that a cluster may have; what is told beyond that is not believed. */
 const placesMax = 256;
+/** Shards likewise. */
+const shardsMax = 1_296;
 
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -207,15 +209,18 @@ export class Sessions {
   }
 
   #learn(told: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] }): void {
+    let news = false;
     for (const leader of told.leaders) {
-      if (leader === null) continue;
+      if (leader === null || leader.shard >= shardsMax) continue;
       const known = this.#leaders.get(leader.shard);
       if (known !== undefined && known.epoch >= leader.epoch) continue;
       this.#leaders.set(leader.shard, leader);
       if (!this.#closed) this.#succession.newLeader(leader);
-      this.#options.events.leader(leader);
+      news = true;
       this.#dialNow(leader);
     }
+    // Once for all of them: whoever hears of it looks at every leader.
+    if (news) this.#options.events.leaders();
     for (const info of told.nodes) this.#learnNode(info);
     this.#dropAbsent(told.nodes);
   }
