@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 const command = fileURLToPath(new URL('../../bin/verdict.mjs', import.meta.url));
 
@@ -28,6 +29,7 @@ export function startCli(
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  endWithParent(child);
   let out = '';
   let errors = '';
   child.stdout.on('data', (chunk) => {
