@@ -1,6 +1,6 @@
 /** What nodes say when they are asked. */
 import type { LeaderInfo } from '../../src/core/messages.ts';
-import type { Txid } from '../../src/core/txid.ts';
+import { shardOf, type Txid } from '../../src/core/txid.ts';
 import type { NodeProcess } from './node-process.ts';
 import { RawPeer } from './raw-peer.ts';
 
@@ -23,8 +23,7 @@ export async function decisionsAt(
 ): Promise<{ txid: Txid; committed: boolean }[]> {
   const peer = await RawPeer.greeted(node.url, { name: 'checker', roles: ['operator'] });
   const [welcome] = peer.received;
-  const leads =
-    welcome?.type === 'welcome' && welcome.leaders.some((leader) => leader?.node === node.name);
+  const leaders = welcome?.type === 'welcome' ? welcome.leaders : [];
   try {
     const replies = await Promise.all(
       txids.map((txid, index) => peer.ask({ type: 'query', id: index + 1, txid, inDoubt: false })),
@@ -33,7 +32,7 @@ export async function decisionsAt(
       if (reply.type !== 'decision') throw new Error(`${node.name} said ${JSON.stringify(reply)}`);
       const { txid, decision } = reply;
       // What its leader aborted is nowhere in the log; only that leader knows.
-      if (decision === 'undecided' && leads)
+      if (decision === 'undecided' && leaders[shardOf(txid)]?.node === node.name)
         throw new Error(`${node.name} leads, and cannot say ${txid}`);
       const open = decision === 'undecided' || decision === 'expired';
       return open ? [] : [{ txid, committed: decision === 'commit' }];
