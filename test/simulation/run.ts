@@ -170,14 +170,9 @@ class Run {
   }
 
   #ended({ job, ended, attempt, txid, readonly }: CallRecord): void {
-    if (ended === 'fail' && job.kind === 'request' && attempt !== null) {
-      const request = this.#facts.request(job.requestId);
-      this.#facts.check(
-        request.committed === null || request.sent > attempt,
-        'I8',
-        `${job.tag} was told aborted under attempt ${attempt}, and is committed as ${request.committed}`,
-      );
-      request.aborted = Math.max(request.aborted, attempt);
+    if (ended === 'fail' && job.kind === 'request' && attempt !== null && txid !== null) {
+      const wrong = this.#facts.request(job.requestId).toldAborted(txid, attempt);
+      this.#facts.check(wrong === null, 'I8', `the request ${job.requestId} ${wrong}`);
     }
     if (ended === 'ok' && txid !== null) {
       this.#facts.saysCommitted(txid, job.tag, { readonly });

@@ -78,7 +78,8 @@ function checkJob(
   if (told.includes('ok') && counts.length > 0) {
     facts.check(happened, 'I2', `${tag} was told committed, and nothing of it is there`);
   }
-  if (told.length > 0 && told.every((ended) => ended === 'fail' || ended === 'refused')) {
+  const isOver = told.length > 0 && told.every((ended) => ended === 'fail' || ended === 'refused');
+  if (isOver && (job.kind !== 'request' || run.calls.length === 1)) {
     facts.check(
       !happened,
       'I8',

@@ -6,6 +6,7 @@ import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord } from '../../../src/core/records.ts';
 import type { Txid } from '../../../src/core/txid.ts';
 import type { World } from '../world/world.ts';
+import { RequestFacts } from './request-facts.ts';
 
 /** As it is in the journal on a participant's disk. */
 export type DurableState = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone';
@@ -45,8 +46,7 @@ export class Facts {
   readonly readers: Set<string> = new Set();
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
-  /** By request: the transaction that committed, the attempts that were sent, and the highest that was told aborted. */
-  readonly #requests = new Map<string, { committed: Txid | null; sent: number; aborted: number }>();
+  readonly #requests = new Map<string, RequestFacts>();
   checks = 0;
 
   constructor(world: World) {
@@ -138,18 +138,8 @@ export class Facts {
       );
     }
     if (requestId === undefined) return;
-    const request = this.request(requestId);
-    this.check(
-      request.committed === null,
-      'I8',
-      `the request ${requestId} was committed as ${request.committed} and as ${txid}`,
-    );
-    this.check(
-      request.aborted < request.sent,
-      'I8',
-      `the request ${requestId} was committed as ${txid} after its last attempt, ${request.aborted}, had been told aborted`,
-    );
-    request.committed = txid;
+    const wrong = this.request(requestId).commit(txid);
+    this.check(wrong === null, 'I8', `the request ${requestId} ${wrong}`);
   }
 
   finished(txid: Txid): void {
@@ -173,10 +163,10 @@ export class Facts {
     }
   }
 
-  request(requestId: string): { committed: Txid | null; sent: number; aborted: number } {
+  request(requestId: string): RequestFacts {
     let request = this.#requests.get(requestId);
     if (request === undefined) {
-      request = { committed: null, sent: 0, aborted: 0 };
+      request = new RequestFacts();
       this.#requests.set(requestId, request);
     }
     return request;

@@ -21,9 +21,7 @@ export class JournalCheck {
   written(participant: string, changes: readonly KeyChange[]): void {
     const moved = new Map<string, { readonly state: StoredEntry | null }>();
     for (const [key, value] of changes) {
-      if (key.startsWith('epochs/')) {
-        this.#epoch(participant, key, value as string);
-      } else if (/^[lrt]\//.test(key)) {
+      if (/^[lrt]\//.test(key)) {
         // An entry that changes its area is put in one and removed from another.
         const name = key.slice(2);
         if (value !== undefined || !moved.has(name)) {
@@ -31,10 +29,14 @@ export class JournalCheck {
         }
       }
     }
+    // In one transaction a vote may come before the epoch that would have refused it.
     for (const [name, { state }] of moved) {
       const slash = name.indexOf('/');
       const branch = JSON.parse(name.slice(slash + 1)) as string;
       this.#entry(participant, name.slice(0, slash) as Txid, branch, state);
+    }
+    for (const [key, value] of changes) {
+      if (key.startsWith('epochs/')) this.#epoch(participant, key, value as string);
     }
   }
 
@@ -105,7 +107,7 @@ export class JournalCheck {
         return;
       case null:
         facts.check(
-          before === 'tombstone' || before === 'readonly',
+          before === 'tombstone' || before === 'readonly' || facts.at(txid).finished,
           'I4',
           `${who} forgot that it was ${before}`,
         );

@@ -14,9 +14,10 @@ export class MessageCheck {
     const facts = this.#facts;
     switch (message.type) {
       case 'transact': {
-        if (message.requestId === undefined) return;
-        const request = facts.request(message.requestId);
-        request.sent = Math.max(request.sent, message.attempt ?? 1);
+        const { requestId, epoch, attempt = 1 } = message;
+        if (requestId !== undefined && epoch !== undefined) {
+          facts.request(requestId).sent(epoch, attempt);
+        }
         return;
       }
       case 'enlisted':

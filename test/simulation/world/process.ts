@@ -136,7 +136,8 @@ export class SimProcess {
   #setTimer(delayMs: number, callback: () => void): Timer {
     if (!this.alive) return { cancel: () => undefined };
     let over = false;
-    const event = this.world.after(delayMs, () =>
+    // Never early, not even by a rounding: who finds that nothing is due sets the timer again, for ever.
+    const event = this.world.after(delayMs + 1e-6, () =>
       this.#take('timer', () => {
         if (!over) callback();
       }),

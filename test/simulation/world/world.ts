@@ -8,6 +8,7 @@ import { drainMicrotasks } from './ban.ts';
 import { Chance } from './chance.ts';
 import { EventHeap, type Scheduled } from './heap.ts';
 
+const eventsMax = 300_000;
 /** Lines kept for whoever looks at a failure. */
 const traceMax = 200_000;
 
@@ -50,6 +51,8 @@ export class World {
     if (event === null) return false;
     const { run } = event;
     if (run === null) return true;
+    if (this.events === eventsMax)
+      this.broken('Too much happens: something goes round in circles.');
     event.run = null;
     this.nowMs = event.atMs;
     this.events += 1;
