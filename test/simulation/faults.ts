@@ -7,11 +7,13 @@ import type { Chance } from './world/chance.ts';
 export const faultNames = [
   'node-crash',
   'node-effect-crash',
+  'node-point-crash',
   'node-stop',
   'node-pause',
   'node-vanish',
   'participant-crash',
   'participant-effect-crash',
+  'participant-point-crash',
   'participant-pause',
   'client-crash',
   'partition',
@@ -44,11 +46,13 @@ export type Faults = Readonly<Partial<Record<FaultName, number>>>;
 
 export function drawFaults(chance: Chance): Faults {
   // Few in some runs, many in others.
-  const share = chance.pick([0, 0.08, 0.15, 0.25, 0.4]);
+  const share = chance.pick([0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7]);
+  const strongest = chance.pick([0.3, 1, 1]);
   const faults: Partial<Record<FaultName, number>> = {};
   for (const name of faultNames) {
-    const intensity = chance.logarithmic(0.03, 1);
-    if (chance.happens(share)) faults[name] = intensity;
+    const intensity = chance.logarithmic(0.05, strongest);
+    // As it is printed, so that the printed one gives the same run.
+    if (chance.happens(share)) faults[name] = Number(intensity.toPrecision(3));
   }
   return faults;
 }
@@ -67,6 +71,6 @@ export function parseFaults(text: string): Faults {
 
 export function formatFaults(faults: Faults): string {
   return Object.entries(faults)
-    .map(([name, intensity]) => `${name}=${Number(intensity.toPrecision(4))}`)
+    .map(([name, intensity]) => `${name}=${intensity}`)
     .join(',');
 }

@@ -1,4 +1,6 @@
 /** Carries the faults of a plan out: those of the moment on the network, the disks and etcd, and those that come now and then. */
+
+import type { Txid } from '../../src/core/txid.ts';
 import type { ClientMachine } from './actors/client.ts';
 import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
@@ -46,9 +48,17 @@ export class Injector {
   readonly #world: World;
   #over = false;
 
-  constructor(world: World, faults: Faults) {
-    this.#world = world;
-    this.#faults = faults;
+  /** Told of each fault as it happens, and which transaction it met where it met one. */
+  readonly #met: (name: string, txid?: Txid) => void;
+
+  constructor(options: {
+    readonly world: World;
+    readonly faults: Faults;
+    readonly met: (name: string, txid?: Txid) => void;
+  }) {
+    this.#world = options.world;
+    this.#faults = options.faults;
+    this.#met = options.met;
   }
 
   intensity(name: FaultName): number {
@@ -67,13 +77,19 @@ export class Injector {
       extra: this.#world.stream('message-extra'),
     };
     return {
-      latencyMs: () => {
+      latencyMs: (message) => {
         const base = chance.logarithmic(0.1, 2);
         const late = fault.delay.happens(this.intensity('message-delay') * 0.15);
-        return late ? base + fault.delay.logarithmic(3, 3_000) : base;
+        if (!late) return base;
+        this.#metBy('message-delay', message);
+        return base + fault.delay.logarithmic(3, 3_000);
       },
-      breaks: () => fault.reset.happens(this.intensity('connection-reset') * 0.03),
-      extras: (message) => extras(message as Extra, fault.extra, (name) => this.intensity(name)),
+      breaks: (message) => {
+        const breaks = fault.reset.happens(this.intensity('connection-reset') * 0.03);
+        if (breaks) this.#metBy('connection-reset', message);
+        return breaks;
+      },
+      extras: (message) => this.#extras(message as Extra, fault.extra),
     };
   }
 
@@ -94,11 +110,12 @@ export class Injector {
           ? base + slow.logarithmic(3, 1_500)
           : base;
       },
-      fate: () => {
+      fate: (call) => {
         let found: CallFate = 'done';
         for (const [index, [name, fate]] of fates.entries()) {
           if (streams[index]?.happens(this.intensity(name) * 0.2) === true) found = fate;
         }
+        if (found !== 'done' && call === 'txn') this.#met(`etcd-${found}`);
         return found;
       },
       lateMs: () => chance.logarithmic(50, 20_000),
@@ -154,6 +171,7 @@ export class Injector {
 
   #happen(name: FaultName, cluster: Cluster, chance: Chance): void {
     if (this.#over) return;
+    this.#met(name);
     const { etcd, nodes, participants, clients } = cluster;
     const lastingMs = chance.logarithmic(20, 6_000);
     switch (name) {
@@ -257,6 +275,38 @@ export class Injector {
       reach.changed();
     });
   }
+
+  #metBy(name: string, message: object | undefined): void {
+    const { txid } = (message ?? {}) as { readonly txid?: Txid };
+    if (txid !== undefined) this.#met(name, txid);
+  }
+
+  /** What the other side gets besides. */
+  #extras(message: Extra, chance: Chance): { readonly message: Extra; readonly afterMs: number }[] {
+    const found: { readonly message: Extra; readonly afterMs: number }[] = [];
+    const repeats = mayRepeat.has(message.type)
+      ? message.id === undefined
+      : message.requestId !== undefined;
+    if (repeats && chance.happens(this.intensity('message-duplicate') * 0.2)) {
+      this.#metBy('message-duplicate', message);
+      found.push({ message, afterMs: chance.logarithmic(0.1, 3_000) });
+    }
+    // A broken participant: it votes once more, and otherwise. The first vote is the one that it keeps to.
+    if (message.type === 'vote' && chance.happens(this.intensity('equivocate') * 0.4)) {
+      this.#metBy('equivocate', message);
+      const vote = message.vote === 'commit' ? 'abort' : 'commit';
+      const afterMs = chance.pick([0, 0, chance.logarithmic(0.1, 50)]);
+      found.push({ message: { ...message, vote }, afterMs });
+    }
+    return found;
+  }
+
+  /** Whether a process that passes this point of its code dies there. */
+  diesAt(kind: 'node' | 'participant', point: string, chance: Chance): boolean {
+    const dies = chance.happens(this.intensity(`${kind}-point-crash`) * 0.04);
+    if (dies) this.#met(`dies at ${point}`);
+    return dies;
+  }
 }
 
 interface Extra {
@@ -278,26 +328,3 @@ const mayRepeat: ReadonlySet<string> = new Set([
   'decision',
   'topology',
 ]);
-
-function extras(
-  message: Extra,
-  chance: Chance,
-  intensity: (name: FaultName) => number,
-): { readonly message: Extra; readonly afterMs: number }[] {
-  const found: { readonly message: Extra; readonly afterMs: number }[] = [];
-  const repeats = mayRepeat.has(message.type)
-    ? message.id === undefined
-    : message.requestId !== undefined;
-  if (repeats && chance.happens(intensity('message-duplicate') * 0.2)) {
-    found.push({ message, afterMs: chance.logarithmic(0.1, 3_000) });
-  }
-  // A broken participant: it votes once more, and otherwise. The first vote is the one that it keeps to.
-  if (message.type === 'vote' && chance.happens(intensity('equivocate') * 0.4)) {
-    const vote = message.vote === 'commit' ? 'abort' : 'commit';
-    found.push({
-      message: { ...message, vote },
-      afterMs: chance.pick([0, 0, chance.logarithmic(0.1, 50)]),
-    });
-  }
-  return found;
-}

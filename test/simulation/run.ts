@@ -7,6 +7,7 @@ import { Facts } from './check/facts.ts';
 import { JournalCheck } from './check/journal-check.ts';
 import { LogCheck } from './check/log-check.ts';
 import { MessageCheck } from './check/message-check.ts';
+import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
 import { type Cluster, Injector } from './injector.ts';
 import type { Plan } from './plan.ts';
@@ -23,6 +24,7 @@ export interface RunResult {
   readonly checks: number;
   readonly simulatedMs: number;
   readonly calls: readonly CallRecord[];
+  readonly cells: ReadonlyMap<string, number>;
   readonly trace: readonly string[];
 }
 
@@ -55,13 +57,21 @@ class Run {
   readonly #logCheck: LogCheck;
   readonly #injector: Injector;
   readonly #cluster: Cluster;
+  readonly #coverage: Coverage;
 
   constructor(plan: Plan, trace: boolean) {
     this.#plan = plan;
     const world = new World({ seed: plan.seed, trace });
     this.#world = world;
     this.#facts = new Facts(world);
-    const injector = new Injector(world, plan.faults);
+    const coverage = new Coverage(this.#facts);
+    this.#coverage = coverage;
+    const injector = new Injector({
+      world,
+      faults: plan.faults,
+      met: (name, txid) =>
+        txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),
+    });
     this.#injector = injector;
     const reach = new Reach(world);
     const messages = new MessageCheck(this.#facts);
@@ -90,7 +100,7 @@ class Run {
     };
   }
 
-  #machine(name: string) {
+  #machine(name: string, kind: 'node' | 'participant' | 'client') {
     const { faults } = this.#plan;
     const chance = this.#world.stream(`machine ${name}`);
     const drift = faults['clock-drift'] ?? 0;
@@ -99,6 +109,8 @@ class Run {
       name,
       rate: 1 + drift * chance.between(-0.05, 0.05),
       restartMs: () => this.#injector.restartMs(chance),
+      died: () => this.#coverage.met(`${kind}-death`),
+      diesAt: (point: string) => kind !== 'client' && this.#injector.diesAt(kind, point, chance),
       disk: this.#injector.disk(name),
     };
   }
@@ -109,7 +121,7 @@ class Run {
       { length: nodes },
       (_, index) =>
         new NodeMachine({
-          ...this.#machine(`n${index + 1}`),
+          ...this.#machine(`n${index + 1}`, 'node'),
           etcd,
           network,
           shards,
@@ -124,7 +136,7 @@ class Run {
     const { participants, traits } = this.#plan;
     const journals = new JournalCheck(this.#facts);
     return participants.map((name, index) => {
-      const machine = this.#machine(name);
+      const machine = this.#machine(name, 'participant');
       const failing = this.#world.stream(`failing ${name}`);
       const { lists = false, direct = 'none' } = traits[index] ?? {};
       if (direct !== 'none') this.#facts.readers.add(name);
@@ -154,7 +166,7 @@ class Run {
       { length: this.#plan.clients },
       (_, index) =>
         new ClientMachine({
-          ...this.#machine(`c${index + 1}`),
+          ...this.#machine(`c${index + 1}`, 'client'),
           network,
           urls: this.#urls(index),
           ended: (call) => this.#ended(call),
@@ -199,6 +211,7 @@ class Run {
       checks: this.#facts.checks,
       simulatedMs: world.nowMs,
       calls: this.#cluster.clients.flatMap(({ calls }) => calls),
+      cells: this.#coverage.cells,
       trace: world.trace ?? [],
     };
   }

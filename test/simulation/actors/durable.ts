@@ -2,7 +2,7 @@
 import type { JournalStore } from '../../../src/journal/local-journal.ts';
 import type { DurableFiles } from '../../../src/system/durable-file.ts';
 import type { ReadableKeys, WritableKeys } from '../../../src/system/key-value.ts';
-import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import type { MemoryKeys } from '../../../src/system/memory-keys.ts';
 import type { SimProcess } from '../world/process.ts';
 
 export interface Disk {
@@ -99,13 +99,11 @@ export class SimJournalStore implements JournalStore {
 class Draft implements WritableKeys {
   readonly #base: ReadableKeys;
   readonly #changes = new Map<string, unknown>();
+  /** In order, each of them. */
+  readonly changes: KeyChange[] = [];
 
   constructor(base: ReadableKeys) {
     this.#base = base;
-  }
-
-  get changes(): readonly KeyChange[] {
-    return [...this.#changes];
   }
 
   get(key: string): unknown {
@@ -134,10 +132,12 @@ class Draft implements WritableKeys {
 
   put(key: string, value: unknown): void {
     this.#changes.set(key, value);
+    this.changes.push([key, value]);
   }
 
   remove(key: string): void {
     this.#changes.set(key, undefined);
+    this.changes.push([key, undefined]);
   }
 
   apply(keys: MemoryKeys): void {

@@ -8,6 +8,9 @@ export interface MachineOptions {
   readonly name: string;
   readonly rate: number;
   readonly restartMs: () => number;
+  readonly died: () => void;
+  /** Whether it dies as it passes this point of its code. */
+  readonly diesAt: (point: string) => boolean;
 }
 
 export abstract class Machine<Options extends MachineOptions = MachineOptions> {
@@ -66,6 +69,11 @@ export abstract class Machine<Options extends MachineOptions = MachineOptions> {
     if (this.process !== null) this.process.wallOffsetMs = this.#wallOffsetMs;
   }
 
+  /** Called at each named point of the production code. */
+  protected passes(process: SimProcess, point: string): void {
+    if (process.alive && this.options.diesAt(point)) process.kill();
+  }
+
   protected tells = true;
   protected abstract run(process: SimProcess): Promise<void>;
   /** What the death of the process does to its connections and its disk. */
@@ -74,6 +82,7 @@ export abstract class Machine<Options extends MachineOptions = MachineOptions> {
   #died(how: 'killed' | 'ended'): void {
     const { process } = this;
     if (process === null) return;
+    if (how === 'killed') this.options.died();
     this.fell(process, { tells: this.tells || how === 'ended' });
     if (!this.retired) this.world.after(this.options.restartMs(), () => this.start());
   }

@@ -66,6 +66,7 @@ export class NodeMachine extends Machine<NodeOptions> {
       debug: false,
       options,
       token: null,
+      reached: (point) => this.passes(process, point),
       onFatal: (error) => {
         if (process.alive) world.broken(error as Error);
       },

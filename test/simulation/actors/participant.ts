@@ -66,6 +66,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       urls,
       journal,
       options: this.options.participant,
+      reached: (point) => this.passes(process, point),
       ...(direct === 'none'
         ? {}
         : {

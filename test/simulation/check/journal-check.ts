@@ -19,24 +19,17 @@ export class JournalCheck {
   }
 
   written(participant: string, changes: readonly KeyChange[]): void {
-    const moved = new Map<string, { readonly state: StoredEntry | null }>();
-    for (const [key, value] of changes) {
-      if (/^[lrt]\//.test(key)) {
-        // An entry that changes its area is put in one and removed from another.
-        const name = key.slice(2);
-        if (value !== undefined || !moved.has(name)) {
-          moved.set(name, { state: (value as StoredEntry | undefined) ?? null });
-        }
-      }
-    }
-    // In one transaction a vote may come before the epoch that would have refused it.
-    for (const [name, { state }] of moved) {
+    for (const [index, [key, value]] of changes.entries()) {
+      if (key.startsWith('epochs/')) this.#epoch(participant, key, value as string);
+      if (!/^[lrt]\//.test(key)) continue;
+      const name = key.slice(2);
+      // An entry that changes its area is removed from one and put in another.
+      const next = changes[index + 1];
+      if (value === undefined && next?.[1] !== undefined && next[0].slice(2) === name) continue;
       const slash = name.indexOf('/');
       const branch = JSON.parse(name.slice(slash + 1)) as string;
-      this.#entry(participant, name.slice(0, slash) as Txid, branch, state);
-    }
-    for (const [key, value] of changes) {
-      if (key.startsWith('epochs/')) this.#epoch(participant, key, value as string);
+      const entry = (value as StoredEntry | undefined) ?? null;
+      this.#entry(participant, name.slice(0, slash) as Txid, branch, entry);
     }
   }
 
@@ -107,7 +100,7 @@ export class JournalCheck {
         return;
       case null:
         facts.check(
-          before === 'tombstone' || before === 'readonly' || facts.at(txid).finished,
+          before === 'tombstone' || before === 'readonly',
           'I4',
           `${who} forgot that it was ${before}`,
         );

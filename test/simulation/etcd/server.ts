@@ -19,7 +19,7 @@ import { KeepAliveStream, WatchStream } from './streams.ts';
 
 export interface EtcdFaults {
   latencyMs(): number;
-  fate(): CallFate;
+  fate(name: string): CallFate;
   /** How late a call is carried out that nobody waits for any more. */
   lateMs(): number;
   /** Whether the lost answer shows at once, as a broken connection, or only by the time-out. */
@@ -149,7 +149,7 @@ export class SimEtcd {
 
   #changed(changes: readonly Change[]): void {
     if (changes.length === 0) return;
-    for (const { key, after } of changes) {
+    for (const { key, after } of this.world.tracing ? changes : []) {
       this.world.note(
         'etcd',
         `${after === null ? 'deletes' : 'puts'} ${key} @${this.state.revision}`,
@@ -163,7 +163,7 @@ export class SimEtcd {
     return new Promise((resolve, reject) => {
       if (!process.effect()) return;
       const { world } = this;
-      const fate = this.#faults.fate();
+      const fate = this.#faults.fate(name);
       if (fate !== 'done') world.note(process.name, `etcd ${name}: ${fate}`);
       let over = false;
       const end = (settle: () => void): void => {

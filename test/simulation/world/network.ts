@@ -109,7 +109,7 @@ export class Network {
         events.failed({ code: 1006, ...info });
       });
     };
-    const address = new URL(options.url).host;
+    const address = hostOf(options.url);
     const timedOut = { kind: 'silent', reason: 'The handshake took too long.' } as const;
     fail(options.timeoutMs, timedOut);
     // The name of the machine is that of its address.
@@ -179,4 +179,9 @@ export class Network {
     if (decoded.ok) end.handler?.message(decoded.message);
     else this.#world.broken(`A message that its own codec refuses: ${decoded.problem.message}`);
   }
+}
+
+/** Of `ws://n1:7070/v1`. */
+function hostOf(url: string): string {
+  return url.split('/')[2] ?? '';
 }

@@ -15,9 +15,9 @@ type Message = { readonly type: string } & object;
 /** What the network may do to a message, besides delivering it. */
 export interface WireFaults {
   /** How long it is on its way. */
-  latencyMs(): number;
+  latencyMs(message?: Message): number;
   /** Breaks the connection as this message is sent. */
-  breaks(): boolean;
+  breaks(message: Message): boolean;
   /** Further messages that the other side gets, and when. */
   extras(message: Message): readonly { readonly message: Message; readonly afterMs: number }[];
 }
@@ -113,9 +113,9 @@ export class WireEnd implements Connection<Message> {
     if (!this.isOpen || this.#closing || !this.process.effect()) return;
     const { world, faults, watcher, serial } = this.wire.options;
     const copy = copyOf(message);
-    world.note(this.process.name, `#${serial} sends ${describe(copy)}`);
+    if (world.tracing) world.note(this.process.name, `#${serial} sends ${describe(copy)}`);
     watcher.sent(this.process, this.peer.process, copy);
-    if (faults.breaks()) {
+    if (faults.breaks(copy)) {
       this.snap();
       return;
     }
@@ -132,17 +132,17 @@ export class WireEnd implements Connection<Message> {
       const { peer } = this;
       if (!peer.isOpen) return;
       this.wire.options.receive(peer, message);
-    });
+    }, message);
   }
 
   /** In order behind what was sent before; waits where the way is cut. */
-  #underWay(arrive: () => void): void {
+  #underWay(arrive: () => void, message?: Message): void {
     const { world, faults, reaches } = this.wire.options;
     if (this.#waiting.length > 0 || !reaches(this.process, this.peer.process)) {
       this.#waiting.push(arrive);
       return;
     }
-    this.#arrivesAtMs = Math.max(this.#arrivesAtMs, world.nowMs + faults.latencyMs());
+    this.#arrivesAtMs = Math.max(this.#arrivesAtMs, world.nowMs + faults.latencyMs(message));
     this.peer.process.io(this.#arrivesAtMs - world.nowMs, arrive);
   }
 

@@ -55,6 +55,7 @@ export class World {
       this.broken('Too much happens: something goes round in circles.');
     event.run = null;
     this.nowMs = event.atMs;
+    this.#mix(event);
     this.events += 1;
     run();
     drainMicrotasks();
@@ -76,16 +77,20 @@ export class World {
     this.note('VIOLATION', this.violation.message);
   }
 
-  /** Goes into the hash of the run, and into the trace where one is kept. */
+  get tracing(): boolean {
+    return this.trace !== null;
+  }
+
+  /** A line of the trace, where one is kept. */
   note(who: string, what: string): void {
-    let hash = this.#hash;
-    hash = Math.imul(hash ^ Math.floor(this.nowMs * 1_000), 0x01000193);
-    for (let index = 0; index < what.length; index += 1) {
-      hash = Math.imul(hash ^ what.charCodeAt(index), 0x01000193);
-    }
-    this.#hash = hash;
     if (this.trace === null || this.trace.length >= traceMax) return;
     this.trace.push(`${this.nowMs.toFixed(3).padStart(11)} ${who.padEnd(6)} ${what}`);
+  }
+
+  /** Two runs of one seed that differ in anything soon differ in what is scheduled for when. */
+  #mix({ atMs, serial }: Scheduled): void {
+    const hash = Math.imul(this.#hash ^ Math.floor(atMs * 1e6), 0x01000193);
+    this.#hash = Math.imul(hash ^ serial, 0x01000193);
   }
 
   get hash(): string {
