@@ -79,7 +79,7 @@ class Run {
       world,
       reach,
       faults: injector.wireFaults(),
-      watcher: { sent: (_from, to, message) => messages.sent(to, message as never) },
+      watcher: { sent: (from, to, message) => messages.sent(from, to, message as never) },
     });
     const etcd = new SimEtcd({
       world,

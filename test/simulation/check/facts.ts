@@ -37,6 +37,8 @@ export interface Transaction {
   saidAborted: string | null;
   saidReadonly: boolean;
   finished: boolean;
+  /** Nodes that have said its outcome, or commanded it. */
+  readonly endedBy: Set<string>;
 }
 
 export class Facts {
@@ -71,6 +73,7 @@ export class Facts {
         saidAborted: null,
         saidReadonly: false,
         finished: false,
+        endedBy: new Set(),
       };
       this.#transactions.set(txid, known);
     }

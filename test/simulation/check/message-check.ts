@@ -10,7 +10,7 @@ export class MessageCheck {
     this.#facts = facts;
   }
 
-  sent(to: SimProcess, message: FromNode | ToNode): void {
+  sent(from: SimProcess, to: SimProcess, message: FromNode | ToNode): void {
     const facts = this.#facts;
     switch (message.type) {
       case 'transact': {
@@ -24,9 +24,15 @@ export class MessageCheck {
         facts.at(message.txid).enlisted.add(message.branch);
         return;
       case 'prepare':
+        facts.check(
+          !facts.at(message.txid).endedBy.has(incarnation(from)),
+          'I3',
+          `${from.name} sent a prepare of ${message.txid} after its outcome`,
+        );
         facts.at(message.txid).asked.set(message.branch, to.name);
         return;
       case 'outcome': {
+        facts.at(message.txid).endedBy.add(incarnation(from));
         if (message.outcome === 'aborted') facts.saysAborted(message.txid, to.name);
         else facts.saysCommitted(message.txid, to.name, { readonly: message.readonly === true });
         return;
@@ -49,13 +55,32 @@ export class MessageCheck {
         return;
       case 'commit':
         // A node's command names its epoch; a client's request has an id.
-        if ('epoch' in message) facts.saysCommitted(message.txid, to.name, { readonly: false });
+        if (!('epoch' in message)) return;
+        facts.at(message.txid).endedBy.add(incarnation(from));
+        facts.saysCommitted(message.txid, to.name, { readonly: false });
         return;
       case 'rollback':
-        if ('epoch' in message) facts.saysAborted(message.txid, to.name);
+        if (!('epoch' in message)) return;
+        facts.at(message.txid).endedBy.add(incarnation(from));
+        facts.saysAborted(message.txid, to.name);
+        return;
+      case 'forget':
+        for (const txid of message.txids) {
+          const { record, finished } = facts.at(txid);
+          facts.check(
+            record === null || finished || record.branches.length === 0,
+            'I9',
+            `${to.name} was told to forget ${txid}, whose record is still under decisions/`,
+          );
+        }
         return;
       default:
         return;
     }
   }
+}
+
+/** One process, from its start to its death. */
+function incarnation({ name, startedAtMs }: SimProcess): string {
+  return `${name}@${startedAtMs}`;
 }
