@@ -3,8 +3,26 @@
 import { branchPhases, transactionPhases } from '../coverage.ts';
 import { faultNames } from '../faults.ts';
 
+/** Not events but conditions: they hold for a whole run. Deaths at named points are told by the point. */
+const conditions: ReadonlySet<string> = new Set([
+  'application-fails',
+  'clock-drift',
+  'etcd-slow',
+  'node-point-crash',
+  'participant-point-crash',
+  'refuses',
+  'slow-disk',
+  'slow-prepare',
+  'watch-deaf',
+]);
+
 export function coverageReport(cells: Readonly<Record<string, number>>): string[] {
-  const events = [...new Set([...faultNames, ...Object.keys(cells).map(eventOf)])].sort();
+  const events = [
+    ...new Set([
+      ...faultNames.filter((name) => !conditions.has(name)),
+      ...Object.keys(cells).map(eventOf),
+    ]),
+  ].sort();
   const rows = [...transactionPhases, ...branchPhases.map((phase) => `branch ${phase}`)];
   const lines = [
     `${''.padEnd(26)}${rows.map((row) => row.replace('branch ', 'b.').slice(0, 9).padStart(10)).join('')}`,

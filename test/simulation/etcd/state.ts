@@ -17,6 +17,7 @@ import type {
   TxnResult,
 } from '../../../src/decision-log/etcd/requests.ts';
 import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import { writesTwice } from './overlap.ts';
 
 export interface Stored {
   readonly key: Buffer;
@@ -50,10 +51,6 @@ export class EtcdState {
   revision = 1;
   readonly #keys = new MemoryKeys();
 
-  constructor() {
-    // Nothing is there, at revision 1.
-  }
-
   get(key: string): Stored | null {
     return (this.#keys.get(key) as Stored | undefined) ?? null;
   }
@@ -69,8 +66,11 @@ export class EtcdState {
     request: Txn,
     leaseExists: (lease: string) => boolean,
   ): { readonly result: TxnResult; readonly changes: readonly Change[] } {
-    const plan = this.#plan(request, new Map());
-    this.#check(plan, new Set(), leaseExists);
+    if (writesTwice(request)) {
+      throw new EtcdRefusal('etcdserver: duplicate key given in txn request');
+    }
+    const plan = this.#plan(request);
+    this.#checkLeases(plan, leaseExists);
     const changes: Change[] = [];
     const revision = this.revision + (writes(plan) ? 1 : 0);
     const result = this.#apply(plan, revision, changes);
@@ -101,7 +101,7 @@ export class EtcdState {
     this.revision = snapshot.revision;
   }
 
-  #plan(request: Txn, outcomes: Map<Txn, boolean>): Planned {
+  #plan(request: Txn): Planned {
     const compares = request.compare ?? [];
     const succeeded = compares.every((compare) => this.#holds(compare));
     const branches = [request.success ?? [], request.failure ?? []];
@@ -110,7 +110,7 @@ export class EtcdState {
     }
     const operations = (succeeded ? branches[0] : branches[1]) ?? [];
     const nested = operations.map((op) =>
-      op.request_txn === undefined ? null : this.#plan(op.request_txn, outcomes),
+      op.request_txn === undefined ? null : this.#plan(op.request_txn),
     );
     return { succeeded, operations, nested };
   }
@@ -124,16 +124,11 @@ export class EtcdState {
     return entries.every((entry) => holds(compare, entry));
   }
 
-  #check(plan: Planned, taken: Set<string>, leaseExists: (lease: string) => boolean): void {
-    for (const [index, op] of plan.operations.entries()) {
+  #checkLeases(plan: Planned, leaseExists: (lease: string) => boolean): void {
+    for (const [index, { request_put: put }] of plan.operations.entries()) {
       const nested = plan.nested[index];
-      if (nested) this.#check(nested, taken, leaseExists);
-      const { request_put: put } = op;
-      if (put === undefined) continue;
-      const key = text(put.key);
-      if (taken.has(key)) throw new EtcdRefusal('etcdserver: duplicate key given in txn request');
-      taken.add(key);
-      if (put.lease !== undefined && !leaseExists(String(put.lease))) {
+      if (nested) this.#checkLeases(nested, leaseExists);
+      if (put?.lease !== undefined && !leaseExists(String(put.lease))) {
         throw new EtcdRefusal('etcdserver: requested lease not found');
       }
     }
@@ -163,7 +158,7 @@ export class EtcdState {
         response_range: {
           header: this.header(revision),
           kvs: kvs.map(keyValue),
-          more: kvs.length < all.length,
+          more: range.count_only !== true && kvs.length < all.length,
           count: String(all.length),
         },
       });
