@@ -7,6 +7,7 @@ import type { NodeMachine } from './actors/node.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
 import type { FaultName, Faults } from './faults.ts';
+import type { Ending } from './plan.ts';
 import type { Chance } from './world/chance.ts';
 import type { Network } from './world/network.ts';
 import type { Reach } from './world/reach.ts';
@@ -154,10 +155,41 @@ export class Injector {
     }
   }
 
+  /** No new faults, and none of the old but for what the ending leaves. */
+  end(cluster: Cluster, ending: Ending): void {
+    this.heal(cluster);
+    if (ending === 'whole') return;
+    const { nodes, participants, reach } = cluster;
+    const chance = this.#world.stream('ending');
+    this.#met(`ending ${ending}`);
+    if (ending === 'no-node') {
+      for (const node of nodes) {
+        node.retired = true;
+        node.process?.kill();
+      }
+      return;
+    }
+    const left = chance.pick(nodes);
+    this.#world.note('world', `leaves ${left.name} to the participants`);
+    for (const node of nodes) {
+      if (node === left) continue;
+      for (const { name } of participants) {
+        reach.cut(node.name, name);
+        reach.cut(name, node.name);
+      }
+    }
+    reach.changed();
+  }
+
   /** Everything is mended; what was down comes up. */
   heal(cluster: Cluster): void {
     this.#over = true;
     this.#world.note('world', 'is healed');
+    for (const node of cluster.nodes) {
+      if (!node.retired) continue;
+      node.retired = false;
+      node.start();
+    }
     const { etcd, reach, network } = cluster;
     etcd.down = false;
     etcd.full = false;

@@ -11,7 +11,7 @@ import {
   seedOfCommit,
   writeProgress,
 } from './command/progress-file.ts';
-import { commandFor, shrink } from './command/shrink.ts';
+import { commandFor, shrinkRun } from './command/shrink.ts';
 import { faultNames, formatFaults, parseFaults } from './faults.ts';
 import { drawPlan, type PlanLimits } from './plan.ts';
 import { runPlan } from './run.ts';
@@ -161,7 +161,7 @@ function explain(seed: number): void {
     return;
   }
   console.log(`\nSeed ${seed} draws ${formatFaults(drawPlan(seed).faults) || 'no faults'}.`);
-  const { limits, runs } = shrink(seed, failed);
+  const { limits, runs } = shrinkRun(seed, failed);
   const smallest = runPlan(drawPlan(seed, limits), { trace: true });
   console.log(
     `After ${runs} runs it still fails with ${formatFaults(limits.faults ?? {}) || 'no faults'} and ${limits.jobs} jobs.`,

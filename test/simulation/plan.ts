@@ -22,7 +22,15 @@ export interface Plan {
   }[];
   readonly jobs: readonly Job[];
   readonly faults: Faults;
+  readonly ending: Ending;
 }
+
+/**
+ * What is left when the faults end, before everything is mended. `one-node`: participants reach one node alone, and
+ * the others live on. `no-node`: every node is gone, etcd is there. By I11 whoever is in doubt learns its outcome
+ * all the same, in the second case if it may read etcd.
+ */
+export type Ending = 'whole' | 'one-node' | 'no-node';
 
 /** What a shrunken run leaves away. */
 export interface PlanLimits {
@@ -97,5 +105,6 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     })),
     jobs: limits.jobs === undefined ? jobs : jobs.slice(0, limits.jobs),
     faults,
+    ending: new Chance(seed, 'ending').pick(['whole', 'whole', 'whole', 'one-node', 'no-node']),
   };
 }

@@ -10,7 +10,7 @@ import { MessageCheck } from './check/message-check.ts';
 import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
 import { type Cluster, Injector } from './injector.ts';
-import type { Plan } from './plan.ts';
+import type { Ending, Plan } from './plan.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
 import { Reach } from './world/reach.ts';
@@ -33,6 +33,7 @@ const healedMsMax = 120_000;
 const lookMs = 250;
 
 export function runPlan(plan: Plan, options: { readonly trace?: boolean } = {}): RunResult {
+  listenForRejections();
   return shutIn(() => new Run(plan, options.trace ?? false).run());
 }
 
@@ -193,7 +194,6 @@ class Run {
   }
 
   run(): RunResult {
-    listenForRejections();
     const world = this.#world;
     current = world;
     try {
@@ -230,28 +230,46 @@ class Run {
     }
     this.#injector.start(this.#cluster, durationMs);
     world.runUntil(durationMs);
-    this.#injector.heal(this.#cluster);
-    let nextLookMs = world.nowMs;
-    let done = false;
-    world.runUntil(world.nowMs + healedMsMax, () => {
-      if (world.nowMs < nextLookMs) return false;
-      nextLookMs = world.nowMs + lookMs;
-      done = this.#unfinished() === null;
-      return done;
-    });
-    if (world.violation !== null) return;
-    if (!done) {
-      world.broken(
-        `I10, I11: ${healedMsMax / 1_000} s after everything was healed, ${this.#unfinished()}`,
-      );
-      return;
+    const { ending } = this.#plan;
+    this.#injector.end(this.#cluster, ending);
+    if (ending !== 'whole') {
+      this.#await(`I11: with ${ending} left`, () => this.#inDoubt(ending));
+      this.#injector.heal(this.#cluster);
     }
+    this.#await('I10: with everything healed', () => this.#unfinished());
+    if (world.violation !== null) return;
     checkEnd({
       facts: this.#facts,
       participants,
       jobs,
       calls: clients.flatMap(({ calls }) => calls),
     });
+  }
+
+  /** Until nothing is left of what `missing` tells; it must not take for ever. */
+  #await(when: string, missing: () => string | null): void {
+    const world = this.#world;
+    let nextLookMs = world.nowMs;
+    let done = false;
+    world.runUntil(world.nowMs + healedMsMax, () => {
+      if (world.nowMs < nextLookMs) return false;
+      nextLookMs = world.nowMs + lookMs;
+      done = missing() === null;
+      return done;
+    });
+    if (!done) world.broken(`${when}: after ${healedMsMax / 1_000} s ${missing()}`);
+  }
+
+  /** Who is still in doubt, of those who need not be. */
+  #inDoubt(ending: Ending): string | null {
+    for (const { txid, branches } of this.#facts.all()) {
+      for (const { participant, branch, state } of branches.values()) {
+        if (state !== 'prepared') continue;
+        if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
+        return `${participant}/${branch} of ${txid} is still in doubt`;
+      }
+    }
+    return null;
   }
 
   /** What has not ended yet, or null. */
