@@ -1,0 +1,69 @@
+/** Etcd's leases: granted in whole seconds, looked at every half second, all prolonged when its leader changes. */
+import type { World } from '../world/world.ts';
+
+interface Lease {
+  readonly ttlMs: number;
+  expiresAtMs: number;
+}
+
+const checkMs = 500;
+
+export class Leases {
+  readonly #world: World;
+  readonly #expired: (id: string) => void;
+  readonly #leases = new Map<string, Lease>();
+  #lastId = 7_000_000_000_000_000_000n;
+
+  constructor(world: World, expired: (id: string) => void) {
+    this.#world = world;
+    this.#expired = expired;
+  }
+
+  has(id: string): boolean {
+    return this.#leases.has(id);
+  }
+
+  grant(ttlS: number): { readonly id: string; readonly ttlS: number } {
+    this.#lastId += 1n;
+    const id = String(this.#lastId);
+    const granted = Math.max(2, ttlS);
+    const ttlMs = granted * 1_000;
+    this.#leases.set(id, { ttlMs, expiresAtMs: this.#world.nowMs + ttlMs });
+    this.#watch(id);
+    return { id, ttlS: granted };
+  }
+
+  /** Seconds from now on; 0 where it is over. */
+  keepAlive(id: string): number {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return 0;
+    lease.expiresAtMs = this.#world.nowMs + lease.ttlMs;
+    return lease.ttlMs / 1_000;
+  }
+
+  left(id: string): { readonly leftS: number; readonly grantedS: number } {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return { leftS: -1, grantedS: 0 };
+    const leftS = Math.floor((lease.expiresAtMs - this.#world.nowMs) / 1_000);
+    return { leftS, grantedS: lease.ttlMs / 1_000 };
+  }
+
+  end(id: string): void {
+    if (this.#leases.delete(id)) this.#expired(id);
+  }
+
+  /** A new leader of etcd's own does not know how much had run out. */
+  prolongAll(): void {
+    for (const lease of this.#leases.values()) lease.expiresAtMs = this.#world.nowMs + lease.ttlMs;
+  }
+
+  #watch(id: string): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    const dueMs = Math.ceil(lease.expiresAtMs / checkMs) * checkMs;
+    this.#world.at(dueMs, () => {
+      if (lease.expiresAtMs <= this.#world.nowMs) this.end(id);
+      else this.#watch(id);
+    });
+  }
+}

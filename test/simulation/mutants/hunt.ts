@@ -1,0 +1,17 @@
+/** Runs seeds until one fails, and prints it: what `npm run mutants` starts in its copy. */
+import { runBatch } from '../command/batch.ts';
+
+const seeds = Number(process.argv[2] ?? 1_000);
+const step = 10;
+
+function hunt(from: number): void {
+  const { failures } = runBatch(from, step);
+  const [first] = failures;
+  if (first !== undefined || from + step > seeds) {
+    console.log(JSON.stringify(first ?? null));
+    return;
+  }
+  setImmediate(() => hunt(from + step));
+}
+
+setImmediate(() => hunt(1));
