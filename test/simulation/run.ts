@@ -90,6 +90,7 @@ class Run {
     });
     this.#logCheck = new LogCheck(this.#facts, etcd.state);
     etcd.applied = (changes) => this.#logCheck.applied(changes);
+    etcd.setBack = (revision) => this.#logCheck.setBack(revision);
     this.#cluster = {
       world,
       reach,
@@ -291,7 +292,9 @@ class Run {
         }
       }
     }
-    const [pending] = this.#logCheck.pending(this.#plan.shards);
+    const pending = this.#logCheck
+      .pending(this.#plan.shards)
+      .find(({ txid }) => !this.#facts.at(txid).lost);
     if (pending !== undefined) return `${pending.txid} is still in decisions/ (${pending.outcome})`;
     return null;
   }
