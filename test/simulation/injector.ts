@@ -285,7 +285,8 @@ export class Injector {
     this.#setsBack = true;
     const { etcd, nodes, network } = cluster;
     const world = this.#world;
-    if (!nodes.some(({ starts }) => starts > 0)) return;
+    // Nothing is there yet that could be brought back.
+    if (etcd.state.get('/verdict/simulated/meta') === null) return;
     const copy = etcd.snapshot();
     world.after(chance.logarithmic(20, 3_000), () => {
       etcd.restore(copy);
