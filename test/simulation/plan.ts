@@ -32,6 +32,9 @@ export interface Plan {
  */
 export type Ending = 'whole' | 'one-node' | 'no-node';
 
+const retentionMs = 60_000;
+const longWindowMs = 1_000;
+
 /** What a shrunken run leaves away. */
 export interface PlanLimits {
   readonly faults?: Faults;
@@ -58,9 +61,10 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     jobs: jobsMax,
     clients,
     participants,
-    durationMs,
+    durationMs: isLong ? activeMs : durationMs,
     refuses: (faults.refuses ?? 0) * 0.4,
     slow: (faults['slow-prepare'] ?? 0) * 0.5,
+    repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
   });
   const transactionTimeoutMsMax = 10_000;
   return {
@@ -70,7 +74,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     clients,
     shards,
     durationMs,
-    requestWindowMs: isLong ? 1_000 : Math.round(chance.logarithmic(2_000, 120_000)),
+    requestWindowMs: isLong ? longWindowMs : Math.round(chance.logarithmic(2_000, 120_000)),
     leaseTtlMs: chance.pick([2_000, 3_000]),
     coordinator: {
       transactionTimeoutMs: 5_000,
@@ -82,7 +86,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
       retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
       attentionAfter: 3,
       recentMax: chance.pick([0, 2, 10_000]),
-      retentionMs: 60_000,
+      retentionMs,
       tickMs,
       heartbeatMs: Math.round(chance.logarithmic(300, 5_000)),
       drainMs: chance.pick([0, 500, 3_000]),

@@ -11,9 +11,9 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-export function shrinkRun(seed: number, failed: RunResult): Shrunk {
+export function shrinkRun(seed: number, failed: RunResult, given: PlanLimits = {}): Shrunk {
   const wanted = kindOf(failed);
-  const { faults, jobs } = drawPlan(seed);
+  const { faults, jobs } = drawPlan(seed, given);
   return shrink(
     { faults, jobs: jobs.length },
     (limits) => kindOf(runPlan(drawPlan(seed, limits))) === wanted,
