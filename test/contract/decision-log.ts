@@ -11,16 +11,8 @@ import {
   type Leadership,
   LeadershipLostError,
 } from '../../src/ports/decision-log.ts';
+import type { DecisionLogFixture } from '../support/log-fixtures.ts';
 import { commitOf, never, someBranches, txidAt } from '../support/stores.ts';
-
-export interface DecisionLogFixture {
-  /** Opens a node's log on the fixture's store. Where the store has one owner, the one before is closed first. */
-  open(node: string): Promise<DecisionLog>;
-  /** Begins a second leadership of the shard while `old`, of that log, does not know: its process was paused. */
-  usurp(log: DecisionLog, shard: number): Promise<Leadership>;
-  /** Closes what is open and removes everything. */
-  dispose(): Promise<void>;
-}
 
 const collectAll = {
   retentionTicks: 0,

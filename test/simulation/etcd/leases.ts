@@ -33,10 +33,17 @@ export class Leases {
     return { id, ttlS: granted };
   }
 
-  /** Seconds from now on; 0 where it is over. */
+  /**
+   * Seconds from now on; 0 where it is over. One that has run out, and that etcd has not come round to yet, is over too:
+   * etcd answers when it is gone, and no beat brings it back.
+   */
   keepAlive(id: string): number {
     const lease = this.#leases.get(id);
     if (lease === undefined) return 0;
+    if (lease.expiresAtMs <= this.#world.nowMs) {
+      this.end(id);
+      return 0;
+    }
     lease.expiresAtMs = this.#world.nowMs + lease.ttlMs;
     return lease.ttlMs / 1_000;
   }
@@ -44,12 +51,15 @@ export class Leases {
   left(id: string): { readonly leftS: number; readonly grantedS: number } {
     const lease = this.#leases.get(id);
     if (lease === undefined) return { leftS: -1, grantedS: 0 };
-    const leftS = Math.floor((lease.expiresAtMs - this.#world.nowMs) / 1_000);
+    const leftS = Math.trunc((lease.expiresAtMs - this.#world.nowMs) / 1_000);
     return { leftS, grantedS: lease.ttlMs / 1_000 };
   }
 
-  end(id: string): void {
-    if (this.#leases.delete(id)) this.#expired(id);
+  /** False where there was none. */
+  end(id: string): boolean {
+    const ended = this.#leases.delete(id);
+    if (ended) this.#expired(id);
+    return ended;
   }
 
   /** A new leader of etcd's own does not know how much had run out. */
