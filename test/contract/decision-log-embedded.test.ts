@@ -7,7 +7,7 @@ import { Packr } from 'msgpackr';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Epoch, epochOf, type Txid } from '../../src/core/txid.ts';
 import { type EmbeddedLogOptions, openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
-import { type DecisionLog, DecisionLogError } from '../../src/ports/decision-log.ts';
+import { DecisionLogError } from '../../src/ports/decision-log.ts';
 import { embeddedFixture } from '../support/log-fixtures.ts';
 import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
 import { decisionLogContract } from './decision-log.ts';

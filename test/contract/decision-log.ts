@@ -12,7 +12,7 @@ import {
   LeadershipLostError,
 } from '../../src/ports/decision-log.ts';
 import type { DecisionLogFixture } from '../support/log-fixtures.ts';
-import { commitOf, never, someBranches, txidAt } from '../support/stores.ts';
+import { commitOf, epochAbove, never, someBranches, txidAt } from '../support/stores.ts';
 
 const collectAll = {
   retentionTicks: 0,
@@ -357,7 +357,7 @@ export function decisionLogContract(
         const reading = await log.resolve(old);
         expect(reading.record).toBeNull();
         expect(judge(old, reading, { inDoubt: true }).decision).toBe('abort');
-        const ahead = txidAt(txidEpochAbove(next), 1);
+        const ahead = txidAt(epochAbove(next.epoch), 1);
         const strange = await log.resolve(ahead);
         expect(strange.record).toBeNull();
         expect(judge(ahead, strange, { inDoubt: true }).decision).toBe('ahead');
@@ -607,9 +607,4 @@ export function decisionLogContract(
       });
     }
   });
-}
-
-function txidEpochAbove(leadership: Leadership) {
-  const digit = leadership.epoch.slice(0, -1);
-  return `${digit}z` as Leadership['epoch'];
 }
