@@ -31,6 +31,7 @@ export const faultNames = [
   'etcd-down',
   'etcd-leader-change',
   'etcd-full',
+  'etcd-set-back',
   'watch-deaf',
   'clock-drift',
   'wall-jump',

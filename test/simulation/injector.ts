@@ -1,14 +1,17 @@
 /** Carries the faults of a plan out: those of the moment on the network, the disks and etcd, and those that come now and then. */
 
 import type { Txid } from '../../src/core/txid.ts';
+import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import type { ClientMachine } from './actors/client.ts';
 import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
 import type { FaultName, Faults } from './faults.ts';
+import type { Ending } from './plan.ts';
 import type { Chance } from './world/chance.ts';
 import type { Network } from './world/network.ts';
+import { SimProcess } from './world/process.ts';
 import type { Reach } from './world/reach.ts';
 import type { WireFaults } from './world/wire.ts';
 import type { World } from './world/world.ts';
@@ -40,6 +43,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'etcd-down': 0.4,
   'etcd-leader-change': 1,
   'etcd-full': 0.4,
+  'etcd-set-back': 0.3,
   'wall-jump': 1,
 };
 
@@ -47,6 +51,9 @@ export class Injector {
   readonly #faults: Faults;
   readonly #world: World;
   #over = false;
+  /** Once in a run is enough. */
+  #setsBack = false;
+  #operating = false;
 
   /** Told of each fault as it happens, and which transaction it met where it met one. */
   readonly #met: (name: string, txid?: Txid) => void;
@@ -155,10 +162,42 @@ export class Injector {
     }
   }
 
+  /** No new faults, and none of the old but for what the ending leaves. */
+  end(cluster: Cluster, ending: Ending): void {
+    this.heal(cluster);
+    if (ending === 'whole') return;
+    const { nodes, participants, reach } = cluster;
+    const chance = this.#world.stream('ending');
+    this.#met(`ending ${ending}`);
+    if (ending === 'no-node') {
+      for (const node of nodes) {
+        node.retired = true;
+        node.process?.kill();
+      }
+      return;
+    }
+    const left = chance.pick(nodes);
+    this.#world.note('world', `leaves ${left.name} to the participants`);
+    for (const node of nodes) {
+      if (node === left) continue;
+      for (const { name } of participants) {
+        reach.cut(node.name, name);
+        reach.cut(name, node.name);
+      }
+    }
+    reach.changed();
+  }
+
   /** Everything is mended; what was down comes up. */
   heal(cluster: Cluster): void {
     this.#over = true;
     this.#world.note('world', 'is healed');
+    for (const node of cluster.nodes) {
+      // Those that an operator has stopped he starts himself.
+      if (!node.retired || this.#operating) continue;
+      node.retired = false;
+      node.start();
+    }
     const { etcd, reach, network } = cluster;
     etcd.down = false;
     etcd.full = false;
@@ -224,6 +263,8 @@ export class Injector {
           this.#world.note('etcd', 'has space');
         });
         return;
+      case 'etcd-set-back':
+        return this.#setBack(cluster, chance);
       case 'etcd-leader-change':
         this.#world.note('etcd', 'changes its leader');
         return etcd.leases.prolongAll();
@@ -234,6 +275,47 @@ export class Injector {
       default:
         throw new Error(`Nobody knows how to make ${name} happen.`);
     }
+  }
+
+  /**
+   * Etcd is lost, and brought back from a copy of a while ago. Nodes that notice halt; then an operator stops them all -
+   * but one that is paused, and that he overlooks, at times -, raises the generation, and starts them again.
+   */
+  #setBack(cluster: Cluster, chance: Chance): void {
+    if (this.#setsBack) return;
+    this.#setsBack = true;
+    const { etcd, nodes, network } = cluster;
+    const world = this.#world;
+    // Nothing is there yet that could be brought back.
+    if (etcd.state.get('/verdict/simulated/meta') === null) return;
+    const copy = etcd.snapshot();
+    world.after(chance.logarithmic(20, 3_000), () => {
+      etcd.restore(copy);
+      this.#operating = true;
+      etcd.down = true;
+      world.after(chance.logarithmic(10, 1_000), () => {
+        etcd.down = false;
+      });
+      world.after(chance.logarithmic(10, 4_000), () => {
+        const overlooks = chance.happens(0.5);
+        for (const node of nodes) {
+          if (overlooks && node.process?.paused === true) continue;
+          node.retired = true;
+          node.process?.kill();
+        }
+        const operator = new SimProcess({ world, name: 'op', chance, died: () => undefined });
+        void raiseGeneration(etcd, operator).then(() => {
+          world.note('op', 'has raised the generation');
+          this.#operating = false;
+          for (const node of nodes) {
+            if (!node.retired) continue;
+            node.retired = false;
+            node.start();
+          }
+          network.reconsider();
+        });
+      });
+    });
   }
 
   #pause(cluster: Cluster, machine: Machine, lastingMs: number): void {
@@ -307,6 +389,25 @@ export class Injector {
     const dies = chance.happens(this.intensity(`${kind}-point-crash`) * 0.04);
     if (dies) this.#met(`dies at ${point}`);
     return dies;
+  }
+}
+
+async function raiseGeneration(etcd: SimEtcd, operator: SimProcess): Promise<void> {
+  const { clock, chance: random } = operator;
+  for (;;) {
+    try {
+      const reader = await openEtcdReader({
+        endpoints: etcd.endpoints,
+        connect: (endpoint) => etcd.stub(operator, endpoint),
+        cluster: 'simulated',
+        clock,
+        random,
+      });
+      await reader.raiseGeneration();
+      return;
+    } catch {
+      await new Promise<void>((resolve) => clock.setTimer(200, resolve));
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
   seedOfCommit,
   writeProgress,
 } from './command/progress-file.ts';
-import { commandFor, shrink } from './command/shrink.ts';
+import { commandFor, shrinkRun } from './command/shrink.ts';
 import { faultNames, formatFaults, parseFaults } from './faults.ts';
 import { drawPlan, type PlanLimits } from './plan.ts';
 import { runPlan } from './run.ts';
@@ -72,7 +72,7 @@ function runOne(): void {
   );
   if (result.violation === null) return;
   process.exitCode = 1;
-  if (!values.trace) explain(seed);
+  if (!values.trace) explain(seed, limits);
   else console.log(`\n${result.violation.stack}`);
 }
 
@@ -152,16 +152,16 @@ function summarize(totals: Totals): void {
 }
 
 /** Runs it again, as small as it fails, with all that there is to see. */
-function explain(seed: number): void {
-  const failed = runPlan(drawPlan(seed));
+function explain(seed: number, given: PlanLimits = {}): void {
+  const failed = runPlan(drawPlan(seed, given));
   if (failed.violation === null) {
     console.log(
       `\nSeed ${seed} does not fail when it is run again: the simulation is not deterministic.`,
     );
     return;
   }
-  console.log(`\nSeed ${seed} draws ${formatFaults(drawPlan(seed).faults) || 'no faults'}.`);
-  const { limits, runs } = shrink(seed, failed);
+  console.log(`\nSeed ${seed} draws ${formatFaults(drawPlan(seed, given).faults) || 'no faults'}.`);
+  const { limits, runs } = shrinkRun(seed, failed, given);
   const smallest = runPlan(drawPlan(seed, limits), { trace: true });
   console.log(
     `After ${runs} runs it still fails with ${formatFaults(limits.faults ?? {}) || 'no faults'} and ${limits.jobs} jobs.`,

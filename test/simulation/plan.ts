@@ -22,7 +22,18 @@ export interface Plan {
   }[];
   readonly jobs: readonly Job[];
   readonly faults: Faults;
+  readonly ending: Ending;
 }
+
+/**
+ * What is left when the faults end, before everything is mended. `one-node`: participants reach one node alone, and
+ * the others live on. `no-node`: every node is gone, etcd is there. By I11 whoever is in doubt learns its outcome
+ * all the same, in the second case if it may read etcd.
+ */
+export type Ending = 'whole' | 'one-node' | 'no-node';
+
+const retentionMs = 60_000;
+const longWindowMs = 1_000;
 
 /** What a shrunken run leaves away. */
 export interface PlanLimits {
@@ -50,9 +61,10 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     jobs: jobsMax,
     clients,
     participants,
-    durationMs,
+    durationMs: isLong ? activeMs : durationMs,
     refuses: (faults.refuses ?? 0) * 0.4,
     slow: (faults['slow-prepare'] ?? 0) * 0.5,
+    repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
   });
   const transactionTimeoutMsMax = 10_000;
   return {
@@ -62,7 +74,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     clients,
     shards,
     durationMs,
-    requestWindowMs: isLong ? 1_000 : Math.round(chance.logarithmic(2_000, 120_000)),
+    requestWindowMs: isLong ? longWindowMs : Math.round(chance.logarithmic(2_000, 120_000)),
     leaseTtlMs: chance.pick([2_000, 3_000]),
     coordinator: {
       transactionTimeoutMs: 5_000,
@@ -74,7 +86,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
       retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
       attentionAfter: 3,
       recentMax: chance.pick([0, 2, 10_000]),
-      retentionMs: 60_000,
+      retentionMs,
       tickMs,
       heartbeatMs: Math.round(chance.logarithmic(300, 5_000)),
       drainMs: chance.pick([0, 500, 3_000]),
@@ -97,5 +109,6 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     })),
     jobs: limits.jobs === undefined ? jobs : jobs.slice(0, limits.jobs),
     faults,
+    ending: new Chance(seed, 'ending').pick(['whole', 'whole', 'whole', 'one-node', 'no-node']),
   };
 }

@@ -1,4 +1,7 @@
 /** One run: a plan carried out in a world of its own, then healed, then waited for. */
+
+import type { Txid } from '../../src/core/txid.ts';
+import { VerdictError } from '../../src/peer/errors.ts';
 import { type CallRecord, ClientMachine } from './actors/client.ts';
 import { NodeMachine } from './actors/node.ts';
 import { ParticipantMachine } from './actors/participant.ts';
@@ -10,7 +13,8 @@ import { MessageCheck } from './check/message-check.ts';
 import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
 import { type Cluster, Injector } from './injector.ts';
-import type { Plan } from './plan.ts';
+import type { Ending, Plan } from './plan.ts';
+import type { Job } from './workload.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
 import { Reach } from './world/reach.ts';
@@ -31,8 +35,11 @@ export interface RunResult {
 /** After which everything must have ended, once nothing goes wrong any more. */
 const healedMsMax = 120_000;
 const lookMs = 250;
+const askTimeoutMs = 1_500;
+const refused = { retryable: false, acted: 'nothing' } as const;
 
 export function runPlan(plan: Plan, options: { readonly trace?: boolean } = {}): RunResult {
+  listenForRejections();
   return shutIn(() => new Run(plan, options.trace ?? false).run());
 }
 
@@ -89,6 +96,7 @@ class Run {
     });
     this.#logCheck = new LogCheck(this.#facts, etcd.state);
     etcd.applied = (changes) => this.#logCheck.applied(changes);
+    etcd.setBack = (revision) => this.#logCheck.setBack(revision);
     this.#cluster = {
       world,
       reach,
@@ -169,16 +177,37 @@ class Run {
           ...this.#machine(`c${index + 1}`, 'client'),
           network,
           urls: this.#urls(index),
+          askToWork: (txid, branch) => this.#askToWork(`c${index + 1}`, txid, branch),
           ended: (call) => this.#ended(call),
         }),
     );
   }
 
-  /** Each knows one or two nodes; of the others it is told. */
+  /** Each knows one or two nodes, and is told of the others; all, where one alone may be what is left. */
   #urls(index: number): string[] {
-    const { nodes } = this.#plan;
+    const { nodes, ending } = this.#plan;
+    if (ending === 'one-node') {
+      return Array.from({ length: nodes }, (_, node) => `n${node + 1}:7070`);
+    }
     const first = index % nodes;
     return [first, (first + 1) % nodes].map((node) => `n${node + 1}:7070`);
+  }
+
+  /** A request between two services, with a time-out and without a second try. */
+  #askToWork(client: string, txid: Txid, branch: Job['branches'][number]): Promise<void> {
+    const { clients, participants, reach } = this.#cluster;
+    const asking = clients.find(({ name }) => name === client)?.process;
+    const asked = participants.find(({ name }) => name === branch.participant);
+    return new Promise((resolve, reject) => {
+      if (asking?.effect() !== true || asked === undefined) return;
+      const failed = (): void => reject(new VerdictError('TIMEOUT', 'It did not answer.', refused));
+      asking.clock.setTimer(askTimeoutMs, failed);
+      if (!reach.reaches(client, asked.name) || !reach.reaches(asked.name, client)) return;
+      asked.work(txid, branch).then(
+        () => asking.io(1, resolve),
+        () => asking.io(1, failed),
+      );
+    });
   }
 
   #ended({ job, ended, attempt, txid, readonly }: CallRecord): void {
@@ -193,7 +222,6 @@ class Run {
   }
 
   run(): RunResult {
-    listenForRejections();
     const world = this.#world;
     current = world;
     try {
@@ -230,28 +258,46 @@ class Run {
     }
     this.#injector.start(this.#cluster, durationMs);
     world.runUntil(durationMs);
-    this.#injector.heal(this.#cluster);
-    let nextLookMs = world.nowMs;
-    let done = false;
-    world.runUntil(world.nowMs + healedMsMax, () => {
-      if (world.nowMs < nextLookMs) return false;
-      nextLookMs = world.nowMs + lookMs;
-      done = this.#unfinished() === null;
-      return done;
-    });
-    if (world.violation !== null) return;
-    if (!done) {
-      world.broken(
-        `I10, I11: ${healedMsMax / 1_000} s after everything was healed, ${this.#unfinished()}`,
-      );
-      return;
+    const { ending } = this.#plan;
+    this.#injector.end(this.#cluster, ending);
+    if (ending !== 'whole') {
+      this.#await(`I11: with ${ending} left`, () => this.#inDoubt(ending));
+      this.#injector.heal(this.#cluster);
     }
+    this.#await('I10: with everything healed', () => this.#unfinished());
+    if (world.violation !== null) return;
     checkEnd({
       facts: this.#facts,
       participants,
       jobs,
       calls: clients.flatMap(({ calls }) => calls),
     });
+  }
+
+  /** Until nothing is left of what `missing` tells; it must not take for ever. */
+  #await(when: string, missing: () => string | null): void {
+    const world = this.#world;
+    let nextLookMs = world.nowMs;
+    let done = false;
+    world.runUntil(world.nowMs + healedMsMax, () => {
+      if (world.nowMs < nextLookMs) return false;
+      nextLookMs = world.nowMs + lookMs;
+      done = missing() === null;
+      return done;
+    });
+    if (!done) world.broken(`${when}: after ${healedMsMax / 1_000} s ${missing()}`);
+  }
+
+  /** Who is still in doubt, of those who need not be. */
+  #inDoubt(ending: Ending): string | null {
+    for (const { txid, branches } of this.#facts.all()) {
+      for (const { participant, branch, state } of branches.values()) {
+        if (state !== 'prepared') continue;
+        if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
+        return `${participant}/${branch} of ${txid} is still in doubt`;
+      }
+    }
+    return null;
   }
 
   /** What has not ended yet, or null. */
@@ -273,7 +319,9 @@ class Run {
         }
       }
     }
-    const [pending] = this.#logCheck.pending(this.#plan.shards);
+    const pending = this.#logCheck
+      .pending(this.#plan.shards)
+      .find(({ txid }) => !this.#facts.at(txid).lost);
     if (pending !== undefined) return `${pending.txid} is still in decisions/ (${pending.outcome})`;
     return null;
   }

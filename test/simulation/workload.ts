@@ -18,7 +18,14 @@ interface JobBase {
 export type Job = JobBase &
   (
     | { readonly kind: 'once' }
-    | { readonly kind: 'interactive'; readonly rollback: boolean }
+    | {
+        readonly kind: 'interactive';
+        readonly rollback: boolean;
+        /** Asks for one more branch when it has asked for the commit: it comes too late, whatever it does. */
+        readonly afterthought: boolean;
+        /** Its last participant is asked by other means, and enlists itself. */
+        readonly selfEnlisting: boolean;
+      }
     | {
         readonly kind: 'request';
         readonly requestId: string;
@@ -38,6 +45,8 @@ export interface WorkloadOptions {
   readonly refuses: number;
   /** Of branches, whose prepare takes its time: longer than the time-outs, at times. */
   readonly slow: number;
+  /** How much later somebody may repeat a request after all. 0: nobody does. */
+  readonly repeatsAfterMs: number;
 }
 
 export function drawJobs(chance: Chance, options: WorkloadOptions): readonly Job[] {
@@ -72,13 +81,28 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
   };
   const kind = chance.fraction();
   if (kind < 0.3) return { ...base, kind: 'once' };
-  if (kind < 0.55) return { ...base, kind: 'interactive', rollback: chance.happens(0.15) };
+  if (kind < 0.55) {
+    return {
+      ...base,
+      kind: 'interactive',
+      rollback: chance.happens(0.15),
+      afterthought: chance.happens(0.2),
+      selfEnlisting: chance.happens(0.35),
+    };
+  }
   const more = chance.whole(0, 2);
   const callers = [...base.callers];
   for (let other = 0; other < more; other += 1) {
     callers.push({
       client: chance.whole(0, clients - 1),
       atMs: firstAtMs + chance.logarithmic(1, 4_000),
+    });
+  }
+  const { repeatsAfterMs } = options;
+  if (repeatsAfterMs > 0 && chance.happens(0.5)) {
+    callers.push({
+      client: chance.whole(0, clients - 1),
+      atMs: firstAtMs + repeatsAfterMs * chance.between(0.95, 1.2),
     });
   }
   return {

@@ -65,7 +65,7 @@ export class SimApplication implements Resource {
 
   async prepare(call: PrepareCall<unknown>): Promise<PrepareResult<unknown>> {
     const { tag, vote, delayMs } = call.payload as Script;
-    const { process, store } = this.#with;
+    const { process } = this.#with;
     if (delayMs > 0) {
       await new Promise<void>((resolve) => {
         const timer = process.clock.setTimer(delayMs, resolve);
@@ -75,19 +75,37 @@ export class SimApplication implements Resource {
         });
       });
     }
+    // After these two nothing may be held, and neither commit nor rollback follows.
+    if (vote === 'abort' || vote === 'readonly') await this.#letGo(call);
     if (vote === 'abort') {
       return { vote, reason: { code: 'VOTED_ABORT', message: 'The script says so.' } };
     }
     if (vote === 'readonly') return { vote, result: { tag } };
-    const { txid, branch } = call;
-    await this.#flush(() => {
-      const key = `${txid}/${branch}`;
-      const before = store.get(key);
-      if (before === undefined) store.set(key, { txid, branch, tag, held: true, applied: 0 });
-      else before.held = true;
-    });
+    await this.#flush(() => this.#hold(call, tag));
     if (vote === 'throw') throw new Error('The script says so.');
     return { vote, result: { tag } };
+  }
+
+  /** For a branch that it has enlisted by itself, ahead of its prepare. */
+  work(ref: BranchRef, tag: string): Promise<void> {
+    return this.#flush(() => this.#hold(ref, tag));
+  }
+
+  /** What it may hold because it had enlisted itself. */
+  async #letGo({ txid, branch }: BranchRef): Promise<void> {
+    const holding = this.#with.store.get(`${txid}/${branch}`);
+    if (holding?.held !== true) return;
+    await this.#flush(() => {
+      holding.held = false;
+    });
+  }
+
+  #hold({ txid, branch }: BranchRef, tag: string): void {
+    const { store } = this.#with;
+    const key = `${txid}/${branch}`;
+    const before = store.get(key);
+    if (before === undefined) store.set(key, { txid, branch, tag, held: true, applied: 0 });
+    else before.held = true;
   }
 
   async commit({ txid, branch }: BranchCall<unknown>): Promise<void> {

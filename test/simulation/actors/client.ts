@@ -26,6 +26,8 @@ export interface CallRecord {
 export interface ClientMachineOptions extends MachineOptions {
   readonly network: Network;
   readonly urls: readonly string[];
+  /** By a call of the participant's own, not by a node. Rejects where it did not agree, or nobody can say. */
+  readonly askToWork: (txid: Txid, branch: Job['branches'][number]) => Promise<void>;
   readonly ended: (call: CallRecord) => void;
 }
 
@@ -93,14 +95,23 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
       const transaction = await client.begin(settings, call);
       record.txid = transaction.txid;
       try {
-        for (const branch of job.branches) await transaction.enlist(branch, call);
-      } catch (error) {
-        if (isVerdictError(error) && error.code === 'UNKNOWN_TRANSACTION') {
-          return transaction.rollback('lost', call);
+        for (const branch of job.branches) {
+          const asked = job.selfEnlisting && branch === job.branches.at(-1);
+          if (asked) await this.options.askToWork(transaction.txid, branch);
+          else await transaction.enlist(branch, call);
         }
-        throw error;
+      } catch (error) {
+        const passes = isVerdictError(error) && error.code !== 'UNKNOWN_TRANSACTION';
+        if (passes) throw error;
+        return transaction.rollback('lost', call);
       }
-      return job.rollback ? transaction.rollback('as planned', call) : transaction.commit(call);
+      if (job.rollback) return transaction.rollback('as planned', call);
+      const outcome = transaction.commit(call);
+      const [first] = job.branches;
+      if (job.afterthought && first !== undefined) {
+        transaction.enlist({ ...first, branch: 'afterthought' }, call).catch(() => undefined);
+      }
+      return outcome;
     }
     if (job.kind === 'once') return client.transact({ ...settings, branches: job.branches }, call);
     const requestAgeMs = Math.ceil(this.world.nowMs - job.firstAtMs) * 1.02;

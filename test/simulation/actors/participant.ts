@@ -1,6 +1,7 @@
 /** A participant on its machine: the production SDK, with a journal and an application that outlive its process. */
 
 import type { ParticipantOptions } from '../../../src/core/options.ts';
+import type { Txid } from '../../../src/core/txid.ts';
 import { openEtcdReader } from '../../../src/decision-log/etcd/reader.ts';
 import { agreeOnInstance } from '../../../src/journal/instance.ts';
 import { LocalJournal } from '../../../src/journal/local-journal.ts';
@@ -10,7 +11,12 @@ import { MemoryKeys } from '../../../src/system/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { Network } from '../world/network.ts';
 import type { SimProcess } from '../world/process.ts';
-import { type ApplicationWatcher, type Holding, SimApplication } from './application.ts';
+import {
+  type ApplicationWatcher,
+  type Holding,
+  type Script,
+  SimApplication,
+} from './application.ts';
 import { type Disk, type KeyChange, SimJournalStore } from './durable.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 
@@ -103,6 +109,22 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
               }),
     });
     if (process.alive) this.participant = participant;
+  }
+
+  /** Enlists itself, then does its work; whoever asked hears of it if this process lives. */
+  work(txid: Txid, asked: { readonly branch?: string; readonly payload: Script }): Promise<void> {
+    const { process, participant } = this;
+    const application = this.#application;
+    return new Promise((resolve, reject) => {
+      process?.io(0, () => {
+        if (participant === null || application === null) return;
+        const { branch = this.name, payload } = asked;
+        participant
+          .enlist(txid, { branch, payload, timeoutMs: 1_000 })
+          .then((ref) => application.work(ref, payload.tag))
+          .then(resolve, reject);
+      });
+    });
   }
 
   protected override fell(process: SimProcess, options: { readonly tells: boolean }): void {

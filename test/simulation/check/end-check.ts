@@ -11,7 +11,8 @@ export function checkEnd(end: {
   readonly calls: readonly CallRecord[];
 }): void {
   const { facts } = end;
-  for (const { txid, record, branches } of facts.all()) {
+  for (const { txid, record, branches, lost } of facts.all()) {
+    if (lost) continue;
     if (record === null) {
       for (const { participant, branch, applied } of branches.values()) {
         facts.check(
@@ -29,12 +30,33 @@ export function checkEnd(end: {
     }
   }
   const applied = effects(end.participants);
+  const unclear = lostTags(end);
   for (const job of end.jobs) {
+    if (unclear.has(job.tag)) continue;
     checkJob(facts, job, {
       calls: end.calls.filter((call) => call.job === job),
       effects: applied.get(job.tag) ?? new Map(),
     });
   }
+}
+
+/** Jobs of which etcd has lost something. */
+function lostTags(end: {
+  readonly facts: Facts;
+  readonly participants: readonly ParticipantMachine[];
+  readonly jobs: readonly Job[];
+  readonly calls: readonly CallRecord[];
+}): ReadonlySet<string> {
+  const { facts, participants, jobs, calls } = end;
+  const tags = new Set<string>();
+  for (const { holdings } of participants) {
+    for (const { txid, tag } of holdings.values()) if (facts.at(txid).lost) tags.add(tag);
+  }
+  for (const { txid, job } of calls) if (txid !== null && facts.at(txid).lost) tags.add(job.tag);
+  for (const job of jobs) {
+    if (job.kind === 'request' && facts.request(job.requestId).lost) tags.add(job.tag);
+  }
+  return tags;
 }
 
 /** By tag: how often each branch was applied, over all transactions. */

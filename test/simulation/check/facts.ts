@@ -37,6 +37,8 @@ export interface Transaction {
   saidAborted: string | null;
   saidReadonly: boolean;
   finished: boolean;
+  /** Etcd was set back to before something of it was recorded: only an operator can say what is true of it. */
+  lost: boolean;
   /** Nodes that have said its outcome, or commanded it. */
   readonly endedBy: Set<string>;
 }
@@ -60,6 +62,21 @@ export class Facts {
     if (!holds) this.#world.broken(`${invariant}: ${what}`);
   }
 
+  /** Of one transaction, unless etcd has lost what was known of it. */
+  checkOf(txid: Txid, holds: boolean, invariant: string, what: string): void {
+    if (!holds && this.at(txid).lost) return;
+    this.check(holds, invariant, what);
+  }
+
+  /** Etcd has forgotten what was recorded of it. */
+  lose(txid: Txid): void {
+    const facts = this.at(txid);
+    facts.lost = true;
+    this.decided.delete(txid);
+    const requestId = facts.record?.requestId;
+    if (requestId !== undefined) this.request(requestId).lost = true;
+  }
+
   at(txid: Txid): Transaction {
     let known = this.#transactions.get(txid);
     if (known === undefined) {
@@ -73,6 +90,7 @@ export class Facts {
         saidAborted: null,
         saidReadonly: false,
         finished: false,
+        lost: false,
         endedBy: new Set(),
       };
       this.#transactions.set(txid, known);
@@ -113,7 +131,8 @@ export class Facts {
     const { txid, requestId } = record;
     const facts = this.at(txid);
     facts.record = record;
-    this.check(
+    this.checkOf(
+      txid,
       facts.saidAborted === null,
       'I2',
       `${txid} was committed, and ${facts.saidAborted} had been told that it is aborted`,
@@ -122,19 +141,31 @@ export class Facts {
       record.branches.map(({ participant, branch }) => `${participant}/${branch}`),
     );
     for (const name of facts.enlisted) {
-      this.check(facts.asked.has(name), 'I3', `${txid} was committed without its branch ${name}`);
+      this.checkOf(
+        txid,
+        facts.asked.has(name),
+        'I3',
+        `${txid} was committed without its branch ${name}`,
+      );
     }
     for (const [name, participant] of facts.asked) {
       const branch = this.branch(txid, participant, name);
       const key = `${participant}/${name}`;
       const voted = branch.state === 'prepared' || branch.state === 'readonly';
-      this.check(
+      this.checkOf(
+        txid,
         voted,
         'I3',
         `${txid} was committed, and the vote of ${key} is not on its disk (${branch.state})`,
       );
-      this.check(!branch.undone, 'I1', `${txid} was committed, and ${key} had been rolled back`);
-      this.check(
+      this.checkOf(
+        txid,
+        !branch.undone,
+        'I1',
+        `${txid} was committed, and ${key} had been rolled back`,
+      );
+      this.checkOf(
+        txid,
         owed.has(key) === (branch.state === 'prepared'),
         'I9',
         `the record of ${txid} does not say rightly whether ${key} owes an acknowledgement`,
@@ -158,7 +189,8 @@ export class Facts {
   #allAcknowledged(txid: Txid, what: string): void {
     for (const { participant, branch } of this.at(txid).record?.branches ?? []) {
       const { wasCommitted } = this.branch(txid, participant, branch);
-      this.check(
+      this.checkOf(
+        txid,
         wasCommitted,
         'I9',
         `${txid} was ${what}, and ${participant}/${branch} has no durable commit`,
@@ -179,7 +211,8 @@ export class Facts {
   saysAborted(txid: Txid, to: string): void {
     const facts = this.at(txid);
     if (facts.saidReadonly && facts.record === null) return;
-    this.check(
+    this.checkOf(
+      txid,
       !this.isCommitted(txid),
       'I2',
       `${to} was told that ${txid} is aborted, and it is committed`,
@@ -193,7 +226,8 @@ export class Facts {
       return;
     }
     if (this.at(txid).saidReadonly) return;
-    this.check(
+    this.checkOf(
+      txid,
       this.isCommitted(txid),
       'I2',
       `${to} was told that ${txid} is committed, and there is no record of it`,

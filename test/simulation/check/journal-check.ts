@@ -56,14 +56,16 @@ export class JournalCheck {
       case 'prepared':
       case 'readonly':
       case 'started': {
-        facts.check(
+        facts.checkOf(
+          txid,
           !branch.buried && !branch.wasCommitted,
           'I7',
           `${who} was ${after} after its end`,
         );
         if (after === 'started') return;
         const known = this.#epochs.get(`${participant} epochs/${shardOf(txid).toString(36)}`) ?? '';
-        facts.check(
+        facts.checkOf(
+          txid,
           (entry?.epoch ?? epochOf(txid)) >= known,
           'I7',
           `${who} voted ${after} though a newer epoch was known`,
@@ -72,9 +74,10 @@ export class JournalCheck {
         return;
       }
       case 'committed':
-        facts.check(committed, 'I4', `${who} was committed without a decision`);
-        facts.check(branch.wasPrepared, 'I4', `${who} was committed without a vote`);
-        facts.check(
+        facts.checkOf(txid, committed, 'I4', `${who} was committed without a decision`);
+        facts.checkOf(txid, branch.wasPrepared, 'I4', `${who} was committed without a vote`);
+        facts.checkOf(
+          txid,
           branch.applied === 1,
           'I1',
           `${who} is recorded as committed, and applied ${branch.applied} times`,
@@ -83,13 +86,15 @@ export class JournalCheck {
         return;
       case 'tombstone':
         if (before === 'committed' || before === 'readonly') return;
-        facts.check(
+        facts.checkOf(
+          txid,
           before !== 'prepared' || !committed,
           'I1',
           `${who} was buried, and the decision is commit`,
         );
         if (before === 'prepared') {
-          facts.check(
+          facts.checkOf(
+            txid,
             facts.at(txid).saidAborted !== null || facts.readers.has(participant),
             'I4',
             `${who} had voted commit, and was buried though nobody had said abort`,
@@ -99,7 +104,8 @@ export class JournalCheck {
         branch.buried = true;
         return;
       case null:
-        facts.check(
+        facts.checkOf(
+          txid,
           before === 'tombstone' || before === 'readonly',
           'I4',
           `${who} forgot that it was ${before}`,
@@ -113,9 +119,9 @@ export class JournalCheck {
     const branch = facts.branch(txid, participant, name);
     const who = `${participant}/${name} of ${txid}`;
     branch.applied += 1;
-    facts.check(facts.isCommitted(txid), 'I4', `${who} was applied without a decision`);
-    facts.check(branch.applied === 1, 'I1', `${who} was applied ${branch.applied} times`);
-    facts.check(!branch.undone, 'I1', `${who} was applied after it had been rolled back`);
+    facts.checkOf(txid, facts.isCommitted(txid), 'I4', `${who} was applied without a decision`);
+    facts.checkOf(txid, branch.applied === 1, 'I1', `${who} was applied ${branch.applied} times`);
+    facts.checkOf(txid, !branch.undone, 'I1', `${who} was applied after it had been rolled back`);
   }
 
   rolledBack(participant: string, txid: Txid, name: string): void {
@@ -123,7 +129,8 @@ export class JournalCheck {
     const branch = facts.branch(txid, participant, name);
     if (branch.state !== 'prepared') return;
     const who = `${participant}/${name} of ${txid}`;
-    facts.check(
+    facts.checkOf(
+      txid,
       !facts.isCommitted(txid),
       'I1',
       `${who} was rolled back, and the decision is commit`,

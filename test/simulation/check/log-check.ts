@@ -28,6 +28,8 @@ export class LogCheck {
   readonly #facts: Facts;
   readonly #state: EtcdState;
   readonly #keys = new EtcdKeys('simulated');
+  /** At which revision something of a transaction was recorded last. */
+  readonly #changedAt = new Map<Txid, number>();
 
   constructor(facts: Facts, state: EtcdState) {
     this.#facts = facts;
@@ -39,10 +41,19 @@ export class LogCheck {
       if (!change.key.startsWith(prefix)) continue;
       const [shard = '', area = '', ...rest] = change.key.slice(prefix.length).split('/');
       const name = rest.join('/');
+      if (area === 'decisions' || area === 'finished') {
+        this.#changedAt.set(name as Txid, this.#state.revision);
+      }
       if (area === 'decisions') this.#decision(name as Txid, change, changes);
       else if (area === 'finished') this.#finished(name as Txid, change, changes);
       else if (area === 'requests') this.#request(name, change);
       else if (area === 'floor') this.#floor(Number.parseInt(shard, 36), change);
+    }
+  }
+
+  setBack(revision: number): void {
+    for (const [txid, changedAt] of this.#changedAt) {
+      if (changedAt > revision) this.#facts.lose(txid);
     }
   }
 
@@ -52,10 +63,15 @@ export class LogCheck {
       const moved = changes.some(
         ({ key, after: put }) => key.endsWith(`finished/${txid}`) && put !== null,
       );
-      facts.check(moved, 'I9', `the decision of ${txid} was deleted without a finished record`);
+      facts.checkOf(
+        txid,
+        moved,
+        'I9',
+        `the decision of ${txid} was deleted without a finished record`,
+      );
       return;
     }
-    facts.check(before === null, 'I2', `the decision of ${txid} was written over`);
+    facts.checkOf(txid, before === null, 'I2', `the decision of ${txid} was written over`);
     this.#decided(txid, decodeDecision(after.value));
   }
 
@@ -63,13 +79,20 @@ export class LogCheck {
     const { facts } = this;
     const { outcome } = record;
     const known = facts.decided.get(txid);
-    facts.check(known === undefined, 'I2', `${txid} was decided ${known} and then ${outcome}`);
-    facts.check(
+    facts.checkOf(
+      txid,
+      known === undefined,
+      'I2',
+      `${txid} was decided ${known} and then ${outcome}`,
+    );
+    facts.checkOf(
+      txid,
       epochOf(txid) === this.#leaderEpoch(shardOf(txid)),
       'I6',
       `the ${outcome} of ${txid} was written while another epoch led`,
     );
-    facts.check(
+    facts.checkOf(
+      txid,
       positionOf(txid) > this.#floorOf(shardOf(txid)),
       'I9',
       `${txid} was decided below the floor`,
@@ -81,7 +104,8 @@ export class LogCheck {
   #finished(txid: Txid, { before, after }: Change, changes: readonly Change[]): void {
     const { facts } = this;
     if (after === null) {
-      facts.check(
+      facts.checkOf(
+        txid,
         positionOf(txid) <= this.#floorOf(shardOf(txid)),
         'I9',
         `the finished record of ${txid} was deleted, and the floor is below it`,
@@ -89,7 +113,7 @@ export class LogCheck {
       facts.collected(txid);
       return;
     }
-    facts.check(before === null, 'I2', `the finished record of ${txid} was written over`);
+    facts.checkOf(txid, before === null, 'I2', `the finished record of ${txid} was written over`);
     const { outcome, requestId, atMs } = decodeFinished(after.value);
     const moved = changes.some(
       ({ key, after: put }) => key.endsWith(`decisions/${txid}`) && put === null,
@@ -104,7 +128,8 @@ export class LogCheck {
       });
       return;
     }
-    facts.check(
+    facts.checkOf(
+      txid,
       facts.decided.get(txid) === outcome,
       'I2',
       `${txid} changed its outcome as it was finished`,

@@ -24,7 +24,8 @@ export class MessageCheck {
         facts.at(message.txid).enlisted.add(message.branch);
         return;
       case 'prepare':
-        facts.check(
+        facts.checkOf(
+          message.txid,
           !facts.at(message.txid).endedBy.has(incarnation(from)),
           'I3',
           `${from.name} sent a prepare of ${message.txid} after its outcome`,
@@ -67,7 +68,8 @@ export class MessageCheck {
       case 'forget':
         for (const txid of message.txids) {
           const { record, finished } = facts.at(txid);
-          facts.check(
+          facts.checkOf(
+            txid,
             record === null || finished || record.branches.length === 0,
             'I9',
             `${to.name} was told to forget ${txid}, whose record is still under decisions/`,

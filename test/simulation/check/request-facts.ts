@@ -8,6 +8,8 @@ import { epochOf } from '../../../src/core/txid.ts';
 
 export class RequestFacts {
   committed: Txid | null = null;
+  /** Etcd was set back to before its commit. */
+  lost = false;
   /** By epoch: the highest attempt that was sent, and the highest that was told aborted. */
   readonly #sent = new Map<Epoch, number>();
   readonly #aborted = new Map<Epoch, number>();
@@ -18,6 +20,7 @@ export class RequestFacts {
 
   /** Null, or what is wrong with it. */
   commit(txid: Txid): string | null {
+    if (this.lost) return null;
     if (this.committed !== null) return `was committed as ${this.committed} and as ${txid}`;
     this.committed = txid;
     return this.#mayCommit(txid)
@@ -27,6 +30,7 @@ export class RequestFacts {
 
   /** Null, or what is wrong with it. */
   toldAborted(txid: Txid, attempt: number): string | null {
+    if (this.lost) return null;
     raise(this.#aborted, epochOf(txid), attempt);
     const { committed } = this;
     if (committed === null || epochOf(committed) > epochOf(txid)) return null;

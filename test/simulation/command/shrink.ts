@@ -11,15 +11,24 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-export function shrink(seed: number, failed: RunResult): Shrunk {
+export function shrinkRun(seed: number, failed: RunResult, given: PlanLimits = {}): Shrunk {
   const wanted = kindOf(failed);
-  const whole = drawPlan(seed);
-  let { faults } = whole;
-  let jobs = whole.jobs.length;
+  const { faults, jobs } = drawPlan(seed, given);
+  return shrink(
+    { faults, jobs: jobs.length },
+    (limits) => kindOf(runPlan(drawPlan(seed, limits))) === wanted,
+  );
+}
+
+export function shrink(
+  whole: Required<PlanLimits>,
+  stillFails: (limits: PlanLimits) => boolean,
+): Shrunk {
+  let { faults, jobs } = whole;
   let runs = 0;
   const fails = (limits: PlanLimits): boolean => {
     runs += 1;
-    return kindOf(runPlan(drawPlan(seed, limits))) === wanted;
+    return stillFails(limits);
   };
   for (let again = true; again; ) {
     again = false;

@@ -7,6 +7,7 @@ interface Lease {
 }
 
 const checkMs = 500;
+const restoredTtlMs = 3_000;
 
 export class Leases {
   readonly #world: World;
@@ -60,6 +61,26 @@ export class Leases {
     const ended = this.#leases.delete(id);
     if (ended) this.#expired(id);
     return ended;
+  }
+
+  snapshot(): readonly string[] {
+    return [...this.#leases.keys()];
+  }
+
+  /** Those of the snapshot begin anew, the others were never granted. */
+  restore(ids: readonly string[]): void {
+    const kept = new Set(ids);
+    for (const id of this.#leases.keys()) if (!kept.has(id)) this.#leases.delete(id);
+    for (const id of ids) {
+      const known = this.#leases.get(id);
+      if (known !== undefined) continue;
+      this.#leases.set(id, {
+        ttlMs: restoredTtlMs,
+        expiresAtMs: this.#world.nowMs + restoredTtlMs,
+      });
+      this.#watch(id);
+    }
+    this.prolongAll();
   }
 
   /** A new leader of etcd's own does not know how much had run out. */

@@ -32,6 +32,11 @@ export interface EtcdFaults {
 
 export type CallFate = 'done' | 'lost' | 'answer-lost' | 'refused' | 'late';
 
+export interface EtcdCopy {
+  readonly state: Snapshot;
+  readonly leases: readonly string[];
+}
+
 export class SimEtcd {
   readonly world: World;
   readonly state: EtcdState = new EtcdState();
@@ -43,6 +48,8 @@ export class SimEtcd {
   full = false;
   /** Told of all that changed, as it changes. */
   applied: (changes: readonly Change[]) => void = () => undefined;
+  /** Told before it is set back to an earlier revision. */
+  setBack: (revision: number) => void = () => undefined;
   readonly #faults: EtcdFaults;
   readonly #reach: Reach;
   readonly #watches = new Set<WatchStream>();
@@ -144,10 +151,17 @@ export class SimEtcd {
     return result;
   }
 
-  /** Etcd is brought back as it was. */
-  restore(snapshot: Snapshot): void {
-    this.state.restore(snapshot);
-    this.world.note('etcd', `is restored to revision ${snapshot.revision}`);
+  /** What a copy of its data holds. */
+  snapshot(): EtcdCopy {
+    return { state: this.state.snapshot(), leases: this.leases.snapshot() };
+  }
+
+  /** Etcd is brought back from a copy: what came after it was never there. */
+  restore(copy: EtcdCopy): void {
+    this.world.note('etcd', `is set back from ${this.state.revision} to ${copy.state.revision}`);
+    this.setBack(copy.state.revision);
+    this.state.restore(copy.state);
+    this.leases.restore(copy.leases);
   }
 
   #changed(changes: readonly Change[]): void {

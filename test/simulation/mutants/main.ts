@@ -40,7 +40,7 @@ seeds at most (default 3,000).`);
   }
 }
 
-function isFound(root: string, { name, file, from, to }: Mutant): boolean {
+function isFound(root: string, { name, file, from, to, faults }: Mutant): boolean {
   const path = join(root, file);
   const source = readFileSync(path, 'utf8');
   if (source.split(from).length !== 2) {
@@ -55,7 +55,7 @@ function isFound(root: string, { name, file, from, to }: Mutant): boolean {
   try {
     const { stdout, stderr, status } = spawnSync(
       process.execPath,
-      ['test/simulation/mutants/hunt.ts', values.seeds],
+      ['test/simulation/mutants/hunt.ts', values.seeds, ...(faults === undefined ? [] : [faults])],
       { cwd: root, encoding: 'utf8', timeout: 20 * 60_000 },
     );
     if (status !== 0) throw new Error(`The hunt for ${name} ended with ${status}: ${stderr}`);
