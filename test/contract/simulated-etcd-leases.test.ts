@@ -37,8 +37,9 @@ const steps: readonly Step[] = [
   { do: 'beat', lease: 1 },
 ];
 
-describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', (programs) => {
-  it('let leases run out alike', async () => {
+describe.skipIf(etcds.length === 0)('the simulated etcd and a real one', () => {
+  // At once: all that they do is wait.
+  it.concurrent.each(etcds)('let leases run out alike: $etcd', async (programs) => {
     const etcd = await TestEtcd.start(programs);
     const [endpoint = ''] = etcd.endpoints;
     const real = etcd3Client({ endpoints: etcd.endpoints, clock: realClock }, endpoint);

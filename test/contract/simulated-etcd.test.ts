@@ -10,7 +10,14 @@ import { etcd3Client } from '../../src/decision-log/etcd/client.ts';
 import { absent, nested, type Op, put, type Txn } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdState } from '../simulation/etcd/state.ts';
 import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
-import { grantStep, step, txnStep } from '../support/etcd-twins/steps.ts';
+import {
+  doing,
+  grantStep,
+  type OpDraft,
+  type Step,
+  step,
+  txnStep,
+} from '../support/etcd-twins/steps.ts';
 import { expectAlike } from '../support/etcd-twins/twins.ts';
 import { realClock } from '../support/stores.ts';
 
@@ -74,6 +81,38 @@ describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', 
         { do: 'beat', lease: 1 },
         { do: 'revoke', lease: 1 },
       ]);
+    });
+
+    it.skipIf(programs.etcdctl === null)('come back from a copy alike', async () => {
+      let copy = '';
+      const put = (key: number, lease = 0): OpDraft => ({ op: 'put', key, value: 'v', lease });
+      const realCopy = {
+        copy: () => {
+          copy = etcd.takeSnapshot('copy.db');
+        },
+        setBack: async () => {
+          await etcd.restoreSnapshot(copy);
+        },
+      };
+      const steps: readonly Step[] = [
+        { do: 'grant', ttlS: 600 },
+        { do: 'grant', ttlS: 500 },
+        doing(put(1, 1), put(2), put(3, 2)),
+        { do: 'copy' },
+        { do: 'revoke', lease: 2 },
+        { do: 'grant', ttlS: 400 },
+        doing(put(1), put(4, 3), { op: 'remove', at: { from: 2, to: null } }),
+        { do: 'set-back' },
+        // The second one is there again, with the time that it was granted; the third has never been.
+        ...[1, 2, 3].map((lease) => ({ do: 'left', lease }) as const),
+        ...[1, 2, 3].map((lease) => ({ do: 'beat', lease }) as const),
+        doing({ op: 'get', at: { from: 1, to: 7 }, limit: 0 }),
+        doing(put(5, 3)),
+        // Revisions are handed out again.
+        doing(put(5, 2)),
+        { do: 'revoke', lease: 2 },
+      ];
+      await expectAlike(real, steps, { realCopy });
     });
 
     const many = (count: number, op: (index: number) => Op): Op[] =>

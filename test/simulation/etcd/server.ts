@@ -13,7 +13,7 @@ import type { Txn, TxnResult } from '../../../src/decision-log/etcd/requests.ts'
 import type { SimProcess } from '../world/process.ts';
 import type { Reach } from '../world/reach.ts';
 import type { World } from '../world/world.ts';
-import { Leases } from './leases.ts';
+import { type LeaseCopy, Leases } from './leases.ts';
 import { type Change, EtcdRefusal, EtcdState, leaseNotFound, type Snapshot } from './state.ts';
 import { KeepAliveStream, WatchStream } from './streams.ts';
 
@@ -34,7 +34,7 @@ export type CallFate = 'done' | 'lost' | 'answer-lost' | 'refused' | 'late';
 
 export interface EtcdCopy {
   readonly state: Snapshot;
-  readonly leases: readonly string[];
+  readonly leases: LeaseCopy;
 }
 
 export class SimEtcd {

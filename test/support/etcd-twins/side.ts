@@ -18,6 +18,9 @@ export interface SideOptions {
   /** The time of a simulated one goes on only while somebody waits. */
   readonly during: <T>(work: () => Promise<T>) => Promise<T>;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Where it can be set back. */
+  readonly copy?: () => void;
+  readonly setBack?: () => Promise<void>;
 }
 
 type BeatStream = Awaited<ReturnType<EtcdStub['leaseClient']['leaseKeepAlive']>>;
@@ -109,6 +112,10 @@ export class EtcdSide {
         return { watch: await this.#watch(step.spans) };
       case 'wait':
         return this.#options.sleep(step.ms);
+      case 'copy':
+        return this.#options.copy?.();
+      case 'set-back':
+        return this.#options.setBack?.();
     }
   }
 

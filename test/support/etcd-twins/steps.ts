@@ -41,7 +41,9 @@ export type Step =
   | { readonly do: 'grant'; readonly ttlS: number }
   | { readonly do: 'revoke' | 'beat' | 'left'; readonly lease: number }
   | { readonly do: 'watch'; readonly spans: readonly SpanDraft[] }
-  | { readonly do: 'wait'; readonly ms: number };
+  | { readonly do: 'wait'; readonly ms: number }
+  /** A copy of its data is made; later, etcd is brought back from it. */
+  | { readonly do: 'copy' | 'set-back' };
 
 const key = fc.integer({ min: 1, max: keysMax });
 const span: fc.Arbitrary<SpanDraft> = fc.oneof(

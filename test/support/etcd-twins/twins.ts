@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import { expect } from 'vitest';
+import type { EtcdCopy } from '../../simulation/etcd/server.ts';
 import { SimulatedEtcd } from '../simulated-etcd.ts';
 import { EtcdSide } from './side.ts';
 import type { Step } from './steps.ts';
@@ -21,6 +22,8 @@ export async function expectAlike(
     readonly answered?: (step: Step, answer: unknown) => void;
     /** What of an answer must be alike. Default: all of it. */
     readonly compared?: (step: Step, answer: unknown) => unknown;
+    /** How the real one is set back. */
+    readonly realCopy?: { copy(): void; setBack(): Promise<void> };
   } = {},
 ): Promise<void> {
   prefixes += 1;
@@ -28,13 +31,24 @@ export async function expectAlike(
   const { compared = (_, answer) => answer } = options;
   const simulated = new SimulatedEtcd();
   options.prepare?.(simulated);
+  const copies: EtcdCopy[] = [];
   const sides = [
-    await EtcdSide.begin({ stub: real, prefix, during: (work) => work(), sleep }),
+    await EtcdSide.begin({
+      stub: real,
+      prefix,
+      during: (work) => work(),
+      sleep,
+      ...options.realCopy,
+    }),
     await EtcdSide.begin({
       stub: simulated.stub(),
       prefix,
       during: (work) => simulated.during(work),
       sleep: (ms) => simulated.sleep(ms),
+      copy: () => void copies.push(simulated.server.snapshot()),
+      setBack: async () => {
+        for (const copy of copies) simulated.server.restore(copy);
+      },
     }),
   ] as const;
   try {
