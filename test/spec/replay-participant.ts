@@ -12,6 +12,7 @@ import {
 } from '../../src/core/branch.ts';
 import { type Epoch, epochZero, type Txid } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
+import { foundOf } from '../../src/participant/journal-entries.ts';
 import type { Journal, JournalEntry } from '../../src/ports/journal.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -77,7 +78,7 @@ export class ReplayedParticipant {
     this.#branches.clear();
     for (const txid of txids) {
       const found = await this.entry(txid);
-      await this.step(txid, { type: 'journal', found });
+      await this.step(txid, { type: 'journal', found: foundOf(found) });
     }
   }
 
@@ -119,7 +120,7 @@ export class ReplayedParticipant {
           txid,
           written.kind === 'stale-epoch'
             ? { type: 'vote-refused', by: 'stale-epoch' }
-            : { type: 'vote-refused', by: 'entry', entry: written.entry },
+            : { type: 'vote-refused', by: 'entry', entry: foundOf(written.entry) },
         );
       }
       case 'write-committed':
@@ -151,7 +152,7 @@ export class ReplayedParticipant {
 
   async #outcome(txid: Txid, written: Awaited<ReturnType<Journal['committed']>>): Promise<void> {
     if (written.kind === 'contradicted') {
-      return this.step(txid, { type: 'outcome-contradicted', entry: written.entry });
+      return this.step(txid, { type: 'outcome-contradicted', entry: foundOf(written.entry) });
     }
     return this.step(txid, { type: 'outcome-written' });
   }

@@ -23,7 +23,7 @@ export class Replay {
     { readings: Map<number, ReturnType<typeof readingOf>>; owed: Set<number>; told: Set<string> }
   >();
   /** How often each kind of step was compared. */
-  readonly compared = new Map<string, number>();
+  readonly compared: Map<string, number> = new Map();
 
   async run(moments: readonly Moment[]): Promise<void> {
     for (const [index, after] of moments.entries()) {

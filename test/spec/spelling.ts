@@ -1,5 +1,4 @@
 /** What the specification writes as small numbers, as the production core spells it. */
-import type { Judgement } from '../../src/core/judge.ts';
 import type { Witness } from '../../src/core/messages.ts';
 import type { DecisionRecord } from '../../src/core/records.ts';
 import type { LogAnswer } from '../../src/core/term/events.ts';
@@ -93,8 +92,4 @@ export function decisionRecord(s: SpecState, x: number): DecisionRecord {
     ...(requested ? { requestId, requestHash } : {}),
     atMs: 0,
   };
-}
-
-export function spell(judgement: Judgement): string {
-  return judgement.decision;
 }
