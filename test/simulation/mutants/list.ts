@@ -206,10 +206,10 @@ export const mutants: readonly Mutant[] = [
     to: 'if (false) {',
   },
   {
-    name: 'commit-is-final-at-the-time-out',
-    without: 'From READY on only the log can abort.',
+    name: 'rolls-back-what-is-being-decided',
+    without: 'From READY on only the log can abort, no client.',
     file: 'src/core/term/intake.ts',
-    from: "  if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING') return;\n",
-    to: "  if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING' && transaction.state !== 'READY') return;\n  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
+    from: "  if (transaction.state === 'READY') return;\n",
+    to: "  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
   },
 ];
