@@ -92,6 +92,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/term/lost.ts',
     from: "} else if (judgement?.decision === 'abort' && transaction.requestId === null) {",
     to: "} else if (judgement?.decision !== 'undecided' && transaction.requestId === null) {",
+    faults: 'etcd-cut=1,etcd-down=1,etcd-answer-lost=0.5',
   },
   {
     name: 'gives-up-on-a-lost-answer',
