@@ -1,10 +1,11 @@
 /** Leases of the simulated etcd that run out, against those of a real one. It takes as long as they live. */
-import { describe, it } from 'vitest';
-import { etcd3Client } from '../../src/decision-log/etcd/client.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { etcdsToTest } from '../support/etcd.ts';
+import { answering, patiently, withEtcd } from '../support/etcd-twins/real.ts';
 import { doing, type OpDraft, type Step } from '../support/etcd-twins/steps.ts';
 import { expectAlike } from '../support/etcd-twins/twins.ts';
-import { realClock } from '../support/stores.ts';
+import { SimulatedEtcd } from '../support/simulated-etcd.ts';
 
 const etcds = await etcdsToTest();
 /** Longer than the steps before them take on the busiest machine. */
@@ -39,15 +40,39 @@ const steps: readonly Step[] = [
 
 describe.skipIf(etcds.length === 0)('the simulated etcd and a real one', () => {
   // At once: all that they do is wait.
-  it.concurrent.each(etcds)('let leases run out alike: $etcd', async (programs) => {
-    const etcd = await TestEtcd.start(programs);
-    const [endpoint = ''] = etcd.endpoints;
-    const real = etcd3Client({ endpoints: etcd.endpoints, clock: realClock }, endpoint);
-    try {
-      await expectAlike(real, steps);
-    } finally {
-      real.close();
-      await etcd.dispose();
-    }
-  });
+  it.concurrent.each(etcds)('let leases run out alike: $etcd', (programs) =>
+    withEtcd(programs, ({ real }) => expectAlike(real, steps)),
+  );
+
+  it.concurrent.each(etcds)(
+    'give leases their whole time again under a new leader of etcd: $etcd',
+    (programs) =>
+      withEtcd(programs, async ({ etcd, real }) => {
+        const simulated = new SimulatedEtcd();
+        const stub = simulated.stub();
+        const leases = { TTL: 600 };
+        const inReal = await real.leaseClient.leaseGrant(leases, patiently());
+        const inSimulated = await simulated.during(() => stub.leaseClient.leaseGrant(leases));
+        await sleep(2_100);
+        await simulated.during(() => simulated.sleep(2_100));
+        const left = async (ask: () => Promise<{ readonly TTL: string }>) =>
+          Number((await ask()).TTL);
+        const leftInReal = () =>
+          left(() => real.leaseClient.leaseTimeToLive({ ID: inReal.ID }, patiently()));
+        const leftInSimulated = () =>
+          left(() =>
+            simulated.during(() => stub.leaseClient.leaseTimeToLive({ ID: inSimulated.ID })),
+          );
+        const [realBefore, simulatedBefore] = [await leftInReal(), await leftInSimulated()];
+        expect(realBefore).toBeLessThan(598);
+        expect(simulatedBefore).toBeLessThan(598);
+        // A member that starts is made the leader, of itself.
+        await etcd.restart();
+        await answering(real);
+        simulated.server.leases.prolongAll();
+        expect(await leftInReal()).toBeGreaterThan(realBefore);
+        expect(await leftInSimulated()).toBeGreaterThan(simulatedBefore);
+        simulated.close();
+      }),
+  );
 });

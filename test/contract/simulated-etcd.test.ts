@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { etcd3Client } from '../../src/decision-log/etcd/client.ts';
 import { absent, nested, type Op, put, type Txn } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdState } from '../simulation/etcd/state.ts';
-import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
+import { etcdsToTest, etcdVersion, type TestEtcd } from '../support/etcd.ts';
+import { answering, startEtcd, stopEtcd } from '../support/etcd-twins/real.ts';
 import {
   doing,
   grantStep,
@@ -19,11 +19,10 @@ import {
   txnStep,
 } from '../support/etcd-twins/steps.ts';
 import { expectAlike } from '../support/etcd-twins/twins.ts';
-import { realClock } from '../support/stores.ts';
 
 const etcds = await etcdsToTest();
 const sequences = 100;
-const sequencesWhenFull = 30;
+const sequencesWhenFull = 20;
 const key = (name: string | number): Buffer => Buffer.from(`/table/${name}`);
 const nothing = Buffer.of();
 
@@ -31,13 +30,9 @@ describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', 
   let etcd: TestEtcd;
   let real: Etcd3;
   async function start(quotaBytes?: number): Promise<void> {
-    etcd = await TestEtcd.start(programs, quotaBytes === undefined ? {} : { quotaBytes });
-    real = etcd3Client({ endpoints: etcd.endpoints, clock: realClock }, etcd.endpoints[0] ?? '');
+    ({ etcd, real } = await startEtcd(programs, quotaBytes));
   }
-  async function stop(): Promise<void> {
-    real.close();
-    await etcd.dispose();
-  }
+  const stop = () => stopEtcd({ etcd, real });
 
   describe(`of version ${etcdVersion(programs)}`, () => {
     beforeAll(() => start());
@@ -92,6 +87,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', 
         },
         setBack: async () => {
           await etcd.restoreSnapshot(copy);
+          await answering(real);
         },
       };
       const steps: readonly Step[] = [

@@ -213,7 +213,9 @@ export class Injector {
     if (this.#over) return;
     this.#met(name);
     const { etcd, nodes, participants, clients } = cluster;
-    const lastingMs = chance.logarithmic(20, 6_000);
+    // A log that cannot be reached is given up after 5 s, and what was in flight is asked for during 5 more.
+    const isLogs = name === 'etcd-cut' || name === 'etcd-down';
+    const lastingMs = chance.logarithmic(20, isLogs ? 20_000 : 6_000);
     switch (name) {
       case 'node-crash':
         return chance.pick(nodes).process?.kill();

@@ -53,7 +53,10 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const shards = chance.pick([1, 1, 1, 2]);
   // Long enough for records to be collected, in a few of them.
   const isLong = chance.happens(0.04);
-  const activeMs = chance.logarithmic(1_500, 9_000);
+  // Longer than the patience with etcd, and with the reading after it, in a few others.
+  const activeMs = chance.happens(0.06)
+    ? chance.between(14_000, 25_000)
+    : chance.logarithmic(1_500, 9_000);
   const durationMs = isLong ? activeMs + 75_000 : activeMs;
   const tickMs = isLong ? 4_000 : chance.whole(300, 2_000);
   const jobsMax = chance.whole(4, 16);

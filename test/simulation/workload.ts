@@ -23,6 +23,8 @@ export type Job = JobBase &
         readonly rollback: boolean;
         /** Asks for one more branch when it has asked for the commit: it comes too late, whatever it does. */
         readonly afterthought: boolean;
+        /** Asks for a rollback while it waits for its commit. */
+        readonly changesItsMind: boolean;
         /** Its last participant is asked by other means, and enlists itself. */
         readonly selfEnlisting: boolean;
       }
@@ -87,6 +89,7 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
       kind: 'interactive',
       rollback: chance.happens(0.15),
       afterthought: chance.happens(0.2),
+      changesItsMind: chance.happens(0.25),
       selfEnlisting: chance.happens(0.35),
     };
   }

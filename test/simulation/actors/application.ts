@@ -52,6 +52,8 @@ export class SimApplication implements Resource {
   readonly #with: ApplicationOptions;
   /** Settled at the death of the process: on the disk, or not. */
   readonly #underWay = new Set<() => void>();
+  /** What it does for branches that it has enlisted. */
+  readonly #working = new Map<string, { rolledBack: boolean }>();
 
   constructor(options: ApplicationOptions) {
     this.#with = options;
@@ -86,9 +88,16 @@ export class SimApplication implements Resource {
     return { vote, result: { tag } };
   }
 
-  /** For a branch that it has enlisted by itself, ahead of its prepare. */
-  work(ref: BranchRef, tag: string): Promise<void> {
-    return this.#flush(() => this.#hold(ref, tag));
+  /** For a branch that it has enlisted by itself, ahead of its prepare. A rollback that comes meanwhile ends it. */
+  async work(ref: BranchRef, tag: string): Promise<void> {
+    const key = `${ref.txid}/${ref.branch}`;
+    const work = { rolledBack: false };
+    this.#working.set(key, work);
+    await this.#flush(() => {
+      if (!work.rolledBack) this.#hold(ref, tag);
+    });
+    this.#working.delete(key);
+    if (work.rolledBack) throw new Error('It was rolled back meanwhile.');
   }
 
   /** What it may hold because it had enlisted itself. */
@@ -123,8 +132,11 @@ export class SimApplication implements Resource {
   async rollback({ txid, branch }: BranchCall<unknown>): Promise<void> {
     const { store, participant, watcher, fails } = this.#with;
     if (fails()) throw new Error('Not now.');
+    const key = `${txid}/${branch}`;
+    const work = this.#working.get(key);
+    if (work !== undefined) work.rolledBack = true;
     await this.#flush(() => {
-      const holding = store.get(`${txid}/${branch}`);
+      const holding = store.get(key);
       if (holding?.held !== true) return;
       holding.held = false;
       watcher.rolledBack(participant, holding);

@@ -31,6 +31,9 @@ export interface ClientMachineOptions extends MachineOptions {
   readonly ended: (call: CallRecord) => void;
 }
 
+/** Some round trips: prepares, votes or the decision are under way. */
+const changesItsMindMs = 4;
+
 export class ClientMachine extends Machine<ClientMachineOptions> {
   readonly calls: CallRecord[] = [];
   #client: Client | null = null;
@@ -67,7 +70,7 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
     const client = this.#client;
     if (client === null || !process.alive) return;
     try {
-      const outcome = await this.#run(client, record);
+      const outcome = await this.#run(process, client, record);
       if (!process.alive) return;
       record.txid = outcome.txid;
       record.ended = outcome.outcome === 'committed' ? 'ok' : 'fail';
@@ -87,7 +90,7 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
     this.#end(record);
   }
 
-  async #run(client: Client, record: CallRecord): Promise<TransactionOutcome> {
+  async #run(process: SimProcess, client: Client, record: CallRecord): Promise<TransactionOutcome> {
     const { job } = record;
     const call = { timeoutMs: job.callTimeoutMs };
     const settings = { timeoutMs: job.timeoutMs };
@@ -110,6 +113,12 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
       const [first] = job.branches;
       if (job.afterthought && first !== undefined) {
         transaction.enlist({ ...first, branch: 'afterthought' }, call).catch(() => undefined);
+      }
+      outcome.catch(() => undefined);
+      // Whichever comes first: both are told the same, and what they are told is checked as it is said.
+      if (job.changesItsMind) {
+        await new Promise<void>((resolve) => process.clock.setTimer(changesItsMindMs, resolve));
+        transaction.rollback('changed its mind', call).catch(() => undefined);
       }
       return outcome;
     }

@@ -92,6 +92,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/term/lost.ts',
     from: "} else if (judgement?.decision === 'abort' && transaction.requestId === null) {",
     to: "} else if (judgement?.decision !== 'undecided' && transaction.requestId === null) {",
+    faults: 'etcd-cut=1,etcd-down=1,etcd-answer-lost=0.5',
   },
   {
     name: 'gives-up-on-a-lost-answer',
@@ -206,10 +207,10 @@ export const mutants: readonly Mutant[] = [
     to: 'if (false) {',
   },
   {
-    name: 'commit-is-final-at-the-time-out',
-    without: 'From READY on only the log can abort.',
+    name: 'rolls-back-what-is-being-decided',
+    without: 'From READY on only the log can abort, no client.',
     file: 'src/core/term/intake.ts',
-    from: "  if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING') return;\n",
-    to: "  if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING' && transaction.state !== 'READY') return;\n  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
+    from: "  if (transaction.state === 'READY') return;\n",
+    to: "  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
   },
 ];

@@ -3,13 +3,11 @@ import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { EtcdStream, EtcdStub } from '../../../src/decision-log/etcd/client.ts';
 import type { Compare, Op, Txn } from '../../../src/decision-log/etcd/requests.ts';
 import { Plain } from './plain.ts';
+import { patiently } from './real.ts';
 import type { CompareDraft, OpDraft, SpanDraft, Step, TxnDraft } from './steps.ts';
 
 /** One that was never granted. */
 const noLease = '12345';
-
-/** The log's own time-out is short: it asks again. Here each question is asked once. */
-const patiently = () => ({ deadline: Date.now() + 30_000 });
 
 export interface SideOptions {
   readonly stub: EtcdStub;
