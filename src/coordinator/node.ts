@@ -17,6 +17,7 @@ import { LineLimit } from './line-limit.ts';
 import { ParticipantSessions } from './participants.ts';
 import { Session, type SessionHost } from './session.ts';
 import { ShardDriver } from './shard-driver.ts';
+import { isToken } from './token.ts';
 
 export interface NodeOptions {
   readonly node: string;
@@ -169,7 +170,7 @@ export class CoordinatorNode implements SessionHost {
 
   admit(hello: Hello): { code: ErrorCode; message: string } | null {
     const { token } = this.given;
-    if (token !== null && hello.token !== token) {
+    if (token !== null && !isToken(hello.token, token)) {
       return { code: 'UNAUTHENTICATED', message: 'The token in hello is missing or wrong.' };
     }
     const instance = { participant: hello.name, instance: hello.instance };

@@ -134,12 +134,14 @@ export class Doubt<Key extends object> {
     signal: AbortSignal,
   ): Promise<Answered | null> {
     const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    const fromLeader = this.#request('query', leader, question, either);
-    const recorded = this.#askRecorded(leader, question, either);
+    const end = (): void => over.abort();
+    signal.addEventListener('abort', end);
+    const fromLeader = this.#request('query', leader, question, over.signal);
+    const recorded = this.#askRecorded(leader, question, over.signal);
     const first = await Promise.race([fromLeader, recorded]);
     const answer = first ?? (await fromLeader);
-    over.abort();
+    signal.removeEventListener('abort', end);
+    end();
     return answer;
   }
 

@@ -9,7 +9,8 @@ import { findEtcd } from '../../cluster/etcd/find.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { pause } from '../support/child.ts';
 import { firstBalance, readAccounts } from '../support/effects.ts';
-import { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
+import { TestEtcd } from '../support/etcd.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -61,21 +62,24 @@ const note = (text: string): void => {
   log.push(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
 };
 
-const cluster = await NodesOnEtcd.started({
-  programs: found.found,
-  members: 3,
+const etcd = await TestEtcd.start(found.found, { members: 3 });
+const cluster = await EtcdCluster.started({
+  etcd,
   shards,
   participants: [],
-  direct: { resolve: false },
-  checkedElsewhere: serviceNames,
+  participantSettings: async (_, { name }) => ({
+    decisionLog: { etcd: { endpoints: etcd.endpoints, cluster: name, resolve: false } },
+  }),
 });
-const proxies = await Promise.all(cluster.nodes.map(({ port }) => TcpProxy.started(port)));
+const nodes = [...cluster.nodes.values()];
+const proxies = await Promise.all(nodes.map(({ port }) => TcpProxy.started(port)));
 let violations: string[];
 try {
   violations = await run();
 } finally {
   await Promise.all(proxies.map((proxy) => proxy.close()));
   await cluster.remove();
+  await etcd.dispose();
 }
 console.log(`\nCalls: ${counted()}; faults: ${log.length}. Aborts and errors: ${reasons()}.`);
 if (violations.length === 0) {
@@ -96,6 +100,7 @@ async function run(): Promise<string[]> {
   const { history } = cluster;
   const load = new Load({ clients, participants, history, random: seededRandom(seed) });
   const faults = new Faults({
+    etcd,
     cluster,
     proxies,
     random: seededRandom(seed + 1),
@@ -122,15 +127,19 @@ async function run(): Promise<string[]> {
     );
   }
   await faults.stop();
-  await Promise.all(cluster.etcd.members.map((member) => member.ready()));
+  await Promise.all(etcd.members.map((member) => member.ready()));
   await Promise.all([load.stop(), orders.stop()]);
   console.log('Everything is mended. Waiting until nothing is on its way.');
   await recoverAll();
-  const unsettled = await cluster.settled(settleTimeoutMs);
+  // The shop's services are held against its own books below.
+  const unsettled = await cluster.settled({
+    timeoutMs: settleTimeoutMs,
+    retired: serviceNames,
+  });
   const shop = await settledShop(orders);
   await orders.close();
   console.log(`The shop: ${orders.counted()}.`);
-  return [...broken, ...unsettled, ...money(), ...shop, ...cluster.alarms()];
+  return [...broken, ...unsettled, ...money(), ...shop];
 }
 
 /** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
@@ -146,7 +155,7 @@ async function recoverAll(): Promise<void> {
 async function settledShop(orders: Orders): Promise<string[]> {
   const untilMs = performance.now() + settleTimeoutMs;
   for (;;) {
-    const problems = await orders.problems(await cluster.changes());
+    const problems = await orders.problems(await cluster.changes.read());
     if (problems.length === 0 || performance.now() > untilMs) return problems;
     await pause(500);
   }

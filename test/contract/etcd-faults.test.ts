@@ -9,8 +9,8 @@ import {
 } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
-import { ReplyLosingProxy } from '../support/reply-losing-proxy.ts';
 import { commitOf, never, txidAt } from '../support/stores.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
@@ -35,13 +35,13 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
   }
 
   describe('a lost reply', () => {
-    let proxy: ReplyLosingProxy;
+    let proxy: TcpProxy;
     let leadership: Leadership;
     const txid = (sequence: number) => txidAt(leadership.epoch, sequence);
     beforeEach(async () => {
       etcd = await TestEtcd.start(programs);
       rig = new EtcdRig(etcd.endpoints);
-      proxy = await ReplyLosingProxy.started(etcd.member.ports.client);
+      proxy = await TcpProxy.started(etcd.member.ports.client);
     });
     afterEach(() => proxy.close());
 

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -12,11 +13,6 @@ export interface Exit {
 const patienceMs = 30_000;
 /** Output kept for a failure's message; what is older goes. */
 const linesKept = 5_000;
-
-const alive = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
-});
 
 export class Child {
   readonly exited: Promise<Exit>;
@@ -46,7 +42,7 @@ export class Child {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...options.env },
     });
-    alive.add(this.#process);
+    endWithParent(this.#process);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream !== null)
         createInterface({ input: stream }).on('line', (line) => this.#heard(line));
@@ -54,7 +50,6 @@ export class Child {
     // 'close' and not 'exit': by then its last words are read.
     this.exited = new Promise((resolve) => {
       this.#process.once('close', (code, signal) => {
-        alive.delete(this.#process);
         this.#exit = { code, signal };
         resolve(this.#exit);
         this.#tell();

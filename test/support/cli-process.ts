@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 const command = fileURLToPath(new URL('../../bin/verdict.mjs', import.meta.url));
 
@@ -27,6 +28,7 @@ export function startCli(
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  endWithParent(child);
   let out = '';
   let errors = '';
   child.stdout.on('data', (chunk) => {

@@ -3,16 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithParent } from './end-with-parent.ts';
 
 const startTimeoutMs = 20_000;
-
-/** Whatever a test does or fails to do: no etcd outlives the process that started it. */
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export interface MemberPorts {
   readonly client: number;
@@ -75,8 +69,7 @@ export class EtcdMember {
     ];
     const child = spawn(this.#options.program, args, { stdio: ['ignore', log, log] });
     closeSync(log);
-    running.add(child);
-    child.once('exit', () => running.delete(child));
+    endWithParent(child);
     this.#child = child;
   }
 

@@ -65,8 +65,10 @@ export class EtcdLeadership implements Leadership {
     const end = (reason: string): void => this.end(reason);
     this.#fenced = new Fenced({ store, keys, held, lost: this.#lost.signal, end });
     this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
-    store.ended.addEventListener('abort', () => this.end('the log was closed or has halted'), {
-      signal: this.#lost.signal,
+    const over = (): void => end('the log was closed or has halted');
+    store.ended.addEventListener('abort', over);
+    this.#lost.signal.addEventListener('abort', () => {
+      store.ended.removeEventListener('abort', over);
     });
   }
 
