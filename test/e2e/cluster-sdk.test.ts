@@ -42,16 +42,20 @@ describe.skipIf(programs === undefined)('clients of a cluster', () => {
     };
     const workers = [0, 1, 2, 3].map(worker);
     const before: string[] = [];
-    for (let round = 0; round < 4; round += 1) {
-      await pause(300 + 137 * round);
-      const leader = await cluster.led();
-      before.push(leader.name);
-      await leader.kill();
-      await cluster.led(0, leader);
-      await leader.start();
+    try {
+      for (let round = 0; round < 4; round += 1) {
+        await pause(300 + 137 * round);
+        const leader = await cluster.led();
+        before.push(leader.name);
+        await leader.kill();
+        await cluster.led(0, leader);
+        await leader.start();
+      }
+      await pause(300);
+    } finally {
+      // On a client that is closed they would run for ever, and hide what went wrong.
+      over = true;
     }
-    await pause(300);
-    over = true;
     await Promise.all(workers);
     const calls = history.calls;
     expect(calls.filter(({ ended }) => ended === 'ok').length).toBeGreaterThan(20);
@@ -165,17 +169,20 @@ describe.skipIf(programs === undefined)('several shards', () => {
         async () => even(await cluster.shares()),
         () => `the shards to be shared out ${what}`,
       );
-    await shared('at the start');
-    await cluster.addNode();
-    await shared('after a join');
-    const second = cluster.node('n2');
-    await second.stop();
-    await shared('after a planned stop');
-    await second.start();
-    await shared('after its return');
-    await second.kill();
-    await shared('after a kill');
-    over = true;
+    try {
+      await shared('at the start');
+      await cluster.addNode();
+      await shared('after a join');
+      const second = cluster.node('n2');
+      await second.stop();
+      await shared('after a planned stop');
+      await second.start();
+      await shared('after its return');
+      await second.kill();
+      await shared('after a kill');
+    } finally {
+      over = true;
+    }
     await Promise.all(workers);
     const bad = history.calls.filter(
       ({ ended, retryable }) =>
