@@ -195,9 +195,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'request-window-ignored',
     without: 'I8: what is older than the request window never runs.',
-    file: 'src/core/term/requests.ts',
-    from: 'if (attempt.ageMs > state.config.requestWindowMs) {',
-    to: 'if (false) {',
+    file: 'src/core/term/intake.ts',
+    from: 'ageMs: message.requestAgeMs ?? 0,',
+    to: 'ageMs: 0,',
   },
   {
     name: 'branch-added-after-the-freeze',
