@@ -12,7 +12,7 @@ import {
 } from '../../src/core/branch.ts';
 import { type Epoch, epochZero, type Txid } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
-import { foundOf } from '../../src/participant/journal-entries.ts';
+import { eventOfOutcome, eventOfVote, foundOf } from '../../src/participant/journal-entries.ts';
 import type { Journal, JournalEntry } from '../../src/ports/journal.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -77,8 +77,8 @@ export class ReplayedParticipant {
     const txids = [...this.#branches.keys()];
     this.#branches.clear();
     for (const txid of txids) {
-      const found = await this.entry(txid);
-      await this.step(txid, { type: 'journal', found: foundOf(found) });
+      const found = foundOf(await this.entry(txid));
+      await this.step(txid, { type: 'journal', found });
     }
   }
 
@@ -112,21 +112,13 @@ export class ReplayedParticipant {
           payload,
           atMs: 0,
         });
-        if (written.kind === 'written') {
-          if (epoch > this.#known) this.#known = epoch;
-          return this.step(txid, { type: 'vote-written' });
-        }
-        return this.step(
-          txid,
-          written.kind === 'stale-epoch'
-            ? { type: 'vote-refused', by: 'stale-epoch' }
-            : { type: 'vote-refused', by: 'entry', entry: foundOf(written.entry) },
-        );
+        if (written.kind === 'written' && epoch > this.#known) this.#known = epoch;
+        return this.step(txid, eventOfVote(written));
       }
       case 'write-committed':
-        return this.#outcome(txid, await this.#journal.committed(key));
+        return this.step(txid, eventOfOutcome(await this.#journal.committed(key)));
       case 'write-tombstone':
-        return this.#outcome(txid, await this.#journal.tombstone(key));
+        return this.step(txid, eventOfOutcome(await this.#journal.tombstone(key)));
       case 'write-forget': {
         // Lazy: it waits a while for the company of another write.
         const forgotten = this.#journal.forget([txid]);
@@ -148,12 +140,5 @@ export class ReplayedParticipant {
       case 'stop-timer':
         return;
     }
-  }
-
-  async #outcome(txid: Txid, written: Awaited<ReturnType<Journal['committed']>>): Promise<void> {
-    if (written.kind === 'contradicted') {
-      return this.step(txid, { type: 'outcome-contradicted', entry: foundOf(written.entry) });
-    }
-    return this.step(txid, { type: 'outcome-written' });
   }
 }

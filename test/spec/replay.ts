@@ -5,7 +5,17 @@
 import { isAhead, judge } from '../../src/core/judge.ts';
 import { statusFromLog } from '../../src/core/status-from-log.ts';
 import { epochOf } from '../../src/core/txid.ts';
-import type { Moment, SpecEvent, SpecMessage, SpecReply, SpecState } from './itf.ts';
+import {
+  equal,
+  isFromNode,
+  keyOfReply,
+  keyOfWrite,
+  newMessages,
+  sameSets,
+  toldSince,
+  within,
+} from './compare.ts';
+import type { Moment, SpecEvent, SpecMessage, SpecState } from './itf.ts';
 import { ReplayedParticipant } from './replay-participant.ts';
 import { heldAs, ReplayedTerm, type Said } from './replay-term.ts';
 import { epochFor, participants, positionFor, readingOf, txidFor, witnessFor } from './spelling.ts';
@@ -40,8 +50,12 @@ export class Replay {
           cause: error,
         });
       }
-      this.compared.set(event.act, (this.compared.get(event.act) ?? 0) + 1);
+      this.#count(event.act);
     }
+  }
+
+  #count(act: string): void {
+    this.compared.set(act, (this.compared.get(act) ?? 0) + 1);
   }
 
   async #take(before: SpecState, after: SpecState, event: SpecEvent): Promise<void> {
@@ -127,6 +141,9 @@ export class Replay {
         const certain = act === 'heardRequest';
         // One that waits to run asks only what the log says, and runs where it says nothing.
         const failed = !certain && held?.state === 'PENDING';
+        if (certain && held?.state === 'ABORTING' && held.reading > 0 && held.reading !== x) {
+          this.#count('aborted as a duplicate');
+        }
         return term.heardRequest(before, x, { reading: held?.reading ?? -2, certain, failed });
       }
       case 'timesOut':
@@ -355,46 +372,4 @@ export class Replay {
     if (participant === undefined) throw new Error(`there is no participant ${p}`);
     return participant;
   }
-}
-
-const fromNode = ['prepare', 'commit', 'rollback', 'forget', 'answer commit', 'answer abort'];
-
-function isFromNode(message: SpecMessage): boolean {
-  return fromNode.includes(message.kind);
-}
-
-function newMessages(before: SpecState, after: SpecState): SpecMessage[] {
-  const had = new Set(before.net.fresh.map((one) => JSON.stringify(one)));
-  return after.net.fresh.filter((one) => !had.has(JSON.stringify(one)));
-}
-
-function toldSince(before: SpecState, after: SpecState): string[] {
-  const spell = ([attempt, outcome]: readonly [number, string]): string => `${attempt} ${outcome}`;
-  const had = new Set(before.history.told.map(spell));
-  return after.history.told.map(spell).filter((one) => !had.has(one));
-}
-
-function keyOfReply(reply: SpecReply): string {
-  return JSON.stringify(reply);
-}
-
-function keyOfWrite(write: SpecState['net']['writes'][number]): string {
-  return JSON.stringify(write);
-}
-
-function equal<T>(actual: T, { expected, what }: { expected: T; what: string }): void {
-  if (actual !== expected) {
-    throw new Error(
-      `${what}: the core has ${String(actual)}, the specification ${String(expected)}`,
-    );
-  }
-}
-
-function within(some: Iterable<string>, all: ReadonlySet<string>, what: string): void {
-  for (const one of some) if (!all.has(one)) throw new Error(`${what}: ${one}`);
-}
-
-function sameSets(core: ReadonlySet<string>, spec: ReadonlySet<string>, what: string): void {
-  within(core, spec, `${what}, of the core alone`);
-  within(spec, core, `${what}, of the specification alone`);
 }

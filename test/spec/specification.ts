@@ -10,6 +10,7 @@ export const everything = 'step';
 export const scenarios: readonly string[] = [
   'failoverStep',
   'requestStep',
+  'lostReplyStep',
   'resolveStep',
   'setBackStep',
   'restoreStep',
