@@ -45,7 +45,8 @@ export function checkMessageCount(count: number): void {
 }
 
 export function checkElements(elements: number, direction: Direction): void {
-  if (direction === 'to-node' && elements > messageElementsMax) {
-    throw new FrameError(1008, `A message holds more than ${messageElementsMax} keys and values.`);
+  const max = messageElementsMax[direction];
+  if (elements > max) {
+    throw new FrameError(1008, `A message holds more than ${max} keys and values.`);
   }
 }

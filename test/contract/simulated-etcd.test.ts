@@ -2,246 +2,245 @@
  * The etcd of the simulation against a real one: the same requests, drawn at random over a few keys, must be answered
  * alike, or the simulation proves things about an etcd that there is not.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { etcd3Client } from '../../src/decision-log/etcd/client.ts';
-import {
-  absent,
-  type Compare,
-  countRange,
-  get,
-  getRange,
-  type KeyValue,
-  modIs,
-  nested,
-  noneIn,
-  noneNewerIn,
-  type Op,
-  type OpResult,
-  put,
-  putUnderLease,
-  remove,
-  removeRange,
-  type Txn,
-  type TxnResult,
-  valueBelow,
-  valueIs,
-} from '../../src/decision-log/etcd/requests.ts';
-import { writesTwice } from '../simulation/etcd/overlap.ts';
+import { absent, nested, type Op, put, type Txn } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdState } from '../simulation/etcd/state.ts';
-import { Chance } from '../simulation/world/chance.ts';
-import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
-import { realClock } from '../support/stores.ts';
+import { etcdsToTest, etcdVersion, type TestEtcd } from '../support/etcd.ts';
+import { answering, startEtcd, stopEtcd } from '../support/etcd-twins/real.ts';
+import {
+  doing,
+  grantStep,
+  type OpDraft,
+  type Step,
+  step,
+  txnStep,
+} from '../support/etcd-twins/steps.ts';
+import { expectAlike } from '../support/etcd-twins/twins.ts';
 
 const etcds = await etcdsToTest();
-const sequences = 20;
-const requestsEach = 150;
-const keysMax = 6;
-const key = (name: string): Buffer => Buffer.from(`/twice/${name}`);
-const value: Buffer = Buffer.from('x');
+const sequences = 100;
+const sequencesWhenFull = 20;
+const key = (name: string | number): Buffer => Buffer.from(`/table/${name}`);
+const nothing = Buffer.of();
 
 describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', (programs) => {
   let etcd: TestEtcd;
   let real: Etcd3;
-  beforeAll(async () => {
-    etcd = await TestEtcd.start(programs);
-    real = etcd3Client({ endpoints: etcd.endpoints, clock: realClock }, etcd.endpoints[0] ?? '');
-  });
-  afterAll(async () => {
-    real.close();
-    await etcd.dispose();
-  });
+  async function start(quotaBytes?: number): Promise<void> {
+    ({ etcd, real } = await startEtcd(programs, quotaBytes));
+  }
+  const stop = () => stopEtcd({ etcd, real });
 
-  it(`answer ${sequences * requestsEach} random requests alike (etcd ${etcdVersion(programs)})`, async () => {
-    const kinds = { succeeded: 0, failed: 0, refused: 0 };
-    for (let seed = 1; seed <= sequences; seed += 1) {
-      const draw = new Requests(new Chance(seed, 'requests'), `/${seed}/`);
+  describe(`of version ${etcdVersion(programs)}`, () => {
+    beforeAll(() => start());
+    afterAll(stop);
+
+    it('answer random requests alike', async () => {
+      const met = new Map<string, number>();
+      const steps = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' });
+      await fc.assert(
+        fc.asyncProperty(steps, (drawn) =>
+          expectAlike(real, drawn, {
+            answered: ({ do: what }, answer) => {
+              const name = `${what}: ${kindOf(answer)}`;
+              met.set(name, (met.get(name) ?? 0) + 1);
+            },
+          }),
+        ),
+        { numRuns: sequences },
+      );
+      // Narrow inputs would prove little.
+      expect([...met.keys()]).toEqual(
+        expect.arrayContaining([
+          'txn: succeeded',
+          'txn: failed',
+          'txn: etcdserver: duplicate key given in txn request',
+          'txn: etcdserver: requested lease not found',
+          'revoke: answered',
+          'revoke: etcdserver: requested lease not found',
+          'beat: answered',
+          'left: answered',
+          'watch: answered',
+        ]),
+      );
+      expect(met.get('txn: succeeded')).toBeGreaterThan(sequences);
+      expect(met.get('txn: failed')).toBeGreaterThan(sequences);
+    });
+
+    it.each([1, 2, 3, 5])('grant %i s of a lease alike', async (ttlS) => {
+      await expectAlike(real, [
+        { do: 'grant', ttlS },
+        { do: 'beat', lease: 1 },
+        { do: 'revoke', lease: 1 },
+      ]);
+    });
+
+    it.skipIf(programs.etcdctl === null)('come back from a copy alike', async () => {
+      let copy = '';
+      const put = (key: number, lease = 0): OpDraft => ({ op: 'put', key, value: 'v', lease });
+      const realCopy = {
+        copy: () => {
+          copy = etcd.takeSnapshot('copy.db');
+        },
+        setBack: async () => {
+          await etcd.restoreSnapshot(copy);
+          await answering(real);
+        },
+      };
+      const steps: readonly Step[] = [
+        { do: 'grant', ttlS: 600 },
+        { do: 'grant', ttlS: 500 },
+        doing(put(1, 1), put(2), put(3, 2)),
+        { do: 'copy' },
+        { do: 'revoke', lease: 2 },
+        { do: 'grant', ttlS: 400 },
+        doing(put(1), put(4, 3), { op: 'remove', at: { from: 2, to: null } }),
+        { do: 'set-back' },
+        // The second one is there again, with the time that it was granted; the third has never been.
+        ...[1, 2, 3].map((lease) => ({ do: 'left', lease }) as const),
+        ...[1, 2, 3].map((lease) => ({ do: 'beat', lease }) as const),
+        doing({ op: 'get', at: { from: 1, to: 7 }, limit: 0 }),
+        doing(put(5, 3)),
+        // Revisions are handed out again.
+        doing(put(5, 2)),
+        { do: 'revoke', lease: 2 },
+      ];
+      await expectAlike(real, steps, { realCopy });
+    });
+
+    const many = (count: number, op: (index: number) => Op): Op[] =>
+      Array.from({ length: count }, (_, index) => op(index));
+    const puts = (count: number, from = 0): Op[] =>
+      many(count, (index) => put(key(from + index), nothing));
+    const sizes: readonly (readonly [string, Txn])[] = [
+      ['128 operations', { success: puts(128) }],
+      ['129 operations', { success: puts(129) }],
+      ['129 operations that are not done', { failure: puts(129) }],
+      ['128 compares', { compare: Array.from({ length: 128 }, () => absent(key('none'))) }],
+      ['129 compares', { compare: Array.from({ length: 129 }, () => absent(key('none'))) }],
+      ['127 nested ones of 1', { success: many(127, (at) => nested({ success: puts(1, at) })) }],
+      ['128 nested ones of 1', { success: many(128, (at) => nested({ success: puts(1, at) })) }],
+      ['128 nested ones of 0', { success: many(128, () => nested({})) }],
+      ['2 nested ones of 63', { success: many(2, (at) => nested({ success: puts(63, at * 63) })) }],
+      ['1 nested one of 127', { success: [nested({ success: puts(127) })] }],
+      ['1 nested one of 128', { success: [nested({ success: puts(128) })] }],
+      [
+        'a batch as large as the log makes it',
+        {
+          compare: [absent(key('x')), absent(key('y'))],
+          success: many(64, (at) => nested({ success: puts(1, at), failure: puts(4, at * 4) })),
+        },
+      ],
+      ['two levels that fit', { success: [nested({ success: [nested({ success: puts(126) })] })] }],
+      ['two levels too many', { success: [nested({ success: [nested({ success: puts(127) })] })] }],
+      [
+        'too many in a branch that is not taken',
+        { success: [nested({ success: [], failure: puts(128) })] },
+      ],
+    ];
+    it.each(sizes)('take or refuse %s alike', async (_, request) => {
       const state = new EtcdState();
-      const { header } = await real.kv.range({ key: Buffer.from('/') });
-      const offset = Number(header.revision) - state.revision;
-      for (let count = 0; count < requestsEach; count += 1) {
-        const request = draw.next(state.revision);
-        // Here the simulated one is the stricter: it looks at branches that cannot both be taken.
-        if (writesTwice(request)) continue;
-        const simulated = answerOf(() => state.txn(request, () => false).result, 0);
-        const answered = await real.kv.txn(shifted(request, offset)).then(
-          (result) => answerOf(() => result, offset),
-          (error: unknown) => ({ refused: reasonOf(error) }),
-        );
-        expect(simulated, `request ${count} of seed ${seed}: ${JSON.stringify(request)}`).toEqual(
-          answered,
-        );
-        if ('refused' in simulated) kinds.refused += 1;
-        else kinds[simulated.succeeded ? 'succeeded' : 'failed'] += 1;
-      }
-    }
-    // Narrow inputs would prove little.
-    expect(kinds.succeeded).toBeGreaterThan(100);
-    expect(kinds.failed).toBeGreaterThan(100);
-    expect(kinds.refused).toBeGreaterThan(10);
+      const simulated = attempt(async () => state.txn(request, () => false).result);
+      expect(await simulated).toEqual(await attempt(() => real.kv.txn(request)));
+    });
   });
 
-  it.each([
-    ['two puts', [put(key('a'), value), put(key('a'), value)]],
-    ['a put and a delete', [put(key('a'), value), remove(key('a'))]],
-    ['a put and a nested put', [put(key('a'), value), nested({ success: [put(key('a'), value)] })]],
-    [
-      'puts of two nested ones',
-      [nested({ success: [put(key('a'), value)] }), nested({ success: [put(key('a'), value)] })],
-    ],
-  ])('refuse %s of one key, and apply nothing', async (_name, success) => {
-    const state = new EtcdState();
-    const simulated = answerOf(() => state.txn({ success }, () => false).result, 0);
-    const answered = await real.kv.txn({ success }).then(
-      () => ({ taken: true }),
-      (error: unknown) => ({ refused: reasonOf(error) }),
-    );
-    expect(simulated).toEqual({ refused: 'duplicate key' });
-    expect(answered).toEqual(simulated);
-    const { kvs } = await real.kv.range({ key: key('a') });
-    expect(kvs).toEqual([]);
-    expect(state.get(key('a').toString('latin1'))).toBeNull();
+  describe('both full', () => {
+    beforeAll(async () => {
+      await start(16 * 1024 * 1024);
+      await fill(real);
+    });
+    afterAll(stop);
+
+    it('refuse and take the same', async () => {
+      const steps = fc.array(fc.oneof({ weight: 5, arbitrary: txnStep }, grantStep), {
+        minLength: 1,
+        maxLength: 30,
+        size: 'max',
+      });
+      const kinds = new Set<string>();
+      await fc.assert(
+        fc.asyncProperty(steps, (drawn) =>
+          expectAlike(real, drawn, {
+            prepare: ({ server }) => {
+              server.full = true;
+            },
+            answered: ({ do: what }, answer) => kinds.add(`${what}: ${kindOf(answer)}`),
+            // Where there is another reason besides, etcd names one or the other.
+            compared: ({ do: what }, answer) =>
+              what === 'txn' && isRefused(answer) ? 'refused' : answer,
+          }),
+        ),
+        { numRuns: sequencesWhenFull },
+      );
+      const noSpace = 'etcdserver: mvcc: database space exceeded';
+      expect([...kinds]).toEqual(
+        expect.arrayContaining([`grant: ${noSpace}`, `txn: ${noSpace}`, 'txn: succeeded']),
+      );
+    });
   });
 });
 
-/** Requests over few keys, so that they meet each other. */
-class Requests {
-  readonly #chance: Chance;
-  readonly #prefix: string;
+describe('the simulated etcd', () => {
+  const range_end = key('b');
+  it.each<readonly [string, Txn]>([
+    ['a read of the past', { success: [{ request_range: { key: key('a'), revision: '1' } }] }],
+    ['an order', { success: [{ request_range: { key: key('a'), sort_order: 'Descend' } }] }],
+    ['keys alone', { failure: [{ request_range: { key: key('a'), range_end, keys_only: true } }] }],
+    ['what was there', { success: [{ request_put: { key: key('a'), prev_kv: true } }] }],
+    ['no key', { success: [{ request_put: { value: nothing } }] }],
+    [
+      'an open range',
+      { success: [{ request_delete_range: { key: key('a'), range_end: Buffer.of(0) } }] },
+    ],
+    [
+      'a version',
+      { compare: [{ key: key('a'), target: 'Version', result: 'Equal', version: '1' }] },
+    ],
+    [
+      'more than',
+      { compare: [{ key: key('a'), target: 'Mod', result: 'Greater', mod_revision: '1' }] },
+    ],
+    ['one nested', { success: [nested({ success: [{ request_put: { ignore_value: true } }] })] }],
+    ['nothing', { success: [{}] }],
+  ])('does not answer what it does not simulate: %s', (_, request) => {
+    expect(() => new EtcdState().txn(request, () => true)).toThrow(/does not know/);
+  });
+});
 
-  constructor(chance: Chance, prefix: string) {
-    this.#chance = chance;
-    this.#prefix = prefix;
+async function fill(real: Etcd3): Promise<void> {
+  const value = Buffer.alloc(1024 * 1024);
+  for (let index = 0; ; index += 1) {
+    try {
+      await real.kv.put({ key: Buffer.from(`/filler/${index}`), value });
+    } catch (error) {
+      expect(String(error)).toContain('database space exceeded');
+      break;
+    }
   }
-
-  next(revision: number): Txn {
-    return this.#txn(revision, 2);
-  }
-
-  #txn(revision: number, depth: number): Txn {
-    const chance = this.#chance;
-    const list = <T>(most: number, one: () => T): T[] =>
-      Array.from({ length: chance.whole(0, most) }, one);
-    return {
-      compare: list(2, () => this.#compare(revision)),
-      success: list(4, () => this.#operation(revision, depth)),
-      failure: list(2, () => this.#operation(revision, depth)),
-    };
-  }
-
-  #compare(revision: number): Compare {
-    const chance = this.#chance;
-    const recent = String(Math.max(0, revision - chance.whole(0, 8)));
-    return chance.pick([
-      () => absent(this.#key()),
-      () => noneIn(this.#range()),
-      () => modIs(this.#key(), recent),
-      () => noneNewerIn(this.#range(), recent),
-      () => valueIs(this.#key(), this.#value()),
-      () => valueBelow(this.#key(), this.#value()),
-    ])();
-  }
-
-  #operation(revision: number, depth: number): Op {
-    const chance = this.#chance;
-    if (depth > 0 && chance.happens(0.25)) return nested(this.#txn(revision, depth - 1));
-    return chance.pick([
-      () => put(this.#key(), this.#value()),
-      () => put(this.#key(), this.#value()),
-      () => get(this.#key()),
-      () => getRange(this.#range(), chance.whole(0, 3)),
-      () => countRange(this.#range()),
-      () => remove(this.#key()),
-      () => (chance.happens(0.5) ? removeRange(this.#range()) : get(this.#key())),
-      () =>
-        chance.happens(0.1) ? putUnderLease(this.#key(), this.#value(), '12345') : get(this.#key()),
-    ])();
-  }
-
-  #key(): Buffer {
-    return Buffer.from(`${this.#prefix}${this.#chance.whole(1, keysMax)}`);
-  }
-
-  #range(): { key: Buffer; range_end: Buffer } {
-    const from = this.#chance.whole(1, keysMax);
-    const to = this.#chance.whole(from, keysMax + 1);
-    const end = to > keysMax ? `${this.#prefix}~` : `${this.#prefix}${to}\u0000`;
-    return { key: Buffer.from(`${this.#prefix}${from}`), range_end: Buffer.from(end) };
-  }
-
-  #value(): Buffer {
-    return Buffer.from(this.#chance.pick(['', 'a', 'aa', 'b', 'ba', '\u00ff']));
-  }
+  // Small writes pass until the alarm, which is a write of etcd's own, has been applied.
+  const isRaised = async () => (await real.maintenance.alarm({ action: 'Get' })).alarms.length > 0;
+  while (!(await isRaised())) await sleep(20);
 }
 
-type Answer = {
-  readonly succeeded: boolean;
-  readonly revision: number;
-  readonly responses: unknown[];
-};
+function isRefused(answer: unknown): boolean {
+  return (answer as { refused?: string }).refused !== undefined;
+}
 
-function answerOf(run: () => TxnResult, offset: number): Answer | { readonly refused: string } {
+function kindOf(answer: unknown): string {
+  const { refused, succeeded } = answer as { refused?: string; succeeded?: boolean };
+  if (refused !== undefined) return refused;
+  return succeeded === undefined ? 'answered' : succeeded ? 'succeeded' : 'failed';
+}
+
+async function attempt(work: () => Promise<unknown>): Promise<string> {
   try {
-    return plain(run(), offset);
+    await work();
+    return 'taken';
   } catch (error) {
-    return { refused: reasonOf(error) };
+    return /etcdserver: .*/.exec(String(error))?.[0] ?? String(error);
   }
-}
-
-/** Both name a reason that begins alike. */
-function reasonOf(error: unknown): string {
-  const found = /duplicate key|lease not found|too many operations/.exec(String(error));
-  if (found === null) throw error;
-  return found[0];
-}
-
-function plain({ succeeded, header, responses }: TxnResult, offset: number): Answer {
-  return {
-    succeeded,
-    revision: Number(header.revision) - offset,
-    responses: responses.map((response) => plainResponse(response, offset)),
-  };
-}
-
-function plainResponse(response: OpResult, offset: number): unknown {
-  const { response_range: range, response_delete_range: removed, response_txn: txn } = response;
-  if (range) {
-    const { kvs, more, count } = range;
-    return { kvs: kvs.map((kv) => plainKeyValue(kv, offset)), more, count };
-  }
-  if (removed) return { deleted: Number(removed.deleted) };
-  if (txn) {
-    const { succeeded, responses } = txn;
-    return { succeeded, responses: responses.map((each) => plainResponse(each, offset)) };
-  }
-  return 'put';
-}
-
-function plainKeyValue(kv: KeyValue, offset: number): unknown {
-  return {
-    key: kv.key.toString(),
-    value: kv.value.toString(),
-    created: Number(kv.create_revision) - offset,
-    changed: Number(kv.mod_revision) - offset,
-    version: Number(kv.version),
-    lease: kv.lease,
-  };
-}
-
-/** The real one's revisions began elsewhere. */
-function shifted(request: Txn, offset: number): Txn {
-  return {
-    compare: (request.compare ?? []).map((compare) =>
-      // 0 stands for a key that is not there.
-      compare.mod_revision === undefined || compare.mod_revision === '0'
-        ? compare
-        : { ...compare, mod_revision: String(Number(compare.mod_revision) + offset) },
-    ),
-    success: (request.success ?? []).map((op) => shiftedOp(op, offset)),
-    failure: (request.failure ?? []).map((op) => shiftedOp(op, offset)),
-  };
-}
-
-function shiftedOp(op: Op, offset: number): Op {
-  return op.request_txn === undefined ? op : { request_txn: shifted(op.request_txn, offset) };
 }

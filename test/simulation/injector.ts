@@ -128,6 +128,7 @@ export class Injector {
       lateMs: () => chance.logarithmic(50, 20_000),
       showsAtOnce: () => chance.happens(0.5),
       deafWatch: () => chance.happens(this.intensity('watch-deaf') * 0.7),
+      refusesLate: () => this.#world.chance.happens(0.3),
     };
   }
 

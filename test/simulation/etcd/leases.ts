@@ -6,8 +6,10 @@ interface Lease {
   expiresAtMs: number;
 }
 
+/** By id, in milliseconds. */
+export type LeaseCopy = ReadonlyMap<string, number>;
+
 const checkMs = 500;
-const restoredTtlMs = 3_000;
 
 export class Leases {
   readonly #world: World;
@@ -28,16 +30,21 @@ export class Leases {
     this.#lastId += 1n;
     const id = String(this.#lastId);
     const granted = Math.max(2, ttlS);
-    const ttlMs = granted * 1_000;
-    this.#leases.set(id, { ttlMs, expiresAtMs: this.#world.nowMs + ttlMs });
-    this.#watch(id);
+    this.#begin(id, granted * 1_000);
     return { id, ttlS: granted };
   }
 
-  /** Seconds from now on; 0 where it is over. */
+  /**
+   * Seconds from now on; 0 where it is over. One that has run out, and that etcd has not come round to yet, is over too:
+   * etcd answers when it is gone, and no beat brings it back.
+   */
   keepAlive(id: string): number {
     const lease = this.#leases.get(id);
     if (lease === undefined) return 0;
+    if (lease.expiresAtMs <= this.#world.nowMs) {
+      this.end(id);
+      return 0;
+    }
     lease.expiresAtMs = this.#world.nowMs + lease.ttlMs;
     return lease.ttlMs / 1_000;
   }
@@ -45,32 +52,26 @@ export class Leases {
   left(id: string): { readonly leftS: number; readonly grantedS: number } {
     const lease = this.#leases.get(id);
     if (lease === undefined) return { leftS: -1, grantedS: 0 };
-    const leftS = Math.floor((lease.expiresAtMs - this.#world.nowMs) / 1_000);
+    const leftS = Math.trunc((lease.expiresAtMs - this.#world.nowMs) / 1_000);
     return { leftS, grantedS: lease.ttlMs / 1_000 };
   }
 
-  end(id: string): void {
-    if (this.#leases.delete(id)) this.#expired(id);
+  /** False where there was none. */
+  end(id: string): boolean {
+    const ended = this.#leases.delete(id);
+    if (ended) this.#expired(id);
+    return ended;
   }
 
-  snapshot(): readonly string[] {
-    return [...this.#leases.keys()];
+  /** What each was granted: how much of it is left is not on etcd's disk. */
+  snapshot(): LeaseCopy {
+    return new Map([...this.#leases].map(([id, { ttlMs }]) => [id, ttlMs]));
   }
 
-  /** Those of the snapshot begin anew, the others were never granted. */
-  restore(ids: readonly string[]): void {
-    const kept = new Set(ids);
-    for (const id of this.#leases.keys()) if (!kept.has(id)) this.#leases.delete(id);
-    for (const id of ids) {
-      const known = this.#leases.get(id);
-      if (known !== undefined) continue;
-      this.#leases.set(id, {
-        ttlMs: restoredTtlMs,
-        expiresAtMs: this.#world.nowMs + restoredTtlMs,
-      });
-      this.#watch(id);
-    }
-    this.prolongAll();
+  /** Those of the copy begin anew, the others were never granted. */
+  restore(copy: LeaseCopy): void {
+    this.#leases.clear();
+    for (const [id, ttlMs] of copy) this.#begin(id, ttlMs);
   }
 
   /** A new leader of etcd's own does not know how much had run out. */
@@ -78,13 +79,19 @@ export class Leases {
     for (const lease of this.#leases.values()) lease.expiresAtMs = this.#world.nowMs + lease.ttlMs;
   }
 
-  #watch(id: string): void {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) return;
+  #begin(id: string, ttlMs: number): void {
+    const lease: Lease = { ttlMs, expiresAtMs: this.#world.nowMs + ttlMs };
+    this.#leases.set(id, lease);
+    this.#watch(id, lease);
+  }
+
+  #watch(id: string, lease: Lease): void {
     const dueMs = Math.ceil(lease.expiresAtMs / checkMs) * checkMs;
     this.#world.at(dueMs, () => {
+      // It is over, and another may have its id: that of a copy that was brought back.
+      if (this.#leases.get(id) !== lease) return;
       if (lease.expiresAtMs <= this.#world.nowMs) this.end(id);
-      else this.#watch(id);
+      else this.#watch(id, lease);
     });
   }
 }

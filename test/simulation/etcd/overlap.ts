@@ -1,6 +1,10 @@
 /**
- * Etcd refuses a request that may write one key twice, whichever of its branches it would take: two puts, or a put and a
- * delete, of one level or of two. What stands in the two branches of one nested transaction may be the same.
+ * Etcd refuses a request that may write one key twice, whichever of its branches it would take. It does not look at all pairs,
+ * and what it lets through is as much a part of its behaviour as what it refuses:
+ * - A put meets another put, or a delete, of its own level: refused.
+ * - A put of a nested transaction meets a put of one before it, or a delete of the level around it or of one before
+ *   it: refused. A delete of one after it, or of its own other branch, is not looked at.
+ * - The two branches of one transaction may put the same key.
  */
 import type { Op, Txn } from '../../../src/decision-log/etcd/requests.ts';
 
@@ -10,8 +14,8 @@ interface Span {
 }
 
 interface Written {
-  readonly puts: Set<string>;
-  readonly removed: Span[];
+  readonly puts: ReadonlySet<string>;
+  readonly removed: readonly Span[];
 }
 
 export function writesTwice({ success, failure }: Txn): boolean {
@@ -31,16 +35,12 @@ function written(operations: readonly Op[]): Written | null {
     const then = written(nested.success ?? []);
     const otherwise = written(nested.failure ?? []);
     if (then === null || otherwise === null) return null;
-    removed.push(...then.removed);
-    for (const key of then.puts) {
-      if (puts.has(key) || isRemoved(key)) return null;
+    for (const key of [...then.puts, ...otherwise.puts]) if (isRemoved(key)) return null;
+    for (const key of new Set([...then.puts, ...otherwise.puts])) {
+      if (puts.has(key)) return null;
       puts.add(key);
     }
-    removed.push(...otherwise.removed);
-    for (const key of otherwise.puts) {
-      if ((puts.has(key) && !then.puts.has(key)) || isRemoved(key)) return null;
-      puts.add(key);
-    }
+    removed.push(...then.removed, ...otherwise.removed);
   }
   for (const { request_put: put } of operations) {
     if (put === undefined) continue;

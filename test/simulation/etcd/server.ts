@@ -13,8 +13,8 @@ import type { Txn, TxnResult } from '../../../src/decision-log/etcd/requests.ts'
 import type { SimProcess } from '../world/process.ts';
 import type { Reach } from '../world/reach.ts';
 import type { World } from '../world/world.ts';
-import { Leases } from './leases.ts';
-import { type Change, EtcdRefusal, EtcdState, type Snapshot } from './state.ts';
+import { type LeaseCopy, Leases } from './leases.ts';
+import { type Change, EtcdRefusal, EtcdState, leaseNotFound, type Snapshot } from './state.ts';
 import { KeepAliveStream, WatchStream } from './streams.ts';
 
 export interface EtcdFaults {
@@ -26,13 +26,15 @@ export interface EtcdFaults {
   showsAtOnce(): boolean;
   /** A stream of watches goes silent as it is opened. */
   deafWatch(): boolean;
+  /** Being full, it says so after it has carried the request out. */
+  refusesLate(): boolean;
 }
 
 export type CallFate = 'done' | 'lost' | 'answer-lost' | 'refused' | 'late';
 
 export interface EtcdCopy {
   readonly state: Snapshot;
-  readonly leases: readonly string[];
+  readonly leases: LeaseCopy;
 }
 
 export class SimEtcd {
@@ -92,7 +94,7 @@ export class SimEtcd {
           }),
         leaseRevoke: ({ ID }) =>
           call('revoke', () => {
-            this.leases.end(String(ID));
+            if (!this.leases.end(String(ID))) throw new EtcdRefusal(leaseNotFound);
             return { header: this.state.header() };
           }),
         leaseTimeToLive: ({ ID }) =>
@@ -138,13 +140,14 @@ export class SimEtcd {
   }
 
   txn(request: Txn): TxnResult {
-    const puts = this.full && request.success?.some((op) => op.request_put !== undefined);
+    const { success = [], failure = [] } = request;
+    // What it might put, whichever branch it takes; of nested ones nothing is counted.
+    const puts = this.full && [...success, ...failure].some((op) => op.request_put !== undefined);
     // A full etcd may say so after it has carried the request out; from then on before.
-    const applies = puts !== true || this.world.chance.happens(0.3);
-    if (!applies) throw noSpace();
+    if (puts && !this.#faults.refusesLate()) throw noSpace();
     const { result, changes } = this.state.txn(request, (lease) => this.leases.has(lease));
     this.#changed(changes);
-    if (puts === true) throw noSpace();
+    if (puts) throw noSpace();
     return result;
   }
 

@@ -2,8 +2,8 @@
  * What etcd holds, and how it evaluates a transaction: the part of its behaviour that the decision log rests on.
  *
  * - Every compare of a request, nested ones included, is evaluated before anything of it is applied.
- * - A request takes no key twice, and has 128 compares and 128 operations at most.
- * - What changes in one request has one revision.
+ * - A request takes no key twice (overlap.ts), and has so many operations at most (limits.ts).
+ * - What changes in one request has one revision. Until its first change, it reads at the one before.
  * - Keys and values are bytes; keys are kept as latin-1 text, whose order is that of the bytes.
  *
  * test/contract/simulated-etcd.test.ts runs the same requests on this and on a real etcd.
@@ -17,6 +17,8 @@ import type {
   TxnResult,
 } from '../../../src/decision-log/etcd/requests.ts';
 import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import { assertKnown } from './known.ts';
+import { hasTooMany } from './limits.ts';
 import { writesTwice } from './overlap.ts';
 
 export interface Stored {
@@ -39,12 +41,19 @@ export class EtcdRefusal extends Error {
   override readonly name = 'EtcdRefusal';
 }
 
+export const leaseNotFound = 'etcdserver: requested lease not found';
+const nothing: Buffer = Buffer.of();
+const noHeader: TxnResult['header'] = {
+  cluster_id: '0',
+  member_id: '0',
+  revision: '0',
+  raft_term: '0',
+};
+
 export interface Snapshot {
   readonly entries: readonly Stored[];
   readonly revision: number;
 }
-
-const operationsMax = 128;
 
 export class EtcdState {
   readonly clusterId: string = '77';
@@ -66,17 +75,20 @@ export class EtcdState {
     request: Txn,
     leaseExists: (lease: string) => boolean,
   ): { readonly result: TxnResult; readonly changes: readonly Change[] } {
+    assertKnown(request);
+    if (hasTooMany(request)) {
+      throw new EtcdRefusal('etcdserver: too many operations in txn request');
+    }
     if (writesTwice(request)) {
       throw new EtcdRefusal('etcdserver: duplicate key given in txn request');
     }
     const plan = this.#plan(request);
     this.#checkLeases(plan, leaseExists);
     const changes: Change[] = [];
-    const revision = this.revision + (writes(plan) ? 1 : 0);
-    const result = this.#apply(plan, revision, changes);
+    const { succeeded, responses } = this.#apply(plan, changes);
     // A delete that met nothing is no change.
-    if (changes.length > 0) this.revision = revision;
-    return { result, changes };
+    if (changes.length > 0) this.revision += 1;
+    return { result: { header: this.header(), succeeded, responses: [...responses] }, changes };
   }
 
   /** Deletes what hangs on a lease that is over. */
@@ -104,11 +116,7 @@ export class EtcdState {
   #plan(request: Txn): Planned {
     const compares = request.compare ?? [];
     const succeeded = compares.every((compare) => this.#holds(compare));
-    const branches = [request.success ?? [], request.failure ?? []];
-    if (compares.length > operationsMax || branches.some(({ length }) => length > operationsMax)) {
-      throw new EtcdRefusal('etcdserver: too many operations in txn request');
-    }
-    const operations = (succeeded ? branches[0] : branches[1]) ?? [];
+    const operations = (succeeded ? request.success : request.failure) ?? [];
     const nested = operations.map((op) =>
       op.request_txn === undefined ? null : this.#plan(op.request_txn),
     );
@@ -116,12 +124,18 @@ export class EtcdState {
   }
 
   #holds(compare: Compare): boolean {
-    const start = text(compare.key);
-    const entries =
-      compare.range_end === undefined
-        ? [this.get(start)]
-        : this.range(start, text(compare.range_end));
-    return entries.every((entry) => holds(compare, entry));
+    const entries = this.#span(compare);
+    // Where there is none, one that is all zero is compared, and has no value that could be.
+    return entries.length === 0
+      ? holds(compare, null)
+      : entries.every((entry) => holds(compare, entry));
+  }
+
+  #span({ key, range_end: end }: { readonly key?: Buffer; readonly range_end?: Buffer }): Stored[] {
+    const start = text(key);
+    if (end !== undefined) return this.range(start, text(end));
+    const entry = this.get(start);
+    return entry === null ? [] : [entry];
   }
 
   #checkLeases(plan: Planned, leaseExists: (lease: string) => boolean): void {
@@ -129,34 +143,35 @@ export class EtcdState {
       const nested = plan.nested[index];
       if (nested) this.#checkLeases(nested, leaseExists);
       if (put?.lease !== undefined && !leaseExists(String(put.lease))) {
-        throw new EtcdRefusal('etcdserver: requested lease not found');
+        throw new EtcdRefusal(leaseNotFound);
       }
     }
   }
 
-  #apply(plan: Planned, revision: number, changes: Change[]): TxnResult {
+  #apply(plan: Planned, changes: Change[]): Omit<TxnResult, 'header'> {
     const responses = plan.operations.map((op, index) => {
       const nested = plan.nested[index];
-      if (nested) return response({ response_txn: this.#apply(nested, revision, changes) });
-      return this.#operate(op, revision, changes);
+      if (!nested) return this.#operate(op, changes);
+      // Etcd fills in the outermost header alone.
+      return response({ response_txn: { header: noHeader, ...this.#apply(nested, changes) } });
     });
-    const changed = changes.length > 0 ? revision : this.revision;
-    return { header: this.header(changed), succeeded: plan.succeeded, responses };
+    return { succeeded: plan.succeeded, responses };
   }
 
-  #operate(op: Op, revision: number, changes: Change[]): OpResult {
+  #operate(op: Op, changes: Change[]): OpResult {
     const { request_range: range, request_put: put, request_delete_range: remove } = op;
+    const next = this.revision + 1;
+    const header = (): object => ({
+      ...noHeader,
+      revision: String(changes.length > 0 ? next : this.revision),
+    });
     if (range !== undefined) {
-      const start = text(range.key);
-      const all =
-        range.range_end === undefined
-          ? [this.get(start)].filter((entry) => entry !== null)
-          : this.range(start, text(range.range_end));
+      const all = this.#span(range);
       const limit = Number(range.limit ?? 0);
       const kvs = range.count_only === true ? [] : limit > 0 ? all.slice(0, limit) : all;
       return response({
         response_range: {
-          header: this.header(revision),
+          header: header(),
           kvs: kvs.map(keyValue),
           more: range.count_only !== true && kvs.length < all.length,
           count: String(all.length),
@@ -168,37 +183,32 @@ export class EtcdState {
       const before = this.get(key);
       const after: Stored = {
         key: put.key as Buffer,
-        value: put.value as Buffer,
-        createRevision: before?.createRevision ?? revision,
-        modRevision: revision,
+        value: put.value ?? nothing,
+        createRevision: before?.createRevision ?? next,
+        modRevision: next,
         version: (before?.version ?? 0) + 1,
         lease: String(put.lease ?? '0'),
       };
       this.#keys.put(key, after);
       changes.push({ key, before, after });
-      return response({ response_put: {} });
+      return response({ response_put: { header: header(), prev_kv: null } });
     }
-    if (remove !== undefined) {
-      const start = text(remove.key);
-      const gone =
-        remove.range_end === undefined
-          ? [this.get(start)].filter((entry) => entry !== null)
-          : this.range(start, text(remove.range_end));
-      for (const before of gone) {
-        const key = before.key.toString('latin1');
-        this.#keys.remove(key);
-        changes.push({ key, before, after: null });
-      }
-      return response({ response_delete_range: { deleted: String(gone.length) } });
+    const gone = remove === undefined ? [] : this.#span(remove);
+    for (const before of gone) {
+      const key = before.key.toString('latin1');
+      this.#keys.remove(key);
+      changes.push({ key, before, after: null });
     }
-    throw new Error('The simulated etcd does not know this operation.');
+    return response({
+      response_delete_range: { header: header(), deleted: String(gone.length), prev_kvs: [] },
+    });
   }
 
-  header(revision: number = this.revision): TxnResult['header'] {
+  header(): TxnResult['header'] {
     return {
       cluster_id: this.clusterId,
       member_id: '1',
-      revision: String(revision),
+      revision: String(this.revision),
       raft_term: '1',
     };
   }
@@ -210,14 +220,6 @@ interface Planned {
   readonly nested: readonly (Planned | null)[];
 }
 
-function writes(plan: Planned): boolean {
-  return plan.operations.some((op, index) => {
-    const nested = plan.nested[index];
-    if (nested) return writes(nested);
-    return op.request_put !== undefined || op.request_delete_range !== undefined;
-  });
-}
-
 /** Compares with a missing key: revisions and version count as 0, a value never holds. */
 function holds(compare: Compare, entry: Stored | null): boolean {
   switch (compare.target) {
@@ -225,31 +227,22 @@ function holds(compare: Compare, entry: Stored | null): boolean {
       return ordered(compare, entry?.createRevision ?? 0, Number(compare.create_revision));
     case 'Mod':
       return ordered(compare, entry?.modRevision ?? 0, Number(compare.mod_revision));
-    case 'Value':
-      return (
-        entry !== null && ordered(compare, Buffer.compare(entry.value, compare.value as Buffer), 0)
-      );
     default:
-      throw new Error(`The simulated etcd does not compare ${String(compare.target)}.`);
+      return (
+        entry !== null && ordered(compare, Buffer.compare(entry.value, compare.value ?? nothing), 0)
+      );
   }
 }
 
 function ordered({ result }: Compare, left: number, right: number): boolean {
-  switch (result) {
-    case 'Equal':
-      return left === right;
-    case 'Less':
-      return left < right;
-    default:
-      throw new Error(`The simulated etcd does not compare by ${String(result)}.`);
-  }
+  return result === 'Equal' ? left === right : left < right;
 }
 
 function text(bytes: Buffer | undefined): string {
   return bytes === undefined ? '' : bytes.toString('latin1');
 }
 
-function keyValue(entry: Stored): KeyValue {
+export function keyValue(entry: Stored): KeyValue {
   return {
     key: entry.key,
     value: entry.value,

@@ -1,5 +1,6 @@
 /** The two streams that the log opens: beats of a lease, and watches. */
 import type {
+  IEvent,
   ILeaseKeepAliveRequest,
   ILeaseKeepAliveResponse,
   IWatchRequest,
@@ -7,8 +8,9 @@ import type {
 } from 'etcd3';
 import type { EtcdStream } from '../../../src/decision-log/etcd/client.ts';
 import type { SimProcess } from '../world/process.ts';
+import { assertKnownWatch } from './known.ts';
 import type { SimEtcd } from './server.ts';
-import type { Change } from './state.ts';
+import { type Change, keyValue } from './state.ts';
 
 interface StreamOptions {
   readonly etcd: SimEtcd;
@@ -92,6 +94,12 @@ export class WatchStream extends SimStream<IWatchRequest, IWatchResponse> {
   override write({ create_request: range }: IWatchRequest): void {
     const { etcd, process } = this.options;
     if (range === undefined || !process.effect()) return;
+    try {
+      assertKnownWatch(range);
+    } catch (error) {
+      // Its caller would take it for an error of the connection's.
+      etcd.world.broken(error as Error);
+    }
     const start = range.key?.toString('latin1') ?? '';
     const end = range.range_end?.toString('latin1') ?? `${start}\u0000`;
     etcd.world.after(etcd.latencyMs(), () => {
@@ -99,8 +107,9 @@ export class WatchStream extends SimStream<IWatchRequest, IWatchResponse> {
         this.fail();
         return;
       }
+      const id = String(this.#ranges.length);
       this.#ranges.push({ start, end });
-      if (!this.#deaf) this.tell(this.#response());
+      if (!this.#deaf) this.tell(this.#response(id, { created: true }));
     });
   }
 
@@ -111,25 +120,49 @@ export class WatchStream extends SimStream<IWatchRequest, IWatchResponse> {
 
   changed(changes: readonly Change[]): void {
     if (this.#deaf || !this.options.process.alive) return;
-    const met = changes.some(({ key }) =>
-      this.#ranges.some(({ start, end }) => key >= start && key < end),
-    );
-    if (!met) return;
-    if (this.answers) this.tell(this.#response());
-    else this.fail();
+    for (const [index, { start, end }] of this.#ranges.entries()) {
+      const met = changes.filter(({ key }) => key >= start && key < end);
+      if (met.length === 0) continue;
+      if (!this.answers) {
+        this.fail();
+        return;
+      }
+      this.tell(
+        this.#response(String(index), { events: met.map((change) => this.#event(change)) }),
+      );
+    }
   }
 
-  /** The log takes no event at its word: that there was one is all it looks at. */
-  #response(): IWatchResponse {
+  #event({ key, after }: Change): IEvent {
+    if (after !== null) return { type: 'Put', kv: keyValue(after), prev_kv: none };
+    const kv = {
+      key: Buffer.from(key, 'latin1'),
+      value: Buffer.of(),
+      create_revision: '0',
+      mod_revision: String(this.options.etcd.state.revision),
+      version: '0',
+      lease: '0',
+    };
+    return { type: 'Delete', kv, prev_kv: none };
+  }
+
+  #response(
+    id: string,
+    content: Partial<Pick<IWatchResponse, 'created' | 'events'>>,
+  ): IWatchResponse {
     return {
       header: this.options.etcd.state.header(),
-      watch_id: '0',
+      watch_id: id,
       created: false,
       canceled: false,
       compact_revision: '0',
       cancel_reason: '',
       fragment: false,
       events: [],
+      ...content,
     };
   }
 }
+
+/** What etcd3 makes of a message that is not there; its types do not say so. */
+const none = null as unknown as IEvent['prev_kv'];

@@ -1,0 +1,135 @@
+/**
+ * `npm run spec`: the executable specification is explored at random, must hold, and must reach its good ends; then each
+ * mutant of it must be caught.
+ */
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { momentsOf } from './itf.ts';
+import { type Mutant, mutants } from './mutants.ts';
+import { itfOf, type Specification } from './quint.ts';
+import {
+  everything,
+  mutated,
+  protocol,
+  scenarios,
+  stepsMax,
+  type Violation,
+  violationIn,
+  witnesses,
+} from './specification.ts';
+
+const { values } = parseArgs({
+  options: {
+    traces: { type: 'string', default: '20000' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run spec -- [--traces N] [--seed S]
+
+Explores N traces (default 20000) of the specification in test/spec, half of them with every fault and half in
+scenarios with fewer; every invariant must hold and every good end must be met. Then every mutant must be caught,
+each under its own fixed seed. The same seed gives the same traces; without one it is drawn, and told.`);
+  process.exit(0);
+}
+const traces = Number(values.traces);
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+if (!(Number.isInteger(traces) && traces > 0) || !(Number.isInteger(seed) && seed >= 0)) {
+  console.error('--traces and --seed are whole numbers, --traces above 0.');
+  process.exit(2);
+}
+
+const samplesPerBatch = 100;
+/** Quint's generator counts on from its seed: batches start far enough apart that none meets another's numbers. */
+const batchStride = 2n ** 40n;
+const startMs = performance.now();
+let batches = 0;
+let failed = false;
+
+console.log(`Specification: ${traces} traces of up to ${stepsMax} steps, seed ${seed}.`);
+const met = new Array<number>(witnesses.length).fill(0);
+explore(protocol());
+if (!failed) {
+  for (const [index, name] of witnesses.entries()) {
+    console.log(`  ${String(met[index]).padStart(6)} traces met ${name}`);
+    if (met[index] === 0) fail(`No trace met ${name}: explore more of them, or the model is idle.`);
+  }
+}
+for (const mutant of mutants) hunt(mutant);
+console.log(
+  `${failed ? 'FAILED' : 'passed'}: ${traces} traces, ${mutants.length} mutants, ${seconds()} s. Again: npm run spec -- --traces ${traces} --seed ${seed}`,
+);
+if (failed) process.exitCode = 1;
+
+function explore(specification: Specification): void {
+  let done = 0;
+  const half = Math.ceil(traces / 2);
+  const each = Math.ceil((traces - half) / scenarios.length);
+  for (const step of [everything, ...scenarios]) {
+    let left = Math.min(step === everything ? half : each, traces - done);
+    while (left > 0) {
+      const samples = Math.min(samplesPerBatch, left);
+      const simulation = {
+        step,
+        invariant: 'invariants',
+        witnesses,
+        samples,
+        steps: stepsMax,
+        seed: BigInt(seed) + BigInt(batches) * batchStride,
+      };
+      batches += 1;
+      const found = specification.simulate(simulation);
+      const violation = violationIn(specification, simulation, found);
+      if (violation !== null) {
+        tell(violation);
+        fail(
+          `The protocol breaks ${violation.broken.join(', ')} in ${step}, seed ${violation.seed}.`,
+        );
+        return;
+      }
+      for (const [index, count] of found.witnessed.entries())
+        met[index] = (met[index] ?? 0) + count;
+      left -= samples;
+      done += samples;
+      progress(`${done} of ${traces} traces, ${step}, ${seconds()} s`, done === traces);
+    }
+  }
+}
+
+function hunt(mutant: Mutant): void {
+  const specification = mutated(mutant);
+  const { step, invariant, budget: samples } = mutant;
+  const simulation = { step, invariant, samples, steps: stepsMax, seed: mutant.seed };
+  const found = specification.simulate(simulation);
+  const violation = violationIn(specification, simulation, found);
+  if (violation === null) {
+    fail(`Not caught in ${samples} traces: ${mutant.name}. ${mutant.why}`);
+    return;
+  }
+  const { length } = violation.states;
+  console.log(
+    `  caught ${mutant.name}: ${violation.broken.join(', ')}, trace ${found.samples}, step ${length - 1}`,
+  );
+}
+
+function tell({ states }: Violation): void {
+  for (const { event } of momentsOf(itfOf(['s', 'event'], states))) {
+    console.log(`  ${event.act} (term ${event.nonce}, transaction ${event.txid}, ${event.p})`);
+  }
+}
+
+function fail(text: string): void {
+  failed = true;
+  console.error(text);
+}
+
+function seconds(): string {
+  return ((performance.now() - startMs) / 1_000).toFixed(0);
+}
+
+/** One line that is written over at a terminal; elsewhere now and then a line. */
+function progress(text: string, last: boolean): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r${text.padEnd(70)}${last ? '\n' : ''}`);
+  else if (last || batches % 10 === 0) console.log(text);
+}

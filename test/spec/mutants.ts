@@ -1,0 +1,242 @@
+/**
+ * The specification with one rule taken away, as a change of its text. Each must be caught: an invariant that nothing can
+ * break shows nothing. A change that no longer applies is a failure, not a mutant that was not caught.
+ */
+import type { Edit } from './quint.ts';
+
+export interface Mutant {
+  readonly name: string;
+  /** What was taken away, and the interleaving that it lets in. */
+  readonly why: string;
+  readonly changes: readonly Change[];
+  /** The invariant that must break; where several may, the one that is checked. */
+  readonly invariant: string;
+  /** The scenario: an action of verdict.qnt. The protocol itself must hold under it, too. */
+  readonly step: string;
+  /** Traces within which it must be caught, under this seed. */
+  readonly budget: number;
+  readonly seed: bigint;
+}
+
+interface Change {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'no fence',
+    why: 'A deposed leader writes its commit after the abort was presumed.',
+    changes: [
+      {
+        file: 'log.qnt',
+        from: `    l.leader.nonce != 0,
+    l.leader.revision == key.revision,
+    l.leader.nonce == key.nonce,`,
+        to: '    true,',
+      },
+    ],
+    invariant: 'harmless',
+    step: 'failoverStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no nonce',
+    why: 'After a restore a leader from before it and one from after it have the same mod revision.',
+    changes: [{ file: 'log.qnt', from: '    l.leader.nonce == key.nonce,\n', to: '' }],
+    invariant: 'harmless',
+    step: 'restoreStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no unanimity',
+    why: 'The first commit vote decides.',
+    changes: [{ file: 'rules.qnt', from: 'if (votes == participants)', to: 'if (true)' }],
+    invariant: 'I3_unanimity',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no put-if-absent',
+    why: 'A commit overwrites the abort that somebody forced.',
+    changes: [
+      { file: 'log.qnt', from: 'else if (recorded == "commit")', to: 'else if (false)' },
+      {
+        file: 'log.qnt',
+        from: 'else if (t.attempt > 0 and l.request != 0)',
+        to: 'else if (false)',
+      },
+      { file: 'log.qnt', from: 'else if (recorded == "abort")', to: 'else if (false)' },
+      {
+        file: 'log.qnt',
+        from: 'else if (t.position <= l.floor) { log: l, answer: "aborted" }',
+        to: 'else if (false) { log: l, answer: "aborted" }',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'resolveStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'inner compare on decisions/ alone, early sweep',
+    why: 'A forced abort is swept to finished/ while the commit is under way, which then finds nothing in its place.',
+    changes: [
+      {
+        file: 'log.qnt',
+        from: 'val recorded = recordOf(l, w.txid)\n    if (not(held(l, w.key))) { log: l, answer: "deposed" }\n    else if (recorded == "commit")',
+        to: 'val recorded = if (l.decisions.keys().contains(w.txid)) l.decisions.get(w.txid) else "none"\n    if (not(held(l, w.key))) { log: l, answer: "deposed" }\n    else if (recorded == "commit")',
+      },
+      { file: 'rules.qnt', from: 'else if (state == "READY") s\n', to: '' },
+    ],
+    invariant: 'invariants',
+    step: 'resolveStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'commits forgotten by epoch',
+    why: 'A participant lets go of a kept commit when it hears of a newer epoch, and the new leader sends the commit again.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: '      branches.get(x).state == "gone",\n',
+        to: '      branches.get(x).state.in(Set("gone", "committed")),\n',
+      },
+    ],
+    invariant: 'I4_no_forgetting',
+    step: 'failoverStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'a lost reply taken for an abort',
+    why: 'A leader that gives up says "aborted" of a decision whose write had landed.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 'filter(x => t.held.get(x).state == "READY")',
+        to: 'filter(x => false)',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'failoverStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: '"aborted" said without reading requests/',
+    why: 'The second attempt ends in an abort and is called that, though the first had committed.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 'rolledBack.setHeld(n, x, { ...h, reading: -1 })',
+        to: 'rolledBack.setHeld(n, x, h).sayAborted(n, x)',
+      },
+    ],
+    invariant: 'I8_requests',
+    step: 'requestStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'finished on one acknowledgement',
+    why: 'The record goes while a participant is in doubt, who is then told "abort" below the floor.',
+    changes: [{ file: 'rules.qnt', from: 'if (owing == Set())\n', to: 'if (true)\n' }],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no look at requests/R in the decision',
+    why: 'The second attempt commits beside the first, whose answer was lost.',
+    changes: [
+      {
+        file: 'log.qnt',
+        from: 'else if (t.attempt > 0 and l.request != 0)',
+        to: 'else if (false)',
+      },
+    ],
+    invariant: 'I8_requests',
+    step: 'requestStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no witness',
+    why: 'After the log was set back a participant in doubt of a commit that it lost is told "abort".',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: '    if (witness > positionOfLog(s.log)) s\n    else if (judgement',
+        to: '    if (judgement',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'setBackStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'no epoch check at participants',
+    why: 'A zombie still gets votes after the participant durably knows its successor.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 'if (epoch < s.journals.get(m.p).known) s.reply(m, "vote abort")',
+        to: 'if (false) s',
+      },
+      { file: 'rules.qnt', from: 'val stale = b.epoch < j.known', to: 'val stale = false' },
+    ],
+    invariant: 'I7_epochs',
+    step: 'failoverStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'a force that does not look for a record',
+    why: 'The abort overwrites a commit that was written between the reading and the force.',
+    changes: [{ file: 'log.qnt', from: ' and recordOf(l, w.txid) == "none"', to: '' }],
+    invariant: 'invariants',
+    step: 'resolveStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: 'abort presumed in the epoch that leads',
+    why: 'A follower takes the absence of a record for an abort while the leader may still commit.',
+    changes: [
+      {
+        file: 'log.qnt',
+        from: 't.epoch < epochOf(l.leader)) "abort"',
+        to: 't.epoch <= epochOf(l.leader)) "abort"',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'failoverStep',
+    budget: 600,
+    seed: 1n,
+  },
+];
+
+/** Throws where a change does not fit exactly once. */
+export function editOf(mutant: Mutant): Edit {
+  return (file, text) => {
+    let changed = text;
+    for (const { from, to } of mutant.changes.filter((change) => change.file === file)) {
+      const parts = changed.split(from);
+      if (parts.length !== 2) {
+        throw new Error(
+          `The mutant "${mutant.name}" fits ${parts.length - 1} times into ${file}, not once. Mend its \`from\`.`,
+        );
+      }
+      changed = parts.join(to);
+    }
+    return changed;
+  };
+}
