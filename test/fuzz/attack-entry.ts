@@ -2,7 +2,6 @@
  * The attack on a node, in a process of its own: connections of every role at once. Tells in lines of JSON how far it
  * is, and at the end what it did. Run: attack-entry.ts SETTINGS, one JSON object.
  */
-import { writeSync } from 'node:fs';
 import { type PeerRole, peerRoles, type TransactionStatus } from '../../src/core/messages.ts';
 import { pause } from '../support/child.ts';
 import { RawPeer } from '../support/raw-peer.ts';
@@ -69,7 +68,7 @@ const end: AttackEnd = {
   faults: attackers.flatMap(({ faults }) => faults),
   votes: [...loot.votes],
 };
-say({ end });
+await say({ end });
 process.exit(0);
 
 async function attack(attacker: Attacker): Promise<void> {
@@ -101,11 +100,14 @@ async function spy(): Promise<void> {
 
 async function tell(): Promise<void> {
   while (!over) {
-    say({ done: settings.frames - left });
+    await say({ done: settings.frames - left });
     await pause(tellEveryMs);
   }
 }
 
-function say(what: object): void {
-  writeSync(1, `${JSON.stringify(what)}\n`);
+/** Resolves when all of it has left: the last line is longer than a pipe holds. */
+function say(what: object): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(`${JSON.stringify(what)}\n`, () => resolve());
+  });
 }

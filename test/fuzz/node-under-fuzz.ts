@@ -114,6 +114,9 @@ export class NodeUnderFuzz {
     return this.#node.drivers.size === 1;
   }
 
+  /** There is always somebody to send a frame. */
+  async ready(): Promise<void> {}
+
   /** One frame of the sequence, to some peer's connection; a new peer now and then, and where one was closed. */
   next(): Frame {
     const { frame } = this.#frames.next();

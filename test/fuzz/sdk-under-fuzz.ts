@@ -87,9 +87,13 @@ export class SdksUnderFuzz {
     return this.#dialers.reduce((sum, { sockets }) => sum + sockets.size, 0);
   }
 
-  /** Once each SDK has a connection. */
-  async next(): Promise<Frame> {
+  /** Each SDK has a connection. */
+  async ready(): Promise<void> {
     while (this.#dialers.some(({ sockets }) => sockets.size === 0)) await this.pass(200);
+  }
+
+  async next(): Promise<Frame> {
+    await this.ready();
     const { frame } = this.#frames.next();
     this.deliver(frame);
     return frame;
