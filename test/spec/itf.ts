@@ -77,7 +77,7 @@ export interface SpecState {
     { readonly known: number; readonly branches: ReadonlyMap<number, SpecBranch> }
   >;
   readonly history: {
-    readonly said: readonly (readonly [number, 'commit' | 'abort'])[];
+    readonly said: readonly (readonly [number, string])[];
     readonly told: readonly (readonly [number, 'committed' | 'aborted'])[];
   };
 }

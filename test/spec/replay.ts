@@ -20,6 +20,8 @@ import { ReplayedParticipant } from './replay-participant.ts';
 import { heldAs, ReplayedTerm, type Said } from './replay-term.ts';
 import { epochFor, participants, positionFor, readingOf, txidFor, witnessFor } from './spelling.ts';
 
+const outcomes: Readonly<Record<string, string>> = { commit: 'committed', abort: 'aborted' };
+
 export class Difference extends Error {
   override readonly name = 'Difference';
 }
@@ -317,9 +319,7 @@ export class Replay {
     within(said.writes, waiting, 'handed to the log by the core and not in the trace');
     const everTold = new Set([
       ...after.history.told.map(([attempt, outcome]) => `${attempt} ${outcome}`),
-      ...after.history.said.map(
-        ([x, outcome]) => `- ${x} ${outcome === 'commit' ? 'committed' : 'aborted'}`,
-      ),
+      ...after.history.said.map(([x, said]) => `- ${x} ${outcomes[said] ?? said}`),
     ]);
     within(toldSince(before, after), said.outcomes, 'told in the trace and not by the core');
     within(said.outcomes, everTold, 'told by the core and not in the trace');
