@@ -55,8 +55,8 @@ export const mutants: readonly Mutant[] = [
     name: 'no-tombstone',
     without: '8.2: a rollback is remembered.',
     file: 'src/journal/rules.ts',
-    from: "  if (there?.state === 'committed') return { kind: 'contradicted', entry: there };\n  bury(transaction, { key, there, more });",
-    to: "  if (there?.state === 'committed') return { kind: 'contradicted', entry: there };",
+    from: "  if (there?.state === 'tombstone') return { kind: 'repeated' };\n  bury(",
+    to: "  if (there?.state !== 'committed') return { kind: 'written' };\n  bury(",
   },
   {
     name: 'vote-counted-twice',
