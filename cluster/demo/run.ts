@@ -114,6 +114,8 @@ class Demo {
 
     progress.stage('Waiting until nothing is in doubt, stopping everything');
     const quiet = await this.#untilQuiet(coordinator);
+    // Before anything is stopped: a node that is still starting would be stopped, and never be ready.
+    const kills = await this.#recoveries();
     await theShop.stop(stopTimeoutMs);
     await coordinator.stop(stopTimeoutMs);
 
@@ -123,7 +125,7 @@ class Demo {
     return {
       facts: { ...stored, orders, answers: this.#answers },
       submitMs,
-      kills: await this.#recoveries(),
+      kills,
     };
   }
 

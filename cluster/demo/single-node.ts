@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { readEmbeddedLog } from '../../src/decision-log/embedded/read.ts';
 import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
-import { freePorts } from '../launcher/ports.ts';
+import { freePort } from '../launcher/free-ports.ts';
 import { nodeIsReady } from '../launcher/probe.ts';
 import type { Processes } from '../launcher/processes.ts';
 import { Service } from '../launcher/service.ts';
@@ -20,7 +20,7 @@ export interface CoordinatorOptions {
 
 export async function startSingleNode(options: CoordinatorOptions): Promise<Coordinator> {
   const { layout, processes, signal } = options;
-  const address = `127.0.0.1:${(await freePorts(1))[0]}`;
+  const address = `127.0.0.1:${await freePort()}`;
   const node = new Service({
     processes,
     start: {

@@ -2,10 +2,9 @@
  * The ports of a cluster. They are kept beside its data: members of etcd remember under which
  * address they know each other, so a cluster comes back on the ports that it began with.
  */
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePorts, isFree } from './free-ports.ts';
 
 export interface ClusterPorts {
   /** One for each member of etcd. */
@@ -62,33 +61,8 @@ async function keptPorts(file: string): Promise<ClusterPorts | null> {
 }
 
 async function assertFree(port: number): Promise<void> {
-  try {
-    await hold(port, async () => undefined);
-  } catch (error) {
-    throw new Error(
-      `Port ${port} of 127.0.0.1 is taken. End what listens there, perhaps this cluster itself, or name other ports.`,
-      { cause: error },
-    );
-  }
-}
-
-/** Ports that are free now, for processes that must come back on them. */
-export async function freePorts(count: number): Promise<number[]> {
-  if (count === 0) return [];
-  // Held together, so that no two of them are the same one.
-  return hold(0, async (port) => [port, ...(await freePorts(count - 1))]);
-}
-
-async function hold<T>(port: number, body: (port: number) => Promise<T>): Promise<T> {
-  const server = createServer();
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  try {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('No port was given.');
-    return await body(address.port);
-  } finally {
-    server.close();
-    await once(server, 'close');
-  }
+  if (await isFree(port)) return;
+  throw new Error(
+    `Port ${port} of 127.0.0.1 is taken. End what listens there, perhaps this cluster itself, or name other ports.`,
+  );
 }

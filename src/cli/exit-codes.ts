@@ -23,7 +23,10 @@ export const exitCodeTexts: readonly (readonly [code: ExitCode, text: string])[]
   [exitCodes.badLines, 'submit: some lines were bad and left out; all others have their outcome'],
   [exitCodes.notDone, 'the coordinator refused, or an outcome is not known'],
   [exitCodes.unreachable, 'the coordinator could not be reached, or did not answer in time'],
-  [exitCodes.nodeFault, 'serve: the node ended itself after a fault; its log says which'],
+  [
+    exitCodes.nodeFault,
+    'serve: the node ended itself after a fault; its log says which (killed, 137: amid a write)',
+  ],
   [exitCodes.interrupted, 'stopped by Ctrl-C'],
   [exitCodes.outputGone, 'submit: stopped, because the reader of the output went away'],
   [exitCodes.terminated, 'stopped by SIGTERM'],

@@ -7,10 +7,11 @@ import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logg
 import { CoordinatorNode } from '../coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/options.ts';
 import { systemClock } from '../system/clock.ts';
+import { exitSoon } from '../system/exit-guard.ts';
 import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { webSocketAcceptor } from '../transport/websocket/listen.ts';
-
+import { exitCodes } from './exit-codes.ts';
 import { type EtcdServeOptions, openLog } from './open-log.ts';
 
 export interface ServeOptions {
@@ -44,7 +45,7 @@ export async function serve(given: ServeOptions): Promise<number> {
       'Fatal: the node ends.',
     );
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
-    process.exit(70);
+    process.exit(exitCodes.nodeFault);
   };
   await mkdir(given.data, { recursive: true });
   let node: CoordinatorNode | null = null;
@@ -105,7 +106,7 @@ function stopOnSignal(node: CoordinatorNode, heard: (signal: string) => void): P
   return new Promise((resolve, reject) => {
     let stopping = false;
     const stop = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(130);
+      if (stopping) return exitSoon(exitCodes.interrupted);
       stopping = true;
       heard(signal);
       node.stop().then(resolve, reject);

@@ -47,8 +47,9 @@ export interface TransactRequest<Payload = unknown> extends TransactionSettings 
    */
   readonly requestId?: string;
   /**
-   * With a requestId: the number of this attempt. Default 1. The same attempt gets the same answer again; to try once
-   * more what was aborted, give the `attempt` of its outcome plus 1.
+   * With a requestId: the number of this attempt. Default 1. The same attempt gets the same answer again as long as the
+   * same leadership lasts; a later one may run it, and commits at most one. To try once more what was aborted, give
+   * the `attempt` of its outcome plus 1.
    */
   readonly attempt?: number;
   /**

@@ -13,9 +13,11 @@ import type { Reached } from './crash-points.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { Leading } from './leading.ts';
+import { LineLimit } from './line-limit.ts';
 import { ParticipantSessions } from './participants.ts';
 import { Session, type SessionHost } from './session.ts';
 import { ShardDriver } from './shard-driver.ts';
+import { isToken } from './token.ts';
 
 export interface NodeOptions {
   readonly node: string;
@@ -52,6 +54,7 @@ export class CoordinatorNode implements SessionHost {
   readonly #sessions = new Map<number, Session>();
   readonly #retired = new Map<string, RetiredInstance>();
   readonly #reached: Reached;
+  readonly #lines: LineLimit;
   #listener: Listener | null = null;
   #nextSession = 1;
   readonly #leaderWatch: LeaderWatch | null;
@@ -66,6 +69,7 @@ export class CoordinatorNode implements SessionHost {
     this.pingAgeMsMax = given.options.pingAgeMsMax;
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
+    this.#lines = new LineLimit(given.clock);
     this.leading = new Leading({
       log: given.log,
       node: given.node,
@@ -166,7 +170,7 @@ export class CoordinatorNode implements SessionHost {
 
   admit(hello: Hello): { code: ErrorCode; message: string } | null {
     const { token } = this.given;
-    if (token !== null && hello.token !== token) {
+    if (token !== null && !isToken(hello.token, token)) {
       return { code: 'UNAUTHENTICATED', message: 'The token in hello is missing or wrong.' };
     }
     const instance = { participant: hello.name, instance: hello.instance };
@@ -193,10 +197,7 @@ export class CoordinatorNode implements SessionHost {
       // The close may take its time where the peer is half-open: it counts as gone from now on.
       earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
     }
-    this.given.logger.info(
-      { participant: session.hello?.name, instance: session.hello?.instance },
-      'Participant connected.',
-    );
+    this.#tell(session, 'Participant connected.', {});
   }
 
   #join(driver: ShardDriver, session: Session): void {
@@ -251,10 +252,15 @@ export class CoordinatorNode implements SessionHost {
     for (const driver of this.drivers.values()) {
       driver.step({ type: 'participant-lost', connection: session.id });
     }
-    this.given.logger.info(
-      { participant: session.hello?.name, instance: session.hello?.instance, why: info.kind },
-      'Participant disconnected.',
-    );
+    this.#tell(session, 'Participant disconnected.', { why: info.kind });
+  }
+
+  /** Who comes and goes without end must not fill the log. */
+  #tell(session: Session, text: string, fields: object): void {
+    const more = this.#lines.take(text);
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    this.given.logger.info({ participant, instance, ...fields, ...more }, text);
   }
 
   /** Refused for ever from now on; its branches count as acknowledged. */

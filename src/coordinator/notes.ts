@@ -1,7 +1,9 @@
 /** Notes of the core as lines of the log. */
 import type { LeaderInfo } from '../core/messages.ts';
 import type { Note } from '../core/term/events.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import { LineLimit } from './line-limit.ts';
 
 const texts: Readonly<Record<string, string>> = {
   begin: 'Transaction begun.',
@@ -27,7 +29,27 @@ const texts: Readonly<Record<string, string>> = {
   'record-without-memory': 'The log holds a decision of this leadership that is not in its memory.',
 };
 
-export function writeNote(logger: Logger, leader: LeaderInfo, note: Note): void {
-  const { level, event, ...fields } = note;
-  logger[level]({ event, shard: leader.shard, ...fields }, texts[event] ?? event);
+export class Notes {
+  readonly #logger: Logger;
+  readonly #leader: LeaderInfo;
+  readonly #limit: LineLimit;
+
+  constructor(given: {
+    readonly logger: Logger;
+    readonly leader: LeaderInfo;
+    readonly clock: Clock;
+  }) {
+    this.#logger = given.logger;
+    this.#leader = given.leader;
+    this.#limit = new LineLimit(given.clock);
+  }
+
+  write(note: Note): void {
+    const { level, event, ...fields } = note;
+    // Whoever asks for debug wants all of it.
+    const more = level === 'debug' ? {} : this.#limit.take(event);
+    if (more === null) return;
+    const shard = this.#leader.shard;
+    this.#logger[level]({ event, shard, ...fields, ...more }, texts[event] ?? event);
+  }
 }

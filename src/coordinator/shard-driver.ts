@@ -12,12 +12,12 @@ import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
-import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { DecisionLog, Leadership, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
-import { writeNote } from './notes.ts';
+import { Notes } from './notes.ts';
 
 export interface ShardDriverOptions {
   readonly log: DecisionLog;
@@ -37,12 +37,15 @@ export interface ShardDriverOptions {
 const finishGatherMs = 5;
 const finishBatchMax = 512;
 const scanPage = 500;
+/** Read in one turn: some milliseconds. */
+const readPage = 250;
 const ticksBetweenSweeps = 6;
 
 export class ShardDriver {
   readonly #given: ShardDriverOptions;
   readonly #term: Term;
   readonly #collector: Collector;
+  readonly #notes: Notes;
   #decisions: DecisionWrite[] = [];
   #finishes: Txid[] = [];
   #finishing = false;
@@ -55,6 +58,7 @@ export class ShardDriver {
 
   constructor(given: ShardDriverOptions) {
     this.#given = given;
+    this.#notes = new Notes(given);
     const { clock, random, leadership } = given;
     this.#term = new Term({
       shard: leadership.shard,
@@ -219,7 +223,7 @@ export class ShardDriver {
         void this.#readRequest(effect.token, effect.requestId);
         break;
       case 'note':
-        writeNote(this.#given.logger, this.leader, effect.note);
+        this.#notes.write(effect.note);
         break;
     }
   }
@@ -283,7 +287,7 @@ export class ShardDriver {
 
   async #read(token: number, txids: readonly Txid[]): Promise<void> {
     try {
-      const readings = await Promise.all(txids.map((txid) => this.#given.log.read(txid)));
+      const readings = await this.#readings(txids);
       // Somebody else leads by now, and this leadership has not heard of it: it must stop, not only answer so.
       const newer = readings.find(
         ({ leader }) => leader !== null && leader.epoch > this.leader.epoch,
@@ -300,6 +304,18 @@ export class ShardDriver {
       this.#given.logger.warn({ error: String(error) }, 'The decision log could not be read.');
       this.step({ type: 'read-failed', token });
     }
+  }
+
+  /** Page by page: a report names ten thousand, and whoever else has something to say must not wait for all of them. */
+  async #readings(txids: readonly Txid[]): Promise<LogReading[]> {
+    const { log, clock } = this.#given;
+    const readings: LogReading[] = [];
+    for (let start = 0; start < txids.length; start += readPage) {
+      if (start > 0) await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+      const page = txids.slice(start, start + readPage);
+      readings.push(...(await Promise.all(page.map((txid) => log.read(txid)))));
+    }
+    return readings;
   }
 
   async #readRequest(token: number, requestId: string): Promise<void> {

@@ -71,7 +71,10 @@ export const readonly: Row<'readonly'> = {
   }),
   commit: (state, { connection }) => refuseCommit(state, connection),
   rollback: (state, { connection }) => recordAbort(state, { owed: [connection], reason: null }),
-  forget: forgotten,
+  forget: ({ txid, branch }) => ({
+    state: { txid, branch, name: 'gone', reason: null },
+    effects: [{ kind: 'write-forget' }],
+  }),
   answer: stay,
   enlisted: refuseEnlist,
   'connection-lost': stay,
@@ -170,7 +173,10 @@ export const committed: Row<'committed'> = {
     effects: acknowledge(state, [connection], 'commit'),
   }),
   rollback: (state, { connection }) => refuseRollback(state, connection),
-  forget: forgotten,
+  forget: ({ txid, branch }) => ({
+    state: { txid, branch, name: 'forgotten' },
+    effects: [{ kind: 'write-forget' }],
+  }),
   answer: refuseAbortAnswer,
   enlisted: refuseEnlist,
   'connection-lost': stay,
@@ -266,12 +272,36 @@ export const gone: Row<'gone'> = {
     effects: acknowledge(state, [connection], 'abort'),
   }),
   forget: stay,
-  // A tombstone may stand for a commit that was forgotten: neither answer contradicts it.
+  // It may stand for a readonly vote that was forgotten: neither answer contradicts it.
   answer: stay,
   enlisted: refuseEnlist,
   'connection-lost': stay,
   // The application's own durability lagged behind the tombstone's.
   held: (state) => beginRollback(state, { payload: undefined, reason: state.reason }),
+  journal: stay,
+};
+
+export const forgotten: Row<'forgotten'> = {
+  ...nothingOwed,
+  ...lateTimers,
+  // Whatever is still unread in some buffer comes too late to run again.
+  prepare: (state, { connection }) => ({
+    state,
+    effects: sendVote(state, connection, { vote: 'abort', reason: reasons.rolledBack }),
+  }),
+  // A repeat that was delayed past the forget, or of a leader that has been succeeded: it was done, durably.
+  commit: (state, { connection }) => ({
+    state,
+    effects: acknowledge(state, [connection], 'commit'),
+  }),
+  rollback: (state, { connection }) => refuseRollback(state, connection),
+  forget: stay,
+  // The record may be collected by now, and a late answer to an earlier doubt then says `abort`.
+  answer: stay,
+  enlisted: refuseEnlist,
+  'connection-lost': stay,
+  // It lost what it had reported as done; as in `committed`.
+  held: (state) => beginCommit(state, { payload: undefined, result: undefined, owed: [] }),
   journal: stay,
 };
 
@@ -295,14 +325,6 @@ function rollbackPrepared(state: LocalStateOf<'prepared'>, owed: readonly Connec
 
 function endDoubt(next: Next): Next {
   return { ...next, effects: [{ kind: 'stop-timer', timer: 'patience' }, ...next.effects] };
-}
-
-function forgotten(state: LocalState): Next {
-  const { txid, branch } = state;
-  return {
-    state: { txid, branch, name: 'gone', reason: null },
-    effects: [{ kind: 'write-forget' }],
-  };
 }
 
 function everyAsker(askers: Askers): readonly ConnectionId[] {

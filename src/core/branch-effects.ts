@@ -257,7 +257,9 @@ export function adopt(state: LocalState, found: Found | null, context: BranchCon
     case 'committed':
       return { state: { ...base, name: found.state, result: found.result }, effects: [] };
     case 'tombstone':
-      return { state: { ...base, name: 'gone', reason: found.reason ?? null }, effects: [] };
+      return found.forgotten === true
+        ? { state: { ...base, name: 'forgotten' }, effects: [] }
+        : { state: { ...base, name: 'gone', reason: found.reason ?? null }, effects: [] };
   }
 }
 
@@ -277,7 +279,7 @@ export function refuseCommit(
 ): Next {
   const message =
     name === 'commit-after-rollback'
-      ? `A commit came for a branch that is ${state.name}: it was rolled back or forgotten before.`
+      ? `A commit came for a branch that is ${state.name}: it was rolled back before.`
       : `A commit came for a branch that is ${state.name}: neither prepared nor committed here.`;
   return {
     state,

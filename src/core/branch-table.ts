@@ -20,4 +20,5 @@ export const branchTable: { readonly [State in LocalStateName]: Row<State> } = {
   'rolling-back': after.rollingBack,
   'recording-abort': after.recordingAbort,
   gone: after.gone,
+  forgotten: after.forgotten,
 };

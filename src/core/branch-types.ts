@@ -27,6 +27,8 @@ export interface Found {
   readonly payload?: unknown;
   readonly result?: unknown;
   readonly reason?: VoteReason;
+  /** The tombstone stands for a commit that was forgotten. */
+  readonly forgotten?: true;
 }
 
 /** Who waits for an acknowledgement. */
@@ -99,8 +101,10 @@ interface StateData {
   'rolling-back': Calling & Aborting;
   /** The application holds nothing any more; the tombstone is being written. */
   'recording-abort': Askers & Aborting;
-  /** A tombstone. */
+  /** A tombstone, but not of a commit. */
   gone: { readonly reason: VoteReason | null };
+  /** The tombstone of a commit. */
+  forgotten: object;
 }
 
 interface Aborting {
@@ -124,6 +128,7 @@ export const branchStateNames = [
   'rolling-back',
   'recording-abort',
   'gone',
+  'forgotten',
 ] as const;
 export type LocalStateName = (typeof branchStateNames)[number];
 
@@ -266,7 +271,12 @@ export type LocalEffect =
   | { readonly kind: 'alarm'; readonly alarm: BranchAlarm; readonly message: string };
 
 /** Where nothing waits to happen: memory may be dropped, for the journal says the same. */
-export const settledStateNames: readonly LocalStateName[] = ['unknown', 'readonly', 'gone'];
+export const settledStateNames: readonly LocalStateName[] = [
+  'unknown',
+  'readonly',
+  'gone',
+  'forgotten',
+];
 
 export interface BranchStep {
   readonly state: LocalState;

@@ -5,10 +5,11 @@
  *    unknown --> starting --> working ----+    (I7 is checked there)   +--> committing --> recording-commit --> committed
  *       |           |                     v            |               |       ^  | throws                          |
  *       +-----------+-------------> preparing --> voting --> prepared -+       +--+ again, later               forget
- *                                         |            |    (in doubt) |                                           |
- *                                         |            +--> readonly --|---- forget ------------------------------>+
- *                                         |            |               |                                           v
- *                                         +------------+---------------+--> rolling-back --> recording-abort --> gone
+ *                                         |            |    (in doubt) |                                           v
+ *                                         |            |               |                                       forgotten
+ *                                         |            +--> readonly --|---- forget -----------------------------> gone
+ *                                         |            |               |                                           ^
+ *                                         +------------+---------------+--> rolling-back --> recording-abort ------+
  *                                           abort, rollback, time-out,         ^  | throws    (the tombstone      ^
  *                                           refused by the journal             +--+ again      is written)        |
  *
@@ -93,18 +94,18 @@ function stepOne(state: LocalState, event: LocalEvent, context: BranchContext): 
   const row = branchTable[state.name] as Record<LocalEventName, unknown>;
   const handler = row[event.type] as Handler<LocalStateName, LocalEventName>;
   const next = handler(state as never, event as never, context);
-  return event.type === 'commit' && event.epoch < context.knownEpoch ? withoutNoise(next) : next;
+  const late = event.type === 'commit' && event.epoch < context.knownEpoch;
+  return late && state.name === 'unknown' ? withoutNoise(next) : next;
 }
 
 /**
- * A leader that was paused sends its commit again after its successor had the branch acknowledged and forgotten. It is
- * refused like any commit of what is not here, but it is no alarm: were something wrong, the successor's own
- * commit would raise it.
+ * A leader that was paused sends its commit again after its successor had the branch acknowledged and forgotten, and its
+ * tombstone was swept (8.8). It is refused like any commit of what is not here, but it is no alarm: were something
+ * wrong, the successor's own commit would raise it. A branch that was rolled back is another matter.
  */
 function withoutNoise(next: Next): Next {
   const noise = (effect: LocalEffect): boolean =>
-    effect.kind === 'alarm' &&
-    (effect.alarm === 'commit-after-rollback' || effect.alarm === 'commit-of-unknown');
+    effect.kind === 'alarm' && effect.alarm === 'commit-of-unknown';
   return { ...next, effects: next.effects.filter((effect) => !noise(effect)) };
 }
 

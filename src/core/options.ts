@@ -68,7 +68,9 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     zero: 'No limit but the transaction time-out.',
   },
   participantWaitMs: {
-    default: 2_000,
+    // Longer than a participant's slowest try to connect (its retryDelayMsMax) and a start on a busy machine: right after a
+    // failover to a node that itself has just started, everybody is on the way back.
+    default: 5_000,
     min: 0,
     max: 60 * minute,
     meaning:
@@ -273,7 +275,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     min: 1,
     max: 10 * minute,
     meaning:
-      'The first pause before a failed commit or rollback of the application is called again; it doubles, with jitter.',
+      'The first pause before a failed commit or rollback of the application is called again, and before a report that a leader did not answer is sent again; it doubles, with jitter.',
     zero: null,
   },
   retryDelayMsMax: {

@@ -24,6 +24,7 @@ interface Stored {
   readonly payload?: unknown;
   readonly result?: unknown;
   readonly reason?: JournalEntry['reason'];
+  readonly forgotten?: true;
   readonly atMs: number;
 }
 
@@ -50,18 +51,19 @@ export function areaOf(state: JournalState): Area {
 }
 
 export function storedOf(entry: JournalEntry): Stored {
-  const { txid, state, epoch, witness, payload, result, reason, atMs } = entry;
+  const { txid, state, epoch, witness, payload, result, reason, forgotten, atMs } = entry;
   const stored: { -readonly [Name in keyof Stored]: Stored[Name] } = { state, atMs };
   if (epoch !== epochOf(txid)) stored.epoch = epoch;
   if (witness !== null) stored.witness = [witness.generation, witness.revision];
   if (payload !== undefined) stored.payload = payload;
   if (result !== undefined) stored.result = result;
   if (reason !== undefined) stored.reason = reason;
+  if (forgotten !== undefined) stored.forgotten = forgotten;
   return stored;
 }
 
 function entryOf({ txid, branch }: BranchKey, value: unknown): JournalEntry {
-  const { state, epoch, witness, payload, result, reason, atMs } = value as Stored;
+  const { state, epoch, witness, payload, result, reason, forgotten, atMs } = value as Stored;
   return {
     txid,
     branch,
@@ -71,6 +73,7 @@ function entryOf({ txid, branch }: BranchKey, value: unknown): JournalEntry {
     ...(payload === undefined ? {} : { payload }),
     ...(result === undefined ? {} : { result }),
     ...(reason === undefined ? {} : { reason }),
+    ...(forgotten === undefined ? {} : { forgotten }),
     atMs,
   };
 }

@@ -51,7 +51,7 @@ export function committed(
   atMs: number,
 ): OutcomeWriteResult {
   const there = transaction.find(key);
-  if (there?.state === 'committed') return { kind: 'repeated' };
+  if (there?.state === 'committed' || there?.forgotten === true) return { kind: 'repeated' };
   if (there?.state !== 'prepared' && there?.state !== 'started') {
     return { kind: 'contradicted', entry: there };
   }
@@ -67,8 +67,10 @@ export function tombstone(
   more: TombstoneMore & { readonly atMs: number },
 ): OutcomeWriteResult {
   const there = transaction.find(key);
+  if (there?.state === 'committed' || there?.forgotten === true) {
+    return { kind: 'contradicted', entry: there };
+  }
   if (there?.state === 'tombstone') return { kind: 'repeated' };
-  if (there?.state === 'committed') return { kind: 'contradicted', entry: there };
   bury(transaction, { key, there, more });
   return { kind: 'written' };
 }
@@ -90,6 +92,8 @@ function bury(
       state: 'tombstone',
       epoch: more.epoch ?? there?.epoch ?? epochZero,
       witness: null,
+      // A late repeat of the commit is then told from a commit of what was rolled back.
+      ...(there?.state === 'committed' ? { forgotten: true } : {}),
       ...(more.reason === undefined ? {} : { reason: more.reason }),
       atMs: more.atMs,
     },

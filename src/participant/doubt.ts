@@ -32,6 +32,8 @@ type Question = { readonly txid: Txid; readonly witness: Witness | null };
 
 /** Questions under way at once: thousands of branches may be in doubt after one crash. */
 const questionsMax = 256;
+/** A leader that answers at all answers sooner than this. */
+const hedgeMs = 100;
 
 export class Doubt<Key extends object> {
   readonly #with: DoubtOptions;
@@ -102,13 +104,12 @@ export class Doubt<Key extends object> {
       const sessions = this.#with.sessions();
       const leader = sessions.leader(shardOf(question.txid));
       if (leader !== null) {
-        const decision = await this.#request('query', leader, question, signal);
+        const decision = await this.#askLeader(leader, question, signal);
         if (decision !== null) return decision;
       }
-      const others = sessions.all().filter((session) => session !== leader);
-      this.#turn += 1;
+      const others = this.#others(leader);
       for (let index = 0; index < others.length && !signal.aborted; index += 1) {
-        const other = others[(this.#turn + index) % others.length];
+        const other = others[index];
         if (other === undefined) continue;
         // A lone node that is not known to lead may be about to: it reads the log, and forces nothing.
         const kind = sessions.nodes === 1 ? 'query' : 'resolve';
@@ -121,6 +122,50 @@ export class Doubt<Key extends object> {
       if (!signal.aborted) await pause(clock, this.#backoffMs(attempt), signal);
     }
     return null;
+  }
+
+  /**
+   * Null: no answer. A leader that is cut off refuses nothing; while its answer is waited for, another node is asked what
+   * is recorded. That forces nothing: where nothing is, the leader has the whole of its time.
+   */
+  async #askLeader(
+    leader: Session,
+    question: Question,
+    signal: AbortSignal,
+  ): Promise<Answered | null> {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    signal.addEventListener('abort', end);
+    const fromLeader = this.#request('query', leader, question, over.signal);
+    const recorded = this.#askRecorded(leader, question, over.signal);
+    const first = await Promise.race([fromLeader, recorded]);
+    const answer = first ?? (await fromLeader);
+    signal.removeEventListener('abort', end);
+    end();
+    return answer;
+  }
+
+  async #askRecorded(
+    leader: Session,
+    question: Question,
+    signal: AbortSignal,
+  ): Promise<Answered | null> {
+    await pause(this.#with.clock, Math.min(hedgeMs, this.#with.options.queryTimeoutMs), signal);
+    const [other] = this.#others(leader);
+    if (signal.aborted || other === undefined) return null;
+    const decision = await this.#request('query', other, question, signal);
+    return decision === 'undecided' ? null : decision;
+  }
+
+  /** All but the leader, each time beginning with another one. */
+  #others(leader: Session | null): readonly Session[] {
+    const others = this.#with
+      .sessions()
+      .all()
+      .filter((session) => session !== leader);
+    this.#turn += 1;
+    const first = this.#turn % Math.max(1, others.length);
+    return [...others.slice(first), ...others.slice(0, first)];
   }
 
   /** Null: no answer from this node. */

@@ -13,7 +13,7 @@ export function foundOf(entry: JournalEntry): Found;
 export function foundOf(entry: JournalEntry | null): Found | null;
 export function foundOf(entry: JournalEntry | null): Found | null {
   if (entry === null) return null;
-  const { state, epoch, witness, payload, result, reason } = entry;
+  const { state, epoch, witness, payload, result, reason, forgotten } = entry;
   return {
     state,
     epoch,
@@ -22,6 +22,7 @@ export function foundOf(entry: JournalEntry | null): Found | null {
     result,
     // Only reasons of votes are ever written.
     ...(reason === undefined ? {} : { reason: reason as VoteReason }),
+    ...(forgotten === undefined ? {} : { forgotten }),
   };
 }
 

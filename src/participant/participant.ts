@@ -123,6 +123,7 @@ export class Participant {
       branches: this.#branches,
       adopted: (shard, epoch) => this.#branches.epochAdopted(shard, epoch),
       clock,
+      random,
       options,
       logger,
       fatal,
@@ -145,7 +146,7 @@ export class Participant {
       logger,
       events: {
         welcome: () => this.#welcomed(),
-        leader: () => this.#reports.consider(),
+        leaders: () => this.#reports.consider(),
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
         refused: (url, error) =>

@@ -10,8 +10,11 @@ import type { BranchIdentity, LocalState } from '../core/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import { backoffMs } from '../peer/backoff.ts';
+import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
 import type { Epochs } from './epochs.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { pause } from './timers.ts';
@@ -24,6 +27,7 @@ export interface ReportsOptions {
   };
   readonly adopted: (shard: number, epoch: Epoch) => void;
   readonly clock: Clock;
+  readonly random: Random;
   readonly options: ParticipantOptions;
   readonly logger: Logger;
   readonly fatal: (error: unknown) => void;
@@ -74,14 +78,32 @@ export class Reports {
     if (this.#closed.signal.aborted) return;
     if (isNew) adopted(shard, epoch);
     if (session === null || claimed === null) return;
-    if (await this.#report(session, shard)) return;
-    // Asked again while this connection and this epoch last; a new one has a report of its own.
-    await pause(this.#with.clock, this.#with.options.retryDelayMsMax, this.#closed.signal);
-    if (claimed.get(shard) === epoch) claimed.delete(shard);
-    if (this.#with.sessions().isOpen(session.id) && !this.#closed.signal.aborted) this.consider();
+    // Again while this connection and this epoch last; a new one has a report of its own.
+    const isWanted = (): boolean =>
+      !this.#closed.signal.aborted &&
+      claimed.get(shard) === epoch &&
+      this.#with.sessions().isOpen(session.id);
+    for (let failures = 1; isWanted(); failures += 1) {
+      const error = await this.#report(session, shard);
+      if (error === null) return;
+      await this.#pause(failures, error);
+    }
   }
 
-  async #report(session: Session, shard: number): Promise<boolean> {
+  /**
+   * Short at first: other nodes tell of a new leader while it still reads what the old one left, and answers NOT_LEADER.
+   * All that is in doubt, and the locks it holds, would wait with this report.
+   */
+  async #pause(failures: number, error: unknown): Promise<void> {
+    const { clock, random, options } = this.#with;
+    const { retryDelayMs: delayMs, retryDelayMsMax: delayMsMax } = options;
+    const pauseMs = backoffMs({ failures, delayMs, delayMsMax, random });
+    const askedMs = error instanceof VerdictError ? (error.retryAfterMs ?? 0) : 0;
+    await pause(clock, Math.max(pauseMs, askedMs), this.#closed.signal);
+  }
+
+  /** Null once all of it was answered, else why not. */
+  async #report(session: Session, shard: number): Promise<unknown> {
     const { options, logger } = this.#with;
     const txids = this.#txids(shard);
     try {
@@ -98,7 +120,7 @@ export class Reports {
           'reported to the leader',
         );
       }
-      return true;
+      return null;
     } catch (error) {
       if (!this.#closed.signal.aborted) {
         logger.warn(
@@ -106,7 +128,7 @@ export class Reports {
           'the report was not answered; it is sent again',
         );
       }
-      return false;
+      return error;
     }
   }
 

@@ -14,7 +14,8 @@ export interface ParticipantHandle {
    * Takes part in a running transaction of one's own accord. Resolves when the leader has agreed and a
    * rollback would be heard of; do nothing for the transaction before that. Then work; `prepare` is called
    * when the client commits, `rollback` when it does not, or when no prepare came for `lockLimitMs`.
-   * Asking for the same again is harmless.
+   * Asking for the same again is harmless. A rollback may also come while the application is still at that work: it ends
+   * the work, and nothing may be held after it.
    *
    * Throws VerdictError: WRONG_STATE (commit or rollback came first), UNKNOWN_TRANSACTION, CONNECTION_LOST and
    * TIMEOUT (no leader answered in time; it may have agreed, and then asks to prepare what is not there:

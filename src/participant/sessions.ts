@@ -19,7 +19,7 @@ import type {
 import type { VerdictError } from '../peer/errors.ts';
 import { Link } from '../peer/link.ts';
 import { Succession } from '../peer/succession.ts';
-import { nodeUrl } from '../peer/url.ts';
+import { advertisedUrl, nodeUrl } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
@@ -46,8 +46,8 @@ export interface SessionsOptions {
 
 export interface SessionEvents {
   welcome(session: Session): void;
-  /** A leader with a newer epoch than was known. */
-  leader(leader: LeaderInfo): void;
+  /** Leaders with newer epochs than were known. */
+  leaders(): void;
   message(session: Session, message: FromNode): void;
   lost(connection: ConnectionId): void;
   refused(url: string, error: VerdictError): void;
@@ -64,6 +64,8 @@ interface Place {
 
 /** Nodes that a cluster may have; what is told beyond that is not believed. */
 const placesMax = 256;
+/** Shards likewise. */
+const shardsMax = 1_296;
 
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -207,24 +209,38 @@ export class Sessions {
   }
 
   #learn(told: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] }): void {
+    let news = false;
     for (const leader of told.leaders) {
-      if (leader === null) continue;
+      if (leader === null || leader.shard >= shardsMax) continue;
       const known = this.#leaders.get(leader.shard);
       if (known !== undefined && known.epoch >= leader.epoch) continue;
       this.#leaders.set(leader.shard, leader);
       if (!this.#closed) this.#succession.newLeader(leader);
-      this.#options.events.leader(leader);
+      news = true;
+      this.#dialNow(leader);
     }
-    for (const { node, url } of told.nodes) this.#learnNode(node, url);
+    // Once for all of them: whoever hears of it looks at every leader.
+    if (news) this.#options.events.leaders();
+    for (const info of told.nodes) this.#learnNode(info);
     this.#dropAbsent(told.nodes);
   }
 
-  #learnNode(node: string, text: string): void {
-    let url: string;
-    try {
-      url = nodeUrl(text);
-    } catch (error) {
-      this.#options.logger.warn({ node, url: text, error }, 'a node advertises no usable address');
+  /**
+   * The link to a new leader may be pausing, and for long, after failed dials of a time before it led: killed, started
+   * again, elected. What it prepares meanwhile would wait in vain for this participant, and abort.
+   */
+  #dialNow(leader: NodeInfo): void {
+    const url = advertisedUrl(leader);
+    for (const place of this.#places.values()) {
+      if (place.node === leader.node || place.url === url) place.link?.retryNow();
+    }
+  }
+
+  #learnNode(info: NodeInfo): void {
+    const { node } = info;
+    const url = advertisedUrl(info);
+    if (url === null) {
+      this.#options.logger.warn(info, 'a node advertises no usable address');
       return;
     }
     const known = this.#places.get(url);

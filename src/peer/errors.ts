@@ -64,12 +64,20 @@ export class OutcomeUnknownError extends VerdictError {
   }
 }
 
+/** No node asks for a second; one that asks for a year is not obeyed, or its peers would be lost to all others. */
+const retryAfterMsMax = 30_000;
+
+/** How long the node asks to wait, within reason. */
+export function retryAfterMsOf({ retryAfterMs }: ErrorMessage): number | undefined {
+  return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, retryAfterMsMax);
+}
+
 /** A node's `error` message as an exception. */
 export function errorFromMessage(message: ErrorMessage): VerdictError {
   return new VerdictError(message.code, message.message, {
     retryable: message.retryable,
     acted: errorCatalogue[message.code].acted,
-    retryAfterMs: message.retryAfterMs,
+    retryAfterMs: retryAfterMsOf(message),
     leader: message.leader,
     txid: message.txid,
   });

@@ -18,13 +18,20 @@ import type { Clock, Timer } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { CloseInfo, Connection, ConnectionHandler, Dialer } from '../ports/transport.ts';
 import { backoffMs } from './backoff.ts';
-import { closedError, connectionLost, errorFromMessage, VerdictError } from './errors.ts';
+import {
+  closedError,
+  connectionLost,
+  errorFromMessage,
+  retryAfterMsOf,
+  VerdictError,
+} from './errors.ts';
 import {
   type Leadership,
   type ReplyTo,
   type RequestOptions,
   Requests,
   type RequestWithoutId,
+  subjectOf,
 } from './requests.ts';
 import { nodeUrl } from './url.ts';
 
@@ -141,6 +148,7 @@ export class Link {
     if (this.#state === 'closed') return Promise.reject(closedError('link'));
     return this.#requests.start<Message['type']>(message.type, {
       ...options,
+      about: subjectOf(message),
       send: (id) => {
         // `Omit` and an id make the message whole again; the compiler cannot see that through the union.
         if (!this.send({ ...message, id } as unknown as ToNode)) {
@@ -245,7 +253,7 @@ export class Link {
       this.#connectionSerial += 1;
       events.welcome?.(message);
     } else if (message.type === 'error') {
-      this.#delayMsMin = message.retryAfterMs ?? 0;
+      this.#delayMsMin = retryAfterMsOf(message) ?? 0;
       if (refusals.has(message.code)) {
         this.#delayMsMin = Math.max(this.#delayMsMin, refusedDelayMs);
         events.refused?.(errorFromMessage(message));

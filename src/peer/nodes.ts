@@ -16,7 +16,7 @@ import type { CloseInfo } from '../ports/transport.ts';
 import type { VerdictError } from './errors.ts';
 import { Link, type LinkOptions } from './link.ts';
 import { Succession } from './succession.ts';
-import { nodeUrl } from './url.ts';
+import { advertisedUrl, nodeUrl } from './url.ts';
 
 export interface NodesOptions {
   readonly urls: readonly string[];
@@ -180,7 +180,8 @@ export class Nodes {
     if (isNew && !this.#closed) this.#succession.newLeader(leader);
     // Its link may be pausing after failed dials of a time before it led.
     for (const link of this.#links.values()) {
-      if (link.url === urlOf(leader) || this.#nodeAt.get(link.url) === leader.node) link.retryNow();
+      if (link.url === advertisedUrl(leader) || this.#nodeAt.get(link.url) === leader.node)
+        link.retryNow();
     }
   }
 
@@ -220,7 +221,7 @@ export class Nodes {
     for (const url of this.#givenUrls) reached.add(this.#links.get(url)?.welcome?.node);
     const known = this.#leaderships.flatMap(({ leader }) => (leader === null ? [] : [leader]));
     for (const info of [...this.#advertised, ...known]) {
-      const url = urlOf(info);
+      const url = advertisedUrl(info);
       if (url !== null && !reached.has(info.node)) wanted.add(url);
     }
     return wanted;
@@ -237,7 +238,7 @@ export class Nodes {
     const reached = new Set(given.map((url) => this.#nodeAt.get(url)));
     const advertised = this.#advertised
       .filter(({ node }) => !leading.has(node) && !reached.has(node))
-      .map(urlOf);
+      .map(advertisedUrl);
     return [...given, ...advertised.filter((url) => url !== null)];
   }
 
@@ -271,14 +272,5 @@ export class Nodes {
       links.add(link);
     }
     return [...links];
-  }
-}
-
-/** What a node advertises may be anything; an address that is none is no reason to fail. */
-function urlOf(info: { readonly url: string }): string | null {
-  try {
-    return nodeUrl(info.url);
-  } catch {
-    return null;
   }
 }

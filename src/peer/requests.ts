@@ -15,6 +15,7 @@ import type {
   ToNode,
 } from '../core/messages.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
+import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Delays } from './delays.ts';
 import { abortedByCaller, errorFromMessage, VerdictError } from './errors.ts';
@@ -69,8 +70,35 @@ export interface RequestOptions {
   readonly onBegun?: ((begun: Begun) => void) | undefined;
 }
 
+/** What a request names, and its reply must name too. */
+export interface Subject {
+  readonly txid?: Txid;
+  readonly branch?: string;
+  /** Its txid comes with `begun`, and holds from then on. */
+  readonly announced?: boolean;
+}
+
+export function subjectOf(message: RequestWithoutId): Subject {
+  switch (message.type) {
+    case 'enlist':
+      return { txid: message.txid, branch: message.branch ?? message.participant };
+    case 'commit':
+    case 'rollback':
+    case 'status':
+    case 'query':
+    case 'resolve':
+      return { txid: message.txid };
+    case 'transact':
+      // Under a request id another transaction's outcome may be the answer.
+      return { announced: message.requestId === undefined };
+    default:
+      return {};
+  }
+}
+
 interface Waiting {
   readonly type: RequestType;
+  about: Subject;
   readonly timeoutMs: number;
   readonly leader: Leadership | undefined;
   readonly onBegun: ((begun: Begun) => void) | undefined;
@@ -100,9 +128,9 @@ export class Requests {
   /** Calls `send` with the request's id, at once. What `send` throws rejects the request. */
   start<Type extends RequestType>(
     type: Type,
-    options: RequestOptions & { send: (id: number) => void },
+    options: RequestOptions & { about: Subject; send: (id: number) => void },
   ): Promise<ReplyTo[Type]> {
-    const { signal, timeoutMs, leader, onBegun, send } = options;
+    const { signal, timeoutMs, leader, onBegun, about, send } = options;
     if (signal?.aborted) {
       return Promise.reject(abortedByCaller({ acted: 'nothing', cause: signal.reason }));
     }
@@ -119,6 +147,7 @@ export class Requests {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, {
         type,
+        about,
         timeoutMs,
         leader,
         onBegun,
@@ -143,7 +172,18 @@ export class Requests {
     if (waiting === undefined) return true;
     if (message.type === 'error') {
       this.#fail(message.id, errorFromMessage(message));
-    } else if (message.type === 'begun' && waiting.type !== 'begin') {
+    } else if (isAboutAnother(message, waiting.about)) {
+      // Believed, it would be the outcome of a transaction that nobody asked about.
+      this.#fail(
+        message.id,
+        new VerdictError('INVALID_MESSAGE', aboutAnother(waiting.type), {
+          retryable: false,
+          acted: 'unknown',
+          txid: waiting.about.txid,
+        }),
+      );
+    } else if (message.type === 'begun' && waiting.type === 'transact') {
+      if (waiting.about.announced === true) waiting.about = { txid: message.txid };
       waiting.onBegun?.(message);
     } else if (message.type !== replyTypes[waiting.type]) {
       const text = `The node answered ${waiting.type} with ${message.type}. It speaks another protocol, or is broken.`;
@@ -197,6 +237,15 @@ export class Requests {
     waiting.forgetSignal?.();
     return waiting;
   }
+}
+
+function isAboutAnother(message: FromNode, { txid, branch }: Subject): boolean {
+  if (txid !== undefined && 'txid' in message && message.txid !== txid) return true;
+  return branch !== undefined && message.type === 'enlisted' && message.branch !== branch;
+}
+
+function aboutAnother(type: RequestType): string {
+  return `The node answered ${type} with what it says of another transaction. It speaks another protocol, or is broken.`;
 }
 
 /** The transport throws a RangeError for a message that fits no frame, a TypeError for what cannot be encoded. */

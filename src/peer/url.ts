@@ -23,6 +23,15 @@ export function nodeUrl(text: string): string {
   return url.href;
 }
 
+/** The address that a node advertises, which may be anything: null where it is none, for that is no reason to fail. */
+export function advertisedUrl({ url }: { readonly url: string }): string | null {
+  try {
+    return nodeUrl(url);
+  } catch {
+    return null;
+  }
+}
+
 function badUrl(text: string): string {
   return `"${text}" is no node address. Write host:port or ws://host:port.`;
 }

@@ -14,7 +14,7 @@ export interface BranchKey {
 /**
  * `started`: prepare is about to be called at the application (only written for an application that cannot list what it holds).
  * `prepared`: voted commit, in doubt. `readonly`: voted readonly. `committed`: kept until `forget`.
- * `tombstone`: rolled back or forgotten; a prepare must not run again.
+ * `tombstone`: rolled back or forgotten (`forgotten` tells which); a prepare must not run again.
  */
 export type JournalState = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone';
 
@@ -29,6 +29,8 @@ export interface JournalEntry extends BranchKey {
   readonly result?: unknown;
   /** Why the vote was `abort`, for repeats. */
   readonly reason?: VoteReason | AbortReason;
+  /** Of a tombstone: it stands for a commit that was forgotten. Never false. */
+  readonly forgotten?: true;
   /** Wall clock of the last change; ages tombstones. */
   readonly atMs: number;
 }
@@ -73,11 +75,11 @@ export interface Journal {
    */
   vote(entry: VoteWrite): Promise<VoteWriteResult>;
   /**
-   * `prepared` (or `started`) -> `committed`; the payload goes. `committed` again: `repeated`; tombstone or
-   * nothing there: `contradicted` (I4: a commit is only ever of what was prepared).
+   * `prepared` (or `started`) -> `committed`; the payload goes. `committed` again, or a commit that was forgotten:
+   * `repeated`; any other tombstone or nothing there: `contradicted` (I4: a commit is only ever of what was prepared).
    */
   committed(key: BranchKey): Promise<OutcomeWriteResult>;
-  /** Anything but `committed` (or nothing) -> `tombstone`; a `committed` entry: `contradicted`. */
+  /** Anything but `committed` (or nothing) -> `tombstone`; a `committed` entry, forgotten or not: `contradicted`. */
   tombstone(
     key: BranchKey,
     more?: { readonly reason?: VoteReason | AbortReason; readonly epoch?: Epoch },

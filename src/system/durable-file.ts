@@ -3,6 +3,14 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+/** Where such files are: a simulation keeps them in memory. */
+export interface DurableFiles {
+  /** Null where there is no such file. */
+  read(path: string): string | null;
+  /** On disk when it resolves. One writer of a path at a time. */
+  write(path: string, text: string): Promise<void>;
+}
+
 /** Null where there is no such file. */
 export function readDurableFile(path: string): string | null {
   try {
@@ -34,3 +42,5 @@ export async function writeDurableFile(path: string, text: string): Promise<void
     await folder.close();
   }
 }
+
+export const systemFiles: DurableFiles = { read: readDurableFile, write: writeDurableFile };

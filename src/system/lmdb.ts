@@ -19,6 +19,7 @@ import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
+import { guardTransaction } from './exit-guard.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import { StoreFailedError } from './store-failed.ts';
@@ -133,14 +134,16 @@ class Store implements LmdbStore {
     let thrown: { readonly error: unknown } | null = null;
     try {
       // A child transaction: when the body throws half-way, the child is dropped and nothing is committed.
-      return await this.#database.childTransaction(() => {
-        try {
-          return body(this.#keys);
-        } catch (error) {
-          thrown = { error };
-          throw error;
-        }
-      });
+      return await guardTransaction(() =>
+        this.#database.childTransaction(() => {
+          try {
+            return body(this.#keys);
+          } catch (error) {
+            thrown = { error };
+            throw error;
+          }
+        }),
+      );
     } catch (error) {
       if (thrown !== null && this.#keys.failure === null) throw error;
       throw await this.#fail(this.#keys.failure ?? error);

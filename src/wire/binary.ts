@@ -1,8 +1,8 @@
 /** The binary form: concatenated MessagePack maps. */
 import { Packr, Unpackr } from 'msgpackr';
-import type { WireLimits } from './limits.ts';
+import { messageElementsMax, type WireLimits } from './limits.ts';
 import { type Scan, scanMessage } from './scan.ts';
-import { checkElements, checkMessageCount, type Finding, settle } from './settle.ts';
+import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { Decoded, Direction } from './validate.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false });
@@ -24,19 +24,19 @@ export function encodeBinary(message: unknown): Uint8Array {
 }
 
 // One for all: decoding is synchronous.
-const scan: Scan = { end: 0, depth: 0, elements: 0, hasProtoKey: false };
+const scan: Scan = { end: 0, depth: 0, hasProtoKey: false };
 const range = { start: 0, end: 0 };
 
 export function decodeBinary<D extends Direction>(
   bytes: Uint8Array,
   options: { readonly direction: D; readonly limits: WireLimits },
 ): Decoded<D>[] {
+  const elementsMax = messageElementsMax[options.direction];
   // The whole frame first: of one that is broken further on nothing is handled.
   const ends: number[] = [];
   const findings: (Finding | null)[] = [];
   for (let start = 0; start < bytes.length; start = scan.end) {
-    scanMessage(bytes, start, scan);
-    checkElements(scan.elements, options.direction);
+    scanMessage(bytes, start, scan, elementsMax);
     checkMessageCount(ends.push(scan.end));
     findings.push(findingOf(options.limits));
   }

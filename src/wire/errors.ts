@@ -23,6 +23,11 @@ export class FrameError extends Error {
   }
 }
 
+/** Told as soon as it is known: counting on to the end of many megabytes would take seconds. */
+export function tooManyElements(max: number): FrameError {
+  return new FrameError(1008, `A message holds more than ${max} keys and values.`);
+}
+
 function codeOf(closeCode: FrameCloseCode): ErrorCode {
   if (closeCode === 1009) return 'TOO_LARGE';
   return closeCode === 1008 ? 'LIMIT_EXCEEDED' : 'INVALID_MESSAGE';

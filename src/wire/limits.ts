@@ -36,10 +36,11 @@ export const nestingMax = 320;
 export const frameMessagesMax = 4_096;
 
 /**
- * Keys, values, maps and arrays in one message to a node. One byte can make one empty map, which costs some 60 bytes of
- * memory: this bounds that. A report with the most lines has 110,000.
+ * Keys, values, maps and arrays in one message. One byte can make one empty map, which costs some 60 bytes of memory: this
+ * bounds that. Of those to a node a report with the most lines has the most: 110,000; of a node's, an outcome, to which
+ * every branch brought what it may, or a list.
  */
-export const messageElementsMax = 262_144;
+export const messageElementsMax = { 'to-node': 262_144, 'from-node': 4_194_304 } as const;
 
 /** Bytes of a name: participant, branch, instance, node, requestId, key of a label. */
 export const nameBytesMax = 128;

@@ -2,14 +2,12 @@
  * Walks a JSON text before it is parsed, for what JSON.parse does not say or does not limit. It does not check that the
  * text is JSON: the parser does.
  */
-import { FrameError } from './errors.ts';
+import { FrameError, tooManyElements } from './errors.ts';
 import { nestingMax } from './limits.ts';
 
 export interface TextScan {
   /** The deepest nesting; the outermost map or list is level 1. */
   readonly depth: number;
-  /** Keys, values, maps and lists; an upper bound. */
-  readonly elements: number;
   /** An integer that a double may not hold exactly. */
   readonly hasLongInteger: boolean;
   /** `\u`: a string may hold anything, half characters and hidden keys too. */
@@ -19,9 +17,10 @@ export interface TextScan {
 const quote = 0x22;
 const backslash = 0x5c;
 
-export function scanText(text: string): TextScan {
+export function scanText(text: string, elementsMax: number): TextScan {
   let depth = 0;
   let deepest = 0;
+  // Keys, values, maps and lists; an upper bound.
   let elements = 1;
   let digits = 0;
   let hasLongInteger = false;
@@ -55,6 +54,7 @@ export function scanText(text: string): TextScan {
     } else if (unit === 0x2c || unit === 0x3a) {
       elements += 1;
     }
+    if (elements > elementsMax) throw tooManyElements(elementsMax);
   }
-  return { depth: deepest, elements, hasLongInteger, hasUnicodeEscape };
+  return { depth: deepest, hasLongInteger, hasUnicodeEscape };
 }

@@ -7,7 +7,7 @@
  * Two findings concern one message only, since its end is known: nesting above the caller's limit, and a key `__proto__`
  * (which a decoder would rename, silently altering a payload).
  */
-import { FrameError } from './errors.ts';
+import { FrameError, tooManyElements } from './errors.ts';
 import { nestingMax } from './limits.ts';
 
 export interface Scan {
@@ -15,8 +15,6 @@ export interface Scan {
   end: number;
   /** The deepest nesting; the message itself is level 1. */
   depth: number;
-  /** Keys, values, maps and arrays. */
-  elements: number;
   hasProtoKey: boolean;
 }
 
@@ -25,8 +23,13 @@ export interface Scan {
 const outerLeft = new Float64Array(nestingMax + 1);
 const outerIsMap = new Uint8Array(nestingMax + 1);
 
-/** Scans the message that begins at `start` into `scan`. Throws FrameError. */
-export function scanMessage(bytes: Uint8Array, start: number, scan: Scan): void {
+/** Scans the message that begins at `start` into `scan`. Throws FrameError, for more than `elementsMax` elements too. */
+export function scanMessage(
+  bytes: Uint8Array,
+  start: number,
+  scan: Scan,
+  elementsMax: number,
+): void {
   const length = bytes.length;
   const first = bytes[start] as number;
   if ((first & 0xf0) !== 0x80 && first !== 0xde && first !== 0xdf) {
@@ -49,7 +52,6 @@ export function scanMessage(bytes: Uint8Array, start: number, scan: Scan): void 
       if (depth === 0) {
         scan.end = position;
         scan.depth = deepest;
-        scan.elements = elements;
         scan.hasProtoKey = hasProtoKey;
         return;
       }
@@ -58,6 +60,7 @@ export function scanMessage(bytes: Uint8Array, start: number, scan: Scan): void 
     const isKey = isMap && left % 2 === 0;
     left -= 1;
     elements += 1;
+    if (elements > elementsMax) throw tooManyElements(elementsMax);
     if (position >= length) throw truncated();
     const token = bytes[position] as number;
     position += 1;

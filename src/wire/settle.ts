@@ -1,7 +1,7 @@
 /** What both forms do once they know where a message ends and what it holds. */
 import type { ErrorCode } from '../core/catalogue.ts';
 import { FrameError } from './errors.ts';
-import { frameMessagesMax, messageElementsMax, type WireLimits } from './limits.ts';
+import { frameMessagesMax, type WireLimits } from './limits.ts';
 import { type Decoded, type Direction, problem, validate } from './validate.ts';
 
 /** Why one message is refused although its frame can be read. */
@@ -41,11 +41,5 @@ export function settle<D extends Direction>(
 export function checkMessageCount(count: number): void {
   if (count > frameMessagesMax) {
     throw new FrameError(1008, `The frame holds more than ${frameMessagesMax} messages.`);
-  }
-}
-
-export function checkElements(elements: number, direction: Direction): void {
-  if (direction === 'to-node' && elements > messageElementsMax) {
-    throw new FrameError(1008, `A message holds more than ${messageElementsMax} keys and values.`);
   }
 }

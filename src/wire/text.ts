@@ -5,11 +5,11 @@
  * alone beyond 2^53 are a bigint, so a double of that size is written with an exponent.
  */
 import { FrameError } from './errors.ts';
-import type { WireLimits } from './limits.ts';
+import { messageElementsMax, type WireLimits } from './limits.ts';
 import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
 import { bigintMax, bigintMin, protoKey } from './sendable.ts';
-import { checkElements, checkMessageCount, type Finding, settle } from './settle.ts';
+import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { Decoded, Direction } from './validate.ts';
 
 // The lib of this TypeScript does not have these yet; Node 22 does.
@@ -32,6 +32,7 @@ export function decodeText<D extends Direction>(
   options: { readonly direction: D; readonly limits: WireLimits },
 ): Decoded<D>[] {
   if (!text.isWellFormed()) throw new FrameError(1007, 'The frame is not well-formed Unicode.');
+  const elementsMax = messageElementsMax[options.direction];
   // All lines first: of a frame that is broken further on nothing is handled.
   const lines: { value: Record<string, unknown>; finding: Finding | null }[] = [];
   for (let start = 0; start < text.length; ) {
@@ -40,8 +41,7 @@ export function decodeText<D extends Direction>(
     const line = text.slice(start, end).trim();
     start = end + 1;
     if (line === '') continue;
-    const scan = scanText(line);
-    checkElements(scan.elements, options.direction);
+    const scan = scanText(line, elementsMax);
     const parsed = parse(line, scan);
     checkMessageCount(lines.push(parsed));
     if (scan.depth > options.limits.depthMax) parsed.finding = 'too-deep';

@@ -4,7 +4,7 @@ import { Etcd3 } from 'etcd3';
 import { WebSocket } from 'ws';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
 import { openLmdbJournal } from '../../src/journal/lmdb/journal.ts';
-import { Child, eventually, pause } from '../support/child.ts';
+import { Child, eventually, pause, within } from '../support/child.ts';
 import type { TestEtcd } from '../support/etcd.ts';
 import type { EtcdCluster } from '../support/etcd-cluster.ts';
 import {
@@ -88,9 +88,7 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
     random: realRandom,
   });
   const leader = await cluster.leader();
-  const socket = new WebSocket(`ws://${cluster.node(leader.node).url}/v1`, ['verdict.v1']);
-  await new Promise((resolve) => socket.once('open', resolve));
-  socket.on('error', () => undefined);
+  const socket = await pinger(cluster.node(leader.node).url);
   const parts: Record<'commit' | 'put' | 'vote' | 'trip', number[]> = {
     commit: [],
     put: [],
@@ -124,9 +122,10 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
       }),
     );
     await measure('trip', () => {
-      const pong = new Promise((resolve) => socket.once('pong', resolve));
+      const pong = Promise.withResolvers<void>();
+      socket.once('pong', pong.resolve);
       socket.ping();
-      return pong;
+      return within(pong.promise, 'a pong');
     });
   }
   socket.terminate();
@@ -146,6 +145,18 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
     ),
     figure('  ratio', (commit / floor).toFixed(2), { aim: '<= 1.25', met: commit / floor <= 1.25 }),
   ];
+}
+
+/** A connection for pings. It says hello: one that does not is closed after 5 s. */
+async function pinger(address: string): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://${address}/v1`, ['verdict.v1']);
+  socket.on('error', () => undefined);
+  await within(new Promise((resolve) => socket.once('open', resolve)), 'a connection for pings');
+  const welcomed = new Promise((resolve) => socket.once('message', resolve));
+  const who = { name: 'pinger', instance: 'pinger', roles: ['client'] };
+  socket.send(JSON.stringify({ type: 'hello', protocol: 1, ...who }));
+  await within(welcomed, 'a welcome');
+  return socket;
 }
 
 export async function groupCommit(etcd: TestEtcd): Promise<readonly Figure[]> {

@@ -1,9 +1,9 @@
 /** From the end of a leader to the first commit that its successor acknowledges. */
 import { performance } from 'node:perf_hooks';
 import { type Client, connect } from '../../src/client.ts';
-import { type Epoch, epochOf } from '../../src/core/txid.ts';
-import { eventually, pause } from '../support/child.ts';
+import { pause } from '../support/child.ts';
 import type { EtcdCluster } from '../support/etcd-cluster.ts';
+import { Committing } from './committing.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 import { percentile } from './load.ts';
 
@@ -15,51 +15,6 @@ interface Options {
 
 const clientCount = 4;
 const callTimeoutMs = 20_000;
-const branches = ['a', 'b', 'c'].map((participant) => ({ participant }));
-
-/** Clients that commit one after the other all the time, and tell of each commit. */
-class Committing {
-  readonly #loops: Promise<void>[];
-  #over = false;
-  /** When the first commit under an epoch was acknowledged. */
-  readonly firstAtMs: Map<Epoch, number> = new Map();
-
-  constructor(clients: readonly (() => Promise<Client>)[], timeoutMs: number) {
-    this.#loops = clients.map((client) => this.#loop(client, timeoutMs));
-  }
-
-  async stop(): Promise<void> {
-    this.#over = true;
-    await Promise.all(this.#loops);
-  }
-
-  /** The first commit under a newer epoch than that. */
-  async after(epoch: Epoch): Promise<number> {
-    return eventually(
-      () => {
-        for (const [each, atMs] of this.firstAtMs) if (each > epoch) return atMs;
-        return null;
-      },
-      () => `a commit after ${epoch}`,
-      60_000,
-    );
-  }
-
-  async #loop(client: () => Promise<Client>, timeoutMs: number): Promise<void> {
-    while (!this.#over) {
-      try {
-        const { outcome, txid } = await (await client()).transact({ branches }, { timeoutMs });
-        const epoch = epochOf(txid);
-        if (outcome === 'committed' && !this.firstAtMs.has(epoch)) {
-          this.firstAtMs.set(epoch, performance.now());
-        }
-      } catch {
-        // In between nobody leads: the next call counts.
-      }
-      await pause(1);
-    }
-  }
-}
 
 export async function afterKill({ cluster, times, progress }: Options): Promise<readonly Figure[]> {
   if (times === 0) return [];
@@ -72,7 +27,7 @@ export async function afterKill({ cluster, times, progress }: Options): Promise<
   for (let round = 1; round <= times; round += 1) {
     progress(`kill -9 of the leader, ${round} of ${times}`);
     const { node, epoch } = await cluster.leader();
-    await committing.after('' as Epoch);
+    await committing.after('');
     const killedAtMs = performance.now();
     cluster.node(node).child.signal('SIGKILL');
     tookMs.push((await committing.after(epoch)) - killedAtMs);

@@ -11,29 +11,35 @@ import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { commitLatency, groupCommit, writesPerTransaction } from './etcd-figures.ts';
 import { afterKill, afterStop } from './failover-times.ts';
 import type { Figure } from './figure.ts';
+import { afterVanishing } from './vanished-host.ts';
 
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '50' },
     stops: { type: 'string', default: '5' },
+    vanishings: { type: 'string', default: '5' },
     'lease-ttl': { type: 'string', default: '3000' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run figures -- [--kills N] [--stops N] [--lease-ttl MS]
+  console.log(`npm run figures -- [--kills N] [--stops N] [--vanishings N] [--lease-ttl MS]
 
 Failover times of a cluster over a real etcd, and what a commit costs on it.
   --kills N       how often the leader is killed with -9 (default 50)
   --stops N       how often the leader is stopped past its lease (default 5)
+  --vanishings N  how often the leader's host vanishes (default 5)
   --lease-ttl MS  the nodes' lease (default 3000)`);
   process.exit(0);
 }
 const kills = Number(values.kills);
 const stops = Number(values.stops);
+const vanishings = Number(values.vanishings);
 const leaseTtlMs = Number(values['lease-ttl']);
-if (![kills, stops, leaseTtlMs].every((value) => Number.isInteger(value) && value >= 0)) {
-  console.error('--kills, --stops and --lease-ttl must be whole numbers.');
+if (
+  ![kills, stops, vanishings, leaseTtlMs].every((value) => Number.isInteger(value) && value >= 0)
+) {
+  console.error('--kills, --stops, --vanishings and --lease-ttl must be whole numbers.');
   process.exit(2);
 }
 
@@ -53,6 +59,9 @@ try {
   await cluster.remove();
   await etcd.dispose();
 }
+figures.push(
+  ...(await afterVanishing({ etcd: programs, times: vanishings, leaseTtlMs, progress })),
+);
 progress('');
 for (const { what, value, aim, met } of figures) {
   const mark = met === null ? '   ' : met ? 'ok ' : 'NO ';
@@ -62,4 +71,5 @@ process.exit(0);
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
+  else if (text !== '') process.stderr.write(`${text}\n`);
 }

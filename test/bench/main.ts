@@ -13,6 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
 import { connect } from '../../src/client.ts';
+import { shownLatencies, slowdown } from '../fuzz/figures.ts';
+import { fuzzLive, type LiveResult } from '../fuzz/live.ts';
 import { closedLoop, type Measured } from './load.ts';
 import { type Fields, SkeletonConnection } from './skeleton-wire.ts';
 
@@ -25,27 +27,31 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
     'in-flight': { type: 'string', default: '1,16,64,256,1024' },
+    'attack-frames': { type: 'string', default: '10000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run bench -- [--seconds N] [--rounds N] [--in-flight N,N,...] [--json]
+  console.log(`npm run bench -- [--seconds N] [--rounds N] [--in-flight N,N,...] [--attack-frames N] [--json]
 
 Transactions of three branches against a bare skeleton of the same messages and flushes.
   --seconds N   length of one measurement (default 2)
   --rounds N    measurements of each; the median counts (default 3)
   --in-flight   how many transactions at a time (default 1,16,64,256,1024)
+  --attack-frames N   hostile frames while good clients work (default 10000; 0: leave this out); see npm run fuzz
   --json        one JSON object in place of the table`);
   process.exit(0);
 }
 const durationMs = Number(values.seconds) * 1_000;
 const rounds = Number(values.rounds);
 const levels = values['in-flight'].split(',').map(Number);
+const attackFrames = Number(values['attack-frames']);
 const whole = (number: number): boolean => Number.isInteger(number) && number >= 1;
-if (!(durationMs > 0) || !whole(rounds) || !levels.every(whole)) {
+const wholes = whole(rounds) && levels.every(whole) && whole(attackFrames + 1);
+if (!(durationMs > 0) || !wholes) {
   console.error(
-    '--seconds, --rounds and --in-flight must be positive; the last two whole numbers.',
+    '--seconds, --rounds and --in-flight must be positive; all but the first whole numbers.',
   );
   process.exit(2);
 }
@@ -73,7 +79,8 @@ try {
   progress('');
   await product.close();
   skeleton.close();
-  report(rows);
+  const attack = attackFrames === 0 ? null : await underAttack();
+  report(rows, attack);
 } finally {
   for (const child of children) child.kill('SIGKILL');
   await rm(directory, { recursive: true, force: true });
@@ -84,6 +91,15 @@ interface Row {
   readonly inFlight: number;
   readonly product: Measured;
   readonly skeleton: Measured;
+}
+
+/** Latencies of good clients, without and with hostile connections beside them. */
+async function underAttack(): Promise<LiveResult> {
+  for (const child of children) child.kill('SIGKILL');
+  const result = await fuzzLive({ frames: attackFrames, seed: 1, progress });
+  progress('');
+  if (result.faults.length > 0) throw new Error(result.faults.join('\n'));
+  return result;
 }
 
 async function startProduct(): Promise<{ one: () => Promise<void>; close: () => Promise<void> }> {
@@ -175,9 +191,11 @@ function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
 }
 
-function report(rows: readonly Row[]): void {
+function report(rows: readonly Row[], attack: LiveResult | null): void {
   if (values.json) {
-    console.log(JSON.stringify({ cpus: cpus().length, node: process.version, rows }));
+    const { quiet = null, attacked = null } = attack ?? {};
+    const under = attack === null ? null : { quiet, attacked, slowdown: slowdown(attack) };
+    console.log(JSON.stringify({ cpus: cpus().length, node: process.version, rows, under }));
     return;
   }
   const cell = (text: string, width = 10): string => text.padStart(width);
@@ -203,4 +221,5 @@ function report(rows: readonly Row[]): void {
         cell(`${((product.perSecond / skeleton.perSecond) * 100).toFixed(0)}%`, 8),
     );
   }
+  if (attack !== null) console.log(shownLatencies(attack));
 }

@@ -4,15 +4,17 @@
  */
 import type { Random } from '../../src/ports/random.ts';
 import { pause } from '../support/child.ts';
+import type { TestEtcd } from '../support/etcd.ts';
+import type { EtcdCluster } from '../support/etcd-cluster.ts';
 import type { EtcdMember } from '../support/etcd-member.ts';
 import type { NodeProcess } from '../support/node-process.ts';
-import type { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
 import type { ParticipantProcess } from '../support/participant-process.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { pick } from './load.ts';
 
 export interface FaultsOptions {
-  readonly cluster: NodesOnEtcd;
+  readonly etcd: TestEtcd;
+  readonly cluster: EtcdCluster;
   /** Before each node, for clients and participants. */
   readonly proxies: readonly TcpProxy[];
   readonly random: Random;
@@ -67,14 +69,15 @@ export class Faults {
     const chance = random.fraction();
     const lastMs = Math.floor(200 + random.fraction() ** 2 * 6_000);
     if (chance < 0.25) {
-      const leader = await cluster.leader(Math.floor(random.fraction() * cluster.place.shards));
-      if (leader !== null) await this.#process('kill -9 of a leader', leader, lastMs, 'kill');
+      const leader = pick(await cluster.leaders(), random);
+      const node = leader === null ? null : cluster.node(leader.node);
+      if (node?.running === true) await this.#process('kill -9 of a leader', node, lastMs, 'kill');
     } else if (chance < 0.35) {
-      await this.#process('kill -9 of node', pick(cluster.nodes, random), lastMs, 'kill');
+      await this.#process('kill -9 of node', this.#node(), lastMs, 'kill');
     } else if (chance < 0.5) {
-      await this.#process('pause of node', pick(cluster.nodes, random), lastMs, 'pause');
+      await this.#process('pause of node', this.#node(), lastMs, 'pause');
     } else if (chance < 0.58) {
-      await this.#process('clean restart of node', pick(cluster.nodes, random), lastMs, 'stop');
+      await this.#process('clean restart of node', this.#node(), lastMs, 'stop');
     } else if (chance < 0.7) {
       await this.#process('kill -9 of participant', this.#participant(), lastMs, 'kill');
     } else if (chance < 0.76) {
@@ -88,6 +91,11 @@ export class Faults {
     } else {
       await this.#cut(pick(proxies, random), lastMs);
     }
+  }
+
+  #node(): NodeProcess {
+    const { cluster, random } = this.#options;
+    return pick([...cluster.nodes.values()], random);
   }
 
   #participant(): ParticipantProcess {
@@ -119,8 +127,8 @@ export class Faults {
   }
 
   async #member(what: string, lastMs: number, how: 'kill' | 'pause'): Promise<void> {
-    const { cluster, random } = this.#options;
-    const member = pick(cluster.etcd.members, random);
+    const { etcd, random } = this.#options;
+    const member = pick(etcd.members, random);
     await this.#alone(`${what} ${member.name} for ${lastMs} ms`, member, async () => {
       if (how === 'pause') member.pause();
       else await member.kill();

@@ -6,14 +6,17 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findEtcd } from '../../cluster/etcd/find.ts';
+import { serviceNames } from '../../cluster/shop/paths.ts';
 import { pause } from '../support/child.ts';
 import { firstBalance, readAccounts } from '../support/effects.ts';
-import { NodesOnEtcd } from '../support/nodes-on-etcd.ts';
+import { TestEtcd } from '../support/etcd.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { Faults } from './faults.ts';
 import { Load } from './load.ts';
+import { Orders } from './orders.ts';
 
 const { values } = parseArgs({
   options: {
@@ -42,6 +45,8 @@ const participants = ['north', 'south', 'west'];
 const progressMs = 5_000;
 const settleTimeoutMs = 120_000;
 const shownMax = 40;
+/** More than can be answered: an end of them would be an end of the load. */
+const ordersPerMinuteMax = 1_000;
 
 const found = await findEtcd();
 if ('missing' in found) {
@@ -57,20 +62,24 @@ const note = (text: string): void => {
   log.push(`${((performance.now() - startMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
 };
 
-const cluster = await NodesOnEtcd.started({
-  programs: found.found,
-  members: 3,
+const etcd = await TestEtcd.start(found.found, { members: 3 });
+const cluster = await EtcdCluster.started({
+  etcd,
   shards,
   participants: [],
-  direct: { resolve: false },
+  participantSettings: async (_, { name }) => ({
+    decisionLog: { etcd: { endpoints: etcd.endpoints, cluster: name, resolve: false } },
+  }),
 });
-const proxies = await Promise.all(cluster.nodes.map(({ port }) => TcpProxy.started(port)));
+const nodes = [...cluster.nodes.values()];
+const proxies = await Promise.all(nodes.map(({ port }) => TcpProxy.started(port)));
 let violations: string[];
 try {
   violations = await run();
 } finally {
   await Promise.all(proxies.map((proxy) => proxy.close()));
   await cluster.remove();
+  await etcd.dispose();
 }
 console.log(`\nCalls: ${counted()}; faults: ${log.length}. Aborts and errors: ${reasons()}.`);
 if (violations.length === 0) {
@@ -91,27 +100,46 @@ async function run(): Promise<string[]> {
   const { history } = cluster;
   const load = new Load({ clients, participants, history, random: seededRandom(seed) });
   const faults = new Faults({
+    etcd,
     cluster,
     proxies,
     random: seededRandom(seed + 1),
     began: note,
     broken: (text) => broken.push(text),
   });
+  const orders = new Orders({
+    directory: join(cluster.directory, 'shop'),
+    urls,
+    client: await cluster.client({ urls }),
+    countMax: Math.ceil(minutes * ordersPerMinuteMax),
+    random: seededRandom(seed + 2),
+    began: note,
+  });
+  await orders.start();
   load.start();
   faults.start();
   const endMs = performance.now() + minutes * 60_000;
   while (performance.now() < endMs && broken.length === 0) {
     await pause(Math.min(progressMs, Math.max(0, endMs - performance.now())));
     const leftS = Math.max(0, Math.round((endMs - performance.now()) / 1_000));
-    console.log(`${String(leftS).padStart(5)} s left: ${counted()}; faults: ${faults.count}`);
+    console.log(
+      `${String(leftS).padStart(5)} s left: ${counted()}; ${orders.counted()}; faults: ${faults.count}`,
+    );
   }
   await faults.stop();
-  await Promise.all(cluster.etcd.members.map((member) => member.ready()));
-  await load.stop();
+  await Promise.all(etcd.members.map((member) => member.ready()));
+  await Promise.all([load.stop(), orders.stop()]);
   console.log('Everything is mended. Waiting until nothing is on its way.');
   await recoverAll();
-  const unsettled = await cluster.settled(settleTimeoutMs);
-  return [...broken, ...unsettled, ...money(), ...cluster.alarms()];
+  // The shop's services are held against its own books below.
+  const unsettled = await cluster.settled({
+    timeoutMs: settleTimeoutMs,
+    retired: serviceNames,
+  });
+  const shop = await settledShop(orders);
+  await orders.close();
+  console.log(`The shop: ${orders.counted()}.`);
+  return [...broken, ...unsettled, ...money(), ...shop];
 }
 
 /** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
@@ -121,6 +149,15 @@ async function recoverAll(): Promise<void> {
     const peer = await RawPeer.greeted(leader.url, { name: 'operator', roles: ['operator'] });
     await peer.ask({ type: 'recover', id: 1 });
     await peer.close();
+  }
+}
+
+async function settledShop(orders: Orders): Promise<string[]> {
+  const untilMs = performance.now() + settleTimeoutMs;
+  for (;;) {
+    const problems = await orders.problems(await cluster.changes.read());
+    if (problems.length === 0 || performance.now() > untilMs) return problems;
+    await pause(500);
   }
 }
 

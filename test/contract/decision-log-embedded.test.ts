@@ -7,7 +7,8 @@ import { Packr } from 'msgpackr';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Epoch, epochOf, type Txid } from '../../src/core/txid.ts';
 import { type EmbeddedLogOptions, openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
-import { type DecisionLog, DecisionLogError } from '../../src/ports/decision-log.ts';
+import { DecisionLogError } from '../../src/ports/decision-log.ts';
+import { embeddedFixture } from '../support/log-fixtures.ts';
 import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
 import { decisionLogContract } from './decision-log.ts';
 
@@ -20,26 +21,7 @@ function optionsFor(directory: string, node = 'alpha'): EmbeddedLogOptions {
   return { directory, node, url: `ws://${node}`, clock: realClock, onFatal };
 }
 
-decisionLogContract(
-  'embedded',
-  async () => {
-    const directory = temporaryDirectory();
-    let log: DecisionLog | null = null;
-    return {
-      open: async (node) => {
-        await log?.close();
-        log = await openEmbeddedLog(optionsFor(directory.path, node));
-        return log;
-      },
-      usurp: (own, shard) => own.campaign(shard, { signal: never }),
-      dispose: async () => {
-        await log?.close();
-        directory.remove();
-      },
-    };
-  },
-  { severalNodes: false },
-);
+decisionLogContract('embedded', embeddedFixture, { severalNodes: false });
 
 describe('embedded decision log', () => {
   let directory: { readonly path: string; remove(): void };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
+import { etcdFixture } from '../support/log-fixtures.ts';
 import { decisionLogContract } from './decision-log.ts';
 
 const etcds = await etcdsToTest();
@@ -12,16 +12,6 @@ describe.skipIf(etcds.length === 0).each(etcds)('etcd at $etcd', (programs) => {
   });
   afterAll(() => etcd.dispose());
 
-  decisionLogContract(
-    `etcd ${etcdVersion(programs)}`,
-    async () => {
-      const rig = new EtcdRig(etcd.endpoints);
-      return {
-        open: (node) => rig.open(node),
-        usurp: (log, shard) => rig.usurp(log, shard),
-        dispose: () => rig.dispose(),
-      };
-    },
-    { severalNodes: true },
-  );
+  const name = `etcd ${etcdVersion(programs)}`;
+  decisionLogContract(name, () => etcdFixture(etcd.endpoints), { severalNodes: true });
 });

@@ -11,16 +11,8 @@ import {
   type Leadership,
   LeadershipLostError,
 } from '../../src/ports/decision-log.ts';
-import { commitOf, never, someBranches, txidAt } from '../support/stores.ts';
-
-export interface DecisionLogFixture {
-  /** Opens a node's log on the fixture's store. Where the store has one owner, the one before is closed first. */
-  open(node: string): Promise<DecisionLog>;
-  /** Begins a second leadership of the shard while `old`, of that log, does not know: its process was paused. */
-  usurp(log: DecisionLog, shard: number): Promise<Leadership>;
-  /** Closes what is open and removes everything. */
-  dispose(): Promise<void>;
-}
+import type { DecisionLogFixture } from '../support/log-fixtures.ts';
+import { commitOf, epochAbove, never, someBranches, txidAt } from '../support/stores.ts';
 
 const collectAll = {
   retentionTicks: 0,
@@ -365,7 +357,7 @@ export function decisionLogContract(
         const reading = await log.resolve(old);
         expect(reading.record).toBeNull();
         expect(judge(old, reading, { inDoubt: true }).decision).toBe('abort');
-        const ahead = txidAt(txidEpochAbove(next), 1);
+        const ahead = txidAt(epochAbove(next.epoch), 1);
         const strange = await log.resolve(ahead);
         expect(strange.record).toBeNull();
         expect(judge(ahead, strange, { inDoubt: true }).decision).toBe('ahead');
@@ -615,9 +607,4 @@ export function decisionLogContract(
       });
     }
   });
-}
-
-function txidEpochAbove(leadership: Leadership) {
-  const digit = leadership.epoch.slice(0, -1);
-  return `${digit}z` as Leadership['epoch'];
 }

@@ -22,6 +22,7 @@ import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { resolveDecision } from '../../src/decision-log/etcd/reading.ts';
 import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import type { Txn } from '../../src/decision-log/etcd/requests.ts';
+import { nested } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdStore } from '../../src/decision-log/etcd/store.ts';
 import { WitnessKeeper } from '../../src/decision-log/etcd/witness.ts';
 import {
@@ -101,6 +102,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
 
   const calls: readonly [string, (zombie: Leadership) => Promise<unknown>][] = [
     ['decide', (zombie) => zombie.decide([commitOf(txid(9))])],
+    ['decide several', (zombie) => zombie.decide([commitOf(txid(8)), commitOf(txid(9))])],
     ['finish', (zombie) => zombie.finish([txid(1)])],
     ['tick', (zombie) => zombie.tick()],
     [
@@ -172,9 +174,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   describe('and a decision whose duplicate arrives late', () => {
     /** The very transaction that a leader sends, sent again by nobody's will. */
     async function arriveLate(write: DecisionWrite): Promise<void> {
-      const { op } = prepareDecision(rig.keys.shard(0), write, 0);
+      const { txn } = prepareDecision(rig.keys.shard(0), write, 0);
       const compare = [...fence(rig.keys.shard(0), held)];
-      await rig.raw.kv.txn({ compare, success: [op] });
+      await rig.raw.kv.txn({ compare: [...compare, ...txn.compare], success: txn.success });
+      await rig.raw.kv.txn({ compare, success: [nested(txn)] });
     }
 
     it('is not there twice after it was finished, nor after it was collected', async () => {

@@ -4,6 +4,7 @@ import { type Epoch, epochZero, makeEpoch } from '../../src/core/txid.ts';
 import {
   type BranchKey,
   type Journal,
+  type JournalEntry,
   JournalError,
   type JournalState,
   type VoteWrite,
@@ -46,6 +47,14 @@ function voteOf(
   };
 }
 
+/** As the port has them, with the two kinds of tombstone told apart. */
+type State = JournalState | 'nothing' | 'forgotten';
+
+function stateOf(entry: JournalEntry | null): State {
+  if (entry === null) return 'nothing';
+  return entry.forgotten === true ? 'forgotten' : entry.state;
+}
+
 export function journalContract(name: string, make: () => Promise<JournalFixture>): void {
   describe(`journal contract: ${name}`, () => {
     let fixture: JournalFixture;
@@ -62,7 +71,7 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
     }
 
     /** Brings a branch to a state by the port's own calls. */
-    async function bring(key: BranchKey, state: JournalState | 'nothing'): Promise<void> {
+    async function bring(key: BranchKey, state: State): Promise<void> {
       switch (state) {
         case 'nothing':
           return;
@@ -72,6 +81,10 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         case 'committed':
           await journal.vote(voteOf(key));
           await journal.committed(key);
+          return;
+        case 'forgotten':
+          await bring(key, 'committed');
+          await journal.forget([key.txid]);
           return;
         default:
           await journal.vote(voteOf(key, state));
@@ -85,9 +98,10 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
       'readonly',
       'committed',
       'tombstone',
+      'forgotten',
     ] as const;
     type Call = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone' | 'forget';
-    type Cell = readonly [answer: string, after: JournalState | 'nothing'];
+    type Cell = readonly [answer: string, after: State];
     const table: Record<(typeof states)[number], Record<Call, Cell>> = {
       nothing: {
         started: ['written', 'started'],
@@ -127,7 +141,7 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         readonly: ['refused', 'committed'],
         committed: ['repeated', 'committed'],
         tombstone: ['contradicted', 'committed'],
-        forget: ['-', 'tombstone'],
+        forget: ['-', 'forgotten'],
       },
       tombstone: {
         started: ['refused', 'tombstone'],
@@ -136,6 +150,14 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         committed: ['contradicted', 'tombstone'],
         tombstone: ['repeated', 'tombstone'],
         forget: ['-', 'tombstone'],
+      },
+      forgotten: {
+        started: ['refused', 'forgotten'],
+        prepared: ['refused', 'forgotten'],
+        readonly: ['refused', 'forgotten'],
+        committed: ['repeated', 'forgotten'],
+        tombstone: ['contradicted', 'forgotten'],
+        forget: ['-', 'forgotten'],
       },
     };
 
@@ -154,9 +176,9 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         expect(said).toMatchObject({ entry: before });
         expect(await journal.find(key)).toEqual(before);
       }
-      expect((await journal.find(key))?.state ?? 'nothing').toBe(after);
+      expect(stateOf(await journal.find(key))).toBe(after);
       await reopen();
-      expect((await journal.find(key))?.state ?? 'nothing').toBe(after);
+      expect(stateOf(await journal.find(key))).toBe(after);
     });
 
     async function act(key: BranchKey, call: Call): Promise<{ kind: string }> {

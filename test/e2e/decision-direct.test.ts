@@ -4,25 +4,40 @@ import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { eventually, pause } from '../support/child.ts';
 import { runCli } from '../support/cli-process.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { NodesOnEtcd, type NodesOnEtcdSettings } from '../support/nodes-on-etcd.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdCluster, type EtcdClusterSettings } from '../support/etcd-cluster.ts';
 
 const [programs] = await etcdsToTest();
 const both = { a: {}, b: {} };
-let cluster: NodesOnEtcd;
+let etcd: TestEtcd;
+let cluster: EtcdCluster;
 
-async function started(settings: Omit<NodesOnEtcdSettings, 'programs'>): Promise<NodesOnEtcd> {
+interface Settings extends Pick<EtcdClusterSettings, 'participants' | 'leaseTtlMs'> {
+  /** Whether participants may read the decision log themselves, and force an abort in it. */
+  readonly direct?: { readonly resolve: boolean };
+}
+
+async function started({ direct, ...settings }: Settings): Promise<EtcdCluster> {
   if (programs === undefined) throw new Error('There is no etcd.');
-  cluster = await NodesOnEtcd.started({
-    programs,
-    nodes: 1,
+  etcd = await TestEtcd.start(programs);
+  const { endpoints } = etcd;
+  cluster = await EtcdCluster.started({
+    etcd,
+    nodes: ['n1'],
     participants: ['a', 'b'],
+    participantSettings: async (_, { name }) =>
+      direct === undefined
+        ? {}
+        : { decisionLog: { etcd: { endpoints, cluster: name, ...direct } } },
     ...settings,
   });
   return cluster;
 }
 
-afterEach(() => cluster.remove());
+afterEach(async () => {
+  await cluster.remove();
+  await etcd.dispose();
+});
 
 function decision(txid: Txid, ...more: readonly string[]): ReturnType<typeof runCli> {
   const { endpoints, cluster: name } = cluster.place;
@@ -40,11 +55,9 @@ function outcomes(): readonly (number | null)[] {
 
 /** Runs one transaction into the death of the only node, and returns its txid. */
 async function dieAt(point: CrashPoint): Promise<Txid> {
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error('There is no node.');
-  await node.kill();
-  if (!(await node.start({ crashAt: point }))) throw new Error('It did not start.');
+  const node = cluster.node('n1');
   const client = await cluster.client();
+  cluster.crashAt(node.name, point);
   const call = cluster.history.transact(client, both, { requestId: 'one', callTimeoutMs: 2_000 });
   await node.died();
   expect((await call).ended).toBe('info');
@@ -57,7 +70,7 @@ async function dieAt(point: CrashPoint): Promise<Txid> {
 
 /** A transaction of which `a` is prepared and `b` is not yet. */
 async function halfPrepared() {
-  const [node] = cluster.nodes;
+  const node = cluster.node('n1');
   const client = await cluster.client();
   const slow = cluster.history.transact(
     client,
@@ -110,7 +123,7 @@ describe.skipIf(programs === undefined)('with every coordinator dead', () => {
     await dieAt('decision-durable');
     await pause(1_500);
     expect(outcomes()).toEqual([null, null]);
-    await cluster.nodes[0]?.start();
+    await cluster.startAll();
     expect(await cluster.settled()).toEqual([]);
     expect(outcomes()).toEqual([1, 1]);
   });
@@ -120,7 +133,7 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
   it('a participant that may force ends its doubt, and the leader obeys when it goes on', async () => {
     await started({ direct: { resolve: true }, leaseTtlMs: 30_000 });
     const { node, slow, txid } = await halfPrepared();
-    node?.child.signal('SIGSTOP');
+    node.child.signal('SIGSTOP');
     await eventually(
       () => (outcomes()[0] === 0 ? true : null),
       () => `a to roll back: ${outcomes()}`,
@@ -129,7 +142,7 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
       decision: 'abort',
       source: 'recorded',
     });
-    node?.child.signal('SIGCONT');
+    node.child.signal('SIGCONT');
     expect(await slow).toMatchObject({ ended: 'fail' });
     expect(await cluster.settled()).toEqual([]);
   });
@@ -137,7 +150,7 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
   it('the operator may force it: asked for a yes first, told what stands afterwards', async () => {
     await started({ leaseTtlMs: 30_000 });
     const { node, slow, txid } = await halfPrepared();
-    node?.child.signal('SIGSTOP');
+    node.child.signal('SIGSTOP');
     expect(await decision(txid)).toMatchObject({ exitCode: 4 });
     const unasked = await decision(txid, '--resolve');
     expect([unasked.exitCode, unasked.errors]).toEqual([2, expect.stringContaining('--yes')]);
@@ -146,7 +159,7 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
       0,
       expect.objectContaining({ decision: 'abort', source: 'forced' }),
     ]);
-    node?.child.signal('SIGCONT');
+    node.child.signal('SIGCONT');
     expect(await slow).toMatchObject({ ended: 'fail' });
     expect(await cluster.settled()).toEqual([]);
   });
@@ -155,7 +168,7 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
     await started({ participants: [] });
     const foreign = '9.zzzzzzzzzzzzzzzzz.000000001.aaaaaaaaaaaaa' as Txid;
     expect(await decision(foreign)).toMatchObject({ exitCode: expect.not.stringMatching('0') });
-    await cluster.etcd.member.kill();
+    await etcd.member.kill();
     expect((await decision(foreign)).exitCode).toBe(5);
   });
 });

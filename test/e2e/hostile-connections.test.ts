@@ -8,6 +8,7 @@ import type { Client } from '../../src/client.ts';
 import { eventually, pause, within } from '../support/child.ts';
 import { Cluster } from '../support/cluster.ts';
 import { besides } from '../support/good-company.ts';
+import { upgradeRequest, wireFrame } from '../support/hand-made-frames.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
 const handshakeTimeoutMs = 1_000;
@@ -54,29 +55,15 @@ async function tcp(): Promise<{ socket: Socket; heard: () => string; ended: Prom
   return { socket, heard: () => heard, ended };
 }
 
-const upgrade = (more: string = ''): string =>
-  `GET /v1 HTTP/1.1\r\nHost: ${cluster.node.url}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-  `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n` +
-  `Sec-WebSocket-Protocol: verdict.v1\r\n${more}\r\n`;
-
 /** Upgraded, with the socket in the test's own hands: for frames that no library makes. */
 async function upgraded(): ReturnType<typeof tcp> {
   const connection = await tcp();
-  connection.socket.write(upgrade());
+  connection.socket.write(upgradeRequest(cluster.node.url));
   await eventually(
     () => (connection.heard().includes('101 Switching') ? true : null),
     () => 'the upgrade',
   );
   return connection;
-}
-
-/** A masked frame with a header that claims what it likes. */
-function wireFrame(firstByte: number, payload: Buffer, claimed: number = payload.length): Buffer {
-  const header = Buffer.alloc(14);
-  header[0] = firstByte;
-  header[1] = 0x80 | 127;
-  header.writeBigUInt64BE(BigInt(claimed), 2);
-  return Buffer.concat([header, payload]);
 }
 
 const hello = { type: 'hello', protocol: 1, name: 'm', instance: 'm', roles: ['client'] };
@@ -252,7 +239,7 @@ describe('a hostile handshake', () => {
   it('that takes its time is cut off: one byte at a time, and nothing at all', async () => {
     const bad = await besides(cluster, client, async () => {
       const connections = await Promise.all(Array.from({ length: 20 }, () => tcp()));
-      const text = upgrade();
+      const text = upgradeRequest(cluster.node.url);
       let ended = 0;
       for (const { ended: end } of connections) void end.then(() => (ended += 1));
       for (let index = 0; ended < connections.length; index += 1) {

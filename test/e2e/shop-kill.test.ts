@@ -4,9 +4,10 @@ import { type Facts, readFacts, readStoredFacts, unfinished } from '../../cluste
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';
+import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { allConnectedText } from '../../cluster/shop/supervise.ts';
-import { freePort, until } from '../support/cli-process.ts';
+import { until } from '../support/cli-process.ts';
 import { endScripts, type ScriptProcess, startScript } from '../support/run-script.ts';
 import { temporaryDirectory } from '../support/stores.ts';
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import type { ShopTotals } from '../../cluster/shop/totals.ts';
-import { freePort, until } from '../support/cli-process.ts';
+import { until } from '../support/cli-process.ts';
 import { endScripts, isRunning, type ScriptProcess, startScript } from '../support/run-script.ts';
 import { temporaryDirectory } from '../support/stores.ts';
 

@@ -108,6 +108,15 @@ describe.skipIf(programs === undefined)('a leader that is stopped past its lease
     const client = await cluster.client();
     const call = cluster.history.transact(client, all, { tag, callTimeoutMs: 8_000 });
     await untilHeld(proxy, tag);
+    const held = () =>
+      [...cluster.participants.values()]
+        .flatMap((participant) => participant.state().held)
+        .filter((each) => each.tag === tag);
+    // Stopped any sooner, the leader may not have sent all three.
+    await eventually(
+      () => (held().length === 2 ? true : null),
+      () => 'the two other participants to prepare',
+    );
     leader.child.signal('SIGSTOP');
     await cluster.leader({ after: epoch });
     // Every participant has the new epoch on disk with this one's vote.
@@ -124,9 +133,7 @@ describe.skipIf(programs === undefined)('a leader that is stopped past its lease
     );
     // Were it taken, the branch would be in the store before the vote leaves.
     await pause(300);
-    const entries = [...cluster.participants.values()]
-      .flatMap((participant) => participant.state().held)
-      .filter((each) => each.tag === tag);
+    const entries = held();
     leader.child.signal('SIGCONT');
     // The two that had their prepare in time, and rolled back; the third never began.
     expect(entries.map(({ prepared, applied }) => ({ prepared, applied }))).toEqual([

@@ -28,7 +28,9 @@ const connection = fc.integer({ min: 1, max: 3 });
 const network: fc.Arbitrary<LocalEvent> = fc.oneof(
   connection.map((one) => ({ type: 'prepare', connection: one, prepare: prepareData }) as const),
   connection.map((one) => ({ type: 'rollback', connection: one, epoch }) as const),
-  connection.map((one) => ({ type: 'commit', connection: one, epoch }) as const),
+  fc
+    .tuple(connection, fc.constantFrom(epoch, newerEpoch))
+    .map(([one, of]) => ({ type: 'commit', connection: one, epoch: of }) as const),
   fc.constant({ type: 'forget' } as const),
   fc
     .constantFrom('commit', 'abort', 'undecided', 'expired')
@@ -117,7 +119,13 @@ class World {
     };
     const { state, effects } = stepBranch(before, event, context);
     this.state = state;
+    // 8.6: a commit of what was rolled back is told to somebody, whoever sent it.
+    const alarmed = effects.some(({ kind }) => kind === 'alarm');
+    if (event.type === 'commit' && before.name === 'gone') expect(alarmed).toBe(true);
+    if (event.type === 'commit' && before.name === 'forgotten') expect(alarmed).toBe(false);
     for (const effect of effects) this.carryOut(effect);
+    if (state.name === 'forgotten') expect(this.entry?.forgotten).toBe(true);
+    if (state.name === 'gone') expect(this.entry?.forgotten).toBeUndefined();
     // I4: whatever came, a branch in doubt is left only for an outcome.
     if (before.name === 'prepared' && state.name !== 'prepared') {
       expect(['committing', 'rolling-back']).toContain(state.name);
@@ -154,7 +162,10 @@ class World {
         return;
       case 'write-forget':
         expect(['committed', 'readonly']).toContain(this.entry?.state);
-        this.entry = this.found('tombstone');
+        this.entry =
+          this.entry?.state === 'committed'
+            ? { ...this.found('tombstone'), forgotten: true }
+            : this.found('tombstone');
         return;
       case 'send': {
         const { message } = effect;
@@ -166,7 +177,9 @@ class World {
         }
         // 8.5: acknowledged only what is durable.
         if (message.type === 'ack' && message.ok) {
-          expect(this.entry?.state).toBe(message.decision === 'commit' ? 'committed' : 'tombstone');
+          const committed = this.entry?.state === 'committed' || this.entry?.forgotten === true;
+          expect(committed).toBe(message.decision === 'commit');
+          if (!committed) expect(this.entry?.state).toBe('tombstone');
         }
         return;
       }
@@ -220,6 +233,7 @@ class World {
         return this.step({ type: 'outcome-written' });
       case 'write-tombstone':
         expect(this.entry?.state).not.toBe('committed');
+        expect(this.entry?.forgotten).toBeUndefined();
         this.entry = this.found('tombstone');
         return this.step({ type: 'outcome-written' });
     }
@@ -258,9 +272,15 @@ describe('a branch', () => {
             world.take({ do: 'journal' });
             world.take({ do: 'event', event: { type: 'retry-due' } });
           }
-          expect(['unknown', 'working', 'prepared', 'readonly', 'committed', 'gone']).toContain(
-            world.state.name,
-          );
+          expect([
+            'unknown',
+            'working',
+            'prepared',
+            'readonly',
+            'committed',
+            'gone',
+            'forgotten',
+          ]).toContain(world.state.name);
           reached.add(world.state.name);
         },
       ),
@@ -282,6 +302,7 @@ describe('a branch', () => {
         'rolling-back',
         'recording-abort',
         'gone',
+        'forgotten',
       ].sort(),
     );
   });

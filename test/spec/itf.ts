@@ -57,7 +57,7 @@ export interface SpecTerm {
   readonly held: ReadonlyMap<number, SpecHeld>;
 }
 export interface SpecBranch {
-  readonly state: 'preparing' | 'prepared' | 'committed' | 'gone';
+  readonly state: 'preparing' | 'prepared' | 'committed' | 'gone' | 'forgotten';
   readonly epoch: number;
   readonly witness: number;
   readonly nonce: number;

@@ -104,8 +104,8 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'rules.qnt',
-        from: '      branches.get(x).state == "gone",\n',
-        to: '      branches.get(x).state.in(Set("gone", "committed")),\n',
+        from: '      isTombstone(branches.get(x).state),\n',
+        to: '      branches.get(x).state.in(Set("gone", "forgotten", "committed")),\n',
       },
     ],
     invariant: 'I4_no_forgetting',

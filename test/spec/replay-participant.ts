@@ -64,7 +64,8 @@ export class ReplayedParticipant {
     this.#known = await this.#journal.adoptEpoch(0, epoch);
     await this.#journal.sweep({ beforeMs: 0, limit: 1_000 });
     for (const [txid, { name }] of this.#branches) {
-      if (name === 'gone' && (await this.entry(txid)) === null) this.#branches.delete(txid);
+      if ((name === 'gone' || name === 'forgotten') && (await this.entry(txid)) === null)
+        this.#branches.delete(txid);
     }
   }
 

@@ -355,7 +355,10 @@ export class Replay {
         const txid = txidFor(s, x);
         equal(participant.state(txid), { expected: state, what: `the branch ${x} at ${p}` });
         const entry = await participant.entry(txid);
-        const kept = { unknown: null, preparing: null, gone: 'tombstone' } as const;
+        const kept = {
+          ...{ unknown: null, preparing: null },
+          ...{ gone: 'tombstone', forgotten: 'tombstone' },
+        } as const;
         const expected = state === 'prepared' || state === 'committed' ? state : kept[state];
         equal(entry?.state ?? null, { expected, what: `the journal's entry ${x} of ${p}` });
         if (entry?.state === 'prepared') {

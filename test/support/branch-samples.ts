@@ -89,11 +89,15 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
   },
   'recording-abort': { ...identity, name: 'recording-abort', ...asked, voter: null, reason: null },
   gone: { ...identity, name: 'gone', reason: null },
+  forgotten: { ...identity, name: 'forgotten' },
 };
 
 export function found(state: Found['state']): Found {
   return { state, ...kept, result: 'left 3' };
 }
+
+/** The tombstone of a commit. */
+export const foundForgotten: Found = { ...found('tombstone'), forgotten: true };
 
 export type SampleEvent =
   | 'prepare'
@@ -120,14 +124,17 @@ export type SampleEvent =
   | 'journal readonly'
   | 'journal committed'
   | 'journal tombstone'
+  | 'journal forgotten'
   | 'vote-written'
   | 'refused stale'
   | 'refused tombstone'
+  | 'refused forgotten'
   | 'refused started'
   | 'refused prepared'
   | 'outcome-written'
   | 'contradicted committed'
   | 'contradicted tombstone'
+  | 'contradicted forgotten'
   | 'prepare-timeout'
   | 'patience-over'
   | 'limit-over'
@@ -168,14 +175,17 @@ export const sampleEvents: Readonly<Record<SampleEvent, LocalEvent>> = {
   'journal readonly': { type: 'journal', found: found('readonly') },
   'journal committed': { type: 'journal', found: found('committed') },
   'journal tombstone': { type: 'journal', found: found('tombstone') },
+  'journal forgotten': { type: 'journal', found: foundForgotten },
   'vote-written': { type: 'vote-written' },
   'refused stale': { type: 'vote-refused', by: 'stale-epoch' },
   'refused tombstone': { type: 'vote-refused', by: 'entry', entry: found('tombstone') },
+  'refused forgotten': { type: 'vote-refused', by: 'entry', entry: foundForgotten },
   'refused started': { type: 'vote-refused', by: 'entry', entry: found('started') },
   'refused prepared': { type: 'vote-refused', by: 'entry', entry: found('prepared') },
   'outcome-written': { type: 'outcome-written' },
   'contradicted committed': { type: 'outcome-contradicted', entry: found('committed') },
   'contradicted tombstone': { type: 'outcome-contradicted', entry: found('tombstone') },
+  'contradicted forgotten': { type: 'outcome-contradicted', entry: foundForgotten },
   'prepare-timeout': { type: 'prepare-timeout' },
   'patience-over': { type: 'patience-over' },
   'limit-over': { type: 'limit-over' },

@@ -17,7 +17,7 @@ export interface Run {
   readonly participants: readonly ParticipantState[];
   /** All that etcd ever saw, where the log is there. */
   readonly changes?: readonly Change[];
-  /** Participants that an operator gave up: nobody can say what became of their part. */
+  /** Participants whose part is not looked at here: an operator gave them up, or another check has them. */
   readonly retired?: readonly string[];
 }
 
@@ -29,6 +29,7 @@ export function check(run: Run): string[] {
     ...requests(run),
     ...effects(run),
     ...recordedEffects(run),
+    ...recordedVotes(run),
     ...agreement(run),
     ...(run.changes === undefined ? [] : checkHistory({ ...run, changes: run.changes })),
   ];
@@ -191,6 +192,31 @@ function recordedEffects({ log, participants }: Run): string[] {
           `${participant} applied ${txid}/${branch}, which the log does not know as committed`,
         );
       }
+    }
+  }
+  return found;
+}
+
+/** I3: whoever is recorded as having voted commit held that branch, and applied it once. */
+function recordedVotes({ log, participants, retired = [] }: Run): string[] {
+  const applied = new Map<string, number>();
+  const present = new Set<string>();
+  for (const { participant, held } of participants) {
+    if (!retired.includes(participant)) present.add(participant);
+    for (const { txid, branch, applied: times } of held) {
+      applied.set(JSON.stringify([participant, txid, branch]), times);
+    }
+  }
+  const found: string[] = [];
+  for (const { txid, outcome, branches = [] } of log.records) {
+    if (outcome !== 'commit') continue;
+    for (const { participant, branch } of branches) {
+      if (!present.has(participant)) continue;
+      const times = applied.get(JSON.stringify([participant, txid, branch]));
+      if (times === 1) continue;
+      found.push(
+        `${txid} is recorded with a vote of ${participant}/${branch}, which ${times === undefined ? 'never had it' : `applied it ${times} times`}`,
+      );
     }
   }
   return found;

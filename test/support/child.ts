@@ -1,8 +1,8 @@
 /** A child process that runs a TypeScript file on this Node, its output kept, ended by pid. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -13,11 +13,6 @@ export interface Exit {
 const patienceMs = 30_000;
 /** Output kept for a failure's message; what is older goes. */
 const linesKept = 5_000;
-
-const alive = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
-});
 
 export class Child {
   readonly exited: Promise<Exit>;
@@ -47,7 +42,7 @@ export class Child {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...options.env },
     });
-    alive.add(this.#process);
+    endWithParent(this.#process);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream !== null)
         createInterface({ input: stream }).on('line', (line) => this.#heard(line));
@@ -55,7 +50,6 @@ export class Child {
     // 'close' and not 'exit': by then its last words are read.
     this.exited = new Promise((resolve) => {
       this.#process.once('close', (code, signal) => {
-        alive.delete(this.#process);
         this.#exit = { code, signal };
         resolve(this.#exit);
         this.#tell();
@@ -153,17 +147,4 @@ export async function eventually<T>(
 
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
-}
-
-/** A port that is free now, for a process that must come back on the same one. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

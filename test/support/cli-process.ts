@@ -1,8 +1,8 @@
 /** The `verdict` command as a process of its own, as a user runs it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 const command = fileURLToPath(new URL('../../bin/verdict.mjs', import.meta.url));
 
@@ -28,6 +28,7 @@ export function startCli(
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  endWithParent(child);
   let out = '';
   let errors = '';
   child.stdout.on('data', (chunk) => {
@@ -60,13 +61,4 @@ export async function until(
     if (performance.now() > giveUpAtMs) throw new Error(`It did not come to this: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

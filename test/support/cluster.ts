@@ -8,7 +8,7 @@ import { check, type Run } from './checker.ts';
 import { eventually } from './child.ts';
 import { History } from './history.ts';
 import { readLog } from './log-contents.ts';
-import { NodeProcess, quickOptions } from './node-process.ts';
+import { NodeProcess, type NodeSettings, quickOptions } from './node-process.ts';
 import { ParticipantProcess, type ParticipantProcessSettings } from './participant-process.ts';
 import { RawPeer } from './raw-peer.ts';
 
@@ -17,6 +17,7 @@ export interface ClusterSettings {
   readonly options?: Partial<CoordinatorOptions>;
   readonly requestWindowMs?: number;
   readonly participantSettings?: Partial<ParticipantProcessSettings>;
+  readonly nodeSettings?: Partial<Pick<NodeSettings, 'through' | 'logLevel'>>;
   /** What participants and client are told to dial; default: the node itself. */
   readonly via?: (node: NodeProcess) => string;
 }
@@ -43,6 +44,7 @@ export class Cluster {
       ...(settings.requestWindowMs === undefined
         ? {}
         : { requestWindowMs: settings.requestWindowMs }),
+      ...settings.nodeSettings,
     });
     const cluster = new Cluster(directory, node, settings);
     const names = settings.participants ?? ['a', 'b', 'c'];

@@ -1,17 +1,18 @@
 /**
  * A cluster of real processes: coordinator nodes over a real etcd, participants with durable stores, recording clients
- * in this process. Each has a name of its own in etcd, so several may share one.
+ * in this process. Each has a name of its own in etcd, so several may share one; etcd is its maker's to end.
  */
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Client, connect } from '../../src/client.ts';
+import { type Client, type ConnectOptions, connect } from '../../src/client.ts';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { LeaderInfo } from '../../src/core/messages.ts';
 import type { CoordinatorOptions } from '../../src/core/options.ts';
-import type { Epoch, Txid } from '../../src/core/txid.ts';
+import type { Epoch } from '../../src/core/txid.ts';
+import { decisionsAt, leadersAt } from './asked-nodes.ts';
 import { check, type Run } from './checker.ts';
 import { eventually } from './child.ts';
 import type { TestEtcd } from './etcd.ts';
@@ -19,7 +20,6 @@ import { EtcdHistory, readEtcdLog } from './etcd-history.ts';
 import { History } from './history.ts';
 import { NodeProcess, quickOptions } from './node-process.ts';
 import { ParticipantProcess, type ParticipantProcessSettings } from './participant-process.ts';
-import { RawPeer } from './raw-peer.ts';
 import { SteadyLoad, type SteadyLoadSettings } from './steady-load.ts';
 
 export interface EtcdClusterSettings {
@@ -78,7 +78,17 @@ export class EtcdCluster {
     return cluster;
   }
 
-  async #makeNode(name: string): Promise<void> {
+  /** What the decision log of it is called. */
+  get place(): {
+    readonly endpoints: readonly string[];
+    readonly cluster: string;
+    readonly shards: number;
+  } {
+    const { etcd, shards = 1 } = this.#settings;
+    return { endpoints: etcd.endpoints, cluster: this.name, shards };
+  }
+
+  async #makeNode(name: string, more: { readonly advertise?: string } = {}): Promise<void> {
     const { etcd, endpointsOf, options, requestWindowMs, shards, logLevel } = this.#settings;
     const settings = {
       data: join(this.directory, name),
@@ -97,7 +107,16 @@ export class EtcdCluster {
     const bare = await NodeProcess.make(settings);
     const url = await this.#settings.advertise?.(bare);
     this.#urls.set(name, url ?? bare.url);
-    this.nodes.set(name, url === undefined ? bare : bare.with({ ...settings, advertise: url }));
+    const told = more.advertise ?? url;
+    this.nodes.set(name, told === undefined ? bare : bare.with({ ...settings, advertise: told }));
+  }
+
+  /** One more. With `advertise` it tells others that address, and those of this cluster are given its own. */
+  async addNode(more: { readonly advertise?: string } = {}): Promise<NodeProcess> {
+    const name = `n${this.nodes.size + 1}`;
+    await this.#makeNode(name, more);
+    await this.start(name);
+    return this.node(name);
   }
 
   get urls(): readonly string[] {
@@ -138,7 +157,10 @@ export class EtcdCluster {
     writeFileSync(join(this.directory, `${name}.crash`), point ?? '');
   }
 
-  async addParticipant(name: string): Promise<ParticipantProcess> {
+  async addParticipant(
+    name: string,
+    more: Partial<ParticipantProcessSettings> = {},
+  ): Promise<ParticipantProcess> {
     const { participantSettings } = this.#settings;
     const own =
       typeof participantSettings === 'function'
@@ -149,6 +171,7 @@ export class EtcdCluster {
       urls: this.urls,
       data: join(this.directory, name),
       ...own,
+      ...more,
     });
     this.participants.set(name, participant);
     await participant.connected();
@@ -156,8 +179,8 @@ export class EtcdCluster {
   }
 
   /** Closed with the cluster. */
-  async client(timeoutMs = 20_000): Promise<Client> {
-    const client = await connect({ urls: [...this.urls], timeoutMs });
+  async client(more: Partial<ConnectOptions> = {}): Promise<Client> {
+    const client = await connect({ urls: this.urls, timeoutMs: 20_000, ...more });
     this.#clients.push(client);
     return client;
   }
@@ -168,27 +191,58 @@ export class EtcdCluster {
     return new SteadyLoad({ history: this.history, participants, ...more, clients });
   }
 
-  /** Who leads, as the nodes that answer say; with `after`, under a newer epoch than that. */
+  /** Who leads each shard now, as the nodes that answer say, the leader itself among them: it has recovered what was left. */
+  async leaders(): Promise<readonly (LeaderInfo | null)[]> {
+    const told = new Map<string, readonly (LeaderInfo | null)[] | null>();
+    const ask = async (node: NodeProcess): Promise<unknown> =>
+      told.set(node.name, await leadersAt(node));
+    await Promise.all(this.running.map(ask));
+    return Array.from({ length: this.place.shards }, (_, shard) => {
+      const known = [...told.values()].flatMap((leaders) => leaders?.[shard] ?? []);
+      const newest = known.reduce<LeaderInfo | null>(
+        (best, each) => (best === null || each.epoch > best.epoch ? each : best),
+        null,
+      );
+      const own = newest === null ? null : told.get(newest.node)?.[shard];
+      return own?.epoch === newest?.epoch ? newest : null;
+    });
+  }
+
+  /** Waits for a leader; with `after`, under a newer epoch than that. */
   async leader(
     more: { readonly after?: Epoch; readonly shard?: number; readonly timeoutMs?: number } = {},
   ): Promise<LeaderInfo> {
     const { after, shard = 0, timeoutMs } = more;
     return eventually(
       async () => {
-        const told = await Promise.all(this.running.map((node) => leadersAt(node)));
-        const known = told.flatMap((leaders) => leaders?.[shard] ?? []);
-        const newest = known.reduce<LeaderInfo | null>(
-          (best, each) => (best === null || each.epoch > best.epoch ? each : best),
-          null,
-        );
-        if (newest === null || (after !== undefined && newest.epoch <= after)) return null;
-        // It says so itself: it has recovered what was left.
-        const own = await leadersAt(this.node(newest.node));
-        return own?.[shard]?.epoch === newest.epoch ? newest : null;
+        const newest = (await this.leaders())[shard] ?? null;
+        return newest === null || (after !== undefined && newest.epoch <= after) ? null : newest;
       },
       () => `a leader of shard ${shard}${after === undefined ? '' : ` after ${after}`}`,
       timeoutMs,
     );
+  }
+
+  /** Waits until a node leads the shard, other than `not`. */
+  led(shard = 0, not: NodeProcess | null = null): Promise<NodeProcess> {
+    return eventually(
+      async () => {
+        const leader = (await this.leaders())[shard] ?? null;
+        const node = leader === null ? null : this.node(leader.node);
+        return node === not || node?.running !== true ? null : node;
+      },
+      () => `a leader of shard ${shard}`,
+    );
+  }
+
+  /** How many shards each running node leads, by name; null while one is without leader. */
+  async shares(): Promise<Record<string, number> | null> {
+    const shares = Object.fromEntries(this.running.map(({ name }) => [name, 0]));
+    for (const leader of await this.leaders()) {
+      if (leader === null || !this.node(leader.node).running) return null;
+      shares[leader.node] = (shares[leader.node] ?? 0) + 1;
+    }
+    return shares;
   }
 
   async followers(): Promise<readonly NodeProcess[]> {
@@ -200,18 +254,21 @@ export class EtcdCluster {
    * Waits until nothing is on its way any more, then holds everything against everything, what every node says of
    * the latest transactions included.
    */
-  async settled(more: Pick<Run, 'retired'> = {}): Promise<string[]> {
+  async settled(
+    more: Pick<Run, 'retired'> & { readonly timeoutMs?: number } = {},
+  ): Promise<string[]> {
+    const { timeoutMs = 20_000, ...run } = more;
     let violations: string[] = ['nothing was checked'];
     try {
       await eventually(
         async () => {
-          violations = await this.check(more);
+          violations = await this.check(run);
           return violations.length === 0 ? true : null;
         },
         () => 'the run to settle',
-        20_000,
+        timeoutMs,
       );
-      violations = await this.check({ ...more, answers: await this.#answersOfAll() });
+      violations = await this.check({ ...run, answers: await this.#answersOfAll() });
     } catch (error) {
       if (violations.length === 0) violations.push(String(error));
     }
@@ -219,13 +276,12 @@ export class EtcdCluster {
   }
 
   async check(more: Pick<Run, 'answers' | 'retired'> = {}): Promise<string[]> {
-    const { etcd, shards = 1 } = this.#settings;
     const present = [...this.participants.values()].filter(
       ({ name }) => more.retired?.includes(name) !== true,
     );
     return check({
       calls: this.history.calls,
-      log: await readEtcdLog({ endpoints: etcd.endpoints, cluster: this.name, shards }),
+      log: await readEtcdLog(this.place),
       changes: await this.changes.read(),
       participants: present.map((participant) => participant.state()),
       ...more,
@@ -234,9 +290,13 @@ export class EtcdCluster {
 
   /** What no node and no participant should ever write. */
   alarms(): string[] {
-    const nodes = [...this.nodes.values()].flatMap((node) => node.alarms());
-    const participants = [...this.participants.values()].flatMap(({ child }) =>
-      child.lines.filter((line) => line.includes('"level":"alarm"')),
+    const nodes = [...this.nodes.values()].flatMap((node) =>
+      node.alarms().map((line) => `${node.name}: ${line}`),
+    );
+    const participants = [...this.participants.values()].flatMap(({ name, child }) =>
+      child.lines
+        .filter((line) => line.includes('"level":"alarm"'))
+        .map((line) => `${name}: ${line}`),
     );
     return [...nodes, ...participants];
   }
@@ -253,44 +313,5 @@ export class EtcdCluster {
     const processes = [...this.participants.values(), ...this.nodes.values()];
     await Promise.all(processes.filter(({ running }) => running).map((each) => each.kill()));
     await rm(this.directory, { recursive: true, force: true });
-  }
-}
-
-/** Null where the node does not answer now. */
-async function leadersAt(node: NodeProcess): Promise<readonly (LeaderInfo | null)[] | null> {
-  if (!node.running) return null;
-  try {
-    const peer = await RawPeer.greeted(node.url, { name: 'looker', roles: ['client'] }, 1_000);
-    const [welcome] = peer.received;
-    await peer.close();
-    return welcome?.type === 'welcome' ? welcome.leaders : null;
-  } catch {
-    return null;
-  }
-}
-
-async function decisionsAt(
-  node: NodeProcess,
-  txids: readonly Txid[],
-): Promise<{ txid: Txid; committed: boolean }[]> {
-  const peer = await RawPeer.greeted(node.url, { name: 'checker', roles: ['operator'] });
-  const [welcome] = peer.received;
-  const leads =
-    welcome?.type === 'welcome' && welcome.leaders.some((leader) => leader?.node === node.name);
-  try {
-    const replies = await Promise.all(
-      txids.map((txid, index) => peer.ask({ type: 'query', id: index + 1, txid, inDoubt: false })),
-    );
-    return replies.flatMap((reply) => {
-      if (reply.type !== 'decision') throw new Error(`${node.name} said ${JSON.stringify(reply)}`);
-      const { txid, decision } = reply;
-      // What its leader aborted is nowhere in the log; only that leader knows.
-      if (decision === 'undecided' && leads)
-        throw new Error(`${node.name} leads, and cannot say ${txid}`);
-      const open = decision === 'undecided' || decision === 'expired';
-      return open ? [] : [{ txid, committed: decision === 'commit' }];
-    });
-  } finally {
-    await peer.close();
   }
 }

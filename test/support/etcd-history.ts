@@ -29,6 +29,8 @@ export interface Change {
   /** 1 where the key was made by this put. */
   readonly version: number;
   readonly outcome: Decision | null;
+  /** Of a record that has one. */
+  readonly requestId?: string;
   /** Of a commit under decisions/: who voted commit. */
   readonly branches: readonly { readonly participant: string; readonly branch: string }[];
   /** Of the leader key: the leadership that this put began. */
@@ -133,9 +135,11 @@ function changeOf(cluster: string, type: Change['type'], kv: IKeyValue): Change 
   const record = put && area === 'decisions' ? decodeDecision(kv.value) : null;
   const finished = put && area === 'finished' ? decodeFinished(kv.value) : null;
   const leader = put && area === 'leader' ? decodeLeader(kv.value) : null;
+  const requestId = record?.requestId ?? finished?.requestId;
   return {
     revision: BigInt(kv.mod_revision),
     type,
+    ...(requestId === undefined ? {} : { requestId }),
     shard: Number.parseInt(shard, 36),
     area,
     name: rest.join('/'),

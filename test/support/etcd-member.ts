@@ -2,18 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithParent } from './end-with-parent.ts';
 
 const startTimeoutMs = 20_000;
-
-/** Whatever a test does or fails to do: no etcd outlives the process that started it. */
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export interface MemberPorts {
   readonly client: number;
@@ -76,8 +69,7 @@ export class EtcdMember {
     ];
     const child = spawn(this.#options.program, args, { stdio: ['ignore', log, log] });
     closeSync(log);
-    running.add(child);
-    child.once('exit', () => running.delete(child));
+    endWithParent(child);
     this.#child = child;
   }
 
@@ -162,22 +154,4 @@ export class EtcdMember {
   #logTail(): string {
     return readFileSync(this.#logPath, 'utf8').split('\n').slice(-15).join('\n');
   }
-}
-
-export async function freePorts(count: number): Promise<readonly number[]> {
-  // Held together, so that no two of them are the same one.
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('No port was given.');
-    ports.push(address.port);
-  }
-  for (const server of servers) {
-    server.close();
-    await once(server, 'close');
-  }
-  return ports;
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Etcd3, IKeyValue } from 'etcd3';
-import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/client.ts';
+import { etcd3Client } from '../../src/decision-log/etcd/client.ts';
 import { type EtcdLogOptions, openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
 import { EtcdKeys, type KeyRange } from '../../src/decision-log/etcd/keys.ts';
 import type { DecisionLog, Leadership } from '../../src/ports/decision-log.ts';
@@ -15,7 +15,7 @@ export class EtcdRig {
   readonly #endpoints: readonly string[];
   readonly #directory = temporaryDirectory();
   readonly #open: DecisionLog[] = [];
-  #clients: EtcdClients | null = null;
+  #raw: Etcd3 | null = null;
 
   constructor(endpoints: readonly string[]) {
     this.#endpoints = endpoints;
@@ -51,8 +51,9 @@ export class EtcdRig {
 
   /** Etcd itself, to look at what was written. */
   get raw(): Etcd3 {
-    this.#clients ??= connectEtcd({ endpoints: this.#endpoints, clock: realClock }, 0);
-    return this.#clients.kv.current();
+    const [endpoint = ''] = this.#endpoints;
+    this.#raw ??= etcd3Client({ endpoints: this.#endpoints, clock: realClock }, endpoint);
+    return this.#raw;
   }
 
   /** The key as it is now, read past the log. */
@@ -88,7 +89,7 @@ export class EtcdRig {
 
   async dispose(): Promise<void> {
     await Promise.all(this.#open.map((log) => log.close()));
-    this.#clients?.close();
+    this.#raw?.close();
     this.#directory.remove();
   }
 }

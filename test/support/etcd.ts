@@ -4,7 +4,8 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { type EtcdPrograms, findEtcd } from '../../cluster/etcd/find.ts';
-import { EtcdMember, freePorts } from './etcd-member.ts';
+import { freePorts } from '../../cluster/launcher/free-ports.ts';
+import { EtcdMember } from './etcd-member.ts';
 import { temporaryDirectory } from './stores.ts';
 
 export interface TestEtcdOptions {

@@ -1,6 +1,7 @@
 /** What an embedded decision log holds, read from its file. */
 import { join } from 'node:path';
 import type { Decision } from '../../src/core/messages.ts';
+import type { DecisionRecord, RecordedBranch } from '../../src/core/records.ts';
 import { type Position, positionZero, type Txid } from '../../src/core/txid.ts';
 import { readStore } from './effects.ts';
 
@@ -9,6 +10,8 @@ export interface LoggedRecord {
   readonly outcome: Decision;
   readonly area: 'decisions' | 'finished';
   readonly requestId: string | null;
+  /** Those that voted `commit`, where the log still says so. */
+  readonly branches?: readonly RecordedBranch[];
 }
 
 export interface LogContents {
@@ -27,12 +30,13 @@ export function readLog(directory: string): LogContents {
       keys
         .range({ start: `${area}/0/`, end: `${area}/00`, limit: everything })
         .map(([key, value]) => {
-          const record = value as { outcome: Decision; requestId?: string };
+          const record = value as DecisionRecord;
           return {
             txid: key.slice(`${area}/0/`.length) as Txid,
             outcome: record.outcome,
             area,
             requestId: record.requestId ?? null,
+            branches: record.branches,
           };
         }),
     );

@@ -1,7 +1,9 @@
 /** A coordinator node in a process of its own, that can die and come back on the same data and port. */
+
+import { freePort } from '../../cluster/launcher/free-ports.ts';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { CoordinatorOptions } from '../../src/core/options.ts';
-import { Child, type Exit, freePort, within } from './child.ts';
+import { Child, type Exit, within } from './child.ts';
 
 export interface NodeSettings {
   readonly data: string;
@@ -14,6 +16,7 @@ export interface NodeSettings {
   readonly logLevel?: 'debug' | 'info' | 'warn';
   readonly options?: Partial<CoordinatorOptions>;
   readonly requestWindowMs?: number;
+  readonly tokenFile?: string;
   /** Where the node is one of a cluster over etcd. */
   readonly etcd?: NodeEtcdSettings;
   /** A file that may hold the name of the crash point at which the node is to die: for a node that runs already. */
@@ -103,12 +106,20 @@ export class NodeProcess {
   }
 
   #arguments(): string[] {
-    const { data, advertise, logLevel = 'debug', options, requestWindowMs } = this.settings;
+    const {
+      data,
+      advertise,
+      logLevel = 'debug',
+      options,
+      requestWindowMs,
+      tokenFile,
+    } = this.settings;
     return [
       ...['serve', '--data', data, '--listen', this.url, '--node', this.name],
       ...['--log-format', 'json', '--log-level', logLevel],
       ...(advertise === undefined ? [] : ['--advertise', advertise]),
       ...(requestWindowMs === undefined ? [] : ['--request-window', String(requestWindowMs)]),
+      ...(tokenFile === undefined ? [] : ['--token-file', tokenFile]),
       ...etcdArguments(this.settings.etcd),
       ...Object.entries(options ?? {}).flatMap(([name, value]) => ['--option', `${name}=${value}`]),
     ];

@@ -23,6 +23,7 @@ import { SteadyLoad } from './steady-load.ts';
 
 export interface PartitionClusterSettings {
   readonly etcd: EtcdPrograms;
+  readonly leaseTtlMs?: number;
   /** What a participant may do beyond the usual. */
   readonly participantSettings?: (
     name: string,
@@ -60,6 +61,7 @@ export class PartitionCluster {
       }
       const cluster = await EtcdCluster.started({
         etcd,
+        ...(settings.leaseTtlMs === undefined ? {} : { leaseTtlMs: settings.leaseTtlMs }),
         nodes: nodeNames,
         participants: participantNames,
         endpointsOf: (node) => [`http://${wires.between(node, 'etcd').address}`],

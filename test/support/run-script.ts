@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.ts';
 
 export interface ScriptProcess {
   readonly pid: number;
@@ -34,6 +35,8 @@ export function startScript(
     env: { ...process.env, ...env },
   });
   if (child.pid === undefined) throw new Error(`${path} could not be started.`);
+  // It may have children of its own, which it ends in order.
+  endWithParent(child, 'SIGTERM');
   let out = '';
   let errors = '';
   child.stdout.on('data', (chunk) => {

@@ -4,7 +4,14 @@ import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Epoch, makeTxid, randomDigits, type Txid } from '../../src/core/txid.ts';
+import {
+  type Epoch,
+  epochParts,
+  makeEpoch,
+  makeTxid,
+  randomDigits,
+  type Txid,
+} from '../../src/core/txid.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { DecisionWrite, RecordedBranch } from '../../src/ports/decision-log.ts';
 import type { Random } from '../../src/ports/random.ts';
@@ -32,6 +39,12 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 export function txidAt(epoch: Epoch, sequence: number, shard = 0): Txid {
   const random = sequence.toString(36).padStart(randomDigits, '0');
   return makeTxid({ shard, epoch, sequence, random });
+}
+
+/** One that no leadership of a test comes to have. */
+export function epochAbove(epoch: Epoch): Epoch {
+  const { generation, revision } = epochParts(epoch);
+  return makeEpoch({ generation, revision: revision + 1_000_000n });
 }
 
 export const someBranches: readonly RecordedBranch[] = [

@@ -1,4 +1,4 @@
-/** A TCP proxy before a node, that can cut, hold back or swallow what passes. */
+/** A TCP proxy before a node or an etcd, that can cut, hold back or swallow what passes. */
 import {
   type AddressInfo,
   createServer,
@@ -40,6 +40,10 @@ export class TcpProxy {
   /** What comes back takes this much longer. */
   replyDelayMs = 0;
   accepted = 0;
+  /** Bytes of replies that were lost. */
+  lostBytes = 0;
+  #losing = false;
+  #losingFrom: Buffer | null = null;
 
   private constructor(target: number) {
     this.#target = target;
@@ -75,8 +79,20 @@ export class TcpProxy {
     }
   }
 
-  /** New connections pass; those that fell into the hole stay there. */
+  /** Requests still arrive and are carried out; their replies vanish, on every connection. */
+  loseReplies(): void {
+    this.#losing = true;
+  }
+
+  /** The same, from the first request on that contains the marker: what was asked before it is answered. */
+  loseRepliesFrom(marker: string): void {
+    this.#losingFrom = Buffer.from(marker);
+  }
+
+  /** New connections pass; those that fell into the hole stay there, and those that lost a reply are of no more use. */
   heal(): void {
+    this.#losing = false;
+    this.#losingFrom = null;
     this.#swallowing = false;
     this.#refusing = false;
   }
@@ -170,7 +186,13 @@ export class TcpProxy {
     if (verdict !== 'pass') this.rule = null;
     if (verdict === 'hold') pair.held[direction] = [];
     if (verdict === 'lose-replies') pair.repliesLost = true;
-    if (direction === 'reply' && pair.repliesLost) return;
+    if (direction === 'request' && this.#losingFrom !== null) {
+      this.#losing ||= bytes.includes(this.#losingFrom);
+    }
+    if (direction === 'reply' && (pair.repliesLost || this.#losing)) {
+      this.lostBytes += bytes.length;
+      return;
+    }
     const held = pair.held[direction];
     if (held !== null) {
       held.push(bytes);

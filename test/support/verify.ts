@@ -6,7 +6,10 @@ import { spawnSync } from 'node:child_process';
 
 const stageTimeoutMs = 35 * 60_000;
 /** npm scripts, the quick ones first. */
-const stages = ['format:check', 'lint', 'types', 'unused', 'package', 'spec:short', 'test'];
+const stages = [
+  ...['format:check', 'lint', 'types', 'unused', 'package'],
+  ...['spec:verify', 'simulate:verify', 'test'],
+];
 
 const results = stages.map((stage) => {
   console.log(`\n== ${stage}`);

@@ -7,8 +7,6 @@
  *   twice. Two decisions with one request id in one batch would both find it absent: etcd refuses the whole
  *   transaction. In two batches in flight together either may come first. So a decision waits while one
  *   that shares its txid or its request id is in flight, and the first to come is the first to be written.
- * - Etcd (3.4 and 3.5) does not count what a nested transaction puts against its quota: a full etcd goes on
- *   taking decisions, and refuses the tick, whose refusal ends the leadership within a tick and the patience.
  */
 import type { DecideResult } from '../../core/records.ts';
 import type { PreparedDecision } from './decide.ts';

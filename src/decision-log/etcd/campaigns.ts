@@ -100,8 +100,7 @@ export class Campaigns {
         const pauseMs = look.kind === 'wait' ? waitMsMax : look.pauseMs;
         const over = new AbortController();
         try {
-          const stop = AbortSignal.any([signal, over.signal]);
-          const pause = store.pause(pauseMs, { signal: stop });
+          const pause = store.pause(pauseMs, signal, over.signal);
           pause.catch(() => undefined);
           await Promise.race([pause, ...(look.kind === 'wait' ? [change.happened] : [])]);
         } finally {

@@ -12,7 +12,16 @@
  */
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { ConstantBackoff, noop } from 'cockatiel';
-import { Etcd3, EtcdPermissionDeniedError, GRPCResourceExhastedError, type IOptions } from 'etcd3';
+import {
+  Etcd3,
+  EtcdPermissionDeniedError,
+  GRPCResourceExhastedError,
+  type ILeaseKeepAliveRequest,
+  type ILeaseKeepAliveResponse,
+  type IOptions,
+  type IWatchRequest,
+  type IWatchResponse,
+} from 'etcd3';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 
@@ -24,12 +33,36 @@ export interface EtcdTls {
   readonly key?: Buffer;
 }
 
+/** A call that goes on: requests out, responses in. */
+export interface EtcdStream<Request, Response> {
+  write(request: Request): void;
+  cancel(): void;
+  on(event: 'data', listener: (response: Response) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What the log uses of a client of one endpoint: etcd3's, or a simulation's. */
+export interface EtcdStub {
+  readonly kv: Pick<Etcd3['kv'], 'txn' | 'range' | 'compact'>;
+  readonly leaseClient: Pick<
+    Etcd3['leaseClient'],
+    'leaseGrant' | 'leaseRevoke' | 'leaseTimeToLive'
+  > & {
+    leaseKeepAlive(): Promise<EtcdStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>>;
+  };
+  readonly watchClient: { watch(): Promise<EtcdStream<IWatchRequest, IWatchResponse>> };
+  close(): void;
+}
+
 export interface EtcdAccess {
   /** `http://host:port` or `https://host:port`, of one etcd cluster. */
   readonly endpoints: readonly string[];
   readonly tls?: EtcdTls;
   readonly auth?: { readonly username: string; readonly password: string };
   readonly clock: Clock;
+  /** The client of an endpoint. Default: etcd3's. */
+  readonly connect?: (endpoint: string) => EtcdStub;
 }
 
 /** What one call may take. */
@@ -85,10 +118,15 @@ function clientOptions(access: EtcdAccess, endpoint: string): IOptions {
   };
 }
 
+/** etcd3's client of one endpoint. */
+export function etcd3Client(access: EtcdAccess, endpoint: string): Etcd3 {
+  return new Etcd3(clientOptions(access, endpoint));
+}
+
 /** One client for each endpoint; one of them is in use until it fails. */
 export class StickyClient {
   readonly #access: EtcdAccess;
-  readonly #clients = new Map<string, Etcd3>();
+  readonly #clients = new Map<string, EtcdStub>();
   #index: number;
 
   constructor(access: EtcdAccess, startAt: number) {
@@ -100,24 +138,24 @@ export class StickyClient {
     return this.#access.endpoints[this.#index] ?? '';
   }
 
-  current(): Etcd3 {
+  current(): EtcdStub {
     const { endpoint } = this;
     let client = this.#clients.get(endpoint);
     if (client === undefined) {
-      client = new Etcd3(clientOptions(this.#access, endpoint));
+      client = this.#access.connect?.(endpoint) ?? etcd3Client(this.#access, endpoint);
       this.#clients.set(endpoint, client);
     }
     return client;
   }
 
   /** To the next endpoint, unless another call that failed there has moved on already. */
-  moveOn(from: Etcd3): void {
+  moveOn(from: EtcdStub): void {
     if (this.#clients.get(this.endpoint) !== from) return;
     this.#index = (this.#index + 1) % this.#access.endpoints.length;
   }
 
   /** One attempt. A rejection says nothing about whether etcd did it. */
-  async call<T>(body: (client: Etcd3) => Promise<T>): Promise<T> {
+  async call<T>(body: (client: EtcdStub) => Promise<T>): Promise<T> {
     const client = this.current();
     const guard = Promise.withResolvers<never>();
     const timer = this.#access.clock.setTimer(guardTimeoutMs, () =>
@@ -141,7 +179,7 @@ export class StickyClient {
    * out that etcd has forgotten that token (as it does when it is restarted) and fetches another: without
    * one beforehand, the stream would be refused for ever.
    */
-  async openStream<T>(open: (client: Etcd3) => Promise<T>): Promise<T> {
+  async openStream<T>(open: (client: EtcdStub) => Promise<T>): Promise<T> {
     const client = this.current();
     try {
       if (this.#access.auth !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * One decision inside a batch: a nested transaction of compare, put and, where it fails, a read of all that it
- * compared.
+ * One decision: compares, a put and, where they fail, a read of all that was compared. Nested where it shares a
+ * transaction with others.
  *
  * What each compare answers:
  * - `decisions/T` absent: another node may have forced the abort between our last vote and this write.
@@ -14,6 +14,7 @@
 import type { DecideResult, DecisionWrite } from '../../core/records.ts';
 import { positionOf } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { Fenced } from './fenced.ts';
 import type { ShardKeys } from './keys.ts';
 import {
   decodeDecision,
@@ -27,9 +28,11 @@ import {
 } from './records.ts';
 import {
   absent,
+  type Compare,
   found,
   get,
   nested,
+  nestedAt,
   type Op,
   put,
   type TxnResult,
@@ -41,7 +44,8 @@ const recordBytesMax = 16 * 1024;
 
 export interface PreparedDecision {
   readonly write: DecisionWrite;
-  readonly op: Op;
+  /** Its compares, its put, and what is read where a compare fails. */
+  readonly txn: { readonly compare: Compare[]; readonly success: Op[]; readonly failure: Op[] };
   /** What it adds to the request. */
   readonly bytes: number;
 }
@@ -84,11 +88,34 @@ export function prepareDecision(
     failure.push(get(request));
     bytes += 3 * request.length + entry.length + 20;
   }
-  return { write, op: nested({ compare, success, failure }), bytes };
+  return { write, txn: { compare, success, failure }, bytes };
 }
 
 /**
- * What the nested transaction came to. A duplicate is told before a forced abort or a floor: each rules this
+ * Etcd (3.4 and 3.5) does not count what nested transactions put against its quota: a full one would take decisions, and
+ * grow, until a plain put is refused - the tick, which may come once in ten minutes. So a decision alone is
+ * not nested, and several have a put of an empty key beside them, which nobody reads. A full etcd then refuses
+ * them, and the leadership ends as over any write of unknown fate.
+ */
+export async function writeBatch(
+  fenced: Fenced,
+  batch: readonly PreparedDecision[],
+): Promise<{ readonly answers: readonly TxnResult[]; readonly attempts: number }> {
+  const [alone] = batch;
+  if (alone !== undefined && batch.length === 1) {
+    const result = await fenced.write(alone.txn);
+    // Where it failed, the leader key was read first.
+    const responses = result.succeeded ? result.responses : result.responses.slice(1);
+    return { answers: [{ ...result, responses }], attempts: result.attempts };
+  }
+  const { responses, attempts } = await fenced.write({
+    success: [...batch.map(({ txn }) => nested(txn)), put(fenced.keys.quota, Buffer.of())],
+  });
+  return { answers: batch.map((_, index) => nestedAt(responses, index)), attempts };
+}
+
+/**
+ * What it came to. A duplicate is told before a forced abort or a floor: each rules this
  * transaction out for ever, and the duplicate also says what the request's answer is.
  */
 export function decisionResult(

@@ -15,6 +15,7 @@ import {
 } from '../../ports/decision-log.ts';
 import { type Logger, silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
+import type { DurableFiles } from '../../system/durable-file.ts';
 import { Evidence } from '../evidence.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { NodeBoard } from '../node-board.ts';
@@ -43,6 +44,8 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly leaseTtlMs?: number;
   /** Kept from one start of this node to the next: it guards against a restored etcd. */
   readonly stateDirectory: string;
+  /** Default: the machine's. */
+  readonly files?: DurableFiles;
   readonly random: Random;
   readonly logger?: Logger;
   /**
@@ -106,6 +109,7 @@ class EtcdLog implements DecisionLog {
     this.#keys = new EtcdKeys(cluster);
     this.#witness = new WitnessKeeper({
       path: join(stateDirectory, witnessFile),
+      ...(options.files === undefined ? {} : { files: options.files }),
       cluster,
       clock,
       failed: (error) => this.#logger.error({ error: String(error) }, error.message),

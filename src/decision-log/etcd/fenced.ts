@@ -75,7 +75,7 @@ export class Fenced {
           if (error instanceof DecisionLogError || error instanceof LeadershipLostError)
             throw error;
         }
-        await store.pause(pauseMs, { signal: this.#lost });
+        await store.pause(pauseMs, this.#lost);
         pauseMs = Math.min(pauseMs * 2, pauseMsMax);
       }
     } finally {

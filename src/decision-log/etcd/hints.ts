@@ -6,19 +6,13 @@
  * each one, each (re)connection and each end only makes the reader read again, and the reader reads every
  * second or so by itself.
  */
-import type { Etcd3, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock, Timer } from '../../ports/clock.ts';
-import type { StickyClient } from './client.ts';
+import type { EtcdStream, EtcdStub, StickyClient } from './client.ts';
 
 const reopenPauseMs = 200;
 
-interface WatchStream {
-  write(request: IWatchRequest): void;
-  cancel(): void;
-  on(event: 'data', listener: (response: IWatchResponse) => void): unknown;
-  on(event: 'end', listener: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-}
+type WatchStream = EtcdStream<IWatchRequest, IWatchResponse>;
 
 export class Hints {
   readonly #client: StickyClient;
@@ -57,7 +51,7 @@ export class Hints {
   async #open(): Promise<void> {
     try {
       const { stream, client } = await this.#client.openStream(async (from) => ({
-        stream: (await from.watchClient.watch()) as WatchStream,
+        stream: await from.watchClient.watch(),
         client: from,
       }));
       const over = (): void => {
@@ -81,7 +75,7 @@ export class Hints {
     }
   }
 
-  #reopen(client: Etcd3): void {
+  #reopen(client: EtcdStub): void {
     const stream = this.#stream;
     this.#stream = null;
     stream?.cancel();

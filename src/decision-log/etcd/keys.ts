@@ -61,6 +61,8 @@ export class ShardKeys {
   readonly leader: Buffer;
   readonly floor: Buffer;
   readonly clock: Buffer;
+  /** Says nothing and is read by nobody: see `writeBatch`. */
+  readonly quota: Buffer;
   readonly decisions: KeyRange;
   readonly finished: KeyRange;
   readonly requests: KeyRange;
@@ -71,6 +73,7 @@ export class ShardKeys {
     this.leader = Buffer.from(`${prefix}leader`);
     this.floor = Buffer.from(`${prefix}floor`);
     this.clock = Buffer.from(`${prefix}clock`);
+    this.quota = Buffer.from(`${prefix}quota`);
     this.decisions = prefixKeys(`${prefix}decisions/`);
     this.finished = prefixKeys(`${prefix}finished/`);
     this.requests = prefixKeys(`${prefix}requests/`);

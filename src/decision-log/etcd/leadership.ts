@@ -15,7 +15,7 @@ import {
 import { assertDecidable } from '../rules.ts';
 import { DecisionBatches } from './batches.ts';
 import { type Collected, type CollectOptions, collect } from './collect.ts';
-import { decisionResult, type PreparedDecision, prepareDecision } from './decide.ts';
+import { decisionResult, type PreparedDecision, prepareDecision, writeBatch } from './decide.ts';
 import { Fenced } from './fenced.ts';
 import { finish } from './finish.ts';
 import { keyAfter, type ShardKeys } from './keys.ts';
@@ -29,7 +29,6 @@ import {
   found,
   get,
   getRange,
-  nestedAt,
   put,
   valueIs,
 } from './requests.ts';
@@ -66,8 +65,10 @@ export class EtcdLeadership implements Leadership {
     const end = (reason: string): void => this.end(reason);
     this.#fenced = new Fenced({ store, keys, held, lost: this.#lost.signal, end });
     this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
-    store.ended.addEventListener('abort', () => this.end('the log was closed or has halted'), {
-      signal: this.#lost.signal,
+    const over = (): void => end('the log was closed or has halted');
+    store.ended.addEventListener('abort', over);
+    this.#lost.signal.addEventListener('abort', () => {
+      store.ended.removeEventListener('abort', over);
     });
   }
 
@@ -111,12 +112,11 @@ export class EtcdLeadership implements Leadership {
   }
 
   async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {
-    const { responses, attempts } = await this.#fenced.write({
-      success: batch.map(({ op }) => op),
-    });
+    const { answers, attempts } = await writeBatch(this.#fenced, batch);
     const results: DecideResult[] = [];
     for (const [index, decision] of batch.entries()) {
-      const answer = nestedAt(responses, index);
+      const answer = answers[index];
+      if (answer === undefined) throw new Error('The batch has fewer answers than decisions.');
       let result = decisionResult(decision, answer);
       if (result.kind === 'duplicate' && attempts > 1) {
         result = await this.#settleDuplicate(decision.write.record.txid, result);

@@ -14,9 +14,10 @@
  *   that was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
  */
-import type { Etcd3, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
+import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
+import type { EtcdStream, EtcdStub } from './client.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
 /** Of the TTL: what the clocks of two machines may drift apart, and what a stalled event loop may cost. */
@@ -25,13 +26,7 @@ const beatsPerTtl = 4;
 const retryPauseMs = 100;
 const grantPauseMs = 500;
 
-interface BeatStream {
-  write(request: ILeaseKeepAliveRequest): void;
-  cancel(): void;
-  on(event: 'data', listener: (response: ILeaseKeepAliveResponse) => void): unknown;
-  on(event: 'end', listener: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-}
+type BeatStream = EtcdStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 
 export interface LeaseOptions {
   readonly store: EtcdStore;
@@ -52,7 +47,7 @@ export class NodeLease {
   #validUntilMs = Number.NEGATIVE_INFINITY;
   #lapseTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
-  #stream: { readonly stream: BeatStream; readonly client: Etcd3 } | null = null;
+  #stream: { readonly stream: BeatStream; readonly client: EtcdStub } | null = null;
   #opening = false;
   /** When the beats that have no answer yet were sent, oldest first. */
   #sent: number[] = [];
@@ -166,7 +161,7 @@ export class NodeLease {
     const { lease } = this.#options.store.clients;
     try {
       const own = await lease.openStream(async (client) => ({
-        stream: (await client.leaseClient.leaseKeepAlive()) as BeatStream,
+        stream: await client.leaseClient.leaseKeepAlive(),
         client,
       }));
       const { stream } = own;

@@ -75,13 +75,13 @@ export class EtcdStore {
         if (error instanceof DecisionLogError) throw error;
         if (this.clock.monotonicMs() >= giveUpAtMs) throw this.unreachable(error);
       }
-      await this.pause(pauseMs, options);
+      await this.pause(pauseMs, ...(options.signal ? [options.signal] : []));
     }
   }
 
-  /** Ends early, by a throw, with the store or the signal. */
-  async pause(delayMs: number, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const signals = [this.#ended.signal, ...(options.signal ? [options.signal] : [])];
+  /** Ends early, by a throw, with the store or one of the signals. */
+  async pause(delayMs: number, ...others: readonly AbortSignal[]): Promise<void> {
+    const signals = [this.#ended.signal, ...others];
     for (const signal of signals) signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = this.clock.setTimer(delayMs, resolve);

@@ -13,7 +13,7 @@
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import { readDurableFile, writeDurableFile } from '../../system/durable-file.ts';
+import { type DurableFiles, systemFiles } from '../../system/durable-file.ts';
 
 export interface WitnessMark {
   /** Etcd's own id of its cluster. */
@@ -32,6 +32,7 @@ const decimalPattern = /^[0-9]{1,20}$/;
 
 export class WitnessKeeper {
   readonly #path: string | null;
+  readonly #files: DurableFiles;
   readonly #cluster: string;
   readonly #clock: Clock;
   readonly #failed: (error: Error) => void;
@@ -46,12 +47,14 @@ export class WitnessKeeper {
   /** `path`: null keeps nothing beyond the process, for one that only reads. */
   constructor(options: {
     readonly path: string | null;
+    readonly files?: DurableFiles;
     readonly cluster: string;
     readonly clock: Clock;
     /** The file cannot be written. */
     readonly failed: (error: Error) => void;
   }) {
     this.#path = options.path;
+    this.#files = options.files ?? systemFiles;
     this.#cluster = options.cluster;
     this.#clock = options.clock;
     this.#failed = options.failed;
@@ -141,7 +144,7 @@ export class WitnessKeeper {
       revision: String(revision),
     };
     try {
-      await writeDurableFile(this.#path, `${JSON.stringify(mark)}\n`);
+      await this.#files.write(this.#path, `${JSON.stringify(mark)}\n`);
       this.#written = revision;
     } catch (error) {
       this.#failed(
@@ -157,7 +160,7 @@ export class WitnessKeeper {
 
   #read(): WitnessMark | null {
     if (this.#path === null) return null;
-    const text = readDurableFile(this.#path);
+    const text = this.#files.read(this.#path);
     if (text === null) return null;
     const mark = parseMark(text);
     if (mark === null) {

@@ -16,7 +16,9 @@ import type { Decoded, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/errors.ts';
 import { fitText } from '../../wire/utf8.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { Inbox, type ReceivedFrame } from './inbox.ts';
 import { Outbox } from './outbox.ts';
+import type { Share, Turns, Worker } from './turns.ts';
 
 /** How long the peer may take to answer a close frame before its socket is destroyed. */
 export const closeTimeoutMs = 2_000;
@@ -40,16 +42,20 @@ export interface SocketOptions<Received extends Direction, Out> {
   /** What to send instead of a message that is too large; null: nothing. Without this, `send` throws a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
   readonly decode: (data: Uint8Array | string) => readonly Decoded<Received>[];
+  /** What it shares the event loop by with others; absent: it handles all that comes at once. */
+  readonly turns?: Turns;
 }
 
 export class WebSocketConnection<Received extends Direction, Out extends Message>
-  implements Connection<Out>
+  implements Connection<Out>, Worker
 {
   readonly remoteAddress: string;
   readonly #options: SocketOptions<Received, Out>;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
+  readonly #inbox: Inbox<Received>;
+  readonly #share: Share | null;
   #handler: ConnectionHandler<MessageOf<Received>> | null = null;
   #open = true;
   /** Why this side ended the connection, once it did: it saw the reason first. */
@@ -74,6 +80,11 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       },
       silent: () => this.#drop('silent', 'The peer answered none of two pings.'),
     });
+    this.#inbox = new Inbox<Received>({
+      decode: (frame) => this.#decode(frame),
+      answered: (token) => this.#heartbeat.answered(token),
+    });
+    this.#share = options.turns?.join(this) ?? null;
     socket.binaryType = 'nodebuffer';
     socket.on('error', this.#failed);
     socket.on('close', this.#closed);
@@ -83,7 +94,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   start(handler: ConnectionHandler<MessageOf<Received>>): void {
     this.#handler = handler;
     this.#socket.on('message', this.#received);
-    this.#socket.on('pong', (token) => this.#heartbeat.answered(token));
+    this.#socket.on('pong', (token) => this.#inbox.pong(token));
   }
 
   /** The largest frame the peer takes, once it has told. */
@@ -136,39 +147,62 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   #close(info: CloseInfo): void {
     if (!this.#open) return;
     this.#outbox.flush();
-    this.#open = false;
     this.#ended ??= info;
-    this.#heartbeat.stop();
+    this.#stop();
     this.#socket.close(info.code, fitText(info.reason, closeReasonBytesMax));
   }
 
   #drop(kind: CloseInfo['kind'], reason: string): void {
-    this.#open = false;
     this.#ended ??= { code: 1006, reason, kind };
-    this.#heartbeat.stop();
+    this.#stop();
     this.#outbox.clear();
     this.#socket.terminate();
   }
 
+  /** Nothing is delivered from now on; the peer's close frame must still be read. */
+  #stop(): void {
+    this.#open = false;
+    this.#heartbeat.stop();
+    this.#inbox.clear();
+    this.#share?.leave();
+  }
+
   readonly #received = (data: unknown, isBinary: boolean): void => {
     if (!this.#open) return;
-    const bytes = data as Buffer;
-    this.#outbox.form = isBinary ? 'binary' : 'text';
-    let decoded: readonly Decoded<Received>[];
+    this.#inbox.frame({ bytes: data as Buffer, isBinary });
+    if (this.#share === null) this.work(Number.POSITIVE_INFINITY);
+    else this.#share.offer();
+  };
+
+  work(untilMs: number): boolean {
+    const { clock } = this.#options;
     try {
-      decoded = this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
+      // A handler may end the connection on any message.
+      while (this.#open) {
+        const received = this.#inbox.take();
+        if (received === null) return false;
+        if (received.ok) this.#handler?.message(received.message);
+        else this.#handler?.invalid(received.problem);
+        if (untilMs < Number.POSITIVE_INFINITY && clock.monotonicMs() >= untilMs) {
+          return this.#open && !this.#inbox.isEmpty;
+        }
+      }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#refuse(error);
-      return;
     }
-    for (const each of decoded) {
-      // A handler may have ended the connection on the message before.
-      if (!this.#open) return;
-      if (each.ok) this.#handler?.message(each.message);
-      else this.#handler?.invalid(each.problem);
-    }
-  };
+    return false;
+  }
+
+  hold(held: boolean): void {
+    if (held) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #decode({ bytes, isBinary }: ReceivedFrame): readonly Decoded<Received>[] {
+    this.#outbox.form = isBinary ? 'binary' : 'text';
+    return this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
+  }
 
   /** The stream cannot be trusted any more: say why, as far as that is still possible, and end it. */
   #refuse(error: FrameError): void {
@@ -185,8 +219,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   };
 
   readonly #closed = (code: number, reason: Buffer): void => {
-    this.#open = false;
-    this.#heartbeat.stop();
+    this.#stop();
     this.#outbox.clear();
     this.#handler?.closed(
       this.#ended ?? {

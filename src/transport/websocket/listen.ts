@@ -23,6 +23,7 @@ import { AddressCount } from './address-count.ts';
 import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
 import { refusalOf } from './refusal.ts';
 import { smallerMessage } from './smaller.ts';
+import { Turns } from './turns.ts';
 
 type OptionName =
   | 'frameBytesMax'
@@ -79,6 +80,7 @@ class WebSocketListener implements Listener {
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;
   readonly #connections = new Set<WebSocketConnection<'to-node', FromNode>>();
+  readonly #turns: Turns;
   readonly #sockets = new AddressCount();
   /** Those that were let in: sockets which only knock must not keep others out. */
   readonly #peers = new AddressCount();
@@ -92,6 +94,7 @@ class WebSocketListener implements Listener {
     this.#options = options;
     this.#limits = limits;
     this.#accept = accept;
+    this.#turns = new Turns(options.clock);
     const socketOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -209,6 +212,7 @@ class WebSocketListener implements Listener {
       ),
       smaller: (message) => this.#smaller(message),
       decode: (data) => decodeFrame(data, { direction: 'to-node', limits }),
+      turns: this.#turns,
     });
     this.#connections.add(connection);
     this.#peers.add(remoteAddress);

@@ -19,11 +19,13 @@ const journalIdle = {
   'vote-written': 'impossible',
   'refused stale': 'impossible',
   'refused tombstone': 'impossible',
+  'refused forgotten': 'impossible',
   'refused started': 'impossible',
   'refused prepared': 'impossible',
   'outcome-written': 'impossible',
   'contradicted committed': 'impossible',
   'contradicted tombstone': 'impossible',
+  'contradicted forgotten': 'impossible',
 } as const;
 
 const timersLate = {
@@ -40,6 +42,7 @@ const journalIgnored = {
   'journal readonly': '=',
   'journal committed': '=',
   'journal tombstone': '=',
+  'journal forgotten': '=',
 } as const;
 
 const doubtless = {
@@ -70,6 +73,7 @@ export const expectedSteps: Readonly<
     'journal readonly': 'readonly',
     'journal committed': 'committed',
     'journal tombstone': 'gone',
+    'journal forgotten': 'forgotten',
   },
   starting: {
     ...applicationIdle,
@@ -88,6 +92,7 @@ export const expectedSteps: Readonly<
     'vote-written': 'preparing | call-prepare',
     'refused stale': 'unknown | vote abort to 1',
     'refused tombstone': 'gone | vote abort to 1',
+    'refused forgotten': 'forgotten | vote abort to 1',
     'refused started': 'orphaned | start patience | vote abort to 1',
     'refused prepared': 'prepared | start patience | vote commit to 1',
   },
@@ -106,6 +111,7 @@ export const expectedSteps: Readonly<
     'connection-lost': '=',
     held: '=',
     'journal tombstone': 'rolling-back | stop limit | call-rollback',
+    'journal forgotten': 'rolling-back | stop limit | call-rollback',
     'limit-over': 'rolling-back | call-rollback',
   },
   orphaned: {
@@ -129,6 +135,7 @@ export const expectedSteps: Readonly<
     'journal readonly': 'readonly | stop patience',
     'journal committed': 'committed | stop patience',
     'journal tombstone': 'gone | stop patience',
+    'journal forgotten': 'forgotten | stop patience',
     'patience-over': 'orphaned | query',
   },
   preparing: {
@@ -168,6 +175,7 @@ export const expectedSteps: Readonly<
     'vote-written': 'prepared | vote commit to 1 | start patience',
     'refused stale': 'rolling-back | call-rollback',
     'refused tombstone': 'rolling-back | call-rollback',
+    'refused forgotten': 'rolling-back | call-rollback',
     'refused started': 'rolling-back | call-rollback',
     'refused prepared': 'prepared | start patience | vote commit to 1',
   },
@@ -192,6 +200,7 @@ export const expectedSteps: Readonly<
     'journal readonly': 'readonly | stop patience',
     'journal committed': 'committed | stop patience',
     'journal tombstone': 'gone | stop patience',
+    'journal forgotten': 'forgotten | stop patience',
     'patience-over': 'prepared | query',
   },
   readonly: {
@@ -212,6 +221,7 @@ export const expectedSteps: Readonly<
     'journal readonly': '=',
     'journal committed': 'committed',
     'journal tombstone': 'gone',
+    'journal forgotten': 'forgotten',
   },
   committing: {
     ...applicationIdle,
@@ -248,6 +258,9 @@ export const expectedSteps: Readonly<
     'contradicted committed':
       'committed | ack commit UNKNOWN_BRANCH to 1 | alarm contradicting-journal',
     'contradicted tombstone': 'gone | ack commit UNKNOWN_BRANCH to 1 | alarm contradicting-journal',
+    // The journal calls it repeated instead.
+    'contradicted forgotten':
+      'forgotten | ack commit UNKNOWN_BRANCH to 1 | alarm contradicting-journal',
   },
   committed: {
     ...applicationIdle,
@@ -258,12 +271,13 @@ export const expectedSteps: Readonly<
     prepare: 'committed | vote commit to 2',
     commit: 'committed | ack commit ok to 2',
     rollback: 'committed | ack abort WRONG_STATE to 2 | alarm rollback-after-commit',
-    forget: 'gone | write-forget',
+    forget: 'forgotten | write-forget',
     'answer abort': 'committed | alarm contradicting-answer',
     enlisted: 'committed | enlist refused',
     'connection-lost': '=',
     held: 'committing | call-commit',
     'journal tombstone': 'gone',
+    'journal forgotten': 'forgotten',
   },
   'rolling-back': {
     ...applicationIdle,
@@ -300,6 +314,8 @@ export const expectedSteps: Readonly<
     'contradicted committed':
       'committed | ack abort WRONG_STATE to 1 | alarm contradicting-journal',
     'contradicted tombstone': 'gone | ack abort WRONG_STATE to 1 | alarm contradicting-journal',
+    'contradicted forgotten':
+      'forgotten | ack abort WRONG_STATE to 1 | alarm contradicting-journal',
   },
   gone: {
     ...applicationIdle,
@@ -314,5 +330,19 @@ export const expectedSteps: Readonly<
     enlisted: 'gone | enlist refused',
     'connection-lost': '=',
     held: 'rolling-back | call-rollback',
+  },
+  forgotten: {
+    ...applicationIdle,
+    ...journalIdle,
+    ...timersLate,
+    ...journalIgnored,
+    ...doubtless,
+    prepare: 'forgotten | vote abort to 2',
+    commit: 'forgotten | ack commit ok to 2',
+    rollback: 'forgotten | ack abort WRONG_STATE to 2 | alarm rollback-after-commit',
+    forget: '=',
+    enlisted: 'forgotten | enlist refused',
+    'connection-lost': '=',
+    held: 'committing | call-commit',
   },
 };

@@ -1,4 +1,4 @@
-/** A leader that was paused goes on after its successor: what a participant makes of its late commands. */
+/** A commit that comes late: repeated by the network, or sent by a leader that was paused and goes on after its successor. */
 import { describe, expect, it } from 'vitest';
 import { type LocalState, stepBranch } from '../../../src/core/branch.ts';
 import { makeEpoch, makeTxid } from '../../../src/core/txid.ts';
@@ -6,21 +6,35 @@ import { makeEpoch, makeTxid } from '../../../src/core/txid.ts';
 const old = makeEpoch({ generation: 0, revision: 1n });
 const newer = makeEpoch({ generation: 0, revision: 2n });
 const txid = makeTxid({ shard: 0, epoch: old, sequence: 1, random: 'a'.repeat(13) });
-const forgotten: LocalState = { txid, branch: 'b', name: 'gone', reason: null };
-const context = { shared: false, recordsStart: false };
+const forgotten: LocalState = { txid, branch: 'b', name: 'forgotten' };
+const rolledBack: LocalState = { txid, branch: 'b', name: 'gone', reason: null };
+const swept: LocalState = { txid, branch: 'b', name: 'unknown' };
 
-describe('a commit of a branch that was forgotten', () => {
+const known = ['the leader that is known', newer, newer] as const;
+const only = ['the only leader there was', old, old] as const;
+const succeeded = ['a leader that was succeeded', old, newer] as const;
+
+describe('a late commit', () => {
   it.each([
-    ['the leader that is known', newer, newer, true],
-    ['the only leader there was', old, old, true],
-    ['a leader that was succeeded', old, newer, false],
-  ] as const)('from %s', (_who, epoch, knownEpoch, alarmed) => {
+    [forgotten, ...known, { acknowledged: true, alarmed: false }],
+    [forgotten, ...only, { acknowledged: true, alarmed: false }],
+    [forgotten, ...succeeded, { acknowledged: true, alarmed: false }],
+    [rolledBack, ...known, { acknowledged: false, alarmed: true }],
+    [rolledBack, ...only, { acknowledged: false, alarmed: true }],
+    [rolledBack, ...succeeded, { acknowledged: false, alarmed: true }],
+    [swept, ...known, { acknowledged: false, alarmed: true }],
+    [swept, ...only, { acknowledged: false, alarmed: true }],
+    // Were something wrong, the successor's own commit would raise it.
+    [swept, ...succeeded, { acknowledged: false, alarmed: false }],
+  ] as const)('to $name from %s', (branch, _who, epoch, knownEpoch, expected) => {
     const event = { type: 'commit', connection: 1, epoch } as const;
-    const { state, effects } = stepBranch(forgotten, event, { ...context, knownEpoch });
-    expect(state).toEqual(forgotten);
-    const kinds = effects.map(({ kind }) => kind);
-    // Refused either way: it is never acknowledged.
-    expect(effects[0]).toMatchObject({ kind: 'send', message: { ok: false } });
-    expect(kinds.includes('alarm')).toBe(alarmed);
+    const context = { shared: false, recordsStart: false, knownEpoch };
+    const { state, effects } = stepBranch(branch, event, context);
+    expect(state).toEqual(branch);
+    expect(effects[0]).toMatchObject({
+      kind: 'send',
+      message: { type: 'ack', decision: 'commit', ok: expected.acknowledged },
+    });
+    expect(effects.some(({ kind }) => kind === 'alarm')).toBe(expected.alarmed);
   });
 });

@@ -293,12 +293,14 @@ describe('commit', () => {
       commitFrom(second),
       'forget',
       prepareFrom(second),
+      commitFrom(second),
     ]);
     expect(lines.slice(3)).toEqual([
       'committed',
       'committed | ack commit ok to 2',
-      'gone | write-forget',
-      'gone | vote abort to 2',
+      'forgotten | write-forget',
+      'forgotten | vote abort to 2',
+      'forgotten | ack commit ok to 2',
     ]);
   });
 });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { settle } from '../../support/manual-clock.ts';
 import { leaderInfo } from '../../support/messages.ts';
 import { rig } from '../../support/participant-rig.ts';
 
@@ -23,4 +24,19 @@ it('an advertised address is left alone once a given one reaches its node, and u
   expect(waiting()).toEqual(['inside-2']);
   await clock.advance(100);
   expect(waiting()).toEqual(['given-2', 'inside-2']);
+});
+
+it('a node that comes back as the leader is dialled at once, however long the pause after the last failure', async () => {
+  const { node, dialer, clock } = await rig({ urls: ['n1:7070', 'n2:7070'] });
+  const first = await node('n1', { leaders });
+  const second = await node('n2', { leaders });
+  first.drop();
+  for (let failures = 0; failures < 8; failures += 1) {
+    await clock.advance(2_000);
+    for (const attempt of [...dialer.attempts]) attempt.refuse();
+  }
+  expect(dialer.attempts).toEqual([]);
+  second.deliver({ type: 'topology', leaders: [leaderInfo('n1', { revision: 2 })], nodes: [] });
+  await settle();
+  expect(dialer.attempts.map((each) => new URL(each.options.url).hostname)).toEqual(['n1']);
 });

@@ -58,11 +58,11 @@ describe('in doubt for longer than the patience', () => {
     const n2 = await node('n2', twoNodes);
     await tell(n1, prepareOf(txid));
     for (let round = 0; round < 3; round += 1) {
-      await clock.advance(5_100);
+      await clock.advance(5_050);
       await tell(n1, answerTo(questions(n1)[0], 'undecided'));
     }
     expect(questions(n2)).toEqual([]);
-    await clock.advance(5_100);
+    await clock.advance(5_050);
     await tell(n1, answerTo(questions(n1)[0], 'abort'));
     expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
   });
@@ -72,17 +72,46 @@ describe('in doubt for longer than the patience', () => {
     const n1 = await node('n1', twoNodes);
     const n2 = await node('n2', twoNodes);
     await tell(n1, prepareOf(txid));
-    await clock.advance(5_100);
+    await clock.advance(5_050);
     const [query] = questions(n1);
     expect(questions(n2)).toEqual([]);
     await clock.advance(2_000);
-    const [resolve] = questions(n2);
+    // What is recorded was asked first.
+    const [recorded, resolve] = questions(n2);
+    expect(recorded?.type).toBe('query');
     expect(resolve).toMatchObject({ type: 'resolve', txid });
     await tell(n2, answerTo(resolve, 'abort'));
     expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
     // The leader's late answer finds nobody in doubt.
     await tell(n1, answerTo(query, 'commit'));
     expect(application.calls).toHaveLength(2);
+  });
+
+  it('asks another node what is recorded while the leader says nothing', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_099);
+    expect([questions(n1).length, questions(n2).length]).toEqual([1, 0]);
+    await clock.advance(2);
+    const [query] = questions(n2);
+    expect(query).toMatchObject({ type: 'query', txid, inDoubt: true });
+    await tell(n2, answerTo(query, 'commit'));
+    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
+  });
+
+  it('waits for a leader that says nothing where nothing is recorded', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_101);
+    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    await clock.advance(1_000);
+    expect(questions(n2)).toEqual([]);
+    await tell(n1, answerTo(questions(n1)[0], 'commit'));
+    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
   });
 
   it('resolves through another node when the leader is not connected', async () => {
@@ -207,6 +236,21 @@ describe('reports', () => {
     await clock.advance(100);
     const again = await node('n1');
     expect(said(again)).toEqual(['report 0 0']);
+  });
+});
+
+describe('a report to a leader that still reads what the old one left', () => {
+  it('is sent again soon: locks wait for its answers', async () => {
+    const { node, clock } = await rig();
+    const n1 = await node('n1');
+    const [first] = n1.take();
+    if (first?.type !== 'report') throw new Error('No report.');
+    const notLeader = { code: 'NOT_LEADER', message: 'Not yet.', retryable: true } as const;
+    await tell(n1, { type: 'error', id: first.id, ...notLeader, retryAfterMs: 100, leader: null });
+    await clock.advance(99);
+    expect(said(n1)).toEqual([]);
+    await clock.advance(2);
+    expect(said(n1)).toEqual(['report 0 0']);
   });
 });
 

@@ -158,6 +158,17 @@ describe('the checker', () => {
       /does not know as committed/,
     ],
     [
+      'a commit recorded with the vote of a participant that never had the branch',
+      withLog({
+        records: sound.log.records.map((each) =>
+          each.txid === one
+            ? { ...each, branches: [{ branch: 'y', participant: 'b', instance: 'b-1' }] }
+            : each,
+        ),
+      }),
+      /recorded with a vote of b\/y, which never had it/,
+    ],
+    [
       'one transaction applied here and rolled back there',
       withHeld(changing(four, { applied: 0 })),
       /applied .* and b rolled it back/,

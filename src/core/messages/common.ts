@@ -1,0 +1,116 @@
+/** What every peer may say, and the words that all messages share. */
+import type { ErrorCode } from '../catalogue.ts';
+import type { Epoch, Txid } from '../txid.ts';
+
+export const protocolVersion = 1;
+
+export const peerRoles = ['client', 'participant', 'operator', 'node'] as const;
+export type PeerRole = (typeof peerRoles)[number];
+
+export const transactionStates = [
+  'PENDING',
+  'PREPARING',
+  'READY',
+  'COMMITTING',
+  'COMMITTED',
+  'ABORTING',
+  'ABORTED',
+] as const;
+export type TransactionState = (typeof transactionStates)[number];
+
+export const branchStates = [
+  /** In the transaction, nothing sent yet. */
+  'enlisted',
+  /** A prepare is due, but its participant has no connection. */
+  'unreachable',
+  /** A prepare was sent, no vote yet. */
+  'preparing',
+  /** Voted `commit`. */
+  'prepared',
+  /** Voted `readonly`: out of phase 2. */
+  'readonly',
+  /** Voted `abort`. */
+  'refused',
+  'committing',
+  'committed',
+  'rolling-back',
+  'rolled-back',
+] as const;
+export type BranchState = (typeof branchStates)[number];
+
+export const votes = ['commit', 'abort', 'readonly'] as const;
+export type Vote = (typeof votes)[number];
+
+export type Decision = 'commit' | 'abort';
+export type Outcome = 'committed' | 'aborted';
+/** How an answer about a decision is known. `presumed`: no record, and none can come any more. */
+export type DecisionSource = 'recorded' | 'presumed' | 'forced';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Where the log stood when a prepare was sent; a participant keeps it with its vote. */
+export interface Witness {
+  readonly generation: number;
+  /** A decimal string: revisions do not fit a double. */
+  readonly revision: string;
+}
+
+export interface LeaderInfo {
+  readonly shard: number;
+  readonly epoch: Epoch;
+  readonly node: string;
+  readonly url: string;
+}
+export interface NodeInfo {
+  readonly node: string;
+  readonly url: string;
+}
+
+/** Told in `welcome`; all are configurable at the node. */
+export interface Limits {
+  readonly frameBytesMax: number;
+  readonly depthMax: number;
+  readonly branchesMax: number;
+  readonly recordBytesMax: number;
+  readonly timeoutMsMax: number;
+}
+
+export interface Hello {
+  readonly type: 'hello';
+  readonly protocol: number;
+  readonly name: string;
+  readonly instance: string;
+  readonly roles: readonly PeerRole[];
+  readonly token?: string;
+  readonly sharedResource?: string;
+}
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly node: string;
+  readonly cluster: string;
+  readonly shards: number;
+  readonly leaders: readonly (LeaderInfo | null)[];
+  readonly nodes: readonly NodeInfo[];
+  readonly limits: Limits;
+  readonly requestWindowMs: number;
+  readonly heartbeatMs: number;
+}
+export interface Topology {
+  readonly type: 'topology';
+  readonly leaders: readonly (LeaderInfo | null)[];
+  readonly nodes: readonly NodeInfo[];
+}
+export interface Goaway {
+  readonly type: 'goaway';
+  readonly reason: string;
+}
+export interface ErrorMessage {
+  readonly type: 'error';
+  readonly id?: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+  readonly leader?: LeaderInfo | null;
+  readonly txid?: Txid;
+}

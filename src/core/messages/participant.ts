@@ -1,0 +1,96 @@
+/** Participant to node, node to participant, and the replies. */
+import type { ErrorCode } from '../catalogue.ts';
+import type { Epoch, Txid } from '../txid.ts';
+import type { Decision, DecisionSource, Vote, Witness } from './common.ts';
+
+// ---- participant -> node, and the replies ----
+
+export interface Query {
+  readonly type: 'query';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly inDoubt: boolean;
+  readonly witness?: Witness;
+}
+export interface Resolve {
+  readonly type: 'resolve';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly witness?: Witness;
+}
+/** The reply to `query` and `resolve`; without `id` it answers one line of a `report`. */
+export interface DecisionMessage {
+  readonly type: 'decision';
+  readonly id?: number;
+  readonly txid: Txid;
+  readonly decision: Decision | 'undecided' | 'expired';
+  readonly source: DecisionSource;
+}
+export interface Report {
+  readonly type: 'report';
+  readonly id: number;
+  readonly inDoubt: readonly { readonly txid: Txid; readonly witness: Witness }[];
+  /** Transactions whose outcome `commit` is kept until a node says `forget`. */
+  readonly kept: readonly Txid[];
+}
+/** The reply to `report`, after the `decision` and `forget` messages that answer its lines. */
+export interface Reported {
+  readonly type: 'reported';
+  readonly id: number;
+}
+export interface VoteMessage {
+  readonly type: 'vote';
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly vote: Vote;
+  readonly reason?: VoteReason;
+  readonly result?: unknown;
+}
+export interface VoteReason {
+  readonly code?: 'VOTED_ABORT' | 'CONFLICT' | 'LOCK_TIMEOUT' | 'DEADLOCK';
+  readonly message: string;
+  readonly retryable?: boolean;
+  readonly detail?: unknown;
+}
+export interface Working {
+  readonly type: 'working';
+  readonly txid: Txid;
+  readonly branch: string;
+}
+export interface Ack {
+  readonly type: 'ack';
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly decision: Decision;
+  readonly ok: boolean;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+// ---- node -> participant ----
+
+export interface Prepare {
+  readonly type: 'prepare';
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly epoch: Epoch;
+  readonly witness: Witness;
+  readonly timeoutMs: number;
+  readonly payload: unknown;
+  readonly traceparent?: string;
+}
+export interface CommitBranch {
+  readonly type: 'commit';
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly epoch: Epoch;
+}
+export interface RollbackBranch {
+  readonly type: 'rollback';
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly epoch: Epoch;
+}
+export interface Forget {
+  readonly type: 'forget';
+  readonly txids: readonly Txid[];
+}

@@ -1,0 +1,66 @@
+/** What a connection has received and not yet handled: frames, and pongs between them, in the order they came. */
+import type { Buffer } from 'node:buffer';
+import type { Decoded, Direction } from '../../wire/codec.ts';
+
+export interface ReceivedFrame {
+  readonly bytes: Buffer;
+  readonly isBinary: boolean;
+}
+
+export interface InboxOptions<D extends Direction> {
+  /** Throws what the connection is to be ended with. */
+  readonly decode: (frame: ReceivedFrame) => readonly Decoded<D>[];
+  readonly answered: (token: Buffer) => void;
+}
+
+export class Inbox<D extends Direction> {
+  readonly #options: InboxOptions<D>;
+  #waiting: (ReceivedFrame | { readonly token: Buffer })[] = [];
+  /** Of the frame at hand. */
+  #messages: readonly Decoded<D>[] = [];
+  #next = 0;
+
+  constructor(options: InboxOptions<D>) {
+    this.#options = options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#next >= this.#messages.length;
+  }
+
+  frame(frame: ReceivedFrame): void {
+    this.#waiting.push(frame);
+  }
+
+  /**
+   * A pong says how old at most a message is that comes after it. One that overtook messages still waiting here would
+   * make these younger than they are.
+   */
+  pong(token: Buffer): void {
+    if (this.isEmpty) this.#options.answered(token);
+    else this.#waiting.push({ token });
+  }
+
+  /** The next message; null where there is none. */
+  take(): Decoded<D> | null {
+    for (;;) {
+      const message = this.#messages[this.#next];
+      if (message !== undefined) {
+        this.#next += 1;
+        return message;
+      }
+      this.#messages = [];
+      this.#next = 0;
+      const item = this.#waiting.shift();
+      if (item === undefined) return null;
+      if ('token' in item) this.#options.answered(item.token);
+      else this.#messages = this.#options.decode(item);
+    }
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#messages = [];
+    this.#next = 0;
+  }
+}

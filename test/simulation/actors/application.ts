@@ -1,0 +1,165 @@
+/**
+ * A service's own part: what it holds prepared, and what it applied how often. Durable when the flush is through, as
+ * `Resource` asks of it.
+ *
+ * Applying is idempotent only as far as that contract goes: what is held is applied and held no longer. A branch that was
+ * prepared anew after its outcome would be applied twice, and show.
+ */
+import type { Txid } from '../../../src/core/txid.ts';
+import type {
+  BranchCall,
+  BranchRef,
+  PrepareCall,
+  PrepareResult,
+  Resource,
+} from '../../../src/ports/resource.ts';
+import type { SimProcess } from '../world/process.ts';
+
+export interface Holding {
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly tag: string;
+  held: boolean;
+  applied: number;
+}
+
+/** What a branch's payload tells the service to do. */
+export interface Script {
+  readonly tag: string;
+  readonly vote: 'commit' | 'abort' | 'readonly' | 'throw';
+  readonly delayMs: number;
+}
+
+export interface ApplicationWatcher {
+  applied(participant: string, holding: Holding): void;
+  rolledBack(participant: string, holding: Holding): void;
+}
+
+export interface ApplicationOptions {
+  readonly process: SimProcess;
+  readonly participant: string;
+  readonly store: Map<string, Holding>;
+  readonly flushMs: () => number;
+  /** A commit or rollback that throws the first time. */
+  readonly fails: () => boolean;
+  readonly watcher: ApplicationWatcher;
+  /** Whether it can list what it holds. */
+  readonly lists: boolean;
+}
+
+export class SimApplication implements Resource {
+  readonly inDoubt?: () => BranchRef[];
+  readonly #with: ApplicationOptions;
+  /** Settled at the death of the process: on the disk, or not. */
+  readonly #underWay = new Set<() => void>();
+  /** What it does for branches that it has enlisted. */
+  readonly #working = new Map<string, { rolledBack: boolean }>();
+
+  constructor(options: ApplicationOptions) {
+    this.#with = options;
+    if (options.lists) {
+      this.inDoubt = () =>
+        [...options.store.values()]
+          .filter(({ held }) => held)
+          .map(({ txid, branch }) => ({ txid, branch }));
+    }
+  }
+
+  async prepare(call: PrepareCall<unknown>): Promise<PrepareResult<unknown>> {
+    const { tag, vote, delayMs } = call.payload as Script;
+    const { process } = this.#with;
+    if (delayMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = process.clock.setTimer(delayMs, resolve);
+        call.signal.addEventListener('abort', () => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+    // After these two nothing may be held, and neither commit nor rollback follows.
+    if (vote === 'abort' || vote === 'readonly') await this.#letGo(call);
+    if (vote === 'abort') {
+      return { vote, reason: { code: 'VOTED_ABORT', message: 'The script says so.' } };
+    }
+    if (vote === 'readonly') return { vote, result: { tag } };
+    await this.#flush(() => this.#hold(call, tag));
+    if (vote === 'throw') throw new Error('The script says so.');
+    return { vote, result: { tag } };
+  }
+
+  /** For a branch that it has enlisted by itself, ahead of its prepare. A rollback that comes meanwhile ends it. */
+  async work(ref: BranchRef, tag: string): Promise<void> {
+    const key = `${ref.txid}/${ref.branch}`;
+    const work = { rolledBack: false };
+    this.#working.set(key, work);
+    await this.#flush(() => {
+      if (!work.rolledBack) this.#hold(ref, tag);
+    });
+    this.#working.delete(key);
+    if (work.rolledBack) throw new Error('It was rolled back meanwhile.');
+  }
+
+  /** What it may hold because it had enlisted itself. */
+  async #letGo({ txid, branch }: BranchRef): Promise<void> {
+    const holding = this.#with.store.get(`${txid}/${branch}`);
+    if (holding?.held !== true) return;
+    await this.#flush(() => {
+      holding.held = false;
+    });
+  }
+
+  #hold({ txid, branch }: BranchRef, tag: string): void {
+    const { store } = this.#with;
+    const key = `${txid}/${branch}`;
+    const before = store.get(key);
+    if (before === undefined) store.set(key, { txid, branch, tag, held: true, applied: 0 });
+    else before.held = true;
+  }
+
+  async commit({ txid, branch }: BranchCall<unknown>): Promise<void> {
+    const { store, participant, watcher, fails } = this.#with;
+    if (fails()) throw new Error('Not now.');
+    await this.#flush(() => {
+      const holding = store.get(`${txid}/${branch}`);
+      if (holding?.held !== true) return;
+      holding.held = false;
+      holding.applied += 1;
+      watcher.applied(participant, holding);
+    });
+  }
+
+  async rollback({ txid, branch }: BranchCall<unknown>): Promise<void> {
+    const { store, participant, watcher, fails } = this.#with;
+    if (fails()) throw new Error('Not now.');
+    const key = `${txid}/${branch}`;
+    const work = this.#working.get(key);
+    if (work !== undefined) work.rolledBack = true;
+    await this.#flush(() => {
+      const holding = store.get(key);
+      if (holding?.held !== true) return;
+      holding.held = false;
+      watcher.rolledBack(participant, holding);
+    });
+  }
+
+  /** Of each change under way it is open whether it had reached the disk. */
+  died(): void {
+    const { world } = this.#with.process;
+    for (const change of this.#underWay) if (world.chance.happens(0.5)) change();
+    this.#underWay.clear();
+  }
+
+  #flush(change: () => void): Promise<void> {
+    const { process, flushMs } = this.#with;
+    return new Promise((resolve) => {
+      if (!process.effect()) return;
+      this.#underWay.add(change);
+      process.world.after(flushMs(), () => {
+        if (!this.#underWay.delete(change)) return;
+        change();
+        process.io(0, resolve);
+      });
+    });
+  }
+}

@@ -1,0 +1,137 @@
+/** A participant on its machine: the production SDK, with a journal and an application that outlive its process. */
+
+import type { ParticipantOptions } from '../../../src/core/options.ts';
+import type { Txid } from '../../../src/core/txid.ts';
+import { openEtcdReader } from '../../../src/decision-log/etcd/reader.ts';
+import { agreeOnInstance } from '../../../src/journal/instance.ts';
+import { LocalJournal } from '../../../src/journal/local-journal.ts';
+import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
+import { Participant } from '../../../src/participant/participant.ts';
+import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import type { SimEtcd } from '../etcd/server.ts';
+import type { Network } from '../world/network.ts';
+import type { SimProcess } from '../world/process.ts';
+import {
+  type ApplicationWatcher,
+  type Holding,
+  type Script,
+  SimApplication,
+} from './application.ts';
+import { type Disk, type KeyChange, SimJournalStore } from './durable.ts';
+import { Machine, type MachineOptions } from './machine.ts';
+
+export interface ParticipantMachineOptions extends MachineOptions {
+  readonly network: Network;
+  readonly etcd: SimEtcd;
+  readonly disk: Disk;
+  readonly urls: readonly string[];
+  readonly participant: Partial<ParticipantOptions>;
+  readonly lists: boolean;
+  /** Its access to etcd: none, to read, or to force aborts too. */
+  readonly direct: 'none' | 'read' | 'resolve';
+  readonly fails: () => boolean;
+  readonly watcher: ApplicationWatcher & {
+    journaled(participant: string, changes: readonly KeyChange[]): void;
+    alarmed(participant: string, alarm: ParticipantAlarm): void;
+  };
+}
+
+export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
+  readonly keys: MemoryKeys = new MemoryKeys();
+  readonly holdings: Map<string, Holding> = new Map();
+  participant: Participant | null = null;
+  #journal: LocalJournal | null = null;
+  #store: SimJournalStore | null = null;
+  #application: SimApplication | null = null;
+
+  protected override async run(process: SimProcess): Promise<void> {
+    const { world, network, etcd, disk, urls, watcher, direct } = this.options;
+    const { clock, chance } = process;
+    const store = new SimJournalStore({
+      process,
+      keys: this.keys,
+      disk,
+      written: (changes) => watcher.journaled(this.name, changes),
+    });
+    this.#store = store;
+    const instance = agreeOnInstance(this.keys, chance);
+    const journal = new LocalJournal({ instance, store, clock, shared: false });
+    this.#journal = journal;
+    const application = new SimApplication({
+      process,
+      participant: this.name,
+      store: this.holdings,
+      flushMs: disk.flushMs,
+      fails: this.options.fails,
+      watcher,
+      lists: this.options.lists,
+    });
+    this.#application = application;
+    const settings: ParticipantSettings = {
+      name: this.name,
+      urls,
+      journal,
+      options: this.options.participant,
+      reached: (point) => this.passes(process, point),
+      ...(direct === 'none'
+        ? {}
+        : {
+            decisionLog: {
+              etcd: {
+                endpoints: etcd.endpoints,
+                cluster: 'simulated',
+                resolve: direct === 'resolve',
+              },
+            },
+          }),
+      onAlarm: (alarm) => {
+        if (process.alive) watcher.alarmed(this.name, alarm);
+      },
+      onFatal: (error) => {
+        if (process.alive) world.broken(error);
+      },
+    };
+    const participant = await Participant.start(settings, application, {
+      journal,
+      dialer: network.dialer(process),
+      clock,
+      random: chance,
+      openReader:
+        direct === 'none'
+          ? null
+          : () =>
+              openEtcdReader({
+                endpoints: etcd.endpoints,
+                connect: (endpoint) => etcd.stub(process, endpoint),
+                cluster: 'simulated',
+                clock,
+                random: chance,
+              }),
+    });
+    if (process.alive) this.participant = participant;
+  }
+
+  /** Enlists itself, then does its work; whoever asked hears of it if this process lives. */
+  work(txid: Txid, asked: { readonly branch?: string; readonly payload: Script }): Promise<void> {
+    const { process, participant } = this;
+    const application = this.#application;
+    return new Promise((resolve, reject) => {
+      process?.io(0, () => {
+        if (participant === null || application === null) return;
+        const { branch = this.name, payload } = asked;
+        participant
+          .enlist(txid, { branch, payload, timeoutMs: 1_000 })
+          .then((ref) => application.work(ref, payload.tag))
+          .then(resolve, reject);
+      });
+    });
+  }
+
+  protected override fell(process: SimProcess, options: { readonly tells: boolean }): void {
+    this.participant = null;
+    this.#journal?.crash();
+    this.#store?.died();
+    this.#application?.died();
+    this.options.network.died(process, options);
+  }
+}

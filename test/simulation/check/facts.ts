@@ -1,0 +1,236 @@
+/**
+ * What is known of every transaction by one who sees everything: the decision, what anybody was told, and what each
+ * participant has on its disk. Every invariant that spans two of these is checked here, when the later of the two comes.
+ */
+import type { Decision } from '../../../src/core/messages.ts';
+import type { DecisionRecord } from '../../../src/core/records.ts';
+import type { Txid } from '../../../src/core/txid.ts';
+import type { World } from '../world/world.ts';
+import { RequestFacts } from './request-facts.ts';
+
+/** As it is in the journal on a participant's disk. */
+export type DurableState = 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone';
+
+export interface BranchFacts {
+  readonly participant: string;
+  readonly branch: string;
+  /** Now; null: nothing is there, or no more. */
+  state: DurableState | null;
+  wasPrepared: boolean;
+  wasCommitted: boolean;
+  /** By its own rollback or a refusal; not by `forget`. */
+  buried: boolean;
+  /** The application undid what it had held under a durable vote. */
+  undone: boolean;
+  applied: number;
+}
+
+export interface Transaction {
+  readonly txid: Txid;
+  requestId: string | null;
+  /** Branches whose enlistment was confirmed to a client. */
+  readonly enlisted: Set<string>;
+  /** By branch: where its prepare was sent. */
+  readonly asked: Map<string, string>;
+  readonly branches: Map<string, BranchFacts>;
+  record: DecisionRecord | null;
+  saidAborted: string | null;
+  saidReadonly: boolean;
+  finished: boolean;
+  /** Etcd was set back to before something of it was recorded: only an operator can say what is true of it. */
+  lost: boolean;
+  /** Nodes that have said its outcome, or commanded it. */
+  readonly endedBy: Set<string>;
+}
+
+export class Facts {
+  /** By the log. */
+  readonly decided: Map<Txid, Decision> = new Map();
+  /** Participants that may read the log themselves: nobody need tell them anything. */
+  readonly readers: Set<string> = new Set();
+  readonly #world: World;
+  readonly #transactions = new Map<Txid, Transaction>();
+  readonly #requests = new Map<string, RequestFacts>();
+  checks = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  check(holds: boolean, invariant: string, what: string): void {
+    this.checks += 1;
+    if (!holds) this.#world.broken(`${invariant}: ${what}`);
+  }
+
+  /** Of one transaction, unless etcd has lost what was known of it. */
+  checkOf(txid: Txid, holds: boolean, invariant: string, what: string): void {
+    if (!holds && this.at(txid).lost) return;
+    this.check(holds, invariant, what);
+  }
+
+  /** Etcd has forgotten what was recorded of it. */
+  lose(txid: Txid): void {
+    const facts = this.at(txid);
+    facts.lost = true;
+    this.decided.delete(txid);
+    const requestId = facts.record?.requestId;
+    if (requestId !== undefined) this.request(requestId).lost = true;
+  }
+
+  at(txid: Txid): Transaction {
+    let known = this.#transactions.get(txid);
+    if (known === undefined) {
+      known = {
+        txid,
+        requestId: null,
+        enlisted: new Set(),
+        asked: new Map(),
+        branches: new Map(),
+        record: null,
+        saidAborted: null,
+        saidReadonly: false,
+        finished: false,
+        lost: false,
+        endedBy: new Set(),
+      };
+      this.#transactions.set(txid, known);
+    }
+    return known;
+  }
+
+  all(): IterableIterator<Transaction> {
+    return this.#transactions.values();
+  }
+
+  branch(txid: Txid, participant: string, branch: string): BranchFacts {
+    const { branches } = this.at(txid);
+    const key = `${participant}/${branch}`;
+    let known = branches.get(key);
+    if (known === undefined) {
+      known = {
+        participant,
+        branch,
+        state: null,
+        wasPrepared: false,
+        wasCommitted: false,
+        buried: false,
+        undone: false,
+        applied: 0,
+      };
+      branches.set(key, known);
+    }
+    return known;
+  }
+
+  isCommitted(txid: Txid): boolean {
+    return this.decided.get(txid) === 'commit';
+  }
+
+  /** The log has just recorded it. */
+  committed(record: DecisionRecord): void {
+    const { txid, requestId } = record;
+    const facts = this.at(txid);
+    facts.record = record;
+    this.checkOf(
+      txid,
+      facts.saidAborted === null,
+      'I2',
+      `${txid} was committed, and ${facts.saidAborted} had been told that it is aborted`,
+    );
+    const owed = new Set(
+      record.branches.map(({ participant, branch }) => `${participant}/${branch}`),
+    );
+    for (const name of facts.enlisted) {
+      this.checkOf(
+        txid,
+        facts.asked.has(name),
+        'I3',
+        `${txid} was committed without its branch ${name}`,
+      );
+    }
+    for (const [name, participant] of facts.asked) {
+      const branch = this.branch(txid, participant, name);
+      const key = `${participant}/${name}`;
+      const voted = branch.state === 'prepared' || branch.state === 'readonly';
+      this.checkOf(
+        txid,
+        voted,
+        'I3',
+        `${txid} was committed, and the vote of ${key} is not on its disk (${branch.state})`,
+      );
+      this.checkOf(
+        txid,
+        !branch.undone,
+        'I1',
+        `${txid} was committed, and ${key} had been rolled back`,
+      );
+      this.checkOf(
+        txid,
+        owed.has(key) === (branch.state === 'prepared'),
+        'I9',
+        `the record of ${txid} does not say rightly whether ${key} owes an acknowledgement`,
+      );
+    }
+    if (requestId === undefined) return;
+    const wrong = this.request(requestId).commit(txid);
+    this.check(wrong === null, 'I8', `the request ${requestId} ${wrong}`);
+  }
+
+  finished(txid: Txid): void {
+    const facts = this.at(txid);
+    facts.finished = true;
+    if (this.isCommitted(txid)) this.#allAcknowledged(txid, 'finished');
+  }
+
+  collected(txid: Txid): void {
+    if (this.isCommitted(txid)) this.#allAcknowledged(txid, 'collected');
+  }
+
+  #allAcknowledged(txid: Txid, what: string): void {
+    for (const { participant, branch } of this.at(txid).record?.branches ?? []) {
+      const { wasCommitted } = this.branch(txid, participant, branch);
+      this.checkOf(
+        txid,
+        wasCommitted,
+        'I9',
+        `${txid} was ${what}, and ${participant}/${branch} has no durable commit`,
+      );
+    }
+  }
+
+  request(requestId: string): RequestFacts {
+    let request = this.#requests.get(requestId);
+    if (request === undefined) {
+      request = new RequestFacts();
+      this.#requests.set(requestId, request);
+    }
+    return request;
+  }
+
+  /** Somebody is told that it is aborted: from now on it must be. */
+  saysAborted(txid: Txid, to: string): void {
+    const facts = this.at(txid);
+    if (facts.saidReadonly && facts.record === null) return;
+    this.checkOf(
+      txid,
+      !this.isCommitted(txid),
+      'I2',
+      `${to} was told that ${txid} is aborted, and it is committed`,
+    );
+    facts.saidAborted ??= to;
+  }
+
+  saysCommitted(txid: Txid, to: string, options: { readonly readonly: boolean }): void {
+    if (options.readonly && !this.isCommitted(txid)) {
+      this.at(txid).saidReadonly = true;
+      return;
+    }
+    if (this.at(txid).saidReadonly) return;
+    this.checkOf(
+      txid,
+      this.isCommitted(txid),
+      'I2',
+      `${to} was told that ${txid} is committed, and there is no record of it`,
+    );
+  }
+}

@@ -1,0 +1,140 @@
+/** Holds every change of a participant's journal, as it becomes durable, against what it may be: I4, I7. */
+import type { Txid } from '../../../src/core/txid.ts';
+import { epochOf, shardOf } from '../../../src/core/txid.ts';
+import type { KeyChange } from '../actors/durable.ts';
+import type { DurableState, Facts } from './facts.ts';
+
+interface StoredEntry {
+  readonly state: DurableState;
+  readonly epoch?: string;
+}
+
+export class JournalCheck {
+  readonly #facts: Facts;
+  /** By participant and shard. */
+  readonly #epochs = new Map<string, string>();
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  written(participant: string, changes: readonly KeyChange[]): void {
+    for (const [index, [key, value]] of changes.entries()) {
+      if (key.startsWith('epochs/')) this.#epoch(participant, key, value as string);
+      if (!/^[lrt]\//.test(key)) continue;
+      const name = key.slice(2);
+      // An entry that changes its area is removed from one and put in another.
+      const next = changes[index + 1];
+      if (value === undefined && next?.[1] !== undefined && next[0].slice(2) === name) continue;
+      const slash = name.indexOf('/');
+      const branch = JSON.parse(name.slice(slash + 1)) as string;
+      const entry = (value as StoredEntry | undefined) ?? null;
+      this.#entry(participant, name.slice(0, slash) as Txid, branch, entry);
+    }
+  }
+
+  #epoch(participant: string, key: string, epoch: string): void {
+    const name = `${participant} ${key}`;
+    const before = this.#epochs.get(name) ?? '';
+    this.#facts.check(
+      before < epoch,
+      'I7',
+      `${participant} went back from epoch ${before} to ${epoch}`,
+    );
+    this.#epochs.set(name, epoch);
+  }
+
+  #entry(participant: string, txid: Txid, name: string, entry: StoredEntry | null): void {
+    const facts = this.#facts;
+    const branch = facts.branch(txid, participant, name);
+    const before = branch.state;
+    const after = entry?.state ?? null;
+    const who = `${participant}/${name} of ${txid}`;
+    const committed = facts.isCommitted(txid);
+    branch.state = after;
+    switch (after) {
+      case 'prepared':
+      case 'readonly':
+      case 'started': {
+        facts.checkOf(
+          txid,
+          !branch.buried && !branch.wasCommitted,
+          'I7',
+          `${who} was ${after} after its end`,
+        );
+        if (after === 'started') return;
+        const known = this.#epochs.get(`${participant} epochs/${shardOf(txid).toString(36)}`) ?? '';
+        facts.checkOf(
+          txid,
+          (entry?.epoch ?? epochOf(txid)) >= known,
+          'I7',
+          `${who} voted ${after} though a newer epoch was known`,
+        );
+        if (after === 'prepared') branch.wasPrepared = true;
+        return;
+      }
+      case 'committed':
+        facts.checkOf(txid, committed, 'I4', `${who} was committed without a decision`);
+        facts.checkOf(txid, branch.wasPrepared, 'I4', `${who} was committed without a vote`);
+        facts.checkOf(
+          txid,
+          branch.applied === 1,
+          'I1',
+          `${who} is recorded as committed, and applied ${branch.applied} times`,
+        );
+        branch.wasCommitted = true;
+        return;
+      case 'tombstone':
+        if (before === 'committed' || before === 'readonly') return;
+        facts.checkOf(
+          txid,
+          before !== 'prepared' || !committed,
+          'I1',
+          `${who} was buried, and the decision is commit`,
+        );
+        if (before === 'prepared') {
+          facts.checkOf(
+            txid,
+            facts.at(txid).saidAborted !== null || facts.readers.has(participant),
+            'I4',
+            `${who} had voted commit, and was buried though nobody had said abort`,
+          );
+          branch.undone = true;
+        }
+        branch.buried = true;
+        return;
+      case null:
+        facts.checkOf(
+          txid,
+          before === 'tombstone' || before === 'readonly',
+          'I4',
+          `${who} forgot that it was ${before}`,
+        );
+        return;
+    }
+  }
+
+  applied(participant: string, txid: Txid, name: string): void {
+    const facts = this.#facts;
+    const branch = facts.branch(txid, participant, name);
+    const who = `${participant}/${name} of ${txid}`;
+    branch.applied += 1;
+    facts.checkOf(txid, facts.isCommitted(txid), 'I4', `${who} was applied without a decision`);
+    facts.checkOf(txid, branch.applied === 1, 'I1', `${who} was applied ${branch.applied} times`);
+    facts.checkOf(txid, !branch.undone, 'I1', `${who} was applied after it had been rolled back`);
+  }
+
+  rolledBack(participant: string, txid: Txid, name: string): void {
+    const facts = this.#facts;
+    const branch = facts.branch(txid, participant, name);
+    if (branch.state !== 'prepared') return;
+    const who = `${participant}/${name} of ${txid}`;
+    facts.checkOf(
+      txid,
+      !facts.isCommitted(txid),
+      'I1',
+      `${who} was rolled back, and the decision is commit`,
+    );
+    branch.undone = true;
+  }
+}

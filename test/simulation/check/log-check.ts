@@ -1,0 +1,192 @@
+/**
+ * Holds every change of etcd, as it is made, against the invariants: what is decided, under whom, on which votes, and what
+ * is thrown away.
+ */
+
+import type { DecisionRecord } from '../../../src/core/records.ts';
+import {
+  epochOf,
+  makeEpoch,
+  positionOf,
+  positionZero,
+  shardOf,
+  type Txid,
+} from '../../../src/core/txid.ts';
+import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
+import {
+  decodeDecision,
+  decodeFinished,
+  decodeLeader,
+  decodePosition,
+} from '../../../src/decision-log/etcd/records.ts';
+import type { Change, EtcdState } from '../etcd/state.ts';
+import type { Facts } from './facts.ts';
+
+const prefix = '/verdict/simulated/shards/';
+
+export class LogCheck {
+  readonly #facts: Facts;
+  readonly #state: EtcdState;
+  readonly #keys = new EtcdKeys('simulated');
+  /** At which revision something of a transaction was recorded last. */
+  readonly #changedAt = new Map<Txid, number>();
+
+  constructor(facts: Facts, state: EtcdState) {
+    this.#facts = facts;
+    this.#state = state;
+  }
+
+  applied(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (!change.key.startsWith(prefix)) continue;
+      const [shard = '', area = '', ...rest] = change.key.slice(prefix.length).split('/');
+      const name = rest.join('/');
+      if (area === 'decisions' || area === 'finished') {
+        this.#changedAt.set(name as Txid, this.#state.revision);
+      }
+      if (area === 'decisions') this.#decision(name as Txid, change, changes);
+      else if (area === 'finished') this.#finished(name as Txid, change, changes);
+      else if (area === 'requests') this.#request(name, change);
+      else if (area === 'floor') this.#floor(Number.parseInt(shard, 36), change);
+    }
+  }
+
+  setBack(revision: number): void {
+    for (const [txid, changedAt] of this.#changedAt) {
+      if (changedAt > revision) this.#facts.lose(txid);
+    }
+  }
+
+  #decision(txid: Txid, { before, after }: Change, changes: readonly Change[]): void {
+    const { facts } = this;
+    if (after === null) {
+      const moved = changes.some(
+        ({ key, after: put }) => key.endsWith(`finished/${txid}`) && put !== null,
+      );
+      facts.checkOf(
+        txid,
+        moved,
+        'I9',
+        `the decision of ${txid} was deleted without a finished record`,
+      );
+      return;
+    }
+    facts.checkOf(txid, before === null, 'I2', `the decision of ${txid} was written over`);
+    this.#decided(txid, decodeDecision(after.value));
+  }
+
+  #decided(txid: Txid, record: DecisionRecord): void {
+    const { facts } = this;
+    const { outcome } = record;
+    const known = facts.decided.get(txid);
+    facts.checkOf(
+      txid,
+      known === undefined,
+      'I2',
+      `${txid} was decided ${known} and then ${outcome}`,
+    );
+    facts.checkOf(
+      txid,
+      epochOf(txid) === this.#leaderEpoch(shardOf(txid)),
+      'I6',
+      `the ${outcome} of ${txid} was written while another epoch led`,
+    );
+    facts.checkOf(
+      txid,
+      positionOf(txid) > this.#floorOf(shardOf(txid)),
+      'I9',
+      `${txid} was decided below the floor`,
+    );
+    facts.decided.set(txid, outcome);
+    if (outcome === 'commit') facts.committed(record);
+  }
+
+  #finished(txid: Txid, { before, after }: Change, changes: readonly Change[]): void {
+    const { facts } = this;
+    if (after === null) {
+      facts.checkOf(
+        txid,
+        positionOf(txid) <= this.#floorOf(shardOf(txid)),
+        'I9',
+        `the finished record of ${txid} was deleted, and the floor is below it`,
+      );
+      facts.collected(txid);
+      return;
+    }
+    facts.checkOf(txid, before === null, 'I2', `the finished record of ${txid} was written over`);
+    const { outcome, requestId, atMs } = decodeFinished(after.value);
+    const moved = changes.some(
+      ({ key, after: put }) => key.endsWith(`decisions/${txid}`) && put === null,
+    );
+    if (!moved) {
+      this.#decided(txid, {
+        txid,
+        outcome,
+        branches: [],
+        atMs,
+        ...(requestId === undefined ? {} : { requestId, requestHash: '' }),
+      });
+      return;
+    }
+    facts.checkOf(
+      txid,
+      facts.decided.get(txid) === outcome,
+      'I2',
+      `${txid} changed its outcome as it was finished`,
+    );
+    facts.finished(txid);
+  }
+
+  #request(name: string, { before, after }: Change): void {
+    if (after === null) return;
+    this.facts.check(before === null, 'I8', `the request ${name} was written over`);
+  }
+
+  #floor(shard: number, { before, after }: Change): void {
+    const { facts } = this;
+    if (after === null) {
+      facts.check(false, 'I9', `the floor of shard ${shard} was deleted`);
+      return;
+    }
+    if (before === null) return;
+    const [from, to] = [decodePosition(before.value), decodePosition(after.value)];
+    facts.check(from < to, 'I9', `the floor of shard ${shard} went from ${from} to ${to}`);
+    const leading = this.#leaderEpoch(shard);
+    for (const { txid, record, saidAborted, saidReadonly, asked } of facts.all()) {
+      const open = record === null && saidAborted === null && !saidReadonly && asked.size > 0;
+      if (!open || shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
+      facts.check(positionOf(txid) > to, 'I9', `the floor went over ${txid}, which is undecided`);
+    }
+  }
+
+  get facts(): Facts {
+    return this.#facts;
+  }
+
+  #leaderEpoch(shard: number): string | null {
+    const stored = this.#state.get(this.#keys.shard(shard).leader.toString('latin1'));
+    if (stored === null) return null;
+    const { generation } = decodeLeader(stored.value);
+    return makeEpoch({ generation, revision: BigInt(stored.modRevision) });
+  }
+
+  #floorOf(shard: number): string {
+    const stored = this.#state.get(this.#keys.shard(shard).floor.toString('latin1'));
+    return stored === null ? positionZero : decodePosition(stored.value);
+  }
+
+  /** What is still under decisions/, of all shards. */
+  pending(shards: number): readonly DecisionRecord[] {
+    const found: DecisionRecord[] = [];
+    for (let shard = 0; shard < shards; shard += 1) {
+      const { key, range_end } = this.#keys.shard(shard).decisions;
+      for (const { value } of this.#state.range(
+        key.toString('latin1'),
+        range_end.toString('latin1'),
+      )) {
+        found.push(decodeDecision(value));
+      }
+    }
+    return found;
+  }
+}

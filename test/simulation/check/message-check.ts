@@ -1,0 +1,88 @@
+/** Holds everything that anybody says about a transaction against what is true: I2, I5, I8. */
+import type { FromNode, ToNode } from '../../../src/core/messages.ts';
+import type { SimProcess } from '../world/process.ts';
+import type { Facts } from './facts.ts';
+
+export class MessageCheck {
+  readonly #facts: Facts;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  sent(from: SimProcess, to: SimProcess, message: FromNode | ToNode): void {
+    const facts = this.#facts;
+    switch (message.type) {
+      case 'transact': {
+        const { requestId, epoch, attempt = 1 } = message;
+        if (requestId !== undefined && epoch !== undefined) {
+          facts.request(requestId).sent(epoch, attempt);
+        }
+        return;
+      }
+      case 'enlisted':
+        facts.at(message.txid).enlisted.add(message.branch);
+        return;
+      case 'prepare':
+        facts.checkOf(
+          message.txid,
+          !facts.at(message.txid).endedBy.has(incarnation(from)),
+          'I3',
+          `${from.name} sent a prepare of ${message.txid} after its outcome`,
+        );
+        facts.at(message.txid).asked.set(message.branch, to.name);
+        return;
+      case 'outcome': {
+        facts.at(message.txid).endedBy.add(incarnation(from));
+        if (message.outcome === 'aborted') facts.saysAborted(message.txid, to.name);
+        else facts.saysCommitted(message.txid, to.name, { readonly: message.readonly === true });
+        return;
+      }
+      case 'decision':
+        if (message.decision === 'abort') facts.saysAborted(message.txid, to.name);
+        else if (message.decision === 'commit') {
+          facts.saysCommitted(message.txid, to.name, { readonly: false });
+        }
+        return;
+      case 'status':
+        if (!('state' in message)) return;
+        if (message.state === 'ABORTED' || message.state === 'ABORTING') {
+          facts.saysAborted(message.txid, to.name);
+        } else if (message.state === 'COMMITTED' || message.state === 'COMMITTING') {
+          facts.saysCommitted(message.txid, to.name, {
+            readonly: message.branches.every(({ state }) => state === 'readonly'),
+          });
+        }
+        return;
+      case 'commit':
+        // A node's command names its epoch; a client's request has an id.
+        if (!('epoch' in message)) return;
+        facts.at(message.txid).endedBy.add(incarnation(from));
+        facts.saysCommitted(message.txid, to.name, { readonly: false });
+        return;
+      case 'rollback':
+        if (!('epoch' in message)) return;
+        facts.at(message.txid).endedBy.add(incarnation(from));
+        facts.saysAborted(message.txid, to.name);
+        return;
+      case 'forget':
+        for (const txid of message.txids) {
+          const { record, finished } = facts.at(txid);
+          facts.checkOf(
+            txid,
+            record === null || finished || record.branches.length === 0,
+            'I9',
+            `${to.name} was told to forget ${txid}, whose record is still under decisions/`,
+          );
+        }
+        return;
+      default:
+        return;
+    }
+  }
+}
+
+/** One process, from its start to its death. */
+function incarnation({ name, startedAtMs }: SimProcess): string {
+  return `${name}@${startedAtMs}`;
+}

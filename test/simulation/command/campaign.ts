@@ -1,0 +1,112 @@
+/** Many seeds, over several threads, until there are enough or the time is up. */
+import { Worker } from 'node:worker_threads';
+import { add, type BatchReport, type Failure } from './batch.ts';
+import type { Order } from './worker.ts';
+
+export interface CampaignOptions {
+  readonly from: number;
+  /** Null: as many as the time allows. */
+  readonly seeds: number | null;
+  readonly minutes: number | null;
+  readonly workers: number;
+  readonly failuresMax: number;
+  readonly progress: (so: Totals) => void;
+}
+
+export interface Totals {
+  seeds: number;
+  /** All seeds below it are done. */
+  next: number;
+  events: number;
+  checks: number;
+  simulatedMs: number;
+  cpuMs: number;
+  elapsedMs: number;
+  twice: number;
+  readonly calls: Record<string, number>;
+  readonly cells: Record<string, number>;
+  readonly failures: Failure[];
+}
+
+const batchSeeds = 100;
+
+export async function runCampaign(options: CampaignOptions): Promise<Totals> {
+  const { from, workers, failuresMax } = options;
+  const startMs = performance.now();
+  const endMs = startMs + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
+  const endSeed = from + (options.seeds ?? Number.POSITIVE_INFINITY);
+  const totals: Totals = {
+    seeds: 0,
+    next: from,
+    events: 0,
+    checks: 0,
+    simulatedMs: 0,
+    cpuMs: 0,
+    elapsedMs: 0,
+    twice: 0,
+    calls: {},
+    cells: {},
+    failures: [],
+  };
+  let nextSeed = from;
+  const done = new Map<number, number>();
+  const take = (): Order | null => {
+    const count = Math.min(batchSeeds, endSeed - nextSeed);
+    if (count <= 0 || performance.now() >= endMs || totals.failures.length >= failuresMax)
+      return null;
+    const order = { from: nextSeed, count };
+    nextSeed += count;
+    return order;
+  };
+  const note = (order: Order, report: BatchReport): void => {
+    collect(totals, report);
+    done.set(order.from, order.count);
+    for (let count = done.get(totals.next); count !== undefined; count = done.get(totals.next)) {
+      done.delete(totals.next);
+      totals.next += count;
+    }
+    totals.elapsedMs = performance.now() - startMs;
+    options.progress(totals);
+  };
+  await Promise.all(Array.from({ length: workers }, () => work(take, note)));
+  totals.elapsedMs = performance.now() - startMs;
+  return totals;
+}
+
+async function work(
+  take: () => Order | null,
+  note: (order: Order, report: BatchReport) => void,
+): Promise<void> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url));
+  try {
+    for (let order = take(); order !== null; order = take()) {
+      note(order, await ordered(worker, order));
+    }
+  } finally {
+    await worker.terminate();
+  }
+}
+
+function ordered(worker: Worker, order: Order): Promise<BatchReport> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => reject(error);
+    worker.once('error', failed);
+    worker.once('message', (report: BatchReport) => {
+      worker.off('error', failed);
+      resolve(report);
+    });
+    worker.postMessage(order);
+  });
+}
+
+function collect(totals: Totals, report: BatchReport): void {
+  totals.seeds += report.seeds;
+  totals.events += report.events;
+  totals.checks += report.checks;
+  totals.simulatedMs += report.simulatedMs;
+  totals.cpuMs += report.cpuMs;
+  totals.twice += report.twice;
+  for (const [name, times] of Object.entries(report.calls)) add(totals.calls, name, times);
+  for (const [name, times] of Object.entries(report.cells)) add(totals.cells, name, times);
+  totals.failures.push(...report.failures);
+}

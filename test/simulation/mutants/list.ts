@@ -1,0 +1,216 @@
+/**
+ * Faults planted in the production code, one at a time: each takes away a rule that docs/PROTOCOL.md says is needed. A
+ * simulation that does not find one is not looking there.
+ */
+export interface Mutant {
+  readonly name: string;
+  /** The rule that is gone. */
+  readonly without: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** Faults to draw instead of the seed's own, where the rule is about few of them. */
+  readonly faults?: string;
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'no-fence',
+    without: 'I6: every write of a leader compares its epoch.',
+    file: 'src/decision-log/etcd/leader-key.ts',
+    from: 'return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];',
+    to: 'return [];',
+  },
+  {
+    name: 'no-nonce',
+    without:
+      'I6: the fence compares the nonce, for a restored etcd gives the same revisions again.',
+    file: 'src/decision-log/etcd/leader-key.ts',
+    from: 'return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];',
+    to: 'return [modIs(keys.leader, held.modRevision)];',
+    faults: 'etcd-set-back=1,node-pause=1,etcd-late=1',
+  },
+  {
+    name: 'answer-before-durable',
+    without: 'A commit leaves only after the result of its decision came back.',
+    file: 'src/coordinator/shard-driver.ts',
+    from: 'const results = await answered;',
+    to: "answered.catch(() => undefined); const results = writes.map(() => ({ kind: 'written' }) as const);",
+  },
+  {
+    name: 'vote-before-durable',
+    without: '8.1: the vote is on the disk before it is sent.',
+    file: 'src/participant/effects.ts',
+    from: 'this.#await(journal.vote(voteEntry(identity, effect, wallMs())), (result) => {',
+    to: "this.#await(Promise.race([journal.vote(voteEntry(identity, effect, wallMs())), Promise.resolve({ kind: 'written' } as const)]), (result) => {",
+  },
+  {
+    name: 'ack-before-flush',
+    without: '8.5: only what is durable is acknowledged.',
+    file: 'src/participant/effects.ts',
+    from: 'this.#await(this.#with.journal.committed(runner.identity), (result) => {',
+    to: "this.#await(Promise.race([this.#with.journal.committed(runner.identity), Promise.resolve({ kind: 'written' } as const)]), (result) => {",
+  },
+  {
+    name: 'no-tombstone',
+    without: '8.2: a rollback is remembered.',
+    file: 'src/journal/rules.ts',
+    from: "  if (there?.state === 'tombstone') return { kind: 'repeated' };\n  bury(",
+    to: "  if (there?.state !== 'committed') return { kind: 'written' };\n  bury(",
+  },
+  {
+    name: 'vote-counted-twice',
+    without: 'I3: every branch has voted; a repeat of a counted vote counts nothing.',
+    file: 'src/core/term/prepare.ts',
+    from: "if (branch.state !== 'preparing' || branch.connection !== from.connection) {",
+    to: 'if (false) {',
+  },
+  {
+    name: 'no-unanimity',
+    without: 'I3: every branch has voted.',
+    file: 'src/core/term/prepare.ts',
+    from: 'if (transaction.votesOwed === 0) allVoted(state, transaction);',
+    to: 'if (transaction.votesOwed <= 1) allVoted(state, transaction);',
+  },
+  {
+    name: 'prepare-after-decision',
+    without: 'No prepare is sent once the transaction is decided.',
+    file: 'src/core/term/phase-two.ts',
+    from: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });",
+    to: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });\n    state.send(peer.connection, { type: 'prepare', txid: transaction.txid, branch: branch.branch, epoch, witness: state.witness, timeoutMs: 1000, payload: null });",
+  },
+  {
+    name: 'unknown-is-aborted',
+    without: 'A decision whose answer was lost is unknown until it is read.',
+    file: 'src/core/term/lost.ts',
+    from: "if (transaction.state === 'READY') {",
+    to: 'if (false) {',
+  },
+  {
+    name: 'no-answer-is-aborted',
+    without: 'A reading that fails settles nothing.',
+    file: 'src/core/term/lost.ts',
+    from: "} else if (judgement?.decision === 'abort' && transaction.requestId === null) {",
+    to: "} else if (judgement?.decision !== 'undecided' && transaction.requestId === null) {",
+    faults: 'etcd-cut=1,etcd-down=1,etcd-answer-lost=0.5',
+  },
+  {
+    name: 'gives-up-on-a-lost-answer',
+    without: 'A write whose answer was lost is sent again until etcd says what became of it.',
+    file: 'src/decision-log/etcd/leadership.ts',
+    from: '    return Promise.all(prepared.map((decision) => this.#batches.add(decision)));',
+    to: "    const over = new Promise<DecideResult[]>((resolve) => this.#options.store.clock.setTimer(300, () => resolve(writes.map(() => ({ kind: 'aborted' })))));\n    return Promise.race([over, Promise.all(prepared.map((decision) => this.#batches.add(decision)))]);",
+  },
+  {
+    name: 'floor-too-far',
+    without: 'I9: the floor stays below every undecided transaction.',
+    file: 'src/decision-log/etcd/collect.ts',
+    from: 'if (position > floor) floor = position;',
+    to: 'if (position > floor) floor = options.below;',
+  },
+  {
+    name: 'collects-too-early',
+    without: 'I8, I9: a record and its request key are kept for the request window.',
+    file: 'src/decision-log/etcd/collect.ts',
+    from: 'if (age < retention || position >= options.below) break;',
+    to: 'if (position >= options.below) break;',
+  },
+  {
+    name: 'request-id-lost-on-takeover',
+    without: 'I8: the decision compares that the request has no commit yet.',
+    file: 'src/decision-log/etcd/decide.ts',
+    from: '    compare.push(absent(request));\n',
+    to: '',
+  },
+  {
+    name: 'aborted-without-reading-requests',
+    without: 'I8: before "aborted" is said, the log is asked about the request id.',
+    file: 'src/core/term/outcome.ts',
+    from: '  if (requestId === null) {\n    answerWaiters(state, transaction);\n    return;\n  }\n  state.readRequest',
+    to: "  if (requestId !== '') {\n    endRequest(state, transaction);\n    answerWaiters(state, transaction);\n    return;\n  }\n  state.readRequest",
+  },
+  {
+    name: 'stale-attempt-runs',
+    without: 'I8: an attempt not above one that was answered "aborted" gets that answer again.',
+    file: 'src/core/term/requests.ts',
+    from: 'if (refused !== null && attempt.attempt <= refused.attempt) {',
+    to: 'if (refused !== null && attempt.attempt < 0) {',
+  },
+  {
+    name: 'accepts-old-epoch',
+    without: 'I7: a prepare of an older epoch is refused.',
+    file: 'src/journal/rules.ts',
+    from: "if (entry.epoch < known) return { kind: 'stale-epoch', known };",
+    to: '',
+  },
+  {
+    name: 'presumes-abort-of-its-own-epoch',
+    without: 'I5: absence means abort only where no commit can be written any more.',
+    file: 'src/core/judge.ts',
+    from: 'if (reading.leader === null || epoch < reading.leader.epoch) {',
+    to: 'if (reading.leader === null || epoch <= reading.leader.epoch) {',
+  },
+  {
+    name: 'finishes-on-all-but-one',
+    without: 'I9: every branch acknowledged before the record moves.',
+    file: 'src/core/term/phase-two.ts',
+    from: "if (transaction.acksOwed > 0) return;\n  uphold(\n    [...transaction.branches.values()].every(\n      (branch) => branch.state !== 'committing' && branch.state !== 'rolling-back',\n    ),",
+    to: 'if (transaction.acksOwed > 1) return;\n  uphold(\n    true,',
+  },
+  {
+    name: 'forgets-before-finish',
+    without: 'Participants forget only once the record has moved.',
+    file: 'src/core/term/outcome.ts',
+    from: '  if (transaction.inDecisions) {\n',
+    to: '  if (transaction.inDecisions) {\n    forget(state, [transaction]);\n',
+  },
+  {
+    name: 'decision-over-a-forced-abort',
+    without: 'I2: the decision is put only where there is none.',
+    file: 'src/decision-log/etcd/decide.ts',
+    from: '    absent(decision),\n',
+    to: '',
+  },
+  {
+    name: 'no-recovery',
+    without: 'I10: a new leader finishes every recorded decision.',
+    file: 'src/coordinator/shard-driver.ts',
+    from: '        const records = await leadership.pending({ after, limit: scanPage });',
+    to: '        const records = (await leadership.pending({ after, limit: scanPage })).slice(0, 0);',
+  },
+  {
+    name: 'no-patience',
+    without: 'I11: a participant in doubt asks for its outcome.',
+    file: 'src/core/branch-after-vote.ts',
+    from: "'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: state.witness }] }),",
+    to: "'patience-over': (state) => ({ state, effects: [] }),",
+  },
+  {
+    name: 'lost-reply-is-a-refusal',
+    without: 'What is met by a second attempt may be the first one.',
+    file: 'src/decision-log/etcd/decide.ts',
+    from: "if (outcome === 'commit') return { kind: 'written' };",
+    to: "if (outcome === 'commit') return { kind: 'aborted' };",
+  },
+  {
+    name: 'request-window-ignored',
+    without: 'I8: what is older than the request window never runs.',
+    file: 'src/core/term/intake.ts',
+    from: 'ageMs: message.requestAgeMs ?? 0,',
+    to: 'ageMs: 0,',
+  },
+  {
+    name: 'branch-added-after-the-freeze',
+    without: 'I3: the branch set is frozen before the first prepare.',
+    file: 'src/core/term/intake.ts',
+    from: "if (transaction.state !== 'PENDING' || transaction.requestId !== null) {",
+    to: 'if (false) {',
+  },
+  {
+    name: 'rolls-back-what-is-being-decided',
+    without: 'From READY on only the log can abort, no client.',
+    file: 'src/core/term/intake.ts',
+    from: "  if (transaction.state === 'READY') return;\n",
+    to: "  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
+  },
+];

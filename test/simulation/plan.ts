@@ -1,0 +1,117 @@
+/** Everything about a run that its seed decides before it begins: how large, how configured, what is asked, what goes wrong. */
+import type { CoordinatorOptions, ParticipantOptions } from '../../src/core/options.ts';
+import { drawFaults, type Faults } from './faults.ts';
+import { drawJobs, type Job } from './workload.ts';
+import { Chance } from './world/chance.ts';
+
+export interface Plan {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly participants: readonly string[];
+  readonly clients: number;
+  readonly shards: number;
+  readonly durationMs: number;
+  readonly requestWindowMs: number;
+  readonly leaseTtlMs: number;
+  readonly coordinator: Partial<CoordinatorOptions>;
+  readonly participant: Partial<ParticipantOptions>;
+  /** Of each participant: whether its application lists what it holds, and its access to etcd. */
+  readonly traits: readonly {
+    readonly lists: boolean;
+    readonly direct: 'none' | 'read' | 'resolve';
+  }[];
+  readonly jobs: readonly Job[];
+  readonly faults: Faults;
+  readonly ending: Ending;
+}
+
+/**
+ * What is left when the faults end, before everything is mended. `one-node`: participants reach one node alone, and
+ * the others live on. `no-node`: every node is gone, etcd is there. By I11 whoever is in doubt learns its outcome
+ * all the same, in the second case if it may read etcd.
+ */
+export type Ending = 'whole' | 'one-node' | 'no-node';
+
+const retentionMs = 60_000;
+const longWindowMs = 1_000;
+
+/** What a shrunken run leaves away. */
+export interface PlanLimits {
+  readonly faults?: Faults;
+  readonly jobs?: number;
+}
+
+export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
+  const chance = new Chance(seed, 'plan');
+  const faults = limits.faults ?? drawFaults(new Chance(seed, 'faults'));
+  const nodes = chance.pick([1, 2, 2, 3, 3, 3, 5]);
+  const participants = Array.from(
+    { length: chance.pick([2, 2, 3, 3, 4, 6, 10]) },
+    (_, index) => `p${index + 1}`,
+  );
+  const clients = chance.whole(1, 3);
+  const shards = chance.pick([1, 1, 1, 2]);
+  // Long enough for records to be collected, in a few of them.
+  const isLong = chance.happens(0.04);
+  // Longer than the patience with etcd, and with the reading after it, in a few others.
+  const activeMs = chance.happens(0.06)
+    ? chance.between(14_000, 25_000)
+    : chance.logarithmic(1_500, 9_000);
+  const durationMs = isLong ? activeMs + 75_000 : activeMs;
+  const tickMs = isLong ? 4_000 : chance.whole(300, 2_000);
+  const jobsMax = chance.whole(4, 16);
+  const jobs = drawJobs(new Chance(seed, 'jobs'), {
+    jobs: jobsMax,
+    clients,
+    participants,
+    durationMs: isLong ? activeMs : durationMs,
+    refuses: (faults.refuses ?? 0) * 0.4,
+    slow: (faults['slow-prepare'] ?? 0) * 0.5,
+    repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
+  });
+  const transactionTimeoutMsMax = 10_000;
+  return {
+    seed,
+    nodes,
+    participants,
+    clients,
+    shards,
+    durationMs,
+    requestWindowMs: isLong ? longWindowMs : Math.round(chance.logarithmic(2_000, 120_000)),
+    leaseTtlMs: chance.pick([2_000, 3_000]),
+    coordinator: {
+      transactionTimeoutMs: 5_000,
+      transactionTimeoutMsMax,
+      prepareTimeoutMs: Math.round(chance.logarithmic(200, 5_000)),
+      participantWaitMs: chance.pick([0, 200, 1_000, 2_000]),
+      ackTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
+      retryDelayMs: 50,
+      retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
+      attentionAfter: 3,
+      recentMax: chance.pick([0, 2, 10_000]),
+      retentionMs,
+      tickMs,
+      heartbeatMs: Math.round(chance.logarithmic(300, 5_000)),
+      drainMs: chance.pick([0, 500, 3_000]),
+    },
+    participant: {
+      patienceMs: Math.round(chance.logarithmic(50, 5_000)),
+      queryTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
+      workingMs: chance.pick([0, 200, 1_000]),
+      retryDelayMs: 50,
+      retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
+      reportPage: chance.pick([1, 3, 1_000]),
+      // Twice the longest time-out, and what may lie in a network meanwhile.
+      tombstoneMs: 2 * transactionTimeoutMsMax + 30_000,
+      concurrencyMax: chance.pick([1, 4, 1_024]),
+      lockLimitMs: 20_000,
+    },
+    traits: participants.map(() => ({
+      lists: chance.happens(0.5),
+      direct: chance.pick(['none', 'none', 'none', 'read', 'resolve'] as const),
+    })),
+    jobs: limits.jobs === undefined ? jobs : jobs.slice(0, limits.jobs),
+    faults,
+    ending: new Chance(seed, 'ending').pick(['whole', 'whole', 'whole', 'one-node', 'no-node']),
+  };
+}

@@ -1,0 +1,328 @@
+/** One run: a plan carried out in a world of its own, then healed, then waited for. */
+
+import type { Txid } from '../../src/core/txid.ts';
+import { VerdictError } from '../../src/peer/errors.ts';
+import { type CallRecord, ClientMachine } from './actors/client.ts';
+import { NodeMachine } from './actors/node.ts';
+import { ParticipantMachine } from './actors/participant.ts';
+import { checkEnd } from './check/end-check.ts';
+import { Facts } from './check/facts.ts';
+import { JournalCheck } from './check/journal-check.ts';
+import { LogCheck } from './check/log-check.ts';
+import { MessageCheck } from './check/message-check.ts';
+import { Coverage } from './coverage.ts';
+import { SimEtcd } from './etcd/server.ts';
+import { type Cluster, Injector } from './injector.ts';
+import type { Ending, Plan } from './plan.ts';
+import type { Job } from './workload.ts';
+import { shutIn } from './world/ban.ts';
+import { Network } from './world/network.ts';
+import { Reach } from './world/reach.ts';
+import { World } from './world/world.ts';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violation: Error | null;
+  readonly hash: string;
+  readonly events: number;
+  readonly checks: number;
+  readonly simulatedMs: number;
+  readonly calls: readonly CallRecord[];
+  readonly cells: ReadonlyMap<string, number>;
+  readonly trace: readonly string[];
+}
+
+/** After which everything must have ended, once nothing goes wrong any more. */
+const healedMsMax = 120_000;
+const lookMs = 250;
+const askTimeoutMs = 1_500;
+const refused = { retryable: false, acted: 'nothing' } as const;
+
+export function runPlan(plan: Plan, options: { readonly trace?: boolean } = {}): RunResult {
+  listenForRejections();
+  return shutIn(() => new Run(plan, options.trace ?? false).run());
+}
+
+/** The run that is under way: rejections that nobody handles are told to it. */
+let current: World | null = null;
+let listening = false;
+
+function listenForRejections(): void {
+  if (listening) return;
+  listening = true;
+  process.on('unhandledRejection', (reason) => {
+    if (current === null) throw reason;
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    current.broken(new Error(`A rejection that nobody handled: ${error.stack}`));
+  });
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #world: World;
+  readonly #facts: Facts;
+  readonly #logCheck: LogCheck;
+  readonly #injector: Injector;
+  readonly #cluster: Cluster;
+  readonly #coverage: Coverage;
+
+  constructor(plan: Plan, trace: boolean) {
+    this.#plan = plan;
+    const world = new World({ seed: plan.seed, trace });
+    this.#world = world;
+    this.#facts = new Facts(world);
+    const coverage = new Coverage(this.#facts);
+    this.#coverage = coverage;
+    const injector = new Injector({
+      world,
+      faults: plan.faults,
+      met: (name, txid) =>
+        txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),
+    });
+    this.#injector = injector;
+    const reach = new Reach(world);
+    const messages = new MessageCheck(this.#facts);
+    const network = new Network({
+      world,
+      reach,
+      faults: injector.wireFaults(),
+      watcher: { sent: (from, to, message) => messages.sent(from, to, message as never) },
+    });
+    const etcd = new SimEtcd({
+      world,
+      reach,
+      members: ['e1', 'e2', 'e3'],
+      faults: injector.etcdFaults(),
+    });
+    this.#logCheck = new LogCheck(this.#facts, etcd.state);
+    etcd.applied = (changes) => this.#logCheck.applied(changes);
+    etcd.setBack = (revision) => this.#logCheck.setBack(revision);
+    this.#cluster = {
+      world,
+      reach,
+      network,
+      etcd,
+      nodes: this.#nodes(etcd, network),
+      participants: this.#participants(etcd, network),
+      clients: this.#clients(network),
+    };
+  }
+
+  #machine(name: string, kind: 'node' | 'participant' | 'client') {
+    const { faults } = this.#plan;
+    const chance = this.#world.stream(`machine ${name}`);
+    const drift = faults['clock-drift'] ?? 0;
+    return {
+      world: this.#world,
+      name,
+      rate: 1 + drift * chance.between(-0.05, 0.05),
+      restartMs: () => this.#injector.restartMs(chance),
+      died: () => this.#coverage.met(`${kind}-death`),
+      diesAt: (point: string) => kind !== 'client' && this.#injector.diesAt(kind, point, chance),
+      disk: this.#injector.disk(name),
+    };
+  }
+
+  #nodes(etcd: SimEtcd, network: Network): NodeMachine[] {
+    const { nodes, shards, requestWindowMs, leaseTtlMs, coordinator } = this.#plan;
+    return Array.from(
+      { length: nodes },
+      (_, index) =>
+        new NodeMachine({
+          ...this.#machine(`n${index + 1}`, 'node'),
+          etcd,
+          network,
+          shards,
+          requestWindowMs,
+          leaseTtlMs,
+          coordinator,
+        }),
+    );
+  }
+
+  #participants(etcd: SimEtcd, network: Network): ParticipantMachine[] {
+    const { participants, traits } = this.#plan;
+    const journals = new JournalCheck(this.#facts);
+    return participants.map((name, index) => {
+      const machine = this.#machine(name, 'participant');
+      const failing = this.#world.stream(`failing ${name}`);
+      const { lists = false, direct = 'none' } = traits[index] ?? {};
+      if (direct !== 'none') this.#facts.readers.add(name);
+      return new ParticipantMachine({
+        ...machine,
+        network,
+        etcd,
+        urls: this.#urls(index),
+        participant: this.#plan.participant,
+        lists,
+        direct,
+        fails: () => failing.happens(this.#injector.intensity('application-fails') * 0.5),
+        watcher: {
+          applied: (participant, { txid, branch }) => journals.applied(participant, txid, branch),
+          rolledBack: (participant, { txid, branch }) =>
+            journals.rolledBack(participant, txid, branch),
+          journaled: (participant, changes) => journals.written(participant, changes),
+          alarmed: (participant, { alarm, message }) =>
+            this.#world.note(participant, `ALARM ${alarm}: ${message}`),
+        },
+      });
+    });
+  }
+
+  #clients(network: Network): ClientMachine[] {
+    return Array.from(
+      { length: this.#plan.clients },
+      (_, index) =>
+        new ClientMachine({
+          ...this.#machine(`c${index + 1}`, 'client'),
+          network,
+          urls: this.#urls(index),
+          askToWork: (txid, branch) => this.#askToWork(`c${index + 1}`, txid, branch),
+          ended: (call) => this.#ended(call),
+        }),
+    );
+  }
+
+  /** Each knows one or two nodes, and is told of the others; all, where one alone may be what is left. */
+  #urls(index: number): string[] {
+    const { nodes, ending } = this.#plan;
+    if (ending === 'one-node') {
+      return Array.from({ length: nodes }, (_, node) => `n${node + 1}:7070`);
+    }
+    const first = index % nodes;
+    return [first, (first + 1) % nodes].map((node) => `n${node + 1}:7070`);
+  }
+
+  /** A request between two services, with a time-out and without a second try. */
+  #askToWork(client: string, txid: Txid, branch: Job['branches'][number]): Promise<void> {
+    const { clients, participants, reach } = this.#cluster;
+    const asking = clients.find(({ name }) => name === client)?.process;
+    const asked = participants.find(({ name }) => name === branch.participant);
+    return new Promise((resolve, reject) => {
+      if (asking?.effect() !== true || asked === undefined) return;
+      const failed = (): void => reject(new VerdictError('TIMEOUT', 'It did not answer.', refused));
+      asking.clock.setTimer(askTimeoutMs, failed);
+      if (!reach.reaches(client, asked.name) || !reach.reaches(asked.name, client)) return;
+      asked.work(txid, branch).then(
+        () => asking.io(1, resolve),
+        () => asking.io(1, failed),
+      );
+    });
+  }
+
+  #ended({ job, ended, attempt, txid, readonly }: CallRecord): void {
+    if (ended === 'fail' && job.kind === 'request' && attempt !== null && txid !== null) {
+      const wrong = this.#facts.request(job.requestId).toldAborted(txid, attempt);
+      this.#facts.check(wrong === null, 'I8', `the request ${job.requestId} ${wrong}`);
+    }
+    if (ended === 'ok' && txid !== null) {
+      this.#facts.saysCommitted(txid, job.tag, { readonly });
+    }
+    if (ended === 'fail' && txid !== null) this.#facts.saysAborted(txid, job.tag);
+  }
+
+  run(): RunResult {
+    const world = this.#world;
+    current = world;
+    try {
+      this.#play();
+    } catch (error) {
+      world.broken(error as Error);
+    } finally {
+      current = null;
+    }
+    return {
+      seed: this.#plan.seed,
+      violation: world.violation,
+      hash: world.hash,
+      events: world.events,
+      checks: this.#facts.checks,
+      simulatedMs: world.nowMs,
+      calls: this.#cluster.clients.flatMap(({ calls }) => calls),
+      cells: this.#coverage.cells,
+      trace: world.trace ?? [],
+    };
+  }
+
+  #play(): void {
+    const { durationMs, jobs } = this.#plan;
+    const world = this.#world;
+    const { nodes, participants, clients } = this.#cluster;
+    for (const machine of [...nodes, ...participants, ...clients]) {
+      world.after(world.chance.between(0, 200), () => machine.start());
+    }
+    for (const job of jobs) {
+      for (const { client, atMs } of job.callers) {
+        world.at(atMs, () => clients[client]?.call(job));
+      }
+    }
+    this.#injector.start(this.#cluster, durationMs);
+    world.runUntil(durationMs);
+    const { ending } = this.#plan;
+    this.#injector.end(this.#cluster, ending);
+    if (ending !== 'whole') {
+      this.#await(`I11: with ${ending} left`, () => this.#inDoubt(ending));
+      this.#injector.heal(this.#cluster);
+    }
+    this.#await('I10: with everything healed', () => this.#unfinished());
+    if (world.violation !== null) return;
+    checkEnd({
+      facts: this.#facts,
+      participants,
+      jobs,
+      calls: clients.flatMap(({ calls }) => calls),
+    });
+  }
+
+  /** Until nothing is left of what `missing` tells; it must not take for ever. */
+  #await(when: string, missing: () => string | null): void {
+    const world = this.#world;
+    let nextLookMs = world.nowMs;
+    let done = false;
+    world.runUntil(world.nowMs + healedMsMax, () => {
+      if (world.nowMs < nextLookMs) return false;
+      nextLookMs = world.nowMs + lookMs;
+      done = missing() === null;
+      return done;
+    });
+    if (!done) world.broken(`${when}: after ${healedMsMax / 1_000} s ${missing()}`);
+  }
+
+  /** Who is still in doubt, of those who need not be. */
+  #inDoubt(ending: Ending): string | null {
+    for (const { txid, branches } of this.#facts.all()) {
+      for (const { participant, branch, state } of branches.values()) {
+        if (state !== 'prepared') continue;
+        if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
+        return `${participant}/${branch} of ${txid} is still in doubt`;
+      }
+    }
+    return null;
+  }
+
+  /** What has not ended yet, or null. */
+  #unfinished(): string | null {
+    const { jobs } = this.#plan;
+    const { participants, clients } = this.#cluster;
+    const last = Math.max(0, ...jobs.flatMap(({ callers }) => callers.map(({ atMs }) => atMs)));
+    if (this.#world.nowMs <= last) return 'some calls are still to be made';
+    for (const { name, busy } of clients) if (busy) return `calls of ${name} have not ended`;
+    for (const { name, holdings } of participants) {
+      for (const { txid, held } of holdings.values()) {
+        if (held) return `${name} still holds ${txid}`;
+      }
+    }
+    for (const { txid, branches } of this.#facts.all()) {
+      for (const { participant, branch, state } of branches.values()) {
+        if (state === 'prepared' || state === 'started') {
+          return `${participant}/${branch} of ${txid} is still ${state}`;
+        }
+      }
+    }
+    const pending = this.#logCheck
+      .pending(this.#plan.shards)
+      .find(({ txid }) => !this.#facts.at(txid).lost);
+    if (pending !== undefined) return `${pending.txid} is still in decisions/ (${pending.outcome})`;
+    return null;
+  }
+}

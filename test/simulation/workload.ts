@@ -1,0 +1,127 @@
+/** What the clients of one run are to do, drawn from its seed. */
+import type { Script } from './actors/application.ts';
+import type { Chance } from './world/chance.ts';
+
+interface JobBase {
+  readonly tag: string;
+  readonly branches: readonly {
+    readonly participant: string;
+    readonly branch?: string;
+    readonly payload: Script;
+  }[];
+  readonly timeoutMs: number;
+  readonly callTimeoutMs: number;
+  /** When each of its callers makes the call. */
+  readonly callers: readonly { readonly client: number; readonly atMs: number }[];
+}
+
+export type Job = JobBase &
+  (
+    | { readonly kind: 'once' }
+    | {
+        readonly kind: 'interactive';
+        readonly rollback: boolean;
+        /** Asks for one more branch when it has asked for the commit: it comes too late, whatever it does. */
+        readonly afterthought: boolean;
+        /** Asks for a rollback while it waits for its commit. */
+        readonly changesItsMind: boolean;
+        /** Its last participant is asked by other means, and enlists itself. */
+        readonly selfEnlisting: boolean;
+      }
+    | {
+        readonly kind: 'request';
+        readonly requestId: string;
+        /** When the first of its callers makes the call. */
+        readonly firstAtMs: number;
+        /** After an abort, once more under the next attempt. */
+        readonly triesAgain: boolean;
+      }
+  );
+
+export interface WorkloadOptions {
+  readonly jobs: number;
+  readonly clients: number;
+  readonly participants: readonly string[];
+  readonly durationMs: number;
+  /** Of branches, that do anything but vote commit. */
+  readonly refuses: number;
+  /** Of branches, whose prepare takes its time: longer than the time-outs, at times. */
+  readonly slow: number;
+  /** How much later somebody may repeat a request after all. 0: nobody does. */
+  readonly repeatsAfterMs: number;
+}
+
+export function drawJobs(chance: Chance, options: WorkloadOptions): readonly Job[] {
+  const jobs: Job[] = [];
+  for (let index = 0; index < options.jobs; index += 1) jobs.push(drawJob(chance, index, options));
+  return jobs;
+}
+
+function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
+  const { participants, clients, durationMs } = options;
+  const tag = `j${index}`;
+  const count = Math.min(participants.length, chance.whole(1, 4));
+  const chosen = new Set<string>();
+  while (chosen.size < count) chosen.add(chance.pick(participants));
+  const branches = [...chosen].map((participant) => ({
+    participant,
+    payload: script(chance, tag, options),
+  }));
+  const [first] = branches;
+  // One participant with two branches, now and then.
+  const twice =
+    first !== undefined && chance.happens(0.1)
+      ? [{ ...first, branch: `${first.participant}-second`, payload: script(chance, tag, options) }]
+      : [];
+  const firstAtMs = chance.between(0, durationMs);
+  const base: JobBase = {
+    tag,
+    branches: [...branches, ...twice],
+    timeoutMs: Math.round(chance.logarithmic(300, 8_000)),
+    callTimeoutMs: Math.round(chance.logarithmic(500, 15_000)),
+    callers: [{ client: chance.whole(0, clients - 1), atMs: firstAtMs }],
+  };
+  const kind = chance.fraction();
+  if (kind < 0.3) return { ...base, kind: 'once' };
+  if (kind < 0.55) {
+    return {
+      ...base,
+      kind: 'interactive',
+      rollback: chance.happens(0.15),
+      afterthought: chance.happens(0.2),
+      changesItsMind: chance.happens(0.25),
+      selfEnlisting: chance.happens(0.35),
+    };
+  }
+  const more = chance.whole(0, 2);
+  const callers = [...base.callers];
+  for (let other = 0; other < more; other += 1) {
+    callers.push({
+      client: chance.whole(0, clients - 1),
+      atMs: firstAtMs + chance.logarithmic(1, 4_000),
+    });
+  }
+  const { repeatsAfterMs } = options;
+  if (repeatsAfterMs > 0 && chance.happens(0.5)) {
+    callers.push({
+      client: chance.whole(0, clients - 1),
+      atMs: firstAtMs + repeatsAfterMs * chance.between(0.95, 1.2),
+    });
+  }
+  return {
+    ...base,
+    kind: 'request',
+    requestId: `r${index}`,
+    firstAtMs,
+    callers,
+    triesAgain: chance.happens(0.4),
+  };
+}
+
+function script(chance: Chance, tag: string, options: WorkloadOptions): Script {
+  const vote = chance.happens(options.refuses)
+    ? chance.pick(['abort', 'readonly', 'readonly', 'throw'] as const)
+    : 'commit';
+  const delayMs = chance.happens(options.slow) ? Math.round(chance.logarithmic(1, 6_000)) : 0;
+  return { tag, vote, delayMs };
+}
