@@ -1,7 +1,6 @@
 /** Carries the faults of a plan out: those of the moment on the network, the disks and etcd, and those that come now and then. */
 
 import type { Txid } from '../../src/core/txid.ts';
-import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import type { ClientMachine } from './actors/client.ts';
 import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
@@ -9,9 +8,9 @@ import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
 import type { FaultName, Faults } from './faults.ts';
 import type { Ending } from './plan.ts';
+import { SetBack } from './set-back.ts';
 import type { Chance } from './world/chance.ts';
 import type { Network } from './world/network.ts';
-import { SimProcess } from './world/process.ts';
 import type { Reach } from './world/reach.ts';
 import type { WireFaults } from './world/wire.ts';
 import type { World } from './world/world.ts';
@@ -51,9 +50,7 @@ export class Injector {
   readonly #faults: Faults;
   readonly #world: World;
   #over = false;
-  /** Once in a run is enough. */
-  #setsBack = false;
-  #operating = false;
+  readonly #setBack = new SetBack();
 
   /** Told of each fault as it happens, and which transaction it met where it met one. */
   readonly #met: (name: string, txid?: Txid) => void;
@@ -194,7 +191,7 @@ export class Injector {
     this.#world.note('world', 'is healed');
     for (const node of cluster.nodes) {
       // Those that an operator has stopped he starts himself.
-      if (!node.retired || this.#operating) continue;
+      if (!node.retired || this.#setBack.operating) continue;
       node.retired = false;
       node.start();
     }
@@ -266,7 +263,7 @@ export class Injector {
         });
         return;
       case 'etcd-set-back':
-        return this.#setBack(cluster, chance);
+        return this.#setBack.begin(cluster, chance);
       case 'etcd-leader-change':
         this.#world.note('etcd', 'changes its leader');
         return etcd.leases.prolongAll();
@@ -277,47 +274,6 @@ export class Injector {
       default:
         throw new Error(`Nobody knows how to make ${name} happen.`);
     }
-  }
-
-  /**
-   * Etcd is lost, and brought back from a copy of a while ago. Nodes that notice halt; then an operator stops them all -
-   * but one that is paused, and that he overlooks, at times -, raises the generation, and starts them again.
-   */
-  #setBack(cluster: Cluster, chance: Chance): void {
-    if (this.#setsBack) return;
-    this.#setsBack = true;
-    const { etcd, nodes, network } = cluster;
-    const world = this.#world;
-    // Nothing is there yet that could be brought back.
-    if (etcd.state.get('/verdict/simulated/meta') === null) return;
-    const copy = etcd.snapshot();
-    world.after(chance.logarithmic(20, 3_000), () => {
-      etcd.restore(copy);
-      this.#operating = true;
-      etcd.down = true;
-      world.after(chance.logarithmic(10, 1_000), () => {
-        etcd.down = false;
-      });
-      world.after(chance.logarithmic(10, 4_000), () => {
-        const overlooks = chance.happens(0.5);
-        for (const node of nodes) {
-          if (overlooks && node.process?.paused === true) continue;
-          node.retired = true;
-          node.process?.kill();
-        }
-        const operator = new SimProcess({ world, name: 'op', chance, died: () => undefined });
-        void raiseGeneration(etcd, operator).then(() => {
-          world.note('op', 'has raised the generation');
-          this.#operating = false;
-          for (const node of nodes) {
-            if (!node.retired) continue;
-            node.retired = false;
-            node.start();
-          }
-          network.reconsider();
-        });
-      });
-    });
   }
 
   #pause(cluster: Cluster, machine: Machine, lastingMs: number): void {
@@ -391,25 +347,6 @@ export class Injector {
     const dies = chance.happens(this.intensity(`${kind}-point-crash`) * 0.04);
     if (dies) this.#met(`dies at ${point}`);
     return dies;
-  }
-}
-
-async function raiseGeneration(etcd: SimEtcd, operator: SimProcess): Promise<void> {
-  const { clock, chance: random } = operator;
-  for (;;) {
-    try {
-      const reader = await openEtcdReader({
-        endpoints: etcd.endpoints,
-        connect: (endpoint) => etcd.stub(operator, endpoint),
-        cluster: 'simulated',
-        clock,
-        random,
-      });
-      await reader.raiseGeneration();
-      return;
-    } catch {
-      await new Promise<void>((resolve) => clock.setTimer(200, resolve));
-    }
   }
 }
 
