@@ -4,7 +4,7 @@ import type { SetExitCode } from './connection-options.ts';
 import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
-import { decisionCommand } from './operator/decision-command.ts';
+import { decisionCommand, raiseGenerationCommand } from './operator/decision-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { submitCommand } from './submit/command.ts';
 import { packageVersion } from './version.ts';
@@ -33,6 +33,7 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
   submitCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
   decisionCommand(program, io, setExitCode);
+  raiseGenerationCommand(program, io, setExitCode);
   return program;
 }
 

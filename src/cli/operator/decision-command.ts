@@ -1,4 +1,4 @@
-/** `verdict decision` on the command line. */
+/** What reads and repairs at etcd itself, on the command line. */
 import { type Command, Option } from 'commander';
 import type { Txid } from '../../core/txid.ts';
 import type { SetExitCode } from '../connection-options.ts';
@@ -27,11 +27,7 @@ export function decisionCommand(program: Command, io: Io, setExitCode: SetExitCo
       'Reads the decision on a transaction from the etcd of a cluster. No coordinator is asked, and none need run. Where none is recorded and the leader that could still decide has its lease, the transaction is undecided: wait for the lease to run out, or force the abort with --resolve.',
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument)
-    .addOption(
-      new Option('--etcd <urls>', 'etcd of the cluster; several with commas between')
-        .argParser(etcdUrls)
-        .makeOptionMandatory(),
-    )
+    .addOption(etcdOption())
     .addOption(clusterOption())
     .option('--resolve', 'where it is undecided, abort it, for ever')
     .option('--yes', 'with --resolve: do not ask before the abort is forced')
@@ -56,4 +52,36 @@ export function decisionCommand(program: Command, io: Io, setExitCode: SetExitCo
         }),
       );
     });
+}
+
+export function raiseGenerationCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
+  const command = program
+    .command('raise-generation')
+    .summary('after etcd was restored from an old copy: let its nodes start again')
+    .description(
+      'Etcd that was brought back from an old copy may have lost commits that participants know, and every node halts on it. Bring back the newest data of etcd if there is any. Else stop all nodes, raise the generation with this, and start them: all that is begun from then on has ids above all that were given out before. docs/OPERATING.md says what to check first.',
+    )
+    .addOption(etcdOption())
+    .addOption(clusterOption())
+    .option('--yes', 'do not ask')
+    .option('--json', 'answer in JSON, for programs');
+  etcdAccessOptions(command).action(async (flags: Omit<DecisionFlags, 'resolve'>) => {
+    const { raiseGeneration } = await import('./raise-generation.ts');
+    setExitCode(
+      await raiseGeneration({
+        io,
+        endpoints: flags.etcd,
+        cluster: flags.cluster,
+        files: etcdFilesOf(flags),
+        sure: flags.yes === true,
+        json: flags.json === true,
+      }),
+    );
+  });
+}
+
+function etcdOption(): Option {
+  return new Option('--etcd <urls>', 'etcd of the cluster; several with commas between')
+    .argParser(etcdUrls)
+    .makeOptionMandatory();
 }

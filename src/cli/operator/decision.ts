@@ -3,25 +3,18 @@ import { errorCatalogue } from '../../core/catalogue.ts';
 import { judge } from '../../core/judge.ts';
 import type { DecisionSource } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
-import { type EtcdReader, openEtcdReader } from '../../decision-log/etcd/reader.ts';
-import { DecisionLogError, type LogReading } from '../../ports/decision-log.ts';
-import { systemClock } from '../../system/clock.ts';
-import { systemRandom } from '../../system/random.ts';
+import type { EtcdReader } from '../../decision-log/etcd/reader.ts';
+import type { LogReading } from '../../ports/decision-log.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
-import { CommandError } from '../errors.ts';
-import type { EtcdFiles } from '../etcd-options.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
-import { etcdAccess } from '../open-log.ts';
 import { decisionSources, harmless } from '../text.ts';
 import { answer } from './context.ts';
+import { type EtcdPlace, withEtcdReader } from './etcd-reader.ts';
 
-export interface DecisionOptions {
+export interface DecisionOptions extends EtcdPlace {
   readonly io: Io;
   readonly txid: Txid;
-  readonly endpoints: readonly string[];
-  readonly cluster: string;
-  readonly files: EtcdFiles;
   readonly resolve: boolean;
   /** Do not ask. */
   readonly sure: boolean;
@@ -29,24 +22,9 @@ export interface DecisionOptions {
 }
 
 export async function decision(options: DecisionOptions): Promise<ExitCode> {
-  const { io, endpoints, cluster, resolve, sure } = options;
+  const { io, endpoints, cluster, files, resolve, sure } = options;
   if (resolve && !sure) requireTerminal(io, 'resolve aborts a transaction that is not decided yet');
-  const access = await etcdAccess(options.files).catch((error: unknown) => {
-    throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
-      cause: error,
-    });
-  });
-  const ports = { clock: systemClock, random: systemRandom };
-  let reader: EtcdReader | null = null;
-  try {
-    reader = await openEtcdReader({ endpoints, cluster, ...ports, ...access });
-    return await readAndTell(options, reader);
-  } catch (error) {
-    if (!(error instanceof DecisionLogError)) throw error;
-    throw new CommandError('UNREACHABLE', error.message, { cause: error });
-  } finally {
-    await reader?.close();
-  }
+  return withEtcdReader({ endpoints, cluster, files }, (reader) => readAndTell(options, reader));
 }
 
 async function readAndTell(options: DecisionOptions, reader: EtcdReader): Promise<ExitCode> {

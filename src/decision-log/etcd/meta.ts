@@ -10,7 +10,16 @@ import { requestShardFunction } from '../../core/request-shard.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { EtcdKeys } from './keys.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
-import { found, get, type KeyValue, modIs, noneIn, put, type TxnResult } from './requests.ts';
+import {
+  found,
+  get,
+  type KeyValue,
+  modIs,
+  noneIn,
+  put,
+  remove,
+  type TxnResult,
+} from './requests.ts';
 import type { EtcdStore } from './store.ts';
 
 /** The format that this program writes, and the newest that it reads. */
@@ -104,6 +113,10 @@ function demand(name: string, stored: number, wanted: number | undefined): void 
 /**
  * After a restore of etcd from an older state, with all nodes stopped: every later epoch is above all that were given
  * out before, whatever revisions etcd repeats. Returns the new generation.
+ *
+ * The leader keys go in the same transaction. The old copy may hold one under which a node led that was paused ever
+ * since: its lease comes back with the key, the fence finds the key it knows, and a commit could be written that others
+ * presumed aborted meanwhile.
  */
 export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise<number> {
   const { meta, modRevision } = await readMeta(store, keys);
@@ -114,6 +127,7 @@ export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise
     compare: [modIs(keys.meta, modRevision)],
     success: [
       put(keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction, generation })),
+      ...Array.from({ length: meta.shards }, (_, shard) => remove(keys.shard(shard).leader)),
     ],
   });
   if (succeeded) return generation;

@@ -200,6 +200,6 @@ export class LogSetBackError extends DecisionLogError {
 
 function regress(what: string): LogSetBackError {
   return new LogSetBackError(
-    `Etcd was set back or replaced: ${what}. It may have lost commits that participants know, so this node halts. Bring back the newest data of etcd; if an older state is all there is, stop all nodes and raise the generation of the cluster, as the chapter on restoring in docs/OPERATING.md says.`,
+    `Etcd was set back or replaced: ${what}. It may have lost commits that participants know, so this node halts. Bring back the newest data of etcd; if an older state is all there is, stop all nodes and raise the generation of the cluster with \`verdict raise-generation\`, as the chapter on restoring in docs/OPERATING.md says.`,
   );
 }

@@ -1,0 +1,36 @@
+/** What an operator does at etcd itself, with no coordinator in between. */
+import { type EtcdReader, openEtcdReader } from '../../decision-log/etcd/reader.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import { systemClock } from '../../system/clock.ts';
+import { systemRandom } from '../../system/random.ts';
+import { CommandError } from '../errors.ts';
+import type { EtcdFiles } from '../etcd-options.ts';
+import { etcdAccess } from '../open-log.ts';
+
+export interface EtcdPlace {
+  readonly endpoints: readonly string[];
+  readonly cluster: string;
+  readonly files: EtcdFiles;
+}
+
+export async function withEtcdReader<T>(
+  { endpoints, cluster, files }: EtcdPlace,
+  body: (reader: EtcdReader) => Promise<T>,
+): Promise<T> {
+  const access = await etcdAccess(files).catch((error: unknown) => {
+    throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  });
+  const ports = { clock: systemClock, random: systemRandom };
+  let reader: EtcdReader | null = null;
+  try {
+    reader = await openEtcdReader({ endpoints, cluster, ...ports, ...access });
+    return await body(reader);
+  } catch (error) {
+    if (!(error instanceof DecisionLogError)) throw error;
+    throw new CommandError('UNREACHABLE', error.message, { cause: error });
+  } finally {
+    await reader?.close();
+  }
+}
