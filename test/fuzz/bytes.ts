@@ -48,7 +48,8 @@ export function noise(random: Random, bytesMax: number): Buffer {
   return bytes;
 }
 
-const snippets: readonly string[] = [
+/** What a JSON parser trips over, if over anything. */
+export const snippets: readonly string[] = [
   '"',
   '{',
   '}',
