@@ -260,7 +260,8 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     default: 2_000,
     min: 10,
     max: 10 * minute,
-    meaning: 'How long one node may take to answer a query before the next is asked to resolve.',
+    meaning:
+      'How long one node may take to answer a query before the next is asked to resolve. A leader that is silent for 160 ms is passed over as soon as another node says that nothing is recorded.',
     zero: null,
   },
   workingMs: {

@@ -32,8 +32,13 @@ type Question = { readonly txid: Txid; readonly witness: Witness | null };
 
 /** Questions under way at once: thousands of branches may be in doubt after one crash. */
 const questionsMax = 256;
-/** A leader that answers at all answers sooner than this. */
+/** A leader that answers at all answers sooner than this: then another node is asked what is recorded. */
 const hedgeMs = 100;
+/**
+ * And sooner than this, where nothing is: then another node is made to resolve. A leader that is slower than that forfeits
+ * a transaction which has been in doubt for the whole patience and which, without it, nobody could have ended.
+ */
+const silenceMs = 160;
 
 export class Doubt<Key extends object> {
   readonly #with: DoubtOptions;
@@ -126,7 +131,7 @@ export class Doubt<Key extends object> {
 
   /**
    * Null: no answer. A leader that is cut off refuses nothing; while its answer is waited for, another node is asked what
-   * is recorded. That forces nothing: where nothing is, the leader has the whole of its time.
+   * is recorded, which forces nothing. Where nothing is and the leader stays silent, it counts as out of reach (8.3).
    */
   async #askLeader(
     leader: Session,
@@ -138,23 +143,29 @@ export class Doubt<Key extends object> {
     signal.addEventListener('abort', end);
     const fromLeader = this.#request('query', leader, question, over.signal);
     const recorded = this.#askRecorded(leader, question, over.signal);
-    const first = await Promise.race([fromLeader, recorded]);
-    const answer = first ?? (await fromLeader);
+    let first = await Promise.race([fromLeader, recorded]);
+    if (first === 'not recorded') {
+      const silence = pause(this.#with.clock, silenceMs - hedgeMs, over.signal);
+      first = await Promise.race([fromLeader, silence.then(() => null)]);
+    } else {
+      first ??= await fromLeader;
+    }
     signal.removeEventListener('abort', end);
     end();
-    return answer;
+    return first;
   }
 
+  /** Null: nobody else could be asked, or nobody answered. */
   async #askRecorded(
     leader: Session,
     question: Question,
     signal: AbortSignal,
-  ): Promise<Answered | null> {
+  ): Promise<Answered | 'not recorded' | null> {
     await pause(this.#with.clock, Math.min(hedgeMs, this.#with.options.queryTimeoutMs), signal);
     const [other] = this.#others(leader);
     if (signal.aborted || other === undefined) return null;
     const decision = await this.#request('query', other, question, signal);
-    return decision === 'undecided' ? null : decision;
+    return decision === 'undecided' ? 'not recorded' : decision;
   }
 
   /** All but the leader, each time beginning with another one. */

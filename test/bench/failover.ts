@@ -11,6 +11,7 @@ import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { commitLatency, groupCommit, writesPerTransaction } from './etcd-figures.ts';
 import { afterKill, afterStop } from './failover-times.ts';
 import type { Figure } from './figure.ts';
+import { inDoubt } from './in-doubt.ts';
 import { afterVanishing } from './vanished-host.ts';
 
 const { values } = parseArgs({
@@ -18,28 +19,33 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '50' },
     stops: { type: 'string', default: '5' },
     vanishings: { type: 'string', default: '5' },
+    doubts: { type: 'string', default: '10' },
     'lease-ttl': { type: 'string', default: '3000' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run figures -- [--kills N] [--stops N] [--vanishings N] [--lease-ttl MS]
+  console.log(`npm run figures -- [--kills N] [--stops N] [--vanishings N] [--doubts N] [--lease-ttl MS]
 
 Failover times of a cluster over a real etcd, and what a commit costs on it.
   --kills N       how often the leader is killed with -9 (default 50)
   --stops N       how often the leader is stopped past its lease (default 5)
   --vanishings N  how often the leader's host vanishes (default 5)
+  --doubts N      how often participants in doubt are cut off (default 10)
   --lease-ttl MS  the nodes' lease (default 3000)`);
   process.exit(0);
 }
 const kills = Number(values.kills);
 const stops = Number(values.stops);
 const vanishings = Number(values.vanishings);
+const doubts = Number(values.doubts);
 const leaseTtlMs = Number(values['lease-ttl']);
 if (
-  ![kills, stops, vanishings, leaseTtlMs].every((value) => Number.isInteger(value) && value >= 0)
+  ![kills, stops, vanishings, doubts, leaseTtlMs].every(
+    (value) => Number.isInteger(value) && value >= 0,
+  )
 ) {
-  console.error('--kills, --stops, --vanishings and --lease-ttl must be whole numbers.');
+  console.error('--kills, --stops, --vanishings, --doubts and --lease-ttl must be whole numbers.');
   process.exit(2);
 }
 
@@ -62,6 +68,7 @@ try {
 figures.push(
   ...(await afterVanishing({ etcd: programs, times: vanishings, leaseTtlMs, progress })),
 );
+if (doubts > 0) figures.push(...(await inDoubt({ etcd: programs, times: doubts, progress })));
 progress('');
 for (const { what, value, aim, met } of figures) {
   const mark = met === null ? '   ' : met ? 'ok ' : 'NO ';

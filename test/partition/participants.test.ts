@@ -2,10 +2,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Client } from '../../src/client.ts';
 import type { LeaderInfo } from '../../src/core/messages.ts';
 import { eventually, pause } from '../support/child.ts';
-import { doubtsBetween, healAndMeasure, printDoubts } from '../support/doubts.ts';
+import {
+  doubtOfFirst,
+  doubtsBetween,
+  firstInDoubt,
+  healAndMeasure,
+  printDoubts,
+} from '../support/doubts.ts';
 import { etcdsToTest } from '../support/etcd.ts';
-import type { RecordedCall } from '../support/history.ts';
-import type { DoubtOver } from '../support/participant-process.ts';
 import { PartitionCluster } from '../support/partition-cluster.ts';
 
 const [etcd] = await etcdsToTest();
@@ -27,39 +31,15 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
   afterEach(() => cluster.heal());
   afterAll(() => cluster?.remove());
 
-  /** The doubts of `a` that ended since, once there is one. */
-  async function doubtOfA(sinceMs: number): Promise<DoubtOver> {
-    return eventually(
-      () =>
-        cluster
-          .participant('a')
-          .doubts()
-          .find(({ endedAtMs }) => endedAtMs >= sinceMs) ?? null,
-      () => `the doubt of a to end:\n${cluster.participant('a').child.lines.slice(-8).join('\n')}`,
-    );
-  }
-
   async function healed(name: string): Promise<void> {
     await healAndMeasure(cluster, name);
     expect(await cluster.settled()).toEqual([]);
   }
 
-  /** Begins a call on which `a` votes at once and `b` later; resolves when `a` has voted. */
-  async function aInDoubt(bTakesMs: number): Promise<{ readonly ended: Promise<RecordedCall> }> {
-    const ended = cluster.history.transact(client, { a: {}, b: { delayMs: bTakesMs } });
-    await eventually(
-      () => (cluster.participant('a').state().journalOpen.length > 0 ? true : null),
-      () => 'a to vote',
-    );
-    // The vote is durable, and on its way.
-    await pause(30);
-    return { ended };
-  }
-
   it.each(['by a reset', 'silently'] as const)(
     'all of them %s: each doubt ends through a follower while the cut stands, and the leader follows the forced abort',
     async (how) => {
-      const call = await aInDoubt(1_500);
+      const call = await firstInDoubt(cluster, client, 1_500);
       const cutAtMs = Date.now();
       for (const wire of cluster.wires(cluster.participantNames, [leader.node])) {
         wire.block();
@@ -67,7 +47,7 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
         wire.refuse();
         wire.cut();
       }
-      const doubt = await doubtOfA(cutAtMs);
+      const doubt = await doubtOfFirst(cluster, cutAtMs);
       expect(doubt.outcome).toBe('abort');
       printDoubts(`cut off from the leader ${how}, during the cut`, [doubt.doubtMs]);
       const ended = await call.ended;
@@ -78,11 +58,11 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
   );
 
   it('one that cannot hear the leader: a commit that is decided without it is learnt from a follower while the cut stands', async () => {
-    // Decided after the patience of a, which asks the leader in vain, and before it turns to a follower.
-    const call = await aInDoubt(450);
+    // Decided about when the patience of a ends, which asks the leader in vain, and before it turns to a follower.
+    const call = await firstInDoubt(cluster, client, 320);
     const cutAtMs = Date.now();
     cluster.wire('a', leader.node).block('backward');
-    const doubt = await doubtOfA(cutAtMs);
+    const doubt = await doubtOfFirst(cluster, cutAtMs);
     expect(doubt.outcome).toBe('commit');
     const ended = await call.ended;
     expect(ended).toMatchObject({ txid: doubt.txid, ended: 'ok' });
@@ -91,10 +71,10 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
   });
 
   it('one that the leader cannot hear: it is told the commit, and acknowledges when the cut is over', async () => {
-    const call = await aInDoubt(200);
+    const call = await firstInDoubt(cluster, client, 200);
     const cutAtMs = Date.now();
     cluster.wire('a', leader.node).block('forward');
-    const doubt = await doubtOfA(cutAtMs);
+    const doubt = await doubtOfFirst(cluster, cutAtMs);
     expect(doubt.outcome).toBe('commit');
     expect(await call.ended).toMatchObject({ txid: doubt.txid, ended: 'ok' });
     await healed('mute to the leader');

@@ -1,5 +1,7 @@
 /** How long participants were in doubt, for people to read: nothing is asserted of it. */
-import { pause } from './child.ts';
+import type { Client } from '../../src/client.ts';
+import { eventually, pause } from './child.ts';
+import type { RecordedCall } from './history.ts';
 import type { DoubtOver } from './participant-process.ts';
 import type { PartitionCluster } from './partition-cluster.ts';
 
@@ -35,5 +37,30 @@ export async function healAndMeasure(cluster: PartitionCluster, name: string): P
   printDoubts(
     `${name}, after heal`,
     older.map(({ endedAtMs }) => endedAtMs - fromMs),
+  );
+}
+
+/** Begins a call on which `a` votes at once and `b` later; resolves when `a` has voted. */
+export async function firstInDoubt(
+  cluster: PartitionCluster,
+  client: Client,
+  bTakesMs: number,
+): Promise<{ readonly ended: Promise<RecordedCall> }> {
+  const ended = cluster.history.transact(client, { a: {}, b: { delayMs: bTakesMs } });
+  await eventually(
+    () => (cluster.participant('a').state().journalOpen.length > 0 ? true : null),
+    () => 'a to vote',
+  );
+  // The vote is durable, and on its way.
+  await pause(30);
+  return { ended };
+}
+
+/** A doubt of `a` that ended since, once there is one. */
+export async function doubtOfFirst(cluster: PartitionCluster, sinceMs: number): Promise<DoubtOver> {
+  const first = cluster.participant('a');
+  return eventually(
+    () => first.doubts().find(({ endedAtMs }) => endedAtMs >= sinceMs) ?? null,
+    () => `the doubt of a to end:\n${first.child.lines.slice(-8).join('\n')}`,
   );
 }

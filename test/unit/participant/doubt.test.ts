@@ -101,17 +101,33 @@ describe('in doubt for longer than the patience', () => {
     expect(application.calls).toEqual(['prepare stock', 'commit stock']);
   });
 
-  it('waits for a leader that says nothing where nothing is recorded', async () => {
+  it('takes a leader that says nothing where nothing is recorded for one that is out of reach', async () => {
     const { node, clock, application } = await rig();
     const n1 = await node('n1', twoNodes);
     const n2 = await node('n2', twoNodes);
     await tell(n1, prepareOf(txid));
     await clock.advance(5_101);
     await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    await clock.advance(50);
+    expect(questions(n2)).toEqual([]);
+    await clock.advance(20);
+    const [resolve] = questions(n2);
+    expect(resolve?.type).toBe('resolve');
+    await tell(n2, answerTo(resolve, 'abort'));
+    expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
+  });
+
+  it('forces nothing where the leader answers while that is waited for', async () => {
+    const { node, clock } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_101);
+    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    await clock.advance(40);
+    await tell(n1, answerTo(questions(n1)[0], 'undecided'));
     await clock.advance(1_000);
     expect(questions(n2)).toEqual([]);
-    await tell(n1, answerTo(questions(n1)[0], 'commit'));
-    expect(application.calls).toEqual(['prepare stock', 'commit stock']);
   });
 
   it('resolves through another node when the leader is not connected', async () => {
