@@ -7,6 +7,7 @@ import { runCampaign, type Totals } from './command/campaign.ts';
 import { coverageReport } from './command/coverage-report.ts';
 import {
   currentSources,
+  type Progress,
   readProgress,
   seedOfCommit,
   writeProgress,
@@ -48,6 +49,8 @@ For one seed (--seeds 1):
   --trace        Print what happened.`;
 
 const traceShown = 150;
+/** How much of a campaign that is killed is lost. */
+const keepEveryMs = 10_000;
 
 if (values.help) console.log(help);
 else if (values.seeds === '1' && values.seed !== undefined) setImmediate(() => runOne());
@@ -97,6 +100,7 @@ async function campaign(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  let keepAtMs = performance.now() + keepEveryMs;
   console.log(`Simulating from seed ${from}, sources ${currentSources()}.`);
   const totals = await runCampaign({
     from,
@@ -104,19 +108,18 @@ async function campaign(): Promise<void> {
     minutes,
     workers,
     failuresMax: 5,
-    progress: showProgress,
+    progress: (so) => {
+      showProgress(so);
+      if (values.seed === undefined && performance.now() >= keepAtMs) {
+        keepAtMs = performance.now() + keepEveryMs;
+        keep(progress, so);
+      }
+    },
   });
   if (process.stderr.isTTY) process.stderr.write('\n');
   summarize(totals);
   if (values.seed === undefined) {
-    const failed = totals.failures.map(({ seed }) => seed);
-    const clean = failed.length === 0 ? progress.clean + totals.seeds : 0;
-    writeProgress({
-      sources: progress.sources,
-      next: totals.next,
-      clean,
-      failed: [...progress.failed, ...failed],
-    });
+    const { clean } = keep(progress, totals);
     console.log(
       `${clean} clean seeds in a row with these sources; the next campaign begins at ${totals.next}.`,
     );
@@ -128,6 +131,19 @@ async function campaign(): Promise<void> {
   for (const { seed, message } of totals.failures)
     console.log(`Seed ${seed}: ${message.slice(0, 300)}`);
   setImmediate(() => explain(first.seed));
+}
+
+/** What the campaigns before had done, and this one has. One that is killed goes on where it was. */
+function keep(before: Progress, totals: Totals): Progress {
+  const failed = totals.failures.map(({ seed }) => seed);
+  const after = {
+    sources: before.sources,
+    next: totals.next,
+    clean: failed.length === 0 ? before.clean + totals.next - totals.from : 0,
+    failed: [...before.failed, ...failed],
+  };
+  writeProgress(after);
+  return after;
 }
 
 function showProgress(totals: Totals): void {

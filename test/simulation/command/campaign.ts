@@ -15,6 +15,7 @@ export interface CampaignOptions {
 
 export interface Totals {
   seeds: number;
+  readonly from: number;
   /** All seeds below it are done. */
   next: number;
   events: number;
@@ -37,6 +38,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Totals> {
   const endSeed = from + (options.seeds ?? Number.POSITIVE_INFINITY);
   const totals: Totals = {
     seeds: 0,
+    from,
     next: from,
     events: 0,
     checks: 0,
