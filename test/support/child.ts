@@ -1,4 +1,4 @@
-/** A child process that runs a TypeScript file on this Node, its output kept, ended by pid. */
+/** A child process that runs a file, on this Node or what is named, its output kept, ended by pid. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -29,12 +29,14 @@ export class Child {
       readonly args: readonly string[];
       readonly env?: Record<string, string>;
       readonly through?: readonly string[];
+      /** What runs the file. Default: this Node. */
+      readonly program?: string;
     },
   ) {
     const path = fileURLToPath(new URL(file, import.meta.url));
     const [program = '', ...args] = [
       ...(options.through ?? []),
-      process.execPath,
+      options.program ?? process.execPath,
       path,
       ...options.args,
     ];
