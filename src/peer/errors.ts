@@ -2,21 +2,47 @@
  * The one error class of both SDKs. Match it by `code`: two copies of this package in one process have two
  * classes, but one set of codes.
  */
-import { type ErrorCode, errorCatalogue } from '../core/catalogue.ts';
+import { type ErrorCode, type ErrorEntry, errorCatalogue } from '../core/catalogue.ts';
 import type { ErrorMessage, LeaderInfo } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
-/** The node's codes, and those that only this side of the connection can know. */
-export type VerdictErrorCode =
-  | ErrorCode
-  /** The connection ended before the reply came, or there is none. */
-  | 'CONNECTION_LOST'
-  /** No reply within the time-out. */
-  | 'TIMEOUT'
-  /** The AbortSignal of the call fired. */
-  | 'ABORTED_BY_CALLER'
-  /** The client, participant or link was closed. */
-  | 'CLOSED';
+/** What only this side of the connection can know. */
+export const peerErrorCodes = [
+  'CONNECTION_LOST',
+  'TIMEOUT',
+  'ABORTED_BY_CALLER',
+  'CLOSED',
+] as const;
+export type PeerErrorCode = (typeof peerErrorCodes)[number];
+export type VerdictErrorCode = ErrorCode | PeerErrorCode;
+
+/** `acted` is the usual case; the error itself says what holds for it. */
+export const peerErrorCatalogue: Readonly<Record<PeerErrorCode, ErrorEntry>> = {
+  CONNECTION_LOST: {
+    retryable: true,
+    acted: 'unknown',
+    text: 'The connection ended before the reply came, or there is none. Where the error says that nothing was done, it had not been sent.',
+    look: 'Whether the addresses answer: `verdict status --url HOST:PORT`.',
+  },
+  TIMEOUT: {
+    retryable: true,
+    acted: 'unknown',
+    text: 'No reply came within the time-out of the call. What was asked may still happen.',
+    look: 'The time-out against what the call takes; the load of the node.',
+  },
+  ABORTED_BY_CALLER: {
+    retryable: false,
+    acted: 'unknown',
+    text: 'The AbortSignal of the call fired. What was asked may still happen: where there is a txid, ask for its status.',
+    look: 'Who fired it.',
+  },
+  CLOSED: {
+    retryable: false,
+    acted: 'nothing',
+    text: 'The client or participant was closed. Make a new one.',
+    look: 'Who closed it, and whether a call of it was still to come.',
+  },
+};
 
 export interface VerdictErrorDetails {
   readonly retryable: boolean;

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { errorCatalogue, reasonCatalogue } from '../../../src/core/catalogue.ts';
+import { peerErrorCatalogue } from '../../../src/peer/errors.ts';
+import { errorsPage, errorsPagePath } from '../../support/docs/errors-page.ts';
+
+describe('docs/errors.md', () => {
+  it('is what the catalogues say (npm run docs:errors)', () => {
+    expect(readFileSync(errorsPagePath, 'utf8')).toBe(errorsPage());
+  });
+
+  it.each(Object.entries({ ...errorCatalogue, ...reasonCatalogue, ...peerErrorCatalogue }))(
+    '%s says in whole sentences what happened and where to look',
+    (_code, { text, look }) => {
+      for (const sentence of [text, look]) expect(sentence).toMatch(/^[A-Z`].{9,}[.)]$/s);
+    },
+  );
+});
