@@ -31,6 +31,7 @@ export class Child {
       readonly through?: readonly string[];
       /** What runs the file. Default: this Node. */
       readonly program?: string;
+      readonly cwd?: string;
     },
   ) {
     const path = fileURLToPath(new URL(file, import.meta.url));
@@ -43,6 +44,7 @@ export class Child {
     this.#process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     endWithParent(this.#process);
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
