@@ -28,6 +28,7 @@ export type { Logger } from './ports/logger.ts';
 export type {
   BranchCall,
   BranchRef,
+  HeldBranch,
   PrepareCall,
   PrepareResult,
   Resource,

@@ -7,7 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Journal, JournalEntry } from '../ports/journal.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
-import type { BranchRef, Resource } from '../ports/resource.ts';
+import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { Application } from './application.ts';
 import type { BranchRunner } from './branch-runner.ts';
@@ -176,7 +176,7 @@ export class Participant {
     return participant;
   }
 
-  #takeUp(entries: readonly JournalEntry[], held: readonly BranchRef[]): void {
+  #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {
     for (const entry of entries) {
       // Not kept in memory: the journal is asked again when somebody asks for it.
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry.txid);

@@ -67,7 +67,13 @@ export interface Resource<Payload = unknown, Result = unknown> {
    * needs no record of its own that a prepare began: what the application holds without a vote in the journal is
    * rolled back. A resource without it has rollback called for each prepare that was under way.
    */
-  inDoubt?(): Promise<Iterable<BranchRef>> | Iterable<BranchRef>;
+  inDoubt?(): Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
+}
+
+/** As a store gives it back: what is no txid is logged and left alone. */
+export interface HeldBranch {
+  readonly txid: string;
+  readonly branch: string;
 }
 
 export interface BranchRef {
