@@ -28,6 +28,8 @@ export const errorCodes = [
   'REQUEST_CONFLICT',
   'TOO_LARGE',
   'LIMIT_EXCEEDED',
+  'DEADLOCK',
+  'LOCK_TIMEOUT',
   'OUTCOME_UNKNOWN',
   'INTERNAL',
 ] as const;
@@ -104,6 +106,16 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     acted: 'nothing',
     text: 'One of the limits told in welcome was exceeded: connections, branches, nesting or counts.',
   },
+  DEADLOCK: {
+    retryable: true,
+    acted: 'nothing',
+    text: 'The transaction waited for a lock in a cycle of waiters, was the youngest of them, and was aborted. Run it again.',
+  },
+  LOCK_TIMEOUT: {
+    retryable: true,
+    acted: 'nothing',
+    text: 'The transaction was not granted a lock in time, and was aborted. Run it again.',
+  },
   OUTCOME_UNKNOWN: {
     retryable: true,
     acted: 'unknown',
@@ -144,7 +156,10 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
     retryable: true,
     text: 'A version that the transaction had read is stale. Read again and retry.',
   },
-  LOCK_TIMEOUT: { retryable: true, text: 'A lock was not granted in time.' },
+  LOCK_TIMEOUT: {
+    retryable: true,
+    text: 'A lock was not granted in time, or was held too long without a decision.',
+  },
   DEADLOCK: { retryable: true, text: 'The transaction was the youngest of a cycle of waiters.' },
   PREPARE_TIMEOUT: {
     retryable: true,

@@ -52,7 +52,8 @@ class Model {
     for (const { key, mode } of request.wants) {
       for (const [who, held] of this.holding) {
         const other = held.get(key);
-        if (who !== request.owner && other !== undefined && !compatible(mode, other)) found.add(who);
+        if (who !== request.owner && other !== undefined && !compatible(mode, other))
+          found.add(who);
       }
       for (const other of this.waiting) {
         const wanted = other.wants.find((want) => want.key === key);
@@ -190,7 +191,8 @@ describe('lock table', () => {
             const wants = normalWants(each.wants);
             const held = model.held(who);
             const owed = wants.filter(
-              ({ key, mode }) => held.get(key) !== 'exclusive' && held.get(key) !== (mode as string),
+              ({ key, mode }) =>
+                held.get(key) !== 'exclusive' && held.get(key) !== (mode as string),
             );
             const covered = owed.length === 0;
             expect(table.covers(who, wants)).toBe(covered);

@@ -22,13 +22,8 @@ export function cycleThrough<Owner extends LockOwner>(
   table: LockTable<Owner>,
   start: Owner,
 ): readonly CycleStep<Owner>[] | null {
-  const waitsFor = new Map<Owner, string>();
-  for (const request of table.waits(start)) {
-    for (const { owner, key } of table.blockersOf(request)) {
-      if (!waitsFor.has(owner)) waitsFor.set(owner, key);
-    }
-  }
-  if (waitsFor.size === 0) return null;
+  /** Looked up when the first is found who waits for `start`: mostly nobody does, and the queue may be long. */
+  let waitsFor: ReadonlyMap<Owner, string> | null = null;
   /** For each owner seen: whom it waits for, one step nearer to `start`, and by which key. */
   const seen = new Map<Owner, { readonly next: Owner; readonly key: string }>();
   const spread = new Spread<Owner>();
@@ -39,6 +34,7 @@ export function cycleThrough<Owner extends LockOwner>(
       for (const { owner, key } of waitersFor(table, next, spread)) {
         if (owner === start || seen.has(owner)) continue;
         seen.set(owner, { next, key });
+        waitsFor ??= waitedForBy(table, start);
         const first = waitsFor.get(owner);
         if (first !== undefined) return pathFrom({ start, first, owner, seen });
         further.push(owner);
@@ -47,6 +43,20 @@ export function cycleThrough<Owner extends LockOwner>(
     reached = further;
   }
   return null;
+}
+
+/** Whom it waits for, and by which key. */
+function waitedForBy<Owner extends LockOwner>(
+  table: LockTable<Owner>,
+  start: Owner,
+): Map<Owner, string> {
+  const waitsFor = new Map<Owner, string>();
+  for (const request of table.waits(start)) {
+    for (const { owner, key } of table.blockersOf(request)) {
+      if (!waitsFor.has(owner)) waitsFor.set(owner, key);
+    }
+  }
+  return waitsFor;
 }
 
 /** The youngest: it has done the least, and who is aborted again and again grows old. */

@@ -53,6 +53,22 @@ export class KeyQueue<Owner extends LockOwner> {
     yield* this.#waiters.keys();
   }
 
+  /**
+   * Those whom the queue itself may let through: up to the first that wants the key exclusively. Whoever stands behind
+   * that one is blocked, granted or not, unless it is the same owner's. A release of a key for which thousands wait
+   * must not cost a look at each.
+   */
+  *next(): IterableIterator<LockRequest<Owner>> {
+    for (const request of this.#upgrades) {
+      yield request;
+      return;
+    }
+    for (const [request, mode] of this.#waiters) {
+      yield request;
+      if (mode === 'exclusive') return;
+    }
+  }
+
   get waiting(): number {
     return this.#upgrades.size + this.#waiters.size;
   }

@@ -114,9 +114,7 @@ export class LockTable<Owner extends LockOwner> {
     for (const request of this.waits(owner)) {
       const { wants: waited } = request;
       if (waited.length !== wants.length) continue;
-      if (
-        waited.every(({ key, mode }, at) => key === wants[at]?.key && mode === wants[at]?.mode)
-      ) {
+      if (waited.every(({ key, mode }, at) => key === wants[at]?.key && mode === wants[at]?.mode)) {
         return request;
       }
     }
@@ -190,7 +188,10 @@ export class LockTable<Owner extends LockOwner> {
     for (const key of touched) {
       const queue = this.#keys.get(key);
       if (queue === undefined) continue;
-      for (const request of queue.requests()) candidates.add(request);
+      for (const next of queue.next()) {
+        // One stands in its own owner's way neither here nor elsewhere.
+        for (const request of this.waits(next.owner)) candidates.add(request);
+      }
       if (queue.isEmpty()) this.#keys.delete(key);
     }
     return this.#grantFree([...candidates], nowMs);
