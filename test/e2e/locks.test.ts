@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { LocksReply } from '../../src/core/messages.ts';
 import { pause } from '../support/child.ts';
+import { runCli } from '../support/cli-process.ts';
 import { Cluster } from '../support/cluster.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
 
@@ -84,6 +85,23 @@ describe('named locks', () => {
     expect((await client.status(lock.waiters[0]?.txid ?? '')).locks).toMatchObject([
       { key: 'x', held: false, waitsFor: [holder.txid] },
     ]);
+    const url = cluster.node.url;
+    const shown = await runCli(['locks', '--url', url, '--waiting']);
+    expect(
+      shown.out
+        .split('\n')
+        .slice(1, 3)
+        .map((line) => line.split(/ {2,}/).slice(1, 4)),
+    ).toEqual([
+      ['x', 'held', 'shared'],
+      ['x', 'waits', 'exclusive'],
+    ]);
+    expect(shown.out).toContain(holder.txid);
+    expect((await runCli(['locks', '--url', url, '--group', 'none'])).out).toContain(
+      'No such lock',
+    );
+    const waiter = await runCli(['tx', 'show', lock.waiters[0]?.txid ?? '', '--url', url]);
+    expect(waiter.out).toContain(holder.txid);
     await holder.rollback();
     expect(await transact).toMatchObject({ outcome: 'committed' });
     expect((await listing()).filter(({ key }) => key === 'y')).toEqual([]);
