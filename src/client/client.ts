@@ -31,7 +31,11 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** For every transaction that does not say otherwise. */
-  readonly defaults?: { readonly timeoutMs?: number; readonly labels?: Labels };
+  readonly defaults?: {
+    readonly timeoutMs?: number;
+    readonly labels?: Labels;
+    readonly lockGroup?: string;
+  };
   /** For tests and simulations. Default: WebSockets, the machine's clock and its chance. */
   readonly dialer?: Dialer;
   readonly clock?: Clock;
@@ -160,6 +164,7 @@ export class Client implements AsyncDisposable {
     return {
       timeoutMs: given.timeoutMs ?? this.#defaults.timeoutMs,
       labels: given.labels ?? this.#defaults.labels,
+      lockGroup: given.lockGroup ?? this.#defaults.lockGroup,
     };
   }
 

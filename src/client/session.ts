@@ -111,11 +111,21 @@ export class Session {
     await this.#nodes.close();
   }
 
-  /** Without a requestId any shard will do: chance spreads the load. */
-  shardFor(requestId?: string): number {
+  /**
+   * A lock group's shard goes before a request id's, so that all who compete meet one leader. With neither any shard will
+   * do: chance spreads the load.
+   */
+  shardFor({
+    requestId,
+    lockGroup,
+  }: {
+    requestId?: string | undefined;
+    lockGroup?: string | undefined;
+  }): number {
     const { shards } = this.#nodes;
     if (shards <= 1) return 0;
-    if (requestId !== undefined) return requestShard(requestId, shards);
+    const name = lockGroup ?? requestId;
+    if (name !== undefined) return requestShard(name, shards);
     return Math.floor(this.random.fraction() * shards);
   }
 

@@ -5,7 +5,8 @@
  * is missing. Without one nothing keeps it out: what may have been received is never sent again, and its
  * outcome is asked for instead.
  */
-import type { TransactBranch } from '../core/messages.ts';
+import { defaultLockGroup } from '../core/locks/names.ts';
+import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { isVerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
@@ -45,7 +46,7 @@ async function transactAgain<Results>(
   let lastEpoch: Epoch | null = null;
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;
-  const shard = session.shardFor(request.requestId);
+  const shard = session.shardFor({ requestId: request.requestId, lockGroup: lockGroupOf(request) });
   try {
     for (let failures = 1; ; failures += 1) {
       const route = await session.leader(shard, call);
@@ -90,7 +91,7 @@ async function transactOnce<Results>(
   const attempt = 1;
   const content = contentOf(request);
   for (let failures = 1; ; failures += 1) {
-    const route = await session.leader(session.shardFor(), call);
+    const route = await session.leader(session.shardFor({ lockGroup: lockGroupOf(request) }), call);
     let txid: Txid | undefined;
     try {
       const reply = await route.link.request(
@@ -118,15 +119,26 @@ async function transactOnce<Results>(
   }
 }
 
+/** Kept for every time that it is sent: under another group a request id would be another request. */
+function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined {
+  return lockGroup ?? ((locks ?? []).length > 0 ? defaultLockGroup : undefined);
+}
+
 function contentOf(request: TransactRequest): {
   timeoutMs?: number;
   labels?: Readonly<Record<string, string>>;
+  locks?: readonly LockedKeys[];
+  lockWaitMs?: number;
+  lockGroup?: string;
   branches: readonly TransactBranch[];
 } {
-  const { timeoutMs, labels, branches } = request;
+  const { timeoutMs, labels, locks, lockWaitMs, lockGroup, branches } = request;
   return {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(labels === undefined ? {} : { labels }),
+    ...(locks === undefined ? {} : { locks }),
+    ...(lockWaitMs === undefined ? {} : { lockWaitMs }),
+    ...(lockGroup === undefined ? {} : { lockGroup }),
     branches,
   };
 }

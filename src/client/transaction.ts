@@ -10,6 +10,7 @@ import { isRefusedForNow, type Route, requestOptions, type Session } from './ses
 import type {
   BranchRequest,
   CallOptions,
+  LockOptions,
   TransactionOutcome,
   TransactionSettings,
 } from './types.ts';
@@ -70,6 +71,30 @@ export class Transaction implements AsyncDisposable {
       ),
     );
     return reply.branch;
+  }
+
+  /**
+   * Takes named locks, all of these keys at once, in the order in which they are asked for across all clients. They are held
+   * until the transaction was aborted, or has committed and every participant has carried it out. Keys that it holds already,
+   * in the same mode or a stronger one, change nothing; a shared one asked for as exclusive is raised.
+   *
+   * Throws VerdictError: DEADLOCK (it was the youngest of a cycle of waiters) and LOCK_TIMEOUT, after which the transaction
+   * is aborted - `client.run` runs it again -; WRONG_STATE once it is being committed or was aborted, also while it
+   * waited; UNKNOWN_TRANSACTION, LIMIT_EXCEEDED, TOO_LARGE, INVALID_MESSAGE, TIMEOUT, ABORTED_BY_CALLER.
+   *
+   * A call that ends by its own time-out or signal ends no wait: the lock may still be granted, until `waitMs` is over or the
+   * transaction ends. A `commit` meanwhile waits for it too.
+   */
+  async lock(keys: readonly string[] | string, options: LockOptions = {}): Promise<void> {
+    const { txid } = this;
+    const { mode = 'exclusive', waitMs, ...call } = options;
+    const list = typeof keys === 'string' ? [keys] : keys;
+    await this.#insist(this.#call(call, this.#within), (route, within) =>
+      route.link.request(
+        { type: 'lock', txid, keys: list, mode, ...(waitMs === undefined ? {} : { waitMs }) },
+        requestOptions(route, within),
+      ),
+    );
   }
 
   /**
@@ -199,9 +224,9 @@ export async function begin(
   options: { settings: TransactionSettings; call: Call; within?: Call | undefined },
 ): Promise<Transaction> {
   const { settings, call, within } = options;
-  const { timeoutMs, labels } = settings;
+  const { timeoutMs, labels, lockGroup } = settings;
   const begun = await insist(session, {
-    shard: session.shardFor(),
+    shard: session.shardFor({ lockGroup }),
     call,
     send: (route) =>
       route.link.request(
@@ -209,6 +234,7 @@ export async function begin(
           type: 'begin',
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
           ...(labels === undefined ? {} : { labels }),
+          ...(lockGroup === undefined ? {} : { lockGroup }),
         },
         requestOptions(route, call),
       ),

@@ -1,6 +1,7 @@
 /** What goes into a transaction and what comes out of it. */
 import type { AbortReason } from '../core/catalogue.ts';
-import type { Labels } from '../core/messages.ts';
+import type { LockMode } from '../core/locks/table.ts';
+import type { Labels, LockedKeys } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
 /** Options that every call takes. */
@@ -38,6 +39,23 @@ export interface TransactionSettings {
   readonly timeoutMs?: number | undefined;
   /** For people and tools, such as `{order: '17'}`: 16 at most. */
   readonly labels?: Labels | undefined;
+  /**
+   * Whose named locks the transaction takes: any string up to 128 bytes. Keys of two groups are never the same. Default
+   * `default`; a cluster with several shards needs it named here, not only at the first `lock`. All who
+   * compete name the same one, and its leader serves them all: many small groups spread the load. It is part of what a
+   * `requestId` stands for: under another group the same id is another request.
+   */
+  readonly lockGroup?: string | undefined;
+}
+
+export interface LockOptions extends CallOptions {
+  /** `shared` with others that share it, or `exclusive`, the default. */
+  readonly mode?: LockMode | undefined;
+  /**
+   * How long to wait, in milliseconds, before the transaction is aborted with LOCK_TIMEOUT; 0 does not wait. Default: the node's
+   * own (`lockWaitMs`, 5 s). Never longer than the transaction's time-out.
+   */
+  readonly waitMs?: number | undefined;
 }
 
 export interface TransactRequest<Payload = unknown> extends TransactionSettings {
@@ -57,6 +75,10 @@ export interface TransactRequest<Payload = unknown> extends TransactionSettings 
    * node refuses with EXPIRED what is older than the request window, for it may have forgotten the earlier one.
    */
   readonly requestAgeMs?: number;
+  /** Named locks, taken all at once before anything is sent to a participant. */
+  readonly locks?: readonly LockedKeys[];
+  /** As `waitMs` of `tx.lock`, for all of them. */
+  readonly lockWaitMs?: number;
   readonly branches: readonly BranchRequest<Payload>[];
 }
 

@@ -1,4 +1,6 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
+
+import { defaultLockGroup } from '../core/locks/names.ts';
 import type { Hello, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { TermRequest } from '../core/term/events.ts';
@@ -20,20 +22,24 @@ export function dispatch(
       node.given.logger.debug({ peer: session.hello?.name, ...message }, 'A peer says so.');
       return;
     case 'begin': {
-      const driver = anyDriver(node, undefined);
-      if (driver === null) notLeader(node, session, message.id, 0);
+      const shard = lockShard(node, message);
+      const driver =
+        shard === null ? anyDriver(node, undefined) : (node.drivers.get(shard) ?? null);
+      if (driver === null) notLeader(node, session, message.id, shard ?? 0);
       else deliver(session, driver, message, null);
       return;
     }
     case 'transact': {
       const { requestId } = message;
+      // Those who compete for locks meet one leader: that goes before where a request id belongs.
       const shard =
-        requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards);
+        lockShard(node, message) ??
+        (requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards));
       const driver =
         shard === null ? anyDriver(node, message.epoch) : (node.drivers.get(shard) ?? null);
       if (driver === null) notLeader(node, session, message.id, shard ?? 0);
       else {
-        const hash = requestId === undefined ? null : requestHash(message.branches);
+        const hash = requestId === undefined ? null : requestHash(message);
         deliver(session, driver, message, hash);
       }
       return;
@@ -45,6 +51,7 @@ export function dispatch(
       }
       toShard(node, session, message);
       return;
+    case 'lock':
     case 'commit':
     case 'rollback':
     case 'status':
@@ -91,6 +98,21 @@ export function dispatch(
       });
       return;
     }
+    case 'locks': {
+      const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+      const listings = [...node.drivers.values()].map((driver) =>
+        driver.term.locks({ ...message, limit }),
+      );
+      const all = listings.flatMap((listing) => listing.locks);
+      all.sort((a, b) => b.waiting - a.waiting);
+      session.send({
+        type: 'locks',
+        id: message.id,
+        locks: all.slice(0, limit),
+        truncated: all.length > limit || listings.some((listing) => listing.truncated),
+      });
+      return;
+    }
     case 'recover':
       void recover(node, session, message.id);
       return;
@@ -114,6 +136,16 @@ function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver
   if (meant !== undefined) return meant;
   const at = Math.floor(node.given.random.fraction() * drivers.length);
   return drivers[at] ?? null;
+}
+
+/** Where it names a lock group, or brings locks: that group's shard. */
+function lockShard(
+  node: CoordinatorNode,
+  message: Extract<ToNode, { type: 'begin' | 'transact' }>,
+): number | null {
+  const locks = message.type === 'transact' && (message.locks ?? []).length > 0;
+  const group = message.lockGroup ?? (locks ? defaultLockGroup : undefined);
+  return group === undefined ? null : requestShard(group, node.given.log.meta.shards);
 }
 
 function toShard(

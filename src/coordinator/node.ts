@@ -9,6 +9,7 @@ import type { DecisionLog, Leadership, RetiredInstance } from '../ports/decision
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import { lockKeyBytesMax } from '../wire/limits.ts';
 import type { Reached } from './crash-points.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
@@ -225,6 +226,9 @@ export class CoordinatorNode implements SessionHost {
         frameBytesMax: options.frameBytesMax,
         depthMax: options.depthMax,
         branchesMax: options.branchesMax,
+        locksMax: options.locksMax,
+        lockKeyBytesMax,
+        lockWaitersMax: options.lockWaitersMax,
         recordBytesMax: options.recordBytesMax,
         timeoutMsMax: options.transactionTimeoutMsMax,
       },

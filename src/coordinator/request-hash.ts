@@ -1,17 +1,30 @@
 /** The hash of a request's content: the same id with another hash is a conflict, not a repeat. */
 import { createHash } from 'node:crypto';
-import type { TransactBranch } from '../core/messages.ts';
+import { defaultLockGroup } from '../core/locks/names.ts';
+import { normalWants } from '../core/locks/table.ts';
+import type { Transact } from '../core/messages.ts';
 
 /**
- * Over the branches alone: time-out and labels may differ between attempts. Keys of maps are sorted, so that a
+ * Over the branches, and the locks where there are any: time-out and labels may differ between attempts. Keys of maps are sorted, so that a
  * client in another language, or one that builds its payload anew, sends the same request.
  */
-export function requestHash(branches: readonly TransactBranch[]): string {
+export function requestHash({
+  branches,
+  locks,
+  lockGroup,
+}: Pick<Transact, 'branches' | 'locks' | 'lockGroup'>): string {
   const hash = createHash('sha256');
   for (const { branch, participant, payload } of branches) {
     hash.update(
       canonical([branch ?? participant, participant, payload === undefined ? null : payload]),
     );
+    hash.update('\n');
+  }
+  if (locks !== undefined || lockGroup !== undefined) {
+    const wants = normalWants(
+      (locks ?? []).flatMap(({ keys, mode = 'exclusive' }) => keys.map((key) => ({ key, mode }))),
+    );
+    hash.update(canonical(['locks', lockGroup ?? defaultLockGroup, wants]));
     hash.update('\n');
   }
   return hash.digest('base64url').slice(0, 32);

@@ -23,6 +23,7 @@ export const rolesFor: Readonly<
 > = {
   begin: ['client'],
   enlist: ['client', 'participant'],
+  lock: ['client'],
   commit: ['client'],
   rollback: ['client', 'operator'],
   transact: ['client'],
@@ -35,6 +36,7 @@ export const rolesFor: Readonly<
   ack: ['participant'],
   info: ['operator', 'node'],
   list: ['operator'],
+  locks: ['operator'],
   recover: ['operator'],
   retire: ['operator'],
 };

@@ -62,6 +62,7 @@ export class ShardDriver {
     const { clock, random, leadership } = given;
     this.#term = new Term({
       shard: leadership.shard,
+      shards: given.log.meta.shards,
       epoch: leadership.epoch,
       leader: given.leader,
       witness: leadership.witness(),
@@ -129,6 +130,7 @@ export class ShardDriver {
     let pending = 0;
     let resumed = 0;
     let after: Txid | null = null;
+    let failed = true;
     try {
       for (;;) {
         const records = await leadership.pending({ after, limit: scanPage });
@@ -139,9 +141,10 @@ export class ShardDriver {
         if (records.length < scanPage || after === null) break;
       }
       resumed = this.#term.resumedByScan;
+      failed = false;
     } finally {
       // Or what ends from now on would be kept for a scan that is not there any more.
-      this.step({ type: 'scan-ended' });
+      this.step({ type: 'scan-ended', failed });
     }
     reached('recovery-resumed');
     return { pending, resumed };

@@ -30,6 +30,8 @@ export const errorCodes = [
   'REQUEST_CONFLICT',
   'TOO_LARGE',
   'LIMIT_EXCEEDED',
+  'DEADLOCK',
+  'LOCK_TIMEOUT',
   'OUTCOME_UNKNOWN',
   'INTERNAL',
 ] as const;
@@ -120,6 +122,18 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     text: 'One of the limits told in welcome was exceeded: connections, branches, nesting or counts.',
     look: '`limits` in welcome, and the options of the node in OPERATING.md.',
   },
+  DEADLOCK: {
+    retryable: true,
+    acted: 'nothing',
+    text: 'The transaction waited for a lock in a cycle of waiters, was the youngest of them, and was aborted. Run it again.',
+    look: 'The message: it names the cycle. Take locks in one order.',
+  },
+  LOCK_TIMEOUT: {
+    retryable: true,
+    acted: 'nothing',
+    text: 'The transaction was not granted a lock in time, and was aborted. Run it again.',
+    look: '`verdict locks`: who holds it, and for how long.',
+  },
   OUTCOME_UNKNOWN: {
     retryable: true,
     acted: 'unknown',
@@ -169,8 +183,8 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   },
   LOCK_TIMEOUT: {
     retryable: true,
-    text: 'A lock was not granted in time.',
-    look: 'Who holds the lock and for how long; take locks in one order and hold them briefly.',
+    text: 'A lock was not granted in time, or was held too long without a decision.',
+    look: '`verdict locks`: who holds it and for how long. Take locks in one order and hold them briefly.',
   },
   DEADLOCK: {
     retryable: true,

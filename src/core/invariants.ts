@@ -13,6 +13,7 @@ export const invariants = {
   I7: 'A participant rejects a prepare of an older epoch, and one that arrives after its own rollback or forget.',
   I8: 'One commit for each request id within the window; "aborted", once said for an attempt, is final for it.',
   I9: 'A commit record goes only when every participant acknowledged and the retention passed.',
+  I12: 'No lock is granted while another holds it in an incompatible mode; a committed transaction holds its own until every branch has acknowledged.',
 } as const;
 
 export type InvariantName = keyof typeof invariants;

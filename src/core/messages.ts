@@ -9,6 +9,8 @@ import type {
   Commit,
   Enlist,
   Enlisted,
+  Lock,
+  Locked,
   OutcomeMessage,
   Rollback,
   Status,
@@ -21,6 +23,8 @@ import type {
   InfoReply,
   List,
   ListReply,
+  Locks,
+  LocksReply,
   Recover,
   Recovered,
   Retire,
@@ -51,6 +55,7 @@ export type ToNode =
   | Hello
   | Begin
   | Enlist
+  | Lock
   | Commit
   | Rollback
   | Transact
@@ -63,6 +68,7 @@ export type ToNode =
   | Ack
   | Info
   | List
+  | Locks
   | Recover
   | Retire
   | ErrorMessage
@@ -76,6 +82,7 @@ export type FromNode =
   | ErrorMessage
   | Begun
   | Enlisted
+  | Locked
   | OutcomeMessage
   | StatusReply
   | DecisionMessage
@@ -86,6 +93,7 @@ export type FromNode =
   | Forget
   | InfoReply
   | ListReply
+  | LocksReply
   | Recovered
   | Retired;
 

@@ -32,6 +32,10 @@ export const coordinatorOptionNames = [
   'tickMs',
   'branchesMax',
   'recordBytesMax',
+  'locksMax',
+  'lockWaitersMax',
+  'lockWaitMs',
+  'lockHoldMs',
   'frameBytesMax',
   'depthMax',
   'connectionsMax',
@@ -165,6 +169,36 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 65_536,
     meaning: 'Bytes of one decision record, checked before the first prepare.',
     zero: null,
+  },
+  locksMax: {
+    default: 64,
+    min: 1,
+    max: 1_024,
+    meaning: 'Keys that one transaction may lock.',
+    zero: null,
+  },
+  lockWaitersMax: {
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Requests that wait for locks of one shard at once; past it, new ones get BUSY.',
+    zero: null,
+  },
+  lockWaitMs: {
+    default: 5_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long a request for locks that names no `waitMs` waits, before its transaction aborts; never longer than that one has.',
+    zero: 'Abort at once.',
+  },
+  lockHoldMs: {
+    default: 1 * minute,
+    min: 0,
+    max: 7 * 24 * 60 * minute,
+    meaning:
+      'How long a transaction may hold locks: past it an undecided one is aborted, a decided one is flagged `attention`.',
+    zero: 'For ever.',
   },
   frameBytesMax: {
     default: 1_048_576,

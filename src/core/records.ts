@@ -10,6 +10,13 @@ export interface RecordedBranch {
   readonly sharedResource?: string;
 }
 
+/** Locks that a committed transaction holds until every branch is done, whoever leads. */
+export interface RecordedLocks {
+  readonly group: string;
+  readonly exclusive: readonly string[];
+  readonly shared: readonly string[];
+}
+
 export interface DecisionRecord {
   readonly txid: Txid;
   readonly outcome: Decision;
@@ -18,6 +25,8 @@ export interface DecisionRecord {
   readonly requestId?: string;
   /** Hash of the request's content; present exactly with `requestId`. */
   readonly requestHash?: string;
+  /** Absent where it holds none. */
+  readonly locks?: RecordedLocks;
   /** Wall clock when it was decided, for people. */
   readonly atMs: number;
 }

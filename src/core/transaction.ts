@@ -12,6 +12,7 @@
  */
 import type { AbortReason } from './catalogue.ts';
 import { InvariantViolation } from './invariants.ts';
+import type { LockWant } from './locks/table.ts';
 import type { BranchState, Labels, TransactionState } from './messages.ts';
 import type { TimerHandle } from './timer-wheel.ts';
 import type { Position, Txid } from './txid.ts';
@@ -148,6 +149,14 @@ export interface Transaction {
   waiters: Waiter[];
   timer: TimerHandle | null;
   recordBytes: number;
+  /** Whose keys it locks; null while it has neither named one nor locked anything. */
+  lockGroup: string | null;
+  /** Of a one-shot: the locks to take before its freeze, as long as they were not asked for. */
+  asked: { readonly wants: readonly LockWant[]; readonly waitMs: number | undefined } | null;
+  /** PENDING, and its content is closed: it is frozen when the last lock it waits for is granted. */
+  freezeWhenLocked: boolean;
+  /** The limit of holding locks. */
+  lockTimer: TimerHandle | null;
   /** Its record stands under decisions/ and must move to finished/ before anybody may forget. */
   inDecisions: boolean;
 }

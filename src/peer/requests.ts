@@ -7,6 +7,8 @@ import type {
   InfoReply,
   LeaderInfo,
   ListReply,
+  Locked,
+  LocksReply,
   OutcomeMessage,
   Recovered,
   Reported,
@@ -24,6 +26,7 @@ import { abortedByCaller, errorFromMessage, VerdictError } from './errors.ts';
 export interface ReplyTo {
   readonly begin: Begun;
   readonly enlist: Enlisted;
+  readonly lock: Locked;
   readonly commit: OutcomeMessage;
   readonly rollback: OutcomeMessage;
   readonly transact: OutcomeMessage;
@@ -33,6 +36,7 @@ export interface ReplyTo {
   readonly report: Reported;
   readonly info: InfoReply;
   readonly list: ListReply;
+  readonly locks: LocksReply;
   readonly recover: Recovered;
   readonly retire: Retired;
 }
@@ -41,6 +45,7 @@ export type RequestType = keyof ReplyTo;
 const replyTypes: { readonly [Type in RequestType]: ReplyTo[Type]['type'] } = {
   begin: 'begun',
   enlist: 'enlisted',
+  lock: 'locked',
   commit: 'outcome',
   rollback: 'outcome',
   transact: 'outcome',
@@ -50,6 +55,7 @@ const replyTypes: { readonly [Type in RequestType]: ReplyTo[Type]['type'] } = {
   report: 'reported',
   info: 'info',
   list: 'list',
+  locks: 'locks',
   recover: 'recovered',
   retire: 'retired',
 };
@@ -82,6 +88,7 @@ export function subjectOf(message: RequestWithoutId): Subject {
   switch (message.type) {
     case 'enlist':
       return { txid: message.txid, branch: message.branch ?? message.participant };
+    case 'lock':
     case 'commit':
     case 'rollback':
     case 'status':

@@ -8,6 +8,8 @@ export interface WireLimits {
   readonly depthMax: number;
   /** Branches of one transaction. */
   readonly branchesMax: number;
+  /** Keys of one request for locks. */
+  readonly locksMax: number;
 }
 
 /**
@@ -24,6 +26,7 @@ export const widestLimits: WireLimits = {
   frameBytesMax: coordinatorOptionTable.frameBytesMax.max,
   depthMax: coordinatorOptionTable.depthMax.max + wrappingLevels,
   branchesMax: coordinatorOptionTable.branchesMax.max,
+  locksMax: coordinatorOptionTable.locksMax.max,
 };
 
 /**
@@ -48,6 +51,8 @@ export const nameBytesMax = 128;
 export const textBytesMax = 1_024;
 export const labelBytesMax = 256;
 export const labelsMax = 16;
+/** Of a lock's key; its group is a name. */
+export const lockKeyBytesMax = 256;
 export const urlBytesMax = 2_048;
 export const tokenBytesMax = 8_192;
 /** Lines of a report, txids of a forget, transactions of a list. */

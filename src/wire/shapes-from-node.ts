@@ -3,6 +3,9 @@ import {
   type BranchStatus,
   branchStates,
   type Limits,
+  type LockInfo,
+  type LockParty,
+  type LockStatus,
   type ParticipantInfo,
   type ShardInfo,
   type TransactionStatus,
@@ -36,6 +39,9 @@ import {
   key,
   labels,
   leader,
+  lockKey,
+  lockKeys,
+  lockMode,
   nodeInfo,
   sentence,
   shardNumber,
@@ -54,6 +60,9 @@ const limits = map<Limits>({
   branchesMax: required(count, 'Branches of one transaction.'),
   recordBytesMax: required(count, 'Bytes of one decision record.'),
   timeoutMsMax: required(count, 'The longest time-out of a transaction.'),
+  locksMax: optional(count, 'Keys that one transaction may lock; absent: it knows no locks.'),
+  lockKeyBytesMax: optional(count, 'Bytes of the key of a lock.'),
+  lockWaitersMax: optional(count, 'Requests that may wait for locks of one shard.'),
 });
 
 const topology = {
@@ -69,6 +78,32 @@ const branchStatus = map<BranchStatus>({
   lastError: optional(sentence, 'What the participant last said was wrong.'),
 });
 
+const partiesMax = 1_024;
+
+const lockStatus = map<LockStatus>({
+  key: required(lockKey, 'What is locked.'),
+  mode: required(lockMode, 'Shared or exclusive.'),
+  held: required(boolean, 'It holds it; else it waits for it.'),
+  forMs: required(count, 'How long it has.'),
+  waitsFor: optional(list(txid, partiesMax), 'Those in its way, the first few.'),
+});
+
+const lockParty = map<LockParty>({
+  txid: txidField,
+  mode: required(lockMode, 'Shared or exclusive.'),
+  forMs: required(count, 'How long it has held it, or waited.'),
+});
+
+const lockInfo = map<LockInfo>({
+  shard: required(shardNumber, 'Whose leader knows.'),
+  group: required(key, 'The lock group.'),
+  key: required(lockKey, 'What is locked.'),
+  holders: required(list(lockParty, partiesMax), 'Who holds it, the first of them.'),
+  waiters: required(list(lockParty, partiesMax), 'Who waits for it, the next first.'),
+  holding: required(count, 'How many hold it.'),
+  waiting: required(count, 'How many wait for it.'),
+});
+
 const transactionStatus: FieldsOf<TransactionStatus> = {
   txid: txidField,
   state: required(state, 'How far the transaction is.'),
@@ -81,6 +116,11 @@ const transactionStatus: FieldsOf<TransactionStatus> = {
   reason: optional(abortReason, 'Why it aborted.'),
   requestId: optional(key, 'The idempotency key it came with.'),
   labels: optional(labels, 'As it was begun with.'),
+  locks: optional(
+    list(lockStatus, (given) => 2 * given.locksMax, 'twice `locksMax`'),
+    'What it holds and waits for.',
+  ),
+  lockGroup: optional(key, 'Whose keys it locks.'),
 };
 
 const shardInfo = map<ShardInfo>({
@@ -120,6 +160,7 @@ export const fromNodeShapes: FromNodeShapes = {
     timeoutMs: required(duration, 'The time-out the transaction really has.'),
   },
   enlisted: { id, txid: txidField, branch: branchField },
+  locked: { id, txid: txidField, keys: required(lockKeys, 'What is held now.') },
   outcome: {
     id,
     txid: txidField,
@@ -175,6 +216,11 @@ export const fromNodeShapes: FromNodeShapes = {
       'Those that match.',
     ),
     truncated: required(boolean, 'More matched than the limit let through.'),
+  },
+  locks: {
+    id,
+    locks: required(list(lockInfo, linesMax), 'By key, those most waited for first.'),
+    truncated: required(boolean, 'There are more.'),
   },
   recovered: {
     id,

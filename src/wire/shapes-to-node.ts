@@ -1,6 +1,7 @@
 /** What a node receives, field by field. */
 import {
   type Ack,
+  type LockedKeys,
   peerRoles,
   type Report,
   type TransactBranch,
@@ -31,6 +32,8 @@ import {
   id,
   key,
   labels,
+  lockKeys,
+  lockMode,
   sentence,
   state,
   type ToNodeShapes,
@@ -42,6 +45,11 @@ const transactBranch = map<TransactBranch>({
   participant: required(key, 'Who does it.'),
   branch: optional(key, "Its name in the transaction; the participant's where there is none."),
   payload: optional(anything, 'What the participant gets with its prepare.'),
+});
+
+const lockedKeys = map<LockedKeys>({
+  keys: required(lockKeys, 'What is locked, by name.'),
+  mode: optional(lockMode, 'Shared with others that share it, or not; `exclusive` where absent.'),
 });
 
 const reportLine = map<Report['inDoubt'][number]>({
@@ -86,6 +94,7 @@ export const toNodeShapes: ToNodeShapes = {
     id,
     timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
     labels: optional(labels, 'For people: shown by status and lists.'),
+    lockGroup: optional(key, 'Of the locks that it will take; its hash is the shard.'),
   },
   enlist: {
     id,
@@ -93,6 +102,13 @@ export const toNodeShapes: ToNodeShapes = {
     participant: required(key, 'Who joins.'),
     branch: optional(key, "Its name in the transaction; the participant's where there is none."),
     payload: optional(anything, 'What the participant gets with its prepare.'),
+  },
+  lock: {
+    id,
+    txid: txidField,
+    keys: required(lockKeys, 'What is locked, all at once.'),
+    mode: required(lockMode, 'Shared with others that share it, or not.'),
+    waitMs: optional(duration, "How long at most; the node's default where absent."),
   },
   commit: { id, txid: txidField },
   rollback: { id, txid: txidField, reason: optional(sentence, 'Why, for people.') },
@@ -108,6 +124,12 @@ export const toNodeShapes: ToNodeShapes = {
     timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
     labels: optional(labels, 'For people: shown by status and lists.'),
     announce: optional(boolean, 'Send `begun` as soon as the txid is known.'),
+    locks: optional(
+      list(lockedKeys, (limits) => limits.locksMax, '`locksMax`'),
+      'Taken, all at once, before the first prepare.',
+    ),
+    lockWaitMs: optional(duration, "How long at most; the node's default where absent."),
+    lockGroup: optional(key, 'Of the locks; its hash is the shard. `default` where absent.'),
     branches: required(
       list(transactBranch, (limits) => limits.branchesMax, '`branchesMax`'),
       'What is to be done by whom.',
@@ -150,6 +172,12 @@ export const toNodeShapes: ToNodeShapes = {
     state: optional(state, 'Only those in this state.'),
     attention: optional(boolean, 'Only those that need an operator, or only those that do not.'),
     limit: optional(integer(1, linesMax), 'At most this many.'),
+  },
+  locks: {
+    id,
+    group: optional(key, 'Only those of this lock group.'),
+    waiting: optional(boolean, 'Only keys that somebody waits for, or only those nobody does.'),
+    limit: optional(integer(1, linesMax), 'At most this many keys.'),
   },
   recover: { id },
   retire: {

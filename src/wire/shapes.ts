@@ -4,6 +4,7 @@
  * test and the tables of docs/PROTOCOL.md derive from them, and the compiler holds them against core/messages.ts.
  */
 import { type AbortReason, type ErrorCode, errorCodes, reasonCodes } from '../core/catalogue.ts';
+import { type LockMode, lockModes } from '../core/locks/table.ts';
 import {
   type ErrorMessage,
   type FromNode,
@@ -18,6 +19,7 @@ import type { Epoch, Txid } from '../core/txid.ts';
 import {
   labelBytesMax,
   labelsMax,
+  lockKeyBytesMax,
   nameBytesMax,
   textBytesMax,
   timeoutMsMax,
@@ -31,6 +33,7 @@ import {
   type Field,
   type FieldsOf,
   integer,
+  list,
   map,
   name,
   nullable,
@@ -59,6 +62,13 @@ export const count: Rule<number> = integer(0, Number.MAX_SAFE_INTEGER);
 export const shardNumber: Rule<number> = integer(0, 36 ** 4 - 1);
 export const state: Rule<(typeof transactionStates)[number]> = oneOf(transactionStates);
 export const errorCode: Rule<ErrorCode> = oneOf(errorCodes);
+export const lockMode: Rule<LockMode> = oneOf(lockModes);
+export const lockKey: Rule<string> = name(lockKeyBytesMax);
+export const lockKeys: Rule<readonly string[]> = list(
+  lockKey,
+  (limits) => limits.locksMax,
+  '`locksMax`',
+);
 export const labels: Rule<Readonly<Record<string, string>>> = record(
   key,
   text(labelBytesMax),

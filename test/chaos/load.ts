@@ -2,7 +2,7 @@
 import type { Client } from '../../src/client.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { pause } from '../support/child.ts';
-import type { History, Plan } from '../support/history.ts';
+import type { History, Locking, Plan } from '../support/history.ts';
 
 export interface LoadOptions {
   readonly clients: readonly Client[];
@@ -16,6 +16,10 @@ const accounts = ['x', 'y', 'z'] as const;
 const amountMax = 100;
 const pauseMsMax = 250;
 const callTimeoutMs = 20_000;
+/** Of transactions, that take named locks: few keys, in any order, so that some stand in each other's way. */
+const locking = 0.5;
+const lockGroups = ['red', 'blue'] as const;
+const lockKeys = ['k', 'l', 'm'] as const;
 
 export class Load {
   readonly #options: LoadOptions;
@@ -52,24 +56,41 @@ export class Load {
   async #one(client: Client): Promise<void> {
     const { clients, history, random } = this.#options;
     const plan = this.#plan();
+    const more = { callTimeoutMs, locking: this.#locking() };
     const kind = random.fraction();
     if (kind < 0.15) {
-      await history.transact(client, plan, { callTimeoutMs });
+      await history.transact(client, plan, more);
     } else if (kind < 0.3) {
-      await history.interactive(client, plan, { rollback: random.fraction() < 0.2 });
+      await history.interactive(client, plan, {
+        rollback: random.fraction() < 0.2,
+        locking: more.locking,
+      });
     } else {
       this.#requests += 1;
       const requestId = `request-${this.#requests}`;
       const tag = requestId;
-      const sent = [history.transact(client, plan, { requestId, tag, callTimeoutMs })];
+      const sent = [history.transact(client, plan, { requestId, tag, ...more })];
       // The same request from another client, at the same time or later.
       if (kind < 0.45) {
         const other = pick(clients, random);
         await pause(random.fraction() * 100);
-        sent.push(history.transact(other, plan, { requestId, tag, callTimeoutMs }));
+        sent.push(history.transact(other, plan, { requestId, tag, ...more }));
       }
       await Promise.all(sent);
     }
+  }
+
+  #locking(): Locking | undefined {
+    const { random } = this.#options;
+    if (random.fraction() >= locking) return undefined;
+    const keys = shuffled(lockKeys, random).slice(0, 1 + Math.floor(random.fraction() * 2));
+    return {
+      lockGroup: pick(lockGroups, random),
+      locks: keys.map((key) => ({
+        keys: [key],
+        mode: random.fraction() < 0.3 ? 'shared' : 'exclusive',
+      })),
+    };
   }
 
   /** From one account to one or two others, elsewhere. */

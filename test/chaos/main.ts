@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findEtcd } from '../../cluster/etcd/find.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
+import type { LocksReply } from '../../src/core/messages.ts';
 import { pause } from '../support/child.ts';
 import { firstBalance, readAccounts } from '../support/effects.ts';
 import { TestEtcd } from '../support/etcd.ts';
@@ -136,10 +137,11 @@ async function run(): Promise<string[]> {
     timeoutMs: settleTimeoutMs,
     retired: serviceNames,
   });
+  const locks = await settledLocks();
   const shop = await settledShop(orders);
   await orders.close();
   console.log(`The shop: ${orders.counted()}.`);
-  return [...broken, ...unsettled, ...money(), ...shop];
+  return [...broken, ...unsettled, ...locks, ...money(), ...shop];
 }
 
 /** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
@@ -149,6 +151,28 @@ async function recoverAll(): Promise<void> {
     const peer = await RawPeer.greeted(leader.url, { name: 'operator', roles: ['operator'] });
     await peer.ask({ type: 'recover', id: 1 });
     await peer.close();
+  }
+}
+
+/** With the last transaction the last lock is gone: nobody holds one, nobody was left waiting. */
+async function settledLocks(): Promise<string[]> {
+  const untilMs = performance.now() + settleTimeoutMs;
+  for (;;) {
+    const left = new Map<string, LocksReply['locks'][number]>();
+    for (let shard = 0; shard < shards; shard += 1) {
+      const leader = await cluster.led(shard);
+      const peer = await RawPeer.greeted(leader.url, { name: 'operator', roles: ['operator'] });
+      const { locks } = (await peer.ask({ type: 'locks', id: 1 })) as LocksReply;
+      await peer.close();
+      for (const lock of locks) left.set(`${lock.group}/${lock.key}`, lock);
+    }
+    if (left.size === 0 || performance.now() > untilMs) {
+      return [...left].map(
+        ([name, { holding, waiting }]) =>
+          `the lock ${name} has ${holding} holders and ${waiting} waiters left`,
+      );
+    }
+    await pause(500);
   }
 }
 

@@ -20,6 +20,7 @@ const happenings = [
   ...['commit', 'rollback', 'transact', 'transact', 'request', 'request', 'request', 'repeat'],
   ...['query', 'resolve', 'status', 'report', 'force', 'scan', 'scan', 'advance', 'advance'],
   ...['advance-far', 'advance-very-far', 'collect', 'collect', 'drain', 'tick', 'retire', 'lost'],
+  ...['lock', 'lock', 'lock', 'lock'],
 ] as const;
 type Happening =
   | (typeof happenings)[number]
@@ -43,6 +44,7 @@ const beginning = fc.record({
     prepareTimeoutMs: fc.constantFrom(0, 5_000),
     attentionAfter: fc.constantFrom(0, 1, 10),
     recentMax: fc.constantFrom(0, 2, 10_000),
+    lockHoldMs: fc.constantFrom(0, 3_000, 60_000),
   }),
 });
 
@@ -55,6 +57,18 @@ function branchesOf(number: number): Transact['branches'] {
   return reachable.length === 0
     ? [{ participant: 'a' }]
     : reachable.map((participant) => ({ participant }));
+}
+
+function keysOf(number: number): string[] {
+  const keys = ['k', 'l', 'm'].filter((_, index) => (number >> index) % 2 === 1);
+  return keys.length === 0 ? ['k'] : keys;
+}
+
+/** Of half of the one-shots. */
+function locksOf(number: number): Pick<Transact, 'locks'> {
+  if (number % 2 === 0) return {};
+  const mode = number % 3 === 0 ? 'shared' : 'exclusive';
+  return { locks: [{ keys: keysOf(number >> 1), mode }] };
 }
 
 function happen(world: TermWorld, what: Happening, x: number, y: number, z: number): void {
@@ -99,7 +113,13 @@ function happen(world: TermWorld, what: Happening, x: number, y: number, z: numb
       }));
       return;
     case 'transact':
-      world.ask((id) => ({ type: 'transact', id, announce: true, branches: branchesOf(y) }));
+      world.ask((id) => ({
+        type: 'transact',
+        id,
+        announce: true,
+        branches: branchesOf(y),
+        ...locksOf(z),
+      }));
       return;
     case 'request': {
       // New ones as time goes by, so that there are always some within their window.
@@ -116,6 +136,8 @@ function happen(world: TermWorld, what: Happening, x: number, y: number, z: numb
           attempt: 1 + (y % 3),
           requestAgeMs: Math.max(claimedMs, world.requestAgeMs(requestId)),
           branches: branchesOf(z),
+          // The same for each copy of a request.
+          ...locksOf([1, 5, 0][x % 3] ?? 0),
         }),
         { hash: `hash-${y % 8 === 0 ? 1 : 0}` },
       );
@@ -202,6 +224,16 @@ function aboutTransaction(
         { as: y % open.length },
       );
       return;
+    case 'lock':
+      world.ask((id) => ({
+        type: 'lock',
+        id,
+        txid,
+        keys: keysOf(y),
+        mode: z % 3 === 0 ? 'shared' : 'exclusive',
+        ...(z % 5 === 0 ? { waitMs: z } : {}),
+      }));
+      return;
     case 'commit':
       world.ask((id) => ({ type: 'commit', id, txid }));
       return;
@@ -236,7 +268,18 @@ describe('a term', () => {
         for (const [index, number] of start.inherited.entries()) {
           const requestId = number % 3 === 0 ? `r${number % 2}` : null;
           if (requestId !== null && world.log.requests.has(requestId)) continue;
-          world.inherit(32 * (index + 1) + number, { requestId, finished: number % 5 === 0 });
+          world.inherit(32 * (index + 1) + number, {
+            requestId,
+            finished: number % 5 === 0,
+            ...(number % 4 === 0
+              ? { locks: { group: 'default', exclusive: keysOf(number >> 2), shared: [] } }
+              : {}),
+          });
+        }
+        // Most leaders have read the log long before anything happens.
+        if (start.inherited.length !== 2) {
+          world.scan();
+          while (world.work.length > 0) world.answer(0);
         }
         for (const index of start.connected) {
           world.connect(instances[index] as (typeof instances)[number]);

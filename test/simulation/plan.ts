@@ -60,15 +60,18 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const durationMs = isLong ? activeMs + 75_000 : activeMs;
   const tickMs = isLong ? 4_000 : chance.whole(300, 2_000);
   const jobsMax = chance.whole(4, 16);
-  const jobs = drawJobs(new Chance(seed, 'jobs'), {
-    jobs: jobsMax,
-    clients,
-    participants,
-    durationMs: isLong ? activeMs : durationMs,
-    refuses: (faults.refuses ?? 0) * 0.4,
-    slow: (faults['slow-prepare'] ?? 0) * 0.5,
-    repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
-  });
+  const jobs = drawJobs(
+    { jobs: new Chance(seed, 'jobs'), locks: new Chance(seed, 'locks') },
+    {
+      jobs: jobsMax,
+      clients,
+      participants,
+      durationMs: isLong ? activeMs : durationMs,
+      refuses: (faults.refuses ?? 0) * 0.4,
+      slow: (faults['slow-prepare'] ?? 0) * 0.5,
+      repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
+    },
+  );
   const transactionTimeoutMsMax = 10_000;
   return {
     seed,

@@ -1,4 +1,5 @@
 /** What the clients of one run are to do, drawn from its seed. */
+import type { LockedKeys } from '../../src/core/messages.ts';
 import type { Script } from './actors/application.ts';
 import type { Chance } from './world/chance.ts';
 
@@ -11,8 +12,17 @@ interface JobBase {
   }[];
   readonly timeoutMs: number;
   readonly callTimeoutMs: number;
+  /** Null: it takes none. The same for every copy of a request. */
+  readonly locking: Locking | null;
   /** When each of its callers makes the call. */
   readonly callers: readonly { readonly client: number; readonly atMs: number }[];
+}
+
+export interface Locking {
+  readonly lockGroup: string;
+  /** One-shots take them all at once; the others one by one, in this order, as they enlist. */
+  readonly locks: readonly LockedKeys[];
+  readonly lockWaitMs: number;
 }
 
 export type Job = JobBase &
@@ -51,10 +61,32 @@ export interface WorkloadOptions {
   readonly repeatsAfterMs: number;
 }
 
-export function drawJobs(chance: Chance, options: WorkloadOptions): readonly Job[] {
+/** `locks`: a chance of its own, so that what else is drawn does not depend on it. */
+export function drawJobs(
+  { jobs: chance, locks }: { jobs: Chance; locks: Chance },
+  options: WorkloadOptions,
+): readonly Job[] {
   const jobs: Job[] = [];
-  for (let index = 0; index < options.jobs; index += 1) jobs.push(drawJob(chance, index, options));
+  for (let index = 0; index < options.jobs; index += 1) {
+    jobs.push({ ...drawJob(chance, index, options), locking: drawLocking(locks) });
+  }
   return jobs;
+}
+
+/** Few keys, in any order: many meet, and some stand in each other's way. */
+function drawLocking(chance: Chance): Locking | null {
+  if (chance.happens(0.4)) return null;
+  const keys = new Set<string>();
+  const count = chance.whole(1, 2);
+  while (keys.size < count) keys.add(chance.pick(['k', 'l', 'm'] as const));
+  return {
+    lockGroup: chance.happens(0.85) ? 'one' : 'two',
+    locks: [...keys].map((key) => ({
+      keys: [key],
+      mode: chance.happens(0.3) ? 'shared' : 'exclusive',
+    })),
+    lockWaitMs: Math.round(chance.logarithmic(50, 8_000)),
+  };
 }
 
 function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
@@ -78,6 +110,7 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
     tag,
     branches: [...branches, ...twice],
     timeoutMs: Math.round(chance.logarithmic(300, 8_000)),
+    locking: null,
     callTimeoutMs: Math.round(chance.logarithmic(500, 15_000)),
     callers: [{ client: chance.whole(0, clients - 1), atMs: firstAtMs }],
   };

@@ -54,6 +54,7 @@ export class ReplayedTerm {
     this.#epoch = epoch;
     this.#term = new Term({
       shard: 0,
+      shards: 1,
       epoch: epochFor(epoch),
       leader: { shard: 0, epoch: epochFor(epoch), node: 'n', url: 'ws://n' },
       witness: witnessFor(epoch),

@@ -1,6 +1,7 @@
 /** Clients that note every call they make and how it ended, for the checker to hold against the stores. */
 import { randomUUID } from 'node:crypto';
 import type { Client, TransactionOutcome } from '../../src/client.ts';
+import type { LockedKeys } from '../../src/core/messages.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { isVerdictError } from '../../src/peer/errors.ts';
 import type { Script } from './participant-process.ts';
@@ -23,7 +24,14 @@ export interface RecordedCall {
   readonly retryable: boolean;
 }
 
+/** Named locks: a one-shot takes them at once, an interactive transaction one by one, in this order. */
+export interface Locking {
+  readonly lockGroup: string;
+  readonly locks: readonly LockedKeys[];
+}
+
 export interface TransactMore {
+  readonly locking?: Locking | undefined;
   readonly requestId?: string;
   readonly attempt?: number;
   readonly requestAgeMs?: number;
@@ -32,6 +40,8 @@ export interface TransactMore {
   /** The tag of an earlier call, where this is the same request again. */
   readonly tag?: string;
 }
+
+const lost: ReadonlySet<string> = new Set(['UNKNOWN_TRANSACTION', 'DEADLOCK', 'LOCK_TIMEOUT']);
 
 export class History {
   readonly calls: RecordedCall[] = [];
@@ -50,6 +60,7 @@ export class History {
           ...(requestId === undefined ? {} : { requestId }),
           ...(attempt === undefined ? {} : { attempt }),
           ...(requestAgeMs === undefined ? {} : { requestAgeMs }),
+          ...more.locking,
           timeoutMs,
         },
         { timeoutMs: callTimeoutMs ?? 20_000 },
@@ -61,21 +72,23 @@ export class History {
   async interactive(
     client: Client,
     plan: Plan,
-    more: { readonly rollback?: boolean } = {},
+    more: { readonly rollback?: boolean; readonly locking?: Locking | undefined } = {},
   ): Promise<RecordedCall> {
     const tag = randomUUID();
     const known: { txid: Txid | null } = { txid: null };
     return this.#record({ tag, plan, requestId: null, txid: () => known.txid }, async () => {
       const call = { timeoutMs: 20_000 };
-      const transaction = await client.begin({}, call);
+      const { lockGroup, locks = [] } = more.locking ?? {};
+      const transaction = await client.begin({ lockGroup }, call);
       known.txid = transaction.txid;
       try {
+        for (const { keys, mode } of locks) await transaction.lock(keys, { mode, ...call });
         for (const [participant, script] of Object.entries(plan)) {
           await transaction.enlist({ participant, payload: { ...script, tag } }, call);
         }
       } catch (error) {
-        // Its leader is gone, and the transaction with it.
-        if (isVerdictError(error) && error.code === 'UNKNOWN_TRANSACTION') {
+        // Its leader is gone, and the transaction with it; or it could not have a lock.
+        if (isVerdictError(error) && lost.has(error.code)) {
           return transaction.rollback('lost', call);
         }
         throw error;

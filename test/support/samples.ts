@@ -50,6 +50,11 @@ const status = {
   reason: conflict,
   requestId: 'order-4711',
   labels,
+  locks: [
+    { key: 'sku-1', mode: 'exclusive', held: true, forMs: 812 },
+    { key: 'sku-2', mode: 'shared', held: false, forMs: 12, waitsFor: [otherTxid] },
+  ],
+  lockGroup: 'warehouse',
 } as const;
 const error = {
   type: 'error',
@@ -75,7 +80,7 @@ export const toNodeSamples: {
     token: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln',
     sharedResource: 'warehouse-db',
   },
-  begin: { type: 'begin', id: 1, timeoutMs: 5_000, labels },
+  begin: { type: 'begin', id: 1, timeoutMs: 5_000, labels, lockGroup: 'warehouse' },
   enlist: {
     type: 'enlist',
     id: 2,
@@ -83,6 +88,14 @@ export const toNodeSamples: {
     participant: 'inventory',
     branch: 'inventory-eu',
     payload: { sku: 'sku-1', quantity: 2 },
+  },
+  lock: {
+    type: 'lock',
+    id: 14,
+    txid: sampleTxid,
+    keys: ['sku-1', 'Zoë/17'],
+    mode: 'shared',
+    waitMs: 250,
   },
   commit: { type: 'commit', id: 3, txid: sampleTxid },
   rollback: { type: 'rollback', id: 4, txid: sampleTxid, reason: 'The customer changed her mind.' },
@@ -96,6 +109,9 @@ export const toNodeSamples: {
     timeoutMs: 5_000,
     labels,
     announce: true,
+    locks: [{ keys: ['sku-1', 'sku-2'], mode: 'exclusive' }, { keys: ['price-list'] }],
+    lockWaitMs: 1_000,
+    lockGroup: 'warehouse',
     branches: [
       { participant: 'inventory', payload: { sku: 'sku-1', quantity: 2, version: 3 } },
       { participant: 'payment', branch: 'deposit', payload: { card: 'c-9', cents: 1_999 } },
@@ -135,6 +151,7 @@ export const toNodeSamples: {
   },
   info: { type: 'info', id: 10 },
   list: { type: 'list', id: 11, state: 'COMMITTING', attention: true, limit: 100 },
+  locks: { type: 'locks', id: 15, group: 'warehouse', waiting: true, limit: 100 },
   recover: { type: 'recover', id: 12 },
   retire: { type: 'retire', id: 13, participant: 'inventory', instance: 'n7d0c4k2p9' },
   error,
@@ -156,6 +173,9 @@ export const fromNodeSamples: {
       branchesMax: 128,
       recordBytesMax: 16_384,
       timeoutMsMax: 300_000,
+      locksMax: 64,
+      lockKeyBytesMax: 256,
+      lockWaitersMax: 10_000,
     },
     requestWindowMs: 120_000,
     heartbeatMs: 5_000,
@@ -165,6 +185,7 @@ export const fromNodeSamples: {
   error,
   begun: { type: 'begun', id: 1, txid: sampleTxid, timeoutMs: 5_000 },
   enlisted: { type: 'enlisted', id: 2, txid: sampleTxid, branch: 'inventory' },
+  locked: { type: 'locked', id: 14, txid: sampleTxid, keys: ['sku-1', 'Zoë/17'] },
   outcome: {
     type: 'outcome',
     id: 5,
@@ -218,6 +239,22 @@ export const fromNodeSamples: {
     ],
   },
   list: { type: 'list', id: 11, transactions: [status], truncated: false },
+  locks: {
+    type: 'locks',
+    id: 15,
+    locks: [
+      {
+        shard: 0,
+        group: 'warehouse',
+        key: 'sku-1',
+        holders: [{ txid: sampleTxid, mode: 'exclusive', forMs: 812 }],
+        waiters: [{ txid: otherTxid, mode: 'shared', forMs: 12 }],
+        holding: 1,
+        waiting: 1,
+      },
+    ],
+    truncated: false,
+  },
   recovered: { type: 'recovered', id: 12, pending: 3, resumed: 1 },
   retired: { type: 'retired', id: 13 },
 };

@@ -3,10 +3,11 @@
  * code with the term: votes, owners, acknowledgements and attempts are counted here a second time.
  */
 
-import type { FromNode, Transact } from '../../src/core/messages.ts';
+import type { FromNode, LockInfo, Transact } from '../../src/core/messages.ts';
 import type { DecisionWrite } from '../../src/core/records.ts';
 import type { Effect, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import type { Txid } from '../../src/core/txid.ts';
+import { LockChecker } from './lock-checker.ts';
 import type { Instance, LogModel } from './log-model.ts';
 import {
   type Asked,
@@ -30,10 +31,12 @@ export class TermChecker {
   readonly #refused = new Map<string, number>();
 
   readonly #windowMs: number;
+  readonly #locks: LockChecker;
 
   constructor(log: LogModel, windowMs: number) {
     this.#windowMs = windowMs;
     this.#log = log;
+    this.#locks = new LockChecker(log.leader);
   }
 
   before(event: TermEvent): void {
@@ -59,6 +62,7 @@ export class TermChecker {
         break;
       case 'scanned':
         for (const record of event.records) {
+          this.#locks.scanned(record);
           if (record.outcome === 'abort' || this.#transactions.has(record.txid)) continue;
           this.#transactions.set(record.txid, recordedTally(record));
         }
@@ -75,6 +79,19 @@ export class TermChecker {
     if (effect.type === 'send') this.#sent(effect.connection, effect.message);
     else if (effect.type === 'decide') this.#decide(effect.write);
     else if (effect.type === 'finish') this.#finish(effect.txid);
+  }
+
+  /** After a step: who holds what. */
+  after(listing: () => readonly LockInfo[]): void {
+    if (!this.#locks.used) return;
+    this.#locks.holds(listing(), (txid) => {
+      const tally = this.#transactions.get(txid);
+      if (tally?.written !== true) return false;
+      return [...tally.branches.values()].some(
+        ({ vote, acknowledged, owner }) =>
+          vote === 'commit' && !acknowledged && !this.#retired.has(owner?.instance ?? ''),
+      );
+    });
   }
 
   /** At the end of a run: what was said stands, and everybody who asked was answered. */
@@ -117,6 +134,9 @@ export class TermChecker {
   }
 
   #sent(connection: number, message: FromNode): void {
+    if ('id' in message && message.id !== undefined) {
+      this.#locks.sent(message, this.asked.get(message.id)?.message);
+    }
     switch (message.type) {
       case 'begun': {
         const asked = this.#askedFor(message.id);
@@ -136,6 +156,10 @@ export class TermChecker {
         tally.branches.set(message.branch, { ...emptyBranch(participant), owner });
         break;
       }
+      case 'locked':
+        this.#askedFor(message.id).finals += 1;
+        this.#answers(message.id, ['lock']);
+        break;
       case 'outcome':
         this.#outcome(message);
         break;
@@ -262,6 +286,7 @@ export class TermChecker {
 
   #decide(write: DecisionWrite): void {
     const { txid, branches } = write.record;
+    this.#locks.decides(write);
     const tally = this.#tally(txid);
     tally.decides += 1;
     check(tally.decides === 1, `${txid} was decided ${tally.decides} times`);

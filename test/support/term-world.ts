@@ -6,7 +6,7 @@
 
 import type { FromNode } from '../../src/core/messages.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/options.ts';
-import type { DecideResult, DecisionWrite } from '../../src/core/records.ts';
+import type { DecideResult, DecisionWrite, RecordedLocks } from '../../src/core/records.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';
 import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../src/core/txid.ts';
@@ -61,6 +61,7 @@ export class TermWorld {
   constructor(options: Partial<CoordinatorOptions> = {}) {
     this.term = new Term({
       shard: 0,
+      shards: 1,
       epoch: worldEpoch,
       leader: { shard: 0, epoch: worldEpoch, node: 'n1', url: 'ws://n1' },
       witness: this.log.witness,
@@ -75,7 +76,10 @@ export class TermWorld {
   }
 
   /** A commit of the last leadership that is not acknowledged yet, or is finished. */
-  inherit(sequence: number, more: { requestId: string | null; finished: boolean }): Txid {
+  inherit(
+    sequence: number,
+    more: { requestId: string | null; finished: boolean; locks?: RecordedLocks },
+  ): Txid {
     const random = 'z'.repeat(13);
     const txid = makeTxid({ shard: 0, epoch: oldEpoch, sequence, random });
     const owners = instances.filter((_, index) => (sequence >> index) % 2 === 1);
@@ -87,7 +91,8 @@ export class TermWorld {
     }));
     const request =
       more.requestId === null ? {} : { requestId: more.requestId, requestHash: 'hash-0' };
-    const record = { txid, outcome: 'commit', branches, ...request, atMs: 0 } as const;
+    const locks = more.locks === undefined ? {} : { locks: more.locks };
+    const record = { txid, outcome: 'commit', branches, ...request, ...locks, atMs: 0 } as const;
     this.log.records.set(txid, { record, finished: more.finished, finishedAtMs: this.nowMs });
     if (more.requestId !== null) {
       this.log.requests.set(more.requestId, { txid, requestHash: 'hash-0' });
@@ -107,6 +112,7 @@ export class TermWorld {
     this.checker.before(event);
     this.term.step(event, this.nowMs);
     for (const effect of this.term.drain()) this.#effect(effect);
+    if (!this.lost) this.checker.after(() => this.term.locks({ limit: 1_000 }).locks);
   }
 
   #effect(effect: Effect): void {

@@ -14,7 +14,12 @@ import { fromNodeShapes } from '../../src/wire/shapes-from-node.ts';
 import { toNodeShapes } from '../../src/wire/shapes-to-node.ts';
 import { fromNodeSamples, toNodeSamples } from './samples.ts';
 
-export const limits = { frameBytesMax: 1_048_576, depthMax: 32, branchesMax: 128 } as const;
+export const limits = {
+  frameBytesMax: 1_048_576,
+  depthMax: 32,
+  branchesMax: 128,
+  locksMax: 64,
+} as const;
 export const forms: readonly Form[] = ['binary', 'text'];
 
 /** Every type of both directions with its fields and a sample. */

@@ -98,6 +98,39 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       },
     );
 
+  withConnection(program.command('locks'))
+    .summary('show who holds named locks, and who waits for them')
+    .description(
+      'Shows every named lock that some transaction holds or waits for, with the holders, the waiters in their order, and for how long. Those that most wait for come first.',
+    )
+    .addOption(
+      new Option('--group <group>', 'only those of this lock group').argParser(nameArgument),
+    )
+    .option('--waiting', 'only those that somebody waits for')
+    .addOption(
+      new Option('--limit <n>', 'at most this many keys')
+        .argParser(wholeNumber({ min: 1, max: listLimitMax }))
+        .default(50),
+    )
+    .addHelpText('after', '\nExample:\n  $ verdict locks --waiting')
+    .action(
+      async (
+        flags: ConnectionFlags & {
+          readonly group?: string;
+          readonly waiting?: true;
+          readonly limit: number;
+        },
+      ) => {
+        const { listLocks } = await import('./locks.ts');
+        const { group, waiting, limit } = flags;
+        await listLocks(contextOf(flags), {
+          limit,
+          ...(group === undefined ? {} : { group }),
+          ...(waiting === undefined ? {} : { waiting }),
+        });
+      },
+    );
+
   withConnection(program.command('resolve'))
     .summary('end a doubt: learn the outcome of a transaction, or force its abort')
     .description(

@@ -3,7 +3,13 @@
  * again while the answer is "not here" or "not now", until the time-out of the whole command. All of an operator's
  * requests may be repeated: the second time they find done what the first one did.
  */
-import type { InfoReply, ListReply, Recovered, TransactionState } from '../../core/messages.ts';
+import type {
+  InfoReply,
+  ListReply,
+  LocksReply,
+  Recovered,
+  TransactionState,
+} from '../../core/messages.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { isVerdictError, VerdictError } from '../../peer/errors.ts';
 import type { Link } from '../../peer/link.ts';
@@ -133,6 +139,21 @@ export class Operator {
     };
   }
 
+  /** Of every shard, those that most wait for first. */
+  async locks(filter: {
+    group?: string;
+    waiting?: boolean;
+    limit: number;
+  }): Promise<Pick<LocksReply, 'locks' | 'truncated'>> {
+    const replies = await this.#askLeaders({ type: 'locks', ...filter });
+    const all = replies.flatMap(({ locks }) => locks);
+    if (replies.length > 1) all.sort((a, b) => b.waiting - a.waiting);
+    return {
+      locks: all.slice(0, filter.limit),
+      truncated: all.length > filter.limit || replies.some(({ truncated }) => truncated),
+    };
+  }
+
   async recover(): Promise<Pick<Recovered, 'pending' | 'resumed'>> {
     const replies = await this.#askLeaders({ type: 'recover' });
     return {
@@ -146,7 +167,7 @@ export class Operator {
   }
 
   /** Each node that leads a shard, once: it answers for all that it leads. */
-  async #askLeaders<Type extends 'list' | 'recover'>(
+  async #askLeaders<Type extends 'list' | 'locks' | 'recover'>(
     message: Extract<RequestWithoutId, { type: Type }>,
   ): Promise<ReplyTo[Type][]> {
     const replies = new Map<string, ReplyTo[Type]>();

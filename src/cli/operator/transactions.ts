@@ -39,19 +39,30 @@ export async function listTransactions(
 
 export function transactionLines(transaction: TransactionStatus, colors: Colors): string[] {
   const { txid, state, attention, ageMs, requestId, labels = {}, reason, branches } = transaction;
+  const { locks = [], lockGroup } = transaction;
   const flag = attention
-    ? `  ${colors.yellow('attention: a participant does not acknowledge; retries go on')}`
+    ? `  ${colors.yellow('attention: a participant does not acknowledge, or locks are held for long; retries go on')}`
     : '';
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   const lines = [`txid     ${txid}`, `state    ${painted(state, colors)}${flag}`];
   // A record of the log says nothing of when it began.
   if (ageMs > 0) lines.push(`age      ${durationText(ageMs)}`);
   if (requestId !== undefined) lines.push(`request  ${harmless(requestId)}`);
+  if (lockGroup !== undefined) lines.push(`locks    of ${harmless(lockGroup)}`);
   if (pairs.length > 0) lines.push(`labels   ${harmless(pairs.join('  '))}`);
   if (reason !== undefined) lines.push(`reason   ${reasonText(reason)}`);
   if (branches.length > 0) lines.push('', ...table(branchColumns, branches));
+  if (locks.length > 0) lines.push('', ...table(lockColumns, locks));
   return lines;
 }
+
+const lockColumns: readonly Column<NonNullable<TransactionStatus['locks']>[number]>[] = [
+  { head: 'LOCK', cell: ({ key }) => key },
+  { head: 'STATE', cell: ({ held }) => (held ? 'held' : 'waits') },
+  { head: 'MODE', cell: ({ mode }) => mode },
+  { head: 'FOR', cell: ({ forMs }) => durationText(forMs), align: 'right' },
+  { head: 'WAITS FOR', cell: ({ waitsFor = [] }) => waitsFor.join(',') || '-' },
+];
 
 const branchColumns: readonly Column<TransactionStatus['branches'][number]>[] = [
   { head: 'BRANCH', cell: ({ branch }) => branch },

@@ -1,5 +1,6 @@
 /** Client to node, and the replies. */
 import type { AbortReason } from '../catalogue.ts';
+import type { LockMode } from '../locks/table.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { BranchState, Labels, Outcome, TransactionState } from './common.ts';
 
@@ -8,6 +9,8 @@ export interface Begin {
   readonly id: number;
   readonly timeoutMs?: number;
   readonly labels?: Labels;
+  /** Of the locks that it will take: the transaction begins in its shard. */
+  readonly lockGroup?: string;
 }
 /** Also sent, ahead of its `outcome`, for a `transact` that asked to `announce` its txid. */
 export interface Begun {
@@ -29,6 +32,26 @@ export interface Enlisted {
   readonly id: number;
   readonly txid: Txid;
   readonly branch: string;
+}
+export interface Lock {
+  readonly type: 'lock';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly keys: readonly string[];
+  readonly mode: LockMode;
+  readonly waitMs?: number;
+}
+/** All of the keys are held. */
+export interface Locked {
+  readonly type: 'locked';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly keys: readonly string[];
+}
+export interface LockedKeys {
+  readonly keys: readonly string[];
+  /** `exclusive` where absent. */
+  readonly mode?: LockMode;
 }
 export interface Commit {
   readonly type: 'commit';
@@ -57,6 +80,10 @@ export interface Transact {
   readonly labels?: Labels;
   /** Send `begun` as soon as the txid is known. */
   readonly announce?: boolean;
+  /** Taken, all at once, before the first prepare. */
+  readonly locks?: readonly LockedKeys[];
+  readonly lockWaitMs?: number;
+  readonly lockGroup?: string;
   readonly branches: readonly TransactBranch[];
 }
 export interface OutcomeMessage {
@@ -81,6 +108,16 @@ export interface BranchStatus {
   readonly attempts: number;
   readonly lastError?: string;
 }
+/** A lock that the transaction holds, or waits for. */
+export interface LockStatus {
+  readonly key: string;
+  readonly mode: LockMode;
+  readonly held: boolean;
+  /** How long it has held it, or has waited. */
+  readonly forMs: number;
+  /** Of a wait: those who are in its way at this key, the first few. */
+  readonly waitsFor?: readonly Txid[];
+}
 export interface TransactionStatus {
   readonly txid: Txid;
   readonly state: TransactionState;
@@ -90,6 +127,9 @@ export interface TransactionStatus {
   readonly reason?: AbortReason;
   readonly requestId?: string;
   readonly labels?: Labels;
+  /** Only of one that has, or waits for, any, and only from its leader. */
+  readonly locks?: readonly LockStatus[];
+  readonly lockGroup?: string;
 }
 export interface StatusReply extends TransactionStatus {
   readonly type: 'status';

@@ -73,6 +73,10 @@ export interface Limits {
   readonly branchesMax: number;
   readonly recordBytesMax: number;
   readonly timeoutMsMax: number;
+  /** Absent: a node of a version that knows no locks, and would run a transaction without them. */
+  readonly locksMax?: number;
+  readonly lockKeyBytesMax?: number;
+  readonly lockWaitersMax?: number;
 }
 
 export interface Hello {

@@ -1,5 +1,7 @@
 /** Operator to node, and the replies. */
 
+import type { LockMode } from '../locks/table.ts';
+import type { Txid } from '../txid.ts';
 import type { TransactionStatus } from './client.ts';
 import type { LeaderInfo, TransactionState } from './common.ts';
 
@@ -45,6 +47,37 @@ export interface ListReply {
   readonly id: number;
   readonly transactions: readonly TransactionStatus[];
   /** More matched than the limit let through. */
+  readonly truncated: boolean;
+}
+export interface Locks {
+  readonly type: 'locks';
+  readonly id: number;
+  readonly group?: string;
+  /** Only keys that somebody waits for. */
+  readonly waiting?: boolean;
+  readonly limit?: number;
+}
+export interface LockParty {
+  readonly txid: Txid;
+  readonly mode: LockMode;
+  /** How long it has held the key, or has waited for it. */
+  readonly forMs: number;
+}
+export interface LockInfo {
+  readonly shard: number;
+  readonly group: string;
+  readonly key: string;
+  /** The first of each, at most 100; `holding` and `waiting` count all. */
+  readonly holders: readonly LockParty[];
+  readonly waiters: readonly LockParty[];
+  readonly holding: number;
+  readonly waiting: number;
+}
+export interface LocksReply {
+  readonly type: 'locks';
+  readonly id: number;
+  /** Those that most wait for first. */
+  readonly locks: readonly LockInfo[];
   readonly truncated: boolean;
 }
 export interface Recover {

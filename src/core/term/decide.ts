@@ -13,6 +13,7 @@ import { uphold } from '../invariants.ts';
 import type { DecideResult, DecisionWrite, RecordedBranch, RequestEntry } from '../records.ts';
 import { move, type Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
+import { recordedLocks, releaseLocks } from './lock-release.ts';
 import { answerAborted, answerDuplicate, answerWaiters, endRequest } from './outcome.ts';
 import { command, settleIfDone } from './phase-two.ts';
 import type { TermState } from './state.ts';
@@ -55,6 +56,8 @@ export function allVoted(state: TermState, transaction: Transaction): void {
     recorded(state, transaction);
     return;
   }
+  // One that only reads is over with its decision.
+  const locks = transaction.readonly ? undefined : recordedLocks(state, transaction);
   const write: DecisionWrite = {
     record: {
       txid: transaction.txid,
@@ -63,6 +66,7 @@ export function allVoted(state: TermState, transaction: Transaction): void {
       ...(transaction.requestId === null || transaction.requestHash === null
         ? {}
         : { requestId: transaction.requestId, requestHash: transaction.requestHash }),
+      ...(locks === undefined ? {} : { locks }),
       atMs: state.config.wallMs(),
     },
     finished: transaction.readonly,
@@ -145,6 +149,8 @@ function rollBackBranches(state: TermState, transaction: Transaction): void {
     if (branch.state === 'refused' || branch.state === 'readonly') continue;
     if (command(state, branch)) transaction.acksOwed += 1;
   }
+  // After the rollbacks: what is granted by it must not overtake them.
+  releaseLocks(state, transaction);
   settleIfDone(state, transaction);
 }
 

@@ -7,6 +7,7 @@ import type {
   Commit,
   Enlist,
   FromNode,
+  Lock,
   Query,
   Report,
   Resolve,
@@ -30,6 +31,7 @@ export interface Sender {
 export type TermRequest =
   | Begin
   | Enlist
+  | Lock
   | Commit
   | Rollback
   | Transact
@@ -90,7 +92,8 @@ export type TermEvent =
   /** A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages. */
   | { readonly type: 'scan-started' }
   | { readonly type: 'scanned'; readonly records: readonly DecisionRecord[] }
-  | { readonly type: 'scan-ended' }
+  /** `failed`: not all of decisions/ was seen. */
+  | { readonly type: 'scan-ended'; readonly failed?: boolean }
   | { readonly type: 'wake' }
   | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
   /** An operator retired an instance: its branches count as acknowledged. */

@@ -2,14 +2,15 @@
 import { abortReason } from '../catalogue.ts';
 import { equalValues } from '../equal.ts';
 import { uphold } from '../invariants.ts';
+import { defaultLockGroup } from '../locks/names.ts';
 import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
 import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
 import { makePosition, makeTxid, randomDigits } from '../txid.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
+import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
 import { answer, wait } from './outcome.ts';
-import { freeze } from './prepare.ts';
-import { branchBytes, emptyRecordBytes } from './record-size.ts';
+import { branchBytes, emptyRecordBytes, lockBytes } from './record-size.ts';
 import { joinOrRun } from './requests.ts';
 import { senderOf, type TermState } from './state.ts';
 import { outcomeOfAbsent } from './status.ts';
@@ -41,6 +42,8 @@ function create(
     timeoutMs: number | undefined;
     labels: Transaction['labels'] | undefined;
     request: { id: string; hash: string; ageMs: number } | null;
+    lockGroup: string | null;
+    asked: Transaction['asked'];
   },
 ): Transaction {
   const { options, epoch, shard, requestWindowMs } = state.config;
@@ -75,7 +78,12 @@ function create(
     attention: false,
     waiters: [],
     timer: null,
-    recordBytes: emptyRecordBytes(given.request?.id ?? null),
+    recordBytes: emptyRecordBytes(given.request?.id ?? null) + lockBytes(given.asked?.wants ?? []),
+    lockGroup: given.lockGroup,
+    asked: given.asked,
+    // Its content is closed from the beginning.
+    freezeWhenLocked: given.asked !== null,
+    lockTimer: null,
     inDecisions: false,
   };
   state.transactions.set(transaction.txid, transaction);
@@ -90,6 +98,8 @@ export function begin(state: TermState, from: Sender, message: Begin): void {
     timeoutMs: message.timeoutMs,
     labels: message.labels,
     request: null,
+    lockGroup: message.lockGroup ?? null,
+    asked: null,
   });
   noteBegin(state, transaction);
   sendBegun(state, to, transaction);
@@ -127,11 +137,22 @@ export function transact(
     });
     return;
   }
-  if (!fits(state, message)) {
+  const bytes = bytesOf(state, message);
+  if (bytes > state.config.options.recordBytesMax) {
     state.fail(to, 'TOO_LARGE', {
       message: `The decision record would pass ${state.config.options.recordBytesMax} bytes: use fewer branches or shorter names.`,
     });
     return;
+  }
+  const lockGroup =
+    message.lockGroup ?? ((message.locks ?? []).length > 0 ? defaultLockGroup : null);
+  const wants = lockGroup === null ? [] : wantsOf(lockGroup, message.locks ?? []);
+  if (wants.length > 0) {
+    const limit = beyondLimits(state, { count: wants.length, bytes: bytes + lockBytes(wants) });
+    if (limit !== null) {
+      state.fail(to, limit.code, limit);
+      return;
+    }
   }
   const announce = (transaction: Transaction): void => {
     if (message.announce === true) sendBegun(state, to, transaction);
@@ -142,6 +163,8 @@ export function transact(
       timeoutMs: message.timeoutMs,
       labels: message.labels,
       request,
+      lockGroup,
+      asked: wants.length === 0 ? null : { wants, waitMs: message.lockWaitMs },
     });
     for (const branch of message.branches) addBranch(state, transaction, branch, null);
     noteBegin(state, transaction);
@@ -151,7 +174,7 @@ export function transact(
   };
   if (message.requestId === undefined) {
     const transaction = run(null);
-    if (transaction !== null) freeze(state, transaction);
+    if (transaction !== null) lockAndFreeze(state, transaction);
     return;
   }
   // Without it a second commit under the id could not be told from the first.
@@ -180,12 +203,12 @@ function branchProblem(branches: readonly TransactBranch[]): string | null {
   return null;
 }
 
-function fits(state: TermState, message: Transact): boolean {
+function bytesOf(state: TermState, message: Transact): number {
   let bytes = emptyRecordBytes(message.requestId ?? null);
   for (const { branch, participant } of message.branches) {
     bytes += branchBytes(state, { branch: branch ?? participant, participant });
   }
-  return bytes <= state.config.options.recordBytesMax;
+  return bytes;
 }
 
 function addBranch(
@@ -228,8 +251,12 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     return;
   }
   // One with a request id is frozen from its beginning: it may be PENDING while the log is asked about
-  // the id, but its content is what the hash says.
-  if (transaction.state !== 'PENDING' || transaction.requestId !== null) {
+  // the id, but its content is what the hash says. One that waits for locks may have been told to commit.
+  if (
+    transaction.state !== 'PENDING' ||
+    transaction.requestId !== null ||
+    transaction.freezeWhenLocked
+  ) {
     state.fail(to, 'WRONG_STATE', wrongState(message.txid, transaction.state));
     return;
   }
@@ -283,7 +310,7 @@ function wrongState(
 ): { message: string; txid: Transaction['txid'] } {
   const message =
     state === 'PENDING'
-      ? 'The transaction is a one-shot request: its branches are those that it came with.'
+      ? 'The transaction is a one-shot request, or its commit was asked for: its branches are those that it has.'
       : `The transaction is ${state}: branches are added while it is PENDING.`;
   return { message, txid };
 }
@@ -301,7 +328,10 @@ export function commit(state: TermState, from: Sender, message: Commit): void {
   }
   // A second commit joins the first.
   if (!wait(state, transaction, waiter)) return;
-  if (transaction.state === 'PENDING') freeze(state, transaction);
+  // A one-shot's own steps freeze it; one that waits for a lock is frozen when it has it.
+  if (transaction.state === 'PENDING' && !transaction.freezeWhenLocked) {
+    freezeWhenLocked(state, transaction);
+  }
 }
 
 export function rollback(state: TermState, from: Sender, message: Rollback): void {

@@ -9,6 +9,7 @@
 import { abortReason } from '../catalogue.ts';
 import { judge } from '../judge.ts';
 import { move, outcomeOf, type Transaction } from '../transaction.ts';
+import { failLockWaits } from './lock-release.ts';
 import { answerWaiters, failWaiters } from './outcome.ts';
 import type { TermState } from './state.ts';
 
@@ -28,6 +29,7 @@ export function lose(state: TermState): void {
     } else if (outcomeOf(transaction.state) === null) {
       move(transaction, 'abort');
       transaction.reason = abortReason('LEADER_CHANGED');
+      failLockWaits(state, transaction);
       if (transaction.requestId === null) answerWaiters(state, transaction);
       else failWaiters(state, transaction);
     }

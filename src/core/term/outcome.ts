@@ -3,6 +3,7 @@ import { type AbortReason, abortReason } from '../catalogue.ts';
 import { uphold } from '../invariants.ts';
 import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../messages.ts';
 import { move, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
+import { releaseLocks } from './lock-release.ts';
 import type { TermState } from './state.ts';
 
 /** Requests that may wait for one transaction: beyond them somebody repeats himself in a loop. */
@@ -212,6 +213,7 @@ export function settle(state: TermState, transaction: Transaction): void {
     state.attention -= 1;
   }
   state.transactions.delete(transaction.txid);
+  releaseLocks(state, transaction);
   state.endedDuringScan?.add(transaction.txid);
   state.recent.add({
     status: viewOf(transaction),

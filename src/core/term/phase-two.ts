@@ -101,8 +101,21 @@ function backoff(state: TermState, attempts: number): number {
 }
 
 function flagAttention(state: TermState, branch: Branch): void {
-  const { transaction } = branch;
-  if (state.config.options.attentionAfter === 0 || transaction.attention) return;
+  if (state.config.options.attentionAfter === 0) return;
+  flagTransaction(state, branch.transaction, {
+    participant: branch.participant,
+    branch: branch.branch,
+    attempts: branch.attempts,
+    lastError: branch.lastError,
+  });
+}
+
+export function flagTransaction(
+  state: TermState,
+  transaction: Transaction,
+  why: Readonly<Record<string, unknown>>,
+): void {
+  if (transaction.attention) return;
   transaction.attention = true;
   state.attention += 1;
   state.note({
@@ -110,10 +123,7 @@ function flagAttention(state: TermState, branch: Branch): void {
     event: 'attention',
     txid: transaction.txid,
     state: transaction.state,
-    participant: branch.participant,
-    branch: branch.branch,
-    attempts: branch.attempts,
-    lastError: branch.lastError,
+    ...why,
   });
 }
 

@@ -14,8 +14,8 @@
  */
 import { outcomeOf, type Transaction } from '../transaction.ts';
 import { abortAsDuplicate } from './decide.ts';
+import { lockAndFreeze } from './locks.ts';
 import { answer, wait } from './outcome.ts';
-import { freeze } from './prepare.ts';
 import type { RequestMemory } from './request-table.ts';
 import type { TermState } from './state.ts';
 
@@ -98,13 +98,13 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
     results: null,
   });
   if (attempt.attempt <= 1) {
-    freeze(state, transaction);
+    lockAndFreeze(state, transaction);
     return;
   }
   state.readRequest(attempt.requestId, (entry) => {
     // Meanwhile it may have timed out; that path reads the log for itself.
     if (transaction.state !== 'PENDING' || state.lost) return;
-    if (entry === null || entry === 'failed') freeze(state, transaction);
+    if (entry === null || entry === 'failed') lockAndFreeze(state, transaction);
     else abortAsDuplicate(state, transaction, entry);
   });
 }

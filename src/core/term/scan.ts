@@ -12,6 +12,8 @@ import type { DecisionRecord } from '../records.ts';
 import { type Branch, outcomeOf, type Transaction } from '../transaction.ts';
 import { epochOf, positionOf } from '../txid.ts';
 import { abort } from './decide.ts';
+import { holdAgain } from './lock-release.ts';
+import { startHolding } from './locks.ts';
 import { command, settleIfDone } from './phase-two.ts';
 import type { TermState } from './state.ts';
 
@@ -80,6 +82,10 @@ function resume(state: TermState, record: DecisionRecord): void {
     waiters: [],
     timer: null,
     recordBytes: 0,
+    lockGroup: record.locks?.group ?? null,
+    asked: null,
+    freezeWhenLocked: false,
+    lockTimer: null,
     inDecisions: true,
   };
   for (const recorded of record.branches) {
@@ -100,6 +106,10 @@ function resume(state: TermState, record: DecisionRecord): void {
     });
   }
   state.transactions.set(record.txid, transaction);
+  if (record.locks !== undefined) {
+    holdAgain(state, transaction, record.locks);
+    startHolding(state, transaction);
+  }
   state.resumedByScan += 1;
   state.note({
     level: 'debug',

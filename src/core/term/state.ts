@@ -2,9 +2,10 @@
 import type { ErrorCode } from '../catalogue.ts';
 import { errorCatalogue } from '../catalogue.ts';
 import { isAhead } from '../judge.ts';
+import { type LockRequest, LockTable } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
 import type { CoordinatorOptions } from '../options.ts';
-import { TimerWheel } from '../timer-wheel.ts';
+import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import { ConnectedParticipants } from './connected.ts';
@@ -14,6 +15,8 @@ import { RequestTable } from './request-table.ts';
 
 export interface TermConfig {
   readonly shard: number;
+  /** How many there are: by it, and a hash, a lock group belongs to one. */
+  readonly shards: number;
   readonly epoch: Epoch;
   readonly leader: LeaderInfo;
   readonly witness: Witness;
@@ -31,7 +34,20 @@ export interface TermConfig {
 
 export type TimerTarget =
   | { readonly kind: 'transaction'; readonly transaction: Transaction }
-  | { readonly kind: 'branch'; readonly branch: Branch };
+  | { readonly kind: 'branch'; readonly branch: Branch }
+  | { readonly kind: 'lock'; readonly request: LockRequest<Transaction> }
+  | { readonly kind: 'lock-hold'; readonly transaction: Transaction };
+
+/** Who is to hear of the end of a wait for locks. */
+export interface LockWait {
+  readonly replies: {
+    readonly connection: number;
+    readonly id: number;
+    readonly keys: readonly string[];
+  }[];
+  readonly waitMs: number;
+  readonly timer: TimerHandle | null;
+}
 
 export type ReadContinuation = (readings: readonly LogAnswer[] | null) => void;
 export type RequestReadContinuation = (
@@ -48,6 +64,10 @@ export class TermState {
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
   readonly timers: TimerWheel<TimerTarget>;
+  readonly locks: LockTable<Transaction> = new LockTable();
+  readonly lockWaits: Map<LockRequest<Transaction>, LockWait> = new Map();
+  /** To be served at the end of the step. */
+  granted: LockRequest<Transaction>[] = [];
   readonly reads: Map<number, ReadContinuation> = new Map();
   readonly requestReads: Map<number, RequestReadContinuation> = new Map();
   /** Instances that will never come back: what they owe counts as acknowledged, now and later. */

@@ -6,6 +6,7 @@ import { outcomeOf } from '../transaction.ts';
 import { epochOf, positionOf, type Txid } from '../txid.ts';
 import type { Sender } from './events.ts';
 import { judged, wasNeverBegun } from './judgement.ts';
+import { locksOf } from './lock-status.ts';
 import { viewOf } from './outcome.ts';
 import { senderOf, type TermState } from './state.ts';
 
@@ -48,7 +49,11 @@ function lookUp(
 ): void {
   const transaction = state.transactions.get(txid);
   if (transaction !== undefined) {
-    found({ ...viewOf(transaction), ageMs: age(state, transaction.startedAtMs) });
+    found({
+      ...viewOf(transaction),
+      ...locksOf(state, transaction),
+      ageMs: age(state, transaction.startedAtMs),
+    });
     return;
   }
   const ended = state.recent.get(txid);

@@ -5,7 +5,7 @@
  * does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes what it remembers and appends to an
  * outbox, whose order is part of the contract (see Effect).
  */
-import type { List, ShardInfo } from '../messages.ts';
+import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position } from '../txid.ts';
 import { decided } from './decide.ts';
@@ -13,6 +13,8 @@ import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
 import { query, report, resolve } from './judgement.ts';
 import { counts, type Listing, list } from './list.ts';
+import { type LockListing, listLocks } from './lock-status.ts';
+import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks.ts';
 import { lose } from './lost.ts';
 import { forget } from './outcome.ts';
 import { instanceRetired, participantConnected, participantLost } from './participants.ts';
@@ -90,6 +92,7 @@ export class Term {
         break;
       case 'scan-ended':
         scanEnded(state);
+        if (event.failed !== true) openLocks(state);
         break;
       case 'tick':
         state.sawWitness(event.witness);
@@ -110,7 +113,10 @@ export class Term {
       case 'wake':
         break;
     }
-    if (!state.lost) state.timers.advance(state.nowMs, (target) => this.#fire(target));
+    if (state.lost) return;
+    serveGrants(state);
+    state.timers.advance(state.nowMs, (target) => this.#fire(target));
+    serveGrants(state);
   }
 
   /** The effects since the last call, in order. */
@@ -160,6 +166,10 @@ export class Term {
     return list(this.#state, filter);
   }
 
+  locks(filter: Omit<Locks, 'type' | 'id'>): LockListing {
+    return listLocks(this.#state, filter);
+  }
+
   info(): Pick<ShardInfo, 'states' | 'attention'> {
     return counts(this.#state);
   }
@@ -173,6 +183,8 @@ export class Term {
         return transact(state, from, message, requestHash);
       case 'enlist':
         return enlist(state, from, message);
+      case 'lock':
+        return lock(state, from, message);
       case 'commit':
         return commit(state, from, message);
       case 'rollback':
@@ -197,6 +209,14 @@ export class Term {
   #fire(target: TimerTarget): void {
     if (target.kind === 'transaction') {
       transactionTimedOut(this.#state, target.transaction);
+      return;
+    }
+    if (target.kind === 'lock') {
+      lockTimedOut(this.#state, target.request);
+      return;
+    }
+    if (target.kind === 'lock-hold') {
+      lockHeldTooLong(this.#state, target.transaction);
       return;
     }
     const { branch } = target;

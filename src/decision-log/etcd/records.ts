@@ -48,6 +48,15 @@ const whole = (field: unknown): boolean => Number.isSafeInteger(field);
 const time = (field: unknown): boolean => typeof field === 'number' && Number.isFinite(field);
 const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
 
+const texts = (field: unknown): boolean => Array.isArray(field) && field.every(text);
+/** Absent in records of transactions that held none, and of older versions. */
+const locks = (field: unknown): boolean => {
+  if (field === undefined) return true;
+  if (typeof field !== 'object' || field === null) return false;
+  const { group, exclusive, shared } = field as Readonly<Record<string, unknown>>;
+  return text(group) && texts(exclusive) && texts(shared);
+};
+
 function encode(value: object): Buffer {
   return codec.pack({ v: version, ...value });
 }
@@ -85,6 +94,7 @@ export const decodeDecision = (value: Buffer): DecisionRecord =>
     txid: text,
     outcome,
     branches: Array.isArray,
+    locks,
     atMs: time,
   });
 

@@ -29,6 +29,7 @@ type OptionName =
   | 'frameBytesMax'
   | 'depthMax'
   | 'branchesMax'
+  | 'locksMax'
   | 'connectionsMax'
   | 'connectionsPerAddressMax'
   | 'handshakeTimeoutMs'
@@ -246,6 +247,7 @@ function limitsOf(options: AcceptorOptions): Readonly<Record<OptionName, number>
     frameBytesMax: take('frameBytesMax'),
     depthMax: take('depthMax'),
     branchesMax: take('branchesMax'),
+    locksMax: take('locksMax'),
     connectionsMax: take('connectionsMax'),
     connectionsPerAddressMax: take('connectionsPerAddressMax'),
     handshakeTimeoutMs: take('handshakeTimeoutMs'),

@@ -34,6 +34,8 @@ export interface ClientMachineOptions extends MachineOptions {
 /** Some round trips: prepares, votes or the decision are under way. */
 const changesItsMindMs = 4;
 
+const losing: ReadonlySet<string> = new Set(['UNKNOWN_TRANSACTION', 'DEADLOCK', 'LOCK_TIMEOUT']);
+
 export class ClientMachine extends Machine<ClientMachineOptions> {
   readonly calls: CallRecord[] = [];
   #client: Client | null = null;
@@ -93,19 +95,27 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
   async #run(process: SimProcess, client: Client, record: CallRecord): Promise<TransactionOutcome> {
     const { job } = record;
     const call = { timeoutMs: job.callTimeoutMs };
-    const settings = { timeoutMs: job.timeoutMs };
+    const { lockGroup, locks = [], lockWaitMs } = job.locking ?? {};
+    const settings = { timeoutMs: job.timeoutMs, lockGroup };
+    const locking = lockWaitMs === undefined ? {} : { locks, lockWaitMs };
     if (job.kind === 'interactive') {
       const transaction = await client.begin(settings, call);
       record.txid = transaction.txid;
       try {
+        const owed = [...locks];
         for (const branch of job.branches) {
+          const next = owed.shift();
+          if (next !== undefined) {
+            await transaction.lock(next.keys, { mode: next.mode, waitMs: lockWaitMs, ...call });
+          }
           const asked = job.selfEnlisting && branch === job.branches.at(-1);
           if (asked) await this.options.askToWork(transaction.txid, branch);
           else await transaction.enlist(branch, call);
         }
       } catch (error) {
-        const passes = isVerdictError(error) && error.code !== 'UNKNOWN_TRANSACTION';
-        if (passes) throw error;
+        // Lost: with its leader, or by a lock that it could not have.
+        const lost = isVerdictError(error) && losing.has(error.code);
+        if (isVerdictError(error) && !lost) throw error;
         return transaction.rollback('lost', call);
       }
       if (job.rollback) return transaction.rollback('as planned', call);
@@ -122,10 +132,18 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
       }
       return outcome;
     }
-    if (job.kind === 'once') return client.transact({ ...settings, branches: job.branches }, call);
+    if (job.kind === 'once') {
+      return client.transact({ ...settings, ...locking, branches: job.branches }, call);
+    }
     const requestAgeMs = Math.ceil(this.world.nowMs - job.firstAtMs) * 1.02;
     let outcome = await client.transact(
-      { ...settings, branches: job.branches, requestId: job.requestId, requestAgeMs },
+      {
+        ...settings,
+        ...locking,
+        branches: job.branches,
+        requestId: job.requestId,
+        requestAgeMs,
+      },
       call,
     );
     record.attempt = outcome.attempt;
@@ -133,6 +151,7 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
       outcome = await client.transact(
         {
           ...settings,
+          ...locking,
           branches: job.branches,
           requestId: job.requestId,
           requestAgeMs: Math.ceil((this.world.nowMs - job.firstAtMs) * 1.02),

@@ -6,6 +6,7 @@ import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord } from '../../../src/core/records.ts';
 import type { Txid } from '../../../src/core/txid.ts';
 import type { World } from '../world/world.ts';
+import { LockFacts } from './lock-facts.ts';
 import { RequestFacts } from './request-facts.ts';
 
 /** As it is in the journal on a participant's disk. */
@@ -18,6 +19,8 @@ export interface BranchFacts {
   state: DurableState | null;
   wasPrepared: boolean;
   wasCommitted: boolean;
+  /** When that was, in the order of what happened. */
+  committedAt: number | null;
   /** By its own rollback or a refusal; not by `forget`. */
   buried: boolean;
   /** The application undid what it had held under a durable vote. */
@@ -32,6 +35,8 @@ export interface Transaction {
   readonly enlisted: Set<string>;
   /** By branch: where its prepare was sent. */
   readonly asked: Map<string, string>;
+  /** When the first was, in the order of what happened. */
+  firstAskedAt: number | null;
   readonly branches: Map<string, BranchFacts>;
   record: DecisionRecord | null;
   saidAborted: string | null;
@@ -51,6 +56,8 @@ export class Facts {
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
   readonly #requests = new Map<string, RequestFacts>();
+  readonly locks: LockFacts = new LockFacts(this);
+  #moments = 0;
   checks = 0;
 
   constructor(world: World) {
@@ -85,6 +92,7 @@ export class Facts {
         requestId: null,
         enlisted: new Set(),
         asked: new Map(),
+        firstAskedAt: null,
         branches: new Map(),
         record: null,
         saidAborted: null,
@@ -113,6 +121,7 @@ export class Facts {
         state: null,
         wasPrepared: false,
         wasCommitted: false,
+        committedAt: null,
         buried: false,
         undone: false,
         applied: 0,
@@ -120,6 +129,21 @@ export class Facts {
       branches.set(key, known);
     }
     return known;
+  }
+
+  /** A node has sent a prepare. */
+  prepareSent(txid: Txid, branch: string, participant: string): void {
+    const facts = this.at(txid);
+    facts.asked.set(branch, participant);
+    this.#moments += 1;
+    facts.firstAskedAt ??= this.#moments;
+  }
+
+  /** Its commit is on the participant's disk. */
+  committedDurably(branch: BranchFacts): void {
+    branch.wasCommitted = true;
+    this.#moments += 1;
+    branch.committedAt ??= this.#moments;
   }
 
   isCommitted(txid: Txid): boolean {
@@ -171,6 +195,7 @@ export class Facts {
         `the record of ${txid} does not say rightly whether ${key} owes an acknowledgement`,
       );
     }
+    this.locks.committed(record);
     if (requestId === undefined) return;
     const wrong = this.request(requestId).commit(txid);
     this.check(wrong === null, 'I8', `the request ${requestId} ${wrong}`);

@@ -82,7 +82,7 @@ export class JournalCheck {
           'I1',
           `${who} is recorded as committed, and applied ${branch.applied} times`,
         );
-        branch.wasCommitted = true;
+        facts.committedDurably(branch);
         return;
       case 'tombstone':
         if (before === 'committed' || before === 'readonly') return;

@@ -30,7 +30,7 @@ export class MessageCheck {
           'I3',
           `${from.name} sent a prepare of ${message.txid} after its outcome`,
         );
-        facts.at(message.txid).asked.set(message.branch, to.name);
+        facts.prepareSent(message.txid, message.branch, to.name);
         return;
       case 'outcome': {
         facts.at(message.txid).endedBy.add(incarnation(from));

@@ -179,6 +179,20 @@ export const mutants: readonly Mutant[] = [
     to: '        const records = (await leadership.pending({ after, limit: scanPage })).slice(0, 0);',
   },
   {
+    name: 'recovery-forgets-locks',
+    without: 'I12: a new leader holds the locks of every commit that is not done.',
+    file: 'src/core/term/scan.ts',
+    from: '    holdAgain(state, transaction, record.locks);\n',
+    to: '',
+  },
+  {
+    name: 'locks-let-go-with-the-decision',
+    without: 'I12: a commit holds its locks until every branch has acknowledged.',
+    file: 'src/core/term/decide.ts',
+    from: '  endRequest(state, transaction);\n  for (const branch',
+    to: '  endRequest(state, transaction);\n  releaseLocks(state, transaction);\n  for (const branch',
+  },
+  {
     name: 'no-patience',
     without: 'I11: a participant in doubt asks for its outcome.',
     file: 'src/core/branch-after-vote.ts',
@@ -203,8 +217,8 @@ export const mutants: readonly Mutant[] = [
     name: 'branch-added-after-the-freeze',
     without: 'I3: the branch set is frozen before the first prepare.',
     file: 'src/core/term/intake.ts',
-    from: "if (transaction.state !== 'PENDING' || transaction.requestId !== null) {",
-    to: 'if (false) {',
+    from: "  if (\n    transaction.state !== 'PENDING' ||\n    transaction.requestId !== null ||\n    transaction.freezeWhenLocked\n  ) {",
+    to: '  if (false) {',
   },
   {
     name: 'rolls-back-what-is-being-decided',

@@ -1,0 +1,65 @@
+/** `verdict locks`: who holds which named lock, who waits for it, for how long. */
+import type { LockInfo, LockParty, LocksReply } from '../../core/messages.ts';
+import {
+  type Colors,
+  type Column,
+  colorsFor,
+  durationText,
+  harmless,
+  plural,
+  table,
+} from '../text.ts';
+import { answer, type OperatorContext } from './context.ts';
+import { withOperator } from './operator.ts';
+
+export interface LocksFilter {
+  readonly group?: string;
+  readonly waiting?: boolean;
+  readonly limit: number;
+}
+
+interface Line {
+  readonly lock: LockInfo;
+  readonly party: LockParty;
+  readonly held: boolean;
+}
+
+export async function listLocks(context: OperatorContext, filter: LocksFilter): Promise<void> {
+  const list = await withOperator(context, (operator) => operator.locks(filter));
+  const colors = colorsFor(context.io.stdout, context.io.env);
+  await answer(context, { value: list, lines: () => lockLines(list, colors) });
+}
+
+export function lockLines(list: Pick<LocksReply, 'locks' | 'truncated'>, colors: Colors): string[] {
+  if (list.locks.length === 0) return ['No such lock is held or waited for.'];
+  const lines = list.locks.flatMap((lock): Line[] => [
+    ...lock.holders.map((party) => ({ lock, party, held: true })),
+    ...lock.waiters.map((party) => ({ lock, party, held: false })),
+  ]);
+  const text = table(columns(colors), lines);
+  for (const { key, holders, waiters, holding, waiting } of list.locks) {
+    const more = holding + waiting - holders.length - waiters.length;
+    if (more > 0) {
+      text.push(`${harmless(key)}: ${plural(more, 'more is', 'more are')} not shown.`);
+    }
+  }
+  if (list.truncated) {
+    text.push(`The ${plural(list.locks.length, 'key')} most waited for; there are more: --limit.`);
+  }
+  return text;
+}
+
+function columns(colors: Colors): Column<Line>[] {
+  return [
+    { head: 'GROUP', cell: ({ lock }) => lock.group },
+    { head: 'KEY', cell: ({ lock }) => lock.key },
+    {
+      head: 'STATE',
+      cell: ({ held }) => (held ? 'held' : 'waits'),
+      paint: (text) => (text === 'waits' ? colors.yellow(text) : text),
+    },
+    { head: 'MODE', cell: ({ party }) => party.mode },
+    { head: 'FOR', cell: ({ party }) => durationText(party.forMs), align: 'right' },
+    { head: 'TXID', cell: ({ party }) => party.txid },
+  ];
+}

@@ -1,0 +1,125 @@
+/**
+ * A leader dies while a committed transaction's branch is not yet applied. Whoever leads next must hold its locks before it
+ * grants any: or another transaction would read at that participant what the commit has not changed yet.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../../src/client.ts';
+import type { LocksReply } from '../../src/core/messages.ts';
+import { requestShard } from '../../src/core/request-shard.ts';
+import { shardOf } from '../../src/core/txid.ts';
+import { pause } from '../support/child.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { RawPeer } from '../support/raw-peer.ts';
+
+const [programs] = await etcdsToTest();
+const shards = 2;
+const lockGroup = 'accounts';
+const shard = requestShard(lockGroup, shards);
+/** Longer than any test may take. */
+const never = 120_000;
+
+describe.skipIf(programs === undefined)('the locks of a shard', () => {
+  let etcd: TestEtcd;
+  let cluster: EtcdCluster;
+  let client: Client;
+
+  beforeAll(async () => {
+    if (programs === undefined) return;
+    etcd = await TestEtcd.start(programs);
+    cluster = await EtcdCluster.started({ etcd, shards, participants: ['a', 'b'] });
+    client = await cluster.client();
+  });
+
+  afterAll(async () => {
+    await cluster?.remove();
+    await etcd?.dispose();
+  });
+
+  const call = (participant: string) => ({ participant, payload: { tag: randomUUID() } });
+
+  async function held(node: NodeProcess, key: string): Promise<LocksReply['locks'][number]> {
+    const operator = await RawPeer.greeted(node.url, { name: 'operator', roles: ['operator'] });
+    try {
+      for (let id = 1; ; id += 1) {
+        const { locks } = (await operator.ask({
+          type: 'locks',
+          id,
+          group: lockGroup,
+        })) as LocksReply;
+        const found = locks.find((lock) => lock.key === key);
+        if (found !== undefined && found.waiting > 0) return found;
+        await pause(10);
+      }
+    } finally {
+      await operator.close();
+    }
+  }
+
+  it('are held by the next leader as long as a branch of the committed one is not done', async () => {
+    for (const mode of ['exclusive', 'shared'] as const) {
+      const b = cluster.participants.get('b');
+      if (b === undefined) throw new Error('There is no participant b.');
+      await b.kill();
+      await b.start({ crashAt: 'before-commit-applied' });
+      await b.connected();
+      const outcome = await client.transact({
+        lockGroup,
+        locks: [{ keys: ['x'], mode }, { keys: [`only-${mode}`] }],
+        branches: [call('a'), call('b')],
+      });
+      expect(outcome.outcome).toBe('committed');
+      await b.died();
+      const { node, epoch } = await cluster.leader({ shard });
+      const undecided = await client.begin({ lockGroup, timeoutMs: never });
+      await undecided.lock('y');
+      await cluster.node(node).kill();
+      const next = await cluster.leader({ shard, after: epoch });
+      // What was undecided under the dead leader holds nothing any more.
+      const free = await client.begin({ lockGroup, timeoutMs: never });
+      expect(shardOf(free.txid)).toBe(shard);
+      await free.lock('y', { waitMs: never });
+      await expect(undecided.lock('z')).rejects.toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+      expect(await undecided.commit()).toMatchObject({
+        outcome: 'aborted',
+        reason: { code: 'LEADER_CHANGED' },
+      });
+      let granted = false;
+      const waits = free.lock('x', { waitMs: never }).then(() => {
+        granted = true;
+      });
+      expect(await held(cluster.node(next.node), 'x')).toMatchObject({
+        holders: [{ txid: outcome.txid, mode }],
+        waiters: [{ txid: free.txid, mode: 'exclusive' }],
+      });
+      expect(granted).toBe(false);
+      await b.start();
+      await waits;
+      expect((await free.status()).locks?.map(({ key }) => key).sort()).toEqual(['x', 'y']);
+      await free.rollback();
+      await cluster.startAll();
+    }
+    expect(await cluster.settled()).toEqual([]);
+  });
+
+  it('are those of groups that belong to it', async () => {
+    const groups = Array.from({ length: 8 }, (_, index) => `group-${index}`);
+    const all = await Promise.all(groups.map((group) => client.begin({ lockGroup: group })));
+    expect(all.map(({ txid }) => shardOf(txid))).toEqual(
+      groups.map((group) => requestShard(group, shards)),
+    );
+    // The same key of different groups is not the same lock.
+    await Promise.all(all.map((tx) => tx.lock('k', { waitMs: 0 })));
+    await Promise.all(all.map((tx) => tx.rollback()));
+    const defaultShard = requestShard('default', shards);
+    for (let round = 0; round < 12; round += 1) {
+      const tx = await client.begin();
+      const locked = tx.lock('k', { waitMs: never });
+      if (shardOf(tx.txid) === defaultShard) await locked;
+      else await expect(locked).rejects.toMatchObject({ code: 'WRONG_STATE' });
+      await tx.rollback();
+    }
+  });
+});
