@@ -152,7 +152,7 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   },
   PARTICIPANT_UNAVAILABLE: {
     retryable: true,
-    text: 'A participant is not connected to the coordinator.',
+    text: 'A participant is not connected to the coordinator, does not answer it, or has all the work that it may have. Try again after retryAfterMs.',
   },
   TRANSACTION_TIMEOUT: {
     retryable: true,
@@ -175,13 +175,21 @@ export interface AbortReason {
   readonly message: string;
   readonly participant?: string;
   readonly retryable: boolean;
+  /** Not before this, where that is known: a participant that does not answer is not asked again earlier. */
+  readonly retryAfterMs?: number;
   /** Structured extra, such as `{key, expected, actual}` of a CONFLICT. */
   readonly detail?: unknown;
 }
 
 export function abortReason(
   code: ReasonCode,
-  more: { message?: string; participant?: string; retryable?: boolean; detail?: unknown } = {},
+  more: {
+    message?: string;
+    participant?: string;
+    retryable?: boolean;
+    retryAfterMs?: number;
+    detail?: unknown;
+  } = {},
 ): AbortReason {
   const entry = reasonCatalogue[code];
   return {
@@ -189,6 +197,7 @@ export function abortReason(
     message: more.message ?? entry.text,
     retryable: more.retryable ?? entry.retryable,
     ...(more.participant === undefined ? {} : { participant: more.participant }),
+    ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
     ...(more.detail === undefined ? {} : { detail: more.detail }),
   };
 }

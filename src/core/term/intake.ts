@@ -7,6 +7,7 @@ import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transa
 import { makePosition, makeTxid, randomDigits } from '../txid.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
+import { silentAtDeadline } from './fitness.ts';
 import { answer, wait } from './outcome.ts';
 import { freeze } from './prepare.ts';
 import { branchBytes, emptyRecordBytes } from './record-size.ts';
@@ -75,6 +76,7 @@ function create(
     attention: false,
     waiters: [],
     timer: null,
+    waitsFor: null,
     recordBytes: emptyRecordBytes(given.request?.id ?? null),
     inDecisions: false,
   };
@@ -208,6 +210,9 @@ function addBranch(
     lastError: null,
     timer: null,
     prepareUntilMs: 0,
+    holdsPlace: false,
+    silentSinceMs: null,
+    command: 'none',
   };
   transaction.branches.set(branch.branch, branch);
   transaction.recordBytes += branchBytes(state, branch);
@@ -340,6 +345,7 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
       state: transaction.state,
     });
   }
+  for (const branch of transaction.branches.values()) silentAtDeadline(state, branch);
   abort(
     state,
     transaction,

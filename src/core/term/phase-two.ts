@@ -66,9 +66,15 @@ function attempt(state: TermState, branch: Branch): void {
   );
   const peer = state.connected.route(branch);
   const { options, epoch } = state.config;
+  if (peer === null) {
+    state.commands.leave(branch);
+    branch.connection = null;
+  } else if (!state.commands.enter(branch, peer.connection)) {
+    state.clearBranchTimer(branch);
+    return;
+  }
   if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
   branch.attempts += 1;
-  branch.connection = peer?.connection ?? null;
   let delayMs = backoff(state, branch.attempts);
   if (peer === null) {
     branch.lastError = notConnected;
@@ -129,6 +135,15 @@ export function retry(state: TermState, branch: Branch): void {
 /** The participant is back: at once, whatever pause was running. */
 export function resend(state: TermState, branch: Branch): void {
   attempt(state, branch);
+}
+
+/** Sends the commands whose turn came in this step. */
+export function sendWaiting(state: TermState): void {
+  for (;;) {
+    const branch = state.commands.next();
+    if (branch === null) return;
+    attempt(state, branch);
+  }
 }
 
 /** The connection by which a rollback was sent is gone: nothing is kept. */
@@ -195,6 +210,7 @@ export function settleBranch(
 ): void {
   const { transaction } = branch;
   state.clearBranchTimer(branch);
+  state.commands.leave(branch);
   state.detach(branch);
   branch.state = end;
   transaction.acksOwed -= 1;

@@ -79,6 +79,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     attention: false,
     waiters: [],
     timer: null,
+    waitsFor: null,
     recordBytes: 0,
     inDecisions: true,
   };
@@ -97,6 +98,9 @@ function resume(state: TermState, record: DecisionRecord): void {
       lastError: null,
       timer: null,
       prepareUntilMs: 0,
+      holdsPlace: false,
+      silentSinceMs: null,
+      command: 'none',
     });
   }
   state.transactions.set(record.txid, transaction);

@@ -7,6 +7,8 @@ import type { CoordinatorOptions } from '../options.ts';
 import { TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
+import { type Bulkhead, Bulkheads } from './bulkhead.ts';
+import { CommandWindows } from './command-window.ts';
 import { ConnectedParticipants } from './connected.ts';
 import type { Effect, LogAnswer, Note, Sender } from './events.ts';
 import { RecentTransactions } from './recent.ts';
@@ -47,6 +49,11 @@ export class TermState {
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
+  readonly bulkheads: Bulkheads;
+  /** Those with a place given back in this step. */
+  readonly freed: Set<Bulkhead> = new Set();
+  /** By connection: the commands of phase 2 that are under way on it. */
+  readonly commands: CommandWindows;
   readonly timers: TimerWheel<TimerTarget>;
   readonly reads: Map<number, ReadContinuation> = new Map();
   readonly requestReads: Map<number, RequestReadContinuation> = new Map();
@@ -74,6 +81,12 @@ export class TermState {
     this.timers = new TimerWheel({ nowMs: config.nowMs });
     this.recent = new RecentTransactions(config.options.recentMax);
     this.requests = new RequestTable();
+    this.bulkheads = new Bulkheads({
+      options: config.options,
+      fraction: config.fraction,
+      isConnected: (participant) => this.connected.has(participant),
+    });
+    this.commands = new CommandWindows(config.options.commandWindow);
   }
 
   /** Answers come in any order; what the log has once shown it has shown. */

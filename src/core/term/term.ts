@@ -8,6 +8,7 @@
 import type { List, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position } from '../txid.ts';
+import { admitWaiting } from './admission.ts';
 import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
@@ -16,8 +17,8 @@ import { counts, type Listing, list } from './list.ts';
 import { lose } from './lost.ts';
 import { forget } from './outcome.ts';
 import { instanceRetired, participantConnected, participantLost } from './participants.ts';
-import { acknowledge, retry } from './phase-two.ts';
-import { prepareTimedOut, vote, working } from './prepare.ts';
+import { acknowledge, retry, sendWaiting } from './phase-two.ts';
+import { prepareTimedOut, sendPrepares, vote, working } from './prepare.ts';
 import { scanEnded, scanned, scanStarted } from './scan.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
 import { status } from './status.ts';
@@ -92,6 +93,7 @@ export class Term {
         scanEnded(state);
         break;
       case 'tick':
+        state.bulkheads.forgetIdle(state.nowMs);
         state.sawWitness(event.witness);
         state.requests.logged = event.requestCount;
         state.requests.forgetBefore(
@@ -110,7 +112,10 @@ export class Term {
       case 'wake':
         break;
     }
-    if (!state.lost) state.timers.advance(state.nowMs, (target) => this.#fire(target));
+    if (state.lost) return;
+    state.timers.advance(state.nowMs, (target) => this.#fire(target));
+    admitWaiting(state, (transaction) => sendPrepares(state, transaction));
+    sendWaiting(state);
   }
 
   /** The effects since the last call, in order. */
