@@ -103,7 +103,9 @@ function refusalOf(state: TermState, bulkhead: Bulkhead): Refusal | null {
     if (goneMs < participantWaitMs) return null;
     if (!bulkhead.absenceNoted) {
       bulkhead.absenceNoted = true;
-      state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'not connected' });
+      // It did not answer before its connection broke: that was noted.
+      if (breaker.isClosed)
+        state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'not connected' });
     }
     const message = `${participant} is not connected to the coordinator.`;
     return { message, retryAfterMs: breakerPauseMs };
