@@ -64,13 +64,14 @@ export async function run<Value>(
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(session, { work, whole, attempts, settings: options.settings });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
-    const ownMs = backoffMs({
+    const ownPauseMs = backoffMs({
       failures: attempts,
       delayMs: retryDelayMs,
       delayMsMax: retryDelayMsMax,
       random: session.random,
     });
-    const pauseMs = Math.max(ownMs, attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
+    // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
+    const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
     // No pause that the time-out would end: what is known now is the better answer.
     const again =
       passes && attempts < attemptsMax && whole.over() === null && pauseMs < whole.leftMs();

@@ -125,6 +125,8 @@ export interface Branch {
   holdsPlace: boolean;
   /** When its prepare was sent, until the first sign of life; null where that cannot be measured. */
   silentSinceMs: number | null;
+  /** Whether it had voted `commit` when the decision was taken. */
+  wasPrepared: boolean;
   /** Where its command of phase 2 is with respect to the window of its connection. */
   command: 'none' | 'waiting' | 'sent';
 }

@@ -23,14 +23,14 @@ export class LoadChecker {
     if (event.type === 'participant-lost') this.#commands.delete(event.connection);
     // Retired, an instance owes nothing any more; its connections were closed before.
     if (event.type === 'message' && event.message.type === 'ack' && event.message.ok) {
-      const { txid, branch } = event.message;
-      this.#drop(`${txid} ${branch}`);
+      const { txid, branch, decision } = event.message;
+      this.#drop(`${txid} ${branch} ${decision === 'commit' ? 'commit' : 'rollback'}`);
     }
   }
 
   sent(connection: number, message: FromNode): void {
     if (message.type !== 'commit' && message.type !== 'rollback') return;
-    const key = `${message.txid} ${message.branch}`;
+    const key = `${message.txid} ${message.branch} ${message.type}`;
     this.#drop(key);
     let set = this.#commands.get(connection);
     if (set === undefined) {
@@ -39,8 +39,10 @@ export class LoadChecker {
     }
     set.add(key);
     this.commandsMax = Math.max(this.commandsMax, set.size);
+    const commits = [...set].filter((each) => each.endsWith(' commit')).length;
+    // Rollbacks of what had voted share the window of commits, those of what had not have their own.
     check(
-      set.size <= this.#options.commandWindow,
+      commits <= this.#options.commandWindow && set.size <= 2 * this.#options.commandWindow,
       `${set.size} commands under way on connection ${connection}`,
     );
   }

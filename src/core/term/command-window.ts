@@ -6,14 +6,23 @@
  * not by participant: an instance that stands still must not hold up the commits of its siblings. Apart from the window of
  * prepares: a commit never waits behind work that is not decided.
  *
+ * Two windows: branches that voted `commit`, and rollbacks of those that did not. A participant may be unable to roll back what
+ * still prepares, because that waits for a lock of one that is prepared. Behind some hundred such rollbacks the
+ * command that frees the lock would never be sent, and they would never be acknowledged.
+ *
  * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then on.
  */
 import type { Branch } from '../transaction.ts';
 import { Window } from './participant-window.ts';
 
+interface Lanes {
+  readonly prepared: Window<Branch>;
+  readonly unprepared: Window<Branch>;
+}
+
 export class CommandWindows {
   readonly #limit: number;
-  readonly #byConnection = new Map<number, Window<Branch>>();
+  readonly #byConnection = new Map<number, Lanes>();
   readonly #freed = new Set<Window<Branch>>();
 
   constructor(limit: number) {
@@ -25,7 +34,7 @@ export class CommandWindows {
     if (branch.connection !== connection) this.leave(branch);
     branch.connection = connection;
     if (branch.command === 'sent') return true;
-    const window = this.#of(connection);
+    const window = laneOf(this.#of(connection), branch);
     const isFirst = window.waiting === 0 || window.first() === branch;
     if (!isFirst || !window.fits(1)) {
       window.wait(branch);
@@ -42,12 +51,15 @@ export class CommandWindows {
   leave(branch: Branch): void {
     const { command, connection } = branch;
     branch.command = 'none';
-    const window = connection === null ? undefined : this.#byConnection.get(connection);
-    if (command === 'none' || connection === null || window === undefined) return;
+    const lanes = connection === null ? undefined : this.#byConnection.get(connection);
+    if (command === 'none' || connection === null || lanes === undefined) return;
+    const window = laneOf(lanes, branch);
     if (command === 'sent') window.release();
     else window.leave(branch);
     if (window.waiting > 0) this.#freed.add(window);
-    else if (window.outstanding === 0) this.#byConnection.delete(connection);
+    else if (isEmpty(lanes.prepared) && isEmpty(lanes.unprepared)) {
+      this.#byConnection.delete(connection);
+    }
   }
 
   /** One whose turn it is, or null. */
@@ -60,18 +72,24 @@ export class CommandWindows {
     return null;
   }
 
-  /** Under way and waiting on a connection. */
-  load(connection: number): { readonly sent: number; readonly waiting: number } {
-    const window = this.#byConnection.get(connection);
-    return { sent: window?.outstanding ?? 0, waiting: window?.waiting ?? 0 };
+  #of(connection: number): Lanes {
+    let lanes = this.#byConnection.get(connection);
+    if (lanes === undefined) {
+      lanes = { prepared: this.#window(), unprepared: this.#window() };
+      this.#byConnection.set(connection, lanes);
+    }
+    return lanes;
   }
 
-  #of(connection: number): Window<Branch> {
-    let window = this.#byConnection.get(connection);
-    if (window === undefined) {
-      window = new Window({ limit: this.#limit, waitingMax: Number.POSITIVE_INFINITY });
-      this.#byConnection.set(connection, window);
-    }
-    return window;
+  #window(): Window<Branch> {
+    return new Window({ limit: this.#limit, waitingMax: Number.POSITIVE_INFINITY });
   }
+}
+
+function laneOf(lanes: Lanes, branch: Branch): Window<Branch> {
+  return branch.wasPrepared ? lanes.prepared : lanes.unprepared;
+}
+
+function isEmpty(window: Window<Branch>): boolean {
+  return window.outstanding === 0 && window.waiting === 0;
 }

@@ -212,6 +212,7 @@ function addBranch(
     prepareUntilMs: 0,
     holdsPlace: false,
     silentSinceMs: null,
+    wasPrepared: false,
     command: 'none',
   };
   transaction.branches.set(branch.branch, branch);

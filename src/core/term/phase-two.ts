@@ -18,6 +18,7 @@ const notConnected = 'The participant is not connected.';
 export function command(state: TermState, branch: Branch): boolean {
   const committing = outcomeOf(branch.transaction.state) === 'committed';
   state.clearBranchTimer(branch);
+  branch.wasPrepared = branch.state === 'prepared';
   branch.payload = undefined;
   branch.attempts = 0;
   branch.lastError = null;

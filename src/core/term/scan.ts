@@ -100,6 +100,7 @@ function resume(state: TermState, record: DecisionRecord): void {
       prepareUntilMs: 0,
       holdsPlace: false,
       silentSinceMs: null,
+      wasPrepared: false,
       command: 'none',
     });
   }

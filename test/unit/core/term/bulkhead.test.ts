@@ -1,6 +1,7 @@
 /** One participant that is slow, silent or gone, and the others beside it. */
 import { describe, expect, it } from 'vitest';
 import type { CoordinatorOptions } from '../../../../src/core/options.ts';
+import type { Txid } from '../../../../src/core/txid.ts';
 import { a1, b1, c1, TermHarness } from '../../../support/term-harness.ts';
 
 const quick: Partial<CoordinatorOptions> = {
@@ -280,6 +281,29 @@ describe('the commands of phase 2', () => {
       h.ack(a, 'commit', { txid: h.sent(a, 'commit')[acknowledged]?.txid as never });
     }
     expect(h.world.load.commandsMax).toBe(3);
+  });
+
+  it('that free a lock do not wait behind rollbacks of prepares that wait for it', () => {
+    const h = new TermHarness({ ...quick, commandWindow: 2 });
+    const a = h.connect(a1);
+    const c = h.connect(c1);
+    const holders = [1, 2].map(() => {
+      h.transact(['a', 'c']);
+      h.vote(a, 'commit');
+      return h.txid;
+    });
+    const [first, second] = holders as [Txid, Txid];
+    for (let count = 0; count < 5; count += 1) h.transact(['a']);
+    h.advance(900);
+    for (const holder of holders) h.world.working(1, holder, 'c');
+    h.advance(110);
+    // None of these is acknowledged before the holders of the lock are told.
+    expect(h.sent(a, 'rollback')).toHaveLength(2);
+    h.vote(c, 'commit', { txid: first });
+    h.log();
+    expect(h.sent(a, 'commit').map(({ txid }) => txid)).toEqual([first]);
+    h.ask({ type: 'rollback', txid: second });
+    expect(h.sent(a, 'rollback').map(({ txid }) => txid)).toContain(second);
   });
 
   it('that were not sent when the connection broke go by the next, and count no attempt before', () => {
