@@ -2,7 +2,7 @@
 import type { AbortReason } from '../core/catalogue.ts';
 import type { Txid } from '../core/txid.ts';
 import { backoffMs } from '../peer/backoff.ts';
-import { isVerdictError } from '../peer/errors.ts';
+import { isVerdictError, retryAfterMsOf } from '../peer/errors.ts';
 import { Call, callMarginMs } from './call.ts';
 import type { Session } from './session.ts';
 import { begin, type Transaction } from './transaction.ts';
@@ -64,12 +64,14 @@ export async function run<Value>(
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(session, { work, whole, attempts, settings: options.settings });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
-    const pauseMs = backoffMs({
+    const ownPauseMs = backoffMs({
       failures: attempts,
       delayMs: retryDelayMs,
       delayMsMax: retryDelayMsMax,
       random: session.random,
     });
+    // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
+    const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
     // No pause that the time-out would end: what is known now is the better answer.
     const again =
       passes && attempts < attemptsMax && whole.over() === null && pauseMs < whole.leftMs();
@@ -83,6 +85,11 @@ export async function run<Value>(
 
 function isPassing(result: RunResult<unknown>): boolean {
   return result.outcome === 'aborted' && result.reason.retryable;
+}
+
+/** What the coordinator asks for: before it, the answer would be the same. */
+function askedPauseMs(result: RunResult<unknown>): number {
+  return result.outcome === 'aborted' ? (retryAfterMsOf(result.reason) ?? 0) : 0;
 }
 
 async function once<Value>(

@@ -22,6 +22,9 @@ const texts: Readonly<Record<string, string>> = {
   recovery: 'A recorded decision is taken up.',
   attention:
     'A participant has not acknowledged the decision for long: an operator should look at it.',
+  'breaker-opened':
+    'A participant is out of reach: transactions with it are refused at once until it is back.',
+  'breaker-closed': 'The participant is back.',
   'log-set-back':
     'A participant was shown a later state of the decision log than it shows now: the log was restored from an old copy, or the participant is broken.',
   'commit-without-record':

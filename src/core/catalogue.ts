@@ -198,7 +198,7 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   },
   PARTICIPANT_UNAVAILABLE: {
     retryable: true,
-    text: 'A participant is not connected to the coordinator.',
+    text: 'A participant is not connected to the coordinator, does not answer it, or has all the work that it may have. Try again after retryAfterMs.',
     look: '`verdict status`: whether it is connected, and since when. Whether its name is spelled alike on both sides.',
   },
   TRANSACTION_TIMEOUT: {
@@ -229,13 +229,21 @@ export interface AbortReason {
   readonly message: string;
   readonly participant?: string;
   readonly retryable: boolean;
+  /** Not before this, where that is known: a participant that does not answer is not asked again earlier. */
+  readonly retryAfterMs?: number;
   /** Structured extra, such as `{key, expected, actual}` of a CONFLICT. */
   readonly detail?: unknown;
 }
 
 export function abortReason(
   code: ReasonCode,
-  more: { message?: string; participant?: string; retryable?: boolean; detail?: unknown } = {},
+  more: {
+    message?: string;
+    participant?: string;
+    retryable?: boolean;
+    retryAfterMs?: number;
+    detail?: unknown;
+  } = {},
 ): AbortReason {
   const entry = reasonCatalogue[code];
   return {
@@ -243,6 +251,7 @@ export function abortReason(
     message: more.message ?? entry.text,
     retryable: more.retryable ?? entry.retryable,
     ...(more.participant === undefined ? {} : { participant: more.participant }),
+    ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
     ...(more.detail === undefined ? {} : { detail: more.detail }),
   };
 }

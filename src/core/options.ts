@@ -19,7 +19,14 @@ export const coordinatorOptionNames = [
   'transactionTimeoutMs',
   'transactionTimeoutMsMax',
   'prepareTimeoutMs',
+  'prepareTimeoutMsMin',
   'participantWaitMs',
+  'participantWindow',
+  'participantQueue',
+  'commandWindow',
+  'breakerAfter',
+  'breakerPauseMs',
+  'breakerPauseMsMax',
   'ackTimeoutMs',
   'retryDelayMs',
   'retryDelayMsMax',
@@ -68,8 +75,18 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     default: 5_000,
     min: 0,
     max: 60 * minute,
-    meaning: 'How long one branch may take to vote, from its prepare or its last `working`.',
+    meaning:
+      'How long one branch may take at most to vote, from its prepare or its last `working`; less for a participant that has been seen to be faster.',
     zero: 'No limit but the transaction time-out.',
+  },
+  prepareTimeoutMsMin: {
+    // Twice the participants' workingMs: one that is slow has said so by then.
+    default: 2_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      "How long a branch may take at least, however fast its participant has been. Keep it well above the participants' `workingMs`.",
+    zero: 'No measuring: `prepareTimeoutMs` for all.',
   },
   participantWaitMs: {
     // Longer than a participant's slowest try to connect (its retryDelayMsMax) and a start on a busy machine: right after a
@@ -80,6 +97,52 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning:
       'How long a prepare waits for a participant that has no connection, before the transaction aborts.',
     zero: 'Abort at once.',
+  },
+  participantWindow: {
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Prepares of one participant under way at a time; past it, transactions wait.',
+    zero: null,
+  },
+  participantQueue: {
+    default: 1_024,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Transactions that wait for one participant; past it, they are refused with PARTICIPANT_UNAVAILABLE.',
+    zero: 'None waits.',
+  },
+  commandWindow: {
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    meaning:
+      'Commands under way at a time on one connection of a participant, to branches that voted `commit`; as many rollbacks of others beside them. The rest follow.',
+    zero: null,
+  },
+  breakerAfter: {
+    default: 5,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Prepare time-outs of one participant in a row after which transactions with it are refused at once.',
+    zero: 'Never refuse for time-outs.',
+  },
+  breakerPauseMs: {
+    default: 1_000,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'The first pause before one transaction may try such a participant; it doubles with each failure, with jitter.',
+    zero: null,
+  },
+  breakerPauseMsMax: {
+    default: 5_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest such pause.',
+    zero: null,
   },
   ackTimeoutMs: {
     default: 2_000,

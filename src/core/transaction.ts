@@ -122,6 +122,14 @@ export interface Branch {
   timer: TimerHandle | null;
   /** When the prepare's own limit ends; 0 before it was sent. */
   prepareUntilMs: number;
+  /** Its place among the prepares of its participant that are under way. */
+  holdsPlace: boolean;
+  /** When its prepare was sent, until the first sign of life; null where that cannot be measured. */
+  silentSinceMs: number | null;
+  /** Whether it had voted `commit` when the decision was taken. */
+  wasPrepared: boolean;
+  /** Where its command of phase 2 is with respect to the window of its connection. */
+  command: 'none' | 'waiting' | 'sent';
 }
 
 export interface Transaction {
@@ -148,6 +156,8 @@ export interface Transaction {
   attention: boolean;
   waiters: Waiter[];
   timer: TimerHandle | null;
+  /** The participant in whose queue it waits before its prepares are sent. */
+  waitsFor: string | null;
   recordBytes: number;
   /** Whose keys it locks; null while it has neither named one nor locked anything. */
   lockGroup: string | null;

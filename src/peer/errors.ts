@@ -94,7 +94,9 @@ export class OutcomeUnknownError extends VerdictError {
 const retryAfterMsMax = 30_000;
 
 /** How long the node asks to wait, within reason. */
-export function retryAfterMsOf({ retryAfterMs }: ErrorMessage): number | undefined {
+export function retryAfterMsOf({
+  retryAfterMs,
+}: Pick<ErrorMessage, 'retryAfterMs'>): number | undefined {
   return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, retryAfterMsMax);
 }
 

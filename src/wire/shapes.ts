@@ -109,6 +109,7 @@ export const abortReason: Rule<AbortReason> = map<AbortReason>({
   message: required(sentence, 'Why, for people.'),
   participant: optional(key, 'Whose branch was the cause.'),
   retryable: required(boolean, 'Whether the same again may succeed.'),
+  retryAfterMs: optional(duration, 'Not before this.'),
   detail: optional(anything, 'More, such as the key and versions of a CONFLICT.'),
 });
 

@@ -16,7 +16,9 @@ import { connect } from '../../src/client.ts';
 import { shownLatencies, slowdown } from '../fuzz/figures.ts';
 import { fuzzLive, type LiveResult } from '../fuzz/live.ts';
 import { closedLoop, type Measured } from './load.ts';
+import { manyServices, type ServicesResult } from './services.ts';
 import { type Fields, SkeletonConnection } from './skeleton-wire.ts';
+import { oneStalled, type StalledResult } from './stalled.ts';
 
 const names = ['a', 'b', 'c'];
 const startTimeoutMs = 20_000;
@@ -28,18 +30,22 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     'in-flight': { type: 'string', default: '1,16,64,256,1024' },
     'attack-frames': { type: 'string', default: '10000' },
+    'stalled-seconds': { type: 'string', default: '6' },
+    'services-seconds': { type: 'string', default: '5' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log(`npm run bench -- [--seconds N] [--rounds N] [--in-flight N,N,...] [--attack-frames N] [--json]
+  console.log(`npm run bench -- [--seconds N] [--rounds N] [--in-flight N,N,...] [--attack-frames N] [--stalled-seconds N] [--services-seconds N] [--json]
 
 Transactions of three branches against a bare skeleton of the same messages and flushes.
   --seconds N   length of one measurement (default 2)
   --rounds N    measurements of each; the median counts (default 3)
   --in-flight   how many transactions at a time (default 1,16,64,256,1024)
   --attack-frames N   hostile frames while good clients work (default 10000; 0: leave this out); see npm run fuzz
+  --stalled-seconds N  each phase with 1 of 20 participants stalled, and without (default 6; 0: leave this out)
+  --services-seconds N  300 participants, 1,000 connections, 2 to 64 branches (default 5; 0: leave this out)
   --json        one JSON object in place of the table`);
   process.exit(0);
 }
@@ -47,11 +53,13 @@ const durationMs = Number(values.seconds) * 1_000;
 const rounds = Number(values.rounds);
 const levels = values['in-flight'].split(',').map(Number);
 const attackFrames = Number(values['attack-frames']);
+const stalledMs = Number(values['stalled-seconds']) * 1_000;
+const servicesMs = Number(values['services-seconds']) * 1_000;
 const whole = (number: number): boolean => Number.isInteger(number) && number >= 1;
 const wholes = whole(rounds) && levels.every(whole) && whole(attackFrames + 1);
-if (!(durationMs > 0) || !wholes) {
+if (!(durationMs > 0 && stalledMs >= 0 && servicesMs >= 0) || !wholes) {
   console.error(
-    '--seconds, --rounds and --in-flight must be positive; all but the first whole numbers.',
+    '--seconds, --rounds and --in-flight must be positive, no other negative; --rounds, --in-flight and --attack-frames whole numbers.',
   );
   process.exit(2);
 }
@@ -80,7 +88,10 @@ try {
   await product.close();
   skeleton.close();
   const attack = attackFrames === 0 ? null : await underAttack();
-  report(rows, attack);
+  const stalled = stalledMs === 0 ? null : await withOneStalled();
+  const services = servicesMs === 0 ? null : await withManyServices();
+  progress('');
+  report({ rows, attack, stalled, services });
 } finally {
   for (const child of children) child.kill('SIGKILL');
   await rm(directory, { recursive: true, force: true });
@@ -100,6 +111,25 @@ async function underAttack(): Promise<LiveResult> {
   progress('');
   if (result.faults.length > 0) throw new Error(result.faults.join('\n'));
   return result;
+}
+
+function withOneStalled(): Promise<StalledResult> {
+  return oneStalled({
+    directory: join(directory, 'stalled'),
+    rounds,
+    durationMs: stalledMs,
+    inFlight: 32,
+    progress,
+  });
+}
+
+function withManyServices(): Promise<ServicesResult> {
+  return manyServices({
+    directory: join(directory, 'services'),
+    durationMs: servicesMs,
+    inFlight: 32,
+    progress,
+  });
 }
 
 async function startProduct(): Promise<{ one: () => Promise<void>; close: () => Promise<void> }> {
@@ -191,11 +221,26 @@ function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
 }
 
-function report(rows: readonly Row[], attack: LiveResult | null): void {
+function report(measured: {
+  readonly rows: readonly Row[];
+  readonly attack: LiveResult | null;
+  readonly stalled: StalledResult | null;
+  readonly services: ServicesResult | null;
+}): void {
+  const { rows, attack, stalled, services } = measured;
   if (values.json) {
     const { quiet = null, attacked = null } = attack ?? {};
     const under = attack === null ? null : { quiet, attacked, slowdown: slowdown(attack) };
-    console.log(JSON.stringify({ cpus: cpus().length, node: process.version, rows, under }));
+    console.log(
+      JSON.stringify({
+        cpus: cpus().length,
+        node: process.version,
+        rows,
+        under,
+        stalled,
+        services,
+      }),
+    );
     return;
   }
   const cell = (text: string, width = 10): string => text.padStart(width);
@@ -222,4 +267,33 @@ function report(rows: readonly Row[], attack: LiveResult | null): void {
     );
   }
   if (attack !== null) console.log(shownLatencies(attack));
+  if (stalled !== null) console.log(shownStalled(stalled));
+  if (services !== null) console.log(shownServices(services));
+}
+
+function shownStalled({
+  throughputRatio,
+  p99Ratio,
+  rounds: all,
+  told,
+  backMs,
+}: StalledResult): string {
+  const each = all.map(({ quiet, stalled }) => {
+    const one = (measured: Measured): string =>
+      `${measured.perSecond.toFixed(0)} tx/s, p99 ${measured.p99Ms.toFixed(1)} ms`;
+    return `  quiet ${one(quiet)}; stalled ${one(stalled)}`;
+  });
+  return [
+    `1 of 20 participants stalled, those that do not touch it: ${(throughputRatio * 100).toFixed(0)}% of the throughput (aim: 95%), p99 times ${p99Ratio.toFixed(2)} (aim: 1.5)`,
+    ...each,
+    `  those that touch it were told ${JSON.stringify(told)}; first commit ${backMs.toFixed(0)} ms after it was back`,
+  ].join('\n');
+}
+
+function shownServices(measured: ServicesResult): string {
+  const { perSecond, branchesPerSecond, p50Ms, p99Ms } = measured;
+  return (
+    `300 participants, 1,000 connections, 2 to 64 branches: ${perSecond.toFixed(0)} tx/s, ` +
+    `${branchesPerSecond.toFixed(0)} branches/s, p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms`
+  );
 }

@@ -42,6 +42,12 @@ const beginning = fc.record({
   options: fc.record({
     participantWaitMs: fc.constantFrom(0, 2_000),
     prepareTimeoutMs: fc.constantFrom(0, 5_000),
+    prepareTimeoutMsMin: fc.constantFrom(0, 100),
+    participantWindow: fc.constantFrom(1, 2, 256),
+    participantQueue: fc.constantFrom(0, 1, 1_024),
+    commandWindow: fc.constantFrom(1, 2, 256),
+    breakerAfter: fc.constantFrom(0, 1, 2),
+    breakerPauseMs: fc.constantFrom(1, 1_000),
     attentionAfter: fc.constantFrom(0, 1, 10),
     recentMax: fc.constantFrom(0, 2, 10_000),
     lockHoldMs: fc.constantFrom(0, 3_000, 60_000),

@@ -73,6 +73,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     },
   );
   const transactionTimeoutMsMax = 10_000;
+  const fitness = new Chance(seed, 'fitness');
   return {
     seed,
     nodes,
@@ -87,6 +88,12 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
       transactionTimeoutMsMax,
       prepareTimeoutMs: Math.round(chance.logarithmic(200, 5_000)),
       participantWaitMs: chance.pick([0, 200, 1_000, 2_000]),
+      prepareTimeoutMsMin: fitness.pick([0, 200, 2_000]),
+      participantWindow: fitness.pick([1, 2, 256]),
+      participantQueue: fitness.pick([0, 2, 1_024]),
+      commandWindow: fitness.pick([1, 2, 256]),
+      breakerAfter: fitness.pick([0, 1, 5]),
+      breakerPauseMs: fitness.pick([50, 1_000]),
       ackTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
       retryDelayMs: 50,
       retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),

@@ -70,6 +70,13 @@ export class Child {
     return this.#exit;
   }
 
+  /** Sends one message over the channel and resolves with the next that comes. */
+  ask(message: object): Promise<unknown> {
+    const answered = new Promise((resolve) => this.#process.once('message', resolve));
+    this.#process.send(message);
+    return within(answered, `process ${this.pid} to answer`);
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.#exit === null) process.kill(this.pid, signal);
   }

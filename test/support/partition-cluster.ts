@@ -12,6 +12,7 @@ import type { LeaderInfo } from '../../src/core/messages.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { webSocketDialer } from '../../src/transport/websocket/connect.ts';
 import { eventually } from './child.ts';
+import { EnlistingService, type EnlistingServiceSettings } from './enlisting-service.ts';
 import { TestEtcd } from './etcd.ts';
 import { EtcdCluster } from './etcd-cluster.ts';
 import type { History } from './history.ts';
@@ -127,6 +128,15 @@ export class PartitionCluster {
     });
     this.#clients.push(client);
     return client;
+  }
+
+  /** A service in this process, which enlists itself. It has wires of its own, by its name. */
+  async service(
+    settings: Pick<EnlistingServiceSettings, 'data' | 'lockLimitMs'>,
+  ): Promise<EnlistingService> {
+    const own = await routes('service', this.#wires, this.#cluster.nodes);
+    const dialer = reroutedDialer(webSocketDialer({ clock: systemClock }), own);
+    return EnlistingService.started({ ...settings, urls: Object.keys(own), dialer });
   }
 
   /** Two calls at a time. It has begun to commit when this resolves. */

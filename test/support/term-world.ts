@@ -10,6 +10,7 @@ import type { DecideResult, DecisionWrite, RecordedLocks } from '../../src/core/
 import type { Effect, Note, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';
 import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../src/core/txid.ts';
+import { LoadChecker } from './load-checker.ts';
 import { type Instance, LogModel } from './log-model.ts';
 import { TermChecker } from './term-checker.ts';
 
@@ -40,6 +41,7 @@ type LogWork =
 export class TermWorld {
   readonly log: LogModel = new LogModel(worldEpoch);
   readonly checker: TermChecker = new TermChecker(this.log, requestWindowMs);
+  readonly load: LoadChecker;
   readonly term: Term;
   readonly txids: Txid[] = [];
   readonly retired: Set<string> = new Set();
@@ -58,7 +60,9 @@ export class TermWorld {
   #nextRandom = 0;
   #scanning = false;
 
-  constructor(options: Partial<CoordinatorOptions> = {}) {
+  constructor(given: Partial<CoordinatorOptions> = {}) {
+    const options = coordinatorOptions(given);
+    this.load = new LoadChecker(options);
     this.term = new Term({
       shard: 0,
       shards: 1,
@@ -66,7 +70,7 @@ export class TermWorld {
       leader: { shard: 0, epoch: worldEpoch, node: 'n1', url: 'ws://n1' },
       witness: this.log.witness,
       requestWindowMs,
-      options: coordinatorOptions(options),
+      options,
       fraction: () => 0.5,
       token: (length) => (this.#nextRandom++).toString(36).padStart(length, '0'),
       wallMs: () => 0,
@@ -110,15 +114,21 @@ export class TermWorld {
       this.log.leader = makeEpoch({ generation: 0, revision: 60n });
     }
     this.checker.before(event);
+    this.load.before(event);
     this.term.step(event, this.nowMs);
     for (const effect of this.term.drain()) this.#effect(effect);
-    if (!this.lost) this.checker.after(() => this.term.locks({ limit: 1_000 }).locks);
+    if (this.lost) return;
+    this.checker.after(() => this.term.locks({ limit: 1_000 }).locks);
+    this.load.after(this.term);
   }
 
   #effect(effect: Effect): void {
     this.checker.effect(effect);
-    if (effect.type === 'send') this.sent.push(effect);
-    else if (effect.type === 'note') this.notes.push(effect.note);
+    if (effect.type === 'send') {
+      this.sent.push(effect);
+      this.load.sent(effect.connection, effect.message);
+    }
+    if (effect.type === 'note') this.notes.push(effect.note);
     if (effect.type === 'decide') {
       this.work.push({ kind: 'decide', write: effect.write, result: null });
     } else if (effect.type === 'finish') {

@@ -32,6 +32,10 @@ export class ConnectedParticipants {
     return peer;
   }
 
+  has(participant: string): boolean {
+    return this.#byName.has(participant);
+  }
+
   get(connection: number): ConnectedParticipant | null {
     return this.#byConnection.get(connection) ?? null;
   }

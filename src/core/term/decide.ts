@@ -16,6 +16,7 @@ import type { Txid } from '../txid.ts';
 import { recordedLocks, releaseLocks } from './lock-release.ts';
 import { answerAborted, answerDuplicate, answerWaiters, endRequest } from './outcome.ts';
 import { command, settleIfDone } from './phase-two.ts';
+import { leaveQueue, releasePlace } from './places.ts';
 import type { TermState } from './state.ts';
 
 /** Every branch voted commit or readonly. */
@@ -141,7 +142,9 @@ export function abort(state: TermState, transaction: Transaction, reason: AbortR
 }
 
 function rollBackBranches(state: TermState, transaction: Transaction): void {
+  leaveQueue(state, transaction);
   for (const branch of transaction.branches.values()) {
+    releasePlace(state, branch);
     state.clearBranchTimer(branch);
     state.detach(branch);
     branch.payload = undefined;

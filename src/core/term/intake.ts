@@ -8,6 +8,7 @@ import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transa
 import { makePosition, makeTxid, randomDigits } from '../txid.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
+import { silentAtDeadline } from './fitness.ts';
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
 import { answer, wait } from './outcome.ts';
 import { branchBytes, emptyRecordBytes, lockBytes } from './record-size.ts';
@@ -78,6 +79,7 @@ function create(
     attention: false,
     waiters: [],
     timer: null,
+    waitsFor: null,
     recordBytes: emptyRecordBytes(given.request?.id ?? null) + lockBytes(given.asked?.wants ?? []),
     lockGroup: given.lockGroup,
     asked: given.asked,
@@ -231,6 +233,10 @@ function addBranch(
     lastError: null,
     timer: null,
     prepareUntilMs: 0,
+    holdsPlace: false,
+    silentSinceMs: null,
+    wasPrepared: false,
+    command: 'none',
   };
   transaction.branches.set(branch.branch, branch);
   transaction.recordBytes += branchBytes(state, branch);
@@ -370,6 +376,7 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
       state: transaction.state,
     });
   }
+  for (const branch of transaction.branches.values()) silentAtDeadline(state, branch);
   abort(
     state,
     transaction,

@@ -8,12 +8,14 @@
  *   the prepare is sent there again, at once.
  */
 import type { ConnectedParticipant } from './connected.ts';
+import { participantCame, participantWent } from './fitness.ts';
 import { abandonRollback, resend, settleBranch } from './phase-two.ts';
 import { prepareLost, sendPrepare } from './prepare.ts';
 import { instanceKey, type TermState } from './state.ts';
 
 export function participantConnected(state: TermState, peer: ConnectedParticipant): void {
   state.connected.add(peer);
+  participantCame(state, peer.participant);
   for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
     if (branch.state === 'unreachable') {
       sendPrepare(state, branch);
@@ -28,12 +30,16 @@ export function participantConnected(state: TermState, peer: ConnectedParticipan
 export function participantLost(state: TermState, connection: number): void {
   const peer = state.connected.remove(connection);
   if (peer === null) return;
+  participantWent(state, peer.participant);
   for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
     if (branch.connection !== connection) continue;
+    const waited = branch.command === 'waiting';
+    state.commands.leave(branch);
     if (branch.state === 'preparing') prepareLost(state, branch);
     else if (branch.state === 'rolling-back') abandonRollback(state, branch);
     // By another connection of the instance or resource at once; where there is none, when one comes.
-    else if (branch.state === 'committing' && state.connected.route(branch) !== null) {
+    // One that waited for its turn has no timer yet.
+    else if (branch.state === 'committing' && (waited || state.connected.route(branch) !== null)) {
       resend(state, branch);
     }
   }

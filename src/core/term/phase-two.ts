@@ -18,6 +18,7 @@ const notConnected = 'The participant is not connected.';
 export function command(state: TermState, branch: Branch): boolean {
   const committing = outcomeOf(branch.transaction.state) === 'committed';
   state.clearBranchTimer(branch);
+  branch.wasPrepared = branch.state === 'prepared';
   branch.payload = undefined;
   branch.attempts = 0;
   branch.lastError = null;
@@ -66,9 +67,15 @@ function attempt(state: TermState, branch: Branch): void {
   );
   const peer = state.connected.route(branch);
   const { options, epoch } = state.config;
+  if (peer === null) {
+    state.commands.leave(branch);
+    branch.connection = null;
+  } else if (!state.commands.enter(branch, peer.connection)) {
+    state.clearBranchTimer(branch);
+    return;
+  }
   if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
   branch.attempts += 1;
-  branch.connection = peer?.connection ?? null;
   let delayMs = backoff(state, branch.attempts);
   if (peer === null) {
     branch.lastError = notConnected;
@@ -141,6 +148,15 @@ export function resend(state: TermState, branch: Branch): void {
   attempt(state, branch);
 }
 
+/** Sends the commands whose turn came in this step. */
+export function sendWaiting(state: TermState): void {
+  for (;;) {
+    const branch = state.commands.next();
+    if (branch === null) return;
+    attempt(state, branch);
+  }
+}
+
 /** The connection by which a rollback was sent is gone: nothing is kept. */
 export function abandonRollback(state: TermState, branch: Branch): void {
   if (state.connected.route(branch) !== null) {
@@ -205,6 +221,7 @@ export function settleBranch(
 ): void {
   const { transaction } = branch;
   state.clearBranchTimer(branch);
+  state.commands.leave(branch);
   state.detach(branch);
   branch.state = end;
   transaction.acksOwed -= 1;

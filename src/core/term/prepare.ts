@@ -12,12 +12,22 @@ import { abortReason } from '../catalogue.ts';
 import { uphold } from '../invariants.ts';
 import type { VoteMessage, Working } from '../messages.ts';
 import { type Branch, move, outcomeOf, type Transaction } from '../transaction.ts';
+import { admit } from './admission.ts';
 import { abort, allVoted } from './decide.ts';
 import type { Sender } from './events.ts';
+import {
+  heardOf,
+  prepareSent,
+  prepareSilent,
+  prepareTimeoutMs,
+  voteCounted,
+  votedLate,
+} from './fitness.ts';
 import { answerDoubt } from './judgement.ts';
+import { releasePlace } from './places.ts';
 import type { TermState } from './state.ts';
 
-/** Freezes the branch set and sends every prepare. */
+/** Freezes the branch set and sends every prepare, at once or when its participants have room. */
 export function freeze(state: TermState, transaction: Transaction): void {
   move(transaction, 'freeze');
   transaction.votesOwed = transaction.branches.size;
@@ -25,6 +35,11 @@ export function freeze(state: TermState, transaction: Transaction): void {
     allVoted(state, transaction);
     return;
   }
+  if (admit(state, transaction)) sendPrepares(state, transaction);
+}
+
+/** Every participant has room for it. */
+export function sendPrepares(state: TermState, transaction: Transaction): void {
   for (const branch of transaction.branches.values()) {
     // An earlier one's time-out of 0 may have aborted the transaction.
     if (transaction.state !== 'PREPARING') return;
@@ -65,13 +80,16 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   }
   branch.state = 'preparing';
   branch.connection = peer.connection;
-  if (branch.prepareUntilMs === 0) {
+  const isFirst = branch.prepareUntilMs === 0;
+  if (isFirst) {
+    const timeoutMs = prepareTimeoutMs(state, branch.participant);
     branch.prepareUntilMs =
-      options.prepareTimeoutMs === 0
+      timeoutMs === null
         ? transaction.deadlineAtMs
-        : Math.min(nowMs + options.prepareTimeoutMs, transaction.deadlineAtMs);
+        : Math.min(nowMs + timeoutMs, transaction.deadlineAtMs);
   }
   setPrepareTimer(state, branch);
+  prepareSent(state, branch, { isFirst });
   state.send(peer.connection, {
     type: 'prepare',
     txid: transaction.txid,
@@ -106,23 +124,28 @@ export function prepareTimedOut(state: TermState, branch: Branch): void {
     participant: branch.participant,
     of: 'prepare',
   });
+  prepareSilent(state, branch);
   abort(
     state,
     branch.transaction,
     abortReason('PREPARE_TIMEOUT', {
       participant: branch.participant,
-      message: `${branch.participant} did not vote within ${state.config.options.prepareTimeoutMs} ms.`,
+      message: `${branch.participant} did not vote in time.`,
     }),
   );
 }
 
 function unavailable(state: TermState, branch: Branch): void {
+  const bulkhead = state.bulkheads.find(branch.participant);
+  // Those who wait for it need not wait any longer to hear the same.
+  if (bulkhead !== null) state.freed.add(bulkhead);
   abort(
     state,
     branch.transaction,
     abortReason('PARTICIPANT_UNAVAILABLE', {
       participant: branch.participant,
       message: `${branch.participant} is not connected to the coordinator.`,
+      retryAfterMs: state.config.options.breakerPauseMs,
     }),
   );
 }
@@ -136,6 +159,7 @@ export function prepareLost(state: TermState, branch: Branch): void {
 export function vote(state: TermState, from: Sender, message: VoteMessage): void {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
+    if (from.participant !== null) votedLate(state, from.participant.name);
     answerLateVote(state, from, message);
     return;
   }
@@ -145,6 +169,10 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
     return;
   }
   if (transaction.state !== 'PREPARING') {
+    if (branch.state === 'rolling-back') {
+      heardOf(state, branch);
+      votedLate(state, branch.participant);
+    }
     if (outcomeOf(transaction.state) !== null) answerLateVote(state, from, message);
     return;
   }
@@ -158,6 +186,8 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
   state.clearBranchTimer(branch);
   state.detach(branch);
   branch.payload = undefined;
+  voteCounted(state, branch);
+  releasePlace(state, branch);
   if (state.config.debug) {
     state.note({
       level: 'debug',
@@ -217,9 +247,11 @@ function refuse(state: TermState, from: Sender, message: VoteMessage, why: strin
 export function working(state: TermState, from: Sender, message: Working): void {
   const branch = state.transactions.get(message.txid)?.branches.get(message.branch);
   if (branch?.state !== 'preparing' || branch.connection !== from.connection) return;
-  const { prepareTimeoutMs } = state.config.options;
-  if (prepareTimeoutMs === 0) return;
-  branch.prepareUntilMs = Math.min(state.nowMs + prepareTimeoutMs, branch.transaction.deadlineAtMs);
+  heardOf(state, branch);
+  // By the longest one: it is there, and how often it says so is its own affair.
+  const longestMs = state.config.options.prepareTimeoutMs;
+  if (longestMs === 0) return;
+  branch.prepareUntilMs = Math.min(state.nowMs + longestMs, branch.transaction.deadlineAtMs);
   setPrepareTimer(state, branch);
 }
 

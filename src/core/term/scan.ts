@@ -81,6 +81,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     attention: false,
     waiters: [],
     timer: null,
+    waitsFor: null,
     recordBytes: 0,
     lockGroup: record.locks?.group ?? null,
     asked: null,
@@ -103,6 +104,10 @@ function resume(state: TermState, record: DecisionRecord): void {
       lastError: null,
       timer: null,
       prepareUntilMs: 0,
+      holdsPlace: false,
+      silentSinceMs: null,
+      wasPrepared: false,
+      command: 'none',
     });
   }
   state.transactions.set(record.txid, transaction);

@@ -8,6 +8,8 @@ import type { CoordinatorOptions } from '../options.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
+import { type Bulkhead, Bulkheads } from './bulkhead.ts';
+import { CommandWindows } from './command-window.ts';
 import { ConnectedParticipants } from './connected.ts';
 import type { Effect, LogAnswer, Note, Sender } from './events.ts';
 import { RecentTransactions } from './recent.ts';
@@ -63,6 +65,11 @@ export class TermState {
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
+  readonly bulkheads: Bulkheads;
+  /** Those with a place given back in this step. */
+  readonly freed: Set<Bulkhead> = new Set();
+  /** By connection: the commands of phase 2 that are under way on it. */
+  readonly commands: CommandWindows;
   readonly timers: TimerWheel<TimerTarget>;
   readonly locks: LockTable<Transaction> = new LockTable();
   readonly lockWaits: Map<LockRequest<Transaction>, LockWait> = new Map();
@@ -94,6 +101,12 @@ export class TermState {
     this.timers = new TimerWheel({ nowMs: config.nowMs });
     this.recent = new RecentTransactions(config.options.recentMax);
     this.requests = new RequestTable();
+    this.bulkheads = new Bulkheads({
+      options: config.options,
+      fraction: config.fraction,
+      isConnected: (participant) => this.connected.has(participant),
+    });
+    this.commands = new CommandWindows(config.options.commandWindow);
   }
 
   /** Answers come in any order; what the log has once shown it has shown. */

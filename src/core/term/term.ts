@@ -8,6 +8,7 @@
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position } from '../txid.ts';
+import { admitWaiting } from './admission.ts';
 import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
@@ -18,8 +19,8 @@ import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './l
 import { lose } from './lost.ts';
 import { forget } from './outcome.ts';
 import { instanceRetired, participantConnected, participantLost } from './participants.ts';
-import { acknowledge, retry } from './phase-two.ts';
-import { prepareTimedOut, vote, working } from './prepare.ts';
+import { acknowledge, retry, sendWaiting } from './phase-two.ts';
+import { prepareTimedOut, sendPrepares, vote, working } from './prepare.ts';
 import { scanEnded, scanned, scanStarted } from './scan.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
 import { status } from './status.ts';
@@ -95,6 +96,7 @@ export class Term {
         if (event.failed !== true) openLocks(state);
         break;
       case 'tick':
+        state.bulkheads.forgetIdle(state.nowMs);
         state.sawWitness(event.witness);
         state.requests.logged = event.requestCount;
         state.requests.forgetBefore(
@@ -114,9 +116,22 @@ export class Term {
         break;
     }
     if (state.lost) return;
-    serveGrants(state);
+    this.#serve();
     state.timers.advance(state.nowMs, (target) => this.#fire(target));
-    serveGrants(state);
+    this.#serve();
+  }
+
+  /**
+   * What the event made possible for those who wait: for a lock, for a place with a participant, for the turn of a command. One leads to
+   * another: who got its lock wants a place, is refused one, and lets the lock go.
+   */
+  #serve(): void {
+    const state = this.#state;
+    do {
+      serveGrants(state);
+      admitWaiting(state, (transaction) => sendPrepares(state, transaction));
+      sendWaiting(state);
+    } while (state.granted.length > 0 || state.freed.size > 0);
   }
 
   /** The effects since the last call, in order. */

@@ -227,6 +227,28 @@ describe('run', () => {
     await setting.client.close();
   });
 
+  it('does not try again before the coordinator said that it may help', async () => {
+    const setting = await connectedClient();
+    const { node, clock } = setting;
+    const reason = {
+      code: 'PARTICIPANT_UNAVAILABLE',
+      message: 'gone',
+      retryable: true,
+      retryAfterMs: 3_000,
+    } as const;
+    const { calls, running } = await started(setting, { retryDelayMs: 1 });
+    (await node.next('begin')).reply(begun);
+    (await node.next('commit')).reply({ ...rolledBack, reason });
+    await clock.advance(2_990);
+    expect(calls).toEqual([1]);
+    await clock.advance(20);
+    (await node.next('begin')).reply(begun);
+    (await node.next('commit')).reply(committed);
+    await settle();
+    expect(running.value()).toMatchObject({ outcome: 'committed', attempts: 2 });
+    await setting.client.close();
+  });
+
   it('rolls back when the function throws, and throws the same', async () => {
     const setting = await connectedClient();
     const fault = new Error('too little stock');

@@ -194,7 +194,9 @@ describe('the ends of waiting', () => {
     const a = h.connect(a1);
     const id = h.transact(['a', 'c', 'b']);
     expect(h.reply(id)).toMatchObject({ reason: { code: 'PARTICIPANT_UNAVAILABLE' } });
-    expect(h.sent(a, 'rollback')).toHaveLength(1);
+    // Before anybody was asked to prepare.
+    expect(h.sent(a, 'prepare')).toHaveLength(0);
+    expect(h.sent(a, 'rollback')).toHaveLength(0);
   });
 
   it('knows no prepare time-out of its own where prepareTimeoutMs is 0', () => {

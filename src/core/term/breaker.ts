@@ -1,0 +1,107 @@
+/**
+ * Refuses at once what would only wait for a participant that does not answer (a circuit breaker).
+ *
+ *     closed --`after` time-outs without a vote between--> open --pause over, or heard of--> half-open
+ *       ^                                                    ^                                   |
+ *       |                                                    |                               one probe
+ *       |                                                    |                                   v
+ *       +------------------- vote --------------------------- + ---- its time-out --------- probing
+ *
+ * The pause doubles with each probe that fails, with jitter, up to its limit. A probe that ends otherwise - its transaction
+ * was aborted by somebody else - says nothing: the next transaction probes. Prepares that were sent before
+ * it opened and time out afterwards change nothing: they tell what is known.
+ *
+ * "Heard of": a vote that came too late for its transaction, or a new connection. It may be back, and whether it is in
+ * time is for a probe to show: a participant that always votes too late would otherwise be open to all again with
+ * each such vote.
+ */
+
+export interface BreakerOptions {
+  /** 0: never opens. */
+  readonly after: number;
+  readonly pauseMs: number;
+  readonly pauseMsMax: number;
+}
+
+type BreakerState =
+  | { readonly kind: 'closed'; readonly timeouts: number }
+  | { readonly kind: 'open'; readonly untilMs: number; readonly pauses: number }
+  | { readonly kind: 'probing'; readonly probe: unknown; readonly pauses: number };
+
+export class Breaker {
+  readonly #options: BreakerOptions;
+  /** Chance as data: from 0 up to 1. */
+  readonly #fraction: () => number;
+  #state: BreakerState = { kind: 'closed', timeouts: 0 };
+
+  constructor(options: BreakerOptions, fraction: () => number) {
+    this.#options = options;
+    this.#fraction = fraction;
+  }
+
+  get isClosed(): boolean {
+    return this.#state.kind === 'closed';
+  }
+
+  /** When to try again, in milliseconds from now; null where a transaction may pass. */
+  refusal(nowMs: number): number | null {
+    const state = this.#state;
+    if (state.kind === 'closed') return null;
+    if (state.kind === 'probing') return this.#options.pauseMs;
+    return nowMs >= state.untilMs ? null : Math.max(1, Math.ceil(state.untilMs - nowMs));
+  }
+
+  /** Its prepare goes out; half-open, it is the probe. */
+  passed(one: unknown): void {
+    if (this.#state.kind !== 'open') return;
+    this.#state = { kind: 'probing', probe: one, pauses: this.#state.pauses };
+  }
+
+  /** A vote that counted. True where it closed the breaker. */
+  voted(): boolean {
+    const wasClosed = this.isClosed;
+    this.close();
+    return !wasClosed;
+  }
+
+  close(): void {
+    this.#state = { kind: 'closed', timeouts: 0 };
+  }
+
+  /** True where it opened the breaker, and not where it only stays so. */
+  timedOut(one: unknown, nowMs: number): boolean {
+    const state = this.#state;
+    if (state.kind === 'probing') {
+      if (state.probe === one) this.#open(state.pauses + 1, nowMs);
+      return false;
+    }
+    if (state.kind === 'open' || this.#options.after === 0) return false;
+    const timeouts = state.timeouts + 1;
+    if (timeouts < this.#options.after) {
+      this.#state = { kind: 'closed', timeouts };
+      return false;
+    }
+    this.#open(1, nowMs);
+    return true;
+  }
+
+  /** Its transaction is over without a vote or a time-out of its own. */
+  ended(one: unknown, nowMs: number): void {
+    const state = this.#state;
+    if (state.kind !== 'probing' || state.probe !== one) return;
+    this.#state = { kind: 'open', untilMs: nowMs, pauses: state.pauses };
+  }
+
+  heard(nowMs: number): void {
+    const state = this.#state;
+    if (state.kind !== 'open') return;
+    this.#state = { ...state, untilMs: Math.min(state.untilMs, nowMs) };
+  }
+
+  #open(pauses: number, nowMs: number): void {
+    const { pauseMs, pauseMsMax } = this.#options;
+    const fullMs = Math.min(pauseMsMax, pauseMs * 2 ** Math.min(pauses - 1, 30));
+    const untilMs = nowMs + fullMs * (0.5 + this.#fraction() / 2);
+    this.#state = { kind: 'open', untilMs, pauses };
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * One of twenty participants stands still: what becomes of the transactions that do not touch it.
+ *
+ * Quiet and stalled phases alternate, and each stalled one is compared with the quiet one before it, since machines drift.
+ * In both, the same load on the twentieth is offered beside the measured one: few loops with a pause, as long as they
+ * are told to wait, so that what its standing still saves is little.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { type Client, connect } from '../../src/client.ts';
+import { Child, pause } from '../support/child.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { someOf, startServices } from '../support/services.ts';
+import { closedLoop, type Measured } from './load.ts';
+
+const loopsOnStalled = 16;
+const pauseMs = 250;
+const warmUpMs = 1_000;
+
+export interface StalledResult {
+  readonly rounds: readonly { readonly quiet: Measured; readonly stalled: Measured }[];
+  /** Medians over the rounds. */
+  readonly throughputRatio: number;
+  readonly p99Ratio: number;
+  /** Of those that touch it while it stands still: by what they were told. */
+  readonly told: Readonly<Record<string, number>>;
+  /** From SIGCONT to the first commit with it: the median. */
+  readonly backMs: number;
+}
+
+export async function oneStalled(given: {
+  readonly directory: string;
+  readonly rounds: number;
+  readonly durationMs: number;
+  readonly inFlight: number;
+  readonly progress: (text: string) => void;
+}): Promise<StalledResult> {
+  const { directory, rounds, durationMs, inFlight, progress } = given;
+  await mkdir(directory, { recursive: true });
+  const node = new Child('../bench/node.ts', { args: [join(directory, 'node')] });
+  const children: Child[] = [node];
+  const clients: Client[] = [];
+  try {
+    const port = (await node.line(/^\d+$/)) ?? '';
+    const names = Array.from({ length: 19 }, (_, index) => `p${index}`);
+    const others = await startServices({ directory, port, names, processes: 2 });
+    const one = await startServices({
+      directory: join(directory, 'one'),
+      port,
+      names: ['stalled'],
+      processes: 1,
+    });
+    children.push(...others.children, ...one.children);
+    const [stalled] = one.children;
+    if (stalled === undefined)
+      throw new Error('The participant that is to stand still is missing.');
+    const random = seededRandom(7);
+    const [measuring, beside] = await Promise.all([
+      connect({ urls: [`127.0.0.1:${port}`] }),
+      connect({ urls: [`127.0.0.1:${port}`] }),
+    ]);
+    clients.push(measuring, beside);
+    const transact = async (): Promise<void> => {
+      const branches = someOf(names, 3, random).map((participant) => ({ participant }));
+      const outcome = await measuring.transact({ branches });
+      if (outcome.outcome !== 'committed') throw new Error(`aborted: ${outcome.reason.message}`);
+    };
+    const load = new BesideLoad(beside, names);
+    await closedLoop({ inFlight, durationMs: warmUpMs, one: transact });
+    const measured: { quiet: Measured; stalled: Measured }[] = [];
+    const backs: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      progress(`1 of 20 stalled: round ${round + 1} of ${rounds}`);
+      const quiet = await closedLoop({ inFlight, durationMs, one: transact });
+      stalled.signal('SIGSTOP');
+      load.counting = true;
+      const during = await closedLoop({ inFlight, durationMs, one: transact });
+      load.counting = false;
+      measured.push({ quiet, stalled: during });
+      const continuedMs = performance.now();
+      stalled.signal('SIGCONT');
+      backs.push((await load.committed()) - continuedMs);
+      await pause(500);
+    }
+    await load.stop();
+    return {
+      rounds: measured,
+      throughputRatio: median(
+        measured.map((each) => each.stalled.perSecond / each.quiet.perSecond),
+      ),
+      p99Ratio: median(measured.map((each) => each.stalled.p99Ms / each.quiet.p99Ms)),
+      told: load.told,
+      backMs: median(backs),
+    };
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+    await Promise.all(children.map((child) => child.kill()));
+  }
+}
+
+/** Transactions with the one that is stalled now and then, and one of the others. */
+class BesideLoad {
+  readonly told: Record<string, number> = {};
+  counting = false;
+  #over = false;
+  readonly #loops: Promise<void>[];
+  #waiting: ((atMs: number) => void)[] = [];
+
+  constructor(client: Client, names: readonly string[]) {
+    this.#loops = Array.from({ length: loopsOnStalled }, (_, index) =>
+      this.#loop(client, names[index % names.length] ?? ''),
+    );
+  }
+
+  /** When the next commit comes. */
+  committed(): Promise<number> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async stop(): Promise<void> {
+    this.#over = true;
+    await Promise.all(this.#loops);
+  }
+
+  async #loop(client: Client, other: string): Promise<void> {
+    const branches = ['stalled', other].map((participant) => ({ participant }));
+    while (!this.#over) {
+      const ended = await client.transact({ branches });
+      if (ended.outcome === 'committed') {
+        for (const tell of this.#waiting.splice(0)) tell(performance.now());
+      }
+      const code = ended.outcome === 'committed' ? 'committed' : ended.reason.code;
+      if (this.counting) this.told[code] = (this.told[code] ?? 0) + 1;
+      const askedMs = ended.outcome === 'aborted' ? (ended.reason.retryAfterMs ?? 0) : 0;
+      await pause(Math.max(pauseMs, askedMs));
+    }
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

@@ -1,0 +1,70 @@
+/**
+ * Counts what a term has under way with each participant, from outside: no more prepares than the window of a participant,
+ * no more commands than the window of a connection.
+ */
+import type { FromNode } from '../../src/core/messages.ts';
+import type { CoordinatorOptions } from '../../src/core/options.ts';
+import type { TermEvent } from '../../src/core/term/events.ts';
+import type { Term } from '../../src/core/term/term.ts';
+import { check } from './tally.ts';
+
+export class LoadChecker {
+  readonly #options: Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow'>;
+  /** By connection: commands without an acknowledgement that could count. */
+  readonly #commands = new Map<number, Set<string>>();
+  /** The most that were seen at once. */
+  commandsMax = 0;
+
+  constructor(options: Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow'>) {
+    this.#options = options;
+  }
+
+  before(event: TermEvent): void {
+    if (event.type === 'participant-lost') this.#commands.delete(event.connection);
+    // Retired, an instance owes nothing any more; its connections were closed before.
+    if (event.type === 'message' && event.message.type === 'ack' && event.message.ok) {
+      const { txid, branch, decision } = event.message;
+      this.#drop(`${txid} ${branch} ${decision === 'commit' ? 'commit' : 'rollback'}`);
+    }
+  }
+
+  sent(connection: number, message: FromNode): void {
+    if (message.type !== 'commit' && message.type !== 'rollback') return;
+    const key = `${message.txid} ${message.branch} ${message.type}`;
+    this.#drop(key);
+    let set = this.#commands.get(connection);
+    if (set === undefined) {
+      set = new Set();
+      this.#commands.set(connection, set);
+    }
+    set.add(key);
+    this.commandsMax = Math.max(this.commandsMax, set.size);
+    const commits = [...set].filter((each) => each.endsWith(' commit')).length;
+    // Rollbacks of what had voted share the window of commits, those of what had not have their own.
+    check(
+      commits <= this.#options.commandWindow && set.size <= 2 * this.#options.commandWindow,
+      `${set.size} commands under way on connection ${connection}`,
+    );
+  }
+
+  after(term: Term): void {
+    const prepares = new Map<string, string[]>();
+    for (const { txid, branches } of term.list({ state: 'PREPARING', limit: 1_000 }).transactions) {
+      for (const { participant, state } of branches) {
+        if (state !== 'preparing' && state !== 'unreachable') continue;
+        prepares.set(participant, [...(prepares.get(participant) ?? []), txid]);
+      }
+    }
+    for (const [participant, txids] of prepares) {
+      // One alone may need more than the window has: or it would wait for ever.
+      check(
+        txids.length <= this.#options.participantWindow || new Set(txids).size === 1,
+        `${txids.length} prepares under way with ${participant}`,
+      );
+    }
+  }
+
+  #drop(key: string): void {
+    for (const set of this.#commands.values()) set.delete(key);
+  }
+}
