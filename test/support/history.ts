@@ -4,6 +4,7 @@ import type { Client, TransactionOutcome } from '../../src/client.ts';
 import type { LockedKeys } from '../../src/core/messages.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { isVerdictError } from '../../src/peer/errors.ts';
+import { pause } from './child.ts';
 import type { Script } from './participant-process.ts';
 
 /** Branch by branch what the participants are told to do. */
@@ -72,7 +73,12 @@ export class History {
   async interactive(
     client: Client,
     plan: Plan,
-    more: { readonly rollback?: boolean; readonly locking?: Locking | undefined } = {},
+    more: {
+      readonly rollback?: boolean;
+      readonly locking?: Locking | undefined;
+      /** After each lock. */
+      readonly thinkMs?: number;
+    } = {},
   ): Promise<RecordedCall> {
     const tag = randomUUID();
     const known: { txid: Txid | null } = { txid: null };
@@ -82,7 +88,10 @@ export class History {
       const transaction = await client.begin({ lockGroup }, call);
       known.txid = transaction.txid;
       try {
-        for (const { keys, mode } of locks) await transaction.lock(keys, { mode, ...call });
+        for (const { keys, mode } of locks) {
+          await transaction.lock(keys, { mode, ...call });
+          await pause(more.thinkMs ?? 0);
+        }
         for (const [participant, script] of Object.entries(plan)) {
           await transaction.enlist({ participant, payload: { ...script, tag } }, call);
         }
