@@ -20,6 +20,8 @@ const thinkMsMax = 100;
 /** Of transactions, that take named locks: few keys, in any order, so that some stand in each other's way. */
 const locking = 0.5;
 const lockGroups = ['red', 'red', 'red', 'blue'] as const;
+/** Less than a transaction's time-out: some waits end by it. */
+const lockWaitMs = 1_500;
 const lockKeys = ['k', 'l', 'm'] as const;
 
 export class Load {
@@ -92,6 +94,7 @@ export class Load {
     const keys = shuffled(lockKeys, random).slice(0, 1 + Math.floor(random.fraction() * 3));
     return {
       lockGroup: pick(lockGroups, random),
+      lockWaitMs,
       locks: keys.map((key) => ({
         keys: [key],
         mode: random.fraction() < 0.3 ? 'shared' : 'exclusive',

@@ -29,6 +29,7 @@ export interface RecordedCall {
 export interface Locking {
   readonly lockGroup: string;
   readonly locks: readonly LockedKeys[];
+  readonly lockWaitMs?: number;
 }
 
 export interface TransactMore {
@@ -84,12 +85,12 @@ export class History {
     const known: { txid: Txid | null } = { txid: null };
     return this.#record({ tag, plan, requestId: null, txid: () => known.txid }, async () => {
       const call = { timeoutMs: 20_000 };
-      const { lockGroup, locks = [] } = more.locking ?? {};
+      const { lockGroup, locks = [], lockWaitMs } = more.locking ?? {};
       const transaction = await client.begin({ lockGroup }, call);
       known.txid = transaction.txid;
       try {
         for (const { keys, mode } of locks) {
-          await transaction.lock(keys, { mode, ...call });
+          await transaction.lock(keys, { mode, waitMs: lockWaitMs, ...call });
           await pause(more.thinkMs ?? 0);
         }
         for (const [participant, script] of Object.entries(plan)) {
