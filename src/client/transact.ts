@@ -8,10 +8,10 @@
 import { defaultLockGroup } from '../core/locks/names.ts';
 import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
-import { isVerdictError } from '../peer/errors.ts';
+import { isVerdictError, VerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
-import { isRefusedForNow, requestOptions, type Session } from './session.ts';
+import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
 import type { TransactOutcome, TransactRequest } from './types.ts';
 
 export function transact<Results>(
@@ -50,6 +50,7 @@ async function transactAgain<Results>(
   try {
     for (let failures = 1; ; failures += 1) {
       const route = await session.leader(shard, call);
+      mustKnowLocks(route, request);
       const { epoch } = route.leader;
       // An attempt belongs to one epoch: an "aborted" of an older leader must not settle what a newer one runs.
       if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
@@ -92,6 +93,7 @@ async function transactOnce<Results>(
   const content = contentOf(request);
   for (let failures = 1; ; failures += 1) {
     const route = await session.leader(session.shardFor({ lockGroup: lockGroupOf(request) }), call);
+    mustKnowLocks(route, request);
     let txid: Txid | undefined;
     try {
       const reply = await route.link.request(
@@ -122,6 +124,16 @@ async function transactOnce<Results>(
 /** Kept for every time that it is sent: under another group a request id would be another request. */
 function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined {
   return lockGroup ?? ((locks ?? []).length > 0 ? defaultLockGroup : undefined);
+}
+
+/** A node of a version before locks ignores the field, and would run the transaction without them. */
+function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): void {
+  if ((locks ?? []).length === 0 || link.welcome?.limits.locksMax !== undefined) return;
+  throw new VerdictError(
+    'UNSUPPORTED_VERSION',
+    `${leader.node} knows no locks, and would run the transaction without them. Upgrade every node first.`,
+    { retryable: false, acted: 'nothing' },
+  );
 }
 
 function contentOf(request: TransactRequest): {

@@ -20,7 +20,7 @@ export function requestHash({
     );
     hash.update('\n');
   }
-  if (locks !== undefined || lockGroup !== undefined) {
+  if ((locks ?? []).length > 0 || lockGroup !== undefined) {
     const wants = normalWants(
       (locks ?? []).flatMap(({ keys, mode = 'exclusive' }) => keys.map((key) => ({ key, mode }))),
     );

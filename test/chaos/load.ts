@@ -16,9 +16,12 @@ const accounts = ['x', 'y', 'z'] as const;
 const amountMax = 100;
 const pauseMsMax = 250;
 const callTimeoutMs = 20_000;
+const thinkMsMax = 100;
 /** Of transactions, that take named locks: few keys, in any order, so that some stand in each other's way. */
 const locking = 0.5;
-const lockGroups = ['red', 'blue'] as const;
+const lockGroups = ['red', 'red', 'red', 'blue'] as const;
+/** Less than a transaction's time-out: some waits end by it. */
+const lockWaitMs = 1_500;
 const lockKeys = ['k', 'l', 'm'] as const;
 
 export class Load {
@@ -58,7 +61,12 @@ export class Load {
     const plan = this.#plan();
     const more = { callTimeoutMs, locking: this.#locking() };
     const kind = random.fraction();
-    if (kind < 0.15) {
+    if (more.locking !== undefined && kind < 0.5) {
+      await history.interactive(client, plan, {
+        locking: more.locking,
+        thinkMs: random.fraction() * thinkMsMax,
+      });
+    } else if (kind < 0.15) {
       await history.transact(client, plan, more);
     } else if (kind < 0.3) {
       await history.interactive(client, plan, {
@@ -83,9 +91,10 @@ export class Load {
   #locking(): Locking | undefined {
     const { random } = this.#options;
     if (random.fraction() >= locking) return undefined;
-    const keys = shuffled(lockKeys, random).slice(0, 1 + Math.floor(random.fraction() * 2));
+    const keys = shuffled(lockKeys, random).slice(0, 1 + Math.floor(random.fraction() * 3));
     return {
       lockGroup: pick(lockGroups, random),
+      lockWaitMs,
       locks: keys.map((key) => ({
         keys: [key],
         mode: random.fraction() < 0.3 ? 'shared' : 'exclusive',

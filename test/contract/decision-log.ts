@@ -57,6 +57,17 @@ export function decisionLogContract(
         });
       });
 
+      it('keeps the locks of a commit for the next leader, which reads records without them too', async () => {
+        const plain = commitOf(txid(1));
+        const locks = { group: 'g', exclusive: ['sku-1', 'Zoë/17'], shared: ['prices'] };
+        const locked = commitOf(txid(2));
+        const record = { ...locked.record, locks };
+        await leadership.decide([plain, { ...locked, record }]);
+        await leadership.resign();
+        const next = await log.campaign(0, { signal: never });
+        expect(await next.pending({ after: null, limit: 10 })).toEqual([plain.record, record]);
+      });
+
       it('records one that nobody owes an acknowledgement for under finished/', async () => {
         const write = commitOf(txid(1), { finished: true, requestId: 'r' });
         expect(await leadership.decide([write])).toEqual([{ kind: 'written' }]);

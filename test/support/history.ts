@@ -4,6 +4,7 @@ import type { Client, TransactionOutcome } from '../../src/client.ts';
 import type { LockedKeys } from '../../src/core/messages.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { isVerdictError } from '../../src/peer/errors.ts';
+import { pause } from './child.ts';
 import type { Script } from './participant-process.ts';
 
 /** Branch by branch what the participants are told to do. */
@@ -28,6 +29,7 @@ export interface RecordedCall {
 export interface Locking {
   readonly lockGroup: string;
   readonly locks: readonly LockedKeys[];
+  readonly lockWaitMs?: number;
 }
 
 export interface TransactMore {
@@ -72,17 +74,25 @@ export class History {
   async interactive(
     client: Client,
     plan: Plan,
-    more: { readonly rollback?: boolean; readonly locking?: Locking | undefined } = {},
+    more: {
+      readonly rollback?: boolean;
+      readonly locking?: Locking | undefined;
+      /** After each lock. */
+      readonly thinkMs?: number;
+    } = {},
   ): Promise<RecordedCall> {
     const tag = randomUUID();
     const known: { txid: Txid | null } = { txid: null };
     return this.#record({ tag, plan, requestId: null, txid: () => known.txid }, async () => {
       const call = { timeoutMs: 20_000 };
-      const { lockGroup, locks = [] } = more.locking ?? {};
+      const { lockGroup, locks = [], lockWaitMs } = more.locking ?? {};
       const transaction = await client.begin({ lockGroup }, call);
       known.txid = transaction.txid;
       try {
-        for (const { keys, mode } of locks) await transaction.lock(keys, { mode, ...call });
+        for (const { keys, mode } of locks) {
+          await transaction.lock(keys, { mode, waitMs: lockWaitMs, ...call });
+          await pause(more.thinkMs ?? 0);
+        }
         for (const [participant, script] of Object.entries(plan)) {
           await transaction.enlist({ participant, payload: { ...script, tag } }, call);
         }

@@ -1,7 +1,14 @@
 /** Nodes whose every answer the test gives, on a MemoryDialer. */
 import type { ErrorCode } from '../../src/core/catalogue.ts';
 import { errorCatalogue } from '../../src/core/catalogue.ts';
-import type { ErrorMessage, FromNode, Hello, LeaderInfo, ToNode } from '../../src/core/messages.ts';
+import type {
+  ErrorMessage,
+  FromNode,
+  Hello,
+  LeaderInfo,
+  Limits,
+  ToNode,
+} from '../../src/core/messages.ts';
 import { settle } from './manual-clock.ts';
 import type { DialAttempt, MemoryConnection, MemoryDialer } from './memory-dialer.ts';
 import { leaderInfo, welcomeOf } from './messages.ts';
@@ -46,6 +53,9 @@ export class ScriptedNode {
   readonly hellos: Hello[] = [];
   readonly connections: MemoryConnection[] = [];
   readonly #waiting: Received[] = [];
+
+  /** Told in its welcome, where they are not the usual ones. */
+  limits: Limits | null = null;
 
   constructor(name: string, options: { leaders?: (LeaderInfo | null)[] } = {}) {
     this.name = name;
@@ -112,6 +122,7 @@ export class ScriptedNode {
       welcomeOf(name, {
         shards: leaders.length,
         leaders,
+        ...(this.limits === null ? {} : { limits: this.limits }),
         nodes: nodes.map((node) => ({ node, url: `ws://${node}:7070/v1` })),
       }),
     );

@@ -169,7 +169,9 @@ export class LockTable<Owner extends LockOwner> {
     if (this.#open) return [];
     this.#open = true;
     const waiting: LockRequest<Owner>[] = [];
-    for (const owned of this.#owners.values()) waiting.push(...owned.waiting);
+    for (const owned of this.#owners.values()) {
+      for (const request of owned.waiting) waiting.push(request);
+    }
     return this.#grantFree(waiting, nowMs);
   }
 

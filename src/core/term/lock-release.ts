@@ -18,7 +18,9 @@ export function releaseLocks(state: TermState, transaction: Transaction): void {
     transaction.lockTimer = null;
   }
   failLockWaits(state, transaction);
-  state.granted.push(...state.locks.release(transaction, state.nowMs));
+  for (const request of state.locks.release(transaction, state.nowMs)) {
+    state.granted.push(request);
+  }
 }
 
 /** It was aborted while it waited: who asked for the lock is told why. */
@@ -33,7 +35,7 @@ export function failLockWaits(state: TermState, transaction: Transaction): void 
     const code = lost ? reason.code : 'WRONG_STATE';
     const message = lost
       ? reason.message
-      : `The transaction was aborted while it waited for a lock: ${reason?.message ?? ''}`;
+      : `The transaction was aborted while it waited for a lock (${reason?.code ?? 'ABORTED'}). Ask for its status, or roll it back, to learn more.`;
     for (const to of wait.replies) state.fail(to, code, { message, txid });
   }
 }

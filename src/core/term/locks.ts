@@ -213,7 +213,8 @@ function endDeadlocks(state: TermState, transaction: Transaction): void {
       txid: owner.txid,
       waitsFor: lockNameParts(key).key,
     }));
-    const told = steps.slice(0, 8).map(({ txid, waitsFor }) => `${txid} for ${textOf(waitsFor)}`);
+    // A text has at most 1,024 bytes; the whole cycle is in the detail.
+    const told = steps.slice(0, 4).map(({ txid, waitsFor }) => `${txid} for ${textOf(waitsFor)}`);
     const more = steps.length > told.length ? `, and ${steps.length - told.length} more` : '';
     state.note({ level: 'info', event: 'deadlock', txid: victim.txid, cycle: steps });
     abort(
@@ -236,7 +237,7 @@ export function lockTimedOut(state: TermState, request: LockRequest<Transaction>
   const { owner: transaction } = request;
   const wait = state.lockWaits.get(request);
   if (wait === undefined || transaction.state !== 'PENDING') return;
-  const first = [...state.locks.blockersOf(request)][0];
+  const first = state.locks.blockersOf(request).next().value;
   const why =
     first === undefined
       ? 'the new leader was still reading who holds what'
@@ -288,7 +289,7 @@ export function startHolding(state: TermState, transaction: Transaction): void {
 
 /** All of `decisions/` was read: what earlier leaderships granted is held again, and this one may grant. */
 export function openLocks(state: TermState): void {
-  state.granted.push(...state.locks.open(state.nowMs));
+  for (const request of state.locks.open(state.nowMs)) state.granted.push(request);
 }
 
 /** At the end of a step: those who got what they waited for hear of it, and run. */

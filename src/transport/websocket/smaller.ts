@@ -17,6 +17,7 @@ export function smallerMessage(message: FromNode): FromNode | null {
     }
     case 'status':
     case 'list':
+    case 'locks':
     case 'info':
       return {
         type: 'error',

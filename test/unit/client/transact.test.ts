@@ -137,6 +137,48 @@ describe('any transact', () => {
   });
 });
 
+describe('transact with locks', () => {
+  const locks = [{ keys: ['lamp'] }, { keys: ['prices'], mode: 'shared' }] as const;
+
+  it('goes to the shard of its lock group, whatever its requestId', async () => {
+    const leaders = [leaderInfo('a'), leaderInfo('b', { shard: 1 })];
+    const nodes = [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })] as const;
+    const { client } = await connectedClient(nodes);
+    for (let n = 0; n < 20; n += 1) {
+      const lockGroup = n < 10 ? undefined : `group-${n}`;
+      const shard = requestShard(lockGroup ?? 'default', 2);
+      const request = n % 2 === 0 ? plain : { ...keyed, requestId: `order-${n}` };
+      const call = client.transact({ ...request, locks, lockWaitMs: 70, lockGroup });
+      const received = await nodes[shard as 0 | 1].next('transact');
+      expect(received.message).toMatchObject({ locks, lockWaitMs: 70 });
+      expect(received.message.lockGroup).toBe(lockGroup);
+      received.reply(committed);
+      await call;
+    }
+    await client.close();
+  });
+
+  it('is not sent to a node that knows no locks, and would run it without them', async () => {
+    const node = new ScriptedNode('a');
+    node.limits = {
+      frameBytesMax: 1_048_576,
+      depthMax: 32,
+      branchesMax: 128,
+      recordBytesMax: 16_384,
+      timeoutMsMax: 300_000,
+    };
+    const { client } = await connectedClient([node]);
+    for (const request of [plain, keyed]) {
+      await expect(client.transact({ ...request, locks })).rejects.toMatchObject({
+        code: 'UNSUPPORTED_VERSION',
+        acted: 'nothing',
+      });
+    }
+    expect(await node.waiting()).toBe(0);
+    await client.close();
+  });
+});
+
 describe('transact with a requestId', () => {
   it('is sent again under the same epoch with the same attempt, growing older', async () => {
     const { client, node, clock } = await connectedClient();

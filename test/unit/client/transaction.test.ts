@@ -76,6 +76,29 @@ describe('an interactive transaction', () => {
     await client.close();
   });
 
+  it('asks for its locks again over a lost connection, and tells why it cannot have them', async () => {
+    const { client, node, clock, tx } = await begin();
+    const locking = tx.lock(['k', 'l'], { mode: 'shared', waitMs: 250 });
+    (await node.next('lock')).connection.drop();
+    await clock.advance(200);
+    const again = await node.next('lock');
+    expect(again.message).toMatchObject({ txid, keys: ['k', 'l'], mode: 'shared', waitMs: 250 });
+    again.reply({ type: 'locked', txid, keys: ['k', 'l'] });
+    await locking;
+    const refused = expect(tx.lock('k')).rejects.toMatchObject({
+      code: 'DEADLOCK',
+      retryable: true,
+      acted: 'nothing',
+    });
+    const asked = await node.next('lock');
+    expect(asked.message).toMatchObject({ keys: ['k'], mode: 'exclusive' });
+    expect('waitMs' in asked.message).toBe(false);
+    asked.fail('DEADLOCK');
+    await refused;
+    expect(await node.waiting()).toBe(0);
+    await client.close();
+  });
+
   it('never sends its commit twice: a lost answer is asked for', async () => {
     const { client, node, clock, tx } = await begin();
     const committing = watch(tx.commit());
