@@ -12,6 +12,10 @@ export class LoadChecker {
   readonly #options: Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow'>;
   /** By connection: commands without an acknowledgement that could count. */
   readonly #commands = new Map<number, Set<string>>();
+  /** By connection: whose it is. */
+  readonly #owners = new Map<number, string>();
+  /** Branches that enlisted themselves: they wait for no place. */
+  readonly #own = new Set<string>();
   /** The most that were seen at once. */
   commandsMax = 0;
 
@@ -21,6 +25,18 @@ export class LoadChecker {
 
   before(event: TermEvent): void {
     if (event.type === 'participant-lost') this.#commands.delete(event.connection);
+    if (event.type === 'participant-connected') {
+      // Its older connection is taken for dead: what is sent by the new one is not counted there as well.
+      const owner = `${event.participant} ${event.instance}`;
+      for (const [connection, other] of this.#owners) {
+        if (other === owner) this.#commands.delete(connection);
+      }
+      this.#owners.set(event.connection, owner);
+    }
+    if (event.type === 'message' && event.message.type === 'enlist') {
+      const { txid, participant, branch = participant } = event.message;
+      if (event.from.participant?.name === participant) this.#own.add(`${txid} ${branch}`);
+    }
     // Retired, an instance owes nothing any more; its connections were closed before.
     if (event.type === 'message' && event.message.type === 'ack' && event.message.ok) {
       const { txid, branch, decision } = event.message;
@@ -50,8 +66,9 @@ export class LoadChecker {
   after(term: Term): void {
     const prepares = new Map<string, string[]>();
     for (const { txid, branches } of term.list({ state: 'PREPARING', limit: 1_000 }).transactions) {
-      for (const { participant, state } of branches) {
+      for (const { branch, participant, state } of branches) {
         if (state !== 'preparing' && state !== 'unreachable') continue;
+        if (this.#own.has(`${txid} ${branch}`)) continue;
         prepares.set(participant, [...(prepares.get(participant) ?? []), txid]);
       }
     }

@@ -9,6 +9,9 @@
  * What it costs: where two windows are full for long, one that needs both may be overtaken by those that need one, until its
  * time-out. That is overload, and an abort that may be tried again is a fair answer to it.
  *
+ * A branch that enlisted itself takes a place and waits for none: its participant has worked for it already and may hold
+ * locks, for which the prepares in the window may be waiting. Behind them it would free its locks when they have timed out.
+ *
  * It is in one queue at a time, and within a queue first come is first served: whoever comes while others wait, waits
  * behind them, whether or not there is room for it. A window with someone waiting is therefore full, and every place that
  * is given back is offered to the first of its queue when the step is over (`admitWaiting`); not at once, because a
@@ -24,9 +27,9 @@ import type { TermState } from './state.ts';
 /** True where every place was got: send the prepares now. Else it waits, or was aborted. */
 export function admit(state: TermState, transaction: Transaction): boolean {
   const needs = new Map<Bulkhead, number>();
-  for (const { participant } of transaction.branches.values()) {
+  for (const { participant, instance } of transaction.branches.values()) {
     const bulkhead = state.bulkheads.of(participant, state.nowMs);
-    needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + 1);
+    needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + (instance === null ? 1 : 0));
   }
   for (const bulkhead of needs.keys()) {
     const refusal = refusalOf(state, bulkhead);
@@ -39,6 +42,7 @@ export function admit(state: TermState, transaction: Transaction): boolean {
     if (isFirst(bulkhead, transaction) && !bulkhead.window.fits(places)) return false;
   }
   for (const [bulkhead, places] of needs) {
+    if (places === 0) continue;
     const isBehind = bulkhead.window.waiting > 0 && !isFirst(bulkhead, transaction);
     if (!isBehind && bulkhead.window.fits(places)) continue;
     leaveQueue(state, transaction);
@@ -51,8 +55,10 @@ export function admit(state: TermState, transaction: Transaction): boolean {
     return false;
   }
   leaveQueue(state, transaction);
-  for (const [bulkhead, places] of needs) bulkhead.window.take(places);
-  for (const branch of transaction.branches.values()) branch.holdsPlace = true;
+  for (const branch of transaction.branches.values()) {
+    branch.holdsPlace = true;
+    state.bulkheads.of(branch.participant, state.nowMs).window.take(1);
+  }
   return true;
 }
 

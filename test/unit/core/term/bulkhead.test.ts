@@ -102,6 +102,24 @@ describe('the window of a participant', () => {
     expect(h.reply(third)).toMatchObject({ outcome: 'committed' });
   });
 
+  it('does not hold back a branch that enlisted itself: what is under way may wait for its locks', () => {
+    const h = new TermHarness({ participantWindow: 1 });
+    const a = h.connect(a1);
+    const txid = h.begin();
+    h.ask({ type: 'enlist', txid, participant: 'a' }, { as: a });
+    h.transact(['a']);
+    const waitsForLock = h.txid;
+    h.transact(['a']);
+    const id = h.ask({ type: 'commit', txid });
+    expect(h.sent(a, 'prepare').map((each) => each.txid)).toEqual([waitsForLock, txid]);
+    h.vote(a, 'commit', { txid });
+    h.log();
+    expect(h.reply(id)).toMatchObject({ outcome: 'committed' });
+    expect(h.sent(a, 'prepare')).toHaveLength(2);
+    h.vote(a, 'commit', { txid: waitsForLock });
+    expect(h.sent(a, 'prepare')).toHaveLength(3);
+  });
+
   it('takes a transaction with more branches of one participant than the window has places', () => {
     const h = new TermHarness({ participantWindow: 2 });
     const a = h.connect(a1);
