@@ -1,0 +1,33 @@
+import { type HostedProcess, hostResource } from '../support/hosted-resource.ts';
+import { temporaryDirectory } from '../support/stores.ts';
+import { type ResourceHarness, resourceContract } from './resource.ts';
+
+const module = new URL('../support/hosted-shop-store.ts', import.meta.url).href;
+
+resourceContract("the shop's store", async (): Promise<ResourceHarness> => {
+  const directory = temporaryDirectory();
+  let host: HostedProcess | null = null;
+  const running = (): HostedProcess => {
+    if (host === null) throw new Error('Not started.');
+    return host;
+  };
+  const payloadOf = (writes: object, refuse: boolean) => ({
+    json: JSON.stringify({ writes, refuse }),
+  });
+  return {
+    start: async () => {
+      host = await hostResource(module, { directory: directory.path });
+    },
+    get resource() {
+      return running().resource;
+    },
+    payloadThatWrites: (writes) => payloadOf(writes, false),
+    payloadThatRefuses: (key) => payloadOf({ [key]: 'x' }, true),
+    visible: async (key) => (await running().call('visible', key)) as string | null,
+    crash: () => running().kill(),
+    dispose: async () => {
+      await host?.kill();
+      directory.remove();
+    },
+  };
+});
