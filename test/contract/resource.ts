@@ -11,6 +11,7 @@ import type { BranchRef, PrepareResult } from '../../src/ports/resource.ts';
 import { CrashedError, type ListingResource } from '../support/hosted-resource.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { txidAt } from '../support/stores.ts';
+import { killSomewhere } from './resource-kills.ts';
 
 export type Writes = Readonly<Record<string, string>>;
 
@@ -362,62 +363,10 @@ export function resourceContract(
     it('is atomic wherever it is killed', async () => {
       const random = seededRandom();
       for (let round = 0; round < 4; round += 1) {
-        const branches = Array.from(
-          { length: 12 },
-          (_, index) => new Tracked(newBranch(), `${round}-${index}`),
-        );
-        const live = branches.map((branch) => drive(branch, random.fraction()));
-        await sleep(random.fraction() * 80);
-        await harness.crash();
-        await Promise.all(live);
-        await harness.start();
-        const doubts = new Set(await inDoubt());
-        for (const branch of branches) {
-          await judge(branch, doubts.has(textOf(branch.ref)));
-        }
-        expect(await inDoubt()).toEqual([]);
+        const branches = Array.from({ length: 12 }, () => newBranch());
+        await killSomewhere(harness, { branches, random });
       }
     });
-
-    function writesOf({ key }: Tracked): Writes {
-      return { [`${key}-left`]: key, [`${key}-right`]: key };
-    }
-
-    /** One life of a branch, until the crash. */
-    async function drive(branch: Tracked, chance: number): Promise<void> {
-      const payload = harness.payloadThatWrites(writesOf(branch));
-      try {
-        branch.reached = 'preparing';
-        expect(await prepare(branch.ref, payload)).toMatchObject({ vote: 'commit' });
-        branch.reached = 'prepared';
-        if (chance < 0.2) return;
-        await sleep(chance * 30);
-        const commits = chance < 0.7;
-        branch.reached = commits ? 'committing' : 'rolling-back';
-        await (commits ? commit(branch.ref, payload) : rollback(branch.ref, payload));
-        branch.reached = commits ? 'committed' : 'rolled-back';
-      } catch (error) {
-        if (!(error instanceof CrashedError)) throw error;
-      }
-    }
-
-    /** What a crash may have left of it, and what becomes of it then. */
-    async function judge(branch: Tracked, doubted: boolean): Promise<void> {
-      const { ref, reached } = branch;
-      const keys = Object.keys(writesOf(branch));
-      const payload = harness.payloadThatWrites(writesOf(branch));
-      const all = keys.map(() => branch.key);
-      const none = keys.map(() => null);
-      const found = await visible(...keys);
-      if (reached === 'prepared') expect(doubted).toBe(true);
-      if (reached === 'committed' || reached === 'rolled-back') expect(doubted).toBe(false);
-      if (reached === 'committed') expect(found).toEqual(all);
-      else if (reached === 'committing') expect(found).toEqual(doubted ? none : all);
-      else expect(found).toEqual(none);
-      const commits = reached === 'committing' || reached === 'committed' || reached === 'prepared';
-      await (commits ? commit(ref, payload) : rollback(ref, payload));
-      expect(await visible(...keys)).toEqual(commits ? all : none);
-    }
   });
 }
 
@@ -430,19 +379,6 @@ interface Competitor {
   /** What became of it; null while it waits. */
   vote: PrepareResult<unknown>['vote'] | 'threw' | null;
   over: Promise<void>;
-}
-
-class Tracked {
-  readonly ref: BranchRef;
-  readonly key: string;
-  /** What was asked, and what was answered. */
-  reached: 'preparing' | 'prepared' | 'committing' | 'committed' | 'rolling-back' | 'rolled-back' =
-    'preparing';
-
-  constructor(ref: BranchRef, key: string) {
-    this.ref = ref;
-    this.key = key;
-  }
 }
 
 function textOf({ txid, branch }: BranchRef): string {

@@ -2,18 +2,15 @@ import { type HostedProcess, hostResource } from '../support/hosted-resource.ts'
 import { temporaryDirectory } from '../support/stores.ts';
 import { type ResourceHarness, resourceContract } from './resource.ts';
 
-const module = new URL('../support/hosted-shop-store.ts', import.meta.url).href;
+const module = new URL('../support/hosted-versioned-store.ts', import.meta.url).href;
 
-resourceContract("the shop's store", async (): Promise<ResourceHarness> => {
+resourceContract('versioned store', async (): Promise<ResourceHarness> => {
   const directory = temporaryDirectory();
   let host: HostedProcess | null = null;
   const running = (): HostedProcess => {
     if (host === null) throw new Error('Not started.');
     return host;
   };
-  const payloadOf = (writes: object, refuse: boolean) => ({
-    json: JSON.stringify({ writes, refuse }),
-  });
   return {
     start: async () => {
       host = await hostResource(module, { directory: directory.path });
@@ -21,8 +18,8 @@ resourceContract("the shop's store", async (): Promise<ResourceHarness> => {
     get resource() {
       return running().resource;
     },
-    payloadThatWrites: (writes) => payloadOf(writes, false),
-    payloadThatRefuses: (key) => payloadOf({ [key]: 'x' }, true),
+    payloadThatWrites: (writes) => ({ writes }),
+    payloadThatRefuses: (key) => ({ refuse: key }),
     visible: async (key) => (await running().call('visible', key)) as string | null,
     crash: () => running().kill(),
     dispose: async () => {
