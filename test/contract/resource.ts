@@ -12,6 +12,7 @@ import { CrashedError, type ListingResource } from '../support/hosted-resource.t
 import { seededRandom } from '../support/seeded-random.ts';
 import { txidAt } from '../support/stores.ts';
 import { killSomewhere } from './resource-kills.ts';
+import { resourceWithSdk } from './resource-with-sdk.ts';
 
 export type Writes = Readonly<Record<string, string>>;
 
@@ -367,6 +368,8 @@ export function resourceContract(
         await killSomewhere(harness, { branches, random });
       }
     });
+
+    resourceWithSdk(() => harness);
   });
 }
 
