@@ -10,27 +10,30 @@
  * commit alone. After a restart the locks of every prepared branch are taken again before anything else.
  */
 import type { Txid } from '../../../core/txid.ts';
-import type { Clock } from '../../../ports/clock.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
-import type { OnFatal } from '../../../system/lmdb.ts';
 import type { EnlistOptions } from '../../enlist.ts';
 import { vote } from '../../vote.ts';
-import { BranchStore } from './branch-store.ts';
+import { branchText } from '../branch-records.ts';
+import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
 import { KeyLocks } from './locks.ts';
 import { carryOut, readPayload, StorePayloadError } from './payload.ts';
 import {
-  branchText,
+  applyWrites,
+  begin,
   getRecord,
   type InitialRecord,
   type PreparedBranch,
   type RecordWrite,
   type StoredRecord,
+  storeFile,
+  storeHeader,
   versionAfter,
 } from './records.ts';
 import { RefusedError } from './refusals.ts';
 import { type StoreTransaction, Work } from './work.ts';
 
-export interface VersionedStoreOptions {
+export interface VersionedStoreOptions
+  extends Pick<BranchStoreOptions<PreparedBranch>, 'clock' | 'appliedKeepMs' | 'onFatal'> {
   /** Made where it is missing. It belongs to this store alone. */
   readonly dataDirectory: string;
   /** What a new store begins with. Default: nothing. */
@@ -39,11 +42,6 @@ export interface VersionedStoreOptions {
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
   readonly lockWaitersMax?: number;
-  /** How long it is remembered that a branch was committed. Default an hour. */
-  readonly appliedKeepMs?: number;
-  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
-  readonly onFatal?: OnFatal;
-  readonly clock: Clock;
 }
 
 /**
@@ -83,15 +81,20 @@ interface Enlisting {
 }
 
 export class VersionedStore {
-  readonly #disk: BranchStore;
+  readonly #disk: BranchStore<PreparedBranch>;
   readonly #locks: KeyLocks;
   readonly #works = new Map<string, Work>();
   readonly #enlisting = new Set<Enlisting>();
 
   /** Rejects where the directory has an owner, or holds what this program cannot read. */
   static async open(options: VersionedStoreOptions): Promise<VersionedStore> {
-    const { initial = [], appliedKeepMs = 3_600_000 } = options;
-    const disk = await BranchStore.open({ ...options, initial, appliedKeepMs });
+    const disk = await BranchStore.open<PreparedBranch>({
+      ...options,
+      file: storeFile,
+      header: storeHeader,
+      begin: (keys) => begin(keys, options.initial ?? []),
+      apply: applyWrites,
+    });
     try {
       return new VersionedStore(options, disk);
     } catch (error) {
@@ -100,7 +103,7 @@ export class VersionedStore {
     }
   }
 
-  private constructor(options: VersionedStoreOptions, disk: BranchStore) {
+  private constructor(options: VersionedStoreOptions, disk: BranchStore<PreparedBranch>) {
     const { clock, lockWaitMs = 2_000, lockWaitersMax = 10_000 } = options;
     this.#disk = disk;
     this.#locks = new KeyLocks({ clock, waitMs: lockWaitMs, waitersMax: lockWaitersMax });

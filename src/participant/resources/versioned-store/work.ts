@@ -2,8 +2,9 @@
 import type { VoteReason } from '../../../core/messages.ts';
 import type { Txid } from '../../../core/txid.ts';
 import type { BranchRef } from '../../../ports/resource.ts';
+import { branchText } from '../branch-records.ts';
 import type { KeyLocks, LockMode } from './locks.ts';
-import { branchText, type RecordWrite, recordKey, type StoredRecord } from './records.ts';
+import { type RecordWrite, recordKey, type StoredRecord } from './records.ts';
 import { conflict, lockRefusal, RefusedError } from './refusals.ts';
 
 /**

@@ -1,32 +1,35 @@
-/** The durable side of a versioned store: one LMDB file, its group commit, and the sweep of old notes. */
-import type { Clock } from '../../../ports/clock.ts';
-import type { BranchRef } from '../../../ports/resource.ts';
-import { CountedKeys } from '../../../system/counted-keys.ts';
-import { type DirectoryLock, lockDirectory } from '../../../system/directory-lock.ts';
-import { GroupCommit } from '../../../system/group-commit.ts';
-import type { ReadableKeys } from '../../../system/key-value.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../../system/lmdb.ts';
-import { readHeader } from '../../../system/store-format.ts';
+/** The durable side of a resource: one LMDB file with its prepared branches, group commit, and the sweep of old notes. */
+import type { Clock } from '../../ports/clock.ts';
+import type { BranchRef } from '../../ports/resource.ts';
+import { CountedKeys } from '../../system/counted-keys.ts';
+import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
+import { GroupCommit } from '../../system/group-commit.ts';
+import type { ReadableKeys, WritableKeys } from '../../system/key-value.ts';
+import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
+import { readHeader, type StoreHeader } from '../../system/store-format.ts';
 import {
   allPrepared,
   assertNotApplied,
-  begin,
   commit,
   getPrepared,
-  type InitialRecord,
-  type PreparedBranch,
   prepare,
   rollback,
-  storeFile,
-  storeHeader,
   sweepApplied,
-} from './records.ts';
+} from './branch-records.ts';
 
-export interface BranchStoreOptions {
+export interface BranchStoreOptions<Prepared extends BranchRef> {
   readonly dataDirectory: string;
-  readonly initial: Iterable<InitialRecord>;
+  /** The file's name in the directory. */
+  readonly file: string;
+  readonly header: StoreHeader;
+  /** Makes an empty file one of ours, in its first transaction; repeated at every start. */
+  readonly begin: (keys: WritableKeys) => void;
+  /** What the commit of a branch does, within the transaction that ends it. */
+  readonly apply: (keys: WritableKeys, branch: Prepared) => void;
   readonly clock: Clock;
-  readonly appliedKeepMs: number;
+  /** How long it is remembered that a branch was committed. Default an hour. */
+  readonly appliedKeepMs?: number;
+  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
   readonly onFatal?: OnFatal;
 }
 
@@ -35,10 +38,11 @@ const commitsPerSweep = 64;
 const sweepLimit = 256;
 
 /** Everything that it resolves is on disk: LMDB's transactions resolve after their flush. */
-export class BranchStore {
+export class BranchStore<Prepared extends BranchRef> {
   readonly #lmdb: LmdbStore;
   readonly #directoryLock: DirectoryLock;
   readonly #group: GroupCommit<CountedKeys>;
+  readonly #apply: BranchStoreOptions<Prepared>['apply'];
   readonly #clock: Clock;
   readonly #appliedKeepMs: number;
   readonly #openedAtMs: number;
@@ -46,17 +50,19 @@ export class BranchStore {
   #sweptTo: string | null = null;
 
   /** Rejects where the directory has an owner, or holds what this program cannot read. */
-  static async open(options: BranchStoreOptions): Promise<BranchStore> {
-    const { dataDirectory: directory, clock } = options;
-    const lock = lockDirectory({ directory, purpose: 'versioned store', clock });
+  static async open<Prepared extends BranchRef>(
+    options: BranchStoreOptions<Prepared>,
+  ): Promise<BranchStore<Prepared>> {
+    const { dataDirectory: directory, file, header, clock } = options;
+    const lock = lockDirectory({ directory, purpose: header.kind, clock });
     let lmdb: LmdbStore | null = null;
     try {
       const onFatal = options.onFatal ?? exitOnFatal;
-      lmdb = openLmdb({ directory, file: storeFile, onFatal });
+      lmdb = openLmdb({ directory, file, onFatal });
       // On a snapshot first: what cannot be read must not be written to either.
-      lmdb.snapshot((keys) => readHeader(keys, storeHeader));
+      lmdb.snapshot((keys) => readHeader(keys, header));
       // Also flushes what a process left in the page cache that was killed in the middle of a commit.
-      await lmdb.transact((keys) => begin(keys, options.initial));
+      await lmdb.transact((keys) => options.begin(keys));
       return new BranchStore(options, lmdb, lock);
     } catch (error) {
       await lmdb?.close();
@@ -65,14 +71,15 @@ export class BranchStore {
     }
   }
 
-  private constructor(options: BranchStoreOptions, lmdb: LmdbStore, lock: DirectoryLock) {
+  private constructor(options: BranchStoreOptions<Prepared>, lmdb: LmdbStore, lock: DirectoryLock) {
     this.#lmdb = lmdb;
     this.#directoryLock = lock;
     this.#group = new GroupCommit({
       transact: (body) => lmdb.transact((keys) => body(new CountedKeys(keys))),
     });
+    this.#apply = options.apply;
     this.#clock = options.clock;
-    this.#appliedKeepMs = options.appliedKeepMs;
+    this.#appliedKeepMs = options.appliedKeepMs ?? 3_600_000;
     this.#openedAtMs = options.clock.monotonicMs();
   }
 
@@ -80,23 +87,26 @@ export class BranchStore {
     return this.#lmdb.snapshot(body);
   }
 
-  prepared(branch: BranchRef): PreparedBranch | null {
-    return this.#lmdb.snapshot((keys) => getPrepared(keys, branch));
+  prepared(branch: BranchRef): Prepared | null {
+    return this.#lmdb.snapshot((keys) => getPrepared<Prepared>(keys, branch));
   }
 
-  allPrepared(): readonly PreparedBranch[] {
-    return this.#lmdb.snapshot(allPrepared);
+  allPrepared(): readonly Prepared[] {
+    return this.#lmdb.snapshot((keys) => allPrepared<Prepared>(keys));
   }
 
   /** Resolves when it is durable. */
-  prepare(branch: PreparedBranch): Promise<void> {
+  prepare(branch: Prepared): Promise<void> {
     return this.#group.run((keys) => prepare(keys, branch));
   }
 
   /** Resolves when its writes are durable. Repeats change nothing. Rejects with UnknownBranchError. */
   commit(branch: BranchRef): Promise<void> {
     return this.#group.run((keys) => {
-      commit(keys, branch, this.#clock.wallMs());
+      commit<Prepared>(keys, branch, {
+        atMs: this.#clock.wallMs(),
+        apply: (prepared) => this.#apply(keys, prepared),
+      });
       this.#sweep(keys);
     });
   }
@@ -105,6 +115,11 @@ export class BranchStore {
   async rollback(branch: BranchRef): Promise<void> {
     if (this.prepared(branch) !== null) return this.#group.run((keys) => rollback(keys, branch));
     this.#lmdb.snapshot((keys) => assertNotApplied(keys, branch));
+  }
+
+  /** Resolves when what `operation` changed is durable; it shares its transaction with others. */
+  run<T>(operation: (keys: WritableKeys) => T): Promise<T> {
+    return this.#group.run(operation);
   }
 
   async close(): Promise<void> {
