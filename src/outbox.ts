@@ -1,0 +1,26 @@
+/** `verdict/outbox`: messages that are published exactly if their transaction commits. */
+import { Outbox, type OutboxOptions } from './participant/resources/outbox/outbox.ts';
+import { systemClock } from './system/clock.ts';
+import { systemRandom } from './system/random.ts';
+
+export type { Outbox, OutboxPayload, OutboxRules } from './participant/resources/outbox/outbox.ts';
+export type { Publish, PublishCall } from './participant/resources/outbox/publisher.ts';
+export type { OutboxMessage } from './participant/resources/outbox/queue.ts';
+
+export type OpenOutboxOptions<Body> = Omit<OutboxOptions<Body>, 'clock' | 'random'> &
+  Partial<Pick<OutboxOptions<Body>, 'clock' | 'random'>>;
+
+/**
+ * Opens the outbox in its directory, which belongs to one process at a time, and begins to publish what it finds there.
+ *
+ * A message is published if and only if its transaction commits; at least once, so the receiver must drop an `id`
+ * that it has had; and in the order of the commits in this outbox, so a message that cannot be published holds up those
+ * behind it until it can. `publish` may put aside what nobody can take, by its number of attempts.
+ *
+ * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
+ */
+export function openOutbox<Body = unknown>(
+  options: OpenOutboxOptions<Body>,
+): Promise<Outbox<Body>> {
+  return Outbox.open({ clock: systemClock, random: systemRandom, ...options });
+}
