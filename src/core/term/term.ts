@@ -12,7 +12,7 @@ import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
 import { query, report, resolve } from './judgement.ts';
-import { counts, type Listing, list } from './list.ts';
+import { counts, type Listing, list, type OwedAcknowledgement, owed } from './list.ts';
 import { lose } from './lost.ts';
 import { forget } from './outcome.ts';
 import { instanceRetired, participantConnected, participantLost } from './participants.ts';
@@ -158,6 +158,11 @@ export class Term {
 
   list(filter: Omit<List, 'type' | 'id'>): Listing {
     return list(this.#state, filter);
+  }
+
+  /** What participants have not acknowledged yet. */
+  owed(): OwedAcknowledgement[] {
+    return owed(this.#state);
   }
 
   info(): Pick<ShardInfo, 'states' | 'attention'> {

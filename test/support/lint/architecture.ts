@@ -37,11 +37,12 @@ const rules: Readonly<Record<string, Rule>> = {
   client: { imports: shared, ...anyPackage, node: [] },
   participant: { imports: shared, ...anyPackage, node: [] },
   coordinator: { imports: shared, ...anyPackage, node: ['node:crypto', 'node:http'] },
+  embedded: { imports: [...shared, 'coordinator'], packages: [], node: [] },
   cli: { imports: [...shared, ...sides], ...anyPackage, node: 'any' },
   'client.ts': { imports: [...shared, 'client'], packages: [], node: [] },
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
-  'embedded.ts': { imports: [...shared, ...sides], packages: [], node: [] },
+  'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
   'testing.ts': { imports: [...shared, ...sides], packages: [], node: [] },
 };
 
