@@ -51,6 +51,8 @@ export class Doubts {
   #timer: Timer | null = null;
   #round: Promise<void> = Promise.resolve();
   #closed = false;
+  #recovered = false;
+  #askDue = false;
 
   constructor(given: DoubtsOptions) {
     this.#given = given;
@@ -58,7 +60,15 @@ export class Doubts {
 
   /** A leadership began or ended: whoever waits for a word of the old one gets it otherwise. */
   leadershipChanged(): void {
+    // Of the first leadership `recover` itself asks.
+    this.#askDue ||= this.#recovered;
     this.#soon(0);
+  }
+
+  /** Asks the participants given to `recover`, and from now on with every leadership anew. */
+  recover(participants: Iterable<NamedParticipant>): Promise<InDoubtAnswers> {
+    this.#recovered = true;
+    return this.#ask(participants);
   }
 
   close(): void {
@@ -66,8 +76,8 @@ export class Doubts {
     this.#timer?.cancel();
   }
 
-  /** Asks the participants for what they hold in doubt, and tells them what became of it. */
-  async ask(participants: Iterable<NamedParticipant>): Promise<InDoubtAnswers> {
+  /** Asks participants for what they hold in doubt, and tells them what became of it. */
+  async #ask(participants: Iterable<NamedParticipant>): Promise<InDoubtAnswers> {
     const answers: InDoubtAnswers = { told: [], unjudged: [], failed: [] };
     for (const named of participants) {
       try {
@@ -77,6 +87,7 @@ export class Doubts {
         const failed = { participant: named.name, error: textOf(error) };
         answers.failed.push(failed);
         this.#given.logger.warn(failed, 'What a participant holds in doubt could not be settled.');
+        this.#askDue = true;
         this.#soon(againMs);
       }
     }
@@ -89,7 +100,12 @@ export class Doubts {
       answers.unjudged.push({ txid: String(txid), participant });
       return;
     }
-    if (named.branches.has(txid)) return;
+    const running = named.branches.get(txid);
+    if (running !== undefined) {
+      const { alone } = running;
+      if (alone !== null) answers.told.push({ txid, participant, decision: alone.decision });
+      return;
+    }
     const decision = this.#given.durable ? await this.#judge(named, txid) : null;
     if (decision === 'undecided') return;
     if (decision === null) {
@@ -176,8 +192,9 @@ export class Doubts {
         else if (named.branches.get(txid) === branch) this.#decide(branch, decision);
       }
     }
-    if (this.#given.durable && engine.drivers().length > 0) {
-      await this.ask([...engine.participants.all()]);
+    if (this.#askDue && engine.drivers().length > 0) {
+      this.#askDue = false;
+      await this.#ask([...engine.participants.all()]);
     }
     if (open > 0) this.#soon(againMs);
   }

@@ -179,7 +179,8 @@ export class Engine {
     for (const driver of this.drivers()) driver.step({ type: 'drain' });
     const busy = (): boolean =>
       this.#broken === null &&
-      (this.participants.calling || this.drivers().some(({ term }) => term.undecided() > 0));
+      (this.participants.calling ||
+        this.drivers().some(({ term }) => term.undecided() + term.moving > 0));
     while (busy() && clock.monotonicMs() < untilMs) await this.pause(pollMs);
     await this.#leading.stop();
     this.participants.stop();

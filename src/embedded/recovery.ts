@@ -55,7 +55,7 @@ export async function recover(
   await engine.anyDriver();
   const before = unfinished(engine).filter(({ txid }) => !engine.holds(txid));
   const named = given.map((participant) => engine.adopt(participant));
-  const { told, unjudged, failed } = await doubts.ask(named);
+  const { told, unjudged, failed } = await doubts.recover(named);
   const touched = new Set([...before, ...told].map(({ txid }) => txid));
   const mayEnd = (): boolean =>
     unfinished(engine).some(({ txid, missing }) => !missing && touched.has(txid));

@@ -152,6 +152,11 @@ export class Term {
     return this.#state.transactions.size;
   }
 
+  /** Transactions that are over and whose record is on its way to finished/. */
+  get moving(): number {
+    return this.#state.finishing.size;
+  }
+
   get resumedByScan(): number {
     return this.#state.resumedByScan;
   }
