@@ -101,6 +101,11 @@ export class Engine {
     });
   }
 
+  /** Every shard has a leader, be it another process. */
+  async allLed(): Promise<void> {
+    await this.#whenLed(() => (this.#leading.ready() ? true : undefined));
+  }
+
   /** The transaction's, or null where another process leads its shard. */
   async driverOf(txid: Txid): Promise<ShardDriver | null> {
     return this.#whenLed(() => {

@@ -52,7 +52,7 @@ export async function recover(
     }
     names.add(participant.name);
   }
-  await engine.anyDriver();
+  await engine.allLed();
   const before = unfinished(engine).filter(({ txid }) => !engine.holds(txid));
   const named = given.map((participant) => engine.adopt(participant));
   const { told, unjudged, failed } = await doubts.recover(named);
