@@ -1,6 +1,7 @@
 /** The `verdict` command: its subcommands, and what their help says. Each one's work is loaded when it is asked for. */
 import { Command } from 'commander';
 import type { SetExitCode } from './connection-options.ts';
+import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
@@ -31,6 +32,7 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
     .addHelpText('after', () => afterHelp());
   serveCommand(program, io, setExitCode);
   submitCommand(program, io, setExitCode);
+  execCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
   decisionCommand(program, io, setExitCode);
   raiseGenerationCommand(program, io, setExitCode);

@@ -38,7 +38,7 @@ const rules: Readonly<Record<string, Rule>> = {
   participant: { imports: shared, ...anyPackage, node: [] },
   coordinator: { imports: shared, ...anyPackage, node: ['node:crypto', 'node:http'] },
   embedded: { imports: [...shared, 'coordinator'], packages: [], node: [] },
-  cli: { imports: [...shared, ...sides], ...anyPackage, node: 'any' },
+  cli: { imports: [...shared, ...sides, 'embedded'], ...anyPackage, node: 'any' },
   'client.ts': { imports: [...shared, 'client'], packages: [], node: [] },
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
