@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TransactionCoordinator } from '../../src/embedded.ts';
 import { eventually } from '../support/child.ts';
-import { ScriptedParticipant } from '../support/embedded-participant.ts';
+import { held, ScriptedParticipant } from '../support/embedded-participant.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { EtcdRig } from '../support/etcd-rig.ts';
 import { temporaryDirectory } from '../support/stores.ts';
 
 describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) => {
@@ -83,6 +84,55 @@ describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) 
     const next = await second.beginTransaction();
     await second.registerParticipant(next, payment);
     expect(await second.commitTransaction(next)).toBe(true);
+  });
+
+  it('a leadership that is lost amid a transaction leaves nobody in doubt', async () => {
+    const rig = new EtcdRig(etcd.endpoints);
+    const only = start(rig.cluster, 'a');
+    const { answer, give } = held();
+    const inventory = new ScriptedParticipant('inventory');
+    const payment = new ScriptedParticipant('payment', { prepare: [answer] });
+    const shipping = new ScriptedParticipant('shipping');
+    const txid = await only.beginTransaction();
+    for (const one of [inventory, payment]) await only.registerParticipant(txid, one);
+    const pending = await only.beginTransaction();
+    await only.registerParticipant(pending, shipping);
+    const commit = only.commitTransaction(txid);
+    await eventually(
+      () => (inventory.of(txid).length + payment.of(txid).length === 2 ? true : null),
+      () => 'No prepares.',
+    );
+    try {
+      const watcher = await rig.open('watcher');
+      await eventually(
+        () => watcher.leaders()[0] ?? null,
+        () => 'Nobody leads.',
+      );
+      const usurper = await rig.usurp(watcher, 0);
+      // Nothing was handed to the log: nobody can commit it any more.
+      expect(await commit).toBe(false);
+      give(true);
+      for (const [one, of] of [
+        [inventory, txid],
+        [payment, txid],
+        [shipping, pending],
+      ] as const) {
+        await eventually(
+          () => (one.of(of).includes('rollback') ? true : null),
+          () => `${one.name} is still in doubt.`,
+        );
+        expect(one.of(of)).not.toContain('commit');
+        expect(one.overlapped).toBe(false);
+      }
+      await usurper.resign();
+    } finally {
+      await rig.dispose();
+    }
+    await only.ready();
+    expect(await only.getTransactionResult(txid)).toMatchObject({ outcome: 'aborted' });
+    const next = await only.beginTransaction();
+    await only.registerParticipant(next, inventory);
+    expect(await only.commitTransaction(next)).toBe(true);
   });
 
   it('both lead where there are two shards', async () => {

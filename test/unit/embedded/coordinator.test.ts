@@ -440,6 +440,35 @@ describe('a coordinator', () => {
     await expect(coordinator.commitTransaction(txid)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
+  it('decides and says nothing any more once it met a fault of its own', async () => {
+    const fatal: unknown[] = [];
+    const coordinator = new TransactionCoordinator({
+      onFatal: (error) => fatal.push(error),
+      reached: (point) => {
+        if (point === 'before-decision') throw new Error('A planted fault.');
+      },
+    });
+    const [inventory, payment] = pair();
+    const other = await begin(coordinator, [inventory]);
+    const txid = await begin(coordinator, [inventory, payment]);
+    await expect(coordinator.commitTransaction(txid)).rejects.toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      acted: 'unknown',
+    });
+    expect(fatal).toMatchObject([{ message: 'A planted fault.' }]);
+    for (const call of [
+      () => coordinator.beginTransaction(),
+      () => coordinator.commitTransaction(other),
+      () => coordinator.getTransactionStatus(txid),
+      () => coordinator.recover([inventory]),
+      () => coordinator.unfinished(),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'INTERNAL' });
+    }
+    await coordinator.close();
+    expect(payment.of(txid)).toEqual(['prepare']);
+  });
+
   it('forgets what participants returned after recentMax transactions', () =>
     using({ recentMax: 2 }, async (coordinator) => {
       const [inventory, payment] = pair();
