@@ -44,6 +44,8 @@ class Supervisor {
   run(): Promise<number> {
     process.on('SIGINT', () => this.#stop());
     process.on('SIGTERM', () => this.#stop());
+    // Where the shop was started with a channel: whoever did ended, however it did.
+    if (process.connected === true) process.on('disconnect', () => this.#stop());
     // Whatever ends this process ends its children: their channel to it closes.
     return new Promise((resolve) => {
       this.#ended = resolve;
@@ -95,7 +97,10 @@ class Supervisor {
   }
 
   #settle(): void {
-    if (this.#children.size === 0) this.#ended(this.#failed ? 1 : 0);
+    if (this.#children.size > 0) return;
+    // The channel would keep the process alive.
+    if (process.connected === true) process.disconnect();
+    this.#ended(this.#failed ? 1 : 0);
   }
 
   /** The terminal's Ctrl-C reaches the children as well; a second SIGTERM does them no harm. */

@@ -1,6 +1,8 @@
 /** The `verdict` command: its subcommands, and what their help says. Each one's work is loaded when it is asked for. */
 import { Command } from 'commander';
 import type { SetExitCode } from './connection-options.ts';
+import { devCommand } from './dev-command.ts';
+import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
@@ -30,7 +32,9 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
     .showHelpAfterError('(--help after the command says more)')
     .addHelpText('after', () => afterHelp());
   serveCommand(program, io, setExitCode);
+  devCommand(program, io, setExitCode);
   submitCommand(program, io, setExitCode);
+  execCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
   decisionCommand(program, io, setExitCode);
   raiseGenerationCommand(program, io, setExitCode);
@@ -41,6 +45,7 @@ function afterHelp(): string {
   const codes = exitCodeTexts.map(([code, text]) => `  ${String(code).padStart(3)}  ${text}`);
   return `
 Start here:
+  $ npx verdict dev                         a coordinator to try things on, its data removed at the end
   $ npx verdict serve                       a coordinator at 127.0.0.1:7070, its data in ./verdict-data
   $ npx verdict submit orders.jsonl         one transaction a line
   $ npx verdict status                      who leads, who is connected, what is under way

@@ -175,7 +175,7 @@ function etcdOf(flags: ServeFlags): EtcdServeOptions | null {
 }
 
 /** What the log or the system refused is told in their words; anything else is a fault of this program. */
-function startFailure(error: unknown): unknown {
+export function startFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
   if (!refused) return error;

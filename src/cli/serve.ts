@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly requestWindowMs?: number;
   /** Null: the decisions are kept in `data`. Else it holds only what guards against a restored etcd. */
   readonly etcd: EtcdServeOptions | null;
+  /** The node leads, and peers can connect to it. */
+  readonly onReady?: (node: { readonly url: string; readonly address: string }) => void;
 }
 
 /** Ends with an exit code when the node was stopped by SIGINT or SIGTERM; rejects where it could not start. */
@@ -90,6 +92,7 @@ export async function serve(given: ServeOptions): Promise<number> {
     const listener = await node.start();
     await node.whenReady();
     logger.info({ url: node.url, address: listener.address, data: given.data }, 'Ready.');
+    given.onReady?.({ url: node.url, address: listener.address });
   } catch (error) {
     await log.close();
     throw error;

@@ -1,13 +1,11 @@
 /** `verdict submit`: transactions from a file or a pipe. */
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { addAbortSignal } from 'node:stream';
 import { connect } from '../../client/client.ts';
 import { isVerdictError } from '../../peer/errors.ts';
 import { systemClock } from '../../system/clock.ts';
-import { CommandError } from '../errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Io, StopSignal } from '../io.ts';
+import { openInput, unreadable } from '../open-input.ts';
 import { unreachable } from '../unreachable.ts';
 import { SubmitReport } from './report.ts';
 import { SubmitRun } from './run.ts';
@@ -74,32 +72,6 @@ export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> 
     release();
     await client.close();
   }
-}
-
-async function openInput(
-  io: Io,
-  file: string,
-): Promise<{ readonly stream: Readable; readonly bytes: number | null }> {
-  if (file === '-') return { stream: io.stdin, bytes: null };
-  try {
-    const handle = await open(file);
-    const status = await handle.stat();
-    if (status.isDirectory()) {
-      await handle.close();
-      throw new CommandError('INPUT', `${file} is a directory. Name a file, or - for stdin.`);
-    }
-    // A named pipe or device has no size that means anything.
-    const bytes = status.isFile() ? status.size : null;
-    return { stream: createReadStream('', { fd: handle }), bytes };
-  } catch (error) {
-    throw error instanceof CommandError ? error : unreadable(file, error);
-  }
-}
-
-function unreadable(file: string, error: unknown): CommandError {
-  const why = error instanceof Error ? error.message : String(error);
-  const name = file === '-' ? 'stdin' : file;
-  return new CommandError('INPUT', `${name} cannot be read: ${why}.`, { cause: error });
 }
 
 /** The first signal stops the reading, the second the waiting; a third one is the system's to handle. */

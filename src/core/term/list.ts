@@ -1,5 +1,12 @@
 /** A bounded list of transactions in memory, newest first, for operators. */
-import type { List, ShardInfo, TransactionState, TransactionStatus } from '../messages.ts';
+import type {
+  Decision,
+  List,
+  ShardInfo,
+  TransactionState,
+  TransactionStatus,
+} from '../messages.ts';
+import type { Txid } from '../txid.ts';
 import { viewOf } from './outcome.ts';
 import type { TermState } from './state.ts';
 import { age } from './status.ts';
@@ -44,4 +51,29 @@ export function counts(state: TermState): Pick<ShardInfo, 'states' | 'attention'
     states[transaction.state] = (states[transaction.state] ?? 0) + 1;
   }
   return { states, attention: state.attention };
+}
+
+/** A branch that was told a decision and has not acknowledged it. */
+export interface OwedAcknowledgement {
+  readonly txid: Txid;
+  readonly participant: string;
+  readonly decision: Decision;
+  /** Flagged `attention`. */
+  readonly attention: boolean;
+  readonly attempts: number;
+  readonly lastError: string | null;
+}
+
+export function owed(state: TermState): OwedAcknowledgement[] {
+  const all: OwedAcknowledgement[] = [];
+  for (const transaction of state.transactions.values()) {
+    const { txid, attention } = transaction;
+    for (const branch of transaction.branches.values()) {
+      if (branch.state !== 'committing' && branch.state !== 'rolling-back') continue;
+      const { participant, attempts, lastError } = branch;
+      const decision = branch.state === 'committing' ? 'commit' : 'abort';
+      all.push({ txid, participant, decision, attention, attempts, lastError });
+    }
+  }
+  return all;
 }

@@ -13,7 +13,7 @@ import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
 import { query, report, resolve } from './judgement.ts';
-import { counts, type Listing, list } from './list.ts';
+import { counts, type Listing, list, type OwedAcknowledgement, owed } from './list.ts';
 import { type LockListing, listLocks } from './lock-status.ts';
 import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks.ts';
 import { lose } from './lost.ts';
@@ -173,6 +173,11 @@ export class Term {
     return this.#state.transactions.size;
   }
 
+  /** Transactions that are over and whose record is on its way to finished/. */
+  get moving(): number {
+    return this.#state.finishing.size;
+  }
+
   get resumedByScan(): number {
     return this.#state.resumedByScan;
   }
@@ -183,6 +188,11 @@ export class Term {
 
   locks(filter: Omit<Locks, 'type' | 'id'>): LockListing {
     return listLocks(this.#state, filter);
+  }
+
+  /** What participants have not acknowledged yet. */
+  owed(): OwedAcknowledgement[] {
+    return owed(this.#state);
   }
 
   info(): Pick<ShardInfo, 'states' | 'attention'> {

@@ -37,13 +37,14 @@ const rules: Readonly<Record<string, Rule>> = {
   client: { imports: shared, ...anyPackage, node: [] },
   participant: { imports: shared, ...anyPackage, node: [] },
   coordinator: { imports: shared, ...anyPackage, node: ['node:crypto', 'node:http'] },
-  cli: { imports: [...shared, ...sides], ...anyPackage, node: 'any' },
+  embedded: { imports: [...shared, 'coordinator'], packages: [], node: [] },
+  cli: { imports: [...shared, ...sides, 'embedded'], ...anyPackage, node: 'any' },
   'client.ts': { imports: [...shared, 'client'], packages: [], node: [] },
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'versioned-store.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'outbox.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
-  'embedded.ts': { imports: [...shared, ...sides], packages: [], node: [] },
+  'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
   'testing.ts': { imports: [...shared, ...sides], packages: [], node: [] },
 };
 

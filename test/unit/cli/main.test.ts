@@ -13,7 +13,9 @@ import { memoryIo, runMain } from '../../support/cli-io.ts';
 
 const commands = [
   ['serve'],
+  ['dev'],
   ['submit'],
+  ['exec'],
   ['status'],
   ['tx', 'show'],
   ['tx', 'list'],

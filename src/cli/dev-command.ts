@@ -1,0 +1,53 @@
+/** `verdict dev` on the command line. */
+import { hostname } from 'node:os';
+import { type Command, Option } from 'commander';
+import { type LogLevel, logLevels } from '../coordinator/logging.ts';
+import type { SetExitCode } from './connection-options.ts';
+import type { Io } from './io.ts';
+import { defaultUrl, listenAddress } from './parameters.ts';
+import { startFailure } from './serve-command.ts';
+import { packageVersion } from './version.ts';
+
+interface DevFlags {
+  readonly listen: ReturnType<typeof listenAddress>;
+  readonly logLevel: LogLevel;
+  /** False with `--no-shop`. */
+  readonly shop: boolean;
+}
+
+export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
+  program
+    .command('dev')
+    .summary('a coordinator to try things on: temporary data, a readable log, the example shop')
+    .description(
+      'Runs a coordinator node with a readable log and temporary data, which is removed at the end, and says what to try. In the clone of the repository the example shop runs beside it: five services to transact over.',
+    )
+    .addOption(
+      new Option('--listen <host:port>', 'where to listen')
+        .argParser(listenAddress)
+        .default(listenAddress(defaultUrl), defaultUrl),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
+    )
+    .option('--no-shop', 'the coordinator alone')
+    .addHelpText('after', help)
+    .action(async ({ listen, logLevel, shop }: DevFlags) => {
+      const { dev } = await import('./dev.ts');
+      try {
+        const node = hostname();
+        setExitCode(await dev(io, { ...listen, logLevel, shop, node, version: packageVersion() }));
+      } catch (error) {
+        throw startFailure(error);
+      }
+    });
+}
+
+const help = `
+The log goes to stderr, what to try to stdout. Ctrl-C stops it all and removes the data; after kill -9 the data
+stays in the directory for temporary files.
+
+Examples:
+  $ verdict dev
+  $ verdict dev --listen 127.0.0.1:7171 --log-level debug
+  $ verdict dev --no-shop`;

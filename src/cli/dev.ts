@@ -1,0 +1,112 @@
+/** `verdict dev`: a node on temporary data, and the shop beside it where there is one. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LogLevel } from '../coordinator/logging.ts';
+import type { Io } from './io.ts';
+import { serve } from './serve.ts';
+
+export interface DevOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly node: string;
+  readonly version: string;
+  readonly logLevel: LogLevel;
+  readonly shop: boolean;
+}
+
+/** In the clone; the package does not have it. The same path from src/cli and from dist/cli. */
+const shopMain: string = fileURLToPath(new URL('../../cluster/shop/main.ts', import.meta.url));
+
+export async function dev(io: Io, options: DevOptions): Promise<number> {
+  const { host, port, node, version, logLevel } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'verdict-dev-'));
+  const shopData = join(directory, 'shop');
+  const hasShop = options.shop && existsSync(shopMain);
+  let shop: ChildProcess | null = null;
+  // Also where a second Ctrl-C does not wait for anything.
+  const clean = (): void => {
+    shop?.kill('SIGTERM');
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once('exit', clean);
+  try {
+    return await serve({
+      data: join(directory, 'node'),
+      host,
+      port,
+      node,
+      advertise: null,
+      token: null,
+      logLevel,
+      logFormat: 'pretty',
+      version,
+      options: {},
+      etcd: null,
+      onReady: ({ address }) => {
+        if (hasShop) shop = startShop(address, shopData);
+        io.stdout.write(toTry({ address, directory, shopData: hasShop ? shopData : null }));
+      },
+    });
+  } finally {
+    await stopped(shop);
+    clean();
+    process.removeListener('exit', clean);
+  }
+}
+
+function startShop(address: string, data: string): ChildProcess {
+  const args = [shopMain, '--url', address, '--data', data, '--restart'];
+  // Its lines go where the log goes: stdout is for what to try. The channel tells it when this process is gone.
+  return spawn(process.execPath, args, { stdio: ['ignore', 2, 2, 'ipc'] });
+}
+
+async function stopped(shop: ChildProcess | null): Promise<void> {
+  if (shop === null || shop.exitCode !== null || shop.signalCode !== null) return;
+  shop.kill('SIGTERM');
+  await once(shop, 'exit');
+}
+
+function toTry(given: {
+  readonly address: string;
+  readonly directory: string;
+  readonly shopData: string | null;
+}): string {
+  const { address, directory, shopData } = given;
+  const url = address === '127.0.0.1:7070' ? '' : ` --url ${address}`;
+  const health = [`  http://${address}/healthz`, `  http://${address}/readyz`];
+  const order = `{"participants":{"inventory":{"items":[{"sku":"sku-001","quantity":1}]},"payment":{"account":"customer-001","amountCents":500}}}`;
+  const branches = [
+    'begin',
+    'register inventory payload={"items":[{"sku":"sku-001","quantity":1}]}',
+    'register payment payload={"account":"customer-001","amountCents":500}',
+    'commit',
+  ];
+  const tries =
+    shopData === null
+      ? [
+          `  $ npx verdict exec -                          # simulated participants: begin, register NAME, commit`,
+          '  To take part with a service of your own: serveParticipant of verdict/participant.',
+        ]
+      : [
+          `  $ echo '${order}' | npx verdict submit -${url}`,
+          `  $ printf '${branches.join('\\n')}\\n' | npx verdict exec - --url ${address}`,
+          `  $ npm run -s shop -- totals --data ${shopData}`,
+        ];
+  return `${[
+    `Verdict listens on ${address}. Its data is in ${directory}, and goes when this ends.`,
+    ...(shopData === null
+      ? []
+      : ['The shop is starting beside it: inventory, payment, order, shipping, notification.']),
+    '',
+    'Try, in another terminal:',
+    `  $ npx verdict status${url}`,
+    ...tries,
+    '',
+    ...health,
+    '',
+  ].join('\n')}`;
+}

@@ -1,0 +1,78 @@
+/** `verdict exec` on the command line. */
+import { type Command, Option } from 'commander';
+import type { SetExitCode } from '../connection-options.ts';
+import type { Io } from '../io.ts';
+import { readToken, urlList, wholeNumber } from '../parameters.ts';
+
+interface ExecFlags {
+  readonly url?: readonly string[];
+  readonly tokenFile?: string;
+  readonly timeout: number;
+  readonly keepGoing?: true;
+}
+
+export function execCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
+  program
+    .command('exec')
+    .summary('play a transaction by hand, one operation a line')
+    .description(
+      'Carries out one operation a line - begin, register, commit, rollback, status - and prints one result line for each, in JSON. Without --url the participants are simulated, in this process.',
+    )
+    .argument('<file>', 'a file, or - for stdin')
+    .addOption(
+      new Option(
+        '--url <urls>',
+        'a coordinator node, several with commas between: on the participants connected to it',
+      ).argParser(urlList),
+    )
+    .addOption(
+      new Option('--token-file <file>', 'with --url: file with the token, if the node asks').env(
+        'VERDICT_TOKEN_FILE',
+      ),
+    )
+    .addOption(
+      new Option('--timeout <ms>', 'with --url: for the connection')
+        .argParser(wholeNumber({ min: 1, max: 600_000 }))
+        .default(5_000),
+    )
+    .option('--keep-going', 'go on after a line that failed, as on a terminal; else the run stops')
+    .addHelpText('after', help)
+    .action(async (file: string, flags: ExecFlags) => {
+      const { exec } = await import('./exec.ts');
+      const exitCode = await exec(io, {
+        file,
+        live:
+          flags.url === undefined
+            ? null
+            : { urls: flags.url, token: readToken(flags.tokenFile), timeoutMs: flags.timeout },
+        keepGoing: flags.keepGoing === true || (file === '-' && io.stdin.isTTY === true),
+      });
+      setExitCode(exitCode);
+    });
+}
+
+const help = `
+A line:
+  begin [TX] [timeout=MS]        begins a transaction and calls it TX (t1, t2, ... where no name is given)
+  register NAME [tx=TX] ...      adds the participant NAME
+    simulated:  [vote=commit|abort|throw|hang] [delay=MS] [commit-failures=N] [rollback-failures=N]
+                its vote, the time that each of its answers takes, how many commits and rollbacks
+                answer "not done yet" before one is done
+    with --url: [payload=JSON]   what it gets with its prepare; last on the line
+  commit [TX]                    decides; the result has the outcome, and the reason of an abort
+  rollback [TX] [reason=TEXT]    aborts; a transaction that was committed before stays committed
+  status [TX] [wait=MS]          the state now, or once every participant has done its part
+
+  TX is the latest transaction where it is left out; it may also be a txid.
+  A line that ends in & is not waited for: the next one starts beside it.
+  Blank lines and lines that begin with # are skipped.
+
+Output, one JSON object each, as they end:
+  {"line","op","tx","txid","outcome","reason","results","ms"}, or {"line","op","error":{"code","message"}}
+The first error stops the run (exit code 3 for a bad line, 4 where the coordinator refused), unless --keep-going
+is given. What is not decided at the end is rolled back.
+
+Examples:
+  $ verdict exec transfer.txt
+  $ printf 'begin\\nregister inventory\\nregister payment vote=abort\\ncommit\\n' | verdict exec -
+  $ verdict exec - --url 127.0.0.1:7070`;

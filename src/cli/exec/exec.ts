@@ -1,0 +1,169 @@
+/** `verdict exec`: a transaction played by hand, one operation a line in, one result line each out. */
+import { isTxid } from '../../core/txid.ts';
+import { VerdictError } from '../../peer/errors.ts';
+import { systemClock } from '../../system/clock.ts';
+import { complaintOf } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+import { jsonText } from '../json.ts';
+import { LineWriter } from '../line-writer.ts';
+import { openInput, unreadable } from '../open-input.ts';
+import { type Line, LineReader } from '../submit/line-reader.ts';
+import { type LiveOptions, liveTarget } from './live.ts';
+import { type Operation, parseLine } from './parse-line.ts';
+import { simulatedTarget } from './simulated.ts';
+import type { ExecTarget } from './target.ts';
+
+export interface ExecOptions {
+  /** A path, or `-` for stdin. */
+  readonly file: string;
+  /** null: participants are simulated. */
+  readonly live: LiveOptions | null;
+  /** Go on after a line that failed. */
+  readonly keepGoing: boolean;
+}
+
+const lineBytesMax = 1_048_576;
+const statusPollMs = 10;
+
+export async function exec(io: Io, options: ExecOptions): Promise<ExitCode> {
+  const input = await openInput(io, options.file);
+  const target = options.live === null ? simulatedTarget() : await liveTarget(options.live);
+  const writer = new LineWriter(io.stdout, { onEnd: () => input.stream.destroy() });
+  const run = new ExecRun(target, (result) => writer.line(jsonText(result)), options.keepGoing);
+  try {
+    for await (const line of lines(input.stream, options.file)) {
+      if (writer.gone || !(await run.line(line))) break;
+    }
+    await run.idle();
+    await writer.finish();
+  } finally {
+    if (options.file !== '-') input.stream.destroy();
+    await target.close();
+  }
+  return writer.gone ? exitCodes.outputGone : run.exitCode;
+}
+
+async function* lines(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Line> {
+  const reader = new LineReader({ lineBytesMax });
+  try {
+    for await (const chunk of stream) yield* reader.push(chunk);
+  } catch (error) {
+    // The output went away, and the input was let go of for it.
+    if ((error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    throw unreadable(file, error);
+  }
+  yield* reader.end();
+}
+
+class ExecRun {
+  readonly #target: ExecTarget;
+  readonly #say: (result: object) => void;
+  readonly #keepGoing: boolean;
+  readonly #named = new Map<string, string>();
+  readonly #behind = new Set<Promise<void>>();
+  #latest: string | null = null;
+  #bad = false;
+  #refused: ExitCode | null = null;
+
+  constructor(target: ExecTarget, say: (result: object) => void, keepGoing: boolean) {
+    this.#target = target;
+    this.#say = say;
+    this.#keepGoing = keepGoing;
+  }
+
+  get exitCode(): ExitCode {
+    if (this.#bad) return exitCodes.badLines;
+    return this.#refused ?? exitCodes.ok;
+  }
+
+  /** Everything that was not waited for has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#behind);
+  }
+
+  /** Whether to go on. */
+  async line(line: Line): Promise<boolean> {
+    const parsed = line.kind === 'bad' ? { problem: line.problem } : parseLine(line.text);
+    if (parsed === null) return true;
+    if ('problem' in parsed) {
+      this.#bad = true;
+      this.#say({ line: line.number, error: { code: 'BAD_LINE', message: parsed.problem } });
+      return this.#keepGoing;
+    }
+    const done = this.#run(line.number, parsed.operation);
+    if (!parsed.behind) await done;
+    else {
+      this.#behind.add(done);
+      void done.then(() => this.#behind.delete(done));
+    }
+    return this.#keepGoing || this.exitCode === exitCodes.ok;
+  }
+
+  /** Never rejects: what fails is told in the line's result. */
+  async #run(line: number, operation: Operation): Promise<void> {
+    const { op } = operation;
+    const startedMs = systemClock.monotonicMs();
+    try {
+      const result = await this.#carryOut(operation);
+      const ms = Math.round(systemClock.monotonicMs() - startedMs);
+      this.#say({ line, op, ...result, ms });
+    } catch (error) {
+      const { code, message, exitCode } = complaintOf(error);
+      // What the library or the SDK says of an argument is about the line.
+      if (error instanceof TypeError || error instanceof RangeError) {
+        this.#bad = true;
+        this.#say({ line, op, error: { code: 'BAD_LINE', message: error.message } });
+        return;
+      }
+      this.#refused ??= exitCode;
+      this.#say({ line, op, error: { code, message } });
+    }
+  }
+
+  async #carryOut(operation: Operation): Promise<object> {
+    if (operation.op === 'begin') {
+      const txid = await this.#target.begin(operation.timeoutMs);
+      const tx = operation.tx ?? `t${this.#named.size + 1}`;
+      this.#named.set(tx, txid);
+      this.#latest = tx;
+      return { tx, txid };
+    }
+    const { tx, txid } = this.#find(operation.tx);
+    switch (operation.op) {
+      case 'register':
+        await this.#target.register(txid, operation);
+        return { tx, participant: operation.participant };
+      case 'commit':
+        return { tx, txid, ...(await this.#target.commit(txid)) };
+      case 'rollback':
+        return { tx, txid, ...(await this.#target.rollback(txid, operation.reason)) };
+      case 'status':
+        return { tx, ...(await this.#status(txid, operation.waitMs)) };
+    }
+  }
+
+  /** Now, or when nothing is left to do for it, at the latest after `waitMs`. */
+  async #status(txid: string, waitMs: number): Promise<object> {
+    const untilMs = systemClock.monotonicMs() + waitMs;
+    for (;;) {
+      const status = await this.#target.status(txid);
+      const over = status.state === 'COMMITTED' || status.state === 'ABORTED';
+      if (over || systemClock.monotonicMs() >= untilMs) return status;
+      await new Promise<void>((resolve) => systemClock.setTimer(statusPollMs, resolve));
+    }
+  }
+
+  #find(given: string | null): { tx: string; txid: string } {
+    const tx = given ?? this.#latest;
+    const txid = tx === null ? undefined : (this.#named.get(tx) ?? (isTxid(tx) ? tx : undefined));
+    if (tx !== null && txid !== undefined) return { tx, txid };
+    throw new VerdictError(
+      'UNKNOWN_TRANSACTION',
+      tx === null
+        ? 'No transaction was begun: start with a line "begin".'
+        : `There is no transaction ${JSON.stringify(tx)}: use a name of a "begin" above, or a txid.`,
+      { retryable: false, acted: 'nothing' },
+    );
+  }
+}

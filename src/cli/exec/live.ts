@@ -1,0 +1,68 @@
+/** `verdict exec` against a node: interactive transactions over the participants that are connected to it. */
+import { type Client, connect } from '../../client/client.ts';
+import type { Transaction } from '../../client/transaction.ts';
+import type { TransactionOutcome } from '../../client/types.ts';
+import { isVerdictError, VerdictError } from '../../peer/errors.ts';
+import { unreachable } from '../unreachable.ts';
+import type { DecidedOutcome, ExecTarget } from './target.ts';
+
+export interface LiveOptions {
+  readonly urls: readonly string[];
+  readonly token: string | null;
+  readonly timeoutMs: number;
+}
+
+export async function liveTarget({ urls, token, timeoutMs }: LiveOptions): Promise<ExecTarget> {
+  const client = await connect({
+    urls,
+    name: 'verdict-cli',
+    timeoutMs,
+    ...(token === null ? {} : { token }),
+  }).catch((error: unknown) => {
+    throw isVerdictError(error) && error.code === 'TIMEOUT'
+      ? unreachable(urls, new Map(), { cause: error })
+      : error;
+  });
+  return targetOf(client);
+}
+
+function targetOf(client: Client): ExecTarget {
+  const begun = new Map<string, Transaction>();
+  const find = (txid: string): Transaction => {
+    const transaction = begun.get(txid);
+    if (transaction !== undefined) return transaction;
+    throw new VerdictError(
+      'UNKNOWN_TRANSACTION',
+      'That transaction was not begun in this run: only its status can be asked.',
+      { retryable: false, acted: 'nothing' },
+    );
+  };
+  return {
+    begin: async (timeoutMs) => {
+      const transaction = await client.begin(timeoutMs === null ? {} : { timeoutMs });
+      begun.set(transaction.txid, transaction);
+      return transaction.txid;
+    },
+    register: async (txid, { participant, simulation, payload }) => {
+      if (simulation !== null) {
+        throw new TypeError(
+          'vote=, delay= and failures are for simulated participants: leave --url out, or them.',
+        );
+      }
+      await find(txid).enlist({ participant, ...(payload === undefined ? {} : { payload }) });
+    },
+    commit: async (txid) => decidedOf(await find(txid).commit()),
+    rollback: async (txid, reason) => decidedOf(await find(txid).rollback(reason ?? undefined)),
+    status: (txid) => client.status(txid),
+    close: async () => {
+      for (const transaction of begun.values()) await transaction[Symbol.asyncDispose]();
+      await client.close();
+    },
+  };
+}
+
+function decidedOf(outcome: TransactionOutcome<Record<string, unknown>>): DecidedOutcome {
+  return outcome.outcome === 'committed'
+    ? { outcome: 'committed', results: outcome.results }
+    : { outcome: 'aborted', reason: outcome.reason };
+}

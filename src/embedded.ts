@@ -1,0 +1,35 @@
+/** The library mode: `import { TransactionCoordinator } from 'verdict/embedded'`. */
+export type { CrashPoint, Reached } from './coordinator/crash-points.ts';
+export type { AbortReason, ReasonCode } from './core/catalogue.ts';
+export type {
+  BranchState,
+  BranchStatus,
+  Labels,
+  Outcome,
+  TransactionState,
+  TransactionStatus,
+} from './core/messages.ts';
+export { isTxid, type Txid } from './core/txid.ts';
+export {
+  type BeginOptions,
+  TransactionCoordinator,
+  type TransactionResult,
+} from './embedded/coordinator.ts';
+export type {
+  EtcdLogChoice,
+  LmdbLogChoice,
+  LogChoice,
+  MemoryLogChoice,
+} from './embedded/open-log.ts';
+export type { EmbeddedOptions, EmbeddedTimings } from './embedded/options.ts';
+export type { EmbeddedParticipant, PrepareContext } from './embedded/participant.ts';
+export type { RecoverOptions, RecoveryReport, Unfinished } from './embedded/recovery.ts';
+export type { CallReturn, ParticipantReturns } from './embedded/returns.ts';
+export {
+  isVerdictError,
+  OutcomeUnknownError,
+  VerdictError,
+  type VerdictErrorCode,
+} from './peer/errors.ts';
+export { DecisionLogError } from './ports/decision-log.ts';
+export type { Logger } from './ports/logger.ts';

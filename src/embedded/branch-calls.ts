@@ -1,0 +1,239 @@
+/**
+ * One branch: the calls of one participant for one transaction, never two at once.
+ *
+ *     registered -> preparing -> prepared -> committed
+ *         |             |           |
+ *         +-------------+-----------+-----> rolled-back
+ *
+ * The interleavings that matter here:
+ * - The transaction is aborted (another's vote, a time-out, a caller's rollback) while `prepare` still runs. The rollback waits
+ *   until it has ended: called beside it, it would find nothing, and the prepare would then hold its locks for ever. A late
+ *   true changes nothing: nobody is told of it, and rollback is called.
+ * - A rollback comes before the call of `prepare` was made: it is not made any more. The rollback is: what the application
+ *   did between registering and committing is its to undo.
+ * - The coordinator sends a command again, because no acknowledgement came in time, while the first call of it still
+ *   runs: the one call is enough, and its answer is the acknowledgement.
+ * - `prepare` threw: the vote is abort, and the coordinator, which takes a voter of abort for clean, sends no rollback.
+ *   So the branch rolls back by itself, with pauses that grow, until it has.
+ */
+import { uphold } from '../core/invariants.ts';
+import type { Decision, Vote } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+import { backoffMs } from '../peer/backoff.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import { textOf } from './errors.ts';
+import type { EmbeddedParticipant } from './participant.ts';
+import type { Ended, ParticipantMethod, ReturnsTable } from './returns.ts';
+
+export type BranchCallsState =
+  | 'registered'
+  | 'preparing'
+  | 'prepared'
+  | 'refused'
+  | 'committed'
+  | 'rolled-back';
+
+export interface BranchCallsOptions {
+  readonly txid: Txid;
+  readonly name: string;
+  readonly participant: EmbeddedParticipant;
+  /** `prepared`: taken up from a participant's `inDoubt`, or by a command for a transaction of an earlier process. */
+  readonly state: 'registered' | 'prepared';
+  readonly returns: ReturnsTable;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retryDelayMs: number;
+  readonly retryDelayMsMax: number;
+  readonly vote: (vote: Vote, why: string | null) => void;
+  /** `why`: what it answered instead of true. */
+  readonly acknowledge: (decision: Decision, why: string | null) => void;
+  /** Nothing is left to do for it. */
+  readonly ended: () => void;
+  readonly onBroken: (error: unknown) => void;
+}
+
+export class BranchCalls {
+  readonly #given: BranchCallsOptions;
+  readonly #signal = new AbortController();
+  #state: BranchCallsState;
+  #running = false;
+  #wanted: Decision | null = null;
+  /** Retries by itself: no coordinator sends the command again. */
+  #alone = false;
+  #failures = 0;
+  #lastError: string | null = null;
+  #timer: Timer | null = null;
+  #stopped = false;
+
+  constructor(given: BranchCallsOptions) {
+    this.#given = given;
+    this.#state = given.state;
+  }
+
+  get state(): BranchCallsState {
+    return this.#state;
+  }
+
+  /** Whether a call of the participant's is under way. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Voted commit, and no decision is known. */
+  get inDoubt(): boolean {
+    return this.#state === 'prepared' && this.#wanted === null;
+  }
+
+  /** What it retries by itself; null where it does not. */
+  get alone(): { decision: Decision; attempts: number; lastError: string | null } | null {
+    if (!this.#alone || this.#wanted === null) return null;
+    const attempts = this.#failures + (this.#running ? 1 : 0);
+    return { decision: this.#wanted, attempts, lastError: this.#lastError };
+  }
+
+  prepare(timeoutMs: number): void {
+    // A repeat: the one call is enough.
+    if (this.#state !== 'registered') return;
+    this.#state = 'preparing';
+    this.#running = true;
+    void this.#prepare(timeoutMs).catch(this.#given.onBroken);
+  }
+
+  /** `alone`: go on until it is done, for nobody will say it again. */
+  decide(decision: Decision, how: { alone: boolean } = { alone: false }): void {
+    uphold(
+      this.#wanted === null || this.#wanted === decision,
+      'I2',
+      () => `${this.#given.txid}/${this.#given.name}: ${decision} after ${this.#wanted}`,
+    );
+    if (this.#isOver()) {
+      const done = this.#state === 'committed' ? 'commit' : 'abort';
+      uphold(
+        done === decision,
+        'I1',
+        () => `${this.#given.txid}/${this.#given.name}: ${decision}, but it is ${this.#state}`,
+      );
+      this.#given.acknowledge(decision, null);
+      return;
+    }
+    uphold(
+      decision === 'abort' || this.#state === 'prepared',
+      'I3',
+      () => `${this.#given.txid}/${this.#given.name}: commit, but it is ${this.#state}`,
+    );
+    this.#wanted = decision;
+    this.#alone ||= how.alone;
+    if (decision === 'abort') this.#signal.abort(new Error('The transaction is rolled back.'));
+    if (!this.#running) this.#carryOut(decision);
+  }
+
+  /** The coordinator that would send the command again is gone. What is decided is decided: it goes on by itself. */
+  goOnAlone(): void {
+    if (this.#wanted === null || this.#alone) return;
+    this.#alone = true;
+    if (!this.#running) this.#carryOut(this.#wanted);
+  }
+
+  /** The coordinator is closed: no more calls, but for the one under way. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #isOver(): boolean {
+    return (
+      this.#state === 'committed' || this.#state === 'rolled-back' || this.#state === 'refused'
+    );
+  }
+
+  async #prepare(timeoutMs: number): Promise<void> {
+    // Not within the coordinator's own step, and not at all where the step itself ended in an abort.
+    await Promise.resolve();
+    if (this.#wanted === 'abort' || this.#stopped) {
+      this.#running = false;
+      this.#carryOut('abort');
+      return;
+    }
+    const { participant, txid, name } = this.#given;
+    const ended = await this.#call('prepare', () =>
+      participant.prepare(txid, { signal: this.#signal.signal, timeoutMs }),
+    );
+    this.#running = false;
+    const voted = 'returned' in ended ? ended.returned : null;
+    if (voted === true) this.#state = 'prepared';
+    if (voted === false) {
+      this.#end('refused', this.#wanted);
+      if (this.#wanted === null) this.#given.vote('abort', `${name} voted abort.`);
+      return;
+    }
+    if (this.#wanted !== null) {
+      this.#carryOut(this.#wanted);
+    } else if (voted === true) {
+      this.#given.vote('commit', null);
+    } else {
+      this.#given.vote('abort', `prepare of ${name} ${told(ended, 'true or false')}`);
+      this.decide('abort', { alone: true });
+    }
+  }
+
+  #carryOut(decision: Decision): void {
+    if (this.#stopped) return;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#running = true;
+    void this.#run(decision).catch(this.#given.onBroken);
+  }
+
+  async #run(decision: Decision): Promise<void> {
+    await Promise.resolve();
+    const { participant, txid, name } = this.#given;
+    const method = decision === 'commit' ? 'commit' : 'rollback';
+    const ended = await this.#call(method, () => participant[method](txid));
+    this.#running = false;
+    if ('returned' in ended && ended.returned === true) {
+      this.#end(decision === 'commit' ? 'committed' : 'rolled-back', decision);
+      return;
+    }
+    this.#failures += 1;
+    this.#lastError = `${method} of ${name} ${told(ended, 'true')}`;
+    this.#given.acknowledge(decision, this.#lastError);
+    if (!this.#alone || this.#stopped) return;
+    const { clock, random, retryDelayMs, retryDelayMsMax } = this.#given;
+    const delayMs = backoffMs({
+      failures: this.#failures,
+      delayMs: retryDelayMs,
+      delayMsMax: retryDelayMsMax,
+      random,
+    });
+    this.#timer = clock.setTimer(delayMs, () => this.#carryOut(decision));
+  }
+
+  #end(state: 'committed' | 'rolled-back' | 'refused', decision: Decision | null): void {
+    this.#state = state;
+    if (decision !== null) this.#given.acknowledge(decision, null);
+    this.#given.ended();
+  }
+
+  async #call(method: ParticipantMethod, call: () => unknown): Promise<Ended> {
+    const { txid, name: participant, returns } = this.#given;
+    let ended: Ended;
+    try {
+      ended = { returned: await call() };
+    } catch (error) {
+      ended = { threw: textOf(error) };
+    }
+    returns.add({ txid, participant, method, ended });
+    return ended;
+  }
+}
+
+function told(ended: Ended, wanted: string): string {
+  if ('threw' in ended) return `threw: ${ended.threw}`;
+  const { returned } = ended;
+  if (returned === false) return 'returned false: not done yet.';
+  const kind = returned === null ? 'null' : typeof returned;
+  const what = typeof returned === 'number' || returned === 'true' ? String(returned) : kind;
+  return `returned ${what} instead of ${wanted}.`;
+}

@@ -1,0 +1,267 @@
+/**
+ * A coordinator without a network: the node's own campaigns and driver over the same core, with this process's objects where a
+ * node has connections.
+ *
+ * The core carries out its effects within a step, so nothing here may step it from within one: participants are called,
+ * and callers go on, in a later turn.
+ */
+import type { Reached } from '../coordinator/crash-points.ts';
+import { Leading } from '../coordinator/leading.ts';
+import { ShardDriver } from '../coordinator/shard-driver.ts';
+import type { FromNode } from '../core/messages.ts';
+import type { CoordinatorOptions } from '../core/options.ts';
+import type { TermRequest } from '../core/term/events.ts';
+import { epochOf, shardOf, type Txid } from '../core/txid.ts';
+import { closedError } from '../peer/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import { Caller, callerConnection } from './caller.ts';
+import { broken, notLeading } from './errors.ts';
+import type { OpenedLog } from './open-log.ts';
+import type { EmbeddedParticipant } from './participant.ts';
+import { embeddedInstance, type NamedParticipant, Participants } from './participants.ts';
+import type { ReturnsTable } from './returns.ts';
+
+export interface EngineOptions {
+  readonly opened: OpenedLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly options: CoordinatorOptions;
+  readonly returns: ReturnsTable;
+  readonly reached: Reached;
+  /** A leadership of this process began, or ended. */
+  readonly changed: () => void;
+  readonly onBroken: (error: unknown) => void;
+}
+
+const pollMs = 10;
+/** How long a call waits for somebody to lead: longer than a lease takes to end. */
+const leadWaitMs = 10_000;
+
+export class Engine {
+  readonly participants: Participants;
+  readonly log: DecisionLog;
+  readonly #given: EngineOptions;
+  readonly #caller = new Caller();
+  readonly #leading: Leading;
+  #nextShard = 0;
+  #broken: unknown = null;
+  #closing: Promise<void> | null = null;
+  #refusing = false;
+
+  constructor(given: EngineOptions) {
+    this.#given = given;
+    const { opened, clock, random, logger, options, returns } = given;
+    this.log = opened.log;
+    this.participants = new Participants({
+      returns,
+      clock,
+      random,
+      retryDelayMs: options.retryDelayMs,
+      retryDelayMsMax: options.retryDelayMsMax,
+      deliver: (from, message) => this.#deliver(from, message),
+      onBroken: (error) => this.break(error),
+    });
+    this.#leading = new Leading({
+      log: opened.log,
+      node: opened.node,
+      clock,
+      logger,
+      drainMs: options.drainMs,
+      lead: (leadership) => this.#lead(leadership),
+      changed: () => given.changed(),
+    });
+    this.#leading.start();
+  }
+
+  /** The drivers that have taken up what the log held. */
+  drivers(): ShardDriver[] {
+    return [...this.#leading.drivers.values()].filter(({ started }) => started);
+  }
+
+  /** Whether the leadership under which the transaction began is this process's, and stands. */
+  holds(txid: Txid): boolean {
+    return this.driver(txid)?.leader.epoch === epochOf(txid);
+  }
+
+  driver(txid: Txid): ShardDriver | undefined {
+    const driver = this.#leading.drivers.get(shardOf(txid));
+    return driver?.started === true ? driver : undefined;
+  }
+
+  /** One to begin a transaction with: each in its turn. */
+  async anyDriver(): Promise<ShardDriver> {
+    return this.#whenLed(() => {
+      const drivers = this.drivers();
+      this.#nextShard = (this.#nextShard + 1) % Math.max(1, drivers.length);
+      return drivers[this.#nextShard];
+    });
+  }
+
+  /** Every shard has a leader, be it another process. */
+  async allLed(): Promise<void> {
+    await this.#whenLed(() => (this.#leading.ready() ? true : undefined));
+  }
+
+  /** The transaction's, or null where another process leads its shard. */
+  async driverOf(txid: Txid): Promise<ShardDriver | null> {
+    return this.#whenLed(() => {
+      const driver = this.driver(txid);
+      if (driver !== undefined) return driver;
+      const leader = this.#leading.leaders()[shardOf(txid)] ?? null;
+      return leader === null ? undefined : null;
+    });
+  }
+
+  /** Throws where nothing may be asked any more. */
+  check(): void {
+    if (this.#broken !== null) throw broken(this.#broken);
+    if (this.#refusing) throw closedError('coordinator');
+  }
+
+  async request<Reply extends FromNode['type']>(
+    driver: ShardDriver,
+    reply: Reply,
+    message: (id: number) => TermRequest,
+    from: NamedParticipant | null = null,
+  ): Promise<Extract<FromNode, { type: Reply }>> {
+    this.check();
+    return this.#caller.call(reply, (id) => {
+      driver.step({
+        type: 'message',
+        from: {
+          connection: from?.connection ?? callerConnection,
+          participant: from === null ? null : { name: from.name, instance: embeddedInstance },
+        },
+        message: message(id),
+        requestHash: null,
+      });
+    });
+  }
+
+  /** The object stands for its name from now on; what waited for the name goes on at once. */
+  adopt(participant: EmbeddedParticipant): NamedParticipant {
+    const { named, isNew } = this.participants.adopt(participant);
+    if (isNew) for (const driver of this.#leading.drivers.values()) join(driver, named);
+    return named;
+  }
+
+  pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#given.clock.setTimer(delayMs, resolve));
+  }
+
+  nowMs(): number {
+    return this.#given.clock.monotonicMs();
+  }
+
+  /** Nothing is decided, said or called from here on. */
+  break(error: unknown): void {
+    if (this.#broken !== null) return;
+    this.#broken = error ?? new Error('unknown');
+    this.participants.stop();
+    this.#caller.failAll('The coordinator met a fault before the outcome was known.');
+    // Stopped first: a drain would let what is under way be decided.
+    for (const driver of this.#leading.drivers.values()) driver.stop().catch(() => undefined);
+    void this.#leading.stop();
+    this.#given.onBroken(error);
+  }
+
+  /** Ends what is under way, for up to `drainMs`; what is decided and not done is left to `recover`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { clock, options } = this.#given;
+    const untilMs = clock.monotonicMs() + options.drainMs;
+    // What was called before the close, and is on its way here, counts as under way.
+    await this.pause(0);
+    this.#refusing = true;
+    for (const driver of this.drivers()) driver.step({ type: 'drain' });
+    const busy = (): boolean =>
+      this.#broken === null &&
+      (this.participants.calling ||
+        this.drivers().some(({ term }) => term.undecided() + term.moving > 0));
+    while (busy() && clock.monotonicMs() < untilMs) await this.pause(pollMs);
+    await this.#leading.stop();
+    this.participants.stop();
+    await this.log.close();
+    this.#caller.failAll('The coordinator was closed before the outcome was known.');
+  }
+
+  #lead(leadership: Leadership): ShardDriver {
+    const { opened, clock, random, logger, options, reached } = this.#given;
+    reached('leadership-taken');
+    const { shard, epoch } = leadership;
+    const driver = new ShardDriver({
+      log: opened.log,
+      leadership,
+      leader: { shard, epoch, node: opened.node, url: `embedded://${opened.node}` },
+      clock,
+      random,
+      options,
+      logger,
+      debug: false,
+      reached,
+      send: (connection, message) => this.#send(connection, message),
+      onBroken: (error) => this.break(error),
+    });
+    for (const named of this.participants.all()) join(driver, named);
+    return driver;
+  }
+
+  #send(connection: number, message: FromNode): void {
+    // A store whose last write may be durable or not must not be spoken for.
+    if (this.#broken !== null) return;
+    if (connection === callerConnection || 'id' in message) {
+      this.#caller.receive(message);
+      return;
+    }
+    try {
+      this.participants.receive(connection, message);
+    } catch (error) {
+      this.break(error);
+    }
+  }
+
+  #deliver(from: NamedParticipant, message: TermRequest & { txid: Txid }): void {
+    if (this.#broken !== null) return;
+    if (message.type === 'vote') this.#given.reached('before-vote-counted');
+    else if (message.type === 'ack') this.#given.reached('before-ack-counted');
+    // Also to one that still takes up what the log holds: its first commands are answered before it has read all.
+    this.#leading.drivers.get(shardOf(message.txid))?.step({
+      type: 'message',
+      from: {
+        connection: from.connection,
+        participant: { name: from.name, instance: embeddedInstance },
+      },
+      message,
+      requestHash: null,
+    });
+  }
+
+  async #whenLed<T>(look: () => T | undefined): Promise<T> {
+    const untilMs = this.nowMs() + leadWaitMs;
+    for (;;) {
+      this.check();
+      const found = look();
+      if (found !== undefined) return found;
+      if (this.nowMs() >= untilMs) throw notLeading('This process does not lead.');
+      await this.pause(pollMs);
+    }
+  }
+}
+
+function join(driver: ShardDriver, named: NamedParticipant): void {
+  driver.step({
+    type: 'participant-connected',
+    connection: named.connection,
+    participant: named.name,
+    instance: embeddedInstance,
+    sharedResource: null,
+  });
+}

@@ -1,0 +1,55 @@
+/** The errors of the library mode: the codes of the catalogue, and texts for people. */
+import type { ErrorMessage } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
+import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
+import { fitText } from '../wire/utf8.ts';
+
+const thrownBytesMax = 512;
+
+/** The text of whatever an application threw, within bounds. */
+export function textOf(error: unknown): string {
+  let text: string;
+  try {
+    text = error instanceof Error ? error.message : String(error);
+  } catch {
+    // An object whose own toString throws, or that has none.
+    text = 'something that cannot be shown as text';
+  }
+  return fitText(text, thrownBytesMax);
+}
+
+export function fromErrorMessage(message: ErrorMessage): VerdictError {
+  return message.code === 'OUTCOME_UNKNOWN'
+    ? new OutcomeUnknownError(message.message, { txid: message.txid })
+    : errorFromMessage(message);
+}
+
+export function unknownTransaction(txid: unknown): VerdictError {
+  const shown = typeof txid === 'string' ? JSON.stringify(fitText(txid, 80)) : `a ${typeof txid}`;
+  return new VerdictError(
+    'UNKNOWN_TRANSACTION',
+    `There is no transaction ${shown}: use an id that beginTransaction returned.`,
+    { retryable: false, acted: 'nothing' },
+  );
+}
+
+export function wrongState(txid: Txid, text: string): VerdictError {
+  return new VerdictError('WRONG_STATE', text, { retryable: false, acted: 'nothing', txid });
+}
+
+export function notLeading(what: string): VerdictError {
+  return new VerdictError(
+    'NOT_LEADER',
+    `${what} Another process leads, or none does yet: try again, there or here.`,
+    { retryable: true, acted: 'nothing' },
+  );
+}
+
+/** A store or an invariant failed: nothing may be decided here any more. */
+export function broken(cause: unknown): VerdictError {
+  return new VerdictError(
+    'INTERNAL',
+    `The coordinator met a fault and decides nothing any more: ${textOf(cause)} Start the process again and call recover.`,
+    { retryable: false, acted: 'unknown', cause },
+  );
+}

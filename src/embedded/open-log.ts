@@ -1,0 +1,98 @@
+/** The decision log of a coordinator in the library: in memory, in a directory of its own, or in etcd. */
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+
+/** Decisions are gone with the process: for tests, and for participants that live no longer themselves. */
+export interface MemoryLogChoice {
+  readonly kind: 'memory';
+}
+
+/** Decisions are in LMDB, durable before they are answered. */
+export interface LmdbLogChoice {
+  readonly kind: 'lmdb';
+  /** Made where it is missing; it belongs to one coordinator of one process at a time. */
+  readonly directory: string;
+}
+
+/** Decisions are in etcd: another process can finish what this one began. */
+export interface EtcdLogChoice {
+  readonly kind: 'etcd';
+  /** `http://host:port` or `https://host:port` of the members. */
+  readonly endpoints: readonly string[];
+  /** Keys lie under `/verdict/<cluster>/`: a name that no `verdict serve` uses. */
+  readonly cluster: string;
+  /** Kept from one start to the next: how far etcd had come, which tells a restored etcd. One a process. */
+  readonly directory: string;
+  /** This process's name in the cluster; one process at a time may have it. Default: a random one. */
+  readonly node?: string;
+  /** Fixed by the first process of the cluster: how many may lead at once. Default there: 1. */
+  readonly shards?: number;
+  /** How long after a leader has vanished another may lead. Whole seconds, at least 2. Default 3,000. */
+  readonly leaseTtlMs?: number;
+  /** PEM. */
+  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  readonly auth?: { readonly username: string; readonly password: string };
+}
+
+export type LogChoice = MemoryLogChoice | LmdbLogChoice | EtcdLogChoice;
+
+export interface OpenedLog {
+  readonly log: DecisionLog;
+  readonly node: string;
+}
+
+const nodeDigits = 10;
+
+/** Each implementation is loaded only where it is chosen. */
+export async function openChosenLog(
+  choice: LogChoice,
+  given: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly logger: Logger;
+    readonly onFatal: (error: unknown) => void;
+  },
+): Promise<OpenedLog> {
+  const { clock, random, logger, onFatal } = given;
+  const made = `embedded-${random.token(nodeDigits)}`;
+  switch (choice.kind) {
+    case 'memory': {
+      const { openMemoryLog } = await import('../decision-log/memory/log.ts');
+      const { MemoryLogStore } = await import('../decision-log/memory/store.ts');
+      const node = made;
+      const log = openMemoryLog({ store: new MemoryLogStore(), node, url: urlOf(node), clock });
+      return { log, node };
+    }
+    case 'lmdb': {
+      const { openEmbeddedLog } = await import('../decision-log/embedded/log.ts');
+      const { directory } = choice;
+      const node = made;
+      const log = await openEmbeddedLog({ directory, node, url: urlOf(node), clock, onFatal });
+      return { log, node };
+    }
+    case 'etcd': {
+      const { openEtcdLog } = await import('../decision-log/etcd/etcd-log.ts');
+      const { kind: _, node = made, directory, ...rest } = choice;
+      const log = await openEtcdLog({
+        ...rest,
+        node,
+        url: urlOf(node),
+        stateDirectory: directory,
+        clock,
+        random,
+        logger,
+        onFatal,
+      });
+      return { log, node };
+    }
+    default:
+      throw new TypeError("log.kind must be 'memory', 'lmdb' or 'etcd'.");
+  }
+}
+
+/** Nobody can connect to it: peers are told so by its scheme. */
+function urlOf(node: string): string {
+  return `embedded://${node}`;
+}

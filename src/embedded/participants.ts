@@ -1,0 +1,197 @@
+/**
+ * The participants of this process, each a connection to the core, and their branches.
+ *
+ * A name stands for one resource, whatever object is given for it: a transaction keeps the object that it was
+ * registered with, and what an earlier process left is finished by the latest object of the name.
+ */
+import type { FromNode, VoteReason } from '../core/messages.ts';
+import type { TermRequest } from '../core/term/events.ts';
+import type { Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import { BranchCalls } from './branch-calls.ts';
+import type { EmbeddedParticipant } from './participant.ts';
+import type { ReturnsTable } from './returns.ts';
+
+/** In the log's records: every object of a name is the same resource, in every process. */
+export const embeddedInstance = 'embedded';
+
+export interface NamedParticipant {
+  readonly name: string;
+  readonly connection: number;
+  /** The latest object of the name. */
+  latest: EmbeddedParticipant;
+  readonly branches: Map<Txid, BranchCalls>;
+}
+
+export interface ParticipantsOptions {
+  readonly returns: ReturnsTable;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retryDelayMs: number;
+  readonly retryDelayMsMax: number;
+  /** Hands a participant's message to the term of the transaction's shard; dropped where none is led here. */
+  readonly deliver: (from: NamedParticipant, message: TermRequest & { txid: Txid }) => void;
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** Below it is the caller's. */
+const connectionFirst = 1;
+
+export class Participants {
+  readonly #given: ParticipantsOptions;
+  readonly #byName = new Map<string, NamedParticipant>();
+  readonly #byConnection = new Map<number, NamedParticipant>();
+  /** Branches with something left to do, by transaction. */
+  readonly #live = new Map<Txid, number>();
+  readonly #objects = new Map<BranchCalls, EmbeddedParticipant>();
+
+  constructor(given: ParticipantsOptions) {
+    this.#given = given;
+  }
+
+  all(): IterableIterator<NamedParticipant> {
+    return this.#byName.values();
+  }
+
+  get(name: string): NamedParticipant | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The object stands for its name from now on. `isNew`: the terms have not heard of the name. */
+  adopt(participant: EmbeddedParticipant): { named: NamedParticipant; isNew: boolean } {
+    const { name } = participant;
+    const known = this.#byName.get(name);
+    if (known !== undefined) {
+      known.latest = participant;
+      return { named: known, isNew: false };
+    }
+    const named: NamedParticipant = {
+      name,
+      connection: connectionFirst + this.#byName.size,
+      latest: participant,
+      branches: new Map(),
+    };
+    this.#byName.set(name, named);
+    this.#byConnection.set(named.connection, named);
+    return { named, isNew: true };
+  }
+
+  /** The object that the transaction has under the name. */
+  objectOf(named: NamedParticipant, txid: Txid): EmbeddedParticipant | undefined {
+    const branch = named.branches.get(txid);
+    return branch === undefined ? undefined : this.#objects.get(branch);
+  }
+
+  bind(
+    named: NamedParticipant,
+    how: { txid: Txid; participant: EmbeddedParticipant; state: 'registered' | 'prepared' },
+  ): BranchCalls {
+    const { txid, participant, state } = how;
+    const { returns, clock, random, retryDelayMs, retryDelayMsMax } = this.#given;
+    const { deliver, onBroken } = this.#given;
+    returns.list(txid, named.name);
+    this.#live.set(txid, (this.#live.get(txid) ?? 0) + 1);
+    const branch: BranchCalls = new BranchCalls({
+      txid,
+      name: named.name,
+      participant,
+      state,
+      returns,
+      clock,
+      random,
+      retryDelayMs,
+      retryDelayMsMax,
+      vote: (vote, why) => {
+        const reason: VoteReason | undefined = why === null ? undefined : { message: why };
+        deliver(named, {
+          type: 'vote',
+          txid,
+          branch: named.name,
+          vote,
+          ...(reason === undefined ? {} : { reason }),
+        });
+      },
+      acknowledge: (decision, why) => {
+        deliver(named, {
+          type: 'ack',
+          txid,
+          branch: named.name,
+          decision,
+          ok: why === null,
+          ...(why === null ? {} : { error: { code: 'INTERNAL' as const, message: why } }),
+        });
+      },
+      ended: () => this.drop(named, txid),
+      onBroken,
+    });
+    named.branches.set(txid, branch);
+    this.#objects.set(branch, participant);
+    return branch;
+  }
+
+  drop(named: NamedParticipant, txid: Txid): void {
+    const branch = named.branches.get(txid);
+    if (branch === undefined) return;
+    branch.stop();
+    named.branches.delete(txid);
+    this.#objects.delete(branch);
+    const live = (this.#live.get(txid) ?? 1) - 1;
+    if (live > 0) {
+      this.#live.set(txid, live);
+      return;
+    }
+    this.#live.delete(txid);
+    this.#given.returns.end(txid);
+  }
+
+  /** What a term sends to a participant. */
+  receive(connection: number, message: FromNode): void {
+    const named = this.#byConnection.get(connection);
+    if (named === undefined) return;
+    switch (message.type) {
+      case 'prepare':
+        named.branches.get(message.txid)?.prepare(message.timeoutMs);
+        return;
+      case 'commit':
+      case 'rollback':
+        this.#branch(named, message.txid).decide(message.type === 'commit' ? 'commit' : 'abort');
+        return;
+      case 'decision': {
+        // Of a vote that came too late for its term: nobody sends it again.
+        const { txid, decision } = message;
+        const branch = named.branches.get(txid);
+        if (branch === undefined || (decision !== 'commit' && decision !== 'abort')) return;
+        branch.decide(decision, { alone: true });
+        return;
+      }
+      default:
+    }
+  }
+
+  /** Whether a participant has anything left to do for the transaction. */
+  isLive(txid: Txid): boolean {
+    return this.#live.has(txid);
+  }
+
+  /** Whether any participant's method is being called. */
+  get calling(): boolean {
+    for (const { branches } of this.#byName.values()) {
+      for (const branch of branches.values()) if (branch.running) return true;
+    }
+    return false;
+  }
+
+  stop(): void {
+    for (const { branches } of this.#byName.values()) {
+      for (const branch of branches.values()) branch.stop();
+    }
+  }
+
+  #branch(named: NamedParticipant, txid: Txid): BranchCalls {
+    return (
+      named.branches.get(txid) ??
+      this.bind(named, { txid, participant: named.latest, state: 'prepared' })
+    );
+  }
+}

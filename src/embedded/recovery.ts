@@ -1,0 +1,99 @@
+/** `recover`: what the log and the participants still hold of an earlier process is finished. */
+import type { Txid } from '../core/txid.ts';
+import type { Doubts, InDoubtAnswers } from './doubts.ts';
+import type { Engine } from './engine.ts';
+import { checkParticipant, type EmbeddedParticipant } from './participant.ts';
+
+export interface RecoverOptions {
+  /** How long to wait for participants that have not done their part; retries go on after it. Default 10,000. */
+  readonly waitMs?: number;
+}
+
+/** A participant's part of a decided transaction that is not done yet. It is retried for ever. */
+export interface Unfinished {
+  readonly txid: Txid;
+  readonly participant: string;
+  readonly decision: 'commit' | 'abort';
+  /** No object of that name was given: nothing happens until one is, to `recover` or `registerParticipant`. */
+  readonly missing: boolean;
+  readonly attempts: number;
+  /** What came instead of true. */
+  readonly lastError: string | null;
+}
+
+export interface RecoveryReport {
+  /** Finished now: every participant said that it has committed. */
+  readonly committed: readonly Txid[];
+  /** In doubt at some participant, without a decision: rolled back there. */
+  readonly rolledBack: readonly Txid[];
+  readonly unfinished: readonly Unfinished[];
+  /** In doubt at a participant, and not for this log to judge: see *Durability* in docs/EMBEDDED.md. */
+  readonly unjudged: InDoubtAnswers['unjudged'];
+  /** Participants that could not be asked what they hold; they are asked again. */
+  readonly failed: InDoubtAnswers['failed'];
+}
+
+const waitMsDefault = 10_000;
+const pollMs = 5;
+
+export async function recover(
+  { engine, doubts }: { readonly engine: Engine; readonly doubts: Doubts },
+  participants: Iterable<EmbeddedParticipant>,
+  { waitMs = waitMsDefault }: RecoverOptions,
+): Promise<RecoveryReport> {
+  const given = [...participants];
+  const names = new Set<string>();
+  for (const participant of given) {
+    checkParticipant(participant);
+    if (names.has(participant.name)) {
+      throw new TypeError(
+        `recover was given two participants named ${JSON.stringify(participant.name)}: a name stands for one resource.`,
+      );
+    }
+    names.add(participant.name);
+  }
+  await engine.allLed();
+  const before = unfinished(engine).filter(({ txid }) => !engine.holds(txid));
+  const named = given.map((participant) => engine.adopt(participant));
+  const { told, unjudged, failed } = await doubts.recover(named);
+  const touched = new Set([...before, ...told].map(({ txid }) => txid));
+  const mayEnd = (): boolean =>
+    unfinished(engine).some(({ txid, missing }) => !missing && touched.has(txid));
+  const untilMs = engine.nowMs() + waitMs;
+  while (mayEnd() && engine.nowMs() < untilMs) {
+    await engine.pause(pollMs);
+    engine.check();
+  }
+  const left = unfinished(engine).filter(({ txid }) => touched.has(txid));
+  const open = new Set(left.map(({ txid }) => txid));
+  const aborted = new Set(told.filter(({ decision }) => decision === 'abort').map((t) => t.txid));
+  const done = [...touched].filter((txid) => !open.has(txid));
+  return {
+    committed: done.filter((txid) => !aborted.has(txid)),
+    rolledBack: done.filter((txid) => aborted.has(txid)),
+    unfinished: left,
+    unjudged,
+    failed,
+  };
+}
+
+/** What is decided and owed: to the shards that this process leads, and by what it has of others. */
+export function unfinished(engine: Engine): Unfinished[] {
+  const all = new Map<string, Unfinished>();
+  const add = (owed: Omit<Unfinished, 'missing'>, missing: boolean): void => {
+    const { txid, participant, decision, attempts, lastError } = owed;
+    const one = { txid, participant, decision, missing, attempts, lastError };
+    all.set(`${txid} ${participant}`, one);
+  };
+  for (const { name, branches } of engine.participants.all()) {
+    for (const [txid, { alone }] of branches) {
+      if (alone !== null) add({ txid, participant: name, ...alone }, false);
+    }
+  }
+  for (const { term } of engine.drivers()) {
+    for (const owed of term.owed()) {
+      add(owed, engine.participants.get(owed.participant) === undefined);
+    }
+  }
+  return [...all.values()];
+}

@@ -1,0 +1,141 @@
+/**
+ * The library mode's process dies by kill -9, at every named point and at random, comes back on the same log and the
+ * participants' own files, and `recover` finishes what was decided and rolls back what was not.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { crashPoints } from '../../src/coordinator/crash-points.ts';
+import type { LogChoice } from '../../src/embedded.ts';
+import { pause } from '../support/child.ts';
+import {
+  checkOutcomes,
+  EmbeddedProcess,
+  type EmbeddedProcessSettings,
+  type Told,
+} from '../support/embedded-process.ts';
+import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { temporaryDirectory } from '../support/stores.ts';
+
+/** Collection begins after minutes of ticks: its point is passed on the same code in coordinator-crash.test.ts. */
+const nodePoints = crashPoints.filter((point) => point !== 'after-collect');
+const points = [
+  ...nodePoints,
+  'participant-prepared',
+  'participant-committed',
+  'participant-rolled-back',
+] as const;
+
+/** One log and one set of files, through the lives of several processes. */
+class Lives {
+  readonly directory = temporaryDirectory();
+  readonly told: Told[] = [];
+  readonly #log: (directory: string) => LogChoice;
+  #seed: number;
+
+  constructor(log: (directory: string) => LogChoice, seed = 1) {
+    this.#log = log;
+    this.#seed = seed;
+  }
+
+  get state(): string {
+    return join(this.directory.path, 'state');
+  }
+
+  start(more: Partial<EmbeddedProcessSettings> = {}): EmbeddedProcess {
+    this.#seed += 1;
+    const log = this.#log(join(this.directory.path, 'log'));
+    return new EmbeddedProcess({ log, state: this.state, seed: this.#seed, ...more });
+  }
+
+  /** What it told counts from here on. */
+  async ended(life: EmbeddedProcess): Promise<void> {
+    const { signal } = await life.exited;
+    this.told.push(...life.told());
+    if (signal !== 'SIGKILL')
+      throw new Error(`It ended by itself:\n${life.child.lines.join('\n')}`);
+  }
+
+  async finish(): Promise<ReturnType<typeof checkOutcomes>> {
+    const last = this.start({ recoverOnly: true });
+    const { code } = await last.exited;
+    if (code !== 0) throw new Error(`Recovery ended with ${code}:\n${last.child.lines.join('\n')}`);
+    const report = await last.recovered();
+    expect(report).toMatchObject({ unfinished: [], unjudged: [], failed: [] });
+    return checkOutcomes(this.state, this.told);
+  }
+}
+
+async function killedAtRandom(lives: Lives, rounds: number): Promise<void> {
+  const random = seededRandom(7);
+  for (let round = 0; round < rounds; round += 1) {
+    const life = lives.start();
+    await life.recovered();
+    await pause(20 + random.fraction() * 300);
+    await life.child.kill();
+    await lives.ended(life);
+  }
+  const { transactions, committed, aborted } = await lives.finish();
+  console.log(
+    `${rounds} kills: ${transactions} transactions, ${committed} committed, ${aborted} aborted`,
+  );
+  expect(committed).toBeGreaterThan(rounds);
+  expect(aborted).toBeGreaterThan(rounds);
+}
+
+describe('a process of the library mode on LMDB', () => {
+  let lives: Lives;
+
+  beforeEach(() => {
+    lives = new Lives((directory) => ({ kind: 'lmdb', directory }));
+  });
+
+  afterEach(() => lives.directory.remove());
+
+  it.each(points)('killed at %s', async (point) => {
+    // Something to recover, so that the points of recovery have something to break.
+    const first = lives.start({ crashAt: { point: 'after-commit', times: 6 } });
+    await lives.ended(first);
+    const atStart = point.startsWith('recovery') || point === 'leadership-taken';
+    const second = lives.start({ crashAt: { point, times: atStart ? 1 : 5 } });
+    await lives.ended(second);
+    const { transactions } = await lives.finish();
+    expect(transactions).toBeGreaterThan(2);
+  });
+
+  it('killed again and again', () => killedAtRandom(lives, 15));
+});
+
+describe.each(await etcdsToTest())('a process of the library mode on etcd $etcd', (programs) => {
+  let etcd: TestEtcd;
+  let lives: Lives;
+
+  beforeAll(async () => {
+    etcd = await TestEtcd.start(programs);
+    console.log(`etcd ${etcdVersion(programs)}`);
+  });
+
+  afterAll(() => etcd.dispose());
+
+  beforeEach(() => {
+    const cluster = `test-${randomUUID()}`;
+    const { endpoints } = etcd;
+    lives = new Lives((directory) => {
+      return { kind: 'etcd', endpoints, cluster, directory, node: 'library', leaseTtlMs: 2_000 };
+    });
+  });
+
+  afterEach(() => lives.directory.remove());
+
+  it.each(['decision-in-flight', 'decision-durable', 'before-finish'] as const)(
+    'killed at %s',
+    async (point) => {
+      const life = lives.start({ crashAt: { point, times: 10 } });
+      await lives.ended(life);
+      await lives.finish();
+    },
+  );
+
+  it('killed again and again', () => killedAtRandom(lives, 4));
+});
