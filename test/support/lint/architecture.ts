@@ -40,6 +40,8 @@ const rules: Readonly<Record<string, Rule>> = {
   cli: { imports: [...shared, ...sides], ...anyPackage, node: 'any' },
   'client.ts': { imports: [...shared, 'client'], packages: [], node: [] },
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
+  'postgresql.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
+  'mariadb.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
   'embedded.ts': { imports: [...shared, ...sides], packages: [], node: [] },
   'testing.ts': { imports: [...shared, ...sides], packages: [], node: [] },
