@@ -46,8 +46,12 @@ export function openPools(
     connectionTimeoutMillis: endQueryTimeoutMs,
     query_timeout: endQueryTimeoutMs,
   });
-  // An idle connection that breaks is replaced by the next one.
-  for (const pool of [work, ends]) pool.on('error', () => undefined);
+  for (const pool of [work, ends]) {
+    // A connection that breaks, idle or in use, says so by an event that would end the process. What was under way on
+    // it rejects, and the next one gets another.
+    pool.on('connect', (client) => client.on('error', ignore));
+    pool.on('error', ignore);
+  }
   return {
     work,
     ends,
@@ -56,3 +60,5 @@ export function openPools(
     },
   };
 }
+
+function ignore(): void {}

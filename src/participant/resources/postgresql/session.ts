@@ -51,8 +51,6 @@ export class Session {
     this.#client = client;
     this.#gid = gid;
     this.#signal = signal;
-    // Its queries reject; without a listener the event would be thrown.
-    client.on('error', ignore);
   }
 
   async #begin(timeoutMs: number): Promise<void> {
@@ -150,11 +148,8 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#signal.removeEventListener('abort', this.#interrupt);
-    this.#client.off('error', ignore);
     // One that is being ended is of no use to the next.
-    const unusable = destroy || this.#ending !== null;
-    if (unusable) this.#client.on('error', ignore);
-    this.#client.release(unusable);
+    this.#client.release(destroy || this.#ending !== null);
   }
 }
 
