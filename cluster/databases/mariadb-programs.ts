@@ -64,7 +64,9 @@ async function unpacked(user: RunAs | null): Promise<FoundMariadb> {
   }
   const found = programAt(join(cache, program), libraryFolders(join(cache, 'usr', 'lib')));
   if (found !== null && runs(found, user)) return { found };
-  return { missing: `${nowhere} Debian's does not run here. See: ${join(cache, program)} --version` };
+  return {
+    missing: `${nowhere} Debian's does not run here. See: ${join(cache, program)} --version`,
+  };
 }
 
 /** Null where what it needs is not beside it. */

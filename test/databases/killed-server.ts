@@ -191,7 +191,7 @@ export function killedServer(what: string, make: () => Promise<BankServer>): voi
       expect(await taker.balance()).toBe(sum);
     }
 
-    it('some committed and some did not', () => {
+    it('whatever was killed, some committed and some did not', () => {
       const seen = new Set(outcomes.map(({ outcome }) => outcome));
       expect([...seen].sort()).toEqual(['aborted', 'committed']);
     });

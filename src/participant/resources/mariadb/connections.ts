@@ -17,6 +17,7 @@ export interface MariadbConnection {
 
 const endSessionsMax = 4;
 const connectTimeoutMs = 10_000;
+const lockWaitSeconds = 5;
 
 export function openEnds(connection: MariadbConnection): mysql.Pool {
   const pool = mysql.createPool({
@@ -24,8 +25,14 @@ export function openEnds(connection: MariadbConnection): mysql.Pool {
     connectionLimit: endSessionsMax,
     enableKeepAlive: true,
   });
-  // What was under way on a connection that breaks rejects, and the next one gets another.
-  pool.on('connection', (one) => one.on('error', ignore));
+  pool.on('connection', (one) => {
+    // What was under way on a connection that breaks rejects, and the next one gets another.
+    one.on('error', ignore);
+    // Nothing here has a reason to wait for a lock for long: one that fails is asked again.
+    // The types say otherwise, but the event brings the connection that takes callbacks.
+    const raw = one as unknown as { query(text: string, done: () => void): void };
+    raw.query(`SET SESSION innodb_lock_wait_timeout = ${lockWaitSeconds}`, ignore);
+  });
   return pool;
 }
 

@@ -28,7 +28,9 @@ export function slotLock(participant: string, slot: number): string {
 export async function takeByForce(on: PoolConnection, what: string, clock: Clock): Promise<void> {
   const giveUpAtMs = clock.monotonicMs() + waitMsMax;
   for (;;) {
-    const [rows] = await on.query<RowDataPacket[]>(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
+    const [rows] = await on.query<RowDataPacket[]>(
+      `SELECT GET_LOCK(${lockName(what)}, 0) AS taken`,
+    );
     if (rows[0]?.['taken'] === 1) return;
     failLate(clock, giveUpAtMs);
     await endHolder(on, what);

@@ -108,10 +108,24 @@ async function preparedBranches(ends: Pool, name: string): Promise<BranchRef[]> 
 
 const sweepMax = 1_000;
 
-/** Reads first and then writes by name: a search that locks would wait for every branch that is prepared. */
+/**
+ * Reads first, without locks, and then writes row by row: a search that locks (an IN may become one) would wait for
+ * every branch that is prepared, and whoever commits meanwhile for it.
+ */
 function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows {
-  const remove = async (names: readonly string[]): Promise<void> => {
-    await ends.query(`DELETE FROM ${table} WHERE name IN (?)`, [names]);
+  const each = async (statement: string, names: readonly string[]): Promise<void> => {
+    const on = await ends.getConnection();
+    try {
+      // No gap is locked where a row is gone already.
+      await on.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      await on.beginTransaction();
+      for (const one of names) await on.query(`${statement} WHERE name = ?`, [one]);
+      await on.commit();
+      on.release();
+    } catch (error) {
+      on.destroy();
+      throw error;
+    }
   };
   const namesWhere = async (condition: string): Promise<string[]> => {
     const prefix = namePrefix(name);
@@ -123,14 +137,15 @@ function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows 
   };
   return new OutcomeRows({
     clock,
-    remove,
+    remove: (names) => each(`DELETE FROM ${table}`, names),
     sweepStrange: async () => {
       const seconds = strangeKeepMs / 1_000;
       const old = await namesWhere(`seen_at < UTC_TIMESTAMP() - INTERVAL ${seconds} SECOND`);
-      if (old.length > 0) await remove(old);
-      const fresh = await namesWhere('seen_at IS NULL');
-      if (fresh.length === 0) return;
-      await ends.query(`UPDATE ${table} SET seen_at = UTC_TIMESTAMP() WHERE name IN (?)`, [fresh]);
+      await each(`DELETE FROM ${table}`, old);
+      await each(
+        `UPDATE ${table} SET seen_at = UTC_TIMESTAMP()`,
+        await namesWhere('seen_at IS NULL'),
+      );
     },
   });
 }

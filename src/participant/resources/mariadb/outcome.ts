@@ -13,6 +13,10 @@
  * InnoDB shows what a commit wrote a moment before that is on disk. A row alone would thus prove a commit that a crash
  * still takes back, after which the branch would be prepared for ever: whoever relies on the row writes to it
  * first, and that write is on disk only after the commit is.
+ *
+ * And it does not write a rollback to disk at all, since for an ordinary transaction nothing depends on it: after a
+ * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
+ * rollback is followed by a write of its own, too.
  */
 import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { BranchRef } from '../../../ports/resource.ts';
@@ -52,7 +56,7 @@ export async function rollbackBranch(
 ): Promise<void> {
   const { ends, clock } = context;
   const statement = `XA ROLLBACK ${xid.text}`;
-  if (await endBranch(ends, statement)) return;
+  if (await endBranch(ends, statement)) return flushLog(context, ends);
   const on = await ends.getConnection();
   let failed = true;
   try {
@@ -69,6 +73,9 @@ export async function rollbackBranch(
         `The branch ${ref.branch} of ${ref.txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
+    // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
+    // none would be left for a second one each.
+    await flushLog(context, on);
     await on.query('SELECT RELEASE_ALL_LOCKS()');
     failed = false;
   } finally {
@@ -110,4 +117,12 @@ async function isCommitted(
     [name],
   );
   return written.affectedRows === 1;
+}
+
+/** What is written to the log before is on disk when this is: a commit that changed something flushes all of it. */
+async function flushLog({ table }: MariadbContext, on: Pool | PoolConnection): Promise<void> {
+  const [written] = await on.query<ResultSetHeader>(
+    `INSERT INTO ${table} (name, proofs) VALUES ('flush', 1) ON DUPLICATE KEY UPDATE proofs = (proofs + 1) % 1000000`,
+  );
+  if (written.affectedRows === 0) throw new Error('The rollback could not be written to disk.');
 }

@@ -22,7 +22,9 @@ export async function prepareBranch<Payload, Result>(
   const slot = await context.slots.take(call.signal);
   if (slot === null) {
     call.signal.throwIfAborted();
-    return vote.abort('No session for another branch was free in time. Retry.', { retryable: true });
+    return vote.abort('No session for another branch was free in time. Retry.', {
+      retryable: true,
+    });
   }
   const session = await Session.begin(context, xid, slot, call);
   const sql = new GuardedSql((text, values) => session.query(text, values));

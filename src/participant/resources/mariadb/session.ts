@@ -74,7 +74,9 @@ export class Session {
     const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
     if (!shared) await this.#takeLock(slotLock(name, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
-    await this.#run(`SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(waitMs / 1_000))}`);
+    await this.#run(
+      `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(waitMs / 1_000))}`,
+    );
     if (timeoutMs > 0) {
       const seconds = Math.ceil((timeoutMs + serverGraceMs) / 1_000);
       await this.#run(`SET SESSION wait_timeout = ${seconds}`);
