@@ -2,7 +2,7 @@ import type { TestProjectInlineConfiguration, ViteUserConfig } from 'vitest/conf
 import { TotalsReporter } from './test/support/totals-reporter.ts';
 
 /**
- * Nine suites. Those that start processes of their own (`e2e`, `failover`, `partition`, `cluster`) run one file at a time,
+ * Ten suites. Those that start processes of their own (`e2e`, `databases`, `failover`, `partition`, `cluster`) run one file at a time,
  * after the others: two clusters at once on a small machine would only slow each other into their time-outs.
  */
 const slownessFactor = process.env['CI'] === undefined ? 1 : 2;
@@ -25,9 +25,10 @@ const config: ViteUserConfig = {
       suite('contract', { testTimeoutMs: 60_000, order: 0 }),
       suite('simulation', { testTimeoutMs: 60_000, order: 0 }),
       suite('e2e', { testTimeoutMs: 180_000, order: 1, oneAtATime: true }),
-      suite('failover', { testTimeoutMs: 120_000, order: 2, oneAtATime: true }),
-      suite('partition', { testTimeoutMs: 120_000, order: 3, oneAtATime: true }),
-      suite('cluster', { testTimeoutMs: 180_000, order: 4, oneAtATime: true, env: inContainers }),
+      suite('databases', { testTimeoutMs: 120_000, order: 2, oneAtATime: true }),
+      suite('failover', { testTimeoutMs: 120_000, order: 3, oneAtATime: true }),
+      suite('partition', { testTimeoutMs: 120_000, order: 4, oneAtATime: true }),
+      suite('cluster', { testTimeoutMs: 180_000, order: 5, oneAtATime: true, env: inContainers }),
     ],
   },
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Txid } from '../../src/core/txid.ts';
 import { makeEpoch } from '../../src/core/txid.ts';
 import { type HostedHarness, hostedHarness } from '../support/hosted-harness.ts';
 import { CrashedError } from '../support/hosted-resource.ts';
@@ -54,7 +55,7 @@ describe('outbox under kill -9', () => {
         await outbox.start();
         const doubts = await outbox.resource.inDoubt();
         for (const { txid, branch } of doubts) {
-          await outbox.resource.rollback({ txid, branch, payload: undefined });
+          await outbox.resource.rollback({ txid: txid as Txid, branch, payload: undefined });
         }
         let killed = false;
         const live = (async () => {

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeEpoch, type Txid } from '../../src/core/txid.ts';
-import type { BranchRef, PrepareResult } from '../../src/ports/resource.ts';
+import type { BranchRef, HeldBranch, PrepareResult } from '../../src/ports/resource.ts';
 import { CrashedError, type ListingResource } from '../support/hosted-resource.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { txidAt } from '../support/stores.ts';
@@ -383,7 +383,7 @@ interface Competitor {
   over: Promise<void>;
 }
 
-function textOf({ txid, branch }: BranchRef): string {
+function textOf({ txid, branch }: HeldBranch): string {
   return `${txid} ${branch}`;
 }
 

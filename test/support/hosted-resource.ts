@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type {
   BranchCall,
-  BranchRef,
+  HeldBranch,
   PrepareCall,
   PrepareResult,
 } from '../../src/ports/resource.ts';
@@ -23,7 +23,7 @@ export interface ListingResource {
   prepare(call: PrepareCall<unknown>): Promise<PrepareResult<unknown>>;
   commit(call: BranchCall<unknown>): Promise<void>;
   rollback(call: BranchCall<unknown>): Promise<void>;
-  inDoubt(): Promise<readonly BranchRef[]>;
+  inDoubt(): Promise<readonly HeldBranch[]>;
 }
 
 export interface HostedProcess {
@@ -93,7 +93,7 @@ class Host implements HostedProcess {
         this.call('commit', { txid, branch, payload }) as Promise<void>,
       rollback: ({ txid, branch, payload }) =>
         this.call('rollback', { txid, branch, payload }) as Promise<void>,
-      inDoubt: () => this.call('inDoubt') as Promise<readonly BranchRef[]>,
+      inDoubt: () => this.call('inDoubt') as Promise<readonly HeldBranch[]>,
     };
   }
 

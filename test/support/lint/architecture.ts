@@ -43,6 +43,8 @@ const rules: Readonly<Record<string, Rule>> = {
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'versioned-store.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'outbox.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
+  'postgresql.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
+  'mariadb.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
   'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
   'testing.ts': { imports: [...shared, ...sides], packages: [], node: [] },

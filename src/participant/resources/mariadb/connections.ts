@@ -1,0 +1,55 @@
+/**
+ * Connections of two kinds: one for each prepare, which ends with it (session.ts), and a few that are kept for all the
+ * rest. The commits that release locks never wait behind the prepares that wait for them.
+ */
+import mysql from 'mysql2/promise';
+
+/** As `mysql2` takes them; `uri` or the parts. */
+export interface MariadbConnection {
+  readonly uri?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+const endSessionsMax = 4;
+const connectTimeoutMs = 10_000;
+const lockWaitSeconds = 5;
+
+export function openEnds(connection: MariadbConnection): mysql.Pool {
+  const pool = mysql.createPool({
+    ...settingsOf(connection),
+    connectionLimit: endSessionsMax,
+    enableKeepAlive: true,
+  });
+  pool.on('connection', (one) => {
+    // What was under way on a connection that breaks rejects, and the next one gets another.
+    one.on('error', ignore);
+    // Nothing here has a reason to wait for a lock for long: one that fails is asked again.
+    // The types say otherwise, but the event brings the connection that takes callbacks.
+    const raw = one as unknown as { query(text: string, done: () => void): void };
+    raw.query(`SET SESSION innodb_lock_wait_timeout = ${lockWaitSeconds}`, ignore);
+  });
+  return pool;
+}
+
+export async function openSession(connection: MariadbConnection): Promise<mysql.Connection> {
+  const session = await mysql.createConnection(settingsOf(connection));
+  session.on('error', ignore);
+  return session;
+}
+
+function settingsOf(connection: MariadbConnection): mysql.ConnectionOptions {
+  return {
+    ...connection,
+    connectTimeout: connectTimeoutMs,
+    // Objects are values, never parts of a statement.
+    stringifyObjects: true,
+    multipleStatements: false,
+  };
+}
+
+function ignore(): void {}

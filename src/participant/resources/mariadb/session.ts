@@ -1,0 +1,160 @@
+/**
+ * The session on which one branch is prepared, a connection of its own:
+ *
+ *     begin: locks, XA START -> the service's SQL -> the row -> XA END, XA PREPARE -> the connection ends
+ *
+ * It ends because a prepared branch belongs to its session for as long as that lives: no other session could
+ * commit it (XAER_NOTA), and this one could do nothing else. From MariaDB 10.5 on (MySQL 8.0.29) the branch stays
+ * when the session goes. The row that says "committed" is written by the branch itself, which also makes
+ * sure that there is something to prepare: one that only read would not be kept.
+ */
+import type mysql from 'mysql2/promise';
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { PrepareCall } from '../../../ports/resource.ts';
+import type { SqlResult } from '../sql/sql.ts';
+import { openSession } from './connections.ts';
+import type { MariadbContext } from './context.ts';
+import { kill, lockName, slotLock } from './locks.ts';
+import type { Xid } from './xid.ts';
+
+/** The server's own limit, behind those of the SDK: it counts where this process or its host vanishes. */
+const serverGraceMs = 5_000;
+const slotWaitSeconds = 5;
+const duplicateXid = 1440;
+
+export class Session {
+  readonly #context: MariadbContext;
+  readonly #connection: mysql.Connection;
+  readonly #xid: Xid;
+  readonly #slot: number;
+  readonly #signal: AbortSignal;
+  #over = false;
+
+  /** Rejects where the branch is prepared already, or is just being. */
+  static async begin(
+    context: MariadbContext,
+    xid: Xid,
+    slot: number,
+    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs'>,
+  ): Promise<Session> {
+    let connection: mysql.Connection;
+    try {
+      connection = await openSession(context.connection);
+    } catch (error) {
+      context.slots.give(slot);
+      throw error;
+    }
+    const session = new Session(context, connection, xid, slot, call.signal);
+    try {
+      await session.#begin(call.timeoutMs);
+      return session;
+    } catch (error) {
+      session.#destroy();
+      throw error;
+    }
+  }
+
+  private constructor(
+    context: MariadbContext,
+    connection: mysql.Connection,
+    xid: Xid,
+    slot: number,
+    signal: AbortSignal,
+  ) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#xid = xid;
+    this.#slot = slot;
+    this.#signal = signal;
+  }
+
+  async #begin(timeoutMs: number): Promise<void> {
+    const { lockWaitMs, isolation, shared, name } = this.#context;
+    this.#signal.throwIfAborted();
+    const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
+    if (!shared) await this.#takeLock(slotLock(name, this.#slot), slotWaitSeconds);
+    await this.#takeLock(lockName(this.#xid.name), 0);
+    await this.#run(
+      `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(waitMs / 1_000))}`,
+    );
+    if (timeoutMs > 0) {
+      const seconds = Math.ceil((timeoutMs + serverGraceMs) / 1_000);
+      await this.#run(`SET SESSION wait_timeout = ${seconds}`);
+    }
+    await this.#run(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
+    try {
+      await this.#run(`XA START ${this.#xid.text}`);
+    } catch (cause) {
+      if ((cause as { errno?: unknown }).errno !== duplicateXid) throw cause;
+      throw new Error('The branch is prepared already.', { cause });
+    }
+    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
+    if (this.#signal.aborted) this.#interrupt();
+  }
+
+  async #takeLock(lock: string, waitSeconds: number): Promise<void> {
+    const [rows] = await this.#connection.query<RowDataPacket[]>(
+      `SELECT GET_LOCK(${lock}, ${waitSeconds}) AS taken`,
+    );
+    if (rows[0]?.['taken'] !== 1) throw new Error('Another session is at work on this branch.');
+  }
+
+  async query(text: string, values: readonly unknown[]): Promise<SqlResult<unknown>> {
+    const [result] =
+      values.length === 0
+        ? await this.#connection.query<RowDataPacket[] | ResultSetHeader>(text)
+        : await this.#connection.execute<RowDataPacket[] | ResultSetHeader>(text, values as never);
+    return Array.isArray(result)
+      ? { rows: result, affectedCount: 0 }
+      : { rows: [], affectedCount: result.affectedRows };
+  }
+
+  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
+  async prepareBranch(): Promise<void> {
+    const { text, name } = this.#xid;
+    await this.query(`INSERT INTO ${this.#context.table} (name) VALUES (?)`, [name]);
+    await this.#run(`XA END ${text}`);
+    await this.#run(`XA PREPARE ${text}`);
+    await this.#end();
+  }
+
+  /** Nothing is held afterwards; rejects where that is not certain. */
+  async abandon(): Promise<void> {
+    const { text } = this.#xid;
+    try {
+      // Fails where the database has rolled back already, for a deadlock; then only the next is left to do.
+      await this.#run(`XA END ${text}`).catch(() => undefined);
+      await this.#run(`XA ROLLBACK ${text}`);
+    } catch (error) {
+      this.#destroy();
+      throw error;
+    }
+    await this.#end();
+  }
+
+  async #run(statement: string): Promise<void> {
+    await this.#connection.query(statement);
+  }
+
+  async #end(): Promise<void> {
+    this.#release();
+    // It is done, whatever becomes of the connection.
+    await this.#connection.end().catch(() => undefined);
+  }
+
+  #destroy(): void {
+    this.#release();
+    this.#connection.destroy();
+  }
+
+  readonly #interrupt = (): void => {
+    kill(this.#context.ends, this.#connection.threadId).catch(() => undefined);
+  };
+
+  #release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#context.slots.give(this.#slot);
+  }
+}

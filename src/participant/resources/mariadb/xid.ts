@@ -1,0 +1,52 @@
+/**
+ * A branch's XA id: gtrid is the txid, bqual the participant's name and the branch's. Both hold 64 bytes, and a txid has
+ * up to 46.
+ */
+import type { BranchRef } from '../../../ports/resource.ts';
+import { branchName, encodePart, refOf } from '../sql/names.ts';
+
+/** "VDCT": what tells Verdict's branches from those of other transaction managers. */
+const formatId = 0x56_44_43_54;
+const partBytesMax = 64;
+
+export interface Xid {
+  /** As XA statements take it. Nothing in it wants quoting: sql/names.ts. */
+  readonly text: string;
+  readonly gtrid: string;
+  readonly bqual: string;
+  /** The key of its row, and of its lock. */
+  readonly name: string;
+}
+
+/** Null where the names are too long for one. */
+export function xidOf(participant: string, ref: BranchRef): Xid | null {
+  const gtrid = ref.txid;
+  const bqual = `${encodePart(participant)}:${encodePart(ref.branch)}`;
+  if (bqual.length > partBytesMax || gtrid.length > partBytesMax) return null;
+  const text = `'${gtrid}','${bqual}',${formatId}`;
+  return { text, gtrid, bqual, name: branchName(participant, ref) };
+}
+
+/** A row of XA RECOVER. */
+export interface RecoveredXid {
+  readonly formatID: number;
+  readonly gtrid_length: number;
+  readonly bqual_length: number;
+  readonly data: Buffer | string;
+}
+
+export function recovered(row: RecoveredXid): Pick<Xid, 'gtrid' | 'bqual'> | null {
+  if (Number(row.formatID) !== formatId) return null;
+  const text = row.data.toString();
+  return { gtrid: text.slice(0, row.gtrid_length), bqual: text.slice(row.gtrid_length) };
+}
+
+/** Null for a branch of another participant on the same server. */
+export function branchOfXid(
+  participant: string,
+  { gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>,
+): BranchRef | null {
+  const [name, branch, ...more] = bqual.split(':');
+  if (name !== encodePart(participant) || branch === undefined || more.length > 0) return null;
+  return refOf(gtrid, branch);
+}

@@ -1,0 +1,38 @@
+/** PostgreSQL's error codes that mean something here. */
+import type { VoteReason } from '../../../core/messages.ts';
+
+export const undefinedObject = '42704';
+/** "... is busy": another session is just ending this prepared transaction. */
+export const notInPrerequisiteState = '55000';
+
+export function codeOf(error: unknown): string | null {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : null;
+}
+
+/** What a failed statement votes; null for a failure that is no contention between transactions. */
+export function refusalOf(error: unknown): VoteReason | null {
+  switch (codeOf(error)) {
+    case '55P03':
+      return {
+        code: 'LOCK_TIMEOUT',
+        message: 'A row or table is held by another transaction, and was not free in time. Retry.',
+        retryable: true,
+      };
+    case '40P01':
+      return {
+        code: 'DEADLOCK',
+        message: 'PostgreSQL found a deadlock, and chose this branch to end it. Retry.',
+        retryable: true,
+      };
+    case '40001':
+      return {
+        code: 'CONFLICT',
+        message:
+          'Another transaction changed what this branch had read (serialization failure). Retry.',
+        retryable: true,
+      };
+    default:
+      return null;
+  }
+}

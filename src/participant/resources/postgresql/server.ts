@@ -1,0 +1,47 @@
+/** What the server must be able to do, asked before anything is promised. */
+import type pg from 'pg';
+
+interface Settings {
+  readonly prepared_max: number;
+  readonly fsync: string;
+  readonly standby: boolean;
+  readonly version: number;
+}
+
+const versionMin = 130_000;
+
+export async function checkServer(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<Settings>(
+    `SELECT current_setting('max_prepared_transactions')::int AS prepared_max, current_setting('fsync') AS fsync,
+            pg_is_in_recovery() AS standby, current_setting('server_version_num')::int AS version`,
+  );
+  const problem = rows[0] === undefined ? 'PostgreSQL told no settings.' : problemOf(rows[0]);
+  if (problem !== null) throw new Error(problem);
+}
+
+function problemOf({ prepared_max, fsync, standby, version }: Settings): string | null {
+  if (version < versionMin) return 'PostgreSQL 13 or newer is needed.';
+  if (standby)
+    return 'This PostgreSQL is a standby, which prepares nothing: connect to the primary.';
+  if (prepared_max === 0) {
+    return 'max_prepared_transactions of this PostgreSQL is 0, so that it refuses PREPARE TRANSACTION. Set it in postgresql.conf, to max_connections or more, and restart the server.';
+  }
+  if (fsync !== 'on') {
+    return 'fsync of this PostgreSQL is off: what it prepares would not survive a crash. Set it to on, and restart the server.';
+  }
+  return null;
+}
+
+/** Where the table is there, nothing is changed: the right to make one is needed once. */
+export async function makeTable(pool: pg.Pool, table: string): Promise<void> {
+  const { rows } = await pool.query<{ there: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS there',
+    [table],
+  );
+  if (rows[0]?.there === true) return;
+  // Two at once would both find none: IF NOT EXISTS alone does not keep them from failing on each other.
+  await pool.query(
+    `SELECT pg_advisory_xact_lock(hashtextextended('verdict table ${table}', 0));
+     CREATE TABLE IF NOT EXISTS ${table} (gid text PRIMARY KEY, seen_at timestamptz)`,
+  );
+}

@@ -1,0 +1,59 @@
+/** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+import type { PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
+
+export interface SqlResult<Row> {
+  readonly rows: readonly Row[];
+  /** Rows that an INSERT, UPDATE or DELETE changed. */
+  readonly affectedCount: number;
+}
+
+export interface Sql {
+  /** One statement, with the database's own placeholders. Not one that begins, ends or prepares a transaction. */
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<SqlResult<Row>>;
+}
+
+/**
+ * The work of one branch. What it wrote through `sql` is prepared when it returns `vote.commit`, and rolled back
+ * when it returns anything else or throws. `sql` ends with it.
+ */
+export type PrepareSql<Payload, Result> = (
+  sql: Sql,
+  call: PrepareCall<Payload>,
+) => Promise<PrepareResult<Result>> | PrepareResult<Result>;
+
+export interface SqlResource<Payload, Result> extends Resource<Payload, Result> {
+  /** Ends the connections. Close the participant first. */
+  close(): Promise<void>;
+}
+
+export interface SqlResourceOptions<Payload, Result> {
+  /** The participant's name: what tells its branches from those of others in the same database. */
+  readonly name: string;
+  readonly prepare: PrepareSql<Payload, Result>;
+  /**
+   * Other processes prepare for the same participant in this database (`sharedResource`). Default
+   * false: what an earlier process left unfinished is ended when this one opens.
+   */
+  readonly shared?: boolean;
+  /** Where it is noted which branches committed; made where it is missing. Default `verdict_branches`. */
+  readonly table?: string;
+  /** How long a statement waits for a lock before the branch votes `abort`/`LOCK_TIMEOUT`. Default 2,000. */
+  readonly lockWaitMs?: number;
+  /** Prepares that run at once, one connection each. Default 16. */
+  readonly sessionsMax?: number;
+  /** How long one of these connections is waited for. Default 5,000. */
+  readonly sessionWaitMs?: number;
+}
+
+const tablePattern = /^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$/;
+
+/** Throws a TypeError for a name that would have to be quoted: it becomes part of statements. */
+export function checkedTable(table: string): string {
+  if (tablePattern.test(table)) return table;
+  throw new TypeError(
+    `table must be a plain name in lower case, such as verdict_branches or app.verdict_branches; this is ${table}.`,
+  );
+}
