@@ -15,6 +15,10 @@ type TimingName = Extract<
   | 'transactionTimeoutMs'
   | 'transactionTimeoutMsMax'
   | 'prepareTimeoutMs'
+  | 'breakerAfter'
+  | 'breakerPauseMs'
+  | 'breakerPauseMsMax'
+  | 'commandWindow'
   | 'ackTimeoutMs'
   | 'retryDelayMs'
   | 'retryDelayMsMax'
@@ -36,6 +40,10 @@ const timingNames: Readonly<Record<TimingName, true>> = {
   transactionTimeoutMs: true,
   transactionTimeoutMsMax: true,
   prepareTimeoutMs: true,
+  breakerAfter: true,
+  breakerPauseMs: true,
+  breakerPauseMsMax: true,
+  commandWindow: true,
   ackTimeoutMs: true,
   retryDelayMs: true,
   retryDelayMsMax: true,

@@ -338,6 +338,26 @@ describe('a participant that throws, hangs or lies', () => {
       expect(inventory.of(txid)).toEqual(['prepare', 'rollback']);
     }));
 
+  it('is spared for a while when its prepares hang again and again: transactions with it abort at once', () =>
+    using({ prepareTimeoutMs: 10, breakerAfter: 2 }, async (coordinator) => {
+      const [inventory, payment] = pair({
+        prepare: [
+          (_txid: string, { signal }: { signal: AbortSignal }) =>
+            new Promise((resolve) => signal.addEventListener('abort', () => resolve(false))),
+        ],
+      });
+      const codes = [];
+      let last = '';
+      for (let round = 0; round < 3; round += 1) {
+        last = await begin(coordinator, [inventory, payment]);
+        expect(await coordinator.commitTransaction(last)).toBe(false);
+        codes.push((await coordinator.whenSettled(last)).reason?.code);
+      }
+      expect(codes).toEqual(['PREPARE_TIMEOUT', 'PREPARE_TIMEOUT', 'PARTICIPANT_UNAVAILABLE']);
+      expect(inventory.of(last)).toEqual(['rollback']);
+      expect(payment.of(last)).toEqual(['rollback']);
+    }));
+
   it('whose late answer is false holds nothing: no rollback is called', () =>
     using({ prepareTimeoutMs: 20 }, async (coordinator) => {
       const { answer, give } = held();
