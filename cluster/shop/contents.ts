@@ -1,7 +1,12 @@
 /** What the shop's stores hold, read from their files whether or not the services run. */
+
+import {
+  readContent,
+  type StoreContent,
+  storeFile,
+} from '../../src/participant/resources/versioned-store/records.ts';
 import { readLmdb } from '../../src/system/lmdb.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
-import { readContent, type StoreContent, storeFile } from './records.ts';
 import type { Effect } from './service.ts';
 import { effectPrefixes } from './services.ts';
 

@@ -1,12 +1,11 @@
 /** One service of the shop, as a process of its own. */
 import process from 'node:process';
 import { serveParticipant } from '../../src/participant.ts';
-import { systemClock } from '../../src/system/clock.ts';
+import { openVersionedStore } from '../../src/versioned-store.ts';
 import { lineLogger } from './line-logger.ts';
 import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
 import { serviceResource } from './service.ts';
 import { services } from './services.ts';
-import { VersionedStore } from './store.ts';
 
 /** Told to the process that started this one, where there is one. */
 export interface ServiceMessage {
@@ -34,10 +33,9 @@ async function serve(options: ServiceOptions, ended: Promise<string>): Promise<v
   const { name, urls, data, token } = options;
   const logger = lineLogger();
   const service = services[name];
-  const store = await VersionedStore.open({
-    directory: storeDirectory(data, name),
-    seed: service.seed,
-    clock: systemClock,
+  const store = await openVersionedStore({
+    dataDirectory: storeDirectory(data, name),
+    initial: service.seed.map(([key, record]) => ({ key, ...record })),
   });
   const participant = await serveParticipant({
     name,

@@ -228,7 +228,13 @@ describe('the reconciliation', () => {
       const txid = 'txid' as never;
       expect(
         failing(({ shop }) =>
-          shop[service].prepared.push({ txid, branch: service, writes: [], keys: [] }),
+          shop[service].prepared.push({
+            txid,
+            branch: service,
+            writes: [],
+            exclusive: [],
+            shared: [],
+          }),
         ),
       ).toEqual([quiet]);
       expect(

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type ServiceName, serviceNames } from '../../../cluster/shop/paths.ts';
 import { Payload } from '../../../cluster/shop/payload.ts';
-import type { StoredRecord } from '../../../cluster/shop/records.ts';
 import { hotSku, hotStock } from '../../../cluster/shop/seed.ts';
+import type { Plan } from '../../../cluster/shop/service.ts';
 import { services } from '../../../cluster/shop/services.ts';
-import type { Plan } from '../../../cluster/shop/store.ts';
 import { epochZero } from '../../../src/core/txid.ts';
+import type { StoredRecord } from '../../../src/versioned-store.ts';
 import { txidAt } from '../../support/stores.ts';
 
 const ref = { txid: txidAt(epochZero, 1), branch: 'b' };
