@@ -30,6 +30,19 @@ export interface ShopService {
   work(payload: Payload, branch: BranchRef): BranchWork;
 }
 
+/** What a service's store holds. */
+export interface ServiceContent {
+  /** By key. */
+  readonly records: ReadonlyMap<string, StoredRecord>;
+  readonly prepared: readonly BranchRef[];
+}
+
+/** A service that is open. */
+export interface RunningService {
+  readonly resource: Resource;
+  close(): Promise<void>;
+}
+
 /** What every committed branch leaves behind in its store, under a key of its own. */
 export interface Effect {
   readonly txid: string;

@@ -88,11 +88,17 @@ describe('the services of the shop', () => {
   it.each([
     ['order', 'order/o-1', order],
     ['shipping', 'shipment/o-1', { orderId: 'o-1', address: 'Road 1' }],
-    ['notification', 'message/o-1', { orderId: 'o-1', to: 'me', text: 'Thanks.' }],
   ] as const)('make one %s record for an order, never a second', (name, key, payload) => {
     expect(planOf(name, payload)).toEqual({ writes: new Map([[key, { ...ref, ...payload }]]) });
     const there = [[key, { value: {}, version: 1 }]] as const;
     expect(refusalOf(planOf(name, payload, there))).toMatch(/already/);
+  });
+
+  it('send one message for an order', () => {
+    const notice = { orderId: 'o-1', to: 'me', text: 'Thanks.' };
+    expect(planOf('notification', notice)).toEqual({
+      writes: new Map([['message/o-1', { ...ref, ...notice }]]),
+    });
   });
 
   it.each(serviceNames)('say which field is wrong: %s', (name) => {
