@@ -1,7 +1,8 @@
 /** The five stores against the decision log, with each other, and with what they began with. */
+
+import type { StoredRecord } from '../../src/versioned-store.ts';
 import { effectsOf, valuesUnder } from '../shop/contents.ts';
 import { type ServiceName, serviceNames } from '../shop/paths.ts';
-import type { StoredRecord } from '../shop/records.ts';
 import {
   type Account,
   accountPrefix,

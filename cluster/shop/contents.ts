@@ -1,11 +1,13 @@
 /** What the shop's stores hold, read from their files whether or not the services run. */
+
+import { readContent, storeFile } from '../../src/participant/resources/versioned-store/records.ts';
 import { readLmdb } from '../../src/system/lmdb.ts';
+import { readNotices } from './notices.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
-import { readContent, type StoreContent, storeFile } from './records.ts';
-import type { Effect } from './service.ts';
+import type { Effect, ServiceContent } from './service.ts';
 import { effectPrefixes } from './services.ts';
 
-export type ShopContents = Readonly<Record<ServiceName, StoreContent>>;
+export type ShopContents = Readonly<Record<ServiceName, ServiceContent>>;
 
 /** There is no shop, or not all of it, in the directory. */
 export class NoShopError extends Error {
@@ -14,14 +16,17 @@ export class NoShopError extends Error {
 
 /** Each store is one consistent snapshot; where the shop is at work, one is taken a moment after the other. */
 export async function readShop(data: string): Promise<ShopContents> {
-  const found: [ServiceName, StoreContent][] = [];
+  const found: [ServiceName, ServiceContent][] = [];
   for (const name of serviceNames) found.push([name, await readStore(data, name)]);
   return Object.fromEntries(found) as ShopContents;
 }
 
-export async function readStore(data: string, service: ServiceName): Promise<StoreContent> {
+export async function readStore(data: string, service: ServiceName): Promise<ServiceContent> {
   const directory = storeDirectory(data, service);
-  const content = await readLmdb({ directory, file: storeFile }, readContent);
+  const content =
+    service === 'notification'
+      ? await readNotices(directory)
+      : await readLmdb({ directory, file: storeFile }, readContent);
   if (content === null) {
     throw new NoShopError(
       `There is no ${service} store in ${directory}. Start the shop there first, or name the directory it runs in with --data.`,
@@ -31,7 +36,7 @@ export async function readStore(data: string, service: ServiceName): Promise<Sto
 }
 
 /** The records under a prefix, as what the service wrote there. */
-export function valuesUnder<Value>(content: StoreContent, prefix: string): Map<string, Value> {
+export function valuesUnder<Value>(content: ServiceContent, prefix: string): Map<string, Value> {
   const values = new Map<string, Value>();
   for (const [key, { value }] of content.records) {
     if (key.startsWith(prefix)) values.set(key.slice(prefix.length), value as Value);

@@ -1,12 +1,13 @@
 /** One service of the shop, as a process of its own. */
 import process from 'node:process';
 import { serveParticipant } from '../../src/participant.ts';
-import { systemClock } from '../../src/system/clock.ts';
+import type { Logger } from '../../src/ports/logger.ts';
+import { openVersionedStore } from '../../src/versioned-store.ts';
 import { lineLogger } from './line-logger.ts';
+import { openNotices } from './notices.ts';
 import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
-import { serviceResource } from './service.ts';
+import { type RunningService, serviceResource } from './service.ts';
 import { services } from './services.ts';
-import { VersionedStore } from './store.ts';
 
 /** Told to the process that started this one, where there is one. */
 export interface ServiceMessage {
@@ -33,17 +34,12 @@ export async function runService(options: ServiceOptions): Promise<void> {
 async function serve(options: ServiceOptions, ended: Promise<string>): Promise<void> {
   const { name, urls, data, token } = options;
   const logger = lineLogger();
-  const service = services[name];
-  const store = await VersionedStore.open({
-    directory: storeDirectory(data, name),
-    seed: service.seed,
-    clock: systemClock,
-  });
+  const service = await openService(name, { data, logger });
   const participant = await serveParticipant({
     name,
     urls,
     dataDirectory: journalDirectory(data, name),
-    resource: serviceResource(service, store),
+    resource: service.resource,
     logger,
     onAlarm: ({ alarm, message }) => logger.error({ alarm }, message),
     ...(token === null ? {} : { token }),
@@ -59,7 +55,21 @@ async function serve(options: ServiceOptions, ended: Promise<string>): Promise<v
   logger.info({ why }, 'Stopping.');
   await connected;
   await participant.close({ timeoutMs: 5_000 });
-  await store.close();
+  await service.close();
+}
+
+async function openService(
+  name: ServiceName,
+  { data, logger }: { readonly data: string; readonly logger: Logger },
+): Promise<RunningService> {
+  const directory = storeDirectory(data, name);
+  if (name === 'notification') return openNotices(directory, logger);
+  const service = services[name];
+  const store = await openVersionedStore({
+    dataDirectory: directory,
+    initial: service.seed.map(([key, record]) => ({ key, ...record })),
+  });
+  return { resource: serviceResource(service, store), close: () => store.close() };
 }
 
 const connectMsMax = 10_000;

@@ -3,7 +3,7 @@
  * record begins with version 2 - opened, then filled - so that version 1 is one that a client may have read
  * and that is stale now.
  */
-import type { StoredRecord } from './records.ts';
+import type { StoredRecord } from '../../src/versioned-store.ts';
 
 export const seedVersion = 2;
 

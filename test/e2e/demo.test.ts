@@ -4,11 +4,11 @@ import { layoutOf } from '../../cluster/demo/layout.ts';
 import type { CheckResult } from '../../cluster/demo/reconcile.ts';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { storeDirectory } from '../../cluster/shop/paths.ts';
-import { VersionedStore } from '../../cluster/shop/store.ts';
 import { epochZero } from '../../src/core/txid.ts';
+import { openVersionedStore, type StorePayload } from '../../src/versioned-store.ts';
 import { until } from '../support/cli-process.ts';
 import { endScripts, isRunning, startScript } from '../support/run-script.ts';
-import { never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { never, temporaryDirectory, txidAt } from '../support/stores.ts';
 
 const demo = 'cluster/demo/main.ts';
 
@@ -68,27 +68,20 @@ describe('the demo', () => {
   /** Somebody takes stock past the coordinator, and says less than it was. */
   async function plantTheft(): Promise<void> {
     const { shop } = layoutOf(directory.path);
-    const store = await VersionedStore.open({
-      directory: storeDirectory(shop, 'inventory'),
-      seed: [],
-      clock: realClock,
-    });
+    const store = await openVersionedStore({ dataDirectory: storeDirectory(shop, 'inventory') });
     const ref = { txid: txidAt(epochZero, 1), branch: 'theft' };
     const taken = { ...ref, orderId: null, items: [{ sku: 'sku-001', quantity: 1 }] };
-    await store.prepare({
-      ...ref,
-      keys: ['sku/sku-001', 'sku/sku-002', 'taken/theft'],
-      versions: new Map(),
-      signal: never,
-      plan: () => ({
-        writes: new Map<string, unknown>([
-          ['sku/sku-001', { stock: 1 }],
-          ['sku/sku-002', { stock: 1 }],
-          ['taken/theft', taken],
-        ]),
-      }),
-    });
-    await store.commit(ref);
+    const payload: StorePayload = {
+      writes: [
+        { key: 'sku/sku-001', value: { stock: 1 } },
+        { key: 'sku/sku-002', value: { stock: 1 } },
+        { key: 'taken/theft', value: taken },
+      ],
+    };
+    const resource = store.resource();
+    const working = (): void => undefined;
+    await resource.prepare({ ...ref, payload, signal: never, timeoutMs: 5_000, working });
+    await resource.commit({ ...ref, payload });
     await store.close();
   }
 

@@ -8,11 +8,11 @@ import { type DemoOrder, demoOrders, orderLine } from '../../cluster/demo/orders
 import type { LoggedOutcome, LoggedOutcomes } from '../../cluster/launcher/etcd-contents.ts';
 import { type ServiceName, serviceNames } from '../../cluster/shop/paths.ts';
 import { Payload } from '../../cluster/shop/payload.ts';
-import type { StoredRecord } from '../../cluster/shop/records.ts';
 import { services } from '../../cluster/shop/services.ts';
 import { abortReason } from '../../src/core/catalogue.ts';
 import type { VoteReason } from '../../src/core/messages.ts';
 import { makeEpoch, positionZero, type Txid } from '../../src/core/txid.ts';
+import type { StoredRecord } from '../../src/versioned-store.ts';
 import { txidAt } from './stores.ts';
 
 /** As `T`, to be spoilt. */

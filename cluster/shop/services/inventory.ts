@@ -3,8 +3,13 @@ import type { BranchRef } from '../../../src/ports/resource.ts';
 import type { Payload } from '../payload.ts';
 import { PayloadError, versionOf } from '../payload.ts';
 import { inventorySeed, type Stock, stockPrefix } from '../seed.ts';
-import { type BranchWork, type Effect, effectKey, type ShopService } from '../service.ts';
-import type { Plan } from '../store.ts';
+import {
+  type BranchWork,
+  type Effect,
+  effectKey,
+  type Plan,
+  type ShopService,
+} from '../service.ts';
 
 export const takenPrefix = 'taken/';
 

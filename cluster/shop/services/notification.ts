@@ -1,7 +1,7 @@
-/** Queues a message, to be sent exactly if the order commits: `{orderId, to, text}`. */
+/** Sends a message exactly if the order commits: `{orderId, to, text}`. It goes by an outbox: notices.ts. */
 import type { BranchRef } from '../../../src/ports/resource.ts';
 import type { Payload } from '../payload.ts';
-import { type BranchWork, type Effect, onceOnly, type ShopService } from '../service.ts';
+import type { BranchWork, Effect, ShopService } from '../service.ts';
 
 export const messagePrefix = 'message/';
 
@@ -14,11 +14,13 @@ export interface QueuedMessage extends Effect {
 export const notification: ShopService = {
   name: 'notification',
   seed: [],
+  /** What it writes is what it sends. That there is one for an order is the order service's care. */
   work(payload: Payload, branch: BranchRef): BranchWork {
     const orderId = payload.id('orderId');
     const to = payload.text('to');
     const text = payload.text('text', 2_000);
     const made: QueuedMessage = { ...branch, orderId, to, text };
-    return onceOnly(messagePrefix + orderId, `a message about ${orderId}`, made);
+    const key = messagePrefix + orderId;
+    return { keys: [key], versions: new Map(), plan: () => ({ writes: new Map([[key, made]]) }) };
   },
 };

@@ -2,8 +2,13 @@
 import type { BranchRef } from '../../../src/ports/resource.ts';
 import { type Payload, versionOf } from '../payload.ts';
 import { type Account, accountPrefix, paymentSeed } from '../seed.ts';
-import { type BranchWork, type Effect, effectKey, type ShopService } from '../service.ts';
-import type { Plan } from '../store.ts';
+import {
+  type BranchWork,
+  type Effect,
+  effectKey,
+  type Plan,
+  type ShopService,
+} from '../service.ts';
 
 export const capturePrefix = 'capture/';
 

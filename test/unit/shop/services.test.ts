@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type ServiceName, serviceNames } from '../../../cluster/shop/paths.ts';
 import { Payload } from '../../../cluster/shop/payload.ts';
-import type { StoredRecord } from '../../../cluster/shop/records.ts';
 import { hotSku, hotStock } from '../../../cluster/shop/seed.ts';
+import type { Plan } from '../../../cluster/shop/service.ts';
 import { services } from '../../../cluster/shop/services.ts';
-import type { Plan } from '../../../cluster/shop/store.ts';
 import { epochZero } from '../../../src/core/txid.ts';
+import type { StoredRecord } from '../../../src/versioned-store.ts';
 import { txidAt } from '../../support/stores.ts';
 
 const ref = { txid: txidAt(epochZero, 1), branch: 'b' };
@@ -88,11 +88,17 @@ describe('the services of the shop', () => {
   it.each([
     ['order', 'order/o-1', order],
     ['shipping', 'shipment/o-1', { orderId: 'o-1', address: 'Road 1' }],
-    ['notification', 'message/o-1', { orderId: 'o-1', to: 'me', text: 'Thanks.' }],
   ] as const)('make one %s record for an order, never a second', (name, key, payload) => {
     expect(planOf(name, payload)).toEqual({ writes: new Map([[key, { ...ref, ...payload }]]) });
     const there = [[key, { value: {}, version: 1 }]] as const;
     expect(refusalOf(planOf(name, payload, there))).toMatch(/already/);
+  });
+
+  it('send one message for an order', () => {
+    const notice = { orderId: 'o-1', to: 'me', text: 'Thanks.' };
+    expect(planOf('notification', notice)).toEqual({
+      writes: new Map([['message/o-1', { ...ref, ...notice }]]),
+    });
   });
 
   it.each(serviceNames)('say which field is wrong: %s', (name) => {

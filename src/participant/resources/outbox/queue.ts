@@ -4,8 +4,14 @@
  */
 import type { Txid } from '../../../core/txid.ts';
 import type { BranchRef } from '../../../ports/resource.ts';
-import { prefixRange, type ReadableKeys, type WritableKeys } from '../../../system/key-value.ts';
+import {
+  entriesUnder,
+  prefixRange,
+  type ReadableKeys,
+  type WritableKeys,
+} from '../../../system/key-value.ts';
 import { metaKey, readHeader } from '../../../system/store-format.ts';
+import { allPrepared } from '../branch-records.ts';
 
 export const outboxFile = 'outbox.mdb';
 /** The format that this program writes, and the newest that it reads. */
@@ -63,6 +69,19 @@ export function headOf(keys: ReadableKeys, after: string | null): Queued | null 
 export function countOf(keys: ReadableKeys): number {
   const head = headOf(keys, null);
   return head === null ? 0 : nextNumber(keys) - Number(head.key.slice(queuePrefix.length));
+}
+
+export interface OutboxContent {
+  /** Committed, and not known to be published. */
+  readonly queued: readonly OutboxMessage[];
+  readonly prepared: readonly PreparedMessages[];
+}
+
+/** Everything, for totals and checks. */
+export function readContent(keys: ReadableKeys): OutboxContent {
+  readHeader(keys, outboxHeader);
+  const queued = entriesUnder(keys, queuePrefix).map(([, message]) => message as OutboxMessage);
+  return { queued, prepared: allPrepared(keys) };
 }
 
 function nextNumber(keys: ReadableKeys): number {

@@ -3,6 +3,7 @@ import {
   readContent,
   storeFile,
 } from '../../../../src/participant/resources/versioned-store/records.ts';
+import { VersionedStore } from '../../../../src/participant/resources/versioned-store/store.ts';
 import { vote } from '../../../../src/participant.ts';
 import { readLmdb } from '../../../../src/system/lmdb.ts';
 import { settle } from '../../../support/manual-clock.ts';
@@ -251,6 +252,41 @@ describe('versioned store: on disk', () => {
     await expect(rig.data({}).commit()).rejects.toThrow(/neither prepared nor committed/);
   });
 
+  it('begins with its initial records once, and has one owner', async () => {
+    await commit({ writes: [{ key: 'x', delete: true }] });
+    const other = VersionedStore.open({ dataDirectory: rig.directory.path, clock: rig.clock });
+    await expect(other).rejects.toThrow(/in use by/);
+    await rig.reopen();
+    expect(rig.value('x')).toBeNull();
+  });
+
+  it('holds what is prepared, and shows it to whoever reads the file', async () => {
+    const branch = rig.data({ writes: [{ key: 'x', value: 11 }], locks: ['y'] });
+    await branch.prepare();
+    expect(await branch.prepare()).toEqual(vote.commit({ versions: { x: 2 } }));
+    const directory = rig.directory.path;
+    const content = await readLmdb({ directory, file: storeFile }, readContent);
+    expect(content?.prepared).toMatchObject([
+      { txid: branch.txid, exclusive: ['x'], shared: ['y'] },
+    ]);
+    expect(await readLmdb({ directory, file: 'none.mdb' }, readContent)).toBeNull();
+  });
+
+  it('forgets what was applied when it is old, but not soon after a start', async () => {
+    const first = rig.data({ writes: [{ key: 'x', value: 11 }] });
+    await first.prepare();
+    await first.commit();
+    const hourMs = 3_600_000;
+    rig.clock.jump(2 * hourMs);
+    // Old by the wall clock, but this process has only just begun.
+    await rig.reopen();
+    await commitMany(100);
+    await first.commit();
+    rig.clock.jump(2 * hourMs);
+    await commitMany(200);
+    await expect(first.commit()).rejects.toMatchObject({ name: 'UnknownBranchError' });
+  });
+
   it('is read from outside as it is, with any text as a key', async () => {
     const keys = ['a/b', '"quoted"', 'tab\tnew\nline', 'é\u{1F600}', ' '];
     await commit({ writes: keys.map((key) => ({ key, value: key })) });
@@ -266,4 +302,11 @@ async function commit(payload: unknown): Promise<void> {
   const branch = rig.data(payload);
   expect(await branch.prepare()).toMatchObject({ vote: 'commit' });
   await branch.commit();
+}
+
+async function commitMany(count: number): Promise<void> {
+  const all = Array.from({ length: count }, (_, index) =>
+    commit({ writes: [{ key: `many/${index}`, value: index }] }),
+  );
+  await Promise.all(all);
 }
