@@ -1,9 +1,11 @@
 /** What the shop's stores hold, read from their files whether or not the services run. */
 import { readLmdb } from '../../src/system/lmdb.ts';
+import { readDatabases } from './databases.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
 import { readContent, type StoreContent, storeFile } from './records.ts';
 import type { Effect } from './service.ts';
 import { effectPrefixes } from './services.ts';
+import { readSqlContent } from './sql-records.ts';
 
 export type ShopContents = Readonly<Record<ServiceName, StoreContent>>;
 
@@ -20,6 +22,8 @@ export async function readShop(data: string): Promise<ShopContents> {
 }
 
 export async function readStore(data: string, service: ServiceName): Promise<StoreContent> {
+  const database = readDatabases(data)[service];
+  if (database !== undefined) return readSqlContent(database, service);
   const directory = storeDirectory(data, service);
   const content = await readLmdb({ directory, file: storeFile }, readContent);
   if (content === null) {

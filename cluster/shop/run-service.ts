@@ -1,11 +1,14 @@
 /** One service of the shop, as a process of its own. */
 import process from 'node:process';
 import { serveParticipant } from '../../src/participant.ts';
+import type { Resource } from '../../src/ports/resource.ts';
 import { systemClock } from '../../src/system/clock.ts';
+import { readDatabases } from './databases.ts';
 import { lineLogger } from './line-logger.ts';
 import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
-import { serviceResource } from './service.ts';
+import { type ServiceResult, type ShopService, serviceResource } from './service.ts';
 import { services } from './services.ts';
+import { openSqlService } from './sql-records.ts';
 import { VersionedStore } from './store.ts';
 
 /** Told to the process that started this one, where there is one. */
@@ -33,17 +36,12 @@ export async function runService(options: ServiceOptions): Promise<void> {
 async function serve(options: ServiceOptions, ended: Promise<string>): Promise<void> {
   const { name, urls, data, token } = options;
   const logger = lineLogger();
-  const service = services[name];
-  const store = await VersionedStore.open({
-    directory: storeDirectory(data, name),
-    seed: service.seed,
-    clock: systemClock,
-  });
+  const opened = await openResource(services[name], data);
   const participant = await serveParticipant({
     name,
     urls,
     dataDirectory: journalDirectory(data, name),
-    resource: serviceResource(service, store),
+    resource: opened.resource,
     logger,
     onAlarm: ({ alarm, message }) => logger.error({ alarm }, message),
     ...(token === null ? {} : { token }),
@@ -59,7 +57,26 @@ async function serve(options: ServiceOptions, ended: Promise<string>): Promise<v
   logger.info({ why }, 'Stopping.');
   await connected;
   await participant.close({ timeoutMs: 5_000 });
-  await store.close();
+  await opened.close();
+}
+
+interface OpenedResource {
+  readonly resource: Resource<unknown, ServiceResult>;
+  close(): Promise<void>;
+}
+
+async function openResource(service: ShopService, data: string): Promise<OpenedResource> {
+  const database = readDatabases(data)[service.name];
+  if (database !== undefined) {
+    const resource = await openSqlService(service, database);
+    return { resource, close: () => resource.close() };
+  }
+  const store = await VersionedStore.open({
+    directory: storeDirectory(data, service.name),
+    seed: service.seed,
+    clock: systemClock,
+  });
+  return { resource: serviceResource(service, store), close: () => store.close() };
 }
 
 const connectMsMax = 10_000;
