@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { Processes } from '../launcher/processes.ts';
+import { startAgain } from './databases.ts';
 import { readFacts } from './facts.ts';
 import { layoutOf } from './layout.ts';
 import { orderCountMax, orderCountMin } from './orders.ts';
@@ -16,6 +18,7 @@ interface Flags {
   readonly orders: number;
   readonly concurrency: number;
   readonly cluster?: boolean;
+  readonly databases?: boolean;
   readonly data?: string;
   readonly json?: boolean;
 }
@@ -40,6 +43,10 @@ function program(): Command {
         .default(64),
     )
     .option('--cluster', 'three nodes over three members of etcd; the leader is killed three times')
+    .option(
+      '--databases',
+      'inventory and payment on PostgreSQL, order on MariaDB where there is one; both are started for it',
+    )
     .option('--data <dir>', 'an empty directory to keep everything in (default: a temporary one)')
     .option('--json', 'print the summary as JSON, and nothing else')
     .addHelpText(
@@ -59,7 +66,11 @@ function program(): Command {
 }
 
 async function check(directory: string, flags: { readonly json?: boolean }): Promise<void> {
-  const checks = reconcile(await readFacts(layoutOf(resolve(directory))));
+  const layout = layoutOf(resolve(directory));
+  const processes = new Processes();
+  const databases = await startAgain(layout, processes);
+  const checks = reconcile(await readFacts(layout));
+  await databases.stop();
   print(flags.json === true ? [JSON.stringify({ checks })] : checkLines(checks, colored()));
   process.exitCode = checks.every(({ ok }) => ok) ? 0 : 1;
 }
@@ -82,6 +93,7 @@ async function demo(flags: Flags): Promise<void> {
       orderCount: flags.orders,
       concurrency: flags.concurrency,
       cluster: flags.cluster === true,
+      databases: flags.databases === true,
       layout: layoutOf(directory),
       signal: interrupted.signal,
       progress,

@@ -14,6 +14,7 @@ import { startShop } from '../launcher/shop.ts';
 import { waitUntil, within } from '../launcher/waiting.ts';
 import { type Answer, parseAnswer } from './answers.ts';
 import type { Coordinator, Kill } from './coordinator.ts';
+import { startDatabases } from './databases.ts';
 import { type Facts, readStoredFacts, unfinished } from './facts.ts';
 import type { Layout } from './layout.ts';
 import { startOnCluster } from './on-cluster.ts';
@@ -27,6 +28,8 @@ export interface DemoOptions {
   readonly concurrency: number;
   /** Three nodes over etcd, and three kills, instead of one and one. */
   readonly cluster: boolean;
+  /** Real databases under some of the services. */
+  readonly databases: boolean;
   /** Fires on Ctrl-C: everything is ended, and the demo rejects. */
   readonly signal: AbortSignal;
   readonly progress: DemoProgress;
@@ -98,6 +101,11 @@ class Demo {
     await writeFile(layout.orders, `${lines.join('\n')}\n`);
 
     const { cluster } = this.#options;
+    if (this.#options.databases) {
+      progress.stage('Starting the databases');
+      const { note } = await startDatabases(layout, this.#processes);
+      progress.stage(`The databases are there: ${note}`);
+    }
     const nodes = cluster ? 'etcd, three coordinator nodes' : 'a coordinator node';
     progress.stage(`Starting ${nodes} and the five services of the shop`);
     const start = cluster ? startOnCluster : startSingleNode;

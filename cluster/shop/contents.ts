@@ -2,10 +2,12 @@
 
 import { readContent, storeFile } from '../../src/participant/resources/versioned-store/records.ts';
 import { readLmdb } from '../../src/system/lmdb.ts';
+import { readDatabases } from './databases.ts';
 import { readNotices } from './notices.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
 import type { Effect, ServiceContent } from './service.ts';
 import { effectPrefixes } from './services.ts';
+import { readSqlContent } from './sql-records.ts';
 
 export type ShopContents = Readonly<Record<ServiceName, ServiceContent>>;
 
@@ -22,6 +24,8 @@ export async function readShop(data: string): Promise<ShopContents> {
 }
 
 export async function readStore(data: string, service: ServiceName): Promise<ServiceContent> {
+  const database = readDatabases(data)[service];
+  if (database !== undefined) return readSqlContent(database, service);
   const directory = storeDirectory(data, service);
   const content =
     service === 'notification'

@@ -3,11 +3,13 @@ import process from 'node:process';
 import { serveParticipant } from '../../src/participant.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import { openVersionedStore } from '../../src/versioned-store.ts';
+import { readDatabases } from './databases.ts';
 import { lineLogger } from './line-logger.ts';
 import { openNotices } from './notices.ts';
 import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
 import { type RunningService, serviceResource } from './service.ts';
 import { services } from './services.ts';
+import { openSqlService } from './sql-records.ts';
 
 /** Told to the process that started this one, where there is one. */
 export interface ServiceMessage {
@@ -65,6 +67,11 @@ async function openService(
   const directory = storeDirectory(data, name);
   if (name === 'notification') return openNotices(directory, logger);
   const service = services[name];
+  const database = readDatabases(data)[name];
+  if (database !== undefined) {
+    const resource = await openSqlService(service, database);
+    return { resource, close: () => resource.close() };
+  }
   const store = await openVersionedStore({
     dataDirectory: directory,
     initial: service.seed.map(([key, record]) => ({ key, ...record })),

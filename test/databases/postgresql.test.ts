@@ -304,6 +304,29 @@ describe('a service that breaks the rules', () => {
   });
 });
 
+it('votes to abort, and holds nothing, where PostgreSQL has no room for one more', async () => {
+  const other = await startPostgresql(['max_prepared_transactions=1']);
+  connection = await other.database(tables);
+  try {
+    const resource = await open();
+    const first = prepareCall(raise);
+    expect(await resource.prepare(first)).toEqual({ vote: 'commit' });
+    const second = (): ReturnType<TestResource['prepare']> =>
+      resource.prepare(
+        prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2')),
+      );
+    expect(await second()).toMatchObject({
+      vote: 'abort',
+      reason: { retryable: true, message: expect.stringContaining('max_prepared_transactions') },
+    });
+    await resource.commit(refOf(first));
+    expect(await second()).toEqual({ vote: 'commit' });
+  } finally {
+    for (const resource of opened.splice(0)) await resource.close();
+    await other.dispose();
+  }
+});
+
 it('prepares nothing on a server whose max_prepared_transactions is 0, and says what to do', async () => {
   const other = await startPostgresql(['max_prepared_transactions=0']);
   try {

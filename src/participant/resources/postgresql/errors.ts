@@ -32,7 +32,18 @@ export function refusalOf(error: unknown): VoteReason | null {
           'Another transaction changed what this branch had read (serialization failure). Retry.',
         retryable: true,
       };
+    // Out of memory, which a full table of prepared transactions is said to be.
+    case '53200':
+      return {
+        code: 'VOTED_ABORT',
+        message: `PostgreSQL has no room to prepare: ${messageOf(error)}. Retry; where it lasts, raise max_prepared_transactions.`,
+        retryable: true,
+      };
     default:
       return null;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
