@@ -7,16 +7,20 @@ export type {
   BranchRequest,
   CallOptions,
   Committed,
+  LockOptions,
   TransactionOutcome,
   TransactionSettings,
   TransactOutcome,
   TransactRequest,
 } from './client/types.ts';
 export type { AbortReason, ReasonCode } from './core/catalogue.ts';
+export type { LockMode } from './core/locks/table.ts';
 export type {
   BranchState,
   BranchStatus,
   Labels,
+  LockedKeys,
+  LockStatus,
   TransactionState,
   TransactionStatus,
 } from './core/messages.ts';

@@ -69,6 +69,7 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
         lockGroup,
         locks: [{ keys: ['x'], mode }, { keys: [`only-${mode}`] }],
         branches: [call('a'), call('b')],
+        timeoutMs: never,
       });
       expect(outcome.outcome).toBe('committed');
       await b.died();

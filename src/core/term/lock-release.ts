@@ -6,10 +6,10 @@
  * decision record names the locks, and the next leader holds them again before it grants any.
  */
 import { lockName, lockNameParts } from '../locks/names.ts';
-import type { LockWant } from '../locks/table.ts';
+import type { LockRequest, LockWant } from '../locks/table.ts';
 import type { RecordedLocks } from '../records.ts';
 import type { Transaction } from '../transaction.ts';
-import type { TermState } from './state.ts';
+import type { LockWait, TermState } from './state.ts';
 
 /** What is granted by it is served at the end of the step. */
 export function releaseLocks(state: TermState, transaction: Transaction): void {
@@ -23,21 +23,32 @@ export function releaseLocks(state: TermState, transaction: Transaction): void {
   }
 }
 
-/** It was aborted while it waited: who asked for the lock is told why. */
+/** It was aborted while it waited. */
 export function failLockWaits(state: TermState, transaction: Transaction): void {
-  const { reason, txid } = transaction;
   for (const request of state.locks.waits(transaction)) {
-    const wait = state.lockWaits.get(request);
-    if (wait === undefined) continue;
-    state.lockWaits.delete(request);
-    if (wait.timer !== null) state.timers.cancel(wait.timer);
-    const lost = reason?.code === 'DEADLOCK' || reason?.code === 'LOCK_TIMEOUT';
-    const code = lost ? reason.code : 'WRONG_STATE';
-    const message = lost
-      ? reason.message
-      : `The transaction was aborted while it waited for a lock (${reason?.code ?? 'ABORTED'}). Ask for its status, or roll it back, to learn more.`;
-    for (const to of wait.replies) state.fail(to, code, { message, txid });
+    const wait = endWait(state, request);
+    if (wait !== null) failAskers(state, transaction, wait);
   }
+}
+
+/** The wait is over, however it went. */
+export function endWait(state: TermState, request: LockRequest<Transaction>): LockWait | null {
+  const wait = state.lockWaits.get(request);
+  if (wait === undefined) return null;
+  state.lockWaits.delete(request);
+  if (wait.timer !== null) state.timers.cancel(wait.timer);
+  return wait;
+}
+
+/** Who asked for the lock of an aborted transaction is told why there is none. */
+export function failAskers(state: TermState, transaction: Transaction, wait: LockWait): void {
+  const { reason, txid } = transaction;
+  const lost = reason?.code === 'DEADLOCK' || reason?.code === 'LOCK_TIMEOUT';
+  const code = lost ? reason.code : 'WRONG_STATE';
+  const message = lost
+    ? reason.message
+    : `The transaction was aborted while it waited for a lock (${reason?.code ?? 'ABORTED'}). Ask for its status, or roll it back, to learn more.`;
+  for (const to of wait.replies) state.fail(to, code, { message, txid });
 }
 
 /** For the decision record; undefined where it holds none. */

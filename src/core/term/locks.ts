@@ -25,6 +25,7 @@ import { requestShard } from '../request-shard.ts';
 import type { Transaction } from '../transaction.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
+import { endWait, failAskers } from './lock-release.ts';
 import { flagTransaction } from './phase-two.ts';
 import { freeze } from './prepare.ts';
 import { lockBytes } from './record-size.ts';
@@ -297,18 +298,19 @@ export function serveGrants(state: TermState): void {
   for (let at = 0; at < state.granted.length; at += 1) {
     const request = state.granted[at] as LockRequest<Transaction>;
     const { owner: transaction } = request;
-    const wait = state.lockWaits.get(request);
-    if (wait === undefined) continue;
-    state.lockWaits.delete(request);
-    if (wait.timer !== null) state.timers.cancel(wait.timer);
+    const wait = endWait(state, request);
+    if (wait === null) continue;
+    // Granted by the end of one victim, and itself the next one in the same step.
+    if (transaction.state !== 'PENDING') {
+      failAskers(state, transaction, wait);
+      continue;
+    }
     startHolding(state, transaction);
     for (const { connection, id, keys } of wait.replies) {
       state.send(connection, { type: 'locked', id, txid: transaction.txid, keys });
     }
     const whole = state.locks.waits(transaction).size === 0;
-    if (transaction.freezeWhenLocked && whole && transaction.state === 'PENDING') {
-      freeze(state, transaction);
-    }
+    if (transaction.freezeWhenLocked && whole) freeze(state, transaction);
   }
   state.granted = [];
 }

@@ -179,6 +179,25 @@ describe('deadlocks', () => {
     expect(h.world.nowMs).toBe(1_000);
   });
 
+  it('take back what the end of one victim gave to the next', () => {
+    const h = opened();
+    const [elder, first, second] = [h.begin(), h.begin(), h.begin()];
+    lock(h, elder, ['a']);
+    lock(h, first, ['c', 'p']);
+    lock(h, second, ['b']);
+    const waits = [lock(h, first, ['a']), lock(h, second, ['a']), lock(h, second, ['p'])];
+    const whole = lock(h, elder, ['b', 'c']);
+    expect(waits.map((id) => h.reply(id))).toMatchObject([
+      { code: 'DEADLOCK', txid: first },
+      { code: 'DEADLOCK', txid: second },
+      { code: 'DEADLOCK', txid: second },
+    ]);
+    expect(h.reply(whole)).toMatchObject({ type: 'locked' });
+    h.ask({ type: 'rollback', txid: elder });
+    expect(h.world.term.locks({}).locks).toEqual([]);
+    expect(h.world.term.wakeAtMs()).toBeNull();
+  });
+
   it('of two who share a lock and both want all of it spare the elder', () => {
     const h = opened();
     const [one, two] = [h.begin(), h.begin()];
