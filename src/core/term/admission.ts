@@ -26,16 +26,11 @@ import type { TermState } from './state.ts';
 
 /** True where every place was got: send the prepares now. Else it waits, or was aborted. */
 export function admit(state: TermState, transaction: Transaction): boolean {
+  if (refuseUnavailable(state, transaction)) return false;
   const needs = new Map<Bulkhead, number>();
   for (const { participant, instance } of transaction.branches.values()) {
     const bulkhead = state.bulkheads.of(participant, state.nowMs);
     needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + (instance === null ? 1 : 0));
-  }
-  for (const bulkhead of needs.keys()) {
-    const refusal = refusalOf(state, bulkhead);
-    if (refusal === null) continue;
-    refuse(state, transaction, { participant: bulkhead.participant, ...refusal });
-    return false;
   }
   // The queue in which it waits has the first word: or it would lose its turn to another that is full too.
   for (const [bulkhead, places] of needs) {
@@ -60,6 +55,17 @@ export function admit(state: TermState, transaction: Transaction): boolean {
     state.bulkheads.of(branch.participant, state.nowMs).window.take(1);
   }
   return true;
+}
+
+/** True where a participant is known to be out of reach, and the transaction was aborted for it. */
+export function refuseUnavailable(state: TermState, transaction: Transaction): boolean {
+  for (const { participant } of transaction.branches.values()) {
+    const refusal = refusalOf(state, state.bulkheads.of(participant, state.nowMs));
+    if (refusal === null) continue;
+    refuse(state, transaction, { participant, ...refusal });
+    return true;
+  }
+  return false;
 }
 
 /** Offers what was given back during a step to those who wait for it. */

@@ -23,6 +23,7 @@ import { type LockRequest, type LockWant, normalWants } from '../locks/table.ts'
 import type { Lock } from '../messages.ts';
 import { requestShard } from '../request-shard.ts';
 import type { Transaction } from '../transaction.ts';
+import { refuseUnavailable } from './admission.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { endWait, failAskers } from './lock-release.ts';
@@ -153,6 +154,8 @@ export function lockAndFreeze(state: TermState, transaction: Transaction): void 
     freezeWhenLocked(state, transaction);
     return;
   }
+  // Known before it waits: to be refused afterwards would be to wait, and hold up others, for nothing.
+  if (refuseUnavailable(state, transaction)) return;
   transaction.freezeWhenLocked = true;
   const waits = ask(state, transaction, { ...asked, reply: null });
   if (!waits) freeze(state, transaction);

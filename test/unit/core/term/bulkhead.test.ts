@@ -160,6 +160,24 @@ describe('a participant that does not answer', () => {
     expect(h.sent(a, 'prepare')).toHaveLength(6);
   });
 
+  it('is refused to one that would have to wait for a lock before it could be refused', () => {
+    const h = new TermHarness(quick);
+    h.connect(a1);
+    h.connect(c1);
+    const locks = [{ keys: ['k'] }];
+    h.transact(['c'], { locks });
+    h.world.working(1, h.txid, 'c');
+    for (let count = 0; count < 2; count += 1) h.transact(['a']);
+    h.advance(900);
+    h.world.working(1, h.world.txids.at(-3) as Txid, 'c');
+    h.advance(110);
+    const refused = h.transact(['a'], { locks });
+    expect(h.reply(refused)).toMatchObject({ reason: { code: 'PARTICIPANT_UNAVAILABLE' } });
+    const waits = h.transact(['c'], { locks });
+    expect(h.reply(waits)).toMatchObject({ type: 'begun' });
+    expect(h.status()).toMatchObject({ state: 'PENDING' });
+  });
+
   it('lets go of all that wait for it when it is found out', () => {
     const h = new TermHarness({ ...quick, participantWindow: 2 });
     h.connect(a1);
