@@ -14,8 +14,8 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { someOf, startServices } from '../support/services.ts';
 import { closedLoop, type Measured } from './load.ts';
 
-const loopsOnStalled = 16;
-const pauseMs = 250;
+const loopsOnStalled = 8;
+const pauseMs = 500;
 const warmUpMs = 1_000;
 
 export interface StalledResult {
