@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RefusedError } from '../../../../src/participant/resources/versioned-store/refusals.ts';
 import { vote } from '../../../../src/participant.ts';
+import type { BranchRef } from '../../../../src/ports/resource.ts';
 import { settle } from '../../../support/manual-clock.ts';
 import { type Branch, StoreRig } from './rig.ts';
 
@@ -44,14 +45,14 @@ describe('versioned store: work before the commit', () => {
   });
 
   it.each([
-    ['the rollback', async (branch: Branch) => branch.rollback()],
-    ['the prepare', async (branch: Branch) => void (await branch.prepare())],
+    ['the rollback', async (branch: Branch): Promise<void> => branch.rollback()],
+    ['the prepare', async (branch: Branch): Promise<void> => void (await branch.prepare())],
   ] as const)(
     'is refused where %s came before the answer to the enlist was heard',
     async (_, end) => {
       const branch = rig.data({ enlisted: true });
       const participant = {
-        enlist: async () => {
+        enlist: async (): Promise<BranchRef> => {
           await end(branch);
           return { txid: branch.txid, branch: 'store' };
         },
