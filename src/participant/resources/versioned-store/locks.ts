@@ -93,7 +93,7 @@ export class KeyLocks {
 
   /** All that the owner holds, and its place wherever it waits. */
   release(owner: string): void {
-    for (const waiter of [...(this.#waitersOf.get(owner) ?? [])]) this.#leave(waiter, 'given-up');
+    this.#giveUp(owner);
     for (const key of [...(this.#heldBy.get(owner) ?? [])]) this.#letGo(owner, key);
   }
 
@@ -104,8 +104,15 @@ export class KeyLocks {
 
   /** Everybody who waits gives up. */
   close(): void {
-    for (const waiters of [...this.#waitersOf.values()]) {
-      for (const waiter of [...waiters]) this.#leave(waiter, 'given-up');
+    for (const owner of [...this.#waitersOf.keys()]) this.#giveUp(owner);
+  }
+
+  /** One after the other: the end of one may be the grant of the next. */
+  #giveUp(owner: string): void {
+    for (;;) {
+      const [waiter] = this.#waitersOf.get(owner) ?? [];
+      if (waiter === undefined) return;
+      this.#leave(waiter, 'given-up');
     }
   }
 
@@ -174,8 +181,20 @@ export class KeyLocks {
       if (next === undefined || !isCompatible(lock, next.owner, next.mode)) break;
       this.#hold(next.owner, key, next.mode);
       this.#leave(next, 'granted');
+      this.#grantCovered(lock, next);
     }
     if (lock.holders.size === 0 && lock.waiters.length === 0) this.#locks.delete(key);
+  }
+
+  /**
+   * What else the owner asked for on this key and has with this grant. In the queue it might stand behind somebody who
+   * waits for the owner: neither would ever go on, and no circle was there to be seen when it began to wait.
+   */
+  #grantCovered({ waiters }: Lock, { owner, mode }: Waiter): void {
+    const covered = waiters.filter(
+      (waiter) => waiter.owner === owner && (mode === 'exclusive' || waiter.mode === mode),
+    );
+    for (const waiter of covered) this.#leave(waiter, 'granted');
   }
 
   #hold(owner: string, key: string, mode: LockMode): void {

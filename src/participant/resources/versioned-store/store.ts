@@ -74,10 +74,11 @@ export interface Enlister {
   enlist(txid: Txid, options?: EnlistOptions): Promise<BranchRef>;
 }
 
-/** An enlist under way: a rollback may come in before the store hears of the answer. */
+/** An enlist under way: the branch's end may come in before the store hears of the answer. */
 interface Enlisting {
   readonly txid: Txid;
-  readonly rolledBack: Set<string>;
+  /** Branches of this transaction that were rolled back, or asked to prepare, meanwhile. */
+  readonly ended: Set<string>;
 }
 
 export class VersionedStore {
@@ -150,18 +151,18 @@ export class VersionedStore {
    * read and written there is prepared when the client commits; the rules then find it done in `tx`, and a branch
    * of data needs none. Work that a restart of this process lost votes `abort`.
    *
-   * Throws what `ParticipantHandle.enlist` throws, and RefusedError where a rollback came first.
+   * Throws what `ParticipantHandle.enlist` throws, and RefusedError where the transaction ended first.
    */
   async enlist(
     participant: Enlister,
     txid: Txid,
     { readLocksUntil = 'decision', ...options }: StoreEnlistOptions = {},
   ): Promise<StoreTransaction> {
-    const enlisting: Enlisting = { txid, rolledBack: new Set() };
+    const enlisting: Enlisting = { txid, ended: new Set() };
     this.#enlisting.add(enlisting);
     try {
       const ref = await participant.enlist(txid, { ...options, payload: enlistedPayload });
-      if (enlisting.rolledBack.has(ref.branch)) throw rolledBack(ref);
+      if (enlisting.ended.has(ref.branch)) throw endedBefore(ref);
       const known = this.#works.get(branchText(ref));
       if (known !== undefined) return known;
       if (this.#disk.prepared(ref) !== null)
@@ -198,8 +199,9 @@ export class VersionedStore {
     if (before !== null) return vote.commit(versionsOf(before.writes));
     const enlisted = this.#works.get(branchText(call)) ?? null;
     if (enlisted === null && isEnlisted(call.payload)) {
+      this.#endEnlisting(call);
       return vote.abort(
-        'What the branch had done was lost when its service was started again. Retry.',
+        'There is no work to prepare: it was lost when its service was started again, or had not begun. Retry.',
         {
           retryable: true,
         },
@@ -244,15 +246,20 @@ export class VersionedStore {
   }
 
   async #rollback(branch: BranchRef): Promise<void> {
-    for (const { txid, rolledBack: branches } of this.#enlisting) {
-      if (txid === branch.txid) branches.add(branch.branch);
-    }
+    this.#endEnlisting(branch);
     const owner = branchText(branch);
     this.#works.get(owner)?.end();
     this.#works.delete(owner);
     // Not before it is gone from the disk: a restart would find its keys held twice.
     await this.#disk.rollback(branch);
     this.#locks.release(owner);
+  }
+
+  /** Nobody would be left to end work that began now. */
+  #endEnlisting(branch: BranchRef): void {
+    for (const { txid, ended } of this.#enlisting) {
+      if (txid === branch.txid) ended.add(branch.branch);
+    }
   }
 
   #lockAgain(branch: PreparedBranch): void {
@@ -297,9 +304,9 @@ function versionsOf(writes: readonly RecordWrite[]): WrittenVersions {
   return { versions: Object.fromEntries(writes.map(({ key, version }) => [key, version])) };
 }
 
-function rolledBack({ txid }: BranchRef): RefusedError {
+function endedBefore({ txid }: BranchRef): RefusedError {
   return new RefusedError({
-    message: `The transaction ${txid} was rolled back. Begin another one.`,
+    message: `The transaction ${txid} ended before the work on it began. Begin another one.`,
     retryable: true,
   });
 }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RefusedError } from '../../../../src/participant/resources/versioned-store/refusals.ts';
 import { vote } from '../../../../src/participant.ts';
+import type { BranchRef } from '../../../../src/ports/resource.ts';
 import { settle } from '../../../support/manual-clock.ts';
-import { StoreRig } from './rig.ts';
+import { type Branch, StoreRig } from './rig.ts';
 
 let rig: StoreRig;
 beforeEach(async () => {
@@ -43,16 +44,22 @@ describe('versioned store: work before the commit', () => {
     expect(await next.prepare()).toMatchObject({ vote: 'commit' });
   });
 
-  it('is refused where the rollback came before the answer to the enlist was heard', async () => {
-    const branch = rig.data({ enlisted: true });
-    const participant = {
-      enlist: async () => {
-        await branch.rollback();
-        return { txid: branch.txid, branch: 'store' };
-      },
-    };
-    await expect(rig.store.enlist(participant, branch.txid)).rejects.toThrow(/was rolled back/);
-  });
+  it.each([
+    ['the rollback', async (branch: Branch): Promise<void> => branch.rollback()],
+    ['the prepare', async (branch: Branch): Promise<void> => void (await branch.prepare())],
+  ] as const)(
+    'is refused where %s came before the answer to the enlist was heard',
+    async (_, end) => {
+      const branch = rig.data({ enlisted: true });
+      const participant = {
+        enlist: async (): Promise<BranchRef> => {
+          await end(branch);
+          return { txid: branch.txid, branch: 'store' };
+        },
+      };
+      await expect(rig.store.enlist(participant, branch.txid)).rejects.toThrow(/ended before/);
+    },
+  );
 
   it('that a restart lost votes abort: what is left of it must not be committed', async () => {
     const [branch, tx] = await rig.enlisted();

@@ -119,6 +119,21 @@ describe('locks on keys', () => {
     expect(locks.modeOf('k', 'b')).toBe('exclusive');
   });
 
+  it('answer all that one owner asked for on a key, wherever it stands in the queue', async () => {
+    const { locks, shared, exclusive, ended, nothingLeft } = setup();
+    await shared('e');
+    void exclusive('b');
+    void shared('a');
+    void shared('b');
+    locks.release('e');
+    await settle();
+    expect(ended.slice(1).sort()).toEqual(['b k exclusive granted', 'b k shared granted']);
+    locks.release('b');
+    await settle();
+    expect(ended.slice(3)).toEqual(['a k shared granted']);
+    nothingLeft();
+  });
+
   it('are refused when the wait is over, and the next ones are not kept from them', async () => {
     const { clock, locks, shared, exclusive, nothingLeft } = setup();
     await shared('a');
@@ -155,6 +170,20 @@ describe('locks on keys', () => {
     expect(await second).toBe('given-up');
     locks.close();
     expect(await third).toBe('given-up');
+    nothingLeft();
+  });
+
+  it('go to nobody that was released, whatever else it had asked for', async () => {
+    const { locks, shared, exclusive, ended, nothingLeft } = setup();
+    await shared('a');
+    void exclusive('b');
+    void shared('b');
+    void shared('c');
+    locks.release('b');
+    await settle();
+    expect(ended.slice(1).sort().at(-1)).toBe('c k shared granted');
+    expect(locks.modeOf('k', 'b')).toBeNull();
+    expect(locks.modeOf('k', 'c')).toBe('shared');
     nothingLeft();
   });
 
