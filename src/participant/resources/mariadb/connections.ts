@@ -18,6 +18,7 @@ export interface MariadbConnection {
 const endSessionsMax = 4;
 const connectTimeoutMs = 10_000;
 const lockWaitSeconds = 5;
+const endQueryTimeoutMs = 30_000;
 
 export function openEnds(connection: MariadbConnection): mysql.Pool {
   const pool = mysql.createPool({
@@ -34,6 +35,22 @@ export function openEnds(connection: MariadbConnection): mysql.Pool {
     raw.query(`SET SESSION innodb_lock_wait_timeout = ${lockWaitSeconds}`, ignore);
   });
   return pool;
+}
+
+/**
+ * XA COMMIT or XA ROLLBACK. There is no limit to a decided outcome, only to one attempt: a server that vanished answers
+ * none, and its connection is of no use to the next.
+ */
+export async function runOnce(pool: mysql.Pool, sql: string): Promise<void> {
+  const on = await pool.getConnection();
+  try {
+    await on.query({ sql, timeout: endQueryTimeoutMs });
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') on.destroy();
+    else on.release();
+    throw error;
+  }
+  on.release();
 }
 
 export async function openSession(connection: MariadbConnection): Promise<mysql.Connection> {

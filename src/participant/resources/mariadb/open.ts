@@ -94,7 +94,8 @@ function resourceOn<Payload, Result>(
       if (xid !== null) await rollbackBranch(context, xid, branch);
     },
     inDoubt: () => preparedBranches(ends, name),
-    close: () => ends.end(),
+    // A connection that is broken already has nothing to end.
+    close: () => ends.end().catch(() => undefined),
   };
 }
 

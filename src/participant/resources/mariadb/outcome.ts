@@ -21,6 +21,7 @@
 import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { BranchRef } from '../../../ports/resource.ts';
 import { pause } from '../sql/pause.ts';
+import { runOnce } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { numberOf, unknownXid } from './errors.ts';
 import { endHolder, takeByForce } from './locks.ts';
@@ -34,7 +35,7 @@ const patientTries = 25;
 export async function commitBranch(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= triesMax; tries += 1) {
-    if (await endBranch(ends, `XA COMMIT ${xid.text}`)) return;
+    if (await endBranch(() => runOnce(ends, `XA COMMIT ${xid.text}`))) return;
     const held = await isPrepared(ends, xid);
     // In this order: one that was committed in between is in neither of two looks the other way round.
     if (await isCommitted(context, ends, xid)) return;
@@ -56,7 +57,7 @@ export async function rollbackBranch(
 ): Promise<void> {
   const { ends, clock } = context;
   const statement = `XA ROLLBACK ${xid.text}`;
-  if (await endBranch(ends, statement)) return flushLog(context, ends);
+  if (await endBranch(() => runOnce(ends, statement))) return flushLog(context, ends);
   const on = await ends.getConnection();
   let failed = true;
   try {
@@ -65,7 +66,7 @@ export async function rollbackBranch(
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
       if (tries > triesMax)
         throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
-      ended = await endBranch(on, statement);
+      ended = await endBranch(() => on.query(statement));
       if (!ended) await pause(clock, pauseMs);
     }
     if (!ended && (await isCommitted(context, on, xid))) {
@@ -86,9 +87,9 @@ export async function rollbackBranch(
 }
 
 /** False: XAER_NOTA. */
-async function endBranch(on: Pool | PoolConnection, statement: string): Promise<boolean> {
+async function endBranch(run: () => Promise<unknown>): Promise<boolean> {
   try {
-    await on.query(statement);
+    await run();
     return true;
   } catch (error) {
     if (numberOf(error) === unknownXid) return false;
