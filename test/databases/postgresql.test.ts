@@ -295,6 +295,13 @@ describe('a service that breaks the rules', () => {
     await expect(resource.prepare(call)).rejects.toThrow(/neither begins nor ends/);
   });
 
+  it('ends its transaction past the guard: nothing is prepared, and prepare says so', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>((sql) => raise(sql).then(() => sql.query('/**/ COMMIT')));
+    await expect(resource.prepare(call)).rejects.toThrow(/null value in column "gid"/);
+    expect(await prepared()).toEqual([]);
+  });
+
   it('keeps its sql for later', async () => {
     const resource = await open();
     let kept: Sql | null = null;

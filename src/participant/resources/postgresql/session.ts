@@ -62,6 +62,7 @@ export class Session {
     // One message. BEGIN comes first: behind any query it could set no isolation level.
     const results = await this.#batch(
       `BEGIN ISOLATION LEVEL ${isolation};
+       SET LOCAL verdict.branch = '${gid}';
        SET LOCAL lock_timeout = ${waitMs};
        SET LOCAL statement_timeout = ${limitMs};
        SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
@@ -88,8 +89,11 @@ export class Session {
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   async prepareTransaction(): Promise<void> {
     const gid = this.#gid;
+    // The setting went with the transaction in which it was made: in another one, which would be prepared without the
+    // work of the branch, this inserts a null, which the table refuses.
     const results = await this.#batch(
-      `INSERT INTO ${this.#context.table} (gid) VALUES ('${gid}');
+      `INSERT INTO ${this.#context.table} (gid)
+       SELECT CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END;
        PREPARE TRANSACTION '${gid}'`,
     );
     // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
