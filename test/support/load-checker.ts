@@ -8,10 +8,12 @@ import type { TermEvent } from '../../src/core/term/events.ts';
 import type { Term } from '../../src/core/term/term.ts';
 import { check } from './tally.ts';
 
+type Limits = Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow' | 'ackTimeoutMs'>;
+
 export class LoadChecker {
-  readonly #options: Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow'>;
-  /** By connection: commands without an acknowledgement that could count. */
-  readonly #commands = new Map<number, Set<string>>();
+  readonly #options: Limits;
+  /** By connection: commands without an answer that could count, and when they were sent. */
+  readonly #commands = new Map<number, Map<string, number>>();
   /** By connection: whose it is. */
   readonly #owners = new Map<number, string>();
   /** Branches that enlisted themselves: they wait for no place. */
@@ -19,43 +21,44 @@ export class LoadChecker {
   /** The most that were seen at once. */
   commandsMax = 0;
 
-  constructor(options: Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow'>) {
+  constructor(options: Limits) {
     this.#options = options;
   }
 
   before(event: TermEvent): void {
     if (event.type === 'participant-lost') this.#commands.delete(event.connection);
     if (event.type === 'participant-connected') {
-      // Its older connection is taken for dead: what is sent by the new one is not counted there as well.
-      const owner = `${event.participant} ${event.instance}`;
-      for (const [connection, other] of this.#owners) {
-        if (other === owner) this.#commands.delete(connection);
+      // What is under way on the others may move to it: their windows have room for as many again. Its own older connection is
+      // taken for dead, and what another instance of a shared resource had in its place is sent by its own.
+      for (const [connection, participant] of this.#owners) {
+        if (participant === event.participant) this.#commands.delete(connection);
       }
-      this.#owners.set(event.connection, owner);
+      this.#owners.set(event.connection, event.participant);
     }
     if (event.type === 'message' && event.message.type === 'enlist') {
       const { txid, participant, branch = participant } = event.message;
       if (event.from.participant?.name === participant) this.#own.add(`${txid} ${branch}`);
     }
     // Retired, an instance owes nothing any more; its connections were closed before.
-    if (event.type === 'message' && event.message.type === 'ack' && event.message.ok) {
+    if (event.type === 'message' && event.message.type === 'ack') {
       const { txid, branch, decision } = event.message;
       this.#drop(`${txid} ${branch} ${decision === 'commit' ? 'commit' : 'rollback'}`);
     }
   }
 
-  sent(connection: number, message: FromNode): void {
+  sent(connection: number, message: FromNode, nowMs: number): void {
     if (message.type !== 'commit' && message.type !== 'rollback') return;
     const key = `${message.txid} ${message.branch} ${message.type}`;
     this.#drop(key);
-    let set = this.#commands.get(connection);
-    if (set === undefined) {
-      set = new Set();
-      this.#commands.set(connection, set);
+    const set = this.#commands.get(connection) ?? new Map<string, number>();
+    this.#commands.set(connection, set);
+    // One that was not answered in time has lost its place.
+    for (const [other, sentAtMs] of set) {
+      if (nowMs - sentAtMs >= this.#options.ackTimeoutMs) set.delete(other);
     }
-    set.add(key);
+    set.set(key, nowMs);
     this.commandsMax = Math.max(this.commandsMax, set.size);
-    const commits = [...set].filter((each) => each.endsWith(' commit')).length;
+    const commits = [...set.keys()].filter((each) => each.endsWith(' commit')).length;
     // Rollbacks of what had voted share the window of commits, those of what had not have their own.
     check(
       commits <= this.#options.commandWindow && set.size <= 2 * this.#options.commandWindow,

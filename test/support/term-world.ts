@@ -126,7 +126,7 @@ export class TermWorld {
     this.checker.effect(effect);
     if (effect.type === 'send') {
       this.sent.push(effect);
-      this.load.sent(effect.connection, effect.message);
+      this.load.sent(effect.connection, effect.message, this.nowMs);
     }
     if (effect.type === 'note') this.notes.push(effect.note);
     if (effect.type === 'decide') {

@@ -10,6 +10,10 @@
  * still prepares, because that waits for a lock of one that is prepared. Behind some hundred such rollbacks the
  * command that frees the lock would never be sent, and they would never be acknowledged.
  *
+ * A place is given back with any answer, and when none came in time; who is sent again stands behind those who wait. Else a
+ * participant that cannot carry out as many commits as a window holds - what they were for is gone, or they hang - would never hear of the
+ * others. (Found by simulation: an acknowledged commit that a restored log brought back.)
+ *
  * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then on.
  */
 import type { Branch } from '../transaction.ts';
@@ -47,7 +51,7 @@ export class CommandWindows {
     return true;
   }
 
-  /** Acknowledged, or its connection is gone. */
+  /** Acknowledged, refused, not answered in time, or its connection is gone. */
   leave(branch: Branch): void {
     const { command, connection } = branch;
     branch.command = 'none';

@@ -140,6 +140,8 @@ export function retry(state: TermState, branch: Branch): void {
   if (branch.connection !== null && (branch.lastError ?? notConnected) === notConnected) {
     branch.lastError = `No acknowledgement within ${state.config.options.ackTimeoutMs} ms.`;
   }
+  // Behind those that wait, if any do: a window full of commits that cannot be carried out must not keep back those that can.
+  state.commands.leave(branch);
   attempt(state, branch);
 }
 
@@ -209,6 +211,8 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
   if (message.error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
     flagAttention(state, branch);
   }
+  // Its place is free until it is sent again.
+  state.commands.leave(branch);
   // Never later than it would have been: a peer that refuses without end must not put the retry off without end.
   const atMs = state.nowMs + backoff(state, branch.attempts);
   state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));

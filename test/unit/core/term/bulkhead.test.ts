@@ -319,6 +319,23 @@ describe('the commands of phase 2', () => {
     expect(h.world.load.commandsMax).toBe(3);
   });
 
+  it('that cannot be carried out, or are not answered, keep no place from those that can', () => {
+    const h = new TermHarness({ ...quick, commandWindow: 1, ackTimeoutMs: 500 });
+    const a = h.connect(a1);
+    const txids = [1, 2, 3].map(() => {
+      h.transact(['a']);
+      h.vote(a, 'commit');
+      return h.txid;
+    });
+    h.log();
+    const sent = (): unknown[] => h.sent(a, 'commit').map(({ txid }) => txid);
+    expect(sent()).toEqual(txids.slice(0, 1));
+    h.ack(a, 'commit', { txid: txids[0] as Txid, code: 'INTERNAL' });
+    expect(sent()).toEqual(txids.slice(0, 2));
+    h.advance(2_000);
+    expect(sent()).toContain(txids[2]);
+  });
+
   it('that free a lock do not wait behind rollbacks of prepares that wait for it', () => {
     const h = new TermHarness({ ...quick, commandWindow: 2 });
     const a = h.connect(a1);
