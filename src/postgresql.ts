@@ -1,13 +1,13 @@
 /**
  * `verdict/postgresql`: a participant whose data are in PostgreSQL. Needs the package `pg`.
  */
-export type { PostgresqlConnection } from './participant/resources/postgresql/connections.ts';
-export type { Isolation } from './participant/resources/postgresql/context.ts';
+export type { PostgresqlConnection } from './participant/resources/postgresql/connection-options.ts';
 export {
   openPostgresqlResource,
   type PostgresqlResourceOptions,
 } from './participant/resources/postgresql/open.ts';
 export type {
+  Isolation,
   PrepareSql,
   Sql,
   SqlResource,

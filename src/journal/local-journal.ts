@@ -16,6 +16,7 @@ import {
 } from '../ports/journal.ts';
 import { GroupCommit } from '../system/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../system/key-value.ts';
+import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
 import { assertBranch } from './keys.ts';
 import * as rules from './rules.ts';
@@ -35,6 +36,7 @@ export class LocalJournal implements Journal {
   readonly instance: string;
   readonly #store: JournalStore;
   readonly #clock: Clock;
+  readonly #wallMs: () => number;
   readonly #memory: EntryMemory | null;
   readonly #group: GroupCommit<JournalTransaction>;
   #closed: Promise<void> | null = null;
@@ -51,6 +53,7 @@ export class LocalJournal implements Journal {
     this.instance = options.instance;
     this.#store = options.store;
     this.#clock = options.clock;
+    this.#wallMs = steadyWall(options.clock);
     this.#memory = options.shared
       ? null
       : new EntryMemory({
@@ -85,7 +88,7 @@ export class LocalJournal implements Journal {
   }
 
   committed(key: BranchKey): Promise<OutcomeWriteResult> {
-    const atMs = this.#clock.wallMs();
+    const atMs = this.#wallMs();
     return this.#write(key, (transaction) => rules.committed(transaction, key, atMs));
   }
 
@@ -93,13 +96,13 @@ export class LocalJournal implements Journal {
     key: BranchKey,
     more: Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch } = {},
   ): Promise<OutcomeWriteResult> {
-    const atMs = this.#clock.wallMs();
+    const atMs = this.#wallMs();
     return this.#write(key, (transaction) => rules.tombstone(transaction, key, { ...more, atMs }));
   }
 
   async forget(txids: readonly Txid[]): Promise<void> {
     this.#assertOpen();
-    const atMs = this.#clock.wallMs();
+    const atMs = this.#wallMs();
     const lazy = { clock: this.#clock, delayMs: forgetDelayMs };
     return this.#group.runLazily((transaction) => rules.forget(transaction, txids, atMs), lazy);
   }

@@ -5,6 +5,7 @@
 import type { Txid } from '../core/txid.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
+import { steadyWall } from '../system/steady-wall.ts';
 
 export interface HousekeepingOptions {
   readonly journal: Journal;
@@ -22,6 +23,7 @@ const readonlyMax = 1_000_000;
 
 export class Housekeeping {
   readonly #with: HousekeepingOptions;
+  readonly #wallMs: () => number;
   #readonly: { readonly txid: Txid; readonly atMs: number }[] = [];
   #head = 0;
   #timer: Timer | null = null;
@@ -30,6 +32,7 @@ export class Housekeeping {
 
   constructor(options: HousekeepingOptions) {
     this.#with = options;
+    this.#wallMs = steadyWall(options.clock);
   }
 
   start(): void {
@@ -67,7 +70,8 @@ export class Housekeeping {
     const { journal, clock, tombstoneMs } = this.#with;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
     if (old.length > 0) await journal.forget(old);
-    const beforeMs = clock.wallMs() - tombstoneMs;
+    // A clock that is set forward must not make tombstones old: what they keep out may still be under way on this connection.
+    const beforeMs = this.#wallMs() - tombstoneMs;
     const swept = await journal.sweep({ beforeMs, limit: stepMax });
     return swept >= stepMax || old.length >= stepMax;
   }

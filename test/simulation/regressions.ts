@@ -22,4 +22,19 @@ export const regressions: readonly Regression[] = [
     },
     why: 'A window of commands full of commits that are refused for ever kept back those that could be carried out.',
   },
+  {
+    seed: 129_623,
+    limits: {
+      faults: parseFaults(
+        'node-pause=0.264,connection-reset=0.0635,message-duplicate=0.142,etcd-lost=0.108,etcd-answer-lost=0.0903,etcd-refused=0.251,etcd-late=0.187,etcd-slow=0.181,etcd-set-back=0.214,wall-jump=0.126,slow-prepare=0.269',
+      ),
+      jobs: 6,
+    },
+    why: 'A wall clock that was set forward made a tombstone old, and a late copy of a prepare found none.',
+  },
+  {
+    seed: 126_995,
+    limits: { faults: parseFaults('participant-point-crash=0.929'), jobs: 15 },
+    why: 'The check took a transaction whose client had been told EXPIRED for undecided when the floor passed it.',
+  },
 ];

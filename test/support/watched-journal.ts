@@ -25,7 +25,7 @@ export class WatchedJournal implements Journal {
 
   constructor() {
     const clock: Clock = {
-      monotonicMs: () => 0,
+      monotonicMs: () => this.wallMs(),
       wallMs: () => this.wallMs(),
       // A `forget` waits for company; here for no longer than the turn.
       setTimer: (_delayMs, callback) => {

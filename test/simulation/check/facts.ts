@@ -40,6 +40,7 @@ export interface Transaction {
   readonly branches: Map<string, BranchFacts>;
   record: DecisionRecord | null;
   saidAborted: string | null;
+  saidExpired: boolean;
   saidReadonly: boolean;
   finished: boolean;
   /** Etcd was set back to before something of it was recorded: only an operator can say what is true of it. */
@@ -96,6 +97,7 @@ export class Facts {
         branches: new Map(),
         record: null,
         saidAborted: null,
+        saidExpired: false,
         saidReadonly: false,
         finished: false,
         lost: false,

@@ -152,8 +152,9 @@ export class LogCheck {
     const [from, to] = [decodePosition(before.value), decodePosition(after.value)];
     facts.check(from < to, 'I9', `the floor of shard ${shard} went from ${from} to ${to}`);
     const leading = this.#leaderEpoch(shard);
-    for (const { txid, record, saidAborted, saidReadonly, asked } of facts.all()) {
-      const open = record === null && saidAborted === null && !saidReadonly && asked.size > 0;
+    for (const { txid, record, saidAborted, saidExpired, saidReadonly, asked } of facts.all()) {
+      const told = saidAborted !== null || saidExpired || saidReadonly;
+      const open = record === null && !told && asked.size > 0;
       if (!open || shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
       facts.check(positionOf(txid) > to, 'I9', `the floor went over ${txid}, which is undecided`);
     }

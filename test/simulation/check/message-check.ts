@@ -76,6 +76,12 @@ export class MessageCheck {
           );
         }
         return;
+      case 'error':
+        // Neither outcome may be told any more; it has one all the same, and nobody works on it.
+        if (message.code === 'EXPIRED' && message.txid !== undefined) {
+          facts.at(message.txid).saidExpired = true;
+        }
+        return;
       default:
         return;
     }

@@ -3,17 +3,7 @@
  * rest. The commits that release locks never wait behind the prepares that wait for them.
  */
 import mysql from 'mysql2/promise';
-
-/** As `mysql2` takes them; `uri` or the parts. */
-export interface MariadbConnection {
-  readonly uri?: string;
-  readonly host?: string;
-  readonly port?: number;
-  readonly user?: string;
-  readonly password?: string;
-  readonly database?: string;
-  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-}
+import type { MariadbConnection } from './connection-options.ts';
 
 const endSessionsMax = 4;
 const connectTimeoutMs = 10_000;

@@ -1,10 +1,9 @@
 /** What all parts of one resource share. */
 import type { Pool } from 'mysql2/promise';
 import type { Clock } from '../../../ports/clock.ts';
-import type { MariadbConnection } from './connections.ts';
+import type { Isolation } from '../sql/sql.ts';
+import type { MariadbConnection } from './connection-options.ts';
 import type { Slots } from './slots.ts';
-
-export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
 export interface MariadbContext {
   readonly ends: Pool;

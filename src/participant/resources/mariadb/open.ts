@@ -18,9 +18,15 @@ import type { BranchRef } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
-import { checkedTable, type SqlResource, type SqlResourceOptions } from '../sql/sql.ts';
-import { type MariadbConnection, openEnds } from './connections.ts';
-import type { Isolation, MariadbContext } from './context.ts';
+import {
+  checkedTable,
+  type Isolation,
+  type SqlResource,
+  type SqlResourceOptions,
+} from '../sql/sql.ts';
+import type { MariadbConnection } from './connection-options.ts';
+import { openEnds } from './connections.ts';
+import type { MariadbContext } from './context.ts';
 import { endSlotHolders } from './locks.ts';
 import { commitBranch, rollbackBranch } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';

@@ -3,17 +3,7 @@
  * would release these locks must not wait behind them.
  */
 import pg from 'pg';
-
-/** As `pg` takes them; `connectionString` or the parts. */
-export interface PostgresqlConnection {
-  readonly connectionString?: string;
-  readonly host?: string;
-  readonly port?: number;
-  readonly user?: string;
-  readonly password?: string;
-  readonly database?: string;
-  readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string };
-}
+import type { PostgresqlConnection } from './connection-options.ts';
 
 /** Enough for commits, which are short; each is one connection. */
 const endSessionsMax = 4;

@@ -2,9 +2,8 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { BranchRef } from '../../../ports/resource.ts';
 import { branchName, namePrefix } from '../sql/names.ts';
+import type { Isolation } from '../sql/sql.ts';
 import type { PostgresqlPools } from './connections.ts';
-
-export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
 export interface PostgresqlContext {
   readonly pools: PostgresqlPools;

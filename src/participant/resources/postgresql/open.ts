@@ -21,9 +21,15 @@ import type { BranchRef } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { branchOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
-import { checkedTable, type SqlResource, type SqlResourceOptions } from '../sql/sql.ts';
-import { openPools, type PostgresqlConnection, type PostgresqlPools } from './connections.ts';
-import { gidOf, type Isolation, type PostgresqlContext, resourceLockOf } from './context.ts';
+import {
+  checkedTable,
+  type Isolation,
+  type SqlResource,
+  type SqlResourceOptions,
+} from '../sql/sql.ts';
+import type { PostgresqlConnection } from './connection-options.ts';
+import { openPools, type PostgresqlPools } from './connections.ts';
+import { gidOf, type PostgresqlContext, resourceLockOf } from './context.ts';
 import { letGo, takeByForce } from './locks.ts';
 import { commitPrepared, rollbackPrepared } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';

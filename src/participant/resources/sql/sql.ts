@@ -1,6 +1,9 @@
 /** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
 import type { PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
 
+/** Of each branch's transaction. */
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
 export interface SqlResult<Row> {
   readonly rows: readonly Row[];
   /** Rows that an INSERT, UPDATE or DELETE changed. */
