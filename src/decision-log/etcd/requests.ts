@@ -107,3 +107,13 @@ export function nestedAt(responses: readonly OpResult[], index: number): TxnResu
 export function removedAt(responses: readonly OpResult[], index: number): number {
   return Number(responses[index]?.response_delete_range?.deleted ?? 0);
 }
+
+/** Whether the transaction changed anything: then its revision is a new one. */
+export function hasWritten(responses: readonly OpResult[]): boolean {
+  return responses.some(
+    (response, index) =>
+      response.response_put ||
+      removedAt(responses, index) > 0 ||
+      (response.response_txn && hasWritten(response.response_txn.responses)),
+  );
+}

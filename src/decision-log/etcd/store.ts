@@ -5,7 +5,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdClients } from './client.ts';
-import type { Txn, TxnResult } from './requests.ts';
+import { hasWritten, type Txn, type TxnResult } from './requests.ts';
 import { LogSetBackError, type WitnessKeeper } from './witness.ts';
 
 /** How long a question is asked again before it is given up. */
@@ -56,7 +56,8 @@ export class EtcdStore {
     const result = await this.clients.kv.call((client) => client.kv.txn(request));
     this.#ended.signal.throwIfAborted();
     const { cluster_id: clusterId, revision } = result.header;
-    this.guard(() => this.witness.observe({ clusterId, revision }, known));
+    const wrote = hasWritten(result.responses);
+    this.guard(() => this.witness.observe({ clusterId, revision }, { known, wrote }));
     return result;
   }
 

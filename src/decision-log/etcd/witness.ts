@@ -89,15 +89,23 @@ export class WitnessKeeper {
     this.#schedule();
   }
 
-  /** An answer to a question that was asked when `knownRevision` was the highest. Throws on a regress. */
-  observe(seen: Omit<WitnessMark, 'generation'>, knownRevision: bigint): void {
+  /**
+   * An answer to a question that was asked when `known` was the highest. Throws on a regress: what wrote something must have come out
+   * above it. An etcd that lost one revision is back at the same one with the first write.
+   */
+  observe(
+    seen: Omit<WitnessMark, 'generation'>,
+    asked: { readonly known: bigint; readonly wrote: boolean },
+  ): void {
     if (!this.#begun) return;
     if (seen.clusterId !== this.#clusterId) {
       throw regress(`it was cluster ${this.#clusterId} and is ${seen.clusterId}`);
     }
     const revision = BigInt(seen.revision);
-    if (revision < knownRevision) {
-      throw regress(`its revision was ${knownRevision} and is ${revision}`);
+    const { known, wrote } = asked;
+    if (revision < known || (wrote && revision === known)) {
+      const now = wrote ? `${revision} after one more write` : String(revision);
+      throw regress(`its revision was ${known} and is ${now}`);
     }
     if (revision <= this.#revision) return;
     this.#revision = revision;

@@ -37,20 +37,28 @@ describe('witness against an etcd that was set back', () => {
     const witness = keeper();
     witness.begin(mark('10'));
     const first = witness.revision;
-    witness.observe(mark('12'), first);
+    witness.observe(mark('12'), { known: first, wrote: false });
     // Asked together with the one before, and answered later: no regress.
-    witness.observe(mark('11'), first);
+    witness.observe(mark('11'), { known: first, wrote: false });
     expect(witness.revision).toBe(12n);
-    expect(() => witness.observe(mark('11'), witness.revision)).toThrow(LogSetBackError);
-    expect(() => witness.observe(mark('13', { clusterId: '78' }), first)).toThrow(LogSetBackError);
+    expect(() => witness.observe(mark('11'), { known: witness.revision, wrote: false })).toThrow(
+      LogSetBackError,
+    );
+    const write = { known: witness.revision, wrote: true };
+    // It lost one revision, and its first write is at the same again.
+    expect(() => witness.observe(mark('12'), write)).toThrow(LogSetBackError);
+    witness.observe(mark('12'), { ...write, wrote: false });
+    expect(() =>
+      witness.observe(mark('13', { clusterId: '78' }), { known: first, wrote: false }),
+    ).toThrow(LogSetBackError);
   });
 
   it('knows revisions beyond 2^53', () => {
     const witness = keeper();
     witness.begin(mark('9007199254740993'));
-    expect(() => witness.observe(mark('9007199254740992'), witness.revision)).toThrow(
-      LogSetBackError,
-    );
+    expect(() =>
+      witness.observe(mark('9007199254740992'), { known: witness.revision, wrote: false }),
+    ).toThrow(LogSetBackError);
   });
 
   it('remembers from one process to the next, exactly where it was closed', async () => {
@@ -78,13 +86,13 @@ describe('witness against an etcd that was set back', () => {
     const witness = keeper();
     witness.begin(mark('1'));
     for (let revision = 2; revision <= 1_000; revision += 1) {
-      witness.observe(mark(String(revision)), witness.revision);
+      witness.observe(mark(String(revision)), { known: witness.revision, wrote: false });
     }
     expect(clock.timers).toBe(1);
     await clock.advance(250);
     await expect.poll(stored).toBe('1000');
     expect(failures).toEqual([]);
-    witness.observe(mark('1001'), witness.revision);
+    witness.observe(mark('1001'), { known: witness.revision, wrote: false });
     await clock.advance(250);
     await expect.poll(stored).toBe('1001');
   });
