@@ -104,7 +104,7 @@ describe('a process of the library mode on LMDB', () => {
     expect(transactions).toBeGreaterThan(2);
   });
 
-  it('killed again and again', () => killedAtRandom(lives, 15));
+  it('killed again and again', () => killedAtRandom(lives, 8));
 });
 
 describe.each(await etcdsToTest())('a process of the library mode on etcd $etcd', (programs) => {
