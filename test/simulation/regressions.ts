@@ -37,4 +37,12 @@ export const regressions: readonly Regression[] = [
     limits: { faults: parseFaults('participant-point-crash=0.929'), jobs: 15 },
     why: 'The check took a transaction whose client had been told EXPIRED for undecided when the floor passed it.',
   },
+  {
+    seed: 179_257,
+    limits: {
+      faults: parseFaults('node-point-crash=0.992,message-duplicate=0.1,etcd-slow=0.497'),
+      jobs: 7,
+    },
+    why: 'The check held a copy of a request, which a WebSocket does not make, against the call that had been refused.',
+  },
 ];

@@ -267,6 +267,7 @@ class Run {
     this.#await('I10: with everything healed', () => this.#unfinished());
     if (world.violation !== null) return;
     checkEnd({
+      duplicates: (this.#plan.faults['message-duplicate'] ?? 0) > 0,
       facts: this.#facts,
       participants,
       jobs,
