@@ -7,7 +7,6 @@ import { readNotices } from './notices.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
 import type { Effect, ServiceContent } from './service.ts';
 import { effectPrefixes } from './services.ts';
-import { readSqlContent } from './sql-records.ts';
 
 export type ShopContents = Readonly<Record<ServiceName, ServiceContent>>;
 
@@ -25,7 +24,10 @@ export async function readShop(data: string): Promise<ShopContents> {
 
 export async function readStore(data: string, service: ServiceName): Promise<ServiceContent> {
   const database = readDatabases(data)[service];
-  if (database !== undefined) return readSqlContent(database, service);
+  if (database !== undefined) {
+    const { readSqlContent } = await import('./sql-records.ts');
+    return readSqlContent(database, service);
+  }
   const directory = storeDirectory(data, service);
   const content =
     service === 'notification'

@@ -9,7 +9,6 @@ import { openNotices } from './notices.ts';
 import { journalDirectory, type ServiceName, storeDirectory } from './paths.ts';
 import { type RunningService, serviceResource } from './service.ts';
 import { services } from './services.ts';
-import { openSqlService } from './sql-records.ts';
 
 /** Told to the process that started this one, where there is one. */
 export interface ServiceMessage {
@@ -69,6 +68,8 @@ async function openService(
   const service = services[name];
   const database = readDatabases(data)[name];
   if (database !== undefined) {
+    // With its drivers, which only a shop on databases needs, and the image has not.
+    const { openSqlService } = await import('./sql-records.ts');
     const resource = await openSqlService(service, database);
     return { resource, close: () => resource.close() };
   }
