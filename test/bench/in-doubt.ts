@@ -13,7 +13,9 @@ import { percentile } from './load.ts';
 /** Longer than the patience and all that follows it. */
 const undecidedMs = 1_500;
 const callsAtOnce = 40;
-const cutMs = 1_000;
+/** Until every vote is there: what waits for one that still prepares is not in doubt for the cut's sake. */
+const cutMs = undecidedMs + 500;
+const quietMs = 1_000;
 const patienceMs = quickParticipant.patienceMs ?? Number.NaN;
 const mostDuringMs = patienceMs + 200;
 const mostAfterMs = 500;
@@ -90,7 +92,7 @@ async function afterHeal(cluster: PartitionCluster): Promise<readonly number[]> 
     () => (first.state().journalOpen.length === 0 ? true : null),
     () => 'the doubts of a to end',
   );
-  await pause(cutMs);
+  await pause(quietMs);
   return doubtsBetween(cluster, { fromMs: healedAtMs, toMs: Date.now() })
     .filter(({ doubtMs, endedAtMs }) => endedAtMs - doubtMs <= healedAtMs)
     .map(({ endedAtMs }) => endedAtMs - healedAtMs);
