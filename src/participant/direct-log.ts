@@ -38,6 +38,9 @@ export class DirectLog {
   readonly #given: DirectLogOptions;
   #reader: Promise<LogReader> | null = null;
   #closed = false;
+  /** The highest that was read, and the lowest that is believed. */
+  #generation = 0;
+  #generationMin = 0;
 
   constructor(given: DirectLogOptions) {
     this.#given = given;
@@ -47,12 +50,15 @@ export class DirectLog {
   async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
     const { resolve, logger, setBack } = this.#given;
     const { txid } = question;
+    const opened = this.#opened();
     try {
-      const reader = await this.#opened();
+      const reader = await opened;
       if (signal.aborted) return null;
       const reading = resolve ? await reader.resolve(txid) : await reader.read(txid);
       if (signal.aborted) return null;
-      const answer = judged(reading, question);
+      const { generation } = reading.witness;
+      this.#generation = Math.max(this.#generation, generation);
+      const answer = generation < this.#generationMin ? 'set-back' : judged(reading, question);
       if (answer === 'set-back') {
         setBack({ txid, message: setBackText });
         return null;
@@ -63,8 +69,21 @@ export class DirectLog {
       return decision;
     } catch (error) {
       if (!signal.aborted) logger.warn({ txid, error }, 'the decision log could not be read');
+      // Several questions of one reader may end so.
+      if (isSetBack(error) && this.#reader === opened) this.#openAnew();
       return null;
     }
+  }
+
+  /**
+   * What saw the log set back answers nobody any more. Another may read what an operator has raised the generation of, and
+   * nothing of the one before: it would not know what this one had seen.
+   */
+  #openAnew(): void {
+    this.#generationMin = this.#generation + 1;
+    const over = this.#reader;
+    this.#reader = null;
+    void over?.then((reader) => reader.close()).catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -82,6 +101,10 @@ export class DirectLog {
     });
     return this.#reader;
   }
+}
+
+function isSetBack(error: unknown): boolean {
+  return error instanceof Error && error.name === 'LogSetBackError';
 }
 
 const setBackText =

@@ -111,3 +111,42 @@ describe('access to the log', () => {
     expect(await logOf(false, recorded('commit')).ask({ txid, witness }, over)).toBeNull();
   });
 });
+
+describe('a log that was set back before the eyes of its reader', () => {
+  const setBack = Object.assign(new Error('It is behind.'), { name: 'LogSetBackError' });
+
+  it('is opened anew, and believed once its generation was raised, not before', async () => {
+    let generation = 0;
+    let failing = true;
+    let opened = 0;
+    const alarms: string[] = [];
+    const log = new DirectLog({
+      open: async () => {
+        opened += 1;
+        return {
+          read: async () => {
+            if (failing) throw setBack;
+            return reading({ leader: null, witness: { generation, revision: '99' } });
+          },
+          resolve: async () => reading(),
+          close: async () => undefined,
+        };
+      },
+      resolve: false,
+      logger: silentLogger,
+      setBack: ({ message }) => alarms.push(message),
+    });
+    const question = { txid, witness };
+    // Two questions of one reader that end so are one set-back.
+    expect(await Promise.all([log.ask(question, never), log.ask(question, never)])).toEqual([
+      null,
+      null,
+    ]);
+    failing = false;
+    expect(await log.ask(question, never)).toBe(null);
+    expect([opened, alarms.length]).toEqual([2, 1]);
+    generation = 1;
+    expect(await log.ask(question, never)).toBe('abort');
+    await log.close();
+  });
+});
