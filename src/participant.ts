@@ -2,7 +2,7 @@
 
 export type { BranchAlarm } from './core/branch.ts';
 export type { VoteReason } from './core/messages.ts';
-export type { ParticipantOptions } from './core/options.ts';
+export type { ParticipantOptions } from './core/participant-options.ts';
 export { isTxid, type Txid } from './core/txid.ts';
 export {
   type ParticipantCrashPoint,

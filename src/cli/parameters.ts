@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import { type TransactionState, transactionStates } from '../core/messages.ts';
 import {
   type CoordinatorOptionName,
   type CoordinatorOptions,
   coordinatorOptions,
-} from '../core/options.ts';
+} from '../core/coordinator-options.ts';
+import { type TransactionState, transactionStates } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { nameBytesMax, tokenBytesMax } from '../wire/limits.ts';

@@ -5,7 +5,7 @@ import {
   type CoordinatorOptions,
   coordinatorOptionNames,
   coordinatorOptionTable,
-} from '../core/options.ts';
+} from '../core/coordinator-options.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
 import type { SetExitCode } from './connection-options.ts';
 import { CommandError } from './errors.ts';

@@ -5,7 +5,7 @@ import { type CrashPoint, crashPoints, type Reached } from '../coordinator/crash
 import { healthHandler } from '../coordinator/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logging.ts';
 import { CoordinatorNode } from '../coordinator/node.ts';
-import { type CoordinatorOptions, coordinatorOptions } from '../core/options.ts';
+import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
 import { systemRandom } from '../system/random.ts';

@@ -1,6 +1,7 @@
 /** `verdict/client`: the client of a Verdict cluster. */
+
+import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
-import { coordinatorOptionTable } from '../core/options.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';

@@ -1,5 +1,5 @@
 /** The leader's clockwork: a tick now and then, and after it the collection of old records. */
-import type { CoordinatorOptions } from '../core/options.ts';
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { Term } from '../core/term/term.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Leadership } from '../ports/decision-log.ts';

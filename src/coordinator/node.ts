@@ -2,8 +2,8 @@
  * A coordinator node: sessions on one side, the terms it leads on the other.
  */
 import type { ErrorCode } from '../core/catalogue.ts';
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
-import type { CoordinatorOptions } from '../core/options.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, RetiredInstance } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';

@@ -5,8 +5,8 @@
  * together; the log batches further while a write is in flight. Moves to finished/ are gathered, for nobody waits for them.
  */
 
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, LeaderInfo } from '../core/messages.ts';
-import type { CoordinatorOptions } from '../core/options.ts';
 import type { DecisionWrite } from '../core/records.ts';
 import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';

@@ -8,8 +8,8 @@
 import type { Reached } from '../coordinator/crash-points.ts';
 import { Leading } from '../coordinator/leading.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode } from '../core/messages.ts';
-import type { CoordinatorOptions } from '../core/options.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { epochOf, shardOf, type Txid } from '../core/txid.ts';
 import { closedError } from '../peer/errors.ts';

@@ -5,7 +5,7 @@ import {
   type CoordinatorOptionName,
   type CoordinatorOptions,
   coordinatorOptions,
-} from '../core/options.ts';
+} from '../core/coordinator-options.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogChoice } from './open-log.ts';
 

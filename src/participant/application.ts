@@ -1,6 +1,6 @@
 /** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
 import type { BranchIdentity, PrepareData, Prepared } from '../core/branch.ts';
-import type { ParticipantOptions } from '../core/options.ts';
+import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import { Delays } from '../peer/delays.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -7,7 +7,7 @@
  * no node answers, the decision log itself is read, if this participant was given access to it.
  */
 import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
-import type { ParticipantOptions } from '../core/options.ts';
+import type { ParticipantOptions } from '../core/participant-options.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { backoffMs } from '../peer/backoff.ts';
 import type { Clock, Timer } from '../ports/clock.ts';

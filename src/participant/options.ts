@@ -1,6 +1,6 @@
 /** What `serveParticipant` takes. */
 import type { BranchAlarm } from '../core/branch.ts';
-import type { ParticipantOptions } from '../core/options.ts';
+import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';

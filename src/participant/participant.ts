@@ -1,6 +1,6 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
-import { participantOptions } from '../core/options.ts';
+import { participantOptions } from '../core/participant-options.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -8,7 +8,7 @@
  */
 import type { BranchIdentity, LocalState } from '../core/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
-import type { ParticipantOptions } from '../core/options.ts';
+import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { backoffMs } from '../peer/backoff.ts';
 import { VerdictError } from '../peer/errors.ts';

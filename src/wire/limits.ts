@@ -1,4 +1,4 @@
-import { coordinatorOptionTable } from '../core/options.ts';
+import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 
 /** What one side accepts from the other. */
 export interface WireLimits {

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { createLogger } from '../../src/coordinator/logging.ts';
 import { CoordinatorNode } from '../../src/coordinator/node.ts';
-import { coordinatorOptions } from '../../src/core/options.ts';
+import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom } from '../../src/system/random.ts';

@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Client, TransactionOutcome } from '../../src/client.ts';
-import { type CoordinatorOptions, coordinatorOptionTable } from '../../src/core/options.ts';
+import {
+  type CoordinatorOptions,
+  coordinatorOptionTable,
+} from '../../src/core/coordinator-options.ts';
 import { eventually, pause } from '../support/child.ts';
 import { Cluster } from '../support/cluster.ts';
 import { RawPeer } from '../support/raw-peer.ts';

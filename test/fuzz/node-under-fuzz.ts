@@ -4,8 +4,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { CoordinatorNode } from '../../src/coordinator/node.ts';
+import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { type FromNode, type PeerRole, peerRoles, type ToNode } from '../../src/core/messages.ts';
-import { coordinatorOptions } from '../../src/core/options.ts';
 import type { Epoch, Txid } from '../../src/core/txid.ts';
 import { openMemoryLog } from '../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';

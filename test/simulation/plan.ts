@@ -1,5 +1,6 @@
 /** Everything about a run that its seed decides before it begins: how large, how configured, what is asked, what goes wrong. */
-import type { CoordinatorOptions, ParticipantOptions } from '../../src/core/options.ts';
+import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
+import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import { drawFaults, type Faults } from './faults.ts';
 import { drawJobs, type Job } from './workload.ts';
 import { Chance } from './world/chance.ts';

@@ -2,8 +2,9 @@
  * One term of the specification beside the production `Term`: the same events go in, and what it then holds, sends, hands to
  * the log and answers is compared.
  */
+
+import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../src/core/messages.ts';
-import { coordinatorOptions } from '../../src/core/options.ts';
 import type { DecideResult } from '../../src/core/records.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';

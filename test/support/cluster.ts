@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, connect } from '../../src/client.ts';
-import type { CoordinatorOptions } from '../../src/core/options.ts';
+import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { check, type Run } from './checker.ts';
 import { eventually } from './child.ts';
 import { History } from './history.ts';

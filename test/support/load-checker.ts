@@ -2,8 +2,9 @@
  * Counts what a term has under way with each participant, from outside: no more prepares than the window of a participant,
  * no more commands than the window of a connection.
  */
+
+import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../src/core/messages.ts';
-import type { CoordinatorOptions } from '../../src/core/options.ts';
 import type { TermEvent } from '../../src/core/term/events.ts';
 import type { Term } from '../../src/core/term/term.ts';
 import { check } from './tally.ts';

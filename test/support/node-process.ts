@@ -2,7 +2,7 @@
 
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
-import type { CoordinatorOptions } from '../../src/core/options.ts';
+import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { Child, type Exit, within } from './child.ts';
 
 export interface NodeSettings {

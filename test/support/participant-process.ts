@@ -1,7 +1,7 @@
 /** A scripted participant in a process of its own, that can die and come back on its data. */
 import { join } from 'node:path';
 import type { Decision } from '../../src/core/messages.ts';
-import type { ParticipantOptions } from '../../src/core/options.ts';
+import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { load } from '../../src/journal/rules.ts';
 import type { ParticipantCrashPoint, ParticipantSettings } from '../../src/participant.ts';

@@ -1,7 +1,7 @@
 /** Scenarios in a few lines: the world of the property test, where nothing happens unless the script says so. */
 
+import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode, Transact, Vote } from '../../src/core/messages.ts';
-import type { CoordinatorOptions } from '../../src/core/options.ts';
 import type { TermRequest } from '../../src/core/term/events.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import type { Instance } from './log-model.ts';

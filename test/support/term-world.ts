@@ -4,8 +4,8 @@
  * behave, and everything must come to its end.
  */
 
+import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../src/core/messages.ts';
-import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/options.ts';
 import type { DecideResult, DecisionWrite, RecordedLocks } from '../../src/core/records.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';

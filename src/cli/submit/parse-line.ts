@@ -1,6 +1,7 @@
 /** One line of a `submit` file -> one transaction, or what is wrong with it. */
+
+import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { Labels } from '../../core/messages.ts';
-import { coordinatorOptionTable } from '../../core/options.ts';
 import { nameBytesMax, timeoutMsMax, widestLimits } from '../../wire/limits.ts';
 import {
   anything,

@@ -2,7 +2,7 @@
  * What a term knows of one participant's present fitness: its window, its latency, its breaker, and since when it has
  * no connection. Kept by name, not by instance: a transaction names the participant.
  */
-import type { CoordinatorOptions } from '../options.ts';
+import type { CoordinatorOptions } from '../coordinator-options.ts';
 import type { Transaction } from '../transaction.ts';
 import { Breaker } from './breaker.ts';
 import { Latency } from './latency.ts';

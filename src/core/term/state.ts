@@ -1,10 +1,10 @@
 /** What a term remembers, and the few primitives by which all its parts change it. */
 import type { ErrorCode } from '../catalogue.ts';
 import { errorCatalogue } from '../catalogue.ts';
+import type { CoordinatorOptions } from '../coordinator-options.ts';
 import { isAhead } from '../judge.ts';
 import { type LockRequest, LockTable } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
-import type { CoordinatorOptions } from '../options.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';

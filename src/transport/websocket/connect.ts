@@ -1,8 +1,8 @@
 /** The side that dials, over the `ws` package. */
 import type { IncomingMessage } from 'node:http';
 import { type ClientOptions, WebSocket } from 'ws';
+import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
-import { coordinatorOptionTable } from '../../core/options.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
 import { decodeFrame } from '../../wire/codec.ts';

@@ -13,8 +13,8 @@ import {
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
-import { coordinatorOptionTable } from '../../core/options.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
 import { decodeFrame } from '../../wire/codec.ts';

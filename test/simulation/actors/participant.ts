@@ -1,6 +1,6 @@
 /** A participant on its machine: the production SDK, with a journal and an application that outlive its process. */
 
-import type { ParticipantOptions } from '../../../src/core/options.ts';
+import type { ParticipantOptions } from '../../../src/core/participant-options.ts';
 import type { Txid } from '../../../src/core/txid.ts';
 import { openEtcdReader } from '../../../src/decision-log/etcd/reader.ts';
 import { agreeOnInstance } from '../../../src/journal/instance.ts';

@@ -7,7 +7,7 @@ import { complaintOf, usageError } from '../../../src/cli/errors.ts';
 import { exitCodes, exitCodeTexts } from '../../../src/cli/exit-codes.ts';
 import { listenAddress, nodeOption } from '../../../src/cli/parameters.ts';
 import { errorCatalogue, errorCodes } from '../../../src/core/catalogue.ts';
-import { coordinatorOptionNames } from '../../../src/core/options.ts';
+import { coordinatorOptionNames } from '../../../src/core/coordinator-options.ts';
 import { VerdictError } from '../../../src/peer/errors.ts';
 import { memoryIo, runMain } from '../../support/cli-io.ts';
 

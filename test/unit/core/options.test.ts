@@ -3,10 +3,12 @@ import {
   coordinatorOptionNames,
   coordinatorOptions,
   coordinatorOptionTable,
+} from '../../../src/core/coordinator-options.ts';
+import {
   participantOptionNames,
   participantOptions,
   participantOptionTable,
-} from '../../../src/core/options.ts';
+} from '../../../src/core/participant-options.ts';
 
 const tables = [
   { table: coordinatorOptionTable, names: coordinatorOptionNames, resolve: coordinatorOptions },

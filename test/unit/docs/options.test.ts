@@ -5,7 +5,7 @@ import {
   type CoordinatorOptionName,
   coordinatorOptionNames,
   coordinatorOptionTable,
-} from '../../../src/core/options.ts';
+} from '../../../src/core/coordinator-options.ts';
 
 const text = readFileSync(new URL('../../../docs/OPERATING.md', import.meta.url), 'utf8');
 /** `| `name`, `name` | 1,000; 5,000 | ...`: names, and as many figures. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { coordinatorOptionTable } from '../../../src/core/coordinator-options.ts';
 import type { Message } from '../../../src/core/messages.ts';
-import { coordinatorOptionTable } from '../../../src/core/options.ts';
 import { type Direction, encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
 import {
   frameMessagesMax,

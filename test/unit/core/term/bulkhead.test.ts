@@ -1,6 +1,6 @@
 /** One participant that is slow, silent or gone, and the others beside it. */
 import { describe, expect, it } from 'vitest';
-import type { CoordinatorOptions } from '../../../../src/core/options.ts';
+import type { CoordinatorOptions } from '../../../../src/core/coordinator-options.ts';
 import type { Txid } from '../../../../src/core/txid.ts';
 import { a1, b1, c1, TermHarness } from '../../../support/term-harness.ts';
 

@@ -1,0 +1,321 @@
+/** Every option of a coordinator node that bears on the protocol. */
+import { minute, type OptionEntry, resolveOptions } from './options.ts';
+
+export const coordinatorOptionNames = [
+  'transactionTimeoutMs',
+  'transactionTimeoutMsMax',
+  'prepareTimeoutMs',
+  'prepareTimeoutMsMin',
+  'participantWaitMs',
+  'participantWindow',
+  'participantQueue',
+  'commandWindow',
+  'breakerAfter',
+  'breakerPauseMs',
+  'breakerPauseMsMax',
+  'ackTimeoutMs',
+  'retryDelayMs',
+  'retryDelayMsMax',
+  'attentionAfter',
+  'requestsMax',
+  'transactionsMax',
+  'recentMax',
+  'retentionMs',
+  'finishedMax',
+  'tickMs',
+  'branchesMax',
+  'recordBytesMax',
+  'locksMax',
+  'lockWaitersMax',
+  'lockWaitMs',
+  'lockHoldMs',
+  'frameBytesMax',
+  'depthMax',
+  'connectionsMax',
+  'connectionsPerAddressMax',
+  'handshakeTimeoutMs',
+  'heartbeatMs',
+  'pingAgeMsMax',
+  'bufferedBytesMax',
+  'drainMs',
+] as const;
+export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
+export type CoordinatorOptions = Readonly<Record<CoordinatorOptionName, number>>;
+
+export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, OptionEntry>> = {
+  transactionTimeoutMs: {
+    default: 10_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'A transaction that names no time-out is aborted when it is not decided within this.',
+    zero: null,
+  },
+  transactionTimeoutMsMax: {
+    default: 5 * minute,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest time-out a transaction may name; a longer one is cut to it.',
+    zero: null,
+  },
+  prepareTimeoutMs: {
+    default: 5_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long one branch may take at most to vote, from its prepare or its last `working`; less for a participant that has been seen to be faster.',
+    zero: 'No limit but the transaction time-out.',
+  },
+  prepareTimeoutMsMin: {
+    // Twice the participants' workingMs: one that is slow has said so by then.
+    default: 2_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      "How long a branch may take at least, however fast its participant has been. Keep it well above the participants' `workingMs`.",
+    zero: 'No measuring: `prepareTimeoutMs` for all.',
+  },
+  participantWaitMs: {
+    // Longer than a participant's slowest try to connect (its retryDelayMsMax) and a start on a busy machine: right after a
+    // failover to a node that itself has just started, everybody is on the way back.
+    default: 5_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long a prepare waits for a participant that has no connection, before the transaction aborts.',
+    zero: 'Abort at once.',
+  },
+  participantWindow: {
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Prepares of one participant under way at a time; past it, transactions wait.',
+    zero: null,
+  },
+  participantQueue: {
+    default: 1_024,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Transactions that wait for one participant; past it, they are refused with PARTICIPANT_UNAVAILABLE.',
+    zero: 'None waits.',
+  },
+  commandWindow: {
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    meaning:
+      'Commands under way at a time on one connection of a participant, to branches that voted `commit`; as many rollbacks of others beside them. The rest follow.',
+    zero: null,
+  },
+  breakerAfter: {
+    default: 5,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Prepare time-outs of one participant in a row after which transactions with it are refused at once.',
+    zero: 'Never refuse for time-outs.',
+  },
+  breakerPauseMs: {
+    default: 1_000,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'The first pause before one transaction may try such a participant; it doubles with each failure, with jitter.',
+    zero: null,
+  },
+  breakerPauseMsMax: {
+    default: 5_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest such pause.',
+    zero: null,
+  },
+  ackTimeoutMs: {
+    default: 2_000,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'How long one attempt at a commit or rollback waits for its acknowledgement before it is sent again.',
+    zero: null,
+  },
+  retryDelayMs: {
+    default: 100,
+    min: 1,
+    max: 60 * minute,
+    meaning:
+      'The first pause before a commit or rollback is sent again; it doubles with each attempt, with jitter.',
+    zero: null,
+  },
+  retryDelayMsMax: {
+    default: 30_000,
+    min: 1,
+    max: 60 * minute,
+    meaning: 'The longest pause between two attempts.',
+    zero: null,
+  },
+  attentionAfter: {
+    default: 10,
+    min: 0,
+    max: 1_000_000,
+    meaning:
+      'Unacknowledged attempts at one branch after which its transaction is flagged `attention`. Retries go on.',
+    zero: 'Never flag.',
+  },
+  requestsMax: {
+    default: 1_000_000,
+    min: 1,
+    max: 100_000_000,
+    meaning: 'Request ids remembered at once; past it, new requests with an id get BUSY.',
+    zero: null,
+  },
+  transactionsMax: {
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    meaning: 'Transactions in memory at once; past it, new ones get BUSY.',
+    zero: null,
+  },
+  recentMax: {
+    default: 10_000,
+    min: 0,
+    max: 10_000_000,
+    meaning: 'Ended transactions remembered for status, lists and repeated requests.',
+    zero: 'Remember none.',
+  },
+  retentionMs: {
+    default: 10 * minute,
+    min: 1 * minute,
+    max: 7 * 24 * 60 * minute,
+    meaning:
+      'How long the log keeps the record of a finished transaction; never less than the request window and a minute.',
+    zero: null,
+  },
+  finishedMax: {
+    default: 200_000,
+    min: 1,
+    max: 100_000_000,
+    meaning:
+      'Finished records above which they are collected before `retentionMs`, but never before the request window and a minute.',
+    zero: null,
+  },
+  tickMs: {
+    default: 10_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How often the leader raises the tick, by which the age of records is counted.',
+    zero: null,
+  },
+  branchesMax: {
+    default: 128,
+    min: 1,
+    max: 1_024,
+    meaning: 'Branches of one transaction.',
+    zero: null,
+  },
+  recordBytesMax: {
+    default: 16_384,
+    min: 1_024,
+    max: 65_536,
+    meaning: 'Bytes of one decision record, checked before the first prepare.',
+    zero: null,
+  },
+  locksMax: {
+    default: 64,
+    min: 1,
+    max: 1_024,
+    meaning: 'Keys that one transaction may lock.',
+    zero: null,
+  },
+  lockWaitersMax: {
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Requests that wait for locks of one shard at once; past it, new ones get BUSY.',
+    zero: null,
+  },
+  lockWaitMs: {
+    default: 5_000,
+    min: 0,
+    max: 60 * minute,
+    meaning:
+      'How long a request for locks that names no `waitMs` waits, before its transaction aborts; never longer than that one has.',
+    zero: 'Abort at once.',
+  },
+  lockHoldMs: {
+    default: 1 * minute,
+    min: 0,
+    max: 7 * 24 * 60 * minute,
+    meaning:
+      'How long a transaction may hold locks: past it an undecided one is aborted, a decided one is flagged `attention`.',
+    zero: 'For ever.',
+  },
+  frameBytesMax: {
+    default: 1_048_576,
+    min: 1_024,
+    max: 67_108_864,
+    meaning: 'Bytes of one WebSocket message.',
+    zero: null,
+  },
+  depthMax: {
+    default: 32,
+    min: 8,
+    max: 256,
+    meaning: 'Nesting of maps and arrays in one message.',
+    zero: null,
+  },
+  connectionsMax: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Connections to one node.',
+    zero: null,
+  },
+  connectionsPerAddressMax: {
+    default: 4_096,
+    min: 1,
+    max: 1_000_000,
+    meaning: 'Connections from one address.',
+    zero: null,
+  },
+  handshakeTimeoutMs: {
+    default: 5_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How long a connection may take for its handshake, and again for its hello.',
+    zero: null,
+  },
+  heartbeatMs: {
+    default: 5_000,
+    min: 10,
+    max: 10 * minute,
+    meaning: 'How often each side pings; a connection that answers none of two is dropped.',
+    zero: null,
+  },
+  pingAgeMsMax: {
+    default: 30_000,
+    min: 100,
+    max: 10 * minute,
+    meaning:
+      'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
+    zero: null,
+  },
+  bufferedBytesMax: {
+    default: 67_108_864,
+    min: 65_536,
+    max: 1_073_741_824,
+    meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
+    zero: null,
+  },
+  drainMs: {
+    default: 10_000,
+    min: 0,
+    max: 60 * minute,
+    meaning: 'How long a planned stop lets transactions in flight finish.',
+    zero: 'Stop at once.',
+  },
+};
+
+/** Fills in defaults; throws a RangeError that names the option, its unit and its bounds. */
+export function coordinatorOptions(given: Partial<CoordinatorOptions> = {}): CoordinatorOptions {
+  return resolveOptions(coordinatorOptionTable, coordinatorOptionNames, given);
+}
