@@ -87,7 +87,7 @@ export class Session {
   }
 
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
-  async prepareTransaction(): Promise<void> {
+  async prepareBranch(): Promise<void> {
     const gid = this.#gid;
     // The setting went with the transaction in which it was made: in another one, which would be prepared without the
     // work of the branch, this inserts a null, which the table refuses.
@@ -110,7 +110,7 @@ export class Session {
   }
 
   /** Nothing is held afterwards; rejects where that is not certain. `readAll`: ends what only read, checked as a commit is. */
-  async abandon({ readAll = false }: { readonly readAll?: boolean } = {}): Promise<void> {
+  async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
     try {
       await this.#client.query(readAll && !(await this.#wrote()) ? 'COMMIT' : 'ROLLBACK');
       await letGo(this.#client);
