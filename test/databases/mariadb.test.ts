@@ -1,28 +1,26 @@
-/** What the contract does not ask: lost replies, other sessions, other hands, and what MariaDB refuses. */
+/** What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on, settings. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MariadbAddress } from '../../cluster/databases/mariadb-server.ts';
-import {
-  type MariadbResourceOptions,
-  openMariadbResource,
-  type Sql,
-  type SqlResource,
-} from '../../src/mariadb.ts';
-import { vote } from '../../src/participant.ts';
+import { openMariadbResource } from '../../src/mariadb.ts';
 import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
-import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
+import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import {
+  type OpenWork,
+  portOf,
+  raise,
+  runWork,
+  sqlResource,
+  type WorkResource,
+} from './sql-resource.ts';
 
-type Work = (sql: Sql) => Promise<unknown>;
-type TestResource = SqlResource<Work, unknown>;
-
-const raise: Work = (sql) => sql.query('UPDATE account SET balance = balance + 1 WHERE id = 1');
 const missing = await mariadbMissing();
 if (missing !== null) console.warn(`SKIPPED, MariaDB's resource: ${missing}`);
 
 describe.skipIf(missing !== null)('MariaDB', () => {
   let mariadb: TestMariadb;
   let connection: MariadbAddress;
-  const opened: TestResource[] = [];
+  const opened: WorkResource[] = [];
 
   beforeAll(async () => {
     mariadb = await startMariadb();
@@ -38,16 +36,11 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     for (const resource of opened.splice(0)) await resource.close();
   });
 
-  async function open(
-    more: Partial<MariadbResourceOptions<Work, unknown>> = {},
-  ): Promise<TestResource> {
-    const resource = await openMariadbResource<Work>({
+  async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
+    const resource = await openMariadbResource({
       name: connection.database,
-      connection,
-      prepare: async (sql, { payload }) => {
-        const answer = await payload(sql);
-        return answer === 'readonly' ? vote.readonly() : vote.commit();
-      },
+      connection: { ...connection, ...(port === undefined ? {} : { port }) },
+      prepare: runWork,
       ...more,
     });
     opened.push(resource);
@@ -66,10 +59,6 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       .filter(({ data }) => data.includes(connection.database));
   }
 
-  function through(proxy: TcpProxy): MariadbAddress {
-    return { ...connection, port: Number(proxy.url.split(':').at(-1)) };
-  }
-
   async function byHand(verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const data = (await prepared())[0]?.data ?? '';
     const gtrid = data.slice(0, data.length - `${connection.database}:ledger`.length);
@@ -84,89 +73,24 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       .toBe('done');
   }
 
-  it.each([
-    ['XA COMMIT', 101],
-    ['XA ROLLBACK', 100],
-  ] as const)(
-    '%s whose reply is lost: asked again, it is known to be done',
-    async (statement, expected) => {
-      const proxy = await TcpProxy.started(connection.port);
-      const resource = await open({ connection: through(proxy) });
-      const call = prepareCall(raise);
-      expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
-      const end = (): Promise<void> =>
-        Promise.resolve(
-          statement === 'XA COMMIT' ? resource.commit(refOf(call)) : resource.rollback(refOf(call)),
-        );
-      // While the session of its prepare still lives, the first reply would be XAER_NOTA.
-      const lock = `CONCAT('verdict:', SHA1('verdict:${connection.database}:${call.txid}:ledger'))`;
+  sqlResource({
+    open,
+    otherName: () => `${connection.database}-other`,
+    port: () => connection.port,
+    balance,
+    prepared,
+    // Until then, the first reply would be XAER_NOTA.
+    sessionEnded: async (txid) => {
+      const lock = `CONCAT('verdict:', SHA1('verdict:${connection.database}:${txid}:ledger'))`;
       await expect
         .poll(() => mariadb.query(connection, `SELECT IS_USED_LOCK(${lock}) AS holder`))
         .toEqual([{ holder: null }]);
-      proxy.rule = (direction, bytes) =>
-        direction === 'request' && bytes.includes(statement) ? 'lose-replies' : 'pass';
-      const first = end();
-      await expect.poll(prepared).toEqual([]);
-      proxy.cut();
-      await expect(first).rejects.toThrow(/closed|lost|reset/i);
-      await end();
-      await end();
-      expect(await balance()).toBe(expected);
-      await proxy.close();
     },
-  );
-
-  it('XA PREPARE whose reply is lost: prepare throws, and the rollback finds what was prepared', async () => {
-    const proxy = await TcpProxy.started(connection.port);
-    const resource = await open({ connection: through(proxy) });
-    const call = prepareCall(raise);
-    proxy.rule = (direction, bytes) =>
-      direction === 'request' && bytes.includes('XA PREPARE') ? 'lose-replies' : 'pass';
-    const first = resource.prepare(call);
-    await expect.poll(prepared).toHaveLength(1);
-    proxy.cut();
-    await expect(first).rejects.toThrow(/closed|lost|reset/i);
-    await resource.rollback(refOf(call));
-    expect(await prepared()).toEqual([]);
-    expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
-    await proxy.close();
-  });
-
-  it('a rollback ends the session that is still preparing: the branch cannot come alive after it', async () => {
-    const [first, second] = [await open({ shared: true }), await open({ shared: true })];
-    const stop = new Stop();
-    const call = prepareCall<Work>((sql) => raise(sql).then(() => stop.here()));
-    const preparing = first.prepare(call);
-    await stop.reached;
-    await second.rollback(refOf(call));
-    stop.goOn();
-    await expect(preparing).rejects.toThrow();
-    expect(await prepared()).toEqual([]);
-    expect(await second.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
-  });
-
-  it('two processes may commit at once: both are told that it is done, and it is done once', async () => {
-    const [first, second] = [await open({ shared: true }), await open({ shared: true })];
-    for (let round = 1; round <= 10; round += 1) {
-      const call = prepareCall(raise);
-      expect(await first.prepare(call)).toEqual({ vote: 'commit' });
-      await Promise.all([first, second, first].map((each) => each.commit(refOf(call))));
-      expect(await balance()).toBe(100 + round);
-    }
-  });
-
-  it('opening ends what the process before was at: inDoubt is all there is', async () => {
-    const before = await open();
-    const stop = new Stop();
-    const preparing = before.prepare(
-      prepareCall<Work>((sql) => raise(sql).then(() => stop.here())),
-    );
-    await stop.reached;
-    const after = await open();
-    stop.goOn();
-    await expect(preparing).rejects.toThrow();
-    expect([...((await after.inDoubt?.()) ?? [])]).toEqual([]);
-    expect(await prepared()).toEqual([]);
+    words: { prepare: 'XA PREPARE', commit: 'XA COMMIT', rollback: 'XA ROLLBACK' },
+    lost: /closed|lost|reset/i,
+    ended: /closed|lost|reset/i,
+    raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = ?',
+    readLocking: 'SELECT * FROM account LOCK IN SHARE MODE',
   });
 
   it('a branch that its session still holds is committed all the same', async () => {
@@ -174,7 +98,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     const call = prepareCall(raise);
     // Another process of the shared resource, stopped between XA PREPARE and the end of its connection.
     const proxy = await TcpProxy.started(connection.port);
-    const other = await open({ connection: through(proxy), shared: true });
+    const other = await open({ port: portOf(proxy), shared: true });
     proxy.rule = (direction, bytes) =>
       direction === 'request' && bytes.includes('XA PREPARE') ? 'lose-replies' : 'pass';
     const preparing = other.prepare(call);
@@ -208,47 +132,6 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     await expect(resource.rollback(refOf(call))).rejects.toThrow(/somebody ran XA COMMIT by hand/);
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
-  });
-
-  it('votes LOCK_TIMEOUT for a row that a prepared branch holds', async () => {
-    const resource = await open({ lockWaitMs: 100 });
-    const first = prepareCall(raise);
-    await resource.prepare(first);
-    expect(await resource.prepare(prepareCall(raise))).toMatchObject({
-      vote: 'abort',
-      reason: { code: 'LOCK_TIMEOUT', retryable: true },
-    });
-    await resource.commit(refOf(first));
-    expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
-  });
-
-  it('votes DEADLOCK for one of two branches that wait for each other', async () => {
-    const resource = await open({ lockWaitMs: 20_000 });
-    const stops = [new Stop(), new Stop()];
-    const crossing = (index: 0 | 1) =>
-      prepareCall<Work>(async (sql) => {
-        const text = 'UPDATE account SET balance = balance + 1 WHERE id = ?';
-        await sql.query(text, [index + 1]);
-        await stops[index]?.here();
-        await sql.query(text, [2 - index]);
-      });
-    const both = [resource.prepare(crossing(0)), resource.prepare(crossing(1))];
-    for (const stop of stops) await stop.reached;
-    for (const stop of stops) stop.goOn();
-    const votes = await Promise.all(both);
-    expect(votes.map((each) => each.vote).sort()).toEqual(['abort', 'commit']);
-    expect(votes.find((each) => each.vote === 'abort')).toMatchObject({
-      reason: { code: 'DEADLOCK', retryable: true },
-    });
-  });
-
-  it('readonly holds nothing and leaves nothing, even where it wrote', async () => {
-    const resource = await open();
-    const call = prepareCall<Work>((sql) => raise(sql).then(() => 'readonly'));
-    expect(await resource.prepare(call)).toEqual({ vote: 'readonly' });
-    expect(await prepared()).toEqual([]);
-    expect(await balance()).toBe(100);
-    expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
   });
 
   it('prepares nothing on a server that would forget it, and says what to do', async () => {

@@ -1,33 +1,24 @@
-/** What the contract does not ask: lost replies, other sessions, other hands, and what PostgreSQL refuses. */
+/** What sql-resource.ts asks, and what is PostgreSQL's own: other hands, isolation, rules that a service breaks, settings. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
-import { vote } from '../../src/participant.ts';
-import {
-  openPostgresqlResource,
-  type PostgresqlResourceOptions,
-  type PrepareSql,
-  type Sql,
-  type SqlResource,
-} from '../../src/postgresql.ts';
+import { openPostgresqlResource, type Sql } from '../../src/postgresql.ts';
 import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
-
-type Work = (sql: Sql) => Promise<unknown>;
-type TestResource = SqlResource<Work, unknown>;
+import {
+  type OpenWork,
+  raise,
+  runWork,
+  sqlResource,
+  type Work,
+  type WorkResource,
+} from './sql-resource.ts';
 
 const tables = `
   CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
   INSERT INTO account VALUES (1, 100), (2, 100)`;
-const raise: Work = (sql) => sql.query('UPDATE account SET balance = balance + 1 WHERE id = 1');
-const runWork: PrepareSql<Work, unknown> = async (sql, { payload }) => {
-  const answer = await payload(sql);
-  return answer === 'readonly' ? vote.readonly() : vote.commit();
-};
-
 let postgresql: TestPostgresql;
 let connection: PostgresqlAddress;
-const opened: TestResource[] = [];
+const opened: WorkResource[] = [];
 
 beforeAll(async () => {
   postgresql = await startPostgresql();
@@ -40,12 +31,10 @@ afterEach(async () => {
   for (const resource of opened.splice(0)) await resource.close();
 });
 
-async function open(
-  more: Partial<PostgresqlResourceOptions<Work, unknown>> = {},
-): Promise<TestResource> {
-  const resource = await openPostgresqlResource<Work>({
+async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
+  const resource = await openPostgresqlResource({
     name: 'ledger',
-    connection,
+    connection: { ...connection, ...(port === undefined ? {} : { port }) },
     prepare: runWork,
     ...more,
   });
@@ -53,13 +42,9 @@ async function open(
   return resource;
 }
 
-function through(proxy: TcpProxy): PostgresqlAddress {
-  return { ...connection, port: Number(proxy.url.split(':').at(-1)) };
-}
-
-async function balance(id = 1): Promise<number> {
-  const text = 'SELECT balance FROM account WHERE id = $1';
-  const rows = await postgresql.query<{ balance: number }>(connection, text, [id]);
+async function balance(): Promise<number> {
+  const text = 'SELECT balance FROM account WHERE id = 1';
+  const rows = await postgresql.query<{ balance: number }>(connection, text);
   return rows[0]?.balance ?? Number.NaN;
 }
 
@@ -68,106 +53,24 @@ async function prepared(): Promise<string[]> {
   return (await postgresql.query<{ gid: string }>(connection, text)).map(({ gid }) => gid);
 }
 
-describe('a lost reply', () => {
-  it.each([
-    ['COMMIT PREPARED', 101],
-    ['ROLLBACK PREPARED', 100],
-  ] as const)('to %s: asked again, it is known to be done', async (statement, expected) => {
-    const proxy = await TcpProxy.started(connection.port);
-    const resource = await open({ connection: through(proxy) });
-    const call = prepareCall(raise);
-    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
-    const end = (): Promise<void> =>
-      Promise.resolve(
-        statement === 'COMMIT PREPARED'
-          ? resource.commit(refOf(call))
-          : resource.rollback(refOf(call)),
-      );
-    proxy.rule = (direction, bytes) =>
-      direction === 'request' && bytes.includes(statement) ? 'lose-replies' : 'pass';
-    const first = end();
-    await expect.poll(prepared).toEqual([]);
-    proxy.cut();
-    await expect(first).rejects.toThrow(/terminated|closed|reset/i);
-    await end();
-    await end();
-    expect(await balance()).toBe(expected);
-    await proxy.close();
-  });
-
-  it('to PREPARE TRANSACTION: prepare throws, and the rollback finds what was prepared', async () => {
-    const proxy = await TcpProxy.started(connection.port);
-    const resource = await open({ connection: through(proxy) });
-    const call = prepareCall(raise);
-    proxy.rule = (direction, bytes) =>
-      direction === 'request' && bytes.includes('PREPARE TRANSACTION') ? 'lose-replies' : 'pass';
-    const first = resource.prepare(call);
-    await expect.poll(prepared).toHaveLength(1);
-    proxy.cut();
-    await expect(first).rejects.toThrow(/terminated|closed|reset/i);
-    await resource.rollback(refOf(call));
-    expect(await prepared()).toEqual([]);
-    await proxy.close();
-  });
-});
-
-describe('two processes of one shared resource', () => {
-  it('a rollback ends the session that is still preparing: the branch cannot come alive after it', async () => {
-    const [first, second] = [await open({ shared: true }), await open({ shared: true })];
-    const stop = new Stop();
-    const call = prepareCall<Work>(async (sql) => {
-      await raise(sql);
-      await stop.here();
-    });
-    const preparing = first.prepare(call);
-    await stop.reached;
-    await second.rollback(refOf(call));
-    stop.goOn();
-    await expect(preparing).rejects.toThrow(/terminat|not queryable|closed/i);
-    expect(await prepared()).toEqual([]);
-    expect(await second.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
-  });
-
-  it('may commit at once: both are told that it is done, and it is done once', async () => {
-    const [first, second] = [await open({ shared: true }), await open({ shared: true })];
-    for (let round = 1; round <= 20; round += 1) {
-      const call = prepareCall(raise);
-      expect(await first.prepare(call)).toEqual({ vote: 'commit' });
-      await Promise.all([first, second, first].map((each) => each.commit(refOf(call))));
-      expect(await balance()).toBe(100 + round);
-    }
-  });
-
-  it('do not end each other when one of them opens', async () => {
-    const first = await open({ shared: true });
-    const stop = new Stop();
-    const call = prepareCall<Work>((sql) => raise(sql).then(() => stop.here()));
-    const preparing = first.prepare(call);
-    await stop.reached;
-    await open({ shared: true });
-    stop.goOn();
-    expect(await preparing).toEqual({ vote: 'commit' });
-  });
-});
-
-it('opening ends what the process before was at: inDoubt is all there is', async () => {
-  const before = await open();
-  const stop = new Stop();
-  const preparing = before.prepare(prepareCall<Work>((sql) => raise(sql).then(() => stop.here())));
-  await stop.reached;
-  const other = await open({ name: 'another' });
-  const after = await open();
-  stop.goOn();
-  await expect(preparing).rejects.toThrow();
-  expect([...((await after.inDoubt?.()) ?? [])]).toEqual([]);
-  expect(await prepared()).toEqual([]);
-  // Those of another participant are its own affair.
-  const theirs = prepareCall(raise);
-  expect(await other.prepare(theirs)).toEqual({ vote: 'commit' });
-  expect([...((await after.inDoubt?.()) ?? [])]).toEqual([]);
-  expect([...((await other.inDoubt?.()) ?? [])]).toEqual([
-    { txid: theirs.txid, branch: theirs.branch },
-  ]);
+sqlResource({
+  open,
+  otherName: () => 'another',
+  port: () => connection.port,
+  balance,
+  prepared,
+  // What is prepared is the server's at once.
+  sessionEnded: async () => undefined,
+  words: {
+    prepare: 'PREPARE TRANSACTION',
+    commit: 'COMMIT PREPARED',
+    rollback: 'ROLLBACK PREPARED',
+  },
+  lost: /terminated|closed|reset/i,
+  ended: /terminat|not queryable|closed/i,
+  raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
+  readLocking: 'SELECT * FROM account FOR SHARE',
+  deadlockIsolation: 'read committed',
 });
 
 describe('what an operator did by hand', () => {
@@ -197,39 +100,6 @@ describe('what an operator did by hand', () => {
 });
 
 describe('votes', () => {
-  it('LOCK_TIMEOUT for a row that a prepared branch holds', async () => {
-    const resource = await open({ lockWaitMs: 100 });
-    const first = prepareCall(raise);
-    await resource.prepare(first);
-    expect(await resource.prepare(prepareCall(raise))).toMatchObject({
-      vote: 'abort',
-      reason: { code: 'LOCK_TIMEOUT', retryable: true },
-    });
-    await resource.commit(refOf(first));
-    expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
-  });
-
-  it('DEADLOCK for one of two branches that wait for each other', async () => {
-    const resource = await open({ isolation: 'read committed', lockWaitMs: 20_000 });
-    const [a, b] = [new Stop(), new Stop()];
-    const crossing = (own: number, other: number, stop: Stop) =>
-      prepareCall<Work>(async (sql) => {
-        const text = 'UPDATE account SET balance = balance + 1 WHERE id = $1';
-        await sql.query(text, [own]);
-        await stop.here();
-        await sql.query(text, [other]);
-      });
-    const both = [resource.prepare(crossing(1, 2, a)), resource.prepare(crossing(2, 1, b))];
-    await Promise.all([a.reached, b.reached]);
-    a.goOn();
-    b.goOn();
-    // The other one waits for nothing any more once the first is chosen.
-    const votes = await Promise.all(both);
-    expect(votes.map((each) => each.vote).sort()).toEqual(['abort', 'commit']);
-    const refused = votes.find((each) => each.vote === 'abort');
-    expect(refused).toMatchObject({ reason: { code: 'DEADLOCK', retryable: true } });
-  });
-
   it.each([
     ['serializable', 'CONFLICT'],
     ['repeatable read', null],
@@ -249,20 +119,6 @@ describe('votes', () => {
       each.vote === 'abort' ? each.reason.code : null,
     );
     expect(reasons.filter((each) => each !== null)).toEqual(code === null ? [] : [code]);
-  });
-
-  it('readonly holds nothing and leaves nothing, even where it wrote', async () => {
-    const resource = await open();
-    const reads = prepareCall<Work>(async (sql) => {
-      await sql.query('SELECT * FROM account FOR SHARE');
-      return 'readonly';
-    });
-    expect(await resource.prepare(reads)).toEqual({ vote: 'readonly' });
-    const writes = prepareCall<Work>((sql) => raise(sql).then(() => 'readonly'));
-    expect(await resource.prepare(writes)).toEqual({ vote: 'readonly' });
-    expect(await prepared()).toEqual([]);
-    expect(await balance()).toBe(100);
-    expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
   });
 
   it('abort for a name that PostgreSQL has no room for', async () => {
@@ -322,7 +178,7 @@ it('votes to abort, and holds nothing, where PostgreSQL has no room for one more
     const resource = await open();
     const first = prepareCall(raise);
     expect(await resource.prepare(first)).toEqual({ vote: 'commit' });
-    const second = (): ReturnType<TestResource['prepare']> =>
+    const second = (): ReturnType<WorkResource['prepare']> =>
       resource.prepare(
         prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2')),
       );

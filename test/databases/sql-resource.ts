@@ -1,0 +1,214 @@
+/** What the contract does not ask of a resource over a database, and both databases owe: lost replies, other sessions, votes. */
+import { describe, expect, it } from 'vitest';
+import { vote } from '../../src/participant.ts';
+import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgresql.ts';
+import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+
+/** A branch's payload is what it does; `readonly` is a read-only vote, anything else a commit. */
+export type Work = (sql: Sql) => Promise<unknown>;
+export type WorkResource = SqlResource<Work, unknown>;
+
+export interface OpenWork {
+  readonly name?: string;
+  readonly shared?: boolean;
+  readonly lockWaitMs?: number;
+  readonly isolation?: Isolation;
+  /** A port that leads to the server's. */
+  readonly port?: number;
+}
+
+/** Accounts 1 and 2 hold 100 each before every test. */
+export interface SqlBench {
+  readonly open: (more?: OpenWork) => Promise<WorkResource>;
+  /** Another name than the usual one that no other test on this server has. */
+  readonly otherName: () => string;
+  readonly port: () => number;
+  /** Of account 1. */
+  readonly balance: () => Promise<number>;
+  /** What is prepared and not ended. */
+  readonly prepared: () => Promise<readonly unknown[]>;
+  /** Resolves when the session that prepared it has ended, where that lives on. */
+  readonly sessionEnded: (txid: string) => Promise<void>;
+  readonly words: { readonly prepare: string; readonly commit: string; readonly rollback: string };
+  /** How the loss of a connection is told. */
+  readonly lost: RegExp;
+  /** And that somebody ended the session. */
+  readonly ended: RegExp;
+  readonly raiseById: string;
+  readonly readLocking: string;
+  readonly deadlockIsolation?: Isolation;
+}
+
+export const raise: Work = (sql) =>
+  sql.query('UPDATE account SET balance = balance + 1 WHERE id = 1');
+
+export const runWork: PrepareSql<Work, unknown> = async (sql, { payload }) => {
+  const answer = await payload(sql);
+  return answer === 'readonly' ? vote.readonly() : vote.commit();
+};
+
+export function portOf(proxy: TcpProxy): number {
+  return Number(proxy.url.split(':').at(-1));
+}
+
+export function sqlResource(bench: SqlBench): void {
+  const { open, balance, prepared, words } = bench;
+
+  /** Loses the replies to what holds these words. */
+  async function losing(statement: string): Promise<{ proxy: TcpProxy; lose: () => void }> {
+    const proxy = await TcpProxy.started(bench.port());
+    const lose = (): void => {
+      proxy.rule = (direction, bytes) =>
+        direction === 'request' && bytes.includes(statement) ? 'lose-replies' : 'pass';
+    };
+    return { proxy, lose };
+  }
+
+  describe('a lost reply', () => {
+    it.each([
+      [words.commit, 101],
+      [words.rollback, 100],
+    ] as const)('to %s: asked again, it is known to be done', async (statement, expected) => {
+      const { proxy, lose } = await losing(statement);
+      const resource = await open({ port: portOf(proxy) });
+      const call = prepareCall(raise);
+      expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      await bench.sessionEnded(call.txid);
+      const end = async (): Promise<void> =>
+        statement === words.commit ? resource.commit(refOf(call)) : resource.rollback(refOf(call));
+      lose();
+      const first = end();
+      await expect.poll(prepared).toEqual([]);
+      proxy.cut();
+      await expect(first).rejects.toThrow(bench.lost);
+      await end();
+      await end();
+      expect(await balance()).toBe(expected);
+      await proxy.close();
+    });
+
+    it(`to ${words.prepare}: prepare throws, and the rollback finds what was prepared`, async () => {
+      const { proxy, lose } = await losing(words.prepare);
+      const resource = await open({ port: portOf(proxy) });
+      const call = prepareCall(raise);
+      lose();
+      const first = resource.prepare(call);
+      await expect.poll(prepared).toHaveLength(1);
+      proxy.cut();
+      await expect(first).rejects.toThrow(bench.lost);
+      await resource.rollback(refOf(call));
+      expect(await prepared()).toEqual([]);
+      expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
+      await proxy.close();
+    });
+  });
+
+  describe('two processes of one shared resource', () => {
+    it('a rollback ends the session that is still preparing: the branch cannot come alive after it', async () => {
+      const [first, second] = [await open({ shared: true }), await open({ shared: true })];
+      const stop = new Stop();
+      const call = prepareCall<Work>((sql) => raise(sql).then(() => stop.here()));
+      const preparing = first.prepare(call);
+      await stop.reached;
+      await second.rollback(refOf(call));
+      stop.goOn();
+      await expect(preparing).rejects.toThrow(bench.ended);
+      expect(await prepared()).toEqual([]);
+      expect(await second.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
+    });
+
+    it('may commit at once: both are told that it is done, and it is done once', async () => {
+      const [first, second] = [await open({ shared: true }), await open({ shared: true })];
+      for (let round = 1; round <= 20; round += 1) {
+        const call = prepareCall(raise);
+        expect(await first.prepare(call)).toEqual({ vote: 'commit' });
+        await Promise.all([first, second, first].map((each) => each.commit(refOf(call))));
+        expect(await balance()).toBe(100 + round);
+      }
+    });
+
+    it('do not end each other when one of them opens', async () => {
+      const first = await open({ shared: true });
+      const stop = new Stop();
+      const preparing = first.prepare(
+        prepareCall<Work>((sql) => raise(sql).then(() => stop.here())),
+      );
+      await stop.reached;
+      await open({ shared: true });
+      stop.goOn();
+      expect(await preparing).toEqual({ vote: 'commit' });
+    });
+  });
+
+  it('opening ends what the process before was at: inDoubt is all there is', async () => {
+    const before = await open();
+    const stop = new Stop();
+    const preparing = before.prepare(
+      prepareCall<Work>((sql) => raise(sql).then(() => stop.here())),
+    );
+    await stop.reached;
+    const other = await open({ name: bench.otherName() });
+    const after = await open();
+    stop.goOn();
+    await expect(preparing).rejects.toThrow();
+    expect([...((await after.inDoubt?.()) ?? [])]).toEqual([]);
+    expect(await prepared()).toEqual([]);
+    // Those of another participant are its own affair.
+    const theirs = prepareCall(raise);
+    expect(await other.prepare(theirs)).toEqual({ vote: 'commit' });
+    expect([...((await after.inDoubt?.()) ?? [])]).toEqual([]);
+    expect([...((await other.inDoubt?.()) ?? [])]).toEqual([
+      { txid: theirs.txid, branch: theirs.branch },
+    ]);
+  });
+
+  describe('votes', () => {
+    it('LOCK_TIMEOUT for a row that a prepared branch holds', async () => {
+      const resource = await open({ lockWaitMs: 100 });
+      const first = prepareCall(raise);
+      await resource.prepare(first);
+      expect(await resource.prepare(prepareCall(raise))).toMatchObject({
+        vote: 'abort',
+        reason: { code: 'LOCK_TIMEOUT', retryable: true },
+      });
+      await resource.commit(refOf(first));
+      expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
+    });
+
+    it('DEADLOCK for one of two branches that wait for each other', async () => {
+      const isolation = bench.deadlockIsolation;
+      const resource = await open({
+        lockWaitMs: 20_000,
+        ...(isolation === undefined ? {} : { isolation }),
+      });
+      const stops = [new Stop(), new Stop()];
+      const crossing = (index: 0 | 1) =>
+        prepareCall<Work>(async (sql) => {
+          await sql.query(bench.raiseById, [index + 1]);
+          await stops[index]?.here();
+          await sql.query(bench.raiseById, [2 - index]);
+        });
+      const both = [resource.prepare(crossing(0)), resource.prepare(crossing(1))];
+      for (const stop of stops) await stop.reached;
+      for (const stop of stops) stop.goOn();
+      // The other one waits for nothing any more once the first is chosen.
+      const votes = await Promise.all(both);
+      expect(votes.map((each) => each.vote).sort()).toEqual(['abort', 'commit']);
+      expect(votes.find((each) => each.vote === 'abort')).toMatchObject({
+        reason: { code: 'DEADLOCK', retryable: true },
+      });
+    });
+
+    it('readonly holds nothing and leaves nothing, even where it wrote', async () => {
+      const resource = await open();
+      const reads = prepareCall<Work>((sql) => sql.query(bench.readLocking).then(() => 'readonly'));
+      expect(await resource.prepare(reads)).toEqual({ vote: 'readonly' });
+      const writes = prepareCall<Work>((sql) => raise(sql).then(() => 'readonly'));
+      expect(await resource.prepare(writes)).toEqual({ vote: 'readonly' });
+      expect(await prepared()).toEqual([]);
+      expect(await balance()).toBe(100);
+      expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
+    });
+  });
+}
