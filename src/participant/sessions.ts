@@ -221,8 +221,10 @@ export class Sessions {
     }
     // Once for all of them: whoever hears of it looks at every leader.
     if (news) this.#options.events.leaders();
-    for (const info of told.nodes) this.#learnNode(info);
-    this.#dropAbsent(told.nodes);
+    // A leader's entry among the nodes may be missing for a while.
+    const nodes = [...told.nodes, ...told.leaders.filter((leader) => leader !== null)];
+    for (const info of nodes) this.#learnNode(info);
+    this.#dropAbsent(nodes);
   }
 
   /**

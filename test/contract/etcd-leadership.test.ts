@@ -216,6 +216,19 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
         .not.toBe(lease);
     });
 
+    it('an entry that a late request of the process before put under its lease is written again, and stays', async () => {
+      await rig.open('alpha');
+      const key = rig.keys.node('alpha');
+      const own = await rig.look(key);
+      const late = await rig.raw.leaseClient.leaseGrant({ TTL: 60 });
+      await rig.raw.kv.put({ key, value: own?.value ?? Buffer.alloc(0), lease: late.ID });
+      await expect.poll(async () => (await rig.look(key))?.lease, waitMs).toBe(own?.lease);
+      await rig.raw.leaseClient.leaseRevoke({ ID: late.ID });
+      expect((await rig.look(key))?.lease).toBe(own?.lease);
+      await rig.raw.kv.deleteRange({ key });
+      await expect.poll(async () => (await rig.look(key))?.lease, waitMs).toBe(own?.lease);
+    });
+
     it('of each shard is its own', async () => {
       const alpha = await rig.open('alpha', { shards: 3 });
       const beta = await rig.open('beta', { shards: 3 });

@@ -55,4 +55,24 @@ export const regressions: readonly Regression[] = [
     },
     why: 'A participant that had seen etcd set back read it no more, though the generation was raised.',
   },
+  {
+    seed: 400_256,
+    limits: {
+      faults: parseFaults(
+        'node-crash=0.146,participant-crash=0.778,participant-point-crash=0.401,participant-pause=0.894,connection-reset=0.459,message-delay=0.81,etcd-late=0.146,etcd-slow=0.477,etcd-leader-change=0.343,refuses=0.546,slow-prepare=0.117',
+      ),
+      jobs: 9,
+    },
+    why: "A late request of the process before put a leader's entry among the nodes under its lease, and took it along; participants did not find that leader.",
+  },
+  {
+    seed: 414_981,
+    limits: {
+      faults: parseFaults(
+        'node-effect-crash=0.61,partition=0.719,etcd-lost=0.179,etcd-down=0.0755,etcd-set-back=0.366,clock-drift=0.178',
+      ),
+      jobs: 7,
+    },
+    why: 'An answer from before the generation was raised, which another had overtaken, was taken for an etcd that was set back.',
+  },
 ];

@@ -42,7 +42,7 @@ export interface CampaignsOptions {
   readonly logger: Logger;
   readonly meta: () => AgreedMeta;
   /** `meta` as a failed take has shown it. */
-  readonly metaSeen: (meta: KeyValue | null) => void;
+  readonly metaSeen: (meta: KeyValue | null, revision: string) => void;
   /** The leadership that this node has of the shard, if any. */
   readonly leading: (shard: number) => EtcdLeadership | undefined;
   readonly adopt: (held: ObservedLeader) => EtcdLeadership;
@@ -167,7 +167,7 @@ export class Campaigns {
     const taken = await takeLeaderKey(request);
     if (taken.kind === 'lost') {
       leaders.learn(shard, taken.there, taken.revision);
-      this.#options.metaSeen(taken.meta);
+      this.#options.metaSeen(taken.meta, taken.revision);
       return { kind: 'retry', pauseMs: 0 };
     }
     if (options.guess && observed !== null) this.#pace.took(observed.lease);

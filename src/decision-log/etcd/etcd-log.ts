@@ -24,7 +24,7 @@ import { connectEtcd, type EtcdAccess } from './client.ts';
 import { Compaction } from './compaction.ts';
 import { EtcdKeys } from './keys.ts';
 import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
-import { Leaders } from './leaders.ts';
+import { type ClusterReading, Leaders } from './leaders.ts';
 import { EtcdLeadership } from './leadership.ts';
 import { NodeLease } from './lease.ts';
 import { type AgreedMeta, agreeOnMeta, metaOf, type WantedMeta } from './meta.ts';
@@ -63,6 +63,7 @@ const witnessFile = 'etcd-witness.json';
 const retiredMax = 100_000;
 const releaseAttempts = 3;
 const releasePauseMs = 50;
+const enrollPauseMs = 1_000;
 /** EX_SOFTWARE of sysexits.h. */
 const fatalExitCode = 70;
 
@@ -94,6 +95,7 @@ class EtcdLog implements DecisionLog {
   #leaders: Leaders | null = null;
   #campaigns: Campaigns | null = null;
   #compaction: Compaction | null = null;
+  #enrollAgainMs = Number.NEGATIVE_INFINITY;
   #closed: Promise<void> | null = null;
 
   constructor(options: EtcdLogOptions) {
@@ -147,7 +149,7 @@ class EtcdLog implements DecisionLog {
       nodes: this.#nodes,
       clock,
       logger: this.#logger,
-      read: (meta) => this.#wasRead(meta),
+      read: (seen) => this.#wasRead(seen),
       changed: (shard) => this.#leaderChanged(shard),
     });
     this.#campaigns = new Campaigns({
@@ -159,7 +161,7 @@ class EtcdLog implements DecisionLog {
       evidence: this.#evidence,
       logger: this.#logger,
       meta: () => this.#metaNow(),
-      metaSeen: (meta) => this.#metaSeen(meta),
+      metaSeen: (meta, revision) => this.#metaSeen(meta, revision),
       leading: (shard) => this.#leaderships.get(shard),
       adopt: (held) => this.#adopt(held),
     });
@@ -272,13 +274,33 @@ class EtcdLog implements DecisionLog {
     for (const leadership of [...this.#leaderships.values()]) leadership.end(reason);
   }
 
+  /**
+   * The entry of this node may not be its own: a request of the process before it, which etcd answered late, has put it
+   * under that one's lease, and it goes with it. Nobody would find this node until its own lease is another one.
+   */
+  #checkEntry(nodes: readonly KeyValue[]): void {
+    const { node, clock } = this.#options;
+    const { id } = this.#lease;
+    const key = this.#keys.node(node);
+    if (id === null || nodes.some((entry) => entry.lease === id && entry.key.equals(key))) return;
+    // Two processes under one name would else write against each other as fast as etcd takes it.
+    if (clock.monotonicMs() < this.#enrollAgainMs) return;
+    this.#logger.warn(
+      { node },
+      'The entry of this node is missing or not its own, and is written again. Where this repeats, another process runs under its name: give each node a name of its own.',
+    );
+    void this.#enroll(id);
+  }
+
   /** Tells the others that this node is there, for as long as its lease lives. */
   async #enroll(lease: string): Promise<void> {
     const { node, url, clock } = this.#options;
     const value = encodeNode({ node, url, startedMs: clock.wallMs() });
     while (this.#lease.id === lease && !this.#store.ended.aborted) {
       try {
+        this.#enrollAgainMs = Number.POSITIVE_INFINITY;
         await this.#store.insist({ success: [putUnderLease(this.#keys.node(node), value, lease)] });
+        this.#enrollAgainMs = clock.monotonicMs() + enrollPauseMs;
         return;
       } catch (error) {
         this.#logger.warn(
@@ -316,8 +338,9 @@ class EtcdLog implements DecisionLog {
     this.#campaigns?.wake(shard);
   }
 
-  #wasRead(meta: KeyValue | null): void {
-    this.#metaSeen(meta);
+  #wasRead({ meta, nodes, revision }: ClusterReading): void {
+    this.#metaSeen(meta, revision);
+    this.#checkEntry(nodes);
     for (let shard = 0; shard < this.meta.shards; shard += 1) {
       const held = this.#leaders?.at(shard);
       const campaigns = this.#part(this.#campaigns);
@@ -328,12 +351,16 @@ class EtcdLog implements DecisionLog {
     }
   }
 
-  #metaSeen(kv: KeyValue | null): void {
+  #metaSeen(kv: KeyValue | null, revision: string): void {
     const agreed = this.#metaNow();
     if (kv !== null && kv.mod_revision === agreed.modRevision) return;
+    // Overtaken by the answer that is known.
+    if (BigInt(revision) < BigInt(agreed.header.revision)) return;
     const meta = metaOf(kv);
-    this.#store.guard(() => this.#witness.adoptGeneration(meta.generation));
-    this.#agreed = { ...agreed, meta, modRevision: kv?.mod_revision ?? agreed.modRevision };
+    const { generation } = meta;
+    this.#store.guard(() => this.#witness.adoptGeneration({ generation, revision }));
+    const modRevision = kv?.mod_revision ?? agreed.modRevision;
+    this.#agreed = { meta, modRevision, header: { ...agreed.header, revision } };
   }
 }
 

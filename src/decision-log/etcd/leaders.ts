@@ -29,10 +29,16 @@ export interface LeadersOptions {
   readonly nodes: NodeBoard;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** After each reading; `meta` as it was read. */
-  readonly read: (meta: KeyValue | null) => void;
+  /** After each reading, with what else it has shown. */
+  readonly read: (seen: ClusterReading) => void;
   /** A shard's leader is another one, or nobody. */
   readonly changed: (shard: number) => void;
+}
+
+export interface ClusterReading {
+  readonly meta: KeyValue | null;
+  readonly nodes: readonly KeyValue[];
+  readonly revision: string;
 }
 
 interface Known {
@@ -127,11 +133,12 @@ export class Leaders {
       ],
     });
     if (this.#closed) return;
-    nodes.publish(allFound(responses, 1).map(nodeOf));
+    const entries = allFound(responses, 1);
+    nodes.publish(entries.map(nodeOf));
     for (const shard of this.#known.keys()) {
       this.learn(shard, observe(shard, found(responses, shard + 2)), header.revision);
     }
-    this.#options.read(found(responses, 0));
+    this.#options.read({ meta: found(responses, 0), nodes: entries, revision: header.revision });
   }
 }
 

@@ -89,7 +89,8 @@ function interpret({ store, txid }: Question, { responses, header }: TxnResult):
   const floor = found(responses, 2);
   const leader = observe(shardOf(txid), found(responses, 3));
   const meta = metaOf(found(responses, 4));
-  store.guard(() => store.witness.adoptGeneration(meta.generation));
+  const seen = { generation: meta.generation, revision: header.revision };
+  store.guard(() => store.witness.adoptGeneration(seen));
   return {
     leader,
     meta,
@@ -102,7 +103,7 @@ function interpret({ store, txid }: Question, { responses, header }: TxnResult):
             : null,
       floor: floor === null ? positionZero : decodePosition(floor.value),
       leader: leader?.info ?? null,
-      witness: { generation: meta.generation, revision: header.revision },
+      witness: seen,
     },
   };
 }

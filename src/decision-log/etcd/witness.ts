@@ -38,6 +38,8 @@ export class WitnessKeeper {
   readonly #failed: (error: Error) => void;
   #clusterId = '';
   #generation = 0;
+  /** Of the answer that showed the generation first. */
+  #generationRevision = 0n;
   #revision = 0n;
   #written = 0n;
   #writing: Promise<void> | null = null;
@@ -85,6 +87,7 @@ export class WitnessKeeper {
     this.#clusterId = seen.clusterId;
     this.#generation = seen.generation;
     this.#revision = BigInt(seen.revision);
+    this.#generationRevision = this.#revision;
     this.#begun = true;
     this.#schedule();
   }
@@ -112,13 +115,18 @@ export class WitnessKeeper {
     this.#schedule();
   }
 
-  /** The generation as `meta` has it now. Throws where it was lowered. */
-  adoptGeneration(generation: number): void {
+  /**
+   * The generation as an answer of that revision has it. Throws where it was lowered; an answer from before it was raised, which
+   * another has overtaken, is not that.
+   */
+  adoptGeneration({ generation, revision }: Pick<WitnessMark, 'generation' | 'revision'>): void {
     if (generation < this.#generation) {
+      if (BigInt(revision) < this.#generationRevision) return;
       throw regress(`its generation was ${this.#generation} and is ${generation}`);
     }
     if (generation === this.#generation) return;
     this.#generation = generation;
+    this.#generationRevision = BigInt(revision);
     this.#written = -1n;
     this.#schedule();
   }

@@ -79,7 +79,20 @@ describe('witness against an etcd that was set back', () => {
     );
     const witness = keeper();
     witness.begin(mark('100', { generation: 1 }));
-    expect(() => witness.adoptGeneration(0)).toThrow(LogSetBackError);
+    expect(() => witness.adoptGeneration({ generation: 0, revision: '100' })).toThrow(
+      LogSetBackError,
+    );
+  });
+
+  it('takes an answer that the one with the raised generation has overtaken for what it is', () => {
+    const witness = keeper();
+    witness.begin(mark('100'));
+    witness.adoptGeneration({ generation: 1, revision: '107' });
+    witness.adoptGeneration({ generation: 0, revision: '106' });
+    expect(witness.generation).toBe(1);
+    expect(() => witness.adoptGeneration({ generation: 0, revision: '107' })).toThrow(
+      /generation was 1 and is 0/,
+    );
   });
 
   it('writes behind, a few times a second at most', async () => {

@@ -40,3 +40,12 @@ it('a node that comes back as the leader is dialled at once, however long the pa
   await settle();
   expect(dialer.attempts.map((each) => new URL(each.options.url).hostname)).toEqual(['n1']);
 });
+
+it('a leader is dialled though its entry among the nodes is missing', async () => {
+  const { node, dialer } = await rig({ urls: ['n2:7070'] });
+  const second = await node('n2', { leaders: [], nodes: [{ node: 'n2', url: 'n2:7070' }] });
+  const nodes = [{ node: 'n2', url: 'n2:7070' }];
+  second.deliver({ type: 'topology', leaders: [leaderInfo('n1', { revision: 2 })], nodes });
+  await settle();
+  expect(dialer.attempts.map((each) => new URL(each.options.url).hostname)).toEqual(['n1']);
+});
