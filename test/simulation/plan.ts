@@ -2,7 +2,7 @@
 import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import { drawFaults, type Faults } from './faults.ts';
-import { drawJobs, type Job } from './workload.ts';
+import { drawJobs, type Job, type WorkloadOptions } from './workload.ts';
 import { Chance } from './world/chance.ts';
 
 export interface Plan {
@@ -61,18 +61,19 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const durationMs = isLong ? activeMs + 75_000 : activeMs;
   const tickMs = isLong ? 4_000 : chance.whole(300, 2_000);
   const jobsMax = chance.whole(4, 16);
-  const jobs = drawJobs(
-    { jobs: new Chance(seed, 'jobs'), locks: new Chance(seed, 'locks') },
-    {
-      jobs: jobsMax,
-      clients,
-      participants,
-      durationMs: isLong ? activeMs : durationMs,
-      refuses: (faults.refuses ?? 0) * 0.4,
-      slow: (faults['slow-prepare'] ?? 0) * 0.5,
-      repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
-    },
-  );
+  const workload: WorkloadOptions = {
+    jobs: jobsMax,
+    clients,
+    participants,
+    durationMs: isLong ? activeMs : durationMs,
+    refuses: (faults.refuses ?? 0) * 0.4,
+    slow: (faults['slow-prepare'] ?? 0) * 0.5,
+    repeatsAfterMs: isLong ? retentionMs + longWindowMs : 0,
+  };
+  const jobs = [
+    ...drawJobs({ jobs: new Chance(seed, 'jobs'), locks: new Chance(seed, 'locks') }, workload),
+    ...(isLong ? lateJobs(seed, { ...workload, durationMs }) : []),
+  ];
   const transactionTimeoutMsMax = 10_000;
   const fitness = new Chance(seed, 'fitness');
   return {
@@ -125,4 +126,19 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     faults,
     ending: new Chance(seed, 'ending').pick(['whole', 'whole', 'whole', 'one-node', 'no-node']),
   };
+}
+
+/** Those that are under way while the records of the first ones are collected. */
+function lateJobs(seed: number, workload: WorkloadOptions): readonly Job[] {
+  const chance = new Chance(seed, 'late');
+  return drawJobs(
+    { jobs: chance, locks: new Chance(seed, 'late-locks') },
+    {
+      ...workload,
+      jobs: chance.whole(3, 8),
+      drawn: workload.jobs,
+      fromMs: retentionMs,
+      repeatsAfterMs: 0,
+    },
+  );
 }

@@ -50,6 +50,10 @@ export type Job = JobBase &
 
 export interface WorkloadOptions {
   readonly jobs: number;
+  /** How many were drawn before: tags go on from there. Default: 0. */
+  readonly drawn?: number;
+  /** Before it nobody calls. Default: 0. */
+  readonly fromMs?: number;
   readonly clients: number;
   readonly participants: readonly string[];
   readonly durationMs: number;
@@ -67,7 +71,8 @@ export function drawJobs(
   options: WorkloadOptions,
 ): readonly Job[] {
   const jobs: Job[] = [];
-  for (let index = 0; index < options.jobs; index += 1) {
+  const { drawn = 0 } = options;
+  for (let index = drawn; index < drawn + options.jobs; index += 1) {
     jobs.push({ ...drawJob(chance, index, options), locking: drawLocking(locks) });
   }
   return jobs;
@@ -90,7 +95,7 @@ function drawLocking(chance: Chance): Locking | null {
 }
 
 function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
-  const { participants, clients, durationMs } = options;
+  const { participants, clients, fromMs = 0, durationMs } = options;
   const tag = `j${index}`;
   const count = Math.min(participants.length, chance.whole(1, 4));
   const chosen = new Set<string>();
@@ -105,7 +110,7 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
     first !== undefined && chance.happens(0.1)
       ? [{ ...first, branch: `${first.participant}-second`, payload: script(chance, tag, options) }]
       : [];
-  const firstAtMs = chance.between(0, durationMs);
+  const firstAtMs = chance.between(fromMs, durationMs);
   const base: JobBase = {
     tag,
     branches: [...branches, ...twice],
