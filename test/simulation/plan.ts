@@ -33,6 +33,7 @@ export interface Plan {
  */
 export type Ending = 'whole' | 'one-node' | 'no-node';
 
+export const transactionTimeoutMsMax = 10_000;
 const retentionMs = 60_000;
 const longWindowMs = 1_000;
 
@@ -74,7 +75,6 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     ...drawJobs({ jobs: new Chance(seed, 'jobs'), locks: new Chance(seed, 'locks') }, workload),
     ...(isLong ? lateJobs(seed, { ...workload, durationMs }) : []),
   ];
-  const transactionTimeoutMsMax = 10_000;
   const fitness = new Chance(seed, 'fitness');
   return {
     seed,

@@ -75,4 +75,14 @@ export const regressions: readonly Regression[] = [
     },
     why: 'An answer from before the generation was raised, which another had overtaken, was taken for an etcd that was set back.',
   },
+  {
+    seed: 479_784,
+    limits: {
+      faults: parseFaults(
+        'one-way=0.139,message-delay=0.118,etcd-slow=0.0922,clock-drift=0.151,slow-prepare=0.236',
+      ),
+      jobs: 13,
+    },
+    why: 'The check took a transaction that was aborted with nobody there to be told for undecided when the floor passed it.',
+  },
 ];

@@ -13,7 +13,7 @@ import { MessageCheck } from './check/message-check.ts';
 import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
 import { type Cluster, Injector } from './injector.ts';
-import type { Ending, Plan } from './plan.ts';
+import { type Ending, type Plan, transactionTimeoutMsMax } from './plan.ts';
 import type { Job } from './workload.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
@@ -94,7 +94,9 @@ class Run {
       members: ['e1', 'e2', 'e3'],
       faults: injector.etcdFaults(),
     });
-    this.#logCheck = new LogCheck(this.#facts, etcd.state);
+    this.#logCheck = new LogCheck(this.#facts, etcd.state, {
+      undecidedMsMax: transactionTimeoutMsMax,
+    });
     etcd.applied = (changes) => this.#logCheck.applied(changes);
     etcd.setBack = (revision) => this.#logCheck.setBack(revision);
     this.#cluster = {

@@ -37,6 +37,7 @@ export interface Transaction {
   readonly asked: Map<string, string>;
   /** When the first was, in the order of what happened. */
   firstAskedAt: number | null;
+  firstAskedMs: number | null;
   readonly branches: Map<string, BranchFacts>;
   record: DecisionRecord | null;
   saidAborted: string | null;
@@ -94,6 +95,7 @@ export class Facts {
         enlisted: new Set(),
         asked: new Map(),
         firstAskedAt: null,
+        firstAskedMs: null,
         branches: new Map(),
         record: null,
         saidAborted: null,
@@ -106,6 +108,10 @@ export class Facts {
       this.#transactions.set(txid, known);
     }
     return known;
+  }
+
+  get nowMs(): number {
+    return this.#world.nowMs;
   }
 
   all(): IterableIterator<Transaction> {
@@ -139,6 +145,7 @@ export class Facts {
     facts.asked.set(branch, participant);
     this.#moments += 1;
     facts.firstAskedAt ??= this.#moments;
+    facts.firstAskedMs ??= this.#world.nowMs;
   }
 
   /** Its commit is on the participant's disk. */

@@ -31,9 +31,13 @@ export class LogCheck {
   /** At which revision something of a transaction was recorded last. */
   readonly #changedAt = new Map<Txid, number>();
 
-  constructor(facts: Facts, state: EtcdState) {
+  readonly #undecidedMsMax: number;
+
+  /** `undecidedMsMax`: no transaction is undecided for longer than its time-out. */
+  constructor(facts: Facts, state: EtcdState, { undecidedMsMax }: { undecidedMsMax: number }) {
     this.#facts = facts;
     this.#state = state;
+    this.#undecidedMsMax = undecidedMsMax;
   }
 
   applied(changes: readonly Change[]): void {
@@ -152,10 +156,19 @@ export class LogCheck {
     const [from, to] = [decodePosition(before.value), decodePosition(after.value)];
     facts.check(from < to, 'I9', `the floor of shard ${shard} went from ${from} to ${to}`);
     const leading = this.#leaderEpoch(shard);
-    for (const { txid, record, saidAborted, saidExpired, saidReadonly, asked } of facts.all()) {
-      const told = saidAborted !== null || saidExpired || saidReadonly;
-      const open = record === null && !told && asked.size > 0;
-      if (!open || shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
+    for (const {
+      txid,
+      record,
+      saidAborted,
+      saidExpired,
+      saidReadonly,
+      firstAskedMs,
+    } of facts.all()) {
+      if (firstAskedMs === null || record !== null) continue;
+      if (saidAborted !== null || saidExpired || saidReadonly) continue;
+      // Its client and its participants may be away: then it was aborted, and nobody was there to be told.
+      if (facts.nowMs - firstAskedMs > this.#undecidedMsMax) continue;
+      if (shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
       facts.check(positionOf(txid) > to, 'I9', `the floor went over ${txid}, which is undecided`);
     }
   }
