@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Txid } from '../../src/core/txid.ts';
 import { makeEpoch } from '../../src/core/txid.ts';
-import { type HostedHarness, hostedHarness } from '../support/hosted-harness.ts';
+import { directoryHarness, type HostedHarness } from '../support/hosted-harness.ts';
 import { CrashedError } from '../support/hosted-resource.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { txidAt } from '../support/stores.ts';
@@ -12,7 +12,7 @@ const payloadOf = (writes: Writes): unknown => ({
 });
 
 function harness(): HostedHarness {
-  return hostedHarness({
+  return directoryHarness({
     file: './hosted-outbox.ts',
     payloadThatWrites: payloadOf,
     payloadThatRefuses: () => ({ messages: null }),

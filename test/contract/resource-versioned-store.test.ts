@@ -1,8 +1,8 @@
-import { hostedHarness } from '../support/hosted-harness.ts';
+import { directoryHarness } from '../support/hosted-harness.ts';
 import { resourceContract } from './resource.ts';
 
 resourceContract('versioned store', async () =>
-  hostedHarness({
+  directoryHarness({
     file: './hosted-versioned-store.ts',
     payloadThatWrites: (writes) => ({ writes }),
     payloadThatRefuses: (refuse) => ({ refuse }),

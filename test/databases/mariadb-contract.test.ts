@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { type ResourceHarness, resourceContract } from '../contract/resource.ts';
-import { type HostedProcess, hostResource } from '../support/hosted-resource.ts';
+import { resourceContract } from '../contract/resource.ts';
+import { hostedHarness } from '../support/hosted-harness.ts';
 import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
 
-const module = new URL('../support/hosted-mariadb.ts', import.meta.url).href;
 const table = 'CREATE TABLE contract (name VARCHAR(200) PRIMARY KEY, value TEXT NOT NULL)';
 const missing = await mariadbMissing();
 if (missing !== null) console.warn(`SKIPPED, MariaDB's contract: ${missing}`);
@@ -15,22 +14,12 @@ describe.skipIf(missing !== null)('on a real server', () => {
   });
   afterAll(() => mariadb.dispose());
 
-  resourceContract('MariaDB', async (): Promise<ResourceHarness> => {
+  resourceContract('MariaDB', async () => {
     const connection = await mariadb.database([table]);
-    // XA ids are the server's: each test is another participant.
-    const name = `t'${connection.database}`;
-    let host: HostedProcess | null = null;
-    const running = (): HostedProcess => {
-      if (host === null) throw new Error('Not started.');
-      return host;
-    };
-    return {
-      start: async () => {
-        host = await hostResource(module, { connection, name });
-      },
-      get resource() {
-        return running().resource;
-      },
+    return hostedHarness({
+      file: './hosted-mariadb.ts',
+      // XA ids are the server's: each test is another participant.
+      settings: { connection, name: `t'${connection.database}` },
       payloadThatWrites: (writes) => ({ writes, refuse: false }),
       payloadThatRefuses: (key) => ({ writes: { [key]: 'x' }, refuse: true }),
       visible: async (key) => {
@@ -38,10 +27,7 @@ describe.skipIf(missing !== null)('on a real server', () => {
         const rows = await mariadb.query<{ value: string }>(connection, text, [key]);
         return rows[0]?.value ?? null;
       },
-      crash: () => running().kill(),
-      dispose: async () => {
-        await host?.kill();
-      },
-    };
+      remove: () => undefined,
+    });
   });
 });

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type ResourceHarness, resourceContract } from '../contract/resource.ts';
-import { type HostedProcess, hostResource } from '../support/hosted-resource.ts';
+import { resourceContract } from '../contract/resource.ts';
+import { hostedHarness } from '../support/hosted-harness.ts';
 import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
 
-const module = new URL('../support/hosted-postgresql.ts', import.meta.url).href;
 const table = 'CREATE TABLE contract (name text PRIMARY KEY, value text NOT NULL)';
 
 let postgresql: TestPostgresql;
@@ -12,20 +11,11 @@ beforeAll(async () => {
 });
 afterAll(() => postgresql.dispose());
 
-resourceContract('PostgreSQL', async (): Promise<ResourceHarness> => {
+resourceContract('PostgreSQL', async () => {
   const connection = await postgresql.database(table);
-  let host: HostedProcess | null = null;
-  const running = (): HostedProcess => {
-    if (host === null) throw new Error('Not started.');
-    return host;
-  };
-  return {
-    start: async () => {
-      host = await hostResource(module, { connection, name: "the store's" });
-    },
-    get resource() {
-      return running().resource;
-    },
+  return hostedHarness({
+    file: './hosted-postgresql.ts',
+    settings: { connection, name: "the store's" },
     payloadThatWrites: (writes) => ({ writes, refuse: false }),
     payloadThatRefuses: (key) => ({ writes: { [key]: 'x' }, refuse: true }),
     visible: async (key) => {
@@ -33,12 +23,8 @@ resourceContract('PostgreSQL', async (): Promise<ResourceHarness> => {
       const rows = await postgresql.query<{ value: string }>(connection, text, [key]);
       return rows[0]?.value ?? null;
     },
-    crash: () => running().kill(),
-    dispose: async () => {
-      await host?.kill();
-      await endPrepared(connection);
-    },
-  };
+    remove: () => endPrepared(connection),
+  });
 });
 
 /** They count for the whole server. */
