@@ -1,0 +1,94 @@
+/** What anybody may read, and how a doubt is ended by force. */
+import { describe, expect, it } from 'vitest';
+import { judge } from '../../../src/core/judge.ts';
+import { positionZero } from '../../../src/core/txid.ts';
+import { DecisionLogError } from '../../../src/ports/decision-log.ts';
+import { commitOf, epochAbove, txidAt } from '../../support/stores.ts';
+import { collectAll, type LogRig } from './rig.ts';
+
+export function reading(rig: LogRig): void {
+  describe('read and resolve', () => {
+    it('reads an undecided transaction as such, under the leader that may decide it', async () => {
+      const reading = await rig.log.read(rig.txid(1));
+      expect(reading).toMatchObject({ record: null, floor: positionZero });
+      expect(reading.leader).toMatchObject({
+        shard: 0,
+        epoch: rig.leadership.epoch,
+        node: 'alpha',
+      });
+      expect(judge(rig.txid(1), reading, { inDoubt: true })).toEqual({ decision: 'undecided' });
+    });
+
+    it('resolve ends the doubt by force, once', async () => {
+      const first = await rig.log.resolve(rig.txid(1));
+      expect(first.record).toMatchObject({ outcome: 'abort', finished: false });
+      expect((await rig.log.resolve(rig.txid(1))).record).toEqual(first.record);
+      expect((await rig.log.read(rig.txid(1))).record).toEqual(first.record);
+    });
+
+    it('resolve leaves a recorded commit alone, finished or not', async () => {
+      await rig.leadership.decide([
+        commitOf(rig.txid(1)),
+        commitOf(rig.txid(2), { finished: true }),
+      ]);
+      for (const id of [rig.txid(1), rig.txid(2)]) {
+        expect((await rig.log.resolve(id)).record?.outcome).toBe('commit');
+      }
+    });
+
+    it('resolve writes nothing at or below the floor', async () => {
+      await rig.leadership.decide([commitOf(rig.txid(5), { finished: true })]);
+      await rig.leadership.collect({ ...collectAll, below: rig.below(9) });
+      for (const id of [rig.txid(5), rig.txid(4)])
+        expect((await rig.log.resolve(id)).record).toBeNull();
+      expect(await rig.leadership.pending({ after: null, limit: 10 })).toEqual([]);
+    });
+
+    it('resolve writes nothing for an epoch that is over, or has not been', async () => {
+      const old = rig.txid(1);
+      const next = await rig.fixture.usurp(rig.log, 0);
+      const reading = await rig.log.resolve(old);
+      expect(reading.record).toBeNull();
+      expect(judge(old, reading, { inDoubt: true }).decision).toBe('abort');
+      const ahead = txidAt(epochAbove(next.epoch), 1);
+      const strange = await rig.log.resolve(ahead);
+      expect(strange.record).toBeNull();
+      expect(judge(ahead, strange, { inDoubt: true }).decision).toBe('ahead');
+      expect(await next.pending({ after: null, limit: 10 })).toEqual([]);
+    });
+
+    it('a decide and a resolve of one transaction agree, whichever comes first', async () => {
+      const both = await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const id = rig.txid(index + 1);
+          const decided = rig.leadership.decide([commitOf(id)]);
+          const resolved = rig.log.resolve(id);
+          const [[result], reading] = await Promise.all([decided, resolved]);
+          return [result?.kind === 'written' ? 'commit' : 'abort', reading.record?.outcome];
+        }),
+      );
+      for (const [decided, read] of both) expect(read).toBe(decided);
+    });
+
+    it('refuses a shard that is not there', async () => {
+      await expect(rig.log.read(txidAt(rig.leadership.epoch, 1, 35))).rejects.toThrow(
+        DecisionLogError,
+      );
+      await expect(rig.log.resolve(txidAt(rig.leadership.epoch, 1, 35))).rejects.toThrow(
+        DecisionLogError,
+      );
+    });
+
+    it('the witness rises with every write and comes with what is read', async () => {
+      const before = BigInt(rig.leadership.witness().revision);
+      await rig.leadership.decide([commitOf(rig.txid(1))]);
+      const after = BigInt(rig.leadership.witness().revision);
+      expect(after).toBeGreaterThan(before);
+      expect(BigInt((await rig.log.read(rig.txid(1))).witness.revision)).toBeGreaterThanOrEqual(
+        after,
+      );
+      await rig.leadership.finish([rig.txid(1)]);
+      expect(BigInt(rig.leadership.witness().revision)).toBeGreaterThan(after);
+    });
+  });
+}
