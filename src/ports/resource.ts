@@ -12,7 +12,8 @@
  * - `commit` and `rollback` may be called more than once for one branch - after a crash between the call and
  *   the record of it, after a failure, from two processes of one shared resource at once - and must
  *   then change nothing the second time: keep by txid and branch what is still prepared, and do
- *   nothing where nothing is. They return when their effect is durable. Where one throws, it is called
+ *   nothing where nothing is. (Who also keeps what was committed can tell a repetition from a branch that was lost with
+ *   its data, and should throw for that one: it is not done, and an operator must hear of it.) They return when their effect is durable. Where one throws, it is called
  *   again with growing pauses until it succeeds: its outcome is decided, and refusing is no option.
  *   They have no time-out: nobody may give up a decided outcome.
  * - For one branch the SDK never runs two of them at once; different branches run concurrently.
