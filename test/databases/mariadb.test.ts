@@ -5,6 +5,7 @@ import { openMariadbResource } from '../../src/mariadb.ts';
 import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
   portOf,
@@ -72,6 +73,20 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       )
       .toBe('done');
   }
+
+  outcomeRows({
+    open,
+    otherName: () => `${connection.database}-other`,
+    rows: async () => {
+      const text = 'SELECT name FROM verdict_branches';
+      return (await mariadb.query<{ name: string }>(connection, text)).map(({ name }) => name);
+    },
+    age: async (txid, days) => {
+      const text =
+        'UPDATE verdict_branches SET seen_at = UTC_TIMESTAMP() - INTERVAL ? DAY WHERE name LIKE ?';
+      await mariadb.query(connection, text, [days, `%${txid}%`]);
+    },
+  });
 
   sqlResource({
     open,

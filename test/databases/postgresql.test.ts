@@ -4,6 +4,7 @@ import type { PostgresqlAddress } from '../../cluster/databases/postgresql-serve
 import { openPostgresqlResource, type Sql } from '../../src/postgresql.ts';
 import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
+import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
   raise,
@@ -71,6 +72,19 @@ sqlResource({
   raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
   readLocking: 'SELECT * FROM account FOR SHARE',
   deadlockIsolation: 'read committed',
+});
+
+outcomeRows({
+  open,
+  otherName: () => 'another',
+  rows: async () => {
+    const text = 'SELECT gid FROM verdict_branches';
+    return (await postgresql.query<{ gid: string }>(connection, text)).map(({ gid }) => gid);
+  },
+  age: async (txid, days) => {
+    const text = `UPDATE verdict_branches SET seen_at = now() - $1 * interval '1 day' WHERE gid LIKE $2`;
+    await postgresql.query(connection, text, [days, `%${txid}%`]);
+  },
 });
 
 describe('what an operator did by hand', () => {

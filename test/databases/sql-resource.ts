@@ -1,6 +1,7 @@
 /** What the contract does not ask of a resource over a database, and both databases owe: lost replies, other sessions, votes. */
 import { describe, expect, it } from 'vitest';
 import { vote } from '../../src/participant.ts';
+import type { Clock } from '../../src/ports/clock.ts';
 import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -14,6 +15,7 @@ export interface OpenWork {
   readonly shared?: boolean;
   readonly lockWaitMs?: number;
   readonly isolation?: Isolation;
+  readonly clock?: Clock;
   /** A port that leads to the server's. */
   readonly port?: number;
 }
