@@ -1,7 +1,9 @@
 /** What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on, settings. */
+import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MariadbAddress } from '../../cluster/databases/mariadb-server.ts';
 import { openMariadbResource } from '../../src/mariadb.ts';
+import { Ends } from '../../src/participant/resources/mariadb/ends.ts';
 import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -147,6 +149,27 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     await expect(resource.rollback(refOf(call))).rejects.toThrow(/somebody ran XA COMMIT by hand/);
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
+  });
+
+  it('waits for no server that went silent: each statement has its limit, and the next one another connection', async () => {
+    const proxy = await TcpProxy.started(connection.port);
+    const ends = new Ends({ ...connection, port: portOf(proxy) }, { timeoutMs: 200 });
+    const one = (value: number) => ends.rows<RowDataPacket>('SELECT ? AS value', [value]);
+    expect(await one(1)).toEqual([{ value: 1 }]);
+    // Connections enough, which are there when the server goes silent.
+    await Promise.all([one(1), one(2), one(3)]);
+    const silence = (): void => {
+      proxy.rule = (direction) => (direction === 'request' ? 'lose-replies' : 'pass');
+    };
+    const silent = { code: 'PROTOCOL_SEQUENCE_TIMEOUT' };
+    silence();
+    await expect(one(2)).rejects.toMatchObject(silent);
+    silence();
+    await expect(ends.together((on) => on.rows('SELECT 3'))).rejects.toMatchObject(silent);
+    // More than there are connections: none of those that wait for an answer is used again.
+    for (let value = 4; value < 12; value += 1) expect(await one(value)).toEqual([{ value }]);
+    await ends.end();
+    await proxy.close();
   });
 
   it('prepares nothing on a server that would forget it, and says what to do', async () => {

@@ -13,6 +13,8 @@ export interface RowsBench extends Pick<SqlBench, 'open' | 'otherName'> {
 }
 
 const minuteMs = 60_000;
+/** They go behind the commit's back. */
+const waitMs = { timeout: 10_000 };
 /** Fewer are not worth a statement of their own. */
 const batchMin = 64;
 
@@ -39,7 +41,7 @@ export function outcomeRows({ open, otherName, rows, age }: RowsBench): void {
       expect(await rows()).toHaveLength(batchMin + 1);
       aheadMs = 11 * minuteMs;
       const last = await commitOn(resource);
-      await expect.poll(rows).toHaveLength(2);
+      await expect.poll(rows, waitMs).toHaveLength(2);
       // Both are known still.
       for (const branch of [young, last]) await resource.commit(branch);
     });
@@ -60,7 +62,7 @@ export function outcomeRows({ open, otherName, rows, age }: RowsBench): void {
         .poll(async () => {
           const names = await rows();
           return [names.length, kept.every((txid) => names.some((name) => name.includes(txid)))];
-        })
+        }, waitMs)
         .toEqual([3, true]);
       await after.commit(young);
       await expect(after.commit(old)).rejects.toThrow();

@@ -1,12 +1,13 @@
 /** What all parts of one resource share. */
-import type { Pool } from 'mysql2/promise';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Isolation } from '../sql/sql.ts';
 import type { MariadbConnection } from './connection-options.ts';
+import type { DetachedBranches } from './detach.ts';
+import type { Ends } from './ends.ts';
 import type { Slots } from './slots.ts';
 
 export interface MariadbContext {
-  readonly ends: Pool;
+  readonly ends: Ends;
   readonly connection: MariadbConnection;
   readonly clock: Clock;
   readonly name: string;
@@ -14,5 +15,6 @@ export interface MariadbContext {
   readonly isolation: Isolation;
   readonly lockWaitMs: number;
   readonly slots: Slots;
+  readonly detachedBranches: DetachedBranches;
   readonly shared: boolean;
 }

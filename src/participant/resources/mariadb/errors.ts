@@ -9,6 +9,11 @@ export function numberOf(error: unknown): number | null {
   return typeof number === 'number' ? number : null;
 }
 
+/** What NOWAIT says, in MariaDB and in MySQL. */
+export function isNotFree(error: unknown): boolean {
+  return numberOf(error) === 1205 || numberOf(error) === 3572;
+}
+
 /** What a failed statement votes; null for a failure that is no contention between transactions. */
 export function refusalOf(error: unknown): VoteReason | null {
   switch (numberOf(error)) {

@@ -2,10 +2,10 @@
  * Which sessions are at work on what: named locks (GET_LOCK), which the server lets go with the session, after it has
  * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
  */
-import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise';
 import type { Clock } from '../../../ports/clock.ts';
 import { namePrefix } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
+import type { Statements } from './ends.ts';
 import { slotsMax } from './slots.ts';
 
 const pauseMs = 25;
@@ -25,12 +25,10 @@ export function slotLock(participant: string, slot: number): string {
  * Ends the session that holds the lock, and returns with the lock held by `on` and by nobody else: whatever that session
  * was at has happened by now, or never will.
  */
-export async function takeByForce(on: PoolConnection, what: string, clock: Clock): Promise<void> {
+export async function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
   const giveUpAtMs = clock.monotonicMs() + waitMsMax;
   for (;;) {
-    const [rows] = await on.query<RowDataPacket[]>(
-      `SELECT GET_LOCK(${lockName(what)}, 0) AS taken`,
-    );
+    const rows = await on.rows(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
     if (rows[0]?.['taken'] === 1) return;
     failLate(clock, giveUpAtMs);
     await endHolder(on, what);
@@ -38,19 +36,27 @@ export async function takeByForce(on: PoolConnection, what: string, clock: Clock
   }
 }
 
-export async function endHolder(on: Pool | PoolConnection, what: string): Promise<void> {
-  const [rows] = await on.query<RowDataPacket[]>(
-    `SELECT IS_USED_LOCK(${lockName(what)}) AS holder`,
-  );
-  const holder: unknown = rows[0]?.['holder'];
-  if (holder !== null && holder !== undefined) await kill(on, Number(holder));
+export async function endHolder(on: Statements, what: string): Promise<void> {
+  const holder = await holderOf(on, what);
+  if (holder !== null) await kill(on, holder);
+}
+
+/** The connection that has the lock; null: none. */
+export async function holderOf(on: Statements, what: string): Promise<number | null> {
+  const [row] = await on.rows(`SELECT IS_USED_LOCK(${lockName(what)}) AS holder`);
+  const holder: unknown = row?.['holder'];
+  return holder === null || holder === undefined ? null : Number(holder);
 }
 
 /** Ends all sessions at work for the participant, and returns when they are gone. */
-export async function endSlotHolders(pool: Pool, participant: string, clock: Clock): Promise<void> {
+export async function endSlotHolders(
+  on: Statements,
+  participant: string,
+  clock: Clock,
+): Promise<void> {
   const giveUpAtMs = clock.monotonicMs() + waitMsMax;
   for (;;) {
-    const [rows] = await pool.query<RowDataPacket[]>(
+    const rows = await on.rows(
       `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${slotsMax - 1})
        SELECT holder FROM (
          SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${namePrefix(participant)}slot:', slot)))) AS holder
@@ -58,15 +64,15 @@ export async function endSlotHolders(pool: Pool, participant: string, clock: Clo
     );
     if (rows.length === 0) return;
     failLate(clock, giveUpAtMs);
-    for (const row of rows) await kill(pool, Number(row['holder']));
+    for (const row of rows) await kill(on, Number(row['holder']));
     await pause(clock, pauseMs);
   }
 }
 
 /** Ids of connections are not used again while the server runs. */
-export async function kill(on: Pool | PoolConnection, connectionId: number): Promise<void> {
+export async function kill(on: Statements, connectionId: number): Promise<void> {
   try {
-    await on.query(`KILL CONNECTION ${connectionId}`);
+    await on.write(`KILL CONNECTION ${connectionId}`);
   } catch (error) {
     if ((error as { errno?: unknown }).errno !== unknownThread) throw error;
   }

@@ -12,7 +12,6 @@
  *   `serializable` a write skew against a branch in doubt across a crash of the server is possible.
  * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
  */
-import type { Pool, RowDataPacket } from 'mysql2/promise';
 import type { Clock } from '../../../ports/clock.ts';
 import type { BranchRef } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
@@ -25,8 +24,9 @@ import {
   type SqlResourceOptions,
 } from '../sql/sql.ts';
 import type { MariadbConnection } from './connection-options.ts';
-import { openEnds } from './connections.ts';
 import type { MariadbContext } from './context.ts';
+import { DetachedBranches } from './detach.ts';
+import { Ends } from './ends.ts';
 import { endSlotHolders } from './locks.ts';
 import { commitBranch, rollbackBranch } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';
@@ -57,7 +57,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
     waitMs: options.sessionWaitMs ?? 5_000,
     clock,
   });
-  const ends = openEnds(connection);
+  const ends = new Ends(connection);
   const context: MariadbContext = {
     ends,
     connection,
@@ -65,6 +65,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
     name,
     table,
     slots,
+    detachedBranches: new DetachedBranches(),
     shared,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
@@ -105,8 +106,8 @@ function resourceOn<Payload, Result>(
   };
 }
 
-async function preparedBranches(ends: Pool, name: string): Promise<BranchRef[]> {
-  const [rows] = await ends.query<(RowDataPacket & RecoveredXid)[]>('XA RECOVER');
+async function preparedBranches(ends: Ends, name: string): Promise<BranchRef[]> {
+  const rows = await ends.rows<RecoveredXid>('XA RECOVER');
   return rows.flatMap((row) => {
     const xid = recovered(row);
     return (xid && branchOfXid(name, xid)) ?? [];
@@ -120,23 +121,17 @@ const sweepMax = 1_000;
  * every branch that is prepared, and whoever commits meanwhile for it.
  */
 function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows {
-  const each = async (statement: string, names: readonly string[]): Promise<void> => {
-    const on = await ends.getConnection();
-    try {
+  const each = (statement: string, names: readonly string[]): Promise<void> =>
+    ends.together(async (on) => {
       // No gap is locked where a row is gone already.
-      await on.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
-      await on.beginTransaction();
-      for (const one of names) await on.query(`${statement} WHERE name = ?`, [one]);
-      await on.commit();
-      on.release();
-    } catch (error) {
-      on.destroy();
-      throw error;
-    }
-  };
+      await on.write('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      await on.write('START TRANSACTION');
+      for (const one of names) await on.write(`${statement} WHERE name = ?`, [one]);
+      await on.write('COMMIT');
+    });
   const namesWhere = async (condition: string): Promise<string[]> => {
     const prefix = namePrefix(name);
-    const [rows] = await ends.query<RowDataPacket[]>(
+    const rows = await ends.rows(
       `SELECT name FROM ${table} WHERE LEFT(name, ?) = ? AND ${condition} LIMIT ${sweepMax}`,
       [prefix.length, prefix],
     );

@@ -1,12 +1,14 @@
 /**
  * Commit and rollback of what is prepared. XAER_NOTA is no answer: it is said of a branch that has ended, of one that
- * never was, and of one whose session still lives. So:
+ * never was, and of one whose session still lives. Nor is OK (detach.ts). So:
  *
- *     XA COMMIT      ok                              committed
+ *     XA COMMIT      ok, a row                       committed
+ *                    ok, no row                      NOT committed: the server has lost track of it
  *                    XAER_NOTA, a row                committed before: the reply was lost, or another process was first
  *                    XAER_NOTA, in XA RECOVER        still its session's: that one ends, by itself or by force; again
- *                    XAER_NOTA, neither              never prepared, or rolled back: NOT committed, and said so
- *     XA ROLLBACK    ok                              rolled back
+ *                    XAER_NOTA, neither              never prepared, or rolled back, or lost track of: NOT committed
+ *     XA ROLLBACK    ok, nothing is locked           rolled back
+ *                    ok, the row is locked           NOT rolled back: the server has lost track of it
  *                    XAER_NOTA                       maybe not yet: a session may still be on its way to XA PREPARE. It is
  *                                                    ended, and the question is put again with the branch's lock held
  *
@@ -18,33 +20,35 @@
  * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
  * rollback is followed by a write of its own, too.
  */
-import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { BranchRef } from '../../../ports/resource.ts';
 import { pause } from '../sql/pause.ts';
-import { runOnce } from './connections.ts';
 import type { MariadbContext } from './context.ts';
-import { numberOf, unknownXid } from './errors.ts';
-import { endHolder, takeByForce } from './locks.ts';
-import { type RecoveredXid, recovered, type Xid } from './xid.ts';
+import { detached, graceMs } from './detach.ts';
+import type { Statements } from './ends.ts';
+import { isNotFree, numberOf, unknownXid } from './errors.ts';
+import { takeByForce } from './locks.ts';
+import { isPrepared, type Xid } from './xid.ts';
 
 const pauseMs = 20;
 const triesMax = 200;
-/** So long a session that has been told to end may take before it is ended. */
-const patientTries = 25;
 
 export async function commitBranch(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= triesMax; tries += 1) {
-    if (await endBranch(() => runOnce(ends, `XA COMMIT ${xid.text}`))) return;
+    await detached(context, ends, xid);
+    if (await endBranch(() => ends.write(`XA COMMIT ${xid.text}`))) {
+      if (await hasRow(context, ends, xid)) return;
+      throw lostBranch(xid, 'XA COMMIT');
+    }
     const held = await isPrepared(ends, xid);
     // In this order: one that was committed in between is in neither of two looks the other way round.
     if (await isCommitted(context, ends, xid)) return;
     if (!held) {
+      if (await isLocked(context, ends, xid)) throw lostBranch(xid, 'XA COMMIT');
       throw new Error(
         `MariaDB holds no prepared branch ${xid.text}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
-    if (tries > patientTries) await endHolder(ends, xid.name);
     await pause(clock, pauseMs);
   }
   throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
@@ -55,35 +59,33 @@ export async function rollbackBranch(
   xid: Xid,
   ref: BranchRef,
 ): Promise<void> {
-  const { ends, clock } = context;
+  const { ends, clock, detachedBranches } = context;
   const statement = `XA ROLLBACK ${xid.text}`;
-  if (await endBranch(() => runOnce(ends, statement))) return flushLog(context, ends);
-  const on = await ends.getConnection();
-  let failed = true;
-  try {
+  if (detachedBranches.take(xid.name) && (await endBranch(() => ends.write(statement)))) {
+    await assertRolledBack(context, ends, xid);
+    return flushLog(context, ends);
+  }
+  // Where it fails, the session's locks go with its connection.
+  await ends.together(async (on) => {
     await takeByForce(on, xid.name, clock);
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
       if (tries > triesMax)
         throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
-      ended = await endBranch(() => on.query(statement));
-      if (!ended) await pause(clock, pauseMs);
+      await pause(clock, graceMs);
+      ended = await endBranch(() => on.write(statement));
     }
     if (!ended && (await isCommitted(context, on, xid))) {
       throw new Error(
         `The branch ${ref.branch} of ${ref.txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
+    await assertRolledBack(context, on, xid);
     // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
     // none would be left for a second one each.
     await flushLog(context, on);
-    await on.query('SELECT RELEASE_ALL_LOCKS()');
-    failed = false;
-  } finally {
-    // With its connection, the session's locks go, too.
-    if (failed) on.destroy();
-    else on.release();
-  }
+    await on.rows('SELECT RELEASE_ALL_LOCKS()');
+  });
 }
 
 /** False: XAER_NOTA. */
@@ -97,32 +99,45 @@ async function endBranch(run: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function isPrepared(on: Pool | PoolConnection, xid: Xid): Promise<boolean> {
-  const [rows] = await on.query<(RowDataPacket & RecoveredXid)[]>('XA RECOVER');
-  return rows.some((row) => {
-    const one = recovered(row);
-    return one?.gtrid === xid.gtrid && one.bqual === xid.bqual;
-  });
+async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): Promise<boolean> {
+  // Read first: a write would wait for the branch, where that is still prepared.
+  if (!(await hasRow(context, on, xid))) return false;
+  const text = `UPDATE ${context.table} SET proofs = proofs + 1 WHERE name = ?`;
+  return (await on.write(text, [xid.name])).affectedRows === 1;
 }
 
-async function isCommitted(
+async function hasRow({ table }: MariadbContext, on: Statements, { name }: Xid): Promise<boolean> {
+  return (await on.rows(`SELECT 1 FROM ${table} WHERE name = ?`, [name])).length > 0;
+}
+
+/** By the branch itself, which has written its row and not ended. */
+async function isLocked(
   { table }: MariadbContext,
-  on: Pool | PoolConnection,
+  on: Statements,
   { name }: Xid,
 ): Promise<boolean> {
-  // Read first: a write would wait for the branch, where that is still prepared.
-  const [rows] = await on.query<RowDataPacket[]>(`SELECT 1 FROM ${table} WHERE name = ?`, [name]);
-  if (rows.length === 0) return false;
-  const [written] = await on.query<ResultSetHeader>(
-    `UPDATE ${table} SET proofs = proofs + 1 WHERE name = ?`,
-    [name],
+  try {
+    await on.rows(`SELECT 1 FROM ${table} WHERE name = ? FOR UPDATE NOWAIT`, [name]);
+    return false;
+  } catch (error) {
+    if (isNotFree(error)) return true;
+    throw error;
+  }
+}
+
+async function assertRolledBack(context: MariadbContext, on: Statements, xid: Xid): Promise<void> {
+  if (await isLocked(context, on, xid)) throw lostBranch(xid, 'XA ROLLBACK');
+}
+
+function lostBranch(xid: Xid, statement: string): Error {
+  return new Error(
+    `MariaDB has lost track of the branch ${xid.text}: it answers ${statement}, and InnoDB keeps the branch prepared, with its locks. Restart the server, which finds it again; then this is done. See docs/DATABASES.md.`,
   );
-  return written.affectedRows === 1;
 }
 
 /** What is written to the log before is on disk when this is: a commit that changed something flushes all of it. */
-async function flushLog({ table }: MariadbContext, on: Pool | PoolConnection): Promise<void> {
-  const [written] = await on.query<ResultSetHeader>(
+async function flushLog({ table }: MariadbContext, on: Statements): Promise<void> {
+  const written = await on.write(
     `INSERT INTO ${table} (name, proofs) VALUES ('flush', 1) ON DUPLICATE KEY UPDATE proofs = (proofs + 1) % 1000000`,
   );
   if (written.affectedRows === 0) throw new Error('The rollback could not be written to disk.');

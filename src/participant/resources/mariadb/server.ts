@@ -1,12 +1,12 @@
 /** What the server must be able to do, asked before anything is promised. */
-import type { Pool, RowDataPacket } from 'mysql2/promise';
+import type { Statements } from './ends.ts';
 
-export async function checkServer(pool: Pool): Promise<void> {
-  const [[row]] = await pool.query<RowDataPacket[]>(
+export async function checkServer(on: Statements): Promise<void> {
+  const [row] = await on.rows(
     'SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@read_only AS readonly',
   );
   const { version, flush, readonly } = row as { version: string; flush: number; readonly: number };
-  const problem = await problemOf(pool, version);
+  const problem = await problemOf(on, version);
   if (problem !== null) throw new Error(problem);
   if (Number(readonly) !== 0) {
     throw new Error('This server is read-only, which prepares nothing: connect to the primary.');
@@ -19,28 +19,26 @@ export async function checkServer(pool: Pool): Promise<void> {
 }
 
 /** A branch must outlive its session. */
-async function problemOf(pool: Pool, version: string): Promise<string | null> {
+async function problemOf(on: Statements, version: string): Promise<string | null> {
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   if (/mariadb/i.test(version)) {
     return major > 10 || (major === 10 && minor >= 5) ? null : 'MariaDB 10.5 or newer is needed.';
   }
-  const [rows] = await pool.query<RowDataPacket[]>(
-    "SHOW GLOBAL VARIABLES LIKE 'xa_detach_on_prepare'",
-  );
+  const rows = await on.rows("SHOW GLOBAL VARIABLES LIKE 'xa_detach_on_prepare'");
   return rows[0]?.['Value'] === 'ON'
     ? null
     : 'MySQL 8.0.29 or newer is needed, with xa_detach_on_prepare = ON.';
 }
 
 /** Where the table is there, nothing is changed: the right to make one is needed once. */
-export async function makeTable(pool: Pool, table: string): Promise<void> {
+export async function makeTable(on: Statements, table: string): Promise<void> {
   try {
-    await pool.query(`SELECT 1 FROM ${table} LIMIT 0`);
+    await on.rows(`SELECT 1 FROM ${table} LIMIT 0`);
     return;
   } catch (error) {
     if ((error as { errno?: unknown }).errno !== noSuchTable) throw error;
   }
-  await pool.query(
+  await on.write(
     `CREATE TABLE IF NOT EXISTS ${table} (
        name VARCHAR(250) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY,
        proofs INT NOT NULL DEFAULT 0,

@@ -14,6 +14,7 @@ import type { PrepareCall } from '../../../ports/resource.ts';
 import type { SqlResult } from '../sql/sql.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
+import { sessionGone } from './detach.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';
 
@@ -115,7 +116,10 @@ export class Session {
     await this.query(`INSERT INTO ${this.#context.table} (name) VALUES (?)`, [name]);
     await this.#run(`XA END ${text}`);
     await this.#run(`XA PREPARE ${text}`);
+    const { ends, clock, detachedBranches } = this.#context;
+    const { threadId } = this.#connection;
     await this.#end();
+    if (await sessionGone(ends, threadId, clock)) detachedBranches.add(name);
   }
 
   /** Nothing is held afterwards; rejects where that is not certain. */

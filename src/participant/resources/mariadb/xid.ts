@@ -2,8 +2,10 @@
  * A branch's XA id: gtrid is the txid, bqual the participant's name and the branch's. Both hold 64 bytes, and a txid has
  * up to 46.
  */
+import type { RowDataPacket } from 'mysql2/promise';
 import type { BranchRef } from '../../../ports/resource.ts';
 import { branchName, encodePart, refOf } from '../sql/names.ts';
+import type { Statements } from './ends.ts';
 
 /** "VDCT": what tells Verdict's branches from those of other transaction managers. */
 const formatId = 0x56_44_43_54;
@@ -28,7 +30,7 @@ export function xidOf(participant: string, ref: BranchRef): Xid | null {
 }
 
 /** A row of XA RECOVER. */
-export interface RecoveredXid {
+export interface RecoveredXid extends RowDataPacket {
   readonly formatID: number;
   readonly gtrid_length: number;
   readonly bqual_length: number;
@@ -39,6 +41,15 @@ export function recovered(row: RecoveredXid): Pick<Xid, 'gtrid' | 'bqual'> | nul
   if (Number(row.formatID) !== formatId) return null;
   const text = row.data.toString();
   return { gtrid: text.slice(0, row.gtrid_length), bqual: text.slice(row.gtrid_length) };
+}
+
+/** Also while its session lives. */
+export async function isPrepared(on: Statements, xid: Xid): Promise<boolean> {
+  const rows = await on.rows<RecoveredXid>('XA RECOVER');
+  return rows.some((row) => {
+    const one = recovered(row);
+    return one?.gtrid === xid.gtrid && one.bqual === xid.bqual;
+  });
 }
 
 /** Null for a branch of another participant on the same server. */
