@@ -1,7 +1,9 @@
 /** What etcd may do to a log: lose replies, die, fill up, come back older. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
+import { patienceMs } from '../../src/decision-log/etcd/store.ts';
 import {
   DecisionLogError,
   type Leadership,
@@ -150,6 +152,21 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       // Taken once: its first transaction stands.
       expect(key?.version).toBe('1');
       expect(await won.tick()).toBe(1);
+    });
+
+    it('to what is read right after the takeover, for longer than the patience: it is taken again', async () => {
+      const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });
+      proxy.loseRepliesFrom('shards/0/clock');
+      const campaign = log.campaign(0, { signal: never });
+      campaign.catch(() => undefined);
+      const { leader } = rig.keys.shard(0);
+      await expect.poll(() => rig.look(leader), waitMs).not.toBeNull();
+      await sleep(patienceMs + 1_000);
+      proxy.heal();
+      proxy.cut();
+      const won = await campaign;
+      expect(await won.tick()).toBe(1);
+      expect(log.leaders()[0]).toMatchObject({ node: 'alpha', epoch: won.epoch });
     });
 
     it('for longer than the patience ends the leadership, says nothing, and leaves what landed', async () => {

@@ -85,4 +85,24 @@ export const regressions: readonly Regression[] = [
     },
     why: 'The check took a transaction that was aborted with nobody there to be told for undecided when the floor passed it.',
   },
+  {
+    seed: 734_133,
+    limits: {
+      faults: parseFaults(
+        'node-point-crash=0.817,message-delay=0.615,etcd-lost=0.0547,etcd-answer-lost=0.0506,etcd-refused=0.799,etcd-slow=0.103,etcd-set-back=0.171,watch-deaf=0.0656,refuses=0.0954',
+      ),
+      jobs: 5,
+    },
+    why: 'The simulated etcd carried out, after it was brought back from a copy, what had been under way to the one before.',
+  },
+  {
+    seed: 813_682,
+    limits: {
+      faults: parseFaults(
+        'node-point-crash=0.279,participant-effect-crash=0.852,etcd-cut=0.606,message-duplicate=0.544,etcd-answer-lost=0.704,etcd-refused=0.12,etcd-late=0.611,application-fails=0.576',
+      ),
+      jobs: 5,
+    },
+    why: 'A leadership whose first reading failed was neither led nor ended: its node took it for its own, and nobody led.',
+  },
 ];

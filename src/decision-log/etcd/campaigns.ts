@@ -176,7 +176,13 @@ export class Campaigns {
     leaders.learn(shard, taken.held, taken.held.modRevision);
     // While the reply was under way, the lease may have come to its end.
     if (!lease.isValid(leaseId)) leadership.end('its lease was not confirmed in time');
-    await leadership.begin();
+    try {
+      await leadership.begin();
+    } catch (error) {
+      // Nobody else is to have it: not ended, it would pass for one that is led, and nobody would take it again.
+      leadership.end('what the leaderships before have left could not be read');
+      throw error;
+    }
     return { kind: 'leading', leadership };
   }
 

@@ -53,6 +53,8 @@ export class SimEtcd {
   readonly #faults: EtcdFaults;
   readonly #reach: Reach;
   readonly #watches = new Set<WatchStream>();
+  /** How often it was brought back from a copy: requests under way went with the servers that had them. */
+  #restores = 0;
 
   constructor(options: {
     readonly world: World;
@@ -159,6 +161,7 @@ export class SimEtcd {
   /** Etcd is brought back from a copy: what came after it was never there. */
   restore(copy: EtcdCopy): void {
     this.world.note('etcd', `is set back from ${this.state.revision} to ${copy.state.revision}`);
+    this.#restores += 1;
     this.setBack(copy.state.revision);
     this.state.restore(copy.state);
     this.leases.restore(copy.leases);
@@ -182,6 +185,7 @@ export class SimEtcd {
       const { world } = this;
       const fate = this.#faults.fate(name);
       if (fate !== 'done') world.note(process.name, `etcd ${name}: ${fate}`);
+      const restores = this.#restores;
       let over = false;
       const end = (settle: () => void): void => {
         if (over) return;
@@ -197,6 +201,7 @@ export class SimEtcd {
         process.io(this.#faults.latencyMs(), () => end(settle));
       };
       const run = (heard: boolean): void => {
+        if (this.#restores !== restores) return answer(() => reject(unavailable()));
         let value: T;
         try {
           value = body();
