@@ -105,4 +105,14 @@ export const regressions: readonly Regression[] = [
     },
     why: 'A leadership whose first reading failed was neither led nor ended: its node took it for its own, and nobody led.',
   },
+  {
+    seed: 1_287_561,
+    limits: {
+      faults: parseFaults(
+        'client-crash=0.0979,message-delay=0.674,message-duplicate=0.215,equivocate=0.595,refuses=0.857,slow-prepare=0.0517',
+      ),
+      jobs: 16,
+    },
+    why: 'The check asked for a record of a commit that had nothing to commit: all had voted readonly, and one voted again.',
+  },
 ];

@@ -38,6 +38,8 @@ export interface Transaction {
   /** When the first was, in the order of what happened. */
   firstAskedAt: number | null;
   firstAskedMs: number | null;
+  /** By branch: what was voted first. */
+  readonly votes: Map<string, string>;
   readonly branches: Map<string, BranchFacts>;
   record: DecisionRecord | null;
   saidAborted: string | null;
@@ -96,6 +98,7 @@ export class Facts {
         asked: new Map(),
         firstAskedAt: null,
         firstAskedMs: null,
+        votes: new Map(),
         branches: new Map(),
         record: null,
         saidAborted: null,
@@ -146,6 +149,18 @@ export class Facts {
     this.#moments += 1;
     facts.firstAskedAt ??= this.#moments;
     facts.firstAskedMs ??= this.#world.nowMs;
+  }
+
+  /** A vote has left its participant. One that equivocates keeps to its first. */
+  voted(txid: Txid, branch: string, vote: string): void {
+    const { votes } = this.at(txid);
+    if (!votes.has(branch)) votes.set(branch, vote);
+  }
+
+  /** Nothing is to be committed, and nothing is recorded. */
+  allReadonly(txid: Txid): boolean {
+    const { asked, votes } = this.at(txid);
+    return asked.size > 0 && [...asked.keys()].every((branch) => votes.get(branch) === 'readonly');
   }
 
   /** Its commit is on the participant's disk. */

@@ -23,6 +23,9 @@ export class MessageCheck {
       case 'enlisted':
         facts.at(message.txid).enlisted.add(message.branch);
         return;
+      case 'vote':
+        facts.voted(message.txid, message.branch, message.vote);
+        return;
       case 'prepare':
         facts.checkOf(
           message.txid,
@@ -41,7 +44,8 @@ export class MessageCheck {
       case 'decision':
         if (message.decision === 'abort') facts.saysAborted(message.txid, to.name);
         else if (message.decision === 'commit') {
-          facts.saysCommitted(message.txid, to.name, { readonly: false });
+          const readonly = facts.allReadonly(message.txid);
+          facts.saysCommitted(message.txid, to.name, { readonly });
         }
         return;
       case 'status':
