@@ -1,19 +1,11 @@
 /** `npm run demo -- --databases`: stock and payments in PostgreSQL, orders in MariaDB where there is one, and a node that is killed. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
-import { endScripts, startScript } from '../support/run-script.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { scriptDirectory, startScript } from '../support/run-script.ts';
 
 const orders = 100;
 
-let directory: ReturnType<typeof temporaryDirectory>;
-beforeAll(() => {
-  directory = temporaryDirectory();
-});
-afterAll(async () => {
-  await endScripts();
-  directory.remove();
-});
+const directory = scriptDirectory();
 
 it('the demo on databases adds up, and nothing is left in doubt', async () => {
   const args = ['--databases', '--orders', String(orders), '--data', directory.path, '--json'];

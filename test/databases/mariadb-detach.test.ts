@@ -3,11 +3,10 @@
  * does not bring that about, and does not believe it.
  */
 import mysql, { type RowDataPacket } from 'mysql2/promise';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { MariadbAddress } from '../../cluster/databases/mariadb-server.ts';
+import { describe, expect, it } from 'vitest';
 import { openMariadbResource } from '../../src/mariadb.ts';
 import type { BranchRef } from '../../src/ports/resource.ts';
-import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
+import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { raise, runWork, type WorkResource } from './sql-resource.ts';
 
@@ -21,21 +20,17 @@ const unknownXid = 1397;
 const formatId = 0x56_44_43_54;
 
 describe.skipIf(missing !== null)('a branch that is ended as its session ends', () => {
-  let mariadb: TestMariadb;
-  let connection: MariadbAddress;
-  beforeAll(async () => {
-    mariadb = await startMariadb();
-  });
-  afterAll(() => mariadb.dispose());
-  beforeEach(async () => {
-    connection = await mariadb.database([
-      'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
-      'INSERT INTO account VALUES (1, 100)',
-    ]);
-  });
+  const at = mariadbForEach([
+    'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
+    'INSERT INTO account VALUES (1, 100)',
+  ]);
 
   const open = (): Promise<WorkResource> =>
-    openMariadbResource({ name: connection.database, connection, prepare: runWork });
+    openMariadbResource({
+      name: at.connection.database,
+      connection: at.connection,
+      prepare: runWork,
+    });
 
   it('is committed, or rolled back, each time', async () => {
     const resource = await open();
@@ -46,8 +41,8 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
       if (round % 3 === 0) await resource.rollback(refOf(call));
       else await resource.commit(refOf(call));
     }
-    const [row] = await mariadb.query<{ balance: number }>(
-      connection,
+    const [row] = await at.mariadb.query<{ balance: number }>(
+      at.connection,
       'SELECT balance FROM account WHERE id = 1',
     );
     expect(row?.balance).toBe(100 + (rounds * 2) / 3);
@@ -62,14 +57,14 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
     await expect(before.commit(lost)).rejects.toThrow(lostTrack);
     await expect(before.rollback(lost)).rejects.toThrow(lostTrack);
     await before.close();
-    await mariadb.server.kill();
-    await mariadb.server.start();
+    await at.mariadb.server.kill();
+    await at.mariadb.server.start();
     const after = await open();
     const found = [...((await after.inDoubt?.()) ?? [])];
     expect(found).toEqual([{ txid: lost.txid, branch: lost.branch }]);
     await after.commit(lost);
-    const rows = await mariadb.query<{ name: string }>(
-      connection,
+    const rows = await at.mariadb.query<{ name: string }>(
+      at.connection,
       'SELECT name FROM verdict_branches WHERE name LIKE ?',
       [`%${lost.txid}%`],
     );
@@ -79,13 +74,13 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
 
   /** As a transaction manager without a guard would: XA COMMIT again and again from the moment in which the session is told to end. */
   async function loseOne(): Promise<BranchRef & { readonly payload: undefined }> {
-    const other = await mysql.createConnection({ ...connection });
+    const other = await mysql.createConnection({ ...at.connection });
     try {
       for (let tries = 1; tries <= triesMax; tries += 1) {
         const ref = refOf(prepareCall(null));
-        const name = `verdict:${connection.database}:${ref.txid}:${ref.branch}`;
-        const xid = `'${ref.txid}','${connection.database}:${ref.branch}',${formatId}`;
-        const session = await mysql.createConnection({ ...connection });
+        const name = `verdict:${at.connection.database}:${ref.txid}:${ref.branch}`;
+        const xid = `'${ref.txid}','${at.connection.database}:${ref.branch}',${formatId}`;
+        const session = await mysql.createConnection({ ...at.connection });
         await session.query(`XA START ${xid}`);
         await session.query('INSERT INTO verdict_branches (name) VALUES (?)', [name]);
         await session.query(`XA END ${xid}`);

@@ -1,10 +1,9 @@
 /** What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on, settings. */
 import type { RowDataPacket } from 'mysql2/promise';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { MariadbAddress } from '../../cluster/databases/mariadb-server.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import { openMariadbResource } from '../../src/mariadb.ts';
 import { Ends } from '../../src/participant/resources/mariadb/ends.ts';
-import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
+import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { outcomeRows } from './outcome-rows.ts';
@@ -21,28 +20,19 @@ const missing = await mariadbMissing();
 if (missing !== null) console.warn(`SKIPPED, MariaDB's resource: ${missing}`);
 
 describe.skipIf(missing !== null)('MariaDB', () => {
-  let mariadb: TestMariadb;
-  let connection: MariadbAddress;
+  const at = mariadbForEach([
+    'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
+    'INSERT INTO account VALUES (1, 100), (2, 100)',
+  ]);
   const opened: WorkResource[] = [];
-
-  beforeAll(async () => {
-    mariadb = await startMariadb();
-  });
-  afterAll(() => mariadb.dispose());
-  beforeEach(async () => {
-    connection = await mariadb.database([
-      'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
-      'INSERT INTO account VALUES (1, 100), (2, 100)',
-    ]);
-  });
   afterEach(async () => {
     for (const resource of opened.splice(0)) await resource.close();
   });
 
   async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
     const resource = await openMariadbResource({
-      name: connection.database,
-      connection: { ...connection, ...(port === undefined ? {} : { port }) },
+      name: at.connection.database,
+      connection: { ...at.connection, ...(port === undefined ? {} : { port }) },
       prepare: runWork,
       ...more,
     });
@@ -52,23 +42,25 @@ describe.skipIf(missing !== null)('MariaDB', () => {
 
   async function balance(): Promise<number> {
     const text = 'SELECT balance FROM account WHERE id = 1';
-    return (await mariadb.query<{ balance: number }>(connection, text))[0]?.balance ?? Number.NaN;
+    return (
+      (await at.mariadb.query<{ balance: number }>(at.connection, text))[0]?.balance ?? Number.NaN
+    );
   }
 
   async function prepared(): Promise<{ readonly data: string }[]> {
-    const rows = await mariadb.query<{ data: Buffer }>(connection, 'XA RECOVER');
+    const rows = await at.mariadb.query<{ data: Buffer }>(at.connection, 'XA RECOVER');
     return rows
       .map(({ data }) => ({ data: data.toString() }))
-      .filter(({ data }) => data.includes(connection.database));
+      .filter(({ data }) => data.includes(at.connection.database));
   }
 
   async function byHand(verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const data = (await prepared())[0]?.data ?? '';
-    const gtrid = data.slice(0, data.length - `${connection.database}:ledger`.length);
+    const gtrid = data.slice(0, data.length - `${at.connection.database}:ledger`.length);
     const bqual = data.slice(gtrid.length);
     await expect
       .poll(() =>
-        mariadb.query(connection, `XA ${verb} '${gtrid}','${bqual}',${0x56_44_43_54}`).then(
+        at.mariadb.query(at.connection, `XA ${verb} '${gtrid}','${bqual}',${0x56_44_43_54}`).then(
           () => 'done',
           (error: Error) => error.message,
         ),
@@ -78,29 +70,31 @@ describe.skipIf(missing !== null)('MariaDB', () => {
 
   outcomeRows({
     open,
-    otherName: () => `${connection.database}-other`,
+    otherName: () => `${at.connection.database}-other`,
     rows: async () => {
       const text = 'SELECT name FROM verdict_branches';
-      return (await mariadb.query<{ name: string }>(connection, text)).map(({ name }) => name);
+      return (await at.mariadb.query<{ name: string }>(at.connection, text)).map(
+        ({ name }) => name,
+      );
     },
     age: async (txid, days) => {
       const text =
         'UPDATE verdict_branches SET seen_at = UTC_TIMESTAMP() - INTERVAL ? DAY WHERE name LIKE ?';
-      await mariadb.query(connection, text, [days, `%${txid}%`]);
+      await at.mariadb.query(at.connection, text, [days, `%${txid}%`]);
     },
   });
 
   sqlResource({
     open,
-    otherName: () => `${connection.database}-other`,
-    port: () => connection.port,
+    otherName: () => `${at.connection.database}-other`,
+    port: () => at.connection.port,
     balance,
     prepared,
     // Until then, the first reply would be XAER_NOTA.
     sessionEnded: async (txid) => {
-      const lock = `CONCAT('verdict:', SHA1('verdict:${connection.database}:${txid}:ledger'))`;
+      const lock = `CONCAT('verdict:', SHA1('verdict:${at.connection.database}:${txid}:ledger'))`;
       await expect
-        .poll(() => mariadb.query(connection, `SELECT IS_USED_LOCK(${lock}) AS holder`))
+        .poll(() => at.mariadb.query(at.connection, `SELECT IS_USED_LOCK(${lock}) AS holder`))
         .toEqual([{ holder: null }]);
     },
     words: { prepare: 'XA PREPARE', commit: 'XA COMMIT', rollback: 'XA ROLLBACK' },
@@ -113,8 +107,8 @@ describe.skipIf(missing !== null)('MariaDB', () => {
   it('a branch that its session still holds is committed all the same', async () => {
     const resource = await open();
     const call = prepareCall(raise);
-    // Another process of the shared resource, stopped between XA PREPARE and the end of its connection.
-    const proxy = await TcpProxy.started(connection.port);
+    // Another process of the shared resource, stopped between XA PREPARE and the end of its at.connection.
+    const proxy = await TcpProxy.started(at.connection.port);
     const other = await open({ port: portOf(proxy), shared: true });
     proxy.rule = (direction, bytes) =>
       direction === 'request' && bytes.includes('XA PREPARE') ? 'lose-replies' : 'pass';
@@ -136,8 +130,8 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     const failed = /none of that name has committed/;
     await expect(resource.commit(refOf(call))).rejects.toThrow(failed);
     await expect(resource.commit(refOf(call))).rejects.toThrow(failed);
-    const name = `verdict:${connection.database}:${call.txid}:ledger`;
-    await mariadb.query(connection, 'INSERT INTO verdict_branches (name) VALUES (?)', [name]);
+    const name = `verdict:${at.connection.database}:${call.txid}:ledger`;
+    await at.mariadb.query(at.connection, 'INSERT INTO verdict_branches (name) VALUES (?)', [name]);
     await resource.commit(refOf(call));
   });
 
@@ -151,9 +145,9 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     expect(await balance()).toBe(101);
   });
 
-  it('waits for no server that went silent: each statement has its limit, and the next one another connection', async () => {
-    const proxy = await TcpProxy.started(connection.port);
-    const ends = new Ends({ ...connection, port: portOf(proxy) }, { timeoutMs: 200 });
+  it('waits for no server that went silent: each statement has its limit, and the next one another at.connection', async () => {
+    const proxy = await TcpProxy.started(at.connection.port);
+    const ends = new Ends({ ...at.connection, port: portOf(proxy) }, { timeoutMs: 200 });
     const one = (value: number) => ends.rows<RowDataPacket>('SELECT ? AS value', [value]);
     expect(await one(1)).toEqual([{ value: 1 }]);
     // Connections enough, which are there when the server goes silent.
@@ -173,11 +167,11 @@ describe.skipIf(missing !== null)('MariaDB', () => {
   });
 
   it('prepares nothing on a server that would forget it, and says what to do', async () => {
-    await mariadb.query(connection, 'SET GLOBAL innodb_flush_log_at_trx_commit = 2');
+    await at.mariadb.query(at.connection, 'SET GLOBAL innodb_flush_log_at_trx_commit = 2');
     try {
       await expect(open()).rejects.toThrow(/innodb_flush_log_at_trx_commit .* Set it to 1/);
     } finally {
-      await mariadb.query(connection, 'SET GLOBAL innodb_flush_log_at_trx_commit = 1');
+      await at.mariadb.query(at.connection, 'SET GLOBAL innodb_flush_log_at_trx_commit = 1');
     }
   });
 });

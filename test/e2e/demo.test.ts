@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import type { CheckResult } from '../../cluster/demo/reconcile.ts';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
@@ -7,20 +7,12 @@ import { storeDirectory } from '../../cluster/shop/paths.ts';
 import { epochZero } from '../../src/core/txid.ts';
 import { openVersionedStore, type StorePayload } from '../../src/versioned-store.ts';
 import { until } from '../support/cli-process.ts';
-import { endScripts, isRunning, startScript } from '../support/run-script.ts';
-import { never, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { isRunning, scriptDirectory, startScript } from '../support/run-script.ts';
+import { never, txidAt } from '../support/stores.ts';
 
 const demo = 'cluster/demo/main.ts';
 
-let directory: ReturnType<typeof temporaryDirectory>;
-
-beforeEach(() => {
-  directory = temporaryDirectory();
-});
-afterEach(async () => {
-  await endScripts();
-  directory.remove();
-});
+const directory = scriptDirectory();
 
 async function failingChecks(): Promise<readonly CheckResult[]> {
   const { exitCode, out } = await startScript(demo, ['check', directory.path, '--json']).ended;

@@ -1,24 +1,15 @@
 /** `npm run cluster` and `npm run demo -- --cluster`, with real processes. */
 import { createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { connect } from '../../src/client.ts';
 import { until } from '../support/cli-process.ts';
 import { etcdsToTest } from '../support/etcd.ts';
 import { launchCluster } from '../support/launched-cluster.ts';
-import { endScripts, isRunning, startScript } from '../support/run-script.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { isRunning, scriptDirectory, startScript } from '../support/run-script.ts';
 
 const etcds = await etcdsToTest();
-let directory: ReturnType<typeof temporaryDirectory>;
-
-beforeEach(() => {
-  directory = temporaryDirectory();
-});
-afterEach(async () => {
-  await endScripts();
-  directory.remove();
-});
+const directory = scriptDirectory();
 
 describe.skipIf(etcds.length === 0)('npm run cluster', () => {
   it('runs the whole, brings back what dies, and comes back itself where it was', async () => {

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { type Facts, readFacts, readStoredFacts, unfinished } from '../../cluster/demo/facts.ts';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
@@ -8,18 +8,9 @@ import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { allConnectedText } from '../../cluster/shop/supervise.ts';
 import { until } from '../support/cli-process.ts';
-import { endScripts, type ScriptProcess, startScript } from '../support/run-script.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { type ScriptProcess, scriptDirectory, startScript } from '../support/run-script.ts';
 
-let directory: ReturnType<typeof temporaryDirectory>;
-
-beforeEach(() => {
-  directory = temporaryDirectory();
-});
-afterEach(async () => {
-  await endScripts();
-  directory.remove();
-});
+const directory = scriptDirectory();
 
 /** So many that those in flight at the five kills, which may be aborted, are no great part of them. */
 const orderCount = 4_000;

@@ -2,6 +2,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { findMariadb } from '../../cluster/databases/mariadb-programs.ts';
 import { type MariadbAddress, makeMariadb } from '../../cluster/databases/mariadb-server.ts';
 import { databaseUser } from '../../cluster/databases/run-as.ts';
@@ -23,6 +24,34 @@ export interface TestMariadb {
 export async function mariadbMissing(): Promise<string | null> {
   const mariadb = await findMariadb(databaseUser());
   return 'missing' in mariadb ? mariadb.missing : null;
+}
+
+/** For a whole file, within its `describe`: one server, and for each test a database of its own. */
+export function mariadbForEach(setup: readonly string[]): {
+  readonly mariadb: TestMariadb;
+  readonly connection: MariadbAddress;
+} {
+  let mariadb: TestMariadb | null = null;
+  let connection: MariadbAddress | null = null;
+  const there = <T>(part: T | null): T => {
+    if (part === null) throw new Error('No test runs.');
+    return part;
+  };
+  beforeAll(async () => {
+    mariadb = await startMariadb();
+  });
+  afterAll(() => mariadb?.dispose());
+  beforeEach(async () => {
+    connection = await there(mariadb).database(setup);
+  });
+  return {
+    get mariadb() {
+      return there(mariadb);
+    },
+    get connection() {
+      return there(connection);
+    },
+  };
 }
 
 export async function startMariadb(settings: readonly string[] = []): Promise<TestMariadb> {

@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach } from 'vitest';
 import { endWithParent } from './end-with-parent.ts';
+import { temporaryDirectory } from './stores.ts';
 
 export interface ScriptProcess {
   readonly pid: number;
@@ -21,6 +23,24 @@ export async function endScripts(): Promise<void> {
     script.kill('SIGTERM');
     await script.ended;
   }
+}
+
+/** For a whole file: a directory for each test, which goes with it and with whatever it left running. */
+export function scriptDirectory(): { readonly path: string } {
+  let directory: ReturnType<typeof temporaryDirectory> | null = null;
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(async () => {
+    await endScripts();
+    directory?.remove();
+  });
+  return {
+    get path() {
+      if (directory === null) throw new Error('No test runs.');
+      return directory.path;
+    },
+  };
 }
 
 /** `path` from the root of the clone. */
