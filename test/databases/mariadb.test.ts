@@ -107,7 +107,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
   it('a branch that its session still holds is committed all the same', async () => {
     const resource = await open();
     const call = prepareCall(raise);
-    // Another process of the shared resource, stopped between XA PREPARE and the end of its at.connection.
+    // Another process of the shared resource, stopped between XA PREPARE and the end of its connection.
     const proxy = await TcpProxy.started(at.connection.port);
     const other = await open({ port: portOf(proxy), shared: true });
     proxy.rule = (direction, bytes) =>
@@ -145,7 +145,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     expect(await balance()).toBe(101);
   });
 
-  it('waits for no server that went silent: each statement has its limit, and the next one another at.connection', async () => {
+  it('waits for no server that went silent: each statement has its limit, and the next one another connection', async () => {
     const proxy = await TcpProxy.started(at.connection.port);
     const ends = new Ends({ ...at.connection, port: portOf(proxy) }, { timeoutMs: 200 });
     const one = (value: number) => ends.rows<RowDataPacket>('SELECT ? AS value', [value]);

@@ -1,4 +1,5 @@
 /** The rows that prove commits, on both databases: how long they are kept, and whose they are. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/ports/clock.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -38,6 +39,8 @@ export function outcomeRows({ open, otherName, rows, age }: RowsBench): void {
       for (let count = 1; count <= batchMin; count += 1) await commitOn(resource);
       aheadMs = 9 * minuteMs;
       const young = await commitOn(resource);
+      // Time enough to delete them, were they due.
+      await sleep(300);
       expect(await rows()).toHaveLength(batchMin + 1);
       aheadMs = 11 * minuteMs;
       const last = await commitOn(resource);
