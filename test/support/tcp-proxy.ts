@@ -31,8 +31,11 @@ export class TcpProxy {
   #swallowing = false;
   #refusing = false;
   #port = 0;
-  /** Called with each piece that the node sends, before it is passed on. True: cut here, and drop it. */
-  cutWhen: ((bytes: Buffer) => boolean) | null = null;
+  /**
+   * Where the node first sends this, every connection is cut. What came before it passes, also where both come in
+   * one piece: on a slow machine messages that were sent apart are read together.
+   */
+  cutBefore: string | null = null;
   /** Asked about each piece, until it says other than `pass`. */
   rule: ((direction: Direction, bytes: Buffer, connection: number) => Verdict) | null = null;
   /** Told of each piece, before anything is done with it. */
@@ -160,12 +163,10 @@ export class TcpProxy {
     node.on('error', () => undefined);
     client.on('data', (bytes: Buffer) => this.#passed(pair, 'request', bytes));
     node.on('data', (bytes: Buffer) => {
-      if (this.cutWhen?.(bytes) === true) {
-        this.cutWhen = null;
-        this.cut();
-        return;
-      }
-      this.#passed(pair, 'reply', bytes);
+      const cutAt = this.cutBefore === null ? -1 : bytes.indexOf(this.cutBefore);
+      if (cutAt < 0) return this.#passed(pair, 'reply', bytes);
+      this.cutBefore = null;
+      client.write(bytes.subarray(0, cutAt), () => this.cut());
     });
     const ended = (): void => {
       this.#pairs.delete(pair);
