@@ -13,7 +13,7 @@ import { type Mutant, mutants } from './list.ts';
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '3000' },
+    seeds: { type: 'string', default: '10000' },
     only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -23,7 +23,7 @@ if (values.help) {
   console.log(`npm run mutants -- [--seeds N] [--only NAME]
 
 Plants each fault of test/simulation/mutants/list.ts in a copy of the sources and simulates until it is found, N
-seeds at most (default 3,000).`);
+seeds at most (default 10,000).`);
 } else {
   const chosen = mutants.filter(({ name }) => values.only === undefined || name === values.only);
   const root = mkdtempSync(join(tmpdir(), 'verdict-mutants-'));
