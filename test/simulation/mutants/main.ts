@@ -24,6 +24,13 @@ if (values.help) {
 
 Plants each fault of test/simulation/mutants/list.ts in a copy of the sources and simulates until it is found, N
 seeds at most (default 10,000).`);
+} else if (!(Number(values.seeds) >= 1)) {
+  console.error(`--seeds takes a number from 1 on, not ${values.seeds}.`);
+  process.exitCode = 2;
+} else if (values.only !== undefined && !mutants.some(({ name }) => name === values.only)) {
+  console.error(`No fault is named ${values.only}. There are:`);
+  for (const { name } of mutants) console.error(`  ${name}`);
+  process.exitCode = 2;
 } else {
   const chosen = mutants.filter(({ name }) => values.only === undefined || name === values.only);
   const root = mkdtempSync(join(tmpdir(), 'verdict-mutants-'));
