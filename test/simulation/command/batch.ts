@@ -10,7 +10,6 @@ export interface BatchReport {
   readonly events: number;
   readonly checks: number;
   readonly simulatedMs: number;
-  readonly cpuMs: number;
   readonly twice: number;
   readonly calls: Readonly<Record<string, number>>;
   readonly cells: Readonly<Record<string, number>>;
@@ -23,7 +22,6 @@ export interface Failure {
 }
 
 export function runBatch(from: number, count: number, limits: PlanLimits = {}): BatchReport {
-  const cpu = process.cpuUsage();
   // Making stacks takes longer than the run that they are for; a failure is run again, with stacks.
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
@@ -50,8 +48,7 @@ export function runBatch(from: number, count: number, limits: PlanLimits = {}): 
   } finally {
     Error.stackTraceLimit = before;
   }
-  const { user, system } = process.cpuUsage(cpu);
-  return { ...sums, seeds: count, cpuMs: (user + system) / 1_000, calls, cells, failures };
+  return { ...sums, seeds: count, calls, cells, failures };
 }
 
 export function failureOf({ seed, violation }: RunResult): Failure | null {
