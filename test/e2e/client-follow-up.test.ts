@@ -60,6 +60,7 @@ describe('a client cut off before its answer', () => {
     const client = await cluster.client(proxy.url);
     proxy.cutBefore = itsBeginning;
     const call = await cluster.history.transact(client, { a: {} });
+    expect(proxy.cutBefore, 'the cut took place').toBeNull();
     expect(call).toMatchObject({ ended: 'info', code: 'OUTCOME_UNKNOWN' });
     expect(await cluster.settled()).toEqual([]);
   });
@@ -93,6 +94,7 @@ describe('a client cut off before its answer', () => {
     const client = await cluster.client(proxy.url);
     proxy.cutBefore = theOutcome;
     const call = await cluster.history.transact(client, { a: {}, b: { vote: 'abort' } });
+    expect(proxy.cutBefore, 'the cut took place').toBeNull();
     expect(call.ended).toBe('fail');
     expect(await cluster.settled()).toEqual([]);
   });

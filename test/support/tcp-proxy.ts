@@ -166,6 +166,8 @@ export class TcpProxy {
       const cutAt = this.cutBefore === null ? -1 : bytes.indexOf(this.cutBefore);
       if (cutAt < 0) return this.#passed(pair, 'reply', bytes);
       this.cutBefore = null;
+      // What follows must not overtake the end.
+      node.pause();
       client.write(bytes.subarray(0, cutAt), () => this.cut());
     });
     const ended = (): void => {
