@@ -100,11 +100,14 @@ export class LocalJournal implements Journal {
     return this.#write(key, (transaction) => rules.tombstone(transaction, key, { ...more, atMs }));
   }
 
-  async forget(txids: readonly Txid[]): Promise<void> {
-    this.#assertOpen();
+  forget(txids: readonly Txid[]): Promise<void> {
     const atMs = this.#wallMs();
-    const lazy = { clock: this.#clock, delayMs: forgetDelayMs };
-    return this.#group.runLazily((transaction) => rules.forget(transaction, txids, atMs), lazy);
+    return this.#writeLazily((transaction) => rules.forget(transaction, txids, atMs));
+  }
+
+  forgetReadonly(keys: readonly BranchKey[]): Promise<void> {
+    const atMs = this.#wallMs();
+    return this.#writeLazily((transaction) => rules.forgetReadonly(transaction, keys, atMs));
   }
 
   adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch> {
@@ -144,6 +147,11 @@ export class LocalJournal implements Journal {
       return Promise.reject(error);
     }
     return this.#group.run(operation);
+  }
+
+  async #writeLazily(operation: (transaction: JournalTransaction) => void): Promise<void> {
+    this.#assertOpen();
+    return this.#group.runLazily(operation, { clock: this.#clock, delayMs: forgetDelayMs });
   }
 
   #snapshot<T>(body: (keys: ReadableKeys) => T): T {

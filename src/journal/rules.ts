@@ -114,6 +114,18 @@ export function forget(
   }
 }
 
+/** By branch, not by transaction: another branch of it may be a commit, which stays until a node says `forget` (8.5). */
+export function forgetReadonly(
+  transaction: JournalTransaction,
+  keys: readonly BranchKey[],
+  atMs: number,
+): void {
+  for (const key of keys) {
+    const there = transaction.find(key);
+    if (there?.state === 'readonly') bury(transaction, { key, there, more: { atMs } });
+  }
+}
+
 export function adoptEpoch(
   transaction: JournalTransaction,
   newer: { readonly shard: number; readonly epoch: Epoch },

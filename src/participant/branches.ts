@@ -19,7 +19,7 @@ export interface BranchesOptions extends EffectsOptions {
   readonly recordsStart: boolean;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A readonly vote is only in the journal from now on. */
-  readonly votedReadonly: (txid: Txid) => void;
+  readonly votedReadonly: (branch: BranchIdentity) => void;
 }
 
 export class Branches implements RunnerWorld {
@@ -177,7 +177,7 @@ export class Branches implements RunnerWorld {
     const { txid } = runner.identity;
     const runners = this.#runners.get(txid);
     if (runners === undefined || !runners.includes(runner)) return;
-    if (runner.state.name === 'readonly') this.#with.votedReadonly(txid);
+    if (runner.state.name === 'readonly') this.#with.votedReadonly(runner.identity);
     if (runners.length === 1) this.#runners.delete(txid);
     else
       this.#runners.set(

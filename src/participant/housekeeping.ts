@@ -2,9 +2,8 @@
  * Sweeps tombstones that are old enough (8.8), a few at a time. A readonly vote, which no node may ever
  * mention again, is remembered as long, and then becomes a tombstone.
  */
-import type { Txid } from '../core/txid.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
-import type { Journal } from '../ports/journal.ts';
+import type { BranchKey, Journal } from '../ports/journal.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 
 export interface HousekeepingOptions {
@@ -24,7 +23,7 @@ const readonlyMax = 1_000_000;
 export class Housekeeping {
   readonly #with: HousekeepingOptions;
   readonly #wallMs: () => number;
-  #readonly: { readonly txid: Txid; readonly atMs: number }[] = [];
+  #readonly: (BranchKey & { readonly atMs: number })[] = [];
   #head = 0;
   #timer: Timer | null = null;
   #closed = false;
@@ -39,8 +38,8 @@ export class Housekeeping {
     this.#later(this.#restMs());
   }
 
-  votedReadonly(txid: Txid): void {
-    this.#readonly.push({ txid, atMs: this.#with.clock.monotonicMs() });
+  votedReadonly({ txid, branch }: BranchKey): void {
+    this.#readonly.push({ txid, branch, atMs: this.#with.clock.monotonicMs() });
   }
 
   /** Resolves when no step is under way. */
@@ -69,20 +68,20 @@ export class Housekeeping {
   async #sweep(): Promise<boolean> {
     const { journal, clock, tombstoneMs } = this.#with;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
-    if (old.length > 0) await journal.forget(old);
+    if (old.length > 0) await journal.forgetReadonly(old);
     // A clock that is set forward must not make tombstones old: what they keep out may still be under way on this connection.
     const beforeMs = this.#wallMs() - tombstoneMs;
     const swept = await journal.sweep({ beforeMs, limit: stepMax });
     return swept >= stepMax || old.length >= stepMax;
   }
 
-  #oldReadonly(beforeMs: number): Txid[] {
-    const old: Txid[] = [];
+  #oldReadonly(beforeMs: number): BranchKey[] {
+    const old: BranchKey[] = [];
     for (; old.length < stepMax; this.#head += 1) {
       const entry = this.#readonly[this.#head];
       const tooMany = this.#readonly.length - this.#head > readonlyMax;
       if (entry === undefined || (entry.atMs > beforeMs && !tooMany)) break;
-      old.push(entry.txid);
+      old.push(entry);
     }
     if (this.#head * 2 > this.#readonly.length) {
       this.#readonly = this.#readonly.slice(this.#head);

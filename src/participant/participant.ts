@@ -115,7 +115,7 @@ export class Participant {
       fatal,
       send: (to, message) => this.#send(to, message),
       isOpen: (connection) => this.#sessions.isOpen(connection),
-      votedReadonly: (txid) => this.#housekeeping.votedReadonly(txid),
+      votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
     });
     this.#reports = new Reports({
       sessions: () => this.#sessions,
@@ -179,7 +179,7 @@ export class Participant {
   #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {
     for (const entry of entries) {
       // Not kept in memory: the journal is asked again when somebody asks for it.
-      if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry.txid);
+      if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
       else this.#branches.at(entry).load(foundOf(entry));
     }
     for (const { txid, branch } of held) {

@@ -84,8 +84,13 @@ export interface Journal {
     key: BranchKey,
     more?: { readonly reason?: VoteReason | AbortReason; readonly epoch?: Epoch },
   ): Promise<OutcomeWriteResult>;
-  /** `committed` or `readonly` entries of these transactions -> `tombstone`. May be lazy: a lost one is forgotten again on the next report. Entries in doubt stay. */
+  /** A node's `forget`: `committed` or `readonly` entries of these transactions -> `tombstone`. May be lazy: a lost one is forgotten again on the next report. Entries in doubt stay. */
   forget(txids: readonly Txid[]): Promise<void>;
+  /**
+   * These branches' `readonly` entries -> `tombstone`, and nothing else of their transactions: what a participant lets go by
+   * itself, with age. Lazy, as `forget` is.
+   */
+  forgetReadonly(keys: readonly BranchKey[]): Promise<void>;
   /**
    * A newer epoch of the shard: durable before it resolves; then tombstones and `readonly` entries of the shard's older epochs may go (8.8).
    * An epoch not above the known one changes nothing. Returns the newest known.

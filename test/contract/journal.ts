@@ -240,6 +240,21 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
       expect((await journal.find(keyAt(2)))?.state).toBe('committed');
     });
 
+    it('lets a readonly vote go alone: what else the participant holds of the transaction stays', async () => {
+      const [look, take, ask] = ['look', 'take', 'ask'].map((branch) =>
+        keyAt(1, epochOne, branch),
+      ) as [BranchKey, BranchKey, BranchKey];
+      await journal.vote(voteOf(look, 'readonly'));
+      await journal.vote(voteOf(take));
+      await journal.committed(take);
+      await journal.vote(voteOf(ask));
+      await journal.forgetReadonly([look, take, ask]);
+      await reopen();
+      expect((await journal.find(look))?.state).toBe('tombstone');
+      expect((await journal.find(take))?.state).toBe('committed');
+      expect((await journal.find(ask))?.state).toBe('prepared');
+    });
+
     it('refuses a branch whose name is no text, or too long for a key', async () => {
       for (const branch of ['\ud800', 'x'.repeat(2_000)]) {
         await expect(journal.vote(voteOf(keyAt(1, epochOne, branch)))).rejects.toThrow(RangeError);

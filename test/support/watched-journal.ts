@@ -126,6 +126,12 @@ export class WatchedJournal implements Journal {
     this.log.push(`forget ${txids.length}`);
   }
 
+  async forgetReadonly(keys: readonly BranchKey[]): Promise<void> {
+    await this.#begin('forget');
+    await this.#journal.forgetReadonly(keys);
+    this.log.push(`forget readonly ${keys.length}`);
+  }
+
   async adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch> {
     await this.#begin('adoptEpoch');
     const newest = await this.#journal.adoptEpoch(shard, epoch);

@@ -115,6 +115,31 @@ describe('old entries', () => {
   });
 });
 
+describe('a readonly vote that became old', () => {
+  it('takes no commit of its transaction with it: a repeat after a restart is acknowledged', async () => {
+    const journal = new WatchedJournal();
+    const options = { tombstoneMs: 60_000 };
+    const first = await rig({ journal, options });
+    const n1 = await first.node('n1');
+    first.application.answer = () => vote.readonly();
+    await tell(n1, prepareOf(txid, { branch: 'look' }));
+    first.application.answer = () => vote.commit();
+    await tell(n1, prepareOf(txid));
+    await tell(n1, commandOf('commit', txid));
+    await first.clock.advance(130_000);
+    expect(journal.state({ txid, branch: 'look' })).not.toBe('readonly');
+    expect(journal.state(key)).toBe('committed');
+    await first.participant.close({ timeoutMs: 0 });
+
+    const second = await rig({ journal, options });
+    const again = await second.node('n1');
+    again.take();
+    await tell(again, commandOf('commit', txid));
+    expect(said(again)).toEqual(['ack commit ok']);
+    expect(second.alarms).toEqual([]);
+  });
+});
+
 describe('enlisting itself', () => {
   it('lets the application work when the leader agreed, and prepares what it did', async () => {
     const { node, participant, application, journal } = await rig();
