@@ -26,6 +26,7 @@ const faultless: EtcdFaults = {
 export class SimulatedEtcd {
   readonly world: World = new World({ seed: 1, trace: false });
   readonly server: SimEtcd;
+  readonly reach: Reach;
   readonly #broken = Promise.withResolvers<never>();
   readonly #goesOnUnasked: boolean;
   #waiting = 0;
@@ -34,14 +35,23 @@ export class SimulatedEtcd {
   #idleTimer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(options: { readonly goesOnUnasked?: boolean } = {}) {
+  constructor(
+    options: {
+      readonly goesOnUnasked?: boolean;
+      readonly latencyMs?: number;
+      /** Its watches tell nothing. */
+      readonly deaf?: boolean;
+    } = {},
+  ) {
     this.#goesOnUnasked = options.goesOnUnasked ?? false;
     const { world } = this;
+    const { latencyMs = faultless.latencyMs(), deaf = false } = options;
+    this.reach = new Reach(world);
     this.server = new SimEtcd({
       world,
       members: [member],
-      faults: faultless,
-      reach: new Reach(world),
+      faults: { ...faultless, latencyMs: () => latencyMs, deafWatch: () => deaf },
+      reach: this.reach,
     });
     this.#broken.promise.catch(() => undefined);
     this.#goOn();

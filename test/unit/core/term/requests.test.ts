@@ -155,6 +155,19 @@ describe('requests with an id', () => {
     expect(h.sent(a, 'rollback')).toHaveLength(1);
   });
 
+  it('are not decided past their window by a vote that is handled before the time-out', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    const id = h.transact(['a'], { requestId, requestAgeMs: 119_000 });
+    // A process that stood still finds the vote in its socket before it comes to its timers.
+    h.world.nowMs += 1_001;
+    h.vote(a, 'commit');
+    h.log();
+    expect(h.reply(id)).toMatchObject({ code: 'EXPIRED' });
+    expect(h.sent(a, 'rollback')).toHaveLength(1);
+    expect(h.sent(a, 'commit')).toHaveLength(0);
+  });
+
   it('are for one epoch where they name it', () => {
     const h = new TermHarness();
     const epoch = makeEpoch({ generation: 0, revision: 49n });

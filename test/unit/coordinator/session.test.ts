@@ -1,0 +1,138 @@
+/** What a node makes of one connection: how old it is, and what its peer was shown. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { answerFromLog } from '../../../src/coordinator/judge-from-log.ts';
+import { Session } from '../../../src/coordinator/session.ts';
+import type { FromNode, Hello, ToNode, Witness } from '../../../src/core/messages.ts';
+import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
+import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
+import type { Connection } from '../../../src/ports/transport.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { never, txidAt } from '../../support/stores.ts';
+
+const pingAgeMsMax = 30_000;
+const hello: Hello = {
+  type: 'hello',
+  protocol: 1,
+  name: 'p',
+  instance: 'i',
+  roles: ['participant', 'client'],
+};
+
+let clock: ManualClock;
+let received: ToNode['type'][];
+let sent: FromNode[];
+let pingSentAtMs: number;
+let isOpen: boolean;
+let session: Session;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  received = [];
+  sent = [];
+  pingSentAtMs = clock.monotonicMs();
+  isOpen = true;
+  const end = (): void => {
+    isOpen = false;
+  };
+  const connection: Connection<FromNode> = {
+    remoteAddress: 'memory',
+    send: (message) => sent.push(message),
+    close: end,
+    terminate: end,
+    lastAnsweredPingSentAtMs: () => pingSentAtMs,
+    bufferedBytes: () => 0,
+  };
+  session = new Session({
+    id: 1,
+    connection,
+    host: {
+      clock,
+      handshakeTimeoutMs: 60_000,
+      pingAgeMsMax,
+      admit: () => null,
+      opened: () => undefined,
+      received: (_session, message) => received.push(message.type),
+      ended: () => undefined,
+      invalid: () => undefined,
+    },
+  });
+});
+
+describe('a connection whose last answered ping is old', () => {
+  const begin: ToNode = { type: 'begin', id: 1 };
+
+  it('is closed before the message is handled, which may have lain in a buffer since then', () => {
+    session.message(hello);
+    clock.jump(pingAgeMsMax);
+    session.message(begin);
+    expect(received).toEqual(['begin']);
+    expect(isOpen).toBe(true);
+    clock.jump(1);
+    session.message(begin);
+    expect(received).toEqual(['begin']);
+    expect(isOpen).toBe(false);
+  });
+
+  it('is not let in by its hello either, and stays when a later ping was answered', () => {
+    clock.jump(pingAgeMsMax + 1);
+    session.message(hello);
+    expect(session.hello).toBeNull();
+    expect(isOpen).toBe(false);
+    isOpen = true;
+    pingSentAtMs = clock.monotonicMs() - pingAgeMsMax;
+    session.message(hello);
+    session.message(begin);
+    expect(received).toEqual(['begin']);
+    expect(isOpen).toBe(true);
+  });
+});
+
+describe('a node that does not lead', () => {
+  async function asked(type: 'query' | 'resolve', shown: (log: Witness) => Witness) {
+    const store = new MemoryLogStore({ generation: 1 });
+    const log = openMemoryLog({ store, node: 'n2', url: 'ws://n2', clock });
+    const leader = openMemoryLog({ store, node: 'n1', url: 'ws://n1', clock });
+    const gone = await leader.campaign(0, { signal: never });
+    await gone.resign();
+    await (await leader.campaign(0, { signal: never })).tick();
+    // Of a leadership that is over: absence means abort, unless the log has lost what was there.
+    const txid = txidAt(gone.epoch, 1);
+    const witness = shown((await log.read(txid)).witness);
+    session.message(hello);
+    const question =
+      type === 'query'
+        ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
+        : ({ type, id: 7, txid, witness } as const);
+    await answerFromLog({ log, clock, logger: silentLogger }, session, question);
+    return { answers: sent, record: (await log.read(txid)).record };
+  }
+  const later = (log: Witness, by: number): Witness => ({
+    ...log,
+    revision: String(BigInt(log.revision) + BigInt(by)),
+  });
+
+  it.each(['query', 'resolve'] as const)(
+    'judges for a peer that was shown no more than the log shows (%s)',
+    async (type) => {
+      const { answers } = await asked(type, (log) => log);
+      expect(answers).toMatchObject([{ type: 'decision', id: 7, decision: 'abort' }]);
+    },
+  );
+
+  it.each(['query', 'resolve'] as const)(
+    'judges nothing for a peer that was shown a later log (%s)',
+    async (type) => {
+      const { answers } = await asked(type, (log) => later(log, 1));
+      expect(answers).toMatchObject([{ type: 'error', id: 7, code: 'INTERNAL' }]);
+    },
+  );
+
+  it('judges nothing for a peer that was shown a later generation', async () => {
+    const { answers } = await asked('query', (log) => ({
+      generation: log.generation + 1,
+      revision: '1',
+    }));
+    expect(answers).toMatchObject([{ type: 'error', id: 7, code: 'INTERNAL' }]);
+  });
+});
