@@ -167,13 +167,7 @@ export class TermChecker {
         if (message.id !== undefined) this.#askedFor(message.id).finals += 1;
         if (message.id !== undefined) this.#answers(message.id, ['query', 'resolve']);
         if (message.decision === 'commit') this.#committed(message.txid);
-        // Below the floor, and of a read-only commit that has no record, no participant can be in doubt; one that says
-        // so hears "abort", and honest ones never ask.
-        if (
-          message.decision === 'abort' &&
-          !this.#log.isCollected(message.txid) &&
-          this.#transactions.get(message.txid)?.unrecorded !== true
-        ) {
+        if (message.decision === 'abort' && !this.#toldOneInDoubt(message)) {
           this.#aborted(message.txid);
         }
         break;
@@ -343,6 +337,22 @@ export class TermChecker {
       this.#log.records.get(txid)?.finished === true || this.#log.isCollected(txid),
       `I9: forget of ${txid}, whose record has not moved`,
     );
+  }
+
+  /**
+   * Below the floor, and of a read-only commit that has no record, no participant can be in doubt; one that says
+   * so hears "abort", and honest ones never ask. Nobody else hears it.
+   */
+  #toldOneInDoubt({ id, txid }: Extract<FromNode, { type: 'decision' }>): boolean {
+    const nothing =
+      this.#log.isCollected(txid) || this.#transactions.get(txid)?.unrecorded === true;
+    if (!nothing) return false;
+    // A line of its report.
+    if (id === undefined) return true;
+    const asked = this.asked.get(id);
+    if (asked === undefined || asked.instance === null) return false;
+    const { message } = asked;
+    return message.type === 'resolve' || (message.type === 'query' && message.inDoubt);
   }
 
   #committed(txid: Txid): void {

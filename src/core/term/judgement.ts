@@ -42,13 +42,23 @@ function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
   };
 }
 
-/** Judges what is not in memory. `undecided` cannot be: this leadership would have it in memory. */
+/**
+ * Judges what is not in memory. `undecided` cannot be: this leadership would have it in memory.
+ *
+ * What left no record may have committed without one, because all its branches only read. Whoever is in doubt has voted
+ * `commit`, so that it was not such a one; anybody else is told no more than that it is too long ago.
+ */
 export function judged(
   state: TermState,
   txid: Txid,
   reading: LogAnswer,
   asker: { inDoubt: boolean },
 ): Judged {
+  const unrecorded =
+    !asker.inDoubt &&
+    reading.record === null &&
+    state.recent.mayHaveHeldUnrecorded(positionOf(txid));
+  if (unrecorded) return { decision: 'expired', source: 'presumed' };
   const judgement = judge(txid, reading, asker);
   if (judgement.decision !== 'undecided' && judgement.decision !== 'ahead') return judgement;
   if (epochOf(txid) === state.config.epoch) return { decision: 'abort', source: 'presumed' };

@@ -3,7 +3,7 @@ import { type AbortReason, abortReason } from '../catalogue.ts';
 import type { Commit, OutcomeMessage, Rollback, Status, TransactionStatus } from '../messages.ts';
 import { statusFromLog } from '../status-from-log.ts';
 import { outcomeOf } from '../transaction.ts';
-import { epochOf, positionOf, type Txid } from '../txid.ts';
+import { epochOf, type Txid } from '../txid.ts';
 import type { Sender } from './events.ts';
 import { judged, wasNeverBegun } from './judgement.ts';
 import { locksOf } from './lock-status.ts';
@@ -75,10 +75,7 @@ function lookUp(
     if (known === 'ahead') state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     else if (known === 'deposed') state.fail(to, 'NOT_LEADER', { txid });
     else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
-    // It may be one that committed without a record, because all its branches only read.
-    else if (reading.record === null && state.recent.mayHaveHeldUnrecorded(positionOf(txid))) {
-      state.fail(to, 'EXPIRED', { txid });
-    } else
+    else
       found(
         statusFromLog(txid, {
           decision: known.decision,

@@ -71,9 +71,20 @@ describe('what a leader says', () => {
     h.vote(a, 'abort');
     const forgotten = h.ask({ type: 'commit', txid });
     const never = h.ask({ type: 'status', txid: old });
+    const others = [
+      h.ask({ type: 'query', txid, inDoubt: false }),
+      h.ask({ type: 'query', txid, inDoubt: true }),
+      h.ask({ type: 'query', txid, inDoubt: false }, { as: a }),
+      h.ask({ type: 'resolve', txid }),
+    ];
     h.log();
     expect(h.reply(forgotten)).toMatchObject({ code: 'EXPIRED' });
     expect(h.reply(never)).toMatchObject({ state: 'ABORTED' });
+    for (const id of others) expect(h.reply(id)).toMatchObject({ decision: 'expired' });
+    // One that holds a vote `commit` makes it another transaction than one that only read.
+    const inDoubt = h.ask({ type: 'resolve', txid }, { as: a });
+    h.log();
+    expect(h.reply(inDoubt)).toMatchObject({ decision: 'abort' });
   });
 
   it('is nothing about ids that were never given out, or of another shard', () => {
