@@ -2,6 +2,7 @@
 import { errorCatalogue } from '../core/catalogue.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { harmless } from './text.ts';
 
 export type CommandErrorCode = 'USAGE' | 'UNREACHABLE' | 'INPUT' | 'OUTPUT';
 
@@ -42,7 +43,12 @@ export function complaintOf(error: unknown): Complaint {
     };
   }
   if (isVerdictError(error)) {
-    return { code: error.code, message: adviceOn(error), exitCode: exitCodeOfVerdictError(error) };
+    // One line: what a node says must not look like a second one of this program's.
+    return {
+      code: error.code,
+      message: harmless(adviceOn(error)),
+      exitCode: exitCodeOfVerdictError(error),
+    };
   }
   // A fault of this program, or one of the system's: the stack is for whoever mends it.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

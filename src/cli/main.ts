@@ -5,7 +5,7 @@ import { exitCodes } from './exit-codes.ts';
 import { type Io, processIo } from './io.ts';
 import { jsonText } from './json.ts';
 import { buildProgram } from './program.ts';
-import { colorsFor } from './text.ts';
+import { colorsFor, harmlessLines } from './text.ts';
 
 /**
  * Runs the command and resolves with its exit code, without ending the process: output may still be under way.
@@ -43,7 +43,7 @@ function complain(error: unknown, argv: readonly string[], io: Io): number {
     io.stderr.write(`${jsonText({ error: { code, message } })}\n`);
   } else {
     const { red } = colorsFor(io.stderr, io.env);
-    io.stderr.write(`${red('error:')} ${message}\n`);
+    io.stderr.write(`${red('error:')} ${harmlessLines(message)}\n`);
   }
   return exitCode;
 }

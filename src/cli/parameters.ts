@@ -8,6 +8,7 @@ import {
   coordinatorOptions,
 } from '../core/coordinator-options.ts';
 import { type TransactionState, transactionStates } from '../core/messages.ts';
+import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { nameBytesMax, tokenBytesMax } from '../wire/limits.ts';
@@ -56,9 +57,8 @@ export function stateArgument(text: string): TransactionState {
 }
 
 export function nameArgument(text: string): string {
-  // The node says the rest; this much keeps a slip from becoming a directory or a key of its own.
-  if (text !== '' && Buffer.byteLength(text) <= nameBytesMax) return text;
-  throw new InvalidArgumentError(`A name has 1 to ${nameBytesMax} bytes.`);
+  if (isName(text, nameBytesMax)) return text;
+  throw new InvalidArgumentError(`Write ${nameText(nameBytesMax)}.`);
 }
 
 /** `HOST:PORT`, `[::1]:7070`, or one of the two alone. */

@@ -1,6 +1,7 @@
 /** How things are written for people. */
 import { createColors } from 'picocolors';
 import type { AbortReason } from '../core/catalogue.ts';
+import { escapeUnseen } from '../core/names.ts';
 import type { Io, Output } from './io.ts';
 
 export type Colors = ReturnType<typeof createColors>;
@@ -11,29 +12,14 @@ export function colorsFor(stream: Output, env: Io['env']): Colors {
   return createColors(stream.isTTY === true && !unwanted);
 }
 
-/** Text from elsewhere, on one line and without the power to move a terminal's cursor. */
+/** Text from elsewhere, on one line, without the power to move a terminal's cursor or to look like another. */
 export function harmless(text: string): string {
-  let plain = true;
-  for (let index = 0; index < text.length; index += 1) {
-    if (isControl(text.charCodeAt(index))) plain = false;
-  }
-  if (plain) return text;
-  return Array.from(text, (character) => {
-    const code = character.charCodeAt(0);
-    if (character === '\n' || character === '\t') return ' ';
-    return isControl(code) ? `\\u${code.toString(16).padStart(4, '0')}` : character;
-  }).join('');
+  return escapeUnseen(text.replace(/[\n\t]/g, ' '));
 }
 
-/** C0, C1, and what turns the direction of writing. */
-function isControl(code: number): boolean {
-  return (
-    code < 0x20 ||
-    (code >= 0x7f && code < 0xa0) ||
-    (code >= 0x200e && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2066 && code <= 0x2069)
-  );
+/** The same for what has lines of its own. */
+export function harmlessLines(text: string): string {
+  return text.split('\n').map(harmless).join('\n');
 }
 
 /** `CONFLICT inventory: stale version (a retry may succeed)`. */

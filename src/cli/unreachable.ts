@@ -1,6 +1,7 @@
 /** What to say where no coordinator answers. */
 import { nodeUrl } from '../peer/url.ts';
 import { CommandError } from './errors.ts';
+import { harmless } from './text.ts';
 
 /** `urls` as given; `why`: by the address dialled, as far as known. */
 export function unreachable(
@@ -10,7 +11,7 @@ export function unreachable(
 ): CommandError {
   const tried = urls.map((url) => {
     const reason = why.get(nodeUrl(url));
-    return reason === undefined ? url : `${url} (${reason})`;
+    return reason === undefined ? url : `${url} (${harmless(reason)})`;
   });
   const where = urls.length === 1 ? 'at' : 'at any of';
   return new CommandError(

@@ -3,6 +3,7 @@
 import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
+import { checkName } from '../peer/checked.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -51,7 +52,7 @@ const statusTimeoutMs = 5_000;
  * themselves, and the leader is found whoever it is.
  *
  * Throws VerdictError: UNAUTHENTICATED, FORBIDDEN or UNSUPPORTED_VERSION where a node refuses, TIMEOUT where none
- * answers, ABORTED_BY_CALLER; a TypeError for an address that is none.
+ * answers, ABORTED_BY_CALLER; a TypeError for an address or a name that is none.
  *
  * ```ts
  * await using client = await connect({ urls: ['127.0.0.1:7070'] });
@@ -67,9 +68,11 @@ const statusTimeoutMs = 5_000;
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
+  const { name = 'client' } = options;
+  checkName(name, 'name');
   const session = new Session({
     urls: options.urls,
-    name: options.name ?? 'client',
+    name,
     token: options.token,
     dialer: options.dialer ?? webSocketDialer({ clock }),
     clock,

@@ -8,18 +8,25 @@
 import { defaultLockGroup } from '../core/locks/names.ts';
 import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
+import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, VerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
 import type { TransactOutcome, TransactRequest } from './types.ts';
 
-export function transact<Results>(
+export async function transact<Results>(
   session: Session,
   request: TransactRequest,
   call: Call,
 ): Promise<TransactOutcome<Results>> {
-  const { requestId } = request;
+  const { requestId, attempt } = request;
+  checkRequest({
+    type: 'transact',
+    ...contentOf(request),
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(attempt === undefined ? {} : { attempt }),
+  });
   return requestId === undefined
     ? transactOnce(session, request, call)
     : transactAgain(session, { ...request, requestId }, call);

@@ -1,6 +1,7 @@
 /** An interactive transaction: begun first, branches added one by one, then committed or rolled back. */
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
+import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
 import { textBytesMax } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
@@ -58,17 +59,16 @@ export class Transaction implements AsyncDisposable {
   ): Promise<string> {
     const { txid } = this;
     const { participant, payload } = branch;
+    const message = {
+      type: 'enlist',
+      txid,
+      participant,
+      ...(branch.branch === undefined ? {} : { branch: branch.branch }),
+      ...(payload === undefined ? {} : { payload }),
+    } as const;
+    checkRequest(message);
     const reply = await this.#insist(this.#call(options, this.#within), (route, call) =>
-      route.link.request(
-        {
-          type: 'enlist',
-          txid,
-          participant,
-          ...(branch.branch === undefined ? {} : { branch: branch.branch }),
-          ...(payload === undefined ? {} : { payload }),
-        },
-        requestOptions(route, call),
-      ),
+      route.link.request(message, requestOptions(route, call)),
     );
     return reply.branch;
   }
@@ -89,11 +89,16 @@ export class Transaction implements AsyncDisposable {
     const { txid } = this;
     const { mode = 'exclusive', waitMs, ...call } = options;
     const list = typeof keys === 'string' ? [keys] : keys;
+    const message = {
+      type: 'lock',
+      txid,
+      keys: list,
+      mode,
+      ...(waitMs === undefined ? {} : { waitMs }),
+    } as const;
+    checkRequest(message);
     await this.#insist(this.#call(call, this.#within), (route, within) =>
-      route.link.request(
-        { type: 'lock', txid, keys: list, mode, ...(waitMs === undefined ? {} : { waitMs }) },
-        requestOptions(route, within),
-      ),
+      route.link.request(message, requestOptions(route, within)),
     );
   }
 
@@ -225,19 +230,17 @@ export async function begin(
 ): Promise<Transaction> {
   const { settings, call, within } = options;
   const { timeoutMs, labels, lockGroup } = settings;
+  const message = {
+    type: 'begin',
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(lockGroup === undefined ? {} : { lockGroup }),
+  } as const;
+  checkRequest(message);
   const begun = await insist(session, {
     shard: session.shardFor({ lockGroup }),
     call,
-    send: (route) =>
-      route.link.request(
-        {
-          type: 'begin',
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(labels === undefined ? {} : { labels }),
-          ...(lockGroup === undefined ? {} : { lockGroup }),
-        },
-        requestOptions(route, call),
-      ),
+    send: (route) => route.link.request(message, requestOptions(route, call)),
   });
   return new Transaction({ txid: begun.txid, timeoutMs: begun.timeoutMs, session, within });
 }

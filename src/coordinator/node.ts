@@ -243,6 +243,16 @@ export class CoordinatorNode implements SessionHost {
     dispatch(this, session, message);
   }
 
+  unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
+    const more = this.#lines.take('unsendable');
+    if (more === null) return;
+    const { name, instance } = session.hello ?? {};
+    this.given.logger.error(
+      { name, instance, type, error: String(error), ...more },
+      'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
+    );
+  }
+
   invalid(session: Session, problem: { code: ErrorCode; message: string }): void {
     this.given.logger.debug(
       { remote: session.connection.remoteAddress, name: session.hello?.name, ...problem },

@@ -59,6 +59,8 @@ export interface SessionHost {
   opened(session: Session): void;
   received(session: Session, message: Exclude<ToNode, Hello>): void;
   ended(session: Session, info: CloseInfo): void;
+  /** A message to the peer could not be made: its connection is being closed. */
+  unsendable(session: Session, what: { type: FromNode['type']; error: unknown }): void;
   invalid(session: Session, problem: { code: ErrorCode; message: string }): void;
 }
 
@@ -98,8 +100,17 @@ export class Session implements ConnectionHandler<ToNode> {
     return this.#hello?.roles.includes(role) === true;
   }
 
+  /**
+   * What cannot be sent ends this connection and no more: its peer asks again or reports, and all others go on. It is a fault of this
+   * program, since nothing is taken in that cannot go out.
+   */
   send(message: FromNode): void {
-    this.connection.send(message);
+    try {
+      this.connection.send(message);
+    } catch (error) {
+      this.#host.unsendable(this, { type: message.type, error });
+      this.connection.close(1011, 'INTERNAL');
+    }
   }
 
   fail(id: number | undefined, code: ErrorCode, message?: string): void {

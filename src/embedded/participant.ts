@@ -7,7 +7,9 @@
  * comes for a transaction of which `prepare` was never called, or did not end well. For one transaction
  * no two of them ever run at once; those of different transactions do.
  */
+import { isName, nameText } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
+import { nameBytesMax } from '../wire/limits.ts';
 
 export interface PrepareContext {
   /** Fires when the vote no longer matters: the transaction was rolled back, or its time is over. End soon. */
@@ -49,6 +51,9 @@ export function checkParticipant(given: unknown): asserts given is EmbeddedParti
     throw new TypeError(
       'A participant needs a `name`: a string that stays the same over restarts, for the log knows it by that.',
     );
+  }
+  if (!isName(participant['name'], nameBytesMax)) {
+    throw new TypeError(`The name of a participant must be ${nameText(nameBytesMax)}.`);
   }
   for (const method of ['prepare', 'commit', 'rollback']) {
     if (typeof participant[method] !== 'function') {

@@ -1,5 +1,6 @@
 /** A participant that takes part of its own accord: asks the leader first, works afterwards. */
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
+import { checkRequest } from '../peer/checked.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BranchRef } from '../ports/resource.ts';
@@ -49,6 +50,7 @@ export async function enlist(
     ...(options.branch === undefined ? {} : { branch: options.branch }),
     ...(payload === undefined ? {} : { payload }),
   } as const;
+  checkRequest(message);
   let last: unknown = null;
   for (;;) {
     const leftMs = deadlineMs - clock.monotonicMs();

@@ -2,6 +2,7 @@
 import type { BranchAlarm } from '../core/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
+import { checkName } from '../peer/checked.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -35,7 +36,7 @@ export interface EtcdDecisionLog {
 }
 
 export interface ParticipantSettings {
-  /** The participant's name: what a transaction's branches call it. 1 to 128 bytes. */
+  /** The participant's name: what a transaction's branches call it. 1 to 128 bytes, nothing invisible. */
   readonly name: string;
   /** Nodes, `host:port` each; the others are learned from them. At least one. */
   readonly urls: readonly string[];
@@ -83,11 +84,8 @@ export function resourceOf<Payload, Result>(
 /** Throws a TypeError that names the setting. */
 export function checkSettings(settings: ParticipantSettings): void {
   const { name, urls, dataDirectory, journal, decisionLog } = settings;
-  if (typeof name !== 'string' || name === '' || new TextEncoder().encode(name).length > 128) {
-    throw new TypeError(
-      'name must be text of 1 to 128 bytes: it is what transactions call this participant',
-    );
-  }
+  checkName(name, 'name');
+  if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   if (urls.length === 0)
     throw new TypeError('urls must hold at least one node, such as 127.0.0.1:7070');
   if (decisionLog?.etcd.endpoints.length === 0) {

@@ -4,8 +4,8 @@
  * refused or stripped: this is the hot path of every node.
  */
 import type { ErrorCode } from '../core/catalogue.ts';
+import { fitsBytes, isName, nameText } from '../core/names.ts';
 import { type Epoch, isEpoch, isTxid, type Txid } from '../core/txid.ts';
-import { utf8Bytes } from '../core/utf8.ts';
 import type { WireLimits } from './limits.ts';
 
 export const refused: unique symbol = Symbol('refused');
@@ -114,19 +114,16 @@ export function oneOf<const T extends string>(values: readonly T[]): Rule<T> {
   );
 }
 
-/** A key: not empty, no control characters, so that it can stand in a log line and in a key of the log. */
+/** A key: it can stand in a log line and in a key of the log, and looks like no other. */
 export function name(bytesMax: number): Rule<string> {
-  return rule(
-    `a non-empty string of at most ${bytesMax} bytes without control characters`,
-    (value) => typeof value === 'string' && isName(value, bytesMax),
-  );
+  return rule(nameText(bytesMax), (value) => typeof value === 'string' && isName(value, bytesMax));
 }
 
 /** A text for people; may be empty. */
 export function text(bytesMax: number): Rule<string> {
   return rule(
     `a string of at most ${bytesMax} bytes`,
-    (value) => typeof value === 'string' && fits(value, bytesMax),
+    (value) => typeof value === 'string' && fitsBytes(value, bytesMax),
   );
 }
 
@@ -281,19 +278,4 @@ function fieldNames(fields: Fields): string {
   return Object.entries(fields)
     .map(([name, field]) => (field.optional ? `${name}?` : name))
     .join(', ');
-}
-
-function fits(value: string, bytesMax: number): boolean {
-  // No UTF-16 unit takes more than three bytes of UTF-8, and none takes less than one.
-  if (value.length > bytesMax) return false;
-  return value.length * 3 <= bytesMax || utf8Bytes(value) <= bytesMax;
-}
-
-function isName(value: string, bytesMax: number): boolean {
-  if (value.length === 0 || !fits(value, bytesMax)) return false;
-  for (let index = 0; index < value.length; index += 1) {
-    const unit = value.charCodeAt(index);
-    if (unit < 0x20 || (unit >= 0x7f && unit < 0xa0)) return false;
-  }
-  return true;
 }

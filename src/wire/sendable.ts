@@ -3,6 +3,7 @@
  * objects of these. Anything else would arrive as something else, or not at all, so it is refused where it is handed in:
  * a peer that met it in a frame would close the connection, under everybody who uses it.
  */
+import { protoName } from '../core/names.ts';
 import { widestLimits } from './limits.ts';
 import { quoted } from './rules.ts';
 
@@ -11,7 +12,6 @@ export interface SendableOptions {
   readonly depthMax?: number;
 }
 
-export const protoKey = '__proto__';
 export const bigintMin: bigint = -(2n ** 63n);
 export const bigintMax: bigint = 2n ** 64n - 1n;
 
@@ -75,7 +75,7 @@ function inspectObject(value: object, levels: number): Fault | null {
   // Object.keys would make a list for every object that is sent.
   for (const key in entries) {
     if (!Object.hasOwn(entries, key)) continue;
-    if (key === protoKey) return fault(`has the key ${protoKey}, which every peer refuses`);
+    if (key === protoName) return fault(`has the key ${protoName}, which every peer refuses`);
     if (!key.isWellFormed()) return fault('has a key with half of a surrogate pair');
     const found = inspect(entries[key], levels - 1);
     if (found !== null) return within(`[${quoted(key)}]`, found);

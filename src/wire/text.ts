@@ -4,11 +4,12 @@
  * What JSON lacks: bytes travel as base64 text and stay text; NaN and the infinities become null. Integers keep their kind: digits
  * alone beyond 2^53 are a bigint, so a double of that size is written with an exponent.
  */
+import { protoName } from '../core/names.ts';
 import { FrameError } from './errors.ts';
 import { messageElementsMax, type WireLimits } from './limits.ts';
 import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
-import { bigintMax, bigintMin, protoKey } from './sendable.ts';
+import { bigintMax, bigintMin } from './sendable.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { Decoded, Direction } from './validate.ts';
 
@@ -70,7 +71,7 @@ function parse(
     throw new FrameError(1007, 'A line of the frame is not JSON.');
   }
   if (!isMap(value)) throw new FrameError(1002, 'Each line of a frame must be a JSON map.');
-  if (scan.hasUnicodeEscape || line.includes(protoKey)) finding = inspect(value) ?? finding;
+  if (scan.hasUnicodeEscape || line.includes(protoName)) finding = inspect(value) ?? finding;
   return { value, finding };
 }
 
@@ -87,7 +88,7 @@ function inspect(value: unknown): Finding | null {
   if (typeof value === 'string') return value.isWellFormed() ? null : 'half-character';
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, entry] of Object.entries(value)) {
-    if (key === protoKey) return 'proto-key';
+    if (key === protoName) return 'proto-key';
     const finding = key.isWellFormed() ? inspect(entry) : 'half-character';
     if (finding !== null) return finding;
   }

@@ -83,7 +83,7 @@ describe('wrong usage', () => {
     [['tx', 'list', '--state', 'DONE'], 'The states are PENDING'],
     [['resolve', txid], 'Add --yes'],
     [['retire', 'inventory', 'x'], 'Add --yes'],
-    [['retire', 'inventory', ''], 'A name has 1 to 128 bytes'],
+    [['retire', 'inventory', ''], 'Write a name of 1 to 128 bytes'],
     [['serve', '--listen', '1.2.3.4:99999'], 'Write a whole number from 0 to 65535'],
     [['serve', '--option', 'nonsense'], 'Write name=value'],
     [['serve', '--option', 'nonsense=1'], 'There is no option nonsense'],

@@ -304,3 +304,25 @@ describe('exitCodeOf', () => {
     expect(exitCodeOf(report.tally, stopCause)).toBe(exitCode);
   });
 });
+
+describe('what came from elsewhere', () => {
+  const evil = '\u001b]0;pwned\u0007\u001b[31mFAKE\u001b[0m\rcommitted\u202e\u200b\u009b2J';
+
+  it.each([false, true])('cannot move the terminal, json %s', async (json) => {
+    const reason = {
+      code: 'VOTED_ABORT',
+      message: evil,
+      participant: evil,
+      retryable: false,
+    } as const;
+    const ends: Ended[] = [
+      { outcome: 'aborted', txid, reason },
+      { outcome: 'refused', txid: null, error: { code: 'BUSY', message: evil } },
+      { outcome: 'committed', txid, results: { a: evil } },
+    ];
+    const { whole, io } = submission(async () => ends.pop() as Ended, { json });
+    await whole(lines(3));
+    expect(`${io.out()}${io.errors()}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u200b\u202e]/u);
+    if (json) expect(JSON.parse(io.out().split('\n')[0] as string).results.a).toBe(evil);
+  });
+});

@@ -54,6 +54,7 @@ beforeEach(() => {
       opened: () => undefined,
       received: (_session, message) => received.push(message.type),
       ended: () => undefined,
+      unsendable: () => undefined,
       invalid: () => undefined,
     },
   });

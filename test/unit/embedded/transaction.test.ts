@@ -196,6 +196,8 @@ describe('registerParticipant', () => {
         { ...whole, name: '' },
         { ...whole, name: 'x'.repeat(129) },
         { ...whole, name: 'a\nb' },
+        { ...whole, name: '__proto__' },
+        { ...whole, name: 'a\u202eb' },
         { ...whole, name: 'inventory', commit: true },
         { ...whole, name: 'inventory', inDoubt: [] },
       ]) {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { MemoryDialer } from '../../support/memory-dialer.ts';
+import { txidOf } from '../../support/messages.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { WatchedJournal } from '../../support/watched-journal.ts';
 
@@ -58,4 +59,23 @@ it('a resource is an object of its own, or spread among the settings', async () 
   expect(one.instance).toBe(other.instance);
   await one.close();
   await one.close();
+});
+
+it.each(['name', 'sharedResource'])(
+  'what no node takes as %s is refused at once',
+  async (field) => {
+    for (const text of ['', '__proto__', 'a\u202eb', 'a\u200bb', 'x'.repeat(129)]) {
+      await expect(
+        serveParticipant({ ...settings(), [field]: text, resource: new Stock() }),
+      ).rejects.toThrow(`${field} must be a name of 1 to 128 bytes`);
+    }
+  },
+);
+
+it('what no node takes as the name of a branch is refused at the call', async () => {
+  await using participant = await serveParticipant({ ...settings(), resource: new Stock() });
+  await expect(participant.enlist(txidOf(1), { branch: '__proto__' })).rejects.toMatchObject({
+    code: 'INVALID_MESSAGE',
+    message: expect.stringContaining('enlist.branch'),
+  });
 });

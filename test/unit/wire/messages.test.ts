@@ -147,7 +147,7 @@ describe('errors of one message', () => {
           code: 'INVALID_MESSAGE',
           id: 41,
           message:
-            'transact.branches[2].participant must be a non-empty string of at most 128 bytes without control characters',
+            'transact.branches[2].participant must be a name of 1 to 128 bytes without control or invisible characters, and not `__proto__`',
         },
       },
     ]);

@@ -1,0 +1,49 @@
+/**
+ * The one rule for names and keys that come from outside: of participants, branches, instances, clients, nodes, requests, labels,
+ * locks and their groups. Every way in asks it, so that what one takes no other refuses later.
+ */
+import { utf8Bytes } from './utf8.ts';
+
+/** Completes "must be". */
+export function nameText(bytesMax: number): string {
+  return `a name of 1 to ${bytesMax} bytes without control or invisible characters, and not \`${protoName}\``;
+}
+
+/**
+ * To JavaScript an object's prototype, not a key: a map with it cannot be sent, and a name becomes one where results are told
+ * by branch.
+ */
+export const protoName = '__proto__';
+
+/**
+ * Control characters, line ends and half characters break lines and keys. What is not seen, or turns the direction of
+ * writing, makes two names look like one.
+ */
+const unseen = '\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}';
+const unfit = new RegExp(`[${unseen}]`, 'u');
+const everyUnfit = new RegExp(`[${unseen}]`, 'gu');
+const plain = /^[ -~]*$/;
+
+export function isName(value: string, bytesMax: number): boolean {
+  if (value.length === 0 || value === protoName || !fitsBytes(value, bytesMax)) return false;
+  return plain.test(value) || !unfit.test(value);
+}
+
+/** Whether the text takes at most so many bytes of UTF-8. */
+export function fitsBytes(value: string, bytesMax: number): boolean {
+  // No UTF-16 unit takes more than three bytes of UTF-8, and none takes less than one.
+  if (value.length > bytesMax) return false;
+  return value.length * 3 <= bytesMax || utf8Bytes(value) <= bytesMax;
+}
+
+/** A text for people with what no name may hold written as JSON would escape it: what is left cannot move a terminal's cursor. */
+export function escapeUnseen(text: string): string {
+  if (plain.test(text) || !unfit.test(text)) return text;
+  return text.replace(everyUnfit, (character) => {
+    let escaped = '';
+    for (let index = 0; index < character.length; index += 1) {
+      escaped += `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
+    }
+    return escaped;
+  });
+}
