@@ -8,8 +8,10 @@ export type {
   CallOptions,
   Committed,
   LockOptions,
+  RetryOptions,
   TransactionOutcome,
   TransactionSettings,
+  TransactOptions,
   TransactOutcome,
   TransactRequest,
 } from './client/types.ts';

@@ -11,6 +11,7 @@ import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { Call, callMarginMs } from './call.ts';
+import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { Session } from './session.ts';
 import { transact } from './transact.ts';
@@ -18,6 +19,7 @@ import { begin, type Transaction } from './transaction.ts';
 import type {
   CallOptions,
   TransactionSettings,
+  TransactOptions,
   TransactOutcome,
   TransactRequest,
 } from './types.ts';
@@ -105,6 +107,8 @@ export class Client implements AsyncDisposable {
    * transaction commits under the id. Without one it is sent again only where it certainly had no effect; where its
    * answer is lost, its outcome is asked for.
    *
+   * With `retry` an abort that can pass is tried again, under the same `requestId`, within the call's time-out.
+   *
    * Throws OutcomeUnknownError (code OUTCOME_UNKNOWN, with the `txid` where it is known) when the time-out, the signal
    * or `close` ended the call while the transaction may have been running: nothing is undone, and it has one
    * outcome, which `status` tells. Throws VerdictError with EXPIRED (older than the request window: the outcome can no
@@ -113,10 +117,13 @@ export class Client implements AsyncDisposable {
    */
   async transact<Results = Record<string, unknown>, Payload = unknown>(
     request: TransactRequest<Payload>,
-    options: CallOptions = {},
+    options: TransactOptions = {},
   ): Promise<TransactOutcome<Results>> {
     const whole = { ...request, ...this.#settings(request) };
-    return transact<Results>(this.#session, whole, this.#call(options, whole));
+    const { retry, timeoutMs, signal } = options;
+    const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
+    const call = this.#call({ timeoutMs: ms, signal }, whole);
+    return transact<Results>(this.#session, whole, { call, retry });
   }
 
   /**

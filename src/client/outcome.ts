@@ -11,9 +11,11 @@ import type { TransactionOutcome } from './types.ts';
 const reasonGone = { message: 'The transaction was aborted. The reason is no longer known.' };
 
 export function outcomeOf<Results>(message: OutcomeMessage): TransactionOutcome<Results> {
-  const { txid, outcome, reason } = message;
+  const { txid, outcome, reason = abortReason('LEADER_CHANGED', reasonGone), repeats } = message;
   if (outcome === 'aborted') {
-    return { outcome, txid, reason: reason ?? abortReason('LEADER_CHANGED', reasonGone) };
+    if (repeats === undefined) return { outcome, txid, reason };
+    const told = `${reason.message} (So attempt ${repeats} was answered before. Nothing was run now. To try again: \`retry\`, \`attempt: ${repeats + 1}\` or another requestId.)`;
+    return { outcome, txid, reason: { ...reason, message: told }, repeated: true };
   }
   // The caller says what its participants bring back; nothing here can check it.
   const results = message.results as Results | null;

@@ -12,13 +12,14 @@ import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, VerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
+import { Retries } from './retry.ts';
 import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
-import type { TransactOutcome, TransactRequest } from './types.ts';
+import type { TransactOptions, TransactOutcome, TransactRequest } from './types.ts';
 
 export async function transact<Results>(
   session: Session,
   request: TransactRequest,
-  call: Call,
+  { call, retry }: { readonly call: Call; readonly retry: TransactOptions['retry'] },
 ): Promise<TransactOutcome<Results>> {
   const { requestId, attempt } = request;
   checkRequest({
@@ -27,9 +28,15 @@ export async function transact<Results>(
     ...(requestId === undefined ? {} : { requestId }),
     ...(attempt === undefined ? {} : { attempt }),
   });
+  const retries = new Retries(session, call, retry);
   return requestId === undefined
-    ? transactOnce(session, request, call)
-    : transactAgain(session, { ...request, requestId }, call);
+    ? transactUnnamed(session, request, { call, retries })
+    : transactAgain(session, { ...request, requestId }, { call, retries });
+}
+
+interface Means {
+  readonly call: Call;
+  readonly retries: Retries;
 }
 
 /** The answers after which a request with an id is sent again: it was refused, or its fate is not known. */
@@ -44,7 +51,7 @@ const sentAgainAfter: ReadonlySet<string> = new Set([
 async function transactAgain<Results>(
   session: Session,
   request: TransactRequest & { readonly requestId: string },
-  call: Call,
+  { call, retries }: Means,
 ): Promise<TransactOutcome<Results>> {
   const content = contentOf(request);
   const ageMsBefore = request.requestAgeMs ?? 0;
@@ -77,7 +84,12 @@ async function transactAgain<Results>(
           },
           requestOptions(route, call),
         );
-        return { ...outcomeOf<Results>(reply), attempt };
+        const outcome = { ...outcomeOf<Results>(reply), attempt: reply.repeats ?? attempt };
+        // Final for this attempt and all below it, whatever had become of their answers.
+        if (outcome.outcome === 'aborted') unknown = null;
+        const windowMs = route.link.welcome?.requestWindowMs ?? Number.POSITIVE_INFINITY;
+        if (!(await retries.after(outcome, windowMs - requestAgeMs))) return outcome;
+        attempt = outcome.attempt + 1;
       } catch (error) {
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!isVerdictError(error) || !sentAgainAfter.has(error.code)) throw error;
@@ -88,6 +100,17 @@ async function transactAgain<Results>(
     if (unknown === null) throw error;
     const txid = isVerdictError(unknown) ? unknown.txid : undefined;
     throw unknownOutcome({ error, txid, after: unknown });
+  }
+}
+
+async function transactUnnamed<Results>(
+  session: Session,
+  request: TransactRequest,
+  { call, retries }: Means,
+): Promise<TransactOutcome<Results>> {
+  for (;;) {
+    const outcome = await transactOnce<Results>(session, request, call);
+    if (!(await retries.after(outcome))) return outcome;
   }
 }
 

@@ -18,6 +18,27 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** When and how often what was aborted is tried again. */
+export interface RetryOptions {
+  /** How often the transaction is run at most. Default 10. */
+  readonly attemptsMax?: number;
+  /** The first pause between two attempts, in milliseconds; it doubles, half of it chance. Default 50. */
+  readonly retryDelayMs?: number;
+  /** The longest pause, in milliseconds; what a reason asks to wait (`retryAfterMs`) comes on top. Default 2,000. */
+  readonly retryDelayMsMax?: number;
+}
+
+/** Options of `transact`. */
+export interface TransactOptions extends CallOptions {
+  /** How long the call may take, in milliseconds. Default: the transaction's own time-out and 5 s; with `retry` 60,000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Tries again what was aborted for a reason that can pass (`reason.retryable`), within the call's time-out. With a requestId every attempt
+   * is made under it: whatever happens, at most one of them commits. Default false: the first abort is the answer.
+   */
+  readonly retry?: boolean | RetryOptions | undefined;
+}
+
 /** One participant's part in a transaction. */
 export interface BranchRequest<Payload = unknown> {
   /** The name under which the service serves. */
@@ -99,12 +120,17 @@ export interface Aborted {
   readonly txid: Txid;
   /** Its `retryable` says whether the same may succeed later. */
   readonly reason: AbortReason;
+  /** An answer from memory: an attempt of the same requestId had been given it, and nothing was run now. */
+  readonly repeated?: true;
 }
 
 /** An abort is a result, not an exception. */
 export type TransactionOutcome<Results = Record<string, unknown>> = Committed<Results> | Aborted;
 
-/** The outcome of a one-shot transaction: `attempt` is the number under which it was settled. */
+/**
+ * The outcome of a one-shot transaction. `attempt` is the number under which it was settled: where it was aborted, give
+ * one more to have the same request tried again.
+ */
 export type TransactOutcome<Results = Record<string, unknown>> = TransactionOutcome<Results> & {
   readonly attempt: number;
 };

@@ -167,6 +167,10 @@ export const fromNodeShapes: FromNodeShapes = {
     outcome: required(oneOf(['committed', 'aborted']), 'What happened, for ever.'),
     readonly: optional(boolean, 'No branch changed anything, so nothing was recorded.'),
     reason: optional(abortReason, 'Why it aborted.'),
+    repeats: optional(
+      count,
+      'Nothing was run now: so this attempt of the request id was answered before. A higher one would be run.',
+    ),
     results: required(
       nullable(record(key, anything, (given) => given.branchesMax, '`branchesMax`')),
       "What each branch's vote brought, by branch; null where this leadership did not run it.",

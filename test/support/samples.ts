@@ -193,6 +193,7 @@ export const fromNodeSamples: {
     outcome: 'aborted',
     readonly: false,
     reason: conflict,
+    repeats: 2,
     results: { inventory: { reserved: 2 }, payment: 'p-17', shipping: null },
   },
   status: { type: 'status', id: 6, ...status },

@@ -8,6 +8,11 @@ import {
 import type { Io } from '../io.ts';
 import { readToken, wholeNumber } from '../parameters.ts';
 
+interface SubmitFlags extends ConnectionFlags {
+  readonly concurrency: number;
+  readonly retry?: true;
+}
+
 export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
     .command('submit')
@@ -25,8 +30,9 @@ export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode
         .argParser(wholeNumber({ min: 1, max: 10_000 }))
         .default(64),
     )
+    .option('--retry', 'try again what aborted for a reason that can pass, for up to --timeout')
     .addHelpText('after', help)
-    .action(async (file: string, flags: ConnectionFlags & { readonly concurrency: number }) => {
+    .action(async (file: string, flags: SubmitFlags) => {
       const { submit } = await import('./submit.ts');
       const exitCode = await submit(io, {
         file,
@@ -35,6 +41,7 @@ export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode
         concurrency: flags.concurrency,
         timeoutMs: flags.timeout,
         json: flags.json === true,
+        retry: flags.retry === true,
       });
       setExitCode(exitCode);
     });
@@ -49,7 +56,8 @@ A line:
   requestId     makes the line safe to repeat: within the request window (2 minutes, if the cluster
                 was not made with another) it commits once, however often it is submitted. It is sent
                 again by itself when a coordinator restarts. A line without one never is.
-                What aborted is answered "aborted" again: to try once more, use a new requestId.
+                What aborted is answered "aborted" again: to try once more, give --retry, or
+                a new requestId.
   timeoutMs     after this long without a decision it aborts; the node's default where absent.
                 Its outcome is waited for at least 5 s longer, whatever --timeout says.
   labels        for people: shown by tx show and tx list

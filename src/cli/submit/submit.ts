@@ -21,6 +21,8 @@ export interface SubmitOptions {
   /** For each transaction, however often it has to be sent. */
   readonly timeoutMs: number;
   readonly json: boolean;
+  /** Tries again what aborted for a reason that can pass. */
+  readonly retry: boolean;
 }
 
 /** How long the first connection may take, where the transactions' own time-out is not shorter. */
@@ -32,7 +34,7 @@ const connectTimeoutMsMax = 5_000;
 const sameSignalMs = 300;
 
 export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> {
-  const { file, urls, token, concurrency, timeoutMs, json } = options;
+  const { file, urls, token, concurrency, timeoutMs, json, retry } = options;
   const input = await openInput(io, file);
   const client = await connect({
     urls,
@@ -51,7 +53,7 @@ export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> 
     inputBytes: input.bytes,
     onOutputEnd: () => run.stop('output'),
   });
-  const transact = transactThrough(client, { timeoutMs });
+  const transact = transactThrough(client, { timeoutMs, retry });
   const run: SubmitRun = new SubmitRun({
     transact,
     report,

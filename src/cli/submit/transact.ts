@@ -28,8 +28,11 @@ export type Transact = (
 /** What a call waits beyond its transaction's own time-out, for the answer to arrive. */
 const answerMs = 5_000;
 
-/** `timeoutMs`: how long to go on with one transaction where nodes come and go. */
-export function transactThrough(client: Client, options: { readonly timeoutMs: number }): Transact {
+/** `timeoutMs`: how long to go on with one transaction where nodes come and go; `retry`: and where it aborts for what can pass. */
+export function transactThrough(
+  client: Client,
+  options: { readonly timeoutMs: number; readonly retry: boolean },
+): Transact {
   return async (transaction, { signal }) => {
     const { requestId, timeoutMs, labels, participants } = transaction;
     const callTimeoutMs =
@@ -48,7 +51,7 @@ export function transactThrough(client: Client, options: { readonly timeoutMs: n
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
           ...(labels === undefined ? {} : { labels }),
         },
-        { signal, timeoutMs: callTimeoutMs },
+        { signal, timeoutMs: callTimeoutMs, retry: options.retry },
       );
       const { txid } = outcome;
       return outcome.outcome === 'committed'

@@ -93,6 +93,8 @@ export interface OutcomeMessage {
   readonly outcome: Outcome;
   readonly readonly?: boolean;
   readonly reason?: AbortReason;
+  /** Nothing was run: this is the answer that this attempt of the request id had been given. A higher one would be run. */
+  readonly repeats?: number;
   /** What each branch's vote brought back, by branch; null where this leadership did not run it. */
   readonly results: Readonly<Record<string, unknown>> | null;
 }

@@ -21,6 +21,7 @@ import { abortReason } from '../catalogue.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { abort } from './decide.ts';
+import { notConnectedText } from './not-connected.ts';
 import { leaveQueue } from './places.ts';
 import type { TermState } from './state.ts';
 
@@ -119,8 +120,7 @@ function refusalOf(state: TermState, bulkhead: Bulkhead): Refusal | null {
       if (breaker.isClosed)
         state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'not connected' });
     }
-    const message = `${participant} is not connected to the coordinator.`;
-    return { message, retryAfterMs: breakerPauseMs };
+    return { message: notConnectedText([participant]), retryAfterMs: breakerPauseMs };
   }
   const retryAfterMs = breaker.refusal(state.nowMs);
   if (retryAfterMs === null) return null;

@@ -10,6 +10,7 @@ import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { silentAtDeadline } from './fitness.ts';
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
+import { notConnected } from './not-connected.ts';
 import { answer, wait } from './outcome.ts';
 import { branchBytes, emptyRecordBytes, lockBytes } from './record-size.ts';
 import { joinOrRun } from './requests.ts';
@@ -377,12 +378,12 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
     });
   }
   for (const branch of transaction.branches.values()) silentAtDeadline(state, branch);
+  const message = `The transaction was not decided within ${Math.round(transaction.timeoutMs)} ms.`;
   abort(
     state,
     transaction,
-    abortReason('TRANSACTION_TIMEOUT', {
-      message: `The transaction was not decided within ${Math.round(transaction.timeoutMs)} ms.`,
-    }),
+    // Whoever wonders what took so long is told: nobody was there to answer.
+    notConnected(state, transaction) ?? abortReason('TRANSACTION_TIMEOUT', { message }),
   );
 }
 

@@ -24,6 +24,7 @@ import {
   votedLate,
 } from './fitness.ts';
 import { answerDoubt } from './judgement.ts';
+import { notConnected } from './not-connected.ts';
 import { releasePlace } from './places.ts';
 import type { TermState } from './state.ts';
 
@@ -139,15 +140,8 @@ function unavailable(state: TermState, branch: Branch): void {
   const bulkhead = state.bulkheads.find(branch.participant);
   // Those who wait for it need not wait any longer to hear the same.
   if (bulkhead !== null) state.freed.add(bulkhead);
-  abort(
-    state,
-    branch.transaction,
-    abortReason('PARTICIPANT_UNAVAILABLE', {
-      participant: branch.participant,
-      message: `${branch.participant} is not connected to the coordinator.`,
-      retryAfterMs: state.config.options.breakerPauseMs,
-    }),
-  );
+  const reason = notConnected(state, branch.transaction);
+  if (reason !== null) abort(state, branch.transaction, reason);
 }
 
 /** The connection that carried the prepare is gone before the vote came. */

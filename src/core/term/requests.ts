@@ -53,6 +53,7 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
         outcome: 'aborted',
         reason: refused.reason,
         results: null,
+        repeats: refused.attempt,
       });
       return;
     }

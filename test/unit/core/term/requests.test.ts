@@ -127,6 +127,27 @@ describe('requests with an id', () => {
     expect(stale(), 'when it committed').toMatchObject({ ...answer, id: expect.any(Number) });
   });
 
+  it('say of an answer from memory that it is one, and of which attempt', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    const first = aborted(h, a, 3);
+    expect(h.reply(first)).not.toHaveProperty('repeats');
+    const { txid } = h;
+    expect(h.reply(h.transact(['a'], { requestId, attempt: 1 }))).toMatchObject({
+      outcome: 'aborted',
+      txid,
+      repeats: 3,
+      reason: { code: 'VOTED_ABORT' },
+    });
+    // Whoever asks with the next one has it run.
+    const next = h.transact(['a'], { requestId, attempt: 4 });
+    h.log();
+    h.vote(a, 'commit');
+    h.log();
+    expect(h.reply(next)).toMatchObject({ outcome: 'committed' });
+    expect(h.reply(next)).not.toHaveProperty('repeats');
+  });
+
   it('do not forget an aborted attempt because the next one is unknown', () => {
     const h = new TermHarness();
     const a = h.connect(a1);

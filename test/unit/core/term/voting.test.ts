@@ -189,6 +189,33 @@ describe('the ends of waiting', () => {
     expect(h.reply(id)).toMatchObject({ reason: { code: 'PARTICIPANT_UNAVAILABLE' } });
   });
 
+  it('names who is not connected where the time-out of the transaction ends that wait', () => {
+    const h = new TermHarness({ participantWaitMs: 5_000 });
+    const a = h.connect(a1);
+    const id = h.transact(['a', 'b', 'c'], { timeoutMs: 1_000 });
+    h.vote(a, 'commit');
+    h.advance(1_010);
+    expect(h.reply(id)).toMatchObject({
+      outcome: 'aborted',
+      reason: {
+        code: 'PARTICIPANT_UNAVAILABLE',
+        participant: 'b',
+        message: expect.stringMatching(/^Not connected: b, c\b/),
+        retryable: true,
+      },
+    });
+  });
+
+  it('says TRANSACTION_TIMEOUT where everybody is connected, whoever was not at first', () => {
+    const h = new TermHarness({ participantWaitMs: 5_000 });
+    const a = h.connect(a1);
+    const id = h.transact(['a', 'b'], { timeoutMs: 1_000 });
+    h.vote(a, 'commit');
+    h.connect(b1);
+    h.advance(1_010);
+    expect(h.reply(id)).toMatchObject({ reason: { code: 'TRANSACTION_TIMEOUT' } });
+  });
+
   it('aborts at once where participantWaitMs is 0', () => {
     const h = new TermHarness({ participantWaitMs: 0 });
     const a = h.connect(a1);
