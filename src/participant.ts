@@ -24,7 +24,7 @@ export {
   type VerdictErrorCode,
 } from './peer/errors.ts';
 export { type Journal, JournalError } from './ports/journal.ts';
-export type { Logger } from './ports/logger.ts';
+export { type Logger, silentLogger } from './ports/logger.ts';
 export type {
   BranchCall,
   BranchRef,

@@ -11,16 +11,15 @@ import { packageVersion } from './version.ts';
 interface DevFlags {
   readonly listen: ReturnType<typeof listenAddress>;
   readonly logLevel: LogLevel;
-  /** False with `--no-shop`. */
-  readonly shop: boolean;
+  readonly shop?: true;
 }
 
 export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
     .command('dev')
-    .summary('a coordinator to try things on: temporary data, a readable log, the example shop')
+    .summary('a coordinator to try things on: temporary data, a readable log')
     .description(
-      'Runs a coordinator node with a readable log and temporary data, which is removed at the end, and says what to try. In the clone of the repository the example shop runs beside it: five services to transact over.',
+      'Runs a coordinator node with a readable log and temporary data, which is removed at the end, and says what to try. With --shop, in the clone of the repository, the example shop runs beside it: five services to transact over.',
     )
     .addOption(
       new Option('--listen <host:port>', 'where to listen')
@@ -30,13 +29,17 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
     .addOption(
       new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
     )
-    .option('--no-shop', 'the coordinator alone')
+    .option(
+      '--shop',
+      'the example shop beside it (in the clone): inventory, payment and three more',
+    )
     .addHelpText('after', help)
     .action(async ({ listen, logLevel, shop }: DevFlags) => {
       const { dev } = await import('./dev.ts');
       try {
         const node = hostname();
-        setExitCode(await dev(io, { ...listen, logLevel, shop, node, version: packageVersion() }));
+        const version = packageVersion();
+        setExitCode(await dev(io, { ...listen, logLevel, shop: shop === true, node, version }));
       } catch (error) {
         throw startFailure(error);
       }
@@ -50,4 +53,4 @@ stays in the directory for temporary files.
 Examples:
   $ verdict dev
   $ verdict dev --listen 127.0.0.1:7171 --log-level debug
-  $ verdict dev --no-shop`;
+  $ verdict dev --shop`;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLevel } from '../coordinator/logging.ts';
+import { CommandError } from './errors.ts';
 import type { Io } from './io.ts';
 import { serve } from './serve.ts';
 
@@ -22,10 +23,15 @@ export interface DevOptions {
 const shopMain: string = fileURLToPath(new URL('../../cluster/shop/main.ts', import.meta.url));
 
 export async function dev(io: Io, options: DevOptions): Promise<number> {
-  const { host, port, node, version, logLevel } = options;
+  const { host, port, node, version, logLevel, shop: hasShop } = options;
+  if (hasShop && !existsSync(shopMain)) {
+    throw new CommandError(
+      'USAGE',
+      'The shop is in the clone of the repository, not in the package. Leave --shop out.',
+    );
+  }
   const directory = mkdtempSync(join(tmpdir(), 'verdict-dev-'));
   const shopData = join(directory, 'shop');
-  const hasShop = options.shop && existsSync(shopMain);
   let shop: ChildProcess | null = null;
   // Also where a second Ctrl-C does not wait for anything.
   const clean = (): void => {
@@ -88,8 +94,8 @@ function toTry(given: {
   const tries =
     shopData === null
       ? [
-          `  $ npx verdict exec -                          # simulated participants: begin, register NAME, commit`,
-          '  To take part with a service of your own: serveParticipant of verdict/participant.',
+          '  $ npx verdict exec -          # simulated participants: begin, register NAME, commit',
+          '  To take part with services of your own: "Your first transaction" in README.md.',
         ]
       : [
           `  $ echo '${order}' | npx verdict submit -${url}`,

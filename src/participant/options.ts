@@ -56,7 +56,10 @@ export interface ParticipantSettings {
   /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
   readonly options?: Partial<ParticipantOptions>;
-  /** pino's loggers fit. Default: nothing is logged. Payloads and results never are. */
+  /**
+   * pino's loggers fit. Default: a line on stderr when the participant is connected for the first time, and one for each warning. Payloads
+   * and results never are logged. `silentLogger` says nothing.
+   */
   readonly logger?: Logger;
   readonly onAlarm?: (alarm: ParticipantAlarm) => void;
   /**

@@ -5,7 +5,7 @@ import { isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal, JournalEntry } from '../ports/journal.ts';
-import { type Logger, silentLogger } from '../ports/logger.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -21,6 +21,7 @@ import { foundOf } from './journal-entries.ts';
 import type { ParticipantAlarm, ParticipantSettings } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
+import { stderrLogger } from './stderr-logger.ts';
 import { asError } from './text.ts';
 import { pause } from './timers.ts';
 
@@ -62,7 +63,7 @@ export class Participant {
   ) {
     const options = participantOptions(settings.options);
     const { journal, dialer, clock, random } = ports;
-    const logger = settings.logger ?? silentLogger;
+    const logger = settings.logger ?? stderrLogger(settings.name);
     const reached = settings.reached ?? ((): void => undefined);
     const fatal = (error: unknown): void => this.#fatal(asError(error));
     this.name = settings.name;

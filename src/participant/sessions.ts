@@ -25,6 +25,8 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
 
+import { connectedText } from './stderr-logger.ts';
+
 /** A connection that was welcomed and is still open. */
 export interface Session {
   readonly id: ConnectionId;
@@ -183,7 +185,7 @@ export class Sessions {
     }
     place.session = session;
     this.#sessions.set(session.id, session);
-    this.#options.logger.info({ node: welcome.node, url: place.url }, 'connected to a node');
+    this.#options.logger.info({ node: welcome.node, url: place.url }, connectedText);
     this.#options.events.welcome(session);
     this.#learn(welcome);
   }

@@ -1,9 +1,11 @@
 /** A resource under the SDK, whose journal remembers what the resource alone would not: late and repeated messages. */
+
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Prepare, ToNode } from '../../src/core/messages.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import type { Journal } from '../../src/ports/journal.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import { eventually } from '../support/child.ts';
 import { type MemoryConnection, MemoryDialer } from '../support/memory-dialer.ts';
 import { txidOf, welcomeOf } from '../support/messages.ts';
@@ -122,6 +124,7 @@ class Served {
   static async start(harness: ResourceHarness, journal: Journal): Promise<Served> {
     const dialer = new MemoryDialer();
     const participant = await serveParticipant({
+      logger: silentLogger,
       name: 'inventory',
       urls: ['n1:7070'],
       random: seededRandom(),

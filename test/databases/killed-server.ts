@@ -2,6 +2,7 @@
  * The database is killed at every point of a branch's life, under a real node and real participants: after its
  * restart every transaction ends, both sides of every transfer agree, and nothing is left prepared.
  */
+
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseServer } from '../../cluster/databases/server.ts';
@@ -11,6 +12,7 @@ import {
   type ParticipantHandle,
   serveParticipant,
 } from '../../src/participant.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import type { SqlResource } from '../../src/postgresql.ts';
 import { eventually } from '../support/child.ts';
 import { NodeProcess, quickOptions } from '../support/node-process.ts';
@@ -89,6 +91,7 @@ export function killedServer(what: string, make: () => Promise<BankServer>): voi
         banks.push(bank);
         participants.push(
           await serveParticipant({
+            logger: silentLogger,
             name,
             urls: [node.url],
             dataDirectory: join(directory.path, name),

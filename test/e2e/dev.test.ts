@@ -20,7 +20,7 @@ function dataOf(out: string): string {
 describe('verdict dev', () => {
   it('runs the shop, on which a transaction can be played, and removes its data', async () => {
     const url = `127.0.0.1:${await freePort()}`;
-    const dev = startCli(['dev', '--listen', url]);
+    const dev = startCli(['dev', '--listen', url, '--shop']);
     running = dev;
     await until('what to try', () => dev.out().includes('/readyz'));
     const data = dataOf(dev.out());
@@ -58,7 +58,7 @@ describe('verdict dev', () => {
 
   it('runs alone, too', async () => {
     const url = `127.0.0.1:${await freePort()}`;
-    const dev = startCli(['dev', '--listen', url, '--no-shop']);
+    const dev = startCli(['dev', '--listen', url]);
     running = dev;
     await until('what to try', () => dev.out().includes('/readyz'));
     expect(dev.out()).toContain('verdict exec -');

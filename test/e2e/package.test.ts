@@ -5,13 +5,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { Child, within } from '../support/child.ts';
+import { oldestNode, oldestVersion } from '../support/oldest-node.ts';
 import { temporaryDirectory } from '../support/stores.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -64,29 +64,38 @@ function link(modules: string, name: string): void {
   symlinkSync(from, to);
 }
 
-/** The programs of the README, in their order: a client and a participant. */
-function programs(url: string): { readonly client: string; readonly participant: string } {
+/** What "Your first transaction" of the README says, in its order. */
+function firstHour(): {
+  readonly commands: readonly string[];
+  readonly participants: string;
+  readonly client: string;
+} {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const found = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) =>
-    (code ?? '').replaceAll('127.0.0.1:7070', url),
+  const section = readme.slice(readme.indexOf('\n## Your first transaction\n'));
+  const text = section.slice(0, section.indexOf('\n## ', 1));
+  const fences = [...text.matchAll(/^```(ts|sh)\n([\s\S]*?)^```$/gm)];
+  expect(fences.map(([, language]) => language)).toEqual(['sh', 'ts', 'ts', 'sh']);
+  const [install = '', participants = '', client = '', shell = ''] = fences.map(
+    ([, , code]) => code ?? '',
   );
-  const client = found.find((code) => code.includes("from 'verdict/client'"));
-  const participant = found.find((code) => code.includes("from 'verdict/participant'"));
-  if (client === undefined || participant === undefined) throw new Error('The README has changed.');
-  return { client, participant };
+  for (const file of ['participants.ts', 'client.ts']) {
+    expect(text).toContain(`as \`${file}\` and run \`node ${file}\``);
+  }
+  const commands = `${install}${shell}`.split('\n').filter((line) => line !== '');
+  return { commands, participants, client };
 }
 
 describe('the package, in a project of its own', () => {
   it('holds what runs and its types, and no sources', async () => {
     const files = await readdir(join(project, 'node_modules/verdict'));
-    expect(files.sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json']);
+    expect(files.sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
   });
 
   it("type-checks the README's programs, its own declarations included", async () => {
-    const { client, participant } = programs('127.0.0.1:7070');
+    const { client, participants } = firstHour();
     const entries = entryPoints().map((name, index) => `import * as all${index} from '${name}';`);
     await writeFile(join(project, 'client.ts'), client);
-    await writeFile(join(project, 'participant.ts'), participant);
+    await writeFile(join(project, 'participants.ts'), participants);
     await writeFile(join(project, 'all.ts'), `${entries.join('\n')}\nexport { all0 };\n`);
     const options = {
       strict: true,
@@ -100,7 +109,7 @@ describe('the package, in a project of its own', () => {
       join(project, 'tsconfig.json'),
       JSON.stringify({
         compilerOptions: options,
-        files: ['client.ts', 'participant.ts', 'all.ts'],
+        files: ['client.ts', 'participants.ts', 'all.ts'],
       }),
     );
     const compiler = join(project, 'node_modules/typescript/bin/tsc');
@@ -111,31 +120,62 @@ describe('the package, in a project of its own', () => {
     expect(stdout).toBe('');
   });
 
-  it("runs its command and, as plain JavaScript, the README's programs", async () => {
-    const url = `127.0.0.1:${await freePort()}`;
-    const { client, participant } = programs(url);
-    const payment = participant
-      .replaceAll("'inventory'", "'payment'")
-      .replaceAll('data/inventory', 'data/payment')
-      .replace(/prepare: async[\s\S]*?\n {2}\},/, 'prepare: async () => vote.commit(),');
-    const written = { 'client.js': client, 'inventory.js': participant, 'payment.js': payment };
-    for (const [file, code] of Object.entries(written)) {
-      await writeFile(join(project, file), stripTypeScriptTypes(code));
+  it.each([
+    ['this Node', async () => process.execPath],
+    ['the oldest Node that package.json allows', oldestNode],
+  ])("runs the README's first hour as it stands there, on %s", async (_name, find) => {
+    const program = await find();
+    if (program === null) {
+      console.warn(`Skipped: Node ${oldestVersion} cannot be had from npm here.`);
+      return;
     }
-    const node = start('node_modules/verdict/bin/verdict.mjs', [
-      'serve',
-      '--data',
-      join(project, 'log'),
-      '--listen',
-      url,
-    ]);
-    expect(await node.line(/istening|Leading/)).not.toBeNull();
-    start('inventory.js', []);
-    start('payment.js', []);
-    const caller = start('client.js', []);
-    const { code } = await within(caller.exited, 'the client to end', timeoutMs);
-    expect(caller.lines.join('\n')).toMatch(/^committed as 0\./);
-    expect(code).toBe(0);
+    const { commands, participants, client } = firstHour();
+    const url = `127.0.0.1:${await freePort()}`;
+    const app = join(directory.path, `app-${basename(dirname(dirname(program)))}`);
+    await mkdir(app);
+    symlinkSync(join(project, 'node_modules'), join(app, 'node_modules'));
+    await writeFile(join(app, 'package.json'), '{"name":"shop","type":"module"}');
+    // The address alone is another one: 7070 may be taken here.
+    const here = (text: string): string => text.replaceAll('127.0.0.1:7070', url);
+    await writeFile(join(app, 'participants.ts'), here(participants));
+    await writeFile(join(app, 'client.ts'), here(client));
+    const command = (pattern: RegExp): string => {
+      const found = commands.find((line) => pattern.test(line));
+      if (found === undefined) throw new Error(`The README has no line like ${pattern}`);
+      return found.replace(/ +#.*$/, '');
+    };
+    const shell = (line: string): Child => {
+      // `npx` without npm: what it would run is in the project.
+      const text = line.replaceAll(
+        'npx verdict',
+        `"${program}" node_modules/verdict/bin/verdict.mjs`,
+      );
+      const child = new Child('/bin/sh', { program: '/usr/bin/env', args: ['-c', text], cwd: app });
+      children.push(child);
+      return child;
+    };
+    const run = (file: string): Child => {
+      const child = new Child(join(app, file), { program, args: [], cwd: app });
+      children.push(child);
+      return child;
+    };
+
+    const node = shell(`exec ${command(/npx verdict dev/)} --listen ${url}`);
+    expect(await node.line(/^Verdict listens on/)).not.toBeNull();
+    const services = run('participants.ts');
+    await services.line(/verdict: inventory: connected to a node/);
+    await services.line(/verdict: payment: connected to a node/);
+    const first = run('client.ts');
+    expect(await first.line(/./)).toMatch(/^committed as 0\./);
+    expect(await within(first.exited, 'the client to end', timeoutMs)).toMatchObject({ code: 0 });
+    const again = run('client.ts');
+    expect(await again.line(/./)).toBe(first.lines[0]);
+    const submitted = shell(`${command(/npx verdict submit -$/)} --url ${url}`);
+    expect(await submitted.line(/^order-18/)).toMatch(/^order-18 {2}0\.\S+ {2}committed$/);
+    const listed = shell(`${command(/npx verdict tx list/)} --url ${url}`);
+    await within(listed.exited, 'the list', timeoutMs);
+    expect(listed.lines.filter((line) => /order-1[78]/.test(line))).toHaveLength(2);
+    for (const child of [services, node]) await child.stop();
   });
 
   it.each([
@@ -163,10 +203,4 @@ function entryPoints(): string[] {
   return Object.keys(exports)
     .filter((path) => path !== './package.json')
     .map((path) => path.replace(/^\./, 'verdict'));
-}
-
-function start(file: string, args: readonly string[]): Child {
-  const child = new Child(pathToFileURL(join(project, file)).href, { args, cwd: project });
-  children.push(child);
-  return child;
 }

@@ -2,6 +2,7 @@
  * Both SDKs in this process, with a node at the other end that says anything at all. They must stay up, keep their
  * promises, and tell the application nothing but results and their own errors.
  */
+
 import { Buffer } from 'node:buffer';
 import { type Client, connect } from '../../src/client.ts';
 import type { FromNode, ToNode } from '../../src/core/messages.ts';
@@ -10,6 +11,7 @@ import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import { vote } from '../../src/participant/vote.ts';
 import { isVerdictError } from '../../src/peer/errors.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { decodeFrame, encodeMessage } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
@@ -58,6 +60,7 @@ export class SdksUnderFuzz {
     });
     const store = new MemoryJournalStore();
     under.#participant = await serveParticipant({
+      logger: silentLogger,
       name: 'inventory',
       urls: ['a:7070', 'b:7070'],
       dialer: forParticipant,

@@ -1,4 +1,5 @@
 /** A participant on a manual clock, with nodes and an application that are the test. */
+
 import type {
   Ack,
   FromNode,
@@ -10,6 +11,7 @@ import type {
 import { epochOf, type Txid } from '../../src/core/txid.ts';
 import type { ParticipantAlarm, ParticipantSettings } from '../../src/participant/options.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import type { BranchCall, PrepareCall, PrepareResult, Resource } from '../../src/ports/resource.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { type MemoryConnection, MemoryDialer } from './memory-dialer.ts';
@@ -49,6 +51,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const fatal: Error[] = [];
   const points: string[] = [];
   const participant = await serveParticipant({
+    logger: silentLogger,
     name: 'inventory',
     urls: ['n1:7070'],
     random: seededRandom(),

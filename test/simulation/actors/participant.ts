@@ -7,6 +7,7 @@ import { agreeOnInstance } from '../../../src/journal/instance.ts';
 import { LocalJournal } from '../../../src/journal/local-journal.ts';
 import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import { MemoryKeys } from '../../../src/system/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { Network } from '../world/network.ts';
@@ -68,6 +69,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     });
     this.#application = application;
     const settings: ParticipantSettings = {
+      logger: silentLogger,
       name: this.name,
       urls,
       journal,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ParticipantHandle, serveParticipant } from '../../../src/participant/serve.ts';
 import { vote } from '../../../src/participant/vote.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import type { PrepareResult } from '../../../src/ports/resource.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
@@ -359,6 +360,7 @@ describe('settings', () => {
     ['options in bounds', { options: { patienceMs: 1 } }, /patienceMs/],
   ])('need %s', async (_what, settings, text) => {
     const serving = serveParticipant({
+      logger: silentLogger,
       name: 'inventory',
       urls: ['n1:7070'],
       journal: new WatchedJournal(),

@@ -1,0 +1,35 @@
+/** What a service without a logger of its own is told: that it is connected, and what is wrong. On stderr, a line each. */
+import type { Logger } from '../ports/logger.ts';
+
+export function stderrLogger(participant: string): Logger {
+  const line = (text: string, fields: object = {}): void => {
+    // What a node says must not steer a terminal.
+    const clean = `verdict: ${participant}: ${text}${detailOf(fields)}`.replace(/\p{C}/gu, '?');
+    // biome-ignore lint/suspicious/noConsole: it does not fail where nobody reads, as the stream would.
+    console.error(clean);
+  };
+  let connected = false;
+  return {
+    debug: () => undefined,
+    info: (fields, text) => {
+      // Once: connections that come and go are for a log that somebody asked for.
+      if (connected || text !== connectedText) return;
+      connected = true;
+      line(text, fields);
+    },
+    warn: (fields, text) => line(text, fields),
+    error: (fields, text) => line(text, fields),
+  };
+}
+
+export const connectedText = 'connected to a node';
+
+function detailOf(fields: object): string {
+  const parts = Object.entries(fields).map(([name, value]) => `${name}=${textOf(value)}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+function textOf(value: unknown): string {
+  if (value instanceof Error) return value.message;
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+}
