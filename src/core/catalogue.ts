@@ -166,6 +166,7 @@ export const reasonCodes = [
   'TRANSACTION_TIMEOUT',
   'ROLLED_BACK',
   'FORCED',
+  'TOO_LARGE',
   'LEADER_CHANGED',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
@@ -215,6 +216,11 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
     retryable: true,
     text: 'A participant or an operator ended its doubt by forcing the abort.',
     look: 'Why a participant could not reach the leader: its log names the nodes that it asked.',
+  },
+  TOO_LARGE: {
+    retryable: false,
+    text: 'The decision record would be larger than the log takes.',
+    look: 'How many branches it has, and how long their names and those of the instances and shared resources are; `recordBytesMax` in OPERATING.md.',
   },
   LEADER_CHANGED: {
     retryable: true,

@@ -128,6 +128,8 @@ export interface Branch {
   silentSinceMs: number | null;
   /** Whether it had voted `commit` when the decision was taken. */
   wasPrepared: boolean;
+  /** What it adds to the bound of its transaction's record. */
+  recordBytes: number;
   /** Where its command of phase 2 is with respect to the window of its connection. */
   command: 'none' | 'waiting' | 'sent';
 }

@@ -1,5 +1,6 @@
 /** Which participants are connected now, and which connection a branch is to be reached by. */
 import type { Branch } from '../transaction.ts';
+import { ownerBytes } from './record-size.ts';
 
 export interface ConnectedParticipant {
   readonly connection: number;
@@ -8,16 +9,27 @@ export interface ConnectedParticipant {
   readonly sharedResource: string | null;
 }
 
+interface Named {
+  list: ConnectedParticipant[];
+  turn: number;
+  longestOwner: number;
+}
+
 export class ConnectedParticipants {
   readonly #byConnection = new Map<number, ConnectedParticipant>();
   /** In order of connecting; the next to get a new branch is at the turn. */
-  readonly #byName = new Map<string, { list: ConnectedParticipant[]; turn: number }>();
+  readonly #byName = new Map<string, Named>();
 
   add(peer: ConnectedParticipant): void {
     this.#byConnection.set(peer.connection, peer);
     const entry = this.#byName.get(peer.participant);
-    if (entry === undefined) this.#byName.set(peer.participant, { list: [peer], turn: 0 });
-    else entry.list.push(peer);
+    const bytes = ownerBytes(peer);
+    if (entry === undefined) {
+      this.#byName.set(peer.participant, { list: [peer], turn: 0, longestOwner: bytes });
+    } else {
+      entry.list.push(peer);
+      entry.longestOwner = Math.max(entry.longestOwner, bytes);
+    }
   }
 
   remove(connection: number): ConnectedParticipant | null {
@@ -27,6 +39,7 @@ export class ConnectedParticipants {
     const entry = this.#byName.get(peer.participant);
     if (entry !== undefined) {
       entry.list = entry.list.filter((other) => other.connection !== connection);
+      entry.longestOwner = Math.max(0, ...entry.list.map(ownerBytes));
       if (entry.list.length === 0) this.#byName.delete(peer.participant);
     }
     return peer;
@@ -69,13 +82,9 @@ export class ConnectedParticipants {
     return peer !== undefined && peer.participant === branch.participant && owns(peer, branch);
   }
 
-  /** Instance lengths bound the size of a record before its instances are known. */
-  longestInstance(participant: string): number {
-    let longest = 0;
-    for (const peer of this.#byName.get(participant)?.list ?? []) {
-      longest = Math.max(longest, peer.instance.length + (peer.sharedResource?.length ?? 0));
-    }
-    return longest;
+  /** What the longest of those connected would add to a record: it bounds the size before its instances are known. */
+  longestOwner(participant: string): number {
+    return this.#byName.get(participant)?.longestOwner ?? 0;
   }
 }
 

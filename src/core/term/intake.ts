@@ -12,7 +12,7 @@ import { silentAtDeadline } from './fitness.ts';
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
 import { notConnected } from './not-connected.ts';
 import { answer, wait } from './outcome.ts';
-import { branchBytes, emptyRecordBytes, lockBytes } from './record-size.ts';
+import { branchBytes, emptyRecordBytes, lockBytes, measure } from './record-size.ts';
 import { joinOrRun } from './requests.ts';
 import { senderOf, type TermState } from './state.ts';
 import { outcomeOfAbsent } from './status.ts';
@@ -209,7 +209,7 @@ function branchProblem(branches: readonly TransactBranch[]): string | null {
 function bytesOf(state: TermState, message: Transact): number {
   let bytes = emptyRecordBytes(message.requestId ?? null);
   for (const { branch, participant } of message.branches) {
-    bytes += branchBytes(state, { branch: branch ?? participant, participant });
+    bytes += branchBytes(state, { branch: branch ?? participant, participant }, null);
   }
   return bytes;
 }
@@ -237,10 +237,11 @@ function addBranch(
     holdsPlace: false,
     silentSinceMs: null,
     wasPrepared: false,
+    recordBytes: 0,
     command: 'none',
   };
   transaction.branches.set(branch.branch, branch);
-  transaction.recordBytes += branchBytes(state, branch);
+  measure(state, branch);
   return branch;
 }
 
@@ -299,7 +300,7 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     });
     return;
   }
-  const bytes = branchBytes(state, { branch: name, participant: message.participant });
+  const bytes = branchBytes(state, { branch: name, participant: message.participant }, owner);
   if (transaction.recordBytes + bytes > recordBytesMax) {
     state.fail(to, 'TOO_LARGE', {
       message: `The decision record would pass ${recordBytesMax} bytes: use fewer branches or shorter names.`,

@@ -11,12 +11,18 @@ import type { ConnectedParticipant } from './connected.ts';
 import { participantCame, participantWent } from './fitness.ts';
 import { abandonRollback, resend, settleBranch } from './phase-two.ts';
 import { prepareLost, sendPrepare } from './prepare.ts';
+import { measure } from './record-size.ts';
 import { instanceKey, type TermState } from './state.ts';
 
 export function participantConnected(state: TermState, peer: ConnectedParticipant): void {
   state.connected.add(peer);
   participantCame(state, peer.participant);
-  for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
+  const waiting = [...(state.attached.get(peer.participant) ?? [])];
+  // All that wait for it before the first is sent: of two branches of one transaction, both may become larger.
+  for (const branch of waiting) {
+    if (branch.state === 'unreachable') measure(state, branch);
+  }
+  for (const branch of waiting) {
     if (branch.state === 'unreachable') {
       sendPrepare(state, branch);
     } else if (branch.state === 'preparing' || branch.state === 'committing') {

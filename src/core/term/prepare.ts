@@ -26,6 +26,7 @@ import {
 import { answerDoubt } from './judgement.ts';
 import { notConnected } from './not-connected.ts';
 import { releasePlace } from './places.ts';
+import { measure, tooLarge } from './record-size.ts';
 import type { TermState } from './state.ts';
 
 /** Freezes the branch set and sends every prepare, at once or when its participants have room. */
@@ -41,8 +42,10 @@ export function freeze(state: TermState, transaction: Transaction): void {
 
 /** Every participant has room for it. */
 export function sendPrepares(state: TermState, transaction: Transaction): void {
+  // All of them before the first is sent: who is connected may be others than when it was begun.
+  for (const branch of transaction.branches.values()) measure(state, branch);
   for (const branch of transaction.branches.values()) {
-    // An earlier one's time-out of 0 may have aborted the transaction.
+    // An earlier one's time-out of 0, or its record's size, may have aborted the transaction.
     if (transaction.state !== 'PREPARING') return;
     sendPrepare(state, branch);
   }
@@ -75,9 +78,15 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     );
     return;
   }
+  const reason = tooLarge(state, transaction);
+  if (reason !== null) {
+    abort(state, transaction, reason);
+    return;
+  }
   if (branch.instance === null) {
     branch.instance = peer.instance;
     branch.sharedResource = peer.sharedResource;
+    measure(state, branch);
   }
   branch.state = 'preparing';
   branch.connection = peer.connection;

@@ -107,6 +107,7 @@ function resume(state: TermState, record: DecisionRecord): void {
       holdsPlace: false,
       silentSinceMs: null,
       wasPrepared: false,
+      recordBytes: 0,
       command: 'none',
     });
   }

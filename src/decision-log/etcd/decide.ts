@@ -11,6 +11,7 @@
  * - `requests/R` absent: a client that had no answer asked again, elsewhere or later, and that attempt
  *   committed. One commit per request (I8).
  */
+import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { DecideResult, DecisionWrite } from '../../core/records.ts';
 import { positionOf } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -39,8 +40,8 @@ import {
   valueBelow,
 } from './requests.ts';
 
-/** PROTOCOL, section 4: checked before the first prepare; a larger one here is the caller's mistake. */
-const recordBytesMax = 16 * 1024;
+/** Whatever a node may be configured to. The leader keeps to its own limit before the first prepare: a larger one here is a bug. */
+const recordBytesMax = coordinatorOptionTable.recordBytesMax.max;
 
 export interface PreparedDecision {
   readonly write: DecisionWrite;

@@ -31,6 +31,18 @@ export function deciding(rig: LogRig): void {
       expect(await next.pending({ after: null, limit: 10 })).toEqual([plain.record, record]);
     });
 
+    it('takes the largest record that a node may be configured to, and many of them at once', async () => {
+      const large = Array.from({ length: 24 }, (_, index) => {
+        const { record, ...write } = commitOf(rig.txid(index + 1));
+        const exclusive = Array.from({ length: 245 }, (_unused, key) => `${key}`.padEnd(256, 'x'));
+        return { ...write, record: { ...record, locks: { group: 'g', exclusive, shared: [] } } };
+      });
+      const results = await rig.leadership.decide(large);
+      expect(results).toEqual(large.map(() => ({ kind: 'written' })));
+      const pending = await rig.leadership.pending({ after: null, limit: 100 });
+      expect(pending).toEqual(large.map(({ record }) => record));
+    });
+
     it('records one that nobody owes an acknowledgement for under finished/', async () => {
       const write = commitOf(rig.txid(1), { finished: true, requestId: 'r' });
       expect(await rig.leadership.decide([write])).toEqual([{ kind: 'written' }]);
