@@ -112,12 +112,12 @@ describe('batches of decisions', () => {
 
   it('a record that is too large is refused before anything is sent', () => {
     const write = commitOf(txidAt(epoch, 1));
-    const branches = Array.from({ length: 1_000 }, (_, index) => ({
+    const branches = Array.from({ length: 2_000 }, (_, index) => ({
       branch: `branch ${index}`,
       participant: 'p',
       instance: 'i',
     }));
     const large = { ...write, record: { ...write.record, branches } };
-    expect(() => prepareDecision(keys, large, 0)).toThrow(/at most 16384/);
+    expect(() => prepareDecision(keys, large, 0)).toThrow(/at most 65536/);
   });
 });
