@@ -12,6 +12,7 @@ import {
   mutated,
   protocol,
   scenarios,
+  siblingScenarios,
   stepsMax,
   type Violation,
   violationIn,
@@ -65,8 +66,9 @@ if (failed) process.exitCode = 1;
 function explore(specification: Specification): void {
   let done = 0;
   const half = Math.ceil(traces / 2);
-  const each = Math.ceil((traces - half) / scenarios.length);
-  for (const step of [everything, ...scenarios]) {
+  const narrower = [...scenarios, ...siblingScenarios];
+  const each = Math.ceil((traces - half) / narrower.length);
+  for (const step of [everything, ...narrower]) {
     let left = Math.min(step === everything ? half : each, traces - done);
     while (left > 0) {
       const samples = Math.min(samplesPerBatch, left);

@@ -222,6 +222,36 @@ export const mutants: readonly Mutant[] = [
     budget: 600,
     seed: 1n,
   },
+  {
+    name: "held by another's vote is rolled back alone",
+    why: 'A second process over one database takes what its own journal does not know for never voted.',
+    changes: [
+      {
+        file: 'steps.qnt',
+        from: "s' = s.answerDoubt(n, sibling, x, 0)",
+        to: `s' = s.endHeld("p1", x, "abort")`,
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'siblingStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    name: "a sibling's commit is not looked for",
+    why: 'A sibling commits and acknowledges, the record is collected, and the instance that voted is told "abort" on its return.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 'else if (outcome == "abort" and s.hasRow(m.p, m.txid)) s.setBranch(m.p, m.txid, { ...b, state: "committed" })\n',
+        to: '',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'siblingLateStep',
+    budget: 600,
+    seed: 1n,
+  },
 ];
 
 /** Throws where a change does not fit exactly once. */

@@ -15,6 +15,8 @@ export const scenarios: readonly string[] = [
   'setBackStep',
   'restoreStep',
 ];
+/** With a second process over the database of one participant: the replay has none. */
+export const siblingScenarios: readonly string[] = ['siblingStep', 'siblingLateStep'];
 export const invariants: readonly string[] = [
   'I1_atomicity',
   'I2_one_decision',
@@ -36,6 +38,8 @@ export const witnesses: readonly string[] = [
   'zombie_refused',
   'forced_abort',
   'restored',
+  'sibling_commits',
+  'sibling_ends_doubt',
   'lost_by_restore',
 ];
 /** Eight to ten messages make a commit; a second transaction and some trouble fit beside. */
