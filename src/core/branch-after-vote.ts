@@ -6,6 +6,7 @@ import {
   beginCommit,
   beginRollback,
   contradicted,
+  identity,
   lateTimers,
   type Next,
   nothingOwed,
@@ -17,6 +18,7 @@ import {
   refuseRollback,
   sendVote,
   stay,
+  votedElsewhere,
   withAsker,
   withoutAsker,
 } from './branch-effects.ts';
@@ -26,6 +28,7 @@ import type {
   LocalEffect,
   LocalState,
   LocalStateOf,
+  TakenOver,
 } from './branch-types.ts';
 import type { Decision } from './messages.ts';
 
@@ -114,10 +117,18 @@ export const committing: Row<'committing'> = {
       ? stay(state)
       : {
           state: { ...state, attempt: state.attempt + 1, lastError: null },
-          effects: [{ kind: 'call-commit', payload: state.payload }],
+          effects: [
+            { kind: 'call-commit', payload: state.payload, takenOver: state.takenOver !== null },
+          ],
         },
-  'application-failed': (state, { message }) => pause(state, 'commit', message),
+  'application-failed': (state, { message, found }) =>
+    state.takenOver !== null && found === 'nothing'
+      ? nothingToCommit(state, state.takenOver)
+      : pause(state, 'commit', message),
   'application-committed': (state) => {
+    // The store's own record outlives every repeat; the journal of the instance that voted says the rest.
+    if (state.takenOver !== null)
+      return settled(state, acknowledge(state, everyAsker(state), 'commit'));
     const { txid, branch, owed, told, result } = state;
     return {
       state: { txid, branch, name: 'recording-commit', owed, told, result },
@@ -209,9 +220,19 @@ export const rollingBack: Row<'rolling-back'> = {
       ? stay(state)
       : {
           state: { ...state, attempt: state.attempt + 1, lastError: null },
-          effects: [{ kind: 'call-rollback', payload: state.payload }],
+          effects: [
+            { kind: 'call-rollback', payload: state.payload, takenOver: state.takenOver !== null },
+          ],
         },
-  'application-failed': (state, { message }) => pause(state, 'abort', message),
+  'application-failed': (state, { message, found }) => {
+    // Another one has committed it meanwhile, and had its record collected: "abort" was said below the floor.
+    if (state.takenOver !== null && found !== undefined && everyAsker(state).length === 0) {
+      return settled(state, []);
+    }
+    return state.takenOver === null && found === 'committed-by-sibling'
+      ? committedBySibling(state)
+      : pause(state, 'abort', message);
+  },
   // The application first, the tombstone second: a crash between the two finds the entry and rolls
   // back again; the other way round would leave the application holding what nobody remembers.
   'application-rolled-back': (state) => recordAbort(state, state),
@@ -277,7 +298,10 @@ export const gone: Row<'gone'> = {
   enlisted: refuseEnlist,
   'connection-lost': stay,
   // The application's own durability lagged behind the tombstone's.
-  held: (state) => beginRollback(state, { payload: undefined, reason: state.reason }),
+  held: (state, { mine }, { siblings }) =>
+    siblings && !mine
+      ? votedElsewhere(state)
+      : beginRollback(state, { payload: undefined, reason: state.reason }),
   journal: stay,
 };
 
@@ -377,6 +401,37 @@ function forgetVoterAndAsker(
   return {
     state: { ...next, voter: next.voter === event.connection ? null : next.voter },
     effects: [],
+  };
+}
+
+/** Nothing is left to remember here: what there is to know, the store knows. */
+function settled({ txid, branch }: LocalState, effects: readonly LocalEffect[]): Next {
+  return { state: { txid, branch, name: 'unknown' }, effects };
+}
+
+/** 8.6. To an answer it is no contradiction: the instance that voted was faster, and was told to forget. */
+function nothingToCommit(state: LocalStateOf<'committing'>, { quiet }: TakenOver): Next {
+  const askers = everyAsker(state);
+  const message =
+    'A commit came for a branch that is neither prepared nor committed: not here, and not in the store.';
+  return settled(state, [
+    ...acknowledge(state, askers, 'commit', { code: 'UNKNOWN_BRANCH', message }),
+    ...(askers.length === 0 || quiet ? [] : [alarm('commit-of-unknown', message)]),
+  ]);
+}
+
+/** It was told to, and the coordinator has its acknowledgement: the journal is brought in line, and nothing is undone. */
+function committedBySibling(state: LocalStateOf<'rolling-back'>): Next {
+  const askers = everyAsker(state);
+  const message =
+    'A rollback came for a branch that another instance has committed. Nothing was undone.';
+  return {
+    state: { ...identity(state), name: 'recording-commit', owed: [], told: [], result: undefined },
+    effects: [
+      ...acknowledge(state, askers, 'abort', { code: 'WRONG_STATE', message }),
+      ...(askers.length === 0 ? [] : [alarm('rollback-after-commit', message)]),
+      { kind: 'write-committed' },
+    ],
   };
 }
 

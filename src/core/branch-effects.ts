@@ -14,6 +14,7 @@ import type {
   LocalStateName,
   LocalStateOf,
   PrepareData,
+  TakenOver,
 } from './branch-types.ts';
 import type { ErrorCode } from './catalogue.ts';
 import type { Decision, VoteReason } from './messages.ts';
@@ -177,12 +178,14 @@ export function beginRollback(
     readonly owed?: readonly ConnectionId[];
     readonly voter?: ConnectionId | null;
     readonly reason: VoteReason | null;
+    readonly takenOver?: TakenOver;
   },
 ): Next {
   return {
     state: {
       ...identity(state),
       name: 'rolling-back',
+      takenOver: more.takenOver ?? null,
       payload: more.payload,
       owed: more.owed ?? [],
       told: [],
@@ -191,7 +194,9 @@ export function beginRollback(
       attempt: 1,
       lastError: null,
     },
-    effects: [{ kind: 'call-rollback', payload: more.payload }],
+    effects: [
+      { kind: 'call-rollback', payload: more.payload, takenOver: more.takenOver !== undefined },
+    ],
   };
 }
 
@@ -222,6 +227,7 @@ export function beginCommit(
     readonly payload: unknown;
     readonly result: unknown;
     readonly owed: readonly ConnectionId[];
+    readonly takenOver?: TakenOver;
   },
 ): Next {
   return {
@@ -232,8 +238,34 @@ export function beginCommit(
       attempt: 1,
       lastError: null,
       ...more,
+      takenOver: more.takenOver ?? null,
     },
-    effects: [{ kind: 'call-commit', payload: more.payload }],
+    effects: [
+      { kind: 'call-commit', payload: more.payload, takenOver: more.takenOver !== undefined },
+    ],
+  };
+}
+
+/** For the sibling that voted: the store knows whether it is prepared, or committed already. */
+export function commitElsewhere(
+  state: LocalState,
+  owed: readonly ConnectionId[],
+  quiet = false,
+): Next {
+  return beginCommit(state, { payload: undefined, result: undefined, owed, takenOver: { quiet } });
+}
+
+/** For the sibling that voted, or that is still on its way to a vote: that one then is in doubt, and asks. */
+export function rollbackElsewhere(state: LocalState, owed: readonly ConnectionId[]): Next {
+  const takenOver = { quiet: false };
+  return beginRollback(state, { payload: undefined, owed, reason: null, takenOver });
+}
+
+/** It has waited in the store for the whole patience: asks at once, and until there is an answer. */
+export function votedElsewhere(state: LocalState): Next {
+  return {
+    state: { ...identity(state), name: 'voted-elsewhere' },
+    effects: [{ kind: 'query', witness: null }],
   };
 }
 

@@ -10,6 +10,7 @@ export const branchTable: { readonly [State in LocalStateName]: Row<State> } = {
   starting: before.starting,
   working: before.working,
   orphaned: before.orphaned,
+  'voted-elsewhere': before.elsewhere,
   preparing: voting.preparing,
   voting: voting.voting,
   prepared: after.prepared,

@@ -39,7 +39,16 @@ export interface Askers {
   readonly told: readonly ConnectionId[];
 }
 
+/**
+ * The branch was prepared by a sibling: an instance with a journal of its own over the same store. This journal has nothing of
+ * it, so that the store alone says what is there. `quiet`: the commit came from a leader that has been succeeded.
+ */
+export interface TakenOver {
+  readonly quiet: boolean;
+}
+
 interface Calling extends Askers {
+  readonly takenOver: TakenOver | null;
   readonly payload: unknown;
   /** Calls of the application so far, this one included. */
   readonly attempt: number;
@@ -66,6 +75,8 @@ interface StateData {
    * journal has no vote, and that process alone may abort without a decision, this one asks.
    */
   orphaned: { readonly epoch: Epoch; readonly witness: Witness | null; readonly payload: unknown };
+  /** A sibling's vote: the store holds it and this journal knows nothing of it. Only a decision ends it (I4). */
+  'voted-elsewhere': object;
   /** The application's prepare runs. */
   preparing: {
     readonly prepare: PrepareData;
@@ -118,6 +129,7 @@ export const branchStateNames = [
   'starting',
   'working',
   'orphaned',
+  'voted-elsewhere',
   'preparing',
   'voting',
   'prepared',
@@ -146,6 +158,14 @@ export type Prepared =
   /** It may hold something: its rollback is called. */
   | { readonly vote: 'threw'; readonly message: string };
 
+/** What a store that siblings share has of a branch that it does not hold prepared. */
+export type StoreFound =
+  /** Neither prepared nor committed. */
+  | 'nothing'
+  | 'committed'
+  /** A sibling committed it, because it was told to. */
+  | 'committed-by-sibling';
+
 interface EventData {
   // from a node
   prepare: { readonly connection: ConnectionId; readonly prepare: PrepareData };
@@ -161,10 +181,10 @@ interface EventData {
   'application-prepared': { readonly prepared: Prepared };
   'application-committed': object;
   'application-rolled-back': object;
-  /** Its commit or rollback threw. */
-  'application-failed': { readonly message: string };
-  /** On start the application says that it holds something for this branch. */
-  held: object;
+  /** Its commit or rollback threw; `found` where the store says why for certain. */
+  'application-failed': { readonly message: string; readonly found?: StoreFound };
+  /** The application says that it holds something for this branch; `mine`: prepared by this instance. */
+  held: { readonly mine: boolean };
   // from the journal
   /** What is there: read on start, and before a branch that memory does not know is stepped. */
   journal: { readonly found: Found | null };
@@ -215,6 +235,8 @@ export interface BranchContext {
   readonly knownEpoch: Epoch;
   /** Other processes work on the same resource and the same journal. */
   readonly shared: boolean;
+  /** Siblings: other instances, with journals of their own, work on the same store. */
+  readonly siblings: boolean;
   /** The application cannot list what it holds: `started` is written before it is called. */
   readonly recordsStart: boolean;
 }
@@ -240,9 +262,9 @@ export type LocalEffect =
   /** Fires the AbortSignal of the prepare that runs; its result is still awaited. */
   | { readonly kind: 'interrupt-prepare'; readonly why: 'rollback' | 'timeout' }
   /** Answered by `application-committed` or `application-failed`. */
-  | { readonly kind: 'call-commit'; readonly payload: unknown }
+  | { readonly kind: 'call-commit'; readonly payload: unknown; readonly takenOver: boolean }
   /** Answered by `application-rolled-back` or `application-failed`. */
-  | { readonly kind: 'call-rollback'; readonly payload: unknown }
+  | { readonly kind: 'call-rollback'; readonly payload: unknown; readonly takenOver: boolean }
   /** Answered by `vote-written` or `vote-refused`. */
   | {
       readonly kind: 'write-vote';

@@ -1,8 +1,10 @@
 /** The branch machine before the application's prepare runs. The diagram and the rules are in `branch.ts`. */
 import {
   adopt,
+  alarm,
   beginPrepare,
   beginRollback,
+  commitElsewhere,
   contradicted,
   forgetVoterAndAsker,
   lateTimers,
@@ -16,8 +18,10 @@ import {
   refuseEnlist,
   replayPrepare,
   replayRollbacks,
+  rollbackElsewhere,
   sendVote,
   stay,
+  votedElsewhere,
   withAsker,
 } from './branch-effects.ts';
 import type {
@@ -39,9 +43,15 @@ export const unknown: Row<'unknown'> = {
     if (!context.recordsStart) return beginPrepare(state, prepare, connection);
     return begin(state, { enlisting: false, prepare, voter: connection });
   },
-  commit: (state, { connection }) => refuseCommit(state, connection),
+  commit: (state, { connection, epoch }, { siblings, knownEpoch }) =>
+    siblings
+      ? commitElsewhere(state, [connection], epoch < knownEpoch)
+      : refuseCommit(state, connection),
   // A prepare that is still under way must find that it comes too late.
-  rollback: (state, { connection }) => recordAbort(state, { owed: [connection], reason: null }),
+  rollback: (state, { connection }, { siblings }) =>
+    siblings
+      ? rollbackElsewhere(state, [connection])
+      : recordAbort(state, { owed: [connection], reason: null }),
   forget: stay,
   answer: stay,
   enlisted: (state, _event, context) => {
@@ -53,11 +63,13 @@ export const unknown: Row<'unknown'> = {
   },
   'connection-lost': stay,
   // Its vote was never written, so it was never sent, so no commit is possible: rolled back alone.
-  // In a shared resource another process may be writing that vote just now.
-  held: (state, _event, context) =>
-    context.shared
-      ? orphan(state, { epoch: epochOf(state.txid), witness: null })
-      : beginRollback(state, { payload: undefined, reason: reasons.notPrepared }),
+  // Where the journal is shared another process may be writing that vote just now; and of a sibling's this one says nothing.
+  held: (state, { mine }, context) =>
+    !mine && context.siblings
+      ? votedElsewhere(state)
+      : context.shared
+        ? orphan(state, { epoch: epochOf(state.txid), witness: null })
+        : beginRollback(state, { payload: undefined, reason: reasons.notPrepared }),
   journal: (state, { found }, context) => adopt(state, found, context),
 };
 
@@ -182,6 +194,36 @@ export const orphaned: Row<'orphaned'> = {
       : stopPatience(adopt(state, found, context)),
   'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: state.witness }] }),
 };
+
+export const elsewhere: Row<'voted-elsewhere'> = {
+  ...nothingOwed,
+  ...lateTimers,
+  // Sent to another instance first, and to this one by no correct leader. As in `orphaned`.
+  prepare: (state, { connection }) => ({
+    state,
+    effects: sendVote(state, connection, { vote: 'abort', reason: reasons.otherProcess }),
+  }),
+  commit: (state, { connection }) => stopPatience(commitElsewhere(state, [connection])),
+  rollback: (state, { connection }) => stopPatience(rollbackElsewhere(state, [connection])),
+  forget: stay,
+  answer: (state, { decision }) => {
+    if (decision === 'commit') return stopPatience(commitElsewhere(state, []));
+    if (decision === 'abort') return stopPatience(rollbackElsewhere(state, []));
+    const again: Next = { state, effects: [{ kind: 'start-timer', timer: 'patience' }] };
+    return decision === 'expired' ? before(expiredInDoubt(state), again) : again;
+  },
+  enlisted: refuseEnlist,
+  'connection-lost': stay,
+  held: stay,
+  journal: (state, { found }, context) =>
+    found === null ? stay(state) : stopPatience(adopt(state, found, context)),
+  'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: null }] }),
+};
+
+function expiredInDoubt(state: LocalState): Next {
+  const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
+  return { state, effects: [alarm('outcome-expired', text)] };
+}
 
 function begin(
   state: LocalState,

@@ -16,6 +16,10 @@
  *    unknown -- rollback --> recording-abort        the journal's entry on start:
  *    orphaned -- answer abort, rollback --> rolling-back    started -> rolling-back (shared: orphaned), the others as named
  *
+ *    unknown -- held, not mine --> voted-elsewhere          where siblings work on one store, each with a journal of its own:
+ *    voted-elsewhere -- commit, rollback, answer --> committing, rolling-back (taken over) --> unknown, gone
+ *    unknown -- commit, rollback --> the same
+ *
  * `starting` writes `started`, for an application that cannot list what it holds, and wherever
  * processes share a resource: a branch then belongs to the one whose `started` was written, and
  * nobody else aborts it without a decision.
@@ -39,6 +43,16 @@
  * - A repeated prepare of a branch that voted is answered with that vote.
  * - Rollback by a leader older than the transaction is refused (8.2), commit likewise: a leader
  *   cannot judge its successor's transactions.
+ * - What a sibling voted for is not this instance's to roll back alone, however certainly its own journal knows nothing of
+ *   it (!: a new process of a rolling update rolled back what the old one had voted for, and the transaction committed). The
+ *   name in the store tells whose it is; what is this instance's own and not in its journal was never voted for.
+ * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no record here but a
+ *   tombstone: both may have got it, and the store makes the second of two a repeat. Where it holds neither the branch nor
+ *   the record of its commit, `UNKNOWN_BRANCH`.
+ * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: nobody counts it, its instance
+ *   is in doubt, asks, and is told `abort`.
+ * - "abort", told below the floor, meets a branch that a sibling has committed on command while this instance was away: the
+ *   store says so, and the journal follows it.
  * - An answer to a query ends doubt and nothing else (8.5): a branch still preparing or writing its
  *   vote ignores `abort` - its vote meets a decision that answers it - and one that is done with
  *   the opposite raises an alarm and undoes nothing.

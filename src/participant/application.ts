@@ -1,11 +1,17 @@
 /** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
-import type { BranchIdentity, PrepareData, Prepared } from '../core/branch.ts';
+import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import { Delays } from '../peer/delays.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { BranchCall, PrepareCall, PrepareResult, Resource } from '../ports/resource.ts';
+import {
+  BranchEndedError,
+  type EndCall,
+  type PrepareCall,
+  type PrepareResult,
+  type Resource,
+} from '../ports/resource.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import { Gate } from './gate.ts';
 import { checkedResult, type ResultLimits } from './results.ts';
@@ -13,11 +19,24 @@ import { textOf } from './text.ts';
 
 export interface ApplicationOptions {
   readonly resource: Resource;
+  /** Of the journal. */
+  readonly instance: string;
   readonly options: ParticipantOptions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly reached: ParticipantReached;
   readonly limits: () => ResultLimits;
+}
+
+export interface EndOf {
+  readonly payload: unknown;
+  readonly takenOver: boolean;
+}
+
+/** Why a commit or a rollback is not done. */
+export interface Failure {
+  readonly message: string;
+  readonly found?: StoreFound;
 }
 
 /** What a call of prepare tells until it ends. */
@@ -85,6 +104,7 @@ export class Application {
       txid,
       branch,
       payload,
+      instance: this.#with.instance,
       timeoutMs,
       // Made when it is asked for: few applications do, and it is the dearest thing here.
       get signal() {
@@ -144,22 +164,22 @@ export class Application {
   }
 
   /** Tells null when it is done, else why it failed; never from within this call. */
-  commit(branch: BranchIdentity, payload: unknown, ended: (failure: string | null) => void): void {
-    this.#end('commit', { ...branch, payload }, ended);
+  commit(branch: BranchIdentity, how: EndOf, ended: (failure: Failure | null) => void): void {
+    this.#end('commit', { ...branch, ...how, instance: this.#with.instance }, ended);
   }
 
-  rollback(
-    branch: BranchIdentity,
-    payload: unknown,
-    ended: (failure: string | null) => void,
-  ): void {
-    this.#end('rollback', { ...branch, payload }, ended);
+  rollback(branch: BranchIdentity, how: EndOf, ended: (failure: Failure | null) => void): void {
+    this.#end('rollback', { ...branch, ...how, instance: this.#with.instance }, ended);
+  }
+
+  forgotten({ txid, branch }: BranchIdentity): void {
+    this.#with.resource.forgotten?.({ txid, branch });
   }
 
   #end(
     call: 'commit' | 'rollback',
-    branch: BranchCall<unknown>,
-    ended: (failure: string | null) => void,
+    branch: EndCall<unknown>,
+    ended: (failure: Failure | null) => void,
   ): void {
     const { resource, reached, logger } = this.#with;
     this.#ends.enter(() => {
@@ -182,7 +202,10 @@ export class Application {
             { txid, branch: name, error },
             `${call} of the application threw; it is called again`,
           );
-          ended(textOf(error));
+          ended({
+            message: textOf(error),
+            ...(error instanceof BranchEndedError ? { found: error.found } : {}),
+          });
         },
       );
     });

@@ -16,6 +16,7 @@ import { refusals } from './refusals.ts';
 
 export interface BranchesOptions extends EffectsOptions {
   readonly shared: boolean;
+  readonly siblings: boolean;
   readonly recordsStart: boolean;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A readonly vote is only in the journal from now on. */
@@ -152,8 +153,9 @@ export class Branches implements RunnerWorld {
   }
 
   context(runner: BranchRunner): BranchContext {
-    const { epochs, shared, recordsStart } = this.#with;
-    return { knownEpoch: epochs.known(shardOf(runner.identity.txid)), shared, recordsStart };
+    const { epochs, shared, siblings, recordsStart } = this.#with;
+    const knownEpoch = epochs.known(shardOf(runner.identity.txid));
+    return { knownEpoch, shared, siblings, recordsStart };
   }
 
   isUnwritten(identity: BranchIdentity): boolean {

@@ -4,7 +4,7 @@ import type { Ack, DecisionMessage, VoteMessage, VoteReason, Witness } from '../
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Application, PrepareEvents } from './application.ts';
+import type { Application, EndOf, Failure, PrepareEvents } from './application.ts';
 import type { BranchRunner } from './branch-runner.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import type { Doubt } from './doubt.ts';
@@ -91,9 +91,9 @@ export class Effects {
       case 'interrupt-prepare':
         return runner.prepareRun?.interrupt(effect.why);
       case 'call-commit':
-        return this.#callCommit(runner, effect.payload);
+        return this.#callCommit(runner, effect);
       case 'call-rollback':
-        return this.#callRollback(runner, effect.payload);
+        return this.#callRollback(runner, effect);
       case 'write-vote':
         return this.#writeVote(runner, effect);
       case 'write-committed':
@@ -101,6 +101,7 @@ export class Effects {
       case 'write-tombstone':
         return this.#writeTombstone(runner, effect.reason);
       case 'write-forget':
+        application.forgotten(runner.identity);
         return this.forgetLater(runner.identity.txid);
       case 'start-timer':
         return this.#startTimer(runner, effect);
@@ -129,10 +130,10 @@ export class Effects {
     };
   }
 
-  #callCommit(runner: BranchRunner, payload: unknown): void {
+  #callCommit(runner: BranchRunner, { payload, takenOver }: EndOf): void {
     const { application, reached } = this.#with;
     this.#underWay += 1;
-    application.commit(runner.identity, payload, (failure) =>
+    application.commit(runner.identity, { payload, takenOver }, (failure) =>
       this.#ended(() => {
         if (failure === null) reached('after-commit-applied');
         runner.step(endOf('application-committed', failure));
@@ -140,10 +141,10 @@ export class Effects {
     );
   }
 
-  #callRollback(runner: BranchRunner, payload: unknown): void {
+  #callRollback(runner: BranchRunner, { payload, takenOver }: EndOf): void {
     const { application, reached } = this.#with;
     this.#underWay += 1;
-    application.rollback(runner.identity, payload, (failure) =>
+    application.rollback(runner.identity, { payload, takenOver }, (failure) =>
       this.#ended(() => {
         if (failure === null) reached('after-rollback-applied');
         runner.step(endOf('application-rolled-back', failure));
@@ -266,9 +267,9 @@ export class Effects {
 
 function endOf(
   done: 'application-committed' | 'application-rolled-back',
-  failure: string | null,
+  failure: Failure | null,
 ): LocalEvent {
-  return failure === null ? { type: done } : { type: 'application-failed', message: failure };
+  return failure === null ? { type: done } : { type: 'application-failed', ...failure };
 }
 
 /** What may be logged of a message: no result, no detail. */

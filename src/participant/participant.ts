@@ -21,6 +21,7 @@ import { foundOf } from './journal-entries.ts';
 import type { ParticipantAlarm, ParticipantSettings } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
+import { SiblingWatch } from './sibling-watch.ts';
 import { stderrLogger } from './stderr-logger.ts';
 import { asError } from './text.ts';
 import { pause } from './timers.ts';
@@ -50,6 +51,8 @@ export class Participant {
   readonly #reports: Reports;
   readonly #housekeeping: Housekeeping;
   readonly #directLog: DirectLog | null;
+  /** Where other instances work on the same store. */
+  readonly #siblings: SiblingWatch | null;
   readonly #retryDelayMs: number;
   readonly #connectedWaiters = new Set<() => void>();
   #closing: Promise<void> | null = null;
@@ -91,6 +94,7 @@ export class Participant {
       journal,
       application: new Application({
         resource,
+        instance: journal.instance,
         options,
         clock,
         logger,
@@ -108,6 +112,7 @@ export class Participant {
       epochs,
       logger,
       shared: settings.sharedResource !== undefined,
+      siblings: resource.identity !== undefined,
       // Processes of one resource claim a branch with this record, whatever the application can list.
       recordsStart: settings.sharedResource !== undefined || resource.inDoubt === undefined,
       wallMs: () => clock.wallMs(),
@@ -118,6 +123,19 @@ export class Participant {
       isOpen: (connection) => this.#sessions.isOpen(connection),
       votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
     });
+    const { identity, inDoubt } = resource;
+    this.#siblings =
+      identity === undefined || inDoubt === undefined
+        ? null
+        : new SiblingWatch({
+            participant: settings.name,
+            list: () => inDoubt.call(resource, { instance: journal.instance }),
+            clock,
+            patienceMs: options.patienceMs,
+            logger,
+            left: (branch) => this.#held(branch),
+          });
+    const sharedResource = identity ?? settings.sharedResource;
     this.#reports = new Reports({
       sessions: () => this.#sessions,
       epochs,
@@ -136,9 +154,7 @@ export class Participant {
         instance: journal.instance,
         roles: ['participant'],
         ...(settings.token === undefined ? {} : { token: settings.token }),
-        ...(settings.sharedResource === undefined
-          ? {}
-          : { sharedResource: settings.sharedResource }),
+        ...(sharedResource === undefined ? {} : { sharedResource }),
       }),
       dialer,
       clock,
@@ -163,8 +179,10 @@ export class Participant {
     ports: ParticipantPorts,
   ): Promise<Participant> {
     const { entries, epochs } = await ports.journal.load();
+    const { instance } = ports.journal;
+    await resource.begin?.({ instance });
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
-    const held = [...((await resource.inDoubt?.()) ?? [])];
+    const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
     const participant = new Participant(
       settings,
       resource,
@@ -183,14 +201,9 @@ export class Participant {
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
       else this.#branches.at(entry).load(foundOf(entry));
     }
-    for (const { txid, branch } of held) {
-      if (isTxid(txid)) this.#branches.at({ txid, branch }).receive({ type: 'held' });
-      else
-        this.#logger.warn(
-          { txid, branch },
-          'inDoubt() of the application names something that is no txid',
-        );
-    }
+    // What is a sibling's has the patience to end by itself.
+    for (const one of held) if (this.#siblings === null || one.mine !== false) this.#held(one);
+    this.#siblings?.start(held);
     const counts = { entries: entries.length, inDoubt: this.inDoubt().length, held: held.length };
     this.#logger.info(
       { participant: this.name, instance: this.instance, ...counts },
@@ -198,6 +211,16 @@ export class Participant {
     );
   }
 
+  #held({ txid, branch, mine = true }: HeldBranch): void {
+    if (isTxid(txid)) this.#branches.at({ txid, branch }).receive({ type: 'held', mine });
+    else
+      this.#logger.warn(
+        { txid, branch },
+        'inDoubt() of the application names something that is no txid',
+      );
+  }
+
+  /** Of this instance's own votes. */
   inDoubt(): BranchRef[] {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {
@@ -266,6 +289,7 @@ export class Participant {
 
   #stop(): void {
     this.#dead = true;
+    this.#siblings?.close();
     this.#branches.stop();
     this.#reports.close();
   }

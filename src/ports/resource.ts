@@ -17,7 +17,13 @@
  *   again with growing pauses until it succeeds: its outcome is decided, and refusing is no option.
  *   They have no time-out: nobody may give up a decided outcome.
  * - For one branch the SDK never runs two of them at once; different branches run concurrently.
+ *
+ * A store on which several processes work at once, each with a journal of its own (a database), says so by its `identity`. It
+ * then owes more: each branch is prepared under the instance that votes (`instance`) and under no two at once, `inDoubt` tells
+ * whose each is, any instance can commit and roll back every branch, and a record of each commit stays in the store until the
+ * instance that voted was told to forget (`forgotten`), or for as long as it may come back.
  */
+import type { StoreFound } from '../core/branch-types.ts';
 import type { VoteReason } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
@@ -26,6 +32,14 @@ export interface BranchCall<Payload> {
   /** The branch's name within the transaction. */
   readonly branch: string;
   readonly payload: Payload;
+  /** The id of the journal that calls: in `prepare`, who votes. The SDK always gives it. */
+  readonly instance?: string;
+}
+
+/** Of a commit or a rollback. */
+export interface EndCall<Payload> extends BranchCall<Payload> {
+  /** Another instance voted: only ever true where the resource has an `identity`. */
+  readonly takenOver?: boolean;
 }
 
 export interface PrepareCall<Payload> extends BranchCall<Payload> {
@@ -57,24 +71,52 @@ export interface Resource<Payload = unknown, Result = unknown> {
    */
   prepare(call: PrepareCall<Payload>): Promise<PrepareResult<Result>> | PrepareResult<Result>;
   /** Only ever after `vote.commit`. The payload is undefined only where it had been committed before. */
-  commit(call: BranchCall<Payload | undefined>): Promise<void> | void;
+  commit(call: EndCall<Payload | undefined>): Promise<void> | void;
   /**
    * May be called for a branch that was never prepared, or not completely, and then has no payload if none had come:
    * does nothing where nothing is held.
    */
-  rollback(call: BranchCall<Payload | undefined>): Promise<void> | void;
+  rollback(call: EndCall<Payload | undefined>): Promise<void> | void;
   /**
    * Every branch that the application holds durably prepared, asked once on start, before any call. With it the SDK
    * needs no record of its own that a prepare began: what the application holds without a vote in the journal is
-   * rolled back. A resource without it has rollback called for each prepare that was under way.
+   * rolled back. A resource without it has rollback called for each prepare that was under way. Where there is an `identity`
+   * it is asked again now and then: what other instances have prepared, and left, is asked about.
    */
-  inDoubt?(): Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
+  inDoubt?(call?: {
+    readonly instance?: string;
+  }): Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
+  /**
+   * An id made with the store and kept in it, the same for whoever opens it: branches may be ended by any instance that names
+   * the same one. Without it a branch is ended only by the instance that voted.
+   */
+  readonly identity?: string;
+  /** Once, before any other call: ends what an earlier process of the same instance may still have under way. */
+  begin?(call: { readonly instance: string }): Promise<void> | void;
+  /** Nobody asks for its outcome any more. Never waits, never fails. */
+  forgotten?(branch: BranchRef): void;
 }
 
 /** As a store gives it back: what is no txid is logged and left alone. */
 export interface HeldBranch {
   readonly txid: string;
   readonly branch: string;
+  /** False: another instance prepared it, and nothing but a decision ends it. Default true. */
+  readonly mine?: boolean;
+}
+
+/**
+ * Thrown by commit and rollback of a resource with an `identity` where the store says for certain that it cannot be done: by
+ * commit, that it holds `nothing` of the branch; by rollback, that the branch is committed, and whether a sibling was told to.
+ */
+export class BranchEndedError extends Error {
+  override readonly name = 'BranchEndedError';
+  readonly found: StoreFound;
+
+  constructor(found: StoreFound, message: string) {
+    super(message);
+    this.found = found;
+  }
 }
 
 export interface BranchRef {

@@ -135,7 +135,7 @@ class World {
     const before = this.state;
     const context: BranchContext = {
       knownEpoch: this.knownEpoch,
-      shared: false,
+      shared: false, siblings: false,
       recordsStart: this.recordsStart,
     };
     const { state, effects } = stepBranch(before, event, context);

@@ -24,13 +24,19 @@ export const prepareData: PrepareData = {
   payload: { take: 1 },
 };
 
-export const context: BranchContext = { knownEpoch: epoch, shared: false, recordsStart: false };
+export const context: BranchContext = {
+  knownEpoch: epoch,
+  shared: false,
+  siblings: false,
+  recordsStart: false,
+};
 
 /** The connection that the sample states wait for, and the one that the sample events come from. */
 export const first = 1;
 export const second = 2;
 
 const asked = { owed: [first], told: [] } as const;
+const own = { ...asked, takenOver: null } as const;
 const kept = { epoch, witness: prepareData.witness, payload: prepareData.payload } as const;
 
 export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Name> } = {
@@ -46,6 +52,7 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
   },
   working: { ...identity, name: 'working' },
   orphaned: { ...identity, name: 'orphaned', ...kept },
+  'voted-elsewhere': { ...identity, name: 'voted-elsewhere' },
   preparing: {
     ...identity,
     name: 'preparing',
@@ -69,7 +76,7 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
   committing: {
     ...identity,
     name: 'committing',
-    ...asked,
+    ...own,
     payload: prepareData.payload,
     attempt: 1,
     lastError: null,
@@ -80,7 +87,7 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
   'rolling-back': {
     ...identity,
     name: 'rolling-back',
-    ...asked,
+    ...own,
     payload: prepareData.payload,
     attempt: 1,
     lastError: null,
@@ -117,7 +124,11 @@ export type SampleEvent =
   | 'application-committed'
   | 'application-rolled-back'
   | 'application-failed'
+  | 'nothing to commit'
+  | 'is committed'
+  | 'is committed by a sibling'
   | 'held'
+  | 'held by another'
   | 'journal nothing'
   | 'journal started'
   | 'journal prepared'
@@ -168,7 +179,15 @@ export const sampleEvents: Readonly<Record<SampleEvent, LocalEvent>> = {
   'application-committed': { type: 'application-committed' },
   'application-rolled-back': { type: 'application-rolled-back' },
   'application-failed': { type: 'application-failed', message: 'disk full' },
-  held: { type: 'held' },
+  'nothing to commit': { type: 'application-failed', message: 'no such branch', found: 'nothing' },
+  'is committed': { type: 'application-failed', message: 'by hand', found: 'committed' },
+  'is committed by a sibling': {
+    type: 'application-failed',
+    message: 'on command',
+    found: 'committed-by-sibling',
+  },
+  held: { type: 'held', mine: true },
+  'held by another': { type: 'held', mine: false },
   'journal nothing': { type: 'journal', found: null },
   'journal started': { type: 'journal', found: found('started') },
   'journal prepared': { type: 'journal', found: found('prepared') },

@@ -13,6 +13,9 @@ const applicationIdle = {
   'application-committed': 'impossible',
   'application-rolled-back': 'impossible',
   'application-failed': 'impossible',
+  'nothing to commit': 'impossible',
+  'is committed': 'impossible',
+  'is committed by a sibling': 'impossible',
 } as const;
 
 const journalIdle = {
@@ -67,6 +70,7 @@ export const expectedSteps: Readonly<
     enlisted: 'working | start limit | enlisted',
     'connection-lost': '=',
     held: 'rolling-back | call-rollback',
+    'held by another': 'rolling-back | call-rollback',
     'journal nothing': 'unknown',
     'journal started': 'rolling-back | call-rollback',
     'journal prepared': 'prepared | start patience',
@@ -89,6 +93,7 @@ export const expectedSteps: Readonly<
     enlisted: 'starting',
     'connection-lost': 'starting',
     held: '=',
+    'held by another': '=',
     'vote-written': 'preparing | call-prepare',
     'refused stale': 'unknown | vote abort to 1',
     'refused tombstone': 'gone | vote abort to 1',
@@ -110,6 +115,7 @@ export const expectedSteps: Readonly<
     enlisted: 'working | enlisted',
     'connection-lost': '=',
     held: '=',
+    'held by another': '=',
     'journal tombstone': 'rolling-back | stop limit | call-rollback',
     'journal forgotten': 'rolling-back | stop limit | call-rollback',
     'limit-over': 'rolling-back | call-rollback',
@@ -129,6 +135,7 @@ export const expectedSteps: Readonly<
     enlisted: 'orphaned | enlist refused',
     'connection-lost': '=',
     held: '=',
+    'held by another': '=',
     'journal nothing': 'unknown | stop patience',
     'journal started': '=',
     'journal prepared': 'prepared | stop patience | start patience',
@@ -137,6 +144,31 @@ export const expectedSteps: Readonly<
     'journal tombstone': 'gone | stop patience',
     'journal forgotten': 'forgotten | stop patience',
     'patience-over': 'orphaned | query',
+  },
+  'voted-elsewhere': {
+    ...applicationIdle,
+    ...journalIdle,
+    ...timersLate,
+    prepare: 'voted-elsewhere | vote abort to 2',
+    commit: 'committing | stop patience | call-commit',
+    rollback: 'rolling-back | stop patience | call-rollback',
+    forget: '=',
+    'answer commit': 'committing | stop patience | call-commit',
+    'answer abort': 'rolling-back | stop patience | call-rollback',
+    'answer undecided': 'voted-elsewhere | start patience',
+    'answer expired': 'voted-elsewhere | alarm outcome-expired | start patience',
+    enlisted: 'voted-elsewhere | enlist refused',
+    'connection-lost': '=',
+    held: '=',
+    'held by another': '=',
+    'journal nothing': '=',
+    'journal started': 'rolling-back | stop patience | call-rollback',
+    'journal prepared': 'prepared | stop patience | start patience',
+    'journal readonly': 'readonly | stop patience',
+    'journal committed': 'committed | stop patience',
+    'journal tombstone': 'gone | stop patience',
+    'journal forgotten': 'forgotten | stop patience',
+    'patience-over': 'voted-elsewhere | query',
   },
   preparing: {
     ...applicationIdle,
@@ -156,6 +188,7 @@ export const expectedSteps: Readonly<
     'says abort': 'recording-abort | write-tombstone',
     threw: 'rolling-back | call-rollback',
     held: '=',
+    'held by another': '=',
     'prepare-timeout': 'preparing | interrupt-prepare',
   },
   voting: {
@@ -172,6 +205,7 @@ export const expectedSteps: Readonly<
     enlisted: 'voting | enlist refused',
     'connection-lost': 'voting',
     held: '=',
+    'held by another': '=',
     'vote-written': 'prepared | vote commit to 1 | start patience',
     'refused stale': 'rolling-back | call-rollback',
     'refused tombstone': 'rolling-back | call-rollback',
@@ -194,6 +228,7 @@ export const expectedSteps: Readonly<
     enlisted: 'prepared | enlist refused',
     'connection-lost': '=',
     held: '=',
+    'held by another': '=',
     'journal nothing': 'unknown | stop patience',
     'journal started': '=',
     'journal prepared': '=',
@@ -215,6 +250,7 @@ export const expectedSteps: Readonly<
     enlisted: 'readonly | enlist refused',
     'connection-lost': '=',
     held: 'readonly | alarm held-after-readonly',
+    'held by another': 'readonly | alarm held-after-readonly',
     'journal nothing': 'unknown',
     'journal started': 'rolling-back | call-rollback',
     'journal prepared': 'prepared | start patience',
@@ -238,7 +274,11 @@ export const expectedSteps: Readonly<
     'connection-lost': 'committing',
     'application-committed': 'recording-commit | write-committed',
     'application-failed': 'committing | ack commit INTERNAL to 1 | start retry',
+    'nothing to commit': 'committing | ack commit INTERNAL to 1 | start retry',
+    'is committed': 'committing | ack commit INTERNAL to 1 | start retry',
+    'is committed by a sibling': 'committing | ack commit INTERNAL to 1 | start retry',
     held: '=',
+    'held by another': '=',
   },
   'recording-commit': {
     ...applicationIdle,
@@ -254,6 +294,7 @@ export const expectedSteps: Readonly<
     enlisted: 'recording-commit | enlist refused',
     'connection-lost': 'recording-commit',
     held: '=',
+    'held by another': '=',
     'outcome-written': 'committed | ack commit ok to 1',
     'contradicted committed':
       'committed | ack commit UNKNOWN_BRANCH to 1 | alarm contradicting-journal',
@@ -276,6 +317,7 @@ export const expectedSteps: Readonly<
     enlisted: 'committed | enlist refused',
     'connection-lost': '=',
     held: 'committing | call-commit',
+    'held by another': 'committing | call-commit',
     'journal tombstone': 'gone',
     'journal forgotten': 'forgotten',
   },
@@ -294,7 +336,12 @@ export const expectedSteps: Readonly<
     'connection-lost': 'rolling-back',
     'application-rolled-back': 'recording-abort | write-tombstone',
     'application-failed': 'rolling-back | ack abort INTERNAL to 1 | start retry',
+    'nothing to commit': 'rolling-back | ack abort INTERNAL to 1 | start retry',
+    'is committed': 'rolling-back | ack abort INTERNAL to 1 | start retry',
+    'is committed by a sibling':
+      'recording-commit | ack abort WRONG_STATE to 1 | alarm rollback-after-commit | write-committed',
     held: '=',
+    'held by another': '=',
   },
   'recording-abort': {
     ...applicationIdle,
@@ -310,6 +357,7 @@ export const expectedSteps: Readonly<
     enlisted: 'recording-abort | enlist refused',
     'connection-lost': 'recording-abort',
     held: '=',
+    'held by another': '=',
     'outcome-written': 'gone | ack abort ok to 1',
     'contradicted committed':
       'committed | ack abort WRONG_STATE to 1 | alarm contradicting-journal',
@@ -330,6 +378,7 @@ export const expectedSteps: Readonly<
     enlisted: 'gone | enlist refused',
     'connection-lost': '=',
     held: 'rolling-back | call-rollback',
+    'held by another': 'rolling-back | call-rollback',
   },
   forgotten: {
     ...applicationIdle,
@@ -344,5 +393,32 @@ export const expectedSteps: Readonly<
     enlisted: 'forgotten | enlist refused',
     'connection-lost': '=',
     held: 'committing | call-commit',
+    'held by another': 'committing | call-commit',
+  },
+};
+
+/** What differs where siblings, each with a journal of its own, work on the same store. */
+export const expectedBesideSiblings: Partial<
+  Readonly<Record<LocalStateName, Partial<Readonly<Record<SampleEvent, string>>>>>
+> = {
+  unknown: {
+    commit: 'committing | call-commit',
+    rollback: 'rolling-back | call-rollback',
+    'held by another': 'voted-elsewhere | query',
+  },
+  gone: { 'held by another': 'voted-elsewhere | query' },
+};
+
+/** What differs of a branch that a sibling voted for. */
+export const expectedTakenOver: Readonly<
+  Record<'committing' | 'rolling-back', Partial<Readonly<Record<SampleEvent, string>>>>
+> = {
+  committing: {
+    'application-committed': 'unknown | ack commit ok to 1',
+    'nothing to commit': 'unknown | ack commit UNKNOWN_BRANCH to 1 | alarm commit-of-unknown',
+  },
+  'rolling-back': {
+    // Told to by a leader: a contradiction that somebody must look at.
+    'is committed by a sibling': 'rolling-back | ack abort INTERNAL to 1 | start retry',
   },
 };

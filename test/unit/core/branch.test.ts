@@ -26,7 +26,7 @@ import {
   second,
   txid,
 } from '../../support/branch-samples.ts';
-import { expectedSteps } from './branch-expected.ts';
+import { expectedBesideSiblings, expectedSteps, expectedTakenOver } from './branch-expected.ts';
 
 const prepareFrom = (connection: number): LocalEvent => ({
   type: 'prepare',
@@ -56,7 +56,31 @@ function play(
 const fresh = unknownBranch({ txid, branch: 'stock' });
 const loaded = (state: Found['state']): LocalEvent => ({ type: 'journal', found: found(state) });
 
+/** What every sample event does in the state. */
+function rowOf(state: LocalState, more: Partial<BranchContext> = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(sampleEvents).map(([label, event]) => {
+      try {
+        return [label, describeStep(state, stepBranch(state, event, { ...context, ...more }))];
+      } catch (error) {
+        expect(String(error)).toMatch('assertion');
+        return [label, 'impossible'];
+      }
+    }),
+  );
+}
+
 describe('the branch table', () => {
+  for (const name of ['committing', 'rolling-back'] as const) {
+    it(`does in ${name} what is written of a branch that a sibling voted for`, () => {
+      const state = { ...sampleStates[name], takenOver: { quiet: false } };
+      expect(rowOf(state, { siblings: true })).toEqual({
+        ...expectedSteps[name],
+        ...expectedTakenOver[name],
+      });
+    });
+  }
+
   it('has a sample for every event name', () => {
     expect(new Set(Object.values(sampleEvents).map((event) => event.type))).toEqual(
       new Set(branchEventNames),
@@ -66,17 +90,14 @@ describe('the branch table', () => {
   for (const name of branchStateNames) {
     it(`does in ${name} what is written`, () => {
       const state = sampleStates[name];
-      const real = Object.fromEntries(
-        Object.entries(sampleEvents).map(([label, event]) => {
-          try {
-            return [label, describeStep(state, stepBranch(state, event, context))];
-          } catch (error) {
-            expect(String(error)).toMatch('assertion');
-            return [label, 'impossible'];
-          }
-        }),
-      );
-      expect(real).toEqual(expectedSteps[name]);
+      expect(rowOf(state)).toEqual(expectedSteps[name]);
+    });
+
+    it(`does in ${name} what is written where siblings share the store`, () => {
+      expect(rowOf(sampleStates[name], { siblings: true })).toEqual({
+        ...expectedSteps[name],
+        ...expectedBesideSiblings[name],
+      });
     });
 
     it(`does not act on leaders older than the transaction in ${name} (8.2)`, () => {
@@ -395,5 +416,102 @@ describe('a participant that enlists itself', () => {
   it('is rolled back when an older leader asks it to prepare (I7)', () => {
     const { lines } = play(sampleStates.working, [prepareFrom(first)], { knownEpoch: newerEpoch });
     expect(lines).toEqual(['rolling-back | stop limit | call-rollback']);
+  });
+});
+
+describe("a sibling's vote, found in a store that is shared", () => {
+  const siblings = { siblings: true };
+
+  it('is asked about, whatever the answer, and never rolled back alone', () => {
+    const { lines } = play(
+      fresh,
+      ['held by another', 'answer undecided', 'patience-over', 'answer expired', 'held by another'],
+      siblings,
+    );
+    expect(lines).toEqual([
+      'voted-elsewhere | query',
+      'voted-elsewhere | start patience',
+      'voted-elsewhere | query',
+      'voted-elsewhere | alarm outcome-expired | start patience',
+      '=',
+    ]);
+  });
+
+  it('is committed on the answer, and leaves nothing to remember', () => {
+    const { lines } = play(
+      fresh,
+      [
+        'held by another',
+        'answer commit',
+        'application-failed',
+        'retry-due',
+        'application-committed',
+      ],
+      siblings,
+    );
+    expect(lines.slice(1)).toEqual([
+      'committing | stop patience | call-commit',
+      'committing | start retry',
+      'committing | call-commit',
+      'unknown',
+    ]);
+  });
+
+  it('was ended by the sibling itself before the answer came: nobody is alarmed', () => {
+    const { lines } = play(
+      fresh,
+      ['held by another', 'answer commit', 'nothing to commit'],
+      siblings,
+    );
+    expect(lines.at(-1)).toBe('unknown');
+    for (const found of ['is committed', 'is committed by a sibling'] as const) {
+      expect(play(fresh, ['held by another', 'answer abort', found], siblings).lines.at(-1)).toBe(
+        'unknown',
+      );
+    }
+  });
+
+  it('is rolled back on the answer, and a prepare that comes late finds the tombstone', () => {
+    const { lines } = play(
+      fresh,
+      [
+        'held by another',
+        'answer abort',
+        'application-rolled-back',
+        'outcome-written',
+        prepareFrom(first),
+      ],
+      siblings,
+    );
+    expect(lines.slice(2)).toEqual([
+      'recording-abort | write-tombstone',
+      'gone',
+      'gone | vote abort to 1',
+    ]);
+  });
+
+  it('is not alarming where a leader that was succeeded sends the commit again', () => {
+    const late = { siblings: true, knownEpoch: newerEpoch };
+    const { lines } = play(fresh, [commitFrom(first), 'nothing to commit'], late);
+    expect(lines.at(-1)).toBe('unknown | ack commit UNKNOWN_BRANCH to 1');
+  });
+
+  it('committed on command by the sibling, and then answered abort below the floor: the journal follows', () => {
+    const { lines } = play(
+      sampleStates.prepared,
+      ['answer abort', 'is committed by a sibling', 'outcome-written', 'forget'],
+      siblings,
+    );
+    expect(lines).toEqual([
+      'rolling-back | stop patience | call-rollback',
+      'recording-commit | write-committed',
+      'committed',
+      'forgotten | write-forget',
+    ]);
+  });
+
+  it('committed by hand is nothing that may pass in silence', () => {
+    const { lines } = play(sampleStates.prepared, ['answer abort', 'is committed'], siblings);
+    expect(lines.at(-1)).toBe('rolling-back | start retry');
   });
 });

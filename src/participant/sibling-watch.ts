@@ -1,0 +1,86 @@
+/**
+ * Branches that siblings have prepared in a store that this instance shares with them, each with a journal of its own.
+ *
+ * Most of them end by themselves in milliseconds: their instance lives, and hears the decision. What is still there after the
+ * patience may be nobody's any more (its process was killed, its journal lost), and holds its locks until somebody asks for
+ * its outcome: so this one does. Listed again and again, since an instance may end at any time, and its last
+ * PREPARE may be carried out after it has.
+ */
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { BranchRef, HeldBranch } from '../ports/resource.ts';
+
+export interface SiblingWatchOptions {
+  readonly participant: string;
+  readonly list: () => Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
+  readonly clock: Clock;
+  readonly patienceMs: number;
+  readonly logger: Logger;
+  /** It has been there for the whole patience. */
+  readonly left: (branch: HeldBranch) => void;
+}
+
+const namedMax = 10;
+
+export class SiblingWatch {
+  readonly #with: SiblingWatchOptions;
+  /** What the last list had of others. */
+  #seen: ReadonlySet<string> = new Set();
+  #timer: Timer | null = null;
+  #closed = false;
+
+  constructor(options: SiblingWatchOptions) {
+    this.#with = options;
+  }
+
+  /** `held`: the first list. */
+  start(held: readonly HeldBranch[]): void {
+    const others = held.filter(isOther);
+    this.#seen = new Set(others.map(keyOf));
+    const { participant, logger, patienceMs } = this.#with;
+    if (others.length > 0) {
+      const branches = others.slice(0, namedMax).map(({ txid, branch }) => ({ txid, branch }));
+      logger.warn(
+        { participant, count: others.length, branches },
+        `other processes of this participant have branches prepared in the same store. They are left alone; what is still there after ${patienceMs} ms is asked about, and ended as it was decided`,
+      );
+    }
+    this.#later();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #later(): void {
+    if (this.#closed) return;
+    this.#timer = this.#with.clock.setTimer(this.#with.patienceMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    this.#timer = null;
+    try {
+      const others = [...(await this.#with.list())].filter(isOther);
+      if (this.#closed) return;
+      for (const branch of others) if (this.#seen.has(keyOf(branch))) this.#with.left(branch);
+      this.#seen = new Set(others.map(keyOf));
+    } catch (error) {
+      const { participant, logger } = this.#with;
+      logger.warn(
+        { participant, error },
+        'what others have prepared could not be listed; again soon',
+      );
+    }
+    this.#later();
+  }
+}
+
+function isOther({ mine }: HeldBranch): boolean {
+  return mine === false;
+}
+
+function keyOf({ txid, branch }: HeldBranch | BranchRef): string {
+  return `${txid} ${branch}`;
+}
