@@ -135,7 +135,8 @@ class World {
     const before = this.state;
     const context: BranchContext = {
       knownEpoch: this.knownEpoch,
-      shared: false, siblings: false,
+      shared: false,
+      siblings: false,
       recordsStart: this.recordsStart,
     };
     const { state, effects } = stepBranch(before, event, context);

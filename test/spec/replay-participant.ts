@@ -53,7 +53,12 @@ export class ReplayedParticipant {
 
   async step(txid: Txid, event: LocalEvent): Promise<void> {
     const before = this.#branches.get(txid) ?? unknownBranch({ txid, branch: this.#name });
-    const context = { knownEpoch: this.#known, shared: false, siblings: false, recordsStart: false };
+    const context = {
+      knownEpoch: this.#known,
+      shared: false,
+      siblings: false,
+      recordsStart: false,
+    };
     const step: BranchStep = stepBranch(before, event, context);
     this.#branches.set(txid, step.state);
     for (const effect of step.effects) await this.#carryOut(txid, effect);
