@@ -6,6 +6,7 @@ export {
   type MariadbResourceOptions,
   openMariadbResource,
 } from './participant/resources/mariadb/open.ts';
+export { ormClient } from './participant/resources/mariadb/orm-client.ts';
 export type {
   Isolation,
   PrepareSql,
@@ -13,4 +14,5 @@ export type {
   SqlResource,
   SqlResourceOptions,
   SqlResult,
+  StatementObject,
 } from './participant/resources/sql/sql.ts';

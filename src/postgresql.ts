@@ -6,6 +6,7 @@ export {
   openPostgresqlResource,
   type PostgresqlResourceOptions,
 } from './participant/resources/postgresql/open.ts';
+export { ormClient } from './participant/resources/postgresql/orm-client.ts';
 export type {
   Isolation,
   PrepareSql,
@@ -13,4 +14,5 @@ export type {
   SqlResource,
   SqlResourceOptions,
   SqlResult,
+  StatementObject,
 } from './participant/resources/sql/sql.ts';

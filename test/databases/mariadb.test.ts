@@ -1,11 +1,16 @@
 /** What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on, settings. */
+import { int, mysqlTable } from 'drizzle-orm/mysql-core';
+import { drizzle } from 'drizzle-orm/mysql2';
+import { MysqlDialect } from 'kysely';
 import type { RowDataPacket } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openMariadbResource } from '../../src/mariadb.ts';
+import { openMariadbResource, ormClient } from '../../src/mariadb.ts';
 import { Ends } from '../../src/participant/resources/mariadb/ends.ts';
 import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { ormWork } from './orm.ts';
+import { drizzleWork, kyselyWork } from './orm-libraries.ts';
 import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
@@ -13,6 +18,7 @@ import {
   raise,
   runWork,
   sqlResource,
+  type Work,
   type WorkResource,
 } from './sql-resource.ts';
 
@@ -29,10 +35,15 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     for (const resource of opened.splice(0)) await resource.close();
   });
 
-  async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
+  async function open({
+    port,
+    uri,
+    ...more
+  }: OpenWork & { uri?: string } = {}): Promise<WorkResource> {
+    const parts = { ...at.connection, ...(port === undefined ? {} : { port }) };
     const resource = await openMariadbResource({
       name: at.connection.database,
-      connection: { ...at.connection, ...(port === undefined ? {} : { port }) },
+      connection: uri === undefined ? parts : { uri },
       prepare: runWork,
       ...more,
     });
@@ -164,6 +175,80 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     for (let value = 4; value < 12; value += 1) expect(await one(value)).toEqual([{ value }]);
     await ends.end();
     await proxy.close();
+  });
+
+  describe('a service that ends its transaction: nothing is committed, and prepare names the statement', () => {
+    it.each([
+      ['/* x */ COMMIT'],
+      ['-- x\nROLLBACK'],
+      ['begin'],
+      ['SET autocommit = 0, @x = 1; COMMIT'],
+      ['CREATE TABLE another (id int)'],
+      ["EXECUTE IMMEDIATE 'COMMIT'"],
+    ])('%s', async (text) => {
+      const uri = `mysql://${at.connection.user}@127.0.0.1:${at.connection.port}/${at.connection.database}?multipleStatements=true`;
+      const resource = await open({ uri });
+      const call = prepareCall<Work>(async (sql) => {
+        await raise(sql);
+        await sql.query(text).catch(() => undefined);
+        await raise(sql).catch(() => undefined);
+      });
+      if (text.includes(';')) expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      else {
+        const error = await Promise.resolve(resource.prepare(call)).catch(
+          (thrown: Error) => thrown.message,
+        );
+        expect(error).toContain('neither begins nor ends');
+        expect(error).toContain(text.replace('\n', ' '));
+      }
+      await resource.rollback(refOf(call));
+      expect(await prepared()).toEqual([]);
+      expect(await balance()).toBe(100);
+    });
+
+    it('by the XA id of the branch: it cannot be undone, but nothing follows, and it is said', async () => {
+      const resource = await open();
+      const call = prepareCall<Work>(async (sql) => {
+        await raise(sql);
+        const xid = `'${call.txid}','${at.connection.database}:${call.branch}',1447314260`;
+        await sql.query(`XA END ${xid}`).catch(() => undefined);
+        await sql.query(`XA COMMIT ${xid} ONE PHASE`).catch(() => undefined);
+        await raise(sql).catch(() => undefined);
+      });
+      await expect(resource.prepare(call)).rejects.toThrow(
+        /XA COMMIT .*ended it.*may be committed/,
+      );
+      expect(await balance()).toBe(101);
+    });
+  });
+
+  describe('libraries with transactions of their own', () => {
+    const account = mysqlTable('account', {
+      id: int('id').primaryKey(),
+      balance: int('balance').notNull(),
+    });
+    ormWork({
+      open,
+      balance,
+      libraries: {
+        Kysely: kyselyWork((sql) => new MysqlDialect({ pool: ormClient(sql) })),
+        Drizzle: drizzleWork((sql) => drizzle({ client: ormClient(sql) }), account),
+      },
+    });
+  });
+
+  it("savepoints are the service's own", async () => {
+    const resource = await open();
+    const call = prepareCall<Work>(async (sql) => {
+      await sql.query('SAVEPOINT one');
+      await sql.query({ sql: 'UPDATE account SET balance = ?', values: [7] });
+      await sql.query('ROLLBACK TO one');
+      await raise(sql);
+      await sql.query('RELEASE SAVEPOINT one');
+    });
+    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+    await resource.commit(refOf(call));
+    expect(await balance()).toBe(101);
   });
 
   it('prepares nothing on a server that would forget it, and says what to do', async () => {

@@ -1,9 +1,14 @@
 /** What sql-resource.ts asks, and what is PostgreSQL's own: other hands, isolation, rules that a service breaks, settings. */
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { integer, pgTable } from 'drizzle-orm/pg-core';
+import { PostgresDialect } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
-import { openPostgresqlResource, type Sql } from '../../src/postgresql.ts';
+import { openPostgresqlResource, ormClient, type Sql } from '../../src/postgresql.ts';
 import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
+import { ormWork } from './orm.ts';
+import { drizzleWork, kyselyWork } from './orm-libraries.ts';
 import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
@@ -146,6 +151,84 @@ describe('votes', () => {
   });
 });
 
+describe('a service', () => {
+  it('may use savepoints, and statements as objects', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>(async (sql) => {
+      await sql.query('SAVEPOINT one');
+      await sql.query({ text: 'UPDATE account SET balance = $1', values: [7] });
+      await sql.query('SELECT 1 / 0').catch(() => undefined);
+      await sql.query('ROLLBACK TO one');
+      await sql.query({ text: 'UPDATE account SET balance = balance + $1 WHERE id = 1' }, [1]);
+      await sql.query('RELEASE one');
+    });
+    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+    await resource.commit(refOf(call));
+    expect(await balance()).toBe(101);
+  });
+
+  it('may set what it likes for its session: the branch can be ended, and the next finds nothing of it', async () => {
+    const resource = await open();
+    const setup = 'CREATE SCHEMA other; CREATE ROLE low; GRANT USAGE ON SCHEMA public TO low';
+    await postgresql.query(connection, setup);
+    const call = prepareCall<Work>(async (sql) => {
+      await raise(sql);
+      await sql.query('SELECT pg_advisory_lock(42)');
+      for (const set of ['search_path = other', "TIME ZONE 'Asia/Tokyo'", 'ROLE low'])
+        await sql.query(`SET ${set}`);
+    });
+    const looked = (): Promise<unknown[]> => {
+      const rows: unknown[] = [];
+      const look = prepareCall<Work>(async (sql) => {
+        const { rows: found } = await sql.query(
+          `SELECT current_user, current_setting('search_path'), current_setting('TimeZone'),
+                  (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42)`,
+        );
+        rows.push(...found);
+        return 'readonly';
+      });
+      return Promise.resolve(resource.prepare(look)).then(() => rows);
+    };
+    const before = await looked();
+    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+    expect(await looked()).toEqual(before);
+    await resource.commit(refOf(call));
+    expect(await balance()).toBe(101);
+  });
+
+  it('that only reads and is checked as a commit is leaves no row behind', async () => {
+    const resource = await open({ isolation: 'serializable' });
+    const call = prepareCall<Work>((sql) =>
+      sql.query('SELECT * FROM account').then(() => 'readonly'),
+    );
+    expect(await resource.prepare(call)).toEqual({ vote: 'readonly' });
+    expect(await postgresql.query(connection, 'SELECT * FROM verdict_branches')).toEqual([]);
+  });
+});
+
+describe('libraries with transactions of their own', () => {
+  const account = pgTable('account', {
+    id: integer('id').primaryKey(),
+    balance: integer('balance').notNull(),
+  });
+  ormWork({
+    open,
+    balance,
+    libraries: {
+      Kysely: kyselyWork((sql) => new PostgresDialect({ pool: ormClient(sql) })),
+      Drizzle: drizzleWork((sql) => drizzle({ client: ormClient(sql) }), account),
+    },
+  });
+
+  it('on the bare handle: refused, and nothing is committed', async () => {
+    const resource = await open();
+    const work = drizzleWork((sql) => drizzle({ client: sql as never }), account);
+    const call = prepareCall<Work>((sql) => work(sql, { by: 7, thenFails: false, nested: false }));
+    await expect(resource.prepare(call)).rejects.toThrow(/"begin" was refused.*ormClient/);
+    expect(await balance()).toBe(100);
+  });
+});
+
 describe('a service that breaks the rules', () => {
   it('hides a failed statement: nothing is prepared, and prepare says so', async () => {
     const resource = await open();
@@ -159,16 +242,66 @@ describe('a service that breaks the rules', () => {
     expect(await balance()).toBe(100);
   });
 
-  it.each(['COMMIT', ' rollback', 'PREPARE TRANSACTION $$x$$', 'begin'])('%s', async (text) => {
-    const resource = await open();
-    const call = prepareCall<Work>((sql) => sql.query(text));
-    await expect(resource.prepare(call)).rejects.toThrow(/neither begins nor ends/);
+  describe('ends its transaction, in whatever words: nothing is committed, and prepare names the statement', () => {
+    it.each([
+      ['COMMIT'],
+      ['/* x */ COMMIT'],
+      ['-- x\nEND'],
+      ['COMMIT AND CHAIN'],
+      [' rollback'],
+      ['ROLLBACK AND CHAIN'],
+      ['PREPARE TRANSACTION $$x$$'],
+      ['begin'],
+      ['START TRANSACTION'],
+      ['SET CONSTRAINTS ALL IMMEDIATE'],
+    ])('%s', async (text) => {
+      const resource = await open();
+      const call = prepareCall<Work>(async (sql) => {
+        await raise(sql);
+        // A service that passes over the error, and over the next.
+        await sql.query(text).catch(() => undefined);
+        await raise(sql).catch(() => undefined);
+        await sql.query('COMMIT').catch(() => undefined);
+      });
+      await expect(resource.prepare(call)).rejects.toThrow('neither begins nor ends');
+      await expect(resource.prepare(prepareCall<Work>((sql) => sql.query(text)))).rejects.toThrow(
+        text.trim().replace('\n', ' '),
+      );
+      await resource.rollback(refOf(call));
+      expect(await prepared()).toEqual([]);
+      expect(await balance()).toBe(100);
+    });
   });
 
-  it('ends its transaction past the guard: nothing is prepared, and prepare says so', async () => {
+  it.each([
+    ['two statements in one text', 'UPDATE account SET balance = 7; COMMIT', /multiple commands/],
+    [
+      'a block that commits',
+      'DO $$ BEGIN UPDATE account SET balance = 7; COMMIT; END $$',
+      /invalid transaction/,
+    ],
+  ])('%s: the server refuses', async (_what, text, error) => {
     const resource = await open();
-    const call = prepareCall<Work>((sql) => raise(sql).then(() => sql.query('/**/ COMMIT')));
-    await expect(resource.prepare(call)).rejects.toThrow(/null value in column "gid"/);
+    const call = prepareCall<Work>((sql) => raise(sql).then(() => sql.query(text)));
+    await expect(resource.prepare(call)).rejects.toThrow(error);
+    expect(await balance()).toBe(100);
+  });
+
+  it('does not wait for the statement that ends it: what follows is not sent outside of a transaction', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>((sql) =>
+      Promise.allSettled([sql.query('ROLLBACK'), raise(sql), raise(sql)]),
+    );
+    await expect(resource.prepare(call)).rejects.toThrow('neither begins nor ends');
+    expect(await balance()).toBe(100);
+  });
+
+  it('does not wait for a statement at all: prepare names it', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>(async (sql) => {
+      void raise(sql).catch(() => undefined);
+    });
+    await expect(resource.prepare(call)).rejects.toThrow(/before "UPDATE account .*await every/);
     expect(await prepared()).toEqual([]);
   });
 

@@ -11,13 +11,23 @@ export async function openSession(connection: MariadbConnection): Promise<mysql.
 }
 
 export function settingsOf(connection: MariadbConnection): mysql.ConnectionOptions {
+  const { uri, ...parts } = connection;
   return {
-    ...connection,
+    ...parts,
+    ...(uri === undefined ? {} : { uri: withoutMultiple(uri) }),
     connectTimeout: connectTimeoutMs,
     // Objects are values, never parts of a statement.
     stringifyObjects: true,
     multipleStatements: false,
+    flags: ['-MULTI_STATEMENTS'],
   };
+}
+
+/** What a URI asks for goes before the options. */
+function withoutMultiple(uri: string): string {
+  const url = new URL(uri);
+  for (const name of ['multipleStatements', 'flags']) url.searchParams.delete(name);
+  return url.href;
 }
 
 function ignore(): void {}

@@ -1,12 +1,15 @@
 /** MariaDB's error numbers that mean something here. */
 import type { VoteReason } from '../../../core/messages.ts';
+import { inCauses } from '../sql/causes.ts';
 
 /** XAER_NOTA: no such branch - or one that belongs to a session that still lives. */
 export const unknownXid = 1397;
 
 export function numberOf(error: unknown): number | null {
-  const number = (error as { readonly errno?: unknown } | null)?.errno;
-  return typeof number === 'number' ? number : null;
+  return inCauses(error, (one) => {
+    const { errno } = one as { readonly errno?: unknown };
+    return typeof errno === 'number' ? errno : null;
+  });
 }
 
 /** What NOWAIT says, in MariaDB and in MySQL. */

@@ -11,10 +11,11 @@
 import type mysql from 'mysql2/promise';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { PrepareCall } from '../../../ports/resource.ts';
-import type { SqlResult } from '../sql/sql.ts';
+import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { sessionGone } from './detach.ts';
+import { numberOf } from './errors.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';
 
@@ -22,6 +23,11 @@ import type { Xid } from './xid.ts';
 const serverGraceMs = 5_000;
 const slotWaitSeconds = 5;
 const duplicateXid = 1440;
+/** XAER_RMFAIL: what the server says to COMMIT, ROLLBACK, BEGIN, and all that commits by itself, within a branch. */
+const notWithinXa = 1399;
+/** SERVER_STATUS_IN_TRANS, in the server's answer to a statement without rows. */
+const inTransaction = 1;
+type Answer = [RowDataPacket[] | ResultSetHeader, unknown];
 
 export class Session {
   readonly #context: MariadbContext;
@@ -100,20 +106,36 @@ export class Session {
     if (rows[0]?.['taken'] !== 1) throw new Error('Another session is at work on this branch.');
   }
 
-  async query(text: string, values: readonly unknown[]): Promise<SqlResult<unknown>> {
-    const [result] =
-      values.length === 0
-        ? await this.#connection.query<RowDataPacket[] | ResultSetHeader>(text)
-        : await this.#connection.execute<RowDataPacket[] | ResultSetHeader>(text, values as never);
+  async query({ text, values, more }: Statement): Promise<StatementResult> {
+    const config = { ...picked(more), sql: text } as mysql.QueryOptions;
+    let raw: Answer;
+    try {
+      raw =
+        values.length === 0
+          ? await this.#connection.query<RowDataPacket[] | ResultSetHeader>(config)
+          : await this.#connection.execute<RowDataPacket[] | ResultSetHeader>(
+              config,
+              values as never,
+            );
+    } catch (error) {
+      if (numberOf(error) !== notWithinXa) throw error;
+      throw new TransactionEndedError(text, 'was refused.', error);
+    }
+    const [result] = raw;
+    const header = headerOf(result);
+    if (header !== null && (header.serverStatus & inTransaction) === 0) {
+      // Only by the branch's own XA id, which nobody comes by unawares.
+      throw new TransactionEndedError(text, 'ended it; what it had done may be committed.');
+    }
     return Array.isArray(result)
-      ? { rows: result, affectedCount: 0 }
-      : { rows: [], affectedCount: result.affectedRows };
+      ? { rows: result, affectedCount: 0, raw }
+      : { rows: [], affectedCount: result.affectedRows, raw };
   }
 
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   async prepareBranch(): Promise<void> {
     const { text, name } = this.#xid;
-    await this.query(`INSERT INTO ${this.#context.table} (name) VALUES (?)`, [name]);
+    await this.#connection.execute(`INSERT INTO ${this.#context.table} (name) VALUES (?)`, [name]);
     await this.#run(`XA END ${text}`);
     await this.#run(`XA PREPARE ${text}`);
     const { ends, clock, detachedBranches } = this.#context;
@@ -161,4 +183,20 @@ export class Session {
     this.#signal.removeEventListener('abort', this.#interrupt);
     this.#context.slots.give(this.#slot);
   }
+}
+
+function headerOf(result: Answer[0]): ResultSetHeader | null {
+  // A procedure's answer is its last one.
+  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
+  return typeof (last as ResultSetHeader | undefined)?.serverStatus === 'number'
+    ? (last as ResultSetHeader)
+    : null;
+}
+
+/** What changes how rows are read. */
+function picked({ rowsAsArray, typeCast }: Readonly<Record<string, unknown>>): object {
+  return {
+    ...(rowsAsArray === undefined ? {} : { rowsAsArray }),
+    ...(typeCast === undefined ? {} : { typeCast }),
+  };
 }

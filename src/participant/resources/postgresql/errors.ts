@@ -1,13 +1,24 @@
 /** PostgreSQL's error codes that mean something here. */
 import type { VoteReason } from '../../../core/messages.ts';
+import { inCauses } from '../sql/causes.ts';
 
 export const undefinedObject = '42704';
 /** "... is busy": another session is just ending this prepared transaction. */
 export const notInPrerequisiteState = '55000';
 
 export function codeOf(error: unknown): string | null {
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : null;
+  return textIn(error, 'code');
+}
+
+export function constraintOf(error: unknown): string | null {
+  return textIn(error, 'constraint');
+}
+
+function textIn(error: unknown, name: 'code' | 'constraint'): string | null {
+  return inCauses(error, (one) => {
+    const value = (one as Readonly<Record<string, unknown>>)[name];
+    return typeof value === 'string' ? value : null;
+  });
 }
 
 /** What a failed statement votes; null for a failure that is no contention between transactions. */

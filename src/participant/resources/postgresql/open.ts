@@ -54,24 +54,24 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
   const { name, sessionsMax = 16, sessionWaitMs = 5_000, shared = false } = options;
   const table = checkedTable(options.table ?? 'verdict_branches');
   const pools = openPools(options.connection, { name, sessionsMax, sessionWaitMs });
-  const context: PostgresqlContext = {
+  const context = (named: string): PostgresqlContext => ({
     pools,
     name,
-    table,
+    table: named,
     clock: options.clock ?? systemClock,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
     resourceLock: resourceLockOf(name),
-  };
+  });
   try {
     await checkServer(pools.ends);
-    await makeTable(pools.ends, table);
-    if (!shared) await endEarlierSessions(context);
+    const opened = context(await makeTable(pools.ends, table));
+    if (!shared) await endEarlierSessions(opened);
+    return resourceOn(opened, options);
   } catch (error) {
     await pools.close();
     throw error;
   }
-  return resourceOn(context, options);
 }
 
 function resourceOn<Payload, Result>(

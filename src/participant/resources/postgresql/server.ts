@@ -32,16 +32,39 @@ function problemOf({ prepared_max, fsync, standby, version }: Settings): string 
   return null;
 }
 
-/** Where the table is there, nothing is changed: the right to make one is needed once. */
-export async function makeTable(pool: pg.Pool, table: string): Promise<void> {
-  const { rows } = await pool.query<{ there: boolean }>(
-    'SELECT to_regclass($1) IS NOT NULL AS there',
+/** What whoever else ends a branch's transaction is told by the server (session.ts). */
+export const guardConstraint = 'only_verdict_ends_a_branch';
+
+/** Its name with its schema, which holds whatever search_path a service sets. */
+export async function makeTable(pool: pg.Pool, table: string): Promise<string> {
+  await makeTables(pool, table);
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name
+       FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)`,
     [table],
+  );
+  if (rows[0] === undefined) throw new Error(`There is no table ${table}.`);
+  return rows[0].name;
+}
+
+/**
+ * Where the tables are there, nothing is changed: the right to make them is needed once. The second one is empty for
+ * good: a row that refers to it cannot be committed.
+ */
+async function makeTables(pool: pg.Pool, table: string): Promise<void> {
+  const { rows } = await pool.query<{ there: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL AS there',
+    [table, `${table}_open`],
   );
   if (rows[0]?.there === true) return;
   // Two at once would both find none: IF NOT EXISTS alone does not keep them from failing on each other.
   await pool.query(
     `SELECT pg_advisory_xact_lock(hashtextextended('verdict table ${table}', 0));
-     CREATE TABLE IF NOT EXISTS ${table} (gid text PRIMARY KEY, seen_at timestamptz)`,
+     CREATE TABLE IF NOT EXISTS ${table}_open (gid text PRIMARY KEY CHECK (gid IS NULL));
+     CREATE TABLE IF NOT EXISTS ${table} (
+       gid text PRIMARY KEY,
+       seen_at timestamptz,
+       open text CONSTRAINT ${guardConstraint} REFERENCES ${table}_open DEFERRABLE INITIALLY DEFERRED
+     )`,
   );
 }

@@ -1,19 +1,28 @@
 /**
  * The session on which one branch is prepared:
  *
- *     begin: locks of the session, BEGIN -> the service's SQL -> the row, PREPARE TRANSACTION -> locks let go
+ *     begin: locks of the session, BEGIN, the row -> the service's SQL -> the row released, PREPARE TRANSACTION -> DISCARD ALL
  *
- * The row that says "committed" is written by the transaction itself, so it is visible exactly when the
- * rest is.
+ * The row that says "committed" is written by the transaction itself, so it is visible exactly when the rest is. It is
+ * written first, with a reference to what never exists, which the server checks when the transaction is to end: so
+ * a COMMIT or PREPARE TRANSACTION by anybody else fails at the server, and all of the branch is rolled back. Only the
+ * statement before our own PREPARE TRANSACTION takes the reference away.
+ *
+ * What else could end the transaction is seen after each statement: by the server's own status (`I`, idle), and after a
+ * ROLLBACK, which may have been one TO a savepoint, or one AND CHAIN, by a setting that went with the transaction.
  */
 import type pg from 'pg';
 import type { PrepareCall } from '../../../ports/resource.ts';
-import type { SqlResult } from '../sql/sql.ts';
+import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import type { PostgresqlContext } from './context.ts';
-import { endHolders, letGo, lockKey } from './locks.ts';
+import { constraintOf } from './errors.ts';
+import { endHolders, lockKey } from './locks.ts';
+import { guardConstraint } from './server.ts';
 
 /** The server's own limits, behind those of the SDK: they count where this process or its host vanishes. */
 const serverGraceMs = 5_000;
+/** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
+const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
 export class Session {
   readonly #context: PostgresqlContext;
@@ -21,7 +30,10 @@ export class Session {
   readonly #gid: string;
   readonly #signal: AbortSignal;
   #pid = 0;
+  /** Where the row lies. */
+  #ctid = '';
   #ending: Promise<void> | null = null;
+  #lost = false;
   #over = false;
 
   /** Rejects where the branch is prepared already, or is just being. */
@@ -51,10 +63,16 @@ export class Session {
     this.#client = client;
     this.#gid = gid;
     this.#signal = signal;
+    client.on('error', this.#setLost);
+  }
+
+  /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   async #begin(timeoutMs: number): Promise<void> {
-    const { lockWaitMs, isolation, resourceLock } = this.#context;
+    const { lockWaitMs, isolation, resourceLock, table } = this.#context;
     this.#signal.throwIfAborted();
     const gid = this.#gid;
     const limitMs = timeoutMs > 0 ? timeoutMs + serverGraceMs : 0;
@@ -68,22 +86,69 @@ export class Session {
        SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
               pg_try_advisory_lock_shared(${lockKey(resourceLock)}) AS open;
-       SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = '${gid}') AS held`,
+       SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = '${gid}') AS held;
+       INSERT INTO ${table} (gid, open) SELECT '${gid}', '${gid}'
+        WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = '${gid}')
+       RETURNING ctid`,
     );
-    const [begun, looked] = results.slice(-2).map(({ rows }) => rows[0] as unknown);
+    const [begun, looked, row] = results.slice(-3).map(({ rows }) => rows[0] as unknown);
     const { pid, mine, open } = begun as { pid: number; mine: boolean; open: boolean };
     const { held } = looked as { held: boolean };
     this.#pid = pid;
     if (!open) throw new Error('Another process has just opened this resource. Try again.');
     if (!mine) throw new Error('Another session is at work on this branch.');
     if (held) throw new Error('The branch is prepared already.');
+    this.#ctid = (row as { ctid: string }).ctid;
     this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     if (this.#signal.aborted) this.#interrupt();
   }
 
-  async query(text: string, values: readonly unknown[]): Promise<SqlResult<unknown>> {
-    const result = await this.#client.query<Record<string, unknown>>(text, [...values]);
-    return { rows: result.rows, affectedCount: result.rowCount ?? 0 };
+  async query({ text, values, more }: Statement): Promise<StatementResult> {
+    // The extended protocol, whatever the values: it takes one statement, and the server refuses two.
+    const config = { ...picked(more), text, values: [...values], queryMode: 'extended' };
+    let raw: pg.QueryResult<Record<string, unknown>>;
+    try {
+      raw = await this.#client.query(config as pg.QueryConfig);
+    } catch (error) {
+      await this.#afterFailure(text, error);
+      throw error;
+    }
+    await this.#afterSuccess(text, raw.command);
+    return { rows: raw.rows, affectedCount: raw.rowCount ?? 0, raw };
+  }
+
+  async #afterFailure(text: string, error: unknown): Promise<void> {
+    if (constraintOf(error) === guardConstraint) {
+      throw new TransactionEndedError(text, 'was refused, and nothing was committed.', error);
+    }
+    // The driver rejects before it has heard how the transaction stands now.
+    await this.#client.query('').catch(() => undefined);
+    if (this.#client.getTransactionStatus() !== 'I' || this.#lost) return;
+    throw new TransactionEndedError(text, 'failed and ended it; nothing was committed.', error);
+  }
+
+  async #afterSuccess(text: string, command: string): Promise<void> {
+    if (command === 'BEGIN' || command === 'START') {
+      throw new TransactionEndedError(text, 'was refused.');
+    }
+    if (this.#client.getTransactionStatus() === 'I') {
+      throw new TransactionEndedError(
+        text,
+        command === 'ROLLBACK'
+          ? 'rolled it back.'
+          : `ended it (${command}); what it had done may be committed.`,
+      );
+    }
+    if (command === 'ROLLBACK' && !(await this.#isOwn())) {
+      throw new TransactionEndedError(text, 'rolled it back.');
+    }
+  }
+
+  async #isOwn(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ branch: string | null }>(
+      `SELECT current_setting('verdict.branch', true) AS branch`,
+    );
+    return rows[0]?.branch === this.#gid;
   }
 
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
@@ -91,19 +156,23 @@ export class Session {
     const gid = this.#gid;
     // The setting went with the transaction in which it was made: in another one, which would be prepared without the
     // work of the branch, this inserts a null, which the table refuses.
+    // As the role of the resource, whichever the service chose: only who prepared it may end it.
     const results = await this.#batch(
-      `INSERT INTO ${this.#context.table} (gid)
-       SELECT CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END;
+      `RESET SESSION AUTHORIZATION;
+       RESET ROLE;
+       INSERT INTO ${this.#context.table} (gid)
+       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END)
+       ON CONFLICT (gid) DO UPDATE SET open = NULL;
        PREPARE TRANSACTION '${gid}'`,
     );
     // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
-    if (results[1]?.command !== 'PREPARE') {
+    if (results.at(-1)?.command !== 'PREPARE') {
       throw new Error(
         'Nothing was prepared: a statement of the branch had failed, or had ended the transaction. Let errors of sql.query pass.',
       );
     }
     // It is prepared, whatever becomes of this session.
-    void letGo(this.#client).then(
+    void this.#clean().then(
       () => this.#release(),
       () => this.destroy(),
     );
@@ -112,8 +181,11 @@ export class Session {
   /** Nothing is held afterwards; rejects where that is not certain. `readAll`: ends what only read, checked as a commit is. */
   async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
     try {
-      await this.#client.query(readAll && !(await this.#wrote()) ? 'COMMIT' : 'ROLLBACK');
-      await letGo(this.#client);
+      // What was read means something only where its transaction could commit; without `serializable` it always can.
+      const checked = readAll && this.#context.isolation === 'serializable';
+      if (checked && !(await this.#wrote())) await this.#commitNothing();
+      else await this.#client.query('ROLLBACK');
+      await this.#clean();
     } catch (error) {
       await this.destroy();
       throw error;
@@ -127,11 +199,34 @@ export class Session {
     this.#release(true);
   }
 
+  /** Whatever the service may have written, our own row apart. */
   async #wrote(): Promise<boolean> {
     const { rows } = await this.#client.query<{ wrote: boolean }>(
-      'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS wrote',
+      `SELECT EXISTS (
+         SELECT FROM pg_locks
+          WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode IN (${writersModes})
+            AND relation <> '${this.#context.table}'::regclass
+            AND relation NOT IN (SELECT indexrelid FROM pg_index WHERE indrelid = '${this.#context.table}'::regclass)
+       ) AS wrote`,
     );
     return rows[0]?.wrote !== false;
+  }
+
+  async #commitNothing(): Promise<void> {
+    const { table } = this.#context;
+    const results = await this.#batch(
+      `DELETE FROM ${table} WHERE ctid = '${this.#ctid}' AND gid = '${this.#gid}';
+       SET LOCAL synchronous_commit = off;
+       COMMIT`,
+    );
+    if (results.at(-1)?.command !== 'COMMIT') {
+      throw new Error('A statement of the branch had failed. Let errors of sql.query pass.');
+    }
+  }
+
+  /** Locks, settings, the role, temporary tables, cursors: the next branch finds a session as if it were new. */
+  async #clean(): Promise<void> {
+    await this.#client.query('DISCARD ALL');
   }
 
   /** Several statements in one message come back as a list of results. */
@@ -148,13 +243,26 @@ export class Session {
     this.#ending ??= endHolders(this.#context.pools.ends, this.#gid, this.#pid).catch(ignore);
   };
 
+  readonly #setLost = (): void => {
+    this.#lost = true;
+  };
+
   #release(destroy = false): void {
     if (this.#over) return;
     this.#over = true;
     this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#client.off('error', this.#setLost);
     // One that is being ended is of no use to the next.
     this.#client.release(destroy || this.#ending !== null);
   }
+}
+
+/** What changes how rows are read. Not a name: a named statement would outlive the session's cleaning in the driver alone. */
+function picked({ rowMode, types }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return {
+    ...(rowMode === undefined ? {} : { rowMode }),
+    ...(types === undefined ? {} : { types }),
+  };
 }
 
 function ignore(): void {}

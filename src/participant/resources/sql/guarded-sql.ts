@@ -1,33 +1,119 @@
-/** The `sql` that a service gets: refuses what would end the transaction, and everything once the branch has moved on. */
-import type { Sql, SqlResult } from './sql.ts';
+/**
+ * The `sql` that a service gets: one statement after the other, nothing once the branch has moved on, and nothing
+ * once its transaction has ended.
+ *
+ * No text is looked at: comments, functions and libraries have too many ways to say COMMIT. The session asks the database after
+ * each statement, and says so where the transaction is not the branch's own any more (`TransactionEndedError`). What
+ * would be sent after that would take effect at once, outside of every transaction: so the next statement waits for
+ * that answer, and what a service catches is kept.
+ */
+import type { Sql, SqlResult, StatementObject } from './sql.ts';
 
-/** Words that a statement may not begin with: the transaction is Verdict's to begin and to end. */
-const refused =
-  /^\s*(begin|start\s+transaction|commit|end|abort|rollback(?!\s+(work\s+)?(to|transaction\s+to)\b)|prepare\s+transaction|xa|set\s+autocommit)\b/i;
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** What else a driver takes, from a library that knows it. */
+  readonly more: Readonly<Record<string, unknown>>;
+}
+
+export interface StatementResult extends SqlResult<unknown> {
+  /** As the driver gave it. */
+  readonly raw: unknown;
+}
+
+/** The branch's transaction is over, or is about to be no one's: it can only be given up. */
+export class TransactionEndedError extends Error {
+  override readonly name = 'TransactionEndedError';
+
+  constructor(statement: string, what: string, cause?: unknown) {
+    super(
+      `A branch neither begins nor ends its transaction: "${shortened(statement)}" ${what} Return vote.commit() or vote.abort(...) instead; a library that wants transactions of its own gets ormClient(sql).`,
+      { cause },
+    );
+  }
+}
+
+export function shortened(statement: string): string {
+  const text = statement.trim().replaceAll(/\s+/g, ' ');
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
 
 export class GuardedSql implements Sql {
-  readonly #run: (text: string, values: readonly unknown[]) => Promise<SqlResult<unknown>>;
+  readonly #run: (statement: Statement) => Promise<StatementResult>;
+  /** Resolves when the one before is done, whichever way. */
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #unfinished = new Set<Statement>();
   #ended = false;
+  #broken: TransactionEndedError | null = null;
 
-  constructor(run: (text: string, values: readonly unknown[]) => Promise<SqlResult<unknown>>) {
+  constructor(run: (statement: Statement) => Promise<StatementResult>) {
     this.#run = run;
   }
 
-  async query<Row>(text: string, values: readonly unknown[] = []): Promise<SqlResult<Row>> {
-    if (this.#ended) {
-      throw new Error(
-        'The branch has been voted on: await every query before prepare returns, and keep no sql for later.',
-      );
-    }
-    if (refused.test(text)) {
-      throw new Error(
-        'A branch neither begins nor ends its transaction: return vote.commit() or vote.abort(...) instead.',
-      );
-    }
-    return (await this.#run(text, values)) as SqlResult<Row>;
+  async query<Row>(
+    statement: string | StatementObject,
+    values?: readonly unknown[],
+  ): Promise<SqlResult<Row>> {
+    const { rows, affectedCount } = await this.run(statement, values);
+    return { rows: rows as readonly Row[], affectedCount };
   }
 
-  end(): void {
-    this.#ended = true;
+  run(
+    given: string | StatementObject,
+    values: readonly unknown[] | undefined,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<StatementResult> {
+    const statement = { ...statementOf(given, values), more };
+    this.#unfinished.add(statement);
+    const result = this.#last.then(() => this.#runNow(statement));
+    this.#last = result.catch(() => undefined);
+    return result;
   }
+
+  async #runNow(statement: Statement): Promise<StatementResult> {
+    try {
+      if (this.#broken !== null) throw this.#broken;
+      if (this.#ended) {
+        throw new Error(
+          'The branch has been voted on: await every query before prepare returns, and keep no sql for later.',
+        );
+      }
+      return await this.#run(statement);
+    } catch (error) {
+      if (error instanceof TransactionEndedError) this.#broken = error;
+      throw error;
+    } finally {
+      this.#unfinished.delete(statement);
+    }
+  }
+
+  /** Resolves when nothing is under way. Rejects where the branch must not be prepared, whatever the service returned. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const [unfinished] = this.#unfinished;
+    await this.#last;
+    if (this.#broken !== null) throw this.#broken;
+    if (unfinished === undefined) return;
+    throw new Error(
+      `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
+    );
+  }
+
+  /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */
+  stop(): TransactionEndedError | null {
+    this.#ended = true;
+    return this.#broken;
+  }
+}
+
+function statementOf(
+  given: string | StatementObject,
+  values: readonly unknown[] | undefined,
+): Pick<Statement, 'text' | 'values'> {
+  const object = typeof given === 'string' ? { text: given } : given;
+  const text: unknown = object.text ?? object.sql;
+  if (typeof text !== 'string') {
+    throw new TypeError('sql.query takes a text, or an object with a text, and its values.');
+  }
+  return { text, values: values ?? object.values ?? [] };
 }

@@ -2,11 +2,17 @@
 import type { VoteReason } from '../../../core/messages.ts';
 import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
 import { vote } from '../../vote.ts';
-import { GuardedSql } from './guarded-sql.ts';
-import type { PrepareSql, SqlResult } from './sql.ts';
+import {
+  GuardedSql,
+  type Statement,
+  type StatementResult,
+  TransactionEndedError,
+} from './guarded-sql.ts';
+import type { PrepareSql } from './sql.ts';
 
 export interface BranchSession {
-  query(text: string, values: readonly unknown[]): Promise<SqlResult<unknown>>;
+  /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
+  query(statement: Statement): Promise<StatementResult>;
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   prepareBranch(): Promise<void>;
   /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
@@ -23,17 +29,18 @@ export async function runBranch<Payload, Result>(
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result>> {
   const { signal } = call;
-  const sql = new GuardedSql((text, values) => session.query(text, values));
+  const sql = new GuardedSql((statement) => session.query(statement));
   try {
     const result = await service.prepare(sql, call);
-    sql.end();
-    if (result.vote === 'commit') await session.prepareBranch();
-    else await session.abandon({ readAll: result.vote === 'readonly' });
+    await sql.end();
+    if (result?.vote === 'commit') await session.prepareBranch();
+    else await session.abandon({ readAll: result?.vote === 'readonly' });
     return result;
-  } catch (error) {
-    sql.end();
+  } catch (thrown) {
+    const error = sql.stop() ?? thrown;
     // What the database refused for contention is a vote, once nothing is held; anything else is the SDK's to roll back.
-    const refusal = signal.aborted ? null : service.refusalOf(error);
+    const own = !signal.aborted && !(error instanceof TransactionEndedError);
+    const refusal = own ? service.refusalOf(error) : null;
     if (refusal === null) {
       await session.abandon({ readAll: false }).catch(() => undefined);
       throw signal.aborted ? signal.reason : error;

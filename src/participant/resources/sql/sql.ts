@@ -10,10 +10,20 @@ export interface SqlResult<Row> {
   readonly affectedCount: number;
 }
 
+/** As drivers and libraries write one. */
+export interface StatementObject {
+  readonly text?: string;
+  readonly sql?: string;
+  readonly values?: readonly unknown[];
+}
+
 export interface Sql {
-  /** One statement, with the database's own placeholders. Not one that begins, ends or prepares a transaction. */
+  /**
+   * One statement, with the database's own placeholders; several calls run one after the other. Not one that begins, ends or
+   * prepares a transaction: that is refused, and the branch votes to abort. Savepoints are its own affair.
+   */
   query<Row = Record<string, unknown>>(
-    text: string,
+    statement: string | StatementObject,
     values?: readonly unknown[],
   ): Promise<SqlResult<Row>>;
 }
@@ -51,7 +61,7 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly sessionWaitMs?: number;
 }
 
-const tablePattern = /^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$/;
+const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
 
 /** Throws a TypeError for a name that would have to be quoted: it becomes part of statements. */
 export function checkedTable(table: string): string {
