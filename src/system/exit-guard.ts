@@ -6,6 +6,9 @@
  * process would stay for ever, mute, with its directory locked. So a process that ends in the middle of a
  * transaction ends by SIGKILL (a shell shows 137), after its exit listeners ran. What was not answered was not promised:
  * dying so is what the store is made for.
+ *
+ * The first process of a container, PID 1 of its namespace, is spared every signal that comes from within, SIGKILL
+ * too. It becomes another program instead, one that only ends: the kernel ends the threads of the old one for that.
  */
 import { writeSync } from 'node:fs';
 import process from 'node:process';
@@ -64,7 +67,21 @@ function end(exitCode: number): void {
     }
   }
   if (uncaught !== null) report(uncaught.error);
+  if (process.pid === 1) becomeEnded(exitCode);
   process.kill(process.pid, 'SIGKILL');
+}
+
+/** Nothing of this program is left after it: not the threads, nor what they hold locked. */
+function becomeEnded(exitCode: number): void {
+  // Its faults are for stderr, and nobody reads them there: what follows must be tried all the same.
+  try {
+    const { execPath } = process;
+    process.execve?.(execPath, [execPath, '-e', `process.exit(${exitCode})`], {});
+  } catch (error) {
+    report(error);
+  }
+  // Ends in a fault of the processor where its signal does nothing, and that ends a first process too.
+  process.abort();
 }
 
 function report(error: unknown): void {
