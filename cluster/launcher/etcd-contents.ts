@@ -6,7 +6,7 @@ import {
   positionZero,
   type Txid,
 } from '../../src/core/txid.ts';
-import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/client.ts';
+import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/clients.ts';
 import { EtcdKeys, type KeyRange, keyAfter } from '../../src/decision-log/etcd/keys.ts';
 import {
   decodeDecision,
@@ -16,6 +16,7 @@ import {
 } from '../../src/decision-log/etcd/records.ts';
 import type { KeyValue } from '../../src/decision-log/etcd/requests.ts';
 import { systemClock } from '../../src/system/clock.ts';
+import { systemRandom } from '../../src/system/random.ts';
 
 export interface LoggedOutcome {
   readonly txid: Txid;
@@ -43,7 +44,7 @@ export class EtcdContents {
 
   constructor(options: { readonly endpoints: readonly string[]; readonly cluster: string }) {
     const { endpoints, cluster } = options;
-    this.#clients = connectEtcd({ endpoints, clock: systemClock }, 0);
+    this.#clients = connectEtcd({ endpoints, clock: systemClock, random: systemRandom }, 0);
     this.#keys = new EtcdKeys(cluster);
   }
 

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
-import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/client.ts';
+import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/clients.ts';
 import { collect } from '../../src/decision-log/etcd/collect.ts';
 import { prepareDecision } from '../../src/decision-log/etcd/decide.ts';
 import {

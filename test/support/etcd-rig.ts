@@ -52,7 +52,7 @@ export class EtcdRig {
   /** Etcd itself, to look at what was written. */
   get raw(): Etcd3 {
     const [endpoint = ''] = this.#endpoints;
-    this.#raw ??= etcd3Client({ endpoints: this.#endpoints, clock: realClock }, endpoint);
+    this.#raw ??= etcd3Client({ clock: realClock }, endpoint);
     return this.#raw;
   }
 

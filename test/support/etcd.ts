@@ -12,6 +12,8 @@ export interface TestEtcdOptions {
   readonly members?: 1 | 3;
   readonly quotaBytes?: number;
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Flags of etcd's own. */
+  readonly args?: readonly string[];
 }
 
 /**
@@ -64,6 +66,7 @@ export class TestEtcd {
     const { tls } = options;
     const args = [
       `--initial-cluster=${cluster}`,
+      ...(options.args ?? []),
       ...(tls === undefined
         ? []
         : [

@@ -9,13 +9,12 @@
  *   stream with it, and with that the leadership. Writes, lease and watches have a client each.
  * - A call goes to a random endpoint, so a dead member fails every third call. One client for each
  *   endpoint, kept until it fails, then the next.
+ * - Each client logs in for itself, within the time of a call, and again at once. One login for all: `login.ts`.
  */
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { ConstantBackoff, noop } from 'cockatiel';
 import {
   Etcd3,
-  EtcdPermissionDeniedError,
-  GRPCResourceExhastedError,
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
   type IOptions,
@@ -23,7 +22,8 @@ import {
   type IWatchResponse,
 } from 'etcd3';
 import type { Clock } from '../../ports/clock.ts';
-import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { Random } from '../../ports/random.ts';
+import type { EtcdLogin } from './login.ts';
 
 export interface EtcdTls {
   /** Certificate authority, PEM. */
@@ -61,14 +61,13 @@ export interface EtcdAccess {
   readonly tls?: EtcdTls;
   readonly auth?: { readonly username: string; readonly password: string };
   readonly clock: Clock;
+  readonly random: Pick<Random, 'fraction'>;
   /** The client of an endpoint. Default: etcd3's. */
   readonly connect?: (endpoint: string) => EtcdStub;
 }
 
 /** What one call may take. */
 export const callTimeoutMs = 1_000;
-/** Above the call's own deadline: fetching a token beforehand has one of its own. */
-const guardTimeoutMs: number = callTimeoutMs + 1_500;
 
 /**
  * A member without a leader answers neither watches nor keep-alives, it stays silent: unless it is told to
@@ -83,8 +82,37 @@ const demandLeader: Interceptor = (options, nextCall) =>
     },
   });
 
-function clientOptions(access: EtcdAccess, endpoint: string): IOptions {
-  const { tls, auth, clock } = access;
+/** Etcd knows the token no more: it forgot it, or an account was changed since. Nothing was done then. */
+const ofToken = /invalid auth token|revision of auth store is old/;
+const refusedText = 'etcd refused the token of its own login';
+
+export function isTokenRefused(error: unknown): boolean {
+  return error instanceof Error && error.message.includes(refusedText);
+}
+
+/**
+ * Shows the newest token with a call; without one etcd says that it wants one. A refusal gets a text of its own: by
+ * etcd's, etcd3 would send the call again at once, with the same token, for ever.
+ */
+function showToken(login: EtcdLogin): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, _listener, next) {
+        const own = metadata.clone();
+        if (login.current !== null) own.set('token', login.current);
+        next(own, {
+          onReceiveStatus: (status, pass) =>
+            pass(ofToken.test(status.details) ? { ...status, details: refusedText } : status),
+        });
+      },
+    });
+}
+
+type ClientAccess = Pick<EtcdAccess, 'tls' | 'clock'>;
+
+function clientOptions(access: ClientAccess, endpoint: string, login: EtcdLogin | null): IOptions {
+  const { tls, clock } = access;
+  const shown = login === null ? [] : [showToken(login)];
   return {
     hosts: endpoint,
     ...(tls === undefined
@@ -96,7 +124,6 @@ function clientOptions(access: EtcdAccess, endpoint: string): IOptions {
             ...(tls.cert === undefined ? {} : { certChain: tls.cert }),
           },
         }),
-    ...(auth === undefined ? {} : { auth: { ...auth } }),
     faultHandling: {
       host: () => noop,
       global: noop,
@@ -104,8 +131,8 @@ function clientOptions(access: EtcdAccess, endpoint: string): IOptions {
     },
     defaultCallOptions: (call) =>
       call.isStream
-        ? { interceptors: [demandLeader] }
-        : { deadline: clock.wallMs() + callTimeoutMs },
+        ? { interceptors: [demandLeader, ...shown] }
+        : { deadline: clock.wallMs() + callTimeoutMs, interceptors: shown },
     grpcOptions: {
       'grpc.use_local_subchannel_pool': 1,
       // Below 5 s etcd closes the connection for pinging too much.
@@ -119,107 +146,10 @@ function clientOptions(access: EtcdAccess, endpoint: string): IOptions {
 }
 
 /** etcd3's client of one endpoint. */
-export function etcd3Client(access: EtcdAccess, endpoint: string): Etcd3 {
-  return new Etcd3(clientOptions(access, endpoint));
-}
-
-/** One client for each endpoint; one of them is in use until it fails. */
-export class StickyClient {
-  readonly #access: EtcdAccess;
-  readonly #clients = new Map<string, EtcdStub>();
-  #index: number;
-
-  constructor(access: EtcdAccess, startAt: number) {
-    this.#access = access;
-    this.#index = startAt % access.endpoints.length;
-  }
-
-  get endpoint(): string {
-    return this.#access.endpoints[this.#index] ?? '';
-  }
-
-  current(): EtcdStub {
-    const { endpoint } = this;
-    let client = this.#clients.get(endpoint);
-    if (client === undefined) {
-      client = this.#access.connect?.(endpoint) ?? etcd3Client(this.#access, endpoint);
-      this.#clients.set(endpoint, client);
-    }
-    return client;
-  }
-
-  /** To the next endpoint, unless another call that failed there has moved on already. */
-  moveOn(from: EtcdStub): void {
-    if (this.#clients.get(this.endpoint) !== from) return;
-    this.#index = (this.#index + 1) % this.#access.endpoints.length;
-  }
-
-  /** One attempt. A rejection says nothing about whether etcd did it. */
-  async call<T>(body: (client: EtcdStub) => Promise<T>): Promise<T> {
-    const client = this.current();
-    const guard = Promise.withResolvers<never>();
-    const timer = this.#access.clock.setTimer(guardTimeoutMs, () =>
-      guard.reject(new Error(`etcd at ${this.endpoint} did not answer in ${guardTimeoutMs} ms.`)),
-    );
-    try {
-      return await Promise.race([body(client), guard.promise]);
-    } catch (error) {
-      // Of these every member would say the same.
-      const everywhere =
-        error instanceof GRPCResourceExhastedError || error instanceof EtcdPermissionDeniedError;
-      if (!everywhere) this.moveOn(client);
-      throw error;
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  /**
-   * A stream to the endpoint in use. It takes the token that the client holds, and only an ordinary call finds
-   * out that etcd has forgotten that token (as it does when it is restarted) and fetches another: without
-   * one beforehand, the stream would be refused for ever.
-   */
-  async openStream<T>(open: (client: EtcdStub) => Promise<T>): Promise<T> {
-    const client = this.current();
-    try {
-      if (this.#access.auth !== undefined) {
-        // Whether the key may be read, or is there, is of no interest.
-        await client.kv.range({ key: Buffer.from('/') }).catch(() => undefined);
-      }
-      return await open(client);
-    } catch (error) {
-      this.moveOn(client);
-      throw error;
-    }
-  }
-
-  close(): void {
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
-  }
-}
-
-export interface EtcdClients {
-  readonly kv: StickyClient;
-  readonly lease: StickyClient;
-  readonly watch: StickyClient;
-  close(): void;
-}
-
-/** `startAt`: the endpoint to begin with, so that the nodes of a cluster spread over etcd's members. */
-export function connectEtcd(access: EtcdAccess, startAt: number): EtcdClients {
-  if (access.endpoints.length === 0) {
-    throw new DecisionLogError('Name at least one endpoint of etcd.');
-  }
-  const kv = new StickyClient(access, startAt);
-  const lease = new StickyClient(access, startAt);
-  const watch = new StickyClient(access, startAt);
-  return {
-    kv,
-    lease,
-    watch,
-    close: () => {
-      for (const client of [kv, lease, watch]) client.close();
-    },
-  };
+export function etcd3Client(
+  access: ClientAccess,
+  endpoint: string,
+  login: EtcdLogin | null = null,
+): Etcd3 {
+  return new Etcd3(clientOptions(access, endpoint, login));
 }

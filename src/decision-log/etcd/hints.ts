@@ -8,7 +8,8 @@
  */
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock, Timer } from '../../ports/clock.ts';
-import type { EtcdStream, EtcdStub, StickyClient } from './client.ts';
+import type { EtcdStream, EtcdStub } from './client.ts';
+import type { StickyClient } from './clients.ts';
 
 const reopenPauseMs = 200;
 

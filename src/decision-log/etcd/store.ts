@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import type { EtcdClients } from './client.ts';
+import type { EtcdClients } from './clients.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
 import { LogSetBackError, type WitnessKeeper } from './witness.ts';
 

@@ -15,7 +15,7 @@ export interface RealEtcd {
 export async function startEtcd(programs: EtcdPrograms, quotaBytes?: number): Promise<RealEtcd> {
   const etcd = await TestEtcd.start(programs, quotaBytes === undefined ? {} : { quotaBytes });
   const [endpoint = ''] = etcd.endpoints;
-  return { etcd, real: etcd3Client({ endpoints: etcd.endpoints, clock: realClock }, endpoint) };
+  return { etcd, real: etcd3Client({ clock: realClock }, endpoint) };
 }
 
 export async function stopEtcd({ etcd, real }: RealEtcd): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch } from '../../../src/core/txid.ts';
-import { connectEtcd } from '../../../src/decision-log/etcd/client.ts';
+import { connectEtcd } from '../../../src/decision-log/etcd/clients.ts';
 import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
 import type { ObservedLeader } from '../../../src/decision-log/etcd/leader-key.ts';
 import { Leaders } from '../../../src/decision-log/etcd/leaders.ts';
@@ -30,7 +30,7 @@ function setUp() {
   const board = new LeaderBoard(1);
   const store = new EtcdStore({
     // Nobody is called: nothing here starts.
-    clients: connectEtcd({ endpoints, clock }, 0),
+    clients: connectEtcd({ endpoints, clock, random: { fraction: () => 0 } }, 0),
     witness: new WitnessKeeper({ path: null, cluster: 'test', clock, failed: () => undefined }),
     clock,
     endpoints,

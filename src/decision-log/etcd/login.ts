@@ -1,0 +1,86 @@
+/**
+ * A node's login at an etcd with accounts: one token, for all of its clients.
+ *
+ * Etcd checks a password with bcrypt, which keeps a core busy for a good part of a second, and forgets its
+ * tokens when it is restarted. Then everybody logs in at once. So
+ * - a process logs in once at a time, and all calls wait for that one;
+ * - the login has a limit of its own, well above that of a call: one that is given up has cost etcd just as much, and the
+ *   next one comes on top of it: the overload would keep itself alive;
+ * - after a failure the pause doubles, half of it chance;
+ * - a token is fetched anew only by who was refused with the newest one.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import type { Random } from '../../ports/random.ts';
+
+/** One login: etcd may have many to check before it. */
+export const loginTimeoutMs = 10_000;
+const pauseMsFirst = 100;
+const pauseMsMax = 5_000;
+
+export interface EtcdLoginOptions {
+  /** Asks etcd for a token. Ends by itself, after `loginTimeoutMs` at the latest. */
+  readonly authenticate: () => Promise<string>;
+  readonly clock: Clock;
+  readonly random: Pick<Random, 'fraction'>;
+}
+
+export class EtcdLogin {
+  readonly #options: EtcdLoginOptions;
+  #token: string | null = null;
+  #underWay: Promise<string> | null = null;
+  #failures = 0;
+  #endPause: (error: Error) => void = () => undefined;
+
+  constructor(options: EtcdLoginOptions) {
+    this.#options = options;
+  }
+
+  /** The newest token; null before the first login, and after etcd refused the one that was there. */
+  get current(): string | null {
+    return this.#token;
+  }
+
+  /** Resolves with a token. Rejects with what the login failed of; the next call tries again, after a pause. */
+  token(): Promise<string> {
+    if (this.#token !== null) return Promise.resolve(this.#token);
+    this.#underWay ??= this.#fetch().finally(() => {
+      this.#underWay = null;
+    });
+    return this.#underWay;
+  }
+
+  /** Etcd does not know this token any more. */
+  refused(token: string | null): void {
+    if (token === this.#token) this.#token = null;
+  }
+
+  async #fetch(): Promise<string> {
+    await this.#pause();
+    try {
+      this.#token = await this.#options.authenticate();
+    } catch (error) {
+      this.#failures += 1;
+      throw error;
+    }
+    this.#failures = 0;
+    return this.#token;
+  }
+
+  #pause(): Promise<void> {
+    if (this.#failures === 0) return Promise.resolve();
+    const { clock, random } = this.#options;
+    const longestMs = Math.min(pauseMsFirst * 2 ** Math.min(this.#failures - 1, 30), pauseMsMax);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(longestMs * (0.5 + random.fraction() / 2), resolve);
+    this.#endPause = (error) => {
+      timer.cancel();
+      reject(error);
+    };
+    return promise;
+  }
+
+  /** Ends a pause: nobody wants the token any more. */
+  close(): void {
+    this.#endPause(new Error('The connection to etcd was closed.'));
+  }
+}
