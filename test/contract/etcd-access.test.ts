@@ -160,7 +160,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
           .toEqual(written);
         // Its other clients are back with the same token.
         await expect.poll(() => log.nodes().length, waitMs).toBe(1);
-        expect(await logins()).toBe(1);
+        // Some etcds find the token again in their own log.
+        expect(await logins()).toBeLessThanOrEqual(1);
         // Watches, too, come back: another node is seen before the next poll or by it.
         const other = await rig.open('beta', { auth });
         await expect.poll(() => log.nodes().length, waitMs).toBe(2);
