@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { type LogLevel, logLevels } from '../coordinator/logging.ts';
 import type { SetExitCode } from './connection-options.ts';
 import type { Io } from './io.ts';
+import { insecureOption, refuseOpenDoor } from './open-door.ts';
 import { defaultUrl, listenAddress } from './parameters.ts';
 import { startFailure } from './serve-command.ts';
 import { packageVersion } from './version.ts';
@@ -11,6 +12,7 @@ import { packageVersion } from './version.ts';
 interface DevFlags {
   readonly listen: ReturnType<typeof listenAddress>;
   readonly logLevel: LogLevel;
+  readonly insecure?: true;
   readonly shop?: true;
 }
 
@@ -29,12 +31,14 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
     .addOption(
       new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
     )
+    .addOption(insecureOption())
     .option(
       '--shop',
       'the example shop beside it (in the clone): inventory, payment and three more',
     )
     .addHelpText('after', help)
-    .action(async ({ listen, logLevel, shop }: DevFlags) => {
+    .action(async ({ listen, logLevel, shop, insecure }: DevFlags) => {
+      refuseOpenDoor({ listen, token: null, insecure: insecure === true });
       const { dev } = await import('./dev.ts');
       try {
         const node = hostname();

@@ -1,5 +1,4 @@
 /** What stands on the command line -> checked values. An InvalidArgumentError ends the command as wrong usage. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import {
@@ -13,6 +12,7 @@ import { isTxid, type Txid } from '../core/txid.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { nameBytesMax, tokenBytesMax } from '../wire/limits.ts';
 import { CommandError } from './errors.ts';
+import { readSecretFile } from './secret-file.ts';
 
 export const defaultPort = 7070;
 export const defaultUrl: string = `127.0.0.1:${defaultPort}`;
@@ -109,12 +109,7 @@ export function hostName(): string {
 /** The token on the file's first line; null where no file is named. */
 export function readToken(file: string | undefined): string | null {
   if (file === undefined) return null;
-  let token: string;
-  try {
-    token = (readFileSync(file, 'utf8').split('\n', 1)[0] ?? '').trim();
-  } catch (error) {
-    throw new CommandError('INPUT', `The token cannot be read: ${(error as Error).message}.`);
-  }
+  const token = (readSecretFile(file, 'token').split('\n', 1)[0] ?? '').trim();
   if (token === '' || Buffer.byteLength(token) > tokenBytesMax) {
     throw new CommandError(
       'INPUT',

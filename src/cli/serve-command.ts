@@ -17,6 +17,7 @@ import {
 } from './etcd-options.ts';
 import { etcdUrls } from './etcd-urls.ts';
 import type { Io } from './io.ts';
+import { insecureOption, refuseOpenDoor } from './open-door.ts';
 import type { EtcdServeOptions } from './open-log.ts';
 import {
   defaultUrl,
@@ -49,6 +50,7 @@ interface ServeFlags extends EtcdAccessFlags {
   readonly node: string;
   readonly advertise?: string;
   readonly tokenFile?: string;
+  readonly insecure?: true;
   readonly logLevel: LogLevel;
   readonly logFormat?: LogFormat;
   readonly option: Partial<CoordinatorOptions>;
@@ -88,6 +90,7 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         'VERDICT_TOKEN_FILE',
       ),
     )
+    .addOption(insecureOption())
     .addOption(
       new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
     )
@@ -140,6 +143,7 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     )
     .action(async (flags: ServeFlags) => {
       const token = readToken(flags.tokenFile);
+      refuseOpenDoor({ listen: flags.listen, token, insecure: flags.insecure === true });
       const { serve } = await import('./serve.ts');
       try {
         const exitCode = await serve({
@@ -199,7 +203,7 @@ Examples:
   $ verdict serve --data /var/lib/verdict --listen 0.0.0.0:7070 --node a \\
       --advertise a.example:7070 --token-file /etc/verdict/token
   $ verdict serve --etcd http://10.0.0.1:2379,http://10.0.0.2:2379 --cluster shop \\
-      --node a --listen 0.0.0.0:7070 --advertise a.example:7070
+      --node a --listen 0.0.0.0:7070 --advertise a.example:7070 --token-file /etc/verdict/token
   $ verdict serve --option transactionTimeoutMs=5000 --option attentionAfter=3
 
 Options of the node, with their defaults and bounds (--option name=value):

@@ -8,6 +8,7 @@ import { CoordinatorNode } from '../coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
+import { privateDirectory } from '../system/private-files.ts';
 import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { webSocketAcceptor } from '../transport/websocket/listen.ts';
@@ -49,7 +50,7 @@ export async function serve(given: ServeOptions): Promise<number> {
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };
-  await mkdir(given.data, { recursive: true });
+  await mkdir(given.data, { recursive: true, mode: privateDirectory });
   let node: CoordinatorNode | null = null;
   const acceptor = webSocketAcceptor({
     ...options,

@@ -11,6 +11,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { tryLock } from 'fs-native-extensions';
 import type { Clock } from '../ports/clock.ts';
+import { privateDirectory, privateFile } from './private-files.ts';
 
 export interface DirectoryLock {
   readonly directory: string;
@@ -33,10 +34,10 @@ export function lockDirectory(options: {
   readonly clock: Clock;
 }): DirectoryLock {
   const directory = resolve(options.directory);
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory, { recursive: true, mode: privateDirectory });
   const path = resolve(directory, 'owner.lock');
   // Opened without truncation: the file may be telling who holds the lock that we are refused.
-  const file = openSync(path, 'a+');
+  const file = openSync(path, 'a+', privateFile);
   let locked = false;
   try {
     locked = tryLock(file, 0, 0, { shared: options.shared ?? false });

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { privateDirectory, privateFile } from './private-files.ts';
 
 /** Where such files are: a simulation keeps them in memory. */
 export interface DurableFiles {
@@ -24,9 +25,9 @@ export function readDurableFile(path: string): string | null {
 /** On disk, and found under its name, when this resolves. One writer at a time. */
 export async function writeDurableFile(path: string, text: string): Promise<void> {
   const directory = dirname(path);
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory, { recursive: true, mode: privateDirectory });
   const aside = `${path}.new`;
-  const file = await open(aside, 'w');
+  const file = await open(aside, 'w', privateFile);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -22,6 +22,7 @@ import { Packr } from 'msgpackr';
 import { guardTransaction } from './exit-guard.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
+import { privateDirectory, privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
 
 /** The file is there but is not one of ours, or is broken. */
@@ -92,7 +93,7 @@ export function openLmdb(options: {
   readonly onFatal: OnFatal;
 }): LmdbStore {
   const directory = resolve(options.directory);
-  const made = mkdirSync(directory, { recursive: true });
+  const made = mkdirSync(directory, { recursive: true, mode: privateDirectory });
   const path = resolve(directory, options.file);
   let database: RootDatabase<Buffer, string> | null = null;
   try {
@@ -103,6 +104,8 @@ export function openLmdb(options: {
       overlappingSync: false,
       mapSize: mapBytesInitial,
       encoding: 'binary',
+      // Not in its types.
+      ...{ permissionsMode: privateFile },
     });
     flushDirectories(directory, made === undefined ? directory : dirname(made));
   } catch (error) {

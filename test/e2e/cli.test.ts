@@ -63,7 +63,7 @@ function linesOf(prefix: string, count: number): string {
 
 function fileOf(name: string, text: string): string {
   const path = join(directory, name);
-  writeFileSync(path, text);
+  writeFileSync(path, text, { mode: 0o600 });
   return path;
 }
 

@@ -19,6 +19,15 @@ describe.skipIf(etcds.length === 0)('npm run cluster', () => {
       ...['etcd-1', 'etcd-2', 'etcd-3'],
       ...['node-1', 'node-2', 'node-3'],
     ]);
+    // Etcd's JSON gateway takes what any web page in a browser of this machine may send: it is off.
+    const [etcd = ''] = first.endpoints;
+    const posted = await fetch(`${etcd}/v3/kv/put`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: JSON.stringify({ key: btoa('/verdict/a'), value: btoa('b') }),
+    });
+    expect(posted.status).toBe(404);
+
     const client = await connect({ urls: first.urls });
     const message = (text: string) => ({
       branches: [{ participant: 'notification', payload: { orderId: text, to: 'me', text } }],

@@ -17,7 +17,7 @@ const participants: ParticipantHandle[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'verdict-e2e-'));
   const tokenFile = join(directory, 'token');
-  writeFileSync(tokenFile, `${token}\n`);
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
   node = await NodeProcess.started({
     data: join(directory, 'node'),
     options: quickOptions,

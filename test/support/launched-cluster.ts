@@ -6,6 +6,8 @@ import { isRunning, type ScriptProcess, startScript } from './run-script.ts';
 export interface LaunchedCluster {
   readonly script: ScriptProcess;
   readonly urls: readonly string[];
+  /** Of etcd. */
+  readonly endpoints: readonly string[];
   readonly pids: ReadonlyMap<string, number>;
   /** Ctrl-C; everything it started is gone then. */
   interrupt(): Promise<void>;
@@ -35,6 +37,7 @@ export async function launchCluster(args: readonly string[]): Promise<LaunchedCl
   return {
     script,
     urls,
+    endpoints: [...out.matchAll(/^ {2}etcd-\d +(\S+)\/health/gm)].map(([, url = '']) => url),
     pids,
     async interrupt() {
       script.kill('SIGINT');

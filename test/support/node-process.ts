@@ -120,6 +120,8 @@ export class NodeProcess {
       ...(advertise === undefined ? [] : ['--advertise', advertise]),
       ...(requestWindowMs === undefined ? [] : ['--request-window', String(requestWindowMs)]),
       ...(tokenFile === undefined ? [] : ['--token-file', tokenFile]),
+      // On a network that the test made.
+      ...(this.settings.host === undefined ? [] : ['--insecure']),
       ...etcdArguments(this.settings.etcd),
       ...Object.entries(options ?? {}).flatMap(([name, value]) => ['--option', `${name}=${value}`]),
     ];

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +89,10 @@ describe('wrong usage', () => {
     [['serve', '--option', 'nonsense=1'], 'There is no option nonsense'],
     [['serve', '--option', 'tickMs=1'], 'tickMs must be a whole number from 10'],
     [['serve', '--log-level', 'loud'], 'Allowed choices are debug'],
+    [['serve', '--listen', '0.0.0.0:7070'], 'On 0.0.0.0 other machines could reach this node'],
+    [['serve', '--listen', '[::]:7070'], 'Give a --token-file'],
+    [['serve', '--listen', 'a.example:7070'], 'or add --insecure'],
+    [['dev', '--listen', '10.0.0.1:7070'], 'or add --insecure'],
   ] as const)('%j', async (argv, text) => {
     const { exitCode, out, errors } = await runMain(argv);
     expect({ exitCode, out }).toEqual({ exitCode: exitCodes.usage, out: '' });
@@ -133,8 +137,17 @@ describe('what cannot be done', () => {
       'The token cannot be read',
     ],
     [(path: string) => ['status', '--token-file', join(path, 'empty')], 'must be a token'],
+    [
+      (path: string) => ['status', '--token-file', join(path, 'open')],
+      'is open to others (mode 644), so it is not secret. Run chmod 600',
+    ],
+    [(path: string) => ['serve', '--token-file', join(path, 'open')], 'is open to others'],
+    [(path: string) => ['submit', '-', '--token-file', join(path, 'shared')], '(mode 660)'],
   ])('a file: %#', async (argv, text) => {
-    writeFileSync(join(directory, 'empty'), '\n');
+    writeFileSync(join(directory, 'empty'), '\n', { mode: 0o600 });
+    writeFileSync(join(directory, 'open'), 'token\n', { mode: 0o644 });
+    writeFileSync(join(directory, 'shared'), 'token\n');
+    chmodSync(join(directory, 'shared'), 0o660);
     const { exitCode, errors } = await runMain(argv(directory));
     expect(exitCode).toBe(exitCodes.fault);
     expect(errors).toContain(text);

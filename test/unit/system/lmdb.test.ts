@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +32,27 @@ describe('LMDB store', () => {
     await store.close();
     directory.remove();
   });
+  it('keeps what it makes for its own account', async () => {
+    const path = join(directory.path, 'made', 'here');
+    const own = open(path);
+    try {
+      await own.transact((keys) => keys.put('a', 1));
+      const modes = [
+        join(directory.path, 'made'),
+        path,
+        ...readdirSync(path).map((file) => join(path, file)),
+      ];
+      expect(modes.map((each) => (statSync(each).mode & 0o777).toString(8))).toEqual([
+        '700',
+        '700',
+        '600',
+        '600',
+      ]);
+    } finally {
+      await own.close();
+    }
+  });
+
   const get = (key: string) => store.snapshot((keys) => keys.get(key));
 
   it('writes nothing of a transaction whose body throws half-way', async () => {

@@ -1,0 +1,28 @@
+/** A node that others reach and that asks nobody for a token: only where that is said in so many words. */
+import { isIPv4 } from 'node:net';
+import { Option } from 'commander';
+import { usageError } from './errors.ts';
+
+export function insecureOption(): Option {
+  return new Option(
+    '--insecure',
+    'let others than this machine in without a token: whoever reaches the port may do everything',
+  );
+}
+
+export function refuseOpenDoor(given: {
+  readonly listen: { readonly host: string };
+  readonly token: string | null;
+  readonly insecure: boolean;
+}): void {
+  const { listen, token, insecure } = given;
+  if (token !== null || insecure || isLoopback(listen.host)) return;
+  throw usageError(
+    `On ${listen.host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network where everybody may.`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  const plain = host.toLowerCase().replace(/^::ffff:/, '');
+  return plain === 'localhost' || plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
+}
