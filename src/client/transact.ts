@@ -10,6 +10,7 @@ import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, VerdictError } from '../peer/errors.ts';
+import { ageMs, type Mark, mark } from '../system/age.ts';
 import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import { Retries } from './retry.ts';
@@ -56,7 +57,7 @@ async function transactAgain<Results>(
   const content = contentOf(request);
   const ageMsBefore = request.requestAgeMs ?? 0;
   let attempt = request.attempt ?? 1;
-  let firstSentAtMs: number | null = null;
+  let firstSent: Mark | null = null;
   let lastEpoch: Epoch | null = null;
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;
@@ -69,9 +70,8 @@ async function transactAgain<Results>(
       // An attempt belongs to one epoch: an "aborted" of an older leader must not settle what a newer one runs.
       if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
       lastEpoch = epoch;
-      const nowMs = session.clock.monotonicMs();
-      firstSentAtMs ??= nowMs;
-      const requestAgeMs = Math.ceil(ageMsBefore + nowMs - firstSentAtMs);
+      firstSent ??= mark(session.clock);
+      const requestAgeMs = Math.ceil(ageMsBefore + ageMs(session.clock, firstSent));
       try {
         const reply = await route.link.request(
           {

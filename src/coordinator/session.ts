@@ -134,8 +134,7 @@ export class Session implements ConnectionHandler<ToNode> {
     if (this.#ended) return;
     const host = this.#host;
     // Whatever this connection carries may have lain in a buffer since then: `requestAgeMs` would mean nothing.
-    const age = host.clock.monotonicMs() - this.connection.lastAnsweredPingSentAtMs();
-    if (age > host.pingAgeMsMax) {
+    if (this.connection.answeredPingAgeMs() > host.pingAgeMsMax) {
       this.connection.terminate();
       return;
     }

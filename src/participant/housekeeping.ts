@@ -23,6 +23,7 @@ const readonlyMax = 1_000_000;
 export class Housekeeping {
   readonly #with: HousekeepingOptions;
   readonly #wallMs: () => number;
+  readonly #startedAtMs: number;
   #readonly: (BranchKey & { readonly atMs: number })[] = [];
   #head = 0;
   #timer: Timer | null = null;
@@ -32,6 +33,7 @@ export class Housekeeping {
   constructor(options: HousekeepingOptions) {
     this.#with = options;
     this.#wallMs = steadyWall(options.clock);
+    this.#startedAtMs = options.clock.monotonicMs();
   }
 
   start(): void {
@@ -69,8 +71,9 @@ export class Housekeeping {
     const { journal, clock, tombstoneMs } = this.#with;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
     if (old.length > 0) await journal.forgetReadonly(old);
-    // A clock that is set forward must not make tombstones old: what they keep out may still be under way on this connection.
-    const beforeMs = this.#wallMs() - tombstoneMs;
+    // A clock that is set forward, now or between two lives, must not make tombstones old: what they keep out may be under way.
+    const ranLong = clock.monotonicMs() - this.#startedAtMs >= tombstoneMs;
+    const beforeMs = ranLong ? this.#wallMs() - tombstoneMs : 0;
     const swept = await journal.sweep({ beforeMs, limit: stepMax });
     return swept >= stepMax || old.length >= stepMax;
   }

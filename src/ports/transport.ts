@@ -29,8 +29,8 @@ export interface Connection<Out> {
   close(code: number, reason: string): void;
   /** Drops the connection without a word. */
   terminate(): void;
-  /** When (clock.monotonicMs) the last ping that was answered had been sent; at first, when the connection opened. */
-  lastAnsweredPingSentAtMs(): number;
+  /** How long ago the last ping that was answered had been sent, the machine's sleep included; at first, how long it is open. */
+  answeredPingAgeMs(): number;
   /** Bytes accepted by `send` that the peer has not taken yet. */
   bufferedBytes(): number;
 }

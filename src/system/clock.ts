@@ -1,4 +1,5 @@
 /** The machine's own time. */
+import { uptime } from 'node:os';
 import type { Clock, Timer } from '../ports/clock.ts';
 
 /** Node fires a timer with a longer delay at once. */
@@ -34,5 +35,7 @@ class SystemTimer implements Timer {
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
+  // On Linux CLOCK_BOOTTIME. Elsewhere Node derives it from the wall clock, in whole seconds.
+  ...(process.platform === 'linux' ? { bootMs: () => uptime() * 1_000 } : {}),
   setTimer: (delayMs, callback) => new SystemTimer(Math.max(0, delayMs), callback),
 };

@@ -12,7 +12,7 @@ import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import type { DecisionLog } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
 
 const etcds = await etcdsToTest();
 const leaderProcess = fileURLToPath(new URL('../support/etcd-leader-process.ts', import.meta.url));
@@ -257,6 +257,24 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       const [one, two] = await Promise.all(campaigns);
       expect(one?.epoch).not.toBe(two?.epoch);
     });
+  });
+
+  it('is over after a sleep of the machine that outlasts the lease, though no timer came due; then it may lead again', async () => {
+    let sleptMs = 0;
+    const clock = {
+      ...realClock,
+      wallMs: () => Date.now() + sleptMs,
+      bootMs: () => performance.now() + sleptMs,
+    };
+    const log = await rig.open('alpha', { clock });
+    const leadership = await log.campaign(0, { signal: never });
+    expect(leadership.isCertain()).toBe(true);
+    sleptMs += 60_000;
+    expect(leadership.isCertain()).toBe(false);
+    await expect.poll(() => leadership.lost.aborted, waitMs).toBe(true);
+    const next = await log.campaign(0, { signal: never });
+    expect(next.isCertain()).toBe(true);
+    expect(next.epoch > leadership.epoch).toBe(true);
   });
 
   it('a raised generation leads every later epoch', async () => {

@@ -11,6 +11,8 @@ export class ManualClock implements Clock {
   #nowMs: number;
   #serial = 0;
   readonly #entries = new Set<Entry>();
+  #sleptMs = 0;
+  #setByMs = 0;
 
   constructor(startMs = 1_000) {
     this.#nowMs = startMs;
@@ -21,7 +23,12 @@ export class ManualClock implements Clock {
   }
 
   wallMs(): number {
-    return 1_700_000_000_000 + this.#nowMs;
+    return 1_700_000_000_000 + this.#nowMs + this.#sleptMs + this.#setByMs;
+  }
+
+  /** As Linux tells it; a test of another system takes it away. */
+  bootMs(): number {
+    return 60_000 + this.#nowMs + this.#sleptMs;
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
@@ -54,6 +61,16 @@ export class ManualClock implements Clock {
       await settle();
     }
     this.#nowMs = endMs;
+  }
+
+  /** The machine sleeps: nothing is due meanwhile, and the monotonic clock stands still. */
+  sleep(forMs: number): void {
+    this.#sleptMs += forMs;
+  }
+
+  /** Somebody sets the wall clock. */
+  setWall(byMs: number): void {
+    this.#setByMs += byMs;
   }
 
   /** Moves the time without firing anything: a process that stood still. */

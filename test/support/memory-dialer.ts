@@ -120,7 +120,7 @@ export class MemoryConnection implements Connection<ToNode> {
     this.#endLater({ code: 1006, reason: 'Terminated by this side.', kind: 'closed' });
   }
 
-  lastAnsweredPingSentAtMs(): number {
+  answeredPingAgeMs(): number {
     return 0;
   }
 

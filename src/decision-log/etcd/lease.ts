@@ -7,9 +7,9 @@
  *
  * - It is granted ahead of need: a full etcd refuses new leases but keeps old ones alive, and a node without
  *   one could not take over.
- * - It is valid until (beat *sent* + TTL - margin) by the monotonic clock. Counted from the answer's
+ * - It is valid until (beat *sent* + TTL - margin), a sleep of the machine included. Counted from the answer's
  *   arrival it would be too long by the time the answer took: etcd may let the lease run out, and another node
- *   lead, while this one still believes in it. The wall clock may jump, so it has no say.
+ *   lead, while this one still believes in it. A wall clock that is set has no say where the machine tells its sleep.
  * - A lapse ends every leadership, for ever, though the lease itself may be found alive again: a node
  *   that was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
@@ -17,6 +17,7 @@
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
+import { elapsedMs, type Mark, mark } from '../../system/age.ts';
 import type { EtcdStream, EtcdStub } from './client.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
@@ -44,13 +45,14 @@ export class NodeLease {
   readonly #clock: Clock;
   #id: string | null = null;
   #grantedTtlMs = 0;
-  #validUntilMs = Number.NEGATIVE_INFINITY;
+  /** When the newest answered beat was sent; null: there is no lease, or it lapsed. */
+  #confirmed: Mark | null = null;
   #lapseTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
   #stream: { readonly stream: BeatStream; readonly client: EtcdStub } | null = null;
   #opening = false;
   /** When the beats that have no answer yet were sent, oldest first. */
-  #sent: number[] = [];
+  #sent: Mark[] = [];
   #closed = false;
 
   constructor(options: LeaseOptions) {
@@ -69,7 +71,7 @@ export class NodeLease {
 
   /** Whether the lease `id` certainly lives at this moment. */
   isValid(id: string): boolean {
-    return id === this.#id && this.#clock.monotonicMs() < this.#validUntilMs;
+    return id === this.#id && this.#leftMs() > 0;
   }
 
   /** Resolves with the first lease. Rejects with DecisionLogError where etcd grants none. */
@@ -105,7 +107,7 @@ export class NodeLease {
 
   async #grant(): Promise<string> {
     const { store, ttlMs } = this.#options;
-    const sentAtMs = this.#clock.monotonicMs();
+    const sent = mark(this.#clock);
     const { ID, TTL } = await store.clients.lease.call((client) =>
       client.leaseClient.leaseGrant({ TTL: Math.ceil(ttlMs / 1_000) }),
     );
@@ -113,27 +115,38 @@ export class NodeLease {
     if (this.#closed) return ID;
     this.#id = ID;
     this.#grantedTtlMs = Number(TTL) * 1_000;
-    this.#extend(sentAtMs);
+    this.#extend(sent);
     this.#scheduleBeat(this.#grantedTtlMs / beatsPerTtl);
     return ID;
   }
 
-  #extend(sentAtMs: number): void {
-    const validUntilMs = sentAtMs + this.#grantedTtlMs * (1 - marginShare);
-    if (validUntilMs <= this.#validUntilMs) return;
-    this.#validUntilMs = validUntilMs;
+  #leftMs(): number {
+    if (this.#confirmed === null) return Number.NEGATIVE_INFINITY;
+    return this.#grantedTtlMs * (1 - marginShare) - elapsedMs(this.#clock, this.#confirmed);
+  }
+
+  #extend(sent: Mark): void {
+    const { monotonicMs = Number.NEGATIVE_INFINITY } = this.#confirmed ?? {};
+    if (sent.monotonicMs <= monotonicMs) return;
+    // Timers sleep with the machine: the answer to a beat after it may come before the lapse was noticed.
+    if (this.#confirmed !== null && this.#leftMs() <= 0) this.#lapse();
+    this.#confirmed = sent;
     this.#lapseTimer?.cancel();
-    const delayMs = Math.max(0, validUntilMs - this.#clock.monotonicMs());
-    this.#lapseTimer = this.#clock.setTimer(delayMs, () => this.#checkLapse());
+    this.#lapseTimer = this.#clock.setTimer(Math.max(0, this.#leftMs()), () => this.#checkLapse());
   }
 
   #checkLapse(): void {
-    const leftMs = this.#validUntilMs - this.#clock.monotonicMs();
+    const leftMs = this.#leftMs();
     if (leftMs > 0) {
       // The timer ran a little early.
       this.#lapseTimer = this.#clock.setTimer(Math.ceil(leftMs), () => this.#checkLapse());
       return;
     }
+    this.#lapse();
+  }
+
+  #lapse(): void {
+    this.#confirmed = null;
     this.#options.lapsed('its lease was not confirmed in time');
   }
 
@@ -151,7 +164,7 @@ export class NodeLease {
     if (this.#sent.length > 0) this.#drop();
     if (this.#stream === null) await this.#open();
     if (this.#stream === null || this.#id !== id || this.#closed) return;
-    this.#sent.push(this.#clock.monotonicMs());
+    this.#sent.push(mark(this.#clock));
     this.#stream.stream.write({ ID: id });
   }
 
@@ -195,10 +208,10 @@ export class NodeLease {
   }
 
   #answered(response: ILeaseKeepAliveResponse): void {
-    const sentAtMs = this.#sent.shift();
-    if (sentAtMs === undefined || response.ID !== this.#id) return;
+    const sent = this.#sent.shift();
+    if (sent === undefined || response.ID !== this.#id) return;
     if (Number(response.TTL) > 0) {
-      this.#extend(sentAtMs);
+      this.#extend(sent);
       return;
     }
     this.#forget();
@@ -211,7 +224,7 @@ export class NodeLease {
 
   #forget(): void {
     this.#id = null;
-    this.#validUntilMs = Number.NEGATIVE_INFINITY;
+    this.#confirmed = null;
     this.#lapseTimer?.cancel();
     this.#beatTimer?.cancel();
     const own = this.#stream;

@@ -6,6 +6,7 @@ import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.t
 import { GroupCommit } from '../../system/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../../system/key-value.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
+import { steadyWall } from '../../system/steady-wall.ts';
 import { readHeader, type StoreHeader } from '../../system/store-format.ts';
 import {
   allPrepared,
@@ -44,6 +45,7 @@ export class BranchStore<Prepared extends BranchRef> {
   readonly #group: GroupCommit<CountedKeys>;
   readonly #apply: BranchStoreOptions<Prepared>['apply'];
   readonly #clock: Clock;
+  readonly #wallMs: () => number;
   readonly #appliedKeepMs: number;
   readonly #openedAtMs: number;
   #commits = 0;
@@ -79,6 +81,7 @@ export class BranchStore<Prepared extends BranchRef> {
     });
     this.#apply = options.apply;
     this.#clock = options.clock;
+    this.#wallMs = steadyWall(options.clock);
     this.#appliedKeepMs = options.appliedKeepMs ?? 3_600_000;
     this.#openedAtMs = options.clock.monotonicMs();
   }
@@ -104,7 +107,7 @@ export class BranchStore<Prepared extends BranchRef> {
   commit(branch: BranchRef): Promise<void> {
     return this.#group.run((keys) => {
       commit<Prepared>(keys, branch, {
-        atMs: this.#clock.wallMs(),
+        atMs: this.#wallMs(),
         apply: (prepared) => this.#apply(keys, prepared),
       });
       this.#sweep(keys);
@@ -139,7 +142,7 @@ export class BranchStore<Prepared extends BranchRef> {
     if (this.#clock.monotonicMs() - this.#openedAtMs < this.#appliedKeepMs) return;
     this.#sweptTo = sweepApplied(keys, {
       after: this.#sweptTo,
-      beforeMs: this.#clock.wallMs() - this.#appliedKeepMs,
+      beforeMs: this.#wallMs() - this.#appliedKeepMs,
       limit: sweepLimit,
     });
   }

@@ -123,8 +123,8 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#drop('closed', 'Terminated by this side.');
   }
 
-  lastAnsweredPingSentAtMs(): number {
-    return this.#heartbeat.lastAnsweredSentAtMs;
+  answeredPingAgeMs(): number {
+    return this.#heartbeat.answeredAgeMs();
   }
 
   bufferedBytes(): number {

@@ -5,6 +5,7 @@
  * answered ping had been sent" bounds how long a message may have lain in some buffer.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
+import { elapsedMs, type Mark, mark } from '../../system/age.ts';
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
@@ -18,9 +19,9 @@ const pingsUnansweredMax = 2;
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   /** Sent and not answered: the number in the ping, and when it left. */
-  #outstanding: { readonly serial: number; readonly sentAtMs: number }[] = [];
+  #outstanding: { readonly serial: number; readonly sent: Mark }[] = [];
   #serial = 0;
-  #lastAnsweredSentAtMs: number;
+  #lastAnsweredSent: Mark;
   #dueMs = 0;
   #timer: Timer | null = null;
   #intervalMs: number;
@@ -28,12 +29,13 @@ export class Heartbeat {
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#intervalMs = options.intervalMs;
-    this.#lastAnsweredSentAtMs = options.clock.monotonicMs();
+    this.#lastAnsweredSent = mark(options.clock);
     this.#arm();
   }
 
-  get lastAnsweredSentAtMs(): number {
-    return this.#lastAnsweredSentAtMs;
+  /** How long ago the last answered ping was sent; at first, how long the connection is open. */
+  answeredAgeMs(): number {
+    return elapsedMs(this.#options.clock, this.#lastAnsweredSent);
   }
 
   /** The peer beats at this interval: a slower one here would only let this side notice later than that one. */
@@ -51,7 +53,7 @@ export class Heartbeat {
     const at = this.#outstanding.findIndex((ping) => ping.serial === serial);
     const ping = this.#outstanding[at];
     if (ping === undefined) return;
-    this.#lastAnsweredSentAtMs = ping.sentAtMs;
+    this.#lastAnsweredSent = ping.sent;
     // Later pings stay outstanding, earlier ones are answered with this one.
     this.#outstanding = this.#outstanding.slice(at + 1);
   }
@@ -79,7 +81,7 @@ export class Heartbeat {
     }
     if (this.#outstanding.length >= pingsUnansweredMax) this.#outstanding.shift();
     this.#serial = (this.#serial + 1) % 2 ** 32;
-    this.#outstanding.push({ serial: this.#serial, sentAtMs: nowMs });
+    this.#outstanding.push({ serial: this.#serial, sent: mark(clock) });
     const token = Buffer.allocUnsafe(4);
     token.writeUInt32BE(this.#serial);
     this.#arm();

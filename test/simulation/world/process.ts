@@ -59,6 +59,7 @@ export class SimProcess {
     this.startedAtMs = world.nowMs;
     this.clock = {
       monotonicMs: () => 1_000 + (world.nowMs - this.startedAtMs) * rate,
+      bootMs: () => world.nowMs * rate,
       wallMs: () => wallStartMs + Math.floor(world.nowMs + this.wallOffsetMs),
       setTimer: (delayMs, callback) => this.#setTimer(Math.max(0, delayMs) / rate, callback),
     };

@@ -212,7 +212,7 @@ export class WireEnd implements Connection<Message> {
     this.wire.reconsider();
   }
 
-  lastAnsweredPingSentAtMs(): number {
+  answeredPingAgeMs(): number {
     const { wire, process } = this;
     const { world, heartbeatMs } = wire.options;
     // Pings leave at a fixed rhythm from the opening on; the latest one before the silence was answered.
@@ -220,8 +220,7 @@ export class WireEnd implements Connection<Message> {
     // Just woken: no ping since the pause has been answered yet.
     if (world.nowMs - process.resumedAtMs < 5) latestMs = Math.min(latestMs, process.pausedAtMs);
     const beats = Math.max(0, Math.floor((latestMs - wire.openedAtMs) / heartbeatMs));
-    const agoMs = world.nowMs - (wire.openedAtMs + beats * heartbeatMs);
-    return process.clock.monotonicMs() - agoMs;
+    return world.nowMs - (wire.openedAtMs + beats * heartbeatMs);
   }
 
   bufferedBytes(): number {

@@ -180,6 +180,26 @@ describe('transact with locks', () => {
 });
 
 describe('transact with a requestId', () => {
+  it.each([
+    ['that tells so', true],
+    ['whose wall clock alone tells', false],
+  ])('is as old as it is after a sleep of the machine %s', async (_which, tells) => {
+    const { client, node, clock } = await connectedClient();
+    if (!tells) Reflect.set(clock, 'bootMs', undefined);
+    const call = client.transact({ ...keyed, requestAgeMs: 500 });
+    const first = await node.next('transact');
+    clock.sleep(3_600_000);
+    // Set back on waking, as a time server might: that makes nothing younger where the machine tells its sleep.
+    if (tells) clock.setWall(-7_200_000);
+    first.connection.drop();
+    await clock.advance(60);
+    const second = await node.next('transact');
+    expect(second.message.requestAgeMs).toBeGreaterThanOrEqual(3_600_500);
+    second.reply(committed);
+    await call;
+    await client.close();
+  });
+
   it('is sent again under the same epoch with the same attempt, growing older', async () => {
     const { client, node, clock } = await connectedClient();
     const call = client.transact(keyed);

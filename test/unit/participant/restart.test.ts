@@ -116,6 +116,27 @@ describe('old entries', () => {
   });
 });
 
+describe('a tombstone', () => {
+  it('is no older for a wall clock that is set forward, while the participant runs or between two lives', async () => {
+    const journal = new WatchedJournal();
+    const options = { tombstoneMs: 60_000 };
+    const clock = new ManualClock();
+    const first = await rig({ journal, options, clock });
+    await tell(await first.node('n1'), commandOf('rollback', txid));
+    clock.setWall(3_600_000);
+    await clock.advance(50_000);
+    expect(journal.state(key)).toBe('tombstone');
+    await first.participant.close({ timeoutMs: 0 });
+    const second = await rig({ journal, options, clock });
+    clock.sleep(3_600_000);
+    await clock.advance(50_000);
+    expect(journal.state(key)).toBe('tombstone');
+    await clock.advance(30_000);
+    expect(journal.state(key)).toBe(null);
+    await second.participant.close({ timeoutMs: 0 });
+  });
+});
+
 describe('a readonly vote that became old', () => {
   it('takes no commit of its transaction with it: a repeat after a restart is acknowledged', async () => {
     const journal = new WatchedJournal();

@@ -44,11 +44,14 @@ describe('Heartbeat', () => {
 
   it('goes on while one of every two pings is answered, and tells when the answered one was sent', async () => {
     const { clock, beat, pings, silent } = setUp();
-    expect(beat.lastAnsweredSentAtMs).toBe(0);
+    await clock.advance(50);
+    expect(beat.answeredAgeMs()).toBe(50);
+    await clock.advance(50);
     for (let round = 1; round <= 10; round += 1) {
-      await clock.advance(200);
+      await clock.advance(150);
       beat.answered(pings.at(-1) as Buffer);
-      expect(beat.lastAnsweredSentAtMs).toBe(round * 200);
+      expect(beat.answeredAgeMs()).toBe(50);
+      await clock.advance(50);
     }
     expect(silent()).toBe(0);
   });
@@ -59,11 +62,21 @@ describe('Heartbeat', () => {
     beat.answered(Buffer.from([0, 0, 0, 2]));
     beat.answered(Buffer.from('hello'));
     beat.answered(Buffer.alloc(0));
-    expect(beat.lastAnsweredSentAtMs).toBe(0);
+    expect(beat.answeredAgeMs()).toBe(100);
     beat.answered(pings[0] as Buffer);
     await clock.advance(100);
     beat.answered(pings[0] as Buffer);
-    expect(beat.lastAnsweredSentAtMs).toBe(100);
+    expect(beat.answeredAgeMs()).toBe(100);
+  });
+
+  it('counts the sleep of the machine: what lay in a buffer meanwhile is as old', async () => {
+    const { clock, beat, pings } = setUp();
+    await clock.advance(100);
+    beat.answered(pings[0] as Buffer);
+    clock.setWall(3_600_000);
+    expect(beat.answeredAgeMs()).toBe(0);
+    clock.sleep(600_000);
+    expect(beat.answeredAgeMs()).toBe(600_000);
   });
 
   it("does not blame the peer for this process's own pause", async () => {
