@@ -40,7 +40,7 @@ beforeEach(() => {
     send: (message) => sent.push(message),
     close: end,
     terminate: end,
-    lastAnsweredPingSentAtMs: () => pingSentAtMs,
+    answeredPingAgeMs: () => clock.monotonicMs() - pingSentAtMs,
     bufferedBytes: () => 0,
   };
   session = new Session({

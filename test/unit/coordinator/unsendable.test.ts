@@ -14,7 +14,7 @@ it('what cannot be sent ends its own connection, and whoever sent it goes on', (
     },
     close: (code, reason) => closed.push([code, reason]),
     terminate: () => undefined,
-    lastAnsweredPingSentAtMs: () => 0,
+    answeredPingAgeMs: () => 0,
     bufferedBytes: () => 0,
   };
   const host = {
