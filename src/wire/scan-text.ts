@@ -4,12 +4,13 @@
  */
 import { FrameError, tooManyElements } from './errors.ts';
 import { nestingMax } from './limits.ts';
+import { longDigits } from './long-integers.ts';
 
 export interface TextScan {
   /** The deepest nesting; the outermost map or list is level 1. */
   readonly depth: number;
-  /** An integer that a double may not hold exactly. */
-  readonly hasLongInteger: boolean;
+  /** Integers that a double may not hold exactly: where each begins and ends, one after the other. */
+  readonly longIntegers: readonly number[];
   /** `\u`: a string may hold anything, half characters and hidden keys too. */
   readonly hasUnicodeEscape: boolean;
 }
@@ -22,17 +23,20 @@ export function scanText(text: string, elementsMax: number): TextScan {
   let deepest = 0;
   // Keys, values, maps and lists; an upper bound.
   let elements = 1;
-  let digits = 0;
-  let hasLongInteger = false;
+  const longIntegers: number[] = [];
   let hasUnicodeEscape = false;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
-    if (unit >= 0x30 && unit <= 0x39) {
-      digits += 1;
-      if (digits >= 16) hasLongInteger = true;
+    if (isDigit(unit)) {
+      const start = index;
+      do index += 1;
+      while (isDigit(text.charCodeAt(index)));
+      if (index - start >= longDigits && isInteger(text, start, index)) {
+        longIntegers.push(text[start - 1] === '-' ? start - 1 : start, index);
+      }
+      index -= 1;
       continue;
     }
-    digits = 0;
     if (unit === quote) {
       for (index += 1; index < text.length; index += 1) {
         const inner = text.charCodeAt(index);
@@ -56,5 +60,16 @@ export function scanText(text: string, elementsMax: number): TextScan {
     }
     if (elements > elementsMax) throw tooManyElements(elementsMax);
   }
-  return { depth: deepest, hasLongInteger, hasUnicodeEscape };
+  return { depth: deepest, longIntegers, hasUnicodeEscape };
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39;
+}
+
+/** Whether these digits are all of their number, but for its sign. */
+function isInteger(text: string, start: number, end: number): boolean {
+  if (/[.eE]/.test(text.charAt(end))) return false;
+  const before = text.charAt(start - 1);
+  return !/[.eE+]/.test(before) && !(before === '-' && /[eE]/.test(text.charAt(start - 2)));
 }

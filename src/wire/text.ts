@@ -7,21 +7,14 @@
 import { protoName } from '../core/names.ts';
 import { FrameError } from './errors.ts';
 import { messageElementsMax, type WireLimits } from './limits.ts';
+import { parseExactly } from './long-integers.ts';
 import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
-import { bigintMax, bigintMin } from './sendable.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { Decoded, Direction } from './validate.ts';
 
-// The lib of this TypeScript does not have these yet; Node 22 does.
-interface JsonWithSources {
-  rawJSON(text: string): unknown;
-  parse(
-    text: string,
-    reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
-  ): unknown;
-}
-const json = JSON as unknown as JsonWithSources;
+// The lib of this TypeScript does not have it yet; Node 22 does.
+const json = JSON as unknown as { rawJSON(text: string): unknown };
 
 /** `message` must be what `sendable` gave back. */
 export function encodeText(message: unknown): string {
@@ -54,42 +47,38 @@ function parse(
   line: string,
   scan: TextScan,
 ): { value: Record<string, unknown>; finding: Finding | null } {
-  let finding: Finding | null = null;
   let value: unknown;
   try {
-    value = scan.hasLongInteger
-      ? json.parse(line, (_key, item, { source }) => {
-          if (typeof item !== 'number' || source === undefined) return item;
-          const exact = exactInteger(item, source);
-          if (exact !== null) return exact;
-          finding = 'wide-integer';
-          return item;
-        })
-      : JSON.parse(line);
+    value = JSON.parse(line);
   } catch {
     // The parser's own words would quote the line, and payloads do not belong in logs.
     throw new FrameError(1007, 'A line of the frame is not JSON.');
   }
   if (!isMap(value)) throw new FrameError(1002, 'Each line of a frame must be a JSON map.');
-  if (scan.hasUnicodeEscape || line.includes(protoName)) finding = inspect(value) ?? finding;
-  return { value, finding };
-}
-
-/** A number that stands as digits alone, without loss; null where it takes more than 64 bits. */
-function exactInteger(item: number, source: string): number | bigint | null {
-  if (Math.abs(item) < Number.MAX_SAFE_INTEGER || !/^-?[0-9]+$/.test(source)) return item;
-  const exact = BigInt(source);
-  if (exact > bigintMax || exact < bigintMin) return null;
-  return BigInt(item) === exact && Math.abs(item) <= 2 ** 53 ? item : exact;
+  if (scan.hasUnicodeEscape || line.includes(protoName)) {
+    const finding = inspect(value);
+    if (finding !== null) return { value, finding };
+  }
+  if (scan.longIntegers.length === 0) return { value, finding: null };
+  const exact = parseExactly(line, scan.longIntegers);
+  return isMap(exact) ? { value: exact, finding: null } : { value, finding: 'wide-integer' };
 }
 
 /** Recursive: the scan has limited the depth. */
 function inspect(value: unknown): Finding | null {
   if (typeof value === 'string') return value.isWellFormed() ? null : 'half-character';
   if (typeof value !== 'object' || value === null) return null;
-  for (const [key, entry] of Object.entries(value)) {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) {
+      const finding = inspect(value[index]);
+      if (finding !== null) return finding;
+    }
+    return null;
+  }
+  const entries = value as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(entries)) {
     if (key === protoName) return 'proto-key';
-    const finding = key.isWellFormed() ? inspect(entry) : 'half-character';
+    const finding = key.isWellFormed() ? inspect(entries[key]) : 'half-character';
     if (finding !== null) return finding;
   }
   return null;
