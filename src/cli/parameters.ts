@@ -9,8 +9,9 @@ import {
 import { type TransactionState, transactionStates } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
+import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
-import { nameBytesMax, tokenBytesMax } from '../wire/limits.ts';
+import { nameBytesMax } from '../wire/limits.ts';
 import { CommandError } from './errors.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -110,11 +111,8 @@ export function hostName(): string {
 export function readToken(file: string | undefined): string | null {
   if (file === undefined) return null;
   const token = (readSecretFile(file, 'token').split('\n', 1)[0] ?? '').trim();
-  if (token === '' || Buffer.byteLength(token) > tokenBytesMax) {
-    throw new CommandError(
-      'INPUT',
-      `The first line of ${file} must be a token of 1 to ${tokenBytesMax} bytes.`,
-    );
+  if (!isTokenText(token)) {
+    throw new CommandError('INPUT', `The first line of ${file} must be a token of ${tokenText}.`);
   }
   return token;
 }

@@ -6,10 +6,12 @@ import { healthHandler } from '../coordinator/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logging.ts';
 import { CoordinatorNode } from '../coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
+import { nodeUrl } from '../peer/url.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
 import { privateDirectory } from '../system/private-files.ts';
 import { systemRandom } from '../system/random.ts';
+import { isAuthorized } from '../transport/websocket/authorization.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { webSocketAcceptor } from '../transport/websocket/listen.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -52,12 +54,19 @@ export async function serve(given: ServeOptions): Promise<number> {
   };
   await mkdir(given.data, { recursive: true, mode: privateDirectory });
   let node: CoordinatorNode | null = null;
+  const { token } = given;
   const acceptor = webSocketAcceptor({
     ...options,
     clock: systemClock,
     host: given.host,
     port: given.port,
     http: healthHandler(() => node),
+    ...(token === null
+      ? {}
+      : {
+          authorize: (shown: string) =>
+            isAuthorized(shown, { token, url: nodeUrl(node?.url ?? '') }),
+        }),
     problem: (error) => logger.warn({ error: error.message }, 'The listening socket has a fault.'),
   });
   const advertise = given.advertise ?? (given.etcd === null ? null : listenUrl(given));

@@ -4,6 +4,7 @@ import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
+import { checkToken } from '../peer/token.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -29,7 +30,7 @@ export interface ConnectOptions {
   readonly urls: readonly string[];
   /** How this client is called in logs. Default `client`. */
   readonly name?: string;
-  /** What the cluster's operator gave out, where it asks for one. */
+  /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
   /** Until the first welcome, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number;
@@ -72,6 +73,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
   const { name = 'client' } = options;
   checkName(name, 'name');
+  checkToken(options.token);
   const session = new Session({
     urls: options.urls,
     name,

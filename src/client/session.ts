@@ -70,11 +70,12 @@ export class Session {
     this.#nodes = new Nodes({
       urls,
       reach: 'leaders',
+      token,
       link: {
         dialer,
         clock,
         random,
-        hello: () => (token === undefined ? hello : { ...hello, token }),
+        hello: () => hello,
       },
       events: {
         welcome: () => {

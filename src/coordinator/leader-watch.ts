@@ -89,13 +89,14 @@ export class LeaderWatch {
         random,
         connectTimeoutMs,
         heartbeatMs,
+        // Its address stands in the log.
+        credential: token === null ? undefined : { token, given: false },
         retryDelayMs: probePauseMs,
         retryDelayMsMax: probePauseMsMax,
         hello: () => ({
           name: this.#given.node,
           instance,
           roles: ['node'],
-          ...(token === null ? {} : { token }),
         }),
         events: {
           welcome: () => {

@@ -9,6 +9,7 @@ import type { DecisionLog, Leadership, RetiredInstance } from '../ports/decision
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import { isSecret } from '../system/secret.ts';
 import { lockKeyBytesMax } from '../wire/limits.ts';
 import type { Reached } from './crash-points.ts';
 import { dispatch } from './dispatch.ts';
@@ -18,7 +19,6 @@ import { LineLimit } from './line-limit.ts';
 import { ParticipantSessions } from './participants.ts';
 import { Session, type SessionHost } from './session.ts';
 import { ShardDriver } from './shard-driver.ts';
-import { isToken } from './token.ts';
 
 export interface NodeOptions {
   readonly node: string;
@@ -35,7 +35,7 @@ export interface NodeOptions {
   /** Whether the logger takes level debug: notes of that level are not made otherwise. */
   readonly debug: boolean;
   readonly options: CoordinatorOptions;
-  /** Peers must bring this token in their hello; null: none is asked for. */
+  /** What a peer brings in its hello where it has not shown it as it came; null: nothing is asked for. */
   readonly token: string | null;
   /** A fault after which the node must not go on: print it and end the process. */
   readonly onFatal: (error: unknown) => void;
@@ -169,10 +169,14 @@ export class CoordinatorNode implements SessionHost {
     return session;
   }
 
-  admit(hello: Hello): { code: ErrorCode; message: string } | null {
+  admit(
+    hello: Hello,
+    connection: Connection<FromNode>,
+  ): { code: ErrorCode; message: string } | null {
     const { token } = this.given;
-    if (token !== null && !isToken(hello.token, token)) {
-      return { code: 'UNAUTHENTICATED', message: 'The token in hello is missing or wrong.' };
+    const shown = connection.authenticated === true;
+    if (token !== null && !shown && !isSecret(hello.token, token)) {
+      return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
     }
     const instance = { participant: hello.name, instance: hello.instance };
     if (hello.roles.includes('participant') && this.#retired.has(retiredKey(instance))) {

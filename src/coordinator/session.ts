@@ -54,7 +54,10 @@ export interface SessionHost {
   readonly handshakeTimeoutMs: number;
   readonly pingAgeMsMax: number;
   /** Decides whether the peer is let in; null where it is. */
-  admit(hello: Hello): { code: ErrorCode; message: string } | null;
+  admit(
+    hello: Hello,
+    connection: Connection<FromNode>,
+  ): { code: ErrorCode; message: string } | null;
   /** Hello was accepted; answer it. */
   opened(session: Session): void;
   received(session: Session, message: Exclude<ToNode, Hello>): void;
@@ -165,7 +168,9 @@ export class Session implements ConnectionHandler<ToNode> {
   invalid(problem: { code: ErrorCode; message: string; id?: number }): void {
     this.#host.invalid(this, problem);
     this.#invalid += 1;
-    if (this.#invalid > invalidMax) this.refuse(problem.code, problem.message);
+    // A stranger is told once.
+    if (this.#invalid > invalidMax || this.#hello === null)
+      this.refuse(problem.code, problem.message);
     else this.fail(problem.id, problem.code, problem.message);
   }
 
@@ -188,7 +193,7 @@ export class Session implements ConnectionHandler<ToNode> {
       );
       return;
     }
-    const refusal = this.#host.admit(hello);
+    const refusal = this.#host.admit(hello, this.connection);
     if (refusal !== null) {
       this.refuse(refusal.code, refusal.message);
       return;
@@ -196,6 +201,7 @@ export class Session implements ConnectionHandler<ToNode> {
     this.#helloTimer?.cancel();
     this.#helloTimer = null;
     this.#hello = hello;
+    this.connection.greeted?.();
     this.#mayAsk = allowedTo(hello.roles);
     if (this.is('participant')) {
       const { name, instance } = hello;

@@ -3,6 +3,7 @@ import type { BranchAlarm } from '../core/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
+import { checkToken } from '../peer/token.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -52,6 +53,7 @@ export interface ParticipantSettings {
    * may then be prepared by one and committed by another.
    */
   readonly sharedResource?: string;
+  /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
   /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
@@ -89,6 +91,7 @@ export function checkSettings(settings: ParticipantSettings): void {
   const { name, urls, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
+  checkToken(settings.token);
   if (urls.length === 0)
     throw new TypeError('urls must hold at least one node, such as 127.0.0.1:7070');
   if (decisionLog?.etcd.endpoints.length === 0) {

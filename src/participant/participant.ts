@@ -149,11 +149,11 @@ export class Participant {
     });
     this.#sessions = new Sessions({
       urls: settings.urls,
+      token: settings.token,
       hello: () => ({
         name: settings.name,
         instance: journal.instance,
         roles: ['participant'],
-        ...(settings.token === undefined ? {} : { token: settings.token }),
         ...(sharedResource === undefined ? {} : { sharedResource }),
       }),
       dialer,

@@ -37,6 +37,8 @@ export interface Session {
 
 export interface SessionsOptions {
   readonly urls: readonly string[];
+  /** What the given addresses are sent as it is, and advertised ones a proof of. */
+  readonly token?: string | undefined;
   readonly hello: () => Omit<Hello, 'type' | 'protocol'>;
   readonly dialer: Dialer;
   readonly clock: Clock;
@@ -145,13 +147,14 @@ export class Sessions {
 
   #open(place: Place): void {
     if (this.#closed || place.link !== null) return;
-    const { dialer, clock, random, hello, retryDelayMsMax, events } = this.#options;
+    const { dialer, clock, random, token, hello, retryDelayMsMax, events } = this.#options;
     const link = new Link({
       url: place.url,
       dialer,
       clock,
       random,
       hello,
+      credential: token === undefined ? undefined : { token, given: place.given },
       retryDelayMsMax,
       events: {
         welcome: (welcome) => this.#welcomed(place, link, welcome),

@@ -12,11 +12,17 @@
  * Everything that belongs to one connection carries the dial's serial number, so that a late event of an older one
  * finds nothing to act on.
  */
-import type { FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
+import type { ErrorMessage, FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
 import { protocolVersion } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import type { CloseInfo, Connection, ConnectionHandler, Dialer } from '../ports/transport.ts';
+import type {
+  CloseInfo,
+  Connection,
+  ConnectionHandler,
+  Credential,
+  Dialer,
+} from '../ports/transport.ts';
 import { backoffMs } from './backoff.ts';
 import {
   closedError,
@@ -41,6 +47,8 @@ export interface LinkOptions {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
+  /** For a node that asks for a token. */
+  readonly credential?: Credential | undefined;
   readonly hello: () => Omit<Hello, 'type' | 'protocol'>;
   /** For the WebSocket handshake, and again from there to the welcome. Default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -197,7 +205,7 @@ export class Link {
   }
 
   #connect(): void {
-    const { dialer, connectTimeoutMs = 5_000, heartbeatMs = 5_000 } = this.#options;
+    const { dialer, connectTimeoutMs = 5_000, heartbeatMs = 5_000, credential } = this.#options;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
@@ -205,14 +213,23 @@ export class Link {
     this.#delayMsMin = 0;
     const serial = this.#dialSerial;
     this.#dial = dialer.connect(
-      { url: this.url, timeoutMs: connectTimeoutMs, heartbeatMs },
+      { url: this.url, timeoutMs: connectTimeoutMs, heartbeatMs, credential },
       {
         opened: (connection) => this.#opened(connection, serial),
         failed: (info) => {
-          if (serial === this.#dialSerial && this.#state === 'dialling') this.#ended(info);
+          if (serial === this.#dialSerial && this.#state === 'dialling') this.#notOpened(info);
         },
       },
     );
+  }
+
+  #notOpened(info: CloseInfo): void {
+    if (info.status === 401) {
+      this.#delayMsMin = refusedDelayMs;
+      this.#options.events.refused?.(errorFromMessage(unauthenticated));
+    }
+    // The event may have closed this link.
+    if (this.#state === 'dialling') this.#ended(info);
   }
 
   #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
@@ -316,6 +333,12 @@ export class Link {
   }
 }
 
+const unauthenticated: ErrorMessage = {
+  type: 'error',
+  code: 'UNAUTHENTICATED',
+  message: 'The token is wrong.',
+  retryable: false,
+};
 const unreadable = {
   code: 'INTERNAL',
   message: 'The reply cannot be read. The node speaks another protocol, or is broken.',

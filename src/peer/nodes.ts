@@ -21,7 +21,9 @@ import { advertisedUrl, nodeUrl } from './url.ts';
 export interface NodesOptions {
   readonly urls: readonly string[];
   readonly reach: 'every' | 'leaders';
-  readonly link: Omit<LinkOptions, 'url' | 'events'>;
+  /** What the given addresses are sent as it is, and advertised ones a proof of. */
+  readonly token?: string | undefined;
+  readonly link: Omit<LinkOptions, 'url' | 'events' | 'credential'>;
   readonly events: NodesEvents;
 }
 
@@ -123,10 +125,12 @@ export class Nodes {
   }
 
   #open(url: string): void {
-    const { link: linkOptions, events } = this.#options;
+    const { link: linkOptions, events, token } = this.#options;
+    const given = this.#givenUrls.includes(url);
     const link: Link = new Link({
       ...linkOptions,
       url,
+      credential: token === undefined ? undefined : { token, given },
       events: {
         welcome: (welcome) => {
           this.#shards = Math.min(welcome.shards, shardsMax);

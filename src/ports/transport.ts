@@ -16,6 +16,15 @@ export interface CloseInfo {
    * `silent`: no sign of life within the heart-beat limit. `closed`: an orderly close.
    */
   readonly kind: 'refused' | 'reset' | 'silent' | 'closed' | 'failed';
+  /** The HTTP status with which the upgrade was refused. */
+  readonly status?: number;
+}
+
+/** What a peer shows a node that asks for a token. */
+export interface Credential {
+  readonly token: string;
+  /** The address is of those that came with the token. One that a node advertises gets no more than a proof for itself. */
+  readonly given: boolean;
 }
 
 export interface Connection<Out> {
@@ -33,6 +42,10 @@ export interface Connection<Out> {
   answeredPingAgeMs(): number;
   /** Bytes accepted by `send` that the peer has not taken yet. */
   bufferedBytes(): number;
+  /** Where this side listens: the peer showed the token as it came. */
+  readonly authenticated?: boolean;
+  /** Where this side listens: the peer is let in; from now on it may send what the limits allow. */
+  greeted?(): void;
 }
 
 export interface ConnectionHandler<In> {
@@ -54,6 +67,7 @@ export interface ConnectOptions {
   readonly url: string;
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
+  readonly credential?: Credential | undefined;
 }
 
 /** The side that dials: clients, participants, nodes towards nodes. */

@@ -54,7 +54,9 @@ export const labelsMax = 16;
 /** Of a lock's key; its group is a name. */
 export const lockKeyBytesMax = 256;
 export const urlBytesMax = 2_048;
-export const tokenBytesMax = 8_192;
+export const tokenBytesMax = 2_048;
+/** What a peer may send before its hello was taken. */
+export const helloBytesMax = 4_096;
 /** Lines of a report, txids of a forget, transactions of a list. */
 export const linesMax = 10_000;
 export const timeoutMsMax: number = 2 ** 31;

@@ -6,10 +6,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../src/client.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
+import { nodeUrl } from '../../src/peer/url.ts';
+import { authorizationFor } from '../../src/transport/websocket/authorization.ts';
+import { eventually } from '../support/child.ts';
+import { FakeNode } from '../support/fake-node.ts';
 import { NodeProcess, quickOptions } from '../support/node-process.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
-const token = 'open sesame';
+const token = 'open-sesame';
 let directory: string;
 let node: NodeProcess;
 const participants: ParticipantHandle[] = [];
@@ -59,6 +63,59 @@ describe('a node that asks for a token', () => {
       }
     },
   );
+
+  it.each(['client', 'participant', 'operator', 'node'])(
+    'refuses a %s before the upgrade that shows another there',
+    async (role) => {
+      for (const shown of ['Bearer open', `Basic ${token}`, `Bearer ${token}x`, 'Verdict x']) {
+        const headers = { authorization: shown };
+        await expect(RawPeer.open(node.url, { headers }), role).rejects.toThrow('401');
+      }
+    },
+  );
+
+  it('takes the proof that is made for its own address, and no other', async () => {
+    const shown = (url: string): { headers: Record<string, string> } => ({
+      headers: { authorization: authorizationFor(nodeUrl(url), { token, given: false }) },
+    });
+    await expect(RawPeer.open(node.url, shown('thief.example:7070'))).rejects.toThrow('401');
+    const peer = await RawPeer.open(node.url, shown(node.url));
+    peer.send({ type: 'hello', protocol: 1, name: 'x', instance: 'x-1', roles: ['client'] });
+    await peer.next('welcome');
+    await peer.close();
+  });
+
+  it('is not robbed of its token by an address that a node makes up', async () => {
+    const [liar, thief] = [await FakeNode.started(), await FakeNode.started()];
+    liar.leaderUrl = `ws://${thief.url}`;
+    const client = await connect({ urls: [liar.url], token });
+    const robbed = await serveParticipant({
+      name: 'robbed',
+      urls: [liar.url],
+      token,
+      dataDirectory: join(directory, 'robbed'),
+      prepare: () => vote.commit(),
+      commit: () => undefined,
+      rollback: () => undefined,
+    });
+    await eventually(
+      () => (thief.authorizations.length >= 2 ? true : null),
+      () => 'both to go where they were sent',
+    );
+    expect(liar.authorizations).toContain(`Bearer ${token}`);
+    const { authorizations, visitors } = thief;
+    expect(
+      JSON.stringify([authorizations, visitors.map(({ received }) => received)]),
+    ).not.toContain(token);
+    for (const authorization of authorizations) {
+      const headers = { authorization: authorization ?? '' };
+      await expect(RawPeer.open(node.url, { headers })).rejects.toThrow('401');
+    }
+    await client.close();
+    await robbed.close({ timeoutMs: 10 });
+    await liar.close();
+    await thief.close();
+  });
 
   it('lets in whoever brings it, by either SDK', async () => {
     const stranger = await participant('stranger', {});

@@ -65,13 +65,18 @@ export class Visitor {
 
 export class FakeNode {
   readonly visitors: Visitor[] = [];
+  /** What the upgrade requests brought to show that they may come in. */
+  readonly authorizations: (string | undefined)[] = [];
+  /** Where it says that the leader is. */
+  leaderUrl: string | null = null;
   readonly #server: WebSocketServer;
   #sequence = 0;
   epoch: Epoch = makeEpoch({ generation: 0, revision: 5n });
 
   private constructor(server: WebSocketServer) {
     this.#server = server;
-    server.on('connection', (socket) => {
+    server.on('connection', (socket, { headers }) => {
+      this.authorizations.push(headers.authorization);
       this.visitors.push(new Visitor(socket, (visitor) => visitor.send(this.welcome())));
     });
   }
@@ -98,14 +103,19 @@ export class FakeNode {
   }
 
   welcome(): object {
-    const leader = { shard: 0, epoch: this.epoch, node: 'fake', url: `ws://${this.url}` };
+    const leader = {
+      shard: 0,
+      epoch: this.epoch,
+      node: this.leaderUrl === null ? 'fake' : 'other',
+      url: this.leaderUrl ?? `ws://${this.url}`,
+    };
     return {
       type: 'welcome',
       node: 'fake',
       cluster: 'verdict',
       shards: 1,
       leaders: [leader],
-      nodes: [{ node: 'fake', url: leader.url }],
+      nodes: [{ node: leader.node, url: leader.url }],
       limits: {
         frameBytesMax: 1_048_576,
         depthMax: 32,

@@ -54,14 +54,16 @@ export async function cleanUp(): Promise<void> {
   for (const end of cleanUps.splice(0).reverse()) await end();
 }
 
+/** Whoever connects counts as greeted, unless they are to be strangers. */
 export async function listen(
-  options: Partial<AcceptorOptions> = {},
+  options: Partial<AcceptorOptions> & { readonly strangers?: boolean } = {},
 ): Promise<{ listener: Listener; url: string; ends: ServerEnd[]; next: () => Promise<ServerEnd> }> {
   const ends: ServerEnd[] = [];
   const listener = await webSocketAcceptor({ clock: systemClock, port: 0, ...options }).listen(
     (connection) => {
       const end: ServerEnd = endOf(connection);
       ends.push(end);
+      if (options.strangers !== true) connection.greeted?.();
       return end.handler;
     },
   );

@@ -68,6 +68,7 @@ export class Operator {
     this.#nodes = new Nodes({
       urls: options.urls,
       reach: 'leaders',
+      token: options.token ?? undefined,
       link: {
         dialer: webSocketDialer({ clock: systemClock }),
         clock: systemClock,
@@ -77,7 +78,6 @@ export class Operator {
           name: 'verdict-cli',
           instance,
           roles: ['operator'],
-          ...(options.token === null ? {} : { token: options.token }),
         }),
       },
       events: {

@@ -7,6 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
 import { decodeFrame } from '../../wire/codec.ts';
 import { widestLimits } from '../../wire/limits.ts';
+import { authorizationFor } from './authorization.ts';
 import { closeTimeoutMs, subprotocol, WebSocketConnection } from './connection.ts';
 
 export interface DialerOptions {
@@ -24,15 +25,18 @@ const socketOptions: ClientOptions & { closeTimeout: number } = {
 export function webSocketDialer(options: DialerOptions): Dialer {
   const { clock, bufferedBytesMax = coordinatorOptionTable.bufferedBytesMax.default } = options;
   return {
-    connect({ url, timeoutMs, heartbeatMs }, events) {
+    connect({ url, timeoutMs, heartbeatMs, credential }, events) {
       let attempt: 'dialling' | 'open' | 'over' = 'dialling';
       let remoteAddress = '';
       let problem: (Error & { code?: string }) | null = null;
       let late = false;
+      let status: number | null = null;
 
       let socket: WebSocket;
       try {
-        socket = new WebSocket(url, [subprotocol], socketOptions);
+        const headers =
+          credential === undefined ? {} : { authorization: authorizationFor(url, credential) };
+        socket = new WebSocket(url, [subprotocol], { ...socketOptions, headers });
       } catch (error) {
         // A bad address throws at once; whoever dials expects to hear of it later.
         const timer = clock.setTimer(0, () => {
@@ -48,6 +52,13 @@ export function webSocketDialer(options: DialerOptions): Dialer {
       socket.once('upgrade', (response: IncomingMessage) => {
         remoteAddress = response.socket.remoteAddress ?? '';
       });
+      socket.once('unexpected-response', (_request, response: IncomingMessage) => {
+        status = response.statusCode ?? 0;
+        problem = new Error(
+          `It refused the connection: ${status} ${response.statusMessage ?? ''}`.trimEnd(),
+        );
+        socket.terminate();
+      });
       socket.on('error', (error: Error) => {
         problem ??= error;
       });
@@ -55,7 +66,10 @@ export function webSocketDialer(options: DialerOptions): Dialer {
         deadline.cancel();
         if (attempt !== 'dialling') return;
         attempt = 'over';
-        events.failed(late ? timedOut(timeoutMs) : failure(problem));
+        events.failed({
+          ...(late ? timedOut(timeoutMs) : failure(problem)),
+          ...(status === null ? {} : { status }),
+        });
       });
       socket.once('open', () => {
         deadline.cancel();

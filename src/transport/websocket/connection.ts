@@ -14,11 +14,13 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
 import type { Decoded, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/errors.ts';
+import { helloBytesMax } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Inbox, type ReceivedFrame } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import type { Share, Turns, Worker } from './turns.ts';
+import { Unfinished } from './unfinished.ts';
 
 /** How long the peer may take to answer a close frame before its socket is destroyed. */
 export const closeTimeoutMs = 2_000;
@@ -41,6 +43,10 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly messageBytesMax: number;
   /** What to send instead of a message that is too large; null: nothing. Without this, `send` throws a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
+  /** Where this side listens: the peer showed the token as it came. */
+  readonly authenticated?: boolean;
+  /** What may come in before `greeted`; absent: as much as afterwards. */
+  readonly helloBytesMax?: number;
   readonly decode: (data: Uint8Array | string) => readonly Decoded<Received>[];
   /** What it shares the event loop by with others; absent: it handles all that comes at once. */
   readonly turns?: Turns;
@@ -50,12 +56,15 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   implements Connection<Out>, Worker
 {
   readonly remoteAddress: string;
+  readonly authenticated: boolean;
   readonly #options: SocketOptions<Received, Out>;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
   readonly #inbox: Inbox<Received>;
   readonly #share: Share | null;
+  readonly #unfinished = new Unfinished();
+  #greeted: boolean;
   #handler: ConnectionHandler<MessageOf<Received>> | null = null;
   #open = true;
   /** Why this side ended the connection, once it did: it saw the reason first. */
@@ -64,6 +73,8 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   constructor(options: SocketOptions<Received, Out>) {
     const { socket, clock } = options;
     this.remoteAddress = options.remoteAddress;
+    this.authenticated = options.authenticated === true;
+    this.#greeted = options.helloBytesMax === undefined;
     this.#options = options;
     this.#socket = socket;
     this.#outbox = new Outbox({
@@ -94,7 +105,26 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   start(handler: ConnectionHandler<MessageOf<Received>>): void {
     this.#handler = handler;
     this.#socket.on('message', this.#received);
-    this.#socket.on('pong', (token) => this.#inbox.pong(token));
+    this.#socket.on('ping', (data) => this.#unfinished.finished(data.length));
+    this.#socket.on('pong', (token) => {
+      this.#unfinished.finished(token.length);
+      this.#inbox.pong(token);
+    });
+  }
+
+  /** The peer has said who it is. */
+  greeted(): void {
+    this.#greeted = true;
+  }
+
+  /** Bytes were read from the peer, and what of them makes whole messages was received. */
+  came(bytes: number): void {
+    this.#unfinished.came(bytes);
+    if (this.#open && this.#isTooMuch(this.#unfinished.bytes)) this.#refuse(tooMuchBeforeHello());
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    return !this.#greeted && bytes > (this.#options.helloBytesMax ?? 0);
   }
 
   /** The largest frame the peer takes, once it has told. */
@@ -168,8 +198,15 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   }
 
   readonly #received = (data: unknown, isBinary: boolean): void => {
+    const bytes = data as Buffer;
+    this.#unfinished.finished(bytes.length);
     if (!this.#open) return;
-    this.#inbox.frame({ bytes: data as Buffer, isBinary });
+    if (this.#isTooMuch(bytes.length)) {
+      this.#outbox.form = isBinary ? 'binary' : 'text';
+      this.#refuse(tooMuchBeforeHello());
+      return;
+    }
+    this.#inbox.frame({ bytes, isBinary });
     if (this.#share === null) this.work(Number.POSITIVE_INFINITY);
     else this.#share.offer();
   };
@@ -210,6 +247,8 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     // Both directions have the error message, whatever `Out` is here.
     this.#outbox.push({ type: 'error', code, message, retryable: false });
     this.#close({ code: closeCode, reason: message, kind: 'failed' });
+    // What it goes on sending stays where it is.
+    if (!this.#greeted) this.#socket.pause();
   }
 
   /** An 'error' event without a listener would end the process. 'close' always follows it. */
@@ -229,6 +268,10 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       },
     );
   };
+}
+
+function tooMuchBeforeHello(): FrameError {
+  return new FrameError(1009, `Before hello a peer may send ${helloBytesMax} bytes at most.`);
 }
 
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);

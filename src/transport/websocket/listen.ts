@@ -18,7 +18,7 @@ import type { FromNode, ToNode } from '../../core/messages.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
 import { decodeFrame } from '../../wire/codec.ts';
-import { widestLimits } from '../../wire/limits.ts';
+import { helloBytesMax, widestLimits } from '../../wire/limits.ts';
 import { AddressCount } from './address-count.ts';
 import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
 import { refusalOf } from './refusal.ts';
@@ -45,6 +45,8 @@ export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, num
   readonly port: number;
   /** Connections that the operating system holds before they are accepted. Default 1,024. */
   readonly backlog?: number;
+  /** Whether an `Authorization` header is the right one. Default: nobody looks at it. */
+  readonly authorize?: (authorization: string) => boolean;
   /** Plain HTTP requests (`/healthz` and the like). Default: 404. */
   readonly http?: RequestListener;
   /** Further `Origin`s that may connect, such as `https://console.example`. */
@@ -180,10 +182,12 @@ class WebSocketListener implements Listener {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const address = request.socket.remoteAddress ?? '';
+    const token = this.#tokenOf(request);
     const refusal = refusalOf(request, {
       path,
       subprotocol,
       origins: this.#options.origins ?? [],
+      token,
       stopping: this.#closed !== null,
       full: this.#peers.total >= this.#limits.connectionsMax,
       fullForAddress: this.#peers.of(address) >= this.#limits.connectionsPerAddressMax,
@@ -193,16 +197,30 @@ class WebSocketListener implements Listener {
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#opened(webSocket, address);
+      this.#opened({ webSocket, socket, address, authenticated: token === 'right' });
     });
   }
 
-  #opened(socket: WebSocket, remoteAddress: string): void {
+  #tokenOf({ headers }: IncomingMessage): 'right' | 'wrong' | 'absent' {
+    const { authorize } = this.#options;
+    if (headers.authorization === undefined || authorize === undefined) return 'absent';
+    return authorize(headers.authorization) ? 'right' : 'wrong';
+  }
+
+  #opened(peer: {
+    readonly webSocket: WebSocket;
+    readonly socket: Duplex;
+    readonly address: string;
+    readonly authenticated: boolean;
+  }): void {
+    const { webSocket: socket, address: remoteAddress } = peer;
     const { clock } = this.#options;
     const limits = this.#limits;
     const connection = new WebSocketConnection<'to-node', FromNode>({
       socket,
       remoteAddress,
+      authenticated: peer.authenticated,
+      helloBytesMax,
       clock,
       heartbeatMs: limits.heartbeatMs,
       bufferedBytesMax: limits.bufferedBytesMax,
@@ -217,6 +235,7 @@ class WebSocketListener implements Listener {
     });
     this.#connections.add(connection);
     this.#peers.add(remoteAddress);
+    peer.socket.on('data', (chunk: Buffer) => connection.came(chunk.length));
     socket.once('close', () => {
       this.#connections.delete(connection);
       this.#peers.remove(remoteAddress);

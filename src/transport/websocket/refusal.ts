@@ -8,6 +8,8 @@ export interface Door {
   /** Origins let in besides the node's own address. */
   readonly origins: readonly string[];
   readonly stopping: boolean;
+  /** Without a token at the upgrade it must bring one in its hello. */
+  readonly token: 'right' | 'wrong' | 'absent';
   readonly full: boolean;
   readonly fullForAddress: boolean;
 }
@@ -32,6 +34,7 @@ export function refusalOf(request: IncomingMessage, door: Door): Refusal | null 
   ) {
     return { status: 400, text: `The only subprotocol spoken here is ${door.subprotocol}.` };
   }
+  if (door.token === 'wrong') return { status: 401, text: 'The token is wrong.' };
   if (door.stopping) return { status: 503, text: 'The node stops.' };
   if (door.full) return { status: 503, text: 'The node has no connection left. Try again later.' };
   if (door.fullForAddress) {

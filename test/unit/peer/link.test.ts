@@ -92,6 +92,17 @@ describe('greeting', () => {
     expect(dialer.attempts).toHaveLength(1);
   });
 
+  it('asks a node that refused its token again only once in a while', async () => {
+    const { link, dialer, clock, log } = setUp({ credential: { token: 'secret', given: true } });
+    link.start();
+    dialer.next().refuse({ kind: 'failed', status: 401 });
+    await clock.advance(14_999);
+    expect(log).toEqual(['refused UNAUTHENTICATED', 'failed failed']);
+    expect(dialer.attempts).toHaveLength(0);
+    await clock.advance(1);
+    expect(dialer.attempts).toHaveLength(1);
+  });
+
   it('asks a node that refused the hello again only once in a while', async () => {
     const { link, dialer, clock, log } = setUp();
     link.start();

@@ -6,12 +6,13 @@ import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer
 import { leaderInfo, welcomeOf } from '../../support/messages.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 
-function setUp(reach: NodesOptions['reach'], urls: readonly string[]) {
+function setUp(reach: NodesOptions['reach'], urls: readonly string[], token?: string) {
   const clock = new ManualClock();
   const dialer = new MemoryDialer();
   const nodes = new Nodes({
     urls,
     reach,
+    token,
     link: {
       dialer,
       clock,
@@ -65,6 +66,19 @@ describe('a link to every node', () => {
     });
     await settle();
     expect(hosts()).toEqual(['b', 'given']);
+  });
+});
+
+describe('a token', () => {
+  it('is for the given addresses; those that a node tells of get no more than a proof', async () => {
+    const { connect, dialer, waiting } = setUp('every', ['given'], 'secret');
+    expect(dialer.next().options.credential).toEqual({ token: 'secret', given: true });
+    connect('given', welcomeOf('a', { nodes: three }));
+    await settle();
+    expect(waiting()).toEqual(['b', 'c']);
+    for (const attempt of dialer.attempts) {
+      expect(attempt.options.credential).toEqual({ token: 'secret', given: false });
+    }
   });
 });
 

@@ -143,7 +143,10 @@ afterEach(async () => {
 });
 
 async function listen(accept: (connection: Connection<FromNode>) => ConnectionHandler<ToNode>) {
-  const listener = await webSocketAcceptor({ clock: systemClock, port: 0 }).listen(accept);
+  const listener = await webSocketAcceptor({ clock: systemClock, port: 0 }).listen((connection) => {
+    connection.greeted?.();
+    return accept(connection);
+  });
   cleanUps.push(() => listener.close());
   return listener;
 }

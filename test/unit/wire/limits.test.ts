@@ -69,7 +69,7 @@ const bounds: readonly Bound[] = [
   bound('branch', (n) => ({ ...to.working, branch: a(n) }), { at: 128 }),
   bound('instance', (n) => ({ ...to.hello, instance: a(n) }), { at: 128 }),
   bound('sharedResource', (n) => ({ ...to.hello, sharedResource: a(n) }), { at: 128 }),
-  bound('token', (n) => ({ ...to.hello, token: a(n) }), { at: 8_192 }),
+  bound('token', (n) => ({ ...to.hello, token: a(n) }), { at: 2_048 }),
   bound(
     'roles',
     (n) => ({ ...to.hello, roles: Array(n).fill('client') }),

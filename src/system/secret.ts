@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /** In a time that does not tell where the two differ, nor how long the wanted one is. */
-export function isToken(brought: string | undefined, wanted: string): boolean {
+export function isSecret(brought: string | undefined, wanted: string): boolean {
   return brought !== undefined && timingSafeEqual(digest(brought), digest(wanted));
 }
 

@@ -1,0 +1,155 @@
+/** What a stranger can make a listener read before it has said who it is, and to whom a token is shown. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/system/clock.ts';
+import { authorizationFor, isAuthorized } from '../../../src/transport/websocket/authorization.ts';
+import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { wireFrame } from '../../support/hand-made-frames.ts';
+import {
+  bare,
+  cleanUp,
+  cleanUps,
+  listen,
+  rawSocket,
+  statusOf,
+  until,
+} from '../../support/websocket-rig.ts';
+
+afterEach(cleanUp);
+
+const token = 'open-sesame';
+const nodeUrl = 'ws://a.example:7070/v1';
+
+describe('a token', () => {
+  it('is sent to a given address as it is, to an advertised one as a proof for that one alone', () => {
+    const given = authorizationFor('ws://b.example/v1', { token, given: true });
+    const advertised = authorizationFor(nodeUrl, { token, given: false });
+    const elsewhere = authorizationFor('ws://thief.example/v1', { token, given: false });
+    expect(advertised).not.toContain(token);
+    const node = { token, url: nodeUrl };
+    expect(isAuthorized(given, node)).toBe(true);
+    expect(isAuthorized(advertised, node)).toBe(true);
+    expect(isAuthorized(elsewhere, node)).toBe(false);
+    expect(isAuthorized(advertised, { token: 'another', url: nodeUrl })).toBe(false);
+  });
+
+  it.each([
+    '',
+    'Bearer',
+    'Bearer ',
+    'bearer open',
+    'Basic open-sesame',
+    'Verdict open-sesame',
+    token,
+  ])('is not %j', (authorization) => {
+    expect(isAuthorized(authorization, { token, url: nodeUrl })).toBe(false);
+  });
+
+  it('that is wrong is refused before the upgrade; without one the hello may bring it', async () => {
+    const { url, ends, next } = await listen({ authorize: (shown) => shown === 'Bearer right' });
+    expect(await statusOf(url, { headers: { authorization: 'Bearer wrong' } })).toBe(401);
+    expect(ends).toHaveLength(0);
+    await bare(url);
+    expect((await next()).connection.authenticated).toBe(false);
+    await bare(url, { headers: { authorization: 'Bearer right' } });
+    expect((await next()).connection.authenticated).toBe(true);
+  });
+
+  it('that was refused is told to whoever dialled with it', async () => {
+    const { url } = await listen({ authorize: () => false });
+    const info = await new Promise((resolve, reject) => {
+      webSocketDialer({ clock: systemClock }).connect(
+        { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential: { token, given: true } },
+        { opened: () => reject(new Error('It was let in.')) as never, failed: resolve },
+      );
+    });
+    expect(info).toMatchObject({ kind: 'failed', status: 401 });
+  });
+
+  it('does not follow where a node sends it', async () => {
+    const heard: unknown[] = [];
+    const thief = createServer((request, response) => {
+      heard.push(request.headers.authorization);
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await until(() => thief.listening);
+    const { port } = thief.address() as AddressInfo;
+    const sender = createServer((_request, response) => {
+      response.writeHead(302, { location: `ws://127.0.0.1:${port}/v1` }).end();
+    }).listen(0, '127.0.0.1');
+    await until(() => sender.listening);
+    cleanUps.push(
+      () => thief.close(),
+      () => sender.close(),
+    );
+    const info = await new Promise((resolve) => {
+      webSocketDialer({ clock: systemClock }).connect(
+        {
+          url: `ws://127.0.0.1:${(sender.address() as AddressInfo).port}/v1`,
+          timeoutMs: 5_000,
+          heartbeatMs: 5_000,
+          credential: { token, given: true },
+        },
+        { opened: () => resolve('opened') as never, failed: resolve },
+      );
+    });
+    expect(info).toMatchObject({ kind: 'failed', status: 302 });
+    expect(heard).toEqual([]);
+  });
+});
+
+describe('before hello', () => {
+  const large = JSON.stringify({ type: 'begin', id: 1, x: 'y'.repeat(10_000) });
+
+  it('a message of more than 4 KiB is not decoded, and ends the connection', async () => {
+    const { url, next } = await listen({ strangers: true });
+    const { socket, frames, ended } = await bare(url);
+    const server = await next();
+    socket.send(large);
+    expect(await ended).toBe(1009);
+    expect(JSON.parse(String(frames[0]?.data))).toMatchObject({ type: 'error', code: 'TOO_LARGE' });
+    expect(server.messages).toEqual([]);
+    expect(server.problems).toEqual([]);
+  });
+
+  it.each([
+    ['one that is announced', wireFrame(0x82, Buffer.alloc(5_000), 1_000_000)],
+    ['one in pieces', Buffer.concat(Array(1_000).fill(wireFrame(0x02, Buffer.alloc(0))))],
+  ])('so does a part of %s', async (_name, bytes) => {
+    const { url, next } = await listen({ strangers: true });
+    const { socket } = await bare(url);
+    const server = await next();
+    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(bytes);
+    expect(await server.closed).toMatchObject({ code: expect.any(Number), kind: 'failed' });
+  });
+
+  it('pings do not count, however many', async () => {
+    const { url, next } = await listen({ strangers: true });
+    const { socket } = await bare(url);
+    const server = await next();
+    for (let index = 0; index < 200; index += 1) socket.ping(Buffer.alloc(100));
+    socket.send(
+      '{"type":"working","txid":"0.00000000000000001.000000001.fffffffffffff","branch":"b"}',
+    );
+    await until(() => server.messages.length === 1);
+  });
+
+  it('afterwards the limit is that of any frame', async () => {
+    const { url, next } = await listen({ strangers: true });
+    const { socket } = await bare(url);
+    const server = await next();
+    server.connection.greeted?.();
+    socket.send(large);
+    await until(() => server.messages.length === 1);
+  });
+});
+
+it('a header that never ends is not waited for', async () => {
+  const { url } = await listen({ handshakeTimeoutMs: 200 });
+  const socket = await rawSocket(url);
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(`GET /v1 HTTP/1.1\r\nAuthorization: Bearer ${'x'.repeat(10_000)}`);
+  socket.resume();
+  await closed;
+});
