@@ -4,6 +4,7 @@ import type { Txid } from '../../src/core/txid.ts';
 import type { ClientMachine } from './actors/client.ts';
 import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
+import { retireInstance } from './actors/operator.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
 import type { FaultName, Faults } from './faults.ts';
@@ -44,11 +45,17 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'etcd-full': 0.4,
   'etcd-set-back': 0.3,
   'wall-jump': 1,
+  suspend: 0.5,
+  'options-differ': 0.4,
+  retire: 0.3,
 };
 
 export class Injector {
   readonly #faults: Faults;
   readonly #world: World;
+  readonly #asleepMsMax: number;
+  readonly #urls: readonly string[];
+  readonly #gaveUp: (machine: string) => void;
   #over = false;
   readonly #setBack = new SetBack();
 
@@ -58,10 +65,18 @@ export class Injector {
   constructor(options: {
     readonly world: World;
     readonly faults: Faults;
+    readonly asleepMsMax: number;
+    /** Where an operator reaches the nodes. */
+    readonly urls: readonly string[];
+    /** Told of each machine whose instance an operator gives up. */
+    readonly gaveUp: (machine: string) => void;
     readonly met: (name: string, txid?: Txid) => void;
   }) {
     this.#world = options.world;
     this.#faults = options.faults;
+    this.#asleepMsMax = options.asleepMsMax;
+    this.#urls = options.urls;
+    this.#gaveUp = options.gaveUp;
     this.#met = options.met;
   }
 
@@ -225,6 +240,8 @@ export class Injector {
       case 'participant-effect-crash':
         return chance.pick(participants).process?.doom(chance.whole(1, 12), chance.happens(0.5));
       case 'node-stop':
+      // An operator changes its options: it starts again with others.
+      case 'options-differ':
         return void chance.pick(nodes).stop();
       case 'node-vanish':
         return chance.pick(nodes).vanish();
@@ -232,6 +249,20 @@ export class Injector {
         return this.#pause(cluster, chance.pick(nodes), lastingMs);
       case 'participant-pause':
         return this.#pause(cluster, chance.pick(participants), lastingMs);
+      case 'suspend': {
+        const asleepMs = chance.happens(0.5)
+          ? chance.logarithmic(200, this.#asleepMsMax)
+          : chance.between(0.85, 1) * this.#asleepMsMax;
+        const sleeps = (machine: Machine) => this.#suspend(cluster, machine, asleepMs);
+        if (chance.happens(0.5)) return sleeps(chance.pick([...nodes, ...participants]));
+        // With a request under way: its age is what others believe when it wakes.
+        const client = chance.pick(clients);
+        const afterMs = chance.logarithmic(0.5, 30);
+        client.atNextCall = () => this.#world.after(afterMs, () => sleeps(client));
+        return;
+      }
+      case 'retire':
+        return this.#retire(cluster, chance);
       case 'partition':
       case 'one-way':
         return this.#partition(cluster, chance, { oneWay: name === 'one-way', lastingMs });
@@ -284,6 +315,65 @@ export class Injector {
     this.#world.after(lastingMs, () => {
       process.resume();
       cluster.network.reconsider();
+    });
+  }
+
+  /** Its machine sleeps: what is sent to it meanwhile waits with its sender, and is lost when that one gives it up. */
+  #suspend(cluster: Cluster, machine: Machine, lastingMs: number): void {
+    const { process } = machine;
+    if (this.#over || process === null || !process.alive || process.paused) return;
+    const { nodes, participants, clients, etcd } = cluster;
+    const others = [...nodes, ...participants, ...clients]
+      .map(({ name }) => name)
+      .filter((name) => name !== machine.name);
+    this.#world.note(machine.name, 'falls asleep');
+    process.suspend();
+    const cuts = [...others, ...etcd.members].flatMap((other) => [
+      [machine.name, other] as const,
+      [other, machine.name] as const,
+    ]);
+    this.#cut(cluster, cuts, lastingMs);
+    // First the network, then the process: it finds the connections as they are by then.
+    this.#world.after(lastingMs, () => {
+      process.resume();
+      cluster.network.reconsider();
+    });
+  }
+
+  /**
+   * An operator gives an instance up, rightly or not: in a third of the cases it runs, and in others it comes back. Where it is
+   * gone another takes its part, with nothing of what the first one had.
+   */
+  #retire({ world, network, participants }: Cluster, chance: Chance): void {
+    const machine = chance.pick(participants);
+    const { role: participant, instance } = machine;
+    const other = participants.find(
+      ({ role, retired, starts }) => role === participant && retired && starts === 0,
+    );
+    // What a restored etcd has forgotten an operator would have to tell it again.
+    if (this.#faults['etcd-set-back'] !== undefined) return;
+    if (instance === null || machine.retired || other === undefined) return;
+    const giveUp = (): void => {
+      this.#gaveUp(machine.name);
+      other.retired = false;
+      world.after(chance.logarithmic(20, 3_000), () => other.start());
+      void retireInstance({ world, network, urls: this.#urls, participant, instance });
+    };
+    if (chance.happens(0.3)) return giveUp();
+    machine.retired = true;
+    const effects = chance.whole(1, 4);
+    const comesBackMs = chance.happens(0.5) ? chance.logarithmic(50, this.#asleepMsMax) : null;
+    // With a vote that is on its disk, which it may or may not have sent.
+    machine.atNextVote = () => machine.process?.doom(effects, false);
+    world.after(chance.logarithmic(100, 3_000), () => {
+      machine.atNextVote = null;
+      machine.vanish();
+      giveUp();
+      if (comesBackMs === null) return;
+      world.after(comesBackMs, () => {
+        machine.retired = false;
+        machine.start();
+      });
     });
   }
 

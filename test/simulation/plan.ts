@@ -2,6 +2,7 @@
 import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import { drawFaults, type Faults } from './faults.ts';
+import { drawCoordinator, drawParticipant, retentionMs } from './options.ts';
 import { drawJobs, type Job, type WorkloadOptions } from './workload.ts';
 import { Chance } from './world/chance.ts';
 
@@ -12,6 +13,8 @@ export interface Plan {
   readonly clients: number;
   readonly shards: number;
   readonly durationMs: number;
+  /** The longest that a machine sleeps. */
+  readonly asleepMsMax: number;
   readonly requestWindowMs: number;
   readonly leaseTtlMs: number;
   readonly coordinator: Partial<CoordinatorOptions>;
@@ -33,8 +36,6 @@ export interface Plan {
  */
 export type Ending = 'whole' | 'one-node' | 'no-node';
 
-export const transactionTimeoutMsMax = 10_000;
-const retentionMs = 60_000;
 const longWindowMs = 1_000;
 
 /** What a shrunken run leaves away. */
@@ -54,7 +55,9 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const clients = chance.whole(1, 3);
   const shards = chance.pick([1, 1, 1, 2]);
   // Long enough for records to be collected, in a few of them.
-  const isLong = chance.happens(0.04);
+  const drawnLong = chance.happens(0.04);
+  const sleepsLong = faults.suspend !== undefined && new Chance(seed, 'asleep').happens(0.15);
+  const isLong = drawnLong || sleepsLong;
   // Longer than the patience with etcd, and with the reading after it, in a few others.
   const activeMs = chance.happens(0.06)
     ? chance.between(14_000, 25_000)
@@ -75,6 +78,8 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     ...drawJobs({ jobs: new Chance(seed, 'jobs'), locks: new Chance(seed, 'locks') }, workload),
     ...(isLong ? lateJobs(seed, { ...workload, durationMs }) : []),
   ];
+  const repeated =
+    faults['options-differ'] === undefined ? jobs : repeatedLater(jobs, new Chance(seed, 'later'));
   const fitness = new Chance(seed, 'fitness');
   return {
     seed,
@@ -83,49 +88,29 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     clients,
     shards,
     durationMs,
+    // Until the records of what was under way as it fell asleep are collected, where they are.
+    asleepMsMax: isLong ? 1.4 * retentionMs : 20_000,
     requestWindowMs: isLong ? longWindowMs : Math.round(chance.logarithmic(2_000, 120_000)),
     leaseTtlMs: chance.pick([2_000, 3_000]),
-    coordinator: {
-      transactionTimeoutMs: 5_000,
-      transactionTimeoutMsMax,
-      prepareTimeoutMs: Math.round(chance.logarithmic(200, 5_000)),
-      participantWaitMs: chance.pick([0, 200, 1_000, 2_000]),
-      prepareTimeoutMsMin: fitness.pick([0, 200, 2_000]),
-      participantWindow: fitness.pick([1, 2, 256]),
-      participantQueue: fitness.pick([0, 2, 1_024]),
-      commandWindow: fitness.pick([1, 2, 256]),
-      breakerAfter: fitness.pick([0, 1, 5]),
-      breakerPauseMs: fitness.pick([50, 1_000]),
-      ackTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
-      retryDelayMs: 50,
-      retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
-      attentionAfter: 3,
-      recentMax: chance.pick([0, 2, 10_000]),
-      retentionMs,
-      tickMs,
-      heartbeatMs: Math.round(chance.logarithmic(300, 5_000)),
-      drainMs: chance.pick([0, 500, 3_000]),
-    },
-    participant: {
-      patienceMs: Math.round(chance.logarithmic(50, 5_000)),
-      queryTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
-      workingMs: chance.pick([0, 200, 1_000]),
-      retryDelayMs: 50,
-      retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
-      reportPage: chance.pick([1, 3, 1_000]),
-      // Twice the longest time-out, and what may lie in a network meanwhile.
-      tombstoneMs: 2 * transactionTimeoutMsMax + 30_000,
-      concurrencyMax: chance.pick([1, 4, 1_024]),
-      lockLimitMs: 20_000,
-    },
+    coordinator: drawCoordinator({ chance, fitness, retentionMs, tickMs }),
+    participant: drawParticipant(chance),
     traits: participants.map(() => ({
       lists: chance.happens(0.5),
       direct: chance.pick(['none', 'none', 'none', 'read', 'resolve'] as const),
     })),
-    jobs: limits.jobs === undefined ? jobs : jobs.slice(0, limits.jobs),
+    jobs: limits.jobs === undefined ? repeated : repeated.slice(0, limits.jobs),
     faults,
     ending: new Chance(seed, 'ending').pick(['whole', 'whole', 'whole', 'one-node', 'no-node']),
   };
+}
+
+/** Requests that somebody sends once more when another leads, with other options, and most windows are still open. */
+function repeatedLater(jobs: readonly Job[], chance: Chance): readonly Job[] {
+  return jobs.map((job) => {
+    if (job.kind !== 'request' || chance.happens(0.4)) return job;
+    const atMs = job.firstAtMs + chance.logarithmic(2_000, 25_000);
+    return { ...job, callers: [...job.callers, { ...chance.pick(job.callers), atMs }] };
+  });
 }
 
 /** Those that are under way while the records of the first ones are collected. */

@@ -12,8 +12,10 @@ import { LogCheck } from './check/log-check.ts';
 import { MessageCheck } from './check/message-check.ts';
 import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
+import { fleetOf } from './fleet.ts';
 import { type Cluster, Injector } from './injector.ts';
-import { type Ending, type Plan, transactionTimeoutMsMax } from './plan.ts';
+import { nodeSettings, participantSettings, transactionTimeoutMsMax } from './options.ts';
+import type { Ending, Plan } from './plan.ts';
 import type { Job } from './workload.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
@@ -76,6 +78,9 @@ class Run {
     const injector = new Injector({
       world,
       faults: plan.faults,
+      asleepMsMax: plan.asleepMsMax,
+      urls: this.#urls(0),
+      gaveUp: (machine) => this.#facts.retired.add(machine),
       met: (name, txid) =>
         txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),
     });
@@ -126,7 +131,7 @@ class Run {
   }
 
   #nodes(etcd: SimEtcd, network: Network): NodeMachine[] {
-    const { nodes, shards, requestWindowMs, leaseTtlMs, coordinator } = this.#plan;
+    const { nodes, shards, requestWindowMs } = this.#plan;
     return Array.from(
       { length: nodes },
       (_, index) =>
@@ -136,36 +141,38 @@ class Run {
           network,
           shards,
           requestWindowMs,
-          leaseTtlMs,
-          coordinator,
+          settings: (start) => nodeSettings(this.#plan, `n${index + 1}`, start),
         }),
     );
   }
 
   #participants(etcd: SimEtcd, network: Network): ParticipantMachine[] {
-    const { participants, traits } = this.#plan;
+    const { participants, traits, faults } = this.#plan;
     const journals = new JournalCheck(this.#facts);
-    return participants.map((name, index) => {
+    const members = participants.flatMap((name, index) =>
+      fleetOf(name, faults).map((member) => ({ member, index })),
+    );
+    return members.map(({ member, index }) => {
+      const { name, participant } = member;
       const machine = this.#machine(name, 'participant');
       const failing = this.#world.stream(`failing ${name}`);
       const { lists = false, direct = 'none' } = traits[index] ?? {};
-      if (direct !== 'none') this.#facts.readers.add(name);
+      if (direct !== 'none') this.#facts.readers.add(participant);
       return new ParticipantMachine({
         ...machine,
+        member,
         network,
         etcd,
         urls: this.#urls(index),
-        participant: this.#plan.participant,
+        settings: (start) => participantSettings(this.#plan, name, start),
         lists,
         direct,
         fails: () => failing.happens(this.#injector.intensity('application-fails') * 0.5),
         watcher: {
-          applied: (participant, { txid, branch }) => journals.applied(participant, txid, branch),
-          rolledBack: (participant, { txid, branch }) =>
-            journals.rolledBack(participant, txid, branch),
-          journaled: (participant, changes) => journals.written(participant, changes),
-          alarmed: (participant, { alarm, message }) =>
-            this.#world.note(participant, `ALARM ${alarm}: ${message}`),
+          applied: (_, { txid, branch }) => journals.applied(participant, txid, branch),
+          rolledBack: (_, { txid, branch }) => journals.rolledBack(participant, txid, branch),
+          journaled: (_, changes) => journals.written(name, changes),
+          alarmed: (_, { alarm, message }) => this.#world.note(name, `ALARM ${alarm}: ${message}`),
         },
       });
     });
@@ -199,11 +206,13 @@ class Run {
   #askToWork(client: string, txid: Txid, branch: Job['branches'][number]): Promise<void> {
     const { clients, participants, reach } = this.#cluster;
     const asking = clients.find(({ name }) => name === client)?.process;
-    const asked = participants.find(({ name }) => name === branch.participant);
+    const of = participants.filter(({ role }) => role === branch.participant);
+    const asked = of.find(({ runs }) => runs) ?? of[0];
     return new Promise((resolve, reject) => {
-      if (asking?.effect() !== true || asked === undefined) return;
+      if (asking?.effect() !== true) return;
       const failed = (): void => reject(new VerdictError('TIMEOUT', 'It did not answer.', refused));
       asking.clock.setTimer(askTimeoutMs, failed);
+      if (asked === undefined) return;
       if (!reach.reaches(client, asked.name) || !reach.reaches(asked.name, client)) return;
       asked.work(txid, branch).then(
         () => asking.io(1, resolve),
@@ -251,6 +260,7 @@ class Run {
     const world = this.#world;
     const { nodes, participants, clients } = this.#cluster;
     for (const machine of [...nodes, ...participants, ...clients]) {
+      if (machine.retired) continue;
       world.after(world.chance.between(0, 200), () => machine.start());
     }
     for (const job of jobs) {
@@ -295,7 +305,7 @@ class Run {
   #inDoubt(ending: Ending): string | null {
     for (const { txid, branches } of this.#facts.all()) {
       for (const { participant, branch, state } of branches.values()) {
-        if (state !== 'prepared') continue;
+        if (state !== 'prepared' || this.#facts.gaveUp(txid, branch)) continue;
         if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
         return `${participant}/${branch} of ${txid} is still in doubt`;
       }
@@ -311,12 +321,13 @@ class Run {
     if (this.#world.nowMs <= last) return 'some calls are still to be made';
     for (const { name, busy } of clients) if (busy) return `calls of ${name} have not ended`;
     for (const { name, holdings } of participants) {
-      for (const { txid, held } of holdings.values()) {
-        if (held) return `${name} still holds ${txid}`;
+      for (const { txid, branch, held } of holdings.values()) {
+        if (held && !this.#facts.gaveUp(txid, branch)) return `${name} still holds ${txid}`;
       }
     }
     for (const { txid, branches } of this.#facts.all()) {
       for (const { participant, branch, state } of branches.values()) {
+        if (this.#facts.gaveUp(txid, branch)) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
         }

@@ -38,6 +38,8 @@ const losing: ReadonlySet<string> = new Set(['UNKNOWN_TRANSACTION', 'DEADLOCK', 
 
 export class ClientMachine extends Machine<ClientMachineOptions> {
   readonly calls: CallRecord[] = [];
+  /** Called once, with its next call. */
+  atNextCall: (() => void) | null = null;
   #client: Client | null = null;
   /** Calls that wait for the client to be connected. */
   #waiting: (() => void)[] = [];
@@ -62,6 +64,8 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
     };
     this.calls.push(record);
     this.#underWay.add(record);
+    this.atNextCall?.();
+    this.atNextCall = null;
     process.io(0, () => {
       if (this.#client === null) this.#waiting.push(() => void this.#make(process, record));
       else void this.#make(process, record);

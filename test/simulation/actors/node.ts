@@ -1,12 +1,10 @@
 /** A coordinator node on its machine: the production node over the production log, on a simulated etcd and network. */
 import { CoordinatorNode } from '../../../src/coordinator/node.ts';
-import {
-  type CoordinatorOptions,
-  coordinatorOptions,
-} from '../../../src/core/coordinator-options.ts';
+import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { SimEtcd } from '../etcd/server.ts';
+import type { NodeSettings } from '../options.ts';
 import type { Network } from '../world/network.ts';
 import type { SimProcess } from '../world/process.ts';
 import { type Disk, filesOf } from './durable.ts';
@@ -18,8 +16,8 @@ export interface NodeOptions extends MachineOptions {
   readonly disk: Disk;
   readonly shards: number;
   readonly requestWindowMs: number;
-  readonly leaseTtlMs: number;
-  readonly coordinator: Partial<CoordinatorOptions>;
+  /** Of each start. */
+  readonly settings: (start: number) => NodeSettings;
 }
 
 export class NodeMachine extends Machine<NodeOptions> {
@@ -33,7 +31,8 @@ export class NodeMachine extends Machine<NodeOptions> {
   }
 
   protected override async run(process: SimProcess): Promise<void> {
-    const { world, etcd, network, disk, coordinator } = this.options;
+    const { world, etcd, network, disk } = this.options;
+    const { leaseTtlMs, coordinator } = this.options.settings(this.starts);
     const { clock, chance } = process;
     const url = `ws://${this.address}`;
     const options = coordinatorOptions(coordinator);
@@ -43,7 +42,7 @@ export class NodeMachine extends Machine<NodeOptions> {
       cluster: 'simulated',
       shards: this.options.shards,
       requestWindowMs: this.options.requestWindowMs,
-      leaseTtlMs: this.options.leaseTtlMs,
+      leaseTtlMs,
       node: this.name,
       url,
       stateDirectory: '/state',

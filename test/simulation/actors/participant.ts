@@ -8,8 +8,8 @@ import { LocalJournal } from '../../../src/journal/local-journal.ts';
 import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { MemoryKeys } from '../../../src/system/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
+import type { Member } from '../fleet.ts';
 import type { Network } from '../world/network.ts';
 import type { SimProcess } from '../world/process.ts';
 import {
@@ -22,11 +22,13 @@ import { type Disk, type KeyChange, SimJournalStore } from './durable.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 
 export interface ParticipantMachineOptions extends MachineOptions {
+  readonly member: Member;
   readonly network: Network;
   readonly etcd: SimEtcd;
   readonly disk: Disk;
   readonly urls: readonly string[];
-  readonly participant: Partial<ParticipantOptions>;
+  /** Of each start. */
+  readonly settings: (start: number) => Partial<ParticipantOptions>;
   readonly lists: boolean;
   /** Its access to etcd: none, to read, or to force aborts too. */
   readonly direct: 'none' | 'read' | 'resolve';
@@ -38,30 +40,52 @@ export interface ParticipantMachineOptions extends MachineOptions {
 }
 
 export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
-  readonly keys: MemoryKeys = new MemoryKeys();
-  readonly holdings: Map<string, Holding> = new Map();
   participant: Participant | null = null;
+  /** Called as a vote becomes durable. */
+  atNextVote: (() => void) | null = null;
   #journal: LocalJournal | null = null;
   #store: SimJournalStore | null = null;
   #application: SimApplication | null = null;
 
+  constructor(options: ParticipantMachineOptions) {
+    super(options);
+    this.retired = options.member.standsBy;
+  }
+
+  /** What transactions call it. */
+  get role(): string {
+    return this.options.member.participant;
+  }
+
+  get holdings(): ReadonlyMap<string, Holding> {
+    return this.options.member.holdings;
+  }
+
+  /** Null before its first start. */
+  get instance(): string | null {
+    return this.participant?.instance ?? this.#journal?.instance ?? null;
+  }
+
   protected override async run(process: SimProcess): Promise<void> {
-    const { world, network, etcd, disk, urls, watcher, direct } = this.options;
+    const { world, network, etcd, disk, urls, watcher, direct, member } = this.options;
     const { clock, chance } = process;
     const store = new SimJournalStore({
       process,
-      keys: this.keys,
+      keys: member.journal,
       disk,
-      written: (changes) => watcher.journaled(this.name, changes),
+      written: (changes) => {
+        watcher.journaled(this.name, changes);
+        if (this.atNextVote !== null && changes.some(isVote)) this.atNextVote();
+      },
     });
     this.#store = store;
-    const instance = agreeOnInstance(this.keys, chance);
+    const instance = agreeOnInstance(member.journal, chance);
     const journal = new LocalJournal({ instance, store, clock, shared: false });
     this.#journal = journal;
     const application = new SimApplication({
       process,
-      participant: this.name,
-      store: this.holdings,
+      participant: member.participant,
+      store: member.holdings,
       flushMs: disk.flushMs,
       fails: this.options.fails,
       watcher,
@@ -70,10 +94,10 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     this.#application = application;
     const settings: ParticipantSettings = {
       logger: silentLogger,
-      name: this.name,
+      name: member.participant,
       urls,
       journal,
-      options: this.options.participant,
+      options: this.options.settings(this.starts),
       reached: (point) => this.passes(process, point),
       ...(direct === 'none'
         ? {}
@@ -120,7 +144,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     return new Promise((resolve, reject) => {
       process?.io(0, () => {
         if (participant === null || application === null) return;
-        const { branch = this.name, payload } = asked;
+        const { branch = this.role, payload } = asked;
         participant
           .enlist(txid, { branch, payload, timeoutMs: 1_000 })
           .then((ref) => application.work(ref, payload.tag))
@@ -136,4 +160,8 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     this.#application?.died();
     this.options.network.died(process, options);
   }
+}
+
+function isVote([, value]: KeyChange): boolean {
+  return (value as { readonly state?: string } | undefined)?.state === 'prepared';
 }

@@ -27,6 +27,14 @@ export function checkEnd(end: {
     }
     for (const { participant, branch } of record.branches) {
       const { applied, wasCommitted } = facts.branch(txid, participant, branch);
+      if (facts.gaveUp(txid, branch)) {
+        facts.check(
+          applied <= 1,
+          'I1',
+          `${participant}/${branch} applied ${txid} ${applied} times`,
+        );
+        continue;
+      }
       facts.check(applied === 1, 'I1', `${participant}/${branch} applied ${txid} ${applied} times`);
       facts.check(wasCommitted, 'I9', `${participant}/${branch} has no durable commit of ${txid}`);
     }
@@ -43,7 +51,7 @@ export function checkEnd(end: {
   }
 }
 
-/** Jobs of which etcd has lost something. */
+/** Jobs of which etcd has lost something, or of which an operator has given a branch up. */
 function lostTags(end: {
   readonly facts: Facts;
   readonly participants: readonly ParticipantMachine[];
@@ -53,7 +61,9 @@ function lostTags(end: {
   const { facts, participants, jobs, calls } = end;
   const tags = new Set<string>();
   for (const { holdings } of participants) {
-    for (const { txid, tag } of holdings.values()) if (facts.at(txid).lost) tags.add(tag);
+    for (const { txid, branch, tag } of holdings.values()) {
+      if (facts.at(txid).lost || facts.gaveUp(txid, branch)) tags.add(tag);
+    }
   }
   for (const { txid, job } of calls) if (txid !== null && facts.at(txid).lost) tags.add(job.tag);
   for (const job of jobs) {
@@ -65,7 +75,7 @@ function lostTags(end: {
 /** By tag: how often each branch was applied, over all transactions. */
 function effects(participants: readonly ParticipantMachine[]): Map<string, Map<string, number>> {
   const found = new Map<string, Map<string, number>>();
-  for (const { name, holdings } of participants) {
+  for (const { role: name, holdings } of participants) {
     for (const { tag, branch, applied } of holdings.values()) {
       if (applied === 0) continue;
       const counts = found.get(tag) ?? new Map<string, number>();

@@ -5,6 +5,7 @@
 import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord } from '../../../src/core/records.ts';
 import type { Txid } from '../../../src/core/txid.ts';
+import { participantOf } from '../fleet.ts';
 import type { World } from '../world/world.ts';
 import { LockFacts } from './lock-facts.ts';
 import { RequestFacts } from './request-facts.ts';
@@ -33,8 +34,10 @@ export interface Transaction {
   requestId: string | null;
   /** Branches whose enlistment was confirmed to a client. */
   readonly enlisted: Set<string>;
-  /** By branch: where its prepare was sent. */
+  /** By branch: the participant to which its prepare was sent. */
   readonly asked: Map<string, string>;
+  /** By branch: the machine to which it was sent first, and to which it belongs. */
+  readonly machines: Map<string, string>;
   /** When the first was, in the order of what happened. */
   firstAskedAt: number | null;
   firstAskedMs: number | null;
@@ -57,6 +60,8 @@ export class Facts {
   readonly decided: Map<Txid, Decision> = new Map();
   /** Participants that may read the log themselves: nobody need tell them anything. */
   readonly readers: Set<string> = new Set();
+  /** Machines whose instance an operator has given up: their branches count as acknowledged. */
+  readonly retired: Set<string> = new Set();
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
   readonly #requests = new Map<string, RequestFacts>();
@@ -96,6 +101,7 @@ export class Facts {
         requestId: null,
         enlisted: new Set(),
         asked: new Map(),
+        machines: new Map(),
         firstAskedAt: null,
         firstAskedMs: null,
         votes: new Map(),
@@ -143,12 +149,19 @@ export class Facts {
   }
 
   /** A node has sent a prepare. */
-  prepareSent(txid: Txid, branch: string, participant: string): void {
+  prepareSent(txid: Txid, branch: string, machine: string): void {
     const facts = this.at(txid);
-    facts.asked.set(branch, participant);
+    facts.asked.set(branch, participantOf(machine));
+    if (!facts.machines.has(branch)) facts.machines.set(branch, machine);
     this.#moments += 1;
     facts.firstAskedAt ??= this.#moments;
     facts.firstAskedMs ??= this.#world.nowMs;
+  }
+
+  /** Whoever has to carry it out is not waited for any more; that it undoes nothing still holds. */
+  gaveUp(txid: Txid, branch: string): boolean {
+    const machine = this.at(txid).machines.get(branch);
+    return machine !== undefined && this.retired.has(machine);
   }
 
   /** A vote has left its participant. One that equivocates keeps to its first. */
@@ -238,6 +251,7 @@ export class Facts {
   #allAcknowledged(txid: Txid, what: string): void {
     for (const { participant, branch } of this.at(txid).record?.branches ?? []) {
       const { wasCommitted } = this.branch(txid, participant, branch);
+      if (this.gaveUp(txid, branch)) continue;
       this.checkOf(
         txid,
         wasCommitted,

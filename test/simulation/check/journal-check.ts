@@ -2,6 +2,7 @@
 import type { Txid } from '../../../src/core/txid.ts';
 import { epochOf, shardOf } from '../../../src/core/txid.ts';
 import type { KeyChange } from '../actors/durable.ts';
+import { participantOf } from '../fleet.ts';
 import type { DurableState, Facts } from './facts.ts';
 
 interface StoredEntry {
@@ -11,16 +12,16 @@ interface StoredEntry {
 
 export class JournalCheck {
   readonly #facts: Facts;
-  /** By participant and shard. */
+  /** By machine and shard. */
   readonly #epochs = new Map<string, string>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
   }
 
-  written(participant: string, changes: readonly KeyChange[]): void {
+  written(machine: string, changes: readonly KeyChange[]): void {
     for (const [index, [key, value]] of changes.entries()) {
-      if (key.startsWith('epochs/')) this.#epoch(participant, key, value as string);
+      if (key.startsWith('epochs/')) this.#epoch(machine, key, value as string);
       if (!/^[lrt]\//.test(key)) continue;
       const name = key.slice(2);
       // An entry that changes its area is removed from one and put in another.
@@ -29,23 +30,24 @@ export class JournalCheck {
       const slash = name.indexOf('/');
       const branch = JSON.parse(name.slice(slash + 1)) as string;
       const entry = (value as StoredEntry | undefined) ?? null;
-      this.#entry(participant, name.slice(0, slash) as Txid, branch, entry);
+      this.#entry(machine, name.slice(0, slash) as Txid, branch, entry);
     }
   }
 
-  #epoch(participant: string, key: string, epoch: string): void {
-    const name = `${participant} ${key}`;
+  #epoch(machine: string, key: string, epoch: string): void {
+    const name = `${machine} ${key}`;
     const before = this.#epochs.get(name) ?? '';
     this.#facts.check(
       before < epoch,
       'I7',
-      `${participant} went back from epoch ${before} to ${epoch}`,
+      `${machine} went back from epoch ${before} to ${epoch}`,
     );
     this.#epochs.set(name, epoch);
   }
 
-  #entry(participant: string, txid: Txid, name: string, entry: StoredEntry | null): void {
+  #entry(machine: string, txid: Txid, name: string, entry: StoredEntry | null): void {
     const facts = this.#facts;
+    const participant = participantOf(machine);
     const branch = facts.branch(txid, participant, name);
     const before = branch.state;
     const after = entry?.state ?? null;
@@ -63,7 +65,7 @@ export class JournalCheck {
           `${who} was ${after} after its end`,
         );
         if (after === 'started') return;
-        const known = this.#epochs.get(`${participant} epochs/${shardOf(txid).toString(36)}`) ?? '';
+        const known = this.#epochs.get(`${machine} epochs/${shardOf(txid).toString(36)}`) ?? '';
         facts.checkOf(
           txid,
           (entry?.epoch ?? epochOf(txid)) >= known,

@@ -32,6 +32,7 @@ export class LockFacts {
       if (key === null) continue;
       this.pairs += 1;
       for (const { participant, branch } of earlier.record.branches) {
+        if (facts.gaveUp(earlier.record.txid, branch)) continue;
         const { committedAt } = facts.branch(earlier.record.txid, participant, branch);
         facts.checkOf(
           earlier.record.txid,

@@ -5,7 +5,9 @@
  *
  *     running --pause()--> paused --resume()--> running          either --kill()--> dead
  *
- * A paused process is one that was sent SIGSTOP: what comes in and what falls due waits, and time goes on.
+ * A paused process is one that was sent SIGSTOP: what comes in and what falls due waits, and time goes on. One whose machine
+ * sleeps (`suspend`) finds when it wakes that its monotonic clock stood still meanwhile, and its timers with it; the wall clock
+ * and the one that counts from the machine's start went on.
  */
 import type { Clock, Timer } from '../../../src/ports/clock.ts';
 import type { Chance } from './chance.ts';
@@ -42,6 +44,9 @@ export class SimProcess {
   /** When it was last woken. */
   resumedAtMs: number = Number.NEGATIVE_INFINITY;
   effects = 0;
+  /** How long its machine has slept since it started, until it last woke. */
+  #sleptMs = 0;
+  #asleepSinceMs: number | null = null;
   readonly #died: (how: 'killed' | 'ended') => void;
   #held: Held[] = [];
   /** Effects until it dies with one; 0: not doomed. */
@@ -58,7 +63,7 @@ export class SimProcess {
     this.#died = options.died;
     this.startedAtMs = world.nowMs;
     this.clock = {
-      monotonicMs: () => 1_000 + (world.nowMs - this.startedAtMs) * rate,
+      monotonicMs: () => 1_000 + (world.nowMs - this.startedAtMs - this.#slept()) * rate,
       bootMs: () => world.nowMs * rate,
       wallMs: () => wallStartMs + Math.floor(world.nowMs + this.wallOffsetMs),
       setTimer: (delayMs, callback) => this.#setTimer(Math.max(0, delayMs) / rate, callback),
@@ -112,10 +117,24 @@ export class SimProcess {
     this.world.note(this.name, 'is stopped');
   }
 
+  /** Its machine falls asleep; it wakes with `resume`. */
+  suspend(): void {
+    if (!this.alive || this.paused) return;
+    this.pause();
+    this.#asleepSinceMs = this.world.nowMs;
+  }
+
+  #slept(): number {
+    const since = this.#asleepSinceMs;
+    return since === null ? this.#sleptMs : this.#sleptMs + this.world.nowMs - since;
+  }
+
   /** Sockets before timers, or timers before sockets: it depends on where in its loop it stood. */
   resume(): void {
     if (!this.alive || !this.paused) return;
     this.paused = false;
+    this.#sleptMs = this.#slept();
+    this.#asleepSinceMs = null;
     this.resumedAtMs = this.world.nowMs;
     this.world.note(this.name, 'goes on');
     const held = this.#held;
@@ -137,12 +156,26 @@ export class SimProcess {
   #setTimer(delayMs: number, callback: () => void): Timer {
     if (!this.alive) return { cancel: () => undefined };
     let over = false;
+    let sleptMs = this.#sleptMs;
+    const ring = (): void => {
+      if (over) return;
+      const lateMs = this.#sleptMs - sleptMs;
+      if (lateMs === 0) {
+        callback();
+        return;
+      }
+      // It stood still with the clock: what the machine has slept since it was set, less what of that lay before it was due.
+      sleptMs = this.#sleptMs;
+      set(Math.max(0, dueMs + lateMs - this.world.nowMs));
+    };
+    let event: Scheduled;
+    let dueMs = 0;
+    const set = (inMs: number): void => {
+      dueMs = this.world.nowMs + inMs;
+      event = this.world.after(inMs, () => this.#take('timer', ring));
+    };
     // Never early, not even by a rounding: who finds that nothing is due sets the timer again, for ever.
-    const event = this.world.after(delayMs + 1e-6, () =>
-      this.#take('timer', () => {
-        if (!over) callback();
-      }),
-    );
+    set(delayMs + 1e-6);
     return {
       cancel: () => {
         over = true;
