@@ -6,6 +6,7 @@ import {
   positionZero,
   type Txid,
 } from '../../src/core/txid.ts';
+import type { EtcdAccess } from '../../src/decision-log/etcd/client.ts';
 import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/clients.ts';
 import { EtcdKeys, type KeyRange, keyAfter } from '../../src/decision-log/etcd/keys.ts';
 import {
@@ -42,9 +43,9 @@ export class EtcdContents {
   readonly #clients: EtcdClients;
   readonly #keys: EtcdKeys;
 
-  constructor(options: { readonly endpoints: readonly string[]; readonly cluster: string }) {
-    const { endpoints, cluster } = options;
-    this.#clients = connectEtcd({ endpoints, clock: systemClock, random: systemRandom }, 0);
+  constructor(options: Pick<EtcdAccess, 'endpoints' | 'auth'> & { readonly cluster: string }) {
+    const { cluster, ...access } = options;
+    this.#clients = connectEtcd({ ...access, clock: systemClock, random: systemRandom }, 0);
     this.#keys = new EtcdKeys(cluster);
   }
 

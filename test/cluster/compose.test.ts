@@ -1,6 +1,7 @@
 /** `docker compose up`, and what happens when the leader's container is killed, paused or cut off. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnswer } from '../../cluster/demo/answers.ts';
 import { readStoredFacts, unfinished } from '../../cluster/demo/facts.ts';
@@ -8,6 +9,7 @@ import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
+import { connect } from '../../src/client.ts';
 import { eventually } from '../support/child.ts';
 import { ComposeCluster } from '../support/compose-cluster.ts';
 import { docker, dockerMissing, skipWithout } from '../support/docker.ts';
@@ -46,14 +48,50 @@ describe('the compose cluster', () => {
     }
   });
 
+  it('lets nobody write outside of its volumes, and gives no container a capability', async () => {
+    for (const service of ['etcd-1', 'node-1', 'payment', 'credentials']) {
+      const format =
+        '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Init}} {{gt .HostConfig.Memory 0}}';
+      const state = await docker(['inspect', '--format', format, cluster.container(service)]);
+      expect(state.trim(), service).toBe('true [ALL] [no-new-privileges:true] true true');
+    }
+  });
+
+  it('asks for a token, and for an account at etcd, each with its own rights', async () => {
+    await expect(connect({ urls: cluster.urls, timeoutMs: 5_000 })).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
+    const [hosts = ''] = cluster.endpoints;
+    const key = '/verdict/a-test';
+    const put = async (auth?: { readonly username: string; readonly password: string }) => {
+      const etcd = new Etcd3({ hosts, ...(auth === undefined ? {} : { auth }) });
+      try {
+        await etcd.put(key).value('1');
+        return await etcd.get(key).string();
+      } finally {
+        etcd.close();
+      }
+    };
+    await expect(put()).rejects.toThrow('user name is empty');
+    await expect(put(cluster.secrets.reader)).rejects.toThrow('permission denied');
+    const etcd = new Etcd3({ hosts, auth: cluster.secrets.reader });
+    expect((await etcd.getAll().prefix('/verdict/').limit(1).keys()).length).toBe(1);
+    etcd.close();
+    const posted = await fetch(`${hosts}/v3/kv/range`, { method: 'POST', body: '{}' });
+    expect(posted.status).toBe(404);
+  });
+
   it('takes orders for the shop from a client outside, and everything adds up', async () => {
     const layout = layoutOf(join(cluster.directory, 'orders'));
     await mkdir(layout.shop, { recursive: true });
     const orders = demoOrders(200);
     const lines = orders.map((order) => orderLine(order, 20_000));
     await writeFile(layout.orders, `${lines.join('\n')}\n`);
+    const tokenFile = join(cluster.directory, 'token');
+    await writeFile(tokenFile, cluster.secrets.token, { mode: 0o600 });
     const submit = startScript('bin/verdict.mjs', [
       ...['submit', layout.orders, '--url', cluster.urls.join(','), '--json'],
+      ...['--token-file', tokenFile],
       ...['--concurrency', '32', '--timeout', '60000'],
     ]);
     const { out } = await submit.ended;

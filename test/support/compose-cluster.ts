@@ -28,6 +28,19 @@ const clusterName = 'verdict';
 const projectPrefix = 'verdict-test-';
 const settleTimeoutMs = 30_000;
 
+interface Account {
+  readonly username: string;
+  readonly password: string;
+}
+
+interface Secrets {
+  readonly token: string;
+  readonly root: Account;
+  readonly reader: Account;
+  readonly contents: EtcdContents;
+  readonly changes: EtcdHistory;
+}
+
 export class ComposeCluster {
   readonly project: string = `${projectPrefix}${process.pid}`;
   readonly directory: string;
@@ -35,8 +48,7 @@ export class ComposeCluster {
   readonly endpoints: readonly string[];
   readonly participants: Map<string, ParticipantProcess> = new Map();
   readonly history: History = new History();
-  readonly contents: EtcdContents;
-  readonly #changes: EtcdHistory;
+  #secrets: Secrets | null = null;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #clients: Client[] = [];
 
@@ -45,8 +57,6 @@ export class ComposeCluster {
     this.directory = directory;
     this.urls = [node1, node2, node3].map((port) => `127.0.0.1:${port}`);
     this.endpoints = [etcd1, etcd2, etcd3].map((port) => `http://127.0.0.1:${port}`);
-    this.contents = new EtcdContents({ endpoints: this.endpoints, cluster: clusterName });
-    this.#changes = new EtcdHistory({ endpoints: this.endpoints, cluster: clusterName });
     this.#environment = {
       VERDICT_NODE_1_PORT: String(node1),
       VERDICT_NODE_2_PORT: String(node2),
@@ -69,12 +79,40 @@ export class ComposeCluster {
     try {
       await cluster.compose('build', '--quiet', 'node-1', 'inventory');
       await cluster.compose('up', '--detach', '--no-build', '--wait', '--wait-timeout', '120');
+      await cluster.#readSecrets();
     } catch (error) {
       const logs = await cluster.compose('logs', '--tail', '20').catch(String);
       await cluster.remove();
       throw new Error(`The cluster did not come up:\n${logs}`, { cause: error });
     }
     return cluster;
+  }
+
+  /** The cluster made them itself. */
+  async #readSecrets(): Promise<void> {
+    const read = async (name: string): Promise<string> => {
+      const text = await this.compose('exec', '-T', 'node-1', 'cat', `/credentials/${name}`);
+      return text.trim();
+    };
+    const root = { username: 'root', password: await read('etcd-root') };
+    const access = { endpoints: this.endpoints, cluster: clusterName };
+    const reader = { username: 'reader', password: await read('etcd-reader') };
+    this.#secrets = {
+      token: await read('token'),
+      root,
+      reader,
+      contents: new EtcdContents({ ...access, auth: reader }),
+      changes: new EtcdHistory({ ...access, auth: root }),
+    };
+  }
+
+  get secrets(): Secrets {
+    if (this.#secrets === null) throw new Error('The cluster is not up yet.');
+    return this.#secrets;
+  }
+
+  get contents(): EtcdContents {
+    return this.secrets.contents;
   }
 
   compose(...args: readonly string[]): Promise<string> {
@@ -92,7 +130,12 @@ export class ComposeCluster {
   async addParticipants(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const data = join(this.directory, name);
-      const participant = await ParticipantProcess.started({ name, urls: this.urls, data });
+      const participant = await ParticipantProcess.started({
+        name,
+        urls: this.urls,
+        data,
+        token: this.secrets.token,
+      });
       this.participants.set(name, participant);
       await participant.connected();
     }
@@ -100,7 +143,11 @@ export class ComposeCluster {
 
   /** Closed with the cluster. */
   async client(): Promise<Client> {
-    const client = await connect({ urls: this.urls, timeoutMs: 20_000 });
+    const client = await connect({
+      urls: this.urls,
+      token: this.secrets.token,
+      timeoutMs: 20_000,
+    });
     this.#clients.push(client);
     return client;
   }
@@ -156,8 +203,13 @@ export class ComposeCluster {
   async #check(): Promise<string[]> {
     return check({
       calls: this.history.calls,
-      log: await readEtcdLog({ endpoints: this.endpoints, cluster: clusterName, shards: 1 }),
-      changes: await this.#changes.read(),
+      log: await readEtcdLog({
+        endpoints: this.endpoints,
+        auth: this.secrets.root,
+        cluster: clusterName,
+        shards: 1,
+      }),
+      changes: await this.secrets.changes.read(),
       participants: [...this.participants.values()].map((participant) => participant.state()),
       // Their stores are in volumes, and are held against the log by a test of their own.
       retired: serviceNames,
@@ -179,7 +231,7 @@ export class ComposeCluster {
     await Promise.all(this.#clients.map((client) => client.close()));
     const running = [...this.participants.values()].filter((participant) => participant.running);
     await Promise.all(running.map((participant) => participant.kill()));
-    this.contents.close();
+    this.#secrets?.contents.close();
     try {
       await removeProject(this.project);
     } finally {

@@ -47,16 +47,22 @@ interface WatchStream {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
+export interface HistoryAccess {
+  readonly endpoints: readonly string[];
+  /** An account that may read everything, where etcd has accounts. */
+  readonly auth?: { readonly username: string; readonly password: string };
+}
+
 export class EtcdHistory {
   readonly changes: Change[] = [];
   readonly #cluster: string;
-  readonly #endpoints: readonly string[];
+  readonly #access: HistoryAccess;
   /** The next revision to read. */
   #next = 1n;
 
-  constructor(given: { readonly endpoints: readonly string[]; readonly cluster: string }) {
+  constructor(given: HistoryAccess & { readonly cluster: string }) {
     this.#cluster = given.cluster;
-    this.#endpoints = given.endpoints;
+    this.#access = given;
   }
 
   /** What may be compacted: it was read. */
@@ -66,7 +72,7 @@ export class EtcdHistory {
 
   /** Reads what came since the last time. Every member must be up: any of them may be asked. Writes nothing. */
   async read(): Promise<readonly Change[]> {
-    const client = connectTo(this.#endpoints);
+    const client = connectTo(this.#access);
     try {
       // Whatever made this revision is an event too; the watch has come to its end when it shows it.
       const { header } = await client.kv.range({ key: Buffer.of(0), limit: 1, keys_only: true });
@@ -121,8 +127,12 @@ export class EtcdHistory {
 }
 
 /** A history may come in one piece, however long. */
-function connectTo(hosts: readonly string[]): Etcd3 {
-  return new Etcd3({ hosts: [...hosts], grpcOptions: { 'grpc.max_receive_message_length': -1 } });
+function connectTo({ endpoints, auth }: HistoryAccess): Etcd3 {
+  return new Etcd3({
+    hosts: [...endpoints],
+    ...(auth === undefined ? {} : { auth: { ...auth } }),
+    grpcOptions: { 'grpc.max_receive_message_length': -1 },
+  });
 }
 
 function changeOf(cluster: string, type: Change['type'], kv: IKeyValue): Change | null {
@@ -158,12 +168,10 @@ function isArea(text: string): text is Area {
 }
 
 /** What the log holds now. */
-export async function readEtcdLog(given: {
-  readonly endpoints: readonly string[];
-  readonly cluster: string;
-  readonly shards: number;
-}): Promise<LogContents> {
-  const client = connectTo(given.endpoints);
+export async function readEtcdLog(
+  given: HistoryAccess & { readonly cluster: string; readonly shards: number },
+): Promise<LogContents> {
+  const client = connectTo(given);
   const keys = new EtcdKeys(given.cluster);
   try {
     const records: LoggedRecord[] = [];

@@ -22,6 +22,7 @@ const crash = crashHook(process.env['VERDICT_TEST_PARTICIPANT_CRASH_AT'] ?? '');
 const participant = await serveParticipant<Script | null, string>({
   name: settings.name,
   urls: settings.urls,
+  ...(settings.token === undefined ? {} : { token: settings.token }),
   dataDirectory: join(settings.data, 'journal'),
   options: settings.options ?? {},
   ...(settings.decisionLog === undefined ? {} : { decisionLog: settings.decisionLog }),

@@ -24,6 +24,7 @@ export interface ParticipantProcessSettings {
   /** The journal and the service's own store lie under it. */
   readonly data: string;
   readonly options?: Partial<ParticipantOptions>;
+  readonly token?: string;
   /** Whether the service can say what it holds prepared. Default true. */
   readonly listsInDoubt?: boolean;
   /** Access to the decision log, for doubts that no node ends. */
