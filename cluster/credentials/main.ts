@@ -34,7 +34,7 @@ const { values } = parseArgs({
 });
 const { etcd, directory } = values;
 if (etcd === undefined || directory === undefined) {
-  process.stderr.write('Usage: credentials.ts --etcd URL,URL --directory DIRECTORY\n');
+  process.stderr.write('Usage: cluster/credentials/main.ts --etcd URL,URL --directory DIRECTORY\n');
   process.exit(2);
 }
 
