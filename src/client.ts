@@ -1,4 +1,6 @@
 /** The client SDK: `import { connect } from 'verdict/client'`. */
+import './check-node.ts';
+
 export { Client, type ConnectOptions, connect } from './client/client.ts';
 export type { RunContext, RunOptions, RunResult } from './client/run.ts';
 export { Transaction } from './client/transaction.ts';

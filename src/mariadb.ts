@@ -1,6 +1,8 @@
 /**
  * `verdict/mariadb`: a participant whose data are in MariaDB or MySQL. Needs the package `mysql2`.
  */
+import './check-node.ts';
+
 export type { MariadbConnection } from './participant/resources/mariadb/connection-options.ts';
 export {
   type MariadbResourceOptions,

@@ -1,4 +1,6 @@
 /** `verdict/outbox`: messages that are published exactly if their transaction commits. */
+import './check-node.ts';
+
 import { Outbox, type OutboxOptions } from './participant/resources/outbox/outbox.ts';
 import { systemClock } from './system/clock.ts';
 import { systemRandom } from './system/random.ts';

@@ -1,5 +1,7 @@
 /** `verdict/participant`: for a service that takes part in transactions. */
 
+import './check-node.ts';
+
 export type { BranchAlarm } from './core/branch.ts';
 export type { VoteReason } from './core/messages.ts';
 export type { ParticipantOptions } from './core/participant-options.ts';

@@ -1,6 +1,8 @@
 /**
  * `verdict/postgresql`: a participant whose data are in PostgreSQL. Needs the package `pg`.
  */
+import './check-node.ts';
+
 export type { PostgresqlConnection } from './participant/resources/postgresql/connection-options.ts';
 export {
   openPostgresqlResource,

@@ -1,4 +1,6 @@
 /** `verdict/versioned-store`: a durable key-value store that takes part in transactions. */
+import './check-node.ts';
+
 import {
   VersionedStore,
   type VersionedStoreOptions,

@@ -46,21 +46,29 @@ class Lines implements Progress {
 class Bar implements Progress {
   readonly #orderCount: number;
   #bar: SingleBar | null = null;
+  #count = 0;
 
   constructor(orderCount: number) {
     this.#orderCount = orderCount;
   }
 
   stage(text: string): void {
+    // Above the bar, which goes on below it.
+    const count = this.#bar === null ? null : this.#count;
     this.end();
     process.stderr.write(`${text}\n`);
+    if (count !== null && count < this.#orderCount) this.answered(count);
   }
 
   answered(count: number): void {
+    this.#count = count;
     if (this.#bar === null) {
       this.#bar = new SingleBar(
         {
-          format: '  {bar} {percentage}%  {value}/{total} orders',
+          // The seconds move also where no answer comes: it waits, and is not stuck.
+          format: '  {bar} {percentage}%  {value}/{total} orders  {duration_formatted}',
+          fps: 5,
+          etaAsynchronousUpdate: true,
           stream: process.stderr,
           hideCursor: true,
           // The demo has its own way of ending on Ctrl-C.

@@ -204,8 +204,16 @@ class Demo {
     const epoch = kill.epoch ?? this.#epochSeen;
     const afterAnswers = this.#answers.length;
     this.#kills.push({ ...kill, epoch, afterAnswers, firstCommitAtMs: null });
+    const { progress } = this.#options;
+    const which = this.#killCount === 1 ? '' : ` (${this.#kills.length} of ${this.#killCount})`;
+    progress.stage(
+      `Killed ${kill.node} with -9 after ${afterAnswers} answers${which}: orders wait until one leads again`,
+    );
     // Not waited for: a cluster has others to lead meanwhile, and to be killed.
-    kill.readyMs.catch(() => undefined);
+    kill.readyMs.then(
+      (ms) => progress.stage(`${kill.node} is back after ${(ms / 1_000).toFixed(1)} s`),
+      () => undefined,
+    );
   }
 
   /** A txid says under which leadership it began: an answer of the old one may still be in the pipe when the node is dead. */

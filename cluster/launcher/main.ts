@@ -6,7 +6,9 @@ import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createColors } from 'picocolors';
 import { type EtcdSource, etcdSources } from './etcd.ts';
+import { usualPorts } from './ports.ts';
 import { Processes } from './processes.ts';
+import { readable } from './readable.ts';
 import { type RunningCluster, startCluster } from './start.ts';
 
 interface Flags {
@@ -21,6 +23,7 @@ interface Flags {
   readonly etcd: EtcdSource;
   readonly shop: boolean;
   readonly quiet?: boolean;
+  readonly anyPorts?: boolean;
 }
 
 /** By the convention of shells: 128 and the signal's number. */
@@ -28,8 +31,8 @@ const exitCodes: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, 
 const stopTimeoutMs = 15_000;
 
 const help = `
-Without ports of its own the cluster takes free ones, and comes back on them where --data names the
-directory of an earlier run. A process that dies is started again: kill one and look on.
+The nodes listen on 7070 to 7072 and etcd on 12379, 22379 and 32379 where these are free, else on other ports, and
+on the same ones again where --data names the directory of an earlier run. A process that dies is started again: kill one and look on.
 Etcd is the program that VERDICT_ETCD_BIN names, else the one on PATH, else Debian's package unpacked
 into .cache without root, else a container.
 
@@ -69,6 +72,7 @@ function program(): Command {
     .addOption(
       new Option('--etcd <source>', 'which etcd to run').choices(etcdSources).default('auto'),
     )
+    .option('--any-ports', 'do not look first whether the usual ports are free')
     .option('--no-shop', 'without the shop')
     .option('--quiet', 'print no logs; they are in the directory')
     .addHelpText('after', help)
@@ -101,7 +105,8 @@ async function run(flags: Flags): Promise<void> {
       directory,
       signal: stopped.signal,
       restarts: note,
-      show: flags.quiet === true ? undefined : prefixed,
+      show: flags.quiet === true ? undefined : shown,
+      usualPorts: flags.anyPorts === true ? undefined : usualPorts,
       etcd: { members: flags.members, ports: flags.etcdPorts, source: flags.etcd },
       nodes: {
         count: flags.nodes,
@@ -112,7 +117,8 @@ async function run(flags: Flags): Promise<void> {
       shop: flags.shop,
     });
     const tookMs = performance.now() - started;
-    announce(cluster, { directory, temporary, shop: flags.shop, tookMs });
+    const anyPorts = flags.anyPorts === true || flags.nodePorts !== undefined;
+    announce(cluster, { directory, temporary, shop: flags.shop, tookMs, anyPorts });
     await Promise.race([aborted(stopped.signal), cluster.failed]);
   } catch (error) {
     if (!(error instanceof Stopped)) {
@@ -154,11 +160,15 @@ function announce(
     readonly temporary: boolean;
     readonly shop: boolean;
     readonly tookMs: number;
+    readonly anyPorts: boolean;
   },
 ): void {
-  const { directory, temporary, shop, tookMs } = more;
+  const { anyPorts, directory, temporary, shop, tookMs } = more;
   const { bold, dim, green } = createColors(colored());
   const url = urls.join(',');
+  const moved = anyPorts
+    ? []
+    : usualPorts.nodes.filter((port, index) => elsewhere(urls[index], port));
   const lines = [
     '',
     `  ${green(`The cluster is up after ${(tookMs / 1_000).toFixed(1)} s.`)}`,
@@ -169,6 +179,9 @@ function announce(
     ...etcd.members.map((member, index) => {
       return `  ${member.name.padEnd(8)} ${etcd.endpoints[index]}/health  ${dim(`pid ${member.pid}`)}`;
     }),
+    ...(moved.length === 0
+      ? []
+      : [`  ${dim(`${moved.join(' and ')} taken: other ports were chosen`)}`]),
     `  ${dim(`etcd is ${etcd.origin}`)}`,
     `  ${dim(`data and logs are in ${directory}${temporary ? ', removed at the end' : ''}`)}`,
     '',
@@ -183,8 +196,17 @@ function announce(
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
+function elsewhere(url: string | undefined, port: number): boolean {
+  return url !== undefined && !url.endsWith(`:${port}`);
+}
+
 function prefixed(name: string, line: string): void {
   process.stderr.write(`${name.padEnd(8)} | ${line}\n`);
+}
+
+function shown(name: string, line: string): void {
+  const text = readable(name, line);
+  if (text !== null) prefixed(name, text);
 }
 
 function note(text: string): void {

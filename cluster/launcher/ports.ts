@@ -15,7 +15,18 @@ export interface ClusterPorts {
 export interface WantedPorts {
   readonly etcd?: readonly number[] | undefined;
   readonly nodes?: readonly number[] | undefined;
+  /** Taken where they are free, unless others are wanted or were kept. Default: any free ones. */
+  readonly usual?: typeof usualPorts | undefined;
 }
+
+/**
+ * Where a cluster listens that was told nothing: what a person types again without looking, above all the address that every command and
+ * snippet has by default.
+ */
+export const usualPorts: { readonly etcd: readonly number[]; readonly nodes: readonly number[] } = {
+  etcd: [12_379, 22_379, 32_379],
+  nodes: [7_070, 7_071, 7_072],
+};
 
 const fileName = 'ports.json';
 
@@ -29,7 +40,12 @@ export async function clusterPorts(
   const kept = await keptPorts(file);
   const free = await freePorts(2 * size.members + size.nodes);
   const next = (): number => free.pop() ?? 0;
-  const fill = (count: number, ...given: (readonly number[] | undefined)[]): number[] =>
+  const usual = async (ports: readonly number[] = []): Promise<(number | undefined)[]> =>
+    Promise.all(ports.map(async (port) => ((await isFree(port)) ? port : undefined)));
+  const fill = (
+    count: number,
+    ...given: (readonly (number | undefined)[] | undefined)[]
+  ): number[] =>
     Array.from({ length: count }, (_, index) => {
       return given.find((ports) => ports?.[index] !== undefined)?.[index] ?? next();
     });
@@ -41,10 +57,11 @@ export async function clusterPorts(
     size.members,
     wanted.etcd,
     kept?.etcd.map(({ client }) => client),
+    await usual(wanted.usual?.etcd),
   );
   const ports: ClusterPorts = {
     etcd: clients.map((client, index) => ({ client, peer: peers[index] ?? 0 })),
-    nodes: fill(size.nodes, wanted.nodes, kept?.nodes),
+    nodes: fill(size.nodes, wanted.nodes, kept?.nodes, await usual(wanted.usual?.nodes)),
   };
   for (const port of [...clients, ...peers, ...ports.nodes]) await assertFree(port);
   await writeFile(file, `${JSON.stringify(ports)}\n`);

@@ -1,7 +1,7 @@
 /** A whole cluster: etcd, then the nodes, then the shop. */
 import { type Etcd, type EtcdSource, type PartOptions, startEtcd } from './etcd.ts';
 import { type Nodes, startNodes } from './nodes.ts';
-import { clusterPorts } from './ports.ts';
+import { clusterPorts, type WantedPorts } from './ports.ts';
 import { startShop } from './shop.ts';
 
 export interface ClusterOptions extends PartOptions {
@@ -17,6 +17,8 @@ export interface ClusterOptions extends PartOptions {
     readonly leaseTtlMs?: number | undefined;
   };
   readonly shop: boolean;
+  /** Default: any free ports. */
+  readonly usualPorts?: WantedPorts['usual'];
 }
 
 export interface RunningCluster {
@@ -37,7 +39,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const ports = await clusterPorts(
     directory,
     { members: etcdOptions.members, nodes: nodeOptions.count },
-    { etcd: etcdOptions.ports, nodes: nodeOptions.ports },
+    { etcd: etcdOptions.ports, nodes: nodeOptions.ports, usual: options.usualPorts },
   );
   const { source = 'auto' } = etcdOptions;
   const etcd = await startEtcd({ ...options, ports: ports.etcd, source });

@@ -55,45 +55,6 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${countText(count)} ${count === 1 ? one : many}`;
 }
 
-export interface Column<Row> {
-  readonly head: string;
-  readonly cell: (row: Row) => string | number;
-  /** Numbers read better with their units under each other. */
-  readonly align?: 'right';
-  readonly paint?: (text: string) => string;
-}
-
-/** The head and one line a row, columns two spaces apart; the last is not padded. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const cells = rows.map((row) =>
-    columns.map(({ cell }) => {
-      const value = cell(row);
-      return typeof value === 'number' ? countText(value) : harmless(value);
-    }),
-  );
-  const widths = columns.map(({ head }, index) =>
-    Math.max(head.length, ...cells.map((line) => line[index]?.length ?? 0)),
-  );
-  const format = (line: readonly string[], painted: boolean): string =>
-    columns
-      .map(({ align, paint }, index) => {
-        const text = line[index] ?? '';
-        const width =
-          index === columns.length - 1 && align === undefined ? 0 : (widths[index] ?? 0);
-        const padded = align === 'right' ? text.padStart(width) : text.padEnd(width);
-        return painted && paint !== undefined ? padded.replace(text, () => paint(text)) : padded;
-      })
-      .join('  ')
-      .trimEnd();
-  return [
-    format(
-      columns.map(({ head }) => head),
-      false,
-    ),
-    ...cells.map((line) => format(line, true)),
-  ];
-}
-
 /** How a decision is known. */
 export const decisionSources = {
   recorded: 'recorded in the decision log',

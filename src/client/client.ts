@@ -5,6 +5,7 @@ import type { Labels, TransactionStatus } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
 import { checkToken } from '../peer/token.ts';
+import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -70,6 +71,7 @@ const statusTimeoutMs = 5_000;
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
+  checkNodeUrls(options);
   const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
   const { name = 'client' } = options;
   checkName(name, 'name');

@@ -4,6 +4,7 @@ import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
 import { checkToken } from '../peer/token.ts';
+import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -88,12 +89,11 @@ export function resourceOf<Payload, Result>(
 
 /** Throws a TypeError that names the setting. */
 export function checkSettings(settings: ParticipantSettings): void {
-  const { name, urls, dataDirectory, journal, decisionLog } = settings;
+  const { name, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
+  checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   checkToken(settings.token);
-  if (urls.length === 0)
-    throw new TypeError('urls must hold at least one node, such as 127.0.0.1:7070');
   if (decisionLog?.etcd.endpoints.length === 0) {
     throw new TypeError('decisionLog.etcd.endpoints must hold at least one member of etcd');
   }

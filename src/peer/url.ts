@@ -8,6 +8,7 @@ const path = '/v1';
  * host gets the default port, 7070. Throws a TypeError that names what is wrong.
  */
 export function nodeUrl(text: string): string {
+  if (typeof text !== 'string') throw new TypeError(badUrl(String(text)));
   const bare = !/^[a-z]+:\/\//i.test(text);
   const candidate = bare ? `ws://${text}` : text;
   if (!URL.canParse(candidate)) throw new TypeError(badUrl(text));
@@ -15,12 +16,35 @@ export function nodeUrl(text: string): string {
   if (url.protocol === 'http:') url.protocol = 'ws:';
   if (url.protocol === 'https:') url.protocol = 'wss:';
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError(badUrl(text));
-  if (url.hostname === '' || url.hash !== '') throw new TypeError(badUrl(text));
+  if (url.username !== '' || url.password !== '') {
+    throw new TypeError(
+      `A node address holds no user and no password (${url.hostname}): give the token as \`token\`, or to the command as --token-file.`,
+    );
+  }
+  if (url.hostname === '' || url.hash !== '' || url.search !== '') {
+    throw new TypeError(badUrl(text));
+  }
   // The default port of ws:// is dropped by the parser, so that "host:80" looks like "host" here.
   if (bare && url.port === '' && !/:80(\/|$)/.test(text)) url.port = String(defaultPort);
   const given = url.pathname.replace(/\/+$/, '');
   url.pathname = given.endsWith(path) ? given : `${given}${path}`;
   return url.href;
+}
+
+/** The `urls` of an SDK's options, whatever was given in their place. Throws a TypeError that says what is wanted. */
+export function checkNodeUrls(options: unknown): void {
+  const wanted = "urls must be a list of node addresses, such as { urls: ['127.0.0.1:7070'] }";
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${wanted}; there are no options.`);
+  }
+  const { urls } = options as { readonly urls?: unknown };
+  if (urls === undefined && 'url' in options) {
+    throw new TypeError(`${wanted}; \`url\` is no option.`);
+  }
+  if (typeof urls === 'string') throw new TypeError(`${wanted}, and not one text.`);
+  if (!Array.isArray(urls)) throw new TypeError(`${wanted}.`);
+  if (urls.length === 0) throw new TypeError(`${wanted}; it is empty.`);
+  for (const url of urls) nodeUrl(url);
 }
 
 /** The address that a node advertises, which may be anything: null where it is none, for that is no reason to fail. */

@@ -54,9 +54,13 @@ describe.skipIf(etcds.length === 0)('npm run cluster', () => {
   });
 
   it('says in one line what is missing', async () => {
-    const named = startScript('cluster/launcher/main.ts', ['--quiet', '--data', directory.path], {
-      VERDICT_ETCD_BIN: '/nowhere/etcd',
-    });
+    const named = startScript(
+      'cluster/launcher/main.ts',
+      ['--quiet', '--any-ports', '--data', directory.path],
+      {
+        VERDICT_ETCD_BIN: '/nowhere/etcd',
+      },
+    );
     expect((await named.ended).exitCode).toBe(1);
     expect(named.errors()).toMatch(/VERDICT_ETCD_BIN names \/nowhere\/etcd, which is no program/);
     expect(named.errors()).not.toMatch(/ at .*\.ts:\d+/);
@@ -66,7 +70,7 @@ describe.skipIf(etcds.length === 0)('npm run cluster', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as { readonly port: number };
-    const args = ['--quiet', '--data', directory.path, '--node-ports', String(port)];
+    const args = ['--quiet', '--any-ports', '--data', directory.path, '--node-ports', String(port)];
     const refused = startScript('cluster/launcher/main.ts', args);
     expect((await refused.ended).exitCode).toBe(1);
     expect(refused.errors()).toMatch(`Port ${port} of 127.0.0.1 is taken`);

@@ -196,6 +196,34 @@ describe('the package, in a project of its own', () => {
   });
 });
 
+it('says in one sentence that a Node is too old, to import and to require, at every way in', async () => {
+  await writeFile(
+    join(project, 'old.cjs'),
+    `Object.defineProperty(process.versions, 'node', { value: '20.11.1' });
+     Object.defineProperty(process, 'version', { value: 'v20.11.1' });
+     (async () => {
+       for (const name of process.argv.slice(2)) {
+         try { require(name); console.log(name, 'was required'); } catch (error) { console.log(error.message); }
+         await import(name).then(() => console.log(name, 'was imported'), (error) => console.log(error.message));
+       }
+     })();`,
+  );
+  const entries = entryPoints();
+  const { stdout } = await run(process.execPath, ['old.cjs', ...entries], { cwd: project });
+  const lines = stdout.trim().split('\n');
+  expect(lines).toHaveLength(2 * entries.length);
+  expect(new Set(lines)).toEqual(
+    new Set(['Verdict needs Node 22.18 or newer, and this is v20.11.1: install a newer one.']),
+  );
+});
+
+it('is the same module to import and to require', async () => {
+  const code = `const all = async () => { for (const name of process.argv.slice(1)) console.log(Object.entries(await import(name)).every(([key, value]) => require(name)[key] === value)); }; all();`;
+  const names = ['verdict/client', 'verdict/participant', 'verdict/versioned-store'];
+  const { stdout } = await run(process.execPath, ['-e', code, ...names], { cwd: project });
+  expect(stdout).toBe('true\n'.repeat(names.length));
+});
+
 function entryPoints(): string[] {
   const { exports } = JSON.parse(
     readFileSync(join(project, 'node_modules/verdict/package.json'), 'utf8'),

@@ -16,7 +16,7 @@ export interface LaunchedCluster {
 const startTimeoutMs = 90_000;
 
 export async function launchCluster(args: readonly string[]): Promise<LaunchedCluster> {
-  const script = startScript('cluster/launcher/main.ts', ['--quiet', ...args]);
+  const script = startScript('cluster/launcher/main.ts', ['--quiet', '--any-ports', ...args]);
   let ended = false;
   void script.ended.then(() => {
     ended = true;

@@ -31,9 +31,16 @@ export async function exec(io: Io, options: ExecOptions): Promise<ExitCode> {
   const target = options.live === null ? simulatedTarget() : await liveTarget(options.live);
   const writer = new LineWriter(io.stdout, { onEnd: () => input.stream.destroy() });
   const run = new ExecRun(target, (result) => writer.line(jsonText(result)), options.keepGoing);
+  // Somebody types: what is told stands above the next line to be.
+  const prompt = (): void => {
+    if (options.file === '-' && io.stdin.isTTY === true) io.stderr.write('verdict> ');
+  };
   try {
+    if (options.file === '-' && io.stdin.isTTY === true) io.stderr.write(greeting(options));
+    prompt();
     for await (const line of lines(input.stream, options.file)) {
       if (writer.gone || !(await run.line(line))) break;
+      prompt();
     }
     await run.idle();
     await writer.finish();
@@ -42,6 +49,12 @@ export async function exec(io: Io, options: ExecOptions): Promise<ExitCode> {
     await target.close();
   }
   return writer.gone ? exitCodes.outputGone : run.exitCode;
+}
+
+function greeting({ live }: ExecOptions): string {
+  const how =
+    live === null ? 'simulated participants' : `the participants of ${live.urls.join(',')}`;
+  return `A transaction by hand, on ${how}: begin, register NAME, commit, status. Ctrl-D ends it; --help says more.\n`;
 }
 
 async function* lines(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Line> {

@@ -1,14 +1,7 @@
 /** `verdict locks`: who holds which named lock, who waits for it, for how long. */
 import type { LockInfo, LockParty, LocksReply } from '../../core/messages.ts';
-import {
-  type Colors,
-  type Column,
-  colorsFor,
-  durationText,
-  harmless,
-  plural,
-  table,
-} from '../text.ts';
+import { type Column, table, widthOf } from '../table.ts';
+import { type Colors, colorsFor, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
@@ -27,16 +20,23 @@ interface Line {
 export async function listLocks(context: OperatorContext, filter: LocksFilter): Promise<void> {
   const list = await withOperator(context, (operator) => operator.locks(filter));
   const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, { value: list, lines: () => lockLines(list, colors) });
+  await answer(context, {
+    value: list,
+    lines: () => lockLines(list, colors, widthOf(context.io.stdout)),
+  });
 }
 
-export function lockLines(list: Pick<LocksReply, 'locks' | 'truncated'>, colors: Colors): string[] {
+export function lockLines(
+  list: Pick<LocksReply, 'locks' | 'truncated'>,
+  colors: Colors,
+  width?: number,
+): string[] {
   if (list.locks.length === 0) return ['No such lock is held or waited for.'];
   const lines = list.locks.flatMap((lock): Line[] => [
     ...lock.holders.map((party) => ({ lock, party, held: true })),
     ...lock.waiters.map((party) => ({ lock, party, held: false })),
   ]);
-  const text = table(columns(colors), lines);
+  const text = table(columns(colors), lines, width);
   for (const { key, holders, waiters, holding, waiting } of list.locks) {
     const more = holding + waiting - holders.length - waiters.length;
     if (more > 0) {

@@ -1,14 +1,7 @@
 /** `verdict status`: a node, who leads, who is connected, what is under way. */
 import { type InfoReply, type ShardInfo, transactionStates } from '../../core/messages.ts';
-import {
-  type Colors,
-  type Column,
-  colorsFor,
-  durationText,
-  harmless,
-  plural,
-  table,
-} from '../text.ts';
+import { type Column, table, widthOf } from '../table.ts';
+import { type Colors, colorsFor, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
@@ -21,23 +14,30 @@ export async function status(context: OperatorContext): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.info());
   const { type: _type, id: _id, ...info } = reply;
   const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, { value: info, lines: () => statusLines(info, colors) });
+  await answer(context, {
+    value: info,
+    lines: () => statusLines(info, colors, widthOf(context.io.stdout)),
+  });
 }
 
-export function statusLines(info: Omit<InfoReply, 'type' | 'id'>, colors: Colors): string[] {
+export function statusLines(
+  info: Omit<InfoReply, 'type' | 'id'>,
+  colors: Colors,
+  width?: number,
+): string[] {
   const ready = info.ready ? colors.green('ready') : colors.red('not ready');
   const attention = info.shards.reduce((sum, shard) => sum + (shard.attention ?? 0), 0);
   const lines = [
     `node ${colors.bold(harmless(info.node))}  cluster ${harmless(info.cluster)}  ${ready}`,
     `version ${harmless(info.version)}  up ${durationText(info.uptimeMs)}  ${plural(info.connections, 'connection')}`,
     '',
-    ...table(shardColumns(colors), info.shards),
+    ...table(shardColumns(colors), info.shards, width),
     '',
   ];
   if (info.participants.length === 0) {
     lines.push('No participant is connected: a transaction that needs one waits, then aborts.');
   } else {
-    lines.push(...table(participantColumns, info.participants));
+    lines.push(...table(participantColumns, info.participants, width));
   }
   if (attention > 0) {
     const verb = attention === 1 ? 'needs' : 'need';

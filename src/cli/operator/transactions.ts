@@ -1,16 +1,8 @@
 /** `verdict tx show` and `verdict tx list`. */
 import type { TransactionState, TransactionStatus } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
-import {
-  type Colors,
-  type Column,
-  colorsFor,
-  durationText,
-  harmless,
-  plural,
-  reasonText,
-  table,
-} from '../text.ts';
+import { type Column, table, widthOf } from '../table.ts';
+import { type Colors, colorsFor, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
@@ -20,7 +12,7 @@ export async function showTransaction(context: OperatorContext, txid: Txid): Pro
   const colors = colorsFor(context.io.stdout, context.io.env);
   await answer(context, {
     value: transaction,
-    lines: () => transactionLines(transaction, colors),
+    lines: () => transactionLines(transaction, colors, widthOf(context.io.stdout)),
   });
 }
 
@@ -34,10 +26,20 @@ export async function listTransactions(
 ): Promise<void> {
   const list = await withOperator(context, (operator) => operator.list(filter));
   const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, { value: list, lines: () => listLines(list, colors) });
+  await answer(context, {
+    value: list,
+    lines: () =>
+      filter.attention === true && list.transactions.length === 0
+        ? ['All is well: no transaction needs attention.']
+        : listLines(list, colors, widthOf(context.io.stdout)),
+  });
 }
 
-export function transactionLines(transaction: TransactionStatus, colors: Colors): string[] {
+export function transactionLines(
+  transaction: TransactionStatus,
+  colors: Colors,
+  width?: number,
+): string[] {
   const { txid, state, attention, ageMs, requestId, labels = {}, reason, branches } = transaction;
   const { locks = [], lockGroup } = transaction;
   const flag = attention
@@ -51,8 +53,8 @@ export function transactionLines(transaction: TransactionStatus, colors: Colors)
   if (lockGroup !== undefined) lines.push(`locks    of ${harmless(lockGroup)}`);
   if (pairs.length > 0) lines.push(`labels   ${harmless(pairs.join('  '))}`);
   if (reason !== undefined) lines.push(`reason   ${reasonText(reason)}`);
-  if (branches.length > 0) lines.push('', ...table(branchColumns, branches));
-  if (locks.length > 0) lines.push('', ...table(lockColumns, locks));
+  if (branches.length > 0) lines.push('', ...table(branchColumns, branches, width));
+  if (locks.length > 0) lines.push('', ...table(lockColumns, locks, width));
   return lines;
 }
 
@@ -75,13 +77,14 @@ const branchColumns: readonly Column<TransactionStatus['branches'][number]>[] = 
 export function listLines(
   list: { readonly transactions: readonly TransactionStatus[]; readonly truncated: boolean },
   colors: Colors,
+  width?: number,
 ): string[] {
   if (list.transactions.length === 0) {
     return [
       'No such transaction is remembered. Older ones: verdict tx show TXID asks the decision log.',
     ];
   }
-  const lines = table(listColumns(colors), list.transactions);
+  const lines = table(listColumns(colors), list.transactions, width);
   if (list.truncated) {
     lines.push(
       `The newest ${plural(list.transactions.length, 'transaction')}; there are more: --limit.`,

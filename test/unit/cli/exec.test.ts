@@ -37,6 +37,15 @@ describe('exec on simulated participants', () => {
     expect(results[3]?.['txid']).toBe(results[0]?.['txid']);
   });
 
+  it('asks for the next line where somebody types, and nowhere else', async () => {
+    const io = memoryIo();
+    Object.assign(io.stdin, { isTTY: true });
+    io.stdin.end('begin\nnonsense\n');
+    const { out, errors } = await runMain(['exec', '-'], io);
+    expect(errors).toMatch(/^A transaction by hand.*\n(verdict> ){3}$/);
+    expect(out.split('\n').filter((line) => line !== '')).toHaveLength(2);
+  });
+
   it.each([
     ['abort', 'VOTED_ABORT'],
     ['throw', 'VOTED_ABORT'],

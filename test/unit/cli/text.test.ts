@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Latencies } from '../../../src/cli/submit/latencies.ts';
-import {
-  colorsFor,
-  countText,
-  durationText,
-  harmless,
-  reasonText,
-  table,
-} from '../../../src/cli/text.ts';
+import { colorsFor, countText, durationText, harmless, reasonText } from '../../../src/cli/text.ts';
 import { memoryIo } from '../../support/cli-io.ts';
 
 describe('texts', () => {
@@ -55,23 +48,6 @@ describe('texts', () => {
     expect(colored(pipe, { CI: 'true', FORCE_COLOR: '1' })).toBe(false);
     expect(colored(terminal, { NO_COLOR: '1' })).toBe(false);
     expect(colored(terminal, { TERM: 'dumb' })).toBe(false);
-  });
-});
-
-describe('table', () => {
-  it('aligns columns, and leaves no blanks at the ends of lines', () => {
-    const lines = table<{ name: string; count: number }>(
-      [
-        { head: 'NAME', cell: ({ name }) => name },
-        { head: 'COUNT', cell: ({ count }) => count, align: 'right' },
-        { head: 'NOTE', cell: ({ name }) => (name === 'a' ? 'x' : '') },
-      ],
-      [
-        { name: 'a', count: 1 },
-        { name: 'longer', count: 12_345 },
-      ],
-    );
-    expect(lines).toEqual(['NAME     COUNT  NOTE', 'a            1  x', 'longer  12,345']);
   });
 });
 

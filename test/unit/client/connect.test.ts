@@ -71,6 +71,26 @@ describe('connect', () => {
   });
 });
 
+describe('connect, given what is no list of addresses', () => {
+  it.each([
+    [undefined, /urls.*there are no options/],
+    [{}, /urls must be a list/],
+    [{ url: '127.0.0.1:7070' }, /urls.*`url` is no option/],
+    [{ urls: '127.0.0.1:7070' }, /urls.*not one text/],
+    [{ urls: [] }, /urls.*empty/],
+    [{ urls: [undefined] }, /"undefined" is no node address/],
+    [{ urls: [7070] }, /"7070" is no node address/],
+    [{ urls: ['127.0.0.1:99999'] }, /no node address/],
+    [{ urls: ['http://anna:secret@host:7070'] }, /no user and no password.*--token-file/],
+    [{ urls: ['host:7070/?shard=1'] }, /no node address/],
+  ])('says what it wants: %j', async (options, wanted) => {
+    const error = await connect(options as never).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as Error).message).toMatch(wanted);
+    expect((error as Error).message).not.toContain('secret');
+  });
+});
+
 describe('status', () => {
   it('asks the leader, and whoever answers while there is none', async () => {
     const leaders = [leaderInfo('b')];

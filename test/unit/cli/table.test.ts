@@ -1,0 +1,67 @@
+import { createColors } from 'picocolors';
+import { describe, expect, it } from 'vitest';
+import { statusLines } from '../../../src/cli/operator/status.ts';
+import { listLines } from '../../../src/cli/operator/transactions.ts';
+import { table, widthOf } from '../../../src/cli/table.ts';
+import { memoryIo } from '../../support/cli-io.ts';
+import { fromNodeSamples } from '../../support/samples.ts';
+
+const plain = createColors(false);
+
+describe('table', () => {
+  it('aligns columns, and leaves no blanks at the ends of lines', () => {
+    const lines = table<{ name: string; count: number }>(
+      [
+        { head: 'NAME', cell: ({ name }) => name },
+        { head: 'COUNT', cell: ({ count }) => count, align: 'right' },
+        { head: 'NOTE', cell: ({ name }) => (name === 'a' ? 'x' : '') },
+      ],
+      [
+        { name: 'a', count: 1 },
+        { name: 'longer', count: 12_345 },
+      ],
+    );
+    expect(lines).toEqual(['NAME     COUNT  NOTE', 'a            1  x', 'longer  12,345']);
+  });
+
+  it('puts what has no room below its row, by name, and wraps what is too long even there', () => {
+    const lines = table<{ name: string; why: string }>(
+      [
+        { head: 'NAME', cell: ({ name }) => name },
+        { head: 'COUNT', cell: () => 7, align: 'right' },
+        { head: 'WHY', cell: ({ why }) => why },
+        { head: 'ELSE', cell: () => '-' },
+      ],
+      [
+        { name: 'a', why: 'short' },
+        { name: 'b', why: 'a reason of several words that is long' },
+      ],
+      20,
+    );
+    expect(lines).toEqual([
+      'NAME  COUNT',
+      'a         7',
+      '    WHY short',
+      'b         7',
+      '    WHY a reason of',
+      '    several words',
+      '    that is long',
+    ]);
+  });
+
+  it('is as wide as the terminal, 80 columns where that does not say, and a line a row in a pipe', () => {
+    const { stdout } = memoryIo();
+    expect(widthOf(stdout)).toBe(Number.POSITIVE_INFINITY);
+    expect(widthOf(Object.assign(stdout, { isTTY: true }))).toBe(80);
+    expect(widthOf(Object.assign(stdout, { columns: 120 }))).toBe(120);
+  });
+});
+
+describe('80 columns', () => {
+  it('have room for what status and tx list say', () => {
+    const { info, list } = fromNodeSamples;
+    const lines = [...statusLines(info, plain, 80), ...listLines(list, plain, 80)];
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+});
