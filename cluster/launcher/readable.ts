@@ -7,7 +7,7 @@ const hidden: ReadonlySet<string> = new Set([
   ...['ts', 'caller', 'logger'],
 ]);
 
-/** Null where it is nothing that a person need see: what etcd says of its ordinary doings. */
+/** Null where it is nothing that a person need see: what etcd says of its ordinary doings, much of it as warnings. */
 export function readable(name: string, line: string): string | null {
   let entry: Record<string, unknown>;
   try {
@@ -20,7 +20,7 @@ export function readable(name: string, line: string): string | null {
   }
   const { level, msg } = entry;
   const isEtcd = typeof level === 'string';
-  if (isEtcd && name.startsWith('etcd') && !['warn', 'error', 'fatal', 'panic'].includes(level)) {
+  if (isEtcd && name.startsWith('etcd') && !['error', 'fatal', 'panic'].includes(level)) {
     return null;
   }
   const shown = isEtcd ? `${level.toUpperCase()} ` : (pinoLevels[Number(level)] ?? '');

@@ -13,11 +13,7 @@ it.each([
   ],
   ['node-1', '{"level":40,"time":1,"msg":"Slow.","why":"a\\u001bb"}', 'WARN Slow.  why=a\\x1bb'],
   ['etcd-1', '{"level":"info","ts":"x","caller":"y","msg":"raft"}', null],
-  [
-    'etcd-1',
-    '{"level":"warn","ts":"x","msg":"slow fdatasync","took":"2s"}',
-    'WARN slow fdatasync  took=2s',
-  ],
+  ['etcd-1', '{"level":"error","ts":"x","msg":"no space","took":"2s"}', 'ERROR no space  took=2s'],
   ['shop', 'info Started.', 'info Started.'],
 ])('a line of %s: %s', (name, line, text) => {
   const shown = readable(name, line);
