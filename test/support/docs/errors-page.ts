@@ -22,8 +22,8 @@ An *abort* is a result, not an error: \`outcome.reason.code\` says why, and noth
 (\`error.code\` of a \`VerdictError\`) says that a call was not answered as it was meant. Match both by their code. Each carries \`retryable\`:
 whether the same, done again later or elsewhere, can succeed. \`client.run\` tries again by itself what is retryable.
 
-*Done?* says what may have happened before the error: *nothing*, so that it may be done again without fear, or *unknown*, where the
-\`requestId\` or the status of the txid tells.
+*Had effect?* says what may have happened before the error: *nothing*, so that it is safe to repeat, or *unknown*: ask by \`requestId\` or txid
+first.
 `;
 
 export function errorsPage(): string {
@@ -59,7 +59,7 @@ function errorTable<Code extends string>(
     return row([`\`${code}\``, cell(text), acted, retryable ? 'yes' : 'no', cell(look)]);
   });
   return [
-    '| code | what happened, and what to do | done? | retry? | where to look |',
+    '| code | what happened, and what to do | had effect? | retry? | where to look |',
     '| --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n');
