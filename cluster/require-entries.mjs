@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const check = readFileSync(join(root, 'dist/check-node.js'), 'utf8').replace(/^export \{\};$/m, '');
+const check = readFileSync(join(root, 'dist/system/check-node.js'), 'utf8').replace(
+  /^export \{\};$/m,
+  '',
+);
 
 mkdirSync(join(root, 'dist/require'), { recursive: true });
 writeFileSync(join(root, 'dist/require/check-node.cjs'), `'use strict';\n{\n${check}}\n`);

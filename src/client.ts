@@ -1,5 +1,5 @@
 /** The client SDK: `import { connect } from 'verdict/client'`. */
-import './check-node.ts';
+import './system/check-node.ts';
 
 export { Client, type ConnectOptions, connect } from './client/client.ts';
 export type { RunContext, RunOptions, RunResult } from './client/run.ts';

@@ -1,5 +1,5 @@
 /** The library mode: `import { TransactionCoordinator } from 'verdict/embedded'`. */
-import './check-node.ts';
+import './system/check-node.ts';
 
 export type { CrashPoint, Reached } from './coordinator/crash-points.ts';
 export type { AbortReason, ReasonCode } from './core/catalogue.ts';

@@ -1,7 +1,7 @@
 /**
  * `verdict/mariadb`: a participant whose data are in MariaDB or MySQL. Needs the package `mysql2`.
  */
-import './check-node.ts';
+import './system/check-node.ts';
 
 export type { MariadbConnection } from './participant/resources/mariadb/connection-options.ts';
 export {

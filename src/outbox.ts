@@ -1,5 +1,5 @@
 /** `verdict/outbox`: messages that are published exactly if their transaction commits. */
-import './check-node.ts';
+import './system/check-node.ts';
 
 import { Outbox, type OutboxOptions } from './participant/resources/outbox/outbox.ts';
 import { systemClock } from './system/clock.ts';

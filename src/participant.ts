@@ -1,6 +1,6 @@
 /** `verdict/participant`: for a service that takes part in transactions. */
 
-import './check-node.ts';
+import './system/check-node.ts';
 
 export type { BranchAlarm } from './core/branch.ts';
 export type { VoteReason } from './core/messages.ts';

@@ -1,7 +1,7 @@
 /**
  * `verdict/postgresql`: a participant whose data are in PostgreSQL. Needs the package `pg`.
  */
-import './check-node.ts';
+import './system/check-node.ts';
 
 export type { PostgresqlConnection } from './participant/resources/postgresql/connection-options.ts';
 export {

@@ -1,5 +1,5 @@
 /** `verdict/versioned-store`: a durable key-value store that takes part in transactions. */
-import './check-node.ts';
+import './system/check-node.ts';
 
 import {
   VersionedStore,

@@ -1,5 +1,5 @@
 /** A line of a program's log in JSON (pino's, zap's) as a person reads it. */
-import { harmless } from '../../src/cli/text.ts';
+import { escapeUnseen } from '../../src/core/names.ts';
 
 const pinoLevels: Readonly<Record<number, string>> = { 40: 'WARN ', 50: 'ERROR ', 60: 'FATAL ' };
 const hidden: ReadonlySet<string> = new Set([
@@ -13,10 +13,10 @@ export function readable(name: string, line: string): string | null {
   try {
     entry = JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return harmless(line);
+    return escapeUnseen(line);
   }
   if (typeof entry !== 'object' || entry === null || typeof entry['msg'] !== 'string') {
-    return harmless(line);
+    return escapeUnseen(line);
   }
   const { level, msg } = entry;
   const isEtcd = typeof level === 'string';
@@ -27,5 +27,5 @@ export function readable(name: string, line: string): string | null {
   const more = Object.entries(entry)
     .filter(([key]) => !hidden.has(key))
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return harmless(`${shown}${msg}${more.length === 0 ? '' : `  ${more.join(' ')}`}`);
+  return escapeUnseen(`${shown}${msg}${more.length === 0 ? '' : `  ${more.join(' ')}`}`);
 }
