@@ -5,6 +5,7 @@ import type { Hello, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import { admitsTxid, issuedLines } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
 import type { CoordinatorNode } from './node.ts';
 import { requestHash } from './request-hash.ts';
@@ -77,7 +78,7 @@ export function dispatch(
       }
       const driver = node.drivers.get(shard);
       if (driver === undefined) notLeader(node, session, message.id, shard);
-      else deliver(session, driver, message, null);
+      else deliver(session, driver, issuedLines(node, session, message), null);
       return;
     }
     case 'info':
@@ -163,6 +164,7 @@ function toShard(
     );
     return;
   }
+  if (!admitsTxid(node, session, message)) return;
   const driver = node.drivers.get(shard);
   if (driver !== undefined) {
     deliver(session, driver, message, null);

@@ -24,6 +24,20 @@ export async function answerFromLog(
   message: Query | Resolve | Status,
 ): Promise<void> {
   const { id, txid } = message;
+  if (message.type === 'resolve') {
+    const retryAfterMs = session.forcing.take();
+    if (retryAfterMs > 0) {
+      session.send({
+        type: 'error',
+        id,
+        code: 'BUSY',
+        message: 'This connection has had as many aborts forced as one may for now.',
+        retryable: true,
+        retryAfterMs,
+      });
+      return;
+    }
+  }
   let reading: LogReading;
   try {
     reading = message.type === 'resolve' ? await log.resolve(txid) : await log.read(txid);

@@ -10,6 +10,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
 import { isSecret } from '../system/secret.ts';
+import { TxidSeal } from '../system/txid-seal.ts';
 import { lockKeyBytesMax } from '../wire/limits.ts';
 import type { Reached } from './crash-points.ts';
 import { dispatch } from './dispatch.ts';
@@ -47,6 +48,7 @@ const readyPollMs = 10;
 export class CoordinatorNode implements SessionHost {
   readonly given: NodeOptions;
   readonly participants: ParticipantSessions = new ParticipantSessions();
+  readonly seal: TxidSeal;
   readonly leading: Leading;
   readonly startedAtMs: number;
   readonly clock: Clock;
@@ -65,6 +67,7 @@ export class CoordinatorNode implements SessionHost {
 
   constructor(given: NodeOptions) {
     this.given = given;
+    this.seal = new TxidSeal(given.log.meta.txidSecret);
     this.clock = given.clock;
     this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
     this.pingAgeMsMax = given.options.pingAgeMsMax;
@@ -254,6 +257,17 @@ export class CoordinatorNode implements SessionHost {
     this.given.logger.error(
       { name, instance, type, error: String(error), ...more },
       'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
+    );
+  }
+
+  /** A participant reported transactions that this cluster never had. */
+  tellForeign(session: Session, lines: number): void {
+    const more = this.#lines.take('foreign');
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    this.given.logger.error(
+      { event: 'foreign-transactions', participant, instance, lines, ...more },
+      'A participant holds transactions that no leader of this cluster ever gave out: its journal is of another cluster, or the decision log was made anew. They are not judged; see docs/OPERATING.md.',
     );
   }
 

@@ -16,6 +16,7 @@ import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
 import { textBytesMax } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
+import { ForcingLimit } from './forcing.ts';
 
 /** Which role a message needs; any of several. `hello`, `error` and `goaway` need none. */
 export const rolesFor: Readonly<
@@ -70,6 +71,7 @@ export interface SessionHost {
 export class Session implements ConnectionHandler<ToNode> {
   readonly id: number;
   readonly connection: Connection<FromNode>;
+  readonly forcing: ForcingLimit;
   readonly #host: SessionHost;
   #hello: Hello | null = null;
   /** By its roles; empty before its hello. */
@@ -83,6 +85,7 @@ export class Session implements ConnectionHandler<ToNode> {
     this.id = given.id;
     this.connection = given.connection;
     this.#host = given.host;
+    this.forcing = new ForcingLimit(given.host.clock);
     this.#sender = { connection: given.id, participant: null };
     this.#helloTimer = given.host.clock.setTimer(given.host.handshakeTimeoutMs, () => {
       this.#helloTimer = null;

@@ -15,6 +15,7 @@ import type { Clock, Timer } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import { TxidSeal } from '../system/txid-seal.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
 import { Notes } from './notes.ts';
@@ -60,6 +61,7 @@ export class ShardDriver {
     this.#given = given;
     this.#notes = new Notes(given);
     const { clock, random, leadership } = given;
+    const seal = new TxidSeal(given.log.meta.txidSecret);
     this.#term = new Term({
       shard: leadership.shard,
       shards: given.log.meta.shards,
@@ -69,7 +71,7 @@ export class ShardDriver {
       requestWindowMs: given.log.meta.requestWindowMs,
       options: given.options,
       fraction: () => random.fraction(),
-      token: (length) => random.token(length),
+      randomPart: (place) => seal.randomPart(place, random),
       wallMs: () => clock.wallMs(),
       debug: given.debug,
       nowMs: clock.monotonicMs(),

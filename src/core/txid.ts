@@ -18,8 +18,11 @@ export type Txid = string & { readonly [brand]: 'txid' };
 const generationDigits = 4;
 const revisionDigits = 13;
 const sequenceDigits = 9;
-/** 13 base-36 digits carry 67 bits: unguessable, and unique even across a restored log. */
-export const randomDigits = 13;
+/** Chance (31 bits): unique even across a restored log. */
+export const nonceDigits = 6;
+/** A keyed hash of all before it (36 bits): who has not the cluster's key makes up no txid. */
+export const sealDigits = 7;
+export const randomDigits: number = nonceDigits + sealDigits;
 
 const epochDigits: number = generationDigits + revisionDigits;
 const epochPattern = new RegExp(`^[0-9a-z]{${epochDigits}}$`);
@@ -62,7 +65,17 @@ export function makeTxid(parts: {
   sequence: number;
   random: string;
 }): Txid {
-  return `${parts.shard.toString(36)}.${makePosition(parts.epoch, parts.sequence)}.${parts.random}` as Txid;
+  return `${placeOf(parts)}${parts.random}` as Txid;
+}
+
+/** All of a txid that stands before its random part. */
+export function placeOf(parts: { shard: number; epoch: Epoch; sequence: number }): string {
+  return `${parts.shard.toString(36)}.${makePosition(parts.epoch, parts.sequence)}.`;
+}
+
+/** What a txid's last digits vouch for, and those digits. */
+export function sealedText(txid: Txid): { readonly text: string; readonly seal: string } {
+  return { text: txid.slice(0, -sealDigits), seal: txid.slice(-sealDigits) };
 }
 
 export function isTxid(text: string): text is Txid {

@@ -36,6 +36,7 @@ export function newMeta(wanted: {
   readonly shards?: number;
   readonly requestWindowMs?: number;
   readonly generation?: number;
+  readonly txidSecret: string;
 }): StoredMeta {
   return {
     ...logHeader,
@@ -44,6 +45,7 @@ export function newMeta(wanted: {
     shards: wanted.shards ?? 1,
     requestWindowMs: wanted.requestWindowMs ?? requestWindowMsDefault,
     generation: wanted.generation ?? 0,
+    txidSecret: wanted.txidSecret,
   };
 }
 

@@ -96,7 +96,12 @@ export class TransactionCoordinator {
     checkParticipant(participant);
     const { name } = participant;
     const { engine } = await this.#parts();
-    const enlist = checked({ type: 'enlist', id: 0, txid: checkTxid(txid), participant: name });
+    const enlist = checked({
+      type: 'enlist',
+      id: 0,
+      txid: checkTxid(engine, txid),
+      participant: name,
+    });
     const driver = await engine.driverOf(enlist.txid);
     if (driver === null) throw unknownTransaction(txid);
     const named = engine.adopt(participant);
@@ -140,7 +145,7 @@ export class TransactionCoordinator {
   /** `attention`: a participant has not done its part after `attentionAfter` attempts; they go on. */
   async getTransactionStatus(txid: string): Promise<TransactionStatus> {
     const { engine } = await this.#parts();
-    const known = checkTxid(txid);
+    const known = checkTxid(engine, txid);
     const driver = await engine.driverOf(known);
     if (driver === null) return this.#statusFromLog(engine, known);
     const status = await engine.request(driver, 'status', (id) => ({
@@ -271,7 +276,7 @@ export class TransactionCoordinator {
 
   async #decide(type: 'commit' | 'rollback', txid: string, reason?: string): Promise<Outcome> {
     const { engine } = await this.#parts();
-    const to = { id: 0, txid: checkTxid(txid) };
+    const to = { id: 0, txid: checkTxid(engine, txid) };
     const request =
       type === 'commit'
         ? checked({ type, ...to })
@@ -313,9 +318,9 @@ function outcomeOfState(state: TransactionState): Outcome | null {
   return state === 'ABORTING' || state === 'ABORTED' ? 'aborted' : null;
 }
 
-function checkTxid(txid: unknown): Txid {
-  if (typeof txid !== 'string' || !isTxid(txid)) throw unknownTransaction(txid);
-  return txid;
+function checkTxid(engine: Engine, txid: unknown): Txid {
+  if (typeof txid === 'string' && isTxid(txid) && engine.seal.isIssued(txid)) return txid;
+  throw unknownTransaction(txid);
 }
 
 /** What a node would check of a message from outside. */

@@ -137,9 +137,10 @@ export class Doubts {
     }
   }
 
-  /** null: of an epoch that this log has never had. */
+  /** null: this log never gave it out, or never had its epoch. */
   async #judge(named: NamedParticipant, txid: Txid): Promise<Decision | 'undecided' | null> {
     const { engine } = this.#given;
+    if (!engine.seal.isIssued(txid)) return null;
     const driver = engine.driver(txid);
     // A leader looks at its memory first: a decision may be on its way to the log.
     if (driver !== undefined) {

@@ -17,6 +17,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import { TxidSeal } from '../system/txid-seal.ts';
 import { Caller, callerConnection } from './caller.ts';
 import { broken, notLeading } from './errors.ts';
 import type { OpenedLog } from './open-log.ts';
@@ -44,6 +45,7 @@ const leadWaitMs = 10_000;
 export class Engine {
   readonly participants: Participants;
   readonly log: DecisionLog;
+  readonly seal: TxidSeal;
   readonly #given: EngineOptions;
   readonly #caller = new Caller();
   readonly #leading: Leading;
@@ -56,6 +58,7 @@ export class Engine {
     this.#given = given;
     const { opened, clock, random, logger, options, returns } = given;
     this.log = opened.log;
+    this.seal = new TxidSeal(opened.log.meta.txidSecret);
     this.participants = new Participants({
       returns,
       clock,

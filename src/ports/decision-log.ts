@@ -36,6 +36,8 @@ export interface LogMeta {
   readonly shards: number;
   readonly requestWindowMs: number;
   readonly generation: number;
+  /** The key by which a txid proves that it was given out: made once, and never told to anybody but nodes. */
+  readonly txidSecret: string;
 }
 
 export interface RetiredInstance {

@@ -32,6 +32,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       requestShard: 'fnv1a32',
       requestWindowMs: 120_000,
       generation: 0,
+      txidSecret: 'a'.repeat(32),
     };
 
     it('is made by the first node, and the second may leave out what it says', async () => {

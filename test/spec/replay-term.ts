@@ -63,7 +63,7 @@ export class ReplayedTerm {
       // What has ended is asked of the log, as in the specification.
       options: coordinatorOptions({ recentMax: 0 }),
       fraction: () => 0.5,
-      token: () => randomFor(this.#next),
+      randomPart: () => randomFor(this.#next),
       wallMs: () => 0,
       debug: false,
       nowMs,

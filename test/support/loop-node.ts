@@ -84,24 +84,34 @@ export class LoopPeer {
   }
 }
 
+/** A second node shares the first one's log and time. */
+export interface LoopPlace {
+  readonly node: string;
+  readonly store?: MemoryLogStore;
+  readonly clock?: ManualClock;
+}
+
 export class LoopNode {
-  readonly clock: ManualClock = new ManualClock();
+  readonly clock: ManualClock;
+  readonly store: MemoryLogStore;
   readonly node: CoordinatorNode;
   /** What must not happen: the node gave up, threw, or said what is no message. */
   readonly faults: string[] = [];
   readonly #options: CoordinatorOptions;
   #accept: ((connection: Connection<FromNode>) => ConnectionHandler<ToNode>) | null = null;
 
-  private constructor(options: Partial<CoordinatorOptions>) {
+  private constructor(options: Partial<CoordinatorOptions>, { node, store, clock }: LoopPlace) {
+    this.clock = clock ?? new ManualClock();
+    this.store = store ?? new MemoryLogStore({ requestWindowMs: 120_000 });
     this.#options = coordinatorOptions(options);
     const url = 'ws://127.0.0.1:1/v1';
     this.node = new CoordinatorNode({
-      node: 'loop',
+      node,
       advertise: url,
       version: '0.0.0',
       log: openMemoryLog({
-        store: new MemoryLogStore({ requestWindowMs: 120_000 }),
-        node: 'loop',
+        store: this.store,
+        node,
         url,
         clock: this.clock,
       }),
@@ -122,8 +132,11 @@ export class LoopNode {
     });
   }
 
-  static async started(options: Partial<CoordinatorOptions> = {}): Promise<LoopNode> {
-    const loop = new LoopNode(options);
+  static async started(
+    options: Partial<CoordinatorOptions> = {},
+    place: LoopPlace = { node: 'loop' },
+  ): Promise<LoopNode> {
+    const loop = new LoopNode(options, place);
     await loop.node.start();
     while (!loop.node.ready) await loop.clock.advance(10);
     return loop;

@@ -9,7 +9,7 @@ import type { FromNode } from '../../src/core/messages.ts';
 import type { DecideResult, DecisionWrite, RecordedLocks } from '../../src/core/records.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';
-import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../src/core/txid.ts';
+import { type Epoch, makeEpoch, makeTxid, randomDigits, type Txid } from '../../src/core/txid.ts';
 import { LoadChecker } from './load-checker.ts';
 import { type Instance, LogModel } from './log-model.ts';
 import { TermChecker } from './term-checker.ts';
@@ -72,7 +72,7 @@ export class TermWorld {
       requestWindowMs,
       options,
       fraction: () => 0.5,
-      token: (length) => (this.#nextRandom++).toString(36).padStart(length, '0'),
+      randomPart: () => (this.#nextRandom++).toString(36).padStart(randomDigits, '0'),
       wallMs: () => 0,
       debug: true,
       nowMs: this.nowMs,

@@ -5,7 +5,7 @@ import { uphold } from '../invariants.ts';
 import { defaultLockGroup } from '../locks/names.ts';
 import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
 import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
-import { makePosition, makeTxid, randomDigits } from '../txid.ts';
+import { makePosition, placeOf, type Txid } from '../txid.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { silentAtDeadline } from './fitness.ts';
@@ -50,6 +50,7 @@ function create(
 ): Transaction {
   const { options, epoch, shard, requestWindowMs } = state.config;
   const sequence = state.nextSequence++;
+  const place = placeOf({ shard, epoch, sequence });
   let timeoutMs = Math.min(
     given.timeoutMs === undefined || given.timeoutMs === 0
       ? options.transactionTimeoutMs
@@ -61,7 +62,7 @@ function create(
     timeoutMs = Math.max(1, Math.min(timeoutMs, requestWindowMs - given.request.ageMs));
   }
   const transaction: Transaction = {
-    txid: makeTxid({ shard, epoch, sequence, random: state.config.token(randomDigits) }),
+    txid: `${place}${state.config.randomPart(place)}` as Txid,
     position: makePosition(epoch, sequence),
     startedAtMs: state.nowMs,
     deadlineAtMs: state.nowMs + timeoutMs,

@@ -24,9 +24,10 @@ export interface TermConfig {
   readonly witness: Witness;
   readonly requestWindowMs: number;
   readonly options: CoordinatorOptions;
-  /** Chance as data: jitter, and the random part of txids. */
+  /** Chance as data, for jitter. */
   readonly fraction: () => number;
-  readonly token: (length: number) => string;
+  /** The last part of a txid, from all before it: chance and a proof that a leader gave it out. */
+  readonly randomPart: (place: string) => string;
   /** Wall clock, for records that people read. */
   readonly wallMs: () => number;
   /** Whether notes of level debug are wanted: they cost. */

@@ -7,7 +7,7 @@
  */
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
-import { makePosition, type Position } from '../txid.ts';
+import { makePosition, type Position, type Txid } from '../txid.ts';
 import { admitWaiting } from './admission.ts';
 import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
@@ -167,6 +167,12 @@ export class Term {
       if (outcomeOf(transaction.state) === null) count += 1;
     }
     return count;
+  }
+
+  /** Whether it is, or was lately, a transaction of this leadership. */
+  remembers(txid: Txid): boolean {
+    const { transactions, finishing, recent } = this.#state;
+    return transactions.has(txid) || finishing.has(txid) || recent.get(txid) !== null;
   }
 
   get size(): number {

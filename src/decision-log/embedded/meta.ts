@@ -1,7 +1,9 @@
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { ReadableKeys } from '../../system/key-value.ts';
+import { systemRandom } from '../../system/random.ts';
 import { readHeader, unreadable } from '../../system/store-format.ts';
+import { newTxidSecret } from '../../system/txid-seal.ts';
 import { logHeader, newMeta, type StoredMeta } from '../state.ts';
 
 /** What a start asks for; what is left out is taken as the store has it. */
@@ -15,14 +17,15 @@ export interface WantedMeta {
 /** The meta of the store, or the one that a new store gets. Throws where they cannot be brought together. */
 export function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta {
   const header = readHeader(keys, logHeader);
-  if (header === null) return newMeta(wanted);
+  if (header === null) return newMeta({ ...wanted, txidSecret: newTxidSecret(systemRandom) });
   const stored = header as unknown as StoredMeta;
   const whole =
     typeof stored.cluster === 'string' &&
     stored.shards === 1 &&
     stored.requestShard === requestShardFunction &&
     Number.isInteger(stored.requestWindowMs) &&
-    Number.isInteger(stored.generation);
+    Number.isInteger(stored.generation) &&
+    typeof stored.txidSecret === 'string';
   if (!whole) throw unreadable(logHeader);
   demand('cluster', stored.cluster, wanted.cluster);
   demand('requestWindowMs', stored.requestWindowMs, wanted.requestWindowMs);

@@ -8,6 +8,8 @@
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
+import type { Random } from '../../ports/random.ts';
+import { newTxidSecret } from '../../system/txid-seal.ts';
 import type { EtcdKeys } from './keys.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
@@ -49,9 +51,9 @@ export interface AgreedMeta {
 export async function agreeOnMeta(
   store: EtcdStore,
   keys: EtcdKeys,
-  wanted: WantedMeta,
+  wanted: WantedMeta & { readonly random: Random },
 ): Promise<AgreedMeta> {
-  const { cluster, shards = 1, requestWindowMs = requestWindowMsDefault } = wanted;
+  const { cluster, shards = 1, requestWindowMs = requestWindowMsDefault, random } = wanted;
   if (!Number.isInteger(shards) || shards < 1 || shards > shardsMax) {
     throw new DecisionLogError(`A cluster has from 1 to ${shardsMax} shards; ${shards} cannot be.`);
   }
@@ -64,6 +66,7 @@ export async function agreeOnMeta(
       requestShard: requestShardFunction,
       requestWindowMs,
       generation: 0,
+      txidSecret: newTxidSecret(random),
     };
     await store.insist({
       compare: [noneIn(keys.everything)],

@@ -7,6 +7,7 @@ import type { Txid } from '../../core/txid.ts';
 import { shardOf } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
+import { TxidSeal } from '../../system/txid-seal.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
 import { EtcdKeys } from './keys.ts';
@@ -60,9 +61,13 @@ export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdRe
   }
 }
 
+/** Nobody's decision is forced, or presumed, on an id that this cluster never gave out. */
 function known(meta: LogMeta, txid: Txid): Txid {
   assertShard(meta, shardOf(txid));
-  return txid;
+  if (new TxidSeal(meta.txidSecret).isIssued(txid)) return txid;
+  throw new DecisionLogError(
+    `No leader of cluster ${meta.cluster} ever gave out ${txid}. It is of another cluster or of an etcd that was made anew, or it is mistyped.`,
+  );
 }
 
 export function assertShard(meta: LogMeta, shard: number): void {

@@ -40,6 +40,7 @@ export interface MetaValue {
   readonly requestShard: string;
   readonly requestWindowMs: number;
   readonly generation: number;
+  readonly txidSecret: string;
 }
 
 type Shape = Readonly<Record<string, (field: unknown) => boolean>>;
@@ -132,6 +133,7 @@ export const decodeMeta = (value: Buffer): MetaValue =>
     requestShard: text,
     requestWindowMs: whole,
     generation: whole,
+    txidSecret: text,
   });
 
 export const encodePosition = (position: Position): Buffer => Buffer.from(position);

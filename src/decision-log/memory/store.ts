@@ -2,7 +2,9 @@ import type { LogMeta } from '../../ports/decision-log.ts';
 import { GroupCommit } from '../../system/group-commit.ts';
 import type { ReadableKeys } from '../../system/key-value.ts';
 import { MemoryKeys } from '../../system/memory-keys.ts';
+import { systemRandom } from '../../system/random.ts';
 import { metaKey } from '../../system/store-format.ts';
+import { newTxidSecret } from '../../system/txid-seal.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import type { LogStore } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';
@@ -26,9 +28,11 @@ export class MemoryLogStore implements LogStore {
       readonly shards?: number;
       readonly requestWindowMs?: number;
       readonly generation?: number;
+      readonly txidSecret?: string;
     } = {},
   ) {
-    const meta = newMeta(options);
+    const { txidSecret = newTxidSecret(systemRandom) } = options;
+    const meta = newMeta({ ...options, txidSecret });
     this.meta = meta;
     this.board = new LeaderBoard(meta.shards);
     this.#keys.put(metaKey, meta);

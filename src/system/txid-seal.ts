@@ -1,0 +1,45 @@
+/**
+ * What a txid proves by itself: that a leader of this cluster gave it out. The last digits are a keyed hash of all before them; the key
+ * is the cluster's, in the log's `meta`, so that every node can tell, for every epoch. A made-up id is refused without a look
+ * at the log, and without a write to it.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { nonceDigits, sealDigits, sealedText, type Txid } from '../core/txid.ts';
+import type { Random } from '../ports/random.ts';
+
+/** Base-36 digits of a cluster's key: 165 bits. */
+const secretDigits = 32;
+const hashBytes = 6;
+
+export function newTxidSecret(random: Random): string {
+  return random.token(secretDigits);
+}
+
+export class TxidSeal {
+  readonly #secret: Buffer;
+
+  constructor(secret: string) {
+    this.#secret = Buffer.from(secret, 'latin1');
+  }
+
+  /**
+   * The random part of a txid, `place` being what stands before it: chance, so that two logs that gave out one epoch - one was
+   * restored from a copy of the other - give out no txid twice, and the proof.
+   */
+  randomPart(place: string, random: Random): string {
+    const nonce = random.token(nonceDigits);
+    return nonce + this.#seal(place + nonce);
+  }
+
+  /** Whether this cluster gave it out. */
+  isIssued(txid: Txid): boolean {
+    const { text, seal } = sealedText(txid);
+    return timingSafeEqual(Buffer.from(this.#seal(text)), Buffer.from(seal));
+  }
+
+  #seal(text: string): string {
+    const hash = createHmac('sha256', this.#secret).update(text, 'latin1').digest();
+    const value = hash.readUIntBE(0, hashBytes) % 36 ** sealDigits;
+    return value.toString(36).padStart(sealDigits, '0');
+  }
+}

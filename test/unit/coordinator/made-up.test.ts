@@ -1,0 +1,105 @@
+/** Ids that nobody gave out: refused without a write, by the leader and by every other node. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LeaderInfo } from '../../../src/core/messages.ts';
+import { makeTxid, type Txid, txidParts } from '../../../src/core/txid.ts';
+import { shardPrefix } from '../../../src/decision-log/state.ts';
+import { entriesUnder } from '../../../src/system/key-value.ts';
+import { LoopNode, type LoopPeer, obedient } from '../../support/loop-node.ts';
+
+let leader: LoopNode;
+let follower: LoopNode;
+let client: LoopPeer;
+let real: Txid;
+
+beforeEach(async () => {
+  leader = await LoopNode.started();
+  const { store, clock } = leader;
+  follower = await LoopNode.started({}, { node: 'second', store, clock });
+  client = await leader.peer({ name: 'shop', roles: ['client'] });
+  const begun = await client.ask<'begun'>({ type: 'begin' });
+  if (begun?.type !== 'begun') throw new Error('not begun');
+  real = begun.txid;
+});
+afterEach(async () => {
+  await follower.stop();
+  await leader.stop();
+});
+
+function madeUp(): Txid[] {
+  const { epoch, sequence } = txidParts(real);
+  return [sequence, sequence + 1, sequence + 1_000_000, 0].map((each) =>
+    makeTxid({ shard: 0, epoch, sequence: each, random: 'f'.repeat(13) }),
+  );
+}
+
+function records(): number {
+  return leader.store.snapshot((keys) => entriesUnder(keys, shardPrefix('decisions', 0)).length);
+}
+
+const requests = ['query', 'resolve', 'status', 'commit', 'rollback', 'enlist', 'lock'] as const;
+const more = { inDoubt: true, participant: 'p', keys: ['k'], mode: 'exclusive' };
+
+describe.each([
+  ['the leader', () => leader],
+  ['another node', () => follower],
+] as const)('%s', (_who, node) => {
+  it.each(requests)('refuses a made-up txid: %s', async (type) => {
+    const roles = ['client', 'participant', 'operator'] as const;
+    const mallory = await node().peer({ name: 'p', roles });
+    for (const txid of madeUp()) {
+      const reply = await mallory.ask({ type, txid, ...more } as never);
+      expect(reply).toMatchObject({
+        type: 'error',
+        code: 'UNKNOWN_TRANSACTION',
+        message: expect.stringContaining('ever gave out'),
+      });
+    }
+    expect(records()).toBe(0);
+    expect([...leader.faults, ...follower.faults]).toEqual([]);
+  });
+});
+
+it('a report of made-up ids is answered without judging them', async () => {
+  const p = await leader.peer({ name: 'p', roles: ['participant'] });
+  const { leaders } = p.heard[0] as { leaders: readonly LeaderInfo[] } & never;
+  expect(leaders).toHaveLength(1);
+  const witness = { generation: 0, revision: '0' };
+  const reply = await p.ask({
+    type: 'report',
+    inDoubt: madeUp().map((txid) => ({ txid, witness })),
+    kept: madeUp(),
+  });
+  expect(reply).toMatchObject({ type: 'reported' });
+  expect(p.heard.filter(({ type }) => type === 'decision' || type === 'forget')).toEqual([]);
+});
+
+it('a real one is still resolved anywhere, and its forced abort is collected', async () => {
+  const p = await follower.peer({ name: 'p', roles: ['participant'] });
+  expect(await p.ask({ type: 'resolve', txid: real })).toMatchObject({
+    decision: 'abort',
+    source: 'forced',
+  });
+  expect(records()).toBe(1);
+  expect(await client.ask({ type: 'commit', txid: real })).toMatchObject({
+    outcome: expect.any(String),
+  });
+  // A sweep every minute moves what nobody decided.
+  await leader.clock.advance(150_000);
+  expect(records()).toBe(0);
+});
+
+it('one connection forces so many aborts and no more at a time', async () => {
+  const p = await follower.peer({ name: 'p', roles: ['participant'] });
+  const good = await leader.peer({ name: 'good', roles: ['participant'] }, obedient());
+  let busy = 0;
+  let answered = 0;
+  for (let count = 0; count < 1_200; count += 1) {
+    const reply = await p.ask({ type: 'resolve', txid: real });
+    if (reply?.type === 'error' && reply.code === 'BUSY') busy += 1;
+    else answered += 1;
+  }
+  expect({ busy, answered }).toEqual({ busy: 200, answered: 1_000 });
+  await follower.clock.advance(1_000);
+  expect(await p.ask({ type: 'resolve', txid: real })).toMatchObject({ decision: 'abort' });
+  good.drop();
+});

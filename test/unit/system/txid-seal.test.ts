@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { isTxid, makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
+import { newTxidSecret, TxidSeal } from '../../../src/system/txid-seal.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+
+const random = seededRandom(3);
+const epoch = makeEpoch({ generation: 0, revision: 5n });
+const issue = (seal: TxidSeal, sequence: number): Txid => {
+  const place = placeOf({ shard: 0, epoch, sequence });
+  return `${place}${seal.randomPart(place, random)}` as Txid;
+};
+
+it('a txid proves that this cluster gave it out, whichever node looks', () => {
+  const secret = newTxidSecret(random);
+  const [one, other] = [new TxidSeal(secret), new TxidSeal(secret)];
+  const stranger = new TxidSeal(newTxidSecret(random));
+  for (let sequence = 0; sequence < 500; sequence += 1) {
+    const txid = issue(one, sequence);
+    expect(isTxid(txid)).toBe(true);
+    expect(other.isIssued(txid)).toBe(true);
+    expect(stranger.isIssued(txid)).toBe(false);
+  }
+});
+
+it('nothing of it can be another', () => {
+  const seal = new TxidSeal(newTxidSecret(random));
+  const txid = issue(seal, 36);
+  for (let at = 0; at < txid.length; at += 1) {
+    if (txid[at] === '.') continue;
+    const changed =
+      `${txid.slice(0, at)}${txid[at] === 'k' ? 'j' : 'k'}${txid.slice(at + 1)}` as Txid;
+    expect(seal.isIssued(changed), changed).toBe(false);
+  }
+});
+
+it('the same place twice, as after a log that was set back, is two ids', () => {
+  const seal = new TxidSeal(newTxidSecret(random));
+  expect(new Set(Array.from({ length: 200 }, () => issue(seal, 1))).size).toBe(200);
+});
