@@ -1,8 +1,9 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
 
 import { defaultLockGroup } from '../core/locks/names.ts';
-import type { Hello, ToNode } from '../core/messages.ts';
+import type { Hello, Retire, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
+import type { Retired } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { admitsTxid, issuedLines } from './issued.ts';
@@ -118,10 +119,7 @@ export function dispatch(
       void recover(node, session, message.id);
       return;
     case 'retire':
-      void node.retire({ participant: message.participant, instance: message.instance }).then(
-        () => session.send({ type: 'retired', id: message.id }),
-        (error) => session.fail(message.id, 'LOG_UNAVAILABLE', String(error)),
-      );
+      retire(node, session, message);
       return;
   }
 }
@@ -169,7 +167,8 @@ function toShard(
   if (driver !== undefined) {
     deliver(session, driver, message, null);
   } else if (message.type === 'query' || message.type === 'resolve' || message.type === 'status') {
-    void answerFromLog(node.given, session, message);
+    const refuseRetired = () => node.refuseRetired(session);
+    void answerFromLog({ ...node.given, refuseRetired }, session, message);
   } else if (id !== undefined) {
     notLeader(node, session, id, shard);
   }
@@ -214,6 +213,26 @@ function info(node: CoordinatorNode, session: Session, id: number): void {
     })),
     participants: node.participants.info(),
   });
+}
+
+function retire(
+  node: CoordinatorNode,
+  session: Session,
+  { id, participant, instance, sharedResource }: Retire,
+): void {
+  if ((instance === undefined) === (sharedResource === undefined)) {
+    const text = 'retire names either an instance or a sharedResource.';
+    session.fail(id, 'INVALID_MESSAGE', text);
+    return;
+  }
+  const retired: Retired =
+    instance === undefined
+      ? { participant, sharedResource: sharedResource ?? '' }
+      : { participant, instance };
+  node.retire(retired).then(
+    () => session.send({ type: 'retired', id }),
+    (error) => session.fail(id, 'LOG_UNAVAILABLE', String(error)),
+  );
 }
 
 async function recover(node: CoordinatorNode, session: Session, id: number): Promise<void> {

@@ -16,10 +16,12 @@ export interface LogJudge {
   readonly log: DecisionLog;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The reading has shown that the participant at this session was retired. */
+  readonly refuseRetired: (session: Session) => void;
 }
 
 export async function answerFromLog(
-  { log, clock, logger }: LogJudge,
+  { log, clock, logger, refuseRetired }: LogJudge,
   session: Session,
   message: Query | Resolve | Status,
 ): Promise<void> {
@@ -40,10 +42,17 @@ export async function answerFromLog(
   }
   let reading: LogReading;
   try {
-    reading = message.type === 'resolve' ? await log.resolve(txid) : await log.read(txid);
+    const asker = session.member ?? undefined;
+    reading =
+      message.type === 'resolve' ? await log.resolve(txid, asker) : await log.read(txid, asker);
   } catch (error) {
     logger.warn({ txid, error: String(error) }, 'The decision log could not be read.');
     session.fail(id, 'LOG_UNAVAILABLE');
+    return;
+  }
+  // It may have heard of it later than the one who collected the record, and the absence would say "abort".
+  if (reading.retired === true) {
+    refuseRetired(session);
     return;
   }
   if (message.type === 'status') {

@@ -22,6 +22,8 @@ export interface LeadingOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly drainMs: number;
+  /** What a leadership must know before it answers anybody, as the log has it after the leadership was taken. */
+  readonly learn: () => Promise<void>;
   /** Makes the driver of a new leadership; it is in the map, and gets what it needs to know, before it starts. */
   readonly lead: (leadership: Leadership) => ShardDriver;
   /** What this node leads has changed. */
@@ -101,12 +103,19 @@ export class Leading {
 
   /** Resolves when the leadership is over. */
   async #lead(leadership: Leadership): Promise<void> {
-    const { changed, lead, logger } = this.#given;
+    const { changed, learn, lead, logger } = this.#given;
     const { shard } = leadership;
     const over = new Promise<void>((resolve) => {
       if (leadership.lost.aborted) resolve();
       leadership.lost.addEventListener('abort', () => resolve(), { once: true });
     });
+    try {
+      await learn();
+      this.#stop.signal.throwIfAborted();
+    } catch (error) {
+      await leadership.resign().catch(() => undefined);
+      throw error;
+    }
     const driver = lead(leadership);
     this.drivers.set(shard, driver);
     try {

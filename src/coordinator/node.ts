@@ -4,8 +4,9 @@
 import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
+import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog, Leadership, RetiredInstance } from '../ports/decision-log.ts';
+import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
@@ -55,7 +56,7 @@ export class CoordinatorNode implements SessionHost {
   readonly handshakeTimeoutMs: number;
   readonly pingAgeMsMax: number;
   readonly #sessions = new Map<number, Session>();
-  readonly #retired = new Map<string, RetiredInstance>();
+  readonly #retired = new RetiredSet();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
   #listener: Listener | null = null;
@@ -80,6 +81,7 @@ export class CoordinatorNode implements SessionHost {
       clock: given.clock,
       logger: given.logger,
       drainMs: given.options.drainMs,
+      learn: () => this.#learnRetired(),
       lead: (leadership) => this.#lead(leadership),
       changed: () => this.#announce(),
     });
@@ -109,13 +111,14 @@ export class CoordinatorNode implements SessionHost {
   /** Listens, and campaigns from then on. Resolves when peers can connect; `whenReady` when it leads or knows who does. */
   async start(): Promise<Listener> {
     const { acceptor, log } = this.given;
-    for (const instance of await log.retired()) this.#retired.set(retiredKey(instance), instance);
+    this.#unwatch = [log.watchRetired((retired) => this.#hear(retired))];
+    await this.#learnRetired();
     this.#listener = await acceptor.listen((connection) => this.#accept(connection));
     this.#url = this.given.advertise ?? `ws://${this.#listener.address}`;
-    this.#unwatch = [
+    this.#unwatch.push(
       log.watchLeaders(() => this.#announce()),
       log.watchNodes(() => this.#announce()),
-    ];
+    );
     this.leading.start();
     return this.#listener;
   }
@@ -142,7 +145,7 @@ export class CoordinatorNode implements SessionHost {
       onBroken: (error) => this.given.onFatal(error),
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
-    for (const instance of this.#retired.values()) driver.step({ type: 'retired', ...instance });
+    for (const retired of this.#retired.all()) driver.step({ type: 'retired', retired });
     for (const session of this.participants.all()) this.#join(driver, session);
     return driver;
   }
@@ -181,12 +184,12 @@ export class CoordinatorNode implements SessionHost {
     if (token !== null && !shown && !isSecret(hello.token, token)) {
       return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
     }
-    const instance = { participant: hello.name, instance: hello.instance };
-    if (hello.roles.includes('participant') && this.#retired.has(retiredKey(instance))) {
-      return {
-        code: 'FORBIDDEN',
-        message: `Instance ${hello.instance} of ${hello.name} was retired by an operator. Start it with a new, empty data directory.`,
-      };
+    const { name: participant, instance, sharedResource = null } = hello;
+    if (
+      hello.roles.includes('participant') &&
+      this.#retired.refuses({ participant, instance, sharedResource })
+    ) {
+      return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
     }
     return null;
   }
@@ -295,15 +298,35 @@ export class CoordinatorNode implements SessionHost {
     this.given.logger.info({ participant, instance, ...fields, ...more }, text);
   }
 
-  /** Refused for ever from now on; its branches count as acknowledged. */
-  async retire(instance: RetiredInstance): Promise<void> {
-    await this.given.log.retire(instance);
-    this.#retired.set(retiredKey(instance), instance);
-    for (const session of [...this.participants.of(instance.participant, instance.instance)]) {
-      session.refuse('FORBIDDEN', 'This instance was retired by an operator.');
+  /** Every node refuses it for ever from then on; its branches count as acknowledged. */
+  async retire(retired: Retired): Promise<void> {
+    await this.given.log.retire(retired);
+    this.given.logger.warn({ ...retired }, 'An operator retired a participant.');
+  }
+
+  /**
+   * What others have retired. Before a leadership answers anybody (!): the leaderships before it counted on all that is there, and what
+   * they collected because of it is gone. What comes later is heard of by `watchRetired`, and no leadership counts on it sooner.
+   */
+  async #learnRetired(): Promise<void> {
+    for (const retired of await this.given.log.retired()) this.#hear(retired);
+  }
+
+  #hear(retired: Retired): void {
+    if (!this.#retired.add(retired)) return;
+    for (const session of [...this.participants.all()]) {
+      if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
     }
-    for (const driver of this.drivers.values()) driver.step({ type: 'retired', ...instance });
-    this.given.logger.warn({ ...instance }, 'An operator retired an instance.');
+    for (const driver of this.drivers.values()) driver.step({ type: 'retired', retired });
+    this.given.logger.info({ ...retired }, 'A participant was retired.');
+  }
+
+  refuseRetired(session: Session): void {
+    const { member } = session;
+    if (member === null) return;
+    session.refuse('FORBIDDEN', retiredText(member.participant, member.instance));
+    // The close may take its time where the peer is half-open: nothing more is heard or told on it from now on.
+    session.closed({ code: 1008, reason: 'retired', kind: 'closed' });
   }
 
   /**
@@ -333,6 +356,6 @@ export class CoordinatorNode implements SessionHost {
   }
 }
 
-function retiredKey(instance: RetiredInstance): string {
-  return `${instance.participant}\u0000${instance.instance}`;
+function retiredText(participant: string, instance: string): string {
+  return `Instance ${instance} of ${participant} was retired by an operator. Start it with a new, empty data directory.`;
 }

@@ -11,6 +11,7 @@ import {
   protocolVersion,
   type ToNode,
 } from '../core/messages.ts';
+import type { Member } from '../core/retired.ts';
 import type { Sender } from '../core/term/events.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
@@ -100,6 +101,13 @@ export class Session implements ConnectionHandler<ToNode> {
   /** As the terms know it. */
   get sender(): Sender {
     return this.#sender;
+  }
+
+  /** As a participant; null where it is none. */
+  get member(): Member | null {
+    if (this.#hello === null || !this.is('participant')) return null;
+    const { name, instance, sharedResource } = this.#hello;
+    return { participant: name, instance, sharedResource: sharedResource ?? null };
   }
 
   is(role: PeerRole): boolean {

@@ -3,6 +3,7 @@
  * bring a store each.
  */
 import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
+import { type Member, type Retired, retirementsOf } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
@@ -12,15 +13,23 @@ import {
   LeadershipLostError,
   type LogMeta,
   type LogReading,
-  type RetiredInstance,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../system/key-value.ts';
 import { Evidence } from './evidence.ts';
 import type { LeaderBoard } from './leader-board.ts';
 import { type LeadershipHost, LocalLeadership } from './local-leadership.ts';
 import type { NodeBoard } from './node-board.ts';
+import type { RetiredBoard } from './retired-board.ts';
 import * as rules from './rules.ts';
-import { type LogTransaction, readState, retiredKey, retiredPrefix } from './state.ts';
+import {
+  assertMayRetire,
+  type LogTransaction,
+  plainRetired,
+  readState,
+  retiredKey,
+  retiredMax,
+  retiredPrefix,
+} from './state.ts';
 
 /** Where a local log keeps its keys. */
 export interface LogStore {
@@ -36,6 +45,7 @@ export interface LocalLogOptions {
   readonly store: LogStore;
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard;
+  readonly retired: RetiredBoard;
   readonly meta: LogMeta;
   readonly node: string;
   readonly url: string;
@@ -43,9 +53,6 @@ export interface LocalLogOptions {
   readonly takeover: boolean;
   readonly clock: Clock;
 }
-
-/** Instances retired, of all participants: an operator's rare act, bounded all the same. */
-const retiredMax = 100_000;
 
 export class LocalLog implements DecisionLog, LeadershipHost {
   readonly meta: LogMeta;
@@ -87,15 +94,19 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     }
   }
 
-  async read(txid: Txid): Promise<LogReading> {
+  async read(txid: Txid, asker?: Member): Promise<LogReading> {
     this.#assertShard(shardOf(txid));
-    return this.snapshot((keys) => rules.read(keys, txid));
+    return this.snapshot((keys) => ({ ...rules.read(keys, txid), ...refused(keys, asker) }));
   }
 
-  async resolve(txid: Txid): Promise<LogReading> {
+  async resolve(txid: Txid, asker?: Member): Promise<LogReading> {
     this.#assertShard(shardOf(txid));
     const atMs = this.#options.clock.wallMs();
-    return this.run((transaction) => rules.resolve(transaction, { txid, atMs }));
+    return this.run((transaction) => {
+      const who = refused(transaction, asker);
+      if (who.retired === true) return { ...rules.read(transaction, txid), ...who };
+      return { ...rules.resolve(transaction, { txid, atMs }), ...who };
+    });
   }
 
   leaders(): readonly (LeaderInfo | null)[] {
@@ -118,20 +129,25 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     return this.#options.nodes.watch(listener);
   }
 
-  async retire(instance: RetiredInstance): Promise<void> {
-    const key = assertKeyFits(retiredKey(instance));
-    const { participant, instance: id } = instance;
-    await this.run((transaction) => {
-      transaction.put(key, { participant, instance: id });
-    });
+  async retire(retired: Retired): Promise<void> {
+    const key = assertKeyFits(retiredKey(retired));
+    assertMayRetire(this.#options.retired.known, retired);
+    await this.run((transaction) => transaction.put(key, plainRetired(retired)));
+    this.#options.retired.publish([retired]);
   }
 
-  async retired(): Promise<readonly RetiredInstance[]> {
-    return this.snapshot((keys) =>
+  async retired(): Promise<readonly Retired[]> {
+    const all = await this.snapshot((keys) =>
       keys
         .range({ ...prefixRange(retiredPrefix), limit: retiredMax })
-        .map(([, value]) => value as RetiredInstance),
+        .map(([, value]) => value as Retired),
     );
+    this.#options.retired.publish(all);
+    return all;
+  }
+
+  watchRetired(listener: (retired: Retired) => void): () => void {
+    return this.#options.retired.watch(listener);
   }
 
   async run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
@@ -223,6 +239,11 @@ export class LocalLog implements DecisionLog, LeadershipHost {
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
+}
+
+function refused(keys: ReadableKeys, asker: Member | undefined): { readonly retired?: boolean } {
+  if (asker === undefined) return {};
+  return { retired: retirementsOf(asker).some((one) => keys.get(retiredKey(one)) !== undefined) };
 }
 
 function closedError(): DecisionLogError {

@@ -4,6 +4,7 @@
  */
 import type { Decision, LeaderInfo, Witness } from '../core/messages.ts';
 import { requestShardFunction } from '../core/request-shard.ts';
+import type { Retired, RetiredSet } from '../core/retired.ts';
 import {
   type Epoch,
   makeEpoch,
@@ -12,7 +13,7 @@ import {
   shardOf,
   type Txid,
 } from '../core/txid.ts';
-import type { LogMeta } from '../ports/decision-log.ts';
+import { DecisionLogError, type LogMeta } from '../ports/decision-log.ts';
 import { CountedKeys } from '../system/counted-keys.ts';
 import { keyPart, type ReadableKeys } from '../system/key-value.ts';
 import { metaKey } from '../system/store-format.ts';
@@ -23,6 +24,8 @@ export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as c
 const requestWindowMsDefault = 120_000;
 const revisionKey = 'revision';
 export const retiredPrefix = 'retired/';
+/** Of all participants: an operator's rare act, bounded all the same. All of them are read by every node. */
+export const retiredMax = 100_000;
 
 export interface StoredMeta extends LogMeta {
   readonly kind: typeof logHeader.kind;
@@ -95,8 +98,31 @@ export function requestKey(shard: number, requestId: string): string {
   return `requests/${shard.toString(36)}/${keyPart(requestId)}`;
 }
 
-export function retiredKey(instance: { participant: string; instance: string }): string {
-  return `${retiredPrefix}${keyPart(instance.participant)}/${keyPart(instance.instance)}`;
+/** Below `retired/`. The three parts of a resource never meet the two of an instance. */
+export function retiredPart(retired: Retired): string {
+  const participant = keyPart(retired.participant);
+  return 'instance' in retired
+    ? `${participant}/${keyPart(retired.instance)}`
+    : `${participant}/${keyPart(retired.sharedResource)}/shared`;
+}
+
+export function assertMayRetire(known: RetiredSet, retired: Retired): void {
+  if (known.size < retiredMax || known.has(retired)) return;
+  throw new DecisionLogError(
+    `${retiredMax} instances are retired, and no more can be. Look at who retires them, and why their stores are lost.`,
+  );
+}
+
+/** As it is written: nothing else of what an object may have. */
+export function plainRetired(retired: Retired): Retired {
+  const { participant } = retired;
+  return 'instance' in retired
+    ? { participant, instance: retired.instance }
+    : { participant, sharedResource: retired.sharedResource };
+}
+
+export function retiredKey(retired: Retired): string {
+  return `${retiredPrefix}${retiredPart(retired)}`;
 }
 
 function stateKey(shard: number): string {

@@ -10,6 +10,7 @@ import { Leading } from '../coordinator/leading.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode } from '../core/messages.ts';
+import { type Retired, RetiredSet } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { epochOf, shardOf, type Txid } from '../core/txid.ts';
 import { closedError } from '../peer/errors.ts';
@@ -53,6 +54,7 @@ export class Engine {
   #broken: unknown = null;
   #closing: Promise<void> | null = null;
   #refusing = false;
+  readonly #retired = new RetiredSet();
 
   constructor(given: EngineOptions) {
     this.#given = given;
@@ -74,9 +76,13 @@ export class Engine {
       clock,
       logger,
       drainMs: options.drainMs,
+      learn: async () => {
+        for (const retired of await opened.log.retired()) this.#hear(retired);
+      },
       lead: (leadership) => this.#lead(leadership),
       changed: () => given.changed(),
     });
+    opened.log.watchRetired((retired) => this.#hear(retired));
     this.#leading.start();
   }
 
@@ -196,6 +202,12 @@ export class Engine {
     this.#caller.failAll('The coordinator was closed before the outcome was known.');
   }
 
+  /** Of processes beside this one: what it decides for them waits for nobody who never comes back. */
+  #hear(retired: Retired): void {
+    if (!this.#retired.add(retired)) return;
+    for (const driver of this.#leading.drivers.values()) driver.step({ type: 'retired', retired });
+  }
+
   #lead(leadership: Leadership): ShardDriver {
     const { opened, clock, random, logger, options, reached } = this.#given;
     reached('leadership-taken');
@@ -213,6 +225,7 @@ export class Engine {
       send: (connection, message) => this.#send(connection, message),
       onBroken: (error) => this.break(error),
     });
+    for (const retired of this.#retired.all()) driver.step({ type: 'retired', retired });
     for (const named of this.participants.all()) join(driver, named);
     return driver;
   }

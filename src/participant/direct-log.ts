@@ -9,14 +9,15 @@
  */
 import { isAhead, judge } from '../core/judge.ts';
 import type { Decision, DecisionSource, Witness } from '../core/messages.ts';
+import type { Member } from '../core/retired.ts';
 import type { Txid } from '../core/txid.ts';
 import type { LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 
 /** What is used of the decision log: nothing that needs a lease or a leadership. */
 export interface LogReader {
-  read(txid: Txid): Promise<LogReading>;
-  resolve(txid: Txid): Promise<LogReading>;
+  read(txid: Txid, asker: Member): Promise<LogReading>;
+  resolve(txid: Txid, asker: Member): Promise<LogReading>;
   close(): Promise<void>;
 }
 
@@ -24,6 +25,8 @@ export interface DirectLogOptions {
   readonly open: () => Promise<LogReader>;
   /** Whether this participant may write the abort of what is not decided. */
   readonly resolve: boolean;
+  /** Who asks. */
+  readonly asker: Member;
   readonly logger: Logger;
   /** The log was set back, or this participant's own store was. */
   readonly setBack: (problem: { readonly txid: Txid; readonly message: string }) => void;
@@ -48,14 +51,18 @@ export class DirectLog {
 
   /** Null: no answer; ask again later. */
   async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
-    const { resolve, logger, setBack } = this.#given;
+    const { resolve, asker, logger, setBack } = this.#given;
     const { txid } = question;
     const opened = this.#opened();
     try {
       const reader = await opened;
       if (signal.aborted) return null;
-      const reading = resolve ? await reader.resolve(txid) : await reader.read(txid);
+      const reading = resolve ? await reader.resolve(txid, asker) : await reader.read(txid, asker);
       if (signal.aborted) return null;
+      if (reading.retired === true) {
+        logger.error({ txid }, retiredText);
+        return null;
+      }
       const { generation } = reading.witness;
       this.#generation = Math.max(this.#generation, generation);
       const answer = generation < this.#generationMin ? 'set-back' : judged(reading, question);
@@ -106,6 +113,9 @@ export class DirectLog {
 function isSetBack(error: unknown): boolean {
   return error instanceof Error && error.name === 'LogSetBackError';
 }
+
+const retiredText =
+  'This instance was retired by an operator, and what it holds was given up: it is told no outcome any more. Start it with a new, empty data directory.';
 
 const setBackText =
   'The decision log shows an earlier state than this participant was shown before: it was restored from an old copy. Its answers are not used. An operator must look at it; see docs/OPERATING.md.';

@@ -87,6 +87,11 @@ export class Participant {
         : new DirectLog({
             open: ports.openReader,
             resolve: settings.decisionLog?.etcd.resolve === true,
+            asker: {
+              participant: settings.name,
+              instance: journal.instance,
+              sharedResource: settings.sharedResource ?? null,
+            },
             logger,
             setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
           });

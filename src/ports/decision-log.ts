@@ -7,6 +7,7 @@
  */
 import type { Decision, LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../core/records.ts';
+import type { Member, Retired } from '../core/retired.ts';
 import type { Epoch, Position, Txid } from '../core/txid.ts';
 
 export type {
@@ -28,6 +29,8 @@ export interface LogReading {
   readonly leader: LeaderInfo | null;
   /** Where the log stood at this read. */
   readonly witness: Witness;
+  /** The one who asks was retired: nothing of this is for it. Only where the read was told who asks. */
+  readonly retired?: boolean;
 }
 
 export interface LogMeta {
@@ -38,11 +41,6 @@ export interface LogMeta {
   readonly generation: number;
   /** The key by which a txid proves that it was given out: made once, and never told to anybody but nodes. */
   readonly txidSecret: string;
-}
-
-export interface RetiredInstance {
-  readonly participant: string;
-  readonly instance: string;
 }
 
 export interface DecisionLog {
@@ -59,23 +57,32 @@ export interface DecisionLog {
    * longer and longer before it acts on it.
    */
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
-  /** Linearizable. */
-  read(txid: Txid): Promise<LogReading>;
+  /**
+   * Linearizable. `asker`: the participant that is to be told. Whether it was retired is read in the same step (!): a record
+   * that is gone may be one that counted as acknowledged because of that, and its absence would say "abort" of a commit.
+   */
+  read(txid: Txid, asker?: Member): Promise<LogReading>;
   /**
    * Ends a doubt by force: where the transaction's epoch still leads and nothing is recorded and the floor
    * is below it, writes the abort record, in one compare-and-set. Returns the reading that stands after it; it
-   * never leaves the txid undecided.
+   * never leaves the txid undecided, unless the asker is retired: for that one it does nothing.
    */
-  resolve(txid: Txid): Promise<LogReading>;
+  resolve(txid: Txid, asker?: Member): Promise<LogReading>;
   /** The leaders now; `listener` hears of later changes. Hints: a judgement always reads. */
   leaders(): readonly (LeaderInfo | null)[];
   watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void;
   /** The nodes that are up, this one included, by name; `listener` hears of later changes. Hints. */
   nodes(): readonly NodeInfo[];
   watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void;
-  /** Instances that an operator retired: refused for ever at hello. */
-  retire(instance: RetiredInstance): Promise<void>;
-  retired(): Promise<readonly RetiredInstance[]>;
+  /**
+   * Gives up, for ever, what an operator says. Resolves when every node that is up has heard of it; may be repeated. Rejects where one does not
+   * hear of it in time: it is retired nevertheless.
+   */
+  retire(retired: Retired): Promise<void>;
+  /** All of them, linearizable. Who watches has heard of each when it resolves. */
+  retired(): Promise<readonly Retired[]>;
+  /** `listener` hears of each that this log has not told it yet, before this node counts as having heard of it. */
+  watchRetired(listener: (retired: Retired) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -183,7 +183,11 @@ export const toNodeShapes: ToNodeShapes = {
   retire: {
     id,
     participant: required(key, 'The participant.'),
-    instance: required(key, 'The instance that will never come back.'),
+    instance: optional(key, 'The instance that will never come back.'),
+    sharedResource: optional(
+      key,
+      'Or, in its place, the shared resource that is gone: no instance that shares it comes back either.',
+    ),
   },
   error,
   goaway,

@@ -8,6 +8,7 @@ import { collecting } from './decision-log/collecting.ts';
 import { deciding } from './decision-log/deciding.ts';
 import { leading } from './decision-log/leading.ts';
 import { reading } from './decision-log/reading.ts';
+import { retiring, retiringAmongSeveral } from './decision-log/retiring.ts';
 import { LogRig } from './decision-log/rig.ts';
 import { severalNodesAtOnce } from './decision-log/several-nodes.ts';
 
@@ -26,6 +27,9 @@ export function decisionLogContract(
     collecting(rig);
     reading(rig);
     leading(rig);
-    if (severalNodes) severalNodesAtOnce(rig);
+    retiring(rig);
+    if (!severalNodes) return;
+    severalNodesAtOnce(rig);
+    retiringAmongSeveral(rig);
   });
 }

@@ -196,7 +196,10 @@ function happen(world: TermWorld, what: Happening, x: number, y: number, z: numb
     case 'tick':
       return world.tick();
     case 'retire':
-      if (x % 4 === 0) world.retire(instances[1] as (typeof instances)[number]);
+      if (x % 4 !== 0) return;
+      if (y % 3 === 0) world.retireResource(instances[2] as (typeof instances)[number]);
+      // Never all of those that share it: nobody would be left to finish what is theirs.
+      else world.retire(instances[1 + (y % 2)] as (typeof instances)[number]);
       return;
     case 'lost':
       if (x % 4 === 0) world.step({ type: 'lost' });

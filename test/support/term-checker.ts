@@ -26,6 +26,7 @@ export class TermChecker {
   readonly #transactions = new Map<Txid, Tally>();
   readonly #connections = new Map<number, Instance>();
   #uncertain = false;
+  /** `participant/instance`, or `participant//resource`. */
   readonly #retired = new Set<string>();
   /** By request id: the highest attempt that was answered "aborted". */
   readonly #refused = new Map<string, number>();
@@ -67,9 +68,12 @@ export class TermChecker {
           this.#transactions.set(record.txid, recordedTally(record));
         }
         break;
-      case 'retired':
-        this.#retired.add(event.instance);
+      case 'retired': {
+        const { participant, ...what } = event.retired;
+        const name = 'instance' in what ? what.instance : `/${what.sharedResource}`;
+        this.#retired.add(`${participant}/${name}`);
         break;
+      }
       default:
         break;
     }
@@ -89,7 +93,7 @@ export class TermChecker {
       if (tally?.written !== true) return false;
       return [...tally.branches.values()].some(
         ({ vote, acknowledged, owner }) =>
-          vote === 'commit' && !acknowledged && !this.#retired.has(owner?.instance ?? ''),
+          vote === 'commit' && !acknowledged && !this.#nobodyLeft(owner),
       );
     });
   }
@@ -315,13 +319,19 @@ export class TermChecker {
     this.#settled(txid, tally);
   }
 
+  /** What is shared others may finish, connected or not. */
+  #nobodyLeft(owner: Instance | null): boolean {
+    if (owner === null) return false;
+    const { participant, instance, sharedResource } = owner;
+    return this.#retired.has(
+      `${participant}/${sharedResource === null ? instance : `/${sharedResource}`}`,
+    );
+  }
+
   #settled(txid: Txid, tally: Tally): void {
     for (const [name, branch] of tally.branches) {
       if (branch.vote !== 'commit' || branch.acknowledged) continue;
-      check(
-        this.#retired.has(branch.owner?.instance ?? ''),
-        `I9: ${txid}/${name} never acknowledged`,
-      );
+      check(this.#nobodyLeft(branch.owner), `I9: ${txid}/${name} never acknowledged`);
     }
   }
 

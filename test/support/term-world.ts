@@ -7,6 +7,7 @@
 import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../src/core/messages.ts';
 import type { DecideResult, DecisionWrite, RecordedLocks } from '../../src/core/records.ts';
+import { concerns, type Retired } from '../../src/core/retired.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../src/core/term/events.ts';
 import { Term } from '../../src/core/term/term.ts';
 import { type Epoch, makeEpoch, makeTxid, randomDigits, type Txid } from '../../src/core/txid.ts';
@@ -44,7 +45,7 @@ export class TermWorld {
   readonly load: LoadChecker;
   readonly term: Term;
   readonly txids: Txid[] = [];
-  readonly retired: Set<string> = new Set();
+  readonly retired: Retired[] = [];
   nowMs = 1_000;
   lost = false;
   /** All that was sent, and all that was noted. */
@@ -152,7 +153,7 @@ export class TermWorld {
   // ---- participants ----
 
   connect(instance: Instance): number {
-    if (this.retired.has(instance.instance)) return 0;
+    if (this.retired.some((retired) => concerns(retired, instance))) return 0;
     const connection = this.#nextConnection++;
     this.open.push({ connection, instance });
     this.step({ type: 'participant-connected', connection, ...instance });
@@ -165,13 +166,21 @@ export class TermWorld {
     this.step({ type: 'participant-lost', connection: gone.connection });
   }
 
-  retire(instance: Instance): void {
-    this.retired.add(instance.instance);
+  retire({ participant, instance }: Instance): void {
+    this.#retire({ participant, instance });
+  }
+
+  retireResource({ participant, sharedResource }: Instance): void {
+    if (sharedResource !== null) this.#retire({ participant, sharedResource });
+  }
+
+  #retire(retired: Retired): void {
+    this.retired.push(retired);
     for (let index = this.open.length - 1; index >= 0; index -= 1) {
-      if (this.open[index]?.instance === instance) this.disconnect(index);
+      const peer = this.open[index];
+      if (peer !== undefined && concerns(retired, peer.instance)) this.disconnect(index);
     }
-    const { participant, instance: id } = instance;
-    this.step({ type: 'retired', participant, instance: id });
+    this.step({ type: 'retired', retired });
   }
 
   /** Answers one delivery; `honest` as the protocol asks, else as `wish` says. */

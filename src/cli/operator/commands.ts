@@ -7,6 +7,7 @@ import {
   connectionOptions,
   type SetExitCode,
 } from '../connection-options.ts';
+import { CommandError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import {
   nameArgument,
@@ -161,20 +162,34 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   withConnection(program.command('retire'))
     .summary('give up an instance of a participant that will never come back')
     .description(
-      'Refuses an instance of a participant for ever, and counts what it has not acknowledged as acknowledged. Only for an instance whose store is lost: what it held prepared is lost with it. This cannot be undone.',
+      'Refuses an instance of a participant for ever, at every node, and counts what it has not acknowledged as acknowledged. Only for an instance whose store is lost: what it held prepared is lost with it. What it did on a shared resource its siblings finish; where that resource itself is lost, name it in place of the instance. This cannot be undone.',
     )
     .argument('<participant>', 'its name, as status shows it', nameArgument)
-    .argument('<instance>', 'the id of the instance, as status shows it', nameArgument)
+    .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
+    .option(
+      '--shared-resource <name>',
+      'in place of the instance: what is lost is this shared resource',
+      nameArgument,
+    )
     .option('--yes', 'do not ask')
     .addHelpText('after', '\nExample:\n  $ verdict retire inventory 8f3k2m9x0a7d1 --yes')
     .action(
       async (
         participant: string,
-        instance: string,
-        flags: ConnectionFlags & { readonly yes?: true },
+        instance: string | undefined,
+        flags: ConnectionFlags & { readonly yes?: true; readonly sharedResource?: string },
       ) => {
         const { retire } = await import('./repair.ts');
-        await retire(contextOf(flags), { participant, instance, sure: flags.yes === true });
+        const { sharedResource } = flags;
+        if ((instance === undefined) === (sharedResource === undefined)) {
+          const text = 'Name the instance that is lost, or its --shared-resource, and not both.';
+          throw new CommandError('USAGE', text);
+        }
+        const retired =
+          instance === undefined
+            ? { participant, sharedResource: sharedResource ?? '' }
+            : { participant, instance };
+        await retire(contextOf(flags), { retired, sure: flags.yes === true });
       },
     );
 }

@@ -10,6 +10,7 @@ import type {
   Recovered,
   TransactionState,
 } from '../../core/messages.ts';
+import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { isVerdictError, VerdictError } from '../../peer/errors.ts';
 import type { Link } from '../../peer/link.ts';
@@ -120,8 +121,8 @@ export class Operator {
     return this.#ask({ type: 'resolve', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
   }
 
-  async retire(instance: { participant: string; instance: string }): Promise<void> {
-    await this.#ask({ type: 'retire', ...instance }, () => this.#nodes.leaderLink(0));
+  async retire(retired: Retired): Promise<void> {
+    await this.#ask({ type: 'retire', ...retired }, () => this.#nodes.leaderLink(0));
   }
 
   /** Of every shard, newest first. */

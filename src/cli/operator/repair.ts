@@ -1,5 +1,6 @@
 /** `verdict resolve`, `recover` and `retire`: what an operator does by hand. */
 import { errorCatalogue } from '../../core/catalogue.ts';
+import type { Retired } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -51,17 +52,22 @@ export async function recover(context: OperatorContext): Promise<void> {
 
 export async function retire(
   context: OperatorContext,
-  options: { readonly participant: string; readonly instance: string; readonly sure: boolean },
+  options: { readonly retired: Retired; readonly sure: boolean },
 ): Promise<void> {
-  const { participant, instance, sure } = options;
+  const { retired, sure } = options;
+  const { participant } = retired;
+  const what =
+    'instance' in retired
+      ? `Instance ${retired.instance} of ${participant}`
+      : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
   if (!sure) {
     requireTerminal(context.io, 'retire cannot be undone');
-    const question = `Instance ${instance} of ${participant} will be refused for ever, and what it has not acknowledged counts as acknowledged. Only for one whose store is lost. Go on?`;
+    const question = `${what} will be refused for ever, and what it has not acknowledged counts as acknowledged. Only for one whose store is lost. Go on?`;
     if (!(await confirm(context.io, question))) return;
   }
-  await withOperator(context, (operator) => operator.retire({ participant, instance }));
+  await withOperator(context, (operator) => operator.retire(retired));
   await answer(context, {
-    value: { participant, instance, retired: true },
-    lines: () => [`Instance ${instance} of ${participant} is retired.`],
+    value: { ...retired, retired: true },
+    lines: () => [`${what} is retired: every node has heard of it.`],
   });
 }

@@ -96,7 +96,9 @@ export interface Retire {
   readonly type: 'retire';
   readonly id: number;
   readonly participant: string;
-  readonly instance: string;
+  /** Exactly one of the two. */
+  readonly instance?: string;
+  readonly sharedResource?: string;
 }
 export interface Retired {
   readonly type: 'retired';

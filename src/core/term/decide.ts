@@ -15,7 +15,7 @@ import { move, type Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
 import { recordedLocks, releaseLocks } from './lock-release.ts';
 import { answerAborted, answerDuplicate, answerWaiters, endRequest } from './outcome.ts';
-import { command, settleIfDone } from './phase-two.ts';
+import { command, isRetired, settleIfDone } from './phase-two.ts';
 import { leaveQueue, releasePlace } from './places.ts';
 import type { TermState } from './state.ts';
 
@@ -27,6 +27,14 @@ export function allVoted(state: TermState, transaction: Transaction): void {
   ) {
     // The time-out was cut to the window, so this is the same moment seen a little earlier.
     abort(state, transaction, abortReason('TRANSACTION_TIMEOUT'));
+    return;
+  }
+  for (const branch of transaction.branches.values()) {
+    if (branch.state !== 'prepared' || !isRetired(state, branch)) continue;
+    // Its vote is gone with its store: nothing has committed yet, and so nothing need be lost.
+    const { participant } = branch;
+    const message = `${participant} was retired by an operator after its vote.`;
+    abort(state, transaction, abortReason('PARTICIPANT_UNAVAILABLE', { participant, message }));
     return;
   }
   move(transaction, 'all-voted');

@@ -19,6 +19,7 @@ import type {
   Working,
 } from '../messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../records.ts';
+import type { Retired } from '../retired.ts';
 import type { Txid } from '../txid.ts';
 
 /** Who sent a message. The session has checked that it may. */
@@ -96,8 +97,8 @@ export type TermEvent =
   | { readonly type: 'scan-ended'; readonly failed?: boolean }
   | { readonly type: 'wake' }
   | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
-  /** An operator retired an instance: its branches count as acknowledged. */
-  | { readonly type: 'retired'; readonly participant: string; readonly instance: string }
+  /** An operator gave up an instance or a shared resource: branches that nobody can finish any more count as acknowledged. */
+  | { readonly type: 'retired'; readonly retired: Retired }
   | { readonly type: 'drain' }
   /** The leadership is over. Only the reads that settle what was in flight are still answered. */
   | { readonly type: 'lost' };

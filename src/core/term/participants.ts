@@ -7,12 +7,14 @@
  *   only by the new one, and counts only from the connection that carries the latest prepare (section 7): so
  *   the prepare is sent there again, at once.
  */
+
+import type { Retired } from '../retired.ts';
 import type { ConnectedParticipant } from './connected.ts';
 import { participantCame, participantWent } from './fitness.ts';
-import { abandonRollback, resend, settleBranch } from './phase-two.ts';
+import { abandonRollback, isRetired, resend, settleBranch } from './phase-two.ts';
 import { prepareLost, sendPrepare } from './prepare.ts';
 import { measure } from './record-size.ts';
-import { instanceKey, type TermState } from './state.ts';
+import type { TermState } from './state.ts';
 
 export function participantConnected(state: TermState, peer: ConnectedParticipant): void {
   state.connected.add(peer);
@@ -51,19 +53,11 @@ export function participantLost(state: TermState, connection: number): void {
   }
 }
 
-/**
- * Of a shared resource another instance may finish the branch, and must: counted as acknowledged, its record would go some
- * day, and the other instance, still in doubt, be told "abort" below the floor. There the operator's
- * word counts only when nobody who shares the resource is connected.
- */
-export function instanceRetired(
-  state: TermState,
-  retired: { readonly participant: string; readonly instance: string },
-): void {
-  state.retired.add(instanceKey(retired));
+/** Heard while a scan runs, it concerns what was scanned before, here, and what comes after, by `command`. */
+export function retire(state: TermState, retired: Retired): void {
+  state.retired.add(retired);
   for (const branch of [...(state.attached.get(retired.participant) ?? [])]) {
-    if (branch.instance !== retired.instance) continue;
-    if (branch.sharedResource !== null && state.connected.route(branch) !== null) continue;
+    if (!isRetired(state, branch)) continue;
     if (branch.state === 'committing') settleBranch(state, branch, 'committed');
     else if (branch.state === 'rolling-back') settleBranch(state, branch, 'rolled-back');
   }

@@ -10,7 +10,7 @@ import type { Ack } from '../messages.ts';
 import { type Branch, outcomeOf, type Transaction } from '../transaction.ts';
 import type { Sender } from './events.ts';
 import { settle } from './outcome.ts';
-import { instanceKey, type TermState } from './state.ts';
+import type { TermState } from './state.ts';
 
 const notConnected = 'The participant is not connected.';
 
@@ -45,15 +45,10 @@ export function command(state: TermState, branch: Branch): boolean {
   return true;
 }
 
-/** An instance that was retired owes nothing; but what it shared with others, they can finish. */
-function isRetired(state: TermState, branch: Branch): boolean {
+/** Nobody is left who could finish it: the branch owes nothing. */
+export function isRetired(state: TermState, branch: Branch): boolean {
   const { participant, instance, sharedResource } = branch;
-  return (
-    state.retired.size > 0 &&
-    instance !== null &&
-    sharedResource === null &&
-    state.retired.has(instanceKey({ participant, instance }))
-  );
+  return instance !== null && state.retired.frees({ participant, instance, sharedResource });
 }
 
 /** Sends the command, or counts the attempt where there is nobody to send it to, and sets the time of the next. */

@@ -5,6 +5,7 @@ import type { CoordinatorOptions } from '../coordinator-options.ts';
 import { isAhead } from '../judge.ts';
 import { type LockRequest, LockTable } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
+import { RetiredSet } from '../retired.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
@@ -78,8 +79,8 @@ export class TermState {
   granted: LockRequest<Transaction>[] = [];
   readonly reads: Map<number, ReadContinuation> = new Map();
   readonly requestReads: Map<number, RequestReadContinuation> = new Map();
-  /** Instances that will never come back: what they owe counts as acknowledged, now and later. */
-  readonly retired: Set<string> = new Set();
+  /** What will never come back: what nobody else can finish counts as acknowledged, now and later. */
+  readonly retired: RetiredSet = new RetiredSet();
   scans = 0;
   /** While a scan runs: what ended meanwhile. */
   endedDuringScan: Set<Txid> | null = null;
@@ -200,12 +201,4 @@ export class TermState {
 
 export function senderOf(from: Sender, id: number): { connection: number; id: number } {
   return { connection: from.connection, id };
-}
-
-/** JSON, so that no two pairs of names make one key. */
-export function instanceKey(of: {
-  readonly participant: string;
-  readonly instance: string;
-}): string {
-  return JSON.stringify([of.participant, of.instance]);
 }

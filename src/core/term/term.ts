@@ -18,7 +18,7 @@ import { type LockListing, listLocks } from './lock-status.ts';
 import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks.ts';
 import { lose } from './lost.ts';
 import { forget } from './outcome.ts';
-import { instanceRetired, participantConnected, participantLost } from './participants.ts';
+import { participantConnected, participantLost, retire } from './participants.ts';
 import { acknowledge, retry, sendWaiting } from './phase-two.ts';
 import { prepareTimedOut, sendPrepares, vote, working } from './prepare.ts';
 import { scanEnded, scanned, scanStarted } from './scan.ts';
@@ -104,7 +104,7 @@ export class Term {
         );
         break;
       case 'retired':
-        instanceRetired(state, event);
+        retire(state, event.retired);
         break;
       case 'drain':
         state.accepting = false;

@@ -10,6 +10,7 @@ import { metaKey } from '../../system/store-format.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { asLogError, LocalLog, type LogStore } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';
+import { RetiredBoard } from '../retired-board.ts';
 import { LogTransaction } from '../state.ts';
 import { agreeOnMeta, type WantedMeta } from './meta.ts';
 
@@ -42,6 +43,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Deci
       store,
       board,
       nodes: new NodeBoard(),
+      retired: new RetiredBoard(),
       meta,
       node,
       url,

@@ -4,6 +4,7 @@ import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { LeaderInfo, NodeInfo } from '../../core/messages.ts';
+import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
   type DecisionLog,
@@ -11,7 +12,6 @@ import {
   type Leadership,
   type LogMeta,
   type LogReading,
-  type RetiredInstance,
 } from '../../ports/decision-log.ts';
 import { type Logger, silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
@@ -19,10 +19,12 @@ import type { DurableFiles } from '../../system/durable-file.ts';
 import { Evidence } from '../evidence.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { NodeBoard } from '../node-board.ts';
+import { RetiredBoard } from '../retired-board.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
 import { Compaction } from './compaction.ts';
+import { Enrollment } from './enrollment.ts';
 import { EtcdKeys } from './keys.ts';
 import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
 import { type ClusterReading, Leaders } from './leaders.ts';
@@ -30,9 +32,9 @@ import { EtcdLeadership } from './leadership.ts';
 import { NodeLease } from './lease.ts';
 import { type AgreedMeta, agreeOnMeta, metaOf, type WantedMeta } from './meta.ts';
 import { assertShard } from './reader.ts';
-import { readDecision, resolveDecision } from './reading.ts';
-import { decodeRetired, encodeNode, encodeRetired } from './records.ts';
-import { allFound, getRange, type KeyValue, put, putUnderLease } from './requests.ts';
+import { type Question, readDecision, resolveDecision } from './reading.ts';
+import type { KeyValue } from './requests.ts';
+import { Retirements } from './retirements.ts';
 import { EtcdStore } from './store.ts';
 import { WitnessKeeper } from './witness.ts';
 
@@ -61,10 +63,8 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
 const leaseTtlMsDefault = 3_000;
 const leaseTtlMsMin = 2_000;
 const witnessFile = 'etcd-witness.json';
-const retiredMax = 100_000;
 const releaseAttempts = 3;
 const releasePauseMs = 50;
-const enrollPauseMs = 1_000;
 /** EX_SOFTWARE of sysexits.h. */
 const fatalExitCode = 70;
 
@@ -89,6 +89,9 @@ class EtcdLog implements DecisionLog {
   readonly #lease: NodeLease;
   readonly #nodes: NodeBoard = new NodeBoard();
   readonly #evidence: Evidence = new Evidence();
+  readonly #retired: RetiredBoard = new RetiredBoard();
+  readonly #retirements: Retirements;
+  readonly #enrollment: Enrollment;
   readonly #leaderships = new Map<number, EtcdLeadership>();
   /** Made when `meta` has said how many shards there are. */
   #agreed: AgreedMeta | null = null;
@@ -96,7 +99,6 @@ class EtcdLog implements DecisionLog {
   #leaders: Leaders | null = null;
   #campaigns: Campaigns | null = null;
   #compaction: Compaction | null = null;
-  #enrollAgainMs = Number.NEGATIVE_INFINITY;
   #closed: Promise<void> | null = null;
 
   constructor(options: EtcdLogOptions) {
@@ -130,7 +132,23 @@ class EtcdLog implements DecisionLog {
       logger: this.#logger,
       ttlMs,
       lapsed: (reason) => this.#lapsed(reason),
-      renewed: (id) => void this.#enroll(id),
+      renewed: () => void this.#enrollment.enter(),
+    });
+    this.#retirements = new Retirements({
+      store: this.#store,
+      keys: this.#keys,
+      board: this.#retired,
+      logger: this.#logger,
+      leaseTtlMs: ttlMs,
+      heard: () => void this.#enrollment.enter(),
+    });
+    this.#enrollment = new Enrollment({
+      ...options,
+      store: this.#store,
+      key: this.#keys.node(options.node),
+      lease: this.#lease,
+      logger: this.#logger,
+      heardTo: () => this.#retirements.heardTo,
     });
   }
 
@@ -140,7 +158,8 @@ class EtcdLog implements DecisionLog {
     this.#agreed = agreed;
     const { cluster_id: clusterId, revision } = agreed.header;
     this.#witness.begin({ clusterId, generation: agreed.meta.generation, revision });
-    await this.#enroll(await this.#lease.start());
+    await this.#lease.start();
+    await this.#enrollment.enter();
     this.#board = new LeaderBoard(agreed.meta.shards);
     this.#leaders = new Leaders({
       store: this.#store,
@@ -167,6 +186,8 @@ class EtcdLog implements DecisionLog {
       adopt: (held) => this.#adopt(held),
     });
     await this.#leaders.start();
+    // After its entry is there: whoever retires something from now on waits for it.
+    await this.#retirements.learn();
     if (compact === true) {
       const isDue = () => this.#leaderships.has(0);
       this.#compaction = new Compaction({ store: this.#store, clock, logger: this.#logger, isDue });
@@ -188,15 +209,19 @@ class EtcdLog implements DecisionLog {
     this.#evidence.add(leader);
   }
 
-  async read(txid: Txid): Promise<LogReading> {
-    assertShard(this.meta, shardOf(txid));
-    return (await readDecision({ store: this.#store, keys: this.#keys, txid })).reading;
+  async read(txid: Txid, asker?: Member): Promise<LogReading> {
+    return (await readDecision(this.#question(txid, asker))).reading;
   }
 
-  async resolve(txid: Txid): Promise<LogReading> {
-    assertShard(this.meta, shardOf(txid));
+  async resolve(txid: Txid, asker?: Member): Promise<LogReading> {
     const atMs = this.#options.clock.wallMs();
-    return resolveDecision({ store: this.#store, keys: this.#keys, txid, atMs });
+    return resolveDecision({ ...this.#question(txid, asker), atMs });
+  }
+
+  #question(txid: Txid, asker: Member | undefined): Question {
+    assertShard(this.meta, shardOf(txid));
+    const question = { store: this.#store, keys: this.#keys, txid };
+    return asker === undefined ? question : { ...question, asker };
   }
 
   leaders(): readonly (LeaderInfo | null)[] {
@@ -215,17 +240,16 @@ class EtcdLog implements DecisionLog {
     return this.#nodes.watch(listener);
   }
 
-  async retire(instance: RetiredInstance): Promise<void> {
-    const { participant, instance: id } = instance;
-    const value = encodeRetired({ participant, instance: id });
-    await this.#store.insist({ success: [put(this.#keys.retiredInstance(instance), value)] });
+  retire(retired: Retired): Promise<void> {
+    return this.#retirements.retire(retired);
   }
 
-  async retired(): Promise<readonly RetiredInstance[]> {
-    const { responses } = await this.#store.insist({
-      success: [getRange(this.#keys.retired, retiredMax)],
-    });
-    return allFound(responses, 0).map(({ value }) => decodeRetired(value));
+  retired(): Promise<readonly Retired[]> {
+    return this.#retirements.learn();
+  }
+
+  watchRetired(listener: (retired: Retired) => void): () => void {
+    return this.#retired.watch(listener);
   }
 
   close(): Promise<void> {
@@ -276,44 +300,6 @@ class EtcdLog implements DecisionLog {
   }
 
   /**
-   * The entry of this node may not be its own: a request of the process before it, which etcd answered late, has put it
-   * under that one's lease, and it goes with it. Nobody would find this node until its own lease is another one.
-   */
-  #checkEntry(nodes: readonly KeyValue[]): void {
-    const { node, clock } = this.#options;
-    const { id } = this.#lease;
-    const key = this.#keys.node(node);
-    if (id === null || nodes.some((entry) => entry.lease === id && entry.key.equals(key))) return;
-    // Two processes under one name would else write against each other as fast as etcd takes it.
-    if (clock.monotonicMs() < this.#enrollAgainMs) return;
-    this.#logger.warn(
-      { node },
-      'The entry of this node is missing or not its own, and is written again. Where this repeats, another process runs under its name: give each node a name of its own.',
-    );
-    void this.#enroll(id);
-  }
-
-  /** Tells the others that this node is there, for as long as its lease lives. */
-  async #enroll(lease: string): Promise<void> {
-    const { node, url, clock } = this.#options;
-    const value = encodeNode({ node, url, startedMs: clock.wallMs() });
-    while (this.#lease.id === lease && !this.#store.ended.aborted) {
-      try {
-        this.#enrollAgainMs = Number.POSITIVE_INFINITY;
-        await this.#store.insist({ success: [putUnderLease(this.#keys.node(node), value, lease)] });
-        this.#enrollAgainMs = clock.monotonicMs() + enrollPauseMs;
-        return;
-      } catch (error) {
-        this.#logger.warn(
-          { error: String(error) },
-          'This node is not entered among the nodes yet.',
-        );
-        await this.#store.pause(releasePauseMs).catch(() => undefined);
-      }
-    }
-  }
-
-  /**
    * Deletes a leader key of ours that is not led any more: our own beats would keep it alive. Where etcd cannot be
    * reached now, the next reading of the leaders finds the key and comes here again.
    */
@@ -339,9 +325,10 @@ class EtcdLog implements DecisionLog {
     this.#campaigns?.wake(shard);
   }
 
-  #wasRead({ meta, nodes, revision }: ClusterReading): void {
+  #wasRead({ meta, nodes, retirements, revision }: ClusterReading): void {
     this.#metaSeen(meta, revision);
-    this.#checkEntry(nodes);
+    this.#retirements.seen(retirements);
+    this.#enrollment.check(nodes);
     for (let shard = 0; shard < this.meta.shards; shard += 1) {
       const held = this.#leaders?.at(shard);
       const campaigns = this.#part(this.#campaigns);

@@ -1,7 +1,9 @@
 /** Where everything is in etcd: docs/PROTOCOL.md, section 4. */
+import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { assertKeyFits, keyPart } from '../../system/key-value.ts';
+import { retiredPart } from '../state.ts';
 
 export interface KeyRange {
   readonly key: Buffer;
@@ -15,6 +17,8 @@ export class EtcdKeys {
   readonly meta: Buffer;
   readonly nodes: KeyRange;
   readonly retired: KeyRange;
+  /** Says nothing but when something was retired last. */
+  readonly retirements: Buffer;
   readonly everything: KeyRange;
   readonly #prefix: string;
 
@@ -28,6 +32,7 @@ export class EtcdKeys {
     this.meta = this.#key('meta');
     this.nodes = this.#range('nodes/');
     this.retired = this.#range('retired/');
+    this.retirements = this.#key('retirements');
     this.everything = this.#range('');
   }
 
@@ -35,8 +40,8 @@ export class EtcdKeys {
     return this.#key(`nodes/${node}`);
   }
 
-  retiredInstance(instance: { readonly participant: string; readonly instance: string }): Buffer {
-    return this.#key(`retired/${keyPart(instance.participant)}/${keyPart(instance.instance)}`);
+  retiredOne(retired: Retired): Buffer {
+    return this.#key(`retired/${retiredPart(retired)}`);
   }
 
   shard(shard: number): ShardKeys {

@@ -19,7 +19,7 @@ import type { EtcdStore } from './store.ts';
 
 const pollMs = 1_000;
 /** Nodes of one cluster: far above any real one. */
-const nodesMax = 1_000;
+export const nodesMax = 1_000;
 
 export interface LeadersOptions {
   readonly store: EtcdStore;
@@ -37,6 +37,7 @@ export interface LeadersOptions {
 
 export interface ClusterReading {
   readonly meta: KeyValue | null;
+  readonly retirements: KeyValue | null;
   readonly nodes: readonly KeyValue[];
   readonly revision: string;
 }
@@ -61,6 +62,7 @@ export class Leaders {
     this.#known = Array.from({ length: shards }, () => ({ revision: 0n, leader: null }));
     const ranges = [
       keys.nodes,
+      { key: keys.retirements },
       ...this.#known.map((_, shard) => ({ key: keys.shard(shard).leader })),
     ];
     const hint = () => this.#hinted();
@@ -129,6 +131,7 @@ export class Leaders {
       success: [
         get(keys.meta),
         getRange(keys.nodes, nodesMax),
+        get(keys.retirements),
         ...this.#known.map((_, shard) => get(keys.shard(shard).leader)),
       ],
     });
@@ -136,9 +139,14 @@ export class Leaders {
     const entries = allFound(responses, 1);
     nodes.publish(entries.map(nodeOf));
     for (const shard of this.#known.keys()) {
-      this.learn(shard, observe(shard, found(responses, shard + 2)), header.revision);
+      this.learn(shard, observe(shard, found(responses, shard + 3)), header.revision);
     }
-    this.#options.read({ meta: found(responses, 0), nodes: entries, revision: header.revision });
+    this.#options.read({
+      meta: found(responses, 0),
+      nodes: entries,
+      retirements: found(responses, 2),
+      revision: header.revision,
+    });
   }
 }
 

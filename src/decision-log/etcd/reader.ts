@@ -3,6 +3,7 @@
  * whose coordinators are all gone, and for an operator.
  */
 
+import type { Member } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { shardOf } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
@@ -12,7 +13,7 @@ import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
 import { EtcdKeys } from './keys.ts';
 import { raiseGeneration, readMeta } from './meta.ts';
-import { readDecision, resolveDecision } from './reading.ts';
+import { type Question, readDecision, resolveDecision } from './reading.ts';
 import { EtcdStore } from './store.ts';
 import { WitnessKeeper } from './witness.ts';
 
@@ -24,9 +25,9 @@ export interface EtcdReaderOptions extends EtcdAccess {
 export interface EtcdReader {
   readonly meta: LogMeta;
   /** Linearizable. */
-  read(txid: Txid): Promise<LogReading>;
+  read(txid: Txid, asker?: Member): Promise<LogReading>;
   /** As the DecisionLog's `resolve`. */
-  resolve(txid: Txid): Promise<LogReading>;
+  resolve(txid: Txid, asker?: Member): Promise<LogReading>;
   /** For an operator who has restored etcd from an older state, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;
   close(): Promise<void>;
@@ -47,11 +48,17 @@ export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdRe
     const { meta, header } = await readMeta(store, keys);
     const { cluster_id: clusterId, revision } = header;
     witness.begin({ clusterId, generation: meta.generation, revision });
+    const question = (txid: Txid, asker: Member | undefined): Question => ({
+      store,
+      keys,
+      txid: known(meta, txid),
+      ...(asker === undefined ? {} : { asker }),
+    });
     return {
       meta,
-      read: async (txid) => (await readDecision({ store, keys, txid: known(meta, txid) })).reading,
-      resolve: async (txid) =>
-        resolveDecision({ store, keys, txid: known(meta, txid), atMs: clock.wallMs() }),
+      read: async (txid, asker) => (await readDecision(question(txid, asker))).reading,
+      resolve: async (txid, asker) =>
+        resolveDecision({ ...question(txid, asker), atMs: clock.wallMs() }),
       raiseGeneration: () => raiseGeneration(store, keys),
       close,
     };

@@ -1,12 +1,13 @@
 /**
  * Reading and ending a doubt, at any node or at none: all that is needed is etcd (docs/PROTOCOL.md, section 5).
  *
- * One transaction reads decision, finished record, floor and leader key at one revision. Read one after
+ * One transaction reads decision, finished record, floor, leader key and, for a participant, whether it was retired, at one revision. Read one after
  * the other they could be: no decision (a moment before it was written), then the floor above it (a collection
  * later): "expired" about a transaction that stands committed.
  */
 import { judge } from '../../core/judge.ts';
 import type { DecisionRecord } from '../../core/records.ts';
+import { type Member, retirementsOf } from '../../core/retired.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
 import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
 import type { EtcdKeys, ShardKeys } from './keys.ts';
@@ -26,6 +27,8 @@ export interface Question {
   readonly store: EtcdStore;
   readonly keys: EtcdKeys;
   readonly txid: Txid;
+  /** Who is to be told. */
+  readonly asker?: Member;
 }
 
 export interface EtcdReading {
@@ -51,7 +54,7 @@ export async function resolveDecision(
   for (;;) {
     const { reading, leader, meta } = await readDecision(question);
     const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
-    if (!undecided || leader === null) return reading;
+    if (!undecided || leader === null || reading.retired === true) return reading;
     const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
     const result = await store.insist({
       compare: [
@@ -72,7 +75,7 @@ export async function resolveDecision(
   }
 }
 
-function readOps({ keys, txid }: Question): Op[] {
+function readOps({ keys, txid, asker }: Question): Op[] {
   const shard: ShardKeys = keys.shardOfTxid(txid);
   return [
     get(shard.decision(txid)),
@@ -80,10 +83,14 @@ function readOps({ keys, txid }: Question): Op[] {
     get(shard.floor),
     get(shard.leader),
     get(keys.meta),
+    ...(asker === undefined ? [] : retirementsOf(asker)).map((one) => get(keys.retiredOne(one))),
   ];
 }
 
-function interpret({ store, txid }: Question, { responses, header }: TxnResult): EtcdReading {
+function interpret(
+  { store, txid, asker }: Question,
+  { responses, header }: TxnResult,
+): EtcdReading {
   const decision = found(responses, 0);
   const finished = found(responses, 1);
   const floor = found(responses, 2);
@@ -104,8 +111,16 @@ function interpret({ store, txid }: Question, { responses, header }: TxnResult):
       floor: floor === null ? positionZero : decodePosition(floor.value),
       leader: leader?.info ?? null,
       witness: seen,
+      ...(asker === undefined ? {} : { retired: isFound(responses.slice(readsMin)) }),
     },
   };
+}
+
+/** Of what `readOps` always reads. */
+const readsMin = 5;
+
+function isFound(responses: TxnResult['responses']): boolean {
+  return responses.some((_, index) => found(responses, index) !== null);
 }
 
 function recordOf(record: DecisionRecord): LogReading['record'] {

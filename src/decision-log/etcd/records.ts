@@ -5,8 +5,10 @@
 import { Packr } from 'msgpackr';
 import type { Decision } from '../../core/messages.ts';
 import type { DecisionRecord, RequestEntry } from '../../core/records.ts';
+import type { Retired } from '../../core/retired.ts';
 import { isPosition, type Position } from '../../core/txid.ts';
-import { DecisionLogError, type RetiredInstance } from '../../ports/decision-log.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import { plainRetired } from '../state.ts';
 
 const version = 1;
 const codec = new Packr({ useRecords: false });
@@ -30,6 +32,8 @@ export interface NodeValue {
   readonly node: string;
   readonly url: string;
   readonly startedMs: number;
+  /** The revision up to which it has heard of what was retired. */
+  readonly retired: string;
 }
 
 export interface MetaValue {
@@ -49,6 +53,7 @@ const whole = (field: unknown): boolean => Number.isSafeInteger(field);
 const time = (field: unknown): boolean => typeof field === 'number' && Number.isFinite(field);
 const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
 
+const revision = (field: unknown): boolean => typeof field === 'string' && /^\d+$/.test(field);
 const texts = (field: unknown): boolean => Array.isArray(field) && field.every(text);
 /** Absent in records of transactions that held none, and of older versions. */
 const locks = (field: unknown): boolean => {
@@ -118,11 +123,15 @@ export const decodeLeader = (value: Buffer): LeaderValue =>
 
 export const encodeNode: (value: NodeValue) => Buffer = encode;
 export const decodeNode = (value: Buffer): NodeValue =>
-  decode('node entry', value, { node: text, url: text, startedMs: time });
+  decode('node entry', value, { node: text, url: text, startedMs: time, retired: revision });
 
-export const encodeRetired: (value: RetiredInstance) => Buffer = encode;
-export const decodeRetired = (value: Buffer): RetiredInstance =>
-  decode('retired instance', value, { participant: text, instance: text });
+export const encodeRetired = (retired: Retired): Buffer => encode(plainRetired(retired));
+export function decodeRetired(value: Buffer): Retired {
+  const retired = decode<Retired>('retired instance', value, { participant: text });
+  const named: unknown = 'instance' in retired ? retired.instance : retired.sharedResource;
+  if (!text(named)) throw unreadable('retired instance');
+  return retired;
+}
 
 export const encodeMeta: (value: MetaValue) => Buffer = encode;
 export const decodeMeta = (value: Buffer): MetaValue =>

@@ -20,6 +20,7 @@ export function openMemoryLog(options: {
     store,
     board: store.board,
     nodes: store.nodes,
+    retired: store.retired,
     meta: store.meta,
     node,
     url,

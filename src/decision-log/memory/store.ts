@@ -8,6 +8,7 @@ import { newTxidSecret } from '../../system/txid-seal.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import type { LogStore } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';
+import { RetiredBoard } from '../retired-board.ts';
 import { LogTransaction, newMeta } from '../state.ts';
 
 /**
@@ -19,6 +20,7 @@ export class MemoryLogStore implements LogStore {
   readonly board: LeaderBoard;
   /** A simulated crash takes its node off it by `leave`. */
   readonly nodes: NodeBoard = new NodeBoard();
+  readonly retired: RetiredBoard = new RetiredBoard();
   readonly #keys = new MemoryKeys();
   readonly #group: GroupCommit<LogTransaction>;
 

@@ -111,17 +111,6 @@ export function leading(rig: LogRig): void {
       expect(await next.tick()).toBe(2);
     });
 
-    it('remembers retired instances', async () => {
-      const one = { participant: 'inventory', instance: 'i-1' };
-      const other = { participant: 'inventory', instance: 'i-2' };
-      await rig.log.retire(one);
-      await rig.log.retire(other);
-      await rig.log.retire(one);
-      await rig.log.close();
-      const again = await rig.fixture.open('alpha');
-      expect(await again.retired()).toEqual([one, other]);
-    });
-
     it('says so in every method once it is closed', async () => {
       await rig.log.close();
       await rig.log.close();

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { answerFromLog } from '../../../src/coordinator/judge-from-log.ts';
 import { Session } from '../../../src/coordinator/session.ts';
 import type { FromNode, Hello, ToNode, Witness } from '../../../src/core/messages.ts';
+import { makeEpoch } from '../../../src/core/txid.ts';
 import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
@@ -105,9 +106,32 @@ describe('a node that does not lead', () => {
       type === 'query'
         ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
         : ({ type, id: 7, txid, witness } as const);
-    await answerFromLog({ log, clock, logger: silentLogger }, session, question);
+    const judge = { log, clock, logger: silentLogger, refuseRetired: () => undefined };
+    await answerFromLog(judge, session, question);
     return { answers: sent, record: (await log.read(txid)).record };
   }
+  it.each(['query', 'resolve'] as const)(
+    'tells nothing to a participant that the log shows as retired, though the node has not heard of it (%s)',
+    async (type) => {
+      const store = new MemoryLogStore();
+      const log = openMemoryLog({ store, node: 'n2', url: 'ws://n2', clock });
+      await log.retire({ participant: hello.name, instance: hello.instance });
+      session.message(hello);
+      const refused: Session[] = [];
+      const judge = {
+        log,
+        clock,
+        logger: silentLogger,
+        refuseRetired: (which: Session) => refused.push(which),
+      };
+      const txid = txidAt(makeEpoch({ generation: 0, revision: 0n }), 1);
+      const sentBefore = sent.length;
+      await answerFromLog(judge, session, { type, id: 7, txid, inDoubt: true } as never);
+      expect(refused).toEqual([session]);
+      expect(sent.slice(sentBefore)).toEqual([]);
+    },
+  );
+
   const later = (log: Witness, by: number): Witness => ({
     ...log,
     revision: String(BigInt(log.revision) + BigInt(by)),

@@ -9,6 +9,7 @@ import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
 const txid = txidOf(1, { revision: 5 });
 const witness: Witness = { generation: 0, revision: '9' };
 const never = new AbortController().signal;
+const asker = { participant: 'p', instance: 'i', sharedResource: null };
 
 function reading(more: Partial<LogReading> = {}): LogReading {
   return {
@@ -61,6 +62,26 @@ describe('what a participant concludes from the log alone', () => {
   });
 });
 
+it('tells nothing to an instance that was retired', async () => {
+  for (const resolve of [true, false]) {
+    const asked: unknown[] = [];
+    const answer = async (_txid: unknown, who: unknown) => {
+      asked.push(who);
+      return { ...reading({ floor: makePosition(epochOfRevision(5), 9) }), retired: true };
+    };
+    const log = new DirectLog({
+      open: async () => ({ read: answer, resolve: answer, close: async () => undefined }),
+      resolve,
+      asker,
+      logger: silentLogger,
+      setBack: () => undefined,
+    });
+    expect(await log.ask({ txid, witness }, never)).toBeNull();
+    expect(asked).toEqual([asker]);
+    await log.close();
+  }
+});
+
 describe('access to the log', () => {
   it('is opened by the first question, again by the next where that failed, and closed once', async () => {
     const happened: string[] = [];
@@ -76,6 +97,7 @@ describe('access to the log', () => {
         };
       },
       resolve: false,
+      asker,
       logger: silentLogger,
       setBack: () => undefined,
     });
@@ -99,6 +121,7 @@ describe('access to the log', () => {
           close: async () => undefined,
         }),
         resolve,
+        asker,
         logger: silentLogger,
         setBack: ({ message }) => void alarms.push(message),
       });
@@ -133,6 +156,7 @@ describe('a log that was set back before the eyes of its reader', () => {
         };
       },
       resolve: false,
+      asker,
       logger: silentLogger,
       setBack: ({ message }) => alarms.push(message),
     });

@@ -173,6 +173,7 @@ describe('retired instances', () => {
     const a = later.connect(a1);
     later.transact(['a']);
     later.vote(a, 'commit');
+    expect(later.status().state).toBe('READY');
     retire(later, a1);
     expect(later.status().state).toBe('READY');
     later.log();
@@ -186,15 +187,45 @@ describe('retired instances', () => {
     expect(recovered.world.log.pending()).toEqual([]);
   });
 
-  it('leave what they shared to the others', () => {
+  it('leave what they shared to the others, connected or not', () => {
+    for (const when of ['before', 'after'] as const) {
+      const h = new TermHarness(options);
+      if (when === 'before') retire(h, b1);
+      h.world.inherit(4, { requestId: null, finished: false });
+      h.world.scan();
+      h.log();
+      if (when === 'after') retire(h, b1);
+      expect(h.world.term.size, when).toBe(1);
+      const b = h.connect(b2);
+      h.ack(b, 'commit', { txid: h.world.txids[0] as never, branch: 'x-b1' });
+      expect(h.world.term.size, when).toBe(0);
+    }
+  });
+
+  it('leave nothing where all that they shared is retired', () => {
+    for (const when of ['before', 'after', 'during'] as const) {
+      const h = new TermHarness(options);
+      h.world.inherit(4, { requestId: null, finished: false });
+      if (when === 'before') h.world.retireResource(b1);
+      h.world.scan();
+      if (when === 'during') h.world.retireResource(b1);
+      h.log();
+      if (when === 'after') h.world.retireResource(b1);
+      expect(h.world.term.size, when).toBe(0);
+      expect(h.connect(b2), 'and is refused').toBe(0);
+    }
+  });
+
+  it('abort what is not decided: their vote is gone with their store', () => {
     const h = new TermHarness(options);
-    retire(h, b1);
-    h.world.inherit(4, { requestId: null, finished: false });
-    h.world.scan();
-    h.log();
-    expect(h.world.term.size).toBe(1);
-    const b = h.connect(b2);
-    h.ack(b, 'commit', { txid: h.world.txids[0] as never, branch: 'x-b1' });
-    expect(h.world.term.size).toBe(0);
+    const [a, b] = [h.connect(a1), h.connect(b1)];
+    const id = h.transact(['a', 'b']);
+    h.vote(a, 'commit');
+    retire(h, a1);
+    h.vote(b, 'commit');
+    expect(h.reply(id)).toMatchObject({
+      outcome: 'aborted',
+      reason: { code: 'PARTICIPANT_UNAVAILABLE', participant: 'a' },
+    });
   });
 });

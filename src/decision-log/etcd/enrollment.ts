@@ -1,0 +1,70 @@
+/** This node's entry among the nodes: that it is up, where it is reached, and up to where it has heard of what was retired. */
+import type { Clock } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { NodeLease } from './lease.ts';
+import { decodeNode, encodeNode } from './records.ts';
+import { type KeyValue, putUnderLease } from './requests.ts';
+import type { EtcdStore } from './store.ts';
+
+const againPauseMs = 1_000;
+const retryPauseMs = 50;
+
+export interface EnrollmentOptions {
+  readonly store: EtcdStore;
+  readonly key: Buffer;
+  readonly lease: NodeLease;
+  readonly node: string;
+  readonly url: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly heardTo: () => string;
+}
+
+export class Enrollment {
+  readonly #options: EnrollmentOptions;
+  #againAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: EnrollmentOptions) {
+    this.#options = options;
+  }
+
+  /** Tells the others that this node is there, for as long as the lease lives that it has now. */
+  async enter(): Promise<void> {
+    const { store, key, lease, node, url, clock, logger, heardTo } = this.#options;
+    const { id } = lease;
+    const startedMs = clock.wallMs();
+    while (id !== null && lease.id === id && !store.ended.aborted) {
+      try {
+        this.#againAtMs = Number.POSITIVE_INFINITY;
+        const value = encodeNode({ node, url, startedMs, retired: heardTo() });
+        await store.insist({ success: [putUnderLease(key, value, id)] });
+        this.#againAtMs = clock.monotonicMs() + againPauseMs;
+        return;
+      } catch (error) {
+        logger.warn({ error: String(error) }, 'This node is not entered among the nodes yet.');
+        await store.pause(retryPauseMs).catch(() => undefined);
+      }
+    }
+  }
+
+  /**
+   * The entry may not be its own: a request of the process before it, which etcd answered late, has put it under that one's
+   * lease, and it goes with it. Nobody would find this node until its own lease is another one. Or it is an earlier one of its own,
+   * and who retires something would wait for it.
+   */
+  check(nodes: readonly KeyValue[]): void {
+    const { key, lease, node, clock, logger, heardTo } = this.#options;
+    const { id } = lease;
+    // Two processes under one name would else write against each other as fast as etcd takes it.
+    if (id === null || clock.monotonicMs() < this.#againAtMs) return;
+    const own = nodes.find((entry) => entry.lease === id && entry.key.equals(key));
+    if (own !== undefined && BigInt(decodeNode(own.value).retired) >= BigInt(heardTo())) return;
+    if (own === undefined) {
+      logger.warn(
+        { node },
+        'The entry of this node is missing or not its own, and is written again. Where this repeats, another process runs under its name: give each node a name of its own.',
+      );
+    }
+    void this.enter();
+  }
+}

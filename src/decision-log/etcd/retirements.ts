@@ -1,0 +1,127 @@
+/**
+ * What was retired, at every node.
+ *
+ * - `retirements` is written with each: its revision says, in the reading that every node does each second and at every hint,
+ *   whether there is more to read. So a watch that was cut costs a second and no more.
+ * - Each node tells in its entry among the nodes up to where it has heard, after everyone in it has. Who retires waits until all
+ *   entries are that far. A node whose lease has ended has no entry and is not waited for: it leads nothing, and what it
+ *   tells a participant comes from a reading that shows who is retired (`reading.ts`).
+ * - The interleaving that matters: a node that starts just now. Either its entry is there when the others' are looked at, and it is waited for, or
+ *   it is written later, and the node reads after that.
+ */
+import type { Retired } from '../../core/retired.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { RetiredBoard } from '../retired-board.ts';
+import { assertMayRetire } from '../state.ts';
+import { type EtcdKeys, keyAfter } from './keys.ts';
+import { nodesMax } from './leaders.ts';
+import { decodeNode, decodeRetired, encodeRetired } from './records.ts';
+import { allFound, found, get, getRange, type KeyValue, put } from './requests.ts';
+import { type EtcdStore, patienceMs } from './store.ts';
+
+const pageMax = 10_000;
+const pauseMsFirst = 20;
+const pauseMsMax = 250;
+
+export interface RetirementsOptions {
+  readonly store: EtcdStore;
+  readonly keys: EtcdKeys;
+  readonly board: RetiredBoard;
+  readonly logger: Logger;
+  /** A node that does not answer is gone after that. */
+  readonly leaseTtlMs: number;
+  /** This node has heard of more. */
+  readonly heard: () => void;
+}
+
+export class Retirements {
+  readonly #options: RetirementsOptions;
+  #learning: Promise<unknown> = Promise.resolve();
+  #heardTo = 0n;
+  /** The highest that a reading is under way for. */
+  #wanted = 0n;
+
+  constructor(options: RetirementsOptions) {
+    this.#options = options;
+  }
+
+  /** The revision up to which everyone in this node has heard. */
+  get heardTo(): string {
+    return String(this.#heardTo);
+  }
+
+  /** Reads all of it, from now on. */
+  learn(): Promise<readonly Retired[]> {
+    const next = this.#learning.then(() => this.#read());
+    this.#learning = next.catch(() => undefined);
+    return next;
+  }
+
+  /** The key as some reading has shown it. */
+  seen(retirements: KeyValue | null): void {
+    const revision = BigInt(retirements?.mod_revision ?? '0');
+    if (revision <= this.#heardTo || revision <= this.#wanted) return;
+    this.#wanted = revision;
+    this.learn().catch((error: unknown) => {
+      // The next reading of the leaders comes here again.
+      this.#wanted = this.#heardTo;
+      this.#options.logger.warn({ error: String(error) }, 'What was retired could not be read.');
+    });
+  }
+
+  async retire(retired: Retired): Promise<void> {
+    const { store, keys, board } = this.#options;
+    assertMayRetire(board.known, retired);
+    const { header } = await store.insist({
+      success: [
+        put(keys.retiredOne(retired), encodeRetired(retired)),
+        put(keys.retirements, Buffer.of()),
+      ],
+    });
+    await this.learn();
+    await this.#heardByAll(BigInt(header.revision));
+  }
+
+  async #read(): Promise<readonly Retired[]> {
+    const { store, keys, board, heard } = this.#options;
+    const all: Retired[] = [];
+    let revision: bigint | null = null;
+    for (let range = keys.retired; ; ) {
+      const { responses } = await store.insist({
+        success: [get(keys.retirements), getRange(range, pageMax)],
+      });
+      // Of the first page: what is added meanwhile may lie before a later one.
+      revision ??= BigInt(found(responses, 0)?.mod_revision ?? '0');
+      const page = allFound(responses, 1);
+      all.push(...page.map(({ value }) => decodeRetired(value)));
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageMax) break;
+      range = { ...range, key: keyAfter(last.key) };
+    }
+    board.publish(all);
+    if (revision > this.#heardTo) {
+      this.#heardTo = revision;
+      heard();
+    }
+    return all;
+  }
+
+  async #heardByAll(revision: bigint): Promise<void> {
+    const { store, keys, leaseTtlMs } = this.#options;
+    const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
+    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      const { responses } = await store.insist({ success: [getRange(keys.nodes, nodesMax)] });
+      const entries = allFound(responses, 0).map(({ value }) => decodeNode(value));
+      const deaf = entries.filter(({ retired }) => BigInt(retired) < revision);
+      if (deaf.length === 0) return;
+      if (store.clock.monotonicMs() >= giveUpAtMs) {
+        const names = deaf.map(({ node, url }) => `${node} at ${url}`).join(', ');
+        throw new DecisionLogError(
+          `It is retired, but not every node has heard of it yet: ${names}. Until then that node may let it in. Look at why it does not hear, or stop it, and retire again.`,
+        );
+      }
+      await store.pause(pauseMs);
+    }
+  }
+}
