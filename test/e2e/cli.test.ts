@@ -337,8 +337,15 @@ describe("the operator's commands", () => {
     const retired = await runCli(['retire', 'shipping', 'lost-store', '--yes', '--url', url]);
     expect(retired).toMatchObject({
       exitCode: exitCodes.ok,
-      out: 'Instance lost-store of shipping is retired.\n',
+      out: 'Instance lost-store of shipping is retired: every node has heard of it.\n',
     });
+    const both = ['retire', 'shipping', '--shared-resource', 'shipping-db', '--yes', '--url', url];
+    expect(await runCli(both)).toMatchObject({
+      exitCode: exitCodes.ok,
+      out: expect.stringContaining('The shared resource shipping-db of shipping'),
+    });
+    const neither = await runCli(['retire', 'shipping', '--yes', '--url', url]);
+    expect(neither).toMatchObject({ exitCode: exitCodes.usage });
   });
 });
 
