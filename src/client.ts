@@ -6,9 +6,11 @@ export type { RunContext, RunOptions, RunResult } from './client/run.ts';
 export { Transaction } from './client/transaction.ts';
 export type {
   Aborted,
+  AnswerWhen,
   BranchRequest,
   CallOptions,
   Committed,
+  CommitOptions,
   LockOptions,
   RetryOptions,
   TransactionOutcome,

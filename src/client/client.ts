@@ -12,6 +12,7 @@ import type { Dialer } from '../ports/transport.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
+import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
@@ -111,6 +112,8 @@ export class Client implements AsyncDisposable {
    * transaction commits under the id. Without one it is sent again only where it certainly had no effect; where its
    * answer is lost, its outcome is asked for.
    *
+   * With `answer: 'applied'` it resolves only when every participant has carried the commit out.
+   *
    * With `retry` an abort that can pass is tried again, under the same `requestId`, within the call's time-out.
    *
    * Throws OutcomeUnknownError (code OUTCOME_UNKNOWN, with the `txid` where it is known) when the time-out, the signal
@@ -124,10 +127,12 @@ export class Client implements AsyncDisposable {
     options: TransactOptions = {},
   ): Promise<TransactOutcome<Results>> {
     const whole = { ...request, ...this.#settings(request) };
-    const { retry, timeoutMs, signal } = options;
+    const { answer, retry, timeoutMs, signal } = options;
+    checkAnswer(answer);
     const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
     const call = this.#call({ timeoutMs: ms, signal }, whole);
-    return transact<Results>(this.#session, whole, { call, retry });
+    const outcome = await transact<Results>(this.#session, whole, { call, retry });
+    return whenApplied(this.#session, outcome, { answer, call });
   }
 
   /**

@@ -6,7 +6,7 @@ import { isVerdictError, retryAfterMsOf } from '../peer/errors.ts';
 import { Call, callMarginMs } from './call.ts';
 import type { Session } from './session.ts';
 import { begin, type Transaction } from './transaction.ts';
-import type { CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
+import type { AnswerWhen, CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
 
 export interface RunOptions extends CallOptions {
   /** For everything, all attempts and pauses included. Default 60,000. */
@@ -17,6 +17,8 @@ export interface RunOptions extends CallOptions {
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 2,000. */
   readonly retryDelayMsMax?: number;
+  /** When it resolves: see `CommitOptions`. Default `decided`. */
+  readonly answer?: AnswerWhen | undefined;
   /** Time-out and labels of each transaction. */
   readonly transaction?: TransactionSettings;
 }
@@ -34,6 +36,8 @@ export type RunResult<Value> =
       readonly txid: Txid;
       readonly readonly: boolean;
       readonly results: Record<string, unknown> | null;
+      /** Where `answer: 'applied'` was asked for. */
+      readonly applied?: boolean;
       /** What the function returned in the attempt that committed. */
       readonly value: Value;
       readonly attempts: number;
@@ -57,12 +61,12 @@ export async function run<Value>(
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
   options: RunOptions & { readonly settings: TransactionSettings },
 ): Promise<RunResult<Value>> {
-  const { attemptsMax = 5, retryDelayMs = 50, retryDelayMsMax = 2_000 } = options;
+  const { answer, attemptsMax = 5, retryDelayMs = 50, retryDelayMsMax = 2_000, settings } = options;
   if (!(attemptsMax >= 1))
     throw new RangeError(`attemptsMax must be 1 or more, not ${attemptsMax}`);
   const whole = new Call(session.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
   for (let attempts = 1; ; attempts += 1) {
-    const attempt = await once(session, { work, whole, attempts, settings: options.settings });
+    const attempt = await once(session, { work, whole, attempts, settings, answer });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
     const ownPauseMs = backoffMs({
       failures: attempts,
@@ -99,9 +103,10 @@ async function once<Value>(
     whole: Call;
     attempts: number;
     settings: TransactionSettings;
+    answer: AnswerWhen | undefined;
   },
 ): Promise<Attempt<Value>> {
-  const { work, whole, attempts, settings } = options;
+  const { work, whole, attempts, settings, answer } = options;
   // `begin` repeats itself by what passes; what it throws does not pass.
   const tx = await begin(session, { settings, call: whole, within: whole });
   let value: Value;
@@ -111,7 +116,7 @@ async function once<Value>(
     return { kind: 'failed', error, passes: await passesAfterRollback(tx, error) };
   }
   // Its errors are final: an unknown outcome must not be followed by another attempt.
-  const outcome = await tx.commit().catch(async (error: unknown) => {
+  const outcome = await tx.commit({ answer }).catch(async (error: unknown) => {
     if (isVerdictError(error) && error.acted === 'nothing') await giveUp(tx);
     throw error;
   });

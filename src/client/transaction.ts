@@ -5,12 +5,14 @@ import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
 import { textBytesMax } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
+import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
 import type {
   BranchRequest,
   CallOptions,
+  CommitOptions,
   LockOptions,
   TransactionOutcome,
   TransactionSettings,
@@ -107,18 +109,21 @@ export class Transaction implements AsyncDisposable {
    * carry it out behind it. An abort is a result, not an exception.
    *
    * Where the answer is lost the outcome is asked for until the call's time-out; the commit is never sent a second
-   * time. Calling it again gives the first call's answer. Throws OutcomeUnknownError (with the txid) when the
+   * time. Calling it again gives the first call's answer. With `answer: 'applied'` it resolves when every participant has carried it out. Throws OutcomeUnknownError (with the txid) when the
    * time-out or the signal ended that; nothing is undone then.
    */
   async commit<Results = Record<string, unknown>>(
-    options: CallOptions = {},
+    options: CommitOptions = {},
   ): Promise<TransactionOutcome<Results>> {
-    this.#commit ??= this.#committed(this.#call(options, this.#within)).catch((error: unknown) => {
+    const { answer, ...rest } = options;
+    checkAnswer(answer);
+    const call = this.#call(rest, this.#within);
+    this.#commit ??= this.#committed(call).catch((error: unknown) => {
       // Only what certainly had no effect may be tried once more.
       if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
       throw error;
     });
-    return this.#commit;
+    return whenApplied(this.#session, await this.#commit, { answer, call });
   }
 
   /**

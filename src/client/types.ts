@@ -18,6 +18,18 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** `decided`: the outcome is durable. `applied`: and every participant has carried it out. */
+export type AnswerWhen = 'decided' | 'applied';
+
+export interface CommitOptions extends CallOptions {
+  /**
+   * When the call resolves. Default `decided`: participants carry the commit out behind the answer, most within milliseconds, and until then a
+   * read may still show what was before. `applied` waits for all of them, within the call's time-out; `applied` of the outcome
+   * says whether they all did.
+   */
+  readonly answer?: AnswerWhen | undefined;
+}
+
 /** When and how often what was aborted is tried again. */
 export interface RetryOptions {
   /** How often the transaction is run at most. Default 10. */
@@ -29,7 +41,7 @@ export interface RetryOptions {
 }
 
 /** Options of `transact`. */
-export interface TransactOptions extends CallOptions {
+export interface TransactOptions extends CommitOptions {
   /** How long the call may take, in milliseconds. Default: the transaction's own time-out and 5 s; with `retry` 60,000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -113,6 +125,11 @@ export interface Committed<Results> {
    * or by asking for the status.
    */
   readonly results: Results | null;
+  /**
+   * Only where `answer: 'applied'` was asked for: whether every participant had carried it out when the call's time was over. Where
+   * false it is committed all the same, and will be.
+   */
+  readonly applied?: boolean;
 }
 
 export interface Aborted {
