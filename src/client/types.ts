@@ -58,7 +58,7 @@ export interface BranchRequest<Payload = unknown> {
   /** Names the branch where one participant has several. Default: the participant's name. */
   readonly branch?: string;
   /**
-   * What the participant's `prepare` gets: null, booleans, numbers, strings, bigints of 64 bits, Uint8Arrays, arrays and
+   * What the participant's `prepare` gets: null, booleans, finite numbers, strings, bigints of 64 bits, Uint8Arrays, arrays and
    * plain objects of these.
    */
   readonly payload?: Payload;

@@ -24,7 +24,7 @@ export function encodeBinary(message: unknown): Uint8Array {
 }
 
 // One for all: decoding is synchronous.
-const scan: Scan = { end: 0, depth: 0, hasProtoKey: false };
+const scan: Scan = { end: 0, depth: 0, hasProtoKey: false, hasNotFinite: false };
 const range = { start: 0, end: 0 };
 
 export function decodeBinary<D extends Direction>(
@@ -52,5 +52,6 @@ export function decodeBinary<D extends Direction>(
 
 function findingOf(limits: WireLimits): Finding | null {
   if (scan.depth > limits.depthMax) return 'too-deep';
-  return scan.hasProtoKey ? 'proto-key' : null;
+  if (scan.hasProtoKey) return 'proto-key';
+  return scan.hasNotFinite ? 'not-finite' : null;
 }

@@ -11,6 +11,8 @@ export interface TextScan {
   readonly depth: number;
   /** Integers that a double may not hold exactly: where each begins and ends, one after the other. */
   readonly longIntegers: readonly number[];
+  /** A number that may be beyond every double: with an exponent, or with very many digits. */
+  readonly mayOverflow: boolean;
   /** `\u`: a string may hold anything, half characters and hidden keys too. */
   readonly hasUnicodeEscape: boolean;
 }
@@ -25,6 +27,7 @@ export function scanText(text: string, elementsMax: number): TextScan {
   let elements = 1;
   const longIntegers: number[] = [];
   let hasUnicodeEscape = false;
+  let mayOverflow = false;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
     if (isDigit(unit)) {
@@ -34,6 +37,7 @@ export function scanText(text: string, elementsMax: number): TextScan {
       if (index - start >= longDigits && isInteger(text, start, index)) {
         longIntegers.push(text[start - 1] === '-' ? start - 1 : start, index);
       }
+      if (index - start > wholeDigitsMax || isExponent(text.charCodeAt(index))) mayOverflow = true;
       index -= 1;
       continue;
     }
@@ -60,7 +64,14 @@ export function scanText(text: string, elementsMax: number): TextScan {
     }
     if (elements > elementsMax) throw tooManyElements(elementsMax);
   }
-  return { depth: deepest, longIntegers, hasUnicodeEscape };
+  return { depth: deepest, longIntegers, mayOverflow, hasUnicodeEscape };
+}
+
+/** The largest double has 309. */
+const wholeDigitsMax = 308;
+
+function isExponent(unit: number): boolean {
+  return unit === 0x65 || unit === 0x45;
 }
 
 function isDigit(unit: number): boolean {

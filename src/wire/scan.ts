@@ -16,6 +16,8 @@ export interface Scan {
   /** The deepest nesting; the message itself is level 1. */
   depth: number;
   hasProtoKey: boolean;
+  /** NaN or an infinity, which the text form cannot carry on. */
+  hasNotFinite: boolean;
 }
 
 // Of the containers around the current one: entries still to come, a map's key and value counted apart. Maps are
@@ -40,6 +42,7 @@ export function scanMessage(
   let deepest = 0;
   let elements = 0;
   let hasProtoKey = false;
+  let hasNotFinite = false;
   // The message is the one entry of a container around it.
   let left = 1;
   let isMap = false;
@@ -53,6 +56,7 @@ export function scanMessage(
         scan.end = position;
         scan.depth = deepest;
         scan.hasProtoKey = hasProtoKey;
+        scan.hasNotFinite = hasNotFinite;
         return;
       }
     }
@@ -91,6 +95,7 @@ export function scanMessage(
       }
       if (layout.kind === 'fixed') {
         skip = layout.bytes;
+        if (token === 0xca || token === 0xcb) hasNotFinite ||= isNotFinite(bytes, position, token);
       } else {
         if (position + layout.bytes > length) throw truncated();
         let size = 0;
@@ -133,6 +138,13 @@ export function scanMessage(
       if (position > length) throw truncated();
     }
   }
+}
+
+/** All bits of the exponent are set. */
+function isNotFinite(bytes: Uint8Array, position: number, token: number): boolean {
+  const rest = token === 0xca ? 0x80 : 0xf0;
+  const second = bytes[position + 1] as number;
+  return ((bytes[position] as number) & 0x7f) === 0x7f && (second & rest) === rest;
 }
 
 interface Layout {

@@ -1,5 +1,5 @@
 /**
- * What may travel: null, booleans, numbers, well-formed strings, bigints of 64 bits, Uint8Arrays, arrays and plain
+ * What may travel: null, booleans, finite numbers, well-formed strings, bigints of 64 bits, Uint8Arrays, arrays and plain
  * objects of these. Anything else would arrive as something else, or not at all, so it is refused where it is handed in:
  * a peer that met it in a frame would close the connection, under everybody who uses it.
  */
@@ -42,6 +42,9 @@ function inspect(value: unknown, levels: number): Fault | null {
     case 'string':
       return value.isWellFormed() ? null : fault('holds half of a surrogate pair: it is no text');
     case 'number':
+      return Number.isFinite(value)
+        ? null
+        : fault(`is ${value}, which JSON has no word for: send null or text`);
     case 'boolean':
       return null;
     case 'undefined':
@@ -78,9 +81,13 @@ function inspectObject(value: object, levels: number): Fault | null {
     if (key === protoName) return fault(`has the key ${protoName}, which every peer refuses`);
     if (!key.isWellFormed()) return fault('has a key with half of a surrogate pair');
     const found = inspect(entries[key], levels - 1);
-    if (found !== null) return within(`[${quoted(key)}]`, found);
+    if (found !== null) return within(isPlainKey(key) ? `.${key}` : `[${quoted(key)}]`, found);
   }
   return null;
+}
+
+function isPlainKey(key: string): boolean {
+  return /^[a-zA-Z_$][\w$]{0,63}$/.test(key);
 }
 
 /** Of any realm: its prototype is null or is itself the end of the chain. */

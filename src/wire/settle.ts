@@ -5,7 +5,7 @@ import { frameMessagesMax, type WireLimits } from './limits.ts';
 import { type Decoded, type Direction, problem, validate } from './validate.ts';
 
 /** Why one message is refused although its frame can be read. */
-export type Finding = 'too-deep' | 'proto-key' | 'half-character' | 'wide-integer';
+export type Finding = 'too-deep' | 'proto-key' | 'half-character' | 'wide-integer' | 'not-finite';
 
 const findings: Readonly<
   Record<Finding, { code: ErrorCode; text: (limits: WireLimits) => string }>
@@ -25,6 +25,11 @@ const findings: Readonly<
   'wide-integer': {
     code: 'INVALID_MESSAGE',
     text: () => 'The message holds an integer of more than 64 bits. Send it as a string.',
+  },
+  'not-finite': {
+    code: 'INVALID_MESSAGE',
+    text: () =>
+      'The message holds NaN, an infinity or a number beyond every double, which one of its forms cannot carry. Send null or a string.',
   },
 };
 

@@ -1,7 +1,7 @@
 /**
  * The text form: one JSON map per line, for people and small tools.
  *
- * What JSON lacks: bytes travel as base64 text and stay text; NaN and the infinities become null. Integers keep their kind: digits
+ * What JSON lacks: bytes travel as base64 text and stay text; NaN and the infinities are refused in either form. Integers keep their kind: digits
  * alone beyond 2^53 are a bigint, so a double of that size is written with an exponent.
  */
 import { protoName } from '../core/names.ts';
@@ -55,7 +55,7 @@ function parse(
     throw new FrameError(1007, 'A line of the frame is not JSON.');
   }
   if (!isMap(value)) throw new FrameError(1002, 'Each line of a frame must be a JSON map.');
-  if (scan.hasUnicodeEscape || line.includes(protoName)) {
+  if (scan.hasUnicodeEscape || scan.mayOverflow || line.includes(protoName)) {
     const finding = inspect(value);
     if (finding !== null) return { value, finding };
   }
@@ -67,6 +67,7 @@ function parse(
 /** Recursive: the scan has limited the depth. */
 function inspect(value: unknown): Finding | null {
   if (typeof value === 'string') return value.isWellFormed() ? null : 'half-character';
+  if (typeof value === 'number') return Number.isFinite(value) ? null : 'not-finite';
   if (typeof value !== 'object' || value === null) return null;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {

@@ -9,10 +9,12 @@
  * once however often the commit is repeated. From there each is published at least once, in the order of the
  * commits: a crash between a publication and the note of it repeats the message, with the same id.
  */
+
 import type { Logger } from '../../../ports/logger.ts';
 import { silentLogger } from '../../../ports/logger.ts';
 import type { Random } from '../../../ports/random.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
+import { sendable } from '../../../wire/sendable.ts';
 import { vote } from '../../vote.ts';
 import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
@@ -146,7 +148,9 @@ export class Outbox<Body = unknown> {
         { retryable: true },
       );
     }
-    await this.#disk.prepare({ txid, branch, bodies });
+    // What the file would keep as something else is a vote to abort that says where it stands.
+    const kept = bodies.map((body, index) => sendable(body, `message ${index}`));
+    await this.#disk.prepare({ txid, branch, bodies: kept });
     return vote.commit();
   }
 }

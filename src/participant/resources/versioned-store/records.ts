@@ -5,6 +5,7 @@
  * And one number, `deleted`: the highest version that was ever deleted. A record that is made begins above it,
  * so that no version of a key ever comes back with another value, and nothing need be kept of what is gone.
  */
+
 import type { BranchRef } from '../../../ports/resource.ts';
 import {
   assertKeyFits,
@@ -14,6 +15,7 @@ import {
   type WritableKeys,
 } from '../../../system/key-value.ts';
 import { metaKey, readHeader } from '../../../system/store-format.ts';
+import { sendable } from '../../../wire/sendable.ts';
 import { allPrepared } from '../branch-records.ts';
 
 export const storeFile = 'store.mdb';
@@ -109,5 +111,7 @@ export function readContent(keys: ReadableKeys): StoreContent {
 export function begin(keys: WritableKeys, initial: Iterable<InitialRecord>): void {
   if (readHeader(keys, storeHeader) !== null) return;
   keys.put(metaKey, storeHeader);
-  for (const { key, value, version = 1 } of initial) keys.put(recordKey(key), { value, version });
+  for (const { key, value, version = 1 } of initial) {
+    keys.put(recordKey(key), { value: sendable(value, `the value of ${key}`), version });
+  }
 }

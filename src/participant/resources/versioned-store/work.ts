@@ -1,7 +1,9 @@
 /** One branch of a versioned store before its vote: what it read, what it will write, what it holds. */
+
 import type { VoteReason } from '../../../core/messages.ts';
 import type { Txid } from '../../../core/txid.ts';
 import type { BranchRef } from '../../../ports/resource.ts';
+import { sendable } from '../../../wire/sendable.ts';
 import { branchText } from '../branch-records.ts';
 import type { KeyLocks, LockMode } from './locks.ts';
 import { type RecordWrite, recordKey, type StoredRecord } from './records.ts';
@@ -79,8 +81,10 @@ export class Work implements StoreTransaction {
 
   async write(key: string, value: unknown): Promise<void> {
     if (value === undefined) throw new TypeError(`Nothing to write to ${key}. Use delete.`);
+    // What the file would keep as something else is refused now, and not missed when it is read back.
+    const kept = sendable(value, `the value of ${key}`);
     await this.#lock(key, 'exclusive');
-    this.#changes.set(key, { value });
+    this.#changes.set(key, { value: kept });
   }
 
   async delete(key: string): Promise<void> {

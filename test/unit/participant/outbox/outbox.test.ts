@@ -194,3 +194,20 @@ describe('outbox', () => {
     expect(await prepare(1, { messages: [] })).toMatchObject({ vote: 'readonly' });
   });
 });
+
+it.each([
+  [new Map(), 'message 1 is a Map'],
+  [{ total: Number.NaN }, 'message 1.total is NaN'],
+  [{ when: new Date(0) }, 'message 1.when is a Date'],
+])('keeps no body that would be published as another: %s', async (body, text) => {
+  const resource = outbox.resource(() => ['fine', body as never]);
+  const call = {
+    ...branchAt(90),
+    payload: null,
+    signal: never,
+    timeoutMs: 1_000,
+    working: () => undefined,
+  };
+  await expect(resource.prepare(call as never)).rejects.toThrow(text);
+  expect(outbox.inDoubt()).toEqual([]);
+});
