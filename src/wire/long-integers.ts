@@ -48,7 +48,8 @@ function unmarked(holder: object): boolean {
 function settled(holder: Record<string | number, unknown>, key: string | number): boolean {
   const value = holder[key];
   if (typeof value === 'object') return value === null || unmarked(value);
-  if (typeof value !== 'string' || !value.startsWith(mark)) return true;
+  // A whole character may begin with the same half.
+  if (typeof value !== 'string' || !value.startsWith(mark) || value.isWellFormed()) return true;
   const integer = exactInteger(value.slice(mark.length));
   if (integer === null) return false;
   holder[key] = integer;

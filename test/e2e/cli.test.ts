@@ -299,7 +299,7 @@ describe("the operator's commands", () => {
     const aborted = await runCli(['tx', 'list', '--url', url, '--state', 'aborted']);
     expect(aborted.out).toContain(txid);
     expect((await runCli(['tx', 'list', '--url', url, '--attention'])).out).toContain(
-      'No such transaction',
+      'All is well: no transaction needs attention.',
     );
     const never = txid.replace(/[0-9a-z]{9}(?=\.[0-9a-z]{13}$)/, 'zzzzzzzzz');
     const unknown = await runCli(['tx', 'show', never, '--url', url, '--json']);
@@ -378,7 +378,7 @@ describe('serve', () => {
 
   it('lets in only who brings the token', async () => {
     const port = await freePort();
-    const token = fileOf('token', 'open sesame\n');
+    const token = fileOf('token', 'open-sesame\n');
     const guarded = startCli([
       'serve',
       '--data',
