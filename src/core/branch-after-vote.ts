@@ -200,7 +200,7 @@ export const committed: Row<'committed'> = {
 export const rollingBack: Row<'rolling-back'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection }) => ({ state: { ...state, voter: connection }, effects: [] }),
+  prepare: refusePrepare,
   commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
   rollback: (state, { connection }) => ({
     state:
@@ -212,7 +212,7 @@ export const rollingBack: Row<'rolling-back'> = {
   forget: stay,
   answer: refuseCommitAnswer,
   enlisted: refuseEnlist,
-  'connection-lost': forgetVoterAndAsker,
+  'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
   'retry-due': (state) =>
@@ -241,7 +241,7 @@ export const rollingBack: Row<'rolling-back'> = {
 export const recordingAbort: Row<'recording-abort'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection }) => ({ state: { ...state, voter: connection }, effects: [] }),
+  prepare: refusePrepare,
   commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
   rollback: (state, { connection }) => ({
     state: { ...state, owed: withAsker(state.owed, connection) },
@@ -250,17 +250,14 @@ export const recordingAbort: Row<'recording-abort'> = {
   forget: stay,
   answer: refuseCommitAnswer,
   enlisted: refuseEnlist,
-  'connection-lost': forgetVoterAndAsker,
+  'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
   'outcome-written': (state) => {
-    const { txid, branch, reason, voter } = state;
+    const { txid, branch, reason } = state;
     return {
       state: { txid, branch, name: 'gone', reason },
-      effects: [
-        ...sendVote(state, voter, { vote: 'abort', reason: reason ?? reasons.rolledBack }),
-        ...acknowledge(state, everyAsker(state), 'abort'),
-      ],
+      effects: acknowledge(state, everyAsker(state), 'abort'),
     };
   },
   'outcome-contradicted': (state, { entry }, context) => {
@@ -280,13 +277,7 @@ export const recordingAbort: Row<'recording-abort'> = {
 export const gone: Row<'gone'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection }) => ({
-    state,
-    effects: sendVote(state, connection, {
-      vote: 'abort',
-      reason: state.reason ?? reasons.rolledBack,
-    }),
-  }),
+  prepare: refusePrepare,
   commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
   rollback: (state, { connection }) => ({
     state,
@@ -339,6 +330,15 @@ function repeatVote(
   };
 }
 
+/** It promises nothing, so it waits for nothing: not for a rollback that may take long, nor for the journal. */
+function refusePrepare(
+  state: LocalStateOf<'rolling-back' | 'recording-abort' | 'gone'>,
+  event: { readonly connection: ConnectionId },
+): Next {
+  const reason = state.reason ?? reasons.rolledBack;
+  return { state, effects: sendVote(state, event.connection, { vote: 'abort', reason }) };
+}
+
 function commitPrepared(state: LocalStateOf<'prepared'>, owed: readonly ConnectionId[]): Next {
   return beginCommit(state, { payload: state.payload, result: state.result, owed });
 }
@@ -389,17 +389,6 @@ function forgetAsker(
       owed: withoutAsker(state.owed, event.connection),
       told: withoutAsker(state.told, event.connection),
     },
-    effects: [],
-  };
-}
-
-function forgetVoterAndAsker(
-  state: LocalStateOf<'rolling-back' | 'recording-abort'>,
-  event: { readonly connection: ConnectionId },
-): Next {
-  const next = forgetAsker(state, event).state as typeof state;
-  return {
-    state: { ...next, voter: next.voter === event.connection ? null : next.voter },
     effects: [],
   };
 }

@@ -171,6 +171,14 @@ export const reasons: Readonly<
   },
 };
 
+/** The vote `abort` to the prepare that waits, if one does: it promises nothing, so it waits for nothing. */
+function refuse(
+  state: LocalState,
+  { voter, reason }: { readonly voter?: ConnectionId | null; readonly reason: VoteReason | null },
+): LocalEffect[] {
+  return sendVote(state, voter ?? null, { vote: 'abort', reason: reason ?? reasons.rolledBack });
+}
+
 export function beginRollback(
   state: LocalState,
   more: {
@@ -189,12 +197,12 @@ export function beginRollback(
       payload: more.payload,
       owed: more.owed ?? [],
       told: [],
-      voter: more.voter ?? null,
       reason: more.reason,
       attempt: 1,
       lastError: null,
     },
     effects: [
+      ...refuse(state, more),
       { kind: 'call-rollback', payload: more.payload, takenOver: more.takenOver !== undefined },
     ],
   };
@@ -214,10 +222,9 @@ export function recordAbort(
       name: 'recording-abort',
       owed: more.owed ?? [],
       told: more.told ?? [],
-      voter: more.voter ?? null,
       reason: more.reason,
     },
-    effects: [{ kind: 'write-tombstone', reason: more.reason }],
+    effects: [...refuse(state, more), { kind: 'write-tombstone', reason: more.reason }],
   };
 }
 

@@ -119,8 +119,7 @@ interface StateData {
 }
 
 interface Aborting {
-  /** Who gets the vote `abort` when it is durable; null where no prepare waits. */
-  readonly voter: ConnectionId | null;
+  /** What a prepare is told, from now on. */
   readonly reason: VoteReason | null;
 }
 
@@ -156,7 +155,7 @@ export type Prepared =
   /** It says that it holds nothing: its rollback is not called. */
   | { readonly vote: 'abort'; readonly reason: VoteReason }
   /** It may hold something: its rollback is called. */
-  | { readonly vote: 'threw'; readonly message: string };
+  | { readonly vote: 'threw'; readonly reason: VoteReason };
 
 /** What a store that siblings share has of a branch that it does not hold prepared. */
 export type StoreFound =

@@ -57,8 +57,7 @@ export const preparing: Row<'preparing'> = {
         : recordAbort(state, end);
     }
     if (prepared.vote === 'threw') {
-      const reason = { code: 'VOTED_ABORT', message: prepared.message, retryable: false } as const;
-      return beginRollback(state, { payload: prepare.payload, voter, reason });
+      return beginRollback(state, { payload: prepare.payload, voter, reason: prepared.reason });
     }
     if (prepared.vote === 'abort') return recordAbort(state, { voter, reason: prepared.reason });
     const { vote, result } = prepared;

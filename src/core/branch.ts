@@ -37,6 +37,11 @@
  * - Prepare while prepare runs, or while the vote is written: one vote, to the connection that
  *   carried the latest prepare, as only there it counts; where that one closed, to nobody: the
  *   leader asks again on its next connection and is answered from `prepared`.
+ * - The vote `abort` is sent at once, before the rollback and before the tombstone (!: behind a rollback that could not be carried
+ *   out it came after the leader's time-out, its cause was lost, and the other branches kept their locks meanwhile). It promises
+ *   nothing. A process that dies between the two may be asked again by the same leader only where its vote never arrived, and
+ *   then votes anew; one that arrived has ended the transaction, for a vote counts only on the connection that carried the
+ *   latest prepare. It acknowledges nothing, either: a rollback is acknowledged behind the tombstone, as ever (I7).
  * - A prepare of an older epoch than is known gets the vote `abort`. Silence would be as safe, but
  *   would hold the zombie's client until a time-out; the vote promises nothing that a later leader
  *   could need, and a zombie cannot commit past the fence whatever it is told.

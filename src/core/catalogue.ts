@@ -161,6 +161,7 @@ export const reasonCodes = [
   'CONFLICT',
   'LOCK_TIMEOUT',
   'DEADLOCK',
+  'RESOURCE_UNAVAILABLE',
   'PREPARE_TIMEOUT',
   'PARTICIPANT_UNAVAILABLE',
   'TRANSACTION_TIMEOUT',
@@ -191,6 +192,11 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
     retryable: true,
     text: 'The transaction was the youngest of a cycle of waiters.',
     look: '`detail`: the cycle. Take locks in one order.',
+  },
+  RESOURCE_UNAVAILABLE: {
+    retryable: true,
+    text: "A participant's database, or another store of its own, cannot be reached or takes no work just now: it is starting, stopping, failing over, or full.",
+    look: "The message: it is the database's own. Then the database, its log and its limits on connections.",
   },
   PREPARE_TIMEOUT: {
     retryable: true,

@@ -15,6 +15,7 @@ import {
 import type { ParticipantReached } from './crash-points.ts';
 import { Gate } from './gate.ts';
 import { checkedResult, type ResultLimits } from './results.ts';
+import { reasonOf } from './prepare-failure.ts';
 import { textOf } from './text.ts';
 
 export interface ApplicationOptions {
@@ -89,7 +90,7 @@ export class Application {
         const { branch, interrupted } = run;
         if (interrupted === null)
           this.#with.logger.warn({ ...branch, error }, 'prepare of the application threw');
-        this.#prepared(run, { vote: 'threw', message: textOf(error) });
+        this.#prepared(run, { vote: 'threw', reason: reasonOf(error) });
       },
     );
   }
@@ -154,7 +155,7 @@ export class Application {
       this.#with.reached('after-application-prepare');
       return checkedResult(returned, this.#with.limits());
     } catch (error) {
-      return { vote: 'threw', message: textOf(error) };
+      return { vote: 'threw', reason: reasonOf(error) };
     }
   }
 

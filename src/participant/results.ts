@@ -1,10 +1,11 @@
 /** What an application's prepare returned, checked before it becomes a vote. */
 import type { Prepared } from '../core/branch.ts';
-import type { Limits, VoteReason } from '../core/messages.ts';
+import { type Limits, type VoteReason, voteReasonCodes } from '../core/messages.ts';
 import type { PrepareResult } from '../ports/resource.ts';
 import { encodeMessage } from '../wire/codec.ts';
 import { sendable } from '../wire/sendable.ts';
-import { boundedText, textOf } from './text.ts';
+import { reasonOf } from './prepare-failure.ts';
+import { boundedText } from './text.ts';
 
 export type ResultLimits = Pick<Limits, 'frameBytesMax' | 'depthMax'>;
 
@@ -25,19 +26,19 @@ export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLi
         return { vote: returned.vote, result: fitting(returned.result, limits) };
       } catch (error) {
         // It may hold what it prepared, and what it said cannot be told: rolled back.
-        return { vote: 'threw', message: textOf(error) };
+        return { vote: 'threw', reason: reasonOf(error) };
       }
     case 'abort':
       return { vote: 'abort', reason: checkedReason(returned.reason, limits) };
     default:
       return {
         vote: 'threw',
-        message: 'prepare must return vote.commit(), vote.readonly() or vote.abort(message)',
+        reason: reasonOf('prepare must return vote.commit(), vote.readonly() or vote.abort(message)'),
       };
   }
 }
 
-const codes: ReadonlySet<string> = new Set(['VOTED_ABORT', 'CONFLICT', 'LOCK_TIMEOUT', 'DEADLOCK']);
+const codes: ReadonlySet<string> = new Set(voteReasonCodes);
 
 function checkedReason(reason: VoteReason, limits: ResultLimits): VoteReason {
   const { code, message, retryable, detail } = reason;

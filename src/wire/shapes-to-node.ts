@@ -6,6 +6,7 @@ import {
   type Report,
   type TransactBranch,
   type VoteReason,
+  voteReasonCodes,
   votes,
 } from '../core/messages.ts';
 import { linesMax, tokenBytesMax } from './limits.ts';
@@ -59,7 +60,7 @@ const reportLine = map<Report['inDoubt'][number]>({
 
 const voteReason = map<VoteReason>({
   code: optional(
-    oneOf(['VOTED_ABORT', 'CONFLICT', 'LOCK_TIMEOUT', 'DEADLOCK']),
+    oneOf(voteReasonCodes),
     'VOTED_ABORT where there is none.',
   ),
   message: required(sentence, 'Why, for people.'),

@@ -46,8 +46,15 @@ export interface VoteMessage {
   readonly reason?: VoteReason;
   readonly result?: unknown;
 }
+export const voteReasonCodes = [
+  'VOTED_ABORT',
+  'CONFLICT',
+  'LOCK_TIMEOUT',
+  'DEADLOCK',
+  'RESOURCE_UNAVAILABLE',
+] as const;
 export interface VoteReason {
-  readonly code?: 'VOTED_ABORT' | 'CONFLICT' | 'LOCK_TIMEOUT' | 'DEADLOCK';
+  readonly code?: (typeof voteReasonCodes)[number];
   readonly message: string;
   readonly retryable?: boolean;
   readonly detail?: unknown;

@@ -174,8 +174,8 @@ describe('rollback and prepare at once', () => {
     const { lines } = play(fresh, [rollbackFrom(first), prepareFrom(first), 'outcome-written']);
     expect(lines).toEqual([
       'recording-abort | write-tombstone',
-      'recording-abort',
-      'gone | vote abort to 1 | ack abort ok to 1',
+      'recording-abort | vote abort to 1',
+      'gone | ack abort ok to 1',
     ]);
   });
 
@@ -230,7 +230,33 @@ describe('votes', () => {
       'application-rolled-back',
       'outcome-written',
     ]);
-    expect(lines.at(-1)).toBe('gone | vote abort to 1');
+    expect(lines.slice(-3)).toEqual([
+      'rolling-back | vote abort to 1 | call-rollback',
+      'recording-abort | write-tombstone',
+      'gone',
+    ]);
+  });
+
+  it('are abort at once where prepare threw, however long its rollback fails; the acknowledgement is not', () => {
+    const { lines } = play(fresh, [
+      prepareFrom(first),
+      'threw',
+      'application-failed',
+      prepareFrom(second),
+      rollbackFrom(first),
+      'retry-due',
+      'application-rolled-back',
+      'outcome-written',
+    ]);
+    expect(lines.slice(1)).toEqual([
+      'rolling-back | vote abort to 1 | call-rollback',
+      'rolling-back | start retry',
+      'rolling-back | vote abort to 2',
+      'rolling-back | ack abort INTERNAL to 1',
+      'rolling-back | call-rollback',
+      'recording-abort | write-tombstone',
+      'gone | ack abort ok to 1',
+    ]);
   });
 
   it('are abort, with the time-out as reason, after a prepare that took too long', () => {
@@ -242,7 +268,7 @@ describe('votes', () => {
       'outcome-written',
     ]);
     expect(lines.at(1)).toBe('preparing | interrupt-prepare');
-    expect(lines.at(-1)).toBe('gone | vote abort to 1');
+    expect(lines.at(2)).toBe('rolling-back | vote abort to 1 | call-rollback');
     expect(state).toMatchObject({ reason: { message: expect.stringMatching('in time') } });
   });
 
@@ -407,15 +433,15 @@ describe('a participant that enlists itself', () => {
     ]);
     expect(lines.slice(1)).toEqual([
       'rolling-back | call-rollback',
-      'rolling-back',
+      'rolling-back | vote abort to 1',
       'recording-abort | write-tombstone',
-      'gone | vote abort to 1',
+      'gone',
     ]);
   });
 
   it('is rolled back when an older leader asks it to prepare (I7)', () => {
     const { lines } = play(sampleStates.working, [prepareFrom(first)], { knownEpoch: newerEpoch });
-    expect(lines).toEqual(['rolling-back | stop limit | call-rollback']);
+    expect(lines).toEqual(['rolling-back | stop limit | vote abort to 1 | call-rollback']);
   });
 });
 
