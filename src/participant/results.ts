@@ -33,7 +33,9 @@ export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLi
     default:
       return {
         vote: 'threw',
-        reason: reasonOf('prepare must return vote.commit(), vote.readonly() or vote.abort(message)'),
+        reason: reasonOf(
+          'prepare must return vote.commit(), vote.readonly() or vote.abort(message)',
+        ),
       };
   }
 }

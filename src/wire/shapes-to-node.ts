@@ -59,10 +59,7 @@ const reportLine = map<Report['inDoubt'][number]>({
 });
 
 const voteReason = map<VoteReason>({
-  code: optional(
-    oneOf(voteReasonCodes),
-    'VOTED_ABORT where there is none.',
-  ),
+  code: optional(oneOf(voteReasonCodes), 'VOTED_ABORT where there is none.'),
   message: required(sentence, 'Why, for people.'),
   retryable: optional(
     boolean,

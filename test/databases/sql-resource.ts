@@ -165,6 +165,116 @@ export function sqlResource(bench: SqlBench): void {
     ]);
   });
 
+  describe('a database that takes no work for a while: a retryable vote, at once', () => {
+    const unavailable = {
+      vote: 'abort',
+      reason: { code: 'RESOURCE_UNAVAILABLE', retryable: true },
+    };
+
+    it('cannot be reached', async () => {
+      const proxy = await TcpProxy.started(bench.port());
+      const resource = await open({ port: portOf(proxy) });
+      proxy.cut();
+      await proxy.close();
+      expect(await resource.prepare(prepareCall(raise))).toMatchObject(unavailable);
+    });
+
+    it('breaks the connection amid the work, whatever a library makes of that', async () => {
+      const proxy = await TcpProxy.started(bench.port());
+      const resource = await open({ port: portOf(proxy) });
+      const call = prepareCall<Work>(async (sql) => {
+        await raise(sql);
+        proxy.cut();
+        await raise(sql).catch((cause: unknown) => {
+          throw new Error('Failed query', { cause });
+        });
+      });
+      expect(await resource.prepare(call)).toMatchObject(unavailable);
+      await proxy.close();
+    });
+
+    it('breaks it as the branch is prepared: the failure says the same, for it may be', async () => {
+      const { proxy, lose } = await losing(words.prepare);
+      const resource = await open({ port: portOf(proxy) });
+      const call = prepareCall(raise);
+      lose();
+      const preparing = resource.prepare(call);
+      await expect.poll(prepared).toHaveLength(1);
+      proxy.cut();
+      await expect(preparing).rejects.toMatchObject({ reason: unavailable.reason });
+      await proxy.close();
+      const other = await open({ shared: true });
+      await other.rollback(refOf(call));
+      expect(await prepared()).toEqual([]);
+    });
+
+    it('has gone silent: no vote to abort waits for its word', async () => {
+      const proxy = await TcpProxy.started(bench.port());
+      const resource = await open({ port: portOf(proxy) });
+      const silence = async (sql: Sql): Promise<void> => {
+        await raise(sql);
+        proxy.rule = () => 'lose-replies';
+      };
+      const failing = prepareCall<Work>((sql) =>
+        silence(sql).then(() => Promise.reject(new Error('out of lamps'))),
+      );
+      await expect(resource.prepare(failing)).rejects.toThrow('out of lamps');
+      proxy.cut();
+      await proxy.close();
+    });
+
+    it("is not what a service's own error is taken for", async () => {
+      const resource = await open();
+      const call = prepareCall<Work>(() =>
+        Promise.reject(Object.assign(new Error('elsewhere'), { code: 'ECONNREFUSED' })),
+      );
+      await expect(resource.prepare(call)).rejects.toThrow('elsewhere');
+    });
+  });
+
+  describe('a branch that meets a row of one that is decided', () => {
+    it('waits for it, and does its work on what that has left', async () => {
+      const resource = await open();
+      let seen: unknown;
+      for (let round = 1; round <= 5; round += 1) {
+        const first = prepareCall(raise);
+        expect(await resource.prepare(first)).toEqual({ vote: 'commit' });
+        let runs = 0;
+        const second = prepareCall<Work>(async (sql) => {
+          runs += 1;
+          if (runs === 1) queueMicrotask(() => void resource.commit(refOf(first)));
+          await raise(sql);
+          seen = (await sql.query('SELECT balance FROM account WHERE id = 1')).rows;
+        });
+        expect(await resource.prepare(second)).toEqual({ vote: 'commit' });
+        expect(seen).toEqual([{ balance: 100 + 2 * round }]);
+        await resource.commit(refOf(second));
+      }
+      expect(await balance()).toBe(110);
+    });
+
+    it('is run again after a conflict for as long as it would wait for a lock, and no longer', async () => {
+      const resource = await open({ isolation: 'serializable', lockWaitMs: 300 });
+      const other = await open({ shared: true, isolation: 'read committed' });
+      let runs = 0;
+      const call = prepareCall<Work>(async (sql) => {
+        runs += 1;
+        await sql.query('SELECT balance FROM account WHERE id = 2');
+        const change = prepareCall<Work>((its) =>
+          its.query('UPDATE account SET balance = 7 WHERE id = 2'),
+        );
+        const changed = await other.prepare(change);
+        if (changed.vote === 'commit') await other.commit(refOf(change));
+        else await other.rollback(refOf(change));
+        await sql.query('UPDATE account SET balance = 8 WHERE id = 2');
+      });
+      const voted = await resource.prepare(call);
+      if (voted.vote === 'commit') expect(runs).toBe(1);
+      else expect(voted).toMatchObject({ reason: { code: 'CONFLICT', retryable: true } });
+      if (voted.vote === 'abort') expect(runs).toBeGreaterThan(1);
+    });
+  });
+
   describe('votes', () => {
     it('LOCK_TIMEOUT for a row that a prepared branch holds', async () => {
       const resource = await open({ lockWaitMs: 100 });
@@ -178,7 +288,7 @@ export function sqlResource(bench: SqlBench): void {
       expect(await resource.prepare(prepareCall(raise))).toEqual({ vote: 'commit' });
     });
 
-    it('DEADLOCK for one of two branches that wait for each other', async () => {
+    it('of two branches that wait for each other one is run again, and goes through behind the other', async () => {
       const isolation = bench.deadlockIsolation;
       const resource = await open({
         lockWaitMs: 20_000,
@@ -191,15 +301,16 @@ export function sqlResource(bench: SqlBench): void {
           await stops[index]?.here();
           await sql.query(bench.raiseById, [2 - index]);
         });
-      const both = [resource.prepare(crossing(0)), resource.prepare(crossing(1))];
+      const calls = [crossing(0), crossing(1)];
+      const both = calls.map((call) => resource.prepare(call));
       for (const stop of stops) await stop.reached;
       for (const stop of stops) stop.goOn();
-      // The other one waits for nothing any more once the first is chosen.
-      const votes = await Promise.all(both);
-      expect(votes.map((each) => each.vote).sort()).toEqual(['abort', 'commit']);
-      expect(votes.find((each) => each.vote === 'abort')).toMatchObject({
-        reason: { code: 'DEADLOCK', retryable: true },
+      const ends = calls.map(async (call, index) => {
+        expect(await both[index]).toEqual({ vote: 'commit' });
+        await resource.commit(refOf(call));
       });
+      await Promise.all(ends);
+      expect(await balance()).toBe(102);
     });
 
     it('readonly holds nothing and leaves nothing, even where it wrote', async () => {

@@ -214,7 +214,10 @@ class World {
     this.calling = null;
     if (call === 'prepare') {
       if (how === 'threw') {
-        this.step({ type: 'application-prepared', prepared: { vote: 'threw', reason: { message: 'no' } } });
+        this.step({
+          type: 'application-prepared',
+          prepared: { vote: 'threw', reason: { message: 'no' } },
+        });
       } else if (how === 'abort') {
         const reason = { message: 'no' };
         this.step({ type: 'application-prepared', prepared: { vote: 'abort', reason } });

@@ -174,7 +174,10 @@ export const sampleEvents: Readonly<Record<SampleEvent, LocalEvent>> = {
     type: 'application-prepared',
     prepared: { vote: 'abort', reason: { message: 'too little stock' } },
   },
-  threw: { type: 'application-prepared', prepared: { vote: 'threw', reason: { code: 'VOTED_ABORT', message: 'disk full' } } },
+  threw: {
+    type: 'application-prepared',
+    prepared: { vote: 'threw', reason: { code: 'VOTED_ABORT', message: 'disk full' } },
+  },
   'application-committed': { type: 'application-committed' },
   'application-rolled-back': { type: 'application-rolled-back' },
   'application-failed': { type: 'application-failed', message: 'disk full' },

@@ -1,10 +1,9 @@
 /** One prepare: the service's SQL on a session of its own, and then XA PREPARE. */
 import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
-import { vote } from '../../vote.ts';
 import { nameTooLong, runBranch } from '../sql/run-branch.ts';
 import type { PrepareSql } from '../sql/sql.ts';
 import type { MariadbContext } from './context.ts';
-import { refusalOf } from './errors.ts';
+import { refusalOf, refusalOfBegin } from './errors.ts';
 import { Session } from './session.ts';
 import { xidOf } from './xid.ts';
 
@@ -15,13 +14,11 @@ export async function prepareBranch<Payload, Result>(
 ): Promise<PrepareResult<Result>> {
   const xid = xidOf(context.name, call);
   if (xid === null) return nameTooLong('MariaDB', call.branch);
-  const slot = await context.slots.take(call.signal);
-  if (slot === null) {
-    call.signal.throwIfAborted();
-    return vote.abort('No session for another branch was free in time. Retry.', {
-      retryable: true,
-    });
-  }
-  const session = await Session.begin(context, xid, slot, call);
-  return runBranch(session, { prepare, refusalOf }, call);
+  const begin = async (): Promise<Session> => {
+    const slot = await context.slots.take(call.signal);
+    if (slot === null) throw new Error('no session for another branch was free in time');
+    return Session.begin(context, xid, slot, call);
+  };
+  const { clock, lockWaitMs: againForMs } = context;
+  return runBranch({ clock, againForMs, begin, refusalOf, refusalOfBegin }, prepare, call);
 }

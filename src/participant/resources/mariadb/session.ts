@@ -11,6 +11,7 @@
 import type mysql from 'mysql2/promise';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { PrepareCall } from '../../../ports/resource.ts';
+import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
@@ -36,6 +37,7 @@ export class Session {
   readonly #slot: number;
   readonly #signal: AbortSignal;
   #over = false;
+  #lost = false;
 
   /** Rejects where the branch is prepared already, or is just being. */
   static async begin(
@@ -56,7 +58,7 @@ export class Session {
       await session.#begin(call.timeoutMs);
       return session;
     } catch (error) {
-      session.#destroy();
+      session.destroy();
       throw error;
     }
   }
@@ -73,6 +75,12 @@ export class Session {
     this.#xid = xid;
     this.#slot = slot;
     this.#signal = signal;
+    connection.on('error', this.#setLost);
+    connection.on('end', this.#setLost);
+  }
+
+  get lost(): boolean {
+    return this.#lost;
   }
 
   async #begin(timeoutMs: number): Promise<void> {
@@ -93,7 +101,7 @@ export class Session {
       await this.#run(`XA START ${this.#xid.text}`);
     } catch (cause) {
       if ((cause as { errno?: unknown }).errno !== duplicateXid) throw cause;
-      throw new Error('The branch is prepared already.', { cause });
+      throw new BranchTakenError('The branch is prepared already.', { cause });
     }
     this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     if (this.#signal.aborted) this.#interrupt();
@@ -103,7 +111,8 @@ export class Session {
     const [rows] = await this.#connection.query<RowDataPacket[]>(
       `SELECT GET_LOCK(${lock}, ${waitSeconds}) AS taken`,
     );
-    if (rows[0]?.['taken'] !== 1) throw new Error('Another session is at work on this branch.');
+    if (rows[0]?.['taken'] !== 1)
+      throw new BranchTakenError('Another session is at work on this branch.');
   }
 
   async query({ text, values, more }: Statement): Promise<StatementResult> {
@@ -152,7 +161,7 @@ export class Session {
       await this.#run(`XA END ${text}`).catch(() => undefined);
       await this.#run(`XA ROLLBACK ${text}`);
     } catch (error) {
-      this.#destroy();
+      this.destroy();
       throw error;
     }
     await this.#end();
@@ -168,13 +177,17 @@ export class Session {
     await this.#connection.end().catch(() => undefined);
   }
 
-  #destroy(): void {
+  destroy(): void {
     this.#release();
     this.#connection.destroy();
   }
 
   readonly #interrupt = (): void => {
     kill(this.#context.ends, this.#connection.threadId).catch(() => undefined);
+  };
+
+  readonly #setLost = (): void => {
+    this.#lost = true;
   };
 
   #release(): void {

@@ -1,6 +1,14 @@
 /** PostgreSQL's error codes that mean something here. */
-import type { VoteReason } from '../../../core/messages.ts';
+import { BranchTakenError } from '../sql/branch-taken.ts';
 import { inCauses } from '../sql/causes.ts';
+import {
+  conflict,
+  deadlock,
+  isNetworkError,
+  lockTimeout,
+  type Refusal,
+  unavailable,
+} from '../sql/refusal.ts';
 
 export const undefinedObject = '42704';
 /** "... is busy": another session is just ending this prepared transaction. */
@@ -21,38 +29,57 @@ function textIn(error: unknown, name: 'code' | 'constraint'): string | null {
   });
 }
 
-/** What a failed statement votes; null for a failure that is no contention between transactions. */
-export function refusalOf(error: unknown): VoteReason | null {
-  switch (codeOf(error)) {
+/** Too many connections, no memory, no room on the disk. */
+const full = '53';
+/** No connection. */
+const noConnection = '08';
+const others: ReadonlySet<string> = new Set([
+  '57014', // canceled: by an operator, or by a time-out of the role
+  '25006', // read only: a standby, after a failover
+]);
+/** After these the session is over. */
+const ended: ReadonlySet<string> = new Set([
+  '57P01', // shutdown, or ended by an operator
+  '57P02',
+  '57P03', // starting up, or not accepting connections yet
+  '57P05', // idle for too long
+  '25P03', // the same, in a transaction
+  '25P04', // the transaction took too long
+]);
+
+/** Null for what is the service's own: a constraint, a wrong statement. `lost`: the connection is known to be gone. */
+export function refusalOf(error: unknown, lost: boolean): Refusal | null {
+  const code = codeOf(error) ?? '';
+  switch (code) {
     case '55P03':
-      return {
-        code: 'LOCK_TIMEOUT',
-        message: 'A row or table is held by another transaction, and was not free in time. Retry.',
-        retryable: true,
-      };
+      return lockTimeout();
     case '40P01':
-      return {
-        code: 'DEADLOCK',
-        message: 'PostgreSQL found a deadlock, and chose this branch to end it. Retry.',
-        retryable: true,
-      };
+      return deadlock('PostgreSQL');
     case '40001':
-      return {
-        code: 'CONFLICT',
-        message:
-          'Another transaction changed what this branch had read (serialization failure). Retry.',
-        retryable: true,
-      };
+      return conflict();
     // Out of memory, which a full table of prepared transactions is said to be.
     case '53200':
       return {
-        code: 'VOTED_ABORT',
-        message: `PostgreSQL has no room to prepare: ${messageOf(error)}. Retry; where it lasts, raise max_prepared_transactions.`,
-        retryable: true,
+        reason: {
+          code: 'RESOURCE_UNAVAILABLE',
+          message: `PostgreSQL has no room to prepare: ${messageOf(error)}. Retry; where it lasts, raise max_prepared_transactions.`,
+          retryable: true,
+        },
       };
     default:
-      return null;
+      if (ended.has(code) || code.startsWith(noConnection) || isNetworkError(error) || lost)
+        return unavailable('PostgreSQL', error, { lost: true });
+      return others.has(code) || code.startsWith(full) ? unavailable('PostgreSQL', error) : null;
   }
+}
+
+/** Of an error before the branch had begun. What has no code is the driver's: no connection in time, or it broke. */
+export function refusalOfBegin(error: unknown): Refusal | null {
+  if (error instanceof BranchTakenError) return null;
+  const code = codeOf(error);
+  // A standby says so of the isolation level.
+  if (code === null || code === '0A000') return unavailable('PostgreSQL', error);
+  return refusalOf(error, false);
 }
 
 function messageOf(error: unknown): string {

@@ -3,7 +3,7 @@ import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
 import { nameTooLong, runBranch } from '../sql/run-branch.ts';
 import type { PrepareSql } from '../sql/sql.ts';
 import { gidOf, type PostgresqlContext } from './context.ts';
-import { refusalOf } from './errors.ts';
+import { refusalOf, refusalOfBegin } from './errors.ts';
 import { Session } from './session.ts';
 
 export async function prepareBranch<Payload, Result>(
@@ -13,6 +13,12 @@ export async function prepareBranch<Payload, Result>(
 ): Promise<PrepareResult<Result>> {
   const gid = gidOf(context.name, call);
   if (gid === null) return nameTooLong('PostgreSQL', call.branch);
-  const session = await Session.begin(context, gid, call);
-  return runBranch(session, { prepare, refusalOf }, call);
+  const database = {
+    clock: context.clock,
+    againForMs: context.lockWaitMs,
+    begin: () => Session.begin(context, gid, call),
+    refusalOf,
+    refusalOfBegin,
+  };
+  return runBranch(database, prepare, call);
 }

@@ -13,6 +13,7 @@
  */
 import type pg from 'pg';
 import type { PrepareCall } from '../../../ports/resource.ts';
+import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import type { PostgresqlContext } from './context.ts';
 import { constraintOf } from './errors.ts';
@@ -95,9 +96,10 @@ export class Session {
     const { pid, mine, open } = begun as { pid: number; mine: boolean; open: boolean };
     const { held } = looked as { held: boolean };
     this.#pid = pid;
-    if (!open) throw new Error('Another process has just opened this resource. Try again.');
-    if (!mine) throw new Error('Another session is at work on this branch.');
-    if (held) throw new Error('The branch is prepared already.');
+    if (!open)
+      throw new BranchTakenError('Another process has just opened this resource. Try again.');
+    if (!mine) throw new BranchTakenError('Another session is at work on this branch.');
+    if (held) throw new BranchTakenError('The branch is prepared already.');
     this.#ctid = (row as { ctid: string }).ctid;
     this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     if (this.#signal.aborted) this.#interrupt();

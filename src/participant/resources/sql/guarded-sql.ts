@@ -7,6 +7,7 @@
  * would be sent after that would take effect at once, outside of every transaction: so the next statement waits for
  * that answer, and what a service catches is kept.
  */
+import { inCauses } from './causes.ts';
 import type { Sql, SqlResult, StatementObject } from './sql.ts';
 
 export interface Statement {
@@ -45,6 +46,7 @@ export class GuardedSql implements Sql {
   readonly #unfinished = new Set<Statement>();
   #ended = false;
   #broken: TransactionEndedError | null = null;
+  readonly #failures = new WeakSet<object>();
 
   constructor(run: (statement: Statement) => Promise<StatementResult>) {
     this.#run = run;
@@ -81,6 +83,7 @@ export class GuardedSql implements Sql {
       return await this.#run(statement);
     } catch (error) {
       if (error instanceof TransactionEndedError) this.#broken = error;
+      if (typeof error === 'object' && error !== null) this.#failures.add(error);
       throw error;
     } finally {
       this.#unfinished.delete(statement);
@@ -97,6 +100,11 @@ export class GuardedSql implements Sql {
     throw new Error(
       `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
     );
+  }
+
+  /** Whether it is what a statement failed with, or was caused by that. */
+  isFailure(error: unknown): boolean {
+    return inCauses(error, (one) => (this.#failures.has(one) ? true : null)) !== null;
   }
 
   /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */

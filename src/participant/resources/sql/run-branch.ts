@@ -1,6 +1,21 @@
-/** One prepare, whatever the database: the service's SQL on a session of its own, then the branch is prepared or given up. */
+/**
+ * One prepare, whatever the database: the service's SQL on a session of its own, then the branch is prepared or given up.
+ *
+ * What the vote says where the database would not:
+ *
+ *     before the branch is to be prepared    nothing of it is prepared, nor ever will be: a vote, as soon as the session is
+ *                                            given up, or shows that it will take its time
+ *     as it is being prepared                an answer of the server's is as good; where the connection is gone it may be
+ *                                            prepared: a failure, and the SDK rolls back
+ *
+ * A branch that lost to another one (a serialization failure, a deadlock) is run again, on a new snapshot: the other is
+ * mostly one that is decided already, and commits behind its client's answer. So `prepare` may run several times for one
+ * vote, each time as if it were the first.
+ */
 import type { VoteReason } from '../../../core/messages.ts';
+import type { Clock } from '../../../ports/clock.ts';
 import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
+import { PrepareFailure } from '../../prepare-failure.ts';
 import { vote } from '../../vote.ts';
 import {
   GuardedSql,
@@ -8,46 +23,102 @@ import {
   type StatementResult,
   TransactionEndedError,
 } from './guarded-sql.ts';
+import { pause } from './pause.ts';
+import type { Refusal } from './refusal.ts';
 import type { PrepareSql } from './sql.ts';
+import { doneWithin } from './within.ts';
 
 export interface BranchSession {
+  /** The connection broke. */
+  readonly lost: boolean;
   /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
   query(statement: Statement): Promise<StatementResult>;
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   prepareBranch(): Promise<void>;
   /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
   abandon(how: { readonly readAll: boolean }): Promise<void>;
+  /** The session ends, without waiting for what it is at. */
+  destroy(): void;
 }
 
+export interface BranchDatabase {
+  readonly clock: Clock;
+  readonly begin: () => Promise<BranchSession>;
+  /** Both null for a failure that is the service's own. */
+  readonly refusalOfBegin: (error: unknown) => Refusal | null;
+  readonly refusalOf: (error: unknown, lost: boolean) => Refusal | null;
+  /** How long after its start a branch that lost to others is still run again. */
+  readonly againForMs: number;
+}
+
+/** So long a vote waits for the session to be given up. */
+const abandonWaitMs = 250;
+const pauseMsMax = 100;
+
 export async function runBranch<Payload, Result>(
-  session: BranchSession,
-  service: {
-    readonly prepare: PrepareSql<Payload, Result>;
-    /** What a failed statement votes; null for a failure that is no contention between transactions. */
-    readonly refusalOf: (error: unknown) => VoteReason | null;
-  },
+  database: BranchDatabase,
+  prepare: PrepareSql<Payload, Result>,
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result>> {
+  const { clock, againForMs } = database;
+  const untilMs = clock.monotonicMs() + againForMs;
+  for (let pauseMs = 0; ; pauseMs = Math.min(pauseMsMax, 2 * pauseMs + 1)) {
+    const outcome = await tryOnce(database, prepare, call);
+    if (!('again' in outcome)) return outcome;
+    if (clock.monotonicMs() + pauseMs >= untilMs) return abortOf(outcome.again);
+    if (pauseMs > 0) await pause(clock, pauseMs);
+    call.signal.throwIfAborted();
+  }
+}
+
+async function tryOnce<Payload, Result>(
+  { begin, clock, refusalOf, refusalOfBegin }: BranchDatabase,
+  prepare: PrepareSql<Payload, Result>,
+  call: PrepareCall<Payload>,
+): Promise<PrepareResult<Result> | { readonly again: VoteReason }> {
   const { signal } = call;
-  const sql = new GuardedSql((statement) => session.query(statement));
+  let session: BranchSession;
   try {
-    const result = await service.prepare(sql, call);
+    session = await begin();
+  } catch (error) {
+    signal.throwIfAborted();
+    const refusal = refusalOfBegin(error);
+    if (refusal === null) throw error;
+    return abortOf(refusal.reason);
+  }
+  const sql = new GuardedSql((statement) => session.query(statement));
+  const giveUp = async (): Promise<void> => {
+    const abandoned = session.abandon({ readAll: false });
+    if (!(await doneWithin(clock, abandoned, abandonWaitMs))) session.destroy();
+  };
+  let ending = false;
+  let preparing = false;
+  try {
+    const result = await prepare(sql, call);
     await sql.end();
-    if (result?.vote === 'commit') await session.prepareBranch();
-    else await session.abandon({ readAll: result?.vote === 'readonly' });
+    ending = true;
+    if (result?.vote === 'commit') {
+      preparing = true;
+      await session.prepareBranch();
+    } else if (result?.vote === 'readonly') await session.abandon({ readAll: true });
+    else await giveUp();
     return result;
   } catch (thrown) {
     const error = sql.stop() ?? thrown;
-    // What the database refused for contention is a vote, once nothing is held; anything else is the SDK's to roll back.
-    const own = !signal.aborted && !(error instanceof TransactionEndedError);
-    const refusal = own ? service.refusalOf(error) : null;
-    if (refusal === null) {
-      await session.abandon({ readAll: false }).catch(() => undefined);
-      throw signal.aborted ? signal.reason : error;
-    }
-    await session.abandon({ readAll: false });
-    return { vote: 'abort', reason: refusal };
+    await giveUp();
+    signal.throwIfAborted();
+    // What the service threw of its own, whatever code that has, is no word of the database's.
+    const databases = ending || session.lost || sql.isFailure(error);
+    const own = !databases || error instanceof TransactionEndedError;
+    const refusal = own ? null : refusalOf(error, session.lost);
+    if (refusal === null) throw error;
+    if (preparing && refusal.lost === true) throw new PrepareFailure(refusal.reason, error);
+    return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
   }
+}
+
+function abortOf(reason: VoteReason): PrepareResult<never> {
+  return { vote: 'abort', reason };
 }
 
 export function nameTooLong(database: string, branch: string): PrepareResult<never> {
