@@ -149,8 +149,9 @@ export const reasons: Readonly<
     message: 'The branch was rolled back, or forgotten, before this prepare came.',
     retryable: true,
   },
+  // The transaction's own time-out: this vote and the leader's timer say the same, whichever comes first.
   timedOut: {
-    code: 'VOTED_ABORT',
+    code: 'TRANSACTION_TIMEOUT',
     message: 'The participant did not finish preparing in time.',
     retryable: true,
   },

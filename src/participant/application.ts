@@ -14,8 +14,8 @@ import {
 } from '../ports/resource.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import { Gate } from './gate.ts';
-import { checkedResult, type ResultLimits } from './results.ts';
 import { reasonOf } from './prepare-failure.ts';
+import { checkedResult, type ResultLimits } from './results.ts';
 import { textOf } from './text.ts';
 
 export interface ApplicationOptions {

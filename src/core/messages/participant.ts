@@ -52,6 +52,7 @@ export const voteReasonCodes = [
   'LOCK_TIMEOUT',
   'DEADLOCK',
   'RESOURCE_UNAVAILABLE',
+  'TRANSACTION_TIMEOUT',
 ] as const;
 export interface VoteReason {
   readonly code?: (typeof voteReasonCodes)[number];
