@@ -229,6 +229,7 @@ export class CoordinatorNode implements SessionHost {
       type: 'welcome',
       node,
       cluster: log.meta.cluster,
+      clusterId: log.meta.clusterId,
       shards: log.meta.shards,
       leaders: this.leaders(),
       nodes: this.nodes(),

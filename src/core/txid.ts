@@ -25,10 +25,14 @@ export const sealDigits = 7;
 export const randomDigits: number = nonceDigits + sealDigits;
 
 const epochDigits: number = generationDigits + revisionDigits;
-const epochPattern = new RegExp(`^[0-9a-z]{${epochDigits}}$`);
-const positionPattern = new RegExp(`^[0-9a-z]{${epochDigits}}\\.[0-9a-z]{${sequenceDigits}}$`);
+/** Generations that operators raise, one at a time, never come near it; an epoch beyond it is made up. */
+export const generationMax: number = 36 ** 3 - 1;
+/** Of three digits, and a revision of 64 bits: whoever believed `zzz...` would refuse every real leader for ever. */
+const epochText = '0[0-9a-z]{3}[01][0-9a-z]{12}';
+const epochPattern = new RegExp(`^${epochText}$`);
+const positionPattern = new RegExp(`^${epochText}\\.[0-9a-z]{${sequenceDigits}}$`);
 const txidPattern = new RegExp(
-  `^(0|[1-9a-z][0-9a-z]{0,3})\\.[0-9a-z]{${epochDigits}}\\.[0-9a-z]{${sequenceDigits}}\\.[0-9a-z]{${randomDigits}}$`,
+  `^(0|[1-9a-z][0-9a-z]{0,3})\\.${epochText}\\.[0-9a-z]{${sequenceDigits}}\\.[0-9a-z]{${randomDigits}}$`,
 );
 
 /** The epoch below every real one: what a participant knows before it knows any. */

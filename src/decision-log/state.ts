@@ -16,6 +16,7 @@ import {
 import { DecisionLogError, type LogMeta } from '../ports/decision-log.ts';
 import { CountedKeys } from '../system/counted-keys.ts';
 import { keyPart, type ReadableKeys } from '../system/key-value.ts';
+import { systemRandom } from '../system/random.ts';
 import { metaKey } from '../system/store-format.ts';
 
 /** The format that this program writes, and the newest that it reads. */
@@ -33,6 +34,8 @@ export interface StoredMeta extends LogMeta {
   readonly requestShard: string;
 }
 
+export const clusterIdDigits = 20;
+
 /** The meta of a new store. */
 export function newMeta(wanted: {
   readonly cluster?: string;
@@ -45,6 +48,7 @@ export function newMeta(wanted: {
     ...logHeader,
     requestShard: requestShardFunction,
     cluster: wanted.cluster ?? 'verdict',
+    clusterId: systemRandom.token(clusterIdDigits),
     shards: wanted.shards ?? 1,
     requestWindowMs: wanted.requestWindowMs ?? requestWindowMsDefault,
     generation: wanted.generation ?? 0,

@@ -13,7 +13,7 @@
  * without a read.
  */
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
-import type { BranchKey, JournalEntry } from '../ports/journal.ts';
+import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 
 const heldMaxDefault = 32_768;
 
@@ -24,6 +24,8 @@ export class EntryMemory {
   #oldest: Iterator<Txid> = this.#held.keys();
   readonly #unknownUpTo: Map<number, Txid>;
   readonly #epochs = new Map<number, Epoch>();
+  /** undefined: the store must be asked. */
+  #cluster: ServedCluster | null | undefined = undefined;
   #nothingKnown = false;
 
   /** `highest`: by shard, the highest txid of which the store holds an entry. */
@@ -76,11 +78,20 @@ export class EntryMemory {
     if (!this.#nothingKnown) this.#epochs.set(shard, epoch);
   }
 
+  get cluster(): ServedCluster | null | undefined {
+    return this.#cluster;
+  }
+
+  setCluster(cluster: ServedCluster | null): void {
+    if (!this.#nothingKnown) this.#cluster = cluster;
+  }
+
   /** A transaction failed: from now on the store is asked every time. */
   forgetAll(): void {
     this.#nothingKnown = true;
     this.#held.clear();
     this.#epochs.clear();
+    this.#cluster = undefined;
   }
 
   #dropOldest(): void {

@@ -14,6 +14,7 @@ export const areas = { live: 'l/', readonly: 'r/', tombstones: 't/' } as const;
 type Area = (typeof areas)[keyof typeof areas];
 
 export const epochsPrefix = 'epochs/';
+export const clusterKey = 'cluster';
 
 /** The value of an entry: a MessagePack map. */
 interface Stored {

@@ -11,6 +11,7 @@ import {
   type JournalEntry,
   JournalError,
   type OutcomeWriteResult,
+  type ServedCluster,
   type VoteWrite,
   type VoteWriteResult,
 } from '../ports/journal.ts';
@@ -39,6 +40,8 @@ export class LocalJournal implements Journal {
   readonly #wallMs: () => number;
   readonly #memory: EntryMemory | null;
   readonly #group: GroupCommit<JournalTransaction>;
+  /** That this process serves. */
+  #clusterId: string | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(options: {
@@ -69,8 +72,24 @@ export class LocalJournal implements Journal {
   async load(): Promise<{
     readonly entries: readonly JournalEntry[];
     readonly epochs: ReadonlyMap<number, Epoch>;
+    readonly cluster: ServedCluster | null;
   }> {
     return this.#snapshot(rules.load);
+  }
+
+  bind(clusterId: string): Promise<boolean> {
+    return this.#write(null, (transaction) => {
+      const bound = rules.bind(transaction, clusterId);
+      if (bound) this.#clusterId = clusterId;
+      return bound;
+    });
+  }
+
+  rebind(clusterId: string): Promise<void> {
+    const atMs = this.#wallMs();
+    return this.#write(null, (transaction) => {
+      rules.rebind(transaction, { id: clusterId, atMs });
+    });
   }
 
   async find(key: BranchKey): Promise<JournalEntry | null> {
@@ -84,7 +103,10 @@ export class LocalJournal implements Journal {
   }
 
   vote(entry: VoteWrite): Promise<VoteWriteResult> {
-    return this.#write(entry, (transaction) => rules.vote(transaction, entry));
+    return this.#write(entry, (transaction) => {
+      rules.assertServes(transaction, this.#clusterId);
+      return rules.vote(transaction, entry);
+    });
   }
 
   committed(key: BranchKey): Promise<OutcomeWriteResult> {
@@ -111,7 +133,10 @@ export class LocalJournal implements Journal {
   }
 
   adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch> {
-    return this.#write(null, (transaction) => rules.adoptEpoch(transaction, { shard, epoch }));
+    return this.#write(null, (transaction) => {
+      rules.assertServes(transaction, this.#clusterId);
+      return rules.adoptEpoch(transaction, { shard, epoch });
+    });
   }
 
   sweep(options: { readonly beforeMs: number; readonly limit: number }): Promise<number> {

@@ -8,15 +8,24 @@
  *         +---tombstone---> (also from started and prepared) ---------------------------------+
  */
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
-import type {
-  BranchKey,
-  JournalEntry,
-  OutcomeWriteResult,
-  VoteWrite,
-  VoteWriteResult,
+import {
+  type BranchKey,
+  type JournalEntry,
+  JournalError,
+  type OutcomeWriteResult,
+  type ServedCluster,
+  type VoteWrite,
+  type VoteWriteResult,
 } from '../ports/journal.ts';
 import { entriesUnder, prefixRange, type ReadableKeys } from '../system/key-value.ts';
-import { allEntries, areas, epochsPrefix, readEntries, shardOfEpochKey } from './keys.ts';
+import {
+  allEntries,
+  areas,
+  clusterKey,
+  epochsPrefix,
+  readEntries,
+  shardOfEpochKey,
+} from './keys.ts';
 import type { JournalTransaction } from './transaction.ts';
 
 /** The format that this program writes, and the newest that it reads. */
@@ -32,6 +41,8 @@ export function vote(transaction: JournalTransaction, entry: VoteWrite): VoteWri
   const there = transaction.find(entry);
   if (there !== null && !mayFollow(entry, there)) return { kind: 'refused', entry: there };
   transaction.replace({ from: there, to: entry });
+  const cluster = transaction.cluster();
+  if (cluster?.voted === false) transaction.setCluster({ ...cluster, voted: true });
   if (entry.epoch > known) transaction.setEpoch(shard, entry.epoch);
   return { kind: 'written' };
 }
@@ -136,14 +147,66 @@ export function adoptEpoch(
   return newer.epoch;
 }
 
+/** What was voted is a promise to one log. Another, or the same one made anew, knows nothing of it, and would presume the abort. */
+export function bind(transaction: JournalTransaction, id: string): boolean {
+  const cluster = transaction.cluster();
+  if (cluster?.id === id) return true;
+  if (cluster?.voted === true) return false;
+  dropEpochs(transaction);
+  transaction.setCluster({ id, voted: false });
+  return true;
+}
+
+export function rebind(
+  transaction: JournalTransaction,
+  { id, atMs }: { readonly id: string; readonly atMs: number },
+): void {
+  if (transaction.cluster()?.id === id) return;
+  const live = allEntries(transaction, areas.live);
+  const doubtful = live.filter(({ state }) => state !== 'committed');
+  if (doubtful.length > 0) throw stillInDoubt(doubtful);
+  // No node of the new cluster would ever say `forget`.
+  const ended = new Set(
+    [...live, ...allEntries(transaction, areas.readonly)].map(({ txid }) => txid),
+  );
+  forget(transaction, [...ended], atMs);
+  dropEpochs(transaction);
+  transaction.setCluster({ id, voted: false });
+}
+
+function dropEpochs(transaction: JournalTransaction): void {
+  for (const [key] of entriesUnder(transaction, epochsPrefix)) {
+    transaction.setEpoch(shardOfEpochKey(key), epochZero);
+  }
+}
+
+function stillInDoubt(branches: readonly BranchKey[]): JournalError {
+  const some = branches.slice(0, 10).map(({ txid, branch }) => `${txid} (${branch})`);
+  const more = branches.length > some.length ? ` and ${branches.length - some.length} more` : '';
+  return new JournalError(
+    `The journal holds branches in doubt, of which no other cluster knows anything: ${some.join(', ')}${more}. Find out what became of each (docs/OPERATING.md, "A recreated decision log") and say so, before the journal serves another cluster.`,
+  );
+}
+
+/** Throws where the process that writes serves another cluster than the store: two that share it were given different ones. */
+export function assertServes(transaction: JournalTransaction, id: string | null): void {
+  const cluster = transaction.cluster();
+  if (id === null || cluster === null || cluster.id === id) return;
+  throw new JournalError(
+    `Another process of this resource serves another cluster (${cluster.id}) with the same journal; this one was welcomed by ${id}. Point all of them to one.`,
+  );
+}
+
 export function load(keys: ReadableKeys): {
   readonly entries: readonly JournalEntry[];
   readonly epochs: ReadonlyMap<number, Epoch>;
+  readonly cluster: ServedCluster | null;
 } {
   const entries = [...allEntries(keys, areas.live), ...allEntries(keys, areas.readonly)];
   const epochs = entriesUnder(keys, epochsPrefix);
   return {
     entries,
+    cluster: (keys.get(clusterKey) as ServedCluster | undefined) ?? null,
     epochs: new Map(epochs.map(([key, epoch]) => [shardOfEpochKey(key), epoch as Epoch])),
   };
 }

@@ -1,9 +1,18 @@
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
-import type { BranchKey, JournalEntry } from '../ports/journal.ts';
+import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 import { CountedKeys } from '../system/counted-keys.ts';
 import { prefixRange, type ReadableKeys, type WritableKeys } from '../system/key-value.ts';
 import type { EntryMemory } from './entry-memory.ts';
-import { areaOf, areas, branchKey, epochKey, readEntries, readEntry, storedOf } from './keys.ts';
+import {
+  areaOf,
+  areas,
+  branchKey,
+  clusterKey,
+  epochKey,
+  readEntries,
+  readEntry,
+  storedOf,
+} from './keys.ts';
 
 /** More branches of one transaction than one participant can have. */
 const branchesMax = 1_024;
@@ -60,6 +69,19 @@ export class JournalTransaction extends CountedKeys {
   setEpoch(shard: number, epoch: Epoch): void {
     this.put(epochKey(shard), epoch);
     this.#memory?.setEpoch(shard, epoch);
+  }
+
+  cluster(): ServedCluster | null {
+    const known = this.#memory?.cluster;
+    if (known !== undefined) return known;
+    const cluster = (this.get(clusterKey) as ServedCluster | undefined) ?? null;
+    this.#memory?.setCluster(cluster);
+    return cluster;
+  }
+
+  setCluster(cluster: ServedCluster): void {
+    this.put(clusterKey, cluster);
+    this.#memory?.setCluster(cluster);
   }
 }
 

@@ -15,7 +15,7 @@ import type { ParticipantReached } from './crash-points.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
-  readonly alarm: BranchAlarm | 'refused-by-node' | 'log-set-back';
+  readonly alarm: BranchAlarm | 'refused-by-node' | 'other-cluster' | 'log-set-back';
   readonly message: string;
   readonly txid?: Txid;
   readonly branch?: string;
@@ -56,6 +56,15 @@ export interface ParticipantSettings {
   readonly sharedResource?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
+  /**
+   * For an operator who made the decision log anew on purpose: the id of the cluster to serve from now on, whatever the journal has served.
+   * The alarm `other-cluster` names it. Where branches are in doubt each needs its outcome, found out by hand; it is carried out before
+   * anything else. Take it out again afterwards. See docs/OPERATING.md, "A recreated decision log".
+   */
+  readonly adoptCluster?: {
+    readonly id: string;
+    readonly inDoubt?: Readonly<Record<string, 'commit' | 'rollback'>>;
+  };
   /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
   readonly options?: Partial<ParticipantOptions>;

@@ -4,11 +4,12 @@ import { participantOptions } from '../core/participant-options.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Journal, JournalEntry } from '../ports/journal.ts';
+import type { Journal, JournalEntry, ServedCluster } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
+import { adoptCluster } from './adopt-cluster.ts';
 import { Application } from './application.ts';
 import type { BranchRunner } from './branch-runner.ts';
 import { Branches } from './branches.ts';
@@ -18,6 +19,7 @@ import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { foundOf } from './journal-entries.ts';
+import { OneCluster, OtherClusterError } from './one-cluster.ts';
 import type { ParticipantAlarm, ParticipantSettings } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
@@ -33,7 +35,7 @@ export interface ParticipantPorts {
   readonly clock: Clock;
   readonly random: Random;
   /** The decision log itself, for doubts that no node ends; null where this participant was given no access. */
-  readonly openReader: (() => Promise<LogReader>) | null;
+  readonly openReader: ((clusterId: string | null) => Promise<LogReader>) | null;
 }
 
 /** A node that takes less is never met: what is true before the first welcome. */
@@ -50,6 +52,7 @@ export class Participant {
   readonly #branches: Branches;
   readonly #reports: Reports;
   readonly #housekeeping: Housekeeping;
+  readonly #cluster: OneCluster;
   readonly #directLog: DirectLog | null;
   /** Where other instances work on the same store. */
   readonly #siblings: SiblingWatch | null;
@@ -63,6 +66,7 @@ export class Participant {
     resource: Resource,
     ports: ParticipantPorts,
     epochs: Epochs,
+    served: ServedCluster | null,
   ) {
     const options = participantOptions(settings.options);
     const { journal, dialer, clock, random } = ports;
@@ -81,11 +85,18 @@ export class Participant {
       tombstoneMs: options.tombstoneMs,
       fatal,
     });
+    this.#cluster = new OneCluster({
+      journal,
+      cluster: served,
+      inDoubt: () => this.inDoubt().length,
+      fatal,
+    });
+    const { openReader } = ports;
     this.#directLog =
-      ports.openReader === null
+      openReader === null
         ? null
         : new DirectLog({
-            open: ports.openReader,
+            open: () => openReader(this.#cluster.id),
             resolve: settings.decisionLog?.etcd.resolve === true,
             asker: {
               participant: settings.name,
@@ -166,13 +177,16 @@ export class Participant {
       random,
       retryDelayMsMax: options.retryDelayMsMax,
       logger,
+      refuses: (welcome) => this.#cluster.refuses(welcome),
       events: {
         welcome: () => this.#welcomed(),
         leaders: () => this.#reports.consider(),
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
-        refused: (url, error) =>
-          this.#alarm({ alarm: 'refused-by-node', message: `${url}: ${error.message}` }),
+        refused: (url, error) => {
+          const alarm = error instanceof OtherClusterError ? 'other-cluster' : 'refused-by-node';
+          this.#alarm({ alarm, message: `${url}: ${error.message}` });
+        },
       },
     });
   }
@@ -183,9 +197,11 @@ export class Participant {
     resource: Resource,
     ports: ParticipantPorts,
   ): Promise<Participant> {
-    const { entries, epochs } = await ports.journal.load();
     const { instance } = ports.journal;
     await resource.begin?.({ instance });
+    const { adoptCluster: adoption } = settings;
+    if (adoption !== undefined) await adoptCluster(adoption, { journal: ports.journal, resource });
+    const { entries, epochs, cluster } = await ports.journal.load();
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
     const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
     const participant = new Participant(
@@ -193,6 +209,7 @@ export class Participant {
       resource,
       ports,
       new Epochs(ports.journal, epochs),
+      cluster,
     );
     participant.#takeUp(entries, held);
     participant.#housekeeping.start();

@@ -12,7 +12,9 @@ export async function openPorts(
   const dialer = settings.dialer ?? (await webSockets(clock));
   const { journal, dataDirectory, decisionLog } = settings;
   const openReader =
-    decisionLog === undefined ? null : () => openEtcd(decisionLog.etcd, { clock, random });
+    decisionLog === undefined
+      ? null
+      : (clusterId: string | null) => openEtcd(decisionLog.etcd, { clock, random, clusterId });
   if (journal !== undefined) {
     return { journal, dialer, clock, random, openReader, close: async () => undefined };
   }
@@ -38,7 +40,7 @@ async function webSockets(clock: ParticipantPorts['clock']): Promise<Participant
 
 async function openEtcd(
   { endpoints, cluster, tls, auth }: EtcdDecisionLog,
-  ports: Pick<ParticipantPorts, 'clock' | 'random'>,
+  ports: Pick<ParticipantPorts, 'clock' | 'random'> & { readonly clusterId: string | null },
 ): Promise<LogReader> {
   const { openEtcdReader } = await import('../decision-log/etcd/reader.ts');
   return openEtcdReader({

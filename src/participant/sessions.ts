@@ -45,6 +45,8 @@ export interface SessionsOptions {
   readonly random: Random;
   readonly retryDelayMsMax: number;
   readonly logger: Logger;
+  /** Why a node that welcomes is not to be served; null: it is. */
+  readonly refuses: (welcome: Welcome) => VerdictError | null;
   readonly events: SessionEvents;
 }
 
@@ -147,7 +149,7 @@ export class Sessions {
 
   #open(place: Place): void {
     if (this.#closed || place.link !== null) return;
-    const { dialer, clock, random, token, hello, retryDelayMsMax, events } = this.#options;
+    const { dialer, clock, random, token, hello, retryDelayMsMax, refuses, events } = this.#options;
     const link = new Link({
       url: place.url,
       dialer,
@@ -156,6 +158,7 @@ export class Sessions {
       hello,
       credential: token === undefined ? undefined : { token, given: place.given },
       retryDelayMsMax,
+      refuses,
       events: {
         welcome: (welcome) => this.#welcomed(place, link, welcome),
         message: (message) => this.#received(place, message),

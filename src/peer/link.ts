@@ -58,6 +58,8 @@ export interface LinkOptions {
   readonly retryDelayMs?: number;
   /** Default 2,000. */
   readonly retryDelayMsMax?: number;
+  /** Why a node that welcomes is not to be served; null: it is. */
+  readonly refuses?: (welcome: Welcome) => VerdictError | null;
   readonly events: LinkEvents;
 }
 
@@ -262,7 +264,13 @@ export class Link {
 
   #greeted(message: FromNode, connection: Connection<ToNode>): void {
     const { events, clock } = this.#options;
-    if (message.type === 'welcome') {
+    const refusal = message.type === 'welcome' ? this.#options.refuses?.(message) : null;
+    if (refusal) {
+      this.#delayMsMin = refusedDelayMs;
+      events.refused?.(refusal);
+      // The event may have closed this link.
+      if (this.#state === 'greeting') connection.close(1008, refusal.code);
+    } else if (message.type === 'welcome') {
       this.#clearTimer();
       this.#state = 'ready';
       this.#welcome = message;

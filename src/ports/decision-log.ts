@@ -36,6 +36,8 @@ export interface LogReading {
 export interface LogMeta {
   readonly formatVersion: number;
   readonly cluster: string;
+  /** Made with the log, by chance: another log of the same name has another. Journals are bound to it. */
+  readonly clusterId: string;
   readonly shards: number;
   readonly requestWindowMs: number;
   readonly generation: number;

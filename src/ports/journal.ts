@@ -54,6 +54,13 @@ export type OutcomeWriteResult =
   /** Something that rules it out was there, or (for a commit) nothing was: nothing was changed; an alarm. */
   | { readonly kind: 'contradicted'; readonly entry: JournalEntry | null };
 
+/** Whose log a journal's votes are promises to. */
+export interface ServedCluster {
+  readonly id: string;
+  /** A vote was written for it. */
+  readonly voted: boolean;
+}
+
 export interface Journal {
   /** An id made with the durable store and kept in it: not one of the process. */
   readonly instance: string;
@@ -61,7 +68,18 @@ export interface Journal {
   load(): Promise<{
     readonly entries: readonly JournalEntry[];
     readonly epochs: ReadonlyMap<number, Epoch>;
+    readonly cluster: ServedCluster | null;
   }>;
+  /**
+   * From now on this journal serves the cluster: to be called ahead of any write on its behalf. A journal that has voted stays with
+   * the cluster it voted for: false, and nothing is changed. Of one that never did, the epochs of the cluster before go.
+   */
+  bind(clusterId: string): Promise<boolean>;
+  /**
+   * An operator's act, before anything else: the journal serves this cluster and no other, whatever it served before, of
+   * which it forgets what ended. Rejects with JournalError where a branch is in doubt: no node of the new cluster knows it.
+   */
+  rebind(clusterId: string): Promise<void>;
   find(key: BranchKey): Promise<JournalEntry | null>;
   /**
    * True: nothing was ever written about the branch, as far as this journal's owner gave it to write; no need to `find` it.

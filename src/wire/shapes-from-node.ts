@@ -145,6 +145,10 @@ export const fromNodeShapes: FromNodeShapes = {
   welcome: {
     node: required(key, 'The name of the node.'),
     cluster: required(key, 'The name of the cluster.'),
+    clusterId: required(
+      key,
+      'Made with the decision log, by chance. A journal that has served one serves no other.',
+    ),
     shards: required(integer(1, shardsMax), 'How many shards there are.'),
     ...topology,
     limits: required(limits, 'What this node accepts.'),

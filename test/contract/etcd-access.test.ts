@@ -28,6 +28,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
     const right: MetaValue = {
       formatVersion: 1,
       cluster: 'test',
+      clusterId: 'made-by-chance',
       shards: 1,
       requestShard: 'fnv1a32',
       requestWindowMs: 120_000,

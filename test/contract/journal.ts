@@ -318,6 +318,60 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
       });
     });
 
+    describe('the cluster that it serves', () => {
+      it('is the first that it votes for, for good; another leaves nothing behind', async () => {
+        expect((await journal.load()).cluster).toBeNull();
+        expect(await journal.bind('one')).toBe(true);
+        await journal.vote(voteOf(keyAt(1)));
+        await reopen();
+        expect((await journal.load()).cluster).toEqual({ id: 'one', voted: true });
+        const before = await journal.load();
+        expect(await journal.bind('two')).toBe(false);
+        expect(await journal.load()).toEqual(before);
+        expect(await journal.bind('one')).toBe(true);
+      });
+
+      it('may change as long as nothing was voted, and the epochs of the one before go', async () => {
+        await journal.bind('one');
+        await journal.adoptEpoch(0, epochTwo);
+        expect(await journal.bind('two')).toBe(true);
+        expect((await journal.load()).cluster).toEqual({ id: 'two', voted: false });
+        expect(await journal.vote(voteOf(keyAt(1)))).toEqual({ kind: 'written' });
+        await reopen();
+        expect((await journal.load()).epochs.get(0)).toBe(epochOne);
+      });
+
+      it('changes by an operator only where nothing is in doubt; what ended is forgotten', async () => {
+        await journal.bind('one');
+        await bring(keyAt(1), 'committed');
+        await bring(keyAt(2), 'readonly');
+        await bring(keyAt(3), 'prepared');
+        await expect(journal.rebind('two')).rejects.toThrow(keyAt(3).txid);
+        expect((await journal.load()).cluster?.id).toBe('one');
+        await journal.committed(keyAt(3));
+        await journal.adoptEpoch(0, epochTwo);
+        await journal.rebind('two');
+        await reopen();
+        const { cluster, entries, epochs } = await journal.load();
+        expect(cluster).toEqual({ id: 'two', voted: false });
+        expect(entries).toEqual([]);
+        expect(epochs.get(0)).toBe(epochZero);
+        expect(stateOf(await journal.find(keyAt(1)))).toBe('forgotten');
+      });
+
+      it('is one for all processes that share it: a vote for another is refused', async () => {
+        await journal.close();
+        const [here, there] = [await fixture.openShared(), await fixture.openShared()];
+        journal = there;
+        expect(await here.bind('one')).toBe(true);
+        expect(await there.bind('two')).toBe(true);
+        await expect(here.vote(voteOf(keyAt(1)))).rejects.toThrow(/another cluster/);
+        await expect(here.adoptEpoch(0, epochTwo)).rejects.toThrow(/another cluster/);
+        expect(await there.vote(voteOf(keyAt(1)))).toEqual({ kind: 'written' });
+        await here.close();
+      });
+    });
+
     it('loads all but tombstones', async () => {
       for (const [index, state] of states.entries()) await bring(keyAt(index), state);
       await reopen();

@@ -113,6 +113,7 @@ export class FakeNode {
       type: 'welcome',
       node: 'fake',
       cluster: 'verdict',
+      clusterId: 'made-by-chance',
       shards: 1,
       leaders: [leader],
       nodes: [{ node: leader.node, url: leader.url }],

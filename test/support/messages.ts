@@ -32,6 +32,7 @@ export function welcomeOf(node: string, more: Partial<Welcome> = {}): Welcome {
     type: 'welcome',
     node,
     cluster: 'test',
+    clusterId: 'made-by-chance',
     shards: 1,
     leaders: [leaderInfo(node)],
     nodes: [{ node, url: `ws://${node}:7070/v1` }],

@@ -165,6 +165,7 @@ export const fromNodeSamples: {
     type: 'welcome',
     node: 'node-1',
     cluster: 'main',
+    clusterId: 'made-by-chance',
     shards: 2,
     ...topology,
     limits: {

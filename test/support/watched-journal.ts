@@ -126,6 +126,14 @@ export class WatchedJournal implements Journal {
     this.log.push(`forget ${txids.length}`);
   }
 
+  bind(clusterId: string): Promise<boolean> {
+    return this.#journal.bind(clusterId);
+  }
+
+  rebind(clusterId: string): Promise<void> {
+    return this.#journal.rebind(clusterId);
+  }
+
   async forgetReadonly(keys: readonly BranchKey[]): Promise<void> {
     await this.#begin('forget');
     await this.#journal.forgetReadonly(keys);

@@ -92,6 +92,7 @@ export interface Welcome {
   readonly type: 'welcome';
   readonly node: string;
   readonly cluster: string;
+  readonly clusterId: string;
   readonly shards: number;
   readonly leaders: readonly (LeaderInfo | null)[];
   readonly nodes: readonly NodeInfo[];

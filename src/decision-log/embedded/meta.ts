@@ -21,6 +21,7 @@ export function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta 
   const stored = header as unknown as StoredMeta;
   const whole =
     typeof stored.cluster === 'string' &&
+    typeof stored.clusterId === 'string' &&
     stored.shards === 1 &&
     stored.requestShard === requestShardFunction &&
     Number.isInteger(stored.requestWindowMs) &&

@@ -7,9 +7,11 @@
  * records would hand out a generation that was in use.
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
+import { generationMax } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
+import { clusterIdDigits } from '../state.ts';
 import type { EtcdKeys } from './keys.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
@@ -29,11 +31,11 @@ export const formatVersion = 1;
 const requestWindowMsDefault = 120_000;
 /** One transaction reads the leader keys of all shards, and etcd takes 128 operations in one. */
 export const shardsMax = 100;
-const generationMax = 36 ** 4 - 1;
 
 /** What a start asks for; what is left out is taken as the cluster has it. */
 export interface WantedMeta {
   readonly cluster: string;
+  readonly random: Random;
   /** Fixed by the cluster's first node. Default there: 1. */
   readonly shards?: number;
   /** Fixed by the cluster's first node. Default there: 2 minutes. */
@@ -62,6 +64,7 @@ export async function agreeOnMeta(
     const value: MetaValue = {
       formatVersion,
       cluster,
+      clusterId: wanted.random.token(clusterIdDigits),
       shards,
       requestShard: requestShardFunction,
       requestWindowMs,

@@ -20,6 +20,8 @@ import { WitnessKeeper } from './witness.ts';
 export interface EtcdReaderOptions extends EtcdAccess {
   readonly cluster: string;
   readonly random: Random;
+  /** Believed only where the log has this id; null: whichever it has. Default null. */
+  readonly clusterId?: string | null;
 }
 
 export interface EtcdReader {
@@ -46,12 +48,14 @@ export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdRe
   };
   try {
     const { meta, header } = await readMeta(store, keys);
+    assertCluster(meta, options.clusterId);
     const { cluster_id: clusterId, revision } = header;
     witness.begin({ clusterId, generation: meta.generation, revision });
     const question = (txid: Txid, asker: Member | undefined): Question => ({
       store,
       keys,
       txid: known(meta, txid),
+      assertMeta: (now) => assertCluster(now, meta.clusterId),
       ...(asker === undefined ? {} : { asker }),
     });
     return {
@@ -66,6 +70,14 @@ export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdRe
     await close();
     throw error;
   }
+}
+
+/** Of a log that was made anew nothing is concluded: it knows nothing of what the one before had committed. */
+function assertCluster({ cluster, clusterId }: LogMeta, wanted: string | null | undefined): void {
+  if (wanted === null || wanted === undefined || wanted === clusterId) return;
+  throw new DecisionLogError(
+    `The cluster ${cluster} in etcd has the id ${clusterId}, not ${wanted}: it is another one, or was made anew. Nothing that it says is used; see docs/OPERATING.md, "A recreated decision log".`,
+  );
 }
 
 /** Nobody's decision is forced, or presumed, on an id that this cluster never gave out. */

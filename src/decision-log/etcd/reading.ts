@@ -29,6 +29,8 @@ export interface Question {
   readonly txid: Txid;
   /** Who is to be told. */
   readonly asker?: Member;
+  /** Throws where the log that was read is not the one that was asked. */
+  readonly assertMeta?: (meta: LogMeta) => void;
 }
 
 export interface EtcdReading {
@@ -39,7 +41,9 @@ export interface EtcdReading {
 
 export async function readDecision(question: Question): Promise<EtcdReading> {
   const success = readOps(question);
-  return interpret(question, await question.store.insist({ success }));
+  const read = interpret(question, await question.store.insist({ success }));
+  question.assertMeta?.(read.meta);
+  return read;
 }
 
 /**

@@ -39,6 +39,7 @@ export interface NodeValue {
 export interface MetaValue {
   readonly formatVersion: number;
   readonly cluster: string;
+  readonly clusterId: string;
   readonly shards: number;
   /** The function that says to which shard a request id belongs. */
   readonly requestShard: string;
@@ -138,6 +139,7 @@ export const decodeMeta = (value: Buffer): MetaValue =>
   decode('meta', value, {
     formatVersion: whole,
     cluster: text,
+    clusterId: text,
     shards: whole,
     requestShard: text,
     requestWindowMs: whole,

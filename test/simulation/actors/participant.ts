@@ -125,8 +125,9 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       openReader:
         direct === 'none'
           ? null
-          : () =>
+          : (clusterId) =>
               openEtcdReader({
+                clusterId,
                 endpoints: etcd.endpoints,
                 connect: (endpoint) => etcd.stub(process, endpoint),
                 cluster: 'simulated',

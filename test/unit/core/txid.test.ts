@@ -5,6 +5,7 @@ import {
   epochOfPosition,
   epochParts,
   epochZero,
+  generationMax,
   isEpoch,
   isPosition,
   isTxid,
@@ -18,7 +19,7 @@ import {
   txidParts,
 } from '../../../src/core/txid.ts';
 
-const generation = fc.nat(36 ** 4 - 1);
+const generation = fc.nat(generationMax);
 const revision = fc.bigInt(0n, 2n ** 63n - 1n);
 const sequence = fc.nat(2 ** 31 - 1);
 const random = 'a'.repeat(randomDigits);
@@ -42,6 +43,20 @@ describe('txids', () => {
         expect(txidParts(txid)).toEqual({ shard, epoch, sequence: seq, position });
       }),
     );
+  });
+
+  it('are no ids where their epoch is beyond every plausible one: whoever believed it would refuse all real leaders', () => {
+    for (const epoch of [
+      'z'.repeat(17),
+      `1000${'0'.repeat(13)}`,
+      `0000${'2'.padEnd(13, '0')}`,
+      '0'.repeat(16),
+    ]) {
+      expect(isEpoch(epoch)).toBe(false);
+      expect(isTxid(`0.${epoch}.000000001.abcdefghijklm`)).toBe(false);
+      expect(isPosition(`${epoch}.000000001`)).toBe(false);
+    }
+    expect(isEpoch(makeEpoch({ generation: generationMax, revision: 2n ** 63n - 1n }))).toBe(true);
   });
 
   it('sort as text in the order of generation, revision and sequence', () => {

@@ -1,0 +1,67 @@
+/**
+ * The one cluster that a participant serves: the one that its journal has voted for, else the first that welcomes it.
+ *
+ * (!) A journal that voted for one log and then believed another: the log was deleted, or etcd made anew. Its new leader finds
+ * no record, and presumes the abort of what the old one had committed; or its epoch, of which the old cluster knows
+ * nothing, is made durable, and the old leader is refused from then on. So nothing of a stranger's becomes durable.
+ */
+import type { Welcome } from '../core/messages.ts';
+import { VerdictError } from '../peer/errors.ts';
+import { type Journal, JournalError, type ServedCluster } from '../ports/journal.ts';
+
+export class OtherClusterError extends VerdictError {
+  constructor(message: string) {
+    super('FORBIDDEN', message, { retryable: false, acted: 'nothing' });
+  }
+}
+
+export interface OneClusterOptions {
+  readonly journal: Journal;
+  readonly cluster: ServedCluster | null;
+  readonly inDoubt: () => number;
+  readonly fatal: (error: unknown) => void;
+}
+
+export class OneCluster {
+  readonly #with: OneClusterOptions;
+  #id: string | null;
+
+  constructor(options: OneClusterOptions) {
+    this.#with = options;
+    const { cluster } = options;
+    // One that never voted may yet serve another.
+    this.#id = cluster?.voted === true ? cluster.id : null;
+  }
+
+  get id(): string | null {
+    return this.#id;
+  }
+
+  /** Null where the node is of the cluster that is served, or of the first that there is. */
+  refuses(welcome: Welcome): VerdictError | null {
+    if (this.#id === welcome.clusterId) return null;
+    if (this.#id !== null) return this.#stranger(this.#id, welcome);
+    this.#id = welcome.clusterId;
+    this.#bind(welcome.clusterId);
+    return null;
+  }
+
+  /** Ahead of every write that this cluster may cause: the journal's writes are in order. */
+  #bind(clusterId: string): void {
+    const { journal, fatal } = this.#with;
+    journal.bind(clusterId).then((bound) => {
+      if (bound) return;
+      const text = `Another process of this resource has voted with the same journal for another cluster than ${clusterId}. Point all of them to one.`;
+      fatal(new JournalError(text));
+    }, fatal);
+  }
+
+  #stranger(served: string, { node, cluster, clusterId }: Welcome): VerdictError {
+    const inDoubt = this.#with.inDoubt();
+    const doubts = inDoubt === 0 ? '' : ` ${inDoubt} of its branches are in doubt.`;
+    return new OtherClusterError(
+      `The node ${node} is of the cluster ${cluster} with the id ${clusterId}; this participant's journal has served the one with the id ${served}, and serves no other.${doubts} ` +
+        'Either it is the address of another cluster, or the decision log was deleted or made anew: docs/OPERATING.md, "A recreated decision log".',
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { makeEpoch } from '../../../src/core/txid.ts';
+import { vote } from '../../../src/participant/vote.ts';
+import { JournalError } from '../../../src/ports/journal.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
+import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+import { WatchedJournal } from '../../support/watched-journal.ts';
+
+const txid = txidOf(1);
+const key = { txid, branch: 'stock' };
+const far = leaderInfo('n1', { revision: 1_000_000 });
+
+/** Voted for the cluster `one`, and in doubt. */
+async function inDoubt(): Promise<WatchedJournal> {
+  const journal = new WatchedJournal();
+  const { node, participant } = await rig({ journal });
+  await tell(await node('n1', { clusterId: 'one' }), prepareOf(txid));
+  expect(journal.state(key)).toBe('prepared');
+  await participant.close({ timeoutMs: 0 });
+  return journal;
+}
+
+describe('a journal that has voted for one cluster', () => {
+  it('serves no other: the connection ends, an alarm says what to do, nothing becomes durable', async () => {
+    const journal = await inDoubt();
+    const before = journal.log.length;
+    const { node, alarms, participant, application } = await rig({ journal });
+    const stranger = await node('n1', { clusterId: 'two', leaders: [far] });
+    expect(stranger.open).toBe(false);
+    expect(stranger.take()).toEqual([]);
+    expect(alarms).toMatchObject([{ alarm: 'other-cluster' }]);
+    expect(alarms[0]?.message).toMatch(/one.* in doubt.*A recreated decision log/);
+    expect(journal.log.slice(before)).toEqual([]);
+    expect(journal.known(0)).toBe(epochOfRevision(1));
+    expect(application.calls).toEqual([]);
+    expect(participant.inDoubt()).toEqual([key]);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it('goes on with its own after a stranger was met, and dials the stranger seldom', async () => {
+    const journal = await inDoubt();
+    const { node, clock, dialer } = await rig({ journal });
+    await node('n1', { clusterId: 'two', leaders: [far] });
+    await clock.advance(10_000);
+    expect(dialer.attempts).toHaveLength(0);
+    await clock.advance(10_000);
+    const own = await node('n1', { clusterId: 'one' });
+    own.take();
+    await tell(own, commandOf('commit', txid));
+    expect(said(own)).toContain('ack commit ok');
+  });
+
+  it('serves the cluster of the first welcome alone, though nothing was voted yet', async () => {
+    const { node, alarms, journal } = await rig({ urls: ['n1:7070', 'n2:7070'] });
+    await node('n1', { clusterId: 'one' });
+    const other = await node('n2', { clusterId: 'two', leaders: [far] });
+    expect(other.open).toBe(false);
+    expect(alarms).toHaveLength(1);
+    expect(journal.known(0)).toBe(epochOfRevision(1));
+  });
+});
+
+describe('an operator who made the decision log anew', () => {
+  it('is told what is in doubt, before anything is changed', async () => {
+    const journal = await inDoubt();
+    const adopting = rig({ journal, adoptCluster: { id: 'two' } });
+    await expect(adopting).rejects.toThrow(JournalError);
+    await expect(adopting).rejects.toThrow(txid);
+    expect((await journal.load()).cluster).toEqual({ id: 'one', voted: true });
+    expect(journal.state(key)).toBe('prepared');
+  });
+
+  it.each(['commit', 'rollback'] as const)(
+    'says %s of what is in doubt, and the journal serves the new one',
+    async (outcome) => {
+      const journal = await inDoubt();
+      const adoptCluster = { id: 'two', inDoubt: { [txid]: outcome } };
+      const { node, application, alarms, participant } = await rig({ journal, adoptCluster });
+      expect(application.calls).toEqual([`${outcome} stock`]);
+      expect(application.ends[0]?.payload).toEqual({ take: 1 });
+      expect(participant.inDoubt()).toEqual([]);
+      application.answer = () => vote.commit();
+      // Its epochs begin anew, below those of the old one.
+      const epoch = makeEpoch({ generation: 0, revision: 0n });
+      const n1 = await node('n1', { clusterId: 'two', leaders: [{ ...leaderInfo('n1'), epoch }] });
+      n1.take();
+      const next = `0.${epoch}.000000002.abcdefghijklm` as typeof txid;
+      await tell(n1, prepareOf(next));
+      expect(said(n1)).toContain('vote commit');
+      expect(alarms).toEqual([]);
+      await participant.close({ timeoutMs: 0 });
+      // Left in the settings, it changes nothing any more.
+      const again = await rig({ journal, adoptCluster });
+      expect(again.application.calls).toEqual([]);
+      expect(again.participant.inDoubt()).toHaveLength(1);
+    },
+  );
+});
