@@ -134,7 +134,8 @@ describe('embedded decision log', () => {
     expect(log.meta).toMatchObject({ requestWindowMs: 5_000, cluster: 'shop', shards: 1 });
     await log.close();
     const again = await open();
-    expect(again.meta).toMatchObject({ requestWindowMs: 5_000, cluster: 'shop' });
+    expect(again.meta).toEqual(log.meta);
+    expect(log.meta.clusterId).toMatch(/^[0-9a-z]{20}$/);
     await again.close();
     await expect(open({ requestWindowMs: 6_000 })).rejects.toThrow(
       /made with requestWindowMs 5000/,

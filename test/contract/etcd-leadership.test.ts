@@ -259,6 +259,28 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
     });
   });
 
+  it('made anew, it is another cluster: a reader that knew the one before concludes nothing from it', async () => {
+    const options = { ...rig.options('reader'), clusterId: null as string | null };
+    const log = await rig.open('alpha');
+    const before = log.meta.clusterId;
+    const leadership = await log.campaign(0, { signal: never });
+    const txid = txidAt(leadership.epoch, 1);
+    const reader = await openEtcdReader({ ...options, clusterId: before });
+    expect((await reader.read(txid)).leader?.epoch).toBe(leadership.epoch);
+    await log.close();
+    await rig.raw.kv.deleteRange(rig.keys.everything);
+    const anew = await rig.open('beta');
+    expect(anew.meta.clusterId).not.toBe(before);
+    await anew.campaign(0, { signal: never });
+    await expect(reader.read(txid)).rejects.toThrow(/made anew/);
+    await expect(reader.resolve(txid)).rejects.toThrow(/made anew/);
+    await reader.close();
+    await expect(openEtcdReader({ ...options, clusterId: before })).rejects.toThrow(/made anew/);
+    const other = await openEtcdReader(options);
+    expect(other.meta.clusterId).toBe(anew.meta.clusterId);
+    await other.close();
+  });
+
   it('is over after a sleep of the machine that outlasts the lease, though no timer came due; then it may lead again', async () => {
     let sleptMs = 0;
     const clock = {
