@@ -1,34 +1,43 @@
 /**
- * The machines of one participant. Most have one. With `retire` a second stands by, empty, for when an operator has given the first
- * one up.
+ * The machines of one participant. Most have one. With `siblings` or `journal-lost` two work on one store, as on a database, each
+ * with a journal of its own; with `retire` a second stands by, empty, for when an operator has given the first one up.
  */
-
 import { MemoryKeys } from '../../src/system/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
 import type { Faults } from './faults.ts';
+import type { Chance } from './world/chance.ts';
 
 export interface Member {
   /** The machine's. */
   readonly name: string;
   readonly participant: string;
-  readonly journal: MemoryKeys;
+  /** On its disk. */
+  journal: MemoryKeys;
   /** What its application keeps: the same map for all who work on one store. */
   readonly holdings: Map<string, Holding>;
+  /** The store's name, where several work on it. */
+  readonly store: string | null;
   /** It starts when it is needed. */
   readonly standsBy: boolean;
 }
 
-export function fleetOf(participant: string, faults: Faults): readonly Member[] {
-  const member = (name: string, standsBy: boolean): Member => ({
+export function fleetOf(participant: string, faults: Faults, chance: Chance): readonly Member[] {
+  const shares = faults.siblings !== undefined || faults['journal-lost'] !== undefined;
+  const isShared = shares && chance.happens(0.6);
+  const holdings = new Map<string, Holding>();
+  const member = (name: string, more: Partial<Member>): Member => ({
     name,
     participant,
     journal: new MemoryKeys(),
-    holdings: new Map(),
-    standsBy,
+    holdings,
+    store: isShared ? `store of ${participant}` : null,
+    standsBy: false,
+    ...more,
   });
-  const fleet = [member(participant, false)];
-  if (faults.retire !== undefined) fleet.push(member(`${participant}.new`, true));
-  return fleet;
+  const first = member(participant, {});
+  if (isShared) return [first, member(`${participant}.b`, { standsBy: chance.happens(0.5) })];
+  if (faults.retire === undefined) return [first];
+  return [first, member(`${participant}.new`, { standsBy: true, holdings: new Map() })];
 }
 
 /** Of the machine that has this name. */

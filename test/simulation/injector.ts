@@ -48,6 +48,8 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   suspend: 0.5,
   'options-differ': 0.4,
   retire: 0.3,
+  siblings: 0.5,
+  'journal-lost': 0.4,
 };
 
 export class Injector {
@@ -56,6 +58,7 @@ export class Injector {
   readonly #asleepMsMax: number;
   readonly #urls: readonly string[];
   readonly #gaveUp: (machine: string) => void;
+  readonly #journalLost: (machine: string) => void;
   #over = false;
   readonly #setBack = new SetBack();
 
@@ -70,6 +73,8 @@ export class Injector {
     readonly urls: readonly string[];
     /** Told of each machine whose instance an operator gives up. */
     readonly gaveUp: (machine: string) => void;
+    /** Told of each machine that comes back without its journal, or not at all. */
+    readonly journalLost: (machine: string) => void;
     readonly met: (name: string, txid?: Txid) => void;
   }) {
     this.#world = options.world;
@@ -77,6 +82,7 @@ export class Injector {
     this.#asleepMsMax = options.asleepMsMax;
     this.#urls = options.urls;
     this.#gaveUp = options.gaveUp;
+    this.#journalLost = options.journalLost;
     this.#met = options.met;
   }
 
@@ -261,6 +267,9 @@ export class Injector {
         client.atNextCall = () => this.#world.after(afterMs, () => sleeps(client));
         return;
       }
+      case 'siblings':
+      case 'journal-lost':
+        return this.#replace(cluster, chance, { loses: name === 'journal-lost' });
       case 'retire':
         return this.#retire(cluster, chance);
       case 'partition':
@@ -375,6 +384,35 @@ export class Injector {
         machine.start();
       });
     });
+  }
+
+  /** One of those that work on a store begins; where all do, one ends, as in a rolling update, or its disk is lost. */
+  #replace(
+    { participants }: Cluster,
+    chance: Chance,
+    { loses }: { readonly loses: boolean },
+  ): void {
+    const fleet = participants.filter(({ isSibling }) => isSibling);
+    if (fleet.length === 0) return;
+    const one = chance.pick(fleet);
+    const other = fleet.find(({ role, name }) => role === one.role && name !== one.name);
+    if (other?.retired === true) {
+      other.retired = false;
+      other.start();
+      return;
+    }
+    const end = (): void => {
+      if (loses) {
+        one.loseJournal();
+        this.#journalLost(one.name);
+      } else one.process?.kill();
+    };
+    // At any moment, or with a vote that is on its disk and may just have been sent.
+    if (chance.happens(0.5)) return end();
+    one.atNextVote = () => {
+      one.atNextVote = null;
+      this.#world.after(chance.logarithmic(0.1, 20), end);
+    };
   }
 
   #partition(

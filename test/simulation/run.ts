@@ -64,6 +64,7 @@ class Run {
   readonly #world: World;
   readonly #facts: Facts;
   readonly #logCheck: LogCheck;
+  readonly #journals: JournalCheck;
   readonly #injector: Injector;
   readonly #cluster: Cluster;
   readonly #coverage: Coverage;
@@ -73,6 +74,7 @@ class Run {
     const world = new World({ seed: plan.seed, trace });
     this.#world = world;
     this.#facts = new Facts(world);
+    this.#journals = new JournalCheck(this.#facts);
     const coverage = new Coverage(this.#facts);
     this.#coverage = coverage;
     const injector = new Injector({
@@ -81,6 +83,7 @@ class Run {
       asleepMsMax: plan.asleepMsMax,
       urls: this.#urls(0),
       gaveUp: (machine) => this.#facts.retired.add(machine),
+      journalLost: (machine) => this.#journals.lost(machine),
       met: (name, txid) =>
         txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),
     });
@@ -148,9 +151,12 @@ class Run {
 
   #participants(etcd: SimEtcd, network: Network): ParticipantMachine[] {
     const { participants, traits, faults } = this.#plan;
-    const journals = new JournalCheck(this.#facts);
+    const journals = this.#journals;
     const members = participants.flatMap((name, index) =>
-      fleetOf(name, faults).map((member) => ({ member, index })),
+      fleetOf(name, faults, this.#world.stream(`fleet ${name}`)).map((member) => ({
+        member,
+        index,
+      })),
     );
     return members.map(({ member, index }) => {
       const { name, participant } = member;
@@ -169,7 +175,12 @@ class Run {
         direct,
         fails: () => failing.happens(this.#injector.intensity('application-fails') * 0.5),
         watcher: {
-          applied: (_, { txid, branch }) => journals.applied(participant, txid, branch),
+          applied: (_, { txid, branch, record }) => {
+            journals.applied(participant, txid, branch);
+            // What several may end is durable when it is in the store.
+            if (record !== null)
+              this.#facts.committedDurably(this.#facts.branch(txid, participant, branch));
+          },
           rolledBack: (_, { txid, branch }) => journals.rolledBack(participant, txid, branch),
           journaled: (_, changes) => journals.written(name, changes),
           alarmed: (_, { alarm, message }) => this.#world.note(name, `ALARM ${alarm}: ${message}`),
@@ -304,8 +315,8 @@ class Run {
   /** Who is still in doubt, of those who need not be. */
   #inDoubt(ending: Ending): string | null {
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state } of branches.values()) {
-        if (state !== 'prepared' || this.#facts.gaveUp(txid, branch)) continue;
+      for (const { participant, branch, state, orphaned } of branches.values()) {
+        if (state !== 'prepared' || orphaned || this.#facts.gaveUp(txid, branch)) continue;
         if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
         return `${participant}/${branch} of ${txid} is still in doubt`;
       }
@@ -326,8 +337,8 @@ class Run {
       }
     }
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state } of branches.values()) {
-        if (this.#facts.gaveUp(txid, branch)) continue;
+      for (const { participant, branch, state, orphaned } of branches.values()) {
+        if (orphaned || this.#facts.gaveUp(txid, branch)) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
         }

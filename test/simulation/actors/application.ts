@@ -6,12 +6,14 @@
  * prepared anew after its outcome would be applied twice, and show.
  */
 import type { Txid } from '../../../src/core/txid.ts';
-import type {
-  BranchCall,
-  BranchRef,
-  PrepareCall,
-  PrepareResult,
-  Resource,
+import {
+  BranchEndedError,
+  type BranchRef,
+  type EndCall,
+  type HeldBranch,
+  type PrepareCall,
+  type PrepareResult,
+  type Resource,
 } from '../../../src/ports/resource.ts';
 import type { SimProcess } from '../world/process.ts';
 
@@ -21,6 +23,10 @@ export interface Holding {
   readonly tag: string;
   held: boolean;
   applied: number;
+  /** The instance under which it was prepared last. */
+  by: string;
+  /** That it was committed is kept beside what was committed, where siblings work on one store; by whom. */
+  record: 'own' | 'sibling' | null;
 }
 
 /** What a branch's payload tells the service to do. */
@@ -39,6 +45,10 @@ export interface ApplicationOptions {
   readonly process: SimProcess;
   readonly participant: string;
   readonly store: Map<string, Holding>;
+  /** Of the journal. */
+  readonly instance: string;
+  /** Where instances with journals of their own work on this store: its name. */
+  readonly identity: string | null;
   readonly flushMs: () => number;
   /** A commit or rollback that throws the first time. */
   readonly fails: () => boolean;
@@ -47,21 +57,31 @@ export interface ApplicationOptions {
   readonly lists: boolean;
 }
 
+/** Made as its flush is through, or refused by what is there by then. */
+type Change = () => Error | null;
+
 export class SimApplication implements Resource {
-  readonly inDoubt?: () => BranchRef[];
+  readonly inDoubt?: () => HeldBranch[];
+  readonly identity?: string;
   readonly #with: ApplicationOptions;
   /** Settled at the death of the process: on the disk, or not. */
-  readonly #underWay = new Set<() => void>();
+  readonly #underWay = new Set<Change>();
   /** What it does for branches that it has enlisted. */
   readonly #working = new Map<string, { rolledBack: boolean }>();
 
   constructor(options: ApplicationOptions) {
     this.#with = options;
+    const { identity, instance } = options;
+    if (identity !== null) this.identity = identity;
     if (options.lists) {
       this.inDoubt = () =>
         [...options.store.values()]
           .filter(({ held }) => held)
-          .map(({ txid, branch }) => ({ txid, branch }));
+          .map(({ txid, branch, by }) => ({
+            txid,
+            branch,
+            ...(identity === null ? {} : { mine: by === instance }),
+          }));
     }
   }
 
@@ -93,9 +113,7 @@ export class SimApplication implements Resource {
     const key = `${ref.txid}/${ref.branch}`;
     const work = { rolledBack: false };
     this.#working.set(key, work);
-    await this.#flush(() => {
-      if (!work.rolledBack) this.#hold(ref, tag);
-    });
+    await this.#flush(() => (work.rolledBack ? null : this.#hold(ref, tag)));
     this.#working.delete(key);
     if (work.rolledBack) throw new Error('It was rolled back meanwhile.');
   }
@@ -103,33 +121,53 @@ export class SimApplication implements Resource {
   /** What it may hold because it had enlisted itself. */
   async #letGo({ txid, branch }: BranchRef): Promise<void> {
     const holding = this.#with.store.get(`${txid}/${branch}`);
-    if (holding?.held !== true) return;
+    if (holding?.held !== true || !this.#isOwn(holding)) return;
     await this.#flush(() => {
       holding.held = false;
+      return null;
     });
   }
 
-  #hold({ txid, branch }: BranchRef, tag: string): void {
-    const { store } = this.#with;
-    const key = `${txid}/${branch}`;
-    const before = store.get(key);
-    if (before === undefined) store.set(key, { txid, branch, tag, held: true, applied: 0 });
-    else before.held = true;
+  /** Of a store with one owner everything is: it knows no instances. */
+  #isOwn({ by }: Holding): boolean {
+    const { identity, instance } = this.#with;
+    return identity === null || by === instance;
   }
 
-  async commit({ txid, branch }: BranchCall<unknown>): Promise<void> {
-    const { store, participant, watcher, fails } = this.#with;
+  #hold({ txid, branch }: BranchRef, tag: string): Error | null {
+    const { store, instance } = this.#with;
+    const key = `${txid}/${branch}`;
+    const before = store.get(key);
+    if (before === undefined) {
+      store.set(key, { txid, branch, tag, held: true, applied: 0, by: instance, record: null });
+      return null;
+    }
+    if (before.record !== null || (before.held && !this.#isOwn(before))) {
+      return new Error('Another instance has it.');
+    }
+    before.held = true;
+    before.by = instance;
+    return null;
+  }
+
+  async commit({ txid, branch, takenOver }: EndCall<unknown>): Promise<void> {
+    const { store, participant, watcher, fails, identity } = this.#with;
     if (fails()) throw new Error('Not now.');
     await this.#flush(() => {
       const holding = store.get(`${txid}/${branch}`);
-      if (holding?.held !== true) return;
+      if (holding?.held !== true) {
+        if (identity === null || (holding?.record ?? null) !== null) return null;
+        return new BranchEndedError('nothing', 'It holds nothing of it.');
+      }
       holding.held = false;
       holding.applied += 1;
+      if (identity !== null) holding.record = takenOver === true ? 'sibling' : 'own';
       watcher.applied(participant, holding);
+      return null;
     });
   }
 
-  async rollback({ txid, branch }: BranchCall<unknown>): Promise<void> {
+  async rollback({ txid, branch }: EndCall<unknown>): Promise<void> {
     const { store, participant, watcher, fails } = this.#with;
     if (fails()) throw new Error('Not now.');
     const key = `${txid}/${branch}`;
@@ -137,10 +175,21 @@ export class SimApplication implements Resource {
     if (work !== undefined) work.rolledBack = true;
     await this.#flush(() => {
       const holding = store.get(key);
-      if (holding?.held !== true) return;
+      if (holding === undefined) return null;
+      if (holding.record !== null) {
+        const found = holding.record === 'own' ? 'committed' : 'committed-by-sibling';
+        return new BranchEndedError(found, 'It is committed.');
+      }
+      if (!holding.held) return null;
       holding.held = false;
       watcher.rolledBack(participant, holding);
+      return null;
     });
+  }
+
+  forgotten({ txid, branch }: BranchRef): void {
+    const holding = this.#with.store.get(`${txid}/${branch}`);
+    if (holding !== undefined) holding.record = null;
   }
 
   /** Of each change under way it is open whether it had reached the disk. */
@@ -150,15 +199,15 @@ export class SimApplication implements Resource {
     this.#underWay.clear();
   }
 
-  #flush(change: () => void): Promise<void> {
+  #flush(change: Change): Promise<void> {
     const { process, flushMs } = this.#with;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       if (!process.effect()) return;
       this.#underWay.add(change);
       process.world.after(flushMs(), () => {
         if (!this.#underWay.delete(change)) return;
-        change();
-        process.io(0, resolve);
+        const refusal = change();
+        process.io(0, refusal === null ? resolve : () => reject(refusal));
       });
     });
   }

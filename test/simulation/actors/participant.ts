@@ -8,6 +8,7 @@ import { LocalJournal } from '../../../src/journal/local-journal.ts';
 import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
+import { MemoryKeys } from '../../../src/system/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { Member } from '../fleet.ts';
 import type { Network } from '../world/network.ts';
@@ -57,6 +58,10 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     return this.options.member.participant;
   }
 
+  get isSibling(): boolean {
+    return this.options.member.store !== null;
+  }
+
   get holdings(): ReadonlyMap<string, Holding> {
     return this.options.member.holdings;
   }
@@ -86,10 +91,12 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       process,
       participant: member.participant,
       store: member.holdings,
+      instance,
+      identity: member.store,
       flushMs: disk.flushMs,
       fails: this.options.fails,
       watcher,
-      lists: this.options.lists,
+      lists: this.options.lists || member.store !== null,
     });
     this.#application = application;
     const settings: ParticipantSettings = {
@@ -136,6 +143,12 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
               }),
     });
     if (process.alive) this.participant = participant;
+  }
+
+  /** Its disk is gone with the journal; what its application keeps is elsewhere. */
+  loseJournal(): void {
+    this.process?.kill();
+    this.options.member.journal = new MemoryKeys();
   }
 
   /** Enlists itself, then does its work; whoever asked hears of it if this process lives. */

@@ -75,7 +75,8 @@ function lostTags(end: {
 /** By tag: how often each branch was applied, over all transactions. */
 function effects(participants: readonly ParticipantMachine[]): Map<string, Map<string, number>> {
   const found = new Map<string, Map<string, number>>();
-  for (const { role: name, holdings } of participants) {
+  const stores = new Map(participants.map(({ role, holdings }) => [holdings, role]));
+  for (const [holdings, name] of stores) {
     for (const { tag, branch, applied } of holdings.values()) {
       if (applied === 0) continue;
       const counts = found.get(tag) ?? new Map<string, number>();

@@ -22,8 +22,12 @@ export interface BranchFacts {
   wasCommitted: boolean;
   /** When that was, in the order of what happened. */
   committedAt: number | null;
-  /** By its own rollback or a refusal; not by `forget`. */
-  buried: boolean;
+  /** The machine whose journal has, or had, the vote. */
+  owner: string | null;
+  /** That journal is lost. */
+  orphaned: boolean;
+  /** The machines where it is, by a rollback or a refusal of their own; not by `forget`. */
+  readonly buriedAt: Set<string>;
   /** The application undid what it had held under a durable vote. */
   undone: boolean;
   applied: number;
@@ -139,7 +143,9 @@ export class Facts {
         wasPrepared: false,
         wasCommitted: false,
         committedAt: null,
-        buried: false,
+        owner: null,
+        orphaned: false,
+        buriedAt: new Set(),
         undone: false,
         applied: 0,
       };

@@ -14,6 +14,8 @@ export class JournalCheck {
   readonly #facts: Facts;
   /** By machine and shard. */
   readonly #epochs = new Map<string, string>();
+  /** By machine and branch: siblings have a journal each. */
+  readonly #states = new Map<string, DurableState>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -34,6 +36,20 @@ export class JournalCheck {
     }
   }
 
+  /** With all that it knew. */
+  lost(machine: string): void {
+    for (const known of [this.#states, this.#epochs]) {
+      for (const key of known.keys()) if (key.startsWith(`${machine} `)) known.delete(key);
+    }
+    for (const { branches } of this.#facts.all()) {
+      for (const branch of branches.values()) {
+        if (branch.owner !== machine) continue;
+        branch.owner = null;
+        branch.orphaned = true;
+      }
+    }
+  }
+
   #epoch(machine: string, key: string, epoch: string): void {
     const name = `${machine} ${key}`;
     const before = this.#epochs.get(name) ?? '';
@@ -49,18 +65,23 @@ export class JournalCheck {
     const facts = this.#facts;
     const participant = participantOf(machine);
     const branch = facts.branch(txid, participant, name);
-    const before = branch.state;
+    const key = `${machine} ${txid}/${name}`;
+    const before = this.#states.get(key) ?? null;
     const after = entry?.state ?? null;
+    if (after === null) this.#states.delete(key);
+    else this.#states.set(key, after);
     const who = `${participant}/${name} of ${txid}`;
     const committed = facts.isCommitted(txid);
-    branch.state = after;
+    // A sibling's tombstone says nothing of the vote, which is in another journal.
+    if (after !== null && after !== 'tombstone') branch.owner = machine;
+    if (branch.owner === null || branch.owner === machine) branch.state = after;
     switch (after) {
       case 'prepared':
       case 'readonly':
       case 'started': {
         facts.checkOf(
           txid,
-          !branch.buried && !branch.wasCommitted,
+          !branch.buriedAt.has(machine) && !branch.wasCommitted,
           'I7',
           `${who} was ${after} after its end`,
         );
@@ -103,7 +124,7 @@ export class JournalCheck {
           );
           branch.undone = true;
         }
-        branch.buried = true;
+        branch.buriedAt.add(machine);
         return;
       case null:
         facts.checkOf(

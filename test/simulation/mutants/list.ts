@@ -227,4 +227,25 @@ export const mutants: readonly Mutant[] = [
     from: "  if (transaction.state === 'READY') return;\n",
     to: "  if (transaction.state === 'READY') transaction.state = 'PREPARING';\n",
   },
+  {
+    name: 'age-stops-with-the-machine',
+    without: 'I8: the age of a request counts what the machine of its client has slept.',
+    file: 'src/system/age.ts',
+    from: `  return Math.max(
+    now.monotonicMs - since.monotonicMs,
+    now.wallMs - since.wallMs,
+    (now.bootMs ?? 0) - (since.bootMs ?? now.bootMs ?? 0),
+  );`,
+    to: '  return now.monotonicMs - since.monotonicMs;',
+    faults: 'suspend=1',
+  },
+  {
+    name: 'rolls-back-what-a-sibling-voted-for',
+    without:
+      'I4: what another instance prepared in a shared store is asked about, not rolled back.',
+    file: 'src/core/branch-unprepared.ts',
+    from: '    !mine && context.siblings\n',
+    to: '    false\n',
+    faults: 'siblings=1,journal-lost=1',
+  },
 ];
