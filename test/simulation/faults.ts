@@ -51,11 +51,8 @@ export type FaultName = (typeof faultNames)[number];
 
 /** Not drawn yet: what they break is not mended. */
 const notDrawn: ReadonlySet<FaultName> = new Set<FaultName>([
-  'suspend',
   'options-differ',
   'retire',
-  'siblings',
-  'journal-lost',
   'shared-journal',
 ]);
 

@@ -60,6 +60,9 @@ export interface ApplicationOptions {
 /** Made as its flush is through, or refused by what is there by then. */
 type Change = () => Error | null;
 
+/** As long as tombstones. */
+const recordMs = 50_000;
+
 export class SimApplication implements Resource {
   readonly inDoubt?: () => HeldBranch[];
   readonly identity?: string;
@@ -167,7 +170,7 @@ export class SimApplication implements Resource {
     });
   }
 
-  async rollback({ txid, branch }: EndCall<unknown>): Promise<void> {
+  async rollback({ txid, branch, takenOver }: EndCall<unknown>): Promise<void> {
     const { store, participant, watcher, fails } = this.#with;
     if (fails()) throw new Error('Not now.');
     const key = `${txid}/${branch}`;
@@ -181,15 +184,22 @@ export class SimApplication implements Resource {
         return new BranchEndedError(found, 'It is committed.');
       }
       if (!holding.held) return null;
+      // (!) After a prepare that found a sibling at it: that one may have voted, on its next connection, and be committed.
+      if (takenOver !== true && !this.#isOwn(holding)) return null;
       holding.held = false;
       watcher.rolledBack(participant, holding);
       return null;
     });
   }
 
+  /** Its record stays for a while: a sibling that stood still may have a prepare of it unread, and knows nothing of its end. */
   forgotten({ txid, branch }: BranchRef): void {
-    const holding = this.#with.store.get(`${txid}/${branch}`);
-    if (holding !== undefined) holding.record = null;
+    const { store, process } = this.#with;
+    const holding = store.get(`${txid}/${branch}`);
+    if (holding === undefined || holding.record === null) return;
+    process.world.after(recordMs, () => {
+      holding.record = null;
+    });
   }
 
   /** Of each change under way it is open whether it had reached the disk. */
