@@ -49,6 +49,19 @@ export class DirectLog {
     this.#given = given;
   }
 
+  /** It is used only when everything else is gone: what is wrong with it is to be known before. */
+  async check(): Promise<void> {
+    try {
+      await this.#opened();
+    } catch (error) {
+      if (this.#closed) return;
+      this.#given.logger.error(
+        { error },
+        'decisionLog cannot be read: mend its address, or its cluster name, or doubts will wait for a node',
+      );
+    }
+  }
+
   /** Null: no answer; ask again later. */
   async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
     const { resolve, asker, logger, setBack } = this.#given;
@@ -99,7 +112,7 @@ export class DirectLog {
     await reader?.close();
   }
 
-  /** Opened by the first question; one that could not be opened is opened anew by the next. */
+  /** Opened by the check at the start; one that could not be opened is opened anew by the next. */
   #opened(): Promise<LogReader> {
     if (this.#closed) return Promise.reject(new Error('The participant is closed.'));
     this.#reader ??= this.#given.open().catch((error: unknown) => {

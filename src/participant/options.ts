@@ -2,6 +2,7 @@
 import type { BranchAlarm } from '../core/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
+import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';
 import { checkName } from '../peer/checked.ts';
 import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
@@ -21,7 +22,10 @@ export interface ParticipantAlarm {
   readonly branch?: string;
 }
 
-/** Read access to a cluster's etcd. Its client is loaded only where this is given, with the first question. */
+/**
+ * Read access to a cluster's etcd. It is read once at the start, so that a wrong address is known before it is needed. Its client is
+ * loaded only where this is given.
+ */
 export interface EtcdDecisionLog {
   /** `http://host:port` or `https://host:port` of the members. */
   readonly endpoints: readonly string[];
@@ -103,9 +107,7 @@ export function checkSettings(settings: ParticipantSettings): void {
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   checkToken(settings.token);
-  if (decisionLog?.etcd.endpoints.length === 0) {
-    throw new TypeError('decisionLog.etcd.endpoints must hold at least one member of etcd');
-  }
+  if (decisionLog !== undefined) etcdEndpoints(decisionLog.etcd.endpoints);
   if ((dataDirectory === undefined) === (journal === undefined)) {
     throw new TypeError(
       'give either dataDirectory (where the journal is kept) or a journal of your own',

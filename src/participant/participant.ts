@@ -243,6 +243,11 @@ export class Participant {
   }
 
   /** Of this instance's own votes. */
+  /** Looks whether the decision log can be read, where access to it was given; what is wrong is logged. */
+  checkDecisionLog(): void {
+    void this.#directLog?.check();
+  }
+
   inDoubt(): BranchRef[] {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {

@@ -65,6 +65,7 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
     await ports.close();
     throw error;
   }
+  participant.checkDecisionLog();
   const close = async (how: { readonly timeoutMs?: number } = {}): Promise<void> => {
     await participant.close(how);
     await ports.close();

@@ -1,8 +1,11 @@
 /** How a log gets to its etcd, what it demands to find there, and what it costs etcd. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
 import { encodeMeta, type MetaValue } from '../../src/decision-log/etcd/records.ts';
+import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
 import { DecisionLogError } from '../../src/ports/decision-log.ts';
+import { silentLogger } from '../../src/ports/logger.ts';
 import { hasOpenssl, makeCertificates } from '../support/certificates.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
@@ -49,6 +52,52 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       );
     });
 
+    it('is found past a proxy that the environment names for the way out', async () => {
+      await rig.open('alpha');
+      // Nobody listens there.
+      for (const name of ['http_proxy', 'https_proxy', 'grpc_proxy']) {
+        vi.stubEnv(name, 'http://127.0.0.1:9');
+      }
+      try {
+        expect((await rig.open('beta')).meta.shards).toBe(1);
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    });
+
+    it('is looked for by a participant when it starts, and what is wrong with its way there is told', async () => {
+      await rig.open('alpha');
+      const directory = temporaryDirectory();
+      const told = new Map<string, string[]>();
+      const start = async (cluster: string): Promise<ParticipantHandle> => {
+        const lines: string[] = [];
+        told.set(cluster, lines);
+        return serveParticipant({
+          name: 'p',
+          urls: ['127.0.0.1:9'],
+          dataDirectory: join(directory.path, cluster),
+          decisionLog: { etcd: { endpoints: [`${etcd.endpoints[0]}/`], cluster } },
+          logger: { ...silentLogger, error: (_fields, text) => lines.push(text) },
+          prepare: () => vote.commit(),
+          commit: () => undefined,
+          rollback: () => undefined,
+        });
+      };
+      const right = await start(rig.cluster);
+      const wrong = await start('no-such-cluster');
+      try {
+        await vi.waitFor(() => expect(told.get('no-such-cluster')).toHaveLength(1), 10_000);
+        expect(told.get('no-such-cluster')?.[0]).toMatch(
+          /decisionLog cannot be read.*cluster name/,
+        );
+        expect(told.get(rig.cluster)).toEqual([]);
+      } finally {
+        await right.close({ timeoutMs: 0 });
+        await wrong.close({ timeoutMs: 0 });
+        directory.remove();
+      }
+    });
+
     it('of two first nodes is made by one', async () => {
       const opened = await Promise.allSettled(
         [1, 2, 3, 4].map((shards) => rig.open(`node-${shards}`, { shards })),
@@ -86,7 +135,6 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       ['a cluster name with a slash', { cluster: 'a/b' }, 'cluster name'],
       ['no shard', { shards: 0 }, 'from 1 to 100 shards'],
       ['too short a lease', { leaseTtlMs: 1_000 }, 'at least 2000 ms'],
-      ['no endpoint', { endpoints: [] }, 'at least one endpoint'],
     ])('is not asked for with %s', async (_, more, text) => {
       const opened = rig.open('alpha', more);
       await expect(opened).rejects.toThrow(DecisionLogError);

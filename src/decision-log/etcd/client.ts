@@ -135,6 +135,8 @@ function clientOptions(access: ClientAccess, endpoint: string, login: EtcdLogin 
         : { deadline: clock.wallMs() + callTimeoutMs, interceptors: shown },
     grpcOptions: {
       'grpc.use_local_subchannel_pool': 1,
+      // Members of a cluster are near. Whatever `http_proxy` says is meant for the way out of the house, and grpc would obey it.
+      'grpc.enable_http_proxy': 0,
       // Below 5 s etcd closes the connection for pinging too much.
       'grpc.keepalive_time_ms': 6_000,
       'grpc.keepalive_timeout_ms': 2_000,

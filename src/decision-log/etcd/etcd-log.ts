@@ -24,6 +24,7 @@ import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
 import { Compaction } from './compaction.ts';
+import { withEndpoints } from './endpoints.ts';
 import { Enrollment } from './enrollment.ts';
 import { EtcdKeys } from './keys.ts';
 import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
@@ -70,7 +71,7 @@ const fatalExitCode = 70;
 
 /** Rejects with DecisionLogError where etcd cannot be reached, was set back, or holds another kind of cluster. */
 export async function openEtcdLog(options: EtcdLogOptions): Promise<DecisionLog> {
-  const log = new EtcdLog(options);
+  const log = new EtcdLog(withEndpoints(options));
   try {
     await log.open();
     return log;

@@ -11,6 +11,7 @@ import type { Random } from '../../ports/random.ts';
 import { TxidSeal } from '../../system/txid-seal.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
+import { withEndpoints } from './endpoints.ts';
 import { EtcdKeys } from './keys.ts';
 import { raiseGeneration, readMeta } from './meta.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
@@ -35,7 +36,8 @@ export interface EtcdReader {
   close(): Promise<void>;
 }
 
-export async function openEtcdReader(options: EtcdReaderOptions): Promise<EtcdReader> {
+export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdReader> {
+  const options = withEndpoints(given);
   const { cluster, clock, endpoints, random } = options;
   const keys = new EtcdKeys(cluster);
   const witness = new WitnessKeeper({ path: null, cluster, clock, failed: () => undefined });
