@@ -17,7 +17,10 @@ export interface CollectorOptions {
 }
 
 const collectPage = 500;
-/** What a retention may never be shorter by: the window, and a minute for what was under way. */
+/**
+ * What a retention may never be shorter by: the window, and a minute for what was under way. A request is younger than it says by as
+ * much as it lay in a buffer, and that is at most what `pingAgeMsMax` may be set to at any node: half of this.
+ */
 const marginMs = 60_000;
 
 export class Collector {
@@ -45,20 +48,18 @@ export class Collector {
 
   async #tick(): Promise<void> {
     const { leadership, options, requestWindowMs, term, reached, ticked } = this.#given;
-    const ticks = (ms: number): number => Math.ceil(ms / options.tickMs);
-    // One tick more: a record's own tick may have been nearly over when it was written.
-    const retentionTicksMin = ticks(requestWindowMs + marginMs) + 1;
-    const retentionTicks = Math.max(ticks(options.retentionMs) + 1, retentionTicksMin);
+    const retentionMsMin = requestWindowMs + marginMs;
+    const retentionMs = Math.max(options.retentionMs, retentionMsMin);
     try {
-      await leadership.tick();
+      await leadership.tick(options.tickMs);
       if (this.#stopped) return;
       ticked(leadership.requestCount());
       for (let more = true; more && !this.#stopped; ) {
         const step = await leadership.collect({
           // Read anew for each step: what is undecided now must stay above the floor.
           below: term.undecidedFrom(),
-          retentionTicks,
-          retentionTicksMin,
+          retentionMs,
+          retentionMsMin,
           recordsMax: options.finishedMax,
           keepsRequest: (requestId) => term.keepsRequest(requestId),
           limit: collectPage,

@@ -22,6 +22,7 @@ export interface LeadingOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly drainMs: number;
+  readonly tickMs: number;
   /** What a leadership must know before it answers anybody, as the log has it after the leadership was taken. */
   readonly learn: () => Promise<void>;
   /** Makes the driver of a new leadership; it is in the map, and gets what it needs to know, before it starts. */
@@ -85,13 +86,13 @@ export class Leading {
   }
 
   async #loop(shard: number): Promise<void> {
-    const { log, logger } = this.#given;
+    const { log, logger, tickMs } = this.#given;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         await this.#pause(this.#turn(shard));
         if (signal.aborted) return;
-        const leadership = await log.campaign(shard, { signal });
+        const leadership = await log.campaign(shard, { signal, tickMs });
         await this.#lead(leadership);
       } catch (error) {
         if (signal.aborted) return;

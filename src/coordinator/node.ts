@@ -81,6 +81,7 @@ export class CoordinatorNode implements SessionHost {
       clock: given.clock,
       logger: given.logger,
       drainMs: given.options.drainMs,
+      tickMs: given.options.tickMs,
       learn: () => this.#learnRetired(),
       lead: (leadership) => this.#lead(leadership),
       changed: () => this.#announce(),

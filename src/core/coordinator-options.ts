@@ -202,7 +202,8 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     default: 10_000,
     min: 10,
     max: 10 * minute,
-    meaning: 'How often the leader raises the tick, by which the age of records is counted.',
+    meaning:
+      'How often the leader writes down how long it has led, by which the age of records is counted. It may be another at every node and after every start.',
     zero: null,
   },
   branchesMax: {
@@ -294,7 +295,8 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
   pingAgeMsMax: {
     default: 30_000,
     min: 100,
-    max: 10 * minute,
+    // Half of what a request key outlives its window by (collector.ts): what lay in a buffer longer is older than it says.
+    max: 30_000,
     meaning:
       'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
     zero: null,

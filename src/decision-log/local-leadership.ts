@@ -31,6 +31,7 @@ const deposed = 'the leader key is no longer its own';
 export class LocalLeadership implements Leadership {
   readonly shard: number;
   readonly epoch: Epoch;
+  readonly tickMs: number;
   readonly #host: LeadershipHost;
   readonly #lost = new AbortController();
   readonly #unwatch: () => void;
@@ -39,10 +40,16 @@ export class LocalLeadership implements Leadership {
 
   constructor(
     host: LeadershipHost,
-    won: { readonly leader: LeaderInfo; readonly witness: Witness; readonly requests: number },
+    won: {
+      readonly leader: LeaderInfo;
+      readonly witness: Witness;
+      readonly requests: number;
+      readonly tickMs: number;
+    },
   ) {
     this.shard = won.leader.shard;
     this.epoch = won.leader.epoch;
+    this.tickMs = won.tickMs;
     this.#host = host;
     this.#witness = won.witness;
     this.#requests = won.requests;
@@ -80,8 +87,8 @@ export class LocalLeadership implements Leadership {
     return this.#run((transaction) => rules.finish(transaction, this, txids));
   }
 
-  async tick(): Promise<number> {
-    return this.#run((transaction) => rules.tick(transaction, this));
+  async tick(byMs: number): Promise<number> {
+    return this.#run((transaction) => rules.tick(transaction, this, byMs));
   }
 
   async collect(

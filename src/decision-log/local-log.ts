@@ -70,7 +70,10 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     options.nodes.join({ node: options.node, url: options.url });
   }
 
-  async campaign(shard: number, options: { signal: AbortSignal }): Promise<Leadership> {
+  async campaign(
+    shard: number,
+    options: { readonly signal: AbortSignal; readonly tickMs?: number },
+  ): Promise<Leadership> {
     this.#assertShard(shard);
     for (;;) {
       this.#assertOpen();
@@ -78,7 +81,7 @@ export class LocalLog implements DecisionLog, LeadershipHost {
       // Listening begins before the look, so that a change in between is not missed.
       const change = this.#nextChange(shard, options.signal);
       try {
-        const leadership = await this.#tryLead(shard);
+        const leadership = await this.#tryLead(shard, options.tickMs ?? 0);
         if (leadership === null) {
           await change.happened;
           continue;
@@ -187,7 +190,7 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     await this.#options.store.close();
   }
 
-  async #tryLead(shard: number): Promise<LocalLeadership | null> {
+  async #tryLead(shard: number, tickMs: number): Promise<LocalLeadership | null> {
     const { node, url, takeover } = this.#options;
     const overtakes = (leader: LeaderInfo) => takeover || this.#evidence.against(leader);
     const won = await this.run((transaction) => {
@@ -198,7 +201,7 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     if (won === null) return null;
     // Published first: it ends the leadership that was there before.
     this.publishLeader(shard);
-    const leadership = new LocalLeadership(this, won);
+    const leadership = new LocalLeadership(this, { ...won, tickMs });
     this.#leaderships.add(leadership);
     leadership.lost.addEventListener('abort', () => this.#leaderships.delete(leadership));
     return leadership;

@@ -41,6 +41,8 @@ import {
 export interface Fence {
   readonly shard: number;
   readonly epoch: Epoch;
+  /** What is finished now counts as finished when the tick is that much higher. */
+  readonly tickMs: number;
 }
 
 function compareFence(leader: LeaderInfo | null, fence: Fence): void {
@@ -86,14 +88,18 @@ export function decide(
   writes: readonly DecisionWrite[],
 ): readonly DecideResult[] {
   compareFence(transaction.state(fence.shard).leader, fence);
-  return writes.map((write) => decideOne(transaction, fence.shard, write));
+  return writes.map((write) => decideOne(transaction, fence, write));
 }
 
 /**
  * Put-if-absent. A duplicate is told before a forced abort or a floor: each rules this transaction out for
  * ever, and the duplicate also says what the request's answer is.
  */
-function decideOne(transaction: LogTransaction, shard: number, write: DecisionWrite): DecideResult {
+function decideOne(
+  transaction: LogTransaction,
+  { shard, tickMs }: Fence,
+  write: DecisionWrite,
+): DecideResult {
   const { record } = write;
   const { txid, requestId, requestHash } = record;
   const there = recordedOutcome(transaction, txid);
@@ -109,7 +115,7 @@ function decideOne(transaction: LogTransaction, shard: number, write: DecisionWr
   if (there === 'abort' || positionOf(txid) <= state.floor) return { kind: 'aborted' };
 
   if (write.finished) {
-    const finished = finishedRecord(record, state.tick);
+    const finished = finishedRecord(record, state.tick + tickMs);
     transaction.put(finishedKey(txid), finished);
   } else {
     transaction.put(decisionKey(txid), record);
@@ -145,25 +151,25 @@ export function finish(transaction: LogTransaction, fence: Fence, txids: readonl
   for (const txid of txids) {
     const record = transaction.get(decisionKey(txid)) as DecisionRecord | undefined;
     if (record === undefined) continue;
-    transaction.put(finishedKey(txid), finishedRecord(record, state.tick));
+    transaction.put(finishedKey(txid), finishedRecord(record, state.tick + fence.tickMs));
     transaction.remove(decisionKey(txid));
     moved += 1;
   }
   if (moved > 0) transaction.change(fence.shard, { finished: state.finished + moved });
 }
 
-export function tick(transaction: LogTransaction, fence: Fence): number {
+export function tick(transaction: LogTransaction, fence: Fence, byMs: number): number {
   const state = transaction.state(fence.shard);
   compareFence(state.leader, fence);
-  transaction.change(fence.shard, { tick: state.tick + 1 });
-  return state.tick + 1;
+  transaction.change(fence.shard, { tick: state.tick + byMs });
+  return state.tick + byMs;
 }
 
 export interface CollectOptions {
   readonly below: Position;
-  readonly retentionTicks: number;
+  readonly retentionMs: number;
   readonly recordsMax: number;
-  readonly retentionTicksMin: number;
+  readonly retentionMsMin: number;
   readonly keepsRequest: (requestId: string) => boolean;
   readonly limit: number;
 }
@@ -183,8 +189,7 @@ export function collect(
     const record = value as FinishedRecord;
     const txid = key.slice(start.length) as Txid;
     const age = state.tick - record.tick;
-    const retention =
-      finished > options.recordsMax ? options.retentionTicksMin : options.retentionTicks;
+    const retention = finished > options.recordsMax ? options.retentionMsMin : options.retentionMs;
     if (age < retention || positionOf(txid) >= options.below) break;
     if (record.requestId !== undefined && options.keepsRequest(record.requestId)) break;
     if (collected === options.limit) {

@@ -76,6 +76,7 @@ export class Engine {
       clock,
       logger,
       drainMs: options.drainMs,
+      tickMs: options.tickMs,
       learn: async () => {
         for (const retired of await opened.log.retired()) this.#hear(retired);
       },

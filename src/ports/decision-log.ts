@@ -49,9 +49,14 @@ export interface DecisionLog {
   readonly meta: LogMeta;
   /**
    * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The new
-   * epoch is above every earlier one of the shard, and is durable before this resolves.
+   * epoch is above every earlier one of the shard, and is durable before this resolves. `tickMs`: the longest that this
+   * node lets pass between two ticks (default 0). What is finished between two counts as finished at the later one, so that it
+   * never seems older than it is, whatever the next leader's `tickMs`.
    */
-  campaign(shard: number, options: { signal: AbortSignal }): Promise<Leadership>;
+  campaign(
+    shard: number,
+    options: { readonly signal: AbortSignal; readonly tickMs?: number },
+  ): Promise<Leadership>;
   /**
    * Hard evidence that the process that leads the shard under this epoch is gone: its port refuses
    * connections. A campaign of this log for the shard, waiting now or begun later, takes it over without waiting for
@@ -117,8 +122,11 @@ export interface Leadership {
   readRequest(requestId: string): Promise<RequestEntry | null>;
   /** Records under decisions/ in txid order, after `after`: what a new leader must finish. */
   pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]>;
-  /** Raises the tick by one: the only measure of age that survives a failover. Every `tickMs` of leadership. */
-  tick(): Promise<number>;
+  /**
+   * Raises the tick, which is in milliseconds of leadership, by as many as have passed: the only measure of age that survives a failover. Never by
+   * more than has passed.
+   */
+  tick(byMs: number): Promise<number>;
   /**
    * One step of collection: deletes from the start of finished/ the records that are old enough, with
    * their requests/ keys, and moves the floor up, in one atomic step (I9). Never at or above `below`;
@@ -126,11 +134,11 @@ export interface Leadership {
    */
   collect(options: {
     readonly below: Position;
-    /** In ticks: a record finished this many ticks ago or earlier is old enough. */
-    readonly retentionTicks: number;
-    /** Collect younger ones, down to `retentionTicksMin`, while more records than this remain. */
+    /** Of leadership: a record that was finished this long ago is old enough. */
+    readonly retentionMs: number;
+    /** Collect younger ones, down to `retentionMsMin`, while more records than this remain. */
     readonly recordsMax: number;
-    readonly retentionTicksMin: number;
+    readonly retentionMsMin: number;
     readonly keepsRequest: (requestId: string) => boolean;
     readonly limit: number;
   }): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }>;

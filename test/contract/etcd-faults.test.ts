@@ -107,17 +107,17 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       );
       expect((await log.read(txid(1))).record).toMatchObject({ finished: true });
       const tick = await withoutReplies(
-        () => leadership.tick(),
+        () => leadership.tick(1),
         () => rig.look(shard.clock),
       );
       expect(tick).toBe(1);
-      expect(await leadership.tick()).toBe(2);
+      expect(await leadership.tick(1)).toBe(2);
       const collected = await withoutReplies(
         () =>
           leadership.collect({
             below: makePosition(leadership.epoch, 2),
-            retentionTicks: 1,
-            retentionTicksMin: 1,
+            retentionMs: 1,
+            retentionMsMin: 1,
             recordsMax: 100,
             keepsRequest: () => false,
             limit: 10,
@@ -151,7 +151,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       expect(epochParts(won.epoch).revision).toBe(BigInt(key?.mod_revision ?? 0));
       // Taken once: its first transaction stands.
       expect(key?.version).toBe('1');
-      expect(await won.tick()).toBe(1);
+      expect(await won.tick(1)).toBe(1);
     });
 
     it('to what is read right after the takeover, for longer than the patience: it is taken again', async () => {
@@ -165,7 +165,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       proxy.heal();
       proxy.cut();
       const won = await campaign;
-      expect(await won.tick()).toBe(1);
+      expect(await won.tick(1)).toBe(1);
       expect(log.leaders()[0]).toMatchObject({ node: 'alpha', epoch: won.epoch });
     });
 
@@ -222,7 +222,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
     const next = await log.campaign(0, { signal: never });
     expect(next.epoch > leadership.epoch).toBe(true);
     expect(next.isCertain()).toBe(true);
-    expect(await next.tick()).toBe(1);
+    expect(await next.tick(1)).toBe(1);
   });
 
   it('of three members loses its leader, and decisions go on at the others', async () => {
@@ -311,7 +311,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       const log = await rig.open('alpha', patient);
       const leadership = await log.campaign(0, { signal: never });
       await fill();
-      const tick = leadership.tick();
+      const tick = leadership.tick(1);
       const txids = Array.from({ length: 30 }, (_, index) => txidAt(leadership.epoch, index + 1));
       const decided = leadership.decide(txids.map((id) => commitOf(id)));
       // The fence, and what only shrinks the store, pass: had the decisions, they would be there too.
@@ -362,14 +362,14 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       const log = await rig.open('alpha', patient);
       const leadership = await log.campaign(0, { signal: never });
       await fill();
-      await expect(leadership.tick()).rejects.toThrow(LeadershipLostError);
+      await expect(leadership.tick(1)).rejects.toThrow(LeadershipLostError);
       await expect.poll(() => rig.look(rig.keys.shard(0).leader), waitMs).toBeNull();
       const campaign = log.campaign(0, { signal: never });
       await makeRoom();
       const next = await campaign;
       expect(next.epoch > leadership.epoch).toBe(true);
       expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
-      expect(await next.tick()).toBe(1);
+      expect(await next.tick(1)).toBe(1);
     });
   });
 
@@ -382,7 +382,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       await leadership.decide([commitOf(txidAt(leadership.epoch, 1))]);
       const snapshot = etcd.takeSnapshot('old.db');
       await leadership.decide([commitOf(txidAt(leadership.epoch, 2))]);
-      for (let count = 0; count < 10; count += 1) await leadership.tick();
+      for (let count = 0; count < 10; count += 1) await leadership.tick(1);
 
       await etcd.restoreSnapshot(snapshot);
       await expect.poll(() => rig.fatal.length, waitMs).toBe(1);

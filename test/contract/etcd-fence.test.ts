@@ -37,8 +37,8 @@ import { commitOf, never, realClock, txidAt } from '../support/stores.ts';
 
 const etcds = await etcdsToTest();
 const everything = {
-  retentionTicks: 0,
-  retentionTicksMin: 0,
+  retentionMs: 0,
+  retentionMsMin: 0,
   recordsMax: 100,
   keepsRequest: () => false,
   limit: 100,
@@ -104,7 +104,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     ['decide', (zombie) => zombie.decide([commitOf(txid(9))])],
     ['decide several', (zombie) => zombie.decide([commitOf(txid(8)), commitOf(txid(9))])],
     ['finish', (zombie) => zombie.finish([txid(1)])],
-    ['tick', (zombie) => zombie.tick()],
+    ['tick', (zombie) => zombie.tick(1)],
     [
       'collect',
       (zombie) => zombie.collect({ ...everything, below: makePosition(zombie.epoch, 9) }),
@@ -127,7 +127,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     // Nothing at all was written.
     const { header } = await rig.raw.kv.range({ key: rig.keys.meta });
     expect(header.revision).toBe(before);
-    expect(await next.tick()).toBe(1);
+    expect(await next.tick(1)).toBe(1);
   });
 
   it('tells two leaders apart to which a restored etcd gave one revision', async () => {
@@ -147,9 +147,9 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     const own = observe(5, await rig.look(keys.leader));
     if (own === null) throw new Error('The key was not written.');
     const zombie = zombieOf(own, 5);
-    expect(await zombie.tick()).toBe(1);
+    expect(await zombie.tick(1)).toBe(1);
     await rig.raw.kv.put({ key: keys.leader, value });
-    await expect(zombie.tick()).rejects.toThrow(LeadershipLostError);
+    await expect(zombie.tick(1)).rejects.toThrow(LeadershipLostError);
   });
 
   it('takes no leadership under a generation that was raised since it was read', async () => {
@@ -218,8 +218,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
       return attempt(request);
     };
     const zombie = zombieOf(held, 0, store);
-    expect(await zombie.tick()).toBe(1);
-    expect(await zombie.tick()).toBe(2);
+    expect(await zombie.tick(1)).toBe(1);
+    expect(await zombie.tick(1)).toBe(2);
     const [first] = sent;
     if (first === undefined) throw new Error('Nothing was sent.');
     await rig.raw.kv.txn(first);
@@ -260,10 +260,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   it('keeps collection from what was finished after it had looked', async () => {
     await first.decide([2, 3].map((sequence) => commitOf(txid(sequence), { finished: true })));
     await first.decide([commitOf(txid(1), { requestId: 'r' })]);
-    expect(await first.tick()).toBe(1);
+    expect(await first.tick(1)).toBe(1);
     const fenced = interleaved(() => first.finish([txid(1)]));
     const below = makePosition(first.epoch, 9);
-    const retention = { retentionTicks: 1, retentionTicksMin: 1 };
+    const retention = { retentionMs: 1, retentionMsMin: 1 };
     // The young one is the first in order now, and collection stops at it.
     expect(await collect(fenced, { ...everything, ...retention, below }, 1)).toMatchObject({
       collected: 0,
@@ -271,7 +271,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     for (const sequence of [1, 2, 3]) {
       expect((await log.read(txid(sequence))).record).toMatchObject({ finished: true });
     }
-    await first.tick();
+    await first.tick(1);
     expect(await first.collect({ ...everything, ...retention, below })).toMatchObject({
       collected: 3,
       floor: positionOf(txid(3)),

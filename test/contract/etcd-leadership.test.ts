@@ -190,7 +190,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       expect(now?.value).not.toEqual(stale());
       expect(epochParts(leadership.epoch).revision).toBe(BigInt(now?.mod_revision ?? 0));
       expect(BigInt(now?.mod_revision ?? 0)).toBeGreaterThan(BigInt(header.revision));
-      expect(await leadership.tick()).toBe(1);
+      expect(await leadership.tick(1)).toBe(1);
       await expect.poll(() => blocking.lost.aborted, waitMs).toBe(true);
     });
 
@@ -242,7 +242,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       expect((await alpha.read(txid)).record?.outcome).toBe('commit');
       expect(await zero.readRequest('r')).toBeNull();
       await zero.resign();
-      expect(await two.tick()).toBe(1);
+      expect(await two.tick(1)).toBe(1);
       await expect(alpha.campaign(3, { signal: never })).rejects.toThrow('There is no shard 3');
     });
 
@@ -251,7 +251,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       const stop = new AbortController();
       const campaigns = [1, 2].map(() => log.campaign(0, { signal: stop.signal }));
       const first = await Promise.race(campaigns);
-      expect(await first.tick()).toBe(1);
+      expect(await first.tick(1)).toBe(1);
       expect(first.lost.aborted).toBe(false);
       await first.resign();
       const [one, two] = await Promise.all(campaigns);

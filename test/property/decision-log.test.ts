@@ -46,8 +46,8 @@ const command = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('collect' as const),
       below: fc.integer({ min: 1, max: 13 }),
-      retentionTicks: fc.integer({ min: 0, max: 3 }),
-      retentionTicksMin: fc.integer({ min: 0, max: 1 }),
+      retentionMs: fc.integer({ min: 0, max: 3 }),
+      retentionMsMin: fc.integer({ min: 0, max: 1 }),
       recordsMax: fc.integer({ min: 0, max: 4 }),
       kept: request,
       limit: fc.integer({ min: 1, max: 4 }),
@@ -112,7 +112,7 @@ class Model {
     let collected = 0;
     for (const [sequence, record] of finished) {
       const crowded = finished.length - collected > options.recordsMax;
-      const retention = crowded ? options.retentionTicksMin : options.retentionTicks;
+      const retention = crowded ? options.retentionMsMin : options.retentionMs;
       const young = this.tick - (record.finishedTick as number) < retention;
       const held = record.request !== undefined && record.request === options.kept;
       if (young || held || sequence >= options.below || collected === options.limit) break;
@@ -194,7 +194,7 @@ async function apply(context: {
       return;
     case 'tick':
       model.tick += 1;
-      expect(await leadership.tick()).toBe(model.tick);
+      expect(await leadership.tick(1)).toBe(model.tick);
       return;
     case 'collect': {
       const { collected, floor } = await leadership.collect({

@@ -122,8 +122,7 @@ function choose(
     const { requestId } = record;
     const position = positionOf(key.toString('utf8', options.prefixLength) as Txid);
     const age = options.tick - record.tick;
-    const retention =
-      records > options.recordsMax ? options.retentionTicksMin : options.retentionTicks;
+    const retention = records > options.recordsMax ? options.retentionMsMin : options.retentionMs;
     if (age < retention || position >= options.below) break;
     if (requestId !== undefined && options.keepsRequest(requestId)) break;
     if (keys.length === options.limit || requestIds.length === requestsPerPage) {

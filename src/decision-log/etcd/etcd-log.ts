@@ -200,10 +200,15 @@ class EtcdLog implements DecisionLog {
     return this.#metaNow().meta;
   }
 
-  async campaign(shard: number, options: { signal: AbortSignal }): Promise<Leadership> {
+  async campaign(
+    shard: number,
+    options: { readonly signal: AbortSignal; readonly tickMs?: number },
+  ): Promise<Leadership> {
     this.#store.ended.throwIfAborted();
     assertShard(this.meta, shard);
-    return this.#part(this.#campaigns).campaign(shard, options.signal);
+    const leadership = await this.#part(this.#campaigns).campaign(shard, options.signal);
+    leadership.tickMs = options.tickMs ?? 0;
+    return leadership;
   }
 
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {

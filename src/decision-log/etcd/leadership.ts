@@ -47,6 +47,8 @@ export interface EtcdLeadershipOptions {
 export class EtcdLeadership implements Leadership {
   readonly shard: number;
   readonly epoch: Epoch;
+  /** Of who campaigned. */
+  tickMs = 0;
   readonly #options: EtcdLeadershipOptions;
   readonly #lost = new AbortController();
   readonly #fenced: Fenced;
@@ -107,7 +109,7 @@ export class EtcdLeadership implements Leadership {
     assertDecidable(this, writes);
     const { keys } = this.#options;
     // All of them before any is sent: one that does not fit is the caller's mistake.
-    const prepared = writes.map((write) => prepareDecision(keys, write, this.#tick ?? 0));
+    const prepared = writes.map((write) => prepareDecision(keys, write, this.#finishedTick()));
     return Promise.all(prepared.map((decision) => this.#batches.add(decision)));
   }
 
@@ -146,7 +148,7 @@ export class EtcdLeadership implements Leadership {
   }
 
   async finish(txids: readonly Txid[]): Promise<void> {
-    await finish(this.#fenced, txids, () => this.#tick ?? 0);
+    await finish(this.#fenced, txids, () => this.#finishedTick());
   }
 
   async readRequest(requestId: string): Promise<RequestEntry | null> {
@@ -163,18 +165,23 @@ export class EtcdLeadership implements Leadership {
     return allFound(responses, 0).map(({ value }) => decodeDecision(value));
   }
 
-  /** One after the other: each is one above the one before. */
-  tick(): Promise<number> {
-    const next = this.#ticking.then(() => this.#tickOnce());
+  /** What is finished now counts as finished at the next tick. */
+  #finishedTick(): number {
+    return (this.#tick ?? 0) + this.tickMs;
+  }
+
+  /** One after the other: each begins where the one before has ended. */
+  tick(byMs: number): Promise<number> {
+    const next = this.#ticking.then(() => this.#tickOnce(byMs));
     this.#ticking = next.catch(() => undefined);
     return next;
   }
 
   /** Compares the tick before it: a duplicate that was delayed must not set the clock back. */
-  async #tickOnce(): Promise<number> {
+  async #tickOnce(byMs: number): Promise<number> {
     const { clock } = this.#options.keys;
     const before = this.#tick;
-    const next = (before ?? 0) + 1;
+    const next = (before ?? 0) + byMs;
     const { succeeded, responses } = await this.#fenced.write({
       compare: [before === null ? absent(clock) : valueIs(clock, encodeTick(before))],
       success: [put(clock, encodeTick(next))],

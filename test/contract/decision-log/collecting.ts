@@ -1,8 +1,8 @@
 /** From decisions/ to finished/, and from there to nothing. */
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
-import { positionOf } from '../../../src/core/txid.ts';
-import { commitOf, someBranches } from '../../support/stores.ts';
+import { makePosition, positionOf } from '../../../src/core/txid.ts';
+import { commitOf, never, someBranches, txidAt } from '../../support/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function collecting(rig: LogRig): void {
@@ -47,21 +47,46 @@ export function collecting(rig: LogRig): void {
       expect(judge(rig.txid(1), reading, { inDoubt: true }).decision).toBe('abort');
     });
 
-    it('counts age in ticks and stops at the first record that is too young', async () => {
+    it('counts age by the tick and stops at the first record that is too young', async () => {
       await rig.leadership.decide([
         commitOf(rig.txid(1), { finished: true }),
         commitOf(rig.txid(2)),
       ]);
-      await rig.leadership.tick();
-      await rig.leadership.tick();
+      await rig.leadership.tick(1);
+      await rig.leadership.tick(1);
       await rig.leadership.finish([rig.txid(2)]);
       await rig.leadership.decide([commitOf(rig.txid(3), { finished: true })]);
-      const options = { ...collectAll, below: rig.below(9), retentionTicks: 2 };
+      const options = { ...collectAll, below: rig.below(9), retentionMs: 2 };
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 1 });
-      await rig.leadership.tick();
+      await rig.leadership.tick(1);
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 0 });
-      expect(await rig.leadership.tick()).toBe(4);
+      expect(await rig.leadership.tick(1)).toBe(4);
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 2 });
+    });
+
+    it('counts it in time, so that leaders with ticks of other lengths may follow one another', async () => {
+      await rig.leadership.resign();
+      const long = 10_000;
+      const first = await rig.log.campaign(0, { signal: never, tickMs: long });
+      await first.decide([commitOf(txidAt(first.epoch, 1), { finished: true, requestId: 'a' })]);
+      // It may have been finished a moment before that.
+      expect(await first.tick(long)).toBe(long);
+      await first.resign();
+      const second = await rig.log.campaign(0, { signal: never, tickMs: 10 });
+      await second.decide([commitOf(txidAt(second.epoch, 1))]);
+      await second.finish([txidAt(second.epoch, 1)]);
+      const options = {
+        ...collectAll,
+        below: makePosition(second.epoch, 9),
+        retentionMs: 1_000,
+        retentionMsMin: 1_000,
+      };
+      for (let ticks = 1; ticks < 100; ticks += 1) await second.tick(10);
+      expect(await second.collect(options)).toMatchObject({ collected: 0 });
+      expect(await second.tick(10)).toBe(long + 1_000);
+      expect(await second.collect(options)).toMatchObject({ collected: 1 });
+      await second.tick(10);
+      expect(await second.collect(options)).toMatchObject({ collected: 1 });
     });
 
     it('takes younger ones while there are too many, but none below the minimum', async () => {
@@ -70,12 +95,12 @@ export function collecting(rig: LogRig): void {
       const options = {
         ...collectAll,
         below: rig.below(9),
-        retentionTicks: 100,
-        retentionTicksMin: 1,
+        retentionMs: 100,
+        retentionMsMin: 1,
         recordsMax: 1,
       };
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 0 });
-      await rig.leadership.tick();
+      await rig.leadership.tick(1);
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 3 });
       expect((await rig.log.read(rig.txid(4))).record?.outcome).toBe('commit');
     });

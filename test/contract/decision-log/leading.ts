@@ -28,7 +28,7 @@ export function leading(rig: LogRig): void {
       await expect(rig.leadership.collect({ ...collectAll, below: rig.below(9) })).rejects.toThrow(
         LeadershipLostError,
       );
-      await expect(rig.leadership.tick()).rejects.toThrow(LeadershipLostError);
+      await expect(rig.leadership.tick(1)).rejects.toThrow(LeadershipLostError);
       await expect(rig.leadership.readRequest('r')).rejects.toThrow(LeadershipLostError);
       await expect(rig.leadership.pending({ after: null, limit: 1 })).rejects.toThrow(
         LeadershipLostError,
@@ -40,7 +40,7 @@ export function leading(rig: LogRig): void {
       const left = await next.pending({ after: null, limit: 10 });
       expect(left.map((record) => record.txid)).toEqual([rig.txid(1)]);
       expect((await rig.log.read(rig.txid(2))).record?.outcome).toBe('commit');
-      expect(await next.tick()).toBe(1);
+      expect(await next.tick(1)).toBe(1);
     });
 
     it('a leadership that was given up resigns for ever', async () => {
@@ -61,7 +61,7 @@ export function leading(rig: LogRig): void {
     it('a late resignation does not touch the successor', async () => {
       const next = await rig.fixture.usurp(rig.log, 0);
       await rig.leadership.resign();
-      expect(await next.tick()).toBe(1);
+      expect(await next.tick(1)).toBe(1);
     });
 
     it('watchers hear of changes until they leave', async () => {
@@ -78,7 +78,7 @@ export function leading(rig: LogRig): void {
     it('a campaign ends when it is told to', async () => {
       const signal = AbortSignal.abort(new Error('told to'));
       await expect(rig.log.campaign(0, { signal })).rejects.toThrow('told to');
-      expect(await rig.leadership.tick()).toBe(1);
+      expect(await rig.leadership.tick(1)).toBe(1);
     });
   });
 
@@ -89,9 +89,9 @@ export function leading(rig: LogRig): void {
         commitOf(rig.txid(2), { finished: true, requestId: 's' }),
         commitOf(rig.txid(3)),
       ]);
-      await rig.leadership.tick();
+      await rig.leadership.tick(1);
       await rig.leadership.finish([rig.txid(3)]);
-      await rig.leadership.collect({ ...collectAll, below: rig.below(3), retentionTicks: 1 });
+      await rig.leadership.collect({ ...collectAll, below: rig.below(3), retentionMs: 1 });
       const before = rig.leadership.witness();
       await rig.log.close();
 
@@ -108,7 +108,7 @@ export function leading(rig: LogRig): void {
       });
       expect((await again.read(rig.txid(3))).record).toMatchObject({ finished: true });
       expect(next.requestCount()).toBe(1);
-      expect(await next.tick()).toBe(2);
+      expect(await next.tick(1)).toBe(2);
     });
 
     it('says so in every method once it is closed', async () => {
@@ -124,7 +124,7 @@ export function leading(rig: LogRig): void {
         () => rig.leadership.finish([rig.txid(1)]),
         () => rig.leadership.pending({ after: null, limit: 1 }),
         () => rig.leadership.readRequest('r'),
-        () => rig.leadership.tick(),
+        () => rig.leadership.tick(1),
         () => rig.leadership.collect({ ...collectAll, below: rig.below(1) }),
         () => rig.leadership.resign(),
       ];

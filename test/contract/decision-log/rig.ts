@@ -5,8 +5,8 @@ import type { DecisionLogFixture } from '../../support/log-fixtures.ts';
 import { never, txidAt } from '../../support/stores.ts';
 
 export const collectAll = {
-  retentionTicks: 0,
-  retentionTicksMin: 0,
+  retentionMs: 0,
+  retentionMsMin: 0,
   recordsMax: 1_000,
   keepsRequest: () => false,
   limit: 100,

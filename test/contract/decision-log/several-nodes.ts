@@ -14,7 +14,7 @@ export function severalNodesAtOnce(rig: LogRig): void {
     await expect(rig.leadership.decide([commitOf(rig.txid(1))])).rejects.toThrow(
       LeadershipLostError,
     );
-    expect(await next.tick()).toBe(1);
+    expect(await next.tick(1)).toBe(1);
   });
 
   it('a leader that was known to be gone before the campaign is not waited for', async () => {
@@ -78,6 +78,6 @@ export function severalNodesAtOnce(rig: LogRig): void {
     await told;
     await other.close();
     await closed;
-    expect(await rig.leadership.tick()).toBe(1);
+    expect(await rig.leadership.tick(1)).toBe(1);
   });
 }

@@ -29,8 +29,8 @@ export type Command =
       readonly do: 'collect';
       readonly by: By;
       readonly below: number;
-      readonly retentionTicks: number;
-      readonly retentionTicksMin: number;
+      readonly retentionMs: number;
+      readonly retentionMsMin: number;
       readonly recordsMax: number;
       readonly kept: string | null;
       readonly limit: number;
@@ -84,8 +84,8 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant('collect' as const),
       by,
       below: fc.integer({ min: 1, max: sequenceMax + 1 }),
-      retentionTicks: fc.integer({ min: 0, max: 2 }),
-      retentionTicksMin: fc.integer({ min: 0, max: 1 }),
+      retentionMs: fc.integer({ min: 0, max: 2 }),
+      retentionMsMin: fc.integer({ min: 0, max: 1 }),
       recordsMax: fc.integer({ min: 0, max: 4 }),
       kept: request,
       limit: fc.integer({ min: 1, max: 4 }),

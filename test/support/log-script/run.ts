@@ -122,7 +122,7 @@ class Run {
           command.sequences.map((sequence) => this.#txid({ back: command.back, sequence })),
         );
       case 'tick':
-        return by.tick();
+        return by.tick(1);
       case 'collect':
         return by.collect({
           ...command,

@@ -97,7 +97,7 @@ describe('a node that does not lead', () => {
     const leader = openMemoryLog({ store, node: 'n1', url: 'ws://n1', clock });
     const gone = await leader.campaign(0, { signal: never });
     await gone.resign();
-    await (await leader.campaign(0, { signal: never })).tick();
+    await (await leader.campaign(0, { signal: never })).tick(1);
     // Of a leadership that is over: absence means abort, unless the log has lost what was there.
     const txid = txidAt(gone.epoch, 1);
     const witness = shown((await log.read(txid)).witness);
