@@ -139,15 +139,15 @@ async function preparedBranches(
   if (kind === 'postgresql') {
     const text = 'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()';
     return (await query<{ gid: string }>(text)).map(({ gid }) => {
-      const ref = branchOf(service, gid);
-      if (ref === null)
+      const found = branchOf(service, gid);
+      if (found === null)
         throw new Error(`PostgreSQL holds ${gid} prepared, which is no branch of ${service}.`);
-      return ref;
+      return found.ref;
     });
   }
   return (await query<RecoveredXid>('XA RECOVER')).flatMap((row) => {
     const xid = recovered(row);
-    return (xid && branchOfXid(service, xid)) ?? [];
+    return (xid && branchOfXid(service, xid)?.ref) ?? [];
   });
 }
 

@@ -5,6 +5,7 @@
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import { openMariadbResource } from '../../src/mariadb.ts';
+import { markOf } from '../../src/participant/resources/sql/names.ts';
 import type { BranchRef } from '../../src/ports/resource.ts';
 import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
@@ -79,7 +80,7 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
       for (let tries = 1; tries <= triesMax; tries += 1) {
         const ref = refOf(prepareCall(null));
         const name = `verdict:${at.connection.database}:${ref.txid}:${ref.branch}`;
-        const xid = `'${ref.txid}','${at.connection.database}:${ref.branch}',${formatId}`;
+        const xid = `'${ref.txid}:${markOf('')}','${at.connection.database}:${ref.branch}',${formatId}`;
         const session = await mysql.createConnection({ ...at.connection });
         await session.query(`XA START ${xid}`);
         await session.query('INSERT INTO verdict_branches (name) VALUES (?)', [name]);

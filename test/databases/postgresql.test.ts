@@ -37,7 +37,7 @@ afterEach(async () => {
   for (const resource of opened.splice(0)) await resource.close();
 });
 
-async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
+async function open({ port, instance, ...more }: OpenWork = {}): Promise<WorkResource> {
   const resource = await openPostgresqlResource({
     name: 'ledger',
     connection: { ...connection, ...(port === undefined ? {} : { port }) },
@@ -45,6 +45,7 @@ async function open({ port, ...more }: OpenWork = {}): Promise<WorkResource> {
     ...more,
   });
   opened.push(resource);
+  await resource.begin?.({ instance: instance ?? '' });
   return resource;
 }
 
@@ -83,7 +84,7 @@ outcomeRows({
   open,
   otherName: () => 'another',
   rows: async () => {
-    const text = 'SELECT gid FROM verdict_branches';
+    const text = `SELECT gid FROM verdict_branches WHERE gid <> 'identity'`;
     return (await postgresql.query<{ gid: string }>(connection, text)).map(({ gid }) => gid);
   },
   age: async (txid, days) => {

@@ -13,6 +13,8 @@ export type WorkResource = SqlResource<Work, unknown>;
 export interface OpenWork {
   readonly name?: string;
   readonly shared?: boolean;
+  /** Of the journal that it is served with: it begins as the SDK would have it begin. */
+  readonly instance?: string;
   readonly lockWaitMs?: number;
   readonly isolation?: Isolation;
   readonly clock?: Clock;
@@ -140,6 +142,121 @@ export function sqlResource(bench: SqlBench): void {
       await open({ shared: true });
       stop.goOn();
       expect(await preparing).toEqual({ vote: 'commit' });
+    });
+  });
+
+  describe('two instances, each with a journal of its own', () => {
+    const [a, b] = ['instance-a', 'instance-b'];
+
+    async function both(): Promise<[WorkResource, WorkResource]> {
+      const first = await open({ instance: a });
+      return [first, await open({ instance: b })];
+    }
+
+    async function preparedBy(
+      resource: WorkResource,
+      instance: string,
+    ): Promise<ReturnType<typeof refOf>> {
+      const call = prepareCall(raise, { instance });
+      expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      return refOf(call);
+    }
+
+    it('know the database as the same one, and whose each branch is', async () => {
+      const [first, second] = await both();
+      const { payload: _none, ...ref } = await preparedBy(first, a);
+      expect(first.identity).toBe(second.identity);
+      expect(first.identity).toMatch(/^(pg|my)-/);
+      expect([...((await first.inDoubt?.({ instance: a })) ?? [])]).toEqual([ref]);
+      expect([...((await second.inDoubt?.({ instance: b })) ?? [])]).toEqual([
+        { ...ref, mine: false },
+      ]);
+      await first.rollback({ ...ref, instance: a, payload: undefined });
+    });
+
+    it('end each other’s branches when they are told to, and what the other did is done for both', async () => {
+      const [first, second] = await both();
+      const committed = await preparedBy(first, a);
+      await second.commit({ ...committed, instance: b, takenOver: true });
+      expect(await balance()).toBe(101);
+      await second.commit({ ...committed, instance: b, takenOver: true });
+      await first.commit({ ...committed, instance: a });
+      expect(await balance()).toBe(101);
+      const rolledBack = await preparedBy(first, a);
+      await second.rollback({ ...rolledBack, instance: b, takenOver: true });
+      await first.rollback({ ...rolledBack, instance: a });
+      expect(await prepared()).toEqual([]);
+      expect(await balance()).toBe(101);
+    });
+
+    it('may both be told at once', async () => {
+      const [first, second] = await both();
+      for (let round = 1; round <= 10; round += 1) {
+        const branch = await preparedBy(first, a);
+        await Promise.all([
+          first.commit({ ...branch, instance: a }),
+          second.commit({ ...branch, instance: b, takenOver: true }),
+        ]);
+        expect(await balance()).toBe(100 + round);
+      }
+    });
+
+    it('a commit of what neither holds nor knows is nothing, and says so', async () => {
+      const [, second] = await both();
+      const call = { ...refOf(prepareCall(raise)), instance: b, takenOver: true };
+      await expect(second.commit(call)).rejects.toMatchObject({ found: 'nothing' });
+    });
+
+    it('a rollback tells what a sibling was told to commit from what was committed by hand', async () => {
+      const [first, second] = await both();
+      const taken = await preparedBy(first, a);
+      await second.commit({ ...taken, instance: b, takenOver: true });
+      await expect(first.rollback({ ...taken, instance: a })).rejects.toMatchObject({
+        found: 'committed-by-sibling',
+      });
+      const own = await preparedBy(first, a);
+      await first.commit({ ...own, instance: a });
+      await expect(second.rollback({ ...own, instance: b, takenOver: true })).rejects.toMatchObject(
+        { found: 'committed' },
+      );
+    });
+
+    it('never prepare the same branch twice', async () => {
+      const [first, second] = await both();
+      const call = prepareCall(raise, { instance: a });
+      expect(await first.prepare(call)).toEqual({ vote: 'commit' });
+      const again = Promise.resolve(second.prepare({ ...call, instance: b }));
+      expect(
+        await again.then(
+          ({ vote: said }) => said,
+          () => 'threw',
+        ),
+      ).toMatch(/abort|threw/);
+      expect(await prepared()).toHaveLength(1);
+      await first.commit({ ...refOf(call), instance: a });
+      expect(await balance()).toBe(101);
+    });
+
+    it('do not end each other’s sessions when one of them begins; one that begins again ends its own', async () => {
+      const first = await open({ instance: a });
+      const stop = new Stop();
+      const held = { instance: a };
+      const preparing = first.prepare(
+        prepareCall<Work>((sql) => raise(sql).then(() => stop.here()), held),
+      );
+      await stop.reached;
+      await open({ instance: b });
+      stop.goOn();
+      expect(await preparing).toEqual({ vote: 'commit' });
+      const again = new Stop();
+      const ended = first.prepare(
+        prepareCall<Work>((sql) => sql.query(bench.raiseById, [2]).then(() => again.here()), held),
+      );
+      await again.reached;
+      await open({ instance: a });
+      again.goOn();
+      await expect(ended).rejects.toThrow();
+      expect(await prepared()).toHaveLength(1);
     });
   });
 

@@ -21,6 +21,7 @@ export async function open(settings: Settings): Promise<Hosted> {
       return refuse ? vote.abort('Asked to refuse.') : vote.commit();
     },
   });
+  await resource.begin?.({ instance: '' });
   return {
     resource: {
       prepare: async (call) => resource.prepare(call as never),

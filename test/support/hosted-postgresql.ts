@@ -31,6 +31,7 @@ export const writePayload: PrepareSql<unknown, unknown> = async (sql, { payload 
 
 export async function open(settings: HostedPostgresqlSettings): Promise<Hosted> {
   const resource = await openPostgresqlResource({ ...settings, prepare: writePayload });
+  await resource.begin?.({ instance: '' });
   return {
     resource: {
       prepare: async (call) => resource.prepare(call),

@@ -3,7 +3,7 @@
  * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
  */
 import type { Clock } from '../../../ports/clock.ts';
-import { namePrefix } from '../sql/names.ts';
+import { marked, markOf, namePrefix } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
 import type { Statements } from './ends.ts';
 import { slotsMax } from './slots.ts';
@@ -17,8 +17,8 @@ export function lockName(what: string): string {
   return `CONCAT('verdict:', SHA1('${what}'))`;
 }
 
-export function slotLock(participant: string, slot: number): string {
-  return lockName(`${namePrefix(participant)}slot:${slot}`);
+export function slotLock(participant: string, instance: string | undefined, slot: number): string {
+  return lockName(`${slotPrefix(participant, instance)}${slot}`);
 }
 
 /**
@@ -48,18 +48,23 @@ export async function holderOf(on: Statements, what: string): Promise<number | n
   return holder === null || holder === undefined ? null : Number(holder);
 }
 
-/** Ends all sessions at work for the participant, and returns when they are gone. */
+function slotPrefix(participant: string, instance: string | undefined): string {
+  return marked(`${namePrefix(participant)}slot`, `${markOf(instance)}:`);
+}
+
+/** Ends all sessions at work for this instance of the participant, and returns when they are gone. */
 export async function endSlotHolders(
   on: Statements,
-  participant: string,
+  of: { readonly participant: string; readonly instance: string | undefined },
   clock: Clock,
 ): Promise<void> {
+  const prefix = slotPrefix(of.participant, of.instance);
   const giveUpAtMs = clock.monotonicMs() + waitMsMax;
   for (;;) {
     const rows = await on.rows(
       `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${slotsMax - 1})
        SELECT holder FROM (
-         SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${namePrefix(participant)}slot:', slot)))) AS holder
+         SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${prefix}', slot)))) AS holder
          FROM slots) AS held WHERE holder IS NOT NULL`,
     );
     if (rows.length === 0) return;

@@ -13,9 +13,9 @@
  * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
  */
 import type { Clock } from '../../../ports/clock.ts';
-import type { BranchRef } from '../../../ports/resource.ts';
+import type { HeldBranch } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
-import { namePrefix } from '../sql/names.ts';
+import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
   checkedTable,
@@ -30,7 +30,7 @@ import { Ends } from './ends.ts';
 import { endSlotHolders } from './locks.ts';
 import { commitBranch, rollbackBranch } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';
-import { checkServer, makeTable } from './server.ts';
+import { checkServer, identityIn, makeTable } from './server.ts';
 import { Slots } from './slots.ts';
 import { branchOfXid, type RecoveredXid, recovered, xidOf } from './xid.ts';
 
@@ -44,8 +44,8 @@ export interface MariadbResourceOptions<Payload, Result>
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, makes the table where it is missing, and ends what an
- * earlier process of this participant left unfinished. Throws where the server cannot.
+ * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Throws where the
+ * server cannot.
  */
 export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,
@@ -73,44 +73,53 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   try {
     await checkServer(ends);
     await makeTable(ends, table);
-    if (!shared) await endSlotHolders(ends, name, clock);
+    return resourceOn(context, options, await identityIn(ends, table));
   } catch (error) {
     await ends.end();
     throw error;
   }
-  return resourceOn(context, options);
 }
 
 function resourceOn<Payload, Result>(
   context: MariadbContext,
   options: MariadbResourceOptions<Payload, Result>,
+  identity: string,
 ): SqlResource<Payload, Result> {
-  const { ends, name } = context;
+  const { ends, name, clock, shared } = context;
   const rows = outcomeRows(context);
   return {
+    identity,
+    begin: async ({ instance }) => {
+      if (!shared) await endSlotHolders(ends, { participant: name, instance }, clock);
+    },
     prepare: (call) => prepareBranch(context, options.prepare, call),
     commit: async (branch) => {
       const xid = xidOf(name, branch);
       if (xid === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
-      await commitBranch(context, xid);
-      rows.committed(xid.name);
+      await commitBranch(context, xid, branch);
+      rows.committed();
     },
     rollback: async (branch) => {
       const xid = xidOf(name, branch);
       // Never prepared: it had no name to be prepared under.
       if (xid !== null) await rollbackBranch(context, xid, branch);
     },
-    inDoubt: () => preparedBranches(ends, name),
+    inDoubt: (call) => preparedBranches(ends, name, markOf(call?.instance)),
+    forgotten: (branch) => {
+      const xid = xidOf(name, branch);
+      if (xid !== null) rows.forgotten(xid.name);
+    },
     // A connection that is broken already has nothing to end.
     close: () => ends.end().catch(() => undefined),
   };
 }
 
-async function preparedBranches(ends: Ends, name: string): Promise<BranchRef[]> {
+async function preparedBranches(ends: Ends, name: string, mark: string): Promise<HeldBranch[]> {
   const rows = await ends.rows<RecoveredXid>('XA RECOVER');
   return rows.flatMap((row) => {
     const xid = recovered(row);
-    return (xid && branchOfXid(name, xid)) ?? [];
+    const found = xid === null ? null : branchOfXid(name, xid);
+    return found === null ? [] : [heldBranch(found, mark)];
   });
 }
 

@@ -20,19 +20,37 @@
  * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
  * rollback is followed by a write of its own, too.
  */
-import type { BranchRef } from '../../../ports/resource.ts';
+import { BranchEndedError, type EndCall } from '../../../ports/resource.ts';
+import { markOf } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
 import type { MariadbContext } from './context.ts';
 import { detached, graceMs } from './detach.ts';
 import type { Statements } from './ends.ts';
 import { isNotFree, numberOf, unknownXid } from './errors.ts';
 import { takeByForce } from './locks.ts';
-import { isPrepared, type Xid } from './xid.ts';
+import { isPrepared, preparedByAny, type Xid } from './xid.ts';
 
 const pauseMs = 20;
 const triesMax = 200;
 
-export async function commitBranch(context: MariadbContext, xid: Xid): Promise<void> {
+type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
+
+/** A branch that a sibling prepared has another mark in its gtrid, and is looked for; its name and its row are the same. */
+export async function commitBranch(
+  context: MariadbContext,
+  own: Xid,
+  { instance, takenOver = false }: End,
+): Promise<void> {
+  const { ends, table } = context;
+  await commitXid(context, own);
+  // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
+  if (takenOver) {
+    const text = `UPDATE ${table} SET note = ? WHERE name = ?`;
+    await ends.write(text, [markOf(instance), own.name]);
+  }
+}
+
+async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= triesMax; tries += 1) {
     await detached(context, ends, xid);
@@ -44,8 +62,11 @@ export async function commitBranch(context: MariadbContext, xid: Xid): Promise<v
     // In this order: one that was committed in between is in neither of two looks the other way round.
     if (await isCommitted(context, ends, xid)) return;
     if (!held) {
+      const other = await preparedByAny(ends, xid);
+      if (other !== null) return commitXid(context, other);
       if (await isLocked(context, ends, xid)) throw lostBranch(xid, 'XA COMMIT');
-      throw new Error(
+      throw new BranchEndedError(
+        'nothing',
         `MariaDB holds no prepared branch ${xid.text}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
@@ -56,28 +77,34 @@ export async function commitBranch(context: MariadbContext, xid: Xid): Promise<v
 
 export async function rollbackBranch(
   context: MariadbContext,
-  xid: Xid,
-  ref: BranchRef,
+  own: Xid,
+  { txid, branch, takenOver = false }: End,
 ): Promise<void> {
   const { ends, clock, detachedBranches } = context;
-  const statement = `XA ROLLBACK ${xid.text}`;
-  if (detachedBranches.take(xid.name) && (await endBranch(() => ends.write(statement)))) {
-    await assertRolledBack(context, ends, xid);
+  const statement = (xid: Xid): string => `XA ROLLBACK ${xid.text}`;
+  if (
+    !takenOver &&
+    detachedBranches.take(own.name) &&
+    (await endBranch(() => ends.write(statement(own))))
+  ) {
+    await assertRolledBack(context, ends, own);
     return flushLog(context, ends);
   }
   // Where it fails, the session's locks go with its connection.
   await ends.together(async (on) => {
-    await takeByForce(on, xid.name, clock);
+    await takeByForce(on, own.name, clock);
+    const xid = (await preparedByAny(on, own)) ?? own;
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
       if (tries > triesMax)
         throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
       await pause(clock, graceMs);
-      ended = await endBranch(() => on.write(statement));
+      ended = await endBranch(() => on.write(statement(xid)));
     }
     if (!ended && (await isCommitted(context, on, xid))) {
-      throw new Error(
-        `The branch ${ref.branch} of ${ref.txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
+      throw new BranchEndedError(
+        (await isCommittedBySibling(context, on, xid)) ? 'committed-by-sibling' : 'committed',
+        `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
     await assertRolledBack(context, on, xid);
@@ -104,6 +131,15 @@ async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): P
   if (!(await hasRow(context, on, xid))) return false;
   const text = `UPDATE ${context.table} SET proofs = proofs + 1 WHERE name = ?`;
   return (await on.write(text, [xid.name])).affectedRows === 1;
+}
+
+async function isCommittedBySibling(
+  { table }: MariadbContext,
+  on: Statements,
+  { name }: Xid,
+): Promise<boolean> {
+  const text = `SELECT 1 FROM ${table} WHERE name = ? AND note IS NOT NULL`;
+  return (await on.rows(text, [name])).length > 0;
 }
 
 async function hasRow({ table }: MariadbContext, on: Statements, { name }: Xid): Promise<boolean> {

@@ -1,4 +1,6 @@
 /** What the server must be able to do, asked before anything is promised. */
+import { newIdentity } from '../sql/names.ts';
+import { identityName } from '../sql/outcome-rows.ts';
 import type { Statements } from './ends.ts';
 
 export async function checkServer(on: Statements): Promise<void> {
@@ -42,9 +44,24 @@ export async function makeTable(on: Statements, table: string): Promise<void> {
     `CREATE TABLE IF NOT EXISTS ${table} (
        name VARCHAR(250) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY,
        proofs INT NOT NULL DEFAULT 0,
-       seen_at DATETIME NULL
+       seen_at DATETIME NULL,
+       note VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL
      ) ENGINE = InnoDB`,
   );
+}
+
+/** What this database calls itself, the same for every process that works on it; made with the first. */
+export async function identityIn(on: Statements, table: string): Promise<string> {
+  const look = async (): Promise<string | null> => {
+    const [row] = await on.rows(`SELECT note FROM ${table} WHERE name = '${identityName}'`);
+    return row === undefined ? null : String(row['note']);
+  };
+  const found = await look();
+  if (found !== null) return found;
+  await on.write(`INSERT IGNORE INTO ${table} (name, note) VALUES ('${identityName}', ?)`, [
+    newIdentity('my'),
+  ]);
+  return (await look()) ?? identityName;
 }
 
 const noSuchTable = 1146;

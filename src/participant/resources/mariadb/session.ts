@@ -44,7 +44,7 @@ export class Session {
     context: MariadbContext,
     xid: Xid,
     slot: number,
-    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs'>,
+    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
   ): Promise<Session> {
     let connection: mysql.Connection;
     try {
@@ -55,7 +55,7 @@ export class Session {
     }
     const session = new Session(context, connection, xid, slot, call.signal);
     try {
-      await session.#begin(call.timeoutMs);
+      await session.#begin(call);
       return session;
     } catch (error) {
       session.destroy();
@@ -83,11 +83,14 @@ export class Session {
     return this.#lost;
   }
 
-  async #begin(timeoutMs: number): Promise<void> {
+  async #begin({
+    timeoutMs,
+    instance,
+  }: Pick<PrepareCall<unknown>, 'timeoutMs' | 'instance'>): Promise<void> {
     const { lockWaitMs, isolation, shared, name } = this.#context;
     this.#signal.throwIfAborted();
     const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
-    if (!shared) await this.#takeLock(slotLock(name, this.#slot), slotWaitSeconds);
+    if (!shared) await this.#takeLock(slotLock(name, instance, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
     await this.#run(
       `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(waitMs / 1_000))}`,

@@ -1,10 +1,10 @@
 /**
- * A branch's XA id: gtrid is the txid, bqual the participant's name and the branch's. Both hold 64 bytes, and a txid has
- * up to 46.
+ * A branch's XA id: gtrid is the txid with the mark of the instance that votes, bqual the participant's name and the branch's.
+ * Both hold 64 bytes, and a txid has up to 46.
  */
 import type { RowDataPacket } from 'mysql2/promise';
-import type { BranchRef } from '../../../ports/resource.ts';
-import { branchName, encodePart, refOf } from '../sql/names.ts';
+import type { BranchCall, BranchRef } from '../../../ports/resource.ts';
+import { branchName, encodePart, type MarkedBranch, marked, markOf, refOf } from '../sql/names.ts';
 import type { Statements } from './ends.ts';
 
 /** "VDCT": what tells Verdict's branches from those of other transaction managers. */
@@ -21,12 +21,18 @@ export interface Xid {
 }
 
 /** Null where the names are too long for one. */
-export function xidOf(participant: string, ref: BranchRef): Xid | null {
-  const gtrid = ref.txid;
+export function xidOf(
+  participant: string,
+  ref: BranchRef & Pick<BranchCall<unknown>, 'instance'>,
+): Xid | null {
+  const gtrid = marked(ref.txid, markOf(ref.instance));
   const bqual = `${encodePart(participant)}:${encodePart(ref.branch)}`;
   if (bqual.length > partBytesMax || gtrid.length > partBytesMax) return null;
-  const text = `'${gtrid}','${bqual}',${formatId}`;
-  return { text, gtrid, bqual, name: branchName(participant, ref) };
+  return { ...textOf({ gtrid, bqual }), name: branchName(participant, ref) };
+}
+
+function textOf({ gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>): Omit<Xid, 'name'> {
+  return { text: `'${gtrid}','${bqual}',${formatId}`, gtrid, bqual };
 }
 
 /** A row of XA RECOVER. */
@@ -52,12 +58,25 @@ export async function isPrepared(on: Statements, xid: Xid): Promise<boolean> {
   });
 }
 
+/** The same branch as whichever instance prepared it; null where none has. */
+export async function preparedByAny(on: Statements, xid: Xid): Promise<Xid | null> {
+  const [txid] = xid.gtrid.split(':');
+  for (const row of await on.rows<RecoveredXid>('XA RECOVER')) {
+    const one = recovered(row);
+    if (one?.bqual === xid.bqual && one.gtrid.split(':')[0] === txid)
+      return { ...textOf(one), name: xid.name };
+  }
+  return null;
+}
+
 /** Null for a branch of another participant on the same server. */
 export function branchOfXid(
   participant: string,
   { gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>,
-): BranchRef | null {
+): MarkedBranch | null {
   const [name, branch, ...more] = bqual.split(':');
   if (name !== encodePart(participant) || branch === undefined || more.length > 0) return null;
-  return refOf(gtrid, branch);
+  const [txid = '', mark = '', ...rest] = gtrid.split(':');
+  const ref = rest.length > 0 ? null : refOf(txid, branch);
+  return ref === null ? null : { ref, mark };
 }

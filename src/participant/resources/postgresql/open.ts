@@ -5,8 +5,11 @@
  *
  * - This process ends before PREPARE TRANSACTION arrived: the server rolls back when it notices.
  * - It ends after the statement was sent and before the vote was durable: the server may carry it out
- *   after the next process has started and asked what is in doubt, and nobody would ever end it. So opening
- *   first ends the sessions of the process before (locks.ts), and what `inDoubt` finds is all there is.
+ *   after the next process has started and asked what is in doubt, and nobody would ever end it. So a start
+ *   first ends the sessions of the process before on the same journal (locks.ts), and what `inDoubt` finds of this instance
+ *   is all there is. Sessions of other instances are their own affair: a rolling update opens beside them.
+ * - Another instance prepared it: `inDoubt` says so, by the mark in its name. It may be dead and its journal lost, so any
+ *   instance ends any branch, when it is told how (outcome.ts).
  * - The reply to PREPARE TRANSACTION is lost: prepare throws, the SDK rolls back, and the rollback looks among the prepared
  *   ones and ends the session that may still be at it (outcome.ts).
  * - The reply to COMMIT PREPARED is lost, or two processes of one shared resource commit at once: the row that
@@ -17,9 +20,9 @@
  *   (docs/DATABASES.md).
  */
 import type { Clock } from '../../../ports/clock.ts';
-import type { BranchRef } from '../../../ports/resource.ts';
+import type { HeldBranch } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
-import { branchOf, namePrefix } from '../sql/names.ts';
+import { branchOf, heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
   checkedTable,
@@ -29,11 +32,11 @@ import {
 } from '../sql/sql.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 import { openPools, type PostgresqlPools } from './connections.ts';
-import { gidOf, type PostgresqlContext, resourceLockOf } from './context.ts';
+import { gidOf, instanceLockOf, type PostgresqlContext } from './context.ts';
 import { letGo, takeByForce } from './locks.ts';
 import { commitPrepared, rollbackPrepared } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';
-import { checkServer, makeTable } from './server.ts';
+import { checkServer, identityIn, makeTable } from './server.ts';
 
 export interface PostgresqlResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
@@ -45,8 +48,8 @@ export interface PostgresqlResourceOptions<Payload, Result>
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, makes the table where it is missing, and ends what an
- * earlier process of this participant left unfinished. Throws where the server cannot.
+ * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Throws where the
+ * server cannot.
  */
 export async function openPostgresqlResource<Payload = unknown, Result = unknown>(
   options: PostgresqlResourceOptions<Payload, Result>,
@@ -61,13 +64,12 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
     clock: options.clock ?? systemClock,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
-    resourceLock: resourceLockOf(name),
   });
   try {
     await checkServer(pools.ends);
     const opened = context(await makeTable(pools.ends, table));
-    if (!shared) await endEarlierSessions(opened);
-    return resourceOn(opened, options);
+    const identity = await identityIn(pools.ends, table);
+    return resourceOn(opened, options, { identity, shared });
   } catch (error) {
     await pools.close();
     throw error;
@@ -77,45 +79,61 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
 function resourceOn<Payload, Result>(
   context: PostgresqlContext,
   options: PostgresqlResourceOptions<Payload, Result>,
+  { identity, shared }: { readonly identity: string; readonly shared: boolean },
 ): SqlResource<Payload, Result> {
   const { pools, name } = context;
   const rows = outcomeRows(context);
   return {
+    identity,
+    begin: async ({ instance }) => {
+      if (!shared) await endEarlierSessions(context, instance);
+    },
     prepare: (call) => prepareBranch(context, options.prepare, call),
     commit: async (branch) => {
       const gid = gidOf(name, branch);
       if (gid === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
-      await commitPrepared(context, gid);
-      rows.committed(gid);
+      await commitPrepared(context, gid, branch);
+      rows.committed();
     },
     rollback: async (branch) => {
       const gid = gidOf(name, branch);
       // Never prepared: it had no name to be prepared under.
       if (gid !== null) await rollbackPrepared(context, gid, branch);
     },
-    inDoubt: () => preparedBranches(pools, name),
+    inDoubt: (call) => preparedBranches(pools, name, markOf(call?.instance)),
+    forgotten: (branch) => {
+      const gid = gidOf(name, branch);
+      if (gid !== null) rows.forgotten(gid);
+    },
     close: () => pools.close(),
   };
 }
 
-async function endEarlierSessions(context: PostgresqlContext): Promise<void> {
+async function endEarlierSessions(
+  context: PostgresqlContext,
+  instance: string | undefined,
+): Promise<void> {
   const client = await context.pools.ends.connect();
   try {
-    await takeByForce(client, context.resourceLock, context.clock);
+    await takeByForce(client, instanceLockOf(context.name, instance), context.clock);
     await letGo(client);
   } finally {
     client.release();
   }
 }
 
-async function preparedBranches({ ends }: PostgresqlPools, name: string): Promise<BranchRef[]> {
+async function preparedBranches(
+  { ends }: PostgresqlPools,
+  name: string,
+  mark: string,
+): Promise<HeldBranch[]> {
   const { rows } = await ends.query<{ gid: string }>(
     'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)',
     [namePrefix(name)],
   );
   return rows.map(({ gid }) => {
-    const ref = branchOf(name, gid);
-    if (ref !== null) return ref;
+    const found = branchOf(name, gid);
+    if (found !== null) return heldBranch(found, mark);
     throw new Error(
       `The prepared transaction ${gid} has a name like Verdict's, and is none of them.`,
     );

@@ -1,6 +1,8 @@
 /**
  * Commit and rollback of what is prepared.
  *
+ * A branch that a sibling prepared has another mark behind its name, and is looked for.
+ *
  *     COMMIT PREPARED      ok                        committed
  *                          busy                      another session is just ending it: again
  *                          no such gid, a row        committed before: the reply was lost, or another process was first
@@ -14,39 +16,65 @@
  * The row becomes visible before the gid disappears, and after the commit is on disk: seen with the gid gone, it is proof.
  */
 import type pg from 'pg';
-import type { BranchRef } from '../../../ports/resource.ts';
+import { BranchEndedError, type EndCall } from '../../../ports/resource.ts';
+import { markOf } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
-import type { PostgresqlContext } from './context.ts';
+import { type PostgresqlContext, preparedAs } from './context.ts';
 import { codeOf, notInPrerequisiteState, undefinedObject } from './errors.ts';
 import { letGo, takeByForce } from './locks.ts';
 
 const busyPauseMs = 20;
 const busyTriesMax = 100;
 
-export async function commitPrepared(context: PostgresqlContext, gid: string): Promise<void> {
-  if (await endPrepared(context, context.pools.ends, `COMMIT PREPARED '${gid}'`)) return;
-  if (await isCommitted(context, context.pools.ends, gid)) return;
-  throw new Error(
-    `PostgreSQL holds no prepared transaction ${gid}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
-  );
+type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
+
+export async function commitPrepared(
+  context: PostgresqlContext,
+  gid: string,
+  { instance, takenOver = false }: End,
+): Promise<void> {
+  const { ends } = context.pools;
+  const own = `COMMIT PREPARED '${preparedAs(gid, instance)}'`;
+  let done = !takenOver && (await endPrepared(context, ends, own));
+  if (!done) {
+    for (const name of await everyName(ends, gid)) {
+      done = (await endPrepared(context, ends, `COMMIT PREPARED '${name}'`)) || done;
+    }
+  }
+  if (!done && (await committedBy(context, ends, gid)) === null) {
+    throw new BranchEndedError(
+      'nothing',
+      `PostgreSQL holds no prepared transaction ${gid}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
+    );
+  }
+  // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
+  if (takenOver) {
+    const text = `UPDATE ${context.table} SET note = $2 WHERE gid = $1`;
+    await ends.query(text, [gid, markOf(instance)]);
+  }
 }
 
 export async function rollbackPrepared(
   context: PostgresqlContext,
   gid: string,
-  ref: BranchRef,
+  { txid, branch, instance, takenOver = false }: End,
 ): Promise<void> {
-  const statement = `ROLLBACK PREPARED '${gid}'`;
   const { ends } = context.pools;
-  if (await endPrepared(context, ends, statement)) return;
+  const own = `ROLLBACK PREPARED '${preparedAs(gid, instance)}'`;
+  if (!takenOver && (await endPrepared(context, ends, own))) return;
   const client = await ends.connect();
   let failed = true;
   try {
     await takeByForce(client, gid, context.clock);
-    const ended = await endPrepared(context, client, statement);
-    if (!ended && (await isCommitted(context, client, gid))) {
-      throw new Error(
-        `The branch ${ref.branch} of ${ref.txid} is to be rolled back and has committed in PostgreSQL: somebody ran COMMIT PREPARED by hand. See docs/DATABASES.md on heuristic outcomes.`,
+    let ended = false;
+    for (const name of await everyName(client, gid)) {
+      ended = (await endPrepared(context, client, `ROLLBACK PREPARED '${name}'`)) || ended;
+    }
+    const committed = ended ? null : await committedBy(context, client, gid);
+    if (committed !== null) {
+      throw new BranchEndedError(
+        committed === 'a sibling' ? 'committed-by-sibling' : 'committed',
+        `The branch ${branch} of ${txid} is to be rolled back and has committed in PostgreSQL: somebody ran COMMIT PREPARED by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
     await letGo(client);
@@ -55,6 +83,15 @@ export async function rollbackPrepared(
     // With its connection, the session's locks go, too.
     client.release(failed);
   }
+}
+
+/** What the branch is prepared as, by whichever instance. */
+async function everyName(on: pg.Pool | pg.PoolClient, gid: string): Promise<string[]> {
+  const { rows } = await on.query<{ gid: string }>(
+    'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)',
+    [`${gid}:`],
+  );
+  return rows.map((row) => row.gid);
 }
 
 /** False: there is no such prepared transaction. */
@@ -76,11 +113,14 @@ async function endPrepared(
   }
 }
 
-async function isCommitted(
+/** Null: it has not, as far as its row says. */
+async function committedBy(
   { table }: PostgresqlContext,
   on: pg.Pool | pg.PoolClient,
   gid: string,
-): Promise<boolean> {
-  const { rowCount } = await on.query(`SELECT FROM ${table} WHERE gid = $1`, [gid]);
-  return rowCount === 1;
+): Promise<'itself' | 'a sibling' | null> {
+  const text = `SELECT note FROM ${table} WHERE gid = $1`;
+  const { rows } = await on.query<{ note: string | null }>(text, [gid]);
+  if (rows[0] === undefined) return null;
+  return rows[0].note === null ? 'itself' : 'a sibling';
 }

@@ -15,7 +15,7 @@ import type pg from 'pg';
 import type { PrepareCall } from '../../../ports/resource.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
-import type { PostgresqlContext } from './context.ts';
+import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
 import { constraintOf } from './errors.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
@@ -29,6 +29,8 @@ export class Session {
   readonly #context: PostgresqlContext;
   readonly #client: pg.PoolClient;
   readonly #gid: string;
+  readonly #preparedAs: string;
+  readonly #instanceLock: string;
   readonly #signal: AbortSignal;
   #pid = 0;
   /** Where the row lies. */
@@ -41,10 +43,10 @@ export class Session {
   static async begin(
     context: PostgresqlContext,
     gid: string,
-    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs'>,
+    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
   ): Promise<Session> {
     const client = await context.pools.work.connect();
-    const session = new Session(context, client, gid, call.signal);
+    const session = new Session(context, client, gid, call);
     try {
       await session.#begin(call.timeoutMs);
       return session;
@@ -58,11 +60,13 @@ export class Session {
     context: PostgresqlContext,
     client: pg.PoolClient,
     gid: string,
-    signal: AbortSignal,
+    { signal, instance }: Pick<PrepareCall<unknown>, 'signal' | 'instance'>,
   ) {
     this.#context = context;
     this.#client = client;
     this.#gid = gid;
+    this.#preparedAs = preparedAs(gid, instance);
+    this.#instanceLock = instanceLockOf(context.name, instance);
     this.#signal = signal;
     client.on('error', this.#setLost);
   }
@@ -73,7 +77,7 @@ export class Session {
   }
 
   async #begin(timeoutMs: number): Promise<void> {
-    const { lockWaitMs, isolation, resourceLock, table } = this.#context;
+    const { lockWaitMs, isolation, table } = this.#context;
     this.#signal.throwIfAborted();
     const gid = this.#gid;
     const limitMs = timeoutMs > 0 ? timeoutMs + serverGraceMs : 0;
@@ -86,10 +90,10 @@ export class Session {
        SET LOCAL statement_timeout = ${limitMs};
        SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
-              pg_try_advisory_lock_shared(${lockKey(resourceLock)}) AS open;
-       SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = '${gid}') AS held;
+              pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
+       SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
        INSERT INTO ${table} (gid, open) SELECT '${gid}', '${gid}'
-        WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = '${gid}')
+        WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:'))
        RETURNING ctid`,
     );
     const [begun, looked, row] = results.slice(-3).map(({ rows }) => rows[0] as unknown);
@@ -97,7 +101,7 @@ export class Session {
     const { held } = looked as { held: boolean };
     this.#pid = pid;
     if (!open)
-      throw new BranchTakenError('Another process has just opened this resource. Try again.');
+      throw new BranchTakenError('Another process of this instance has just begun. Try again.');
     if (!mine) throw new BranchTakenError('Another session is at work on this branch.');
     if (held) throw new BranchTakenError('The branch is prepared already.');
     this.#ctid = (row as { ctid: string }).ctid;
@@ -165,7 +169,7 @@ export class Session {
        INSERT INTO ${this.#context.table} (gid)
        VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END)
        ON CONFLICT (gid) DO UPDATE SET open = NULL;
-       PREPARE TRANSACTION '${gid}'`,
+       PREPARE TRANSACTION '${this.#preparedAs}'`,
     );
     // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
     if (results.at(-1)?.command !== 'PREPARE') {

@@ -1,25 +1,26 @@
 /**
  * Keeps the rows that say which branches committed from growing without bound.
  *
- * A row is the only proof that a commit whose reply was lost has happened, so it must outlive every
- * commit that may still be asked. The SDK writes down that a branch is committed as soon as `commit`
- * returned, and dies where it cannot; from then on it never asks again. So:
+ * A row is the only proof that a commit whose reply was lost has happened, and that a sibling which takes a commit over finds
+ * done already. So it must outlive every commit that may still be sent:
  *
- * - A row of a commit that returned in this very process, and that lies `ownKeepMs` back, goes: the process lives, so
- *   the note is written.
- * - Every other row - of a process that ended in between - may be asked for as long as the branch stays in
- *   doubt: until its participant is back and a node answers. These are marked when they are first seen, and go
- *   `strangeKeepMs` after. A participant that is away for longer and then asks again is told that the branch
- *   is unknown, which it reports and retries: an alarm for an operator, never a wrong outcome.
+ * - A row goes `keepMs` after the instance that voted was told to forget: everybody has acknowledged by then.
+ * - Every other row - its process ended for good, or a sibling committed for it - may be asked for as long as the instance
+ *   that voted may come back. These are marked when they are first seen, and go `strangeKeepMs` after. A participant
+ *   that is away for longer and then asks again is told that the branch is unknown, which it reports and retries: an alarm
+ *   for an operator, never a wrong outcome.
  */
 import type { Clock } from '../../../ports/clock.ts';
 
-const ownKeepMs = 10 * 60_000;
+const keepMsDefault = 10 * 60_000;
 export const strangeKeepMs: number = 7 * 24 * 3_600_000;
 const strangeIntervalMs = 3_600_000;
 const batch = 256;
 /** Beyond this many, the oldest are left to the other rule. */
-const ownMax = 200_000;
+const forgottenMax = 200_000;
+
+/** Of rows that are no branch's: what the store calls itself. */
+export const identityName = 'identity';
 
 export interface OutcomeRowsOptions {
   readonly clock: Clock;
@@ -33,31 +34,40 @@ export interface OutcomeRowsOptions {
 export class OutcomeRows {
   readonly #with: OutcomeRowsOptions;
   readonly #keepMs: number;
-  /** In the order of their commits. */
-  readonly #own = new Map<string, number>();
+  /** In the order in which they were forgotten. */
+  readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
 
   constructor(options: OutcomeRowsOptions) {
     this.#with = options;
-    this.#keepMs = options.keepMs ?? ownKeepMs;
+    this.#keepMs = options.keepMs ?? keepMsDefault;
   }
 
-  /** The commit of this branch is about to return. Never waits, never fails. */
-  committed(name: string): void {
+  /** Nobody asks for this branch any more. Never waits, never fails. */
+  forgotten(name: string): void {
     const nowMs = this.#with.clock.monotonicMs();
-    this.#own.delete(name);
-    this.#own.set(name, nowMs);
-    for (const oldest of this.#own.keys()) {
-      if (this.#own.size <= ownMax) break;
-      this.#own.delete(oldest);
+    this.#forgotten.delete(name);
+    this.#forgotten.set(name, nowMs);
+    for (const oldest of this.#forgotten.keys()) {
+      if (this.#forgotten.size <= forgottenMax) break;
+      this.#forgotten.delete(oldest);
     }
+    this.#sweepSoon(nowMs);
+  }
+
+  /** The commit of a branch is about to return. Never waits, never fails. */
+  committed(): void {
+    this.#sweepSoon(this.#with.clock.monotonicMs());
+  }
+
+  #sweepSoon(nowMs: number): void {
     if (!this.#sweeping) void this.#sweep(nowMs);
   }
 
   async #sweep(nowMs: number): Promise<void> {
     const due: string[] = [];
-    for (const [name, atMs] of this.#own) {
+    for (const [name, atMs] of this.#forgotten) {
       if (atMs > nowMs - this.#keepMs || due.length === batch) break;
       due.push(name);
     }
@@ -67,7 +77,7 @@ export class OutcomeRows {
     this.#sweeping = true;
     try {
       if (due.length > 0) await this.#with.remove(due);
-      for (const name of due) this.#own.delete(name);
+      for (const name of due) this.#forgotten.delete(name);
       if (strangeDue) {
         this.#strangeSweptAtMs = nowMs;
         await this.#with.sweepStrange();

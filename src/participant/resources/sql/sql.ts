@@ -47,8 +47,8 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly name: string;
   readonly prepare: PrepareSql<Payload, Result>;
   /**
-   * Other processes prepare for the same participant in this database (`sharedResource`). Default
-   * false: what an earlier process left unfinished is ended when this one opens.
+   * Other processes use the same *journal* (`sharedResource` of the participant). Default false: what an earlier process on
+   * it has under way is ended when this one is served. Processes with journals of their own are told apart, and need nothing.
    */
   readonly shared?: boolean;
   /** Where it is noted which branches committed; made where it is missing. Default `verdict_branches`. */
