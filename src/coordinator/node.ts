@@ -221,6 +221,7 @@ export class CoordinatorNode implements SessionHost {
       participant: hello.name,
       instance: hello.instance,
       sharedResource: hello.sharedResource ?? null,
+      process: hello.process ?? null,
     });
   }
 

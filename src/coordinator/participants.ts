@@ -10,14 +10,14 @@ export class ParticipantSessions {
   /**
    * Adds a session, and returns those it takes the place of. One instance is one process with one durable
    * store: a second connection of it means that the first is dead, though no one has noticed.
-   * Where a shared resource is declared, several processes may share the instance with the store.
+   * Where several processes share the store, and the instance with it, each names itself.
    */
   add(session: Session): Session[] {
     const key = instanceKey(session);
     this.#sessions.set(session.id, session);
     const earlier = this.#instances.get(key) ?? [];
     this.#instances.set(key, [...earlier, session]);
-    return session.hello?.sharedResource === undefined ? earlier : [];
+    return earlier.filter((other) => other.hello?.process === session.hello?.process);
   }
 
   remove(session: Session): boolean {

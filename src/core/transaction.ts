@@ -110,8 +110,14 @@ export interface Branch {
   readonly participant: string;
   payload: unknown;
   state: BranchState;
-  /** The instance to which the prepare was first sent, or that enlisted itself: no other gets it. */
+  /** The instance to which the prepare was first sent, or that enlisted itself: no other is asked to prepare it. */
   instance: string | null;
+  /** Of several processes that share the instance the one that has it; null where there is one, or it is not known. */
+  process: string | null;
+  /** Its participant enlisted itself: its work is in that process alone. */
+  readonly enlistedItself: boolean;
+  /** Whose acknowledgement counted. */
+  acknowledgedBy: string | null;
   sharedResource: string | null;
   /** The connection that carries the latest prepare, and later the latest command: votes count only from there. */
   connection: number | null;

@@ -280,5 +280,6 @@ function join(driver: ShardDriver, named: NamedParticipant): void {
     participant: named.name,
     instance: embeddedInstance,
     sharedResource: null,
+    process: null,
   });
 }

@@ -41,6 +41,7 @@ export interface ParticipantPorts {
 /** A node that takes less is never met: what is true before the first welcome. */
 const limitsDefault = { frameBytesMax: 1_048_576, depthMax: 32 };
 const closeTimeoutMsDefault = 10_000;
+const processDigits = 13;
 
 export class Participant {
   readonly name: string;
@@ -152,6 +153,8 @@ export class Participant {
             left: (branch) => this.#held(branch),
           });
     const sharedResource = identity ?? settings.sharedResource;
+    // Those who share the journal share its instance.
+    const process = settings.sharedResource === undefined ? undefined : random.token(processDigits);
     this.#reports = new Reports({
       sessions: () => this.#sessions,
       epochs,
@@ -171,6 +174,7 @@ export class Participant {
         instance: journal.instance,
         roles: ['participant'],
         ...(sharedResource === undefined ? {} : { sharedResource }),
+        ...(process === undefined ? {} : { process }),
       }),
       dialer,
       clock,

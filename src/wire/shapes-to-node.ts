@@ -87,6 +87,10 @@ export const toNodeShapes: ToNodeShapes = {
       key,
       'Instances that name the same one may take over branches of each other.',
     ),
+    process: optional(
+      key,
+      'Where several processes share one journal, and so its instance: which of them this is.',
+    ),
   },
   begin: {
     id,

@@ -75,6 +75,7 @@ export class ReplayedTerm {
         participant: p,
         instance: p,
         sharedResource: null,
+        process: null,
       });
     }
   }

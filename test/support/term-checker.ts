@@ -194,6 +194,11 @@ export class TermChecker {
         tally.prepared = true;
         const branch = this.#branch(message.txid, message.branch);
         this.#route(connection, branch, 'prepare');
+        // A sibling with a journal of its own would vote without knowing of a vote that there is.
+        check(
+          this.#connections.get(connection)?.instance === branch.owner?.instance,
+          '8.7: a prepare went from one instance to another',
+        );
         check(branch.vote === null, `prepare of ${message.txid} after the vote of its branch`);
         branch.prepareConnection = connection;
         break;

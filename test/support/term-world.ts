@@ -156,7 +156,7 @@ export class TermWorld {
     if (this.retired.some((retired) => concerns(retired, instance))) return 0;
     const connection = this.#nextConnection++;
     this.open.push({ connection, instance });
-    this.step({ type: 'participant-connected', connection, ...instance });
+    this.step({ type: 'participant-connected', connection, process: null, ...instance });
     return connection;
   }
 

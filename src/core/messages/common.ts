@@ -87,6 +87,7 @@ export interface Hello {
   readonly roles: readonly PeerRole[];
   readonly token?: string;
   readonly sharedResource?: string;
+  readonly process?: string;
 }
 export interface Welcome {
   readonly type: 'welcome';

@@ -7,6 +7,8 @@ export interface ConnectedParticipant {
   readonly participant: string;
   readonly instance: string;
   readonly sharedResource: string | null;
+  /** Of several processes that share the instance, and its journal, which one. */
+  readonly process: string | null;
 }
 
 interface Named {
@@ -54,26 +56,48 @@ export class ConnectedParticipants {
   }
 
   /**
-   * A branch belongs to the instance to which its prepare was first sent, and goes to no other unless
-   * both declared one shared resource (8.7). The latest connection of an instance is the live one.
+   * To whom a prepare goes. New work goes to each process in turn. What was sent goes to the process that has it, for as long as
+   * that is connected: one that joins changes nothing. When it is gone, another that shares its *journal* finds there whether
+   * it voted; one with a journal of its own would know nothing of that vote, and is never asked (8.7). Nor is anybody
+   * else where the participant enlisted itself: its work is in that process.
    */
-  route(branch: Branch): ConnectedParticipant | null {
+  routePrepare(branch: Branch): ConnectedParticipant | null {
     const entry = this.#byName.get(branch.participant);
     if (entry === undefined) return null;
     if (branch.instance === null) {
       entry.turn = (entry.turn + 1) % entry.list.length;
       const chosen = entry.list[entry.turn];
       // Not the connection at the turn itself: it may be an old one, dead and not noticed yet.
-      return entry.list.findLast((peer) => peer.instance === chosen?.instance) ?? null;
+      return entry.list.findLast((peer) => chosen !== undefined && isSame(peer, chosen)) ?? null;
     }
-    let shared: ConnectedParticipant | null = null;
-    for (let index = entry.list.length - 1; index >= 0; index -= 1) {
-      const peer = entry.list[index];
-      if (peer === undefined) continue;
-      if (peer.instance === branch.instance) return peer;
-      if (shared === null && owns(peer, branch)) shared = peer;
-    }
-    return shared;
+    const own = entry.list.findLast((peer) => isSame(peer, branch));
+    if (own !== undefined || branch.enlistedItself) return own ?? null;
+    return entry.list.findLast((peer) => peer.instance === branch.instance) ?? null;
+  }
+
+  /**
+   * To whom a decision goes: the process that has the branch; else whoever shares its journal; else whoever shares its store
+   * (8.7). The latest connection of each is the live one.
+   */
+  route(branch: Branch): ConnectedParticipant | null {
+    const list = this.#byName.get(branch.participant)?.list ?? [];
+    return (
+      list.findLast((peer) => isSame(peer, branch)) ??
+      list.findLast((peer) => peer.instance === branch.instance) ??
+      list.findLast((peer) => owns(peer, branch)) ??
+      null
+    );
+  }
+
+  /** Who is told to forget: whoever acknowledged. The instance that voted may be in doubt still. */
+  routeForget(branch: Branch): ConnectedParticipant | null {
+    const list = this.#byName.get(branch.participant)?.list ?? [];
+    const instance = branch.acknowledgedBy ?? branch.instance;
+    return (
+      list.find((peer) => peer.connection === branch.connection) ??
+      list.findLast((peer) => peer.instance === instance) ??
+      null
+    );
   }
 
   /** Whether this peer may answer for the branch. */
@@ -86,6 +110,10 @@ export class ConnectedParticipants {
   longestOwner(participant: string): number {
     return this.#byName.get(participant)?.longestOwner ?? 0;
   }
+}
+
+function isSame(peer: ConnectedParticipant, other: Pick<Branch, 'instance' | 'process'>): boolean {
+  return peer.instance === other.instance && peer.process === other.process;
 }
 
 function owns(peer: ConnectedParticipant, branch: Branch): boolean {

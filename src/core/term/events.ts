@@ -59,6 +59,8 @@ export type TermEvent =
       readonly participant: string;
       readonly instance: string;
       readonly sharedResource: string | null;
+      /** Which of those that share the instance; null where it is one process. */
+      readonly process: string | null;
     }
   | { readonly type: 'participant-lost'; readonly connection: number }
   | {

@@ -6,6 +6,7 @@ import { defaultLockGroup } from '../locks/names.ts';
 import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
 import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
 import { makePosition, placeOf, type Txid } from '../txid.ts';
+import type { ConnectedParticipant } from './connected.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { silentAtDeadline } from './fitness.ts';
@@ -219,7 +220,7 @@ function addBranch(
   state: TermState,
   transaction: Transaction,
   given: TransactBranch,
-  owner: { instance: string; sharedResource: string | null } | null,
+  owner: Pick<ConnectedParticipant, 'instance' | 'sharedResource' | 'process'> | null,
 ): Branch {
   const branch: Branch = {
     transaction,
@@ -229,6 +230,9 @@ function addBranch(
     state: 'enlisted',
     instance: owner?.instance ?? null,
     sharedResource: owner?.sharedResource ?? null,
+    process: owner?.process ?? null,
+    enlistedItself: owner !== null,
+    acknowledgedBy: null,
     connection: null,
     result: undefined,
     attempts: 0,
@@ -274,6 +278,7 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
       ? {
           instance: from.participant.instance,
           sharedResource: state.connected.get(from.connection)?.sharedResource ?? null,
+          process: state.connected.get(from.connection)?.process ?? null,
         }
       : null;
   const name = message.branch ?? message.participant;
@@ -283,6 +288,7 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     const same =
       existing.participant === message.participant &&
       existing.instance === (owner?.instance ?? null) &&
+      existing.process === (owner?.process ?? null) &&
       equalValues(existing.payload, message.payload ?? null);
     if (same) state.send(to.connection, reply);
     else {

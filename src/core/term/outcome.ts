@@ -236,7 +236,7 @@ export function forget(state: TermState, transactions: readonly Transaction[]): 
   for (const transaction of transactions) {
     for (const branch of transaction.branches.values()) {
       if (branch.state !== 'committed' && branch.state !== 'readonly') continue;
-      const peer = state.connected.route(branch);
+      const peer = state.connected.routeForget(branch);
       // Not connected: its report on return gets the answer.
       if (peer === null) continue;
       const txids = byConnection.get(peer.connection);

@@ -3,6 +3,8 @@
  *
  * - A branch hears only of the connections that it is reached by: another instance of its participant coming or going is
  *   nothing to it, or every restart in a fleet would repeat every command under way.
+ * - A sibling that connects is nothing to what is prepared elsewhere (!: asked for it as well, it finds that another began it,
+ *   and votes abort). What was prepared by one that is gone is sent to a sibling when it is decided.
  * - An instance may connect anew before the node has noticed that its old connection is dead. Its vote can come
  *   only by the new one, and counts only from the connection that carries the latest prepare (section 7): so
  *   the prepare is sent there again, at once.
@@ -27,10 +29,11 @@ export function participantConnected(state: TermState, peer: ConnectedParticipan
   for (const branch of waiting) {
     if (branch.state === 'unreachable') {
       sendPrepare(state, branch);
-    } else if (branch.state === 'preparing' || branch.state === 'committing') {
-      if (state.connected.route(branch)?.connection !== peer.connection) continue;
-      if (branch.state === 'preparing') sendPrepare(state, branch);
-      else resend(state, branch);
+    } else if (branch.state === 'preparing') {
+      if (state.connected.routePrepare(branch)?.connection === peer.connection)
+        sendPrepare(state, branch);
+    } else if (branch.state === 'committing') {
+      if (state.connected.route(branch)?.connection === peer.connection) resend(state, branch);
     }
   }
 }

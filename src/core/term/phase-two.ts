@@ -75,6 +75,8 @@ function attempt(state: TermState, branch: Branch): void {
   if (peer === null) {
     branch.lastError = notConnected;
   } else {
+    // Recovered from a record, which does not say.
+    if (peer.instance === branch.instance) branch.process = peer.process;
     delayMs += options.ackTimeoutMs;
     state.send(peer.connection, {
       type: committing ? 'commit' : 'rollback',
@@ -188,6 +190,9 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
         decision,
       });
     }
+    state.commands.leave(branch);
+    branch.connection = from.connection;
+    branch.acknowledgedBy = from.participant?.instance ?? null;
     settleBranch(state, branch, decision === 'commit' ? 'committed' : 'rolled-back');
     return;
   }

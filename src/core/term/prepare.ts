@@ -61,7 +61,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   const { options, epoch } = state.config;
   const { nowMs } = state;
   state.attach(branch);
-  const peer = state.connected.route(branch);
+  const peer = state.connected.routePrepare(branch);
   if (peer === null) {
     // Another instance came, to which the branch does not belong: the wait goes on and does not begin anew.
     if (branch.state === 'unreachable') return;
@@ -88,6 +88,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     branch.sharedResource = peer.sharedResource;
     measure(state, branch);
   }
+  branch.process = peer.process;
   branch.state = 'preparing';
   branch.connection = peer.connection;
   const isFirst = branch.prepareUntilMs === 0;

@@ -68,7 +68,7 @@ describe('a leader that is none any more', () => {
   it('handles nothing when it wakes after its lease, though it comes to its sockets first', async () => {
     etcd = new SimulatedEtcd();
     const { process, driver, sent } = await lead('alpha');
-    const enlisted = { participant: 'p', instance: 'i', sharedResource: null };
+    const enlisted = { participant: 'p', instance: 'i', sharedResource: null, process: null };
     driver.step({ type: 'participant-connected', connection: 2, ...enlisted });
     const ask = (id: number): void =>
       driver.step({
