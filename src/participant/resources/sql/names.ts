@@ -4,9 +4,10 @@
  * one participant are prepared by several processes, each with a journal of its own, and only the one that voted knows
  * whether it did.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { isTxid, type Txid } from '../../../core/txid.ts';
 import type { BranchRef, HeldBranch } from '../../../ports/resource.ts';
+import { systemRandom } from '../../../system/random.ts';
+import { shortHash } from '../../../system/short-hash.ts';
 
 const prefix = 'verdict';
 
@@ -29,15 +30,14 @@ export const markLength = 12;
 
 /** Of the instance that voted. */
 export function markOf(instance: string | undefined): string {
-  const hash = createHash('sha256')
-    .update(instance ?? '')
-    .digest('base64url');
-  return hash.slice(0, markLength);
+  return shortHash(instance ?? '', markLength);
 }
+
+const identityDigits = 16;
 
 /** Made once, by whoever opens a database first. */
 export function newIdentity(kind: string): string {
-  return `${kind}-${randomBytes(12).toString('base64url')}`;
+  return `${kind}-${systemRandom.token(identityDigits)}`;
 }
 
 export function marked(text: string, mark: string): string {
