@@ -1,5 +1,7 @@
 /** From anything thrown to what a person reads and what the exit code says. */
+
 import { errorCatalogue } from '../core/catalogue.ts';
+import { thrownStack } from '../core/thrown.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { harmless } from './text.ts';
@@ -51,7 +53,7 @@ export function complaintOf(error: unknown): Complaint {
     };
   }
   // A fault of this program, or one of the system's: the stack is for whoever mends it.
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = thrownStack(error);
   return { code: 'FAULT', message: text, exitCode: exitCodes.fault };
 }
 

@@ -1,7 +1,9 @@
 /** The input of a command that takes lines: a file, or `-` for stdin. */
+
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { thrownText } from '../core/thrown.ts';
 import { CommandError } from './errors.ts';
 import type { Io } from './io.ts';
 
@@ -29,7 +31,7 @@ export async function openInput(io: Io, file: string): Promise<Input> {
 }
 
 export function unreadable(file: string, error: unknown): CommandError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = thrownText(error);
   const name = file === '-' ? 'stdin' : file;
   return new CommandError('INPUT', `${name} cannot be read: ${why}.`, { cause: error });
 }

@@ -1,4 +1,5 @@
 /** `verdict serve`: one coordinator node, on its own store or on etcd with others. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { type CrashPoint, crashPoints, type Reached } from '../coordinator/crash-points.ts';
@@ -6,6 +7,7 @@ import { healthHandler } from '../coordinator/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logging.ts';
 import { CoordinatorNode } from '../coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
+import { thrownStack } from '../core/thrown.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
@@ -45,10 +47,7 @@ export async function serve(given: ServeOptions): Promise<number> {
     node: given.node,
   });
   const fatal = (error: unknown): never => {
-    logger.error(
-      { error: error instanceof Error ? error.stack : String(error) },
-      'Fatal: the node ends.',
-    );
+    logger.error({ error: thrownStack(error) }, 'Fatal: the node ends.');
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };

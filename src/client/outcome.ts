@@ -1,6 +1,8 @@
 /** Learning what became of a transaction. */
+
 import { abortReason } from '../core/catalogue.ts';
 import type { OutcomeMessage, TransactionStatus } from '../core/messages.ts';
+import { thrownError } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
 import { isVerdictError, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
@@ -70,7 +72,7 @@ export function unknownOutcome(options: {
   after?: unknown;
 }): Error {
   const { error, after } = options;
-  if (!isVerdictError(error)) return error instanceof Error ? error : new Error(String(error));
+  if (!isVerdictError(error)) return thrownError(error);
   const txid = options.txid ?? error.txid;
   if (error.code === 'EXPIRED') {
     const { message, retryable, acted, cause } = error;

@@ -5,6 +5,7 @@ import type { Hello, Retire, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { Retired } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
+import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { admitsTxid, issuedLines } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
@@ -231,7 +232,7 @@ function retire(
       : { participant, instance };
   node.retire(retired).then(
     () => session.send({ type: 'retired', id }),
-    (error) => session.fail(id, 'LOG_UNAVAILABLE', String(error)),
+    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
   );
 }
 
@@ -246,6 +247,6 @@ async function recover(node: CoordinatorNode, session: Session, id: number): Pro
     }
     session.send({ type: 'recovered', id, pending, resumed });
   } catch (error) {
-    session.fail(id, 'LOG_UNAVAILABLE', String(error));
+    session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error));
   }
 }

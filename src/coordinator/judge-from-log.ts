@@ -3,10 +3,12 @@
  * (docs/PROTOCOL.md, section 5). This is what lets a participant that is cut off from the leader end its doubt at any
  * other node.
  */
+
 import type { ErrorCode } from '../core/catalogue.ts';
 import { isAhead, judge } from '../core/judge.ts';
 import type { Query, Resolve, Status } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
+import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -46,7 +48,7 @@ export async function answerFromLog(
     reading =
       message.type === 'resolve' ? await log.resolve(txid, asker) : await log.read(txid, asker);
   } catch (error) {
-    logger.warn({ txid, error: String(error) }, 'The decision log could not be read.');
+    logger.warn({ txid, error: thrownLine(error) }, 'The decision log could not be read.');
     session.fail(id, 'LOG_UNAVAILABLE');
     return;
   }

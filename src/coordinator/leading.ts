@@ -9,7 +9,9 @@
  * The interleaving that matters: a leadership is lost while its driver still scans the log. The driver answers for its
  * own end (`lost`); the loop only takes it out of the map and campaigns anew, under a new epoch and a new term.
  */
+
 import type { LeaderInfo } from '../core/messages.ts';
+import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -96,7 +98,7 @@ export class Leading {
         await this.#lead(leadership);
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn({ shard, error: String(error) }, 'A campaign failed; again soon.');
+        logger.warn({ shard, error: thrownLine(error) }, 'A campaign failed; again soon.');
         await this.#pause(pauseMs);
       }
     }
@@ -124,7 +126,7 @@ export class Leading {
       changed();
       await over;
     } catch (error) {
-      logger.warn({ shard, error: String(error) }, 'A new leadership could not read the log.');
+      logger.warn({ shard, error: thrownLine(error) }, 'A new leadership could not read the log.');
       await driver.stop().catch(() => undefined);
     } finally {
       if (this.drivers.get(shard) === driver) this.drivers.delete(shard);

@@ -1,10 +1,12 @@
 /**
  * A coordinator node: sessions on one side, the terms it leads on the other.
  */
+
 import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
 import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
+import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -261,7 +263,7 @@ export class CoordinatorNode implements SessionHost {
     if (more === null) return;
     const { name, instance } = session.hello ?? {};
     this.given.logger.error(
-      { name, instance, type, error: String(error), ...more },
+      { name, instance, type, error: thrownLine(error), ...more },
       'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
     );
   }

@@ -10,6 +10,7 @@ import type { FromNode, LeaderInfo } from '../core/messages.ts';
 import type { DecisionWrite } from '../core/records.ts';
 import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';
+import { thrownLine } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, LogReading } from '../ports/decision-log.ts';
@@ -160,7 +161,7 @@ export class ShardDriver {
     this.#ticks += 1;
     if (this.#stopped || this.#ticks % ticksBetweenSweeps !== 0) return;
     this.scan().catch((error: unknown) => {
-      this.#given.logger.warn({ error: String(error) }, 'A look through decisions/ failed.');
+      this.#given.logger.warn({ error: thrownLine(error) }, 'A look through decisions/ failed.');
     });
   }
 
@@ -192,7 +193,7 @@ export class ShardDriver {
     if (this.#stopped) return;
     if (error !== null) {
       this.#given.logger.warn(
-        { shard: this.leader.shard, epoch: this.leader.epoch, error: String(error) },
+        { shard: this.leader.shard, epoch: this.leader.epoch, error: thrownLine(error) },
         'The leadership is over.',
       );
     }
@@ -306,7 +307,7 @@ export class ShardDriver {
         readings: readings.map((reading) => ({ ...reading })),
       });
     } catch (error) {
-      this.#given.logger.warn({ error: String(error) }, 'The decision log could not be read.');
+      this.#given.logger.warn({ error: thrownLine(error) }, 'The decision log could not be read.');
       this.step({ type: 'read-failed', token });
     }
   }

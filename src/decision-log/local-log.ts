@@ -2,8 +2,10 @@
  * The DecisionLog port over a store in this process: shared by the memory log and the embedded one, which
  * bring a store each.
  */
+
 import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
 import { type Member, type Retired, retirementsOf } from '../core/retired.ts';
+import { thrownText } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
@@ -257,6 +259,6 @@ function closedError(): DecisionLogError {
 export function asLogError(error: unknown): unknown {
   if (error instanceof LeadershipLostError || error instanceof DecisionLogError) return error;
   if (error instanceof RangeError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = thrownText(error);
   return new DecisionLogError(text, { cause: error });
 }

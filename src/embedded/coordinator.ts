@@ -1,9 +1,11 @@
 /** The library mode: a transaction coordinator within a process, over objects of it. */
+
 import type { AbortReason } from '../core/catalogue.ts';
 import { judge } from '../core/judge.ts';
 import type { Labels, Outcome, TransactionState, TransactionStatus } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
 import type { TermRequest } from '../core/term/events.ts';
+import { thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { closedError, VerdictError } from '../peer/errors.ts';
 import { silentLogger } from '../ports/logger.ts';
@@ -263,7 +265,7 @@ export class TransactionCoordinator {
       onBroken: (error) => {
         doubts?.close();
         logger.error(
-          { error: String(error) },
+          { error: thrownLine(error) },
           'The coordinator met a fault and decides nothing more.',
         );
         onFatal?.(error);

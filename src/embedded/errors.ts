@@ -1,5 +1,7 @@
 /** The errors of the library mode: the codes of the catalogue, and texts for people. */
+
 import type { ErrorMessage } from '../core/messages.ts';
+import { thrownText } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
 import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
 import { fitText } from '../wire/utf8.ts';
@@ -8,14 +10,7 @@ const thrownBytesMax = 512;
 
 /** The text of whatever an application threw, within bounds. */
 export function textOf(error: unknown): string {
-  let text: string;
-  try {
-    text = error instanceof Error ? error.message : String(error);
-  } catch {
-    // An object whose own toString throws, or that has none.
-    text = 'something that cannot be shown as text';
-  }
-  return fitText(text, thrownBytesMax);
+  return fitText(thrownText(error), thrownBytesMax);
 }
 
 export function fromErrorMessage(message: ErrorMessage): VerdictError {

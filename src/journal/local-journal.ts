@@ -3,6 +3,7 @@
  * made in the transaction that writes. Where several share the store each check reads it; the one owner of a store
  * remembers what it wrote (`EntryMemory`) and reads only what it does not know.
  */
+import { thrownText } from '../core/thrown.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
@@ -198,6 +199,6 @@ export class LocalJournal implements Journal {
 /** An error of a store's as the port's callers know it. */
 export function asJournalError(error: unknown): unknown {
   if (error instanceof JournalError || error instanceof RangeError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = thrownText(error);
   return new JournalError(text, { cause: error });
 }

@@ -1,6 +1,7 @@
 /** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
 import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
+import { thrownAs, thrownLine } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import { Delays } from '../peer/delays.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -89,7 +90,10 @@ export class Application {
       (error: unknown) => {
         const { branch, interrupted } = run;
         if (interrupted === null)
-          this.#with.logger.warn({ ...branch, error }, 'prepare of the application threw');
+          this.#with.logger.warn(
+            { ...branch, error: thrownLine(error) },
+            'prepare of the application threw',
+          );
         this.#prepared(run, { vote: 'threw', reason: reasonOf(error) });
       },
     );
@@ -199,13 +203,14 @@ export class Application {
         (error: unknown) => {
           this.#ends.leave();
           const { txid, branch: name } = branch;
+          const found = thrownAs(error, BranchEndedError)?.found;
           logger.warn(
-            { txid, branch: name, error },
+            { txid, branch: name, error: thrownLine(error) },
             `${call} of the application threw; it is called again`,
           );
           ended({
             message: textOf(error),
-            ...(error instanceof BranchEndedError ? { found: error.found } : {}),
+            ...(found === undefined ? {} : { found }),
           });
         },
       );

@@ -1,6 +1,7 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
+import { thrownError, thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -25,7 +26,6 @@ import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
 import { stderrLogger } from './stderr-logger.ts';
-import { asError } from './text.ts';
 import { pause } from './timers.ts';
 
 /** The adapters, chosen. */
@@ -73,7 +73,7 @@ export class Participant {
     const { journal, dialer, clock, random } = ports;
     const logger = settings.logger ?? stderrLogger(settings.name);
     const reached = settings.reached ?? ((): void => undefined);
-    const fatal = (error: unknown): void => this.#fatal(asError(error));
+    const fatal = (error: unknown): void => this.#fatal(thrownError(error));
     this.name = settings.name;
     this.instance = journal.instance;
     this.#settings = settings;
@@ -336,7 +336,7 @@ export class Participant {
       this.#dispatch(session, message);
     } catch (error) {
       // An assertion of this program: what is in memory can no longer be trusted.
-      this.#fatal(asError(error));
+      this.#fatal(thrownError(error));
     }
   }
 
@@ -383,7 +383,10 @@ export class Participant {
       this.#sessions.send(connection, message);
     } catch (error) {
       // Results are checked before they become votes; what is left is not worth a process.
-      this.#logger.error({ type: message.type, error }, 'a message cannot be sent');
+      this.#logger.error(
+        { type: message.type, error: thrownLine(error) },
+        'a message cannot be sent',
+      );
     }
   }
 
@@ -392,7 +395,7 @@ export class Participant {
     try {
       this.#settings.onAlarm?.(alarm);
     } catch (error) {
-      this.#logger.error({ error }, 'onAlarm threw');
+      this.#logger.error({ error: thrownLine(error) }, 'onAlarm threw');
     }
   }
 

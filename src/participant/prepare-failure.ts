@@ -1,5 +1,6 @@
 /** A prepare that threw: the branch may hold something, and this is what its vote says. */
 import type { VoteReason } from '../core/messages.ts';
+import { thrownAs } from '../core/thrown.ts';
 import { boundedText, textOf } from './text.ts';
 
 /** For a resource that knows more of its failure than a text. */
@@ -14,8 +15,7 @@ export class PrepareFailure extends Error {
 }
 
 export function reasonOf(thrown: unknown): VoteReason {
-  if (thrown instanceof PrepareFailure) {
-    return { ...thrown.reason, message: boundedText(thrown.reason.message) };
-  }
+  const reason = thrownAs(thrown, PrepareFailure)?.reason;
+  if (reason !== undefined) return { ...reason, message: boundedText(reason.message) };
   return { code: 'VOTED_ABORT', message: textOf(thrown), retryable: false };
 }

@@ -6,6 +6,7 @@
  * its outcome: so this one does. Listed again and again, since an instance may end at any time, and its last
  * PREPARE may be carried out after it has.
  */
+import { thrownLine } from '../core/thrown.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { BranchRef, HeldBranch } from '../ports/resource.ts';
@@ -69,7 +70,7 @@ export class SiblingWatch {
     } catch (error) {
       const { participant, logger } = this.#with;
       logger.warn(
-        { participant, error },
+        { participant, error: thrownLine(error) },
         'what others have prepared could not be listed; again soon',
       );
     }

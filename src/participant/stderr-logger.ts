@@ -1,4 +1,5 @@
 /** What a service without a logger of its own is told: that it is connected, and what is wrong. On stderr, a line each. */
+import { thrownText } from '../core/thrown.ts';
 import type { Logger } from '../ports/logger.ts';
 
 export function stderrLogger(participant: string): Logger {
@@ -30,6 +31,11 @@ function detailOf(fields: object): string {
 }
 
 function textOf(value: unknown): string {
-  if (value instanceof Error) return value.message;
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  if (typeof value === 'string') return value;
+  try {
+    if (!(value instanceof Error)) return JSON.stringify(value) ?? typeof value;
+  } catch {
+    // Below.
+  }
+  return thrownText(value);
 }

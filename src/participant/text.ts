@@ -1,4 +1,6 @@
 /** Error texts travel in votes and acknowledgements, where a message is at most 1,024 bytes of well-formed text. */
+import { thrownText } from '../core/thrown.ts';
+
 const charactersMax = 330;
 
 export function boundedText(text: string): string {
@@ -7,9 +9,5 @@ export function boundedText(text: string): string {
 }
 
 export function textOf(error: unknown): string {
-  return boundedText(error instanceof Error ? error.message : String(error));
-}
-
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  return boundedText(thrownText(error));
 }

@@ -1,4 +1,5 @@
 /** The requests of one link that wait for their reply: matched by id, bounded, each with its time-out. */
+
 import type {
   Begun,
   DecisionMessage,
@@ -16,6 +17,7 @@ import type {
   StatusReply,
   ToNode,
 } from '../core/messages.ts';
+import { thrownText } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -259,6 +261,6 @@ function aboutAnother(type: RequestType): string {
 function notSendable(error: unknown): Error {
   if (error instanceof VerdictError) return error;
   const code = error instanceof RangeError ? 'TOO_LARGE' : 'INVALID_MESSAGE';
-  const text = error instanceof Error ? error.message : String(error);
+  const text = thrownText(error);
   return new VerdictError(code, text, { retryable: false, acted: 'nothing', cause: error });
 }

@@ -14,6 +14,7 @@ import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
+import { thrownStack } from '../core/thrown.ts';
 
 /** How long `exitSoon` waits for transactions under way: many times what a flush takes on a healthy disk. */
 const graceMs = 1_000;
@@ -86,8 +87,16 @@ function becomeEnded(exitCode: number): void {
 
 function report(error: unknown): void {
   try {
-    writeSync(2, `${inspect(error)}\n`);
+    writeSync(2, `${inWords(error)}\n`);
   } catch {
     // stderr is a pipe that is full or gone.
+  }
+}
+
+function inWords(error: unknown): string {
+  try {
+    return inspect(error);
+  } catch {
+    return thrownStack(error);
   }
 }

@@ -14,11 +14,13 @@
  * - The map grows by itself; `mapSize` is only where it begins.
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
+
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
+import { thrownText } from '../core/thrown.ts';
 import { guardTransaction } from './exit-guard.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
@@ -242,7 +244,7 @@ function flushDirectories(from: string, upTo: string): void {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return thrownText(error);
 }
 
 function advice(cause: unknown): string {

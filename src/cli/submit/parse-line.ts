@@ -2,6 +2,7 @@
 
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { Labels } from '../../core/messages.ts';
+import { thrownLine } from '../../core/thrown.ts';
 import { nameBytesMax, timeoutMsMax, widestLimits } from '../../wire/limits.ts';
 import {
   anything,
@@ -90,7 +91,7 @@ function notJson(text: string, error: unknown): string {
   if (text.includes('\0')) {
     return 'The line holds a NUL character: the file is UTF-16 or no text. Save it as UTF-8.';
   }
-  const position = /at position (\d+)/.exec(String(error))?.[1];
+  const position = /at position (\d+)/.exec(thrownLine(error))?.[1];
   const where = position === undefined ? '' : ` (at character ${Number(position) + 1})`;
   return `The line is not JSON${where}. Each line must be one whole JSON object.`;
 }

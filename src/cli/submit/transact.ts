@@ -1,7 +1,9 @@
 /** One submitted transaction through the client SDK: every end, an error too, becomes a line of the report. */
+
 import type { Client } from '../../client/client.ts';
 import type { TransactOutcome } from '../../client/types.ts';
 import type { AbortReason } from '../../core/catalogue.ts';
+import { thrownText } from '../../core/thrown.ts';
 import type { Txid } from '../../core/txid.ts';
 import { isVerdictError, type VerdictErrorCode } from '../../peer/errors.ts';
 import type { SubmittedTransaction } from './parse-line.ts';
@@ -66,7 +68,7 @@ export function transactThrough(
 function failed(error: unknown): Ended {
   if (!isVerdictError(error)) {
     // A fault on this side. Whether anything was sent cannot be told, so nothing better than "unknown" is true.
-    const message = error instanceof Error ? error.message : String(error);
+    const message = thrownText(error);
     return { outcome: 'unknown', txid: null, error: { code: 'INTERNAL', message } };
   }
   const { acted, code, message, txid = null } = error;

@@ -10,6 +10,7 @@
  * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its lease. The
  *   old leader, if it lives after all, is fenced by that compare.
  */
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
@@ -134,7 +135,7 @@ export class Campaigns {
     } catch (error) {
       this.#options.store.ended.throwIfAborted();
       logger.warn(
-        { shard, error: String(error) },
+        { shard, error: thrownLine(error) },
         'The leadership could not be taken; again soon.',
       );
       return { kind: 'retry', pauseMs: retryPauseMs };

@@ -2,6 +2,7 @@
  * Compacts etcd's history now and then, where it is this cluster's alone: a shared etcd has watchers of others,
  * which a compaction would break. Nothing of this log reads the history.
  */
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { EtcdStore } from './store.ts';
@@ -48,7 +49,7 @@ export class Compaction {
       await store.clients.kv.call((client) => client.kv.compact({ revision: String(revision) }));
       this.#last = revision;
     } catch (error) {
-      logger.warn({ error: String(error) }, 'Etcd could not be compacted.');
+      logger.warn({ error: thrownLine(error) }, 'Etcd could not be compacted.');
     }
   }
 }

@@ -1,4 +1,5 @@
 /** This node's entry among the nodes: that it is up, where it is reached, and up to where it has heard of what was retired. */
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { NodeLease } from './lease.ts';
@@ -41,7 +42,7 @@ export class Enrollment {
         this.#againAtMs = clock.monotonicMs() + againPauseMs;
         return;
       } catch (error) {
-        logger.warn({ error: String(error) }, 'This node is not entered among the nodes yet.');
+        logger.warn({ error: thrownLine(error) }, 'This node is not entered among the nodes yet.');
         await store.pause(retryPauseMs).catch(() => undefined);
       }
     }

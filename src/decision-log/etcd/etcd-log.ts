@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type { LeaderInfo, NodeInfo } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
+import { thrownLine } from '../../core/thrown.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
   type DecisionLog,
@@ -118,7 +119,7 @@ class EtcdLog implements DecisionLog {
       ...(options.files === undefined ? {} : { files: options.files }),
       cluster,
       clock,
-      failed: (error) => this.#logger.error({ error: String(error) }, error.message),
+      failed: (error) => this.#logger.error({ error: thrownLine(error) }, error.message),
     });
     this.#store = new EtcdStore({
       clients: connectEtcd(options, Math.floor(random.fraction() * endpoints.length)),

@@ -5,7 +5,9 @@
  * Readings may overtake each other, and what this node itself wrote is known before the next reading: so
  * each shard remembers the revision it is known at, and an older reading changes nothing.
  */
+
 import type { NodeInfo } from '../../core/messages.ts';
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { LeaderBoard } from '../leader-board.ts';
@@ -114,7 +116,7 @@ export class Leaders {
       .catch((error: unknown) => {
         if (this.#closed) return;
         const { logger } = this.#options;
-        logger.warn({ error: String(error) }, 'The leaders could not be read from etcd.');
+        logger.warn({ error: thrownLine(error) }, 'The leaders could not be read from etcd.');
       })
       .finally(() => {
         this.#reading = null;

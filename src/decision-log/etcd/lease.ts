@@ -14,7 +14,9 @@
  *   that was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
  */
+
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { elapsedMs, type Mark, mark } from '../../system/age.ts';
@@ -87,7 +89,7 @@ export class NodeLease {
       } catch (error) {
         store.ended.throwIfAborted();
         if (this.#clock.monotonicMs() >= giveUpAtMs) throw store.unreachable(error);
-        logger.warn({ error: String(error) }, 'Etcd grants no lease; it is asked again.');
+        logger.warn({ error: thrownLine(error) }, 'Etcd grants no lease; it is asked again.');
       }
       await store.pause(grantPauseMs);
     }

@@ -9,7 +9,9 @@
  * - The interleaving that matters: a node that starts just now. Either its entry is there when the others' are looked at, and it is waited for, or
  *   it is written later, and the node reads after that.
  */
+
 import type { Retired } from '../../core/retired.ts';
+import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { RetiredBoard } from '../retired-board.ts';
@@ -66,7 +68,10 @@ export class Retirements {
     this.learn().catch((error: unknown) => {
       // The next reading of the leaders comes here again.
       this.#wanted = this.#heardTo;
-      this.#options.logger.warn({ error: String(error) }, 'What was retired could not be read.');
+      this.#options.logger.warn(
+        { error: thrownLine(error) },
+        'What was retired could not be read.',
+      );
     });
   }
 

@@ -2,6 +2,7 @@
  * One etcd as this process sees it: transactions with their time-outs, each answer held against the
  * witness, and an end: closed, or halted because etcd was set back.
  */
+import { thrownText } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdClients } from './clients.ts';
@@ -97,7 +98,7 @@ export class EtcdStore {
   }
 
   unreachable(cause: unknown): DecisionLogError {
-    const last = cause instanceof Error ? cause.message : String(cause);
+    const last = thrownText(cause);
     return new DecisionLogError(
       `Etcd at ${this.#endpoints.join(', ')} gave no answer within ${patienceMs / 1_000} s; the last error: ${last}. Check that it runs, that a majority of its members is up, and that it is not full.`,
       { cause },

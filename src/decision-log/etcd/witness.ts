@@ -11,6 +11,7 @@
  * ahead: a mark written ahead could not be told from a regress after the restart. So a crash
  * may lose the revisions of the last quarter of a second; while the process lives, it compares with the exact one.
  */
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { type DurableFiles, systemFiles } from '../../system/durable-file.ts';
@@ -165,7 +166,7 @@ export class WitnessKeeper {
     } catch (error) {
       this.#failed(
         new DecisionLogError(
-          `The file ${this.#path}, which guards against a restored etcd, cannot be written: ${String(error)}. Make room on its disk, or mend its permissions.`,
+          `The file ${this.#path}, which guards against a restored etcd, cannot be written: ${thrownLine(error)}. Make room on its disk, or mend its permissions.`,
           { cause: error },
         ),
       );

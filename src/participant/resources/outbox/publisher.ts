@@ -1,4 +1,5 @@
 /** Publishes what is queued: one message after the other, each until it succeeds. */
+import { thrownLine } from '../../../core/thrown.ts';
 import { backoffMs } from '../../../peer/backoff.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Logger } from '../../../ports/logger.ts';
@@ -88,7 +89,10 @@ export class Publisher {
     await this.#removal;
     this.#removal = this.#with.remove(key).catch((error: unknown) => {
       // It is published again after the next start. A failure of the disk has ended the process by now.
-      this.#with.logger.error({ error }, 'a published message cannot be taken off the queue');
+      this.#with.logger.error(
+        { error: thrownLine(error) },
+        'a published message cannot be taken off the queue',
+      );
     });
   }
 
@@ -101,7 +105,10 @@ export class Publisher {
         return true;
       } catch (error) {
         const { id } = message;
-        logger.warn({ id, attempt, error }, 'a message cannot be published; it is tried again');
+        logger.warn(
+          { id, attempt, error: thrownLine(error) },
+          'a message cannot be published; it is tried again',
+        );
       }
       const delayMs = backoffMs({
         failures: attempt,

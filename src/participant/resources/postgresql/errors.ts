@@ -1,4 +1,5 @@
 /** PostgreSQL's error codes that mean something here. */
+import { thrownText } from '../../../core/thrown.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import { inCauses } from '../sql/causes.ts';
 import {
@@ -83,5 +84,5 @@ export function refusalOfBegin(error: unknown): Refusal | null {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return thrownText(error);
 }

@@ -4,11 +4,15 @@ const depthMax = 8;
 
 /** The first that `of` finds, in the error or in what caused it. */
 export function inCauses<T>(error: unknown, of: (one: object) => T | null): T | null {
-  let one = error;
-  for (let depth = 0; depth < depthMax && typeof one === 'object' && one !== null; depth += 1) {
-    const found = of(one);
-    if (found !== null) return found;
-    one = (one as { readonly cause?: unknown }).cause;
+  try {
+    let one = error;
+    for (let depth = 0; depth < depthMax && typeof one === 'object' && one !== null; depth += 1) {
+      const found = of(one);
+      if (found !== null) return found;
+      one = (one as { readonly cause?: unknown }).cause;
+    }
+  } catch {
+    // A getter of something foreign threw: it is no error of a database.
   }
   return null;
 }

@@ -1,5 +1,7 @@
 /** What a database's error means for a branch's vote. */
+
 import type { VoteReason } from '../../../core/messages.ts';
+import { thrownText } from '../../../core/thrown.ts';
 import { inCauses } from './causes.ts';
 
 export interface Refusal {
@@ -28,7 +30,7 @@ export function conflict(): Refusal {
 
 /** For a while: starting, stopping, failing over, full. */
 export function unavailable(database: string, error: unknown, more: { lost?: true } = {}): Refusal {
-  const text = error instanceof Error && error.message !== '' ? error.message : String(error);
+  const text = thrownText(error);
   const message = `${database} takes no work just now: ${text}. Retry.`;
   return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, ...more };
 }

@@ -1,0 +1,102 @@
+/**
+ * What was thrown, in words: the one place where something foreign is turned into text. An application may throw what it likes - an
+ * object without a prototype, an Error whose message is no text, one whose getters throw - and what handles an error must
+ * not fail over it. Total: these never throw, whatever they are given.
+ */
+
+const charactersMax = 10_000;
+const wordless = 'something was thrown that cannot be put into words';
+
+/** Its message, or what it says of itself. */
+export function thrownText(thrown: unknown): string {
+  return bounded(() => messageOf(thrown) ?? wordsOf(thrown));
+}
+
+/** With its name in front, as `String` has it: for logs. */
+export function thrownLine(thrown: unknown): string {
+  return bounded(() => {
+    const message = messageOf(thrown);
+    if (message === null) return wordsOf(thrown);
+    const name = textAt(thrown, 'name');
+    return name === null ? message : `${name}: ${message}`;
+  });
+}
+
+/** With its stack, where it has one: for whoever mends it. */
+export function thrownStack(thrown: unknown): string {
+  return bounded(() => textAt(thrown, 'stack') ?? thrownLine(thrown));
+}
+
+/** Itself where it is an Error whose message can be read, else one that says what was thrown. */
+export function thrownError(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error && typeof thrown.message === 'string') return thrown;
+  } catch {
+    // Below.
+  }
+  return new Error(thrownText(thrown));
+}
+
+/** It, where it is one of these; `instanceof` asks what was thrown for its prototype, which may throw. */
+export function thrownAs<T>(
+  thrown: unknown,
+  kind: abstract new (...given: never[]) => T,
+): T | null {
+  try {
+    return thrown instanceof kind ? thrown : null;
+  } catch {
+    return null;
+  }
+}
+
+function messageOf(thrown: unknown): string | null {
+  const message = textAt(thrown, 'message');
+  if (message !== null) return message;
+  // An AggregateError often says nothing itself.
+  const several = at(thrown, 'errors');
+  if (!Array.isArray(several) || several.length === 0) return null;
+  return several
+    .slice(0, 5)
+    .map((one) => textAt(one, 'message') ?? wordsOf(one))
+    .join('; ');
+}
+
+function wordsOf(thrown: unknown): string {
+  if (!isObject(thrown)) return String(thrown);
+  const code = textAt(thrown, 'code');
+  if (code !== null) return `something was thrown with the code ${code}`;
+  try {
+    // A function's text is its whole source.
+    return typeof thrown === 'function' ? 'a function was thrown' : String(thrown);
+  } catch {
+    return wordless;
+  }
+}
+
+function textAt(thrown: unknown, name: string): string | null {
+  const value = at(thrown, name);
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function at(thrown: unknown, name: string): unknown {
+  try {
+    return isObject(thrown) ? Reflect.get(thrown, name) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+function bounded(words: () => string): string {
+  try {
+    const text = words();
+    const cut = text.length > charactersMax ? `${text.slice(0, charactersMax)}...` : text;
+    // Half a character would be refused wherever it travels.
+    return cut.replace(/\p{Cs}/gu, '\ufffd');
+  } catch {
+    return wordless;
+  }
+}
