@@ -160,7 +160,10 @@ describe.skipIf(missing !== null)('MariaDB', () => {
 
   it('waits for no server that went silent: each statement has its limit, and the next one another connection', async () => {
     const proxy = await TcpProxy.started(at.connection.port);
-    const ends = new Ends({ ...at.connection, port: portOf(proxy) }, { timeoutMs: 200 });
+    const ends = new Ends(
+      { ...at.connection, port: portOf(proxy) },
+      { timeoutMs: 200, trustedMs: 60_000 },
+    );
     const one = (value: number) => ends.rows<RowDataPacket>('SELECT ? AS value', [value]);
     expect(await one(1)).toEqual([{ value: 1 }]);
     // Connections enough, which are there when the server goes silent.
@@ -251,6 +254,30 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
+  });
+
+  it('sets what it needs of a session, whatever the server has as its default', async () => {
+    await at.mariadb.query(at.connection, 'SET GLOBAL autocommit = 0, GLOBAL completion_type = 1');
+    try {
+      const resource = await open();
+      for (const round of [1, 2]) {
+        const call = prepareCall(raise);
+        expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+        await resource.commit(refOf(call));
+        expect(await balance()).toBe(100 + round);
+        const undone = prepareCall(raise);
+        expect(await resource.prepare(undone)).toEqual({ vote: 'commit' });
+        await resource.rollback(refOf(undone));
+      }
+      const open_ = `SELECT 1 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST
+                      ON ID = trx_mysql_thread_id WHERE DB = DATABASE() AND ID <> CONNECTION_ID()`;
+      expect(await at.mariadb.query(at.connection, open_)).toEqual([]);
+    } finally {
+      await at.mariadb.query(
+        at.connection,
+        'SET GLOBAL autocommit = 1, GLOBAL completion_type = 0',
+      );
+    }
   });
 
   it('prepares nothing on a server that would forget it, and says what to do', async () => {

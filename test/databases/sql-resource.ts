@@ -340,6 +340,36 @@ export function sqlResource(bench: SqlBench): void {
       await proxy.close();
     });
 
+    it('drops idle connections in silence: the next commit does not wait for them', async () => {
+      const proxy = await TcpProxy.started(bench.port());
+      const resource = await open({ port: portOf(proxy) });
+      const calls = [1, 2].map((id) =>
+        prepareCall<Work>((sql) => sql.query(`UPDATE account SET balance = 7 WHERE id = ${id}`)),
+      );
+      for (const call of calls) expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      const known = new Set<number>();
+      proxy.seen = (_direction, _bytes, connection) => known.add(connection);
+      await Promise.all([1, 2, 3].map(() => resource.inDoubt?.()));
+      const rule: TcpProxy['rule'] = (direction, _bytes, connection) => {
+        if (direction !== 'request' || !known.has(connection)) return 'pass';
+        setImmediate(() => {
+          proxy.rule = rule;
+        });
+        return 'lose-replies';
+      };
+      proxy.seen = null;
+      proxy.rule = rule;
+      // Longer ago than a connection is trusted.
+      await expect.poll(() => performance.now()).toBeGreaterThan(performance.now() + 50);
+      const limit = performance.now() + 25_000;
+      for (const call of calls) await resource.commit(refOf(call));
+      // Four connections that answer nothing, 30 s each, is what it was.
+      expect(performance.now()).toBeLessThan(limit);
+      expect(await balance()).toBe(7);
+      proxy.cut();
+      await proxy.close();
+    });
+
     it("is not what a service's own error is taken for", async () => {
       const resource = await open();
       const call = prepareCall<Work>(() =>

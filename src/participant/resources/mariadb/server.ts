@@ -5,13 +5,20 @@ import type { Statements } from './ends.ts';
 
 export async function checkServer(on: Statements): Promise<void> {
   const [row] = await on.rows(
-    'SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@read_only AS readonly',
+    'SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@read_only AS readonly, @@autocommit AS autocommit',
   );
-  const { version, flush, readonly } = row as { version: string; flush: number; readonly: number };
+  const { version, flush, readonly, autocommit } = row as Readonly<
+    Record<'flush' | 'readonly' | 'autocommit', number>
+  > & { readonly version: string };
   const problem = await problemOf(on, version);
   if (problem !== null) throw new Error(problem);
   if (Number(readonly) !== 0) {
     throw new Error('This server is read-only, which prepares nothing: connect to the primary.');
+  }
+  if (Number(autocommit) !== 1) {
+    throw new Error(
+      'This session keeps autocommit off, although it was set: nothing that is written here would last.',
+    );
   }
   if (Number(flush) !== 1) {
     throw new Error(

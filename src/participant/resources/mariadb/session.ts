@@ -92,13 +92,12 @@ export class Session {
     const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
     if (!shared) await this.#takeLock(slotLock(name, instance, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
+    const waitSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
+    const limit =
+      timeoutMs > 0 ? `, wait_timeout = ${Math.ceil((timeoutMs + serverGraceMs) / 1_000)}` : '';
     await this.#run(
-      `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.ceil(waitMs / 1_000))}`,
+      `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', innodb_lock_wait_timeout = ${waitSeconds}${limit}`,
     );
-    if (timeoutMs > 0) {
-      const seconds = Math.ceil((timeoutMs + serverGraceMs) / 1_000);
-      await this.#run(`SET SESSION wait_timeout = ${seconds}`);
-    }
     await this.#run(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
     try {
       await this.#run(`XA START ${this.#xid.text}`);

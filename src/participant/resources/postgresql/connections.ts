@@ -2,7 +2,8 @@
  * Two pools: prepares that wait for locks may take every connection of theirs, and the commits that
  * would release these locks must not wait behind them.
  */
-import pg from 'pg';
+import type pg from 'pg';
+import { CheckedPool } from './checked-pool.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 
 /** Enough for commits, which are short; each is one connection. */
@@ -25,12 +26,12 @@ export function openPools(
     keepAlive: true,
     application_name: `verdict ${limits.name}`,
   } as pg.PoolConfig;
-  const work = new pg.Pool({
+  const work = new CheckedPool({
     ...common,
     max: limits.sessionsMax,
     connectionTimeoutMillis: limits.sessionWaitMs,
   });
-  const ends = new pg.Pool({
+  const ends = new CheckedPool({
     ...common,
     max: endSessionsMax,
     connectionTimeoutMillis: endQueryTimeoutMs,

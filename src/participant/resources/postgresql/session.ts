@@ -20,7 +20,10 @@ import { constraintOf } from './errors.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
 
-/** The server's own limits, behind those of the SDK: they count where this process or its host vanishes. */
+/**
+ * The server's own limits, behind those of the SDK: they count where this process or its host vanishes. A connection that was cut
+ * in silence is noticed by keep-alives, in 25 s (#begin).
+ */
 const serverGraceMs = 5_000;
 /** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
@@ -89,6 +92,9 @@ export class Session {
        SET LOCAL lock_timeout = ${waitMs};
        SET LOCAL statement_timeout = ${limitMs};
        SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
+       SET LOCAL tcp_keepalives_idle = 10;
+       SET LOCAL tcp_keepalives_interval = 5;
+       SET LOCAL tcp_keepalives_count = 3;
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
               pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
        SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
