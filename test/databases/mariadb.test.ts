@@ -6,6 +6,7 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openMariadbResource, ormClient } from '../../src/mariadb.ts';
 import { Ends } from '../../src/participant/resources/mariadb/ends.ts';
+import { xidOf } from '../../src/participant/resources/mariadb/xid.ts';
 import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -215,7 +216,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       const resource = await open();
       const call = prepareCall<Work>(async (sql) => {
         await raise(sql);
-        const xid = `'${call.txid}','${at.connection.database}:${call.branch}',1447314260`;
+        const xid = xidOf(at.connection.database, call)?.text;
         await sql.query(`XA END ${xid}`).catch(() => undefined);
         await sql.query(`XA COMMIT ${xid} ONE PHASE`).catch(() => undefined);
         await raise(sql).catch(() => undefined);
