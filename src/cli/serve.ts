@@ -7,10 +7,12 @@ import { healthHandler } from '../coordinator/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logging.ts';
 import { CoordinatorNode } from '../coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
+import { memoryOptions } from '../core/memory-options.ts';
 import { thrownStack } from '../core/thrown.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
+import { heapLimitBytes } from '../system/heap.ts';
 import { privateDirectory } from '../system/private-files.ts';
 import { systemRandom } from '../system/random.ts';
 import { isAuthorized } from '../transport/websocket/authorization.ts';
@@ -40,7 +42,7 @@ export interface ServeOptions {
 
 /** Ends with an exit code when the node was stopped by SIGINT or SIGTERM; rejects where it could not start. */
 export async function serve(given: ServeOptions): Promise<number> {
-  const options = coordinatorOptions(given.options);
+  const options = memoryOptions(coordinatorOptions(given.options), heapLimitBytes());
   const logger = createLogger({
     level: given.logLevel,
     format: given.logFormat,

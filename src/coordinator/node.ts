@@ -6,6 +6,7 @@ import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
 import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
+import { heldBytesOf, Shares } from '../core/shares.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
@@ -61,6 +62,7 @@ export class CoordinatorNode implements SessionHost {
   readonly #retired = new RetiredSet();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
+  readonly #heldBytes: Shares;
   #listener: Listener | null = null;
   #nextSession = 1;
   readonly #leaderWatch: LeaderWatch | null;
@@ -77,6 +79,7 @@ export class CoordinatorNode implements SessionHost {
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);
+    this.#heldBytes = new Shares(heldBytesOf(given.options));
     this.leading = new Leading({
       log: given.log,
       node: given.node,
@@ -143,6 +146,7 @@ export class CoordinatorNode implements SessionHost {
       options: this.given.options,
       logger: this.given.logger,
       debug: this.given.debug,
+      heldBytes: this.#heldBytes,
       reached: this.#reached,
       send: (connection, message) => this.#sessions.get(connection)?.send(message),
       onBroken: (error) => this.given.onFatal(error),
@@ -246,6 +250,13 @@ export class CoordinatorNode implements SessionHost {
         lockWaitersMax: options.lockWaitersMax,
         recordBytesMax: options.recordBytesMax,
         timeoutMsMax: options.transactionTimeoutMsMax,
+        transactionsMax: options.transactionsMax,
+        requestsMax: options.requestsMax,
+        connectionsPerAddressMax: options.connectionsPerAddressMax,
+        bufferedBytesMax: options.bufferedBytesMax,
+        inputBytesMax: options.inputBytesMax,
+        outputBytesMax: options.outputBytesMax,
+        heldBytesMax: options.heldBytesMax,
       },
       requestWindowMs: log.meta.requestWindowMs,
       heartbeatMs: options.heartbeatMs,

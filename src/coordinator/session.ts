@@ -87,7 +87,8 @@ export class Session implements ConnectionHandler<ToNode> {
     this.connection = given.connection;
     this.#host = given.host;
     this.forcing = new ForcingLimit(given.host.clock);
-    this.#sender = { connection: given.id, participant: null };
+    const address = given.connection.remoteAddress;
+    this.#sender = { connection: given.id, participant: null, origin: { address, name: '' } };
     this.#helloTimer = given.host.clock.setTimer(given.host.handshakeTimeoutMs, () => {
       this.#helloTimer = null;
       this.refuse('UNAUTHENTICATED', `No hello came within ${given.host.handshakeTimeoutMs} ms.`);
@@ -214,9 +215,11 @@ export class Session implements ConnectionHandler<ToNode> {
     this.#hello = hello;
     this.connection.greeted?.();
     this.#mayAsk = allowedTo(hello.roles);
+    const address = this.connection.remoteAddress;
+    this.#sender = { ...this.#sender, origin: { address, name: hello.name } };
     if (this.is('participant')) {
       const { name, instance } = hello;
-      this.#sender = { connection: this.id, participant: { name, instance } };
+      this.#sender = { ...this.#sender, participant: { name, instance } };
     }
     this.#host.opened(this);
   }

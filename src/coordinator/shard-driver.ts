@@ -8,6 +8,7 @@
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, LeaderInfo } from '../core/messages.ts';
 import type { DecisionWrite } from '../core/records.ts';
+import type { Shares } from '../core/shares.ts';
 import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';
 import { thrownLine } from '../core/thrown.ts';
@@ -30,6 +31,8 @@ export interface ShardDriverOptions {
   readonly options: CoordinatorOptions;
   readonly logger: Logger;
   readonly debug: boolean;
+  /** What all shards of the node have for what transactions hold. */
+  readonly heldBytes?: Shares;
   readonly reached: Reached;
   readonly send: (connection: number, message: FromNode) => void;
   /** The core found one of its invariants broken: the node must not go on deciding. */
@@ -71,6 +74,7 @@ export class ShardDriver {
       witness: leadership.witness(),
       requestWindowMs: given.log.meta.requestWindowMs,
       options: given.options,
+      ...(given.heldBytes === undefined ? {} : { heldBytes: given.heldBytes }),
       fraction: () => random.fraction(),
       randomPart: (place) => seal.randomPart(place, random),
       wallMs: () => clock.wallMs(),

@@ -267,3 +267,9 @@ export function abortReason(
     ...(more.detail === undefined ? {} : { detail: more.detail }),
   };
 }
+
+/** The same reason as it is kept where details are too much to keep. */
+export function withoutDetail(reason: AbortReason): AbortReason {
+  const { detail: _detail, ...rest } = reason;
+  return rest;
+}

@@ -37,6 +37,9 @@ export const coordinatorOptionNames = [
   'heartbeatMs',
   'pingAgeMsMax',
   'bufferedBytesMax',
+  'inputBytesMax',
+  'outputBytesMax',
+  'heldBytesMax',
   'drainMs',
 ] as const;
 export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
@@ -307,6 +310,30 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 1_073_741_824,
     meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
     zero: null,
+  },
+  inputBytesMax: {
+    default: 0,
+    min: 0,
+    max: 2 ** 40,
+    meaning:
+      'Bytes of messages from all peers that are not complete yet, or not handled. A connection that takes more of them than its share is closed.',
+    zero: 'A sixteenth of the heap limit of the process.',
+  },
+  outputBytesMax: {
+    default: 0,
+    min: 0,
+    max: 2 ** 40,
+    meaning:
+      'Bytes that may wait for all peers to read. A connection that takes more of them than its share is dropped.',
+    zero: 'An eighth of the heap limit of the process.',
+  },
+  heldBytesMax: {
+    default: 0,
+    min: 0,
+    max: 2 ** 40,
+    meaning:
+      'Bytes of memory for what transactions hold until they end: payloads, results, locks, labels. What is more than a share of it gets BUSY. A quarter as much is kept of those that have ended.',
+    zero: 'A quarter of the heap limit of the process.',
   },
   drainMs: {
     default: 10_000,

@@ -14,6 +14,7 @@ import type { AbortReason } from './catalogue.ts';
 import { InvariantViolation } from './invariants.ts';
 import type { LockWant } from './locks/table.ts';
 import type { BranchState, Labels, TransactionState } from './messages.ts';
+import type { Origin } from './shares.ts';
 import type { TimerHandle } from './timer-wheel.ts';
 import type { Position, Txid } from './txid.ts';
 
@@ -109,6 +110,8 @@ export interface Branch {
   readonly branch: string;
   readonly participant: string;
   payload: unknown;
+  /** What its payload counts in `heldBytes`. */
+  payloadBytes: number;
   state: BranchState;
   /** The instance to which the prepare was first sent, or that enlisted itself: no other is asked to prepare it. */
   instance: string | null;
@@ -166,6 +169,12 @@ export interface Transaction {
   timer: TimerHandle | null;
   /** The participant in whose queue it waits before its prepares are sent. */
   waitsFor: string | null;
+  /** Whose share it counts to; null where nobody's: it was recovered, or begun in this process. */
+  readonly origin: Origin | null;
+  /** Bytes of that share that it holds. */
+  heldBytes: number;
+  /** A result found no room: the outcome is told without any. */
+  resultsDropped: boolean;
   recordBytes: number;
   /** Whose keys it locks; null while it has neither named one nor locked anything. */
   lockGroup: string | null;

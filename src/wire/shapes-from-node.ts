@@ -63,6 +63,16 @@ const limits = map<Limits>({
   locksMax: optional(count, 'Keys that one transaction may lock; absent: it knows no locks.'),
   lockKeyBytesMax: optional(count, 'Bytes of the key of a lock.'),
   lockWaitersMax: optional(count, 'Requests that may wait for locks of one shard.'),
+  transactionsMax: optional(count, 'Transactions in memory, of all peers; each has a share.'),
+  requestsMax: optional(count, 'Request ids remembered, of all peers; each has a share.'),
+  connectionsPerAddressMax: optional(count, 'Connections from one address.'),
+  bufferedBytesMax: optional(count, 'Bytes that may wait for one peer to read.'),
+  inputBytesMax: optional(
+    count,
+    'Bytes of messages not complete or not handled, of all peers; each has a share.',
+  ),
+  outputBytesMax: optional(count, 'Bytes that may wait for all peers to read; each has a share.'),
+  heldBytesMax: optional(count, 'Bytes that transactions hold, of all peers; each has a share.'),
 });
 
 const topology = {

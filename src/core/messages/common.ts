@@ -77,6 +77,13 @@ export interface Limits {
   readonly locksMax?: number;
   readonly lockKeyBytesMax?: number;
   readonly lockWaitersMax?: number;
+  readonly transactionsMax?: number;
+  readonly requestsMax?: number;
+  readonly connectionsPerAddressMax?: number;
+  readonly bufferedBytesMax?: number;
+  readonly inputBytesMax?: number;
+  readonly outputBytesMax?: number;
+  readonly heldBytesMax?: number;
 }
 
 export interface Hello {

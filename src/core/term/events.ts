@@ -20,6 +20,7 @@ import type {
 } from '../messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../records.ts';
 import type { Retired } from '../retired.ts';
+import type { Origin } from '../shares.ts';
 import type { Txid } from '../txid.ts';
 
 /** Who sent a message. The session has checked that it may. */
@@ -27,6 +28,8 @@ export interface Sender {
   readonly connection: number;
   /** Set where the sender is a participant. */
   readonly participant: { readonly name: string; readonly instance: string } | null;
+  /** Whose share what it begins counts to; absent: nobody's. */
+  readonly origin?: Origin;
 }
 
 export type TermRequest =

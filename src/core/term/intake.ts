@@ -4,12 +4,21 @@ import { equalValues } from '../equal.ts';
 import { uphold } from '../invariants.ts';
 import { defaultLockGroup } from '../locks/names.ts';
 import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
+import type { Origin } from '../shares.ts';
 import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
 import { makePosition, placeOf, type Txid } from '../txid.ts';
+import { weightOf } from '../weight.ts';
 import type { ConnectedParticipant } from './connected.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { silentAtDeadline } from './fitness.ts';
+import {
+  branchBytes as branchBytesHeld,
+  bytesProblem,
+  hold,
+  shareProblem,
+  transactionBytes,
+} from './holdings.ts';
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
 import { notConnected } from './not-connected.ts';
 import { answer, wait } from './outcome.ts';
@@ -19,7 +28,11 @@ import { senderOf, type TermState } from './state.ts';
 import { outcomeOfAbsent } from './status.ts';
 
 /** Whether a new transaction may begin; answers the request where it may not. */
-function admits(state: TermState, to: { connection: number; id: number }): boolean {
+function admits(
+  state: TermState,
+  to: { connection: number; id: number },
+  given: { readonly origin: Origin | undefined; readonly bytes: number },
+): boolean {
   if (!state.accepting) {
     state.fail(to, 'BUSY', {
       message: 'The node is stopping. Use another one.',
@@ -36,7 +49,9 @@ function admits(state: TermState, to: { connection: number; id: number }): boole
     });
     return false;
   }
-  return true;
+  const problem = shareProblem(state, given.origin, given.bytes);
+  if (problem !== null) state.fail(to, 'BUSY', { message: problem, retryAfterMs: 250 });
+  return problem === null;
 }
 
 function create(
@@ -47,6 +62,8 @@ function create(
     request: { id: string; hash: string; ageMs: number } | null;
     lockGroup: string | null;
     asked: Transaction['asked'];
+    origin: Origin | undefined;
+    bytes: number;
   },
 ): Transaction {
   const { options, epoch, shard, requestWindowMs } = state.config;
@@ -83,6 +100,9 @@ function create(
     waiters: [],
     timer: null,
     waitsFor: null,
+    origin: given.origin ?? null,
+    heldBytes: 0,
+    resultsDropped: false,
     recordBytes: emptyRecordBytes(given.request?.id ?? null) + lockBytes(given.asked?.wants ?? []),
     lockGroup: given.lockGroup,
     asked: given.asked,
@@ -92,14 +112,20 @@ function create(
     inDecisions: false,
   };
   state.transactions.set(transaction.txid, transaction);
+  if (transaction.origin !== null) state.places.take(transaction.origin, 1);
+  hold(state, transaction, given.bytes);
   state.setTransactionTimer(transaction);
   return transaction;
 }
 
 export function begin(state: TermState, from: Sender, message: Begin): void {
   const to = senderOf(from, message.id);
-  if (!admits(state, to)) return;
+  const { origin } = from;
+  const bytes = transactionBytes + weightOf(message.labels);
+  if (!admits(state, to, { origin, bytes })) return;
   const transaction = create(state, {
+    origin,
+    bytes,
     timeoutMs: message.timeoutMs,
     labels: message.labels,
     request: null,
@@ -163,15 +189,23 @@ export function transact(
     if (message.announce === true) sendBegun(state, to, transaction);
   };
   const run = (request: { id: string; hash: string; ageMs: number } | null): Transaction | null => {
-    if (!admits(state, to)) return null;
+    const { origin } = from;
+    const own = transactionBytes + weightOf(message.labels) + lockBytes(wants);
+    const payloads = message.branches.map(({ payload }) => weightOf(payload ?? null));
+    const all = payloads.reduce((sum, each) => sum + each + branchBytesHeld, own);
+    if (!admits(state, to, { origin, bytes: all })) return null;
     const transaction = create(state, {
+      origin,
+      bytes: own,
       timeoutMs: message.timeoutMs,
       labels: message.labels,
       request,
       lockGroup,
       asked: wants.length === 0 ? null : { wants, waitMs: message.lockWaitMs },
     });
-    for (const branch of message.branches) addBranch(state, transaction, branch, null);
+    for (const [index, branch] of message.branches.entries()) {
+      addBranch(state, transaction, branch, { owner: null, payloadBytes: payloads[index] ?? 0 });
+    }
     noteBegin(state, transaction);
     announce(transaction);
     wait(state, transaction, { ...to, kind: 'outcome' });
@@ -187,6 +221,7 @@ export function transact(
   joinOrRun(state, {
     to,
     announce,
+    origin: from.origin,
     requestId: message.requestId,
     hash: requestHash,
     attempt: message.attempt ?? 1,
@@ -220,13 +255,18 @@ function addBranch(
   state: TermState,
   transaction: Transaction,
   given: TransactBranch,
-  owner: Pick<ConnectedParticipant, 'instance' | 'sharedResource' | 'process'> | null,
+  more: {
+    readonly owner: Pick<ConnectedParticipant, 'instance' | 'sharedResource' | 'process'> | null;
+    readonly payloadBytes: number;
+  },
 ): Branch {
+  const { owner, payloadBytes } = more;
   const branch: Branch = {
     transaction,
     branch: given.branch ?? given.participant,
     participant: given.participant,
     payload: given.payload ?? null,
+    payloadBytes,
     state: 'enlisted',
     instance: owner?.instance ?? null,
     sharedResource: owner?.sharedResource ?? null,
@@ -247,6 +287,7 @@ function addBranch(
   };
   transaction.branches.set(branch.branch, branch);
   measure(state, branch);
+  hold(state, transaction, branchBytesHeld + payloadBytes);
   return branch;
 }
 
@@ -315,7 +356,13 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     });
     return;
   }
-  addBranch(state, transaction, message, owner);
+  const payloadBytes = weightOf(message.payload ?? null);
+  const problem = bytesProblem(state, transaction.origin, branchBytesHeld + payloadBytes);
+  if (problem !== null) {
+    state.fail(to, 'BUSY', { message: problem, retryAfterMs: 250, txid: message.txid });
+    return;
+  }
+  addBranch(state, transaction, message, { owner, payloadBytes });
   state.send(to.connection, reply);
 }
 

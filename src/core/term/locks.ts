@@ -26,6 +26,7 @@ import type { Transaction } from '../transaction.ts';
 import { refuseUnavailable } from './admission.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
+import { bytesProblem, hold } from './holdings.ts';
 import { endWait, failAskers } from './lock-release.ts';
 import { flagTransaction } from './phase-two.ts';
 import { freeze } from './prepare.ts';
@@ -87,7 +88,14 @@ export function lock(state: TermState, from: Sender, message: Lock): void {
       return;
     }
   }
-  transaction.recordBytes += newBytes(state, transaction, wants);
+  const newLockBytes = newBytes(state, transaction, wants);
+  const noRoom = bytesProblem(state, transaction.origin, newLockBytes);
+  if (noRoom !== null) {
+    state.fail(to, 'BUSY', { message: noRoom, retryAfterMs: 250, txid });
+    return;
+  }
+  transaction.recordBytes += newLockBytes;
+  hold(state, transaction, newLockBytes);
   const waits = ask(state, transaction, { wants, waitMs: message.waitMs, reply });
   if (!waits) {
     state.send(to.connection, { type: 'locked', id: to.id, txid, keys: message.keys });

@@ -9,6 +9,7 @@
 import { abortReason } from '../catalogue.ts';
 import { judge } from '../judge.ts';
 import { move, outcomeOf, type Transaction } from '../transaction.ts';
+import { letGo } from './holdings.ts';
 import { failLockWaits } from './lock-release.ts';
 import { answerWaiters, failWaiters } from './outcome.ts';
 import type { TermState } from './state.ts';
@@ -34,6 +35,9 @@ export function lose(state: TermState): void {
       else failWaiters(state, transaction);
     }
   }
+  // Whoever leads next in this process begins with all the room.
+  for (const transaction of state.transactions.values()) letGo(state, transaction);
+  for (const transaction of state.finishing.values()) letGo(state, transaction);
   if (unknown.length === 0) return;
   state.read(
     unknown.map((transaction) => transaction.txid),

@@ -3,6 +3,7 @@ import { type AbortReason, abortReason } from '../catalogue.ts';
 import { uphold } from '../invariants.ts';
 import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../messages.ts';
 import { move, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
+import { letGo } from './holdings.ts';
 import { releaseLocks } from './lock-release.ts';
 import type { TermState } from './state.ts';
 
@@ -31,7 +32,7 @@ export function outcomeMessage(transaction: Transaction, id: number): OutcomeMes
 }
 
 export function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> | null {
-  if (transaction.recovered) return null;
+  if (transaction.recovered || transaction.resultsDropped) return null;
   const results: Record<string, unknown> = {};
   for (const branch of transaction.branches.values()) {
     if (branch.result !== undefined) {
@@ -226,6 +227,7 @@ export function settle(state: TermState, transaction: Transaction): void {
     state.finishing.set(transaction.txid, transaction);
     state.outbox.push({ type: 'finish', txid: transaction.txid });
   } else {
+    letGo(state, transaction);
     forget(state, [transaction]);
   }
 }

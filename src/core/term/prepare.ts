@@ -23,6 +23,7 @@ import {
   voteCounted,
   votedLate,
 } from './fitness.ts';
+import { hold, holdsVoted } from './holdings.ts';
 import { answerDoubt } from './judgement.ts';
 import { notConnected } from './not-connected.ts';
 import { releasePlace } from './places.ts';
@@ -190,6 +191,8 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
   state.clearBranchTimer(branch);
   state.detach(branch);
   branch.payload = undefined;
+  hold(state, transaction, -branch.payloadBytes);
+  branch.payloadBytes = 0;
   voteCounted(state, branch);
   releasePlace(state, branch);
   if (state.config.debug) {
@@ -211,13 +214,16 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
         participant: branch.participant,
         ...(reason === undefined ? {} : { message: reason.message }),
         ...(reason?.retryable === undefined ? {} : { retryable: reason.retryable }),
-        ...(reason?.detail === undefined ? {} : { detail: reason.detail }),
+        ...(reason?.detail === undefined || !holdsVoted(state, transaction, reason.detail)
+          ? {}
+          : { detail: reason.detail }),
       }),
     );
     return;
   }
   branch.state = message.vote === 'commit' ? 'prepared' : 'readonly';
-  branch.result = message.result;
+  if (holdsVoted(state, transaction, message.result)) branch.result = message.result;
+  else transaction.resultsDropped = true;
   transaction.votesOwed -= 1;
   if (transaction.votesOwed === 0) allVoted(state, transaction);
 }

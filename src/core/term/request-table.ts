@@ -5,9 +5,11 @@
  * that was answered "aborted" gets the same answer again and is never run. What committed is
  * remembered here only to save a read; the log's `requests/R` is what counts.
  */
-import type { AbortReason } from '../catalogue.ts';
+import { type AbortReason, withoutDetail } from '../catalogue.ts';
+import type { Origin, Shares } from '../shares.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
+import { weightOf } from '../weight.ts';
 
 export type RequestState =
   /** An attempt runs, or its answer is being made certain. */
@@ -23,6 +25,8 @@ export interface RefusedAttempt {
 
 export interface RequestMemory {
   readonly requestId: string;
+  /** Whose share it counts to. */
+  readonly origin: Origin | null;
   hash: string;
   txid: Txid;
   /** The attempt that runs, for duplicates to join; null once it ended. */
@@ -40,16 +44,29 @@ export interface RequestMemory {
   results: Readonly<Record<string, unknown>> | null;
 }
 
-/** Results of ended requests kept for a client that lost its answer; older ones are answered without. */
+/** Of ended requests with results or an abort's detail, kept for a client that lost its answer; older ones are answered without. */
 const resultsMax = 1_000;
 
 export class RequestTable {
   readonly #live = new Map<string, RequestMemory>();
   /** In order of ending, for forgetting. */
   readonly #ended = new Map<string, RequestMemory>();
-  readonly #withResults: RequestMemory[] = [];
+  readonly #heavy: { readonly memory: RequestMemory; readonly bytes: number }[] = [];
+  readonly #shares: Shares;
+  readonly #endedBytesMax: number;
+  #bytes = 0;
   /** Keys that the log holds, as last told, and what was written since. */
   logged = 0;
+
+  constructor(given: { readonly shares: Shares; readonly endedBytesMax: number }) {
+    this.#shares = given.shares;
+    this.#endedBytesMax = given.endedBytesMax;
+  }
+
+  /** Whether whoever sends it may have one more remembered. */
+  admits(origin: Origin | undefined): boolean {
+    return origin === undefined || this.#shares.admits(origin, 1);
+  }
 
   get(requestId: string): RequestMemory | null {
     return this.#live.get(requestId) ?? this.#ended.get(requestId) ?? null;
@@ -60,6 +77,9 @@ export class RequestTable {
   }
 
   run(memory: RequestMemory): void {
+    const before = this.get(memory.requestId);
+    if (before !== null) this.#count(before, -1);
+    this.#count(memory, 1);
     this.#ended.delete(memory.requestId);
     this.#live.set(memory.requestId, memory);
   }
@@ -78,13 +98,25 @@ export class RequestTable {
     memory.results = more.results;
     this.#live.delete(memory.requestId);
     this.#ended.set(memory.requestId, memory);
-    if (more.results !== null) {
-      this.#withResults.push(memory);
-      if (this.#withResults.length > resultsMax) {
-        const oldest = this.#withResults.shift();
-        if (oldest !== undefined) oldest.results = null;
-      }
+    this.#weigh(memory);
+  }
+
+  #weigh(memory: RequestMemory): void {
+    const detail = memory.refused?.reason.detail;
+    if (memory.results === null && detail === undefined) return;
+    const bytes = weightOf(memory.results) + weightOf(detail);
+    this.#heavy.push({ memory, bytes });
+    this.#bytes += bytes;
+    while (this.#bytes > this.#endedBytesMax || this.#heavy.length > resultsMax) {
+      const oldest = this.#heavy.shift();
+      if (oldest === undefined) return;
+      this.#bytes -= oldest.bytes;
+      lighten(oldest.memory);
     }
+  }
+
+  #count({ origin }: RequestMemory, amount: 1 | -1): void {
+    if (origin !== null) this.#shares.take(origin, amount);
   }
 
   /**
@@ -94,7 +126,7 @@ export class RequestTable {
   drop(memory: RequestMemory, nowMs: number): void {
     const { refused } = memory;
     if (refused === null) {
-      this.#live.delete(memory.requestId);
+      if (this.#live.delete(memory.requestId)) this.#count(memory, -1);
       return;
     }
     memory.txid = refused.txid;
@@ -111,6 +143,14 @@ export class RequestTable {
     for (const [requestId, memory] of this.#ended) {
       if (memory.endedAtMs >= beforeMs) return;
       this.#ended.delete(requestId);
+      this.#count(memory, -1);
     }
   }
+}
+
+function lighten(memory: RequestMemory): void {
+  const { state, refused } = memory;
+  memory.results = null;
+  if (refused !== null) memory.refused = { ...refused, reason: withoutDetail(refused.reason) };
+  if (state.kind === 'aborted') memory.state = { ...state, reason: withoutDetail(state.reason) };
 }

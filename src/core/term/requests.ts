@@ -12,6 +12,7 @@
  *   the work, an attempt above 1 is looked up in the log first.
  * - A copy comes after the window: the key may be collected, so it is refused unrun with EXPIRED.
  */
+import type { Origin } from '../shares.ts';
 import { outcomeOf, type Transaction } from '../transaction.ts';
 import { abortAsDuplicate } from './decide.ts';
 import { lockAndFreeze } from './locks.ts';
@@ -21,6 +22,7 @@ import type { TermState } from './state.ts';
 
 interface Attempt {
   readonly to: { readonly connection: number; readonly id: number };
+  readonly origin: Origin | undefined;
   readonly requestId: string;
   readonly hash: string;
   readonly attempt: number;
@@ -80,6 +82,12 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
       retryAfterMs: 1_000,
     });
     return;
+  } else if (!state.requests.admits(attempt.origin)) {
+    state.fail(attempt.to, 'BUSY', {
+      message: `This peer has its share of the ${state.config.options.requestsMax} request ids that the node remembers.`,
+      retryAfterMs: 1_000,
+    });
+    return;
   }
   const transaction = attempt.run({
     id: attempt.requestId,
@@ -89,6 +97,7 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
   if (transaction === null) return;
   state.requests.run({
     requestId: attempt.requestId,
+    origin: attempt.origin ?? null,
     hash: attempt.hash,
     txid: transaction.txid,
     transaction,

@@ -6,6 +6,7 @@ import { isAhead } from '../judge.ts';
 import { type LockRequest, LockTable } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
 import { RetiredSet } from '../retired.ts';
+import { heldBytesOf, Shares } from '../shares.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
@@ -25,6 +26,8 @@ export interface TermConfig {
   readonly witness: Witness;
   readonly requestWindowMs: number;
   readonly options: CoordinatorOptions;
+  /** What all terms of the node have for what transactions hold; absent: one of its own. */
+  readonly heldBytes?: Shares;
   /** Chance as data, for jitter. */
   readonly fraction: () => number;
   /** The last part of a txid, from all before it: chance and a proof that a leader gave it out. */
@@ -62,6 +65,8 @@ export type RequestReadContinuation = (
 export class TermState {
   readonly config: TermConfig;
   readonly transactions: Map<Txid, Transaction> = new Map();
+  readonly places: Shares;
+  readonly heldBytes: Shares;
   readonly recent: RecentTransactions;
   readonly requests: RequestTable;
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
@@ -101,8 +106,13 @@ export class TermState {
     this.witness = config.witness;
     this.nowMs = config.nowMs;
     this.timers = new TimerWheel({ nowMs: config.nowMs });
-    this.recent = new RecentTransactions(config.options.recentMax);
-    this.requests = new RequestTable();
+    const { options } = config;
+    this.places = new Shares(options.transactionsMax);
+    this.heldBytes = config.heldBytes ?? new Shares(heldBytesOf(options));
+    // Of what has ended, a quarter as much: half of it here, half there.
+    const endedBytesMax = Math.floor(this.heldBytes.total / 8);
+    this.recent = new RecentTransactions(options.recentMax, endedBytesMax);
+    this.requests = new RequestTable({ shares: new Shares(options.requestsMax), endedBytesMax });
     this.bulkheads = new Bulkheads({
       options: config.options,
       fraction: config.fraction,

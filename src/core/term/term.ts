@@ -11,6 +11,7 @@ import { makePosition, type Position, type Txid } from '../txid.ts';
 import { admitWaiting } from './admission.ts';
 import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
+import { letGo } from './holdings.ts';
 import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
 import { query, report, resolve } from './judgement.ts';
 import { counts, type Listing, list, type OwedAcknowledgement, owed } from './list.ts';
@@ -62,6 +63,7 @@ export class Term {
           if (transaction === undefined) continue;
           state.finishing.delete(txid);
           state.endedDuringScan?.add(txid);
+          letGo(state, transaction);
           done.push(transaction);
         }
         forget(state, done);

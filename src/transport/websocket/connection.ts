@@ -16,6 +16,7 @@ import type { Decoded, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/errors.ts';
 import { helloBytesMax } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
+import type { Account } from './account.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Inbox, type ReceivedFrame } from './inbox.ts';
 import { Outbox } from './outbox.ts';
@@ -47,6 +48,8 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly authenticated?: boolean;
   /** What may come in before `greeted`; absent: as much as afterwards. */
   readonly helloBytesMax?: number;
+  /** What it shares with all others; absent: nothing. */
+  readonly accounts?: { readonly input: Account; readonly output: Account };
   readonly decode: (data: Uint8Array | string) => readonly Decoded<Received>[];
   /** What it shares the event loop by with others; absent: it handles all that comes at once. */
   readonly turns?: Turns;
@@ -65,6 +68,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   readonly #share: Share | null;
   readonly #unfinished = new Unfinished();
   #greeted: boolean;
+  #over = false;
   #handler: ConnectionHandler<MessageOf<Received>> | null = null;
   #open = true;
   /** Why this side ended the connection, once it did: it saw the reason first. */
@@ -81,7 +85,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       frameBytesMax: options.frameBytesMax,
       messageBytesMax: options.messageBytesMax,
       // Without a callback an error of the write would have nowhere to go but the 'error' event.
-      write: (frame) => socket.send(frame, { binary: typeof frame !== 'string' }, ignoreError),
+      write: (frame) => socket.send(frame, { binary: typeof frame !== 'string' }, this.#written),
     });
     this.#heartbeat = new Heartbeat({
       clock,
@@ -120,7 +124,15 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   /** Bytes were read from the peer, and what of them makes whole messages was received. */
   came(bytes: number): void {
     this.#unfinished.came(bytes);
-    if (this.#open && this.#isTooMuch(this.#unfinished.bytes)) this.#refuse(tooMuchBeforeHello());
+    if (!this.#open) return;
+    const held = this.#unfinished.bytes;
+    if (this.#isTooMuch(held)) this.#refuse(tooMuchBeforeHello());
+    else if (held > this.#options.frameBytesMax + spareBytes) this.#refuse(tooManyPieces());
+    else if (this.#options.accounts?.input.set(held + this.#inbox.bytes) === false) {
+      this.#outbox.push({ type: 'error', ...noRoom, retryable: true, retryAfterMs });
+      this.#close({ code: 1013, reason: noRoom.message, kind: 'failed' });
+      this.#socket.pause();
+    }
   }
 
   #isTooMuch(bytes: number): boolean {
@@ -140,7 +152,11 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   send(message: Out): void {
     if (!this.#open) return;
     this.#push(message);
-    if (this.bufferedBytes() > this.#options.bufferedBytesMax) {
+    const buffered = this.bufferedBytes();
+    if (
+      buffered > this.#options.bufferedBytesMax ||
+      this.#options.accounts?.output.set(buffered) === false
+    ) {
       this.#drop('failed', 'The peer does not read: too many bytes wait for it.');
     }
   }
@@ -197,6 +213,11 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#share?.leave();
   }
 
+  readonly #written = (): void => {
+    // A failed write adds nothing to the 'close' event, which tells the handler, and nothing is counted after it.
+    if (!this.#over) this.#options.accounts?.output.set(this.bufferedBytes());
+  };
+
   readonly #received = (data: unknown, isBinary: boolean): void => {
     const bytes = data as Buffer;
     this.#unfinished.finished(bytes.length);
@@ -220,6 +241,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
         if (received === null) return false;
         if (received.ok) this.#handler?.message(received.message);
         else this.#handler?.invalid(received.problem);
+        if (this.#inbox.isEmpty) this.#options.accounts?.input.set(this.#unfinished.bytes);
         if (untilMs < Number.POSITIVE_INFINITY && clock.monotonicMs() >= untilMs) {
           return this.#open && !this.#inbox.isEmpty;
         }
@@ -260,6 +282,9 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   readonly #closed = (code: number, reason: Buffer): void => {
     this.#stop();
     this.#outbox.clear();
+    this.#over = true;
+    this.#options.accounts?.input.set(0);
+    this.#options.accounts?.output.set(0);
     this.#handler?.closed(
       this.#ended ?? {
         code,
@@ -268,6 +293,19 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       },
     );
   };
+}
+
+/** Of the headers of a message in pieces, and of what comes behind it. */
+const spareBytes = 131_072;
+const retryAfterMs = 1_000;
+const noRoom = {
+  code: 'BUSY',
+  message:
+    'Too many messages wait to be complete, or to be handled: this connection has its share of them.',
+} as const;
+
+function tooManyPieces(): FrameError {
+  return new FrameError(1009, 'A message came in too many pieces.');
 }
 
 function tooMuchBeforeHello(): FrameError {

@@ -16,6 +16,8 @@ export interface InboxOptions<D extends Direction> {
 export class Inbox<D extends Direction> {
   readonly #options: InboxOptions<D>;
   #waiting: (ReceivedFrame | { readonly token: Buffer })[] = [];
+  #bytes = 0;
+  #handling = 0;
   /** Of the frame at hand. */
   #messages: readonly Decoded<D>[] = [];
   #next = 0;
@@ -24,12 +26,18 @@ export class Inbox<D extends Direction> {
     this.#options = options;
   }
 
+  /** Of the frames that are not handled to their end. */
+  get bytes(): number {
+    return this.isEmpty ? 0 : this.#bytes;
+  }
+
   get isEmpty(): boolean {
     return this.#waiting.length === 0 && this.#next >= this.#messages.length;
   }
 
   frame(frame: ReceivedFrame): void {
     this.#waiting.push(frame);
+    this.#bytes += frame.bytes.length;
   }
 
   /**
@@ -51,10 +59,15 @@ export class Inbox<D extends Direction> {
       }
       this.#messages = [];
       this.#next = 0;
+      this.#bytes -= this.#handling;
+      this.#handling = 0;
       const item = this.#waiting.shift();
       if (item === undefined) return null;
       if ('token' in item) this.#options.answered(item.token);
-      else this.#messages = this.#options.decode(item);
+      else {
+        this.#handling = item.bytes.length;
+        this.#messages = this.#options.decode(item);
+      }
     }
   }
 
@@ -62,5 +75,7 @@ export class Inbox<D extends Direction> {
     this.#waiting = [];
     this.#messages = [];
     this.#next = 0;
+    this.#bytes = 0;
+    this.#handling = 0;
   }
 }

@@ -15,10 +15,12 @@ import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
+import { Shares } from '../../core/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
 import { decodeFrame } from '../../wire/codec.ts';
 import { helloBytesMax, widestLimits } from '../../wire/limits.ts';
+import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
 import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
 import { refusalOf } from './refusal.ts';
@@ -34,9 +36,11 @@ type OptionName =
   | 'connectionsPerAddressMax'
   | 'handshakeTimeoutMs'
   | 'heartbeatMs'
-  | 'bufferedBytesMax';
+  | 'bufferedBytesMax'
+  | 'inputBytesMax'
+  | 'outputBytesMax';
 
-/** The limits are those of `coordinatorOptionTable`, with its defaults. */
+/** The limits are those of `coordinatorOptionTable`, with its defaults; 0 bytes for all peers together is no limit. */
 export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, number>>> {
   readonly clock: Clock;
   /** Default 127.0.0.1: whoever may reach the port may try to speak. */
@@ -84,6 +88,9 @@ class WebSocketListener implements Listener {
   readonly #webSockets: WebSocketServer;
   readonly #connections = new Set<WebSocketConnection<'to-node', FromNode>>();
   readonly #turns: Turns;
+  readonly #input: Shares;
+  readonly #output: Shares;
+  #serial = 0;
   readonly #sockets = new AddressCount();
   /** Those that were let in: sockets which only knock must not keep others out. */
   readonly #peers = new AddressCount();
@@ -98,6 +105,8 @@ class WebSocketListener implements Listener {
     this.#limits = limits;
     this.#accept = accept;
     this.#turns = new Turns(options.clock);
+    this.#input = new Shares(limits.inputBytesMax);
+    this.#output = new Shares(limits.outputBytesMax);
     const socketOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -216,6 +225,8 @@ class WebSocketListener implements Listener {
     const { webSocket: socket, address: remoteAddress } = peer;
     const { clock } = this.#options;
     const limits = this.#limits;
+    this.#serial += 1;
+    const origin = { address: remoteAddress, name: String(this.#serial) };
     const connection = new WebSocketConnection<'to-node', FromNode>({
       socket,
       remoteAddress,
@@ -232,6 +243,10 @@ class WebSocketListener implements Listener {
       smaller: (message) => this.#smaller(message),
       decode: (data) => decodeFrame(data, { direction: 'to-node', limits }),
       turns: this.#turns,
+      accounts: {
+        input: new Account(this.#input, origin),
+        output: new Account(this.#output, origin),
+      },
     });
     this.#connections.add(connection);
     this.#peers.add(remoteAddress);
@@ -272,6 +287,8 @@ function limitsOf(options: AcceptorOptions): Readonly<Record<OptionName, number>
     handshakeTimeoutMs: take('handshakeTimeoutMs'),
     heartbeatMs: take('heartbeatMs'),
     bufferedBytesMax: take('bufferedBytesMax'),
+    inputBytesMax: take('inputBytesMax') || Number.MAX_SAFE_INTEGER,
+    outputBytesMax: take('outputBytesMax') || Number.MAX_SAFE_INTEGER,
   };
 }
 

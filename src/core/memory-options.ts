@@ -1,0 +1,20 @@
+import type { CoordinatorOptions } from './coordinator-options.ts';
+
+/** What one remembered request id takes, all told. */
+const requestBytes = 512;
+
+/** Puts figures where an option was left to follow the heap. Request ids alone may take a quarter of it. */
+export function memoryOptions(options: CoordinatorOptions, heapBytes: number): CoordinatorOptions {
+  const part = (bytes: number, parts: number): number =>
+    bytes === 0 ? Math.floor(heapBytes / parts) : bytes;
+  return {
+    ...options,
+    inputBytesMax: part(options.inputBytesMax, 16),
+    outputBytesMax: part(options.outputBytesMax, 8),
+    heldBytesMax: part(options.heldBytesMax, 4),
+    requestsMax: Math.min(
+      options.requestsMax,
+      Math.max(1, Math.floor(heapBytes / 4 / requestBytes)),
+    ),
+  };
+}

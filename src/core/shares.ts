@@ -1,0 +1,66 @@
+/**
+ * Divides what there is only so much of - places, bytes - among whoever takes of it, without knowing how many they are or will be.
+ *
+ * Nobody may hold more than a multiple of what is still free (Choudhury and Hahne 1998, *Dynamic Queue Length Thresholds*): who is alone gets nearly all of it, each one
+ * more makes the share of each smaller, and something is always left for who comes next. Twice: for an address, and for a name within
+ * what its address may still have, so that a flood from one address leaves room for others, and one name for others beside it. Names
+ * are what peers say of themselves: who takes a new one for each connection is held by its address.
+ */
+export interface Origin {
+  readonly address: string;
+  readonly name: string;
+}
+
+/** Of what is free: one name alone holds two thirds, one address four fifths, and each further address four fifths of what the others left. */
+const multiple = 4;
+
+/** 0 is no limit, where nothing was made of it. */
+export function heldBytesOf(options: { readonly heldBytesMax: number }): number {
+  return options.heldBytesMax === 0 ? Number.MAX_SAFE_INTEGER : options.heldBytesMax;
+}
+
+export class Shares {
+  readonly total: number;
+  #used = 0;
+  readonly #byAddress = new Map<string, number>();
+  readonly #byName = new Map<string, number>();
+
+  constructor(total: number) {
+    this.total = total;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  held(origin: Origin): number {
+    return this.#byName.get(keyOf(origin)) ?? 0;
+  }
+
+  /** Whether that much more is its due. */
+  admits(origin: Origin, amount: number): boolean {
+    const free = this.total - this.#used;
+    if (amount > free) return false;
+    const ofAddress = this.#byAddress.get(origin.address) ?? 0;
+    const left = multiple * free - ofAddress;
+    return amount <= left && this.held(origin) + amount <= left;
+  }
+
+  /** Takes so much, or gives it back where it is negative. */
+  take(origin: Origin, amount: number): void {
+    this.#used += amount;
+    add(this.#byAddress, origin.address, amount);
+    add(this.#byName, keyOf(origin), amount);
+  }
+}
+
+function keyOf({ address, name }: Origin): string {
+  return `${address}\n${name}`;
+}
+
+/** Who holds nothing takes no memory. */
+function add(held: Map<string, number>, key: string, amount: number): void {
+  const now = (held.get(key) ?? 0) + amount;
+  if (now === 0) held.delete(key);
+  else held.set(key, now);
+}
