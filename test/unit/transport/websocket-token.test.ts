@@ -128,7 +128,8 @@ describe('before hello', () => {
     const { url, next } = await listen({ strangers: true });
     const { socket } = await bare(url);
     const server = await next();
-    for (let index = 0; index < 200; index += 1) socket.ping(Buffer.alloc(100));
+    const pings = Buffer.concat(Array(200).fill(wireFrame(0x89, Buffer.alloc(100))));
+    (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(pings);
     socket.send(
       '{"type":"working","txid":"0.00000000000000001.000000001.fffffffffffff","branch":"b"}',
     );
