@@ -42,6 +42,7 @@ class Flooded {
         participant: 'evil',
         instance: 'e',
         sharedResource: null,
+        process: null,
       },
       0,
     );
