@@ -15,7 +15,12 @@ import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import { Retries } from './retry.ts';
 import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
-import type { TransactOptions, TransactOutcome, TransactRequest } from './types.ts';
+import type {
+  TransactionOutcome,
+  TransactOptions,
+  TransactOutcome,
+  TransactRequest,
+} from './types.ts';
 
 export async function transact<Results>(
   session: Session,
@@ -91,6 +96,8 @@ async function transactAgain<Results>(
         if (!(await retries.after(outcome, windowMs - requestAgeMs))) return outcome;
         attempt = outcome.attempt + 1;
       } catch (error) {
+        const committed = committedBefore<Results>(error);
+        if (committed !== null) return { ...committed, attempt };
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!isVerdictError(error) || !sentAgainAfter.has(error.code)) throw error;
         await session.recover({ error, route, failures, call });
@@ -101,6 +108,13 @@ async function transactAgain<Results>(
     const txid = isVerdictError(unknown) ? unknown.txid : undefined;
     throw unknownOutcome({ error, txid, after: unknown });
   }
+}
+
+/** None of this call's attempts was answered, so that the one that committed is its outcome. */
+function committedBefore<Results>(error: unknown): TransactionOutcome<Results> | null {
+  if (!isVerdictError(error) || error.code !== 'ALREADY_COMMITTED') return null;
+  const { txid } = error;
+  return txid === undefined ? null : { outcome: 'committed', txid, readonly: false, results: null };
 }
 
 async function transactUnnamed<Results>(

@@ -22,6 +22,7 @@ export const errorCodes = [
   'UNKNOWN_TRANSACTION',
   'UNKNOWN_BRANCH',
   'EXPIRED',
+  'ALREADY_COMMITTED',
   'WRONG_STATE',
   'INVALID_MESSAGE',
   'UNSUPPORTED_VERSION',
@@ -73,6 +74,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     acted: 'unknown',
     text: 'The outcome is no longer known: the request is older than the request window, or the record was collected. Look at the participants.',
     look: "The participants' own data, by txid or request id. Send requests again within the request window (2 minutes by default).",
+  },
+  ALREADY_COMMITTED: {
+    retryable: false,
+    acted: 'unknown',
+    text: 'The request is older than the request window and was not run. An attempt of it had committed, under the txid in the error.',
+    look: 'Nothing is wrong: the SDK takes it for the outcome. It means that a sender waited, or slept, for longer than the request window.',
   },
   WRONG_STATE: {
     retryable: false,

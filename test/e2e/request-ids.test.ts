@@ -129,7 +129,7 @@ describe('a requestId', () => {
     const first = outcome(await raw.ask(request(requestId)));
     expect(first.outcome).toBe('committed');
     const again = await raw.ask(request(requestId, { requestAgeMs: requestWindowMs + 1 }));
-    expect(again).toMatchObject({ type: 'error', code: 'EXPIRED' });
+    expect(again).toMatchObject({ type: 'error', code: 'ALREADY_COMMITTED', txid: first.txid });
     expect(await cluster.settled()).toEqual([]);
     expect(applied(requestId)).toBe(2);
   });

@@ -10,7 +10,9 @@
  * - Attempt 1 committed under the last leader, whose answer was lost; attempt 2 comes to this one. It may run: its
  *   write finds `requests/R` and becomes an abort, and the recorded outcome is the answer. To spare the participants
  *   the work, an attempt above 1 is looked up in the log first.
- * - A copy comes after the window: the key may be collected, so it is refused unrun with EXPIRED.
+ * - A copy comes after the window: the key may be collected, so it is never run. Where the key is there still, that says
+ *   which transaction committed. It says so as an error and not as the outcome (!): a copy of an attempt that was answered "aborted"
+ *   may be this old, and a later attempt have committed.
  */
 import type { Origin } from '../shares.ts';
 import { outcomeOf, type Transaction } from '../transaction.ts';
@@ -34,9 +36,7 @@ interface Attempt {
 
 export function joinOrRun(state: TermState, attempt: Attempt): void {
   if (attempt.ageMs > state.config.requestWindowMs) {
-    state.fail(attempt.to, 'EXPIRED', {
-      message: `The request was first sent ${Math.round(attempt.ageMs)} ms ago, past the request window of ${state.config.requestWindowMs} ms. It was not run; whether an earlier attempt of it committed is no longer known.`,
-    });
+    refuseOld(state, attempt);
     return;
   }
   const memory = state.requests.get(attempt.requestId);
@@ -116,6 +116,23 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
     if (transaction.state !== 'PENDING' || state.lost) return;
     if (entry === null || entry === 'failed') lockAndFreeze(state, transaction);
     else abortAsDuplicate(state, transaction, entry);
+  });
+}
+
+function refuseOld(state: TermState, { to, requestId, hash, ageMs }: Attempt): void {
+  const { requestWindowMs } = state.config;
+  const age = `The request was first sent ${Math.round(ageMs)} ms ago, past the request window of ${requestWindowMs} ms. It was not run`;
+  state.readRequest(requestId, (entry) => {
+    if (entry === null || entry === 'failed' || entry.requestHash !== hash) {
+      const message = `${age}; whether an earlier attempt of it committed is no longer known.`;
+      state.fail(to, 'EXPIRED', { message });
+    } else {
+      const { txid } = entry;
+      state.fail(to, 'ALREADY_COMMITTED', {
+        message: `${age}: it had committed as ${txid}.`,
+        txid,
+      });
+    }
   });
 }
 

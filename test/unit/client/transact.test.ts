@@ -102,6 +102,20 @@ describe('any transact', () => {
     await client.close();
   });
 
+  it('takes for the outcome what had committed before a request that came too late', async () => {
+    const { client, node } = await connectedClient();
+    const call = client.transact(keyed);
+    (await node.next('transact')).fail('ALREADY_COMMITTED', { txid });
+    expect(await call).toEqual({
+      outcome: 'committed',
+      txid,
+      readonly: false,
+      results: null,
+      attempt: 1,
+    });
+    await client.close();
+  });
+
   it('goes to the leader that a NOT_LEADER names', async () => {
     const [a, b] = pair();
     const { client, clock } = await connectedClient([a, b]);

@@ -167,6 +167,7 @@ describe('requests with an id', () => {
     const h = new TermHarness();
     const a = h.connect(a1);
     const late = h.transact(['a'], { requestId, requestAgeMs: 120_001 });
+    h.log();
     expect(h.reply(late)).toMatchObject({ code: 'EXPIRED' });
     const id = h.transact(['a'], { requestId, requestAgeMs: 119_000 });
     expect(h.reply(id)).toMatchObject({ type: 'begun', timeoutMs: 1_000 });
@@ -174,6 +175,24 @@ describe('requests with an id', () => {
     h.log();
     expect(h.reply(id)).toMatchObject({ code: 'EXPIRED' });
     expect(h.sent(a, 'rollback')).toHaveLength(1);
+  });
+
+  it('are told past their window what committed, where the log knows it still, and are not run', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    h.transact(['a'], { requestId });
+    h.vote(a, 'commit');
+    h.log();
+    const { txid } = h;
+    const late = h.transact(['a'], { requestId, requestAgeMs: 120_001 });
+    const other = h.transact(['a'], { requestId, requestAgeMs: 120_001, hash: 'other' });
+    h.log();
+    expect(h.reply(late)).toMatchObject({ code: 'ALREADY_COMMITTED', txid });
+    expect(h.reply(other)).toMatchObject({ code: 'EXPIRED' });
+    const unread = h.transact(['a'], { requestId, requestAgeMs: 120_001 });
+    h.world.answer(0, { fail: true });
+    expect(h.reply(unread)).toMatchObject({ code: 'EXPIRED' });
+    expect(h.sent(a, 'prepare')).toHaveLength(1);
   });
 
   it('are not decided past their window by a vote that is handled before the time-out', () => {
