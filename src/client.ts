@@ -32,8 +32,14 @@ export type {
 } from './core/messages.ts';
 export { isTxid, type Txid } from './core/txid.ts';
 export {
+  type ContractBranch,
+  defineParticipant,
+  type ParticipantContract,
+} from './peer/contract.ts';
+export {
   isVerdictError,
   OutcomeUnknownError,
   VerdictError,
   type VerdictErrorCode,
 } from './peer/errors.ts';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';

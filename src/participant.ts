@@ -21,6 +21,11 @@ export type {
 export { type ParticipantHandle, serveParticipant } from './participant/serve.ts';
 export { type AbortOptions, type VoteBuilder, vote } from './participant/vote.ts';
 export {
+  type ContractBranch,
+  defineParticipant,
+  type ParticipantContract,
+} from './peer/contract.ts';
+export {
   isVerdictError,
   VerdictError,
   type VerdictErrorCode,
@@ -35,3 +40,4 @@ export type {
   PrepareResult,
   Resource,
 } from './ports/resource.ts';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';

@@ -107,7 +107,7 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .addOption(
       new Option(
         '--request-window <ms>',
-        'how long a requestId is remembered: fixed when the directory is made',
+        'how long a requestId is remembered: fixed when the directory is made; a shorter one weakens "never commits twice"',
       )
         .argParser(wholeNumber({ min: 1_000, max: requestWindowMsMax }))
         .default(undefined, 'what the directory has, 120000 in a new one'),

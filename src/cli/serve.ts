@@ -80,6 +80,10 @@ export async function serve(given: ServeOptions): Promise<number> {
     logger,
     onFatal: fatal,
   });
+  const { requestWindowMs } = log.meta;
+  if (requestWindowMs < usualWindowMs) {
+    logger.warn({ requestWindowMs, usualWindowMs }, shortWindowText);
+  }
   node = new CoordinatorNode({
     node: given.node,
     advertise,
@@ -111,6 +115,11 @@ export async function serve(given: ServeOptions): Promise<number> {
   await stopped;
   return 0;
 }
+
+/** Longer than what clients and networks hold a copy of a request for. */
+const usualWindowMs = 120_000;
+const shortWindowText =
+  'The request window is shorter than 2 minutes. It weakens "a requestId never commits twice": a copy of a request that is told a wrong age, by a clock that stood still or a client that does not count on, may run again when the window is over.';
 
 function listenUrl({ host, port }: Pick<ServeOptions, 'host' | 'port'>): string {
   return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -165,6 +165,7 @@ export interface ReasonEntry {
 
 export const reasonCodes = [
   'VOTED_ABORT',
+  'INVALID_PAYLOAD',
   'CONFLICT',
   'LOCK_TIMEOUT',
   'DEADLOCK',
@@ -184,6 +185,11 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
     retryable: false,
     text: 'A participant voted abort for a reason of its own, such as too little stock.',
     look: "The message: it is the participant's own.",
+  },
+  INVALID_PAYLOAD: {
+    retryable: false,
+    text: "The payload does not fit the participant's schema. The message says which field; mend the sender.",
+    look: '`detail.issues`: each path and what is wrong there. Whether client and participant have the same version of the contract.',
   },
   CONFLICT: {
     retryable: true,

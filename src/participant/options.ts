@@ -11,8 +11,10 @@ import type { Journal } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Resource } from '../ports/resource.ts';
+import type { StandardSchema } from '../ports/schema.ts';
 import type { Dialer } from '../ports/transport.ts';
 import type { ParticipantReached } from './crash-points.ts';
+import { behindSchema } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
@@ -91,13 +93,19 @@ export interface ParticipantSettings {
 }
 
 /** The resource, as an object of its own or spread among the settings. */
-export type ServeOptions<Payload = unknown, Result = unknown> = ParticipantSettings &
-  (Resource<Payload, Result> | { readonly resource: Resource<Payload, Result> });
+export type ServeOptions<Payload = unknown, Result = unknown> = ParticipantSettings & {
+  /**
+   * What a payload must be, by the Standard Schema interface (zod, valibot, arktype and others): one that is not aborts its transaction with
+   * INVALID_PAYLOAD, the field and what is wrong with it, before `prepare` is called. It is asked for branches that this participant
+   * enlisted itself too, whose payload is what it enlisted with. Default: payloads are not looked at.
+   */
+  readonly payload?: StandardSchema<Payload>;
+} & (Resource<Payload, Result> | { readonly resource: Resource<Payload, Result> });
 
 export function resourceOf<Payload, Result>(
   options: ServeOptions<Payload, Result>,
 ): Resource<Payload, Result> {
-  return 'resource' in options ? options.resource : options;
+  return behindSchema('resource' in options ? options.resource : options, options.payload);
 }
 
 /** Throws a TypeError that names the setting. */

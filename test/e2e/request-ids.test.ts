@@ -27,6 +27,12 @@ afterAll(async () => {
   await cluster.remove();
 });
 
+it('a window that is shorter than usual is told to the operator as what it is', async () => {
+  expect(await cluster.node.child.line(/request window is shorter.*never commits twice/)).toContain(
+    `"requestWindowMs":${requestWindowMs}`,
+  );
+});
+
 /** A request as a bare client sends it, so that every field is the test's own. */
 function request(
   requestId: string,

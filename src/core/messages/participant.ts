@@ -48,6 +48,7 @@ export interface VoteMessage {
 }
 export const voteReasonCodes = [
   'VOTED_ABORT',
+  'INVALID_PAYLOAD',
   'CONFLICT',
   'LOCK_TIMEOUT',
   'DEADLOCK',
