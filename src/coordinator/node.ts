@@ -334,7 +334,9 @@ export class CoordinatorNode implements SessionHost {
       if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
     }
     for (const driver of this.drivers.values()) driver.step({ type: 'retired', retired });
-    this.given.logger.info({ ...retired }, 'A participant was retired.');
+    const text = 'A participant was retired.';
+    const more = this.#lines.take(text);
+    if (more !== null) this.given.logger.info({ ...retired, ...more }, text);
   }
 
   refuseRetired(session: Session): void {

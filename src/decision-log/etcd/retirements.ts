@@ -39,10 +39,13 @@ export interface RetirementsOptions {
 
 export class Retirements {
   readonly #options: RetirementsOptions;
-  #learning: Promise<unknown> = Promise.resolve();
+  readonly #readings: Turns<readonly Retired[]> = new Turns(() => this.#read());
+  readonly #hearings: Turns<void> = new Turns(() => this.#heardByAll());
   #heardTo = 0n;
   /** The highest that a reading is under way for. */
   #wanted = 0n;
+  /** The highest that this node has written. */
+  #toBeHeard = 0n;
 
   constructor(options: RetirementsOptions) {
     this.#options = options;
@@ -55,9 +58,7 @@ export class Retirements {
 
   /** Reads all of it, from now on. */
   learn(): Promise<readonly Retired[]> {
-    const next = this.#learning.then(() => this.#read());
-    this.#learning = next.catch(() => undefined);
-    return next;
+    return this.#readings.next();
   }
 
   /** The key as some reading has shown it. */
@@ -85,7 +86,9 @@ export class Retirements {
       ],
     });
     await this.learn();
-    await this.#heardByAll(BigInt(header.revision));
+    const revision = BigInt(header.revision);
+    if (revision > this.#toBeHeard) this.#toBeHeard = revision;
+    await this.#hearings.next();
   }
 
   async #read(): Promise<readonly Retired[]> {
@@ -112,7 +115,8 @@ export class Retirements {
     return all;
   }
 
-  async #heardByAll(revision: bigint): Promise<void> {
+  async #heardByAll(): Promise<void> {
+    const revision = this.#toBeHeard;
     const { store, keys, leaseTtlMs } = this.#options;
     const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
     for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
@@ -128,5 +132,27 @@ export class Retirements {
       }
       await store.pause(pauseMs);
     }
+  }
+}
+
+/** One at a time. Who comes while one is under way shares the next with all others who do: it begins after they came. */
+class Turns<T> {
+  readonly #run: () => Promise<T>;
+  #next: Promise<T> | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(run: () => Promise<T>) {
+    this.#run = run;
+  }
+
+  next(): Promise<T> {
+    if (this.#next !== null) return this.#next;
+    const next = this.#last.then(() => {
+      this.#next = null;
+      return this.#run();
+    });
+    this.#next = next;
+    this.#last = next.catch(() => undefined);
+    return next;
   }
 }
