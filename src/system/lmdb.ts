@@ -22,6 +22,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { thrownText } from '../core/thrown.ts';
 import { guardTransaction } from './exit-guard.ts';
+import { type HeldFile, holdFile } from './held-file.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import { privateDirectory, privateFile } from './private-files.ts';
@@ -92,6 +93,8 @@ export function openLmdb(options: {
   readonly directory: string;
   /** The file's name in the directory. */
   readonly file: string;
+  /** Others may have it open too. Default: this process alone. */
+  readonly shared?: boolean;
   readonly onFatal: OnFatal;
 }): LmdbStore {
   const directory = resolve(options.directory);
@@ -117,19 +120,26 @@ export function openLmdb(options: {
       { cause: error },
     );
   }
-  return new Store(database, path, options.onFatal);
+  let held: HeldFile;
+  try {
+    held = holdFile(path, options.shared ?? false);
+  } catch (error) {
+    void database.close();
+    throw error;
+  }
+  return new Store(database, held, options.onFatal);
 }
 
 class Store implements LmdbStore {
   readonly #database: RootDatabase<Buffer, string>;
-  readonly #path: string;
+  readonly #held: HeldFile;
   readonly #onFatal: OnFatal;
   readonly #keys: LmdbKeys;
   #failure: StoreFailedError | null = null;
 
-  constructor(database: RootDatabase<Buffer, string>, path: string, onFatal: OnFatal) {
+  constructor(database: RootDatabase<Buffer, string>, held: HeldFile, onFatal: OnFatal) {
     this.#database = database;
-    this.#path = path;
+    this.#held = held;
     this.#onFatal = onFatal;
     this.#keys = new LmdbKeys(database);
   }
@@ -138,6 +148,7 @@ class Store implements LmdbStore {
     if (this.#failure !== null) throw this.#failure;
     let thrown: { readonly error: unknown } | null = null;
     try {
+      this.#held.assertThere();
       // A child transaction: when the body throws half-way, the child is dropped and nothing is committed.
       return await guardTransaction(() =>
         this.#database.childTransaction(() => {
@@ -163,6 +174,7 @@ class Store implements LmdbStore {
 
   async close(): Promise<void> {
     await this.#database.close();
+    this.#held.release();
   }
 
   async #fail(error: unknown): Promise<StoreFailedError> {
@@ -170,7 +182,7 @@ class Store implements LmdbStore {
     const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
     const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
     const failure = new StoreFailedError(
-      `A write to ${this.#path} failed: ${describe(cause)}. ${advice(cause)} Whether the last writes are durable is known after the restart, not before.`,
+      `A write to ${this.#held.path} failed: ${describe(cause)}. ${advice(cause)} Whether the last writes are durable is known after the restart, not before.`,
       { cause },
     );
     this.#failure = failure;

@@ -36,6 +36,7 @@ export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Jour
     const store = openLmdb({
       directory,
       file: journalFile,
+      shared,
       onFatal: options.onFatal ?? exitOnFatal,
     });
     lmdb = store;

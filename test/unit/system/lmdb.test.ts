@@ -16,9 +16,10 @@ const writer = fileURLToPath(new URL('../../support/decision-log-writer.ts', imp
 describe('LMDB store', () => {
   let directory: { readonly path: string; remove(): void };
   let store: LmdbStore;
-  const open = (path = directory.path) =>
+  const open = (path = directory.path, shared = false) =>
     openLmdb({
       directory: path,
+      shared,
       file: 'test.mdb',
       onFatal: (error) => {
         throw error;
@@ -91,12 +92,14 @@ describe('LMDB store', () => {
   });
 
   it('sees at once what another process committed', async () => {
+    await store.close();
+    store = open(directory.path, true);
     await store.transact((keys) => keys.put('a', 1));
     expect(get('a')).toBe(1);
     const module = fileURLToPath(new URL('../../../src/system/lmdb.ts', import.meta.url));
     const script = `import { openLmdb } from ${JSON.stringify(module)};
       const directory = ${JSON.stringify(directory.path)};
-      const store = openLmdb({ directory, file: 'test.mdb', onFatal: () => process.exit(70) });
+      const store = openLmdb({ directory, file: 'test.mdb', shared: true, onFatal: () => process.exit(70) });
       await store.transact((keys) => keys.put('a', 2));
       await store.close();`;
     // Synchronously: nothing in between gives LMDB's binding a chance to renew its snapshot by itself.

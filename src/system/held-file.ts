@@ -1,0 +1,42 @@
+/**
+ * The file of a store, held beside the directory's lock. `owner.lock` looks like something that a cleaner of temporary
+ * files may take, and then the next process would own the directory as well; nobody takes the data away and means no harm.
+ * And a file that was removed goes on taking writes, which no disk keeps: so its owner looks before each.
+ */
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { tryLock } from 'fs-native-extensions';
+import { DirectoryLockedError } from './directory-lock.ts';
+
+export interface HeldFile {
+  readonly path: string;
+  /** Throws where the file is not at its place any more. Cheap beside a flush. */
+  assertThere(): void;
+  release(): void;
+}
+
+/** Throws `DirectoryLockedError` where another process has it. */
+export function holdFile(path: string, shared: boolean): HeldFile {
+  const file = openSync(path, 'r+');
+  if (!tryLock(file, 0, 0, { shared })) {
+    closeSync(file);
+    throw new DirectoryLockedError(
+      `The store ${path} is in use by another process, though owner.lock does not say so: somebody removed it. Stop that process, or start this one with another directory.`,
+    );
+  }
+  const { dev, ino } = fstatSync(file);
+  let open = true;
+  return {
+    path,
+    assertThere(): void {
+      const now = statSync(path, { throwIfNoEntry: false });
+      if (now?.dev === dev && now.ino === ino) return;
+      throw new Error(
+        `the file was removed or replaced while this process had it open; what is written now would be lost`,
+      );
+    },
+    release(): void {
+      if (open) closeSync(file);
+      open = false;
+    },
+  };
+}
