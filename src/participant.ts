@@ -2,7 +2,7 @@
 
 import './system/check-node.ts';
 
-export type { BranchAlarm } from './core/branch.ts';
+export type { BranchAlarm, StoreFound } from './core/branch.ts';
 export type { VoteReason } from './core/messages.ts';
 export type { ParticipantOptions } from './core/participant-options.ts';
 export { isTxid, type Txid } from './core/txid.ts';
@@ -32,12 +32,14 @@ export {
 } from './peer/errors.ts';
 export { type Journal, JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';
-export type {
-  BranchCall,
-  BranchRef,
-  HeldBranch,
-  PrepareCall,
-  PrepareResult,
-  Resource,
+export {
+  type BranchCall,
+  BranchEndedError,
+  type BranchRef,
+  type EndCall,
+  type HeldBranch,
+  type PrepareCall,
+  type PrepareResult,
+  type Resource,
 } from './ports/resource.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';

@@ -56,8 +56,9 @@ export interface ParticipantSettings {
   /** A journal of your own; it is not closed by the SDK. */
   readonly journal?: Journal;
   /**
-   * Names the one resource on which several processes work: the same database, and the same journal. A branch
-   * may then be prepared by one and committed by another.
+   * Names the one resource on which several processes work that share this journal, too. A branch
+   * may then be prepared by one and committed by another. Not needed where the resource has an `identity`, as databases have: then
+   * each process has a journal of its own.
    */
   readonly sharedResource?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */

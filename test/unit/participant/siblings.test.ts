@@ -1,0 +1,101 @@
+/** A store that several instances share, each with a journal of its own: what is found there, and what is not known here. */
+import { describe, expect, it } from 'vitest';
+import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
+import { BranchEndedError, type HeldBranch } from '../../../src/participant.ts';
+import type { MemoryConnection } from '../../support/memory-dialer.ts';
+import { txidOf } from '../../support/messages.ts';
+import {
+  commandOf,
+  type Rig,
+  rig,
+  ScriptedResource,
+  said,
+  tell,
+} from '../../support/participant-rig.ts';
+
+const txid = txidOf(1);
+const theirs = { txid, branch: 'stock', mine: false };
+
+class SharedStore extends ScriptedResource {
+  readonly identity: string = 'db-1';
+  held: HeldBranch[] = [];
+
+  inDoubt(): readonly HeldBranch[] {
+    return this.held;
+  }
+}
+
+async function beside(
+  held: HeldBranch[],
+): Promise<Rig & { store: SharedStore; n1: MemoryConnection }> {
+  const store = new SharedStore();
+  store.held = held;
+  const made = await rig({ application: store });
+  return { ...made, store, n1: await made.node('n1') };
+}
+
+function query(connection: MemoryConnection): Extract<ToNode, { type: 'query' }> | undefined {
+  return connection.take().find((message) => message.type === 'query');
+}
+
+function answer(to: ReturnType<typeof query>, decision: DecisionMessage['decision']): FromNode {
+  if (to === undefined) throw new Error('Nothing was asked.');
+  return { type: 'decision', id: to.id, txid: to.txid, decision, source: 'recorded' };
+}
+
+describe('a branch that a sibling prepared', () => {
+  it.each(['commit', 'abort'] as const)(
+    'is left alone, asked about after the patience, and ended: %s',
+    async (decision) => {
+      const { store, n1, clock } = await beside([theirs]);
+      await clock.advance(4_900);
+      expect([store.calls, query(n1)]).toEqual([[], undefined]);
+      await clock.advance(200);
+      await tell(n1, answer(query(n1), decision));
+      expect(store.calls).toEqual([decision === 'commit' ? 'commit stock' : 'rollback stock']);
+      expect(store.ends).toMatchObject([{ takenOver: true }]);
+    },
+  );
+
+  it('is not asked about where its own instance has ended it meanwhile', async () => {
+    const { store, n1, clock } = await beside([theirs]);
+    store.held = [];
+    await clock.advance(20_000);
+    expect([store.calls, query(n1)]).toEqual([[], undefined]);
+  });
+
+  it('is found also where it was prepared after this one began', async () => {
+    const { store, n1, clock } = await beside([]);
+    await clock.advance(60_000);
+    store.held = [theirs];
+    await clock.advance(11_000);
+    await tell(n1, answer(query(n1), 'abort'));
+    expect(store.calls).toEqual(['rollback stock']);
+  });
+
+  it('is committed and rolled back on command, though this journal has never heard of it', async () => {
+    const { store, n1, journal } = await beside([]);
+    const other = txidOf(2);
+    n1.take();
+    await tell(n1, commandOf('commit', txid), commandOf('rollback', other));
+    expect(said(n1)).toEqual(['ack commit ok', 'ack abort ok']);
+    expect(store.calls).toEqual(['commit stock', 'rollback stock']);
+    // The store knows what was committed, for whoever asks again.
+    expect(journal.state({ txid, branch: 'stock' })).toBeNull();
+    expect(journal.state({ txid: other, branch: 'stock' })).toBe('tombstone');
+  });
+
+  it('is refused, with an alarm, where the store has nothing of it', async () => {
+    const { store, n1, alarms } = await beside([]);
+    n1.take();
+    store.failures.push(new BranchEndedError('nothing', 'No such branch.'));
+    await tell(n1, commandOf('commit', txid));
+    expect(said(n1)).toEqual(['ack commit UNKNOWN_BRANCH']);
+    expect(alarms).toMatchObject([{ alarm: 'commit-of-unknown' }]);
+  });
+});
+
+it('what this instance prepared itself, and never voted for, is rolled back at once', async () => {
+  const { store } = await beside([{ txid, branch: 'stock' }]);
+  expect(store.calls).toEqual(['rollback stock']);
+});
