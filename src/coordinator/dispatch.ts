@@ -1,7 +1,16 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
 
 import { defaultLockGroup } from '../core/locks/names.ts';
-import type { Hello, Retire, ToNode } from '../core/messages.ts';
+import type {
+  Hello,
+  InfoReply,
+  List,
+  ListReply,
+  Locks,
+  LocksReply,
+  Retire,
+  ToNode,
+} from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { Retired } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
@@ -86,36 +95,12 @@ export function dispatch(
     case 'info':
       info(node, session, message.id);
       return;
-    case 'list': {
-      const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
-      const listings = [...node.drivers.values()].map((driver) =>
-        driver.term.list({ ...message, limit }),
-      );
-      const all = listings.flatMap((listing) => listing.transactions);
-      if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
-      session.send({
-        type: 'list',
-        id: message.id,
-        transactions: all.slice(0, limit),
-        truncated: all.length > limit || listings.some((listing) => listing.truncated),
-      });
+    case 'list':
+      session.send({ ...list(node, message), id: message.id });
       return;
-    }
-    case 'locks': {
-      const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
-      const listings = [...node.drivers.values()].map((driver) =>
-        driver.term.locks({ ...message, limit }),
-      );
-      const all = listings.flatMap((listing) => listing.locks);
-      all.sort((a, b) => b.waiting - a.waiting);
-      session.send({
-        type: 'locks',
-        id: message.id,
-        locks: all.slice(0, limit),
-        truncated: all.length > limit || listings.some((listing) => listing.truncated),
-      });
+    case 'locks':
+      session.send({ ...locks(node, message), id: message.id });
       return;
-    }
     case 'recover':
       void recover(node, session, message.id);
       return;
@@ -196,9 +181,45 @@ function notLeader(node: CoordinatorNode, session: Session, id: number, shard: n
   });
 }
 
+function list(node: CoordinatorNode, message: List): ListReply {
+  const { state, attention } = message;
+  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
+    const listings = [...node.drivers.values()].map((driver) =>
+      driver.term.list({ ...message, limit }),
+    );
+    const all = listings.flatMap((listing) => listing.transactions);
+    if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+    return {
+      type: 'list',
+      id: message.id,
+      transactions: all.slice(0, limit),
+      truncated: all.length > limit || listings.some((listing) => listing.truncated),
+    };
+  });
+}
+
+function locks(node: CoordinatorNode, message: Locks): LocksReply {
+  const { group, waiting } = message;
+  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
+    const listings = [...node.drivers.values()].map((driver) =>
+      driver.term.locks({ ...message, limit }),
+    );
+    const all = listings.flatMap((listing) => listing.locks);
+    all.sort((a, b) => b.waiting - a.waiting);
+    return {
+      type: 'locks',
+      id: message.id,
+      locks: all.slice(0, limit),
+      truncated: all.length > limit || listings.some((listing) => listing.truncated),
+    };
+  });
+}
+
 function info(node: CoordinatorNode, session: Session, id: number): void {
   const { given } = node;
-  session.send({
+  const reply = node.dearAnswers.take<InfoReply>('info', () => ({
     type: 'info',
     id,
     node: given.node,
@@ -213,7 +234,8 @@ function info(node: CoordinatorNode, session: Session, id: number): void {
       ...(node.drivers.get(shard)?.term.info() ?? {}),
     })),
     participants: node.participants.info(),
-  });
+  }));
+  session.send({ ...reply, id });
 }
 
 function retire(

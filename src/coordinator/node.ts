@@ -17,6 +17,7 @@ import { isSecret } from '../system/secret.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { lockKeyBytesMax } from '../wire/limits.ts';
 import type { Reached } from './crash-points.ts';
+import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { Leading } from './leading.ts';
@@ -51,6 +52,7 @@ const readyPollMs = 10;
 
 export class CoordinatorNode implements SessionHost {
   readonly given: NodeOptions;
+  readonly dearAnswers: DearAnswers;
   readonly participants: ParticipantSessions = new ParticipantSessions();
   readonly seal: TxidSeal;
   readonly leading: Leading;
@@ -76,6 +78,7 @@ export class CoordinatorNode implements SessionHost {
     this.clock = given.clock;
     this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
     this.pingAgeMsMax = given.options.pingAgeMsMax;
+    this.dearAnswers = new DearAnswers(given.clock);
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);

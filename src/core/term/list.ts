@@ -7,12 +7,15 @@ import type {
   TransactionStatus,
 } from '../messages.ts';
 import type { Txid } from '../txid.ts';
+import { weightOf } from '../weight.ts';
 import { viewOf } from './outcome.ts';
 import type { TermState } from './state.ts';
 import { age } from './status.ts';
 
 const defaultLimit = 50;
 const listLimitMax = 1_000;
+/** Of labels and details. A page ends there: a leader has better to do than to write down megabytes. */
+const pageBytesMax = 1_048_576;
 
 export interface Listing {
   readonly transactions: readonly TransactionStatus[];
@@ -25,24 +28,27 @@ export function list(state: TermState, message: Omit<List, 'type' | 'id'>): List
     (message.state === undefined || view.state === message.state) &&
     (message.attention === undefined || view.attention === message.attention);
   const transactions: TransactionStatus[] = [];
-  let truncated = false;
-  for (const transaction of [...state.transactions.values()].reverse()) {
+  let bytes = 0;
+  /** False: the page is full. At least one has its place, however long it is. */
+  const add = (view: Omit<TransactionStatus, 'ageMs'>, startedAtMs: number): boolean => {
+    bytes += weightOf(view.labels) + weightOf(view.reason?.detail);
+    const full = transactions.length >= limit || bytes > pageBytesMax;
+    if (full && transactions.length > 0) return false;
+    transactions.push({ ...view, ageMs: age(state, startedAtMs) });
+    return true;
+  };
+  const noneLives = message.attention === true && state.attention === 0;
+  const live = noneLives ? [] : [...state.transactions.values()].reverse();
+  for (const transaction of live) {
     if (!matches(transaction)) continue;
-    if (transactions.length >= limit) {
-      truncated = true;
-      break;
-    }
-    transactions.push({ ...viewOf(transaction), ageMs: age(state, transaction.startedAtMs) });
+    if (!add(viewOf(transaction), transaction.startedAtMs))
+      return { transactions, truncated: true };
   }
   for (const ended of state.recent.newestFirst()) {
     if (!matches(ended.status)) continue;
-    if (transactions.length >= limit) {
-      truncated = true;
-      break;
-    }
-    transactions.push({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
+    if (!add(ended.status, ended.startedAtMs)) return { transactions, truncated: true };
   }
-  return { transactions, truncated };
+  return { transactions, truncated: false };
 }
 
 export function counts(state: TermState): Pick<ShardInfo, 'states' | 'attention'> {

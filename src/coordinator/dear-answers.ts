@@ -1,0 +1,39 @@
+/**
+ * Answers to operators that took long to make are given again for a while, in proportion: however many ask, and however often, making
+ * them takes a small part of the node's time. What is cheap is made anew for each.
+ */
+import type { Clock } from '../ports/clock.ts';
+
+/** Cheaper ones are not kept. */
+const dearMs = 2;
+/** So many times as long as it took to make. */
+const keepFactor = 20;
+const keepMsMax = 1_000;
+const answersMax = 32;
+
+export class DearAnswers {
+  readonly #clock: Clock;
+  readonly #answers = new Map<string, { readonly value: unknown; readonly untilMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `question`: all that the answer depends on, but for the time. */
+  take<T>(question: string, make: () => T): T {
+    const startMs = this.#clock.monotonicMs();
+    const known = this.#answers.get(question);
+    if (known !== undefined && startMs < known.untilMs) return known.value as T;
+    this.#answers.delete(question);
+    const value = make();
+    const endMs = this.#clock.monotonicMs();
+    const tookMs = endMs - startMs;
+    if (tookMs >= dearMs) {
+      const [oldest] = this.#answers.keys();
+      if (oldest !== undefined && this.#answers.size >= answersMax) this.#answers.delete(oldest);
+      const untilMs = endMs + Math.min(keepMsMax, tookMs * keepFactor);
+      this.#answers.set(question, { value, untilMs });
+    }
+    return value;
+  }
+}
