@@ -27,6 +27,7 @@ import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import { privateDirectory, privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
+import { freeBytes, writeAdvice } from './write-advice.ts';
 
 /** The file is there but is not one of ours, or is broken. */
 export class StoreUnreadableError extends Error {
@@ -182,7 +183,7 @@ class Store implements LmdbStore {
     const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
     const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
     const failure = new StoreFailedError(
-      `A write to ${this.#held.path} failed: ${describe(cause)}. ${advice(cause)} Whether the last writes are durable is known after the restart, not before.`,
+      `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), freeBytes(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
       { cause },
     );
     this.#failure = failure;
@@ -257,10 +258,4 @@ function flushDirectories(from: string, upTo: string): void {
 
 function describe(error: unknown): string {
   return thrownText(error);
-}
-
-function advice(cause: unknown): string {
-  return /no space|MAP_FULL|quota/i.test(describe(cause))
-    ? 'The disk is full: free some space, then start again.'
-    : 'Check the disk and the kernel log, then start again.';
 }
