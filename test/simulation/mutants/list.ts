@@ -248,4 +248,11 @@ export const mutants: readonly Mutant[] = [
     to: '    false\n',
     faults: 'siblings=1,journal-lost=1',
   },
+  {
+    name: 'ticks-of-one-length',
+    without: 'Section 4: age is in time, whatever `tickMs` a leader has.',
+    file: 'src/coordinator/collector.ts',
+    from: 'await leadership.tick(options.tickMs);',
+    to: 'await leadership.tick(10_000);',
+  },
 ];
