@@ -94,9 +94,14 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return new Client({ session, defaults: options.defaults ?? {} });
 }
 
+interface InFlight {
+  call: Promise<unknown> | null;
+}
+
 export class Client implements AsyncDisposable {
   readonly #session: Session;
   readonly #defaults: TransactionSettings;
+  readonly #calls = new Set<InFlight>();
 
   /** Made by `connect`. */
   constructor(options: { session: Session; defaults: TransactionSettings }) {
@@ -122,17 +127,11 @@ export class Client implements AsyncDisposable {
    * longer be known), REQUEST_CONFLICT (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED,
    * INVALID_MESSAGE, FORBIDDEN, and, where nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
    */
-  async transact<Results = Record<string, unknown>, Payload = unknown>(
+  transact<Results = Record<string, unknown>, Payload = unknown>(
     request: TransactRequest<Payload>,
     options: TransactOptions = {},
   ): Promise<TransactOutcome<Results>> {
-    const whole = { ...request, ...this.#settings(request) };
-    const { answer, retry, timeoutMs, signal } = options;
-    checkAnswer(answer);
-    const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
-    const call = this.#call({ timeoutMs: ms, signal }, whole);
-    const outcome = await transact<Results>(this.#session, whole, { call, retry });
-    return whenApplied(this.#session, outcome, { answer, call });
+    return this.#inFlight(this.#transact<Results>(request, options));
   }
 
   /**
@@ -173,11 +172,48 @@ export class Client implements AsyncDisposable {
 
   /** Closes the connections. Calls in flight reject: with OutcomeUnknownError where something may have happened. */
   async close(): Promise<void> {
+    for (const { call } of this.#calls) call?.catch(() => undefined);
     await this.#session.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #transact<Results>(
+    request: TransactRequest,
+    options: TransactOptions,
+  ): Promise<TransactOutcome<Results>> {
+    if (typeof request !== 'object' || request === null) {
+      throw new TypeError(
+        'transact wants a request, such as { branches: [{ participant, payload }] }',
+      );
+    }
+    const whole = { ...request, ...this.#settings(request) };
+    const { answer, retry, timeoutMs, signal } = options;
+    checkAnswer(answer);
+    const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
+    const call = this.#call({ timeoutMs: ms, signal }, whole);
+    const outcome = await transact<Results>(this.#session, whole, { call, retry });
+    return whenApplied(this.#session, outcome, { answer, call });
+  }
+
+  /**
+   * Whoever closes the client knows that these end: a rejection that nobody awaits yet is no accident then. Nothing is attached to the
+   * others: one that the caller forgot is the caller's to hear of.
+   */
+  #inFlight<Value>(work: Promise<Value>): Promise<Value> {
+    const entry: InFlight = { call: null };
+    this.#calls.add(entry);
+    const call = (async () => {
+      try {
+        return await work;
+      } finally {
+        this.#calls.delete(entry);
+      }
+    })();
+    entry.call = call;
+    return call;
   }
 
   #settings(given: TransactionSettings): TransactionSettings {

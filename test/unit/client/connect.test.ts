@@ -71,6 +71,40 @@ describe('connect', () => {
   });
 });
 
+describe('a client that is closed amid a call', () => {
+  it('is no unhandled rejection, though nobody awaits the call yet; a forgotten call is one', async () => {
+    const unhandled: unknown[] = [];
+    const hear = (error: unknown): void => {
+      unhandled.push(error);
+    };
+    const others = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', hear);
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    try {
+      const { client, node } = await connectedClient();
+      const call = client.transact({ branches: [{ participant: 'p' }] });
+      await node.next('transact');
+      await client.close();
+      await turn();
+      expect(unhandled).toEqual([]);
+      await expect(call).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+      void client.transact({ branches: [{ participant: 'p' }] });
+      await turn();
+      expect(unhandled).toMatchObject([{ code: 'CLOSED' }]);
+    } finally {
+      process.removeListener('unhandledRejection', hear);
+      for (const listener of others) process.on('unhandledRejection', listener);
+    }
+  });
+
+  it('says what a request is', async () => {
+    const { client } = await connectedClient();
+    await expect(client.transact(undefined as never)).rejects.toThrow(/wants a request/);
+    await client.close();
+  });
+});
+
 describe('connect, given what is no list of addresses', () => {
   it.each([
     [undefined, /urls.*there are no options/],
