@@ -28,7 +28,7 @@ async function isApplied(
 ): Promise<boolean> {
   try {
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMsMax, pauseMs * 2)) {
-      if ((await session.status(txid, call)).state === 'COMMITTED') return true;
+      if ((await session.status({ txid }, call)).state === 'COMMITTED') return true;
       await call.pause(pauseMs);
     }
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
-import type { Txid } from '../core/txid.ts';
+import { isTxid, type Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
 import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
@@ -18,7 +18,7 @@ import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { Session } from './session.ts';
 import { transact } from './transact.ts';
-import { begin, type Transaction } from './transaction.ts';
+import { begin, Transaction } from './transaction.ts';
 import type {
   CallOptions,
   TransactionSettings,
@@ -30,7 +30,10 @@ import type {
 export interface ConnectOptions {
   /** Addresses of nodes, `host:port` or `ws://host:port`. One that answers is enough: it tells of the others. */
   readonly urls: readonly string[];
-  /** How this client is called in logs. Default `client`. */
+  /**
+   * How this client is called, in logs and among others. Default `client`. A transaction belongs to the process that began it, whatever
+   * its name; clients of other names are not told its txid where they compete for its locks.
+   */
   readonly name?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
@@ -144,13 +147,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * The state of a transaction, from whichever node can tell. Default time-out 5 s. Throws VerdictError:
+   * Goes on with a transaction that another process began: its `txid` and its `share` came from there. It is the same transaction,
+   * and as much this process's as the other's. Throws a TypeError for what is no txid. Nothing is asked yet.
+   */
+  transaction(
+    txid: Txid | string,
+    { share, timeoutMs }: { readonly share: string; readonly timeoutMs?: number },
+  ): Transaction {
+    if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
+    const settings = this.#settings({ timeoutMs });
+    const { timeoutMs: ofCalls = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
+    return new Transaction({ txid, share, timeoutMs: ofCalls, session: this.#session });
+  }
+
+  /**
+   * The state of a transaction, from whichever node can tell. Default time-out 5 s. Of one that a client of another name
+   * began, give its `share`: without it a transaction under way is unknown, and of an older one the outcome alone is told. Throws VerdictError:
    * UNKNOWN_TRANSACTION, EXPIRED (its record was collected), TIMEOUT, ABORTED_BY_CALLER, CLOSED.
    */
-  async status(txid: Txid | string, options: CallOptions = {}): Promise<TransactionStatus> {
+  async status(
+    txid: Txid | string,
+    { share, ...options }: CallOptions & { readonly share?: string } = {},
+  ): Promise<TransactionStatus> {
     const call = new Call(this.#session.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });
     // A text that is no txid is refused by the node.
-    return this.#session.status(txid as Txid, call);
+    return this.#session.status({ txid: txid as Txid, share }, call);
   }
 
   /**

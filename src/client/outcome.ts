@@ -48,12 +48,12 @@ function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Resul
  */
 export async function followUp<Results>(
   session: Session,
-  options: { txid: Txid; call: Call; after: unknown },
+  options: { txid: Txid; share: string | undefined; call: Call; after: unknown },
 ): Promise<TransactionOutcome<Results>> {
-  const { txid, call, after } = options;
+  const { txid, share, call, after } = options;
   try {
     for (let asked = 1; ; asked += 1) {
-      const outcome = settledBy<Results>(await session.status(txid, call));
+      const outcome = settledBy<Results>(await session.status({ txid, share }, call));
       if (outcome !== null) return outcome;
       await call.pause(session.pauseMs(asked));
     }

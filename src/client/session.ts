@@ -159,7 +159,10 @@ export class Session {
   }
 
   /** Asks the leader, or any node while there is none, until one answers. Only asks: it may be repeated freely. */
-  async status(txid: Txid, call: Call): Promise<TransactionStatus> {
+  async status(
+    { txid, share }: { readonly txid: Txid; readonly share?: string | undefined },
+    call: Call,
+  ): Promise<TransactionStatus> {
     const shard = shardOf(txid);
     for (let failures = 1; ; failures += 1) {
       const link = await this.#anyone(shard, call);
@@ -169,7 +172,7 @@ export class Session {
           id: _id,
           ...status
         } = await link.request(
-          { type: 'status', txid },
+          { type: 'status', txid, ...(share === undefined ? {} : { share }) },
           {
             timeoutMs: Math.min(call.leftMs(), statusTimeoutMs),
             signal: call.signal,

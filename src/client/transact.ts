@@ -139,13 +139,14 @@ async function transactOnce<Results>(
     const route = await session.leader(session.shardFor({ lockGroup: lockGroupOf(request) }), call);
     mustKnowLocks(route, request);
     let txid: Txid | undefined;
+    let share: string | undefined;
     try {
       const reply = await route.link.request(
         { type: 'transact', ...content, epoch: route.leader.epoch, announce: true },
         {
           ...requestOptions(route, call),
           onBegun: (begun) => {
-            txid = begun.txid;
+            ({ txid, share } = begun);
           },
         },
       );
@@ -160,7 +161,10 @@ async function transactOnce<Results>(
       }
       if (error.acted === 'nothing' && txid === undefined) throw error;
       if (txid === undefined || call.over() !== null) throw unknownOutcome({ error, txid });
-      return { ...(await followUp<Results>(session, { txid, call, after: error })), attempt };
+      return {
+        ...(await followUp<Results>(session, { txid, share, call, after: error })),
+        attempt,
+      };
     }
   }
 }

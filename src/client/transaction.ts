@@ -27,20 +27,27 @@ export class Transaction implements AsyncDisposable {
   readonly txid: Txid;
   /** After this many milliseconds from `begin` without a decision the coordinator aborts it. */
   readonly timeoutMs: number;
+  /**
+   * For another process that is to go on with the transaction: `client.transaction(txid, { share })` there. Whoever has it may do all
+   * that this one may. A service that only takes part needs the txid alone.
+   */
+  readonly share: string;
   readonly #session: Session;
   readonly #within: Call | undefined;
   #commit: Promise<TransactionOutcome<never>> | null = null;
   #ended = false;
 
-  /** Made by `client.begin`. */
+  /** Made by `client.begin` and `client.transaction`. */
   constructor(options: {
     txid: Txid;
     timeoutMs: number;
+    share: string;
     session: Session;
     within?: Call | undefined;
   }) {
     this.txid = options.txid;
     this.timeoutMs = options.timeoutMs;
+    this.share = options.share;
     this.#session = options.session;
     this.#within = options.within;
   }
@@ -59,11 +66,12 @@ export class Transaction implements AsyncDisposable {
     branch: BranchRequest<Payload>,
     options: CallOptions = {},
   ): Promise<string> {
-    const { txid } = this;
+    const { txid, share } = this;
     const { participant, payload } = branch;
     const message = {
       type: 'enlist',
       txid,
+      share,
       participant,
       ...(branch.branch === undefined ? {} : { branch: branch.branch }),
       ...(payload === undefined ? {} : { payload }),
@@ -88,12 +96,13 @@ export class Transaction implements AsyncDisposable {
    * transaction ends. A `commit` meanwhile waits for it too.
    */
   async lock(keys: readonly string[] | string, options: LockOptions = {}): Promise<void> {
-    const { txid } = this;
+    const { txid, share } = this;
     const { mode = 'exclusive', waitMs, ...call } = options;
     const list = typeof keys === 'string' ? [keys] : keys;
     const message = {
       type: 'lock',
       txid,
+      share,
       keys: list,
       mode,
       ...(waitMs === undefined ? {} : { waitMs }),
@@ -135,12 +144,12 @@ export class Transaction implements AsyncDisposable {
     reason?: string,
     options: CallOptions = {},
   ): Promise<TransactionOutcome<Results>> {
-    const { txid } = this;
+    const { txid, share } = this;
     const call = this.#call(options, undefined);
     const text = reason === undefined ? {} : { reason: fitText(reason, textBytesMax) };
     try {
       const reply = await this.#insist(call, (route) =>
-        route.link.request({ type: 'rollback', txid, ...text }, requestOptions(route, call)),
+        route.link.request({ type: 'rollback', txid, share, ...text }, requestOptions(route, call)),
       );
       this.#ended = true;
       return outcomeOf<Results>(reply);
@@ -153,7 +162,7 @@ export class Transaction implements AsyncDisposable {
 
   /** The state now. Throws VerdictError: EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
   async status(options: CallOptions = {}): Promise<TransactionStatus> {
-    return this.#session.status(this.txid, this.#call(options, this.#within));
+    return this.#session.status(this, this.#call(options, this.#within));
   }
 
   /** Rolls back what was neither committed nor rolled back. Lets a failure pass: the time-out rolls back too. */
@@ -163,13 +172,13 @@ export class Transaction implements AsyncDisposable {
   }
 
   async #committed(call: Call): Promise<TransactionOutcome<never>> {
-    const { txid } = this;
+    const { txid, share } = this;
     const shard = shardOf(txid);
     for (let failures = 1; ; failures += 1) {
       const route = await this.#session.leader(shard, call);
       try {
         const reply = await route.link.request(
-          { type: 'commit', txid },
+          { type: 'commit', txid, share },
           requestOptions(route, call),
         );
         return outcomeOf<never>(reply);
@@ -185,13 +194,13 @@ export class Transaction implements AsyncDisposable {
 
   /** What became of it, after a commit or rollback that got no outcome. Throws where the request had no effect. */
   async #settled<Results>(error: unknown, call: Call): Promise<TransactionOutcome<Results>> {
-    const { txid } = this;
+    const { txid, share } = this;
     if (!isVerdictError(error)) throw error;
     // Its leader changed, or it ended by itself: nothing is left to commit or roll back, but there is an outcome.
     const gone = error.code === 'UNKNOWN_TRANSACTION' || error.code === 'WRONG_STATE';
     if (error.acted === 'nothing' && !gone) throw error;
     if (call.over() !== null) throw unknownOutcome({ error, txid });
-    return followUp<Results>(this.#session, { txid, call, after: error });
+    return followUp<Results>(this.#session, { txid, share, call, after: error });
   }
 
   /** For requests that have the same effect once or twice. */
@@ -247,5 +256,6 @@ export async function begin(
     call,
     send: (route) => route.link.request(message, requestOptions(route, call)),
   });
-  return new Transaction({ txid: begun.txid, timeoutMs: begun.timeoutMs, session, within });
+  const { txid, share } = begun;
+  return new Transaction({ txid, share, timeoutMs: begun.timeoutMs, session, within });
 }

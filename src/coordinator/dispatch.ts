@@ -13,7 +13,7 @@ import type {
 } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { Retired } from '../core/retired.ts';
-import type { TermRequest } from '../core/term/events.ts';
+import type { Sender, TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { admitsTxid, issuedLines } from './issued.ts';
@@ -151,13 +151,27 @@ function toShard(
   if (!admitsTxid(node, session, message)) return;
   const driver = node.drivers.get(shard);
   if (driver !== undefined) {
-    deliver(session, driver, message, null);
+    deliver(session, driver, message, null, senderWithShare(node, session, message));
   } else if (message.type === 'query' || message.type === 'resolve' || message.type === 'status') {
     const refuseRetired = () => node.refuseRetired(session);
-    void answerFromLog({ ...node.given, refuseRetired }, session, message);
+    void answerFromLog({ ...node.given, refuseRetired }, session, {
+      message,
+      from: senderWithShare(node, session, message),
+    });
   } else if (id !== undefined) {
     notLeader(node, session, id, shard);
   }
+}
+
+/** The sender, and whether it brought what makes the transaction its own. */
+export function senderWithShare(
+  node: CoordinatorNode,
+  session: Session,
+  message: { readonly txid: Txid; readonly share?: string },
+): Sender {
+  const { share, txid } = message;
+  if (share === undefined || !node.seal.isShare(txid, share)) return session.sender;
+  return { ...session.sender, hasShare: true };
 }
 
 function deliver(
@@ -165,8 +179,9 @@ function deliver(
   driver: ShardDriver,
   message: TermRequest,
   hash: string | null,
+  from: Sender = session.sender,
 ): void {
-  driver.step({ type: 'message', from: session.sender, message, requestHash: hash });
+  driver.step({ type: 'message', from, message, requestHash: hash });
 }
 
 function notLeader(node: CoordinatorNode, session: Session, id: number, shard: number): void {

@@ -8,6 +8,8 @@ import type { ErrorCode } from '../core/catalogue.ts';
 import { isAhead, judge } from '../core/judge.ts';
 import type { Query, Resolve, Status } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
+import type { Sender } from '../core/term/events.ts';
+import { shownTo } from '../core/term/owner.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, LogReading } from '../ports/decision-log.ts';
@@ -25,7 +27,7 @@ export interface LogJudge {
 export async function answerFromLog(
   { log, clock, logger, refuseRetired }: LogJudge,
   session: Session,
-  message: Query | Resolve | Status,
+  { message, from }: { readonly message: Query | Resolve | Status; readonly from: Sender },
 ): Promise<void> {
   const { id, txid } = message;
   if (message.type === 'resolve') {
@@ -58,7 +60,7 @@ export async function answerFromLog(
     return;
   }
   if (message.type === 'status') {
-    answerStatus(session, message, { reading, wallMs: clock.wallMs() });
+    answerStatus(session, message, { reading, wallMs: clock.wallMs(), from });
     return;
   }
   if (message.witness !== undefined && isAhead(message.witness, reading.witness)) {
@@ -94,7 +96,11 @@ function alarm(logger: Logger, session: Session, fields: object): void {
 function answerStatus(
   session: Session,
   { id, txid }: Status,
-  { reading, wallMs }: { readonly reading: LogReading; readonly wallMs: number },
+  {
+    reading,
+    wallMs,
+    from,
+  }: { readonly reading: LogReading; readonly wallMs: number; readonly from: Sender },
 ): void {
   const judgement = judge(txid, reading, { inDoubt: false });
   const error: Readonly<Record<string, ErrorCode>> = {
@@ -121,5 +127,6 @@ function answerStatus(
   }
   const { record } = reading;
   const decision = judgement.decision === 'commit' ? 'commit' : 'abort';
-  session.send({ type: 'status', id, ...statusFromLog(txid, { decision, record, wallMs }) });
+  const view = statusFromLog(txid, { decision, record, wallMs });
+  session.send({ type: 'status', id, ...shownTo(from, view) });
 }

@@ -216,11 +216,14 @@ export class Session implements ConnectionHandler<ToNode> {
     this.connection.greeted?.();
     this.#mayAsk = allowedTo(hello.roles);
     const address = this.connection.remoteAddress;
-    this.#sender = { ...this.#sender, origin: { address, name: hello.name } };
-    if (this.is('participant')) {
-      const { name, instance } = hello;
-      this.#sender = { ...this.#sender, participant: { name, instance } };
-    }
+    const { name, instance } = hello;
+    this.#sender = {
+      connection: this.id,
+      origin: { address, name },
+      participant: this.is('participant') ? { name, instance } : null,
+      ...(this.is('client') ? { client: { name, instance } } : {}),
+      seesAll: this.is('operator') || this.is('node'),
+    };
     this.#host.opened(this);
   }
 }

@@ -77,6 +77,7 @@ export class ShardDriver {
       ...(given.heldBytes === undefined ? {} : { heldBytes: given.heldBytes }),
       fraction: () => random.fraction(),
       randomPart: (place) => seal.randomPart(place, random),
+      shareOf: (txid) => seal.shareOf(txid),
       wallMs: () => clock.wallMs(),
       debug: given.debug,
       nowMs: clock.monotonicMs(),

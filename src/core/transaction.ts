@@ -15,6 +15,7 @@ import { InvariantViolation } from './invariants.ts';
 import type { LockWant } from './locks/table.ts';
 import type { BranchState, Labels, TransactionState } from './messages.ts';
 import type { Origin } from './shares.ts';
+import type { Owner } from './term/events.ts';
 import type { TimerHandle } from './timer-wheel.ts';
 import type { Position, Txid } from './txid.ts';
 
@@ -150,6 +151,8 @@ export interface Transaction {
   readonly deadlineAtMs: number;
   readonly timeoutMs: number;
   readonly labels: Labels | null;
+  /** Who began it; null where only the log remembers it. */
+  readonly owner: Owner | null;
   readonly requestId: string | null;
   readonly requestHash: string | null;
   /** When the client first sent the request, by this node's clock. */

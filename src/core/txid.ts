@@ -77,6 +77,11 @@ export function placeOf(parts: { shard: number; epoch: Epoch; sequence: number }
   return `${parts.shard.toString(36)}.${makePosition(parts.epoch, parts.sequence)}.`;
 }
 
+/** A txid that may be told to those whose it is not: always the same for the same transaction, and good for nothing. */
+export function maskedTxid(txid: Txid): Txid {
+  return `${txid.slice(0, -randomDigits)}${'0'.repeat(randomDigits)}` as Txid;
+}
+
 /** What a txid's last digits vouch for, and those digits. */
 export function sealedText(txid: Txid): { readonly text: string; readonly seal: string } {
   return { text: txid.slice(0, -sealDigits), seal: txid.slice(-sealDigits) };

@@ -145,6 +145,8 @@ export class Engine {
         from: {
           connection: from?.connection ?? callerConnection,
           participant: from === null ? null : { name: from.name, instance: embeddedInstance },
+          // Whoever has the coordinator may do everything with it.
+          seesAll: true,
         },
         message: message(id),
         requestHash: null,

@@ -10,6 +10,8 @@ import type { Random } from '../ports/random.ts';
 /** Base-36 digits of a cluster's key: 165 bits. */
 const secretDigits = 32;
 const hashBytes = 6;
+/** 132 bits. */
+const shareCharacters = 22;
 
 export function newTxidSecret(random: Random): string {
   return random.token(secretDigits);
@@ -35,6 +37,18 @@ export class TxidSeal {
   isIssued(txid: Txid): boolean {
     const { text, seal } = sealedText(txid);
     return timingSafeEqual(Buffer.from(this.#seal(text)), Buffer.from(seal));
+  }
+
+  /** What makes a transaction somebody else's too. Made, not remembered: so any node can tell, also after a failover. */
+  shareOf(txid: Txid): string {
+    const hash = createHmac('sha256', this.#secret).update(`share ${txid}`, 'latin1').digest();
+    return hash.toString('base64url').slice(0, shareCharacters);
+  }
+
+  isShare(txid: Txid, share: string): boolean {
+    const wanted = Buffer.from(this.shareOf(txid));
+    const brought = Buffer.from(share);
+    return brought.length === wanted.length && timingSafeEqual(brought, wanted);
   }
 
   #seal(text: string): string {

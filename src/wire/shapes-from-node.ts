@@ -172,6 +172,7 @@ export const fromNodeShapes: FromNodeShapes = {
     id,
     txid: txidField,
     timeoutMs: required(duration, 'The time-out the transaction really has.'),
+    share: required(key, "Given on to another process, it makes the transaction that one's too."),
   },
   enlisted: { id, txid: txidField, branch: branchField },
   locked: { id, txid: txidField, keys: required(lockKeys, 'What is held now.') },

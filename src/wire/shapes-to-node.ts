@@ -73,6 +73,8 @@ const ackError = map<NonNullable<Ack['error']>>({
   message: required(sentence, 'What is wrong, for people.'),
 });
 
+const share = optional(key, 'From `begun`, where another began the transaction.');
+
 export const toNodeShapes: ToNodeShapes = {
   hello: {
     protocol: required(integer(0, 65_535), 'The version spoken: 1.'),
@@ -104,6 +106,7 @@ export const toNodeShapes: ToNodeShapes = {
     participant: required(key, 'Who joins.'),
     branch: optional(key, "Its name in the transaction; the participant's where there is none."),
     payload: optional(anything, 'What the participant gets with its prepare.'),
+    share,
   },
   lock: {
     id,
@@ -111,9 +114,10 @@ export const toNodeShapes: ToNodeShapes = {
     keys: required(lockKeys, 'What is locked, all at once.'),
     mode: required(lockMode, 'Shared with others that share it, or not.'),
     waitMs: optional(duration, "How long at most; the node's default where absent."),
+    share,
   },
-  commit: { id, txid: txidField },
-  rollback: { id, txid: txidField, reason: optional(sentence, 'Why, for people.') },
+  commit: { id, txid: txidField, share },
+  rollback: { id, txid: txidField, reason: optional(sentence, 'Why, for people.'), share },
   transact: {
     id,
     requestId: optional(key, 'The idempotency key.'),
@@ -137,7 +141,7 @@ export const toNodeShapes: ToNodeShapes = {
       'What is to be done by whom.',
     ),
   },
-  status: { id, txid: txidField },
+  status: { id, txid: txidField, share },
   query: {
     id,
     txid: txidField,

@@ -55,7 +55,7 @@ function transact(client: SkeletonConnection, message: Fields): void {
     acks: 0,
   });
   if (message['announce'] === true) {
-    client.send({ type: 'begun', id: message['id'], txid, timeoutMs: 30_000 });
+    client.send({ type: 'begun', id: message['id'], txid, timeoutMs: 30_000, share: 'share-1' });
   }
   for (const { participant, payload } of branches) {
     participants.get(participant)?.send({

@@ -168,7 +168,7 @@ describe('a message about somebody else’s branch', () => {
       });
       expect(enlisted).toMatchObject({ type: 'error', code: 'FORBIDDEN' });
       const asked = await mallory.ask({ type: 'query', id: 2, txid, inDoubt: true });
-      expect(asked).toMatchObject({ type: 'decision', decision: 'undecided' });
+      expect(asked).toMatchObject({ type: 'error', code: 'UNKNOWN_TRANSACTION' });
       owner.send({ type: 'vote', txid, branch, vote: 'commit' });
       expect((await ended).ended).toBe('ok');
       const command = await owner.next('commit');

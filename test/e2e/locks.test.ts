@@ -74,6 +74,7 @@ describe('named locks', () => {
       locks: [{ keys: ['x'] }],
       branches: [call('a')],
       timeoutMs: never,
+      lockWaitMs: never,
     });
     const lock = await waiters('x', 1);
     expect(lock).toMatchObject({
@@ -81,7 +82,7 @@ describe('named locks', () => {
       holders: [{ txid: holder.txid, mode: 'shared' }],
       waiters: [{ mode: 'exclusive' }],
     });
-    expect((await client.status(lock.waiters[0]?.txid ?? '')).locks).toMatchObject([
+    expect((await other.status(lock.waiters[0]?.txid ?? '')).locks).toMatchObject([
       { key: 'x', held: false, waitsFor: [holder.txid] },
     ]);
     const url = cluster.node.url;

@@ -63,6 +63,7 @@ export class ReplayedTerm {
       // What has ended is asked of the log, as in the specification.
       options: coordinatorOptions({ recentMax: 0 }),
       fraction: () => 0.5,
+      shareOf: () => 'share',
       randomPart: () => randomFor(this.#next),
       wallMs: () => 0,
       debug: false,

@@ -191,7 +191,7 @@ export const fromNodeSamples: {
   topology: { type: 'topology', ...topology },
   goaway,
   error,
-  begun: { type: 'begun', id: 1, txid: sampleTxid, timeoutMs: 5_000 },
+  begun: { type: 'begun', id: 1, txid: sampleTxid, timeoutMs: 5_000, share: 'share-1' },
   enlisted: { type: 'enlisted', id: 2, txid: sampleTxid, branch: 'inventory' },
   locked: { type: 'locked', id: 14, txid: sampleTxid, keys: ['sku-1', 'Zoë/17'] },
   outcome: {

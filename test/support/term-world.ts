@@ -73,6 +73,7 @@ export class TermWorld {
       requestWindowMs,
       options,
       fraction: () => 0.5,
+      shareOf: () => 'share-1',
       randomPart: () => (this.#nextRandom++).toString(36).padStart(randomDigits, '0'),
       wallMs: () => 0,
       debug: true,

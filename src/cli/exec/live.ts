@@ -53,7 +53,7 @@ function targetOf(client: Client): ExecTarget {
     },
     commit: async (txid) => decidedOf(await find(txid).commit()),
     rollback: async (txid, reason) => decidedOf(await find(txid).rollback(reason ?? undefined)),
-    status: (txid) => client.status(txid),
+    status: async (txid) => (await begun.get(txid)?.status()) ?? client.status(txid),
     close: async () => {
       for (const transaction of begun.values()) await transaction[Symbol.asyncDispose]();
       await client.close();

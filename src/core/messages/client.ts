@@ -18,6 +18,8 @@ export interface Begun {
   readonly id: number;
   readonly txid: Txid;
   readonly timeoutMs: number;
+  /** Given on to another process, it makes the transaction that one's too. */
+  readonly share: string;
 }
 export interface Enlist {
   readonly type: 'enlist';
@@ -26,6 +28,7 @@ export interface Enlist {
   readonly participant: string;
   readonly branch?: string;
   readonly payload?: unknown;
+  readonly share?: string;
 }
 export interface Enlisted {
   readonly type: 'enlisted';
@@ -40,6 +43,7 @@ export interface Lock {
   readonly keys: readonly string[];
   readonly mode: LockMode;
   readonly waitMs?: number;
+  readonly share?: string;
 }
 /** All of the keys are held. */
 export interface Locked {
@@ -57,12 +61,14 @@ export interface Commit {
   readonly type: 'commit';
   readonly id: number;
   readonly txid: Txid;
+  readonly share?: string;
 }
 export interface Rollback {
   readonly type: 'rollback';
   readonly id: number;
   readonly txid: Txid;
   readonly reason?: string;
+  readonly share?: string;
 }
 export interface TransactBranch {
   readonly participant: string;
@@ -102,6 +108,7 @@ export interface Status {
   readonly type: 'status';
   readonly id: number;
   readonly txid: Txid;
+  readonly share?: string;
 }
 export interface BranchStatus {
   readonly branch: string;

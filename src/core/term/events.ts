@@ -30,6 +30,18 @@ export interface Sender {
   readonly participant: { readonly name: string; readonly instance: string } | null;
   /** Whose share what it begins counts to; absent: nobody's. */
   readonly origin?: Origin;
+  /** Set where the sender is a client: what it begins is its own. */
+  readonly client?: Owner;
+  /** An operator, another node, or the very process: every transaction is shown to it. */
+  readonly seesAll?: boolean;
+  /** The message brought the token that whoever began the transaction was given for others. */
+  readonly hasShare?: boolean;
+}
+
+/** Who began a transaction. The instance is of one process, and of its connections after each other. */
+export interface Owner {
+  readonly name: string;
+  readonly instance: string;
 }
 
 export type TermRequest =

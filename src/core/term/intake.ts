@@ -10,7 +10,7 @@ import { makePosition, placeOf, type Txid } from '../txid.ts';
 import { weightOf } from '../weight.ts';
 import type { ConnectedParticipant } from './connected.ts';
 import { abort } from './decide.ts';
-import type { Sender } from './events.ts';
+import type { Owner, Sender } from './events.ts';
 import { silentAtDeadline } from './fitness.ts';
 import {
   branchBytes as branchBytesHeld,
@@ -22,6 +22,7 @@ import {
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from './locks.ts';
 import { notConnected } from './not-connected.ts';
 import { answer, wait } from './outcome.ts';
+import { owns } from './owner.ts';
 import { branchBytes, emptyRecordBytes, lockBytes, measure } from './record-size.ts';
 import { joinOrRun } from './requests.ts';
 import { senderOf, type TermState } from './state.ts';
@@ -58,6 +59,7 @@ function create(
   state: TermState,
   given: {
     timeoutMs: number | undefined;
+    owner: Owner | null;
     labels: Transaction['labels'] | undefined;
     request: { id: string; hash: string; ageMs: number } | null;
     lockGroup: string | null;
@@ -86,6 +88,7 @@ function create(
     deadlineAtMs: state.nowMs + timeoutMs,
     timeoutMs,
     labels: given.labels ?? null,
+    owner: given.owner,
     requestId: given.request?.id ?? null,
     requestHash: given.request?.hash ?? null,
     requestedAtMs: state.nowMs - (given.request?.ageMs ?? 0),
@@ -127,6 +130,7 @@ export function begin(state: TermState, from: Sender, message: Begin): void {
     origin,
     bytes,
     timeoutMs: message.timeoutMs,
+    owner: from.client ?? null,
     labels: message.labels,
     request: null,
     lockGroup: message.lockGroup ?? null,
@@ -142,7 +146,8 @@ function sendBegun(
   transaction: Transaction,
 ): void {
   const { txid, timeoutMs } = transaction;
-  state.send(to.connection, { type: 'begun', id: to.id, txid, timeoutMs });
+  const share = state.config.shareOf(txid);
+  state.send(to.connection, { type: 'begun', id: to.id, txid, timeoutMs, share });
 }
 
 export function transact(
@@ -198,6 +203,7 @@ export function transact(
       origin,
       bytes: own,
       timeoutMs: message.timeoutMs,
+      owner: from.client ?? null,
       labels: message.labels,
       request,
       lockGroup,
@@ -297,11 +303,17 @@ function addBranch(
  */
 export function enlist(state: TermState, from: Sender, message: Enlist): void {
   const to = senderOf(from, message.id);
+  // Whoever knows the txid may take part itself, and has a veto then; it sees and changes nothing of others.
+  const joins = from.participant !== null && from.participant.name === message.participant;
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
     const ended = state.recent.get(message.txid);
-    if (ended === null) state.fail(to, 'UNKNOWN_TRANSACTION', { txid: message.txid });
+    if (ended === null || !(joins || owns(from, ended))) unknown(state, to, message.txid);
     else state.fail(to, 'WRONG_STATE', wrongState(message.txid, ended.status.state));
+    return;
+  }
+  if (!joins && !owns(from, transaction)) {
+    unknown(state, to, message.txid);
     return;
   }
   // One with a request id is frozen from its beginning: it may be PENDING while the log is asked about
@@ -315,7 +327,7 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     return;
   }
   const owner =
-    from.participant !== null && from.participant.name === message.participant
+    joins && from.participant !== null
       ? {
           instance: from.participant.instance,
           sharedResource: state.connected.get(from.connection)?.sharedResource ?? null,
@@ -366,6 +378,15 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
   state.send(to.connection, reply);
 }
 
+/** To all but its own client a transaction is as one that never was. */
+function unknown(
+  state: TermState,
+  to: { connection: number; id: number },
+  txid: Transaction['txid'],
+): void {
+  state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
+}
+
 function wrongState(
   txid: Transaction['txid'],
   state: Transaction['state'],
@@ -381,6 +402,11 @@ export function commit(state: TermState, from: Sender, message: Commit): void {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
     outcomeOfAbsent(state, from, message);
+    return;
+  }
+  // What was recovered is decided, and whose it was is not known: its outcome can be told, and nothing changed.
+  if (!transaction.recovered && !owns(from, transaction)) {
+    unknown(state, senderOf(from, message.id), message.txid);
     return;
   }
   const waiter: Waiter = { ...senderOf(from, message.id), kind: 'outcome' };
@@ -400,6 +426,11 @@ export function rollback(state: TermState, from: Sender, message: Rollback): voi
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
     outcomeOfAbsent(state, from, message);
+    return;
+  }
+  // What was recovered is decided, and whose it was is not known: its outcome can be told, and nothing changed.
+  if (!transaction.recovered && !owns(from, transaction)) {
+    unknown(state, senderOf(from, message.id), message.txid);
     return;
   }
   const waiter: Waiter = { ...senderOf(from, message.id), kind: 'outcome' };

@@ -13,6 +13,7 @@ import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../txid.t
 import { abort } from './decide.ts';
 import type { LogAnswer, Sender } from './events.ts';
 import { answer, sourceOf, wait } from './outcome.ts';
+import { takesPart } from './owner.ts';
 import { senderOf, type TermState } from './state.ts';
 
 type Known = { readonly decision: Decision; readonly source: DecisionSource };
@@ -122,6 +123,7 @@ function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
 
 export function query(state: TermState, from: Sender, message: Query): void {
   const { id, txid } = message;
+  if (isOthers(state, from, message)) return;
   unlessAhead(state, from, message, () => {
     const known = remembered(state, txid);
     if (known === null) {
@@ -144,8 +146,18 @@ export function query(state: TermState, from: Sender, message: Query): void {
   });
 }
 
+/** A participant asks about what it takes part in; answers it where it does not. In doubt it has voted, so that its branch is known here. */
+function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
+  const branches =
+    state.transactions.get(txid)?.branches.values() ?? state.recent.get(txid)?.status.branches;
+  if (branches === undefined || takesPart(from, branches)) return false;
+  state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
+  return true;
+}
+
 /** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */
 export function resolve(state: TermState, from: Sender, message: Resolve): void {
+  if (isOthers(state, from, message)) return;
   unlessAhead(state, from, message, () => resolveNow(state, from, message));
 }
 

@@ -3,6 +3,7 @@ import { lockNameParts } from '../locks/names.ts';
 import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../messages.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
+import { namedFor } from './owner.ts';
 import type { TermState } from './state.ts';
 
 const namedMax = 16;
@@ -19,6 +20,7 @@ export interface LockListing {
 export function locksOf(
   state: TermState,
   transaction: Transaction,
+  seesAll: boolean,
 ): Pick<TransactionStatus, 'locks' | 'lockGroup'> {
   const { lockGroup } = transaction;
   const locks: LockStatus[] = [];
@@ -31,8 +33,8 @@ export function locksOf(
       const mode = queue?.modeOf(request) ?? null;
       if (queue === null || mode === null) continue;
       const waitsFor = new Set<Txid>();
-      for (const { txid } of queue.blockersOf(request)) {
-        waitsFor.add(txid);
+      for (const other of queue.blockersOf(request)) {
+        waitsFor.add(seesAll ? other.txid : namedFor(transaction, other));
         if (waitsFor.size >= namedMax) break;
       }
       locks.push({

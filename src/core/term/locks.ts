@@ -23,11 +23,13 @@ import { type LockRequest, type LockWant, normalWants } from '../locks/table.ts'
 import type { Lock } from '../messages.ts';
 import { requestShard } from '../request-shard.ts';
 import type { Transaction } from '../transaction.ts';
+import type { Txid } from '../txid.ts';
 import { refuseUnavailable } from './admission.ts';
 import { abort } from './decide.ts';
 import type { Sender } from './events.ts';
 import { bytesProblem, hold } from './holdings.ts';
 import { endWait, failAskers } from './lock-release.ts';
+import { namedFor, owns } from './owner.ts';
 import { flagTransaction } from './phase-two.ts';
 import { freeze } from './prepare.ts';
 import { lockBytes } from './record-size.ts';
@@ -44,8 +46,12 @@ export function lock(state: TermState, from: Sender, message: Lock): void {
   const transaction = state.transactions.get(txid);
   if (transaction === undefined) {
     const ended = state.recent.get(txid);
-    if (ended === null) state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
+    if (ended === null || !owns(from, ended)) state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     else state.fail(to, 'WRONG_STATE', { message: notPending(ended.status.state), txid });
+    return;
+  }
+  if (!owns(from, transaction)) {
+    state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     return;
   }
   if (
@@ -221,14 +227,18 @@ function endDeadlocks(state: TermState, transaction: Transaction): void {
       'I12',
       () => `${victim.txid} waits for a lock in ${victim.state}`,
     );
-    const steps = cycle.map(({ owner, key }) => ({
-      txid: owner.txid,
-      waitsFor: lockNameParts(key).key,
-    }));
+    const stepsWith = (nameOf: (owner: Transaction) => Txid) =>
+      cycle.map(({ owner, key }) => ({ txid: nameOf(owner), waitsFor: lockNameParts(key).key }));
+    const steps = stepsWith((owner) => namedFor(victim, owner));
     // A text has at most 1,024 bytes; the whole cycle is in the detail.
     const told = steps.slice(0, 4).map(({ txid, waitsFor }) => `${txid} for ${textOf(waitsFor)}`);
     const more = steps.length > told.length ? `, and ${steps.length - told.length} more` : '';
-    state.note({ level: 'info', event: 'deadlock', txid: victim.txid, cycle: steps });
+    state.note({
+      level: 'info',
+      event: 'deadlock',
+      txid: victim.txid,
+      cycle: stepsWith(({ txid }) => txid),
+    });
     abort(
       state,
       victim,
@@ -253,7 +263,7 @@ export function lockTimedOut(state: TermState, request: LockRequest<Transaction>
   const why =
     first === undefined
       ? 'the new leader was still reading who holds what'
-      : `${first.owner.txid} had ${textOf(lockNameParts(first.key).key)}, or was before it`;
+      : `${namedFor(transaction, first.owner)} had ${textOf(lockNameParts(first.key).key)}, or was before it`;
   abort(
     state,
     transaction,

@@ -220,6 +220,7 @@ export function settle(state: TermState, transaction: Transaction): void {
     status: viewOf(transaction),
     startedAtMs: transaction.startedAtMs,
     readonly: transaction.readonly,
+    owner: transaction.owner,
   });
   if (transaction.inDecisions) {
     // Forgetting comes after the record has moved: were it the other way round, a new leader would find the record,

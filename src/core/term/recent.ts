@@ -3,12 +3,14 @@ import { withoutDetail } from '../catalogue.ts';
 import type { TransactionStatus } from '../messages.ts';
 import { epochOfPosition, type Position, positionOf, positionZero, type Txid } from '../txid.ts';
 import { weightOf } from '../weight.ts';
+import type { Owner } from './events.ts';
 
 export interface EndedTransaction {
   /** `ageMs` is filled in when asked. */
   readonly status: Omit<TransactionStatus, 'ageMs'>;
   readonly startedAtMs: number;
   readonly readonly: boolean;
+  readonly owner: Owner | null;
 }
 
 export class RecentTransactions {

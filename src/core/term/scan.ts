@@ -68,6 +68,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     deadlineAtMs: 0,
     timeoutMs: 0,
     labels: null,
+    owner: null,
     requestId: record.requestId ?? null,
     requestHash: record.requestHash ?? null,
     requestedAtMs: state.nowMs,

@@ -4,15 +4,16 @@ import type { Commit, OutcomeMessage, Rollback, Status, TransactionStatus } from
 import { statusFromLog } from '../status-from-log.ts';
 import { outcomeOf } from '../transaction.ts';
 import { epochOf, type Txid } from '../txid.ts';
-import type { Sender } from './events.ts';
+import type { Owner, Sender } from './events.ts';
 import { judged, wasNeverBegun } from './judgement.ts';
 import { locksOf } from './lock-status.ts';
 import { viewOf } from './outcome.ts';
+import { sees, shownTo, takesPart } from './owner.ts';
 import { senderOf, type TermState } from './state.ts';
 
 export function status(state: TermState, from: Sender, message: Status): void {
   const to = senderOf(from, message.id);
-  lookUp(state, to, message.txid, (view) => {
+  lookUp(state, from, to, message.txid, (view) => {
     state.send(from.connection, { type: 'status', id: message.id, ...view });
   });
 }
@@ -20,7 +21,7 @@ export function status(state: TermState, from: Sender, message: Status): void {
 /** commit or rollback of a transaction that is not in memory: its outcome, whatever was asked for. */
 export function outcomeOfAbsent(state: TermState, from: Sender, message: Commit | Rollback): void {
   const to = senderOf(from, message.id);
-  lookUp(state, to, message.txid, (view) => {
+  lookUp(state, from, to, message.txid, (view) => {
     const committed = outcomeOf(view.state) === 'committed';
     const reason = committed ? undefined : (view.reason ?? reasonOfAbsent(state, message.txid));
     const reply: OutcomeMessage = {
@@ -43,22 +44,35 @@ function reasonOfAbsent(state: TermState, txid: Txid): AbortReason | undefined {
 
 function lookUp(
   state: TermState,
+  from: Sender,
   to: { connection: number; id: number },
   txid: Txid,
   found: (view: TransactionStatus) => void,
 ): void {
+  /** To its own client, its participants and operators; to others it does not exist, or only its outcome is known. */
+  const show = (
+    of: { readonly owner: Owner | null },
+    branches: Iterable<{ readonly participant: string }>,
+    view: () => TransactionStatus,
+  ): void => {
+    if (of.owner === null) found(shownTo(from, view()));
+    else if (sees(from, of) || (from.participant !== null && takesPart(from, branches)))
+      found(view());
+    else state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
+  };
   const transaction = state.transactions.get(txid);
   if (transaction !== undefined) {
-    found({
+    show(transaction, transaction.branches.values(), () => ({
       ...viewOf(transaction),
-      ...locksOf(state, transaction),
+      ...locksOf(state, transaction, from.seesAll === true),
       ageMs: age(state, transaction.startedAtMs),
-    });
+    }));
     return;
   }
   const ended = state.recent.get(txid);
   if (ended !== null) {
-    found({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
+    const view = () => ({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
+    show(ended, ended.status.branches, view);
     return;
   }
   if (wasNeverBegun(state, txid)) {
@@ -77,11 +91,14 @@ function lookUp(
     else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
     else
       found(
-        statusFromLog(txid, {
-          decision: known.decision,
-          record: reading.record,
-          wallMs: state.config.wallMs(),
-        }),
+        shownTo(
+          from,
+          statusFromLog(txid, {
+            decision: known.decision,
+            record: reading.record,
+            wallMs: state.config.wallMs(),
+          }),
+        ),
       );
   });
 }

@@ -58,7 +58,7 @@ describe("answer: 'applied'", () => {
   it('is for interactive transactions and `run` too, and for nobody who did not ask', async () => {
     const { client, node } = await connectedClient();
     const run = client.run(() => Promise.resolve(5), { answer: 'applied' });
-    (await node.next('begin')).reply({ type: 'begun', txid, timeoutMs: 1_000 });
+    (await node.next('begin')).reply({ type: 'begun', txid, timeoutMs: 1_000, share: 'share-1' });
     (await node.next('commit')).reply(committed);
     (await node.next('status')).reply(statusIn('COMMITTED'));
     expect(await run).toMatchObject({ outcome: 'committed', value: 5, applied: true });

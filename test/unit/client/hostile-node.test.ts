@@ -21,7 +21,8 @@ const outcome = (of: typeof txid, how: 'committed' | 'aborted') =>
   ({ type: 'outcome', txid: of, outcome: how, results: null }) as const;
 const status = (of: typeof txid, state: 'COMMITTED' | 'ABORTED') =>
   ({ type: 'status', txid: of, state, attention: false, branches: [], ageMs: 1 }) as const;
-const begun = (of: typeof txid) => ({ type: 'begun', txid: of, timeoutMs: 1_000 }) as const;
+const begun = (of: typeof txid) =>
+  ({ type: 'begun', txid: of, timeoutMs: 1_000, share: 'share-1' }) as const;
 
 /** But for a topology: the leader of a newer epoch that it names would be believed, and waited for. */
 const stranger: readonly FromNode[] = [

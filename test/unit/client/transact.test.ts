@@ -26,7 +26,7 @@ const aborted = {
 } as const;
 const statusIn = (state: 'PENDING' | 'READY' | 'COMMITTING' | 'ABORTED') =>
   ({ type: 'status', txid, state, attention: false, branches: [], ageMs: 1 }) as const;
-const begun = { type: 'begun', txid, timeoutMs: 10_000 } as const;
+const begun = { type: 'begun', txid, timeoutMs: 10_000, share: 'share-1' } as const;
 
 /** Two nodes of which `a` leads under revision 1. */
 function pair(): readonly [ScriptedNode, ScriptedNode] {

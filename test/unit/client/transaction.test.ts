@@ -6,7 +6,7 @@ import { settle } from '../../support/manual-clock.ts';
 import { txidOf } from '../../support/messages.ts';
 
 const txid = txidOf(1);
-const begun = { type: 'begun', txid, timeoutMs: 2_000 } as const;
+const begun = { type: 'begun', txid, timeoutMs: 2_000, share: 'share-1' } as const;
 const committed = { type: 'outcome', txid, outcome: 'committed', results: { a: 1 } } as const;
 const rolledBack = {
   type: 'outcome',

@@ -107,7 +107,7 @@ describe('a node that does not lead', () => {
         ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
         : ({ type, id: 7, txid, witness } as const);
     const judge = { log, clock, logger: silentLogger, refuseRetired: () => undefined };
-    await answerFromLog(judge, session, question);
+    await answerFromLog(judge, session, { message: question, from: session.sender });
     return { answers: sent, record: (await log.read(txid)).record };
   }
   it.each(['query', 'resolve'] as const)(
@@ -126,7 +126,10 @@ describe('a node that does not lead', () => {
       };
       const txid = txidAt(makeEpoch({ generation: 0, revision: 0n }), 1);
       const sentBefore = sent.length;
-      await answerFromLog(judge, session, { type, id: 7, txid, inDoubt: true } as never);
+      await answerFromLog(judge, session, {
+        message: { type, id: 7, txid, inDoubt: true } as never,
+        from: session.sender,
+      });
       expect(refused).toEqual([session]);
       expect(sent.slice(sentBefore)).toEqual([]);
     },

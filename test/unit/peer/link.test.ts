@@ -185,7 +185,7 @@ describe('requests', () => {
       message: 'gone',
       retryable: false,
     });
-    connection.deliver({ type: 'begun', id: 1, txid, timeoutMs: 5 });
+    connection.deliver({ type: 'begun', id: 1, txid, timeoutMs: 5, share: 'share-1' });
     await expect(one).resolves.toMatchObject({ txid });
     await expect(two).rejects.toMatchObject({ code: 'UNKNOWN_TRANSACTION', acted: 'nothing' });
     expect(messages).toEqual([forget]);
@@ -200,7 +200,7 @@ describe('requests', () => {
       { type: 'transact', branches: [], announce: true },
       { timeoutMs, onBegun: (message) => begun.push(message.txid) },
     );
-    connection.deliver({ type: 'begun', id: 1, txid, timeoutMs: 5 });
+    connection.deliver({ type: 'begun', id: 1, txid, timeoutMs: 5, share: 'share-1' });
     expect(begun).toEqual([txid]);
     connection.deliver({ type: 'outcome', id: 1, txid, outcome: 'committed', results: null });
     await expect(done).resolves.toMatchObject({ outcome: 'committed' });
@@ -216,7 +216,7 @@ describe('requests', () => {
     const lateError = expect(late).rejects.toMatchObject({ code: 'TIMEOUT', acted: 'unknown' });
     await clock.advance(500);
     await lateError;
-    connection.deliver({ type: 'begun', id: 2, txid, timeoutMs: 5 });
+    connection.deliver({ type: 'begun', id: 2, txid, timeoutMs: 5, share: 'share-1' });
     expect(messages).toEqual([]);
 
     const controller = new AbortController();

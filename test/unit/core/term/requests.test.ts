@@ -170,7 +170,7 @@ describe('requests with an id', () => {
     h.log();
     expect(h.reply(late)).toMatchObject({ code: 'EXPIRED' });
     const id = h.transact(['a'], { requestId, requestAgeMs: 119_000 });
-    expect(h.reply(id)).toMatchObject({ type: 'begun', timeoutMs: 1_000 });
+    expect(h.reply(id)).toMatchObject({ type: 'begun', timeoutMs: 1_000, share: 'share-1' });
     h.advance(1_004);
     h.log();
     expect(h.reply(id)).toMatchObject({ code: 'EXPIRED' });

@@ -29,6 +29,7 @@ class Flooded {
       requestWindowMs: 120_000,
       options: coordinatorOptions(options),
       fraction: () => 0.5,
+      shareOf: () => 'share-1',
       randomPart: () => String(this.#id).padStart(randomDigits, '0'),
       wallMs: () => 0,
       debug: false,
