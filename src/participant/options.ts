@@ -74,6 +74,11 @@ export interface ParticipantSettings {
   };
   /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
+  /**
+   * Migrations, seeds, whatever a service does in its own store before its first prepare. Called when no branch of the process before
+   * is left that could hold rows there; prepares wait for its end. `serveParticipant` resolves behind it, and rejects with what it throws.
+   */
+  readonly ready?: () => Promise<void> | void;
   readonly options?: Partial<ParticipantOptions>;
   /**
    * pino's loggers fit. Default: a line on stderr when the participant is connected for the first time, and one for each warning. Payloads

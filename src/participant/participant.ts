@@ -1,4 +1,5 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
+import type { LocalStateName } from '../core/branch.ts';
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
@@ -42,6 +43,13 @@ export interface ParticipantPorts {
 const limitsDefault = { frameBytesMax: 1_048_576, depthMax: 32 };
 const closeTimeoutMsDefault = 10_000;
 const processDigits = 13;
+
+const unendedStates: ReadonlySet<LocalStateName> = new Set([
+  'prepared',
+  'orphaned',
+  'committing',
+  'rolling-back',
+]);
 
 export class Participant {
   readonly name: string;
@@ -256,6 +264,15 @@ export class Participant {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {
       if (state.name === 'prepared' || state.name === 'orphaned') list.push(identity);
+    }
+    return list;
+  }
+
+  /** Begun by this instance, and not ended in the application's store: they may hold rows there. */
+  unended(): BranchRef[] {
+    const list: BranchRef[] = [];
+    for (const { state, identity } of this.#branches.all()) {
+      if (unendedStates.has(state.name)) list.push(identity);
     }
     return list;
   }

@@ -1,10 +1,12 @@
 /** `serveParticipant`: the public way in. */
 import type { Txid } from '../core/txid.ts';
-import type { BranchRef } from '../ports/resource.ts';
+import type { BranchRef, Resource } from '../ports/resource.ts';
 import type { EnlistOptions } from './enlist.ts';
 import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
+import { Ready } from './ready.ts';
+import { stderrLogger } from './stderr-logger.ts';
 
 export interface ParticipantHandle {
   readonly name: string;
@@ -58,9 +60,12 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
 ): Promise<ParticipantHandle> {
   checkSettings(options);
   const ports = await openPorts(options);
+  const readiness = new Ready();
   let participant: Participant;
   try {
-    participant = await Participant.start(options, resourceOf(options) as never, ports);
+    const resource = resourceOf(options) as Resource;
+    const waiting = options.ready === undefined ? resource : readiness.waiting(resource);
+    participant = await Participant.start(options, waiting, ports);
   } catch (error) {
     await ports.close();
     throw error;
@@ -70,6 +75,17 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
     await participant.close(how);
     await ports.close();
   };
+  if (options.ready !== undefined) {
+    const { clock } = ports;
+    const logger = options.logger ?? stderrLogger(options.name);
+    const unended = (): readonly BranchRef[] => participant.unended();
+    try {
+      await readiness.run(options.ready, { clock, logger, unended });
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
   return {
     name: participant.name,
     instance: participant.instance,
