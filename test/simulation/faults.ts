@@ -45,16 +45,8 @@ export const faultNames = [
   'retire',
   'siblings',
   'journal-lost',
-  'shared-journal',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
-
-/** Not drawn yet: what they break is not mended. */
-const notDrawn: ReadonlySet<FaultName> = new Set<FaultName>([
-  'options-differ',
-  'retire',
-  'shared-journal',
-]);
 
 /** From 0 (never) to 1 (as much of it as makes sense). */
 export type Faults = Readonly<Partial<Record<FaultName, number>>>;
@@ -65,7 +57,6 @@ export function drawFaults(chance: Chance): Faults {
   const strongest = chance.pick([0.3, 1, 1]);
   const faults: Partial<Record<FaultName, number>> = {};
   for (const name of faultNames) {
-    if (notDrawn.has(name)) continue;
     const intensity = chance.logarithmic(0.05, strongest);
     // As it is printed, so that the printed one gives the same run.
     if (chance.happens(share)) faults[name] = Number(intensity.toPrecision(3));

@@ -337,8 +337,10 @@ class Run {
       }
     }
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state, orphaned } of branches.values()) {
+      for (const { participant, branch, state, orphaned, applied } of branches.values()) {
         if (orphaned || this.#facts.gaveUp(txid, branch)) continue;
+        // Its store says committed, and etcd, which has lost it, abort: it waits for an operator.
+        if (this.#facts.at(txid).lost && applied > 0) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
         }

@@ -11,8 +11,6 @@ const conditions: ReadonlySet<string> = new Set([
   'node-point-crash',
   'participant-point-crash',
   'refuses',
-  'shared-journal',
-  'siblings',
   'slow-disk',
   'slow-prepare',
   'watch-deaf',
