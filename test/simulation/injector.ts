@@ -4,11 +4,11 @@ import type { Txid } from '../../src/core/txid.ts';
 import type { ClientMachine } from './actors/client.ts';
 import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
-import { retireInstance } from './actors/operator.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
 import type { FaultName, Faults } from './faults.ts';
 import type { Ending } from './plan.ts';
+import type { Replacements } from './replacements.ts';
 import { SetBack } from './set-back.ts';
 import type { Chance } from './world/chance.ts';
 import type { Network } from './world/network.ts';
@@ -56,9 +56,7 @@ export class Injector {
   readonly #faults: Faults;
   readonly #world: World;
   readonly #asleepMsMax: number;
-  readonly #urls: readonly string[];
-  readonly #gaveUp: (machine: string) => void;
-  readonly #journalLost: (machine: string) => void;
+  readonly #replacements: Replacements;
   #over = false;
   readonly #setBack = new SetBack();
 
@@ -69,20 +67,13 @@ export class Injector {
     readonly world: World;
     readonly faults: Faults;
     readonly asleepMsMax: number;
-    /** Where an operator reaches the nodes. */
-    readonly urls: readonly string[];
-    /** Told of each machine whose instance an operator gives up. */
-    readonly gaveUp: (machine: string) => void;
-    /** Told of each machine that comes back without its journal, or not at all. */
-    readonly journalLost: (machine: string) => void;
+    readonly replacements: Replacements;
     readonly met: (name: string, txid?: Txid) => void;
   }) {
     this.#world = options.world;
     this.#faults = options.faults;
     this.#asleepMsMax = options.asleepMsMax;
-    this.#urls = options.urls;
-    this.#gaveUp = options.gaveUp;
-    this.#journalLost = options.journalLost;
+    this.#replacements = options.replacements;
     this.#met = options.met;
   }
 
@@ -269,9 +260,11 @@ export class Injector {
       }
       case 'siblings':
       case 'journal-lost':
-        return this.#replace(cluster, chance, { loses: name === 'journal-lost' });
+        return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
       case 'retire':
-        return this.#retire(cluster, chance);
+        // What a restored etcd has forgotten an operator would have to tell it again.
+        if (this.#faults['etcd-set-back'] !== undefined) return;
+        return this.#replacements.retire(cluster, chance);
       case 'partition':
       case 'one-way':
         return this.#partition(cluster, chance, { oneWay: name === 'one-way', lastingMs });
@@ -347,72 +340,6 @@ export class Injector {
       process.resume();
       cluster.network.reconsider();
     });
-  }
-
-  /**
-   * An operator gives an instance up, rightly or not: in a third of the cases it runs, and in others it comes back. Where it is
-   * gone another takes its part, with nothing of what the first one had.
-   */
-  #retire({ world, network, participants }: Cluster, chance: Chance): void {
-    const machine = chance.pick(participants);
-    const { role: participant, instance } = machine;
-    const other = participants.find(
-      ({ role, retired, starts }) => role === participant && retired && starts === 0,
-    );
-    // What a restored etcd has forgotten an operator would have to tell it again.
-    if (this.#faults['etcd-set-back'] !== undefined) return;
-    if (instance === null || machine.retired || other === undefined) return;
-    const giveUp = (): void => {
-      this.#gaveUp(machine.name);
-      other.retired = false;
-      world.after(chance.logarithmic(20, 3_000), () => other.start());
-      void retireInstance({ world, network, urls: this.#urls, participant, instance });
-    };
-    if (chance.happens(0.3)) return giveUp();
-    machine.retired = true;
-    const effects = chance.whole(1, 4);
-    const comesBackMs = chance.happens(0.5) ? chance.logarithmic(50, this.#asleepMsMax) : null;
-    // With a vote that is on its disk, which it may or may not have sent.
-    machine.atNextVote = () => machine.process?.doom(effects, false);
-    world.after(chance.logarithmic(100, 3_000), () => {
-      machine.atNextVote = null;
-      machine.vanish();
-      giveUp();
-      if (comesBackMs === null) return;
-      world.after(comesBackMs, () => {
-        machine.retired = false;
-        machine.start();
-      });
-    });
-  }
-
-  /** One of those that work on a store begins; where all do, one ends, as in a rolling update, or its disk is lost. */
-  #replace(
-    { participants }: Cluster,
-    chance: Chance,
-    { loses }: { readonly loses: boolean },
-  ): void {
-    const fleet = participants.filter(({ isSibling }) => isSibling);
-    if (fleet.length === 0) return;
-    const one = chance.pick(fleet);
-    const other = fleet.find(({ role, name }) => role === one.role && name !== one.name);
-    if (other?.retired === true) {
-      other.retired = false;
-      other.start();
-      return;
-    }
-    const end = (): void => {
-      if (loses) {
-        one.loseJournal();
-        this.#journalLost(one.name);
-      } else one.process?.kill();
-    };
-    // At any moment, or with a vote that is on its disk and may just have been sent.
-    if (chance.happens(0.5)) return end();
-    one.atNextVote = () => {
-      one.atNextVote = null;
-      this.#world.after(chance.logarithmic(0.1, 20), end);
-    };
   }
 
   #partition(

@@ -16,6 +16,7 @@ import { fleetOf } from './fleet.ts';
 import { type Cluster, Injector } from './injector.ts';
 import { nodeSettings, participantSettings, transactionTimeoutMsMax } from './options.ts';
 import type { Ending, Plan } from './plan.ts';
+import { Replacements } from './replacements.ts';
 import type { Job } from './workload.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
@@ -81,9 +82,12 @@ class Run {
       world,
       faults: plan.faults,
       asleepMsMax: plan.asleepMsMax,
-      urls: this.#urls(0),
-      gaveUp: (machine) => this.#facts.retired.add(machine),
-      journalLost: (machine) => this.#journals.lost(machine),
+      replacements: new Replacements({
+        comesBackMsMax: plan.asleepMsMax,
+        urls: this.#urls(0),
+        gaveUp: (machine) => this.#facts.retired.add(machine),
+        journalLost: (machine) => this.#journals.lost(machine),
+      }),
       met: (name, txid) =>
         txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),
     });
