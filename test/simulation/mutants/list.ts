@@ -249,36 +249,18 @@ export const mutants: readonly Mutant[] = [
     faults: 'siblings=1,journal-lost=1',
   },
   {
-<<<<<<< HEAD
     name: 'ticks-of-one-length',
     without: 'Section 4: age is in time, whatever `tickMs` a leader has.',
     file: 'src/coordinator/collector.ts',
     from: 'await leadership.tick(options.tickMs);',
     to: 'await leadership.tick(10_000);',
-=======
+  },
+  {
     name: 'retiring-is-not-heard-of',
     without: 'I10: every node hears of what was retired, not only at its start.',
     file: 'src/coordinator/node.ts',
     from: '    this.#unwatch = [log.watchRetired((retired) => this.#hear(retired))];\n',
     to: '    this.#unwatch = [];\n',
     faults: 'retire=1',
-  },
-  {
-    name: 'age-in-ticks-of-its-own',
-    without: 'I8: the age of a record is counted in time, whoever leads and however it ticks.',
-    file: 'src/coordinator/collector.ts',
-    from: `    const retentionMsMin = requestWindowMs + marginMs;
-    const retentionMs = Math.max(options.retentionMs, retentionMsMin);
-    try {
-      await leadership.tick(options.tickMs);
-`,
-    to: `    const ticks = (ms: number): number => Math.ceil(ms / options.tickMs) + 1;
-    const retentionMsMin = ticks(requestWindowMs + marginMs);
-    const retentionMs = Math.max(ticks(options.retentionMs), retentionMsMin);
-    try {
-      await leadership.tick(1);
-`,
-    faults: 'options-differ=1',
->>>>>>> dafb85d (Simulation: retired instances and options that differ are drawn, with a mutant for each)
   },
 ];
