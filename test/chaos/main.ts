@@ -1,6 +1,7 @@
 /**
- * `npm run chaos`: real processes - three members of etcd, three nodes, three participants -, money moved between
- * them, and faults without end, drawn from a seed. Then everything is mended, and must add up.
+ * `npm run chaos`: real processes - three members of etcd, three nodes, three participants, the shop, and two services of several
+ * processes each over one PostgreSQL, replaced one after the other -, money moved between them, and faults without end, drawn
+ * from a seed. Then everything is mended, and must add up.
  */
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 import { Faults } from './faults.ts';
 import { Load } from './load.ts';
 import { Orders } from './orders.ts';
+import { Replicas, replicatedServices } from './replicas.ts';
 
 const { values } = parseArgs({
   options: {
@@ -121,7 +123,29 @@ async function run(): Promise<string[]> {
     random: seededRandom(seed + 2),
     began: note,
   });
+  const replicas = await Replicas.started({
+    directory: join(cluster.directory, 'replicas'),
+    urls,
+    client: await cluster.client({ urls }),
+    random: seededRandom(seed + 3),
+    began: note,
+  });
+  try {
+    return await broughtThrough({ load, faults, orders, replicas });
+  } finally {
+    await replicas.close();
+  }
+}
+
+async function broughtThrough(things: {
+  readonly load: Load;
+  readonly faults: Faults;
+  readonly orders: Orders;
+  readonly replicas: Replicas;
+}): Promise<string[]> {
+  const { load, faults, orders, replicas } = things;
   await orders.start();
+  replicas.start();
   load.start();
   faults.start();
   const endMs = performance.now() + minutes * 60_000;
@@ -129,24 +153,25 @@ async function run(): Promise<string[]> {
     await pause(Math.min(progressMs, Math.max(0, endMs - performance.now())));
     const leftS = Math.max(0, Math.round((endMs - performance.now()) / 1_000));
     console.log(
-      `${String(leftS).padStart(5)} s left: ${counted()}; ${orders.counted()}; faults: ${faults.count}`,
+      `${String(leftS).padStart(5)} s left: ${counted()}; ${orders.counted()}; replicas: ${replicas.counted()}, ${replicas.replaced} replaced; faults: ${faults.count}`,
     );
   }
   await faults.stop();
   await Promise.all(etcd.members.map((member) => member.ready()));
-  await Promise.all([load.stop(), orders.stop()]);
+  await Promise.all([load.stop(), orders.stop(), replicas.stop()]);
   console.log('Everything is mended. Waiting until nothing is on its way.');
   await recoverAll();
   // The shop's services are held against its own books below.
   const unsettled = await cluster.settled({
     timeoutMs: settleTimeoutMs,
-    retired: serviceNames,
+    retired: [...serviceNames, ...replicatedServices],
   });
+  const databases = await replicas.settled();
   const locks = await settledLocks();
   const shop = await settledShop(orders);
   await orders.close();
   console.log(`The shop: ${orders.counted()}.`);
-  return [...broken, ...unsettled, ...locks, ...money(), ...shop];
+  return [...broken, ...unsettled, ...databases, ...locks, ...money(), ...shop];
 }
 
 /** Forced aborts are swept once a minute: not to wait for that, every leader is made to look. */
