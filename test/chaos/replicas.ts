@@ -224,7 +224,11 @@ export class Replicas {
       return [String(error)];
     }
     const [bank, vault] = [await this.#booked('bank'), await this.#booked('vault')];
-    const problems = [...this.#refused(), ...this.#alarms, ...this.#replicas.flatMap(({ child }) => alarmsOf(child))];
+    const problems = [
+      ...this.#refused(),
+      ...this.#alarms,
+      ...this.#replicas.flatMap(({ child }) => alarmsOf(child)),
+    ];
     for (const { request, cents, outcome } of this.asked) {
       const there = [bank.get(request) === cents, vault.get(request) === -cents];
       const anywhere = bank.has(request) || vault.has(request);
