@@ -12,7 +12,14 @@ import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import type { DecisionLog } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
+import {
+  commitOf,
+  issuedAt,
+  never,
+  realClock,
+  temporaryDirectory,
+  txidAt,
+} from '../support/stores.ts';
 
 const etcds = await etcdsToTest();
 const leaderProcess = fileURLToPath(new URL('../support/etcd-leader-process.ts', import.meta.url));
@@ -143,7 +150,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       try {
         if (first === undefined) throw new Error('Nothing was written.');
         expect((await reader.read(first)).record?.outcome).toBe('commit');
-        const doubtful = txidAt(leader.epoch, 100_000);
+        const doubtful = issuedAt(reader.meta, leader.epoch, 100_000);
         expect((await reader.resolve(doubtful)).record?.outcome).toBe('abort');
         expect((await reader.resolve(first)).record?.outcome).toBe('commit');
         await expect(reader.read(txidAt(leader.epoch, 1, 7))).rejects.toThrow(
@@ -264,7 +271,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
     const log = await rig.open('alpha');
     const before = log.meta.clusterId;
     const leadership = await log.campaign(0, { signal: never });
-    const txid = txidAt(leadership.epoch, 1);
+    const txid = issuedAt(log.meta, leadership.epoch, 1);
     const reader = await openEtcdReader({ ...options, clusterId: before });
     expect((await reader.read(txid)).leader?.epoch).toBe(leadership.epoch);
     await log.close();

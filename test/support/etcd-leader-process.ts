@@ -5,7 +5,7 @@
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
-import { commitOf, never, realClock, realRandom, txidAt } from './stores.ts';
+import { commitOf, issuedAt, never, realClock, realRandom } from './stores.ts';
 import { tell } from './tell.ts';
 
 const [endpoints = '', cluster = '', node = '', stateDirectory = ''] = process.argv.slice(2);
@@ -24,7 +24,7 @@ const leadership = await log.campaign(0, { signal: never });
 say({ leading: leadership.epoch });
 try {
   for (let sequence = 1; ; sequence += 1) {
-    const txid = txidAt(leadership.epoch, sequence);
+    const txid = issuedAt(log.meta, leadership.epoch, sequence);
     const [result] = await leadership.decide([commitOf(txid)]);
     if (result?.kind !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
     say({ written: txid });

@@ -9,12 +9,14 @@ import {
   epochParts,
   makeEpoch,
   makeTxid,
+  placeOf,
   randomDigits,
   type Txid,
 } from '../../src/core/txid.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { DecisionWrite, RecordedBranch } from '../../src/ports/decision-log.ts';
+import type { DecisionWrite, LogMeta, RecordedBranch } from '../../src/ports/decision-log.ts';
 import type { Random } from '../../src/ports/random.ts';
+import { TxidSeal } from '../../src/system/txid-seal.ts';
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -39,6 +41,16 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 export function txidAt(epoch: Epoch, sequence: number, shard = 0): Txid {
   const random = sequence.toString(36).padStart(randomDigits, '0');
   return makeTxid({ shard, epoch, sequence, random });
+}
+
+/** As that cluster gives them out: whoever reads etcd alone believes no others. */
+export function issuedAt(
+  { txidSecret }: Pick<LogMeta, 'txidSecret'>,
+  epoch: Epoch,
+  sequence: number,
+): Txid {
+  const at = { shard: 0, epoch, sequence };
+  return makeTxid({ ...at, random: new TxidSeal(txidSecret).randomPart(placeOf(at), realRandom) });
 }
 
 /** One that no leadership of a test comes to have. */
