@@ -66,7 +66,7 @@ export function nodeSettings(plan: Plan, name: string, start: number): NodeSetti
     chance,
     fitness: chance,
     retentionMs: chance.pick([0, retentionMs, 10 * retentionMs]),
-    tickMs: Math.round(chance.logarithmic(50, 10_000)),
+    tickMs: Math.round(chance.logarithmic(200, 10_000)),
   });
   return {
     leaseTtlMs: chance.pick([2_000, 3_000]),

@@ -56,7 +56,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const shards = chance.pick([1, 1, 1, 2]);
   // Long enough for records to be collected, in a few of them.
   const drawnLong = chance.happens(0.04);
-  const sleepsLong = faults.suspend !== undefined && new Chance(seed, 'asleep').happens(0.15);
+  const sleepsLong = faults.suspend !== undefined && new Chance(seed, 'asleep').happens(0.08);
   const isLong = drawnLong || sleepsLong;
   // Longer than the patience with etcd, and with the reading after it, in a few others.
   const activeMs = chance.happens(0.06)
@@ -108,7 +108,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
 function repeatedLater(jobs: readonly Job[], chance: Chance): readonly Job[] {
   return jobs.map((job) => {
     if (job.kind !== 'request' || chance.happens(0.4)) return job;
-    const atMs = job.firstAtMs + chance.logarithmic(2_000, 25_000);
+    const atMs = job.firstAtMs + chance.logarithmic(1_500, 12_000);
     return { ...job, callers: [...job.callers, { ...chance.pick(job.callers), atMs }] };
   });
 }
