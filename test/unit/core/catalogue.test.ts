@@ -18,7 +18,7 @@ describe('the catalogue', () => {
 
   it('never calls an error harmless that may have acted', () => {
     const unknown = errorCodes.filter((code) => errorCatalogue[code].acted === 'unknown');
-    expect(unknown).toEqual(['EXPIRED', 'OUTCOME_UNKNOWN', 'INTERNAL']);
+    expect(unknown).toEqual(['EXPIRED', 'ALREADY_COMMITTED', 'OUTCOME_UNKNOWN', 'INTERNAL']);
   });
 
   it('makes reasons that leave out what is not known', () => {
