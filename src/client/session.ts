@@ -1,6 +1,7 @@
 /** The client's way to the cluster: who leads, how to get there, and when to try again. */
 import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
+import { scoped } from '../core/scope.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { backoffMs } from '../peer/backoff.ts';
 import { closedError, isVerdictError, VerdictError } from '../peer/errors.ts';
@@ -53,6 +54,7 @@ export function isRefusedForNow(error: unknown): error is VerdictError {
 export class Session {
   readonly clock: Clock;
   readonly random: Random;
+  readonly #name: string;
   readonly #nodes: Nodes;
   /** Each is told when something changed. */
   readonly #waiting = new Set<() => void>();
@@ -63,6 +65,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     const { clock, random, dialer, name, token, urls } = options;
+    this.#name = name;
     this.clock = clock;
     this.random = random;
     const instance = random.token(20);
@@ -125,8 +128,8 @@ export class Session {
   }): number {
     const { shards } = this.#nodes;
     if (shards <= 1) return 0;
-    const name = lockGroup ?? requestId;
-    if (name !== undefined) return requestShard(name, shards);
+    if (lockGroup !== undefined) return requestShard(lockGroup, shards);
+    if (requestId !== undefined) return requestShard(scoped(this.#name, requestId), shards);
     return Math.floor(this.random.fraction() * shards);
   }
 

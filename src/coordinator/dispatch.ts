@@ -13,6 +13,7 @@ import type {
 } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import type { Retired } from '../core/retired.ts';
+import { scoped } from '../core/scope.ts';
 import type { Sender, TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
@@ -42,7 +43,9 @@ export function dispatch(
       return;
     }
     case 'transact': {
-      const { requestId } = message;
+      const client = session.hello?.name ?? '';
+      const requestId =
+        message.requestId === undefined ? undefined : scoped(client, message.requestId);
       // Those who compete for locks meet one leader: that goes before where a request id belongs.
       const shard =
         lockShard(node, message) ??
@@ -52,7 +55,8 @@ export function dispatch(
       if (driver === null) notLeader(node, session, message.id, shard ?? 0);
       else {
         const hash = requestId === undefined ? null : requestHash(message);
-        deliver(session, driver, message, hash);
+        const own = requestId === undefined ? message : { ...message, requestId };
+        deliver(session, driver, own, hash);
       }
       return;
     }

@@ -1,6 +1,7 @@
 /** The status of a transaction of which only the log knows: as far as its record tells. */
 import type { Decision, TransactionStatus } from './messages.ts';
 import type { DecisionRecord } from './records.ts';
+import { unscoped } from './scope.ts';
 import type { Txid } from './txid.ts';
 
 export function statusFromLog(
@@ -25,6 +26,6 @@ export function statusFromLog(
       attempts: 0,
     })),
     ageMs: record === null ? 0 : Math.max(0, Math.round(known.wallMs - record.atMs)),
-    ...(record?.requestId === undefined ? {} : { requestId: record.requestId }),
+    ...(record?.requestId === undefined ? {} : { requestId: unscoped(record.requestId) }),
   };
 }

@@ -33,7 +33,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       cluster: 'test',
       clusterId: 'made-by-chance',
       shards: 1,
-      requestShard: 'fnv1a32',
+      requestShard: 'fnv1a32-scoped',
       requestWindowMs: 120_000,
       generation: 0,
       txidSecret: 'a'.repeat(32),

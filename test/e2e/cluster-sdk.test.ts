@@ -1,6 +1,7 @@
 /** The SDKs on a cluster of real nodes over a real etcd: whatever becomes of the leader, the application goes on. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { requestShard } from '../../src/core/request-shard.ts';
+import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
 import { eventually, pause } from '../support/child.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
@@ -119,7 +120,10 @@ describe.skipIf(programs === undefined)('several shards', () => {
       const requestId = `order-${number}`;
       const call = await history.transact(client, both, { requestId });
       if (call.txid === null) throw new Error(`no txid: ${call.code}`);
-      expect([shardOf(call.txid), call.ended]).toEqual([requestShard(requestId, 4), 'ok']);
+      expect([shardOf(call.txid), call.ended]).toEqual([
+        requestShard(scoped('client', requestId), 4),
+        'ok',
+      ]);
     }
     const without = await Promise.all(
       Array.from({ length: 60 }, () => history.transact(client, both)),
@@ -201,6 +205,6 @@ function even(shares: Record<string, number> | null): true | null {
 
 function idIn(shard: number, shards: number): string {
   for (let number = 0; ; number += 1) {
-    if (requestShard(`id-${number}`, shards) === shard) return `id-${number}`;
+    if (requestShard(scoped('raw', `id-${number}`), shards) === shard) return `id-${number}`;
   }
 }

@@ -62,7 +62,11 @@ function applied(tag: string): number {
 describe('a requestId', () => {
   it('sent twice at once: the second joins the first', async () => {
     const requestId = randomUUID();
-    const other = await RawPeer.greeted(cluster.node.url, { name: 'other', roles: ['client'] });
+    const other = await RawPeer.greeted(cluster.node.url, {
+      name: 'client',
+      instance: 'other',
+      roles: ['client'],
+    });
     const plan = { a: { delayMs: 150 }, b: {} };
     const replies = await Promise.all([
       raw.ask(request(requestId, { plan })),

@@ -6,6 +6,7 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestShard } from '../../src/core/request-shard.ts';
+import { scoped } from '../../src/core/scope.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { serveParticipant, vote } from '../../src/participant.ts';
 import { eventually } from '../support/child.ts';
@@ -57,9 +58,9 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
     const client = await cluster.client();
     const txids: Txid[] = [];
     for (let shard = 0; shard < shards; shard += 1) {
-      const requestId = ['1', '2', '3', '4']
+      const requestId = Array.from({ length: 64 }, (_, index) => index)
         .map((serial) => `${name}-${serial}`)
-        .find((id) => requestShard(id, shards) === shard);
+        .find((id) => requestShard(scoped('client', id), shards) === shard);
       if (requestId === undefined) throw new Error('No request id belongs to the shard.');
       const branches = [{ participant: name }];
       const outcome = await client.transact({ requestId, branches, timeoutMs: 20_000 });

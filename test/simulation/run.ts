@@ -17,7 +17,7 @@ import { type Cluster, Injector } from './injector.ts';
 import { nodeSettings, participantSettings, transactionTimeoutMsMax } from './options.ts';
 import type { Ending, Plan } from './plan.ts';
 import { Replacements } from './replacements.ts';
-import type { Job } from './workload.ts';
+import { type Job, requestOf } from './workload.ts';
 import { shutIn } from './world/ban.ts';
 import { Network } from './world/network.ts';
 import { Reach } from './world/reach.ts';
@@ -236,10 +236,19 @@ class Run {
     });
   }
 
-  #ended({ job, ended, attempt, txid, readonly }: CallRecord): void {
+  #ended({ job, ended, attempt, txid, readonly, code }: CallRecord): void {
+    this.#facts.check(
+      code !== 'REQUEST_CONFLICT',
+      'I8',
+      `${job.tag} was taken for another request`,
+    );
     if (ended === 'fail' && job.kind === 'request' && attempt !== null && txid !== null) {
-      const wrong = this.#facts.request(job.requestId).toldAborted(txid, attempt);
-      this.#facts.check(wrong === null, 'I8', `the request ${job.requestId} ${wrong}`);
+      const wrong = this.#facts.request(requestOf(job)).toldAborted(txid, attempt);
+      this.#facts.check(
+        wrong === null,
+        'I8',
+        `the request ${job.requestId} of ${job.clientName} ${wrong}`,
+      );
     }
     if (ended === 'ok' && txid !== null) {
       this.#facts.saysCommitted(txid, job.tag, { readonly });

@@ -1,7 +1,21 @@
 /** What the clients of one run are to do, drawn from its seed. */
 import type { LockedKeys } from '../../src/core/messages.ts';
+import { scoped } from '../../src/core/scope.ts';
 import type { Script } from './actors/application.ts';
 import type { Chance } from './world/chance.ts';
+
+/** Some machines run the same service, and one another: its request ids are its own. */
+export function clientNameOf(machine: string): string {
+  return machine === 'c3' ? 'desk' : 'shop';
+}
+
+/** As the log names it. */
+export function requestOf(job: {
+  readonly requestId: string;
+  readonly clientName: string;
+}): string {
+  return scoped(job.clientName, job.requestId);
+}
 
 interface JobBase {
   readonly tag: string;
@@ -40,7 +54,10 @@ export type Job = JobBase &
       }
     | {
         readonly kind: 'request';
+        /** Those who call themselves otherwise use the same ids, for requests of their own. */
         readonly requestId: string;
+        /** What all of its callers call themselves. */
+        readonly clientName: string;
         /** When the first of its callers makes the call. */
         readonly firstAtMs: number;
         /** After an abort, once more under the next attempt. */
@@ -72,8 +89,16 @@ export function drawJobs(
 ): readonly Job[] {
   const jobs: Job[] = [];
   const { drawn = 0 } = options;
+  const requests = new Map<string, number>();
   for (let index = drawn; index < drawn + options.jobs; index += 1) {
-    jobs.push({ ...drawJob(chance, index, options), locking: drawLocking(locks) });
+    const job = { ...drawJob(chance, index, options), locking: drawLocking(locks) };
+    if (job.kind !== 'request') {
+      jobs.push(job);
+      continue;
+    }
+    const serial = requests.get(job.clientName) ?? 0;
+    requests.set(job.clientName, serial + 1);
+    jobs.push({ ...job, requestId: `r${drawn}.${serial}` });
   }
   return jobs;
 }
@@ -131,6 +156,8 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
       selfEnlisting: chance.happens(0.35),
     };
   }
+  const firstCaller = base.callers[0]?.client ?? 0;
+  const clientName = nameOf(firstCaller);
   const more = chance.whole(0, 2);
   const callers = [...base.callers];
   for (let other = 0; other < more; other += 1) {
@@ -150,10 +177,18 @@ function drawJob(chance: Chance, index: number, options: WorkloadOptions): Job {
     ...base,
     kind: 'request',
     requestId: `r${index}`,
+    clientName,
     firstAtMs,
-    callers,
+    callers: callers.map(({ client, atMs }) => ({
+      client: nameOf(client) === clientName ? client : firstCaller,
+      atMs,
+    })),
     triesAgain: chance.happens(0.4),
   };
+}
+
+function nameOf(client: number): string {
+  return clientNameOf(`c${client + 1}`);
 }
 
 function script(chance: Chance, tag: string, options: WorkloadOptions): Script {

@@ -4,6 +4,7 @@
  */
 import { Etcd3, type IKeyValue, type IWatchRequest, type IWatchResponse } from 'etcd3';
 import type { Decision } from '../../src/core/messages.ts';
+import { unscoped } from '../../src/core/scope.ts';
 import { type Epoch, makeEpoch, positionZero, type Txid } from '../../src/core/txid.ts';
 import { EtcdKeys } from '../../src/decision-log/etcd/keys.ts';
 import {
@@ -145,7 +146,8 @@ function changeOf(cluster: string, type: Change['type'], kv: IKeyValue): Change 
   const record = put && area === 'decisions' ? decodeDecision(kv.value) : null;
   const finished = put && area === 'finished' ? decodeFinished(kv.value) : null;
   const leader = put && area === 'leader' ? decodeLeader(kv.value) : null;
-  const requestId = record?.requestId ?? finished?.requestId;
+  const given = record?.requestId ?? finished?.requestId;
+  const requestId = given === undefined ? undefined : unscoped(given);
   return {
     revision: BigInt(kv.mod_revision),
     type,
@@ -183,15 +185,25 @@ export async function readEtcdLog(
       for (const { key, value } of await all(client, own.decisions)) {
         const { outcome, requestId } = decodeDecision(value);
         const txid = nameIn(key) as Txid;
-        records.push({ txid, outcome, area: 'decisions', requestId: requestId ?? null });
+        records.push({
+          txid,
+          outcome,
+          area: 'decisions',
+          requestId: requestId === undefined ? null : unscoped(requestId),
+        });
       }
       for (const { key, value } of await all(client, own.finished)) {
         const { outcome, requestId } = decodeFinished(value);
         const txid = nameIn(key) as Txid;
-        records.push({ txid, outcome, area: 'finished', requestId: requestId ?? null });
+        records.push({
+          txid,
+          outcome,
+          area: 'finished',
+          requestId: requestId === undefined ? null : unscoped(requestId),
+        });
       }
       for (const { key, value } of await all(client, own.requests)) {
-        const requestId = JSON.parse(nameIn(key)) as string;
+        const requestId = unscoped(JSON.parse(nameIn(key)) as string);
         requests.push({ requestId, txid: decodeRequest(value).txid });
       }
       const floor = await client.kv.range({ key: own.floor });

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Decision } from '../../src/core/messages.ts';
 import type { DecisionRecord, RecordedBranch } from '../../src/core/records.ts';
+import { unscoped } from '../../src/core/scope.ts';
 import { type Position, positionZero, type Txid } from '../../src/core/txid.ts';
 import { readStore } from './effects.ts';
 
@@ -35,7 +36,7 @@ export function readLog(directory: string): LogContents {
             txid: key.slice(`${area}/0/`.length) as Txid,
             outcome: record.outcome,
             area,
-            requestId: record.requestId ?? null,
+            requestId: record.requestId === undefined ? null : unscoped(record.requestId),
             branches: record.branches,
           };
         }),
@@ -43,7 +44,7 @@ export function readLog(directory: string): LogContents {
     const requests = keys
       .range({ start: 'requests/0/', end: 'requests/00', limit: everything })
       .map(([key, value]) => ({
-        requestId: JSON.parse(key.slice('requests/0/'.length)) as string,
+        requestId: unscoped(JSON.parse(key.slice('requests/0/'.length)) as string),
         txid: (value as { txid: Txid }).txid,
       }));
     const shard = keys.get('shards/0') as { floor: Position } | undefined;

@@ -4,6 +4,7 @@ import { equalValues } from '../equal.ts';
 import { uphold } from '../invariants.ts';
 import { defaultLockGroup } from '../locks/names.ts';
 import type { Begin, Commit, Enlist, Rollback, Transact, TransactBranch } from '../messages.ts';
+import { unscoped } from '../scope.ts';
 import type { Origin } from '../shares.ts';
 import { type Branch, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
 import { makePosition, placeOf, type Txid } from '../txid.ts';
@@ -481,6 +482,6 @@ function noteBegin(state: TermState, transaction: Transaction): void {
     txid: transaction.txid,
     participants: [...transaction.branches.values()].map((branch) => branch.participant),
     timeoutMs: transaction.timeoutMs,
-    ...(transaction.requestId === null ? {} : { requestId: transaction.requestId }),
+    ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
   });
 }

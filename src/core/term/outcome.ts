@@ -2,6 +2,7 @@
 import { type AbortReason, abortReason } from '../catalogue.ts';
 import { uphold } from '../invariants.ts';
 import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../messages.ts';
+import { unscoped } from '../scope.ts';
 import { move, outcomeOf, type Transaction, type Waiter } from '../transaction.ts';
 import { letGo } from './holdings.ts';
 import { releaseLocks } from './lock-release.ts';
@@ -263,7 +264,7 @@ export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs
       ...(branch.lastError === null ? {} : { lastError: branch.lastError }),
     })),
     ...(transaction.reason === null ? {} : { reason: transaction.reason }),
-    ...(transaction.requestId === null ? {} : { requestId: transaction.requestId }),
+    ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
     ...(transaction.labels === null ? {} : { labels: transaction.labels }),
   };
 }

@@ -3,7 +3,7 @@ import { type Client, connect } from '../../../src/client/client.ts';
 import type { TransactionOutcome } from '../../../src/client/types.ts';
 import type { Txid } from '../../../src/core/txid.ts';
 import { isVerdictError } from '../../../src/peer/errors.ts';
-import type { Job } from '../workload.ts';
+import { clientNameOf, type Job } from '../workload.ts';
 import type { Network } from '../world/network.ts';
 import type { SimProcess } from '../world/process.ts';
 import { Machine, type MachineOptions } from './machine.ts';
@@ -179,7 +179,7 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
     const { network, urls } = this.options;
     const client = await connect({
       urls,
-      name: this.name,
+      name: clientNameOf(this.name),
       dialer: network.dialer(process),
       clock: process.clock,
       random: process.chance,

@@ -1,7 +1,7 @@
 /** When all is quiet: what was applied is what was committed, and what the clients were told. */
 import type { CallRecord } from '../actors/client.ts';
 import type { ParticipantMachine } from '../actors/participant.ts';
-import type { Job } from '../workload.ts';
+import { type Job, requestOf } from '../workload.ts';
 import type { Facts } from './facts.ts';
 
 export function checkEnd(end: {
@@ -67,7 +67,7 @@ function lostTags(end: {
   }
   for (const { txid, job } of calls) if (txid !== null && facts.at(txid).lost) tags.add(job.tag);
   for (const job of jobs) {
-    if (job.kind === 'request' && facts.request(job.requestId).lost) tags.add(job.tag);
+    if (job.kind === 'request' && facts.request(requestOf(job)).lost) tags.add(job.tag);
   }
   return tags;
 }

@@ -1,5 +1,7 @@
 /** Holds everything that anybody says about a transaction against what is true: I2, I5, I8. */
 import type { FromNode, ToNode } from '../../../src/core/messages.ts';
+import { scoped } from '../../../src/core/scope.ts';
+import { clientNameOf } from '../workload.ts';
 import type { SimProcess } from '../world/process.ts';
 import type { Facts } from './facts.ts';
 
@@ -16,7 +18,7 @@ export class MessageCheck {
       case 'transact': {
         const { requestId, epoch, attempt = 1 } = message;
         if (requestId !== undefined && epoch !== undefined) {
-          facts.request(requestId).sent(epoch, attempt);
+          facts.request(scoped(clientNameOf(from.name), requestId)).sent(epoch, attempt);
         }
         return;
       }

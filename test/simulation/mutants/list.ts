@@ -116,6 +116,13 @@ export const mutants: readonly Mutant[] = [
     to: 'if (position >= options.below) break;',
   },
   {
+    name: 'request-ids-of-everybody',
+    without: 'I8: a request id belongs to the name of its client.',
+    file: 'src/coordinator/dispatch.ts',
+    from: 'message.requestId === undefined ? undefined : scoped(client, message.requestId);',
+    to: "message.requestId === undefined ? undefined : scoped('', message.requestId);",
+  },
+  {
     name: 'request-id-lost-on-takeover',
     without: 'I8: the decision compares that the request has no commit yet.',
     file: 'src/decision-log/etcd/decide.ts',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TransactRequest } from '../../../src/client.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';
+import { scoped } from '../../../src/core/scope.ts';
 import { connectedClient, watch } from '../../support/client.ts';
 import { settle } from '../../support/manual-clock.ts';
 import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
@@ -137,7 +138,9 @@ describe('any transact', () => {
     const ids = Array.from({ length: 20 }, (_, n) => `order-${n}`);
     for (const requestId of ids) {
       const call = client.transact({ ...keyed, requestId });
-      (await nodes[requestShard(requestId, 2) as 0 | 1].next('transact')).reply(committed);
+      (await nodes[requestShard(scoped('client', requestId), 2) as 0 | 1].next('transact')).reply(
+        committed,
+      );
       await call;
     }
     for (let n = 0; n < 20; n += 1) {

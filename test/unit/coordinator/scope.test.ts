@@ -1,0 +1,115 @@
+/** A request id is a client name's own: who is called otherwise neither sees nor takes it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { requestShard } from '../../../src/core/request-shard.ts';
+import { scoped, unscoped } from '../../../src/core/scope.ts';
+import { nameBytesMax } from '../../../src/wire/limits.ts';
+import { LoopNode, type LoopPeer, obedient } from '../../support/loop-node.ts';
+
+const requestId = 'order-1';
+let node: LoopNode;
+let inventory: LoopPeer;
+
+beforeEach(async () => {
+  node = await LoopNode.started();
+  inventory = await node.peer({ name: 'inventory', roles: ['participant'] }, obedient());
+});
+afterEach(async () => {
+  await node.stop();
+  expect(node.faults).toEqual([]);
+});
+
+function client(name: string, instance = `${name}-1`): Promise<LoopPeer> {
+  return node.peer({ name, instance, roles: ['client'] });
+}
+
+const order = (peer: LoopPeer, payload: unknown = { sku: 'lamp' }, more: object = {}) =>
+  peer.ask<'outcome'>({
+    type: 'transact',
+    requestId,
+    branches: [{ participant: 'inventory', payload }],
+    ...more,
+  });
+
+const prepares = (): number => inventory.heard.filter(({ type }) => type === 'prepare').length;
+
+describe('a request id', () => {
+  it('is one commit in two processes of one name, and another one under another name', async () => {
+    const first = await order(await client('shop'));
+    const again = await order(await client('shop', 'shop-2'));
+    expect(first).toMatchObject({ outcome: 'committed' });
+    expect(again).toMatchObject({ outcome: 'committed', txid: first?.txid });
+    expect(prepares()).toBe(1);
+    const other = await order(await client('desk'));
+    expect(other).toMatchObject({ outcome: 'committed' });
+    expect(other?.txid).not.toBe(first?.txid);
+    expect(prepares()).toBe(2);
+  });
+
+  it('cannot be taken from whom it belongs to, nor be probed', async () => {
+    const stranger = await client('mallory');
+    expect(await order(stranger, 'anything')).toMatchObject({ outcome: 'committed' });
+    const own = await client('shop');
+    expect(await order(own)).toMatchObject({ outcome: 'committed' });
+    expect(await order(stranger, 'anything')).toMatchObject({ outcome: 'committed' });
+    expect(await order(own, 'else')).toMatchObject({ code: 'REQUEST_CONFLICT' });
+  });
+
+  it('is what the log keeps apart too: after a restart, and past the window', async () => {
+    const own = await client('shop');
+    const first = await order(own);
+    await node.stop();
+    node = await LoopNode.started({}, { node: 'loop', store: node.store, clock: node.clock });
+    inventory = await node.peer({ name: 'inventory', roles: ['participant'] }, obedient());
+    const late = { attempt: 2, requestAgeMs: 200_000 };
+    expect(await order(await client('desk'), undefined, late)).toMatchObject({ code: 'EXPIRED' });
+    const told = await order(await client('shop'), { sku: 'lamp' }, late);
+    expect(told).toMatchObject({ code: 'ALREADY_COMMITTED', txid: first?.txid });
+    const again = await order(await client('shop'), { sku: 'lamp' }, { attempt: 2 });
+    expect(again).toMatchObject({ outcome: 'committed', txid: first?.txid });
+    expect(await order(await client('desk'))).toMatchObject({ outcome: 'committed' });
+  });
+
+  it('is told as its client gave it: in a status, in a list, and from the log', async () => {
+    const own = await client('shop');
+    const first = await order(own);
+    const { txid } = first as { txid: string };
+    const status = { type: 'status', txid } as never;
+    expect(await own.ask(status)).toMatchObject({ requestId });
+    const operator = await node.peer({ name: 'operator', roles: ['operator'] });
+    expect(await operator.ask({ type: 'list' })).toMatchObject({ transactions: [{ requestId }] });
+    await node.stop();
+    node = await LoopNode.started({}, { node: 'loop', store: node.store, clock: node.clock });
+    const later = await node.peer({ name: 'operator', roles: ['operator'] });
+    expect(await later.ask(status)).toMatchObject({ txid, requestId });
+  });
+
+  it.each(['x', '"', '\\', '\u{1f600}'])(
+    'and its name may be as long as they may: %s',
+    async (text) => {
+      const long = text.repeat(nameBytesMax / Buffer.byteLength(text));
+      const own = await client(long, 'instance');
+      const request = { requestId: long };
+      const first = await order(own, {}, request);
+      expect(first).toMatchObject({ outcome: 'committed' });
+      expect(await order(own, {}, request)).toMatchObject({ txid: first?.txid });
+      const status = { type: 'status', txid: first?.txid } as never;
+      expect(await own.ask(status)).toMatchObject({ requestId: long });
+    },
+  );
+});
+
+describe('the scoped text', () => {
+  it('differs for different pairs, and gives the id back', () => {
+    const parts = ['a', 'a/', '/a', 'a/a', '%', '', '"', 'b'];
+    const pairs = parts.flatMap((client) => parts.map((id) => [client, id] as const));
+    expect(new Set(pairs.map(([client, id]) => scoped(client, id))).size).toBe(pairs.length);
+    for (const [client, id] of pairs) expect(unscoped(scoped(client, id))).toBe(id);
+  });
+
+  it('is what the shard is taken of', () => {
+    const shards = new Set(
+      Array.from({ length: 64 }, (_, index) => requestShard(scoped(`c${index}`, requestId), 8)),
+    );
+    expect(shards.size).toBe(8);
+  });
+});
