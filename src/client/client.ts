@@ -31,7 +31,8 @@ export interface ConnectOptions {
   /** Addresses of nodes, `host:port` or `ws://host:port`. One that answers is enough: it tells of the others. */
   readonly urls: readonly string[];
   /**
-   * How this client is called, in logs and among others. Default `client`. A transaction belongs to the process that began it, whatever
+   * How this client is called, in logs and among others. Default `client`. Request ids are the name's own: give all processes of one
+   * service the same one, and send a request again under the name that it was first sent under. A transaction belongs to the process that began it, whatever
    * its name; clients of other names are not told its txid where they compete for its locks.
    */
   readonly name?: string;

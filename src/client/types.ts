@@ -94,7 +94,8 @@ export interface LockOptions extends CallOptions {
 export interface TransactRequest<Payload = unknown> extends TransactionSettings {
   /**
    * The idempotency key: any string up to 128 bytes. Whatever is lost on the way, at most one transaction commits under
-   * it within the cluster's request window (2 minutes by default, counted from when it was first sent).
+   * it within the cluster's request window (2 minutes by default, counted from when it was first sent). It is the own of
+   * the client's `name`: under another name the same id is another request.
    */
   readonly requestId?: string;
   /**

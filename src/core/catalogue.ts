@@ -115,7 +115,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retryable: false,
     acted: 'nothing',
     text: 'The requestId was used before with other content. Use a new id for a new request.',
-    look: 'Where request ids are made: two requests were given the same one.',
+    look: 'Where request ids are made: two requests were given the same one, by clients of one name. Give each service a name of its own.',
   },
   TOO_LARGE: {
     retryable: false,

@@ -120,7 +120,7 @@ export const toNodeShapes: ToNodeShapes = {
   rollback: { id, txid: txidField, reason: optional(sentence, 'Why, for people.'), share },
   transact: {
     id,
-    requestId: optional(key, 'The idempotency key.'),
+    requestId: optional(key, "The idempotency key, within the client's name."),
     requestAgeMs: optional(count, 'Since the client first sent it.'),
     attempt: optional(
       integer(1, Number.MAX_SAFE_INTEGER),

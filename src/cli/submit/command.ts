@@ -56,6 +56,8 @@ A line:
   requestId     makes the line safe to repeat: within the request window (2 minutes, if the cluster
                 was not made with another) it commits once, however often it is submitted. It is sent
                 again by itself when a coordinator restarts. A line without one never is.
+                Ids belong to the client's name, which is verdict-cli here: one that a service
+                used is another request.
                 What aborted is answered "aborted" again: to try once more, give --retry, or
                 a new requestId.
   timeoutMs     after this long without a decision it aborts; the node's default where absent.
