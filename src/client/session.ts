@@ -1,4 +1,5 @@
 /** The client's way to the cluster: who leads, how to get there, and when to try again. */
+import { scopedLockGroup } from '../core/locks/names.ts';
 import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
@@ -128,7 +129,8 @@ export class Session {
   }): number {
     const { shards } = this.#nodes;
     if (shards <= 1) return 0;
-    if (lockGroup !== undefined) return requestShard(lockGroup, shards);
+    if (lockGroup !== undefined)
+      return requestShard(scopedLockGroup(this.#name, lockGroup), shards);
     if (requestId !== undefined) return requestShard(scoped(this.#name, requestId), shards);
     return Math.floor(this.random.fraction() * shards);
   }

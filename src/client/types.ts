@@ -73,8 +73,9 @@ export interface TransactionSettings {
   /** For people and tools, such as `{order: '17'}`: 16 at most. */
   readonly labels?: Labels | undefined;
   /**
-   * Whose named locks the transaction takes: any string up to 128 bytes. Keys of two groups are never the same. Default
-   * `default`; a cluster with several shards needs it named here, not only at the first `lock`. All who
+   * Whose named locks the transaction takes: any string up to 128 bytes. Keys of two groups are never the same, and a group is the
+   * own of the client's `name`: `stock` of another name is another group. One that begins with `shared/`, such as `shared/stock`, is the same
+   * for all names: services that exclude one another name it so. Default `default`; a cluster with several shards needs it named here, not only at the first `lock`. All who
    * compete name the same one, and its leader serves them all: many small groups spread the load. It is part of what a
    * `requestId` stands for: under another group the same id is another request.
    */

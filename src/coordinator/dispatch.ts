@@ -1,6 +1,6 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
 
-import { defaultLockGroup } from '../core/locks/names.ts';
+import { scopedLockGroup } from '../core/locks/names.ts';
 import type {
   Hello,
   InfoReply,
@@ -35,27 +35,39 @@ export function dispatch(
       node.given.logger.debug({ peer: session.hello?.name, ...message }, 'A peer says so.');
       return;
     case 'begin': {
-      const shard = lockShard(node, message);
+      const client = session.hello?.name ?? '';
+      const { lockGroup: named } = message;
+      const lockGroup = named === undefined ? undefined : scopedLockGroup(client, named);
+      const shard = groupShard(node, lockGroup);
       const driver =
         shard === null ? anyDriver(node, undefined) : (node.drivers.get(shard) ?? null);
       if (driver === null) notLeader(node, session, message.id, shard ?? 0);
-      else deliver(session, driver, message, null);
+      else {
+        const own = lockGroup === undefined ? message : { ...message, lockGroup };
+        deliver(session, driver, own, null);
+      }
       return;
     }
     case 'transact': {
       const client = session.hello?.name ?? '';
       const requestId =
         message.requestId === undefined ? undefined : scoped(client, message.requestId);
+      const locks = (message.locks ?? []).length > 0 || message.lockGroup !== undefined;
+      const lockGroup = locks ? scopedLockGroup(client, message.lockGroup) : undefined;
       // Those who compete for locks meet one leader: that goes before where a request id belongs.
       const shard =
-        lockShard(node, message) ??
+        groupShard(node, lockGroup) ??
         (requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards));
       const driver =
         shard === null ? anyDriver(node, message.epoch) : (node.drivers.get(shard) ?? null);
       if (driver === null) notLeader(node, session, message.id, shard ?? 0);
       else {
         const hash = requestId === undefined ? null : requestHash(message);
-        const own = requestId === undefined ? message : { ...message, requestId };
+        const own = {
+          ...message,
+          ...(requestId === undefined ? {} : { requestId }),
+          ...(lockGroup === undefined ? {} : { lockGroup }),
+        };
         deliver(session, driver, own, hash);
       }
       return;
@@ -127,14 +139,8 @@ function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver
   return drivers[at] ?? null;
 }
 
-/** Where it names a lock group, or brings locks: that group's shard. */
-function lockShard(
-  node: CoordinatorNode,
-  message: Extract<ToNode, { type: 'begin' | 'transact' }>,
-): number | null {
-  const locks = message.type === 'transact' && (message.locks ?? []).length > 0;
-  const group = message.lockGroup ?? (locks ? defaultLockGroup : undefined);
-  return group === undefined ? null : requestShard(group, node.given.log.meta.shards);
+function groupShard(node: CoordinatorNode, lockGroup: string | undefined): number | null {
+  return lockGroup === undefined ? null : requestShard(lockGroup, node.given.log.meta.shards);
 }
 
 function toShard(

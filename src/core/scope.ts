@@ -1,5 +1,5 @@
 /**
- * The name of what is a client's own, such as a request id: in the log, in a leader's memory, and for its shard.
+ * The name of what is a client's own, a request id or a lock group: in the log, in a leader's memory, and for its shard.
  *
  * Two services that number their orders alike must not meet: one would be given the other's results, or find its id used. A client's
  * name and an id hold no control character, so that different pairs are different texts.
@@ -8,6 +8,12 @@ const between = '\n';
 
 export function scoped(client: string, name: string): string {
   return `${client}${between}${name}`;
+}
+
+/** Whose it is; undefined for what is nobody's own. */
+export function scopeOf(text: string): string | undefined {
+  const at = text.indexOf(between);
+  return at < 0 ? undefined : text.slice(0, at);
 }
 
 /** As the client itself called it. */

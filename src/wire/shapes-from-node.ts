@@ -107,6 +107,7 @@ const lockParty = map<LockParty>({
 const lockInfo = map<LockInfo>({
   shard: required(shardNumber, 'Whose leader knows.'),
   group: required(key, 'The lock group.'),
+  client: optional(key, "Whose group it is; absent where it is everybody's."),
   key: required(lockKey, 'What is locked.'),
   holders: required(list(lockParty, partiesMax), 'Who holds it, the first of them.'),
   waiters: required(list(lockParty, partiesMax), 'Who waits for it, the next first.'),

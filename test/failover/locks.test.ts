@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { LocksReply } from '../../src/core/messages.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
+import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
 import { pause } from '../support/child.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
@@ -16,7 +17,7 @@ import { RawPeer } from '../support/raw-peer.ts';
 const [programs] = await etcdsToTest();
 const shards = 2;
 const lockGroup = 'accounts';
-const shard = requestShard(lockGroup, shards);
+const shard = requestShard(scoped('client', lockGroup), shards);
 /** Longer than any test may take. */
 const never = 120_000;
 
@@ -123,12 +124,12 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
     const groups = Array.from({ length: 8 }, (_, index) => `group-${index}`);
     const all = await Promise.all(groups.map((group) => client.begin({ lockGroup: group })));
     expect(all.map(({ txid }) => shardOf(txid))).toEqual(
-      groups.map((group) => requestShard(group, shards)),
+      groups.map((group) => requestShard(scoped('client', group), shards)),
     );
     // The same key of different groups is not the same lock.
     await Promise.all(all.map((tx) => tx.lock('k', { waitMs: 0 })));
     await Promise.all(all.map((tx) => tx.rollback()));
-    const defaultShard = requestShard('default', shards);
+    const defaultShard = requestShard(scoped('client', 'default'), shards);
     for (let round = 0; round < 12; round += 1) {
       const tx = await client.begin();
       const locked = tx.lock('k', { waitMs: never });

@@ -110,7 +110,7 @@ function drawLocking(chance: Chance): Locking | null {
   const count = chance.whole(1, 2);
   while (keys.size < count) keys.add(chance.pick(['k', 'l', 'm'] as const));
   return {
-    lockGroup: chance.happens(0.85) ? 'one' : 'two',
+    lockGroup: chance.happens(0.85) ? 'shared/one' : 'two',
     locks: [...keys].map((key) => ({
       keys: [key],
       mode: chance.happens(0.3) ? 'shared' : 'exclusive',

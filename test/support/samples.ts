@@ -255,6 +255,7 @@ export const fromNodeSamples: {
       {
         shard: 0,
         group: 'warehouse',
+        client: 'shop',
         key: 'sku-1',
         holders: [{ txid: sampleTxid, mode: 'exclusive', forMs: 812 }],
         waiters: [{ txid: otherTxid, mode: 'shared', forMs: 12 }],

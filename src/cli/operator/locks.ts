@@ -51,7 +51,11 @@ export function lockLines(
 
 function columns(colors: Colors): Column<Line>[] {
   return [
-    { head: 'GROUP', cell: ({ lock }) => lock.group },
+    {
+      head: 'GROUP',
+      cell: ({ lock: { group, client } }) =>
+        client === undefined ? group : `${group} of ${client}`,
+    },
     { head: 'KEY', cell: ({ lock }) => lock.key },
     {
       head: 'STATE',

@@ -1,9 +1,18 @@
 /** Lock keys of one group are their own: two groups that share a shard do not share keys. */
+import { scoped } from '../scope.ts';
 
 /** Where a transaction names none. Whoever competes must name the same: its hash is the shard whose leader they meet. */
 export const defaultLockGroup = 'default';
 
-/** Neither a group nor a key holds a control character. */
+/** A group that begins so is the same one for clients of all names. */
+const sharedGroups = 'shared/';
+
+/** A group is its client name's own, unless its own name says that it is for all. */
+export function scopedLockGroup(client: string, group: string = defaultLockGroup): string {
+  return group.startsWith(sharedGroups) ? group : scoped(client, group);
+}
+
+/** Neither a key, nor a name or group of which a scoped group is made, holds a control character. */
 const between = '\n';
 
 export function lockName(group: string, key: string): string {
@@ -11,6 +20,6 @@ export function lockName(group: string, key: string): string {
 }
 
 export function lockNameParts(name: string): { group: string; key: string } {
-  const at = name.indexOf(between);
+  const at = name.lastIndexOf(between);
   return { group: name.slice(0, at), key: name.slice(at + 1) };
 }

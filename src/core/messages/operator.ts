@@ -66,6 +66,8 @@ export interface LockParty {
 export interface LockInfo {
   readonly shard: number;
   readonly group: string;
+  /** Whose group it is; absent where it is everybody's. */
+  readonly client?: string;
   readonly key: string;
   /** The first of each, at most 100; `holding` and `waiting` count all. */
   readonly holders: readonly LockParty[];

@@ -1,6 +1,7 @@
 /** Who holds which locks and who waits, for how long: of one transaction, and of all for operators. */
 import { lockNameParts } from '../locks/names.ts';
 import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../messages.ts';
+import { scopeOf, unscoped } from '../scope.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
 import { namedFor } from './owner.ts';
@@ -48,7 +49,7 @@ export function locksOf(
   }
   return {
     ...(locks.length === 0 ? {} : { locks }),
-    ...(lockGroup === null ? {} : { lockGroup }),
+    ...(lockGroup === null ? {} : { lockGroup: unscoped(lockGroup) }),
   };
 }
 
@@ -56,7 +57,8 @@ export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>)
   const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), limitMax);
   const found: { name: string; waiting: number }[] = [];
   for (const [name, { waiting }] of state.locks.keys()) {
-    if (message.group !== undefined && lockNameParts(name).group !== message.group) continue;
+    if (message.group !== undefined && unscoped(lockNameParts(name).group) !== message.group)
+      continue;
     if (message.waiting !== undefined && message.waiting !== waiting > 0) continue;
     found.push({ name, waiting });
   }
@@ -81,9 +83,13 @@ function infoOf(state: TermState, name: string): LockInfo {
     const mode = queue?.modeOf(request) ?? 'exclusive';
     waiters.push({ txid: request.owner.txid, mode, forMs: since(state, request.sinceMs) });
   }
+  const { group, key } = lockNameParts(name);
+  const client = scopeOf(group);
   return {
     shard: state.config.shard,
-    ...lockNameParts(name),
+    group: unscoped(group),
+    ...(client === undefined ? {} : { client }),
+    key,
     holders,
     waiters,
     holding: queue?.holders().size ?? 0,

@@ -18,7 +18,7 @@
 import { abortReason, type ErrorCode } from '../catalogue.ts';
 import { uphold } from '../invariants.ts';
 import { cycleThrough, victimOf } from '../locks/cycle.ts';
-import { defaultLockGroup, lockName, lockNameParts } from '../locks/names.ts';
+import { defaultLockGroup, lockName, lockNameParts, scopedLockGroup } from '../locks/names.ts';
 import { type LockRequest, type LockWant, normalWants } from '../locks/table.ts';
 import type { Lock } from '../messages.ts';
 import { requestShard } from '../request-shard.ts';
@@ -62,7 +62,7 @@ export function lock(state: TermState, from: Sender, message: Lock): void {
     state.fail(to, 'WRONG_STATE', { message: notPending(transaction.state), txid });
     return;
   }
-  const group = transaction.lockGroup ?? defaultGroupHere(state);
+  const group = transaction.lockGroup ?? defaultGroupHere(state, transaction);
   if (group === null) {
     state.fail(to, 'WRONG_STATE', {
       message: `The transaction was begun in another shard than the lock group ${JSON.stringify(defaultLockGroup)} has: name a lockGroup when you begin it.`,
@@ -114,9 +114,10 @@ function notPending(state: Transaction['state']): string {
     : `The transaction is ${state}: locks are taken while it is PENDING.`;
 }
 
-function defaultGroupHere(state: TermState): string | null {
+function defaultGroupHere(state: TermState, { owner }: Transaction): string | null {
   const { shard, shards } = state.config;
-  return requestShard(defaultLockGroup, shards) === shard ? defaultLockGroup : null;
+  const group = owner === null ? defaultLockGroup : scopedLockGroup(owner.name);
+  return requestShard(group, shards) === shard ? group : null;
 }
 
 export function wantsOf(

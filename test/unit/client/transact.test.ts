@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TransactRequest } from '../../../src/client.ts';
+import { scopedLockGroup } from '../../../src/core/locks/names.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';
 import { scoped } from '../../../src/core/scope.ts';
@@ -162,8 +163,8 @@ describe('transact with locks', () => {
     const nodes = [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })] as const;
     const { client } = await connectedClient(nodes);
     for (let n = 0; n < 20; n += 1) {
-      const lockGroup = n < 10 ? undefined : `group-${n}`;
-      const shard = requestShard(lockGroup ?? 'default', 2);
+      const lockGroup = n < 8 ? undefined : `${n < 14 ? '' : 'shared/'}group-${n}`;
+      const shard = requestShard(scopedLockGroup('client', lockGroup), 2);
       const request = n % 2 === 0 ? plain : { ...keyed, requestId: `order-${n}` };
       const call = client.transact({ ...request, locks, lockWaitMs: 70, lockGroup });
       const received = await nodes[shard as 0 | 1].next('transact');

@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => node.stop());
 
 async function begin(peer: LoopPeer, lockKeys: readonly string[] = []): Promise<Begun> {
-  const begun = await peer.ask<'begun'>({ type: 'begin' });
+  const begun = await peer.ask<'begun'>({ type: 'begin', lockGroup: 'shared/stock' });
   if (begun?.type !== 'begun') throw new Error('not begun');
   if (lockKeys.length > 0) {
     const { txid } = begun;

@@ -1,5 +1,6 @@
-/** A request id is a client name's own: who is called otherwise neither sees nor takes it. */
+/** Request ids and lock groups are a client name's own: who is called otherwise neither sees nor takes them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ListReply, LocksReply } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';
 import { scoped, unscoped } from '../../../src/core/scope.ts';
 import { nameBytesMax } from '../../../src/wire/limits.ts';
@@ -96,6 +97,71 @@ describe('a request id', () => {
       expect(await own.ask(status)).toMatchObject({ requestId: long });
     },
   );
+});
+
+describe('a lock group', () => {
+  /** Begins, locks `lamp`, and says whether it got it. */
+  async function locks(
+    peer: LoopPeer,
+    begin: { readonly lockGroup?: string } = {},
+  ): Promise<boolean> {
+    const begun = await peer.ask<'begun'>({ type: 'begin', ...begin });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    const lock = { type: 'lock', txid: begun.txid, keys: ['lamp'], mode: 'exclusive', waitMs: 0 };
+    return (await peer.ask(lock as never))?.type === 'locked';
+  }
+
+  it.each([undefined, 'default', 'stock'])("is its client name's own: %s", async (lockGroup) => {
+    const given = lockGroup === undefined ? {} : { lockGroup };
+    expect(await locks(await client('shop'), given)).toBe(true);
+    expect(await locks(await client('desk'), given)).toBe(true);
+    expect(await locks(await client('shop', 'shop-2'), given)).toBe(false);
+  });
+
+  it('that is named for all keeps out clients of any name', async () => {
+    const lockGroup = 'shared/stock';
+    expect(await locks(await client('shop'), { lockGroup })).toBe(true);
+    expect(await locks(await client('desk'), { lockGroup })).toBe(false);
+    expect(await locks(await client('desk'), { lockGroup: 'shared/stocks' })).toBe(true);
+    expect(await locks(await client('desk'), { lockGroup: 'stock' })).toBe(true);
+  });
+
+  it('of a one-shot is the one that an interactive transaction locks in', async () => {
+    for (const lockGroup of [undefined, 'stock', 'shared/stock']) {
+      const given = lockGroup === undefined ? {} : { lockGroup };
+      expect(await locks(await client('shop'), given)).toBe(true);
+      const id = lockGroup ?? 'default';
+      const more = { ...given, requestId: id, locks: [{ keys: ['lamp'] }], lockWaitMs: 0 };
+      const [own, other] = [await client('shop', 'shop-2'), await client('desk')];
+      expect(await order(own, {}, more)).toMatchObject({ reason: { code: 'LOCK_TIMEOUT' } });
+      const outcome = lockGroup === 'shared/stock' ? 'aborted' : 'committed';
+      expect(await order(other, {}, more)).toMatchObject({ outcome });
+    }
+  });
+
+  it('is told as it was named, to operators with its owner', async () => {
+    const own = await client('shop');
+    await locks(own, { lockGroup: 'stock' });
+    await locks(own, { lockGroup: 'shared/stock' });
+    await locks(await client('desk'), { lockGroup: 'stock' });
+    const operator = await node.peer({ name: 'operator', roles: ['operator'] });
+    const reply = await operator.ask<'locks'>({ type: 'locks', group: 'stock' });
+    const listed = (reply as LocksReply).locks;
+    expect(listed.map(({ group, client: of }) => [group, of]).sort()).toEqual([
+      ['stock', 'desk'],
+      ['stock', 'shop'],
+    ]);
+    const all = await operator.ask<'locks'>({ type: 'locks', group: 'shared/stock' });
+    expect(all).toMatchObject({ locks: [{ group: 'shared/stock', key: 'lamp' }] });
+    expect(JSON.stringify(all)).not.toContain('"client"');
+    const list = await operator.ask<'list'>({ type: 'list', state: 'PENDING' });
+    const groups = (list as ListReply).transactions;
+    expect(groups).toHaveLength(3);
+    for (const { txid } of groups) {
+      const status = await operator.ask<'status'>({ type: 'status', txid } as never);
+      expect(status).toMatchObject({ lockGroup: expect.stringMatching(/^(shared\/)?stock$/) });
+    }
+  });
 });
 
 describe('the scoped text', () => {
