@@ -98,7 +98,10 @@ export const toNodeShapes: ToNodeShapes = {
     id,
     timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
     labels: optional(labels, 'For people: shown by status and lists.'),
-    lockGroup: optional(key, 'Of the locks that it will take; its hash is the shard.'),
+    lockGroup: optional(
+      key,
+      "Of the locks that it will take: the client's own, or everybody's where it begins with `shared/`.",
+    ),
   },
   enlist: {
     id,
@@ -135,7 +138,10 @@ export const toNodeShapes: ToNodeShapes = {
       'Taken, all at once, before the first prepare.',
     ),
     lockWaitMs: optional(duration, "How long at most; the node's default where absent."),
-    lockGroup: optional(key, 'Of the locks; its hash is the shard. `default` where absent.'),
+    lockGroup: optional(
+      key,
+      "Of the locks: the client's own, or everybody's where it begins with `shared/`. `default` where absent.",
+    ),
     branches: required(
       list(transactBranch, (limits) => limits.branchesMax, '`branchesMax`'),
       'What is to be done by whom.',

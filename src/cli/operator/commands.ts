@@ -105,7 +105,10 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       'Shows every named lock that some transaction holds or waits for, with the holders, the waiters in their order, and for how long. Those that most wait for come first.',
     )
     .addOption(
-      new Option('--group <group>', 'only those of this lock group').argParser(nameArgument),
+      new Option(
+        '--group <group>',
+        'only those of this lock group, whichever client it is of',
+      ).argParser(nameArgument),
     )
     .option('--waiting', 'only those that somebody waits for')
     .addOption(
