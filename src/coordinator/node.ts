@@ -16,6 +16,7 @@ import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports
 import { isSecret } from '../system/secret.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { lockKeyBytesMax } from '../wire/limits.ts';
+import { Copies } from './copies.ts';
 import type { Reached } from './crash-points.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
@@ -64,6 +65,7 @@ export class CoordinatorNode implements SessionHost {
   readonly #retired = new RetiredSet();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
+  readonly #copies: Copies;
   readonly #heldBytes: Shares;
   #listener: Listener | null = null;
   #nextSession = 1;
@@ -82,6 +84,7 @@ export class CoordinatorNode implements SessionHost {
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);
+    this.#copies = new Copies(given.clock);
     this.#heldBytes = new Shares(heldBytesOf(given.options));
     this.leading = new Leading({
       log: given.log,
@@ -201,7 +204,17 @@ export class CoordinatorNode implements SessionHost {
     ) {
       return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
     }
-    return null;
+    if (!hello.roles.includes('participant')) return null;
+    const copied = this.#copies.claim(hello, connection.remoteAddress);
+    if (copied === null) return null;
+    this.#tellCopied(hello, copied);
+    return { code: 'JOURNAL_COPIED', message: copied };
+  }
+
+  #tellCopied({ name: participant, instance }: Hello, text: string): void {
+    const more = this.#lines.take('journal-copied');
+    if (more === null) return;
+    this.given.logger.error({ event: 'journal-copied', participant, instance, ...more }, text);
   }
 
   opened(session: Session): void {
@@ -210,11 +223,17 @@ export class CoordinatorNode implements SessionHost {
     const superseded = this.participants.add(session);
     for (const driver of this.drivers.values()) this.#join(driver, session);
     for (const earlier of superseded) {
-      earlier.send({
-        type: 'goaway',
-        reason: 'Another connection of this instance took its place.',
-      });
-      earlier.connection.close(1000, 'superseded');
+      const copied = earlier.hello === null ? null : this.#copies.refusal(earlier.hello);
+      if (copied !== null && earlier.hello !== null) {
+        this.#tellCopied(earlier.hello, copied);
+        earlier.refuse('JOURNAL_COPIED', copied);
+      } else {
+        earlier.send({
+          type: 'goaway',
+          reason: 'Another connection of this instance took its place.',
+        });
+        earlier.connection.close(1000, 'superseded');
+      }
       // The close may take its time where the peer is half-open: it counts as gone from now on.
       earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
     }
@@ -303,6 +322,8 @@ export class CoordinatorNode implements SessionHost {
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
     if (!session.is('participant') || !this.participants.remove(session)) return;
+    const { hello } = session;
+    if (hello !== null && !this.participants.has(hello)) this.#copies.left(hello);
     for (const driver of this.drivers.values()) {
       driver.step({ type: 'participant-lost', connection: session.id });
     }

@@ -28,6 +28,7 @@ export const errorCodes = [
   'UNSUPPORTED_VERSION',
   'UNAUTHENTICATED',
   'FORBIDDEN',
+  'JOURNAL_COPIED',
   'REQUEST_CONFLICT',
   'TOO_LARGE',
   'LIMIT_EXCEEDED',
@@ -110,6 +111,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
     acted: 'nothing',
     text: 'The connection has not the role that this message needs, or its instance was retired.',
     look: 'The roles in hello. For a retired instance: why it was retired; one that holds doubts must not come back.',
+  },
+  JOURNAL_COPIED: {
+    retryable: false,
+    acted: 'nothing',
+    text: 'Another process runs with a copy of this journal, and started before this one. Give this one a new, empty data directory.',
+    look: 'Where the data directory came from: a cloned volume or machine, an image with the directory in it. The error names both processes.',
   },
   REQUEST_CONFLICT: {
     retryable: false,

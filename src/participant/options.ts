@@ -18,7 +18,12 @@ import { behindSchema } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
-  readonly alarm: BranchAlarm | 'refused-by-node' | 'other-cluster' | 'log-set-back';
+  readonly alarm:
+    | BranchAlarm
+    | 'refused-by-node'
+    | 'other-cluster'
+    | 'journal-copied'
+    | 'log-set-back';
   readonly message: string;
   readonly txid?: Txid;
   readonly branch?: string;

@@ -35,6 +35,8 @@ export interface ParticipantPorts {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
+  /** Which start of the process this is: tells a restart from a copy of the journal. Absent: nobody asks. */
+  readonly run?: string;
   /** The decision log itself, for doubts that no node ends; null where this participant was given no access. */
   readonly openReader: ((clusterId: string | null) => Promise<LogReader>) | null;
 }
@@ -69,6 +71,8 @@ export class Participant {
   readonly #connectedWaiters = new Set<() => void>();
   #closing: Promise<void> | null = null;
   #dead = false;
+  /** Another process has this journal, too: a node said so. */
+  #isCopy = false;
 
   private constructor(
     settings: ParticipantSettings,
@@ -183,6 +187,8 @@ export class Participant {
         roles: ['participant'],
         ...(sharedResource === undefined ? {} : { sharedResource }),
         ...(process === undefined ? {} : { process }),
+        ...(ports.run === undefined ? {} : { run: ports.run }),
+        ...(this.#isCopy ? { copy: true } : {}),
       }),
       dialer,
       clock,
@@ -196,8 +202,8 @@ export class Participant {
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
         refused: (url, error) => {
-          const alarm = error instanceof OtherClusterError ? 'other-cluster' : 'refused-by-node';
-          this.#alarm({ alarm, message: `${url}: ${error.message}` });
+          this.#isCopy ||= error.code === 'JOURNAL_COPIED';
+          this.#alarm({ alarm: refusalAlarm(error), message: `${url}: ${error.message}` });
         },
       },
     });
@@ -437,4 +443,9 @@ function closedError(): VerdictError {
     retryable: false,
     acted: 'nothing',
   });
+}
+
+function refusalAlarm(error: VerdictError): ParticipantAlarm['alarm'] {
+  if (error instanceof OtherClusterError) return 'other-cluster';
+  return error.code === 'JOURNAL_COPIED' ? 'journal-copied' : 'refused-by-node';
 }

@@ -1,5 +1,8 @@
 /** The adapters a participant runs on, unless it is given others. Each is loaded only where it is used. */
+import process from 'node:process';
+import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
+import type { Random } from '../ports/random.ts';
 import type { LogReader } from './direct-log.ts';
 import type { EtcdDecisionLog, ParticipantSettings } from './options.ts';
 import type { ParticipantPorts } from './participant.ts';
@@ -15,8 +18,9 @@ export async function openPorts(
     decisionLog === undefined
       ? null
       : (clusterId: string | null) => openEtcd(decisionLog.etcd, { clock, random, clusterId });
+  const run = runOf(clock, random);
   if (journal !== undefined) {
-    return { journal, dialer, clock, random, openReader, close: async () => undefined };
+    return { journal, dialer, clock, random, run, openReader, close: async () => undefined };
   }
   const opened = await openJournal(settings, { directory: String(dataDirectory), clock, random });
   let closing: Promise<void> | null = null;
@@ -25,12 +29,18 @@ export async function openPorts(
     dialer,
     clock,
     random,
+    run,
     openReader,
     close: () => {
       closing ??= opened.close();
       return closing;
     },
   };
+}
+
+/** The one that started first sorts first; people see when that was, and which process. */
+function runOf(clock: Clock, random: Random): string {
+  return `${new Date(clock.wallMs()).toISOString()}/${process.pid}/${random.token(8)}`;
 }
 
 async function webSockets(clock: ParticipantPorts['clock']): Promise<ParticipantPorts['dialer']> {

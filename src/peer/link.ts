@@ -85,6 +85,7 @@ const refusals: ReadonlySet<string> = new Set([
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'UNSUPPORTED_VERSION',
+  'JOURNAL_COPIED',
 ]);
 
 type State = 'idle' | 'dialling' | 'greeting' | 'ready' | 'pausing' | 'closed';

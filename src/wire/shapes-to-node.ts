@@ -93,6 +93,14 @@ export const toNodeShapes: ToNodeShapes = {
       key,
       'Where several processes share one journal, and so its instance: which of them this is.',
     ),
+    run: optional(
+      key,
+      'Of a participant: this start of it, as START/PID/RANDOM; the one that started first sorts first.',
+    ),
+    copy: optional(
+      boolean,
+      'A node refused this run with JOURNAL_COPIED: the others need not find out again.',
+    ),
   },
   begin: {
     id,

@@ -23,6 +23,9 @@ export interface LoopHello {
   readonly roles: readonly PeerRole[];
   readonly instance?: string;
   readonly sharedResource?: string;
+  readonly process?: string;
+  readonly run?: string;
+  readonly copy?: boolean;
   readonly form?: Form;
 }
 

@@ -95,6 +95,8 @@ export interface Hello {
   readonly token?: string;
   readonly sharedResource?: string;
   readonly process?: string;
+  readonly run?: string;
+  readonly copy?: boolean;
 }
 export interface Welcome {
   readonly type: 'welcome';

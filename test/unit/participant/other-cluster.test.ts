@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Hello } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import { JournalError } from '../../../src/ports/journal.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
 import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
 import { WatchedJournal } from '../../support/watched-journal.ts';
@@ -95,4 +97,46 @@ describe('an operator who made the decision log anew', () => {
       expect(again.participant.inDoubt()).toHaveLength(1);
     },
   );
+});
+
+describe('a participant whose journal was copied', () => {
+  const refusal = {
+    type: 'error',
+    code: 'JOURNAL_COPIED',
+    message: 'It was copied.',
+    retryable: false,
+  } as const;
+
+  it('raises an alarm, dials seldom, and tells every node', async () => {
+    const { alarms, clock, dialer, participant } = await rig();
+    const url = 'ws://n1:7070/v1';
+    const first = dialer.next(url).accept();
+    const [hello] = first.take();
+    expect(hello).toMatchObject({ type: 'hello' });
+    expect(hello).not.toHaveProperty('copy');
+    first.deliver(refusal);
+    await clock.advance(10_000);
+    expect(alarms).toMatchObject([{ alarm: 'journal-copied' }]);
+    expect(alarms[0]?.message).toContain('It was copied.');
+    expect(dialer.attempts).toHaveLength(0);
+    await clock.advance(10_000);
+    const again = dialer.next(url).accept();
+    const { run } = hello as Hello;
+    expect(again.take()).toMatchObject([{ type: 'hello', run, copy: true }]);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it('a start that comes later sorts later', async () => {
+    const runs: (string | undefined)[] = [];
+    for (const waitMs of [0, 1, 86_400_000]) {
+      const clock = new ManualClock();
+      await clock.advance(waitMs);
+      const { dialer, participant } = await rig({ clock });
+      const [hello] = dialer.next('ws://n1:7070/v1').accept().take();
+      runs.push((hello as Hello).run);
+      await participant.close({ timeoutMs: 0 });
+    }
+    expect(new Set(runs).size).toBe(3);
+    expect(runs).toEqual([...runs].sort());
+  });
 });
