@@ -1,8 +1,5 @@
 /** The adapters a participant runs on, unless it is given others. Each is loaded only where it is used. */
-import process from 'node:process';
-import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
-import type { Random } from '../ports/random.ts';
 import type { LogReader } from './direct-log.ts';
 import type { EtcdDecisionLog, ParticipantSettings } from './options.ts';
 import type { ParticipantPorts } from './participant.ts';
@@ -18,6 +15,7 @@ export async function openPorts(
     decisionLog === undefined
       ? null
       : (clusterId: string | null) => openEtcd(decisionLog.etcd, { clock, random, clusterId });
+  const { runOf } = await import('../system/run.ts');
   const run = runOf(clock, random);
   if (journal !== undefined) {
     return { journal, dialer, clock, random, run, openReader, close: async () => undefined };
@@ -36,11 +34,6 @@ export async function openPorts(
       return closing;
     },
   };
-}
-
-/** The one that started first sorts first; people see when that was, and which process. */
-function runOf(clock: Clock, random: Random): string {
-  return `${new Date(clock.wallMs()).toISOString()}/${process.pid}/${random.token(8)}`;
 }
 
 async function webSockets(clock: ParticipantPorts['clock']): Promise<ParticipantPorts['dialer']> {
