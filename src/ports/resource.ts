@@ -21,7 +21,9 @@
  * A store on which several processes work at once, each with a journal of its own (a database), says so by its `identity`. It
  * then owes more: each branch is prepared under the instance that votes (`instance`) and under no two at once, `inDoubt` tells
  * whose each is, any instance can commit and roll back every branch, and a record of each commit stays in the store until the
- * instance that voted was told to forget (`forgotten`), or for as long as it may come back.
+ * instance that voted was told to forget (`forgotten`), and a while longer, for a prepare may still be under way to a sibling, or for
+ * as long as it may come back. A rollback without `takenOver` ends only what the calling instance prepared itself (!): it also
+ * follows a prepare that failed just because a sibling holds the branch, and has voted commit for it.
  */
 import type { StoreFound } from '../core/branch-types.ts';
 import type { VoteReason } from '../core/messages.ts';

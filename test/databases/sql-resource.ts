@@ -233,7 +233,12 @@ export function sqlResource(bench: SqlBench): void {
         ),
       ).toMatch(/abort|threw/);
       expect(await prepared()).toHaveLength(1);
+      // A prepare that failed is rolled back by whose it was, and that ends nothing of the one that voted.
+      const failed = { ...refOf(call), instance: b };
+      await second.rollback(failed);
+      expect(await prepared()).toHaveLength(1);
       await first.commit({ ...refOf(call), instance: a });
+      await second.rollback(failed);
       expect(await balance()).toBe(101);
     });
 

@@ -93,13 +93,20 @@ export async function rollbackBranch(
   // Where it fails, the session's locks go with its connection.
   await ends.together(async (on) => {
     await takeByForce(on, own.name, clock);
-    const xid = (await preparedByAny(on, own)) ?? own;
+    // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
+    // prepared the branch, which votes commit for it.
+    const xid = (takenOver ? await preparedByAny(on, own) : null) ?? own;
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
       if (tries > triesMax)
         throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
       await pause(clock, graceMs);
       ended = await endBranch(() => on.write(statement(xid)));
+    }
+    const another = !takenOver && !ended && (await isOfAnother(context, on, own));
+    if (another) {
+      await on.rows('SELECT RELEASE_ALL_LOCKS()');
+      return;
     }
     if (!ended && (await isCommitted(context, on, xid))) {
       throw new BranchEndedError(
@@ -131,6 +138,14 @@ async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): P
   if (!(await hasRow(context, on, xid))) return false;
   const text = `UPDATE ${context.table} SET proofs = proofs + 1 WHERE name = ?`;
   return (await on.write(text, [xid.name])).affectedRows === 1;
+}
+
+/** A sibling prepared the branch: still prepared, or committed, as its row says. This instance then holds nothing of it. */
+async function isOfAnother({ table }: MariadbContext, on: Statements, own: Xid): Promise<boolean> {
+  const prepared = await preparedByAny(on, own);
+  if (prepared !== null) return prepared.mark !== own.mark;
+  const text = `SELECT 1 FROM ${table} WHERE name = ? AND mark <> ?`;
+  return (await on.rows(text, [own.name, own.mark])).length > 0;
 }
 
 async function isCommittedBySibling(

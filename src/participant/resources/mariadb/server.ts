@@ -52,6 +52,7 @@ export async function makeTable(on: Statements, table: string): Promise<void> {
        name VARCHAR(250) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY,
        proofs INT NOT NULL DEFAULT 0,
        seen_at DATETIME NULL,
+       mark VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
        note VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL
      ) ENGINE = InnoDB`,
   );

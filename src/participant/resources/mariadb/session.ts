@@ -145,8 +145,11 @@ export class Session {
 
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   async prepareBranch(): Promise<void> {
-    const { text, name } = this.#xid;
-    await this.#connection.execute(`INSERT INTO ${this.#context.table} (name) VALUES (?)`, [name]);
+    const { text, name, mark } = this.#xid;
+    await this.#connection.execute(
+      `INSERT INTO ${this.#context.table} (name, mark) VALUES (?, ?)`,
+      [name, mark],
+    );
     await this.#run(`XA END ${text}`);
     await this.#run(`XA PREPARE ${text}`);
     const { ends, clock, detachedBranches } = this.#context;

@@ -16,6 +16,8 @@ export interface Xid {
   readonly text: string;
   readonly gtrid: string;
   readonly bqual: string;
+  /** Of the instance that prepares it. */
+  readonly mark: string;
   /** The key of its row, and of its lock. */
   readonly name: string;
 }
@@ -25,13 +27,14 @@ export function xidOf(
   participant: string,
   ref: BranchRef & Pick<BranchCall<unknown>, 'instance'>,
 ): Xid | null {
-  const gtrid = marked(ref.txid, markOf(ref.instance));
+  const mark = markOf(ref.instance);
+  const gtrid = marked(ref.txid, mark);
   const bqual = `${encodePart(participant)}:${encodePart(ref.branch)}`;
   if (bqual.length > partBytesMax || gtrid.length > partBytesMax) return null;
-  return { ...textOf({ gtrid, bqual }), name: branchName(participant, ref) };
+  return { ...textOf({ gtrid, bqual }), mark, name: branchName(participant, ref) };
 }
 
-function textOf({ gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>): Omit<Xid, 'name'> {
+function textOf({ gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>): Omit<Xid, 'name' | 'mark'> {
   return { text: `'${gtrid}','${bqual}',${formatId}`, gtrid, bqual };
 }
 
@@ -63,8 +66,9 @@ export async function preparedByAny(on: Statements, xid: Xid): Promise<Xid | nul
   const [txid] = xid.gtrid.split(':');
   for (const row of await on.rows<RecoveredXid>('XA RECOVER')) {
     const one = recovered(row);
-    if (one?.bqual === xid.bqual && one.gtrid.split(':')[0] === txid)
-      return { ...textOf(one), name: xid.name };
+    if (one?.bqual !== xid.bqual) continue;
+    const [of, mark = ''] = one.gtrid.split(':');
+    if (of === txid) return { ...textOf(one), mark, name: xid.name };
   }
   return null;
 }

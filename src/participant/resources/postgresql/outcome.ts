@@ -41,7 +41,7 @@ export async function commitPrepared(
       done = (await endPrepared(context, ends, `COMMIT PREPARED '${name}'`)) || done;
     }
   }
-  if (!done && (await committedBy(context, ends, gid)) === null) {
+  if (!done && (await committedBy(context, ends, { gid, whose: null })) === null) {
     throw new BranchEndedError(
       'nothing',
       `PostgreSQL holds no prepared transaction ${gid}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
@@ -66,11 +66,15 @@ export async function rollbackPrepared(
   let failed = true;
   try {
     await takeByForce(client, gid, context.clock);
+    // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
+    // prepared the branch, which votes commit for it.
+    const names = takenOver ? await everyName(client, gid) : [preparedAs(gid, instance)];
     let ended = false;
-    for (const name of await everyName(client, gid)) {
+    for (const name of names) {
       ended = (await endPrepared(context, client, `ROLLBACK PREPARED '${name}'`)) || ended;
     }
-    const committed = ended ? null : await committedBy(context, client, gid);
+    const whose = takenOver ? null : markOf(instance);
+    const committed = ended ? null : await committedBy(context, client, { gid, whose });
     if (committed !== null) {
       throw new BranchEndedError(
         committed === 'a sibling' ? 'committed-by-sibling' : 'committed',
@@ -113,14 +117,14 @@ async function endPrepared(
   }
 }
 
-/** Null: it has not, as far as its row says. */
+/** Null: it has not, as far as its row says. `whose`: the mark of the instance that prepared it, where only that one's counts. */
 async function committedBy(
   { table }: PostgresqlContext,
   on: pg.Pool | pg.PoolClient,
-  gid: string,
+  { gid, whose }: { readonly gid: string; readonly whose: string | null },
 ): Promise<'itself' | 'a sibling' | null> {
-  const text = `SELECT note FROM ${table} WHERE gid = $1`;
-  const { rows } = await on.query<{ note: string | null }>(text, [gid]);
+  const text = `SELECT note FROM ${table} WHERE gid = $1 AND ($2::text IS NULL OR mark IS NULL OR mark = $2)`;
+  const { rows } = await on.query<{ note: string | null }>(text, [gid, whose]);
   if (rows[0] === undefined) return null;
   return rows[0].note === null ? 'itself' : 'a sibling';
 }

@@ -66,6 +66,7 @@ async function makeTables(pool: pg.Pool, table: string): Promise<void> {
      CREATE TABLE IF NOT EXISTS ${table} (
        gid text PRIMARY KEY,
        seen_at timestamptz,
+       mark text,
        note text,
        open text CONSTRAINT ${guardConstraint} REFERENCES ${table}_open DEFERRABLE INITIALLY DEFERRED
      )`,

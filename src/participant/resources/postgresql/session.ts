@@ -15,6 +15,7 @@ import type pg from 'pg';
 import type { PrepareCall } from '../../../ports/resource.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
+import { markOf } from '../sql/names.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
 import { constraintOf } from './errors.ts';
 import { endHolders, lockKey } from './locks.ts';
@@ -33,6 +34,7 @@ export class Session {
   readonly #client: pg.PoolClient;
   readonly #gid: string;
   readonly #preparedAs: string;
+  readonly #mark: string;
   readonly #instanceLock: string;
   readonly #signal: AbortSignal;
   #pid = 0;
@@ -69,6 +71,7 @@ export class Session {
     this.#client = client;
     this.#gid = gid;
     this.#preparedAs = preparedAs(gid, instance);
+    this.#mark = markOf(instance);
     this.#instanceLock = instanceLockOf(context.name, instance);
     this.#signal = signal;
     client.on('error', this.#setLost);
@@ -98,7 +101,7 @@ export class Session {
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
               pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
        SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
-       INSERT INTO ${table} (gid, open) SELECT '${gid}', '${gid}'
+       INSERT INTO ${table} (gid, mark, open) SELECT '${gid}', '${this.#mark}', '${gid}'
         WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:'))
        RETURNING ctid`,
     );
@@ -172,8 +175,8 @@ export class Session {
     const results = await this.#batch(
       `RESET SESSION AUTHORIZATION;
        RESET ROLE;
-       INSERT INTO ${this.#context.table} (gid)
-       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END)
+       INSERT INTO ${this.#context.table} (gid, mark)
+       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END, '${this.#mark}')
        ON CONFLICT (gid) DO UPDATE SET open = NULL;
        PREPARE TRANSACTION '${this.#preparedAs}'`,
     );
