@@ -28,12 +28,12 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** Runs the first program of a document that serves a participant, under a name of its own. */
+/** Runs the first program of a document that serves a participant with rules, under a name of its own. */
 async function serve(document: string, name: string): Promise<void> {
   const text = readFileSync(join(root, document), 'utf8');
   const program = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)]
     .map(([, code]) => code ?? '')
-    .find((code) => code.includes('await serveParticipant'));
+    .find((code) => code.includes('await serveParticipant') && code.includes('vote.abort'));
   if (program === undefined) throw new Error(`${document} serves nothing.`);
   const app = join(directory.path, name);
   mkdirSync(app);

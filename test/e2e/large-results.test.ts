@@ -62,15 +62,14 @@ describe('the results of one transaction', () => {
   it('are left out where they are larger than a quarter of what may wait for a peer: the outcome arrives', async () => {
     const outcome = await client.transact({ branches: branches(60_000) });
     expect(outcome).toMatchObject({ outcome: 'committed', results: null });
-    // In the form of the peer that asks again, too, and without asking the participants again.
+    // In the form of a peer that asks again, too, and without asking the participants again.
     const peer = await RawPeer.greeted(node.url, { name: 'raw', roles: ['client'] });
-    const { txid } = outcome;
-    expect(await peer.ask({ type: 'commit', id: 1, txid })).toMatchObject({
-      type: 'outcome',
-      outcome: 'committed',
-      results: null,
-    });
-    expect(await peer.ask({ type: 'status', id: 2, txid })).toMatchObject({ type: 'status' });
+    const committed = { type: 'outcome', outcome: 'committed', results: null };
+    const own = await peer.ask({ type: 'transact', id: 1, branches: branches(60_000) });
+    expect(own).toMatchObject(committed);
+    const { txid } = own as { readonly txid: string };
+    expect(await peer.ask({ type: 'commit', id: 2, txid })).toMatchObject(committed);
+    expect(await peer.ask({ type: 'status', id: 3, txid })).toMatchObject({ type: 'status' });
     await peer.close();
   });
 

@@ -130,7 +130,7 @@ describe('a node that asks for a token', () => {
     await client.close();
   });
 
-  it('believes roles and names; who knows a txid may end its doubt by an abort, but not change what is decided', async () => {
+  it('believes roles and names; a participant resolves what it is part of, and nothing else', async () => {
     await (await participant('b', { token })).connected();
     const client = await connect({ urls: [node.url], token });
     const stranger = await RawPeer.greeted(node.url, {
@@ -138,17 +138,21 @@ describe('a node that asks for a token', () => {
       roles: ['participant'],
       token,
     });
+    // Before another one comes under the participant's name, and gets half of its prepares.
+    const done = await client.transact({ branches: [{ participant: 'b' }] });
     const open = await client.begin();
     await open.enlist({ participant: 'b' });
     const { txid } = open;
-    expect(await stranger.ask({ type: 'resolve', id: 1, txid })).toMatchObject({
-      type: 'decision',
-      decision: 'abort',
-    });
+    const unknown = { type: 'error', code: 'UNKNOWN_TRANSACTION' };
+    expect(await stranger.ask({ type: 'resolve', id: 1, txid })).toMatchObject(unknown);
+    // By the name of one that is, it may end it by an abort, but not change what is decided.
+    const named = await RawPeer.greeted(node.url, { name: 'b', roles: ['participant'], token });
+    const resolved = await named.ask({ type: 'resolve', id: 1, txid });
+    expect(resolved).toMatchObject({ type: 'decision', decision: 'abort' });
     expect(await open.commit()).toMatchObject({ outcome: 'aborted', reason: { code: 'FORCED' } });
-    const done = await client.transact({ branches: [{ participant: 'b' }] });
-    const after = await stranger.ask({ type: 'resolve', id: 2, txid: done.txid });
+    const after = await named.ask({ type: 'resolve', id: 2, txid: done.txid });
     expect(after).toMatchObject({ type: 'decision', decision: 'commit' });
+    await named.close();
     await stranger.close();
     await client.close();
   });
