@@ -19,7 +19,8 @@ for (const entry of Object.values(exports)) {
   if (typeof entry === 'string') continue;
   const module = entry.default.replace('./dist/', '../');
   writeFileSync(
-    join(root, entry.require),
+    join(root, entry.require.default),
     `'use strict';\nrequire('./check-node.cjs');\nmodule.exports = require('${module}');\n`,
   );
+  writeFileSync(join(root, entry.require.types), `export * from '${module}';\n`);
 }
