@@ -89,10 +89,8 @@ class Host implements HostedProcess {
     child.on('exit', (code) => this.#ended(code));
     this.resource = {
       prepare: (call) => this.#prepare(call),
-      commit: ({ txid, branch, payload }) =>
-        this.call('commit', { txid, branch, payload }) as Promise<void>,
-      rollback: ({ txid, branch, payload }) =>
-        this.call('rollback', { txid, branch, payload }) as Promise<void>,
+      commit: (call) => this.call('commit', { ...call }) as Promise<void>,
+      rollback: (call) => this.call('rollback', { ...call }) as Promise<void>,
       inDoubt: () => this.call('inDoubt') as Promise<readonly HeldBranch[]>,
     };
   }
