@@ -7,6 +7,7 @@ import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
 import { decisionCommand, raiseGenerationCommand } from './operator/decision-command.ts';
+import { journalCommand } from './operator/journal-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { submitCommand } from './submit/command.ts';
 import { packageVersion } from './version.ts';
@@ -38,6 +39,7 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
   operatorCommands(program, io, setExitCode);
   decisionCommand(program, io, setExitCode);
   raiseGenerationCommand(program, io, setExitCode);
+  journalCommand(program, io, setExitCode);
   return program;
 }
 

@@ -1,23 +1,42 @@
 /** An operator's word that the decision log was made anew: what is in doubt ends as told, then the journal serves the new cluster. */
 
-import type { Journal, JournalEntry } from '../ports/journal.ts';
+import type { Txid } from '../core/txid.ts';
+import { type Journal, type JournalEntry, JournalError } from '../ports/journal.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { BranchCall, Resource } from '../ports/resource.ts';
+import { adoptionLine, adoptionVariable } from './adoption-line.ts';
 import type { ParticipantSettings } from './options.ts';
 
-type Adoption = NonNullable<ParticipantSettings['adoptCluster']>;
+export type Adoption = NonNullable<ParticipantSettings['adoptCluster']>;
 
-/** Rejects with JournalError, the cluster being as it was, where a branch is in doubt whose outcome was not told. */
-export async function adoptCluster(
-  adoption: Adoption,
-  { journal, resource }: { readonly journal: Journal; readonly resource: Resource },
-): Promise<void> {
-  const { entries, cluster } = await journal.load();
-  if (cluster?.id === adoption.id) return;
-  for (const entry of entries) await end(entry, told(entry, adoption), { journal, resource });
-  await journal.rebind(adoption.id);
+export interface AdoptionOf {
+  readonly journal: Journal;
+  readonly resource: Resource;
+  readonly logger: Logger;
 }
 
-function told(
+/** Rejects with JournalError, nothing being changed, where a branch is in doubt whose outcome was not told. */
+export async function adoptCluster(
+  adoption: Adoption,
+  { journal, resource, logger }: AdoptionOf,
+): Promise<void> {
+  const { entries, cluster } = await journal.load();
+  // Left in the settings after it was done; or meant for another participant of this process.
+  if (cluster?.id === adoption.id) return;
+  if (adoption.from !== undefined && adoption.from !== cluster?.id) return;
+  const untold = entries.filter(
+    (entry) => entry.state === 'prepared' && outcomeOf(entry, adoption) === null,
+  );
+  if (untold.length > 0) throw outcomesMissing(cluster?.id ?? '', adoption, untold);
+  for (const entry of entries) await end(entry, outcomeOf(entry, adoption), { journal, resource });
+  await journal.rebind(adoption.id);
+  logger.warn(
+    { from: cluster?.id ?? null, to: adoption.id },
+    `The journal serves another cluster from now on, as it was told to: take ${adoptionVariable} (or adoptCluster) out again.`,
+  );
+}
+
+function outcomeOf(
   { state, txid }: JournalEntry,
   { inDoubt = {} }: Adoption,
 ): 'commit' | 'rollback' | null {
@@ -29,7 +48,7 @@ function told(
 async function end(
   { txid, branch, payload }: JournalEntry,
   outcome: 'commit' | 'rollback' | null,
-  { journal, resource }: { readonly journal: Journal; readonly resource: Resource },
+  { journal, resource }: Omit<AdoptionOf, 'logger'>,
 ): Promise<void> {
   const call: BranchCall<unknown> = { txid, branch, payload, instance: journal.instance };
   if (outcome === 'commit') {
@@ -39,4 +58,16 @@ async function end(
     await resource.rollback(call);
     await journal.tombstone(call);
   }
+}
+
+function outcomesMissing(
+  from: string,
+  { id, inDoubt = {} }: Adoption,
+  untold: readonly { readonly txid: Txid }[],
+): JournalError {
+  const txids = [...new Set(untold.map(({ txid }) => txid))];
+  const line = adoptionLine({ from, to: id, inDoubt, untold: txids });
+  return new JournalError(
+    `The journal holds ${untold.length} branches in doubt whose outcome was not told, of ${txids.length} transactions; nothing was changed. Find out what became of each (docs/OPERATING.md, "A recreated decision log"), and start again with commit or rollback in place of each question mark: ${line}`,
+  );
 }

@@ -6,8 +6,10 @@
  * nothing, is made durable, and the old leader is refused from then on. So nothing of a stranger's becomes durable.
  */
 import type { Welcome } from '../core/messages.ts';
+import type { Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
 import { type Journal, JournalError, type ServedCluster } from '../ports/journal.ts';
+import { adoptionLine } from './adoption-line.ts';
 
 export class OtherClusterError extends VerdictError {
   constructor(message: string) {
@@ -18,7 +20,7 @@ export class OtherClusterError extends VerdictError {
 export interface OneClusterOptions {
   readonly journal: Journal;
   readonly cluster: ServedCluster | null;
-  readonly inDoubt: () => number;
+  readonly inDoubt: () => readonly { readonly txid: Txid }[];
   readonly fatal: (error: unknown) => void;
 }
 
@@ -58,10 +60,13 @@ export class OneCluster {
 
   #stranger(served: string, { node, cluster, clusterId }: Welcome): VerdictError {
     const inDoubt = this.#with.inDoubt();
-    const doubts = inDoubt === 0 ? '' : ` ${inDoubt} of its branches are in doubt.`;
+    const doubts = inDoubt.length === 0 ? '' : ` ${inDoubt.length} of its branches are in doubt.`;
+    const untold = [...new Set(inDoubt.map(({ txid }) => txid))];
     return new OtherClusterError(
       `The node ${node} is of the cluster ${cluster} with the id ${clusterId}; this participant's journal has served the one with the id ${served}, and serves no other.${doubts} ` +
-        'Either it is the address of another cluster, or the decision log was deleted or made anew: docs/OPERATING.md, "A recreated decision log".',
+        'Either it is the address of another cluster: mend urls. Or the decision log was deleted or made anew: bring it back, and all ends by itself. ' +
+        'Where it is gone for good see docs/OPERATING.md, "A recreated decision log"; then start this service once with ' +
+        adoptionLine({ from: served, to: clusterId, untold }),
     );
   }
 }

@@ -71,10 +71,13 @@ export interface ParticipantSettings {
   /**
    * For an operator who made the decision log anew on purpose: the id of the cluster to serve from now on, whatever the journal has served.
    * The alarm `other-cluster` names it. Where branches are in doubt each needs its outcome, found out by hand; it is carried out before
-   * anything else. Take it out again afterwards. See docs/OPERATING.md, "A recreated decision log".
+   * anything else. Take it out again afterwards. The variable VERDICT_ADOPT_CLUSTER says the same without a change of code, and goes before it.
+   * See docs/OPERATING.md, "A recreated decision log".
    */
   readonly adoptCluster?: {
     readonly id: string;
+    /** Only a journal that has served this cluster. Default: whatever it has served. */
+    readonly from?: string;
     readonly inDoubt?: Readonly<Record<string, 'commit' | 'rollback'>>;
   };
   /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */

@@ -101,7 +101,7 @@ export class Participant {
     this.#cluster = new OneCluster({
       journal,
       cluster: served,
-      inDoubt: () => this.inDoubt().length,
+      inDoubt: () => this.inDoubt(),
       fatal,
     });
     const { openReader } = ports;
@@ -218,7 +218,10 @@ export class Participant {
     const { instance } = ports.journal;
     await resource.begin?.({ instance });
     const { adoptCluster: adoption } = settings;
-    if (adoption !== undefined) await adoptCluster(adoption, { journal: ports.journal, resource });
+    if (adoption !== undefined) {
+      const logger = settings.logger ?? stderrLogger(settings.name);
+      await adoptCluster(adoption, { journal: ports.journal, resource, logger });
+    }
     const { entries, epochs, cluster } = await ports.journal.load();
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
     const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
@@ -260,12 +263,12 @@ export class Participant {
       );
   }
 
-  /** Of this instance's own votes. */
   /** Looks whether the decision log can be read, where access to it was given; what is wrong is logged. */
   checkDecisionLog(): void {
     void this.#directLog?.check();
   }
 
+  /** Of this instance's own votes. */
   inDoubt(): BranchRef[] {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {

@@ -1,6 +1,8 @@
 /** `serveParticipant`: the public way in. */
+import process from 'node:process';
 import type { Txid } from '../core/txid.ts';
 import type { BranchRef, Resource } from '../ports/resource.ts';
+import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
 import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
 import { Participant } from './participant.ts';
@@ -59,13 +61,18 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   options: ServeOptions<Payload, Result>,
 ): Promise<ParticipantHandle> {
   checkSettings(options);
+  const adoption = readAdoption(process.env[adoptionVariable]) ?? options.adoptCluster;
   const ports = await openPorts(options);
   const readiness = new Ready();
   let participant: Participant;
   try {
     const resource = resourceOf(options) as Resource;
     const waiting = options.ready === undefined ? resource : readiness.waiting(resource);
-    participant = await Participant.start(options, waiting, ports);
+    participant = await Participant.start(
+      adoption === undefined ? options : { ...options, adoptCluster: adoption },
+      waiting,
+      ports,
+    );
   } catch (error) {
     await ports.close();
     throw error;

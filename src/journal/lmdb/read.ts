@@ -1,7 +1,11 @@
-/** A journal's live entries, read from its file whether or not a participant owns it: for checks. */
-import type { JournalEntry } from '../../ports/journal.ts';
+/** What a journal holds, read from its file whether or not a participant owns it: for checks, and for an operator. */
+
+import type { Txid } from '../../core/txid.ts';
+import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
+import { prefixRange, type ReadableKeys } from '../../system/key-value.ts';
 import { readLmdb } from '../../system/lmdb.ts';
 import { readHeader } from '../../system/store-format.ts';
+import { areas, readEntries } from '../keys.ts';
 import { journalHeader, load } from '../rules.ts';
 import { journalFile } from './journal.ts';
 
@@ -11,4 +15,37 @@ export function readLmdbJournal(directory: string): Promise<readonly JournalEntr
     readHeader(keys, journalHeader);
     return load(keys).entries;
   });
+}
+
+export interface JournalView {
+  readonly instance: string;
+  /** Null: it has served none. */
+  readonly cluster: ServedCluster | null;
+  /** Those of the one transaction, tombstones included; else those that wait for an outcome. */
+  readonly entries: readonly JournalEntry[];
+}
+
+/** Null where there is no journal in the directory. */
+export function viewLmdbJournal(directory: string, txid?: Txid): Promise<JournalView | null> {
+  return readLmdb({ directory, file: journalFile }, (keys) => {
+    const header = readHeader(keys, journalHeader);
+    const { entries, cluster } = load(keys);
+    return {
+      instance: String(header?.['instance'] ?? ''),
+      cluster,
+      entries:
+        txid === undefined
+          ? entries.filter(({ state }) => state === 'prepared' || state === 'started')
+          : entriesOf(keys, txid),
+    };
+  });
+}
+
+function entriesOf(keys: ReadableKeys, txid: Txid): JournalEntry[] {
+  return Object.values(areas).flatMap((area) =>
+    readEntries(keys, {
+      ...prefixRange(`${area}${txid}/`),
+      limit: Number.MAX_SAFE_INTEGER,
+    }),
+  );
 }

@@ -22,6 +22,7 @@ const commands = [
   ['resolve'],
   ['recover'],
   ['retire'],
+  ['journal'],
 ];
 const txid = '0.00010000000000001.000000001.k3v9x0q2m8d5a';
 

@@ -1,11 +1,18 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Hello } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import { JournalError } from '../../../src/ports/journal.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
-import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+import {
+  commandOf,
+  prepareOf,
+  rig,
+  ScriptedResource,
+  said,
+  tell,
+} from '../../support/participant-rig.ts';
 import { WatchedJournal } from '../../support/watched-journal.ts';
 
 const txid = txidOf(1);
@@ -97,6 +104,79 @@ describe('an operator who made the decision log anew', () => {
       expect(again.participant.inDoubt()).toHaveLength(1);
     },
   );
+});
+
+describe('the variable VERDICT_ADOPT_CLUSTER', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it('is in the alarm, ready to be pasted, and ends what is in doubt once it is filled in', async () => {
+    const journal = await inDoubt();
+    const before = await rig({ journal });
+    await before.node('n1', { clusterId: 'two' });
+    const [, line = ''] =
+      /VERDICT_ADOPT_CLUSTER='([^']*)'/.exec(before.alarms[0]?.message ?? '') ?? [];
+    expect(line).toBe(`one:two ${txid}=?`);
+    await before.participant.close({ timeoutMs: 0 });
+
+    vi.stubEnv('VERDICT_ADOPT_CLUSTER', line);
+    await expect(rig({ journal })).rejects.toThrow(/must be OLD:NEW/);
+    vi.stubEnv('VERDICT_ADOPT_CLUSTER', line.replace('?', 'commit'));
+    const { application, participant, node, alarms } = await rig({
+      journal,
+      // What is left in the code of an earlier accident.
+      adoptCluster: { id: 'one' },
+    });
+    expect(application.calls).toEqual(['commit stock']);
+    expect((await node('n1', { clusterId: 'two' })).open).toBe(true);
+    expect(alarms).toEqual([]);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it('with an outcome missing changes nothing, and names what is missing', async () => {
+    const journal = await inDoubt();
+    const { node, participant } = await rig({ journal });
+    const second = txidOf(2);
+    await tell(await node('n1', { clusterId: 'one' }), prepareOf(second));
+    await participant.close({ timeoutMs: 0 });
+    const application = new ScriptedResource();
+    vi.stubEnv('VERDICT_ADOPT_CLUSTER', `one:two ${txid}=commit`);
+    const start = rig({ journal, application });
+    await expect(start).rejects.toThrow(`'one:two ${txid}=commit ${second}=?'`);
+    expect(application.calls).toEqual([]);
+    expect(journal.state(key)).toBe('prepared');
+  });
+
+  it('is of one cluster: a journal of another stays as it is', async () => {
+    const journal = await inDoubt();
+    vi.stubEnv('VERDICT_ADOPT_CLUSTER', `three:two ${txid}=rollback`);
+    const { application, participant } = await rig({ journal });
+    expect(application.calls).toEqual([]);
+    expect(participant.inDoubt()).toEqual([key]);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it.each([
+    'two',
+    'one:',
+    ':two',
+    'one:two:three',
+    'one:two x=commit',
+    `one:two ${txid}=abort`,
+    `one:two ${txid}=commit ${txid}=rollback`,
+  ])('set to %j is refused before anything is opened', async (text) => {
+    vi.stubEnv('VERDICT_ADOPT_CLUSTER', text);
+    await expect(rig()).rejects.toThrow(/VERDICT_ADOPT_CLUSTER .*must be OLD:NEW/);
+  });
+
+  it('never has a shell carry out what a stranger calls itself', async () => {
+    const journal = await inDoubt();
+    const { node, alarms, participant } = await rig({ journal });
+    await node('n1', { clusterId: "x'; reboot; '" });
+    expect(alarms[0]?.message).toContain(`VERDICT_ADOPT_CLUSTER='one:NEW ${txid}=?'`);
+    await participant.close({ timeoutMs: 0 });
+  });
 });
 
 describe('a participant whose journal was copied', () => {

@@ -1,0 +1,40 @@
+/** What reads a participant's journal, on the command line. */
+import { type Command, Option } from 'commander';
+import type { Txid } from '../../core/txid.ts';
+import type { SetExitCode } from '../connection-options.ts';
+import type { Io } from '../io.ts';
+import { txidArgument } from '../parameters.ts';
+
+export function journalCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
+  program
+    .command('journal')
+    .summary("read participants' journals: whom each serves, and what it holds in doubt")
+    .description(
+      'Reads the journals of participants in their data directories, also while these run; nothing is changed. It tells the id of the cluster that each has served, and its branches in doubt: what an operator needs where the decision log was deleted or made anew. The outcome of such a branch is what any other participant of its transaction did: --txid shows that. Then start the participant once with VERDICT_ADOPT_CLUSTER (docs/OPERATING.md, "A recreated decision log").',
+    )
+    .argument('<directories...>', "the participants' data directories")
+    .addOption(
+      new Option('--txid <txid>', 'all that is known of this transaction').argParser(txidArgument),
+    )
+    .option('--json', 'answer in JSON, for programs')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ verdict journal ./inventory-data ./payment-data\n  $ verdict journal ./payment-data --txid 0.00010000000000001.000000001.k3v9x0q2m8d5a',
+    )
+    .action(
+      async (
+        directories: readonly string[],
+        flags: { readonly txid?: Txid; readonly json?: true },
+      ) => {
+        const { showJournals } = await import('./journal.ts');
+        setExitCode(
+          await showJournals({
+            io,
+            directories,
+            txid: flags.txid ?? null,
+            json: flags.json === true,
+          }),
+        );
+      },
+    );
+}

@@ -1,0 +1,112 @@
+/** `verdict journal`: what participants' journals say, without the participants. Payloads and results are not shown. */
+import type { Txid } from '../../core/txid.ts';
+import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
+import type { JournalEntry } from '../../ports/journal.ts';
+import { StoreUnreadableError } from '../../system/lmdb.ts';
+import { StoreFormatError } from '../../system/store-format.ts';
+import { CommandError } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+import { type Column, table, widthOf } from '../table.ts';
+import { harmless } from '../text.ts';
+import { answer } from './context.ts';
+
+export interface JournalOptions {
+  readonly io: Io;
+  readonly directories: readonly string[];
+  /** Null: what is in doubt. */
+  readonly txid: Txid | null;
+  readonly json: boolean;
+}
+
+interface Read extends JournalView {
+  readonly directory: string;
+}
+
+type Line = JournalEntry & { readonly directory: string };
+
+export async function showJournals(options: JournalOptions): Promise<ExitCode> {
+  const { io, directories, txid } = options;
+  const journals: Read[] = [];
+  for (const directory of directories) journals.push(await read(directory, txid));
+  await answer(options, {
+    value: {
+      journals: journals.map(({ directory, instance, cluster, entries }) => ({
+        directory,
+        instance,
+        clusterId: cluster?.id ?? null,
+        branches: entries.map((entry) => ({
+          txid: entry.txid,
+          branch: entry.branch,
+          state: stateOf(entry),
+          since: sinceOf(entry),
+        })),
+      })),
+    },
+    lines: () => lines(journals, txid, widthOf(io.stdout)),
+  });
+  return exitCodes.ok;
+}
+
+async function read(directory: string, txid: Txid | null): Promise<Read> {
+  let view: JournalView | null;
+  try {
+    view = await viewLmdbJournal(directory, txid ?? undefined);
+  } catch (error) {
+    if (!(error instanceof StoreUnreadableError) && !(error instanceof StoreFormatError))
+      throw error;
+    throw new CommandError('INPUT', error.message, { cause: error });
+  }
+  if (view !== null) return { directory, ...view };
+  throw new CommandError(
+    'INPUT',
+    `There is no journal in ${directory}: give the dataDirectory of a participant.`,
+  );
+}
+
+function lines(journals: readonly Read[], txid: Txid | null, width: number): string[] {
+  const heads = journals.map(({ directory, instance, cluster }) => {
+    const served =
+      cluster === null
+        ? 'has served no cluster'
+        : `has served the cluster with the id ${cluster.id}`;
+    return harmless(`${directory}: instance ${instance}, ${served}.`);
+  });
+  const rows = journals.flatMap(({ directory, entries }) =>
+    entries.map((entry): Line => ({ ...entry, directory })),
+  );
+  if (rows.length > 0) return [...heads, '', ...table(columns, rows, width)];
+  return [
+    ...heads,
+    txid === null
+      ? 'No branch is in doubt.'
+      : 'Nothing is known of that transaction there (any more).',
+  ];
+}
+
+const columns: readonly Column<Line>[] = [
+  { head: 'TXID', cell: ({ txid }) => txid },
+  { head: 'BRANCH', cell: ({ branch }) => branch },
+  { head: 'STATE', cell: stateOf },
+  { head: 'SINCE', cell: sinceOf },
+  { head: 'DIRECTORY', cell: ({ directory }) => directory },
+];
+
+function stateOf({ state, forgotten }: JournalEntry): string {
+  switch (state) {
+    case 'prepared':
+      return 'in doubt';
+    case 'started':
+      return 'not voted';
+    case 'readonly':
+      return 'read only';
+    case 'committed':
+      return 'committed';
+    default:
+      return forgotten === true ? 'committed' : 'rolled back or read only';
+  }
+}
+
+function sinceOf({ atMs }: JournalEntry): string {
+  return new Date(atMs).toISOString();
+}

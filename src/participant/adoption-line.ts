@@ -1,0 +1,62 @@
+/**
+ * The variable by which an operator tells a service whose code nobody changes at night that the decision log was made anew:
+ *
+ *     VERDICT_ADOPT_CLUSTER='OLD:NEW TXID=commit TXID=rollback'
+ *
+ * It names the old cluster too, so that one process may serve several, and the variable may stay where it was set.
+ */
+import { isTxid } from '../core/txid.ts';
+import type { Adoption } from './adopt-cluster.ts';
+
+export const adoptionVariable = 'VERDICT_ADOPT_CLUSTER';
+
+/** What a decision log makes; anything else is not for a shell. */
+const idPattern = /^[a-z0-9]{1,64}$/i;
+/** In one message. */
+const namedMax = 20;
+
+/** Null where there is none. Throws a TypeError that says what is wrong with it. */
+export function readAdoption(text: string | undefined): Adoption | null {
+  if (text === undefined || text.trim() === '') return null;
+  const [ids = '', ...outcomes] = text.trim().split(/[\s,]+/);
+  const [from = '', id = '', ...more] = ids.split(':');
+  if (!idPattern.test(from) || !idPattern.test(id) || more.length > 0) {
+    throw malformed(`begins with ${JSON.stringify(ids)}`);
+  }
+  const inDoubt: Record<string, 'commit' | 'rollback'> = {};
+  for (const each of outcomes) {
+    const [txid = '', outcome = ''] = each.split('=');
+    if (!isTxid(txid) || (outcome !== 'commit' && outcome !== 'rollback')) {
+      throw malformed(`has ${JSON.stringify(each)}`);
+    }
+    if ((inDoubt[txid] ?? outcome) !== outcome) throw malformed(`says both of ${txid}`);
+    inDoubt[txid] = outcome;
+  }
+  return { from, id, inDoubt };
+}
+
+/** For a person to paste, with a question mark for each outcome that is to be found out. */
+export function adoptionLine(adoption: {
+  readonly from: string;
+  readonly to: string;
+  readonly inDoubt?: Readonly<Record<string, string>>;
+  readonly untold: readonly string[];
+}): string {
+  const { from, to, inDoubt = {}, untold } = adoption;
+  const ids = [from, to].map((id, index) =>
+    idPattern.test(id) ? id : index === 0 ? 'OLD' : 'NEW',
+  );
+  const told = Object.entries(inDoubt).map(([txid, outcome]) => `${txid}=${outcome}`);
+  const asked = untold.slice(0, namedMax).map((txid) => `${txid}=?`);
+  const line = `${adoptionVariable}='${[ids.join(':'), ...told, ...asked].join(' ')}'`;
+  const left = untold.length - asked.length;
+  return left === 0
+    ? line
+    : `${line} and ${left} more: npx verdict journal DIRECTORY lists them all`;
+}
+
+function malformed(what: string): TypeError {
+  return new TypeError(
+    `${adoptionVariable} ${what}. It must be OLD:NEW, the ids that the alarm names, then TXID=commit or TXID=rollback for each transaction in doubt, with spaces between.`,
+  );
+}
