@@ -1,7 +1,7 @@
 /** `serveParticipant`: the public way in. */
-import process from 'node:process';
 import type { Txid } from '../core/txid.ts';
 import type { BranchRef, Resource } from '../ports/resource.ts';
+import { environmentVariable } from '../system/environment.ts';
 import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
 import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
@@ -61,7 +61,7 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   options: ServeOptions<Payload, Result>,
 ): Promise<ParticipantHandle> {
   checkSettings(options);
-  const adoption = readAdoption(process.env[adoptionVariable]) ?? options.adoptCluster;
+  const adoption = readAdoption(environmentVariable(adoptionVariable)) ?? options.adoptCluster;
   const ports = await openPorts(options);
   const readiness = new Ready();
   let participant: Participant;

@@ -1,0 +1,5 @@
+import process from 'node:process';
+
+export function environmentVariable(name: string): string | undefined {
+  return process.env[name];
+}
