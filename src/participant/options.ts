@@ -14,6 +14,7 @@ import type { Resource } from '../ports/resource.ts';
 import type { StandardSchema } from '../ports/schema.ts';
 import type { Dialer } from '../ports/transport.ts';
 import type { ParticipantReached } from './crash-points.ts';
+import type { ReadyWork } from './ready.ts';
 import { behindSchema } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
@@ -84,9 +85,14 @@ export interface ParticipantSettings {
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
   /**
    * Migrations, seeds, whatever a service does in its own store before its first prepare. Called when no branch of the process before
-   * is left that could hold rows there; prepares wait for its end. `serveParticipant` resolves behind it, and rejects with what it throws.
+   * is left that could hold rows there; prepares wait for its end. `serveParticipant` resolves behind it, and rejects with what it throws. Its signal fires past `readyTimeoutMs`.
    */
-  readonly ready?: () => Promise<void> | void;
+  readonly ready?: ReadyWork;
+  /**
+   * How long `ready` may take, the wait for branches of the process before included. Past it the participant is closed, and
+   * `serveParticipant` rejects with VerdictError TIMEOUT, which says what was waited for. Default 600,000 (10 min); 0: for ever.
+   */
+  readonly readyTimeoutMs?: number;
   readonly options?: Partial<ParticipantOptions>;
   /**
    * pino's loggers fit. Default: a line on stderr when the participant is connected for the first time, and one for each warning. Payloads
@@ -129,6 +135,12 @@ export function checkSettings(settings: ParticipantSettings): void {
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   checkToken(settings.token);
+  const { readyTimeoutMs = 0 } = settings;
+  if (!Number.isSafeInteger(readyTimeoutMs) || readyTimeoutMs < 0) {
+    throw new RangeError(
+      'readyTimeoutMs must be a whole number of milliseconds, 0 for no limit; the default is 600,000.',
+    );
+  }
   if (decisionLog !== undefined) etcdEndpoints(decisionLog.etcd.endpoints);
   if ((dataDirectory === undefined) === (journal === undefined)) {
     throw new TypeError(

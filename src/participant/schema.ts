@@ -3,6 +3,7 @@ import type { PrepareCall, PrepareResult, Resource } from '../ports/resource.ts'
 import type { SchemaIssue, StandardSchema } from '../ports/schema.ts';
 import { boundedText } from './text.ts';
 import { vote } from './vote.ts';
+import { withPrepare } from './with-prepare.ts';
 
 /** Of so many faults the client is told. */
 const issuesMax = 10;
@@ -16,13 +17,7 @@ export function behindSchema<Payload, Result>(
   schema: StandardSchema<Payload> | undefined,
 ): Resource<Payload, Result> {
   if (schema === undefined) return resource;
-  const { inDoubt } = resource;
-  return {
-    prepare: (call) => checkedPrepare(resource, schema, call),
-    commit: (branch) => resource.commit(branch),
-    rollback: (branch) => resource.rollback(branch),
-    ...(inDoubt === undefined ? {} : { inDoubt: () => inDoubt.call(resource) }),
-  };
+  return withPrepare(resource, (call) => checkedPrepare(resource, schema, call));
 }
 
 async function checkedPrepare<Payload, Result>(
@@ -32,19 +27,14 @@ async function checkedPrepare<Payload, Result>(
 ): Promise<PrepareResult<Result>> {
   const result = await schema['~standard'].validate(call.payload);
   if (result.issues !== undefined) return refusal(result.issues);
-  const { txid, branch, timeoutMs, working, traceparent } = call;
-  return resource.prepare({
-    txid,
-    branch,
-    payload: result.value,
-    timeoutMs,
-    working,
-    // As there: it is made when it is asked for.
-    get signal() {
-      return call.signal;
-    },
-    ...(traceparent === undefined ? {} : { traceparent }),
-  });
+  const { value } = result;
+  return resource.prepare(
+    // All that the call has, and its signal made when it is asked for.
+    Object.defineProperties({} as PrepareCall<Payload>, {
+      ...Object.getOwnPropertyDescriptors(call),
+      payload: { value, enumerable: true },
+    }),
+  );
 }
 
 function refusal(issues: readonly SchemaIssue[]): PrepareResult<never> {

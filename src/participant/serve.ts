@@ -7,7 +7,7 @@ import type { EnlistOptions } from './enlist.ts';
 import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
-import { Ready } from './ready.ts';
+import { Ready, readyTimeoutMsDefault } from './ready.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 export interface ParticipantHandle {
@@ -54,7 +54,8 @@ const connectedTimeoutMs = 10_000;
  * See `Resource` for what prepare, commit and rollback owe: above all, a vote is a promise that must
  * survive a crash, and commit and rollback may be called more than once.
  *
- * Throws TypeError and RangeError for settings that cannot be, and JournalError when the journal is broken, of
+ * Throws TypeError and RangeError for settings that cannot be, VerdictError TIMEOUT where `ready` could not be called or did not end
+ * within `readyTimeoutMs`, and JournalError when the journal is broken, of
  * a newer format, or owned by another process.
  */
 export async function serveParticipant<Payload = unknown, Result = unknown>(
@@ -86,8 +87,9 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
     const { clock } = ports;
     const logger = options.logger ?? stderrLogger(options.name);
     const unended = (): readonly BranchRef[] => participant.unended();
+    const { ready, readyTimeoutMs: timeoutMs = readyTimeoutMsDefault } = options;
     try {
-      await readiness.run(options.ready, { clock, logger, unended });
+      await readiness.run(ready, { clock, logger, unended, timeoutMs });
     } catch (error) {
       await close();
       throw error;

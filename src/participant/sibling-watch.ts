@@ -22,6 +22,8 @@ export interface SiblingWatchOptions {
 }
 
 const namedMax = 10;
+/** A database that is down for long is told so often. */
+const warnEveryMs = 60_000;
 
 export class SiblingWatch {
   readonly #with: SiblingWatchOptions;
@@ -29,6 +31,7 @@ export class SiblingWatch {
   #seen: ReadonlySet<string> = new Set();
   #timer: Timer | null = null;
   #closed = false;
+  #warnAtMs = 0;
 
   constructor(options: SiblingWatchOptions) {
     this.#with = options;
@@ -68,13 +71,20 @@ export class SiblingWatch {
       for (const branch of others) if (this.#seen.has(keyOf(branch))) this.#with.left(branch);
       this.#seen = new Set(others.map(keyOf));
     } catch (error) {
-      const { participant, logger } = this.#with;
-      logger.warn(
-        { participant, error: thrownLine(error) },
-        'what others have prepared could not be listed; again soon',
-      );
+      this.#notListed(error);
     }
     this.#later();
+  }
+
+  #notListed(error: unknown): void {
+    const { participant, logger, clock, patienceMs } = this.#with;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#warnAtMs) return;
+    this.#warnAtMs = nowMs + warnEveryMs;
+    logger.warn(
+      { participant, error: thrownLine(error) },
+      `what others have prepared could not be listed; tried again every ${patienceMs} ms, and told again once a minute while that lasts`,
+    );
   }
 }
 

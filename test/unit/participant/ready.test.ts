@@ -1,6 +1,7 @@
 /** What a service does before its first prepare, while branches of the process before may still hold its rows. */
 import { describe, expect, it } from 'vitest';
 import { serveParticipant } from '../../../src/participant/serve.ts';
+import { type ParticipantSettings, vote } from '../../../src/participant.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { MemoryDialer } from '../../support/memory-dialer.ts';
 import { txidOf, welcomeOf } from '../../support/messages.ts';
@@ -16,7 +17,9 @@ import { WatchedJournal } from '../../support/watched-journal.ts';
 
 const txid = txidOf(1);
 
-function start(ready: () => void) {
+type Settings = Pick<ParticipantSettings, 'ready' | 'readyTimeoutMs'>;
+
+function start(ready: NonNullable<Settings['ready']>, more: Settings = {}) {
   const journal = new WatchedJournal();
   const clock = new ManualClock();
   const dialer = new MemoryDialer();
@@ -40,6 +43,7 @@ function start(ready: () => void) {
       logger: logger as never,
       resource: application,
       ready,
+      ...more,
     });
   const node = async () => {
     const connection = dialer.next('ws://n1:7070/v1').accept();
@@ -91,5 +95,78 @@ describe('ready', () => {
       throw new Error('no such column');
     });
     await expect(serving()).rejects.toThrow('no such column');
+  });
+
+  describe('has a time-out over all of it', () => {
+    it('where it could not be called: the error names the branches, and the participant is closed', async () => {
+      let called = false;
+      const { journal, clock, serving, warnings } = start(() => {
+        called = true;
+      });
+      journal.put({ txid, branch: 'stock', state: 'prepared', payload: 1, result: 2 });
+      const served = serving();
+      const failed = expect(served).rejects.toMatchObject({
+        code: 'TIMEOUT',
+        message: expect.stringMatching(
+          new RegExp(`within 600000 ms.*stock of ${txid}.*tx show TXID`),
+        ),
+      });
+      await settle();
+      await clock.advance(599_000);
+      // Told at once, then once a minute.
+      expect(warnings.length).toBeGreaterThan(5);
+      expect(warnings.length).toBeLessThan(15);
+      await clock.advance(12_000);
+      await failed;
+      expect(called).toBe(false);
+    });
+
+    it('where it does not end: its signal fires, and no prepare runs', async () => {
+      let signal: AbortSignal | null = null;
+      const stuck = ({ signal: given }: { readonly signal: AbortSignal }): Promise<void> => {
+        signal = given;
+        return new Promise(() => undefined);
+      };
+      const { clock, serving, application, node } = start(stuck, { readyTimeoutMs: 3_000 });
+      const failed = expect(serving()).rejects.toThrow(/not ended within 3000 ms.*readyTimeoutMs/);
+      const n1 = await settle().then(node);
+      await tell(n1, prepareOf(txidOf(2)));
+      await clock.advance(2_900);
+      expect(signal).toMatchObject({ aborted: false });
+      await clock.advance(20_000);
+      await failed;
+      expect(signal).toMatchObject({ aborted: true });
+      expect(application.calls).not.toContain('prepare stock');
+    });
+
+    it('unless that is 0, and takes no nonsense', async () => {
+      let end: () => void = () => undefined;
+      const slow = (): Promise<void> =>
+        new Promise((resolve) => {
+          end = resolve;
+        });
+      const { clock, serving } = start(slow, { readyTimeoutMs: 0 });
+      const served = serving();
+      await settle();
+      await clock.advance(7_200_000);
+      end();
+      await served;
+      for (const readyTimeoutMs of [-1, 0.5, Number.NaN]) {
+        const refused = start(slow, { readyTimeoutMs }).serving();
+        await expect(refused).rejects.toThrow('readyTimeoutMs must be');
+      }
+    });
+  });
+
+  it('takes a resource that is frozen, as any other', async () => {
+    const { serving } = start(() => undefined, {
+      resource: Object.freeze({
+        prepare: () => vote.commit(),
+        commit: () => undefined,
+        rollback: () => undefined,
+        inDoubt: () => [],
+      }),
+    } as never);
+    await serving();
   });
 });

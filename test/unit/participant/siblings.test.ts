@@ -1,7 +1,7 @@
 /** A store that several instances share, each with a journal of its own: what is found there, and what is not known here. */
 import { describe, expect, it } from 'vitest';
 import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
-import { BranchEndedError, type HeldBranch } from '../../../src/participant.ts';
+import { BranchEndedError, type HeldBranch, silentLogger } from '../../../src/participant.ts';
 import type { MemoryConnection } from '../../support/memory-dialer.ts';
 import { txidOf } from '../../support/messages.ts';
 import {
@@ -71,6 +71,26 @@ describe('a branch that a sibling prepared', () => {
     await clock.advance(11_000);
     await tell(n1, answer(query(n1), 'abort'));
     expect(store.calls).toEqual(['rollback stock']);
+  });
+
+  it('cannot be listed while the store is down: that is told at once, then once a minute', async () => {
+    const warnings: string[] = [];
+    let down = false;
+    class Failing extends SharedStore {
+      override inDoubt(): readonly HeldBranch[] {
+        if (down) throw new Error('no connection');
+        return [];
+      }
+    }
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+    const { clock } = await rig({ application: new Failing(), logger });
+    down = true;
+    await clock.advance(5_100);
+    expect(warnings).toEqual([expect.stringContaining('could not be listed')]);
+    await clock.advance(54_000);
+    expect(warnings).toHaveLength(1);
+    await clock.advance(10_000);
+    expect(warnings).toHaveLength(2);
   });
 
   it('is committed and rolled back on command, though this journal has never heard of it', async () => {
