@@ -3,7 +3,7 @@ import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
 import { nameTooLong, runBranch } from '../sql/run-branch.ts';
 import type { PrepareSql } from '../sql/sql.ts';
 import type { MariadbContext } from './context.ts';
-import { refusalOf, refusalOfBegin } from './errors.ts';
+import { refusals } from './errors.ts';
 import { Session } from './session.ts';
 import { xidOf } from './xid.ts';
 
@@ -20,5 +20,5 @@ export async function prepareBranch<Payload, Result>(
     return Session.begin(context, xid, slot, call);
   };
   const { clock, lockWaitMs: againForMs } = context;
-  return runBranch({ clock, againForMs, begin, refusalOf, refusalOfBegin }, prepare, call);
+  return runBranch({ clock, againForMs, begin, ...refusals }, prepare, call);
 }

@@ -1,15 +1,6 @@
 /** PostgreSQL's error codes that mean something here. */
-import { thrownText } from '../../../core/thrown.ts';
-import { BranchTakenError } from '../sql/branch-taken.ts';
 import { inCauses } from '../sql/causes.ts';
-import {
-  conflict,
-  deadlock,
-  isNetworkError,
-  lockTimeout,
-  type Refusal,
-  unavailable,
-} from '../sql/refusal.ts';
+import { type ErrorKind, type Refusals, refusalsOf } from '../sql/refusal.ts';
 
 export const undefinedObject = '42704';
 /** "... is busy": another session is just ending this prepared transaction. */
@@ -30,59 +21,35 @@ function textIn(error: unknown, name: 'code' | 'constraint'): string | null {
   });
 }
 
-/** Too many connections, no memory, no room on the disk. */
-const full = '53';
-/** No connection. */
-const noConnection = '08';
-const others: ReadonlySet<string> = new Set([
-  '57014', // canceled: by an operator, or by a time-out of the role
-  '25006', // read only: a standby, after a failover
+const kinds: ReadonlyMap<string, ErrorKind> = new Map<string, ErrorKind>([
+  ['55P03', 'lock-timeout'],
+  ['40P01', 'deadlock'],
+  ['40001', 'conflict'],
+  ['57014', 'unavailable'], // canceled: by an operator, or by a time-out of the role
+  ['25006', 'unavailable'], // read only: a standby, after a failover
+  ['57P01', 'ended'], // shutdown, or ended by an operator
+  ['57P02', 'ended'],
+  ['57P03', 'ended'], // starting up, or not accepting connections yet
+  ['57P05', 'ended'], // idle for too long
+  ['25P03', 'ended'], // the same, in a transaction
+  ['25P04', 'ended'], // the transaction took too long
 ]);
-/** After these the session is over. */
-const ended: ReadonlySet<string> = new Set([
-  '57P01', // shutdown, or ended by an operator
-  '57P02',
-  '57P03', // starting up, or not accepting connections yet
-  '57P05', // idle for too long
-  '25P03', // the same, in a transaction
-  '25P04', // the transaction took too long
+const classes: ReadonlyMap<string, ErrorKind> = new Map<string, ErrorKind>([
+  ['53', 'unavailable'], // too many connections, no memory, no room on the disk
+  ['08', 'ended'], // no connection
 ]);
+/** Out of memory, which a full table of prepared transactions is said to be. */
+const outOfMemory = '53200';
+/** What a standby says of the isolation level. */
+const notSupported = '0A000';
 
-/** Null for what is the service's own: a constraint, a wrong statement. `lost`: the connection is known to be gone. */
-export function refusalOf(error: unknown, lost: boolean): Refusal | null {
-  const code = codeOf(error) ?? '';
-  switch (code) {
-    case '55P03':
-      return lockTimeout();
-    case '40P01':
-      return deadlock('PostgreSQL');
-    case '40001':
-      return conflict();
-    // Out of memory, which a full table of prepared transactions is said to be.
-    case '53200':
-      return {
-        reason: {
-          code: 'RESOURCE_UNAVAILABLE',
-          message: `PostgreSQL has no room to prepare: ${messageOf(error)}. Retry; where it lasts, raise max_prepared_transactions.`,
-          retryable: true,
-        },
-      };
-    default:
-      if (ended.has(code) || code.startsWith(noConnection) || isNetworkError(error) || lost)
-        return unavailable('PostgreSQL', error, { lost: true });
-      return others.has(code) || code.startsWith(full) ? unavailable('PostgreSQL', error) : null;
-  }
-}
-
-/** Of an error before the branch had begun. What has no code is the driver's: no connection in time, or it broke. */
-export function refusalOfBegin(error: unknown): Refusal | null {
-  if (error instanceof BranchTakenError) return null;
-  const code = codeOf(error);
-  // A standby says so of the isolation level.
-  if (code === null || code === '0A000') return unavailable('PostgreSQL', error);
-  return refusalOf(error, false);
-}
-
-function messageOf(error: unknown): string {
-  return thrownText(error);
-}
+export const refusals: Refusals = refusalsOf({
+  database: 'PostgreSQL',
+  kindOf: (error) => {
+    const code = codeOf(error) ?? '';
+    return kinds.get(code) ?? classes.get(code.slice(0, 2)) ?? null;
+  },
+  // What has no code is the driver's: no connection in time, or it broke.
+  isNoSession: (error) => [null, notSupported].includes(codeOf(error)),
+  adviceOf: (error) => (codeOf(error) === outOfMemory ? 'raise max_prepared_transactions' : null),
+});

@@ -3,7 +3,7 @@ import type { PrepareCall, PrepareResult } from '../../../ports/resource.ts';
 import { nameTooLong, runBranch } from '../sql/run-branch.ts';
 import type { PrepareSql } from '../sql/sql.ts';
 import { gidOf, type PostgresqlContext } from './context.ts';
-import { refusalOf, refusalOfBegin } from './errors.ts';
+import { refusals } from './errors.ts';
 import { Session } from './session.ts';
 
 export async function prepareBranch<Payload, Result>(
@@ -17,8 +17,7 @@ export async function prepareBranch<Payload, Result>(
     clock: context.clock,
     againForMs: context.lockWaitMs,
     begin: () => Session.begin(context, gid, call),
-    refusalOf,
-    refusalOfBegin,
+    ...refusals,
   };
   return runBranch(database, prepare, call);
 }

@@ -24,7 +24,7 @@ import {
   TransactionEndedError,
 } from './guarded-sql.ts';
 import { pause } from './pause.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusals } from './refusal.ts';
 import type { PrepareSql } from './sql.ts';
 import { doneWithin } from './within.ts';
 
@@ -41,12 +41,9 @@ export interface BranchSession {
   destroy(): void;
 }
 
-export interface BranchDatabase {
+export interface BranchDatabase extends Refusals {
   readonly clock: Clock;
   readonly begin: () => Promise<BranchSession>;
-  /** Both null for a failure that is the service's own. */
-  readonly refusalOfBegin: (error: unknown) => Refusal | null;
-  readonly refusalOf: (error: unknown, lost: boolean) => Refusal | null;
   /** How long after its start a branch that lost to others is still run again. */
   readonly againForMs: number;
 }
