@@ -350,10 +350,11 @@ class Run {
       }
     }
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state, orphaned, applied } of branches.values()) {
+      for (const { participant, branch, state, orphaned, applied, undone } of branches.values()) {
         if (orphaned || this.#facts.gaveUp(txid, branch)) continue;
-        // Its store says committed, and etcd, which has lost it, abort: it waits for an operator.
-        if (this.#facts.at(txid).lost && applied > 0) continue;
+        // Etcd has lost what it was ended by, and says the opposite since: it waits for an operator. A sibling may have ended it
+        // in the store that both work on; its own journal holds the vote then.
+        if (this.#facts.at(txid).lost && (applied > 0 || undone)) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
         }
