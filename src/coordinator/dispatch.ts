@@ -17,7 +17,7 @@ import { scoped } from '../core/scope.ts';
 import type { Sender, TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
-import { admitsTxid, issuedLines } from './issued.ts';
+import { admitsTxid } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
 import type { CoordinatorNode } from './node.ts';
 import { requestHash } from './request-hash.ts';
@@ -105,7 +105,7 @@ export function dispatch(
       }
       const driver = node.drivers.get(shard);
       if (driver === undefined) notLeader(node, session, message.id, shard);
-      else deliver(session, driver, issuedLines(node, session, message), null);
+      else node.reports.add(session, shard, message);
       return;
     }
     case 'info':
@@ -160,11 +160,21 @@ function toShard(
   }
   if (!admitsTxid(node, session, message)) return;
   const driver = node.drivers.get(shard);
+  if (readers.has(message.type) && node.logReads.isFull(session.id)) {
+    if (id !== undefined) {
+      tooManyReads(session, id);
+      return;
+    }
+    // A vote that comes too late to count, as if it had been lost: its sender asks for the outcome.
+    if (driver?.term.remembers(message.txid) !== true) return;
+  }
   if (driver !== undefined) {
     deliver(session, driver, message, null, senderWithShare(node, session, message));
   } else if (message.type === 'query' || message.type === 'resolve' || message.type === 'status') {
     const refuseRetired = () => node.refuseRetired(session);
-    void answerFromLog({ ...node.given, refuseRetired }, session, {
+    const { logReads } = node;
+    const line = (event: string) => node.takeLine(event);
+    void answerFromLog({ ...node.given, logReads, line, refuseRetired }, session, {
       message,
       from: senderWithShare(node, session, message),
     });
@@ -192,6 +202,20 @@ function deliver(
   from: Sender = session.sender,
 ): void {
   driver.step({ type: 'message', from, message, requestHash: hash });
+}
+
+/** What may have the log read for whoever sent it. */
+const readers: ReadonlySet<ToNode['type']> = new Set(['query', 'resolve', 'status', 'vote']);
+
+function tooManyReads(session: Session, id: number): void {
+  session.send({
+    type: 'error',
+    id,
+    code: 'BUSY',
+    message: 'As many questions of this connection as may wait for the decision log do so.',
+    retryable: true,
+    retryAfterMs: 100,
+  });
 }
 
 function notLeader(node: CoordinatorNode, session: Session, id: number, shard: number): void {

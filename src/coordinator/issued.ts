@@ -2,7 +2,7 @@
  * Ids that no leader of this cluster gave out: refused before anything is looked up or written for them. What a term has in
  * memory it gave out itself, which spares the hash for nearly every vote and acknowledgement.
  */
-import type { Report, ToNode } from '../core/messages.ts';
+import type { ToNode } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { CoordinatorNode } from './node.ts';
 import type { Session } from './session.ts';
@@ -26,14 +26,4 @@ export function admitsTxid(
     'No leader of this cluster ever gave out that txid: it is made up or mistyped, or of another cluster or decision log. Nothing was done.',
   );
   return false;
-}
-
-/** The report without lines of such ids. Who holds one in doubt has another cluster's journal, or this log was made anew. */
-export function issuedLines(node: CoordinatorNode, session: Session, message: Report): Report {
-  const inDoubt = message.inDoubt.filter(({ txid }) => isIssued(node, txid));
-  const kept = message.kept.filter((txid) => isIssued(node, txid));
-  const left = message.inDoubt.length + message.kept.length - inDoubt.length - kept.length;
-  if (left === 0) return message;
-  node.tellForeign(session, left);
-  return { ...message, inDoubt, kept };
 }

@@ -14,18 +14,22 @@ import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
+import type { LogReads } from './log-reads.ts';
 import type { Session } from './session.ts';
 
 export interface LogJudge {
   readonly log: DecisionLog;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly logReads: LogReads;
+  /** Null: not another line of that kind for now. */
+  readonly line: (event: string) => object | null;
   /** The reading has shown that the participant at this session was retired. */
   readonly refuseRetired: (session: Session) => void;
 }
 
 export async function answerFromLog(
-  { log, clock, logger, refuseRetired }: LogJudge,
+  { log, clock, logger, logReads, line, refuseRetired }: LogJudge,
   session: Session,
   { message, from }: { readonly message: Query | Resolve | Status; readonly from: Sender },
 ): Promise<void> {
@@ -47,10 +51,17 @@ export async function answerFromLog(
   let reading: LogReading;
   try {
     const asker = session.member ?? undefined;
-    reading =
-      message.type === 'resolve' ? await log.resolve(txid, asker) : await log.read(txid, asker);
+    const how = message.type === 'resolve' ? 'resolve' : 'read';
+    // Not shared with what the leader of another shard here reads for it: that asks less.
+    reading = await logReads.read(session.id, `${how} as asker ${txid}`, () =>
+      log[how](txid, asker),
+    );
   } catch (error) {
-    logger.warn({ txid, error: thrownLine(error) }, 'The decision log could not be read.');
+    const more = line('read-failed');
+    if (more !== null) {
+      const fields = { txid, error: thrownLine(error), ...more };
+      logger.warn(fields, 'The decision log could not be read.');
+    }
     session.fail(id, 'LOG_UNAVAILABLE');
     return;
   }

@@ -20,10 +20,13 @@ import { Copies } from './copies.ts';
 import type { Reached } from './crash-points.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
+import { isIssued } from './issued.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { Leading } from './leading.ts';
 import { LineLimit } from './line-limit.ts';
+import { LogReads } from './log-reads.ts';
 import { ParticipantSessions } from './participants.ts';
+import { ReportQueue } from './report-queue.ts';
 import { Session, type SessionHost } from './session.ts';
 import { ShardDriver } from './shard-driver.ts';
 
@@ -56,6 +59,8 @@ export class CoordinatorNode implements SessionHost {
   readonly dearAnswers: DearAnswers;
   readonly participants: ParticipantSessions = new ParticipantSessions();
   readonly seal: TxidSeal;
+  readonly logReads: LogReads = new LogReads();
+  readonly reports: ReportQueue<Session>;
   readonly leading: Leading;
   readonly startedAtMs: number;
   readonly clock: Clock;
@@ -85,6 +90,12 @@ export class CoordinatorNode implements SessionHost {
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);
     this.#copies = new Copies(given.clock);
+    this.reports = new ReportQueue<Session>({
+      clock: given.clock,
+      judges: () => this.drivers,
+      isIssued: (txid) => isIssued(this, txid),
+      foreign: (session, lines) => this.#tellForeign(session, lines),
+    });
     this.#heldBytes = new Shares(heldBytesOf(given.options));
     this.leading = new Leading({
       log: given.log,
@@ -153,8 +164,11 @@ export class CoordinatorNode implements SessionHost {
       logger: this.given.logger,
       debug: this.given.debug,
       heldBytes: this.#heldBytes,
+      logReads: this.logReads,
       reached: this.#reached,
-      send: (connection, message) => this.#sessions.get(connection)?.send(message),
+      send: (connection, message) => {
+        if (!this.reports.answered(message)) this.#sessions.get(connection)?.send(message);
+      },
       onBroken: (error) => this.given.onFatal(error),
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
@@ -302,7 +316,7 @@ export class CoordinatorNode implements SessionHost {
   }
 
   /** A participant reported transactions that this cluster never had. */
-  tellForeign(session: Session, lines: number): void {
+  #tellForeign(session: Session, lines: number): void {
     const more = this.#lines.take('foreign');
     if (more === null) return;
     const { name: participant, instance } = session.hello ?? {};
@@ -321,6 +335,7 @@ export class CoordinatorNode implements SessionHost {
 
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
+    this.reports.leave(session.id);
     if (!session.is('participant') || !this.participants.remove(session)) return;
     const { hello } = session;
     if (hello !== null && !this.participants.has(hello)) this.#copies.left(hello);
@@ -328,6 +343,10 @@ export class CoordinatorNode implements SessionHost {
       driver.step({ type: 'participant-lost', connection: session.id });
     }
     this.#tell(session, 'Participant disconnected.', { why: info.kind });
+  }
+
+  takeLine(event: string): object | null {
+    return this.#lines.take(event);
   }
 
   /** Who comes and goes without end must not fill the log. */

@@ -20,6 +20,8 @@ import type { Random } from '../ports/random.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
+import { LineLimit } from './line-limit.ts';
+import { LogReads } from './log-reads.ts';
 import { Notes } from './notes.ts';
 
 export interface ShardDriverOptions {
@@ -33,6 +35,8 @@ export interface ShardDriverOptions {
   readonly debug: boolean;
   /** What all shards of the node have for what transactions hold. */
   readonly heldBytes?: Shares;
+  /** The same, for readings of the log that peers cause. */
+  readonly logReads?: LogReads;
   readonly reached: Reached;
   readonly send: (connection: number, message: FromNode) => void;
   /** The core found one of its invariants broken: the node must not go on deciding. */
@@ -51,6 +55,8 @@ export class ShardDriver {
   readonly #term: Term;
   readonly #collector: Collector;
   readonly #notes: Notes;
+  readonly #lines: LineLimit;
+  readonly #logReads: LogReads;
   #decisions: DecisionWrite[] = [];
   #finishes: Txid[] = [];
   #finishing = false;
@@ -64,6 +70,8 @@ export class ShardDriver {
   constructor(given: ShardDriverOptions) {
     this.#given = given;
     this.#notes = new Notes(given);
+    this.#lines = new LineLimit(given.clock);
+    this.#logReads = given.logReads ?? new LogReads();
     const { clock, random, leadership } = given;
     const seal = new TxidSeal(given.log.meta.txidSecret);
     this.#term = new Term({
@@ -228,7 +236,7 @@ export class ShardDriver {
         this.#gatherFinishes();
         break;
       case 'read':
-        void this.#read(effect.token, effect.txids);
+        void this.#read(effect);
         break;
       case 'read-request':
         void this.#readRequest(effect.token, effect.requestId);
@@ -296,9 +304,10 @@ export class ShardDriver {
     }
   }
 
-  async #read(token: number, txids: readonly Txid[]): Promise<void> {
+  async #read(effect: Extract<Effect, { type: 'read' }>): Promise<void> {
+    const { token } = effect;
     try {
-      const readings = await this.#readings(txids);
+      const readings = await this.#readings(effect);
       // Somebody else leads by now, and this leadership has not heard of it: it must stop, not only answer so.
       const newer = readings.find(
         ({ leader }) => leader !== null && leader.epoch > this.leader.epoch,
@@ -312,14 +321,23 @@ export class ShardDriver {
         readings: readings.map((reading) => ({ ...reading })),
       });
     } catch (error) {
-      this.#given.logger.warn({ error: thrownLine(error) }, 'The decision log could not be read.');
+      const more = this.#lines.take('read-failed');
+      if (more !== null) {
+        const fields = { error: thrownLine(error), ...more };
+        this.#given.logger.warn(fields, 'The decision log could not be read.');
+      }
       this.step({ type: 'read-failed', token });
     }
   }
 
-  /** Page by page: a report names ten thousand, and whoever else has something to say must not wait for all of them. */
-  async #readings(txids: readonly Txid[]): Promise<LogReading[]> {
+  /** The term's own come first, a page at a time; those of a connection wait among all such. */
+  async #readings({ txids, connection }: Extract<Effect, { type: 'read' }>): Promise<LogReading[]> {
     const { log, clock } = this.#given;
+    if (connection !== undefined) {
+      const start = (txid: Txid) =>
+        this.#logReads.read(connection, `read ${txid}`, () => log.read(txid));
+      return Promise.all(txids.map(start));
+    }
     const readings: LogReading[] = [];
     for (let start = 0; start < txids.length; start += readPage) {
       if (start > 0) await new Promise<void>((resolve) => clock.setTimer(0, resolve));

@@ -132,7 +132,13 @@ export type Effect =
   /** Lazy: answer with a `finished` event once durable. */
   | { readonly type: 'finish'; readonly txid: Txid }
   | { readonly type: 'read-request'; readonly token: number; readonly requestId: string }
-  | { readonly type: 'read'; readonly token: number; readonly txids: readonly Txid[] }
+  /** `connection`: whose question it is; absent: the term's own. */
+  | {
+      readonly type: 'read';
+      readonly token: number;
+      readonly txids: readonly Txid[];
+      readonly connection?: number;
+    }
   | { readonly type: 'note'; readonly note: Note };
 
 export type NoteLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -92,22 +92,26 @@ function unlessAhead(
     return;
   }
   const to = senderOf(from, message.id);
-  state.read([txid], (readings) => {
-    if (readings === null) {
-      state.fail(to, 'LOG_UNAVAILABLE');
-    } else if (isAhead(witness, state.witness)) {
-      alarmAhead(state, from, witness);
-      state.fail(to, 'INTERNAL', {
-        message:
-          'This participant was shown a later state of the decision log than the log shows now: it was restored from an old copy. An operator must look at it; see docs/OPERATING.md.',
-      });
-    } else if (state.lost) {
-      // Meanwhile the memory that is looked at first is no longer kept.
-      state.fail(to, 'NOT_LEADER');
-    } else {
-      then();
-    }
-  });
+  state.read(
+    [txid],
+    (readings) => {
+      if (readings === null) {
+        state.fail(to, 'LOG_UNAVAILABLE');
+      } else if (isAhead(witness, state.witness)) {
+        alarmAhead(state, from, witness);
+        state.fail(to, 'INTERNAL', {
+          message:
+            'This participant was shown a later state of the decision log than the log shows now: it was restored from an old copy. An operator must look at it; see docs/OPERATING.md.',
+        });
+      } else if (state.lost) {
+        // Meanwhile the memory that is looked at first is no longer kept.
+        state.fail(to, 'NOT_LEADER');
+      } else {
+        then();
+      }
+    },
+    from,
+  );
 }
 
 function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
@@ -200,25 +204,29 @@ function readDecision(
     state.fail(to, 'UNKNOWN_TRANSACTION', { txid: asked.txid });
     return;
   }
-  state.read([asked.txid], (readings) => {
-    const reading = readings?.[0];
-    if (reading === undefined) {
-      state.fail(to, 'LOG_UNAVAILABLE');
-      return;
-    }
-    const known = judged(state, asked.txid, reading, { inDoubt: asked.inDoubt });
-    if (known === 'deposed') {
-      state.fail(to, 'NOT_LEADER', { txid: asked.txid });
-    } else if (known === 'ahead') {
-      alarmAhead(state, from);
-      state.fail(to, 'INTERNAL', {
-        message:
-          'The transaction is of an epoch that this log has never had. An operator must look at it.',
-      });
-    } else {
-      state.send(from.connection, { type: 'decision', id: asked.id, txid: asked.txid, ...known });
-    }
-  });
+  state.read(
+    [asked.txid],
+    (readings) => {
+      const reading = readings?.[0];
+      if (reading === undefined) {
+        state.fail(to, 'LOG_UNAVAILABLE');
+        return;
+      }
+      const known = judged(state, asked.txid, reading, { inDoubt: asked.inDoubt });
+      if (known === 'deposed') {
+        state.fail(to, 'NOT_LEADER', { txid: asked.txid });
+      } else if (known === 'ahead') {
+        alarmAhead(state, from);
+        state.fail(to, 'INTERNAL', {
+          message:
+            'The transaction is of an epoch that this log has never had. An operator must look at it.',
+        });
+      } else {
+        state.send(from.connection, { type: 'decision', id: asked.id, txid: asked.txid, ...known });
+      }
+    },
+    from,
+  );
 }
 
 /** Ids of this epoch with a sequence that was not given out yet are made up. */
@@ -255,18 +263,22 @@ export function answerDoubt(
     done(false);
     return;
   }
-  state.read(unknown, (readings) => {
-    for (const [index, txid] of unknown.entries()) {
-      const reading = readings?.[index];
-      if (reading === undefined) continue;
-      const known = judged(state, txid, reading, { inDoubt: true });
-      if (known === 'ahead') alarmAhead(state, from);
-      // A deposed leader keeps silent: its successor gets the report too.
-      else if (known !== 'deposed')
-        state.send(from.connection, { type: 'decision', txid, ...known });
-    }
-    done(readings === null);
-  });
+  state.read(
+    unknown,
+    (readings) => {
+      for (const [index, txid] of unknown.entries()) {
+        const reading = readings?.[index];
+        if (reading === undefined) continue;
+        const known = judged(state, txid, reading, { inDoubt: true });
+        if (known === 'ahead') alarmAhead(state, from);
+        // A deposed leader keeps silent: its successor gets the report too.
+        else if (known !== 'deposed')
+          state.send(from.connection, { type: 'decision', txid, ...known });
+      }
+      done(readings === null);
+    },
+    from,
+  );
 }
 
 export function report(state: TermState, from: Sender, message: Report): void {
@@ -308,13 +320,17 @@ function trustworthy(
     then(trusted, false);
     return;
   }
-  state.read([first.txid], (readings) => {
-    for (const line of readings === null ? [] : doubtful) {
-      if (isAhead(line.witness, state.witness)) alarmAhead(state, from, line.witness);
-      else trusted.push(line.txid);
-    }
-    then(trusted, readings === null);
-  });
+  state.read(
+    [first.txid],
+    (readings) => {
+      for (const line of readings === null ? [] : doubtful) {
+        if (isAhead(line.witness, state.witness)) alarmAhead(state, from, line.witness);
+        else trusted.push(line.txid);
+      }
+      then(trusted, readings === null);
+    },
+    from,
+  );
 }
 
 /** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
@@ -331,27 +347,31 @@ function answerKept(
     done(false);
     return;
   }
-  state.read(unknown, (readings) => {
-    const forget: Txid[] = [];
-    for (const [index, txid] of unknown.entries()) {
-      const reading = readings?.[index];
-      if (reading === undefined) continue;
-      if (reading.record?.outcome === 'commit') {
-        // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
-        if (reading.record.finished) forget.push(txid);
-      } else if (reading.record === null && positionOf(txid) <= reading.floor) {
-        forget.push(txid);
-      } else {
-        state.note({
-          level: 'error',
-          event: 'commit-without-record',
-          txid,
-          participant: from.participant?.name,
-          instance: from.participant?.instance,
-        });
+  state.read(
+    unknown,
+    (readings) => {
+      const forget: Txid[] = [];
+      for (const [index, txid] of unknown.entries()) {
+        const reading = readings?.[index];
+        if (reading === undefined) continue;
+        if (reading.record?.outcome === 'commit') {
+          // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
+          if (reading.record.finished) forget.push(txid);
+        } else if (reading.record === null && positionOf(txid) <= reading.floor) {
+          forget.push(txid);
+        } else {
+          state.note({
+            level: 'error',
+            event: 'commit-without-record',
+            txid,
+            participant: from.participant?.name,
+            instance: from.participant?.instance,
+          });
+        }
       }
-    }
-    if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
-    done(readings === null);
-  });
+      if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
+      done(readings === null);
+    },
+    from,
+  );
 }

@@ -155,10 +155,12 @@ export class TermState {
     this.outbox.push({ type: 'note', note });
   }
 
-  read(txids: readonly Txid[], then: ReadContinuation): void {
+  /** `from`: who asked; absent: the term itself. */
+  read(txids: readonly Txid[], then: ReadContinuation, from?: Sender): void {
     const token = this.nextToken++;
     this.reads.set(token, then);
-    this.outbox.push({ type: 'read', token, txids });
+    const connection = from === undefined ? {} : { connection: from.connection };
+    this.outbox.push({ type: 'read', token, txids, ...connection });
   }
 
   readRequest(requestId: string, then: RequestReadContinuation): void {

@@ -79,28 +79,32 @@ function lookUp(
     state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     return;
   }
-  state.read([txid], (readings) => {
-    const reading = readings?.[0];
-    if (reading === undefined) {
-      state.fail(to, 'LOG_UNAVAILABLE', { txid });
-      return;
-    }
-    const known = judged(state, txid, reading, { inDoubt: false });
-    if (known === 'ahead') state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
-    else if (known === 'deposed') state.fail(to, 'NOT_LEADER', { txid });
-    else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
-    else
-      found(
-        shownTo(
-          from,
-          statusFromLog(txid, {
-            decision: known.decision,
-            record: reading.record,
-            wallMs: state.config.wallMs(),
-          }),
-        ),
-      );
-  });
+  state.read(
+    [txid],
+    (readings) => {
+      const reading = readings?.[0];
+      if (reading === undefined) {
+        state.fail(to, 'LOG_UNAVAILABLE', { txid });
+        return;
+      }
+      const known = judged(state, txid, reading, { inDoubt: false });
+      if (known === 'ahead') state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
+      else if (known === 'deposed') state.fail(to, 'NOT_LEADER', { txid });
+      else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
+      else
+        found(
+          shownTo(
+            from,
+            statusFromLog(txid, {
+              decision: known.decision,
+              record: reading.record,
+              wallMs: state.config.wallMs(),
+            }),
+          ),
+        );
+    },
+    from,
+  );
 }
 
 export function age(state: TermState, startedAtMs: number): number {

@@ -1,10 +1,12 @@
 /** Ids that nobody gave out: refused without a write, by the leader and by every other node. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
-import { makeTxid, type Txid, txidParts } from '../../../src/core/txid.ts';
+import { makeEpoch, makeTxid, placeOf, type Txid, txidParts } from '../../../src/core/txid.ts';
 import { shardPrefix } from '../../../src/decision-log/state.ts';
 import { entriesUnder } from '../../../src/system/key-value.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/loop-node.ts';
+import { settle } from '../../support/manual-clock.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 
 let leader: LoopNode;
 let follower: LoopNode;
@@ -102,4 +104,47 @@ it('one connection forces so many aborts and no more at a time', async () => {
   await follower.clock.advance(1_000);
   expect(await p.ask({ type: 'resolve', txid: real })).toMatchObject({ decision: 'abort' });
   good.drop();
+});
+
+/** Of an earlier leadership; nothing is recorded about them. */
+function earlier(count: number): Txid[] {
+  const random = seededRandom(5);
+  const epoch = makeEpoch({ generation: 0, revision: 0n });
+  return Array.from({ length: count }, (_, sequence) => {
+    const place = placeOf({ shard: 0, epoch, sequence });
+    return `${place}${leader.node.seal.randomPart(place, random)}` as Txid;
+  });
+}
+
+it.each([
+  ['the leader', () => leader],
+  ['another node', () => follower],
+] as const)(
+  '%s lets one connection have so many readings of the log wait, and no more',
+  async (_who, node) => {
+    const p = await node().peer({ name: 'p', roles: ['participant'] });
+    const other = await node().peer({ name: 'other', roles: ['participant'] });
+    const txids = earlier(2_500);
+    for (const [at, txid] of txids.entries())
+      p.send({ type: 'query', id: at + 1, txid, inDoubt: true });
+    const [first] = txids;
+    expect(await other.ask({ type: 'query', txid: first, inDoubt: true })).toMatchObject({
+      type: 'decision',
+    });
+    for (let turn = 0; turn < 40; turn += 1) await settle();
+    const replies = txids.map((_, at) => p.answer(at + 1));
+    const busy = replies.filter((reply) => reply?.type === 'error' && reply.code === 'BUSY');
+    expect(busy).toHaveLength(2_500 - 2_032);
+    expect(replies.filter((reply) => reply?.type === 'decision')).toHaveLength(2_032);
+  },
+);
+
+it('a report of thousands is judged to its end, and answered once', async () => {
+  const p = await leader.peer({ name: 'p', roles: ['participant'] });
+  const txids = earlier(1_000);
+  const witness = { generation: 0, revision: '0' };
+  p.send({ type: 'report', id: 1, inDoubt: txids.map((txid) => ({ txid, witness })), kept: [] });
+  for (let turn = 0; turn < 10; turn += 1) await leader.clock.advance(1);
+  expect(p.heard.filter(({ type }) => type === 'decision')).toHaveLength(1_000);
+  expect(p.heard.filter(({ type }) => type === 'reported')).toEqual([{ type: 'reported', id: 1 }]);
 });

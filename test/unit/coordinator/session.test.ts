@@ -1,6 +1,7 @@
 /** What a node makes of one connection: how old it is, and what its peer was shown. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { answerFromLog } from '../../../src/coordinator/judge-from-log.ts';
+import { LogReads } from '../../../src/coordinator/log-reads.ts';
 import { Session } from '../../../src/coordinator/session.ts';
 import type { FromNode, Hello, ToNode, Witness } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
@@ -10,6 +11,8 @@ import { silentLogger } from '../../../src/ports/logger.ts';
 import type { Connection } from '../../../src/ports/transport.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { never, txidAt } from '../../support/stores.ts';
+
+const judging = { logger: silentLogger, logReads: new LogReads(), line: () => ({}) };
 
 const pingAgeMsMax = 30_000;
 const hello: Hello = {
@@ -106,7 +109,7 @@ describe('a node that does not lead', () => {
       type === 'query'
         ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
         : ({ type, id: 7, txid, witness } as const);
-    const judge = { log, clock, logger: silentLogger, refuseRetired: () => undefined };
+    const judge = { ...judging, log, clock, refuseRetired: () => undefined };
     await answerFromLog(judge, session, { message: question, from: session.sender });
     return { answers: sent, record: (await log.read(txid)).record };
   }
@@ -119,9 +122,9 @@ describe('a node that does not lead', () => {
       session.message(hello);
       const refused: Session[] = [];
       const judge = {
+        ...judging,
         log,
         clock,
-        logger: silentLogger,
         refuseRetired: (which: Session) => refused.push(which),
       };
       const txid = txidAt(makeEpoch({ generation: 0, revision: 0n }), 1);

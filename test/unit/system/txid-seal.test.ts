@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { isTxid, makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
 import { newTxidSecret, TxidSeal } from '../../../src/system/txid-seal.ts';
@@ -36,4 +37,14 @@ it('nothing of it can be another', () => {
 it('the same place twice, as after a log that was set back, is two ids', () => {
   const seal = new TxidSeal(newTxidSecret(random));
   expect(new Set(Array.from({ length: 200 }, () => issue(seal, 1))).size).toBe(200);
+});
+
+it('the hash is HMAC-SHA-256, as Node makes it', () => {
+  for (const length of [1, 32, 64]) {
+    const secret = random.token(length);
+    const txid = issue(new TxidSeal('x'), 7);
+    const digest = createHmac('sha256', secret).update(`share ${txid}`).digest('base64url');
+    expect(new TxidSeal(secret).shareOf(txid)).toBe(digest.slice(0, 22));
+  }
+  expect(() => new TxidSeal('x'.repeat(65))).toThrow(RangeError);
 });

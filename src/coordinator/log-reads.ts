@@ -1,0 +1,80 @@
+/**
+ * Readings of the log that peers cause: so many are under way, the others wait, each connection's in its turn. Leases and decisions
+ * go to the same etcd, and are never behind ten thousand of these.
+ */
+
+/** Of all connections, and of one. */
+const underWayMax = 64;
+const underWayOfOneMax = 32;
+/** Of one connection: what it asks beyond is refused. */
+const waitingMax = 2_000;
+
+interface Reading {
+  readonly key: string;
+  readonly start: () => Promise<unknown>;
+  readonly answer: PromiseWithResolvers<unknown>;
+}
+
+interface Reader {
+  readonly waiting: Map<string, Reading>;
+  underWay: number;
+}
+
+export class LogReads {
+  readonly #readers = new Map<number, Reader>();
+  #underWay = 0;
+
+  /** Whether this connection's own readings leave no room for another. */
+  isFull(connection: number): boolean {
+    return (this.#readers.get(connection)?.waiting.size ?? 0) >= waitingMax;
+  }
+
+  /**
+   * `key`: what is read. One that waits is shared with who asks the same again. One under way is not (!): it may have passed the log
+   * before whoever asks now looked into the leader's memory, and what was recorded in between would be seen by neither.
+   */
+  read<T>(connection: number, key: string, start: () => Promise<T>): Promise<T> {
+    const reader = this.#readers.get(connection) ?? { waiting: new Map(), underWay: 0 };
+    this.#readers.set(connection, reader);
+    const same = reader.waiting.get(key);
+    if (same !== undefined) return same.answer.promise as Promise<T>;
+    const answer = Promise.withResolvers<unknown>();
+    reader.waiting.set(key, { key, start, answer });
+    this.#go();
+    return answer.promise as Promise<T>;
+  }
+
+  #go(): void {
+    let passedBy = 0;
+    while (this.#underWay < underWayMax && passedBy < this.#readers.size) {
+      const [next] = this.#readers;
+      if (next === undefined) return;
+      const [connection, reader] = next;
+      // To the end of the round.
+      this.#readers.delete(connection);
+      const [reading] = reader.waiting.values();
+      if (reading === undefined && reader.underWay === 0) continue;
+      this.#readers.set(connection, reader);
+      if (reading === undefined || reader.underWay >= underWayOfOneMax) {
+        passedBy += 1;
+        continue;
+      }
+      passedBy = 0;
+      reader.waiting.delete(reading.key);
+      void this.#read(reader, reading);
+    }
+  }
+
+  async #read(reader: Reader, { start, answer }: Reading): Promise<void> {
+    this.#underWay += 1;
+    reader.underWay += 1;
+    try {
+      answer.resolve(await start());
+    } catch (error) {
+      answer.reject(error);
+    }
+    this.#underWay -= 1;
+    reader.underWay -= 1;
+    this.#go();
+  }
+}

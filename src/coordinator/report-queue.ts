@@ -1,0 +1,207 @@
+/**
+ * Reports, judged in pieces. One names ten thousand transactions, and each costs a hash and perhaps a reading of the log: between two
+ * pieces everybody else has a turn, and the lease its beat.
+ *
+ * Of one connection and shard one report is under way and one waits, the latest: one that came in between is answered `BUSY`, for its
+ * sender has asked again already. Pieces change nothing of what is judged: a participant sends its report in pages as it is, and what
+ * each line is told depends on nothing but the memory and the log at the time.
+ */
+import type { FromNode, Report } from '../core/messages.ts';
+import type { Sender, TermEvent } from '../core/term/events.ts';
+import type { Txid } from '../core/txid.ts';
+import type { Clock } from '../ports/clock.ts';
+
+const pieceLines = 250;
+/** Of one turn of the event loop, for all reports together. */
+const budgetMs = 5;
+const retryAfterMs = 200;
+
+export interface Reporter {
+  readonly id: number;
+  readonly sender: Sender;
+  send(message: FromNode): void;
+}
+
+export interface Judge {
+  step(event: TermEvent): void;
+}
+
+export interface ReportHost<R extends Reporter> {
+  readonly clock: Clock;
+  /** By shard, while this node leads it. */
+  readonly judges: () => ReadonlyMap<number, Judge>;
+  readonly isIssued: (txid: Txid) => boolean;
+  /** The report held so many ids that this cluster never gave out. */
+  readonly foreign: (reporter: R, lines: number) => void;
+}
+
+interface Running<R> {
+  readonly reporter: R;
+  readonly shard: number;
+  readonly judge: Judge;
+  readonly message: Report;
+  /** The latest that came meanwhile. */
+  next: Report | null;
+  /** Lines that were judged, or are being judged. */
+  at: number;
+  foreign: number;
+  /** What the piece under way is asked under. */
+  pieceId: number;
+}
+
+export class ReportQueue<R extends Reporter> {
+  readonly #host: ReportHost<R>;
+  /** By connection and shard. */
+  readonly #running = new Map<number, Map<number, Running<R>>>();
+  readonly #pieces = new Map<number, Running<R>>();
+  /** Their next piece is due. */
+  readonly #due = new Set<Running<R>>();
+  #scheduled = false;
+  /** Below zero, where no id of a peer's is. */
+  #pieceId = 0;
+
+  constructor(host: ReportHost<R>) {
+    this.#host = host;
+  }
+
+  add(reporter: R, shard: number, message: Report): void {
+    const judge = this.#host.judges().get(shard);
+    const before = this.#running.get(reporter.id)?.get(shard);
+    if (before !== undefined && before.judge === judge) {
+      if (before.next !== null) this.#busy(before, before.next);
+      before.next = message;
+      return;
+    }
+    // Of an earlier leadership, which may have ended without an answer.
+    if (before !== undefined) this.#drop(before);
+    if (judge !== undefined) this.#start(reporter, shard, { judge, message });
+  }
+
+  /** What the term says to one of the pieces; false: it is no answer to such. */
+  answered(reply: FromNode): boolean {
+    if (!('id' in reply) || reply.id === undefined || reply.id >= 0) return false;
+    const running = this.#pieces.get(reply.id);
+    this.#pieces.delete(reply.id);
+    if (running === undefined) return true;
+    if (reply.type === 'error') this.#end(running, { ...reply, id: running.message.id });
+    else this.#goOn(running);
+    return true;
+  }
+
+  /** The connection is gone. */
+  leave(connection: number): void {
+    for (const running of this.#running.get(connection)?.values() ?? []) this.#forget(running);
+  }
+
+  #start(
+    reporter: R,
+    shard: number,
+    { judge, message }: { readonly judge: Judge; readonly message: Report },
+  ): void {
+    const running = { reporter, shard, judge, message, next: null, at: 0, foreign: 0, pieceId: 0 };
+    const shards = this.#running.get(reporter.id) ?? new Map<number, Running<R>>();
+    this.#running.set(reporter.id, shards);
+    shards.set(shard, running);
+    if (this.#scheduled) this.#due.add(running);
+    else this.#piece(running);
+  }
+
+  #goOn(running: Running<R>): void {
+    const { message, reporter, foreign } = running;
+    if (running.at < message.inDoubt.length + message.kept.length) {
+      this.#due.add(running);
+      this.#schedule();
+      return;
+    }
+    if (foreign > 0) this.#host.foreign(reporter, foreign);
+    this.#end(running, { type: 'reported', id: message.id });
+  }
+
+  #piece(running: Running<R>): void {
+    const { reporter, shard, judge, message, at } = running;
+    if (this.#host.judges().get(shard) !== judge) {
+      this.#drop(running);
+      return;
+    }
+    const { isIssued } = this.#host;
+    const end = at + pieceLines;
+    const doubts = message.inDoubt.length;
+    const inDoubt = message.inDoubt.slice(at, end);
+    const kept = message.kept.slice(Math.max(0, at - doubts), Math.max(0, end - doubts));
+    const piece = {
+      inDoubt: inDoubt.filter(({ txid }) => isIssued(txid)),
+      kept: kept.filter((txid) => isIssued(txid)),
+    };
+    const left = piece.inDoubt.length + piece.kept.length;
+    running.at = end;
+    running.foreign += inDoubt.length + kept.length - left;
+    if (left === 0) {
+      this.#goOn(running);
+      return;
+    }
+    this.#pieceId -= 1;
+    const id = this.#pieceId;
+    running.pieceId = id;
+    this.#pieces.set(id, running);
+    judge.step({
+      type: 'message',
+      from: reporter.sender,
+      message: { type: 'report', id, ...piece },
+      requestHash: null,
+    });
+  }
+
+  #end(running: Running<R>, reply: FromNode): void {
+    const { reporter, shard, judge, next } = running;
+    this.#forget(running);
+    reporter.send(reply);
+    if (next === null) return;
+    this.#schedule();
+    this.#start(reporter, shard, { judge, message: next });
+  }
+
+  /** The leadership is not there any more: whoever reported does it again, to the next. */
+  #drop(running: Running<R>): void {
+    this.#forget(running);
+    this.#busy(running, running.message);
+    if (running.next !== null) this.#busy(running, running.next);
+  }
+
+  #forget(running: Running<R>): void {
+    this.#due.delete(running);
+    this.#pieces.delete(running.pieceId);
+    const shards = this.#running.get(running.reporter.id);
+    shards?.delete(running.shard);
+    if (shards?.size === 0) this.#running.delete(running.reporter.id);
+  }
+
+  #busy({ reporter }: Running<R>, { id }: Report): void {
+    reporter.send({
+      type: 'error',
+      id,
+      code: 'BUSY',
+      message: 'Another report of this connection took its place, or its leadership is over.',
+      retryable: true,
+      retryAfterMs,
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#host.clock.setTimer(0, this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    const { clock } = this.#host;
+    const untilMs = clock.monotonicMs() + budgetMs;
+    for (const running of this.#due) {
+      // What it makes due goes to the end.
+      this.#due.delete(running);
+      this.#piece(running);
+      if (clock.monotonicMs() >= untilMs) break;
+    }
+    this.#scheduled = false;
+    if (this.#due.size > 0) this.#schedule();
+  };
+}
