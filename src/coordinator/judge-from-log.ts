@@ -14,7 +14,7 @@ import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { LogReads } from './log-reads.ts';
+import { AskerGoneError, type LogReads } from './log-reads.ts';
 import type { Session } from './session.ts';
 
 export interface LogJudge {
@@ -57,7 +57,7 @@ export async function answerFromLog(
       log[how](txid, asker),
     );
   } catch (error) {
-    const more = line('read-failed');
+    const more = error instanceof AskerGoneError ? null : line('read-failed');
     if (more !== null) {
       const fields = { txid, error: thrownLine(error), ...more };
       logger.warn(fields, 'The decision log could not be read.');

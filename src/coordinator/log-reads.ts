@@ -1,13 +1,22 @@
 /**
  * Readings of the log that peers cause: so many are under way, the others wait, each connection's in its turn. Leases and decisions
- * go to the same etcd, and are never behind ten thousand of these.
+ * go to the same etcd, and are never behind ten thousand of these. A log in this process answers at once: there the milliseconds of a
+ * turn are the bound.
  */
+import type { Clock } from '../ports/clock.ts';
 
 /** Of all connections, and of one. */
 const underWayMax = 64;
 const underWayOfOneMax = 32;
 /** Of one connection: what it asks beyond is refused. */
 const waitingMax = 2_000;
+/** Of one turn of the event loop. */
+const budgetMs = 2;
+
+/** Whoever asked has gone. */
+export class AskerGoneError extends Error {
+  override readonly name = 'AskerGoneError';
+}
 
 interface Reading {
   readonly key: string;
@@ -21,8 +30,15 @@ interface Reader {
 }
 
 export class LogReads {
+  readonly #clock: Clock;
   readonly #readers = new Map<number, Reader>();
   #underWay = 0;
+  /** What this turn has; null: nothing was started in it. */
+  #untilMs: number | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Whether this connection's own readings leave no room for another. */
   isFull(connection: number): boolean {
@@ -44,18 +60,29 @@ export class LogReads {
     return answer.promise as Promise<T>;
   }
 
+  /** The connection is gone: what waits for it is not read any more. */
+  leave(connection: number): void {
+    const waiting = this.#readers.get(connection)?.waiting;
+    if (waiting === undefined) return;
+    const readings = [...waiting.values()];
+    waiting.clear();
+    for (const { answer } of readings) answer.reject(new AskerGoneError('The asker has gone.'));
+  }
+
   #go(): void {
     let passedBy = 0;
     while (this.#underWay < underWayMax && passedBy < this.#readers.size) {
       const [next] = this.#readers;
       if (next === undefined) return;
       const [connection, reader] = next;
+      const [reading] = reader.waiting.values();
+      const starts = reading !== undefined && reader.underWay < underWayOfOneMax;
+      if (starts && !this.#hasTime()) return;
       // To the end of the round.
       this.#readers.delete(connection);
-      const [reading] = reader.waiting.values();
       if (reading === undefined && reader.underWay === 0) continue;
       this.#readers.set(connection, reader);
-      if (reading === undefined || reader.underWay >= underWayOfOneMax) {
+      if (!starts) {
         passedBy += 1;
         continue;
       }
@@ -64,6 +91,20 @@ export class LogReads {
       void this.#read(reader, reading);
     }
   }
+
+  #hasTime(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#untilMs === null) {
+      this.#untilMs = nowMs + budgetMs;
+      this.#clock.setTimer(0, this.#turnOver);
+    }
+    return nowMs < this.#untilMs;
+  }
+
+  readonly #turnOver = (): void => {
+    this.#untilMs = null;
+    this.#go();
+  };
 
   async #read(reader: Reader, { start, answer }: Reading): Promise<void> {
     this.#underWay += 1;

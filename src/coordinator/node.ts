@@ -59,7 +59,7 @@ export class CoordinatorNode implements SessionHost {
   readonly dearAnswers: DearAnswers;
   readonly participants: ParticipantSessions = new ParticipantSessions();
   readonly seal: TxidSeal;
-  readonly logReads: LogReads = new LogReads();
+  readonly logReads: LogReads;
   readonly reports: ReportQueue<Session>;
   readonly leading: Leading;
   readonly startedAtMs: number;
@@ -90,6 +90,7 @@ export class CoordinatorNode implements SessionHost {
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);
     this.#copies = new Copies(given.clock);
+    this.logReads = new LogReads(given.clock);
     this.reports = new ReportQueue<Session>({
       clock: given.clock,
       judges: () => this.drivers,
@@ -187,6 +188,7 @@ export class CoordinatorNode implements SessionHost {
   }
 
   #announce(): void {
+    this.reports.dropOver();
     if (this.#stopping !== null) return;
     const leaders = this.leaders();
     this.#leaderWatch?.update(leaders);
@@ -336,6 +338,7 @@ export class CoordinatorNode implements SessionHost {
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
     this.reports.leave(session.id);
+    this.logReads.leave(session.id);
     if (!session.is('participant') || !this.participants.remove(session)) return;
     const { hello } = session;
     if (hello !== null && !this.participants.has(hello)) this.#copies.left(hello);

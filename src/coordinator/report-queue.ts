@@ -15,6 +15,8 @@ const pieceLines = 250;
 /** Of one turn of the event loop, for all reports together. */
 const budgetMs = 5;
 const retryAfterMs = 200;
+/** From when it came: as old as a message may be that lay in a buffer. Its sender has asked again long before. */
+const ageMsMax = 30_000;
 
 export interface Reporter {
   readonly id: number;
@@ -35,13 +37,17 @@ export interface ReportHost<R extends Reporter> {
   readonly foreign: (reporter: R, lines: number) => void;
 }
 
-interface Running<R> {
+interface Received {
+  readonly message: Report;
+  readonly atMs: number;
+}
+
+interface Running<R> extends Received {
   readonly reporter: R;
   readonly shard: number;
   readonly judge: Judge;
-  readonly message: Report;
   /** The latest that came meanwhile. */
-  next: Report | null;
+  next: Received | null;
   /** Lines that were judged, or are being judged. */
   at: number;
   foreign: number;
@@ -67,14 +73,20 @@ export class ReportQueue<R extends Reporter> {
   add(reporter: R, shard: number, message: Report): void {
     const judge = this.#host.judges().get(shard);
     const before = this.#running.get(reporter.id)?.get(shard);
-    if (before !== undefined && before.judge === judge) {
+    const received = { message, atMs: this.#host.clock.monotonicMs() };
+    if (before !== undefined && !this.#isOver(before)) {
       if (before.next !== null) this.#busy(before, before.next);
-      before.next = message;
+      before.next = received;
       return;
     }
-    // Of an earlier leadership, which may have ended without an answer.
     if (before !== undefined) this.#drop(before);
-    if (judge !== undefined) this.#start(reporter, shard, { judge, message });
+    if (judge !== undefined) this.#start(reporter, shard, { judge, ...received });
+  }
+
+  /** Leaderships may have ended, without an answer to what they were asked. */
+  dropOver(): void {
+    const all = [...this.#running.values()].flatMap((shards) => [...shards.values()]);
+    for (const running of all) if (this.#isOver(running)) this.#drop(running);
   }
 
   /** What the term says to one of the pieces; false: it is no answer to such. */
@@ -93,12 +105,8 @@ export class ReportQueue<R extends Reporter> {
     for (const running of this.#running.get(connection)?.values() ?? []) this.#forget(running);
   }
 
-  #start(
-    reporter: R,
-    shard: number,
-    { judge, message }: { readonly judge: Judge; readonly message: Report },
-  ): void {
-    const running = { reporter, shard, judge, message, next: null, at: 0, foreign: 0, pieceId: 0 };
+  #start(reporter: R, shard: number, received: Received & { readonly judge: Judge }): void {
+    const running = { ...received, reporter, shard, next: null, at: 0, foreign: 0, pieceId: 0 };
     const shards = this.#running.get(reporter.id) ?? new Map<number, Running<R>>();
     this.#running.set(reporter.id, shards);
     shards.set(shard, running);
@@ -119,7 +127,7 @@ export class ReportQueue<R extends Reporter> {
 
   #piece(running: Running<R>): void {
     const { reporter, shard, judge, message, at } = running;
-    if (this.#host.judges().get(shard) !== judge) {
+    if (this.#isOver(running)) {
       this.#drop(running);
       return;
     }
@@ -157,13 +165,18 @@ export class ReportQueue<R extends Reporter> {
     reporter.send(reply);
     if (next === null) return;
     this.#schedule();
-    this.#start(reporter, shard, { judge, message: next });
+    this.#start(reporter, shard, { judge, ...next });
   }
 
-  /** The leadership is not there any more: whoever reported does it again, to the next. */
+  #isOver({ judge, shard, atMs }: Running<R>): boolean {
+    const { clock, judges } = this.#host;
+    return judges().get(shard) !== judge || clock.monotonicMs() - atMs > ageMsMax;
+  }
+
+  /** Whoever reported does it again, where the leadership is gone to the next. */
   #drop(running: Running<R>): void {
     this.#forget(running);
-    this.#busy(running, running.message);
+    this.#busy(running, running);
     if (running.next !== null) this.#busy(running, running.next);
   }
 
@@ -175,12 +188,13 @@ export class ReportQueue<R extends Reporter> {
     if (shards?.size === 0) this.#running.delete(running.reporter.id);
   }
 
-  #busy({ reporter }: Running<R>, { id }: Report): void {
+  #busy({ reporter }: Running<R>, { message: { id } }: Received): void {
     reporter.send({
       type: 'error',
       id,
       code: 'BUSY',
-      message: 'Another report of this connection took its place, or its leadership is over.',
+      message:
+        'Another report of this connection took its place, its leadership is over, or it took too long.',
       retryable: true,
       retryAfterMs,
     });

@@ -21,7 +21,7 @@ import { TxidSeal } from '../system/txid-seal.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
 import { LineLimit } from './line-limit.ts';
-import { LogReads } from './log-reads.ts';
+import { AskerGoneError, LogReads } from './log-reads.ts';
 import { Notes } from './notes.ts';
 
 export interface ShardDriverOptions {
@@ -71,7 +71,7 @@ export class ShardDriver {
     this.#given = given;
     this.#notes = new Notes(given);
     this.#lines = new LineLimit(given.clock);
-    this.#logReads = given.logReads ?? new LogReads();
+    this.#logReads = given.logReads ?? new LogReads(given.clock);
     const { clock, random, leadership } = given;
     const seal = new TxidSeal(given.log.meta.txidSecret);
     this.#term = new Term({
@@ -321,7 +321,7 @@ export class ShardDriver {
         readings: readings.map((reading) => ({ ...reading })),
       });
     } catch (error) {
-      const more = this.#lines.take('read-failed');
+      const more = error instanceof AskerGoneError ? null : this.#lines.take('read-failed');
       if (more !== null) {
         const fields = { error: thrownLine(error), ...more };
         this.#given.logger.warn(fields, 'The decision log could not be read.');

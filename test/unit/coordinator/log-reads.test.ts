@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { LogReads } from '../../../src/coordinator/log-reads.ts';
-import { settle } from '../../support/manual-clock.ts';
+import { AskerGoneError, LogReads } from '../../../src/coordinator/log-reads.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 
 function log() {
   const started: string[] = [];
   const open: ((fails?: boolean) => void)[] = [];
-  const reads = new LogReads();
+  const reads = new LogReads(new ManualClock());
   const read = (connection: number, what: string) =>
     reads.read(connection, what, () => {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -65,4 +65,43 @@ it('tells when a connection has as many waiting as it may', () => {
   expect(reads.isFull(1)).toBe(false);
   void read(1, 'one more');
   expect([reads.isFull(1), reads.isFull(2)]).toEqual([true, false]);
+});
+
+it('what waits for a connection that has gone is never read, and keeps nobody else waiting', async () => {
+  const { read, reads, started, open } = log();
+  const gone = Array.from({ length: 1_000 }, (_, at) => read(1, `gone ${at}`));
+  const ended = Promise.allSettled(gone);
+  for (let at = 0; at < 40; at += 1) void read(2, `${at}`);
+  reads.leave(1);
+  for (let at = 0; at < 72; at += 1) {
+    open[at]?.();
+    await settle();
+  }
+  expect(started.filter((what) => what.startsWith('gone'))).toHaveLength(32);
+  expect(started).toHaveLength(72);
+  const settled = await ended;
+  expect(settled.slice(0, 32).every(({ status }) => status === 'fulfilled')).toBe(true);
+  for (const one of settled.slice(32)) {
+    expect(one).toMatchObject({ status: 'rejected', reason: expect.any(AskerGoneError) });
+  }
+  expect(reads.isFull(1)).toBe(false);
+});
+
+it('of a log that answers at once a turn takes what its milliseconds allow', async () => {
+  const clock = new ManualClock();
+  const reads = new LogReads(clock);
+  const started: number[] = [];
+  const answers = Array.from({ length: 20 }, (_, at) =>
+    reads.read(1, `${at}`, async () => {
+      started.push(at);
+      clock.jump(0.6);
+    }),
+  );
+  await settle();
+  // 2 ms, and what the last one takes.
+  expect(started).toHaveLength(4);
+  await clock.advance(20);
+  await Promise.all(answers);
+  expect(started).toEqual(Array.from({ length: 20 }, (_, at) => at));
+  expect(clock.timers).toBe(0);
 });

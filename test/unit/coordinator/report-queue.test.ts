@@ -148,6 +148,41 @@ it('a new leadership takes a report though the one before never answered, and no
   expect(said).toHaveLength(3);
 });
 
+it('a leadership that ends answers nobody: whoever reported to it is told at once', () => {
+  const { said, queue, peer, judges, answer } = world();
+  queue.add(peer(1), 0, report(1, { doubts: 300 }));
+  queue.add(peer(1), 0, report(2, { doubts: 1 }));
+  queue.dropOver();
+  expect(said).toEqual([]);
+  judges.delete(0);
+  queue.dropOver();
+  expect(said.map(([, message]) => message)).toMatchObject([
+    { id: 1, code: 'BUSY' },
+    { id: 2, code: 'BUSY' },
+  ]);
+  // What its log reading still brings is told to nobody.
+  answer();
+  expect(said).toHaveLength(2);
+});
+
+it('a piece that is never answered holds nothing up for ever, and no line is judged that came long ago', async () => {
+  const { clock, pieces, said, queue, peer, answer } = world();
+  queue.add(peer(1), 0, report(1, { doubts: 1 }));
+  await clock.advance(31_000);
+  queue.add(peer(1), 0, report(2, { doubts: 300 }));
+  expect(said).toMatchObject([[1, { id: 1, code: 'BUSY' }]]);
+  expect(pieces).toHaveLength(2);
+  queue.add(peer(1), 0, report(3, { doubts: 1 }));
+  await clock.advance(31_000);
+  answer();
+  await clock.advance(1);
+  expect(pieces).toHaveLength(2);
+  expect(said.slice(1)).toMatchObject([
+    [1, { id: 2, code: 'BUSY' }],
+    [1, { id: 3, code: 'BUSY' }],
+  ]);
+});
+
 it('leaves alone what is no answer to a piece', () => {
   const { queue } = world();
   expect(queue.answered({ type: 'reported', id: 3 })).toBe(false);

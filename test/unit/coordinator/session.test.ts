@@ -12,7 +12,11 @@ import type { Connection } from '../../../src/ports/transport.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { never, txidAt } from '../../support/stores.ts';
 
-const judging = { logger: silentLogger, logReads: new LogReads(), line: () => ({}) };
+const judging = {
+  logger: silentLogger,
+  logReads: new LogReads(new ManualClock()),
+  line: () => ({}),
+};
 
 const pingAgeMsMax = 30_000;
 const hello: Hello = {
