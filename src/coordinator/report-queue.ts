@@ -126,7 +126,7 @@ export class ReportQueue<R extends Reporter> {
   }
 
   #piece(running: Running<R>): void {
-    const { reporter, shard, judge, message, at } = running;
+    const { reporter, judge, message, at } = running;
     if (this.#isOver(running)) {
       this.#drop(running);
       return;

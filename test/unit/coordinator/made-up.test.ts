@@ -1,5 +1,5 @@
 /** Ids that nobody gave out: refused without a write, by the leader and by every other node. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
 import { makeEpoch, makeTxid, placeOf, type Txid, txidParts } from '../../../src/core/txid.ts';
 import { shardPrefix } from '../../../src/decision-log/state.ts';
@@ -147,4 +147,51 @@ it('a report of thousands is judged to its end, and answered once', async () => 
   for (let turn = 0; turn < 10; turn += 1) await leader.clock.advance(1);
   expect(p.heard.filter(({ type }) => type === 'decision')).toHaveLength(1_000);
   expect(p.heard.filter(({ type }) => type === 'reported')).toEqual([{ type: 'reported', id: 1 }]);
+});
+
+it('nothing is read any more for who has gone, whatever it had asked', async () => {
+  const { log } = leader.node.given;
+  const { clock } = leader;
+  const answers: (() => void)[] = [];
+  const now = log.read.bind(log);
+  vi.spyOn(log, 'read').mockImplementation(async (txid) => {
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return now(txid);
+  });
+  const witness = { generation: 0, revision: '0' };
+  const txids = earlier(1_000);
+  const inDoubt = txids.map((txid) => ({ txid, witness }));
+  const p = await leader.peer({ name: 'p', roles: ['participant'] });
+  p.send({ type: 'report', id: 1, inDoubt, kept: [] });
+  for (const [at, txid] of txids.entries())
+    p.send({ type: 'query', id: at + 2, txid, inDoubt: true });
+  await settle();
+  const started = answers.length;
+  expect(started).toBeGreaterThan(0);
+  p.drop();
+  for (let at = 0; at < answers.length; at += 1) {
+    answers[at]?.();
+    await clock.advance(1);
+  }
+  expect(answers).toHaveLength(started);
+  // Nor does it keep anybody else waiting.
+  const other = await leader.peer({ name: 'other', roles: ['participant'] });
+  other.send({ type: 'query', id: 1, txid: txids[0], inDoubt: true });
+  await settle();
+  expect(answers).toHaveLength(started + 1);
+  answers.at(-1)?.();
+  for (let turn = 0; turn < 5; turn += 1) await settle();
+  expect(other.answer(1)).toMatchObject({ type: 'decision', decision: 'abort' });
+});
+
+it('who reported to a leadership that ends meanwhile is told at once, and asks again', async () => {
+  vi.spyOn(leader.node.given.log, 'read').mockImplementation(() => new Promise(() => undefined));
+  const p = await leader.peer({ name: 'p', roles: ['participant'] });
+  const witness = { generation: 0, revision: '0' };
+  p.send({ type: 'report', id: 1, inDoubt: [{ txid: earlier(1)[0], witness }], kept: [] });
+  await settle();
+  expect(p.answer(1)).toBeNull();
+  leader.store.expire(0);
+  await settle();
+  expect(p.answer(1)).toMatchObject({ type: 'error', code: 'BUSY', retryable: true });
 });
