@@ -4,71 +4,54 @@
  *
  * Each start of a process has an id of its own, its `run`. A run that is new is taken at once: that is a restart, and the earlier run is dead.
  * A run that comes back after another took its place is alive beside it. Twice (!): once may be a hello that lay in a buffer while its process
- * died and the next one came. Then the one that started first stays, by the run alone, so that every node keeps the same one: its journal
- * is the older, and what the instance voted for is in it. The other is refused from then on, and while its rival restarts.
+ * died and the next one came. Then the one that started first stays, by what both say alone, so that every node keeps the same one: its journal
+ * is the older, and what the instance voted for is in it. What the journals say of it goes before what two machines' clocks said (!).
+ *
+ * The other is refused for as long as it runs, however long the one that stays is away (!): it holds in doubt what that one voted for, would commit its
+ * copy, and acknowledge in its name. The record goes, and the one that voted is told "abort" below the floor when it is back (test/spec/copies.qnt).
  */
 import type { Hello } from '../core/messages.ts';
-import type { Clock } from '../ports/clock.ts';
 
-/** Instances remembered, and runs of each: what is forgotten is taken for new, and found out again. */
-const instancesMax = 10_000;
-const runsMax = 32;
+/** Instances remembered, and runs of each, some 40 MiB at most: what is forgotten is taken for new, and found out again. */
+const instancesMax = 4_000;
+const runsMax = 8;
 const returnsMax = 2;
-/** How long the place of one that left is kept from its copy: a restart takes less, and a copy is better than nobody. */
-export const keptForMs = 60_000;
 
 interface Run {
+  readonly earlierRuns: readonly string[];
   address: string;
   returns: number;
   copy: boolean;
 }
 
 interface Claim {
-  current: string;
-  /** When it was last known to be connected; null: it is. */
-  leftAtMs: number | null;
+  /** The run that was served last. */
+  current: string | null;
   readonly runs: Map<string, Run>;
 }
 
 /** What is asked of a hello. */
-type Claimant = Pick<Hello, 'name' | 'instance' | 'process' | 'run' | 'copy'>;
+type Claimant = Pick<Hello, 'name' | 'instance' | 'process' | 'run' | 'earlierRuns' | 'copy'>;
 
 export class Copies {
-  readonly #clock: Clock;
   readonly #claims = new Map<string, Claim>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
 
   /** Of a participant that says hello: why it is refused, or null where it takes the instance's place. */
   claim(hello: Claimant, address: string): string | null {
-    const { run } = hello;
+    const { run, earlierRuns = [] } = hello;
     if (run === undefined || hello.process !== undefined) return null;
-    const claim = this.#claimOf(hello, run);
+    const claim = this.#claimOf(hello);
     const known = claim.runs.get(run);
-    const self = known ?? { address, returns: 0, copy: false };
+    const self = known ?? { earlierRuns, address, returns: 0, copy: false };
     if (hello.copy === true) self.copy = true;
     self.address = address;
     // Those that come last are kept.
     claim.runs.delete(run);
     claim.runs.set(run, self);
     dropFirst(claim.runs, runsMax);
-    if (claim.current !== run) {
-      if (self.copy) {
-        if (this.#isKept(claim)) return copiedText(hello, claim);
-      } else if (known !== undefined) {
-        self.returns += 1;
-        if (self.returns >= returnsMax) {
-          const rival = claim.runs.get(claim.current);
-          const loser = run < claim.current ? rival : self;
-          if (loser !== undefined) loser.copy = true;
-          if (loser === self) return copiedText(hello, claim);
-        }
-      }
-    }
+    if (!self.copy && known !== undefined && claim.current !== run) returned(claim, run, self);
+    if (self.copy) return copiedText(hello, claim);
     claim.current = run;
-    claim.leftAtMs = null;
     return null;
   }
 
@@ -79,26 +62,32 @@ export class Copies {
     return claim.runs.get(hello.run)?.copy === true ? copiedText(hello, claim) : null;
   }
 
-  /** The last connection of this run ended. */
-  left(hello: Claimant): void {
-    const claim = this.#claims.get(keyOf(hello));
-    if (claim !== undefined && claim.current === hello.run) {
-      claim.leftAtMs = this.#clock.monotonicMs();
-    }
-  }
-
-  #isKept({ leftAtMs }: Claim): boolean {
-    return leftAtMs === null || this.#clock.monotonicMs() - leftAtMs < keptForMs;
-  }
-
-  #claimOf(hello: Claimant, run: string): Claim {
+  #claimOf(hello: Claimant): Claim {
     const key = keyOf(hello);
-    const claim = this.#claims.get(key) ?? { current: run, leftAtMs: null, runs: new Map() };
+    const claim = this.#claims.get(key) ?? { current: null, runs: new Map() };
     this.#claims.delete(key);
     this.#claims.set(key, claim);
     dropFirst(this.#claims, instancesMax);
     return claim;
   }
+}
+
+/** It is alive beside the one that took its place, if this is not the first time: one of the two is the copy. */
+function returned({ current, runs }: Claim, run: string, self: Run): void {
+  self.returns += 1;
+  const rival = current === null ? undefined : runs.get(current);
+  if (self.returns < returnsMax || current === null || rival === undefined || rival.copy) return;
+  const loser = startedFirst(run, self, { run: current, ...rival }) ? rival : self;
+  loser.copy = true;
+}
+
+function startedFirst(
+  run: string,
+  { earlierRuns }: Run,
+  rival: Pick<Run, 'earlierRuns'> & { readonly run: string },
+): boolean {
+  if (rival.earlierRuns.includes(run)) return true;
+  return !earlierRuns.includes(rival.run) && run < rival.run;
 }
 
 function keyOf({ name, instance }: Claimant): string {
@@ -113,5 +102,6 @@ function dropFirst(map: Map<string, unknown>, sizeMax: number): void {
 
 function copiedText({ name, instance, run = '' }: Claimant, { current, runs }: Claim): string {
   const named = (id: string): string => `${id} at ${runs.get(id)?.address ?? 'an unknown address'}`;
-  return `Two processes run with one journal of ${name}, instance ${instance}: it was copied. ${named(current)} is served, ${named(run)} is refused. Give the copy a new, empty data directory, and start it again.`;
+  const served = current === null || current === run ? '' : `${named(current)} is served, `;
+  return `Two processes run with one journal of ${name}, instance ${instance}: it was copied. ${served}${named(run)} is refused, for as long as it runs. Give the copy a new, empty data directory, and start it again.`;
 }

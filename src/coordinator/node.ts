@@ -70,7 +70,7 @@ export class CoordinatorNode implements SessionHost {
   readonly #retired = new RetiredSet();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
-  readonly #copies: Copies;
+  readonly #copies: Copies = new Copies();
   readonly #heldBytes: Shares;
   #listener: Listener | null = null;
   #nextSession = 1;
@@ -89,7 +89,6 @@ export class CoordinatorNode implements SessionHost {
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(given.clock);
-    this.#copies = new Copies(given.clock);
     this.logReads = new LogReads(given.clock);
     this.reports = new ReportQueue<Session>({
       clock: given.clock,
@@ -340,8 +339,6 @@ export class CoordinatorNode implements SessionHost {
     this.reports.leave(session.id);
     this.logReads.leave(session.id);
     if (!session.is('participant') || !this.participants.remove(session)) return;
-    const { hello } = session;
-    if (hello !== null && !this.participants.has(hello)) this.#copies.left(hello);
     for (const driver of this.drivers.values()) {
       driver.step({ type: 'participant-lost', connection: session.id });
     }

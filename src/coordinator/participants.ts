@@ -1,5 +1,5 @@
 /** The participants connected to this node: which sessions they are, and which of them are superseded. */
-import type { Hello, ParticipantInfo } from '../core/messages.ts';
+import type { ParticipantInfo } from '../core/messages.ts';
 import type { Session } from './session.ts';
 
 export class ParticipantSessions {
@@ -35,11 +35,6 @@ export class ParticipantSessions {
 
   of(participant: string, instance: string): readonly Session[] {
     return this.#instances.get(`${participant}\u0000${instance}`) ?? [];
-  }
-
-  /** Whether this start of the process still has a connection. */
-  has({ name, instance, run }: Pick<Hello, 'name' | 'instance' | 'run'>): boolean {
-    return this.of(name, instance).some(({ hello }) => hello?.run === run);
   }
 
   info(): ParticipantInfo[] {

@@ -115,7 +115,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   JOURNAL_COPIED: {
     retryable: false,
     acted: 'nothing',
-    text: 'Another process runs with a copy of this journal, and started before this one. Give this one a new, empty data directory.',
+    text: 'Another process runs with a copy of this journal, and started before this one, which is refused for as long as it runs. Give it a new, empty data directory.',
     look: 'Where the data directory came from: a cloned volume or machine, an image with the directory in it. The error names both processes.',
   },
   REQUEST_CONFLICT: {

@@ -15,6 +15,7 @@ type Area = (typeof areas)[keyof typeof areas];
 
 export const epochsPrefix = 'epochs/';
 export const clusterKey = 'cluster';
+export const runsKey = 'runs';
 
 /** The value of an entry: a MessagePack map. */
 interface Stored {

@@ -93,6 +93,10 @@ export class LocalJournal implements Journal {
     });
   }
 
+  started(run: string): Promise<readonly string[]> {
+    return this.#write(null, (transaction) => rules.started(transaction, run));
+  }
+
   async find(key: BranchKey): Promise<JournalEntry | null> {
     assertBranch(key);
     if (this.isUnwritten(key)) return null;

@@ -7,6 +7,8 @@
  *         |       \--vote--> readonly -----------------forget, tombstone----------------------|
  *         +---tombstone---> (also from started and prepared) ---------------------------------+
  */
+
+import { earlierRunsMax } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import {
   type BranchKey,
@@ -24,6 +26,7 @@ import {
   clusterKey,
   epochsPrefix,
   readEntries,
+  runsKey,
   shardOfEpochKey,
 } from './keys.ts';
 import type { JournalTransaction } from './transaction.ts';
@@ -172,6 +175,13 @@ export function rebind(
   forget(transaction, [...ended], atMs);
   dropEpochs(transaction);
   transaction.setCluster({ id, voted: false });
+}
+
+/** Those before this one, the last one first. A copy of the journal has them, too: whoever is named in it was there before it. */
+export function started(transaction: JournalTransaction, run: string): readonly string[] {
+  const earlier = (transaction.get(runsKey) as readonly string[] | undefined) ?? [];
+  transaction.put(runsKey, [run, ...earlier].slice(0, earlierRunsMax));
+  return earlier;
 }
 
 function dropEpochs(transaction: JournalTransaction): void {

@@ -24,7 +24,7 @@ export interface DoubtOptions {
   readonly options: ParticipantOptions;
   readonly logger: Logger;
   readonly sessions: () => Sessions;
-  readonly directLog: DirectLog | null;
+  readonly directLog: () => DirectLog | null;
 }
 
 type Answered = Decision | 'undecided' | 'expired';
@@ -122,7 +122,7 @@ export class Doubt<Key extends object> {
         if (decision !== null) return decision;
       }
       if (signal.aborted) break;
-      const decision = await this.#with.directLog?.ask(question, signal);
+      const decision = await this.#with.directLog()?.ask(question, signal);
       if (decision) return decision;
       if (!signal.aborted) await pause(clock, this.#backoffMs(attempt), signal);
     }

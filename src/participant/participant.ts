@@ -79,7 +79,7 @@ export class Participant {
     resource: Resource,
     ports: ParticipantPorts,
     epochs: Epochs,
-    served: ServedCluster | null,
+    found: { readonly cluster: ServedCluster | null; readonly earlierRuns: readonly string[] },
   ) {
     const options = participantOptions(settings.options);
     const { journal, dialer, clock, random } = ports;
@@ -100,7 +100,7 @@ export class Participant {
     });
     this.#cluster = new OneCluster({
       journal,
-      cluster: served,
+      cluster: found.cluster,
       inDoubt: () => this.inDoubt(),
       fatal,
     });
@@ -136,7 +136,8 @@ export class Participant {
         options,
         logger,
         sessions: () => this.#sessions,
-        directLog: this.#directLog,
+        // What its journal holds in doubt may be the other one's.
+        directLog: () => (this.#isCopy ? null : this.#directLog),
       }),
       epochs,
       logger,
@@ -187,7 +188,7 @@ export class Participant {
         roles: ['participant'],
         ...(sharedResource === undefined ? {} : { sharedResource }),
         ...(process === undefined ? {} : { process }),
-        ...(ports.run === undefined ? {} : { run: ports.run }),
+        ...(ports.run === undefined ? {} : { run: ports.run, earlierRuns: found.earlierRuns }),
         ...(this.#isCopy ? { copy: true } : {}),
       }),
       dialer,
@@ -202,7 +203,7 @@ export class Participant {
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
         refused: (url, error) => {
-          this.#isCopy ||= error.code === 'JOURNAL_COPIED';
+          if (error.code === 'JOURNAL_COPIED') this.#foundCopied();
           this.#alarm({ alarm: refusalAlarm(error), message: `${url}: ${error.message}` });
         },
       },
@@ -223,6 +224,7 @@ export class Participant {
       await adoptCluster(adoption, { journal: ports.journal, resource, logger });
     }
     const { entries, epochs, cluster } = await ports.journal.load();
+    const earlierRuns = ports.run === undefined ? [] : await ports.journal.started(ports.run);
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
     const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
     const participant = new Participant(
@@ -230,12 +232,19 @@ export class Participant {
       resource,
       ports,
       new Epochs(ports.journal, epochs),
-      cluster,
+      { cluster, earlierRuns },
     );
     participant.#takeUp(entries, held);
     participant.#housekeeping.start();
     participant.#sessions.start();
     return participant;
+  }
+
+  /** From now on nobody is asked about an outcome, and no command is taken: every node is dialled anew, and refuses. */
+  #foundCopied(): void {
+    if (this.#isCopy) return;
+    this.#isCopy = true;
+    this.#sessions.redial();
   }
 
   #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {

@@ -103,6 +103,15 @@ export class Sessions {
     return this.#sessions.get(connection)?.link.send(message) ?? false;
   }
 
+  /** Ends what is connected and says hello anew: something in it has changed. */
+  redial(): void {
+    for (const place of this.#places.values()) {
+      if (place.session === null) continue;
+      this.#park(place);
+      this.#open(place);
+    }
+  }
+
   isOpen(connection: ConnectionId): boolean {
     return this.#sessions.has(connection);
   }

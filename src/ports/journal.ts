@@ -80,6 +80,8 @@ export interface Journal {
    * which it forgets what ended. Rejects with JournalError where a branch is in doubt: no node of the new cluster knows it.
    */
   rebind(clusterId: string): Promise<void>;
+  /** A process starts to work with this journal: kept, with those before it. Returns the newest of those, the last one first. */
+  started(run: string): Promise<readonly string[]>;
   find(key: BranchKey): Promise<JournalEntry | null>;
   /**
    * True: nothing was ever written about the branch, as far as this journal's owner gave it to write; no need to `find` it.

@@ -1,6 +1,7 @@
 /** What a node receives, field by field. */
 import {
   type Ack,
+  earlierRunsMax,
   type LockedKeys,
   peerRoles,
   type Report,
@@ -96,6 +97,10 @@ export const toNodeShapes: ToNodeShapes = {
     run: optional(
       key,
       'Of a participant: this start of it, as START/PID/RANDOM; the one that started first sorts first.',
+    ),
+    earlierRuns: optional(
+      list(key, earlierRunsMax),
+      "The newest runs before this one in the participant's journal: who is named here came first, whatever the clocks say.",
     ),
     copy: optional(
       boolean,

@@ -1,5 +1,6 @@
 /** The contract of the Journal port (src/ports/journal.ts), run on every implementation. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { earlierRunsMax } from '../../src/core/messages.ts';
 import { type Epoch, epochZero, makeEpoch } from '../../src/core/txid.ts';
 import {
   type BranchKey,
@@ -431,6 +432,15 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
       expect(journal.instance).toBe(instance);
     });
 
+    it('keeps who started on it, and tells the newest of them', async () => {
+      const runs: string[] = [];
+      for (let start = 0; start < earlierRunsMax + 3; start += 1) {
+        await reopen();
+        expect(await journal.started(`run ${start}`)).toEqual(runs.slice(0, earlierRunsMax));
+        runs.unshift(`run ${start}`);
+      }
+    });
+
     it('says so in every method once it is closed', async () => {
       await journal.close();
       await journal.close();
@@ -443,6 +453,7 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         () => journal.forget([keyAt(1).txid]),
         () => journal.adoptEpoch(0, epochOne),
         () => journal.sweep({ beforeMs: 0, limit: 1 }),
+        () => journal.started('run'),
       ];
       for (const call of calls) await expect(call()).rejects.toThrow(JournalError);
     });

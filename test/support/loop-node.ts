@@ -26,6 +26,7 @@ export interface LoopHello {
   readonly process?: string;
   readonly run?: string;
   readonly copy?: boolean;
+  readonly earlierRuns?: readonly string[];
   readonly form?: Form;
 }
 

@@ -134,6 +134,10 @@ export class WatchedJournal implements Journal {
     return this.#journal.rebind(clusterId);
   }
 
+  started(run: string): Promise<readonly string[]> {
+    return this.#journal.started(run);
+  }
+
   async forgetReadonly(keys: readonly BranchKey[]): Promise<void> {
     await this.#begin('forget');
     await this.#journal.forgetReadonly(keys);

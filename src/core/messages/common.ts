@@ -86,6 +86,9 @@ export interface Limits {
   readonly heldBytesMax?: number;
 }
 
+/** Of one journal, as `earlierRuns` tells them. */
+export const earlierRunsMax = 8;
+
 export interface Hello {
   readonly type: 'hello';
   readonly protocol: number;
@@ -96,6 +99,7 @@ export interface Hello {
   readonly sharedResource?: string;
   readonly process?: string;
   readonly run?: string;
+  readonly earlierRuns?: readonly string[];
   readonly copy?: boolean;
 }
 export interface Welcome {

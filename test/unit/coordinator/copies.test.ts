@@ -1,6 +1,5 @@
 /** Two processes on copies of one journal: one of them stays, at every node the same one, and the other is told. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keptForMs } from '../../../src/coordinator/copies.ts';
 import { LoopNode, type LoopPeer } from '../../support/loop-node.ts';
 
 const original = '2026-01-01T00:00:00.000Z/10/aaaaaaaa';
@@ -24,12 +23,16 @@ function refusal(peer: LoopPeer): string | null {
 }
 
 /** Both dial again whenever they lost their place: true where one of them was refused within ten rounds. */
-async function circle(first: string, second: string): Promise<Map<string, LoopPeer>> {
-  const peers = new Map([[first, await dial(first)]]);
-  peers.set(second, await dial(second));
+async function circle(
+  first: string,
+  second: string,
+  helloOf: (run: string) => object = () => ({}),
+): Promise<Map<string, LoopPeer>> {
+  const peers = new Map([[first, await dial(first, helloOf(first))]]);
+  peers.set(second, await dial(second, helloOf(second)));
   for (let round = 0; round < 10; round += 1) {
     for (const [run, peer] of peers) {
-      if (!peer.isOpen && refusal(peer) === null) peers.set(run, await dial(run));
+      if (!peer.isOpen && refusal(peer) === null) peers.set(run, await dial(run, helloOf(run)));
     }
   }
   return peers;
@@ -53,7 +56,7 @@ describe('two processes with one instance that both come back', () => {
   it('the one refused stays out while the original restarts, which is taken at once', async () => {
     const peers = await circle(original, copy);
     peers.get(original)?.drop();
-    await node.clock.advance(keptForMs - 1_000);
+    await node.clock.advance(60_000);
     expect(refusal(await dial(copy))).not.toBeNull();
     const again = await dial(restarted);
     expect(again.isOpen).toBe(true);
@@ -61,12 +64,37 @@ describe('two processes with one instance that both come back', () => {
     expect(again.isOpen).toBe(true);
   });
 
-  it('the one refused is taken when the other stays away', async () => {
+  it('the one refused stays out however long the other is away: it would acknowledge in its name', async () => {
     const peers = await circle(original, copy);
     peers.get(original)?.drop();
-    await node.clock.advance(keptForMs + 1_000);
-    expect((await dial(copy)).isOpen).toBe(true);
+    await node.clock.advance(3_600_000);
+    expect(refusal(await dial(copy))).not.toBeNull();
+    // Nor where nobody has met the other.
+    const elsewhere = await LoopNode.started({}, { node: 'other' });
+    const hello = { name: 'payment', instance: 'one', roles: ['participant' as const] };
+    const there = await elsewhere.peer({ ...hello, run: copy, copy: true });
+    expect(refusal(there)).toContain('empty data directory');
+    await elsewhere.stop();
   });
+
+  it.each([
+    ['the original first', original, copy],
+    ['the copy first', copy, original],
+  ])(
+    'the journal says who came after whom, whatever their clocks say: %s',
+    async (_, first, second) => {
+      // The copy was started on a machine whose clock is behind, twice.
+      const behind = '2025-01-01T00:00:00.000Z/11/aaaaaaaa';
+      const runs = new Map([
+        [original, { run: original, earlierRuns: [] }],
+        [copy, { run: behind, earlierRuns: ['2025-01-01T00:00:00.000Z/9/aaaaaaaa', original] }],
+      ]);
+      const helloOf = (key: string): object => runs.get(key) ?? {};
+      const peers = await circle(first, second, helloOf);
+      expect(peers.get(original)?.isOpen).toBe(true);
+      expect(refusal(peers.get(copy) as LoopPeer)).toContain(behind);
+    },
+  );
 
   it('a node that was told by the copy itself need not find out', async () => {
     const served = await dial(restarted);

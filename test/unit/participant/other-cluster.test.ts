@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Hello } from '../../../src/core/messages.ts';
+import { earlierRunsMax, type Hello } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
+import { Participant } from '../../../src/participant/participant.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import { JournalError } from '../../../src/ports/journal.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { MemoryDialer } from '../../support/memory-dialer.ts';
 import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
 import {
   commandOf,
@@ -13,6 +16,7 @@ import {
   said,
   tell,
 } from '../../support/participant-rig.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import { WatchedJournal } from '../../support/watched-journal.ts';
 
 const txid = txidOf(1);
@@ -204,6 +208,55 @@ describe('a participant whose journal was copied', () => {
     const { run } = hello as Hello;
     expect(again.take()).toMatchObject([{ type: 'hello', run, copy: true }]);
     await participant.close({ timeoutMs: 0 });
+  });
+
+  it('works at no node any more: those that know nothing of it are dialled anew, and told', async () => {
+    const { node, dialer, participant, clock } = await rig({ urls: ['n1:7070', 'n2:7070'] });
+    const served = await node('n2');
+    dialer.next('ws://n1:7070/v1').accept().deliver(refusal);
+    await clock.advance(100);
+    expect(served.open).toBe(false);
+    const again = dialer.next('ws://n2:7070/v1').accept();
+    expect(again.take()).toMatchObject([{ type: 'hello', copy: true }]);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it.each([
+    ["asks no decision log about what it finds in doubt, which may be the other one's", true],
+    ['that was only cut off asks it', false],
+  ])('%s', async (_, copied) => {
+    const journal = await inDoubt();
+    const clock = new ManualClock();
+    const dialer = new MemoryDialer();
+    let opened = 0;
+    const openReader = async (): Promise<never> => {
+      opened += 1;
+      throw new Error('unreachable');
+    };
+    const ports = { journal, dialer, clock, random: seededRandom(), run: 'a', openReader };
+    const settings = { name: 'inventory', urls: ['n1:7070'], logger: silentLogger };
+    const participant = await Participant.start(settings, new ScriptedResource(), ports);
+    const n1 = dialer.next('ws://n1:7070/v1').accept();
+    if (copied) n1.deliver(refusal);
+    else n1.terminate();
+    await clock.advance(12_000);
+    expect(opened > 0).toBe(!copied);
+    await participant.close({ timeoutMs: 0 });
+  });
+
+  it('each start names those before it, as its journal has them', async () => {
+    const journal = new WatchedJournal();
+    const hellos: Hello[] = [];
+    for (let start = 0; start < 12; start += 1) {
+      const { dialer, participant } = await rig({ journal, random: seededRandom(start) });
+      const [hello] = dialer.next('ws://n1:7070/v1').accept().take();
+      hellos.push(hello as Hello);
+      await participant.close({ timeoutMs: 0 });
+    }
+    const runs = hellos.map(({ run }) => run as string);
+    for (const [start, { earlierRuns }] of hellos.entries()) {
+      expect(earlierRuns).toEqual(runs.slice(0, start).reverse().slice(0, earlierRunsMax));
+    }
   });
 
   it('a start that comes later sorts later', async () => {
