@@ -5,19 +5,10 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { momentsOf } from './itf.ts';
+import { type Model, models } from './models.ts';
 import { type Mutant, mutants } from './mutants.ts';
-import { itfOf, type Specification } from './quint.ts';
-import {
-  everything,
-  mutated,
-  protocol,
-  scenarios,
-  siblingScenarios,
-  stepsMax,
-  type Violation,
-  violationIn,
-  witnesses,
-} from './specification.ts';
+import { itfOf } from './quint.ts';
+import { mutated, specified, stepsMax, type Violation, violationIn } from './specification.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,29 +40,21 @@ let batches = 0;
 let failed = false;
 
 console.log(`Specification: ${traces} traces of up to ${stepsMax} steps, seed ${seed}.`);
-const met = new Array<number>(witnesses.length).fill(0);
-explore(protocol());
-if (!failed) {
-  for (const [index, name] of witnesses.entries()) {
-    console.log(`  ${String(met[index]).padStart(6)} traces met ${name}`);
-    if (met[index] === 0) fail(`No trace met ${name}: explore more of them, or the model is idle.`);
-  }
-}
+for (const model of models) if (!failed) explore(model);
 for (const mutant of mutants) hunt(mutant);
 console.log(
   `${failed ? 'FAILED' : 'passed'}: ${traces} traces, ${mutants.length} mutants, ${seconds()} s. Again: npm run spec -- --traces ${traces} --seed ${seed}`,
 );
 if (failed) process.exitCode = 1;
 
-function explore(specification: Specification): void {
-  let done = 0;
-  const half = Math.ceil(traces / 2);
-  const narrower = [...scenarios, ...siblingScenarios];
-  const each = Math.ceil((traces - half) / narrower.length);
-  for (const step of [everything, ...narrower]) {
-    let left = Math.min(step === everything ? half : each, traces - done);
-    while (left > 0) {
-      const samples = Math.min(samplesPerBatch, left);
+function explore(model: Model): void {
+  const specification = specified(model);
+  const { invariants, witnesses } = model;
+  const met = witnesses.map(() => 0);
+  for (const [step, part] of model.steps) {
+    const wanted = Math.ceil(traces * part);
+    for (let done = 0; done < wanted; ) {
+      const samples = Math.min(samplesPerBatch, wanted - done);
       const simulation = {
         step,
         invariant: 'invariants',
@@ -82,29 +65,33 @@ function explore(specification: Specification): void {
       };
       batches += 1;
       const found = specification.simulate(simulation);
-      const violation = violationIn(specification, simulation, found);
+      const violation = violationIn({ specification, model }, simulation, found);
       if (violation !== null) {
-        tell(violation);
+        tell(model, violation);
         fail(
-          `The protocol breaks ${violation.broken.join(', ')} in ${step}, seed ${violation.seed}.`,
+          `${model.file} breaks ${violation.broken.join(', ')} in ${step}, seed ${violation.seed}.`,
         );
         return;
       }
       for (const [index, count] of found.witnessed.entries())
         met[index] = (met[index] ?? 0) + count;
-      left -= samples;
       done += samples;
-      progress(`${done} of ${traces} traces, ${step}, ${seconds()} s`, done === traces);
+      progress(`${model.file}, ${step}, ${done} of ${wanted} traces, ${seconds()} s`);
     }
+  }
+  console.log(`${model.file}: ${invariants.length} invariants held.`);
+  for (const [index, name] of witnesses.entries()) {
+    console.log(`  ${String(met[index]).padStart(6)} traces met ${name}`);
+    if (met[index] === 0) fail(`No trace met ${name}: explore more of them, or the model is idle.`);
   }
 }
 
 function hunt(mutant: Mutant): void {
   const specification = mutated(mutant);
-  const { step, invariant, budget: samples } = mutant;
+  const { model, step, invariant, budget: samples } = mutant;
   const simulation = { step, invariant, samples, steps: stepsMax, seed: mutant.seed };
   const found = specification.simulate(simulation);
-  const violation = violationIn(specification, simulation, found);
+  const violation = violationIn({ specification, model }, simulation, found);
   if (violation === null) {
     fail(`Not caught in ${samples} traces: ${mutant.name}. ${mutant.why}`);
     return;
@@ -115,8 +102,8 @@ function hunt(mutant: Mutant): void {
   );
 }
 
-function tell({ states }: Violation): void {
-  for (const { event } of momentsOf(itfOf(['s', 'event'], states))) {
+function tell({ variables }: Model, { states }: Violation): void {
+  for (const { event } of momentsOf(itfOf([...variables], states))) {
     console.log(`  ${event.act} (term ${event.nonce}, transaction ${event.txid}, ${event.p})`);
   }
 }
@@ -131,7 +118,7 @@ function seconds(): string {
 }
 
 /** One line that is written over at a terminal; elsewhere now and then a line. */
-function progress(text: string, last: boolean): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r${text.padEnd(70)}${last ? '\n' : ''}`);
-  else if (last || batches % 10 === 0) console.log(text);
+function progress(text: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r${text.padEnd(70)}\r`);
+  else if (batches % 10 === 0) console.log(text);
 }

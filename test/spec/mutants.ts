@@ -2,9 +2,11 @@
  * The specification with one rule taken away, as a change of its text. Each must be caught: an invariant that nothing can
  * break shows nothing. A change that no longer applies is a failure, not a mutant that was not caught.
  */
+import { copies, type Model, protocol } from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
+  readonly model: Model;
   readonly name: string;
   /** What was taken away, and the interleaving that it lets in. */
   readonly why: string;
@@ -26,6 +28,7 @@ interface Change {
 
 export const mutants: readonly Mutant[] = [
   {
+    model: protocol,
     name: 'no fence',
     why: 'A deposed leader writes its commit after the abort was presumed.',
     changes: [
@@ -43,6 +46,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'no nonce',
     why: 'After a restore a leader from before it and one from after it have the same mod revision.',
     changes: [{ file: 'log.qnt', from: '    l.leader.nonce == key.nonce,\n', to: '' }],
@@ -52,6 +56,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'no unanimity',
     why: 'The first commit vote decides.',
     changes: [{ file: 'rules.qnt', from: 'if (votes == participants)', to: 'if (true)' }],
@@ -61,6 +66,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'no put-if-absent',
     why: 'A commit overwrites the abort that somebody forced.',
     changes: [
@@ -83,6 +89,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'inner compare on decisions/ alone, early sweep',
     why: 'A forced abort is swept to finished/ while the commit is under way, which then finds nothing in its place.',
     changes: [
@@ -99,6 +106,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'commits forgotten by epoch',
     why: 'A participant lets go of a kept commit when it hears of a newer epoch, and the new leader sends the commit again.',
     changes: [
@@ -114,6 +122,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'a lost reply taken for an abort',
     why: 'A leader that gives up says "aborted" of a decision whose write had landed.',
     changes: [
@@ -129,6 +138,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: '"aborted" said without reading requests/',
     why: 'The second attempt ends in an abort and is called that, though the first had committed.',
     changes: [
@@ -144,6 +154,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'finished on one acknowledgement',
     why: 'The record goes while a participant is in doubt, who is then told "abort" below the floor.',
     changes: [{ file: 'rules.qnt', from: 'if (owing == Set())\n', to: 'if (true)\n' }],
@@ -153,6 +164,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'no look at requests/R in the decision',
     why: 'The second attempt commits beside the first, whose answer was lost.',
     changes: [
@@ -168,6 +180,7 @@ export const mutants: readonly Mutant[] = [
     seed: 2n ** 50n + 1n,
   },
   {
+    model: protocol,
     name: 'no witness',
     why: 'After the log was set back a participant in doubt of a commit that it lost is told "abort".',
     changes: [
@@ -183,6 +196,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1_000_003n,
   },
   {
+    model: protocol,
     name: 'no epoch check at participants',
     why: 'A zombie still gets votes after the participant durably knows its successor.',
     changes: [
@@ -199,6 +213,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'a force that does not look for a record',
     why: 'The abort overwrites a commit that was written between the reading and the force.',
     changes: [{ file: 'log.qnt', from: ' and recordOf(l, w.txid) == "none"', to: '' }],
@@ -208,6 +223,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: 'abort presumed in the epoch that leads',
     why: 'A follower takes the absence of a record for an abort while the leader may still commit.',
     changes: [
@@ -223,6 +239,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: "held by another's vote is rolled back alone",
     why: 'A second process over one database takes what its own journal does not know for never voted.',
     changes: [
@@ -238,6 +255,7 @@ export const mutants: readonly Mutant[] = [
     seed: 1n,
   },
   {
+    model: protocol,
     name: "a sibling's commit is not looked for",
     why: 'A sibling commits and acknowledges, the record is collected, and the instance that voted is told "abort" on its return.',
     changes: [
@@ -249,6 +267,40 @@ export const mutants: readonly Mutant[] = [
     ],
     invariant: 'I1_atomicity',
     step: 'siblingLateStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: copies,
+    name: 'a copy that is served while the original is away',
+    why: 'It acknowledges in the name of the instance what both hold in doubt, or is told "abort" of what the original has acknowledged.',
+    changes: [
+      {
+        file: 'copies.qnt',
+        from: 'node.copies.contains(ps.get(p).birth)\n\n',
+        to: 'node.copies.contains(ps.get(p).birth) and node.connected != ""\n\n',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: copies,
+    name: 'who started first, by the clocks',
+    why: 'The clock of the original\'s machine is ahead: it is refused, the copy acknowledges, and the original is told "abort" when it is back.',
+    changes: [
+      {
+        file: 'copies.qnt',
+        from: `    if (b.earlier.contains(a.birth)) true
+    else if (a.earlier.contains(b.birth)) false
+    else a.clock < b.clock`,
+        to: '    a.clock < b.clock',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'step',
     budget: 600,
     seed: 1n,
   },

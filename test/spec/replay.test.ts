@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { momentsOf } from './itf.ts';
+import { protocol, scenarios } from './models.ts';
 import { itfOf } from './quint.ts';
 import { Replay } from './replay.ts';
-import { protocol, scenarios, stepsMax } from './specification.ts';
+import { specified, stepsMax } from './specification.ts';
 
 /** Every kind of step that the core has a part in. */
 const compared =
@@ -14,7 +15,7 @@ const tracesPerScenario = 30;
 
 describe('the production core does what the specification does', () => {
   it('in every step of traces of every scenario', async () => {
-    const specification = protocol();
+    const specification = specified(protocol);
     const met = new Set<string>();
     const steps = ['replayStep', 'replayStep', 'replayStep', ...scenarios];
     for (const [index, step] of steps.entries()) {

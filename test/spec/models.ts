@@ -1,0 +1,67 @@
+/** The specifications, their scenarios, and the names of what must hold. */
+
+export interface Model {
+  readonly file: string;
+  readonly variables: readonly string[];
+  readonly invariants: readonly string[];
+  /** Mixes of steps, and which part of the wanted traces each gets. */
+  readonly steps: readonly (readonly [step: string, part: number])[];
+  /** Good ends, and states without which the invariants would hold for nothing: a run must meet each. */
+  readonly witnesses: readonly string[];
+}
+
+/** The same protocol with fewer kinds of trouble; each gets deeper into one of them. */
+export const scenarios: readonly string[] = [
+  'failoverStep',
+  'requestStep',
+  'lostReplyStep',
+  'resolveStep',
+  'setBackStep',
+  'restoreStep',
+];
+/** With what the replay has no part in: a second process over the database of one participant. */
+const moreScenarios: readonly string[] = ['siblingStep', 'siblingLateStep'];
+
+export const protocol: Model = {
+  file: 'verdict.qnt',
+  variables: ['s', 'event'],
+  invariants: [
+    'I1_atomicity',
+    'I2_one_decision',
+    'I3_unanimity',
+    'I4_no_forgetting',
+    'I5_absence',
+    'I6_fence',
+    'I7_epochs',
+    'I8_requests',
+    'I9_records',
+  ],
+  steps: [
+    ['step', 1 / 2],
+    ...[...scenarios, ...moreScenarios].map((step) => [step, 1 / 16] as const),
+  ],
+  witnesses: [
+    'I10_new_leader_finishes',
+    'I11_follower_ends_doubt',
+    'request_committed',
+    'second_attempt_committed',
+    'collected',
+    'zombie_refused',
+    'forced_abort',
+    'restored',
+    'sibling_commits',
+    'sibling_ends_doubt',
+    'lost_by_restore',
+  ],
+};
+
+/** What needs so little of the protocol that it has a small model to itself. */
+export const copies: Model = {
+  file: 'copies.qnt',
+  variables: ['ps', 'record', 'ns', 'leader', 'done', 'event'],
+  invariants: ['I1_atomicity', 'I2_one_decision', 'I4_no_forgetting'],
+  steps: [['step', 1 / 20]],
+  witnesses: ['copy_found_out', 'copy_commits', 'original_ends_late'],
+};
+
+export const models: readonly Model[] = [protocol, copies];
