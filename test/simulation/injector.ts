@@ -6,7 +6,7 @@ import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
-import type { FaultName, Faults } from './faults.ts';
+import { type FaultName, type Faults, isSetBack } from './faults.ts';
 import type { Ending } from './plan.ts';
 import type { Replacements } from './replacements.ts';
 import { SetBack } from './set-back.ts';
@@ -50,6 +50,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   retire: 0.3,
   siblings: 0.5,
   'journal-lost': 0.4,
+  'etcd-set-back-at-takeover': 0.5,
 };
 
 export class Injector {
@@ -263,7 +264,7 @@ export class Injector {
         return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
       case 'retire':
         // What a restored etcd has forgotten an operator would have to tell it again.
-        if (this.#faults['etcd-set-back'] !== undefined) return;
+        if (isSetBack(this.#faults)) return;
         return this.#replacements.retire(cluster, chance);
       case 'partition':
       case 'one-way':
@@ -297,6 +298,8 @@ export class Injector {
         return;
       case 'etcd-set-back':
         return this.#setBack.begin(cluster, chance);
+      case 'etcd-set-back-at-takeover':
+        return this.#setBack.beginAtTakeover(cluster, chance);
       case 'etcd-leader-change':
         this.#world.note('etcd', 'changes its leader');
         return etcd.leases.prolongAll();

@@ -48,6 +48,8 @@ export class SimEtcd {
   full = false;
   /** Told of all that changed, as it changes. */
   applied: (changes: readonly Change[]) => void = () => undefined;
+  /** Told after that: whoever waits for something to be written. */
+  watched: ((changes: readonly Change[]) => void) | null = null;
   /** Told before it is set back to an earlier revision. */
   setBack: (revision: number) => void = () => undefined;
   readonly #faults: EtcdFaults;
@@ -176,6 +178,7 @@ export class SimEtcd {
       );
     }
     this.applied(changes);
+    this.watched?.(changes);
     for (const stream of this.#watches) stream.changed(changes);
   }
 

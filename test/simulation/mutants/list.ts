@@ -28,7 +28,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/decision-log/etcd/leader-key.ts',
     from: 'return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];',
     to: 'return [modIs(keys.leader, held.modRevision)];',
-    faults: 'etcd-set-back=1,node-pause=1,etcd-late=1',
+    faults: 'etcd-set-back-at-takeover=1',
   },
   {
     name: 'answer-before-durable',
