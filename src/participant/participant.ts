@@ -105,6 +105,9 @@ export class Participant {
       fatal,
     });
     const { openReader } = ports;
+    const { identity } = resource;
+    // What nodes are told, and what the log is asked as (!): it is what an operator retires.
+    const sharedResource = identity ?? settings.sharedResource;
     this.#directLog =
       openReader === null
         ? null
@@ -114,7 +117,7 @@ export class Participant {
             asker: {
               participant: settings.name,
               instance: journal.instance,
-              sharedResource: settings.sharedResource ?? null,
+              sharedResource: sharedResource ?? null,
             },
             logger,
             setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
@@ -153,7 +156,7 @@ export class Participant {
       isOpen: (connection) => this.#sessions.isOpen(connection),
       votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
     });
-    const { identity, inDoubt } = resource;
+    const { inDoubt } = resource;
     this.#siblings =
       identity === undefined || inDoubt === undefined
         ? null
@@ -165,7 +168,6 @@ export class Participant {
             logger,
             left: (branch) => this.#held(branch),
           });
-    const sharedResource = identity ?? settings.sharedResource;
     // Those who share the journal share its instance.
     const process = settings.sharedResource === undefined ? undefined : random.token(processDigits);
     this.#reports = new Reports({

@@ -1,8 +1,13 @@
 /** A store that several instances share, each with a journal of its own: what is found there, and what is not known here. */
 import { describe, expect, it } from 'vitest';
 import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
+import type { Member } from '../../../src/core/retired.ts';
+import type { Txid } from '../../../src/core/txid.ts';
+import { Participant } from '../../../src/participant/participant.ts';
 import { BranchEndedError, type HeldBranch, silentLogger } from '../../../src/participant.ts';
-import type { MemoryConnection } from '../../support/memory-dialer.ts';
+import type { LogReading } from '../../../src/ports/decision-log.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
 import { txidOf } from '../../support/messages.ts';
 import {
   commandOf,
@@ -12,6 +17,8 @@ import {
   said,
   tell,
 } from '../../support/participant-rig.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { WatchedJournal } from '../../support/watched-journal.ts';
 
 const txid = txidOf(1);
 const theirs = { txid, branch: 'stock', mine: false };
@@ -118,4 +125,29 @@ describe('a branch that a sibling prepared', () => {
 it('what this instance prepared itself, and never voted for, is rolled back at once', async () => {
   const { store } = await beside([{ txid, branch: 'stock' }]);
   expect(store.calls).toEqual(['rollback stock']);
+});
+
+it('whoever shares a store, and reads the decision log itself, asks as one who shares it', async () => {
+  const clock = new ManualClock();
+  const store = new SharedStore();
+  store.held = [theirs];
+  const journal = new WatchedJournal();
+  const askers: Member[] = [];
+  const read = (_txid: Txid, asker: Member): Promise<LogReading> => {
+    askers.push(asker);
+    return new Promise(() => undefined);
+  };
+  const settings = { logger: silentLogger, name: 'inventory', urls: ['n1:7070'], journal };
+  const participant = await Participant.start(settings, store, {
+    journal,
+    clock,
+    dialer: new MemoryDialer(),
+    random: seededRandom(),
+    openReader: async () => ({ read, resolve: read, close: async () => undefined }),
+  });
+  await clock.advance(20_000);
+  // By that it is known whether the store was retired, and nobody must be told anything of it any more.
+  const { instance } = journal;
+  expect(askers[0]).toEqual({ participant: 'inventory', instance, sharedResource: 'db-1' });
+  await participant.close({ timeoutMs: 0 });
 });
