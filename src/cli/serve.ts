@@ -1,7 +1,7 @@
 /** `verdict serve`: one coordinator node, on its own store or on etcd with others. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type CrashPoint, crashPoints, type Reached } from '../coordinator/crash-points.ts';
 import { healthHandler } from '../coordinator/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../coordinator/logging.ts';
@@ -13,8 +13,8 @@ import { nodeUrl } from '../peer/url.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
 import { heapLimitBytes } from '../system/heap.ts';
-import { privateDirectory } from '../system/private-files.ts';
 import { systemRandom } from '../system/random.ts';
+import { makeDirectory } from '../system/store-place.ts';
 import { isAuthorized } from '../transport/websocket/authorization.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { webSocketAcceptor } from '../transport/websocket/listen.ts';
@@ -53,7 +53,7 @@ export async function serve(given: ServeOptions): Promise<number> {
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };
-  await mkdir(given.data, { recursive: true, mode: privateDirectory });
+  makeDirectory(resolve(given.data));
   let node: CoordinatorNode | null = null;
   const { token } = given;
   const acceptor = webSocketAcceptor({

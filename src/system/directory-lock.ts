@@ -6,12 +6,13 @@
  * open in the same process as well, which a plain fcntl lock would not. What the file says is for people
  * only; the lock alone decides.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { tryLock } from 'fs-native-extensions';
 import type { Clock } from '../ports/clock.ts';
-import { privateDirectory, privateFile } from './private-files.ts';
+import { privateFile } from './private-files.ts';
+import { atPlace, makeDirectory, placeError } from './store-place.ts';
 
 export interface DirectoryLock {
   readonly directory: string;
@@ -34,10 +35,10 @@ export function lockDirectory(options: {
   readonly clock: Clock;
 }): DirectoryLock {
   const directory = resolve(options.directory);
-  mkdirSync(directory, { recursive: true, mode: privateDirectory });
+  makeDirectory(directory);
   const path = resolve(directory, 'owner.lock');
   // Opened without truncation: the file may be telling who holds the lock that we are refused.
-  const file = openSync(path, 'a+', privateFile);
+  const file = atPlace(path, () => openSync(path, 'a+', privateFile));
   let locked = false;
   try {
     locked = tryLock(file, 0, 0, { shared: options.shared ?? false });
@@ -52,7 +53,7 @@ export function lockDirectory(options: {
     writeSync(file, `${JSON.stringify(owner)}\n`);
   } catch (error) {
     closeSync(file);
-    throw error;
+    throw error instanceof DirectoryLockedError ? error : placeError(path, error);
   }
   return {
     directory,

@@ -1,8 +1,9 @@
 /** A small file that is replaced whole: after a crash it holds the old text or the new one, never a part. */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { privateDirectory, privateFile } from './private-files.ts';
+import { privateFile } from './private-files.ts';
+import { makeDirectory, placeError } from './store-place.ts';
 
 /** Where such files are: a simulation keeps them in memory. */
 export interface DurableFiles {
@@ -25,22 +26,29 @@ export function readDurableFile(path: string): string | null {
 /** On disk, and found under its name, when this resolves. One writer at a time. */
 export async function writeDurableFile(path: string, text: string): Promise<void> {
   const directory = dirname(path);
-  mkdirSync(directory, { recursive: true, mode: privateDirectory });
-  const aside = `${path}.new`;
-  const file = await open(aside, 'w', privateFile);
+  makeDirectory(directory);
   try {
-    await file.writeFile(text);
+    const aside = `${path}.new`;
+    await flushed(aside, 'w', (file) => file.writeFile(text));
+    await rename(aside, path);
+    // The name is the directory's; it is not on disk before the directory is.
+    await flushed(directory, 'r', async () => undefined);
+  } catch (error) {
+    throw placeError(path, error);
+  }
+}
+
+async function flushed(
+  path: string,
+  flags: 'r' | 'w',
+  act: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, privateFile);
+  try {
+    await act(file);
     await file.sync();
   } finally {
     await file.close();
-  }
-  await rename(aside, path);
-  // The name is the directory's; it is not on disk before the directory is.
-  const folder = await open(directory, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

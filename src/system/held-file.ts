@@ -6,6 +6,7 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { tryLock } from 'fs-native-extensions';
 import { DirectoryLockedError } from './directory-lock.ts';
+import { atPlace } from './store-place.ts';
 
 export interface HeldFile {
   readonly path: string;
@@ -16,9 +17,14 @@ export interface HeldFile {
 
 /** Throws `DirectoryLockedError` where another process has it. */
 export function holdFile(path: string, shared: boolean): HeldFile {
-  const file = openSync(path, 'r+');
-  if (!tryLock(file, 0, 0, { shared })) {
-    closeSync(file);
+  const file = atPlace(path, () => openSync(path, 'r+'));
+  let locked = false;
+  try {
+    locked = atPlace(path, () => tryLock(file, 0, 0, { shared }));
+  } finally {
+    if (!locked) closeSync(file);
+  }
+  if (!locked) {
     throw new DirectoryLockedError(
       `The store ${path} is in use by another process, though owner.lock does not say so: somebody removed it. Stop that process, or start this one with another directory.`,
     );

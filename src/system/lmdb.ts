@@ -15,7 +15,7 @@
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
 
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { open, type RootDatabase } from 'lmdb';
@@ -25,9 +25,10 @@ import { guardTransaction } from './exit-guard.ts';
 import { type HeldFile, holdFile } from './held-file.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
-import { privateDirectory, privateFile } from './private-files.ts';
+import { privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
-import { freeBytes, writeAdvice } from './write-advice.ts';
+import { assertRoom, atPlace, makeDirectory, warnOfNetwork } from './store-place.ts';
+import { placeOf, writeAdvice } from './write-advice.ts';
 
 /** The file is there but is not one of ours, or is broken. */
 export class StoreUnreadableError extends Error {
@@ -77,7 +78,7 @@ export async function readLmdb<T>(
     database = open<Buffer, string>({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
   } catch (error) {
     throw new StoreUnreadableError(
-      `The store ${path} cannot be read: ${describe(error)}. Check its permissions; where the file is broken, restore it from a backup.`,
+      `The store ${path} cannot be read: ${describe(error)}. ${openAdvice(describe(error), path)}`,
       { cause: error },
     );
   }
@@ -99,8 +100,10 @@ export function openLmdb(options: {
   readonly onFatal: OnFatal;
 }): LmdbStore {
   const directory = resolve(options.directory);
-  const made = mkdirSync(directory, { recursive: true, mode: privateDirectory });
+  const made = makeDirectory(directory);
   const path = resolve(directory, options.file);
+  assertRoom(path);
+  warnOfNetwork(directory);
   let database: RootDatabase<Buffer, string> | null = null;
   try {
     if (!looksLikeLmdb(path)) throw new Error('it does not begin as an LMDB file does');
@@ -117,7 +120,7 @@ export function openLmdb(options: {
   } catch (error) {
     void database?.close();
     throw new StoreUnreadableError(
-      `The store ${path} cannot be opened: ${describe(error)}. Check the directory's permissions and free space; where the file is broken, restore it from a backup.`,
+      `The store ${path} cannot be opened: ${describe(error)}. ${openAdvice(describe(error), path)}`,
       { cause: error },
     );
   }
@@ -183,7 +186,7 @@ class Store implements LmdbStore {
     const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
     const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
     const failure = new StoreFailedError(
-      `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), freeBytes(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
+      `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), placeOf(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
       { cause },
     );
     this.#failure = failure;
@@ -254,6 +257,10 @@ function flushDirectories(from: string, upTo: string): void {
     }
     if (directory === upTo || directory === dirname(directory)) return;
   }
+}
+
+function openAdvice(why: string, path: string): string {
+  return `${writeAdvice(why, placeOf(path))} Where the file is broken, restore it from a backup.`;
 }
 
 function describe(error: unknown): string {

@@ -1,0 +1,123 @@
+/**
+ * The place of a store, made and tried before the store is: what is wrong with it is told in one sentence with the path in it, and never by LMDB, which
+ * ends the process with a fault of the memory where it maps a file that the disk had no room for.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import process from 'node:process';
+import { thrownText } from '../core/thrown.ts';
+import { privateDirectory, privateFile } from './private-files.ts';
+import { placeOf, writeAdvice } from './write-advice.ts';
+
+/** Nothing can be kept there. The text says why, and what to do. */
+export class StorePlaceError extends Error {
+  override readonly name = 'StorePlaceError';
+}
+
+/** Runs `action`, which opens or makes something at the path; what the system says about it comes with advice. */
+export function atPlace<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    // Not one of the system's: it says itself what to do.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw placeError(path, error);
+  }
+}
+
+export function placeError(path: string, error: unknown): StorePlaceError {
+  const why = thrownText(error);
+  return new StorePlaceError(`${path} cannot be used: ${why}. ${writeAdvice(why, placeOf(path))}`, {
+    cause: error,
+  });
+}
+
+/**
+ * The directory, with those above it; resolves with the first that was made, undefined where all were there. Not Node's own: on a read-only file system
+ * that says ENOENT, and below /proc it does not end.
+ */
+export function makeDirectory(directory: string): string | undefined {
+  return atPlace(directory, () => make(directory));
+}
+
+function make(directory: string): string | undefined {
+  try {
+    mkdirSync(directory, { mode: privateDirectory });
+    return directory;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // What is there need not be writable to be gone through: whether it is one shows below it.
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+    const above = dirname(directory);
+    if (code !== 'ENOENT' || above === directory) throw error;
+    const made = make(above);
+    if (made === undefined) throw error;
+    mkdirSync(directory, { mode: privateDirectory });
+    return made;
+  }
+}
+
+/** A new LMDB store and its file of locks, with some commits. */
+const roomBytes = 65_536;
+
+/** Throws StorePlaceError where a new store would have no room. One that is there with all of its file of locks needs none at first. */
+export function assertRoom(path: string): void {
+  if (isAllocated(path) && isAllocated(`${path}-lock`)) return;
+  const probe = `${path}-room`;
+  atPlace(probe, () => {
+    const file = openSync(probe, 'w', privateFile);
+    try {
+      const bytes = new Uint8Array(roomBytes).fill(1);
+      for (let at = 0; at < roomBytes; ) at += writeSync(file, bytes, at);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+      rmSync(probe, { force: true });
+    }
+  });
+}
+
+/** A file of which parts were never given room is smaller on the disk than it says. */
+function isAllocated(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && stat.size > 0 && stat.blocks * 512 >= stat.size;
+}
+
+/** By the magic numbers of Linux. */
+const networkFileSystems: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB'],
+  [0x01021997, '9p'],
+  [0x00c36400, 'Ceph'],
+]);
+
+const warned = new Set<string>();
+
+/** LMDB maps its file, and a map over the network is not held to what other machines, or the server after a restart, make of it. */
+export function warnOfNetwork(directory: string, type: number = typeOf(directory)): void {
+  const name = networkFileSystems.get(type);
+  if (name === undefined || warned.has(directory)) return;
+  warned.add(directory);
+  process.emitWarning(
+    `The store in ${directory} is on a network file system (${name}). What it holds may be damaged there when the server or the network fails: give a directory on a local disk.`,
+    { type: 'VerdictWarning', code: 'VERDICT_NETWORK_STORE' },
+  );
+}
+
+function typeOf(directory: string): number {
+  try {
+    return statfsSync(directory).type;
+  } catch {
+    return 0;
+  }
+}
