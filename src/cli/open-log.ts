@@ -49,8 +49,8 @@ export async function openLog(given: OpenLogOptions): Promise<DecisionLog> {
       ...window,
     });
   }
-  const { openEtcdLog } = await import('../decision-log/etcd/etcd-log.ts');
-  return openEtcdLog({
+  const { openOwnedEtcdLog } = await import('../decision-log/etcd/owned-log.ts');
+  return openOwnedEtcdLog({
     endpoints: etcd.endpoints,
     cluster: etcd.cluster,
     node,

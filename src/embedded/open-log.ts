@@ -73,9 +73,9 @@ export async function openChosenLog(
       return { log, node };
     }
     case 'etcd': {
-      const { openEtcdLog } = await import('../decision-log/etcd/etcd-log.ts');
+      const { openOwnedEtcdLog } = await import('../decision-log/etcd/owned-log.ts');
       const { kind: _, node = made, directory, ...rest } = choice;
-      const log = await openEtcdLog({
+      const log = await openOwnedEtcdLog({
         ...rest,
         node,
         url: urlOf(node),

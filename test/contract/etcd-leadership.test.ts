@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { type Epoch, epochParts, type Txid } from '../../src/core/txid.ts';
+import { openOwnedEtcdLog } from '../../src/decision-log/etcd/owned-log.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
-import type { DecisionLog } from '../../src/ports/decision-log.ts';
+import { type DecisionLog, DecisionLogError } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
 import {
@@ -38,6 +39,17 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
   afterEach(() => rig.dispose());
 
   const leaderKey = (shard = 0) => rig.keys.shard(shard).leader;
+
+  it("a node's directory has one owner until the log is closed", async () => {
+    const options = rig.options('alpha');
+    const log = await openOwnedEtcdLog(options);
+    const second = openOwnedEtcdLog({ ...options, node: 'beta' });
+    await expect(second).rejects.toThrow(DecisionLogError);
+    await expect(second).rejects.toThrow(/in use by .*node alpha of the cluster/);
+    await log.close();
+    await expect(openOwnedEtcdLog({ ...options, endpoints: ['x/y'] })).rejects.toThrow(/x\/y/);
+    await (await openOwnedEtcdLog(options)).close();
+  });
 
   describe('of a process', () => {
     const children: ChildProcess[] = [];

@@ -60,6 +60,8 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly onFatal?: (error: DecisionLogError) => void;
   /** Compact etcd's history: only for an etcd that nobody else uses. Default: no. */
   readonly compact?: boolean;
+  /** Called when it is closed. */
+  readonly closed?: () => void;
 }
 
 const leaseTtlMsDefault = 3_000;
@@ -273,6 +275,7 @@ class EtcdLog implements DecisionLog {
     this.#store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
     await this.#witness.close();
     this.#store.clients.close();
+    this.#options.closed?.();
   }
 
   #metaNow(): AgreedMeta {
