@@ -27,7 +27,7 @@ import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import { privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
-import { assertRoom, atPlace, makeDirectory, warnOfNetwork } from './store-place.ts';
+import { assertRoom, makeDirectory, warnOfNetwork } from './store-place.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
 /** The file is there but is not one of ours, or is broken. */
