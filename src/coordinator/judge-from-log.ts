@@ -51,11 +51,16 @@ export async function answerFromLog(
   let reading: LogReading;
   try {
     const asker = session.member ?? undefined;
-    const how = message.type === 'resolve' ? 'resolve' : 'read';
-    // Not shared with what the leader of another shard here reads for it: that asks less.
-    reading = await logReads.read(session.id, `${how} as asker ${txid}`, () =>
-      log[how](txid, asker),
-    );
+    // None is shared with what the leader of another shard here reads for it: that asks less.
+    if (message.type === 'resolve') {
+      const { witness } = message;
+      const what = `resolve ${txid} ${JSON.stringify(witness)}`;
+      const resolve = () => log.resolve(txid, asker, witness);
+      reading = await logReads.read(session.id, what, resolve);
+    } else {
+      const read = () => log.read(txid, asker);
+      reading = await logReads.read(session.id, `read as asker ${txid}`, read);
+    }
   } catch (error) {
     const more = error instanceof AskerGoneError ? null : line('read-failed');
     if (more !== null) {

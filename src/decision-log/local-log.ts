@@ -3,7 +3,8 @@
  * bring a store each.
  */
 
-import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
+import { isAhead } from '../core/judge.ts';
+import type { LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
 import { type Member, type Retired, retirementsOf } from '../core/retired.ts';
 import { thrownText } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -104,12 +105,14 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     return this.snapshot((keys) => ({ ...rules.read(keys, txid), ...refused(keys, asker) }));
   }
 
-  async resolve(txid: Txid, asker?: Member): Promise<LogReading> {
+  async resolve(txid: Txid, asker?: Member, shown?: Witness): Promise<LogReading> {
     this.#assertShard(shardOf(txid));
     const atMs = this.#options.clock.wallMs();
     return this.run((transaction) => {
       const who = refused(transaction, asker);
-      if (who.retired === true) return { ...rules.read(transaction, txid), ...who };
+      const now = rules.read(transaction, txid);
+      const ahead = shown !== undefined && isAhead(shown, now.witness);
+      if (who.retired === true || ahead) return { ...now, ...who };
       return { ...rules.resolve(transaction, { txid, atMs }), ...who };
     });
   }

@@ -17,7 +17,7 @@ import type { Logger } from '../ports/logger.ts';
 /** What is used of the decision log: nothing that needs a lease or a leadership. */
 export interface LogReader {
   read(txid: Txid, asker: Member): Promise<LogReading>;
-  resolve(txid: Txid, asker: Member): Promise<LogReading>;
+  resolve(txid: Txid, asker: Member, witness?: Witness): Promise<LogReading>;
   close(): Promise<void>;
 }
 
@@ -66,11 +66,14 @@ export class DirectLog {
   async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
     const { resolve, asker, logger, setBack } = this.#given;
     const { txid } = question;
+    const shown = this.#shown(question.witness);
     const opened = this.#opened();
     try {
       const reader = await opened;
       if (signal.aborted) return null;
-      const reading = resolve ? await reader.resolve(txid, asker) : await reader.read(txid, asker);
+      const reading = resolve
+        ? await reader.resolve(txid, asker, shown)
+        : await reader.read(txid, asker);
       if (signal.aborted) return null;
       if (reading.retired === true) {
         logger.error({ txid }, retiredText);
@@ -93,6 +96,14 @@ export class DirectLog {
       if (isSetBack(error) && this.#reader === opened) this.#openAnew();
       return null;
     }
+  }
+
+  /** The latest state of the log that anything here was shown: of an earlier one nothing is believed, and into it nothing written. */
+  #shown(witness: Witness | null): Witness | undefined {
+    if (this.#generationMin > (witness?.generation ?? 0)) {
+      return { generation: this.#generationMin, revision: '0' };
+    }
+    return witness ?? undefined;
   }
 
   /**

@@ -72,9 +72,10 @@ export interface DecisionLog {
   /**
    * Ends a doubt by force: where the transaction's epoch still leads and nothing is recorded and the floor
    * is below it, writes the abort record, in one compare-and-set. Returns the reading that stands after it; it
-   * never leaves the txid undecided, unless the asker is retired: for that one it does nothing.
+   * never leaves the txid undecided, unless the asker is retired, or was shown (`witness`) a later log than this one: for those it
+   * writes nothing (!). A log that was set back may have lost the commit.
    */
-  resolve(txid: Txid, asker?: Member): Promise<LogReading>;
+  resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
   /** The leaders now; `listener` hears of later changes. Hints: a judgement always reads. */
   leaders(): readonly (LeaderInfo | null)[];
   watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void;

@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { LeaderInfo, NodeInfo } from '../../core/messages.ts';
+import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
@@ -222,9 +222,9 @@ class EtcdLog implements DecisionLog {
     return (await readDecision(this.#question(txid, asker))).reading;
   }
 
-  async resolve(txid: Txid, asker?: Member): Promise<LogReading> {
+  async resolve(txid: Txid, asker?: Member, shown?: Witness): Promise<LogReading> {
     const atMs = this.#options.clock.wallMs();
-    return resolveDecision({ ...this.#question(txid, asker), atMs });
+    return resolveDecision({ ...this.#question(txid, asker), atMs, shown });
   }
 
   #question(txid: Txid, asker: Member | undefined): Question {

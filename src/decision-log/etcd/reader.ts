@@ -3,6 +3,7 @@
  * whose coordinators are all gone, and for an operator.
  */
 
+import type { Witness } from '../../core/messages.ts';
 import type { Member } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { shardOf } from '../../core/txid.ts';
@@ -30,7 +31,7 @@ export interface EtcdReader {
   /** Linearizable. */
   read(txid: Txid, asker?: Member): Promise<LogReading>;
   /** As the DecisionLog's `resolve`. */
-  resolve(txid: Txid, asker?: Member): Promise<LogReading>;
+  resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
   /** For an operator who has restored etcd from an older state, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;
   close(): Promise<void>;
@@ -63,8 +64,8 @@ export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdRead
     return {
       meta,
       read: async (txid, asker) => (await readDecision(question(txid, asker))).reading,
-      resolve: async (txid, asker) =>
-        resolveDecision({ ...question(txid, asker), atMs: clock.wallMs() }),
+      resolve: async (txid, asker, shown) =>
+        resolveDecision({ ...question(txid, asker), atMs: clock.wallMs(), shown }),
       raiseGeneration: () => raiseGeneration(store, keys),
       close,
     };

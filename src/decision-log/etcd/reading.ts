@@ -5,7 +5,8 @@
  * the other they could be: no decision (a moment before it was written), then the floor above it (a collection
  * later): "expired" about a transaction that stands committed.
  */
-import { judge } from '../../core/judge.ts';
+import { isAhead, judge } from '../../core/judge.ts';
+import type { Witness } from '../../core/messages.ts';
 import type { DecisionRecord } from '../../core/records.ts';
 import { type Member, retirementsOf } from '../../core/retired.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
@@ -48,17 +49,19 @@ export async function readDecision(question: Question): Promise<EtcdReading> {
 
 /**
  * Forces the abort where nothing else is true yet. The write compares all that the reading before it showed: a
- * decision that lands between the two wins, and the reading that comes back shows it.
+ * decision that lands between the two wins, and the reading that comes back shows it. Where the asker was `shown` a later log,
+ * nothing is written.
  */
 export async function resolveDecision(
-  question: Question & { readonly atMs: number },
+  question: Question & { readonly atMs: number; readonly shown?: Witness | undefined },
 ): Promise<LogReading> {
-  const { store, keys, txid, atMs } = question;
+  const { store, keys, txid, atMs, shown } = question;
   const shardKeys = keys.shardOfTxid(txid);
   for (;;) {
     const { reading, leader, meta } = await readDecision(question);
     const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
-    if (!undecided || leader === null || reading.retired === true) return reading;
+    const ahead = shown !== undefined && isAhead(shown, reading.witness);
+    if (!undecided || ahead || leader === null || reading.retired === true) return reading;
     const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
     const result = await store.insist({
       compare: [

@@ -26,6 +26,22 @@ export function reading(rig: LogRig): void {
       expect((await rig.log.read(rig.txid(1))).record).toEqual(first.record);
     });
 
+    it('resolve writes nothing for one who was shown a later log than this', async () => {
+      const { generation, revision } = (await rig.log.read(rig.txid(1))).witness;
+      const later = [
+        { generation, revision: String(BigInt(revision) + 1_000n) },
+        { generation: generation + 1, revision: '1' },
+      ];
+      for (const shown of later) {
+        const reading = await rig.log.resolve(rig.txid(1), undefined, shown);
+        expect(reading).toMatchObject({ record: null, witness: { generation } });
+      }
+      expect(await rig.leadership.pending({ after: null, limit: 10 })).toEqual([]);
+      const asShown = { generation, revision };
+      const forced = await rig.log.resolve(rig.txid(1), undefined, asShown);
+      expect(forced.record).toMatchObject({ outcome: 'abort' });
+    });
+
     it('resolve leaves a recorded commit alone, finished or not', async () => {
       await rig.leadership.decide([
         commitOf(rig.txid(1)),

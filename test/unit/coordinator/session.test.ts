@@ -163,6 +163,21 @@ describe('a node that does not lead', () => {
     },
   );
 
+  it('forces nothing for a peer that was shown a later log, though the leader is there to be forced', async () => {
+    const store = new MemoryLogStore();
+    const log = openMemoryLog({ store, node: 'n2', url: 'ws://n2', clock });
+    const leader = openMemoryLog({ store, node: 'n1', url: 'ws://n1', clock });
+    const { epoch } = await leader.campaign(0, { signal: never });
+    const txid = txidAt(epoch, 1);
+    session.message(hello);
+    const judge = { ...judging, log, clock, refuseRetired: () => undefined };
+    const witness = later((await log.read(txid)).witness, 1);
+    const message = { type: 'resolve', id: 7, txid, witness } as const;
+    await answerFromLog(judge, session, { message, from: session.sender });
+    expect(sent).toMatchObject([{ type: 'error', id: 7, code: 'INTERNAL' }]);
+    expect((await log.read(txid)).record).toBeNull();
+  });
+
   it('judges nothing for a peer that was shown a later generation', async () => {
     const { answers } = await asked('query', (log) => ({
       generation: log.generation + 1,

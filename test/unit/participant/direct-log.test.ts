@@ -82,6 +82,33 @@ it('tells nothing to an instance that was retired', async () => {
   }
 });
 
+it('shows the log what it was shown itself before anything is forced, and after a set-back the generation that is to come', async () => {
+  const shown: unknown[] = [];
+  let fails = false;
+  const log = new DirectLog({
+    open: async () => ({
+      read: async () => reading(),
+      resolve: async (_txid, _asker, what) => {
+        shown.push(what);
+        if (fails) throw Object.assign(new Error('It is behind.'), { name: 'LogSetBackError' });
+        return reading();
+      },
+      close: async () => undefined,
+    }),
+    resolve: true,
+    asker,
+    logger: silentLogger,
+    setBack: () => undefined,
+  });
+  await log.ask({ txid, witness }, never);
+  await log.ask({ txid, witness: null }, never);
+  fails = true;
+  await log.ask({ txid, witness }, never);
+  await log.ask({ txid, witness }, never);
+  expect(shown).toEqual([witness, undefined, witness, { generation: 1, revision: '0' }]);
+  await log.close();
+});
+
 describe('access to the log', () => {
   it('is opened by the first question, again by the next where that failed, and closed once', async () => {
     const happened: string[] = [];
