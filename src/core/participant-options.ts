@@ -58,7 +58,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
   reportPage: {
     default: 1_000,
     min: 1,
-    max: 10_000,
+    max: 1_000,
     meaning: 'Transactions in one report message.',
     zero: null,
   },

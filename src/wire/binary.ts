@@ -3,7 +3,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { messageElementsMax, type WireLimits } from './limits.ts';
 import { type Scan, scanMessage } from './scan.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
-import type { Decoded, Direction } from './validate.ts';
+import type { DecodedFrame, Direction } from './validate.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false });
 
@@ -30,7 +30,7 @@ const range = { start: 0, end: 0 };
 export function decodeBinary<D extends Direction>(
   bytes: Uint8Array,
   options: { readonly direction: D; readonly limits: WireLimits },
-): Decoded<D>[] {
+): DecodedFrame<D> {
   const elementsMax = messageElementsMax[options.direction];
   // The whole frame first: of one that is broken further on nothing is handled.
   const ends: number[] = [];
@@ -40,14 +40,17 @@ export function decodeBinary<D extends Direction>(
     checkMessageCount(ends.push(scan.end));
     findings.push(findingOf(options.limits));
   }
-  let start = 0;
-  return ends.map((end, index) => {
-    range.start = start;
-    range.end = end;
-    start = end;
-    const value = unpackr.unpack(bytes, range) as Record<string, unknown>;
-    return settle(value, findings[index] as Finding | null, options);
-  });
+  return {
+    length: ends.length,
+    at: (index) => {
+      const finding = findings[index];
+      if (finding === undefined) return undefined;
+      range.start = ends[index - 1] ?? 0;
+      range.end = ends[index] as number;
+      const value = unpackr.unpack(bytes, range) as Record<string, unknown>;
+      return settle(value, finding, options);
+    },
+  };
 }
 
 function findingOf(limits: WireLimits): Finding | null {

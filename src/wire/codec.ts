@@ -12,9 +12,9 @@ import { FrameError } from './errors.ts';
 import { nestingMax, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
 import { decodeText, encodeText } from './text.ts';
-import type { Decoded, Direction } from './validate.ts';
+import type { Decoded, DecodedFrame, Direction } from './validate.ts';
 
-export type { Decoded, Direction, MessageOf } from './validate.ts';
+export type { Decoded, DecodedFrame, Direction, MessageOf } from './validate.ts';
 
 /** How a connection is spoken: MessagePack or JSON lines. */
 export type Form = 'binary' | 'text';
@@ -47,16 +47,26 @@ export function encodeFrame(messages: readonly Message[], form: Form): Uint8Arra
   return concatenate(messages.map((message) => encodeMessage(message, form)));
 }
 
-/**
- * Reads a frame: bytes are the binary form, a string is the text form. Each message comes back as what core/messages.ts
- * says, with no other field, or as a problem; those after a problem still count. Nothing in the result refers to `data`.
- *
- * Throws FrameError, and nothing else, when the frame cannot be read to its end; then nothing of it counts.
- */
+/** As `openFrame`, with all messages made. */
 export function decodeFrame<D extends Direction>(
   data: Uint8Array | string,
   options: DecodeOptions<D>,
 ): Decoded<D>[] {
+  const frame = openFrame(data, options);
+  return Array.from({ length: frame.length }, (_, index) => frame.at(index) as Decoded<D>);
+}
+
+/**
+ * Reads a frame: bytes are the binary form, a string is the text form. Each message comes back as what core/messages.ts
+ * says, with no other field, or as a problem; those after a problem still count. Nothing in a message refers to `data`. Thousands of
+ * small ones cost more to make than to check, so each is made in its turn.
+ *
+ * Throws FrameError, and nothing else, when the frame cannot be read to its end; then nothing of it counts.
+ */
+export function openFrame<D extends Direction>(
+  data: Uint8Array | string,
+  options: DecodeOptions<D>,
+): DecodedFrame<D> {
   const { frameBytesMax, depthMax } = options.limits;
   if (depthMax > nestingMax) throw new RangeError(`depthMax must be at most ${nestingMax}`);
   if (

@@ -40,8 +40,8 @@ export const frameMessagesMax = 4_096;
 
 /**
  * Keys, values, maps and arrays in one message. One byte can make one empty map, which costs some 60 bytes of memory: this
- * bounds that. Of those to a node a report with the most lines has the most: 110,000; of a node's, an outcome, to which
- * every branch brought what it may, or a list.
+ * bounds that. Of those to a node the one with the most is a payload; of a node's, an outcome, to which every branch brought what it
+ * may, or a list.
  */
 export const messageElementsMax = { 'to-node': 262_144, 'from-node': 4_194_304 } as const;
 
@@ -57,6 +57,8 @@ export const urlBytesMax = 2_048;
 export const tokenBytesMax = 2_048;
 /** What a peer may send before its hello was taken. */
 export const helloBytesMax = 4_096;
-/** Lines of a report, txids of a forget, transactions of a list. */
+/** Txids of a forget, transactions of a list. */
 export const linesMax = 10_000;
+/** Lines of a report, of either kind. One message is decoded in one turn: of so many, in a few milliseconds. */
+export const reportLinesMax = 1_000;
 export const timeoutMsMax: number = 2 ** 31;

@@ -10,7 +10,7 @@ import {
   voteReasonCodes,
   votes,
 } from '../core/messages.ts';
-import { linesMax, tokenBytesMax } from './limits.ts';
+import { linesMax, reportLinesMax, tokenBytesMax } from './limits.ts';
 import {
   anything,
   boolean,
@@ -171,10 +171,13 @@ export const toNodeShapes: ToNodeShapes = {
   report: {
     id,
     inDoubt: required(
-      list(reportLine, linesMax),
+      list(reportLine, reportLinesMax),
       'Branches that voted `commit` and know no outcome.',
     ),
-    kept: required(list(txid, linesMax), 'Transactions whose commit is kept until a `forget`.'),
+    kept: required(
+      list(txid, reportLinesMax),
+      'Transactions whose commit is kept until a `forget`.',
+    ),
   },
   vote: {
     txid: txidField,

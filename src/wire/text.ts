@@ -11,7 +11,7 @@ import { parseExactly } from './long-integers.ts';
 import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
-import type { Decoded, Direction } from './validate.ts';
+import type { DecodedFrame, Direction } from './validate.ts';
 
 // The lib of this TypeScript does not have it yet; Node 22 does.
 const json = JSON as unknown as { rawJSON(text: string): unknown };
@@ -24,7 +24,7 @@ export function encodeText(message: unknown): string {
 export function decodeText<D extends Direction>(
   text: string,
   options: { readonly direction: D; readonly limits: WireLimits },
-): Decoded<D>[] {
+): DecodedFrame<D> {
   if (!text.isWellFormed()) throw new FrameError(1007, 'The frame is not well-formed Unicode.');
   const elementsMax = messageElementsMax[options.direction];
   // All lines first: of a frame that is broken further on nothing is handled.
@@ -40,7 +40,13 @@ export function decodeText<D extends Direction>(
     checkMessageCount(lines.push(parsed));
     if (scan.depth > options.limits.depthMax) parsed.finding = 'too-deep';
   }
-  return lines.map(({ value, finding }) => settle(value, finding, options));
+  return {
+    length: lines.length,
+    at: (index) => {
+      const line = lines[index];
+      return line === undefined ? undefined : settle(line.value, line.finding, options);
+    },
+  };
 }
 
 function parse(

@@ -21,6 +21,12 @@ export type Decoded<D extends Direction> =
   | { readonly ok: true; readonly message: MessageOf<D> }
   | { readonly ok: false; readonly problem: Problem };
 
+/** What a frame holds, in order. Each message is made when it is asked for, and is to be asked for once. An array is one too. */
+export interface DecodedFrame<D extends Direction> {
+  readonly length: number;
+  at(index: number): Decoded<D> | undefined;
+}
+
 type ReadMessage = ReturnType<typeof readFields>;
 
 const readers: Readonly<Record<Direction, ReadonlyMap<string, ReadMessage>>> = {

@@ -14,7 +14,7 @@ import type { Random } from '../../src/ports/random.ts';
 import type { Connection, ConnectionHandler } from '../../src/ports/transport.ts';
 import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
 import { smallerMessage } from '../../src/transport/websocket/smaller.ts';
-import { decodeFrame, encodeMessage } from '../../src/wire/codec.ts';
+import { decodeFrame, encodeMessage, openFrame } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -181,7 +181,7 @@ export class NodeUnderFuzz {
       frameBytesMax: options.frameBytesMax,
       messageBytesMax: options.bufferedBytesMax / 4,
       smaller: smallerMessage,
-      decode: (data) => decodeFrame(data, { direction: 'to-node', limits: options }),
+      decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
     });
     const handler = this.#accept?.(connection);
     if (handler === undefined) throw new Error('The node does not listen.');

@@ -11,7 +11,7 @@ import { silentLogger } from '../../src/ports/logger.ts';
 import type { Connection, ConnectionHandler } from '../../src/ports/transport.ts';
 import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
 import { smallerMessage } from '../../src/transport/websocket/smaller.ts';
-import { decodeFrame, type Form } from '../../src/wire/codec.ts';
+import { decodeFrame, type Form, openFrame } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { LoopSocket } from '../fuzz/loop-socket.ts';
 import { ManualClock, settle } from './manual-clock.ts';
@@ -178,7 +178,7 @@ export class LoopNode {
       frameBytesMax: options.frameBytesMax,
       messageBytesMax: options.bufferedBytesMax / 4,
       smaller: smallerMessage,
-      decode: (data) => decodeFrame(data, { direction: 'to-node', limits: options }),
+      decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
     });
     const handler = this.#accept?.(connection);
     if (handler === undefined) throw new Error('The node does not listen.');

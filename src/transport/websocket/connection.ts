@@ -12,7 +12,7 @@ import type { WebSocket } from 'ws';
 import type { Message } from '../../core/messages.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
-import type { Decoded, Direction, MessageOf } from '../../wire/codec.ts';
+import type { DecodedFrame, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/errors.ts';
 import { helloBytesMax } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
@@ -50,7 +50,7 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly helloBytesMax?: number;
   /** What it shares with all others; absent: nothing. */
   readonly accounts?: { readonly input: Account; readonly output: Account };
-  readonly decode: (data: Uint8Array | string) => readonly Decoded<Received>[];
+  readonly decode: (data: Uint8Array | string) => DecodedFrame<Received>;
   /** What it shares the event loop by with others; absent: it handles all that comes at once. */
   readonly turns?: Turns;
 }
@@ -258,7 +258,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     else this.#socket.resume();
   }
 
-  #decode({ bytes, isBinary }: ReceivedFrame): readonly Decoded<Received>[] {
+  #decode({ bytes, isBinary }: ReceivedFrame): DecodedFrame<Received> {
     this.#outbox.form = isBinary ? 'binary' : 'text';
     return this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
   }

@@ -1,6 +1,6 @@
 /** What a connection has received and not yet handled: frames, and pongs between them, in the order they came. */
 import type { Buffer } from 'node:buffer';
-import type { Decoded, Direction } from '../../wire/codec.ts';
+import type { Decoded, DecodedFrame, Direction } from '../../wire/codec.ts';
 
 export interface ReceivedFrame {
   readonly bytes: Buffer;
@@ -9,7 +9,7 @@ export interface ReceivedFrame {
 
 export interface InboxOptions<D extends Direction> {
   /** Throws what the connection is to be ended with. */
-  readonly decode: (frame: ReceivedFrame) => readonly Decoded<D>[];
+  readonly decode: (frame: ReceivedFrame) => DecodedFrame<D>;
   readonly answered: (token: Buffer) => void;
 }
 
@@ -19,7 +19,7 @@ export class Inbox<D extends Direction> {
   #bytes = 0;
   #handling = 0;
   /** Of the frame at hand. */
-  #messages: readonly Decoded<D>[] = [];
+  #messages: DecodedFrame<D> = [];
   #next = 0;
 
   constructor(options: InboxOptions<D>) {
@@ -52,7 +52,7 @@ export class Inbox<D extends Direction> {
   /** The next message; null where there is none. */
   take(): Decoded<D> | null {
     for (;;) {
-      const message = this.#messages[this.#next];
+      const message = this.#messages.at(this.#next);
       if (message !== undefined) {
         this.#next += 1;
         return message;

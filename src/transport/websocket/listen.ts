@@ -18,7 +18,7 @@ import type { FromNode, ToNode } from '../../core/messages.ts';
 import { Shares } from '../../core/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
-import { decodeFrame } from '../../wire/codec.ts';
+import { openFrame } from '../../wire/codec.ts';
 import { helloBytesMax, widestLimits } from '../../wire/limits.ts';
 import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
@@ -241,7 +241,7 @@ class WebSocketListener implements Listener {
         Math.floor(limits.bufferedBytesMax / buffersPerMessage),
       ),
       smaller: (message) => this.#smaller(message),
-      decode: (data) => decodeFrame(data, { direction: 'to-node', limits }),
+      decode: (data) => openFrame(data, { direction: 'to-node', limits }),
       turns: this.#turns,
       accounts: {
         input: new Account(this.#input, origin),

@@ -8,7 +8,7 @@ import { Inbox } from '../../../src/transport/websocket/inbox.ts';
 import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
 import { Turns, type Worker } from '../../../src/transport/websocket/turns.ts';
 import type { Decoded } from '../../../src/wire/codec.ts';
-import { encodeFrame } from '../../../src/wire/codec.ts';
+import { encodeFrame, openFrame } from '../../../src/wire/codec.ts';
 import { upgradeRequest, wireFrame } from '../../support/hand-made-frames.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { txidOf } from '../../support/messages.ts';
@@ -118,6 +118,36 @@ describe('the turns of the event loop', () => {
 });
 
 describe('an inbox', () => {
+  it.each(['binary', 'text'] as const)(
+    'has each message made in its turn, not thousands at once (%s)',
+    (form) => {
+      const frame = encodeFrame([working('a'), working('b'), working('c')], form);
+      const limits = { frameBytesMax: 1_000, depthMax: 32, branchesMax: 1, locksMax: 1 };
+      const opened = openFrame(frame, { direction: 'to-node', limits });
+      const made: number[] = [];
+      const inbox = new Inbox<'to-node'>({
+        decode: () => ({
+          length: opened.length,
+          at: (index) => {
+            if (index < opened.length) made.push(index);
+            return opened.at(index);
+          },
+        }),
+        answered: () => undefined,
+      });
+      inbox.frame({ bytes: Buffer.alloc(0), isBinary: true });
+      expect(inbox.take()).toEqual({ ok: true, message: working('a') });
+      expect(made).toEqual([0]);
+      expect(inbox.isEmpty).toBe(false);
+      expect(inbox.take()).toEqual({ ok: true, message: working('b') });
+      expect(inbox.take()).toEqual({ ok: true, message: working('c') });
+      expect(inbox.take()).toBeNull();
+      expect(made).toEqual([0, 1, 2]);
+      // Made for whoever asks, and not before.
+      expect(opened.at(1)).not.toBe(opened.at(1));
+    },
+  );
+
   it('lets no pong overtake a message', () => {
     const order: string[] = [];
     const message = (branch: string): Decoded<'to-node'> => ({

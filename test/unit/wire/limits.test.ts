@@ -105,13 +105,13 @@ const bounds: readonly Bound[] = [
   bound(
     'inDoubt',
     (n) => ({ ...to.report, inDoubt: Array(n).fill({ txid: sampleTxid, witness: sampleWitness }) }),
-    { at: 10_000 },
+    { at: 1_000 },
     { code: 'LIMIT_EXCEEDED' },
   ),
   bound(
     'kept',
     (n) => ({ ...to.report, kept: Array(n).fill(sampleTxid) }),
-    { at: 10_000 },
+    { at: 1_000 },
     { code: 'LIMIT_EXCEEDED' },
   ),
   bound(
