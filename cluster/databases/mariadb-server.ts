@@ -110,7 +110,7 @@ async function initialise(
       ...tables.map((name) => readFileSync(join(share, name), 'utf8')),
       'FLUSH PRIVILEGES;',
       `CREATE USER ${user}@'127.0.0.1';`,
-      `GRANT ALL ON *.* TO ${user}@'127.0.0.1';`,
+      `GRANT ALL ON *.* TO ${user}@'127.0.0.1' WITH GRANT OPTION;`,
       'CREATE DATABASE verdict;',
       '',
     ].join('\n'),

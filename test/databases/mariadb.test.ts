@@ -3,7 +3,7 @@ import { int, mysqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle } from 'drizzle-orm/mysql2';
 import { MysqlDialect } from 'kysely';
 import type { RowDataPacket } from 'mysql2/promise';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openMariadbResource, ormClient } from '../../src/mariadb.ts';
 import { Ends } from '../../src/participant/resources/mariadb/ends.ts';
 import { xidOf } from '../../src/participant/resources/mariadb/xid.ts';
@@ -22,6 +22,7 @@ import {
   type Work,
   type WorkResource,
 } from './sql-resource.ts';
+import { waits } from './waits.ts';
 
 const missing = await mariadbMissing();
 if (missing !== null) console.warn(`SKIPPED, MariaDB's resource: ${missing}`);
@@ -39,10 +40,11 @@ describe.skipIf(missing !== null)('MariaDB', () => {
   async function open({
     port,
     uri,
+    user = at.connection.user,
     instance,
     ...more
-  }: OpenWork & { uri?: string } = {}): Promise<WorkResource> {
-    const parts = { ...at.connection, ...(port === undefined ? {} : { port }) };
+  }: OpenWork & { uri?: string; user?: string } = {}): Promise<WorkResource> {
+    const parts = { ...at.connection, user, ...(port === undefined ? {} : { port }) };
     const resource = await openMariadbResource({
       name: at.connection.database,
       connection: uri === undefined ? parts : { uri },
@@ -81,6 +83,27 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       )
       .toBe('done');
   }
+
+  describe.each([
+    ['that may see all', ''],
+    ['that may see only its own', 'low'],
+  ])('an account %s', (_what, user) => {
+    const low = () => ({ ...at.connection, user: user === '' ? at.connection.user : user });
+    beforeEach(async () => {
+      if (user === '') return;
+      const { database } = at.connection;
+      for (const text of [
+        `CREATE USER IF NOT EXISTS ${user}@'127.0.0.1'`,
+        `GRANT ALL ON ${database}.* TO ${user}@'127.0.0.1'`,
+      ])
+        await at.mariadb.query(at.connection, text);
+    });
+    waits({
+      open: (more) => open({ ...more, user: low().user }),
+      run: (text) => at.mariadb.query(low(), text),
+      tellsApart: false,
+    });
+  });
 
   outcomeRows({
     open,

@@ -18,6 +18,7 @@ import {
   type Work,
   type WorkResource,
 } from './sql-resource.ts';
+import { heard, waits } from './waits.ts';
 
 const tables = `
   CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
@@ -78,6 +79,27 @@ sqlResource({
   raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
   readLocking: 'SELECT * FROM account FOR SHARE',
   deadlockIsolation: 'read committed',
+});
+
+waits({
+  open,
+  run: (text) => postgresql.query(connection, text),
+  tellsApart: true,
+});
+
+it('a reader that waits for nobody, and a foreign prepared transaction, are no news', async () => {
+  const { logger, warnings } = heard();
+  const resource = await open({ logger });
+  const call = prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2'));
+  expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+  const foreign = `BEGIN; UPDATE account SET balance = 8 WHERE id = 1; PREPARE TRANSACTION 'theirs'`;
+  await postgresql.query(connection, foreign);
+  const waiting = postgresql.query(connection, 'UPDATE account SET balance = 9 WHERE id = 1');
+  await postgresql.query(connection, 'SELECT pg_sleep(4) FROM account LIMIT 1');
+  expect(warnings).toEqual([]);
+  await postgresql.query(connection, `ROLLBACK PREPARED 'theirs'`);
+  await waiting;
+  await resource.rollback(refOf(call));
 });
 
 outcomeRows({

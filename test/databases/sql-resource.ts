@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { vote } from '../../src/participant.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { Logger } from '../../src/ports/logger.ts';
 import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -18,6 +19,7 @@ export interface OpenWork {
   readonly lockWaitMs?: number;
   readonly isolation?: Isolation;
   readonly clock?: Clock;
+  readonly logger?: Logger;
   /** A port that leads to the server's. */
   readonly port?: number;
 }

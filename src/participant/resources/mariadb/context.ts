@@ -16,5 +16,7 @@ export interface MariadbContext {
   readonly lockWaitMs: number;
   readonly slots: Slots;
   readonly detachedBranches: DetachedBranches;
+  /** Connection ids of prepares under way in this process. */
+  readonly sessions: Set<number>;
   readonly shared: boolean;
 }

@@ -15,6 +15,8 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { HeldBranch } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
+import { stderrLogger } from '../../stderr-logger.ts';
+import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
@@ -32,6 +34,7 @@ import { commitBranch, rollbackBranch } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
 import { Slots } from './slots.ts';
+import { waitsFor } from './waits.ts';
 import { branchOfXid, type RecoveredXid, recovered, xidOf } from './xid.ts';
 
 export interface MariadbResourceOptions<Payload, Result>
@@ -66,6 +69,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
     table,
     slots,
     detachedBranches: new DetachedBranches(),
+    sessions: new Set(),
     shared,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
@@ -73,7 +77,11 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   try {
     await checkServer(ends);
     await makeTable(ends, table);
-    return resourceOn(context, options, await identityIn(ends, table));
+    const identity = await identityIn(ends, table);
+    const logger = options.logger ?? stderrLogger(name);
+    const look = (): Promise<Waits> => waitsFor(context);
+    const watch = new LockWatch({ participant: name, clock, logger, look });
+    return watchedBy(watch, resourceOn(context, options, identity));
   } catch (error) {
     await ends.end();
     throw error;

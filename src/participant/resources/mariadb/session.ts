@@ -77,6 +77,7 @@ export class Session {
     this.#signal = signal;
     connection.on('error', this.#setLost);
     connection.on('end', this.#setLost);
+    context.sessions.add(connection.threadId);
   }
 
   get lost(): boolean {
@@ -199,6 +200,7 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#context.sessions.delete(this.#connection.threadId);
     this.#context.slots.give(this.#slot);
   }
 }

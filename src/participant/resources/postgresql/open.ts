@@ -22,6 +22,8 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { HeldBranch } from '../../../ports/resource.ts';
 import { systemClock } from '../../../system/clock.ts';
+import { stderrLogger } from '../../stderr-logger.ts';
+import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { branchOf, heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
@@ -37,6 +39,7 @@ import { letGo, takeByForce } from './locks.ts';
 import { commitPrepared, rollbackPrepared } from './outcome.ts';
 import { prepareBranch } from './prepare.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
+import { waitsFor } from './waits.ts';
 
 export interface PostgresqlResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
@@ -69,7 +72,11 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
     await checkServer(pools.ends);
     const opened = context(await makeTable(pools.ends, table));
     const identity = await identityIn(pools.ends, table);
-    return resourceOn(opened, options, { identity, shared });
+    const { clock } = opened;
+    const logger = options.logger ?? stderrLogger(name);
+    const look = (): Promise<Waits> => waitsFor(pools.ends, name);
+    const watch = new LockWatch({ participant: name, clock, logger, look });
+    return watchedBy(watch, resourceOn(opened, options, { identity, shared }));
   } catch (error) {
     await pools.close();
     throw error;

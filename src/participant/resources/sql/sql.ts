@@ -1,4 +1,5 @@
 /** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+import type { Logger } from '../../../ports/logger.ts';
 import type { PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
 
 /** Of each branch's transaction. */
@@ -59,6 +60,8 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly sessionsMax?: number;
   /** How long one of these connections is waited for. Default 5,000. */
   readonly sessionWaitMs?: number;
+  /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
+  readonly logger?: Logger;
 }
 
 const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
