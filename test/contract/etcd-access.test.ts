@@ -69,15 +69,21 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       await rig.open('alpha');
       const directory = temporaryDirectory();
       const told = new Map<string, string[]>();
-      const start = async (cluster: string): Promise<ParticipantHandle> => {
+      const start = async (
+        cluster: string,
+        endpoint = `${etcd.endpoints[0]}/`,
+      ): Promise<ParticipantHandle> => {
         const lines: string[] = [];
-        told.set(cluster, lines);
+        told.set(join(cluster, endpoint.slice(0, 5)), lines);
         return serveParticipant({
           name: 'p',
           urls: ['127.0.0.1:9'],
-          dataDirectory: join(directory.path, cluster),
-          decisionLog: { etcd: { endpoints: [`${etcd.endpoints[0]}/`], cluster } },
-          logger: { ...silentLogger, error: (_fields, text) => lines.push(text) },
+          dataDirectory: join(directory.path, cluster, endpoint.slice(0, 5)),
+          decisionLog: { etcd: { endpoints: [endpoint], cluster } },
+          logger: {
+            ...silentLogger,
+            error: ({ error }: { error?: unknown }, text) => lines.push(`${text}: ${error}`),
+          },
           prepare: () => vote.commit(),
           commit: () => undefined,
           rollback: () => undefined,
@@ -85,15 +91,18 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       };
       const right = await start(rig.cluster);
       const wrong = await start('no-such-cluster');
+      const tls = await start(rig.cluster, etcd.endpoints[0]?.replace('http:', 'https:'));
       try {
-        await vi.waitFor(() => expect(told.get('no-such-cluster')).toHaveLength(1), 10_000);
-        expect(told.get('no-such-cluster')?.[0]).toMatch(
-          /decisionLog cannot be read.*cluster name/,
-        );
-        expect(told.get(rig.cluster)).toEqual([]);
+        for (const [which, text] of [
+          ['no-such-cluster/http:', /decisionLog cannot be read.*cluster name/],
+          [`${rig.cluster}/https`, /decisionLog cannot be read.*speaks no TLS. Write http:/],
+        ] as const) {
+          await vi.waitFor(() => expect(told.get(which)).toHaveLength(1), 10_000);
+          expect(told.get(which)?.[0]).toMatch(text);
+        }
+        expect(told.get(`${rig.cluster}/http:`)).toEqual([]);
       } finally {
-        await right.close({ timeoutMs: 0 });
-        await wrong.close({ timeoutMs: 0 });
+        for (const one of [right, wrong, tls]) await one.close({ timeoutMs: 0 });
         directory.remove();
       }
     });
@@ -239,6 +248,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
         expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 1))])).toEqual(written);
         await leadership.resign();
         // Without a client's certificate etcd ends the connection; without the authority, we do.
+        const plain = etcd.endpoints.map((endpoint) => endpoint.replace('https:', 'http:'));
+        await expect(openEtcdLog({ ...rig.options('delta'), endpoints: plain })).rejects.toThrow(
+          `wants TLS. Write ${etcd.endpoints[0]?.replace('http:', 'https:')}`,
+        );
         const without = openEtcdLog({ ...rig.options('beta'), tls: { ca: client.ca } });
         await expect(without).rejects.toThrow(/gave no answer within/);
         await expect(openEtcdLog(rig.options('gamma'))).rejects.toThrow(

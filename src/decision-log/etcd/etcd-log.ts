@@ -37,6 +37,7 @@ import { assertShard } from './reader.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
+import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
 import { WitnessKeeper } from './witness.ts';
 
@@ -158,7 +159,10 @@ class EtcdLog implements DecisionLog {
 
   async open(): Promise<void> {
     const { clock, compact } = this.#options;
-    const agreed = await agreeOnMeta(this.#store, this.#keys, this.#options);
+    const [agreed] = await Promise.all([
+      agreeOnMeta(this.#store, this.#keys, this.#options),
+      assertSchemes(this.#options),
+    ]);
     this.#agreed = agreed;
     const { cluster_id: clusterId, revision } = agreed.header;
     this.#witness.begin({ clusterId, generation: agreed.meta.generation, revision });

@@ -16,6 +16,7 @@ import { withEndpoints } from './endpoints.ts';
 import { EtcdKeys } from './keys.ts';
 import { raiseGeneration, readMeta } from './meta.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
+import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
 import { WitnessKeeper } from './witness.ts';
 
@@ -50,7 +51,7 @@ export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdRead
     clients.close();
   };
   try {
-    const { meta, header } = await readMeta(store, keys);
+    const [{ meta, header }] = await Promise.all([readMeta(store, keys), assertSchemes(options)]);
     assertCluster(meta, options.clusterId);
     const { cluster_id: clusterId, revision } = header;
     witness.begin({ clusterId, generation: meta.generation, revision });
