@@ -156,8 +156,9 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning: 'The longest pause between two attempts.',
     zero: null,
   },
+  // Some 20 s of refusals, and longer than most restarts take.
   attentionAfter: {
-    default: 10,
+    default: 8,
     min: 0,
     max: 1_000_000,
     meaning:

@@ -13,6 +13,8 @@ import { type CliProcess, runCli, startCli, until } from '../support/cli-process
 /** How a branch's payload tells its participant to vote. */
 interface Wish {
   readonly vote?: 'abort' | 'conflict' | 'late';
+  /** Its commit throws as long as this is so. */
+  readonly commitFails?: boolean;
   readonly result?: unknown;
 }
 
@@ -23,9 +25,12 @@ let participants: ParticipantHandle[] = [];
 /** Prepares of `late` branches wait for this. */
 let late: PromiseWithResolvers<void> = Promise.withResolvers();
 let latePrepares = 0;
+/** A bug in commit, until it is mended. */
+let isMended = false;
 
 function serveNode(): CliProcess {
-  return startCli(['serve', '--data', join(directory, 'node'), '--listen', url, '--node', 'a']);
+  const at = ['--data', join(directory, 'node'), '--listen', url, '--node', 'a'];
+  return startCli(['serve', ...at, '--option', 'attentionAfter=5']);
 }
 
 async function participant(name: string): Promise<ParticipantHandle> {
@@ -43,7 +48,10 @@ async function participant(name: string): Promise<ParticipantHandle> {
         return vote.abort('Stale version of A1.', { code: 'CONFLICT' });
       return vote.commit(payload.result);
     },
-    commit: () => undefined,
+    commit({ payload }) {
+      if (payload?.commitFails === true && !isMended)
+        throw new Error('column "total" does not exist');
+    },
     rollback: () => undefined,
   });
   await handle.connected();
@@ -305,6 +313,28 @@ describe("the operator's commands", () => {
     const unknown = await runCli(['tx', 'show', never, '--url', url, '--json']);
     expect(unknown.exitCode).toBe(exitCodes.notDone);
     expect(JSON.parse(unknown.errors)).toMatchObject({ error: { code: 'UNKNOWN_TRANSACTION' } });
+  });
+
+  it('tx list --attention and tx show tell of a commit that fails, with its cause, from the first attempt to the last', async () => {
+    const listed = async (...flags: readonly string[]): Promise<string> =>
+      (await runCli(['tx', 'list', '--url', url, ...flags])).out;
+    const { out } = await runCli(
+      ['submit', '-', '--url', url],
+      lineOf(null, { commitFails: true }),
+    );
+    const [txid = ''] = /0\.[0-9a-z.]{40,}/.exec(out) ?? [];
+    const cause = /inventory: column "total" does not exist/;
+    await expect.poll(() => listed('--state', 'COMMITTING'), { timeout: 20_000 }).toMatch(cause);
+    // Whether it is flagged already or not: nobody is told that all is well.
+    expect(await listed('--attention')).toMatch(cause);
+    await expect
+      .poll(() => listed('--attention'), { timeout: 60_000 })
+      .toMatch(new RegExp(`^${txid} +COMMITTING !.*${cause.source}`, 'm'));
+    const shown = await runCli(['tx', 'show', txid, '--url', url]);
+    expect(shown.out).toMatch(/^state +COMMITTING +attention/m);
+    expect(shown.out).toMatch(/^inventory .*committing .*column "total" does not exist/m);
+    isMended = true;
+    await expect.poll(() => listed('--attention'), { timeout: 60_000 }).toMatch(/All is well/);
   });
 
   it('resolve aborts what is not decided, and the participants and submit hear of it', async () => {

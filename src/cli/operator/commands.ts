@@ -17,9 +17,7 @@ import {
   wholeNumber,
 } from '../parameters.ts';
 import type { OperatorContext } from './context.ts';
-
-/** As many as a node lists at most. */
-const listLimitMax = 1_000;
+import { listLimitMax } from './limits.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>

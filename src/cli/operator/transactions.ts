@@ -4,7 +4,8 @@ import type { Txid } from '../../core/txid.ts';
 import { type Column, table, widthOf } from '../table.ts';
 import { type Colors, colorsFor, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { withOperator } from './operator.ts';
+import { listLimitMax } from './limits.ts';
+import { type Operator, withOperator } from './operator.ts';
 
 export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.status(txid));
@@ -24,15 +25,42 @@ export async function listTransactions(
     readonly limit: number;
   },
 ): Promise<void> {
-  const list = await withOperator(context, (operator) => operator.list(filter));
+  const { list, troubled } = await withOperator(context, async (operator) => {
+    const list = await operator.list(filter);
+    const isEmpty = filter.attention === true && list.transactions.length === 0;
+    return { list, troubled: isEmpty ? await commitsThatFailed(operator) : null };
+  });
   const colors = colorsFor(context.io.stdout, context.io.env);
   await answer(context, {
     value: list,
     lines: () =>
-      filter.attention === true && list.transactions.length === 0
-        ? ['All is well: no transaction needs attention.']
-        : listLines(list, colors, widthOf(context.io.stdout)),
+      troubled === null
+        ? listLines(list, colors, widthOf(context.io.stdout))
+        : noAttentionLines(troubled),
   });
+}
+
+/** Of those under way, the ones that will need attention unless a next attempt goes better. */
+async function commitsThatFailed(operator: Operator): Promise<TransactionStatus[]> {
+  const { transactions } = await operator.list({ state: 'COMMITTING', limit: listLimitMax });
+  return transactions.filter(({ branches }) => branches.some(({ lastError }) => lastError));
+}
+
+export function noAttentionLines(troubled: readonly TransactionStatus[]): string[] {
+  const [first] = troubled;
+  if (first === undefined) return ['All is well: no transaction needs attention.'];
+  const count = plural(troubled.length, 'commit');
+  return [
+    `No transaction needs attention yet. ${count} could not be carried out so far, and ${troubled.length === 1 ? 'is' : 'are'} tried again: ${whyText(first)}`,
+    'See them with: verdict tx list --state COMMITTING',
+  ];
+}
+
+/** Why it aborted, or what keeps it from its end. */
+function whyText({ reason, branches }: TransactionStatus): string {
+  if (reason !== undefined) return reasonText(reason);
+  const stuck = branches.find(({ lastError }) => lastError);
+  return stuck === undefined ? '-' : `${stuck.participant}: ${harmless(stuck.lastError ?? '')}`;
 }
 
 export function transactionLines(
@@ -104,7 +132,7 @@ function listColumns(colors: Colors): Column<TransactionStatus>[] {
     { head: 'AGE', cell: ({ ageMs }) => durationText(ageMs), align: 'right' },
     { head: 'REQUEST', cell: ({ requestId }) => requestId ?? '-' },
     { head: 'PARTICIPANTS', cell: participantsText },
-    { head: 'REASON', cell: ({ reason }) => (reason === undefined ? '-' : reasonText(reason)) },
+    { head: 'REASON', cell: whyText },
   ];
 }
 

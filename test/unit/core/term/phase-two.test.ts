@@ -74,6 +74,27 @@ describe('phase 2', () => {
     expect(h.world.term.info()).toEqual({ states: {}, attention: 0 });
   });
 
+  it('flags a commit that is refused again and again within half a minute, and not for a moment of it', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    h.transact(['a']);
+    h.vote(a, 'commit');
+    h.log();
+    const refuseFor = (ms: number): void => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        h.ack(a, 'commit', { code: 'INTERNAL' });
+        h.advance(50);
+      }
+    };
+    refuseFor(5_000);
+    expect(h.status()).toMatchObject({ state: 'COMMITTING', attention: false });
+    refuseFor(25_000);
+    expect(h.status()).toMatchObject({
+      attention: true,
+      branches: [{ lastError: 'It did not work.' }],
+    });
+  });
+
   it.each([
     { attentionAfter: 1, attention: [false, true] },
     { attentionAfter: 0, attention: [false, false] },

@@ -1,0 +1,2 @@
+/** As many as a node lists at most. */
+export const listLimitMax = 1_000;
