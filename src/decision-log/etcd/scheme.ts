@@ -13,7 +13,7 @@ const answerTimeoutMs = 500;
 const answerBytesMax = 4_096;
 const question = 'GET /version HTTP/1.0\r\n\r\n';
 
-type Access = Pick<EtcdAccess, 'endpoints' | 'tls' | 'connect'>;
+type Access = Pick<EtcdAccess, 'endpoints' | 'tls' | 'connect' | 'clock'>;
 interface Address {
   readonly host: string;
   readonly port: number;
@@ -26,13 +26,14 @@ export async function assertSchemes(access: Access): Promise<void> {
   await Promise.all(access.endpoints.map((endpoint) => assertScheme(endpoint, access)));
 }
 
-async function assertScheme(endpoint: string, { tls }: Access): Promise<void> {
+async function assertScheme(endpoint: string, access: Access): Promise<void> {
+  const { tls } = access;
   const { protocol, hostname, port } = new URL(endpoint);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   // With certificates the connection is made with TLS, whatever is written.
   const given = protocol === 'https:' || tls !== undefined ? 'https' : 'http';
   const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
-  const spoken = await spokenAt(address, given, tls);
+  const spoken = await spokenAt(address, given, access);
   if (spoken === null || spoken === given) return;
   const right = endpoint.replace(/^https?/, spoken);
   const way = tls === undefined ? `Write ${right}` : 'Give no certificates';
@@ -44,17 +45,13 @@ async function assertScheme(endpoint: string, { tls }: Access): Promise<void> {
 }
 
 /** As it should speak first: what is right shows in no log of etcd's. */
-async function spokenAt(
-  address: Address,
-  given: Scheme,
-  tls: Access['tls'],
-): Promise<Scheme | null> {
-  if (given === 'https' && (await shakesHands(address, tls))) return 'https';
-  const answer = await answerOf(address);
+async function spokenAt(address: Address, given: Scheme, access: Access): Promise<Scheme | null> {
+  if (given === 'https' && (await shakesHands(address, access))) return 'https';
+  const answer = await answerOf(address, access);
   if (answer === null) return null;
   if (answer.length > 0 || given === 'https') return schemeOf(answer);
   // Etcd itself closes at what is no TLS, without a word.
-  return (await shakesHands(address, tls)) ? 'https' : null;
+  return (await shakesHands(address, access)) ? 'https' : null;
 }
 
 /** Of a question in plain HTTP. Only what leaves no doubt counts. */
@@ -68,16 +65,16 @@ export function schemeOf(answer: Buffer): Scheme | null {
 }
 
 /** What came until the other side closed; null where it did not in time, or could not be reached. */
-function answerOf(address: Address): Promise<Buffer | null> {
+function answerOf(address: Address, { clock }: Access): Promise<Buffer | null> {
   return new Promise((resolve) => {
     let answer = Buffer.alloc(0);
     const socket = connect(address, () => socket.write(question));
     const end = (what: Buffer | null): void => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.destroy();
       resolve(what);
     };
-    const timer = setTimeout(() => end(answer.length > 0 ? answer : null), answerTimeoutMs);
+    const timer = clock.setTimer(answerTimeoutMs, () => end(answer.length > 0 ? answer : null));
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes]);
       if (answer.length > answerBytesMax) end(answer);
@@ -92,17 +89,17 @@ function answerOf(address: Address): Promise<Buffer | null> {
 }
 
 /** Nothing is said over it, so whose certificate it is does not matter. */
-function shakesHands(address: Address, tls: Access['tls']): Promise<boolean> {
+function shakesHands(address: Address, { tls, clock }: Access): Promise<boolean> {
   return new Promise((resolve) => {
     const { key, cert } = tls ?? {};
     const own = key === undefined || cert === undefined ? {} : { key, cert };
     const socket = connectTls({ ...address, ...own, rejectUnauthorized: false });
     const end = (does: boolean): void => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.destroy();
       resolve(does);
     };
-    const timer = setTimeout(() => end(false), answerTimeoutMs);
+    const timer = clock.setTimer(answerTimeoutMs, () => end(false));
     socket.on('secureConnect', () => end(true));
     socket.on('error', () => end(false));
     socket.on('close', () => end(false));

@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assertSchemes, schemeOf } from '../../../src/decision-log/etcd/scheme.ts';
+import { systemClock } from '../../../src/system/clock.ts';
 
 const answers: readonly (readonly [string, string, 'http' | 'https' | null])[] = [
   ['etcd', 'HTTP/1.0 200 OK\r\n\r\n{"etcdserver":"3.5.1","etcdcluster":"3.5.0"}', 'http'],
@@ -41,7 +42,7 @@ describe('what answers a plain question', () => {
     expect(schemeOf(Buffer.from(answer, 'latin1'))).toBe(scheme);
     const address = await answering(answer);
     for (const given of ['http', 'https']) {
-      const asserted = assertSchemes({ endpoints: [`${given}://${address}`] });
+      const asserted = assertSchemes({ clock: systemClock, endpoints: [`${given}://${address}`] });
       if (scheme === null || scheme === given) await asserted;
       else await expect(asserted).rejects.toThrow(`Write ${scheme}://${address}`);
     }
@@ -53,7 +54,7 @@ describe('what answers a plain question', () => {
       await answering(answers[1]?.[1] ?? ''),
     ];
     await expect(
-      assertSchemes({ endpoints: [`http://${right}`, `http://${wrong}`] }),
+      assertSchemes({ clock: systemClock, endpoints: [`http://${right}`, `http://${wrong}`] }),
     ).rejects.toThrow(`Write https://${wrong}`);
   });
 
@@ -62,6 +63,9 @@ describe('what answers a plain question', () => {
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    await assertSchemes({ endpoints: [`https://127.0.0.1:${port}`, 'http://127.0.0.1:9'] });
+    await assertSchemes({
+      clock: systemClock,
+      endpoints: [`https://127.0.0.1:${port}`, 'http://127.0.0.1:9'],
+    });
   });
 });
