@@ -1,8 +1,8 @@
 /** `npm run -s shop -- ...`: the example services. */
 
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { readToken } from '../../src/cli/parameters.ts';
 import { readShop, readStore } from './contents.ts';
 import { isServiceName, type ServiceName, serviceNames } from './paths.ts';
 import { runService } from './run-service.ts';
@@ -87,7 +87,7 @@ async function run(flags: RunFlags): Promise<void> {
     process.exitCode = await supervise({ args, restart });
     return;
   }
-  const token = tokenFile === undefined ? null : readFileSync(tokenFile, 'utf8').trim();
+  const token = readToken(tokenFile);
   await runService({ name: only, urls: url, data, token });
 }
 
@@ -114,6 +114,7 @@ const expectedErrors: readonly string[] = [
   'JournalError',
   'StoreFormatError',
   'StoreUnreadableError',
+  'StorePlaceError',
 ];
 
 try {

@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
 import type { EtcdFiles } from './etcd-options.ts';
+import { readForeignSecretFile } from './secret-file.ts';
 
 /** How a node reaches etcd. */
 export interface EtcdServeOptions {
@@ -81,7 +82,9 @@ export async function etcdAccess(etcd: EtcdFiles): Promise<{
           tls: {
             ca: await readFile(caFile),
             ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
-            ...(keyFile === undefined ? {} : { key: await readFile(keyFile) }),
+            ...(keyFile === undefined
+              ? {}
+              : { key: readForeignSecretFile(keyFile, 'key for etcd') }),
           },
         }),
     ...(username === undefined
@@ -90,7 +93,9 @@ export async function etcdAccess(etcd: EtcdFiles): Promise<{
           auth: {
             username,
             password:
-              passwordFile === undefined ? '' : (await readFile(passwordFile, 'utf8')).trimEnd(),
+              passwordFile === undefined
+                ? ''
+                : readForeignSecretFile(passwordFile, 'password for etcd').toString().trimEnd(),
           },
         }),
   };

@@ -1,27 +1,44 @@
 /** Files that hold a secret: one that others can read is none. */
 import { readFileSync, statSync } from 'node:fs';
 import process from 'node:process';
+import { thrownText } from '../core/thrown.ts';
 import { CommandError } from './errors.ts';
 
 /** Others may neither read nor write it, and the group may not write it: a mounted secret is often the group's to read. */
 const forbidden = 0o027;
 
-/** `what` it is, for the message: `token`. */
+/** `what` it is, for the message: `token`. One that others can read is refused. */
 export function readSecretFile(file: string, what: string): string {
+  return read(file, what, (problem) => {
+    throw new CommandError('INPUT', problem);
+  });
+}
+
+/** Of a secret that is another program's, and may have to lie as that program wants it: warned of, once for each file, and read. */
+export function readForeignSecretFile(file: string, what: string): Buffer {
+  return Buffer.from(
+    read(file, what, (problem) => {
+      if (warned.has(file)) return;
+      warned.add(file);
+      process.emitWarning(problem, { type: 'VerdictWarning', code: 'VERDICT_OPEN_SECRET' });
+    }),
+  );
+}
+
+const warned = new Set<string>();
+
+function read(file: string, what: string, open: (problem: string) => void): string {
   try {
     const { mode } = statSync(file);
-    if (process.platform !== 'win32' && (mode & forbidden) !== 0) throw tooOpen(file, what, mode);
+    if (process.platform !== 'win32' && (mode & forbidden) !== 0) open(problemOf(file, what, mode));
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError('INPUT', `The ${what} cannot be read: ${(error as Error).message}.`);
+    throw new CommandError('INPUT', `The ${what} cannot be read: ${thrownText(error)}.`);
   }
 }
 
-function tooOpen(file: string, what: string, mode: number): CommandError {
+function problemOf(file: string, what: string, mode: number): string {
   const octal = (mode & 0o777).toString(8).padStart(3, '0');
-  return new CommandError(
-    'INPUT',
-    `The ${what} in ${file} is open to others (mode ${octal}), so it is not secret. Run chmod 600 ${file}; for a secret that Kubernetes mounts, set defaultMode: 0400.`,
-  );
+  return `The ${what} in ${file} is open to others (mode ${octal}), so it is not secret. Run chmod 600 ${file}; for a secret that Kubernetes mounts, set defaultMode: 0400.`;
 }

@@ -18,6 +18,7 @@ export async function withEtcdReader<T>(
   body: (reader: EtcdReader) => Promise<T>,
 ): Promise<T> {
   const access = await etcdAccess(files).catch((error: unknown) => {
+    if (error instanceof CommandError) throw error;
     throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
       cause: error,
     });
