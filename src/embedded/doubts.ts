@@ -112,7 +112,7 @@ export class Doubts {
       answers.unjudged.push({ txid, participant });
       this.#given.logger.error(
         { txid, participant },
-        'A participant holds a transaction in doubt of which this log knows nothing.',
+        'A participant holds a transaction in doubt of which this log knows nothing; nothing was done about it. The log was deleted or made anew, or it is the wrong one: bring the right one back, or end it by hand (docs/EMBEDDED.md, "Durability").',
       );
       return;
     }

@@ -1,4 +1,5 @@
 /** What an earlier process left, finished by the next one on the same log: lives of one coordinator, in one process. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -193,6 +194,32 @@ describe('recover', () => {
     );
     expect(payment.of(txid)[0]).toBe('rollback');
   });
+
+  it.each(['deleted', 'replaced by another'])(
+    'rolls back nothing of a log that was %s: what it had committed is not for the new one to judge',
+    async (what) => {
+      const txid = await leaveUnfinished();
+      rmSync(join(directory.path, 'log'), { recursive: true });
+      if (what !== 'deleted') await leaveUndecided();
+      const errors: string[] = [];
+      const none = (): void => undefined;
+      const error = (_: object, text: string): void => void errors.push(text);
+      const second = life({ logger: { debug: none, info: none, warn: none, error } });
+      const payment = new ScriptedParticipant('payment');
+      payment.doubts = [txid];
+      const unjudged = [{ txid, participant: 'payment' }];
+      expect(await second.recover([payment])).toEqual({ ...nothing, unjudged });
+      expect(payment.of(txid)).toEqual([]);
+      expect(errors).toEqual([expect.stringMatching(/deleted or made anew.*docs\/EMBEDDED\.md/)]);
+      await expect(second.getTransactionStatus(txid)).rejects.toMatchObject({
+        code: 'UNKNOWN_TRANSACTION',
+      });
+      // It works on for what is new.
+      const next = await second.beginTransaction();
+      await second.registerParticipant(next, payment);
+      expect(await second.commitTransaction(next)).toBe(true);
+    },
+  );
 
   it('refuses two participants of one name', async () => {
     const twice = [new ScriptedParticipant('payment'), new ScriptedParticipant('payment')];
