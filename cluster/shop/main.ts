@@ -2,7 +2,7 @@
 
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { readToken } from '../../src/cli/parameters.ts';
+import { readSecretFile } from '../../src/system/secret-file.ts';
 import { readShop, readStore } from './contents.ts';
 import { isServiceName, type ServiceName, serviceNames } from './paths.ts';
 import { runService } from './run-service.ts';
@@ -87,8 +87,9 @@ async function run(flags: RunFlags): Promise<void> {
     process.exitCode = await supervise({ args, restart });
     return;
   }
-  const token = readToken(tokenFile);
-  await runService({ name: only, urls: url, data, token });
+  const token =
+    tokenFile === undefined ? null : readSecretFile(tokenFile, 'token').split('\n', 1)[0]?.trim();
+  await runService({ name: only, urls: url, data, token: token ?? null });
 }
 
 function urlList(text: string): readonly string[] {
@@ -115,6 +116,7 @@ const expectedErrors: readonly string[] = [
   'StoreFormatError',
   'StoreUnreadableError',
   'StorePlaceError',
+  'SecretFileError',
 ];
 
 try {

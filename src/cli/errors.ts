@@ -3,6 +3,7 @@
 import { errorCatalogue } from '../core/catalogue.ts';
 import { thrownStack } from '../core/thrown.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
+import { SecretFileError } from '../system/secret-file.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { harmless } from './text.ts';
 
@@ -43,6 +44,9 @@ export function complaintOf(error: unknown): Complaint {
       message: error.message,
       exitCode: exitCodeOfCommandError[error.code],
     };
+  }
+  if (error instanceof SecretFileError) {
+    return { code: 'INPUT', message: error.message, exitCode: exitCodeOfCommandError.INPUT };
   }
   if (isVerdictError(error)) {
     // One line: what a node says must not look like a second one of this program's.

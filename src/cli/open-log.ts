@@ -4,8 +4,8 @@ import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
+import { readForeignSecretFile } from '../system/secret-file.ts';
 import type { EtcdFiles } from './etcd-options.ts';
-import { readForeignSecretFile } from './secret-file.ts';
 
 /** How a node reaches etcd. */
 export interface EtcdServeOptions {

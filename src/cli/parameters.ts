@@ -11,9 +11,9 @@ import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
+import { readSecretFile } from '../system/secret-file.ts';
 import { nameBytesMax } from '../wire/limits.ts';
 import { CommandError } from './errors.ts';
-import { readSecretFile } from './secret-file.ts';
 
 export const defaultPort = 7070;
 export const defaultUrl: string = `127.0.0.1:${defaultPort}`;

@@ -3,6 +3,7 @@ import { type EtcdReader, openEtcdReader } from '../../decision-log/etcd/reader.
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
+import { SecretFileError } from '../../system/secret-file.ts';
 import { CommandError } from '../errors.ts';
 import type { EtcdFiles } from '../etcd-options.ts';
 import { etcdAccess } from '../open-log.ts';
@@ -18,7 +19,7 @@ export async function withEtcdReader<T>(
   body: (reader: EtcdReader) => Promise<T>,
 ): Promise<T> {
   const access = await etcdAccess(files).catch((error: unknown) => {
-    if (error instanceof CommandError) throw error;
+    if (error instanceof SecretFileError) throw error;
     throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
       cause: error,
     });

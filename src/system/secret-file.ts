@@ -2,7 +2,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { thrownText } from '../core/thrown.ts';
-import { CommandError } from './errors.ts';
+
+/** It cannot be read, or is open to others. The text says what to do. */
+export class SecretFileError extends Error {
+  override readonly name = 'SecretFileError';
+}
 
 /** Others may neither read nor write it, and the group may not write it: a mounted secret is often the group's to read. */
 const forbidden = 0o027;
@@ -10,7 +14,7 @@ const forbidden = 0o027;
 /** `what` it is, for the message: `token`. One that others can read is refused. */
 export function readSecretFile(file: string, what: string): string {
   return read(file, what, (problem) => {
-    throw new CommandError('INPUT', problem);
+    throw new SecretFileError(problem);
   });
 }
 
@@ -33,8 +37,10 @@ function read(file: string, what: string, open: (problem: string) => void): stri
     if (process.platform !== 'win32' && (mode & forbidden) !== 0) open(problemOf(file, what, mode));
     return readFileSync(file, 'utf8');
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError('INPUT', `The ${what} cannot be read: ${thrownText(error)}.`);
+    if (error instanceof SecretFileError) throw error;
+    throw new SecretFileError(`The ${what} cannot be read: ${thrownText(error)}.`, {
+      cause: error,
+    });
   }
 }
 
