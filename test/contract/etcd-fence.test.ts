@@ -244,7 +244,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     let usurped = false;
     store.insist = async (request, options) => {
       // Between the reading, which still shows the old leader, and the write.
-      if (request.compare !== undefined && !usurped) {
+      if ('compare' in request && request.compare !== undefined && !usurped) {
         usurped = true;
         await rig.usurp(log, 0);
       }

@@ -11,7 +11,7 @@
 import { DecisionLogError, LeadershipLostError } from '../../ports/decision-log.ts';
 import type { ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
-import { type Compare, found, get, type Op, type TxnResult } from './requests.ts';
+import { type Compare, found, get, type Op, type Txn, type TxnResult } from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
 const pauseMsFirst = 20;
@@ -83,10 +83,11 @@ export class Fenced {
     }
   }
 
-  /** Linearizable, and only while the leadership stands. */
-  async read(success: readonly Op[]): Promise<TxnResult> {
+  /** Linearizable, and only while the leadership stands. `success`: the same each time it is asked, or made for each attempt. */
+  async read(success: readonly Op[] | ((attempt: number) => readonly Op[])): Promise<TxnResult> {
     this.assertHeld();
-    const txn = this.#txn({ success });
+    const txn = (attempt: number): Txn =>
+      this.#txn({ success: typeof success === 'function' ? success(attempt) : success });
     return this.#stillHeld(await this.#unlessLost(this.store.insist(txn, { signal: this.#lost })));
   }
 
@@ -96,7 +97,7 @@ export class Fenced {
     this.#lost.throwIfAborted();
   }
 
-  #txn(request: FencedRequest) {
+  #txn(request: FencedRequest): Txn {
     return {
       compare: [...this.#fence, ...(request.compare ?? [])],
       success: [...request.success],

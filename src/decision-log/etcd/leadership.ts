@@ -20,6 +20,7 @@ import { Fenced } from './fenced.ts';
 import { finish } from './finish.ts';
 import { keyAfter, type ShardKeys } from './keys.ts';
 import type { ObservedLeader } from './leader-key.ts';
+import { PageSize } from './page-size.ts';
 import { decodeDecision, decodeRequest, decodeTick, encodeTick } from './records.ts';
 import {
   absent,
@@ -157,12 +158,30 @@ export class EtcdLeadership implements Leadership {
     return kv === null ? null : decodeRequest(kv.value);
   }
 
-  async pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
+  async pending({
+    after,
+    limit,
+  }: {
+    after: Txid | null;
+    limit: number;
+  }): Promise<readonly DecisionRecord[]> {
     const { keys } = this.#options;
     const { range_end } = keys.decisions;
-    const key = page.after === null ? keys.decisions.key : keyAfter(keys.decision(page.after));
-    const { responses } = await this.#fenced.read([getRange({ key, range_end }, page.limit)]);
-    return allFound(responses, 0).map(({ value }) => decodeDecision(value));
+    const size = new PageSize();
+    const records: DecisionRecord[] = [];
+    for (let last = after; ; last = records.at(-1)?.txid ?? null) {
+      const key = last === null ? keys.decisions.key : keyAfter(keys.decision(last));
+      let asked = 0;
+      const { responses } = await this.#fenced.read((attempt) => {
+        if (attempt > 1) size.tooMany();
+        asked = size.next(limit - records.length);
+        return [getRange({ key, range_end }, asked)];
+      });
+      const values = allFound(responses, 0).map(({ value }) => value);
+      for (const value of values) records.push(decodeDecision(value));
+      if (values.length < asked || records.length === limit) return records;
+      size.came(values);
+    }
   }
 
   /** What is finished now counts as finished at the next tick. */

@@ -64,13 +64,19 @@ export class EtcdStore {
 
   /**
    * The identical transaction again and again until etcd answers: for reads, and for writes that may happen
-   * twice. Rejects with DecisionLogError after `patienceMs`, or with the reason of `signal`.
+   * twice. A read may be made anew for each attempt, the first being 1. Rejects with DecisionLogError after `patienceMs`, or with the
+   * reason of `signal`.
    */
-  async insist(request: Txn, options: { readonly signal?: AbortSignal } = {}): Promise<TxnResult> {
+  async insist(
+    request: Txn | ((attempt: number) => Txn),
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<TxnResult> {
     const giveUpAtMs = this.clock.monotonicMs() + patienceMs;
+    let attempts = 0;
     for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+      attempts += 1;
       try {
-        return await this.attempt(request);
+        return await this.attempt(typeof request === 'function' ? request(attempts) : request);
       } catch (error) {
         this.#ended.signal.throwIfAborted();
         options.signal?.throwIfAborted();
