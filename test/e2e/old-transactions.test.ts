@@ -16,10 +16,10 @@ import { NodeProcess, quickOptions } from '../support/node-process.ts';
 import { RawPeer } from '../support/raw-peer.ts';
 
 const [programs] = await etcdsToTest();
-const oldOnes = 1_000;
-const stormers = 3;
+const oldOnes = 500;
+const stormers = 2;
 const reportsEach = 3;
-const queriesEach = 4_000;
+const queriesEach = 3_000;
 const witness = { generation: 0, revision: '1' };
 
 describe.skipIf(programs === undefined)('old transactions, asked about in a storm', () => {
