@@ -18,7 +18,7 @@ const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
  */
 export function handOver(command, args, environment = process.env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit', env: environment });
+    let child;
     // In a pipeline one of the three may still be the terminal.
     const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
     const handlers = forwarded.map((signal) => {
@@ -30,6 +30,8 @@ export function handOver(command, args, environment = process.env) {
       process.on(signal, handler);
       return { signal, handler };
     });
+    // Only now: it runs while these lines have yet to, and a signal in that moment would leave it behind alone.
+    child = spawn(command, args, { stdio: 'inherit', env: environment });
     const release = () => {
       for (const { signal, handler } of handlers) process.removeListener(signal, handler);
     };

@@ -85,19 +85,7 @@ async function install(root) {
 /** npm's warnings, such as those about the machine's older Node, are kept back: they matter only if it fails. */
 function runNpm(root) {
   return new Promise((resolve) => {
-    // A process group of its own, so that the time-out ends the install scripts, too.
-    const npm = spawn('npm', ['ci', '--no-audit', '--no-fund', '--no-progress'], {
-      cwd: root,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    const collect = (chunk) => {
-      output = (output + chunk).slice(-tailBytesMax);
-    };
-    npm.stdout.setEncoding('utf8').on('data', collect);
-    npm.stderr.setEncoding('utf8').on('data', collect);
-
+    let npm;
     let timedOut = false;
     let interrupted;
     const end = (signal) => {
@@ -108,16 +96,29 @@ function runNpm(root) {
         if (error.code !== 'ESRCH') throw error;
       }
     };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      end('SIGKILL');
-    }, installTimeoutMs);
+    // Before npm is there: it runs while the lines below have yet to, and a signal in that moment left it behind alone.
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     const onSignal = (signal) => {
       interrupted = signal;
       end(signal);
     };
     for (const signal of signals) process.on(signal, onSignal);
+    // A process group of its own, so that the time-out ends the install scripts, too.
+    npm = spawn('npm', ['ci', '--no-audit', '--no-fund', '--no-progress'], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const timer = setTimeout(() => {
+      timedOut = true;
+      end('SIGKILL');
+    }, installTimeoutMs);
+    let output = '';
+    const collect = (chunk) => {
+      output = (output + chunk).slice(-tailBytesMax);
+    };
+    npm.stdout.setEncoding('utf8').on('data', collect);
+    npm.stderr.setEncoding('utf8').on('data', collect);
 
     const finish = (code) => {
       clearTimeout(timer);

@@ -26,6 +26,7 @@ const root = join(import.meta.dirname, '../../..');
 const npm = `#!/bin/sh
 if [ "$1" = --version ]; then echo "\${NPM_VERSION:-11.0.0}"; exit 0; fi
 echo "$*" >> installs
+if [ -n "$NPM_INTERRUPTS" ]; then kill -TERM $PPID; sleep 30; fi
 echo 'npm warn EBADENGINE this machine is too old' >&2
 sleep "\${NPM_SECONDS:-0}"
 if [ -n "$NPM_FAILS" ]; then echo "$NPM_FAILS" >&2; exit 1; fi
@@ -111,6 +112,14 @@ describe('On a fresh clone', () => {
     expect(result.code).toBe(1);
     expect(result.stderr).toContain('interrupted by SIGTERM');
   });
+
+  it('does so from the very first moment of it', async () => {
+    for (let time = 0; time < 3; time += 1) {
+      const result = await setUp(['node', '-p', '1'], { NPM_INTERRUPTS: '1' });
+      expect(result.stderr).toContain('interrupted by SIGTERM');
+      expect(result.code).toBe(1);
+    }
+  });
 });
 
 describe('On a clone that is set up', () => {
@@ -154,6 +163,13 @@ describe('On a clone that is set up', () => {
     await until(() => started.stdout() === 'ready\n');
     started.child.kill('SIGTERM');
     expect(await started.result).toMatchObject({ code: 9 });
+  });
+
+  it('does so from the very first moment of the command', async () => {
+    for (let time = 0; time < 3; time += 1) {
+      const script = "trap 'exit 9' TERM; kill -TERM $PPID; sleep 0.5; sleep 0.5";
+      expect(await setUp(['sh', '-c', script])).toMatchObject({ code: 9 });
+    }
   });
 
   it('tells the end of a killed command as a shell does', async () => {
