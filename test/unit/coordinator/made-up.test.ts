@@ -195,3 +195,28 @@ it('who reported to a leadership that ends meanwhile is told at once, and asks a
   await settle();
   expect(p.answer(1)).toMatchObject({ type: 'error', code: 'BUSY', retryable: true });
 });
+
+it.each([
+  ['the leader', () => leader],
+  ['another node', () => follower],
+] as const)(
+  '%s writes a few lines of readings that fail, however many there are',
+  async (_who, node) => {
+    const { log, logger } = node().node.given;
+    const warn = vi.spyOn(logger, 'warn').mockImplementation(() => undefined);
+    const read = vi.spyOn(log, 'read').mockRejectedValue(new Error('no etcd'));
+    try {
+      const p = await node().peer({ name: 'p', roles: ['participant'] });
+      for (const [at, txid] of earlier(1_000).entries())
+        p.send({ type: 'query', id: at + 1, txid, inDoubt: true });
+      for (let turn = 0; turn < 40; turn += 1) await settle();
+      expect(p.answer(1_000)).toMatchObject({ type: 'error', code: 'LOG_UNAVAILABLE' });
+      const lines = warn.mock.calls.filter(([, text]) => text?.includes('could not be read'));
+      expect(lines.length).toBeGreaterThan(0);
+      expect(lines.length).toBeLessThan(100);
+    } finally {
+      warn.mockRestore();
+      read.mockRestore();
+    }
+  },
+);
