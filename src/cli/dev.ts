@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLevel } from '../coordinator/logging.ts';
+import { thrownText } from '../core/thrown.ts';
+import { atPlace } from '../system/store-place.ts';
 import { CommandError } from './errors.ts';
 import type { Io } from './io.ts';
 import { serve } from './serve.ts';
@@ -30,7 +32,7 @@ export async function dev(io: Io, options: DevOptions): Promise<number> {
       'The shop is in the clone of the repository, not in the package. Leave --shop out.',
     );
   }
-  const directory = mkdtempSync(join(tmpdir(), 'verdict-dev-'));
+  const directory = temporaryData();
   const shopData = join(directory, 'shop');
   let shop: ChildProcess | null = null;
   // Also where a second Ctrl-C does not wait for anything.
@@ -115,4 +117,13 @@ function toTry(given: {
     ...health,
     '',
   ].join('\n')}`;
+}
+
+function temporaryData(): string {
+  try {
+    return atPlace(tmpdir(), () => mkdtempSync(join(tmpdir(), 'verdict-dev-')));
+  } catch (error) {
+    const text = `Temporary data cannot be kept. ${thrownText(error)} TMPDIR says where it goes; verdict serve --data needs none.`;
+    throw new CommandError('INPUT', text, { cause: error });
+  }
 }
