@@ -46,16 +46,12 @@ export const faultNames = [
   'siblings',
   'journal-lost',
   'etcd-set-back-at-takeover',
+  'retire-shared',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
 /** From 0 (never) to 1 (as much of it as makes sense). */
 export type Faults = Readonly<Partial<Record<FaultName, number>>>;
-
-/** Whether etcd may be brought back from an older copy. */
-export function isSetBack(faults: Faults): boolean {
-  return faults['etcd-set-back'] !== undefined || faults['etcd-set-back-at-takeover'] !== undefined;
-}
 
 export function drawFaults(chance: Chance): Faults {
   // Few in some runs, many in others.

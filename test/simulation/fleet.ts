@@ -1,6 +1,7 @@
 /**
  * The machines of one participant. Most have one. With `siblings` or `journal-lost` two work on one store, as on a database, each
- * with a journal of its own; with `retire` a second stands by, empty, for when an operator has given the first one up.
+ * with a journal of its own; with `retire` a second stands by, empty, for when an operator has given the first one up, and with
+ * `retire-shared` a third for when the store is given up.
  */
 import { MemoryKeys } from '../../src/system/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
@@ -22,7 +23,8 @@ export interface Member {
 }
 
 export function fleetOf(participant: string, faults: Faults, chance: Chance): readonly Member[] {
-  const shares = faults.siblings !== undefined || faults['journal-lost'] !== undefined;
+  const retires = faults['retire-shared'] !== undefined;
+  const shares = retires || faults.siblings !== undefined || faults['journal-lost'] !== undefined;
   const isShared = shares && chance.happens(0.6);
   const holdings = new Map<string, Holding>();
   const member = (name: string, more: Partial<Member>): Member => ({
@@ -35,9 +37,13 @@ export function fleetOf(participant: string, faults: Faults, chance: Chance): re
     ...more,
   });
   const first = member(participant, {});
-  if (isShared) return [first, member(`${participant}.b`, { standsBy: chance.happens(0.5) })];
-  if (faults.retire === undefined) return [first];
-  return [first, member(`${participant}.new`, { standsBy: true, holdings: new Map() })];
+  const fresh = (): Member =>
+    member(`${participant}.new`, { standsBy: true, holdings: new Map(), store: null });
+  if (isShared) {
+    const second = member(`${participant}.b`, { standsBy: chance.happens(0.5) });
+    return retires ? [first, second, fresh()] : [first, second];
+  }
+  return faults.retire === undefined ? [first] : [first, fresh()];
 }
 
 /** Of the machine that has this name. */

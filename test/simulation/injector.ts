@@ -6,7 +6,7 @@ import type { Machine } from './actors/machine.ts';
 import type { NodeMachine } from './actors/node.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { CallFate, EtcdFaults, SimEtcd } from './etcd/server.ts';
-import { type FaultName, type Faults, isSetBack } from './faults.ts';
+import type { FaultName, Faults } from './faults.ts';
 import type { Ending } from './plan.ts';
 import type { Replacements } from './replacements.ts';
 import { SetBack } from './set-back.ts';
@@ -51,6 +51,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   siblings: 0.5,
   'journal-lost': 0.4,
   'etcd-set-back-at-takeover': 0.5,
+  'retire-shared': 0.4,
 };
 
 export class Injector {
@@ -59,7 +60,7 @@ export class Injector {
   readonly #asleepMsMax: number;
   readonly #replacements: Replacements;
   #over = false;
-  readonly #setBack = new SetBack();
+  readonly #setBack: SetBack;
 
   /** Told of each fault as it happens, and which transaction it met where it met one. */
   readonly #met: (name: string, txid?: Txid) => void;
@@ -75,6 +76,7 @@ export class Injector {
     this.#faults = options.faults;
     this.#asleepMsMax = options.asleepMsMax;
     this.#replacements = options.replacements;
+    this.#setBack = new SetBack({ raised: (cluster) => this.#replacements.retireAgain(cluster) });
     this.#met = options.met;
   }
 
@@ -263,9 +265,9 @@ export class Injector {
       case 'journal-lost':
         return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
       case 'retire':
-        // What a restored etcd has forgotten an operator would have to tell it again.
-        if (isSetBack(this.#faults)) return;
         return this.#replacements.retire(cluster, chance);
+      case 'retire-shared':
+        return this.#replacements.retireShared(cluster, chance);
       case 'partition':
       case 'one-way':
         return this.#partition(cluster, chance, { oneWay: name === 'one-way', lastingMs });

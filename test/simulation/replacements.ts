@@ -1,5 +1,7 @@
 /** Participants that another takes the place of: retired by an operator, updated one after the other, back without their journal. */
-import { retireInstance } from './actors/operator.ts';
+import type { Retired } from '../../src/core/retired.ts';
+import { retire } from './actors/operator.ts';
+import type { ParticipantMachine } from './actors/participant.ts';
 import type { Cluster } from './injector.ts';
 import type { Chance } from './world/chance.ts';
 
@@ -9,12 +11,17 @@ export interface ReplacementOptions {
   readonly urls: readonly string[];
   /** Told of each machine whose instance an operator gives up. */
   readonly gaveUp: (machine: string) => void;
+  /** Told of each machine whose instance is given up, while siblings can finish what it did. */
+  readonly left: (machine: string) => void;
   /** Told of each machine that comes back without its journal. */
   readonly journalLost: (machine: string) => void;
 }
 
 export class Replacements {
   readonly #with: ReplacementOptions;
+  readonly #retired: Retired[] = [];
+  /** Participants of which an operator has given up one of several, or all. */
+  readonly #fewer = new Set<string>();
 
   constructor(options: ReplacementOptions) {
     this.#with = options;
@@ -24,8 +31,9 @@ export class Replacements {
    * An operator gives an instance up, rightly or not: in a third of the cases it runs, and in others it comes back. Where it is
    * gone another takes its part, with nothing of what the first one had.
    */
-  retire({ world, network, participants }: Cluster, chance: Chance): void {
-    const { urls, gaveUp, comesBackMsMax } = this.#with;
+  retire(cluster: Cluster, chance: Chance): void {
+    const { world, participants } = cluster;
+    const { gaveUp } = this.#with;
     const machine = chance.pick(participants);
     const { role: participant, instance } = machine;
     const other = participants.find(
@@ -36,24 +44,83 @@ export class Replacements {
       gaveUp(machine.name);
       other.retired = false;
       world.after(chance.logarithmic(20, 3_000), () => other.start());
-      void retireInstance({ world, network, urls, participant, instance });
+      this.#operate(cluster, { participant, instance });
     };
     if (chance.happens(0.3)) return giveUp();
-    machine.retired = true;
+    this.#endForGood(cluster, chance, [machine], giveUp);
+  }
+
+  /**
+   * Of those who work on a store the operator gives one up, whose branches the other finishes; or the store itself, and then both are told nothing
+   * any more, whether they run, are gone or come back, and a third begins with a store of its own.
+   */
+  retireShared(cluster: Cluster, chance: Chance): void {
+    const { world, participants } = cluster;
+    const { gaveUp, left } = this.#with;
+    const known = participants.filter(({ isSibling, instance }) => isSibling && instance !== null);
+    if (known.length === 0) return;
+    const machine = chance.pick(known);
+    const { role: participant, instance, store: sharedResource } = machine;
+    if (sharedResource === null || instance === null || this.#fewer.has(participant)) return;
+    this.#fewer.add(participant);
+    const sharing = participants.filter(({ store }) => store === sharedResource);
+    const others = sharing.filter((other) => other !== machine);
+    const all = chance.happens(0.5);
+    const follow = all
+      ? participants.filter(({ role, store }) => role === participant && store === null)
+      : others;
+    const giveUp = (): void => {
+      if (!all) left(machine.name);
+      else for (const { name } of sharing) gaveUp(name);
+      for (const other of follow) {
+        if (!other.retired) continue;
+        other.retired = false;
+        world.after(chance.logarithmic(20, 3_000), () => other.start());
+      }
+      this.#operate(cluster, all ? { participant, sharedResource } : { participant, instance });
+    };
+    if (chance.happens(0.3)) return giveUp();
+    this.#endForGood(cluster, chance, all ? [machine, ...others] : [machine], giveUp);
+  }
+
+  /** With a vote that is on the disk of the first, which it may or may not have sent. Half of them come back all the same. */
+  #endForGood(
+    { world }: Cluster,
+    chance: Chance,
+    machines: readonly [ParticipantMachine, ...ParticipantMachine[]],
+    then: () => void,
+  ): void {
+    for (const machine of machines) machine.retired = true;
     const effects = chance.whole(1, 4);
-    const comesBackMs = chance.happens(0.5) ? chance.logarithmic(50, comesBackMsMax) : null;
-    // With a vote that is on its disk, which it may or may not have sent.
-    machine.atNextVote = () => machine.process?.doom(effects, false);
+    const comesBackMs = chance.happens(0.5)
+      ? chance.logarithmic(50, this.#with.comesBackMsMax)
+      : null;
+    const [first] = machines;
+    first.atNextVote = () => first.process?.doom(effects, false);
     world.after(chance.logarithmic(100, 3_000), () => {
-      machine.atNextVote = null;
-      machine.vanish();
-      giveUp();
+      first.atNextVote = null;
+      for (const machine of machines) machine.vanish();
+      then();
       if (comesBackMs === null) return;
       world.after(comesBackMs, () => {
-        machine.retired = false;
-        machine.start();
+        for (const machine of machines) {
+          machine.retired = false;
+          machine.start();
+        }
       });
     });
+  }
+
+  #operate({ world, network }: Cluster, retired: Retired): void {
+    this.#retired.push(retired);
+    void retire({ world, network, urls: this.#with.urls, retired });
+  }
+
+  /** Etcd was set back, and may have forgotten it. */
+  retireAgain({ world, network }: Cluster): void {
+    for (const retired of this.#retired) {
+      void retire({ world, network, urls: this.#with.urls, retired });
+    }
   }
 
   /** One of those that work on a store begins; where all do, one ends, as in a rolling update, or its disk is lost. */

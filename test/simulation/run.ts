@@ -86,6 +86,7 @@ class Run {
         comesBackMsMax: plan.asleepMsMax,
         urls: this.#urls(0),
         gaveUp: (machine) => this.#facts.retired.add(machine),
+        left: (machine) => this.#facts.left.add(machine),
         journalLost: (machine) => this.#journals.lost(machine),
       }),
       met: (name, txid) =>
@@ -328,8 +329,10 @@ class Run {
   /** Who is still in doubt, of those who need not be. */
   #inDoubt(ending: Ending): string | null {
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state, orphaned } of branches.values()) {
-        if (state !== 'prepared' || orphaned || this.#facts.gaveUp(txid, branch)) continue;
+      for (const facts of branches.values()) {
+        const { participant, branch, state } = facts;
+        if (state !== 'prepared' || this.#facts.isOrphaned(facts)) continue;
+        if (this.#facts.gaveUp(txid, branch)) continue;
         if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
         return `${participant}/${branch} of ${txid} is still in doubt`;
       }
@@ -344,14 +347,17 @@ class Run {
     const last = Math.max(0, ...jobs.flatMap(({ callers }) => callers.map(({ atMs }) => atMs)));
     if (this.#world.nowMs <= last) return 'some calls are still to be made';
     for (const { name, busy } of clients) if (busy) return `calls of ${name} have not ended`;
-    for (const { name, holdings } of participants) {
+    for (const { name, holdings, isSibling } of participants) {
+      // Nobody is told anything of a store that was given up.
+      if (isSibling && this.#facts.retired.has(name)) continue;
       for (const { txid, branch, held } of holdings.values()) {
         if (held && !this.#facts.gaveUp(txid, branch)) return `${name} still holds ${txid}`;
       }
     }
     for (const { txid, branches } of this.#facts.all()) {
-      for (const { participant, branch, state, orphaned, applied, undone } of branches.values()) {
-        if (orphaned || this.#facts.gaveUp(txid, branch)) continue;
+      for (const facts of branches.values()) {
+        const { participant, branch, state, applied, undone } = facts;
+        if (this.#facts.isOrphaned(facts) || this.#facts.gaveUp(txid, branch)) continue;
         // Etcd has lost what it was ended by, and says the opposite since: it waits for an operator. A sibling may have ended it
         // in the store that both work on; its own journal holds the vote then.
         if (this.#facts.at(txid).lost && (applied > 0 || undone)) continue;

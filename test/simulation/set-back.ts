@@ -17,6 +17,14 @@ export class SetBack {
   operating = false;
   /** Once in a run is enough. */
   #begun = false;
+  readonly #raised: (cluster: Cluster) => void;
+
+  constructor(options: {
+    /** The nodes are being started again. */
+    readonly raised: (cluster: Cluster) => void;
+  }) {
+    this.#raised = options.raised;
+  }
 
   begin(cluster: Cluster, chance: Chance): void {
     const { etcd, world } = cluster;
@@ -87,7 +95,8 @@ export class SetBack {
   }
 
   /** `overlooks`: a node that is paused is none that he sees. */
-  #operate({ etcd, nodes, network, world }: Cluster, chance: Chance, overlooks: boolean): void {
+  #operate(cluster: Cluster, chance: Chance, overlooks: boolean): void {
+    const { etcd, nodes, network, world } = cluster;
     for (const node of nodes) {
       if (overlooks && node.process?.paused === true) continue;
       node.retired = true;
@@ -103,6 +112,7 @@ export class SetBack {
         node.start();
       }
       network.reconsider();
+      this.#raised(cluster);
     });
   }
 }

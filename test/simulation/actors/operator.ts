@@ -1,4 +1,5 @@
 /** An operator at a terminal: asks the leader of the first shard, as the command does, until it has answered. */
+import type { Retired } from '../../../src/core/retired.ts';
 import { Nodes } from '../../../src/peer/nodes.ts';
 import { Chance } from '../world/chance.ts';
 import type { Network } from '../world/network.ts';
@@ -8,18 +9,18 @@ import type { World } from '../world/world.ts';
 const pauseMs = 100;
 const timeoutMs = 5_000;
 
-export async function retireInstance(options: {
+export async function retire(options: {
   readonly world: World;
   readonly network: Network;
   readonly urls: readonly string[];
-  readonly participant: string;
-  readonly instance: string;
+  readonly retired: Retired;
 }): Promise<void> {
-  const { world, network, urls, participant, instance } = options;
+  const { world, network, urls, retired } = options;
+  const what = 'instance' in retired ? retired.instance : retired.sharedResource;
   const process = new SimProcess({
     world,
     name: 'op',
-    chance: new Chance(world.seed, `operator ${instance}`),
+    chance: new Chance(world.seed, `operator ${what}`),
     died: () => undefined,
   });
   const { clock, chance } = process;
@@ -40,7 +41,7 @@ export async function retireInstance(options: {
     const link = nodes.leaderLink(0);
     try {
       if (link !== null) {
-        await link.request({ type: 'retire', participant, instance }, { timeoutMs });
+        await link.request({ type: 'retire', ...retired }, { timeoutMs });
         break;
       }
     } catch {
@@ -48,6 +49,6 @@ export async function retireInstance(options: {
     }
     await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
   }
-  world.note('op', `has retired ${instance} of ${participant}`);
+  world.note('op', `has retired ${what} of ${retired.participant}`);
   await nodes.close();
 }

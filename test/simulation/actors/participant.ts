@@ -59,7 +59,11 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
   }
 
   get isSibling(): boolean {
-    return this.options.member.store !== null;
+    return this.store !== null;
+  }
+
+  get store(): string | null {
+    return this.options.member.store;
   }
 
   get holdings(): ReadonlyMap<string, Holding> {

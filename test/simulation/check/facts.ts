@@ -66,6 +66,8 @@ export class Facts {
   readonly readers: Set<string> = new Set();
   /** Machines whose instance an operator has given up: their branches count as acknowledged. */
   readonly retired: Set<string> = new Set();
+  /** Machines whose instance an operator has given up, and whose branches are their siblings'. */
+  readonly left: Set<string> = new Set();
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
   readonly #requests = new Map<string, RequestFacts>();
@@ -168,6 +170,11 @@ export class Facts {
   gaveUp(txid: Txid, branch: string): boolean {
     const machine = this.at(txid).machines.get(branch);
     return machine !== undefined && this.retired.has(machine);
+  }
+
+  /** Whoever voted will never end it by itself: the store has the last word. */
+  isOrphaned({ orphaned, owner }: BranchFacts): boolean {
+    return orphaned || (owner !== null && this.left.has(owner));
   }
 
   /** A vote has left its participant. One that equivocates keeps to its first. */

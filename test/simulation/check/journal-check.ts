@@ -38,6 +38,7 @@ export class JournalCheck {
 
   /** With all that it knew. */
   lost(machine: string): void {
+    this.#facts.left.delete(machine);
     for (const known of [this.#states, this.#epochs]) {
       for (const key of known.keys()) if (key.startsWith(`${machine} `)) known.delete(key);
     }

@@ -270,4 +270,20 @@ export const mutants: readonly Mutant[] = [
     to: '    this.#unwatch = [];\n',
     faults: 'retire=1',
   },
+  {
+    name: 'retiring-one-gives-up-what-siblings-can-finish',
+    without: 'Section 8.7: what is on a shared resource stays owed until the resource is retired.',
+    file: 'src/core/retired.ts',
+    from: '      sharedResource === null ? { participant, instance } : { participant, sharedResource },\n',
+    to: '      { participant, instance },\n',
+    faults: 'retire-shared=1',
+  },
+  {
+    name: 'retired-store-is-owed-for-ever',
+    without: 'Section 8.7: with the resource is retired whoever shares it.',
+    file: 'src/core/retired.ts',
+    from: '    return this.has(\n      sharedResource',
+    to: '    return sharedResource === null && this.has(\n      sharedResource',
+    faults: 'retire-shared=1',
+  },
 ];
