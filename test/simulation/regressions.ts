@@ -1,13 +1,23 @@
 /**
- * Runs that once failed, each with the reason: what was wrong is mended, and stays so. A seed draws another run when the
- * drawing changes; what broke has a test of its own besides, where that is possible.
+ * Runs that once failed, each with the reason: what was wrong is mended, and stays so. A seed draws another run when what is drawn, or
+ * the product, changes. So each names the fault as well, and `npm run mutants -- --regressions` plants it again: a seed that does not
+ * show it any more is looked for anew, among the same faults. What broke has a test of its own besides, where that is possible.
  */
 import { parseFaults } from './faults.ts';
 import type { PlanLimits } from './plan.ts';
 
+/** A change of the sources. */
+export interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface Regression {
   readonly seed: number;
   readonly limits: PlanLimits;
+  /** Brings the fault back. */
+  readonly planted: readonly Edit[];
   readonly why: string;
 }
 
@@ -20,6 +30,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 7,
     },
+    planted: [
+      {
+        file: 'src/core/term/phase-two.ts',
+        from: '  // Its place is free until it is sent again.\n  state.commands.leave(branch);\n',
+        to: '',
+      },
+    ],
     why: 'A window of commands full of commits that are refused for ever kept back those that could be carried out.',
   },
   {
@@ -30,11 +47,25 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 6,
     },
+    planted: [
+      {
+        file: 'src/participant/housekeeping.ts',
+        from: '    const beforeMs = ranLong ? this.#wallMs() - tombstoneMs : 0;',
+        to: '    const beforeMs = (ranLong ? clock.wallMs() : clock.wallMs()) - tombstoneMs;',
+      },
+    ],
     why: 'A wall clock that was set forward made a tombstone old, and a late copy of a prepare found none.',
   },
   {
     seed: 126_995,
     limits: { faults: parseFaults('participant-point-crash=0.929'), jobs: 15 },
+    planted: [
+      {
+        file: 'test/simulation/check/message-check.ts',
+        from: '          facts.at(message.txid).saidExpired = true;',
+        to: '          facts.at(message.txid).saidExpired = false;',
+      },
+    ],
     why: 'The check took a transaction whose client had been told EXPIRED for undecided when the floor passed it.',
   },
   {
@@ -43,6 +74,13 @@ export const regressions: readonly Regression[] = [
       faults: parseFaults('node-point-crash=0.992,message-duplicate=0.1,etcd-slow=0.497'),
       jobs: 7,
     },
+    planted: [
+      {
+        file: 'test/simulation/check/end-check.ts',
+        from: "run.duplicates ? ['fail'] : ['fail', 'refused']",
+        to: "['fail', 'refused']",
+      },
+    ],
     why: 'The check held a copy of a request, which a WebSocket does not make, against the call that had been refused.',
   },
   {
@@ -53,6 +91,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 10,
     },
+    planted: [
+      {
+        file: 'src/participant/direct-log.ts',
+        from: 'if (isSetBack(error) && this.#reader === opened) this.#openAnew();',
+        to: 'if (isSetBack(error) && this.#closed) this.#openAnew();',
+      },
+    ],
     why: 'A participant that had seen etcd set back read it no more, though the generation was raised.',
   },
   {
@@ -63,6 +108,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 9,
     },
+    planted: [
+      {
+        file: 'src/decision-log/etcd/enrollment.ts',
+        from: 'entry.lease === id && entry.key.equals(key)',
+        to: 'entry.key.equals(key)',
+      },
+    ],
     why: "A late request of the process before put a leader's entry among the nodes under its lease, and took it along; participants did not find that leader.",
   },
   {
@@ -73,6 +125,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 7,
     },
+    planted: [
+      {
+        file: 'src/decision-log/etcd/witness.ts',
+        from: '      if (BigInt(revision) < this.#generationRevision) return;\n',
+        to: '',
+      },
+    ],
     why: 'An answer from before the generation was raised, which another had overtaken, was taken for an etcd that was set back.',
   },
   {
@@ -83,6 +142,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 13,
     },
+    planted: [
+      {
+        file: 'test/simulation/check/log-check.ts',
+        from: '      if (facts.nowMs - firstAskedMs > this.#undecidedMsMax) continue;\n',
+        to: '',
+      },
+    ],
     why: 'The check took a transaction that was aborted with nobody there to be told for undecided when the floor passed it.',
   },
   {
@@ -93,6 +159,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 5,
     },
+    planted: [
+      {
+        file: 'test/simulation/etcd/server.ts',
+        from: 'if (this.#restores !== restores) return answer',
+        to: 'if (this.#restores < restores) return answer',
+      },
+    ],
     why: 'The simulated etcd carried out, after it was brought back from a copy, what had been under way to the one before.',
   },
   {
@@ -103,6 +176,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 5,
     },
+    planted: [
+      {
+        file: 'src/decision-log/etcd/campaigns.ts',
+        from: "      leadership.end('what the leaderships before have left could not be read');\n",
+        to: '',
+      },
+    ],
     why: 'A leadership whose first reading failed was neither led nor ended: its node took it for its own, and nobody led.',
   },
   {
@@ -113,6 +193,13 @@ export const regressions: readonly Regression[] = [
       ),
       jobs: 16,
     },
+    planted: [
+      {
+        file: 'test/simulation/check/message-check.ts',
+        from: 'const readonly = facts.allReadonly(message.txid);',
+        to: 'const readonly = false;',
+      },
+    ],
     why: 'The check asked for a record of a commit that had nothing to commit: all had voted readonly, and one voted again.',
   },
 ];
