@@ -47,6 +47,7 @@ export const faultNames = [
   'journal-lost',
   'etcd-set-back-at-takeover',
   'retire-shared',
+  'shared-journal',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 

@@ -1,7 +1,7 @@
 /**
  * The machines of one participant. Most have one. With `siblings` or `journal-lost` two work on one store, as on a database, each
  * with a journal of its own; with `retire` a second stands by, empty, for when an operator has given the first one up, and with
- * `retire-shared` a third for when the store is given up.
+ * `retire-shared` a third for when the store is given up. With `shared-journal` two processes have one journal, and one store.
  */
 import { MemoryKeys } from '../../src/system/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
@@ -18,6 +18,8 @@ export interface Member {
   readonly holdings: Map<string, Holding>;
   /** The store's name, where several work on it. */
   readonly store: string | null;
+  /** Several processes have this journal, and say so (`sharedResource`). */
+  readonly sharesJournal: boolean;
   /** It starts when it is needed. */
   readonly standsBy: boolean;
 }
@@ -33,10 +35,15 @@ export function fleetOf(participant: string, faults: Faults, chance: Chance): re
     journal: new MemoryKeys(),
     holdings,
     store: isShared ? `store of ${participant}` : null,
+    sharesJournal: false,
     standsBy: false,
     ...more,
   });
   const first = member(participant, {});
+  if (!isShared && faults['shared-journal'] !== undefined && chance.happens(0.6)) {
+    const one = member(participant, { sharesJournal: true });
+    return [one, { ...one, name: `${participant}.b`, standsBy: chance.happens(0.5) }];
+  }
   const fresh = (): Member =>
     member(`${participant}.new`, { standsBy: true, holdings: new Map(), store: null });
   if (isShared) {

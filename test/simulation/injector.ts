@@ -52,6 +52,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'journal-lost': 0.4,
   'etcd-set-back-at-takeover': 0.5,
   'retire-shared': 0.4,
+  'shared-journal': 0.5,
 };
 
 export class Injector {
@@ -264,6 +265,8 @@ export class Injector {
       case 'siblings':
       case 'journal-lost':
         return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
+      case 'shared-journal':
+        return this.#replacements.replace(cluster, chance, { loses: false, journal: true });
       case 'retire':
         return this.#replacements.retire(cluster, chance);
       case 'retire-shared':

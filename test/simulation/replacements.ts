@@ -39,7 +39,14 @@ export class Replacements {
     const other = participants.find(
       ({ role, retired, starts }) => role === participant && retired && starts === 0,
     );
-    if (instance === null || machine.isSibling || machine.retired || other === undefined) return;
+    if (
+      instance === null ||
+      machine.isSibling ||
+      machine.sharesJournal ||
+      machine.retired ||
+      other === undefined
+    )
+      return;
     const giveUp = (): void => {
       gaveUp(machine.name);
       other.retired = false;
@@ -127,9 +134,11 @@ export class Replacements {
   replace(
     { world, participants }: Cluster,
     chance: Chance,
-    { loses }: { readonly loses: boolean },
+    { loses, journal = false }: { readonly loses: boolean; readonly journal?: boolean },
   ): void {
-    const fleet = participants.filter(({ isSibling }) => isSibling);
+    const fleet = participants.filter(({ isSibling, sharesJournal }) =>
+      journal ? sharesJournal : isSibling,
+    );
     if (fleet.length === 0) return;
     const one = chance.pick(fleet);
     const other = fleet.find(({ role, name }) => role === one.role && name !== one.name);

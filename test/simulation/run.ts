@@ -187,7 +187,7 @@ class Run {
               this.#facts.committedDurably(this.#facts.branch(txid, participant, branch));
           },
           rolledBack: (_, { txid, branch }) => journals.rolledBack(participant, txid, branch),
-          journaled: (_, changes) => journals.written(name, changes),
+          journaled: (journal, changes) => journals.written(journal, changes),
           alarmed: (_, { alarm, message }) => this.#world.note(name, `ALARM ${alarm}: ${message}`),
         },
       });

@@ -32,6 +32,8 @@ export type KeyChange = readonly [key: string, value: unknown];
  * loses what was not flushed; one that comes between the flush and its answer loses nothing but the answer.
  */
 export class SimJournalStore implements JournalStore {
+  /** By journal: one process writes at a time, and the others wait, as LMDB has it. */
+  static readonly #queues = new WeakMap<MemoryKeys, (() => void)[]>();
   readonly #process: SimProcess;
   readonly #keys: MemoryKeys;
   readonly #disk: Disk;
@@ -53,20 +55,31 @@ export class SimJournalStore implements JournalStore {
   }
 
   transact(body: (keys: WritableKeys) => void): Promise<void> {
+    const waiting = SimJournalStore.#queues.get(this.#keys);
+    if (waiting === undefined) return this.#write(body);
+    return new Promise((resolve, reject) => {
+      waiting.push(() => void this.#write(body).then(resolve, reject));
+    });
+  }
+
+  #write(body: (keys: WritableKeys) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const draft = new Draft(this.#keys);
       try {
         body(draft);
       } catch (error) {
         reject(error);
+        this.#next();
         return;
       }
-      if (!this.#process.effect()) return;
+      if (!this.#process.effect()) return this.#next();
       this.#underWay = draft;
+      if (!SimJournalStore.#queues.has(this.#keys)) SimJournalStore.#queues.set(this.#keys, []);
       // The disk carries on by itself, whether or not the process is stopped meanwhile.
       this.#process.world.after(this.#disk.flushMs(), () => {
         if (this.#underWay !== draft) return;
         this.#settle(draft);
+        this.#next();
         this.#process.io(0, resolve);
       });
     });
@@ -78,6 +91,15 @@ export class SimJournalStore implements JournalStore {
     if (draft === null) return;
     if (this.#process.world.chance.happens(0.5)) this.#settle(draft);
     this.#underWay = null;
+    this.#next();
+  }
+
+  /** Whoever waits for the journal has it now. */
+  #next(): void {
+    const waiting = SimJournalStore.#queues.get(this.#keys);
+    const first = waiting?.shift();
+    if (first === undefined) SimJournalStore.#queues.delete(this.#keys);
+    else first();
   }
 
   #settle(draft: Draft): void {

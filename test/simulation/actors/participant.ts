@@ -62,6 +62,10 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     return this.store !== null;
   }
 
+  get sharesJournal(): boolean {
+    return this.options.member.sharesJournal;
+  }
+
   get store(): string | null {
     return this.options.member.store;
   }
@@ -83,13 +87,13 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       keys: member.journal,
       disk,
       written: (changes) => {
-        watcher.journaled(this.name, changes);
+        watcher.journaled(member.sharesJournal ? this.role : this.name, changes);
         if (this.atNextVote !== null && changes.some(isVote)) this.atNextVote();
       },
     });
     this.#store = store;
     const instance = agreeOnInstance(member.journal, chance);
-    const journal = new LocalJournal({ instance, store, clock, shared: false });
+    const journal = new LocalJournal({ instance, store, clock, shared: member.sharesJournal });
     this.#journal = journal;
     const application = new SimApplication({
       process,
@@ -108,6 +112,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       name: member.participant,
       urls,
       journal,
+      ...(member.sharesJournal ? { sharedResource: `journal of ${this.role}` } : {}),
       options: this.options.settings(this.starts),
       reached: (point) => this.passes(process, point),
       ...(direct === 'none'

@@ -256,6 +256,15 @@ export const mutants: readonly Mutant[] = [
     faults: 'siblings=1,journal-lost=1',
   },
   {
+    name: 'remembers-a-journal-that-others-write',
+    without:
+      'Section 8.7: what is in a journal that several processes share is read there, each time.',
+    file: 'src/journal/local-journal.ts',
+    from: 'this.#memory = options.shared\n',
+    to: 'this.#memory = false\n',
+    faults: 'shared-journal=1',
+  },
+  {
     name: 'ticks-of-one-length',
     without: 'Section 4: age is in time, whatever `tickMs` a leader has.',
     file: 'src/coordinator/collector.ts',
