@@ -20,7 +20,12 @@ export const scenarios: readonly string[] = [
   'restoreStep',
 ];
 /** With what the replay has no part in: a second process over the database of one participant. */
-const moreScenarios: readonly string[] = ['siblingStep', 'siblingLateStep'];
+const moreScenarios: readonly string[] = [
+  'siblingStep',
+  'siblingLateStep',
+  'retireStep',
+  'refusalStep',
+];
 
 export const protocol: Model = {
   file: 'verdict.qnt',
@@ -35,10 +40,11 @@ export const protocol: Model = {
     'I7_epochs',
     'I8_requests',
     'I9_records',
+    'retired_for_ever',
   ],
   steps: [
     ['step', 1 / 2],
-    ...[...scenarios, ...moreScenarios].map((step) => [step, 1 / 16] as const),
+    ...[...scenarios, ...moreScenarios].map((step) => [step, 1 / 20] as const),
   ],
   witnesses: [
     'I10_new_leader_finishes',
@@ -52,6 +58,8 @@ export const protocol: Model = {
     'sibling_commits',
     'sibling_ends_doubt',
     'lost_by_restore',
+    'retired_owes_nothing',
+    'voted_anew',
   ],
 };
 
@@ -64,4 +72,12 @@ export const copies: Model = {
   witnesses: ['copy_found_out', 'copy_commits', 'original_ends_late'],
 };
 
-export const models: readonly Model[] = [protocol, copies];
+export const clusters: Model = {
+  file: 'clusters.qnt',
+  variables: ['cs', 'running', 'journal', 'serves', 'connected', 'done', 'broken', 'event'],
+  invariants: ['I1_atomicity', 'I7_epochs'],
+  steps: [['step', 1 / 20]],
+  witnesses: ['doubt_outlives_log', 'another_is_served'],
+};
+
+export const models: readonly Model[] = [protocol, copies, clusters];

@@ -2,7 +2,7 @@
  * The specification with one rule taken away, as a change of its text. Each must be caught: an invariant that nothing can
  * break shows nothing. A change that no longer applies is a failure, not a mutant that was not caught.
  */
-import { copies, type Model, protocol } from './models.ts';
+import { clusters, copies, type Model, protocol } from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
@@ -267,6 +267,110 @@ export const mutants: readonly Mutant[] = [
     ],
     invariant: 'I1_atomicity',
     step: 'siblingLateStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'a reading that does not show who was retired',
+    why: 'What the retired one owed counts as acknowledged, the record is collected, and a node tells it "abort" of it.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: `    else if (isRetired(s.log.retired, p)) s
+    else if (judgement`,
+        to: '    else if (judgement',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'retireStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'retiring an instance frees what its siblings may finish',
+    why: 'The record is collected, and a sibling that was away is told "abort" of what the database still holds.',
+    changes: [
+      {
+        file: 'state.qnt',
+        from: 'them.contains(if (p == "p1") "p1 store" else p)',
+        to: 'them.contains(p) or (p == "p1" and them.contains("p1 store"))',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'retireStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'a leadership that does not read what was retired before it',
+    why: 'It takes a vote of one that the operator was told is out for ever.',
+    changes: [
+      {
+        file: 'steps.qnt',
+        from: 'seen: epochOf(t.key), heard: s.log.retired }',
+        to: 'seen: epochOf(t.key) }',
+      },
+    ],
+    invariant: 'retired_for_ever',
+    step: 'retireStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'the operator is answered before all nodes have heard',
+    why: 'A leader that has not heard goes on with the one that was retired.',
+    changes: [
+      {
+        file: 'steps.qnt',
+        from: `      leading.forall(n => held(s.log, s.terms.get(n).key) implies s.terms.get(n).heard.contains(one)),
+`,
+        to: '',
+      },
+    ],
+    invariant: 'retired_for_ever',
+    step: 'retireStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'a prepare that meets a rollback under way',
+    why: 'It runs anew and votes to commit, and the rollback of the first try undoes what is committed.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: `    else if (b.state == "refused") s.reply(m, "vote abort")
+`,
+        to: `    else if (b.state == "refused") s.setBranch(m.p, m.txid, { ...b, state: "preparing" })
+`,
+      },
+    ],
+    invariant: 'invariants',
+    step: 'refusalStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: clusters,
+    name: 'a vote that binds the journal to no cluster',
+    why: 'The log is deleted, and the new one of another cluster presumes the abort of what the old one had committed.',
+    changes: [{ file: 'clusters.qnt', from: 'voted: true, branches', to: 'branches' }],
+    invariant: 'I1_atomicity',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: clusters,
+    name: 'epochs of a cluster that was never voted for stay',
+    why: 'A stranger names a far epoch, and the own leader is refused ever after.',
+    changes: [{ file: 'clusters.qnt', from: 'cluster: c, known: 0 }', to: 'cluster: c }' }],
+    invariant: 'I7_epochs',
+    step: 'step',
     budget: 600,
     seed: 1n,
   },
