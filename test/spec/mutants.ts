@@ -186,8 +186,8 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'rules.qnt',
-        from: '    if (witness > positionOfLog(s.log)) s\n    else if (judgement',
-        to: '    if (judgement',
+        from: '    if (witness > positionOfLog(s.log)) s\n    else if (isRetired',
+        to: '    if (isRetired',
       },
     ],
     invariant: 'invariants',
@@ -352,7 +352,7 @@ export const mutants: readonly Mutant[] = [
     invariant: 'invariants',
     step: 'refusalStep',
     budget: 600,
-    seed: 1n,
+    seed: 5n,
   },
   {
     model: clusters,
