@@ -33,6 +33,7 @@ export function dispatch(
     case 'error':
     case 'goaway':
       node.given.logger.debug({ peer: session.hello?.name, ...message }, 'A peer says so.');
+      if (message.type === 'goaway') node.leaves(session);
       return;
     case 'begin': {
       const client = session.hello?.name ?? '';

@@ -255,6 +255,16 @@ export class CoordinatorNode implements SessionHost {
     this.#tell(session, 'Participant connected.', {});
   }
 
+  /** The participant stops: it ends what it has, and its siblings, or the process after it, get what is new. */
+  leaves(session: Session): void {
+    if (session.leaving || !session.is('participant')) return;
+    session.leaving = true;
+    for (const driver of this.drivers.values()) {
+      driver.step({ type: 'participant-leaves', connection: session.id });
+    }
+    this.#tell(session, 'Participant is stopping.', {});
+  }
+
   #join(driver: ShardDriver, session: Session): void {
     const hello = session.hello;
     if (hello === null) return;
@@ -266,6 +276,8 @@ export class CoordinatorNode implements SessionHost {
       sharedResource: hello.sharedResource ?? null,
       process: hello.process ?? null,
     });
+    // A term that begins now was not told.
+    if (session.leaving) driver.step({ type: 'participant-leaves', connection: session.id });
   }
 
   #welcome(): Welcome {

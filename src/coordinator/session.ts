@@ -73,6 +73,8 @@ export class Session implements ConnectionHandler<ToNode> {
   readonly id: number;
   readonly connection: Connection<FromNode>;
   readonly forcing: ForcingLimit;
+  /** Its participant said that it stops. */
+  leaving = false;
   readonly #host: SessionHost;
   #hello: Hello | null = null;
   /** By its roles; empty before its hello. */

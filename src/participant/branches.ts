@@ -27,6 +27,7 @@ export class Branches implements RunnerWorld {
   readonly #with: BranchesOptions;
   readonly #runners = new Map<Txid, BranchRunner[]>();
   readonly #effects: Effects;
+  #leaving = false;
   #stopping = false;
   #dead = false;
 
@@ -122,12 +123,17 @@ export class Branches implements RunnerWorld {
 
   /** Null when the application may work, else why not. */
   enlist(identity: BranchIdentity): Promise<string | null> {
-    if (this.#dead || this.#stopping) return Promise.resolve('the participant is closed');
+    if (this.#dead || this.#leaving) return Promise.resolve('the participant is closed');
     return new Promise((resolve) => {
       const runner = this.at(identity);
       runner.enlisting.push(resolve);
       runner.receive({ type: 'enlisted' });
     });
+  }
+
+  /** Nothing is begun here any more but what nodes have sent. */
+  leave(): void {
+    this.#leaving = true;
   }
 
   /** No prepare of a new branch is taken from now on. Resolves when nothing is under way. */

@@ -44,6 +44,8 @@ export interface ParticipantPorts {
 /** A node that takes less is never met: what is true before the first welcome. */
 const limitsDefault = { frameBytesMax: 1_048_576, depthMax: 32 };
 const closeTimeoutMsDefault = 10_000;
+/** How long a node may take to hear that this participant stops. */
+const leaveTimeoutMs = 1_000;
 const processDigits = 13;
 
 const unendedStates: ReadonlySet<LocalStateName> = new Set([
@@ -200,7 +202,7 @@ export class Participant {
       logger,
       refuses: (welcome) => this.#cluster.refuses(welcome),
       events: {
-        welcome: () => this.#welcomed(),
+        welcome: (session) => this.#welcomed(session),
         leaders: () => this.#reports.consider(),
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
@@ -346,13 +348,31 @@ export class Participant {
     const drained = new AbortController();
     // Votes and acknowledgements of what is under way still leave.
     if (!this.#dead) {
-      void this.#branches.drain().then(() => drained.abort());
+      this.#branches.leave();
+      void Promise.all(this.#sessions.all().map((session) => this.#takeLeave(session)))
+        .then(() => this.#branches.drain())
+        .then(() => drained.abort());
       await pause(this.#ports.clock, timeoutMs, drained.signal);
     }
     this.#stop();
     await this.#sessions.close();
     await this.#directLog?.close();
     await this.#housekeeping.close();
+  }
+
+  /**
+   * New work goes to siblings from now on, or waits for the process after this one. Behind the answer to an empty report no prepare
+   * is under way that was sent before: none is refused that the node could have given to another.
+   */
+  async #takeLeave(session: Session): Promise<void> {
+    const connection = session.id;
+    if (
+      !this.#sessions.send(connection, { type: 'goaway', reason: 'The participant is stopping.' })
+    )
+      return;
+    await session.link
+      .request({ type: 'report', inDoubt: [], kept: [] }, { timeoutMs: leaveTimeoutMs })
+      .catch(() => undefined);
   }
 
   #stop(): void {
@@ -362,7 +382,8 @@ export class Participant {
     this.#reports.close();
   }
 
-  #welcomed(): void {
+  #welcomed(session: Session): void {
+    if (this.#closing !== null) void this.#takeLeave(session);
     for (const waiter of this.#connectedWaiters) waiter();
     this.#reports.consider();
   }

@@ -21,6 +21,8 @@ export class ConnectedParticipants {
   readonly #byConnection = new Map<number, ConnectedParticipant>();
   /** In order of connecting; the next to get a new branch is at the turn. */
   readonly #byName = new Map<string, Named>();
+  /** Connections whose participant stops: they end what they have, and get nothing new. */
+  readonly #leaving = new Set<number>();
 
   add(peer: ConnectedParticipant): void {
     this.#byConnection.set(peer.connection, peer);
@@ -38,6 +40,7 @@ export class ConnectedParticipants {
     const peer = this.#byConnection.get(connection);
     if (peer === undefined) return null;
     this.#byConnection.delete(connection);
+    this.#leaving.delete(connection);
     const entry = this.#byName.get(peer.participant);
     if (entry !== undefined) {
       entry.list = entry.list.filter((other) => other.connection !== connection);
@@ -45,6 +48,11 @@ export class ConnectedParticipants {
       if (entry.list.length === 0) this.#byName.delete(peer.participant);
     }
     return peer;
+  }
+
+  /** Its participant stops. */
+  leaves(connection: number): void {
+    if (this.#byConnection.has(connection)) this.#leaving.add(connection);
   }
 
   has(participant: string): boolean {
@@ -56,7 +64,7 @@ export class ConnectedParticipants {
   }
 
   /**
-   * To whom a prepare goes. New work goes to each process in turn. What was sent goes to the process that has it, for as long as
+   * To whom a prepare goes. New work goes to each process in turn, but to none that stops. What was sent goes to the process that has it, for as long as
    * that is connected: one that joins changes nothing. When it is gone, another that shares its *journal* finds there whether
    * it voted; one with a journal of its own would know nothing of that vote, and is never asked (8.7). Nor is anybody
    * else where the participant enlisted itself: its work is in that process.
@@ -65,14 +73,20 @@ export class ConnectedParticipants {
     const entry = this.#byName.get(branch.participant);
     if (entry === undefined) return null;
     if (branch.instance === null) {
-      entry.turn = (entry.turn + 1) % entry.list.length;
-      const chosen = entry.list[entry.turn];
+      const staying = this.#staying(entry.list);
+      entry.turn = (entry.turn + 1) % Math.max(1, staying.length);
+      const chosen = staying[entry.turn];
       // Not the connection at the turn itself: it may be an old one, dead and not noticed yet.
-      return entry.list.findLast((peer) => chosen !== undefined && isSame(peer, chosen)) ?? null;
+      return staying.findLast((peer) => chosen !== undefined && isSame(peer, chosen)) ?? null;
     }
     const own = entry.list.findLast((peer) => isSame(peer, branch));
     if (own !== undefined || branch.enlistedItself) return own ?? null;
-    return entry.list.findLast((peer) => peer.instance === branch.instance) ?? null;
+    return this.#staying(entry.list).findLast((peer) => peer.instance === branch.instance) ?? null;
+  }
+
+  #staying(list: readonly ConnectedParticipant[]): readonly ConnectedParticipant[] {
+    if (this.#leaving.size === 0) return list;
+    return list.filter(({ connection }) => !this.#leaving.has(connection));
   }
 
   /**

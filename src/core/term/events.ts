@@ -77,6 +77,8 @@ export type TermEvent =
       /** Which of those that share the instance; null where it is one process. */
       readonly process: string | null;
     }
+  /** It is still there for what it has, and takes nothing new. */
+  | { readonly type: 'participant-leaves'; readonly connection: number }
   | { readonly type: 'participant-lost'; readonly connection: number }
   | {
       readonly type: 'message';

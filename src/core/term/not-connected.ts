@@ -16,7 +16,9 @@ export function notConnected(state: TermState, transaction: Transaction): AbortR
   if (participant === undefined) return null;
   return abortReason('PARTICIPANT_UNAVAILABLE', {
     participant,
-    message: notConnectedText([...names]),
+    message: state.connected.has(participant)
+      ? `${participant} is stopping, and no other instance of it is connected. Nothing was done.`
+      : notConnectedText([...names]),
     retryAfterMs: state.config.options.breakerPauseMs,
   });
 }

@@ -49,6 +49,9 @@ export class Term {
       case 'participant-connected':
         participantConnected(state, event);
         break;
+      case 'participant-leaves':
+        state.connected.leaves(event.connection);
+        break;
       case 'participant-lost':
         participantLost(state, event.connection);
         break;

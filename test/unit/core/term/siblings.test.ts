@@ -158,3 +158,61 @@ describe('several processes of one participant', () => {
     expect(prepares(h, a, b)).toEqual([1, 0]);
   });
 });
+
+describe('a participant that stops', () => {
+  const leave = (h: TermHarness, connection: number): void =>
+    h.world.step({ type: 'participant-leaves', connection });
+
+  it.each([
+    ['a journal each', b1, b2],
+    ['one journal', p1, p2],
+  ] as const)('ends what it has, and its siblings get what is new, with %s', (_how, one, two) => {
+    const h = new TermHarness();
+    const [first, second] = [h.connect(one), h.connect(two)];
+    while (prepares(h, first)[0] === 0) h.transact(['b']);
+    const before = prepares(h, first, second);
+    leave(h, first);
+    for (let count = 0; count < 4; count += 1) h.transact(['b']);
+    expect(prepares(h, first, second)).toEqual([before[0], (before[1] ?? 0) + 4]);
+    const [{ txid } = { txid: h.txid }] = h.sent(first, 'prepare');
+    h.vote(first, 'commit', { txid });
+    h.log();
+    expect(h.sent(first, 'commit')).toMatchObject([{ txid }]);
+  });
+
+  it('is asked for what it enlisted itself: the work is nowhere else', () => {
+    const h = new TermHarness();
+    const [first, second] = [h.connect(p1), h.connect(p2)];
+    const txid = h.begin();
+    h.ask({ type: 'enlist', txid, participant: 'b' }, { as: first });
+    leave(h, first);
+    h.ask({ type: 'commit', txid });
+    expect(prepares(h, first, second)).toEqual([1, 0]);
+  });
+
+  it('alone: what is new waits for the process after it, as for one that is restarted', () => {
+    const h = new TermHarness({ participantWaitMs: 1_000 });
+    const first = h.connect(b1);
+    leave(h, first);
+    h.transact(['b']);
+    expect(prepares(h, first)).toEqual([0]);
+    h.lose(first);
+    h.advance(500);
+    expect(prepares(h, h.connect(b1))).toEqual([1]);
+  });
+
+  it('alone and for long: what is new is refused, may be tried again, and is told why', () => {
+    const h = new TermHarness({ participantWaitMs: 1_000 });
+    leave(h, h.connect(b1));
+    const id = h.transact(['b']);
+    h.advance(1_100);
+    expect(h.reply(id)).toMatchObject({
+      outcome: 'aborted',
+      reason: {
+        code: 'PARTICIPANT_UNAVAILABLE',
+        retryable: true,
+        message: expect.stringContaining('b is stopping'),
+      },
+    });
+  });
+});
