@@ -76,6 +76,13 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     node: async (name, more = {}) => {
       const connection = dialer.next(`ws://${name}:7070/v1`).accept();
       connection.take();
+      let leaving = false;
+      // As a node that is well: behind a goaway it answers at once that it has heard.
+      connection.onSent = (message) => {
+        if (message.type === 'goaway') leaving = true;
+        else if (leaving && message.type === 'report')
+          connection.deliver({ type: 'reported', id: message.id });
+      };
       connection.deliver(welcomeOf(name, more));
       await settle();
       return connection;

@@ -341,6 +341,21 @@ describe('two processes on one shared resource', () => {
 });
 
 describe('close', () => {
+  it('tells the node first, takes what was sent before that one knew, and waits a second for one that is silent', async () => {
+    const { node, participant, clock, journal } = await rig();
+    const n1 = await node('n1');
+    n1.onSent = null;
+    n1.take();
+    const closing = participant.close();
+    await tell(n1, prepareOf(txid));
+    await settle();
+    expect(said(n1)).toEqual(['goaway', 'report 0 0', 'vote commit']);
+    expect(journal.state(key)).toBe('prepared');
+    await clock.advance(1_000);
+    await closing;
+    expect(n1.open).toBe(false);
+  });
+
   it('lets what is under way end, takes nothing new, and leaves doubt to the journal', async () => {
     const { node, participant, application, journal, clock } = await rig();
     const { promise, resolve } = Promise.withResolvers<PrepareResult<unknown>>();
@@ -349,6 +364,8 @@ describe('close', () => {
     n1.take();
     await tell(n1, prepareOf(txid));
     const closing = participant.close();
+    await settle();
+    expect(said(n1)).toEqual(['goaway', 'report 0 0']);
     await tell(n1, prepareOf(txidOf(2)));
     expect(said(n1)).toEqual(['vote abort']);
     resolve(vote.commit());
