@@ -22,6 +22,7 @@ import {
   type Work,
   type WorkResource,
 } from './sql-resource.ts';
+import { swallowed } from './swallowed.ts';
 import { waits } from './waits.ts';
 
 const missing = await mariadbMissing();
@@ -103,6 +104,13 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       run: (text) => at.mariadb.query(low(), text),
       tellsApart: false,
     });
+  });
+
+  swallowed({
+    open,
+    port: () => at.connection.port,
+    free: () =>
+      at.mariadb.query(at.connection, 'SELECT 1 FROM account WHERE id = 1 FOR UPDATE NOWAIT'),
   });
 
   outcomeRows({

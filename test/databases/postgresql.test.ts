@@ -18,6 +18,7 @@ import {
   type Work,
   type WorkResource,
 } from './sql-resource.ts';
+import { swallowed } from './swallowed.ts';
 import { heard, waits } from './waits.ts';
 
 const tables = `
@@ -79,6 +80,12 @@ sqlResource({
   raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
   readLocking: 'SELECT * FROM account FOR SHARE',
   deadlockIsolation: 'read committed',
+});
+
+swallowed({
+  open,
+  port: () => connection.port,
+  free: () => postgresql.query(connection, 'SELECT 1 FROM account WHERE id = 1 FOR UPDATE NOWAIT'),
 });
 
 waits({

@@ -17,6 +17,7 @@ export interface OpenWork {
   /** Of the journal that it is served with: it begins as the SDK would have it begin. */
   readonly instance?: string;
   readonly lockWaitMs?: number;
+  readonly lockLimitMs?: number;
   readonly isolation?: Isolation;
   readonly clock?: Clock;
   readonly logger?: Logger;

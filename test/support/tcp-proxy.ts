@@ -43,6 +43,8 @@ export class TcpProxy {
   /** What comes back takes this much longer. */
   replyDelayMs = 0;
   accepted = 0;
+  /** Where replies are lost, the end of a connection is, too: nobody hears of anything. */
+  losesEnds = false;
   /** Bytes of replies that were lost. */
   lostBytes = 0;
   #losing = false;
@@ -176,7 +178,9 @@ export class TcpProxy {
       node.destroy();
     };
     client.on('close', ended);
-    node.on('close', ended);
+    node.on('close', () => {
+      if (!(this.losesEnds && pair.repliesLost)) ended();
+    });
     if (this.#swallowing) {
       client.pause();
       node.pause();

@@ -14,6 +14,7 @@ export interface MariadbContext {
   readonly table: string;
   readonly isolation: Isolation;
   readonly lockWaitMs: number;
+  readonly lockLimitMs: number;
   readonly slots: Slots;
   readonly detachedBranches: DetachedBranches;
   /** Connection ids of prepares under way in this process. */

@@ -20,6 +20,7 @@ import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
+  checkedLockLimit,
   checkedTable,
   type Isolation,
   type SqlResource,
@@ -55,6 +56,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
 ): Promise<SqlResource<Payload, Result>> {
   const { name, connection, shared = false, clock = systemClock } = options;
   const table = checkedTable(options.table ?? 'verdict_branches');
+  const lockLimitMs = checkedLockLimit(options.lockLimitMs);
   const slots = new Slots({
     max: options.sessionsMax ?? 16,
     waitMs: options.sessionWaitMs ?? 5_000,
@@ -73,6 +75,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
     shared,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
+    lockLimitMs,
   };
   try {
     await checkServer(ends);

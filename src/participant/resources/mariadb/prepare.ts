@@ -19,6 +19,6 @@ export async function prepareBranch<Payload, Result>(
     if (slot === null) throw new Error('no session for another branch was free in time');
     return Session.begin(context, xid, slot, call);
   };
-  const { clock, lockWaitMs: againForMs } = context;
-  return runBranch({ clock, againForMs, begin, ...refusals }, prepare, call);
+  const { clock, lockWaitMs: againForMs, lockLimitMs } = context;
+  return runBranch({ clock, againForMs, lockLimitMs, begin, ...refusals }, prepare, call);
 }

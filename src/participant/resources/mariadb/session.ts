@@ -10,9 +10,13 @@
  */
 import type mysql from 'mysql2/promise';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Timer } from '../../../ports/clock.ts';
 import type { PrepareCall } from '../../../ports/resource.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
+import { pause } from '../sql/pause.ts';
+import { serverLimitMs } from '../sql/sql.ts';
+import { doneWithin } from '../sql/within.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { sessionGone } from './detach.ts';
@@ -20,8 +24,10 @@ import { numberOf } from './errors.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';
 
-/** The server's own limit, behind those of the SDK: it counts where this process or its host vanishes. */
-const serverGraceMs = 5_000;
+/** A connection that was cut in silence takes nothing that is sent: noticed in that time. */
+const silentSeconds = 25;
+/** So long the driver has to hear that its session was ended. */
+const heardMs = 1_000;
 const slotWaitSeconds = 5;
 const duplicateXid = 1440;
 /** XAER_RMFAIL: what the server says to COMMIT, ROLLBACK, BEGIN, and all that commits by itself, within a branch. */
@@ -38,6 +44,9 @@ export class Session {
   readonly #signal: AbortSignal;
   #over = false;
   #lost = false;
+  #interrupted = false;
+  #isLate = false;
+  #limit: Timer | null = null;
 
   /** Rejects where the branch is prepared already, or is just being. */
   static async begin(
@@ -84,20 +93,24 @@ export class Session {
     return this.#lost;
   }
 
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
   async #begin({
     timeoutMs,
     instance,
   }: Pick<PrepareCall<unknown>, 'timeoutMs' | 'instance'>): Promise<void> {
-    const { lockWaitMs, isolation, shared, name } = this.#context;
+    const { lockWaitMs, lockLimitMs, isolation, shared, name, clock } = this.#context;
     this.#signal.throwIfAborted();
     const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
     if (!shared) await this.#takeLock(slotLock(name, instance, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
     const waitSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
-    const limit =
-      timeoutMs > 0 ? `, wait_timeout = ${Math.ceil((timeoutMs + serverGraceMs) / 1_000)}` : '';
+    const limitSeconds = Math.ceil(serverLimitMs(timeoutMs, lockLimitMs) / 1_000);
     await this.#run(
-      `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', innodb_lock_wait_timeout = ${waitSeconds}${limit}`,
+      `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', innodb_lock_wait_timeout = ${waitSeconds},
+       wait_timeout = ${limitSeconds}, net_write_timeout = ${silentSeconds}`,
     );
     await this.#run(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
     try {
@@ -106,6 +119,7 @@ export class Session {
       if ((cause as { errno?: unknown }).errno !== duplicateXid) throw cause;
       throw new BranchTakenError('The branch is prepared already.', { cause });
     }
+    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
     this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     if (this.#signal.aborted) this.#interrupt();
   }
@@ -189,8 +203,28 @@ export class Session {
   }
 
   readonly #interrupt = (): void => {
-    kill(this.#context.ends, this.#connection.threadId).catch(() => undefined);
+    if (this.#interrupted) return;
+    this.#interrupted = true;
+    const { ends, clock } = this.#context;
+    const killed = kill(ends, this.#connection.threadId).catch(() => undefined);
+    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
+    void doneWithin(clock, killed, heardMs)
+      .then(() => pause(clock, heardMs))
+      .then(() => this.#over || this.#drop());
   };
+
+  readonly #pastLimit = (): void => {
+    this.#isLate = true;
+    this.#interrupt();
+  };
+
+  /** What waits for an answer rejects: the driver's own `destroy` says goodbye first, and waits. */
+  #drop(): void {
+    const { connection } = this.#connection as unknown as {
+      readonly connection?: { readonly stream?: { destroy(): void } };
+    };
+    connection?.stream?.destroy();
+  }
 
   readonly #setLost = (): void => {
     this.#lost = true;
@@ -199,6 +233,7 @@ export class Session {
   #release(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#limit?.cancel();
     this.#signal.removeEventListener('abort', this.#interrupt);
     this.#context.sessions.delete(this.#connection.threadId);
     this.#context.slots.give(this.#slot);

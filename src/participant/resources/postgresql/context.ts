@@ -12,6 +12,7 @@ export interface PostgresqlContext {
   readonly table: string;
   readonly isolation: Isolation;
   readonly lockWaitMs: number;
+  readonly lockLimitMs: number;
 }
 
 /** PostgreSQL takes up to 199. */

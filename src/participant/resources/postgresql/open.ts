@@ -27,6 +27,7 @@ import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { branchOf, heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
 import {
+  checkedLockLimit,
   checkedTable,
   type Isolation,
   type SqlResource,
@@ -59,6 +60,7 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
 ): Promise<SqlResource<Payload, Result>> {
   const { name, sessionsMax = 16, sessionWaitMs = 5_000, shared = false } = options;
   const table = checkedTable(options.table ?? 'verdict_branches');
+  const lockLimitMs = checkedLockLimit(options.lockLimitMs);
   const pools = openPools(options.connection, { name, sessionsMax, sessionWaitMs });
   const context = (named: string): PostgresqlContext => ({
     pools,
@@ -67,6 +69,7 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
     clock: options.clock ?? systemClock,
     isolation: options.isolation ?? 'serializable',
     lockWaitMs: options.lockWaitMs ?? 2_000,
+    lockLimitMs,
   });
   try {
     await checkServer(pools.ends);

@@ -16,6 +16,7 @@ export async function prepareBranch<Payload, Result>(
   const database = {
     clock: context.clock,
     againForMs: context.lockWaitMs,
+    lockLimitMs: context.lockLimitMs,
     begin: () => Session.begin(context, gid, call),
     ...refusals,
   };

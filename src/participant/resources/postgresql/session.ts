@@ -12,20 +12,23 @@
  * ROLLBACK, which may have been one TO a savepoint, or one AND CHAIN, by a setting that went with the transaction.
  */
 import type pg from 'pg';
+import type { Timer } from '../../../ports/clock.ts';
 import type { PrepareCall } from '../../../ports/resource.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import { markOf } from '../sql/names.ts';
+import { pause } from '../sql/pause.ts';
+import { serverLimitMs } from '../sql/sql.ts';
+import { doneWithin } from '../sql/within.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
 import { constraintOf } from './errors.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
 
-/**
- * The server's own limits, behind those of the SDK: they count where this process or its host vanishes. A connection that was cut
- * in silence is noticed by keep-alives, in 25 s (#begin).
- */
-const serverGraceMs = 5_000;
+/** A connection that was cut in silence is noticed in that time: by keep-alives, or as what was sent is not taken. */
+const silentMs = 25_000;
+/** So long the driver has to hear that its session was ended. */
+const heardMs = 1_000;
 /** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
@@ -43,6 +46,8 @@ export class Session {
   #ending: Promise<void> | null = null;
   #lost = false;
   #over = false;
+  #isLate = false;
+  #limit: Timer | null = null;
 
   /** Rejects where the branch is prepared already, or is just being. */
   static async begin(
@@ -82,11 +87,15 @@ export class Session {
     return this.#lost;
   }
 
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
   async #begin(timeoutMs: number): Promise<void> {
-    const { lockWaitMs, isolation, table } = this.#context;
+    const { lockWaitMs, lockLimitMs, isolation, table, clock } = this.#context;
     this.#signal.throwIfAborted();
     const gid = this.#gid;
-    const limitMs = timeoutMs > 0 ? timeoutMs + serverGraceMs : 0;
+    const limitMs = serverLimitMs(timeoutMs, lockLimitMs);
     const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
     // One message. BEGIN comes first: behind any query it could set no isolation level.
     const results = await this.#batch(
@@ -98,6 +107,7 @@ export class Session {
        SET LOCAL tcp_keepalives_idle = 10;
        SET LOCAL tcp_keepalives_interval = 5;
        SET LOCAL tcp_keepalives_count = 3;
+       SET LOCAL tcp_user_timeout = ${silentMs};
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
               pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
        SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
@@ -114,6 +124,7 @@ export class Session {
     if (!mine) throw new BranchTakenError('Another session is at work on this branch.');
     if (held) throw new BranchTakenError('The branch is prepared already.');
     this.#ctid = (row as { ctid: string }).ctid;
+    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
     this.#signal.addEventListener('abort', this.#interrupt, { once: true });
     if (this.#signal.aborted) this.#interrupt();
   }
@@ -255,7 +266,19 @@ export class Session {
    * this connection.
    */
   readonly #interrupt = (): void => {
-    this.#ending ??= endHolders(this.#context.pools.ends, this.#gid, this.#pid).catch(ignore);
+    if (this.#ending !== null) return;
+    const { pools, clock } = this.#context;
+    this.#ending = endHolders(pools.ends, this.#gid, this.#pid).catch(ignore);
+    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
+    void doneWithin(clock, this.#ending, heardMs)
+      .then(() => pause(clock, heardMs))
+      .then(() => (this.#over ? undefined : this.#client.end()))
+      .catch(ignore);
+  };
+
+  readonly #pastLimit = (): void => {
+    this.#isLate = true;
+    this.#interrupt();
   };
 
   readonly #setLost = (): void => {
@@ -265,6 +288,7 @@ export class Session {
   #release(destroy = false): void {
     if (this.#over) return;
     this.#over = true;
+    this.#limit?.cancel();
     this.#signal.removeEventListener('abort', this.#interrupt);
     this.#client.off('error', this.#setLost);
     // One that is being ended is of no use to the next.

@@ -24,13 +24,15 @@ import {
   TransactionEndedError,
 } from './guarded-sql.ts';
 import { pause } from './pause.ts';
-import type { Refusals } from './refusal.ts';
+import type { Refusal, Refusals } from './refusal.ts';
 import type { PrepareSql } from './sql.ts';
 import { doneWithin } from './within.ts';
 
 export interface BranchSession {
   /** The connection broke. */
   readonly lost: boolean;
+  /** It was ended for having held its locks for too long. */
+  readonly isLate: boolean;
   /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
   query(statement: Statement): Promise<StatementResult>;
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
@@ -46,6 +48,7 @@ export interface BranchDatabase extends Refusals {
   readonly begin: () => Promise<BranchSession>;
   /** How long after its start a branch that lost to others is still run again. */
   readonly againForMs: number;
+  readonly lockLimitMs: number;
 }
 
 /** So long a vote waits for the session to be given up. */
@@ -69,7 +72,7 @@ export async function runBranch<Payload, Result>(
 }
 
 async function tryOnce<Payload, Result>(
-  { begin, clock, refusalOf, refusalOfBegin }: BranchDatabase,
+  { begin, clock, lockLimitMs, refusalOf, refusalOfBegin }: BranchDatabase,
   prepare: PrepareSql<Payload, Result>,
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result> | { readonly again: VoteReason }> {
@@ -107,11 +110,20 @@ async function tryOnce<Payload, Result>(
     // What the service threw of its own, whatever code that has, is no word of the database's.
     const databases = ending || session.lost || sql.isFailure(error);
     const own = !databases || error instanceof TransactionEndedError;
-    const refusal = own ? null : refusalOf(error, session.lost);
+    const refusal = session.isLate
+      ? late(lockLimitMs)
+      : own
+        ? null
+        : refusalOf(error, session.lost);
     if (refusal === null) throw error;
     if (preparing && refusal.lost === true) throw new PrepareFailure(refusal.reason, error);
     return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
   }
+}
+
+function late(lockLimitMs: number): Refusal {
+  const message = `The branch had held its locks for ${lockLimitMs} ms and not voted, and was given up. Retry; where prepare needs longer, raise lockLimitMs of the resource.`;
+  return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, lost: true };
 }
 
 function abortOf(reason: VoteReason): PrepareResult<never> {

@@ -56,12 +56,34 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly table?: string;
   /** How long a statement waits for a lock before the branch votes `abort`/`LOCK_TIMEOUT`. Default 2,000. */
   readonly lockWaitMs?: number;
+  /**
+   * How long a branch may hold its locks before it votes, however long its transaction may take: then it is given up, by the server where
+   * this process is not heard. Default 300,000.
+   */
+  readonly lockLimitMs?: number;
   /** Prepares that run at once, one connection each. Default 16. */
   readonly sessionsMax?: number;
   /** How long one of these connections is waited for. Default 5,000. */
   readonly sessionWaitMs?: number;
   /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
   readonly logger?: Logger;
+}
+
+const lockLimitMsMax = 86_400_000;
+
+export function checkedLockLimit(lockLimitMs = 300_000): number {
+  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= lockLimitMsMax)
+    return lockLimitMs;
+  throw new RangeError(
+    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${lockLimitMsMax}; this is ${lockLimitMs}.`,
+  );
+}
+
+/** The server's own limits, behind those of the SDK: they count where this process or its host vanishes, or its connection. */
+const serverGraceMs = 5_000;
+
+export function serverLimitMs(timeoutMs: number, lockLimitMs: number): number {
+  return timeoutMs > 0 ? Math.min(timeoutMs + serverGraceMs, lockLimitMs) : lockLimitMs;
 }
 
 const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
