@@ -409,7 +409,8 @@ export function sqlResource(bench: SqlBench): void {
     });
 
     it('is run again after a conflict for as long as it would wait for a lock, and no longer', async () => {
-      const resource = await open({ isolation: 'serializable', lockWaitMs: 300 });
+      // Far longer than a run takes, also on a machine that is busy: else none is owed.
+      const resource = await open({ isolation: 'serializable', lockWaitMs: 1_500 });
       const other = await open({ shared: true, isolation: 'read committed' });
       let runs = 0;
       const call = prepareCall<Work>(async (sql) => {
