@@ -1,24 +1,29 @@
 /** The durable side of a resource: one LMDB file with its prepared branches, group commit, and the sweep of old notes. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
-import type { BranchRef } from '../../ports/resource.ts';
+import type { BranchRef, HeldBranch } from '../../ports/resource.ts';
 import { CountedKeys } from '../../system/counted-keys.ts';
 import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
 import { GroupCommit } from '../../system/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../../system/key-value.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
+import { systemRandom } from '../../system/random.ts';
 import { steadyWall } from '../../system/steady-wall.ts';
 import { readHeader, type StoreHeader } from '../../system/store-format.ts';
 import {
   allPrepared,
-  assertNotApplied,
+  type BranchEnd,
   commit,
   getPrepared,
+  isToRollBack,
+  type PreparedBy,
   prepare,
   rollback,
   sweepApplied,
 } from './branch-records.ts';
 
-export interface BranchStoreOptions<Prepared extends BranchRef> {
+export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly dataDirectory: string;
   /** The file's name in the directory. */
   readonly file: string;
@@ -34,12 +39,17 @@ export interface BranchStoreOptions<Prepared extends BranchRef> {
   readonly onFatal?: OnFatal;
 }
 
+const identityKey = 'identity';
+const identityDigits = 16;
+
 /** How often a commit also takes a step through the notes of what was applied. */
 const commitsPerSweep = 64;
 const sweepLimit = 256;
 
 /** Everything that it resolves is on disk: LMDB's transactions resolve after their flush. */
-export class BranchStore<Prepared extends BranchRef> {
+export class BranchStore<Prepared extends PreparedBy> {
+  /** Made with the file, and another one for a copy of it: what is done to a copy is not done to the original. */
+  readonly identity: string;
   readonly #lmdb: LmdbStore;
   readonly #directoryLock: DirectoryLock;
   readonly #group: GroupCommit<CountedKeys>;
@@ -52,7 +62,7 @@ export class BranchStore<Prepared extends BranchRef> {
   #sweptTo: string | null = null;
 
   /** Rejects where the directory has an owner, or holds what this program cannot read. */
-  static async open<Prepared extends BranchRef>(
+  static async open<Prepared extends PreparedBy>(
     options: BranchStoreOptions<Prepared>,
   ): Promise<BranchStore<Prepared>> {
     const { dataDirectory: directory, file, header, clock } = options;
@@ -64,7 +74,11 @@ export class BranchStore<Prepared extends BranchRef> {
       // On a snapshot first: what cannot be read must not be written to either.
       lmdb.snapshot((keys) => readHeader(keys, header));
       // Also flushes what a process left in the page cache that was killed in the middle of a commit.
-      await lmdb.transact((keys) => options.begin(keys));
+      await lmdb.transact((keys) => {
+        options.begin(keys);
+        if (keys.get(identityKey) === undefined)
+          keys.put(identityKey, systemRandom.token(identityDigits));
+      });
       return new BranchStore(options, lmdb, lock);
     } catch (error) {
       await lmdb?.close();
@@ -74,6 +88,9 @@ export class BranchStore<Prepared extends BranchRef> {
   }
 
   private constructor(options: BranchStoreOptions<Prepared>, lmdb: LmdbStore, lock: DirectoryLock) {
+    const file = statSync(resolve(options.dataDirectory, options.file), { bigint: true });
+    const made = lmdb.snapshot((keys) => keys.get(identityKey)) as string;
+    this.identity = `${options.header.kind.replaceAll(' ', '-')}-${made}-${file.ino.toString(36)}`;
     this.#lmdb = lmdb;
     this.#directoryLock = lock;
     this.#group = new GroupCommit({
@@ -98,13 +115,22 @@ export class BranchStore<Prepared extends BranchRef> {
     return this.#lmdb.snapshot((keys) => allPrepared<Prepared>(keys));
   }
 
+  /** All of them, and whether this instance voted for them. */
+  inDoubt(instance: string | undefined): readonly HeldBranch[] {
+    return this.allPrepared().map(({ txid, branch, instance: by }) => ({
+      txid,
+      branch,
+      mine: instance === undefined || by === instance,
+    }));
+  }
+
   /** Resolves when it is durable. */
   prepare(branch: Prepared): Promise<void> {
     return this.#group.run((keys) => prepare(keys, branch));
   }
 
-  /** Resolves when its writes are durable. Repeats change nothing. Rejects with UnknownBranchError. */
-  commit(branch: BranchRef): Promise<void> {
+  /** Resolves when its writes are durable. Repeats change nothing. Rejects with BranchEndedError. */
+  commit(branch: BranchEnd): Promise<void> {
     return this.#group.run((keys) => {
       commit<Prepared>(keys, branch, {
         atMs: this.#wallMs(),
@@ -115,9 +141,9 @@ export class BranchStore<Prepared extends BranchRef> {
   }
 
   /** Resolves when it is durably gone. */
-  async rollback(branch: BranchRef): Promise<void> {
-    if (this.prepared(branch) !== null) return this.#group.run((keys) => rollback(keys, branch));
-    this.#lmdb.snapshot((keys) => assertNotApplied(keys, branch));
+  async rollback(branch: BranchEnd): Promise<void> {
+    if (!this.#lmdb.snapshot((keys) => isToRollBack(keys, branch))) return;
+    await this.#group.run((keys) => rollback(keys, branch));
   }
 
   /** Resolves when what `operation` changed is durable; it shares its transaction with others. */

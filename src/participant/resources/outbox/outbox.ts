@@ -16,6 +16,7 @@ import type { Random } from '../../../ports/random.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
 import { sendable } from '../../../wire/sendable.ts';
 import { vote } from '../../vote.ts';
+import { assertOwn } from '../branch-records.ts';
 import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
 import {
@@ -109,13 +110,14 @@ export class Outbox<Body = unknown> {
   resource<Payload>(rules: OutboxRules<Payload, Body>): Resource<Payload, never>;
   resource(rules: OutboxRules<never, unknown> = dataRules): Resource<never, never> {
     return {
+      identity: this.#disk.identity,
       prepare: (call) => this.#prepare(call, rules),
       commit: async (branch) => {
         await this.#disk.commit(branch);
         this.#publisher.wake();
       },
       rollback: (branch) => this.#disk.rollback(branch),
-      inDoubt: () => this.inDoubt(),
+      inDoubt: (call) => this.#disk.inDoubt(call?.instance),
     };
   }
 
@@ -134,8 +136,12 @@ export class Outbox<Body = unknown> {
     call: PrepareCall<never>,
     rules: OutboxRules<never, unknown>,
   ): Promise<PrepareResult<never>> {
-    const { txid, branch } = call;
-    if (this.#disk.prepared(call) !== null) return vote.commit();
+    const { txid, branch, instance } = call;
+    const before = this.#disk.prepared(call);
+    if (before !== null) {
+      assertOwn(before, call);
+      return vote.commit();
+    }
     const bodies = await rules(call);
     if ('vote' in bodies) return bodies;
     if (bodies.length === 0) return vote.readonly();
@@ -150,7 +156,8 @@ export class Outbox<Body = unknown> {
     }
     // What the file would keep as something else is a vote to abort that says where it stands.
     const kept = bodies.map((body, index) => sendable(body, `message ${index}`));
-    await this.#disk.prepare({ txid, branch, bodies: kept });
+    const by = instance === undefined ? {} : { instance };
+    await this.#disk.prepare({ txid, branch, bodies: kept, ...by });
     return vote.commit();
   }
 }

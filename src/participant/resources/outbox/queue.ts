@@ -11,11 +11,11 @@ import {
   type WritableKeys,
 } from '../../../system/key-value.ts';
 import { metaKey, readHeader } from '../../../system/store-format.ts';
-import { allPrepared } from '../branch-records.ts';
+import { allPrepared, type PreparedBy } from '../branch-records.ts';
 
 export const outboxFile = 'outbox.mdb';
 /** The format that this program writes, and the newest that it reads. */
-export const outboxHeader = { kind: 'verdict outbox', formatVersion: 1 } as const;
+export const outboxHeader = { kind: 'verdict outbox', formatVersion: 2 } as const;
 
 export interface OutboxMessage<Body = unknown> {
   /** The same whenever this message is published again, and no other message's: the receiver drops what it has had. */
@@ -25,7 +25,7 @@ export interface OutboxMessage<Body = unknown> {
   readonly body: Body;
 }
 
-export interface PreparedMessages extends BranchRef {
+export interface PreparedMessages extends PreparedBy {
   readonly bodies: readonly unknown[];
 }
 

@@ -6,7 +6,6 @@
  * so that no version of a key ever comes back with another value, and nothing need be kept of what is gone.
  */
 
-import type { BranchRef } from '../../../ports/resource.ts';
 import {
   assertKeyFits,
   entriesUnder,
@@ -16,11 +15,11 @@ import {
 } from '../../../system/key-value.ts';
 import { metaKey, readHeader } from '../../../system/store-format.ts';
 import { sendable } from '../../../wire/sendable.ts';
-import { allPrepared } from '../branch-records.ts';
+import { allPrepared, type PreparedBy } from '../branch-records.ts';
 
 export const storeFile = 'store.mdb';
 /** The format that this program writes, and the newest that it reads. */
-export const storeHeader = { kind: 'verdict versioned store', formatVersion: 1 } as const;
+export const storeHeader = { kind: 'verdict versioned store', formatVersion: 2 } as const;
 
 export interface StoredRecord<Value = unknown> {
   readonly value: Value;
@@ -42,7 +41,7 @@ export interface RecordWrite {
   readonly value?: unknown;
 }
 
-export interface PreparedBranch extends BranchRef {
+export interface PreparedBranch extends PreparedBy {
   readonly writes: readonly RecordWrite[];
   /** The keys that it holds until the outcome: all that it writes are among the exclusive ones. */
   readonly exclusive: readonly string[];

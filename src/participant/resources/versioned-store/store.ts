@@ -13,7 +13,7 @@ import type { Txid } from '../../../core/txid.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../../ports/resource.ts';
 import type { EnlistOptions } from '../../enlist.ts';
 import { vote } from '../../vote.ts';
-import { branchText } from '../branch-records.ts';
+import { assertOwn, type BranchEnd, branchText } from '../branch-records.ts';
 import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
 import { KeyLocks } from './locks.ts';
 import { carryOut, readPayload, StorePayloadError } from './payload.ts';
@@ -139,10 +139,11 @@ export class VersionedStore {
   ): Resource<Payload, Result | WrittenVersions>;
   resource(rules: BranchRules<never, unknown> = dataRules): Resource<never, unknown> {
     return {
+      identity: this.#disk.identity,
       prepare: (call) => this.#prepare(call, rules),
       commit: (branch) => this.#commit(branch),
       rollback: (branch) => this.#rollback(branch),
-      inDoubt: () => this.inDoubt(),
+      inDoubt: (call) => this.#disk.inDoubt(call?.instance),
     };
   }
 
@@ -196,7 +197,10 @@ export class VersionedStore {
     rules: BranchRules<never, unknown>,
   ): Promise<PrepareResult<unknown>> {
     const before = this.#disk.prepared(call);
-    if (before !== null) return vote.commit(versionsOf(before.writes));
+    if (before !== null) {
+      assertOwn(before, call);
+      return vote.commit(versionsOf(before.writes));
+    }
     const enlisted = this.#works.get(branchText(call)) ?? null;
     if (enlisted === null && isEnlisted(call.payload)) {
       this.#endEnlisting(call);
@@ -214,7 +218,7 @@ export class VersionedStore {
       const answer = await rules(work, call);
       if (work.refusal !== null) return { vote: 'abort', reason: work.refusal };
       if (answer.vote === 'abort') return answer;
-      const result = await this.#keep(work, answer.result);
+      const result = await this.#keep(work, answer.result, call.instance);
       prepared = result.vote === 'commit';
       return result;
     } catch (error) {
@@ -228,31 +232,36 @@ export class VersionedStore {
   }
 
   /** Makes the vote certain: all that the branch holds until its outcome is on disk before it is said. */
-  async #keep(work: Work, result: unknown): Promise<PrepareResult<unknown>> {
+  async #keep(
+    work: Work,
+    result: unknown,
+    instance: string | undefined,
+  ): Promise<PrepareResult<unknown>> {
     const { txid, branch, owner } = work;
     const writes = work.finish();
     const exclusive = this.#locks.keysOf(owner, 'exclusive');
     const shared = work.readLocksUntilVote ? [] : this.#locks.keysOf(owner, 'shared');
     const said = result ?? versionsOf(writes);
     if (exclusive.length + shared.length === 0) return vote.readonly(said);
-    await this.#disk.prepare({ txid, branch, writes, exclusive, shared });
+    const by = instance === undefined ? {} : { instance };
+    await this.#disk.prepare({ txid, branch, writes, exclusive, shared, ...by });
     if (work.readLocksUntilVote) this.#locks.releaseShared(owner);
     return vote.commit(said);
   }
 
-  async #commit(branch: BranchRef): Promise<void> {
+  async #commit(branch: BranchEnd): Promise<void> {
     await this.#disk.commit(branch);
     this.#locks.release(branchText(branch));
   }
 
-  async #rollback(branch: BranchRef): Promise<void> {
+  async #rollback(branch: BranchEnd): Promise<void> {
     this.#endEnlisting(branch);
     const owner = branchText(branch);
     this.#works.get(owner)?.end();
     this.#works.delete(owner);
     // Not before it is gone from the disk: a restart would find its keys held twice.
     await this.#disk.rollback(branch);
-    this.#locks.release(owner);
+    if (this.#disk.prepared(branch) === null) this.#locks.release(owner);
   }
 
   /** Nobody would be left to end work that began now. */

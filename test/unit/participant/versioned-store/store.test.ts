@@ -284,7 +284,10 @@ describe('versioned store: on disk', () => {
     await first.commit();
     rig.clock.jump(2 * hourMs);
     await commitMany(200);
-    await expect(first.commit()).rejects.toMatchObject({ name: 'UnknownBranchError' });
+    await expect(first.commit()).rejects.toMatchObject({
+      name: 'BranchEndedError',
+      found: 'nothing',
+    });
   });
 
   it('is read from outside as it is, with any text as a key', async () => {
