@@ -1,9 +1,15 @@
 /** The resources that come with Verdict, under a real node: what a client gets from them. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, connect } from '../../src/client.ts';
 import { type Outbox, openOutbox } from '../../src/outbox.ts';
-import { type ParticipantHandle, type Resource, serveParticipant } from '../../src/participant.ts';
+import {
+  type ParticipantHandle,
+  type Resource,
+  serveParticipant,
+  vote,
+} from '../../src/participant.ts';
 import {
   openVersionedStore,
   RefusedError,
@@ -229,4 +235,72 @@ describe('an outbox', () => {
     expect(published).toEqual([{ id: `${sent.txid}/mail/0`, body: 'committed' }]);
     expect(mail.inDoubt()).toEqual([]);
   });
+});
+
+describe('a store that is kept while the journal beside it is lost', () => {
+  it.each(['committed', 'aborted'] as const)(
+    'ends what the old one voted for: %s',
+    async (outcome) => {
+      const store = await openVersionedStore({ dataDirectory: data(`kept-store-${outcome}`) });
+      const sent: unknown[] = [];
+      const outbox = await openOutbox({
+        dataDirectory: data(`kept-mail-${outcome}`),
+        publish: ({ body }) => void sent.push(body),
+      });
+      const names = { store: `kept-store-${outcome}`, mail: `kept-mail-${outcome}` };
+      const voted = Promise.withResolvers<void>();
+      const last = await serveParticipant({
+        name: `last-${outcome}`,
+        urls: [node.url],
+        dataDirectory: data(`last-${outcome}-journal`),
+        prepare: async () => {
+          await voted.promise;
+          return outcome === 'committed' ? vote.commit() : vote.abort('Not this one.');
+        },
+        commit: () => undefined,
+        rollback: () => undefined,
+      });
+      participants.push(last);
+      await last.connected();
+      const serveBoth = async () => [
+        await serve(names.store, store.resource() as Resource),
+        await serve(names.mail, outbox.resource() as Resource),
+      ];
+      const before = await serveBoth();
+      const done = client.transact({
+        branches: [
+          { participant: names.store, payload: { writes: [{ key: 'k', value: 1 }] } },
+          { participant: names.mail, payload: { messages: ['hello'] } },
+          { participant: `last-${outcome}` },
+        ],
+      });
+      const held = () => store.inDoubt().length + outbox.inDoubt().length;
+      await eventually(
+        () => (held() === 2 ? true : null),
+        () => 'both votes',
+      );
+      for (const [index, handle] of before.entries()) {
+        await handle.close({ timeoutMs: 1 });
+        rmSync(data(`${[names.store, names.mail][index]}-journal`), { recursive: true });
+      }
+      voted.resolve();
+      const { txid, outcome: told } = await done;
+      expect(told).toBe(outcome);
+      await serveBoth();
+      await eventually(
+        () => (held() === 0 ? true : null),
+        () => 'the end of both branches',
+      );
+      expect(store.read('k')?.value ?? null).toBe(outcome === 'committed' ? 1 : null);
+      await outbox.idle();
+      expect(sent).toEqual(outcome === 'committed' ? ['hello'] : []);
+      // Nothing is owed to the journals that are gone.
+      await eventually(
+        async () => ((await client.status(txid)).state === outcome.toUpperCase() ? true : null),
+        () => 'an end of the transaction too',
+      );
+      for (const handle of participants.splice(-2)) await handle.close();
+      await Promise.all([store.close(), outbox.close()]);
+    },
+  );
 });
