@@ -14,6 +14,7 @@ import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
+import { checkTransact } from './fields.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { Session } from './session.ts';
@@ -211,6 +212,7 @@ export class Client implements AsyncDisposable {
         'transact wants a request, such as { branches: [{ participant, payload }] }',
       );
     }
+    checkTransact(request, options);
     const whole = { ...request, ...this.#settings(request) };
     const { answer, retry, timeoutMs, signal } = options;
     checkAnswer(answer);

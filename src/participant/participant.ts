@@ -28,6 +28,7 @@ import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
 import { stderrLogger } from './stderr-logger.ts';
 import { pause } from './timers.ts';
+import { tellUnvoted } from './unvoted.ts';
 
 /** The adapters, chosen. */
 export interface ParticipantPorts {
@@ -257,6 +258,7 @@ export class Participant {
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
       else this.#branches.at(entry).load(foundOf(entry));
     }
+    tellUnvoted(held, { entries, participant: this.name, logger: this.#logger });
     // What is a sibling's has the patience to end by itself.
     for (const one of held) if (this.#siblings === null || one.mine !== false) this.#held(one);
     this.#siblings?.start(held);

@@ -31,10 +31,10 @@ describe('a client', () => {
 
   it('leaves what it was given as it was', async () => {
     const { client, node } = await connectedClient();
-    const given = { participant: 'p', branch: undefined, own: 1 } as never;
+    const given = { participant: 'p', branch: undefined, payload: { own: 1 } };
     const call = client.transact({ branches: [given] }).catch(() => undefined);
     await node.next('transact');
-    expect(given).toEqual({ participant: 'p', branch: undefined, own: 1 });
+    expect(given).toEqual({ participant: 'p', branch: undefined, payload: { own: 1 } });
     await client.close();
     await call;
   });

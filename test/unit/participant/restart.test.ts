@@ -81,6 +81,21 @@ describe('a start on a journal that holds', () => {
     expect(journal.state(key)).toBe('tombstone');
   });
 
+  it('nothing of it, and says so: with another journal it may have voted', async () => {
+    const warnings: object[] = [];
+    const logger = {
+      ...silentLogger,
+      warn: (fields: object, text: string) =>
+        void (text.includes('no vote in the journal') && warnings.push(fields)),
+    };
+    const application = new ListingResource();
+    application.held = [key];
+    await rig({ application, logger });
+    expect(warnings).toMatchObject([{ count: 1, branches: [key] }]);
+    await rig({ application, logger, journal: journalWith('prepared') });
+    expect(warnings).toHaveLength(1);
+  });
+
   it('the vote for what the application holds: nothing is touched', async () => {
     const application = new ListingResource();
     application.held = [key];
