@@ -1,10 +1,9 @@
 /** The durable side of a resource: one LMDB file with its prepared branches, group commit, and the sweep of old notes. */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import type { BranchRef, HeldBranch } from '../../ports/resource.ts';
 import { CountedKeys } from '../../system/counted-keys.ts';
 import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
+import { fileNumber } from '../../system/file-number.ts';
 import { GroupCommit } from '../../system/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../../system/key-value.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
@@ -88,9 +87,9 @@ export class BranchStore<Prepared extends PreparedBy> {
   }
 
   private constructor(options: BranchStoreOptions<Prepared>, lmdb: LmdbStore, lock: DirectoryLock) {
-    const file = statSync(resolve(options.dataDirectory, options.file), { bigint: true });
+    const file = fileNumber(options.dataDirectory, options.file);
     const made = lmdb.snapshot((keys) => keys.get(identityKey)) as string;
-    this.identity = `${options.header.kind.replaceAll(' ', '-')}-${made}-${file.ino.toString(36)}`;
+    this.identity = `${options.header.kind.replaceAll(' ', '-')}-${made}-${file}`;
     this.#lmdb = lmdb;
     this.#directoryLock = lock;
     this.#group = new GroupCommit({
