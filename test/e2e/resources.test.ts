@@ -248,6 +248,7 @@ describe('a store that is kept while the journal beside it is lost', () => {
         publish: ({ body }) => void sent.push(body),
       });
       const names = { store: `kept-store-${outcome}`, mail: `kept-mail-${outcome}` };
+      const asked = Promise.withResolvers<string>();
       const voted = Promise.withResolvers<void>();
       const last = await serveParticipant({
         name: `last-${outcome}`,
