@@ -254,7 +254,8 @@ describe('a store that is kept while the journal beside it is lost', () => {
         name: `last-${outcome}`,
         urls: [node.url],
         dataDirectory: data(`last-${outcome}-journal`),
-        prepare: async () => {
+        prepare: async ({ txid }) => {
+          asked.resolve(txid);
           await voted.promise;
           return outcome === 'committed' ? vote.commit() : vote.abort('Not this one.');
         },
@@ -276,10 +277,15 @@ describe('a store that is kept while the journal beside it is lost', () => {
         ],
       });
       const held = () => store.inDoubt().length + outbox.inDoubt().length;
+      const under = await asked.promise;
       await eventually(
-        () => (held() === 2 ? true : null),
+        async () => {
+          const { branches } = await client.status(under);
+          return branches.filter(({ state }) => state === 'prepared').length === 2 ? true : null;
+        },
         () => 'both votes',
       );
+      expect(held()).toBe(2);
       for (const [index, handle] of before.entries()) {
         await handle.close({ timeoutMs: 1 });
         rmSync(data(`${[names.store, names.mail][index]}-journal`), { recursive: true });

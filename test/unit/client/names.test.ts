@@ -31,7 +31,7 @@ describe('a client', () => {
 
   it('leaves what it was given as it was', async () => {
     const { client, node } = await connectedClient();
-    const given = { participant: 'p', branch: undefined, payload: { own: 1 } };
+    const given = { participant: 'p', branch: undefined, payload: { own: 1 } } as never;
     const call = client.transact({ branches: [given] }).catch(() => undefined);
     await node.next('transact');
     expect(given).toEqual({ participant: 'p', branch: undefined, payload: { own: 1 } });
