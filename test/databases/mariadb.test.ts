@@ -11,7 +11,7 @@ import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
 import { prepareCall, refOf } from '../support/sql-calls.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { ormWork } from './orm.ts';
-import { drizzleWork, kyselyWork } from './orm-libraries.ts';
+import { drizzleOn, kyselyOn } from './orm-libraries.ts';
 import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
@@ -268,8 +268,8 @@ describe.skipIf(missing !== null)('MariaDB', () => {
       open,
       balance,
       libraries: {
-        Kysely: kyselyWork((sql) => new MysqlDialect({ pool: ormClient(sql) })),
-        Drizzle: drizzleWork((sql) => drizzle({ client: ormClient(sql) }), account),
+        Kysely: kyselyOn((sql) => new MysqlDialect({ pool: ormClient(sql) })),
+        Drizzle: drizzleOn((sql) => drizzle({ client: ormClient(sql) }), account),
       },
     });
   });

@@ -1,42 +1,202 @@
 /** Libraries with transactions of their own, on the handle of a branch: what they commit is the branch's, what they roll back is gone. */
-import { expect, it } from 'vitest';
-import { prepareCall, refOf } from '../support/sql-calls.ts';
+import { describe, expect, it } from 'vitest';
+import type { Sql } from '../../src/postgresql.ts';
+import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
 import { type OpenWork, raise, type Work, type WorkResource } from './sql-resource.ts';
 
-/** Adds to account 1, within a transaction of the library's; throws after that where `thenFails`. */
-export type OrmWork = (
-  sql: Parameters<Work>[0],
-  how: { readonly by: number; readonly thenFails: boolean; readonly nested: boolean },
-) => Promise<void>;
+export interface OrmTransaction {
+  /** To account 1. */
+  readonly add: (by: number) => Promise<void>;
+  /** In a transaction within this one, where the library nests them by itself. */
+  readonly nested?: (body: OrmBody) => Promise<void>;
+}
 
-export function ormWork(bench: {
+export type OrmBody = (tx: OrmTransaction) => Promise<void>;
+
+export interface OrmHandle extends OrmTransaction {
+  readonly transaction: (body: OrmBody) => Promise<void>;
+  /** With an isolation level of its own. */
+  readonly withLevel: (body: OrmBody) => Promise<void>;
+}
+
+export interface OrmBench {
   readonly open: (more?: OpenWork) => Promise<WorkResource>;
   readonly balance: () => Promise<number>;
-  readonly libraries: Readonly<Record<string, OrmWork>>;
-}): void {
-  it.each(Object.entries(bench.libraries))('%s', async (_name, work) => {
-    const resource = await bench.open();
-    const call = prepareCall<Work>(async (sql) => {
-      await raise(sql);
-      await work(sql, { by: 10, thenFails: false, nested: false });
-      await work(sql, { by: 100, thenFails: false, nested: true });
-      await work(sql, { by: 1_000, thenFails: true, nested: false }).catch(() => undefined);
-      await raise(sql);
-    });
-    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
-    expect(await bench.balance()).toBe(100);
-    await resource.commit(refOf(call));
-    expect(await bench.balance()).toBe(212);
-  });
+  readonly libraries: Readonly<Record<string, (sql: Sql) => OrmHandle>>;
+}
 
-  it.each(Object.entries(bench.libraries))('%s: an abort leaves nothing', async (_name, work) => {
-    const resource = await bench.open();
-    const call = prepareCall<Work>(async (sql) => {
-      await work(sql, { by: 10, thenFails: false, nested: false });
-      throw new Error('no');
+const fails: OrmBody = () => Promise.reject(new Error('on purpose'));
+
+/** Long enough for all that is under way beside it to get as far as it can. */
+async function lingers(tx: OrmTransaction): Promise<void> {
+  for (let round = 0; round < 10; round += 1) await tx.add(0);
+}
+
+export function ormWork({ open, balance, libraries }: OrmBench): void {
+  /** What a branch with this work adds to the account; or why it aborts. */
+  async function added(work: Work, timeoutMs = 30_000): Promise<number | string> {
+    const resource = await open();
+    const call = prepareCall<Work>(work, { timeoutMs });
+    try {
+      const { vote } = await resource.prepare(call);
+      expect(vote).toBe('commit');
+    } catch (error) {
+      await resource.rollback(refOf(call));
+      expect(await balance()).toBe(100);
+      return (error as Error).message;
+    }
+    await resource.commit(refOf(call));
+    return (await balance()) - 100;
+  }
+
+  describe.each(Object.entries(libraries))('%s', (_name, on) => {
+    it('commits and rolls back within the branch', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        await raise(sql);
+        await db.transaction((tx) => tx.add(10));
+        await db.transaction(async (tx) => {
+          await (tx.nested ?? ((body) => body(tx)))((inner) => inner.add(100));
+          await tx
+            .nested?.((inner) => inner.add(5).then(() => fails(inner)))
+            .catch(() => undefined);
+        });
+        await db.transaction((tx) => tx.add(1_000).then(() => fails(tx))).catch(() => undefined);
+        await raise(sql);
+      };
+      expect(await added(work)).toBe(112);
     });
-    await expect(resource.prepare(call)).rejects.toThrow('no');
-    await resource.rollback(refOf(call));
-    expect(await bench.balance()).toBe(100);
+
+    it('an abort leaves nothing', async () => {
+      const work: Work = async (sql) => {
+        await on(sql).transaction((tx) => tx.add(10));
+        throw new Error('no');
+      };
+      expect(await added(work)).toBe('no');
+    });
+
+    it.each([
+      ['on one handle', false],
+      ['on handles of their own', true],
+    ])('two transactions at once, %s: a rollback undoes its own', async (_what, apart) => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        const other = apart ? on(sql) : db;
+        const [first, second, third] = await Promise.allSettled([
+          db.transaction((tx) =>
+            tx
+              .add(10)
+              .then(() => lingers(tx))
+              .then(() => fails(tx)),
+          ),
+          other.transaction((tx) => tx.add(100)),
+          db.transaction((tx) => tx.add(1_000)),
+        ]);
+        expect([first, second, third].map(({ status }) => status)).toEqual([
+          'rejected',
+          'fulfilled',
+          'fulfilled',
+        ]);
+      };
+      expect(await added(work)).toBe(1_100);
+    });
+
+    it('a statement outside of it waits for an open transaction, and outlives its rollback', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        const stop = new Stop();
+        const failing = db.transaction(async (tx) => {
+          await tx.add(10);
+          await stop.here();
+          await lingers(tx);
+          await fails(tx);
+        });
+        await stop.reached;
+        const outside = db.add(100);
+        stop.goOn();
+        await expect(failing).rejects.toThrow('on purpose');
+        await outside;
+      };
+      expect(await added(work)).toBe(100);
+    });
+
+    it('the outer handle within a transaction: told, within its limit, and nothing was sent', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        const told: unknown[] = [];
+        const hear = (error: unknown) => void told.push(causes(error));
+        await db.transaction(async (tx) => {
+          await tx.add(10);
+          await db.add(100).catch(hear);
+          await db.transaction((inner) => inner.add(1_000)).catch(hear);
+        });
+        const text = /was not sent: another transaction .* not the outer one/;
+        expect(told).toEqual([expect.stringMatching(text), expect.stringMatching(text)]);
+      };
+      expect(await added(work, 2_000)).toBe(10);
+    });
+
+    it('sql itself beside an open transaction: refused, before anything is sent', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        await db.transaction(async (tx) => {
+          await tx.add(10);
+          await expect(raise(sql)).rejects.toThrow(/"UPDATE .* was not sent: .* Await that/);
+        });
+        await raise(sql);
+      };
+      expect(await added(work)).toBe(11);
+    });
+
+    it('the same without await: the branch aborts, with that text', async () => {
+      const work: Work = async (sql) => {
+        await on(sql).transaction(async (tx) => {
+          await tx.add(10);
+          void raise(sql);
+          await lingers(tx);
+        });
+      };
+      expect(await added(work)).toMatch(/not awaited, and failed: "UPDATE .* was not sent/);
+    });
+
+    it('a transaction that is open when prepare returns: abort', async () => {
+      const work: Work = async (sql) => {
+        const stop = new Stop();
+        const open_ = on(sql).transaction((tx) => tx.add(10).then(() => stop.here()));
+        open_.catch(() => undefined);
+        await stop.reached;
+      };
+      expect(await added(work)).toMatch(/returned while a transaction .* was open/);
+    });
+
+    it('one that waits for its turn when prepare returns: abort', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        await db.transaction(async (tx) => {
+          await tx.add(10);
+          db.transaction((other) => other.add(100)).catch(() => undefined);
+          await lingers(tx);
+        });
+      };
+      expect(await added(work)).toMatch(/prepare returned (before|while)/);
+    });
+
+    it('an isolation level of its own: told which option sets it', async () => {
+      const work: Work = async (sql) => {
+        const db = on(sql);
+        await db
+          .withLevel((tx) => tx.add(10))
+          .catch((error: unknown) => {
+            throw new Error(causes(error));
+          });
+      };
+      expect(await added(work)).toMatch(/cannot be changed within it.*option "isolation"/);
+    });
   });
+}
+
+/** Libraries put the cause into an error of their own. */
+function causes(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause === undefined ? message : `${message}: ${causes(cause)}`;
 }

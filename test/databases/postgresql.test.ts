@@ -8,7 +8,7 @@ import { openPostgresqlResource, ormClient, type Sql } from '../../src/postgresq
 import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
 import { ormWork } from './orm.ts';
-import { drizzleWork, kyselyWork } from './orm-libraries.ts';
+import { drizzleOn, kyselyOn } from './orm-libraries.ts';
 import { outcomeRows } from './outcome-rows.ts';
 import {
   type OpenWork,
@@ -247,15 +247,15 @@ describe('libraries with transactions of their own', () => {
     open,
     balance,
     libraries: {
-      Kysely: kyselyWork((sql) => new PostgresDialect({ pool: ormClient(sql) })),
-      Drizzle: drizzleWork((sql) => drizzle({ client: ormClient(sql) }), account),
+      Kysely: kyselyOn((sql) => new PostgresDialect({ pool: ormClient(sql) })),
+      Drizzle: drizzleOn((sql) => drizzle({ client: ormClient(sql) }), account),
     },
   });
 
   it('on the bare handle: refused, and nothing is committed', async () => {
     const resource = await open();
-    const work = drizzleWork((sql) => drizzle({ client: sql as never }), account);
-    const call = prepareCall<Work>((sql) => work(sql, { by: 7, thenFails: false, nested: false }));
+    const on = drizzleOn((sql) => drizzle({ client: sql as never }), account);
+    const call = prepareCall<Work>((sql) => on(sql).transaction((tx) => tx.add(7)));
     await expect(resource.prepare(call)).rejects.toThrow(/"begin" was refused.*ormClient/);
     expect(await balance()).toBe(100);
   });

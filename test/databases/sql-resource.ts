@@ -431,6 +431,47 @@ export function sqlResource(bench: SqlBench): void {
     });
   });
 
+  describe('a query that prepare does not wait for: the branch aborts, and the process goes on', () => {
+    // A rejection that nobody handles fails the run.
+    it.each([
+      ['is under way at the vote', [], /returned before "SELECT 1" was done: await/],
+      [
+        'has failed by then',
+        ['SELECT 2'],
+        /"SELECT 1 FROM nowhere" was not awaited, and failed: .*nowhere/,
+      ],
+    ] as const)('%s', async (_what, then, text) => {
+      const resource = await open();
+      let kept: Sql | undefined;
+      const call = prepareCall<Work>(async (sql) => {
+        kept = sql;
+        await raise(sql);
+        void sql.query(then.length === 0 ? 'SELECT 1' : 'SELECT 1 FROM nowhere');
+        // PostgreSQL refuses what follows a failure.
+        for (const each of then) await sql.query(each).catch(() => undefined);
+        void sql.query('SELECT 3');
+      });
+      await expect(resource.prepare(call)).rejects.toThrow(text);
+      void kept?.query('SELECT 4');
+      expect(await prepared()).toEqual([]);
+      expect(await balance()).toBe(100);
+    });
+
+    it('a statement that is waited for later may be handled then', async () => {
+      const resource = await open();
+      const call = prepareCall<Work>(async (sql) => {
+        await sql.query('SAVEPOINT one');
+        const failing = sql.query('SELECT 1 FROM nowhere');
+        const back = sql.query('ROLLBACK TO SAVEPOINT one');
+        await raise(sql);
+        await expect(Promise.all([back, failing])).rejects.toThrow('nowhere');
+      });
+      expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      await resource.commit(refOf(call));
+      expect(await balance()).toBe(101);
+    });
+  });
+
   describe('votes', () => {
     it('LOCK_TIMEOUT for a row that a prepared branch holds', async () => {
       const resource = await open({ lockWaitMs: 100 });

@@ -1,14 +1,19 @@
-/** The branch as a connection of `mysql2`, with promises or callbacks, and as a pool with that one connection. */
-import { NestedTransactions } from '../sql/nested.ts';
+/** The branch as a pool of `mysql2`, with promises or callbacks. */
+import type { GuardedSql } from '../sql/guarded-sql.ts';
+import { guardedSql, NestedTransactions } from '../sql/nested.ts';
 import type { Sql, StatementObject } from '../sql/sql.ts';
 
 type Done = (error: unknown, ...more: unknown[]) => void;
+type Run = (
+  statement: string | StatementObject,
+  values: readonly unknown[] | undefined,
+) => Promise<unknown>;
 
-class MariadbOrmClient {
-  readonly #nested: NestedTransactions;
+class Queries {
+  readonly #run: Run;
 
-  constructor(sql: Sql) {
-    this.#nested = new NestedTransactions(sql);
+  constructor(run: Run) {
+    this.#run = run;
   }
 
   query(
@@ -18,7 +23,7 @@ class MariadbOrmClient {
   ): unknown {
     const callback = typeof values === 'function' ? values : done;
     const given = typeof values === 'function' ? undefined : values;
-    const result = this.#nested.run(statement, given).then(({ raw }) => raw);
+    const result = this.#run(statement, given);
     if (callback === undefined) return result;
     result.then(
       (raw) => callback(null, ...(raw as unknown[])),
@@ -27,17 +32,13 @@ class MariadbOrmClient {
     return undefined;
   }
 
-  execute(statement: string | StatementObject, values?: readonly unknown[], done?: Done): unknown {
+  execute(
+    statement: string | StatementObject,
+    values?: readonly unknown[] | Done,
+    done?: Done,
+  ): unknown {
     return this.query(statement, values, done);
   }
-
-  getConnection(done?: Done): unknown {
-    if (done === undefined) return Promise.resolve(this);
-    done(null, this);
-    return undefined;
-  }
-
-  release(): void {}
 
   end(done?: Done): unknown {
     if (done === undefined) return Promise.resolve();
@@ -46,11 +47,44 @@ class MariadbOrmClient {
   }
 }
 
+class BranchConnection extends Queries {
+  readonly #nested: NestedTransactions;
+
+  constructor(sql: GuardedSql) {
+    const nested = new NestedTransactions(sql);
+    super((statement, values) => nested.run(statement, values));
+    this.#nested = nested;
+  }
+
+  release(): void {}
+
+  destroy(): void {
+    this.#nested.giveUp();
+  }
+}
+
+class BranchPool extends Queries {
+  readonly #sql: GuardedSql;
+
+  constructor(sql: GuardedSql) {
+    const pool = 'await ormClient(sql).getConnection()';
+    super((statement, values) => new NestedTransactions(sql, { pool }).run(statement, values));
+    this.#sql = sql;
+  }
+
+  getConnection(done?: Done): unknown {
+    const connection = new BranchConnection(this.#sql);
+    if (done === undefined) return Promise.resolve(connection);
+    done(null, connection);
+    return undefined;
+  }
+}
+
 /**
  * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely: `new MysqlDialect({ pool: ormClient(sql) })`. Transactions that
- * they begin are savepoints of the branch. The type is `any`, for they ask for the driver's own classes.
+ * they begin are savepoints of the branch, one after the other. The type is `any`, for they ask for the driver's own classes.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the libraries want mysql2's Connection and Pool
 export function ormClient(sql: Sql): any {
-  return new MariadbOrmClient(sql);
+  return new BranchPool(guardedSql(sql));
 }

@@ -1,35 +1,72 @@
-/** The branch as a client of `pg`, and as a pool with that one client. */
-import { NestedTransactions } from '../sql/nested.ts';
+/** The branch as a pool of `pg`. */
+import pg from 'pg';
+import type { GuardedSql } from '../sql/guarded-sql.ts';
+import { guardedSql, NestedTransactions } from '../sql/nested.ts';
 import type { Sql, StatementObject } from '../sql/sql.ts';
 
-/** What libraries use of `pg`. Results are the driver's own. */
-class PostgresqlOrmClient {
+/** What libraries use of `pg.PoolClient`. Results are the driver's own. */
+class BranchClient {
   readonly #nested: NestedTransactions;
 
-  constructor(sql: Sql) {
+  constructor(sql: GuardedSql) {
     this.#nested = new NestedTransactions(sql);
   }
 
-  async query(statement: string | StatementObject, values?: readonly unknown[]): Promise<unknown> {
-    return (await this.#nested.run(statement, values)).raw;
+  query(statement: string | StatementObject, values?: readonly unknown[]): Promise<unknown> {
+    return this.#nested.run(statement, values);
   }
 
-  connect(): Promise<this> {
-    return Promise.resolve(this);
+  /** `destroy`, or an error: what is open on it is given up, as by a connection that ends. */
+  release(destroy?: unknown): void {
+    if (destroy) this.#nested.giveUp();
   }
 
-  release(): void {}
+  /** It has no events: what breaks is told by the statements. */
+  on(): this {
+    return this;
+  }
 
-  end(): Promise<void> {
+  removeListener(): this {
+    return this;
+  }
+}
+
+/**
+ * A real `pg.Pool`, which never connects: libraries that find none would take it for a single connection, on which nobody could
+ * tell two transactions apart, or for the options of a pool of their own, outside of the branch.
+ */
+class BranchPool extends pg.Pool {
+  /** Libraries with another copy of `pg` look at this. */
+  static override readonly name = 'BranchPool';
+  readonly #sql: GuardedSql;
+
+  constructor(sql: Sql) {
+    super();
+    this.#sql = guardedSql(sql);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the driver's many signatures, of which libraries use this one
+  override query(statement: any, values?: any): any {
+    const pool = 'await ormClient(sql).connect()';
+    return new NestedTransactions(this.#sql, { pool }).run(statement, values);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  override connect(): any {
+    return Promise.resolve(new BranchClient(this.#sql));
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  override end(): any {
     return Promise.resolve();
   }
 }
 
 /**
  * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely: `new PostgresDialect({ pool: ormClient(sql) })`. Transactions that
- * they begin are savepoints of the branch. The type is `any`, for they ask for the driver's own classes.
+ * they begin are savepoints of the branch, one after the other. The type is `any`, for they ask for the driver's own classes.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the libraries want pg.Client and pg.Pool
 export function ormClient(sql: Sql): any {
-  return new PostgresqlOrmClient(sql);
+  return new BranchPool(sql);
 }

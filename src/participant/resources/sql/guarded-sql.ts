@@ -7,8 +7,11 @@
  * would be sent after that would take effect at once, outside of every transaction: so the next statement waits for
  * that answer, and what a service catches is kept.
  */
+import { thrownText } from '../../../core/thrown.ts';
 import { inCauses } from './causes.ts';
+import { HeardPromise } from './heard.ts';
 import type { Sql, SqlResult, StatementObject } from './sql.ts';
+import type { Turns } from './turns.ts';
 
 export interface Statement {
   readonly text: string;
@@ -40,24 +43,52 @@ export function shortened(statement: string): string {
 }
 
 export class GuardedSql implements Sql {
+  readonly turns: Turns;
   readonly #run: (statement: Statement) => Promise<StatementResult>;
   /** Resolves when the one before is done, whichever way. */
   #last: Promise<unknown> = Promise.resolve();
-  readonly #unfinished = new Set<Statement>();
+  readonly #unfinished = new Set<Given>();
+  /** Somebody may still come to hear of them, until prepare returns. */
+  readonly #failed: Given[] = [];
   #ended = false;
   #broken: TransactionEndedError | null = null;
   readonly #failures = new WeakSet<object>();
 
-  constructor(run: (statement: Statement) => Promise<StatementResult>) {
+  constructor(run: (statement: Statement) => Promise<StatementResult>, turns: Turns) {
     this.#run = run;
+    this.turns = turns;
   }
 
-  async query<Row>(
+  query<Row>(
     statement: string | StatementObject,
     values?: readonly unknown[],
   ): Promise<SqlResult<Row>> {
-    const { rows, affectedCount } = await this.run(statement, values);
-    return { rows: rows as readonly Row[], affectedCount };
+    return this.given(statement, async () => {
+      if (this.turns.taken && !this.#ended) throw besideTransaction(textOf(statement));
+      const { rows, affectedCount } = await this.run(statement, values);
+      return { rows: rows as readonly Row[], affectedCount };
+    });
+  }
+
+  /** What the service is given for a statement: prepare must not return before it is done, nor pass over its failure. */
+  given<T>(statement: string | StatementObject, work: () => Promise<T>): Promise<T> {
+    const one: Given = { text: textOf(statement) };
+    this.#unfinished.add(one);
+    const promise = HeardPromise.of(this.#done(one, work));
+    one.promise = promise;
+    return promise;
+  }
+
+  async #done<T>(one: Given, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      one.error = error;
+      this.#failed.push(one);
+      throw error;
+    } finally {
+      this.#unfinished.delete(one);
+    }
   }
 
   run(
@@ -66,7 +97,6 @@ export class GuardedSql implements Sql {
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<StatementResult> {
     const statement = { ...statementOf(given, values), more };
-    this.#unfinished.add(statement);
     const result = this.#last.then(() => this.#runNow(statement));
     this.#last = result.catch(() => undefined);
     return result;
@@ -82,11 +112,12 @@ export class GuardedSql implements Sql {
       }
       return await this.#run(statement);
     } catch (error) {
-      if (error instanceof TransactionEndedError) this.#broken = error;
+      if (error instanceof TransactionEndedError) {
+        this.#broken = error;
+        this.turns.close();
+      }
       if (typeof error === 'object' && error !== null) this.#failures.add(error);
       throw error;
-    } finally {
-      this.#unfinished.delete(statement);
     }
   }
 
@@ -94,12 +125,26 @@ export class GuardedSql implements Sql {
   async end(): Promise<void> {
     this.#ended = true;
     const [unfinished] = this.#unfinished;
+    const unheard = this.#failed.find(({ promise }) => promise?.heard === false);
+    this.turns.close();
     await this.#last;
     if (this.#broken !== null) throw this.#broken;
-    if (unfinished === undefined) return;
-    throw new Error(
-      `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
-    );
+    if (unheard !== undefined) {
+      throw new Error(
+        `"${shortened(unheard.text)}" was not awaited, and failed: ${thrownText(unheard.error)} - Await every query.`,
+        { cause: unheard.error },
+      );
+    }
+    if (unfinished !== undefined) {
+      throw new Error(
+        `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
+      );
+    }
+    if (this.turns.taken) {
+      throw new Error(
+        'prepare returned while a transaction of a library was open on ormClient(sql), neither committed nor rolled back: await it before the vote.',
+      );
+    }
   }
 
   /** Whether it is what a statement failed with, or was caused by that. */
@@ -110,8 +155,28 @@ export class GuardedSql implements Sql {
   /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */
   stop(): TransactionEndedError | null {
     this.#ended = true;
+    this.turns.close();
     return this.#broken;
   }
+}
+
+interface Given {
+  readonly text: string;
+  promise?: HeardPromise<unknown>;
+  error?: unknown;
+}
+
+/** It was not sent: nothing that was done is lost. */
+function besideTransaction(text: string): Error {
+  return new Error(
+    `"${shortened(text)}" was not sent: a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`,
+  );
+}
+
+export function textOf(statement: string | StatementObject): string {
+  const text: unknown =
+    typeof statement === 'string' ? statement : (statement?.text ?? statement?.sql);
+  return typeof text === 'string' ? text : '';
 }
 
 function statementOf(
@@ -120,8 +185,10 @@ function statementOf(
 ): Pick<Statement, 'text' | 'values'> {
   const object = typeof given === 'string' ? { text: given } : given;
   const text: unknown = object.text ?? object.sql;
-  if (typeof text !== 'string') {
-    throw new TypeError('sql.query takes a text, or an object with a text, and its values.');
+  if (typeof text !== 'string' || typeof (object as { submit?: unknown }).submit === 'function') {
+    throw new TypeError(
+      'A query takes a text, or an object with a text, and its values; no cursor and no stream.',
+    );
   }
   return { text, values: values ?? object.values ?? [] };
 }

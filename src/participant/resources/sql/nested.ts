@@ -1,51 +1,146 @@
 /**
  * For libraries that run their work in transactions of their own: inside a branch each becomes a savepoint, so that the library's
- * rollback undoes its work and its commit keeps it, within the branch's transaction. Only the bare words that such libraries
+ * rollback undoes its work and its commit keeps it, within the branch's transaction. Only the words that such libraries
  * send are understood. Whatever else would end the transaction is refused as it is everywhere (guarded-sql.ts).
+ *
+ * One transaction is open at a time (turns.ts), so it must be known whose each statement is: by its connection. What is not sent
+ * is lost to nobody, so the service may handle that error.
  */
-import { GuardedSql, type StatementResult } from './guarded-sql.ts';
+import { GuardedSql, type StatementResult, shortened, textOf } from './guarded-sql.ts';
 import type { Sql, StatementObject } from './sql.ts';
 
 const begins = /^\s*(begin|start)(\s+(transaction|work))?\s*;?\s*$/i;
+/** With an isolation level or an access mode. */
+const sets =
+  /^\s*((begin|start)\s+([a-z]+\s+)*(isolation|read|not|deferrable|with)\b|set\s+(session\s+|local\s+)?transaction\b|set\s+session\s+characteristics\b)/i;
 const commits = /^\s*(commit|end)(\s+(transaction|work))?\s*;?\s*$/i;
 const rollsBack = /^\s*rollback(\s+(transaction|work))?\s*;?\s*$/i;
+const savepoints = /^\s*savepoint\b/i;
+const savepoint = 'verdict_1';
 
+export function guardedSql(sql: Sql): GuardedSql {
+  if (sql instanceof GuardedSql) return sql;
+  throw new TypeError('ormClient takes the sql that prepare was called with.');
+}
+
+/** One connection of a library's: its statements are sent in their order. */
 export class NestedTransactions {
   readonly #sql: GuardedSql;
-  #depth = 0;
+  readonly #pool: string | null;
+  #last: Promise<unknown> = Promise.resolve();
+  #open = false;
+  /** Why its transaction was not begun. What follows would not be undone with it. */
+  #refused: Error | null = null;
 
-  constructor(sql: Sql) {
-    if (!(sql instanceof GuardedSql)) {
-      throw new TypeError('ormClient takes the sql that prepare was called with.');
-    }
+  /** `pool`: it stands for a pool, each of whose queries may be anybody's; how a connection of it is taken. */
+  constructor(sql: GuardedSql, { pool = null }: { readonly pool?: string | null } = {}) {
     this.#sql = sql;
+    this.#pool = pool;
   }
 
-  async run(
+  run(
     statement: string | StatementObject,
     values: readonly unknown[] | undefined,
+  ): Promise<unknown> {
+    return this.#sql.given(statement, () => {
+      const result =
+        this.#pool === null
+          ? this.#last.then(() => this.#next(statement, values))
+          : this.#next(statement, values);
+      this.#last = result.catch(() => undefined);
+      return result;
+    });
+  }
+
+  /** The connection is of no use to the library any more, and what is open on it is rolled back. */
+  giveUp(): void {
+    if (this.#open) void this.run('ROLLBACK', undefined);
+  }
+
+  async #next(
+    statement: string | StatementObject,
+    values: readonly unknown[] | undefined,
+  ): Promise<unknown> {
+    const text = textOf(statement);
+    const begun = begins.test(text);
+    const starts = begun || sets.test(text);
+    if (starts) this.#refused = null;
+    if (this.#refused !== null) throw this.#refused;
+    try {
+      this.#check(text, begun);
+      const send = () => this.#send(statement, values, { text, begun });
+      const { raw } = await this.#sql.turns.run(this, send, (limitMs) => tooLate(text, limitMs));
+      return raw;
+    } catch (error) {
+      if (starts && !this.#open) this.#refused = error as Error;
+      throw error;
+    }
+  }
+
+  #check(text: string, begun: boolean): void {
+    if (sets.test(text)) {
+      throw new Error(
+        `"${shortened(text)}" was not sent: the branch's transaction has begun already, and its isolation level and access mode cannot be changed within it. Set the level for all branches, with the option "isolation" of openPostgresqlResource or openMariadbResource, and begin without one.`,
+      );
+    }
+    if (begun && this.#open) {
+      throw new Error(
+        `"${shortened(text)}" was not sent: a transaction is open on this connection already, and it cannot be known whose the next statements are. Take a connection for each from ormClient(sql), or nest with SAVEPOINT.`,
+      );
+    }
+    const ends = begun || commits.test(text) || rollsBack.test(text) || savepoints.test(text);
+    if (ends && this.#pool !== null) {
+      throw new Error(
+        `"${shortened(text)}" was not sent: ormClient(sql) is a pool, whose statements may be anybody's. Begin a transaction on a connection of it: ${this.#pool}.`,
+      );
+    }
+    if (savepoints.test(text) && !this.#open) {
+      throw new Error(
+        `"${shortened(text)}" was not sent: no transaction is open on this connection. Begin one first.`,
+      );
+    }
+  }
+
+  async #send(
+    statement: string | StatementObject,
+    values: readonly unknown[] | undefined,
+    { text, begun }: { readonly text: string; readonly begun: boolean },
   ): Promise<StatementResult> {
-    const object = typeof statement === 'string' ? { text: statement } : statement;
-    const text = object.text ?? object.sql ?? '';
-    if (begins.test(text)) {
-      this.#depth += 1;
-      return this.#savepoint('SAVEPOINT');
+    if (begun) return this.#begin();
+    if (this.#open && commits.test(text)) return this.#end();
+    if (this.#open && rollsBack.test(text)) {
+      await this.#sql.run(`ROLLBACK TO SAVEPOINT ${savepoint}`, undefined);
+      return this.#end();
     }
-    if (this.#depth > 0 && commits.test(text)) return this.#ended('RELEASE SAVEPOINT');
-    if (this.#depth > 0 && rollsBack.test(text)) {
-      await this.#savepoint('ROLLBACK TO SAVEPOINT');
-      return this.#ended('RELEASE SAVEPOINT');
-    }
+    const object = typeof statement === 'string' ? { text } : statement;
     return this.#sql.run(object, values, object as Readonly<Record<string, unknown>>);
   }
 
-  async #ended(verb: string): Promise<StatementResult> {
-    const result = await this.#savepoint(verb);
-    this.#depth -= 1;
+  async #begin(): Promise<StatementResult> {
+    this.#sql.turns.take(this);
+    this.#open = true;
+    try {
+      return await this.#sql.run(`SAVEPOINT ${savepoint}`, undefined);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+  }
+
+  async #end(): Promise<StatementResult> {
+    const result = await this.#sql.run(`RELEASE SAVEPOINT ${savepoint}`, undefined);
+    this.#close();
     return result;
   }
 
-  #savepoint(verb: string): Promise<StatementResult> {
-    return this.#sql.run(`${verb} verdict_${this.#depth}`, undefined);
+  #close(): void {
+    this.#open = false;
+    this.#sql.turns.give();
   }
+}
+
+function tooLate(text: string, limitMs: number): Error {
+  return new Error(
+    `"${shortened(text)}" was not sent: another transaction was open on ormClient(sql) for more than ${limitMs} ms. A branch is one database transaction, in which those of a library run one after the other: within one use the handle that it was given, not the outer one, and end it before the next.`,
+  );
 }

@@ -26,6 +26,7 @@ import {
 import { pause } from './pause.ts';
 import type { Refusal, Refusals } from './refusal.ts';
 import type { PrepareSql } from './sql.ts';
+import { Turns } from './turns.ts';
 import { doneWithin } from './within.ts';
 
 export interface BranchSession {
@@ -86,7 +87,10 @@ async function tryOnce<Payload, Result>(
     if (refusal === null) throw error;
     return abortOf(refusal.reason);
   }
-  const sql = new GuardedSql((statement) => session.query(statement));
+  const sql = new GuardedSql(
+    (statement) => session.query(statement),
+    new Turns(clock, call.timeoutMs),
+  );
   const giveUp = async (): Promise<void> => {
     const abandoned = session.abandon({ readAll: false });
     if (!(await doneWithin(clock, abandoned, abandonWaitMs))) session.destroy();
