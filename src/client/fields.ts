@@ -31,10 +31,9 @@ export function checkTransact(request: TransactRequest, options: TransactOptions
       checkFields(branch, { known: branchFields, of: 'a branch' });
   }
   const { requestAgeMs } = request;
-  if (requestAgeMs === undefined || (Number.isSafeInteger(requestAgeMs) && requestAgeMs >= 0))
-    return;
+  if (requestAgeMs === undefined || (Number.isFinite(requestAgeMs) && requestAgeMs >= 0)) return;
   throw new TypeError(
-    'requestAgeMs must be a whole number of milliseconds since the request was first sent, not below 0',
+    'requestAgeMs must be the milliseconds since the request was first sent: a number not below 0',
   );
 }
 
