@@ -6,7 +6,7 @@ import { type CallRecord, ClientMachine } from './actors/client.ts';
 import { NodeMachine } from './actors/node.ts';
 import { ParticipantMachine } from './actors/participant.ts';
 import { checkEnd } from './check/end-check.ts';
-import { Facts } from './check/facts.ts';
+import { type BranchFacts, Facts } from './check/facts.ts';
 import { JournalCheck } from './check/journal-check.ts';
 import { LogCheck } from './check/log-check.ts';
 import { MessageCheck } from './check/message-check.ts';
@@ -371,5 +371,13 @@ class Run {
       .find(({ txid }) => !this.#facts.at(txid).lost);
     if (pending !== undefined) return `${pending.txid} is still in decisions/ (${pending.outcome})`;
     return null;
+  }
+
+  /**
+   * Etcd has lost what the branch was ended by, and says the opposite since. A sibling may have ended it in the store that both work
+   * on; its own journal holds the vote then.
+   */
+  #waitsForOperator(txid: Txid, { applied, undone }: BranchFacts): boolean {
+    return this.#facts.at(txid).lost && (applied > 0 || undone);
   }
 }
