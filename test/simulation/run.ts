@@ -332,7 +332,7 @@ class Run {
       for (const facts of branches.values()) {
         const { participant, branch, state } = facts;
         if (state !== 'prepared' || this.#facts.isOrphaned(facts)) continue;
-        if (this.#facts.gaveUp(txid, branch)) continue;
+        if (this.#facts.gaveUp(txid, branch) || this.#waitsForOperator(txid, facts)) continue;
         if (ending === 'no-node' && !this.#facts.readers.has(participant)) continue;
         return `${participant}/${branch} of ${txid} is still in doubt`;
       }
@@ -356,11 +356,9 @@ class Run {
     }
     for (const { txid, branches } of this.#facts.all()) {
       for (const facts of branches.values()) {
-        const { participant, branch, state, applied, undone } = facts;
+        const { participant, branch, state } = facts;
         if (this.#facts.isOrphaned(facts) || this.#facts.gaveUp(txid, branch)) continue;
-        // Etcd has lost what it was ended by, and says the opposite since: it waits for an operator. A sibling may have ended it
-        // in the store that both work on; its own journal holds the vote then.
-        if (this.#facts.at(txid).lost && (applied > 0 || undone)) continue;
+        if (this.#waitsForOperator(txid, facts)) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
         }
