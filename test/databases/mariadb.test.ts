@@ -274,6 +274,18 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     });
   });
 
+  it('a file of the client’s: refused at once, and the session goes on', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>(async (sql) => {
+      const load = sql.query("LOAD DATA LOCAL INFILE '/etc/hosts' INTO TABLE account");
+      await expect(load).rejects.toThrow();
+      await raise(sql);
+    });
+    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+    await resource.commit(refOf(call));
+    expect(await balance()).toBe(101);
+  });
+
   it("savepoints are the service's own", async () => {
     const resource = await open();
     const call = prepareCall<Work>(async (sql) => {

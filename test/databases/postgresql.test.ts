@@ -305,6 +305,26 @@ describe('a service that breaks the rules', () => {
     });
   });
 
+  it.each([['COPY account FROM STDIN'], ['COPY account TO STDOUT']])(
+    '%s: refused at once, and the session goes on',
+    async (text) => {
+      const resource = await open();
+      const call = prepareCall<Work>(async (sql) => {
+        await sql.query('SAVEPOINT one');
+        await expect(sql.query(text)).rejects.toThrow(
+          /"COPY .* was refused: .* no stream .*unnest/,
+        );
+        await sql.query('ROLLBACK TO one');
+        await raise(sql);
+      });
+      expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+      await resource.commit(refOf(call));
+      const again = prepareCall<Work>((sql) => raise(sql).then(() => sql.query(text)));
+      await expect(resource.prepare(again)).rejects.toThrow('has no stream');
+      expect(await balance()).toBe(101);
+    },
+  );
+
   it.each([
     ['two statements in one text', 'UPDATE account SET balance = 7; COMMIT', /multiple commands/],
     [

@@ -15,7 +15,12 @@ import type pg from 'pg';
 import type { Timer } from '../../../ports/clock.ts';
 import type { PrepareCall } from '../../../ports/resource.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
-import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
+import {
+  type Statement,
+  type StatementResult,
+  shortened,
+  TransactionEndedError,
+} from '../sql/guarded-sql.ts';
 import { markOf } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
 import { serverLimitMs } from '../sql/sql.ts';
@@ -46,6 +51,8 @@ export class Session {
   #ending: Promise<void> | null = null;
   #lost = false;
   #over = false;
+  /** The statement copies to or from its client, for which a query has no place. */
+  #copying = false;
   #isLate = false;
   #limit: Timer | null = null;
 
@@ -80,6 +87,9 @@ export class Session {
     this.#instanceLock = instanceLockOf(context.name, instance);
     this.#signal = signal;
     client.on('error', this.#setLost);
+    const connection = connectionOf(client);
+    connection.on('copyInResponse', this.#refuseData);
+    connection.on('copyOutResponse', this.#setCopying);
   }
 
   /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
@@ -133,13 +143,15 @@ export class Session {
     // The extended protocol, whatever the values: it takes one statement, and the server refuses two.
     const config = { ...picked(more), text, values: [...values], queryMode: 'extended' };
     let raw: pg.QueryResult<Record<string, unknown>>;
+    this.#copying = false;
     try {
       raw = await this.#client.query(config as pg.QueryConfig);
     } catch (error) {
       await this.#afterFailure(text, error);
-      throw error;
+      throw this.#copying ? copyRefused(text) : error;
     }
     await this.#afterSuccess(text, raw.command);
+    if (this.#copying) throw copyRefused(text);
     return { rows: raw.rows, affectedCount: raw.rowCount ?? 0, raw };
   }
 
@@ -281,6 +293,16 @@ export class Session {
     this.#interrupt();
   };
 
+  /** The driver has answered that there are none; but the server has passed over the end of its message meanwhile, and waits for another. */
+  readonly #refuseData = (): void => {
+    this.#copying = true;
+    connectionOf(this.#client).sync();
+  };
+
+  readonly #setCopying = (): void => {
+    this.#copying = true;
+  };
+
   readonly #setLost = (): void => {
     this.#lost = true;
   };
@@ -291,9 +313,29 @@ export class Session {
     this.#limit?.cancel();
     this.#signal.removeEventListener('abort', this.#interrupt);
     this.#client.off('error', this.#setLost);
+    const connection = connectionOf(this.#client);
+    connection.off('copyInResponse', this.#refuseData);
+    connection.off('copyOutResponse', this.#setCopying);
     // One that is being ended is of no use to the next.
     this.#client.release(destroy || this.#ending !== null);
   }
+}
+
+interface WireConnection {
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+  sync(): void;
+}
+
+/** The driver's own, which its types leave out. */
+function connectionOf(client: pg.PoolClient): WireConnection {
+  return (client as unknown as { readonly connection: WireConnection }).connection;
+}
+
+function copyRefused(text: string): Error {
+  return new Error(
+    `"${shortened(text)}" was refused: a query of a branch has no stream to copy from or to. Write rows with INSERT ... SELECT FROM unnest($1, ...), read them with SELECT, or let the server copy a file of its own.`,
+  );
 }
 
 /** What changes how rows are read. Not a name: a named statement would outlive the session's cleaning in the driver alone. */
