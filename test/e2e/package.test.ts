@@ -75,11 +75,14 @@ function firstHour(): {
   const text = section.slice(0, section.indexOf('\n## ', 1));
   const fences = [...text.matchAll(/^```(ts|sh)\n([\s\S]*?)^```$/gm)];
   expect(fences.map(([, language]) => language)).toEqual(['sh', 'ts', 'ts', 'sh']);
-  const [install = '', participants = '', client = '', shell = ''] = fences.map(
+  const [install = '', client = '', participants = '', shell = ''] = fences.map(
     ([, , code]) => code ?? '',
   );
+  // In a new directory npm's own default is CommonJS.
+  expect(install).toContain('npm pkg set type=module');
   for (const file of ['participants.ts', 'client.ts']) {
-    expect(text).toContain(`as \`${file}\` and run \`node ${file}\``);
+    expect(text).toContain(`as \`${file}\``);
+    expect(text).toContain(`run \`node ${file}\``);
   }
   const commands = `${install}${shell}`.split('\n').filter((line) => line !== '');
   return { commands, participants, client };
