@@ -67,7 +67,10 @@ function wordsOf(thrown: unknown): string {
   if (code !== null) return `something was thrown with the code ${code}`;
   try {
     // A function's text is its whole source.
-    return typeof thrown === 'function' ? 'a function was thrown' : String(thrown);
+    if (typeof thrown === 'function') return 'a function was thrown';
+    const text = String(thrown);
+    // What every plain object says of itself says nothing.
+    return text === '[object Object]' ? `an object: ${JSON.stringify(thrown)}` : text;
   } catch {
     return wordless;
   }

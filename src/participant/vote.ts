@@ -1,5 +1,6 @@
 /** How an application's prepare answers. */
 import type { VoteReason } from '../core/messages.ts';
+import { thrownText } from '../core/thrown.ts';
 import type { PrepareResult } from '../ports/resource.ts';
 
 export interface AbortOptions {
@@ -33,6 +34,12 @@ export const vote: VoteBuilder = {
   }),
   abort: (message, options = {}) => ({
     vote: 'abort',
-    reason: { code: options.code ?? 'VOTED_ABORT', message, ...options },
+    reason: { code: options.code ?? 'VOTED_ABORT', message: reasonText(message), ...options },
   }),
 };
+
+/** A client must get words: JavaScript hands over whatever it has. */
+function reasonText(message: unknown): string {
+  const text = typeof message === 'string' ? message : thrownText(message);
+  return text === '' ? 'The participant gave no reason.' : text;
+}

@@ -24,6 +24,7 @@ describe('what was thrown, in words', () => {
     expect(thrownText(oddThrows.get('an object without prototype'))).toContain('the code E');
     expect(thrownText(oddThrows.get('an AggregateError'))).toMatch(/^a; /);
     expect(thrownText(oddThrows.get('an Error of another realm'))).toBe('other realm');
+    expect(thrownText({ why: 'no stock' })).toBe('an object: {"why":"no stock"}');
     const error = new Error('x');
     expect(thrownError(error)).toBe(error);
   });
