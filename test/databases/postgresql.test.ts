@@ -252,6 +252,29 @@ describe('libraries with transactions of their own', () => {
     },
   });
 
+  it('with callbacks, and on the pool itself', async () => {
+    const resource = await open();
+    const call = prepareCall<Work>(async (sql) => {
+      const pool = ormClient(sql);
+      await new Promise((resolve, reject) => {
+        const heard = (error: unknown, result: unknown) =>
+          error ? reject(error) : resolve(result);
+        pool.connect((_none: unknown, client: { query: (...all: unknown[]) => void }) =>
+          client.query('BEGIN', () =>
+            client.query('UPDATE account SET balance = $1 WHERE id = 1', [7], () =>
+              client.query('COMMIT', heard),
+            ),
+          ),
+        );
+      });
+      await new Promise((resolve) => pool.query('SELECT 1', resolve));
+      await expect(pool.query('BEGIN')).rejects.toThrow(/is a pool.*connect\(\)/);
+    });
+    expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
+    await resource.commit(refOf(call));
+    expect(await balance()).toBe(7);
+  });
+
   it('on the bare handle: refused, and nothing is committed', async () => {
     const resource = await open();
     const on = drizzleOn((sql) => drizzle({ client: sql as never }), account);

@@ -4,6 +4,25 @@ import type { GuardedSql } from '../sql/guarded-sql.ts';
 import { guardedSql, NestedTransactions } from '../sql/nested.ts';
 import type { Sql, StatementObject } from '../sql/sql.ts';
 
+type Done = (error: unknown, ...more: unknown[]) => void;
+type Values = readonly unknown[] | Done;
+
+/** Some libraries wait for a promise, some for a callback. */
+function answer(
+  values: Values | undefined,
+  done: Done | undefined,
+  run: (values: readonly unknown[] | undefined) => Promise<unknown>,
+): unknown {
+  const callback = typeof values === 'function' ? values : done;
+  const result = run(typeof values === 'function' ? undefined : values);
+  if (callback === undefined) return result;
+  result.then(
+    (raw) => callback(null, raw),
+    (error: unknown) => callback(error),
+  );
+  return undefined;
+}
+
 /** What libraries use of `pg.PoolClient`. Results are the driver's own. */
 class BranchClient {
   readonly #nested: NestedTransactions;
@@ -12,8 +31,8 @@ class BranchClient {
     this.#nested = new NestedTransactions(sql);
   }
 
-  query(statement: string | StatementObject, values?: readonly unknown[]): Promise<unknown> {
-    return this.#nested.run(statement, values);
+  query(statement: string | StatementObject, values?: Values, done?: Done): unknown {
+    return answer(values, done, (given) => this.#nested.run(statement, given));
   }
 
   /** `destroy`, or an error: what is open on it is given up, as by a connection that ends. */
@@ -46,14 +65,17 @@ class BranchPool extends pg.Pool {
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the driver's many signatures, of which libraries use this one
-  override query(statement: any, values?: any): any {
-    const pool = 'await ormClient(sql).connect()';
-    return new NestedTransactions(this.#sql, { pool }).run(statement, values);
+  override query(statement: any, values?: any, done?: any): any {
+    const nested = new NestedTransactions(this.#sql, { pool: 'await ormClient(sql).connect()' });
+    return answer(values, done, (given) => nested.run(statement, given));
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  override connect(): any {
-    return Promise.resolve(new BranchClient(this.#sql));
+  override connect(done?: any): any {
+    const client = new BranchClient(this.#sql);
+    if (done === undefined) return Promise.resolve(client);
+    done(undefined, client, (destroy?: unknown) => client.release(destroy));
+    return undefined;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
