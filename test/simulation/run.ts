@@ -356,8 +356,10 @@ class Run {
     }
     for (const { txid, branches } of this.#facts.all()) {
       for (const facts of branches.values()) {
-        const { participant, branch, state } = facts;
+        const { participant, branch, state, owner } = facts;
         if (this.#facts.isOrphaned(facts) || this.#facts.gaveUp(txid, branch)) continue;
+        // It enlisted, was never asked to prepare, and is not let in again.
+        if (state === 'started' && owner !== null && this.#facts.retired.has(owner)) continue;
         if (this.#waitsForOperator(txid, facts)) continue;
         if (state === 'prepared' || state === 'started') {
           return `${participant}/${branch} of ${txid} is still ${state}`;
