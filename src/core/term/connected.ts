@@ -12,8 +12,10 @@ export interface ConnectedParticipant {
 }
 
 interface Named {
-  list: ConnectedParticipant[];
+  readonly list: ConnectedParticipant[];
   turn: number;
+  /** How many of the list would add so many bytes to a record: whoever leaves is taken off without a look at the others. */
+  readonly ownerBytes: Map<number, number>;
   longestOwner: number;
 }
 
@@ -26,14 +28,17 @@ export class ConnectedParticipants {
 
   add(peer: ConnectedParticipant): void {
     this.#byConnection.set(peer.connection, peer);
-    const entry = this.#byName.get(peer.participant);
     const bytes = ownerBytes(peer);
-    if (entry === undefined) {
-      this.#byName.set(peer.participant, { list: [peer], turn: 0, longestOwner: bytes });
-    } else {
-      entry.list.push(peer);
-      entry.longestOwner = Math.max(entry.longestOwner, bytes);
-    }
+    const entry = this.#byName.get(peer.participant) ?? {
+      list: [],
+      turn: 0,
+      ownerBytes: new Map<number, number>(),
+      longestOwner: 0,
+    };
+    this.#byName.set(peer.participant, entry);
+    entry.list.push(peer);
+    entry.ownerBytes.set(bytes, (entry.ownerBytes.get(bytes) ?? 0) + 1);
+    entry.longestOwner = Math.max(entry.longestOwner, bytes);
   }
 
   remove(connection: number): ConnectedParticipant | null {
@@ -42,10 +47,15 @@ export class ConnectedParticipants {
     this.#byConnection.delete(connection);
     this.#leaving.delete(connection);
     const entry = this.#byName.get(peer.participant);
-    if (entry !== undefined) {
-      entry.list = entry.list.filter((other) => other.connection !== connection);
-      entry.longestOwner = Math.max(0, ...entry.list.map(ownerBytes));
-      if (entry.list.length === 0) this.#byName.delete(peer.participant);
+    if (entry === undefined) return peer;
+    entry.list.splice(entry.list.indexOf(peer), 1);
+    if (entry.list.length === 0) this.#byName.delete(peer.participant);
+    const bytes = ownerBytes(peer);
+    const left = (entry.ownerBytes.get(bytes) ?? 0) - 1;
+    if (left > 0) entry.ownerBytes.set(bytes, left);
+    else {
+      entry.ownerBytes.delete(bytes);
+      entry.longestOwner = Math.max(0, ...entry.ownerBytes.keys());
     }
     return peer;
   }
