@@ -23,6 +23,8 @@ export class MemoryDialer implements Dialer {
   /** Called for each dial, after the turn in which it was made. */
   onAttempt: ((attempt: DialAttempt) => void) | null = null;
 
+  readonly #looks = new Set<() => void>();
+
   connect(options: ConnectOptions, events: DialEvents): { cancel(): void } {
     const attempt = new DialAttempt(options, events, () => {
       const at = this.attempts.indexOf(attempt);
@@ -30,10 +32,25 @@ export class MemoryDialer implements Dialer {
     });
     this.attempts.push(attempt);
     this.dialled.push(options.url);
+    for (const look of [...this.#looks]) look();
     queueMicrotask(() => {
       if (!attempt.over) this.onAttempt?.(attempt);
     });
     return { cancel: () => attempt.cancel() };
+  }
+
+  /** As `next`, but waits for the dial: what comes before it may load modules, which takes any number of turns. */
+  async arrival(url: string): Promise<DialAttempt> {
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!this.attempts.some((each) => each.options.url === url)) return;
+        this.#looks.delete(look);
+        resolve();
+      };
+      this.#looks.add(look);
+      look();
+    });
+    return this.next(url);
   }
 
   /** The oldest dial that waits, of this address where one is named. */

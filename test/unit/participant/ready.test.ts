@@ -45,14 +45,16 @@ function start(ready: NonNullable<Settings['ready']>, more: Settings = {}) {
       ready,
       ...more,
     });
+  /** It dials once it is set up, which takes any number of turns: its adapters are loaded first. */
+  const dialling = () => dialer.arrival('ws://n1:7070/v1');
   const node = async () => {
-    const connection = dialer.next('ws://n1:7070/v1').accept();
+    const connection = (await dialling()).accept();
     connection.take();
     connection.deliver(welcomeOf('n1'));
     await settle();
     return connection;
   };
-  return { journal, clock, application, warnings, serving, node };
+  return { journal, clock, application, warnings, serving, dialling, node };
 }
 
 describe('ready', () => {
@@ -63,7 +65,7 @@ describe('ready', () => {
     });
     journal.put({ txid, branch: 'stock', state: 'prepared', payload: 1, result: 2 });
     const served = serving();
-    const n1 = await settle().then(node);
+    const n1 = await node();
     await clock.advance(900);
     await settle();
     await tell(n1, prepareOf(txidOf(2)));
@@ -100,7 +102,7 @@ describe('ready', () => {
   describe('has a time-out over all of it', () => {
     it('where it could not be called: the error names the branches, and the participant is closed', async () => {
       let called = false;
-      const { journal, clock, serving, warnings } = start(() => {
+      const { journal, clock, serving, dialling, warnings } = start(() => {
         called = true;
       });
       journal.put({ txid, branch: 'stock', state: 'prepared', payload: 1, result: 2 });
@@ -111,7 +113,7 @@ describe('ready', () => {
           new RegExp(`within 600000 ms.*stock of ${txid}.*tx show TXID`),
         ),
       });
-      await settle();
+      await dialling();
       await clock.advance(599_000);
       // Told at once, then once a minute.
       expect(warnings.length).toBeGreaterThan(5);
@@ -129,7 +131,7 @@ describe('ready', () => {
       };
       const { clock, serving, application, node } = start(stuck, { readyTimeoutMs: 3_000 });
       const failed = expect(serving()).rejects.toThrow(/not ended within 3000 ms.*readyTimeoutMs/);
-      const n1 = await settle().then(node);
+      const n1 = await node();
       await tell(n1, prepareOf(txidOf(2)));
       await clock.advance(2_900);
       expect(signal).toMatchObject({ aborted: false });
@@ -145,9 +147,9 @@ describe('ready', () => {
         new Promise((resolve) => {
           end = resolve;
         });
-      const { clock, serving } = start(slow, { readyTimeoutMs: 0 });
+      const { clock, serving, dialling } = start(slow, { readyTimeoutMs: 0 });
       const served = serving();
-      await settle();
+      await dialling();
       await clock.advance(7_200_000);
       end();
       await served;
