@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
+import { servedElsewhere } from '../core/other-cluster.ts';
 import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
 import { thrownLine } from '../core/thrown.ts';
@@ -355,6 +356,20 @@ export class CoordinatorNode implements SessionHost {
       driver.step({ type: 'participant-lost', connection: session.id });
     }
     this.#tell(session, 'Participant disconnected.', { why: info.kind });
+    const served = servedElsewhere(info);
+    if (served !== null) this.#tellOtherCluster(session, served);
+  }
+
+  /** Refused by the participant, which tells its own log all of it: whoever looks at this node sees why it does not come. */
+  #tellOtherCluster(session: Session, served: string): void {
+    const more = this.#lines.take('other-cluster');
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    const { clusterId } = this.given.log.meta;
+    this.given.logger.error(
+      { event: 'other-cluster', participant, instance, served, clusterId, ...more },
+      'A participant refuses this node: its journal serves the cluster with another id. See docs/OPERATING.md, "A recreated decision log".',
+    );
   }
 
   takeLine(event: string): object | null {

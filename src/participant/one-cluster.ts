@@ -6,8 +6,10 @@
  * nothing, is made durable, and the old leader is refused from then on. So nothing of a stranger's becomes durable.
  */
 import type { Welcome } from '../core/messages.ts';
+import { otherClusterCloseCode, otherClusterReason } from '../core/other-cluster.ts';
 import type { Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/errors.ts';
+import type { Refusal } from '../peer/link.ts';
 import { type Journal, JournalError, type ServedCluster } from '../ports/journal.ts';
 import { adoptionLine } from './adoption-line.ts';
 
@@ -40,9 +42,12 @@ export class OneCluster {
   }
 
   /** Null where the node is of the cluster that is served, or of the first that there is. */
-  refuses(welcome: Welcome): VerdictError | null {
+  refuses(welcome: Welcome): Refusal | null {
     if (this.#id === welcome.clusterId) return null;
-    if (this.#id !== null) return this.#stranger(this.#id, welcome);
+    if (this.#id !== null) {
+      const close = { code: otherClusterCloseCode, reason: otherClusterReason(this.#id) };
+      return { error: this.#stranger(this.#id, welcome), close };
+    }
     this.#id = welcome.clusterId;
     this.#bind(welcome.clusterId);
     return null;

@@ -17,7 +17,7 @@ import type {
   Welcome,
 } from '../core/messages.ts';
 import type { VerdictError } from '../peer/errors.ts';
-import { Link } from '../peer/link.ts';
+import { Link, type Refusal } from '../peer/link.ts';
 import { Succession } from '../peer/succession.ts';
 import { advertisedUrl, nodeUrl } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -46,7 +46,7 @@ export interface SessionsOptions {
   readonly retryDelayMsMax: number;
   readonly logger: Logger;
   /** Why a node that welcomes is not to be served; null: it is. */
-  readonly refuses: (welcome: Welcome) => VerdictError | null;
+  readonly refuses: (welcome: Welcome) => Refusal | null;
   readonly events: SessionEvents;
 }
 

@@ -59,8 +59,15 @@ export interface LinkOptions {
   /** Default 2,000. */
   readonly retryDelayMsMax?: number;
   /** Why a node that welcomes is not to be served; null: it is. */
-  readonly refuses?: (welcome: Welcome) => VerdictError | null;
+  readonly refuses?: (welcome: Welcome) => Refusal | null;
   readonly events: LinkEvents;
+}
+
+/** Of a node, by this side. */
+export interface Refusal {
+  readonly error: VerdictError;
+  /** For the node's log. */
+  readonly close: { readonly code: number; readonly reason: string };
 }
 
 export interface LinkEvents {
@@ -268,9 +275,9 @@ export class Link {
     const refusal = message.type === 'welcome' ? this.#options.refuses?.(message) : null;
     if (refusal) {
       this.#delayMsMin = refusedDelayMs;
-      events.refused?.(refusal);
+      events.refused?.(refusal.error);
       // The event may have closed this link.
-      if (this.#state === 'greeting') connection.close(1008, refusal.code);
+      if (this.#state === 'greeting') connection.close(refusal.close.code, refusal.close.reason);
     } else if (message.type === 'welcome') {
       this.#clearTimer();
       this.#state = 'ready';

@@ -68,8 +68,8 @@ export class LoopSocket extends EventEmitter {
   }
 
   /** The other end goes away. */
-  drop(): void {
-    this.#end(1006, '');
+  drop(code = 1006, reason = ''): void {
+    this.#end(code, reason);
   }
 
   #end(code: number, reason: string): void {

@@ -7,7 +7,7 @@ import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/coor
 import type { FromNode, Hello, PeerRole, ToNode } from '../../src/core/messages.ts';
 import { openMemoryLog } from '../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';
-import { silentLogger } from '../../src/ports/logger.ts';
+import { type Logger, silentLogger } from '../../src/ports/logger.ts';
 import type { Connection, ConnectionHandler } from '../../src/ports/transport.ts';
 import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
 import { smallerMessage } from '../../src/transport/websocket/smaller.ts';
@@ -62,8 +62,8 @@ export class LoopPeer {
     this.#socket.deliver(frameOf(this.form, message));
   }
 
-  drop(): void {
-    this.#socket.drop();
+  drop(code?: number, reason?: string): void {
+    this.#socket.drop(code, reason);
   }
 
   hear(message: FromNode): void {
@@ -93,6 +93,7 @@ export interface LoopPlace {
   readonly node: string;
   readonly store?: MemoryLogStore;
   readonly clock?: ManualClock;
+  readonly logger?: Logger;
 }
 
 export class LoopNode {
@@ -104,7 +105,10 @@ export class LoopNode {
   readonly #options: CoordinatorOptions;
   #accept: ((connection: Connection<FromNode>) => ConnectionHandler<ToNode>) | null = null;
 
-  private constructor(options: Partial<CoordinatorOptions>, { node, store, clock }: LoopPlace) {
+  private constructor(
+    options: Partial<CoordinatorOptions>,
+    { node, store, clock, logger = silentLogger }: LoopPlace,
+  ) {
     this.clock = clock ?? new ManualClock();
     this.store = store ?? new MemoryLogStore({ requestWindowMs: 120_000 });
     this.#options = coordinatorOptions(options);
@@ -128,7 +132,7 @@ export class LoopNode {
       dialer: null,
       clock: this.clock,
       random: seededRandom(7),
-      logger: silentLogger,
+      logger,
       debug: false,
       options: this.#options,
       token: null,

@@ -302,7 +302,14 @@ export function report(state: TermState, from: Sender, message: Report): void {
   });
 }
 
-/** The lines of a report whose witness is not ahead of the log: as `unlessAhead`, with one reading for all of them. */
+/**
+ * The lines of a report whose witness is not ahead of the log: as `unlessAhead`, with one reading for all of them.
+ *
+ * The leadership may end while that reading is under way, and memory is looked at all the same. Begun here and
+ * not handed to the log: `lose` made it an abort, and no other leadership can commit it. Handed to it: READY until the log
+ * was read, 'undecided' to a report, which keeps no one waiting, as a resolve would. Of a later leadership: not in memory,
+ * and the reading for it shows who leads. So no answer is wrong; the successor gets the report too.
+ */
 function trustworthy(
   state: TermState,
   from: Sender,

@@ -40,6 +40,7 @@ describe('a journal that has voted for one cluster', () => {
     const { node, alarms, participant, application } = await rig({ journal });
     const stranger = await node('n1', { clusterId: 'two', leaders: [far] });
     expect(stranger.open).toBe(false);
+    expect(stranger.closedWith).toEqual({ code: 1008, reason: 'other cluster: one' });
     expect(stranger.take()).toEqual([]);
     expect(alarms).toMatchObject([{ alarm: 'other-cluster' }]);
     expect(alarms[0]?.message).toMatch(/one.* in doubt.*A recreated decision log/);

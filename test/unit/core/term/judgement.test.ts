@@ -190,4 +190,32 @@ describe('a report', () => {
     h.world.answer(0, { fail: true });
     expect(h.reply(id)).toMatchObject({ code: 'LOG_UNAVAILABLE' });
   });
+
+  it('whose witness is read while the leadership ends is told nothing that its successor may contradict', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    const voting = h.begin();
+    h.ask({ type: 'enlist', txid: voting, participant: 'a' });
+    h.transact(['a']);
+    const handed = h.txid;
+    h.vote(a, 'commit');
+    const later = made(60n);
+    const inDoubt = [voting, handed, later].map((txid) => ({ txid, witness: ahead }));
+    const id = h.ask({ type: 'report', inDoubt, kept: [] }, { as: a });
+    h.world.step({ type: 'lost' });
+    h.world.log.revision = 110;
+    const read = h.world.work.findIndex((work) => work.kind === 'read' && work.txids[0] === voting);
+    h.world.answer(read);
+    const decisions = () => h.sent(a, 'decision').map(({ txid, decision }) => [txid, decision]);
+    expect(decisions(), 'what was handed to the log is not decided here').toEqual([
+      [voting, 'abort'],
+      [handed, 'undecided'],
+    ]);
+    h.log();
+    expect(
+      decisions().map(([txid]) => txid),
+      'the other leadership tells',
+    ).not.toContain(later);
+    expect(h.reply(id)).toMatchObject({ type: 'reported' });
+  });
 });

@@ -1,0 +1,18 @@
+/** What a participant closes with where a node is not of the cluster that its journal serves: so the node's log tells it too. */
+const prefix = 'other cluster: ';
+
+export const otherClusterCloseCode = 1008;
+
+export function otherClusterReason(served: string): string {
+  return `${prefix}${served}`;
+}
+
+/** The id of the cluster that is served; null where the connection ended for another reason. */
+export function servedElsewhere(close: {
+  readonly code: number;
+  readonly reason: string;
+}): string | null {
+  const { code, reason } = close;
+  if (code !== otherClusterCloseCode || !reason.startsWith(prefix)) return null;
+  return reason.slice(prefix.length);
+}
