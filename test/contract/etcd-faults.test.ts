@@ -1,16 +1,12 @@
-/** What etcd may do to a log: lose replies, die, fill up, come back older. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+/** What etcd may do to a log: lose replies, die, fill up, come back older. What outlasts a log: etcd-patience.test.ts. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
-import { patienceMs } from '../../src/decision-log/etcd/store.ts';
-import {
-  DecisionLogError,
-  type Leadership,
-  LeadershipLostError,
-} from '../../src/ports/decision-log.ts';
+import type { Leadership } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
+import { etcdOfTest } from '../support/etcd-of-test.ts';
 import { EtcdRig } from '../support/etcd-rig.ts';
+import { fill, makeRoom, quotaBytes } from '../support/full-etcd.ts';
 import { commitOf, never, txidAt } from '../support/stores.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
@@ -21,14 +17,7 @@ const written = [{ kind: 'written' }];
 const patient = { leaseTtlMs: 20_000 };
 
 describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (programs) => {
-  let etcd: TestEtcd;
-  let rig: EtcdRig;
-  afterEach(async () => {
-    await rig.dispose();
-    await etcd.dispose();
-  });
-
-  async function expectOnePutEach(txids: readonly Txid[]): Promise<void> {
+  async function expectOnePutEach(rig: EtcdRig, txids: readonly Txid[]): Promise<void> {
     const puts = await rig.putsOf(rig.keys.shard(0).decisions);
     for (const txid of txids) {
       const key = rig.keys.shard(0).decision(txid);
@@ -37,15 +26,23 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
   }
 
   describe('a lost reply', () => {
+    let etcd: TestEtcd;
+    let rig: EtcdRig;
     let proxy: TcpProxy;
     let leadership: Leadership;
     const txid = (sequence: number) => txidAt(leadership.epoch, sequence);
-    beforeEach(async () => {
+    beforeAll(async () => {
       etcd = await TestEtcd.start(programs);
+    });
+    beforeEach(async () => {
       rig = new EtcdRig(etcd.endpoints);
       proxy = await TcpProxy.started(etcd.member.ports.client);
     });
-    afterEach(() => proxy.close());
+    afterEach(async () => {
+      await rig.dispose();
+      await proxy.close();
+    });
+    afterAll(() => etcd.dispose());
 
     async function open() {
       const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });
@@ -80,7 +77,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       );
       expect(results.flat().every(({ kind }) => kind === 'written')).toBe(true);
       expect(leadership.requestCount()).toBe(20);
-      await expectOnePutEach(txids);
+      await expectOnePutEach(rig, txids);
     });
 
     it('to a decision that met a duplicate: its door is shut before the duplicate is told', async () => {
@@ -138,7 +135,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       );
       expect(resolved.record?.outcome).toBe('abort');
       expect(await leadership.decide([commitOf(txid(1))])).toEqual([{ kind: 'aborted' }]);
-      await expectOnePutEach([txid(1)]);
+      await expectOnePutEach(rig, [txid(1)]);
     });
 
     it('to the takeover itself: the nonce says who leads', async () => {
@@ -153,39 +150,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       expect(key?.version).toBe('1');
       expect(await won.tick(1)).toBe(1);
     });
-
-    it('to what is read right after the takeover, for longer than the patience: it is taken again', async () => {
-      const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });
-      proxy.loseRepliesFrom('shards/0/clock');
-      const campaign = log.campaign(0, { signal: never });
-      campaign.catch(() => undefined);
-      const { leader } = rig.keys.shard(0);
-      await expect.poll(() => rig.look(leader), waitMs).not.toBeNull();
-      await sleep(patienceMs + 1_000);
-      proxy.heal();
-      proxy.cut();
-      const won = await campaign;
-      expect(await won.tick(1)).toBe(1);
-      expect(log.leaders()[0]).toMatchObject({ node: 'alpha', epoch: won.epoch });
-    });
-
-    it('for longer than the patience ends the leadership, says nothing, and leaves what landed', async () => {
-      const log = await open();
-      proxy.loseReplies();
-      await expect(leadership.decide([commitOf(txid(1))])).rejects.toThrow(LeadershipLostError);
-      expect(leadership.lost.aborted).toBe(true);
-      proxy.heal();
-      proxy.cut();
-      const next = await log.campaign(0, { signal: never });
-      expect(next.epoch > leadership.epoch).toBe(true);
-      expect((await log.read(txid(1))).record?.outcome).toBe('commit');
-      await expectOnePutEach([txid(1)]);
-    });
   });
 
-  it('killed and started again in the midst of decisions, it has each of them once', async () => {
-    etcd = await TestEtcd.start(programs);
-    rig = new EtcdRig(etcd.endpoints);
+  it('killed and started again in the midst of decisions, it has each of them once', async (test) => {
+    const { etcd, rig } = await etcdOfTest(test, programs);
     const log = await rig.open('alpha', patient);
     const leadership = await log.campaign(0, { signal: never });
     const txids: Txid[] = [];
@@ -206,111 +174,15 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
     }
     over = true;
     await deciding;
-    await expectOnePutEach(txids);
-  });
-
-  it('silent, it need not tell a leader to stop: the lease has ended by its own clock', async () => {
-    etcd = await TestEtcd.start(programs);
-    rig = new EtcdRig(etcd.endpoints);
-    const log = await rig.open('alpha', { leaseTtlMs: 2_000 });
-    const leadership = await log.campaign(0, { signal: never });
-    expect(leadership.isCertain()).toBe(true);
-    etcd.member.pause();
-    await expect.poll(() => leadership.lost.aborted, waitMs).toBe(true);
-    expect(leadership.isCertain()).toBe(false);
-    etcd.member.resume();
-    const next = await log.campaign(0, { signal: never });
-    expect(next.epoch > leadership.epoch).toBe(true);
-    expect(next.isCertain()).toBe(true);
-    expect(await next.tick(1)).toBe(1);
-  });
-
-  it('of three members loses its leader, and decisions go on at the others', async () => {
-    etcd = await TestEtcd.start(programs, { members: 3 });
-    rig = new EtcdRig(etcd.endpoints);
-    const log = await rig.open('alpha', patient);
-    const leadership = await log.campaign(0, { signal: never });
-    let sequence = 0;
-    const decide = async () => {
-      sequence += 1;
-      expect(await leadership.decide([commitOf(txidAt(leadership.epoch, sequence))])).toEqual(
-        written,
-      );
-    };
-    for (let count = 0; count < 20; count += 1) await decide();
-    for (const member of etcd.members) {
-      if ((await member.metric('etcd_server_is_leader')) !== 1) continue;
-      await member.kill();
-      for (let count = 0; count < 20; count += 1) await decide();
-      await member.start();
-      break;
-    }
-    for (let count = 0; count < 20; count += 1) await decide();
-    expect(leadership.isCertain()).toBe(true);
-    await expectOnePutEach(
-      Array.from({ length: sequence }, (_, index) => txidAt(leadership.epoch, index + 1)),
-    );
-  });
-
-  it('of three members stands with one: nothing is decided, and with two again all goes on', async () => {
-    etcd = await TestEtcd.start(programs, { members: 3 });
-    rig = new EtcdRig(etcd.endpoints);
-    const log = await rig.open('alpha');
-    const leadership = await log.campaign(0, { signal: never });
-    const [first, second] = etcd.members;
-    await first?.kill();
-    await second?.kill();
-    const cut = txidAt(leadership.epoch, 1);
-    await expect(leadership.decide([commitOf(cut)])).rejects.toThrow(LeadershipLostError);
-    expect(leadership.isCertain()).toBe(false);
-    await expect(log.read(cut)).rejects.toThrow(DecisionLogError);
-    first?.launch();
-    second?.launch();
-    await first?.ready();
-    await second?.ready();
-    const next = await log.campaign(0, { signal: never });
-    expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+    await expectOnePutEach(rig, txids);
   });
 
   describe('full', () => {
-    const filler = Buffer.from('/filler');
-    beforeEach(async () => {
-      etcd = await TestEtcd.start(programs, { quotaBytes: 16 * 1024 * 1024 });
-      rig = new EtcdRig(etcd.endpoints);
-    });
-
-    async function fill(): Promise<void> {
-      const value = Buffer.alloc(1024 * 1024);
-      for (let index = 0; ; index += 1) {
-        try {
-          await rig.raw.kv.put({ key: Buffer.from(`${filler}${index}`), value });
-        } catch (error) {
-          expect(String(error)).toContain('database space exceeded');
-          break;
-        }
-      }
-      // Small writes pass until the alarm, which is a write of etcd's own, has been applied.
-      const alarms = async () => (await rig.raw.maintenance.alarm({ action: 'Get' })).alarms.length;
-      await expect.poll(alarms, waitMs).toBe(1);
-    }
-
-    async function makeRoom(): Promise<void> {
-      const { header } = await rig.raw.kv.deleteRange({
-        key: filler,
-        range_end: Buffer.from('/fillerz'),
-      });
-      await rig.raw.kv.compact({ revision: header.revision, physical: true });
-      await rig.raw.maintenance.defragment();
-      const { alarms } = await rig.raw.maintenance.alarm({ action: 'Get' });
-      for (const { memberID } of alarms) {
-        await rig.raw.maintenance.alarm({ action: 'Deactivate', alarm: 'Nospace', memberID });
-      }
-    }
-
-    it('what it refuses is done, once, when there is room again', async () => {
+    it('what it refuses is done, once, when there is room again', async (test) => {
+      const { rig } = await etcdOfTest(test, programs, { quotaBytes });
       const log = await rig.open('alpha', patient);
       const leadership = await log.campaign(0, { signal: never });
-      await fill();
+      await fill(rig.raw);
       const tick = leadership.tick(1);
       const txids = Array.from({ length: 30 }, (_, index) => txidAt(leadership.epoch, index + 1));
       const decided = leadership.decide(txids.map((id) => commitOf(id)));
@@ -318,7 +190,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       for (let reads = 0; reads < 5; reads += 1) await log.read(txidAt(leadership.epoch, 99));
       for (const id of txids) expect(await rig.look(rig.keys.shard(0).decision(id))).toBeNull();
       expect(await rig.look(rig.keys.shard(0).clock)).toBeNull();
-      await makeRoom();
+      await makeRoom(rig.raw);
       expect(await decided).toEqual(txids.map(() => ({ kind: 'written' })));
       expect(await tick).toBe(1);
       for (const id of txids) {
@@ -327,56 +199,21 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       expect(leadership.lost.aborted).toBe(false);
     });
 
-    it('it still lets records move to finished/: there are no more of them than there were decisions', async () => {
+    it('it still lets records move to finished/: there are no more of them than there were decisions', async (test) => {
+      const { rig } = await etcdOfTest(test, programs, { quotaBytes });
       const log = await rig.open('alpha', patient);
       const leadership = await log.campaign(0, { signal: never });
       const txid = txidAt(leadership.epoch, 1);
       expect(await leadership.decide([commitOf(txid)])).toEqual(written);
-      await fill();
+      await fill(rig.raw);
       await leadership.finish([txid]);
       expect(await rig.look(rig.keys.shard(0).finishedRecord(txid))).not.toBeNull();
-    });
-
-    it.each([1, 30])(
-      'decisions (%i) find out that it is, and end the leadership; none stands',
-      async (count) => {
-        const log = await rig.open('alpha', patient);
-        const leadership = await log.campaign(0, { signal: never });
-        await fill();
-        const txids = Array.from({ length: count }, (_, index) =>
-          txidAt(leadership.epoch, index + 1),
-        );
-        const txid = txids[0] as Txid;
-        const decided = leadership.decide(txids.map((id) => commitOf(id)));
-        await expect(decided).rejects.toThrow(LeadershipLostError);
-        for (const id of txids) expect((await log.read(id)).record).toBeNull();
-        await makeRoom();
-        const next = await log.campaign(0, { signal: never });
-        // Nothing of the earlier leadership comes after all.
-        expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
-        expect((await log.read(txid)).record).toBeNull();
-      },
-    );
-
-    it('for long, the leadership is given up though puts are refused; with room, it is taken again', async () => {
-      const log = await rig.open('alpha', patient);
-      const leadership = await log.campaign(0, { signal: never });
-      await fill();
-      await expect(leadership.tick(1)).rejects.toThrow(LeadershipLostError);
-      await expect.poll(() => rig.look(rig.keys.shard(0).leader), waitMs).toBeNull();
-      const campaign = log.campaign(0, { signal: never });
-      await makeRoom();
-      const next = await campaign;
-      expect(next.epoch > leadership.epoch).toBe(true);
-      expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
-      expect(await next.tick(1)).toBe(1);
     });
   });
 
   describe.skipIf(programs.etcdctl === null)('restored from an older snapshot', () => {
-    it('it halts the nodes that run and those that start, until an operator raises the generation', async () => {
-      etcd = await TestEtcd.start(programs);
-      rig = new EtcdRig(etcd.endpoints);
+    it('it halts the nodes that run and those that start, until an operator raises the generation', async (test) => {
+      const { etcd, rig } = await etcdOfTest(test, programs);
       const log = await rig.open('alpha');
       const leadership = await log.campaign(0, { signal: never });
       await leadership.decide([commitOf(txidAt(leadership.epoch, 1))]);
@@ -408,9 +245,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       expect(rig.fatal).toHaveLength(1);
     });
 
-    it('it halts a node whose etcd is another one altogether', async () => {
-      etcd = await TestEtcd.start(programs);
-      rig = new EtcdRig(etcd.endpoints);
+    it('it halts a node whose etcd is another one altogether', async (test) => {
+      const { rig } = await etcdOfTest(test, programs);
       await (await rig.open('alpha')).close();
       const other = await TestEtcd.start(programs);
       try {
