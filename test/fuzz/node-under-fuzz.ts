@@ -1,25 +1,14 @@
-/**
- * A coordinator node in this process, on a log in memory and a clock that is moved by hand, and a stream of frames into
- * its connections. Whatever it sends must be a message, and whatever it is sent must not end it.
- */
-import { Buffer } from 'node:buffer';
-import { CoordinatorNode } from '../../src/coordinator/node.ts';
+/** A node in this process, and a stream of frames into its connections. Whatever it is sent must not end it. */
 import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
-import { type FromNode, type PeerRole, peerRoles, type ToNode } from '../../src/core/messages.ts';
+import { type FromNode, type PeerRole, peerRoles } from '../../src/core/messages.ts';
 import type { Epoch, Txid } from '../../src/core/txid.ts';
-import { openMemoryLog } from '../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';
-import { silentLogger } from '../../src/ports/logger.ts';
 import type { Random } from '../../src/ports/random.ts';
-import type { Connection, ConnectionHandler } from '../../src/ports/transport.ts';
-import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
-import { smallerMessage } from '../../src/transport/websocket/smaller.ts';
-import { decodeFrame, encodeMessage, openFrame } from '../../src/wire/codec.ts';
-import { widestLimits } from '../../src/wire/limits.ts';
+import { encodeMessage } from '../../src/wire/codec.ts';
+import { InProcessNode } from '../support/in-process-node.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
-import { seededRandom } from '../support/seeded-random.ts';
 import { type Frame, Frames, type Living } from './frames.ts';
-import { LoopSocket } from './loop-socket.ts';
+import type { LoopSocket } from './loop-socket.ts';
 import { below, chance, pick } from './values.ts';
 
 /** Of what came by lately; older ones have ended. */
@@ -47,15 +36,12 @@ export class NodeUnderFuzz {
   readonly clock: ManualClock = new ManualClock();
   readonly #random: Random;
   readonly #frames: Frames;
-  readonly #node: CoordinatorNode;
+  readonly #inProcess: InProcessNode;
   readonly #peers: Peer[] = [];
   readonly #txids: Txid[] = [];
   readonly #branches: { txid: Txid; branch: string }[] = [];
   #epochs: Epoch[] = [];
-  #accept: ((connection: Connection<FromNode>) => ConnectionHandler<ToNode>) | null = null;
   #serial = 0;
-  /** What must not happen, as it happened. */
-  readonly faults: string[] = [];
   /** Messages of the node, by type: what the frames have reached. */
   readonly said: Map<string, number> = new Map();
 
@@ -66,52 +52,37 @@ export class NodeUnderFuzz {
       direction: 'to-node',
       living: () => this.#living(),
     });
-    this.#node = new CoordinatorNode({
-      node: 'fuzzed',
-      advertise: 'ws://127.0.0.1:1/v1',
-      version: '0.0.0',
-      log: openMemoryLog({
-        store: new MemoryLogStore({ requestWindowMs: 10_000 }),
-        node: 'fuzzed',
-        url: 'ws://127.0.0.1:1/v1',
-        clock: this.clock,
-      }),
-      acceptor: {
-        listen: async (accept) => {
-          this.#accept = accept;
-          return { address: '127.0.0.1:1', port: 1, close: async () => undefined };
-        },
-      },
-      dialer: null,
-      clock: this.clock,
-      random: seededRandom(7),
-      logger: silentLogger,
-      debug: false,
+    this.#inProcess = new InProcessNode({
+      name: 'fuzzed',
       options,
-      token: null,
-      onFatal: (error) => this.#fault('the node gave up', error),
+      store: new MemoryLogStore({ requestWindowMs: 10_000 }),
+      clock: this.clock,
     });
   }
 
   static async started(random: Random): Promise<NodeUnderFuzz> {
     const under = new NodeUnderFuzz(random);
-    await under.#node.start();
-    while (!under.#node.ready) await under.clock.advance(10);
+    await under.#inProcess.start();
     return under;
   }
 
+  /** What must not happen, as it happened. */
+  get faults(): readonly string[] {
+    return this.#inProcess.faults;
+  }
+
   get connections(): number {
-    return this.#node.connections;
+    return this.#inProcess.node.connections;
   }
 
   get transactions(): number {
     let count = 0;
-    for (const driver of this.#node.drivers.values()) count += driver.term.size;
+    for (const driver of this.#inProcess.node.drivers.values()) count += driver.term.size;
     return count;
   }
 
   get leads(): boolean {
-    return this.#node.drivers.size === 1;
+    return this.#inProcess.node.drivers.size === 1;
   }
 
   /** There is always somebody to send a frame. */
@@ -134,7 +105,7 @@ export class NodeUnderFuzz {
     try {
       peer.socket.deliver(frame);
     } catch (error) {
-      this.#fault(`${peer.name} (${peer.roles?.join() ?? 'no hello'}) broke it`, error);
+      this.#inProcess.fault(`${peer.name} (${peer.roles?.join() ?? 'no hello'}) broke it`, error);
     }
   }
 
@@ -151,10 +122,8 @@ export class NodeUnderFuzz {
     await this.pass(60_000);
   }
 
-  async stop(): Promise<void> {
-    const stopping = this.#node.stop();
-    await this.clock.advance(60_000);
-    await stopping;
+  stop(): Promise<void> {
+    return this.#inProcess.stop();
   }
 
   #living(): Living {
@@ -171,21 +140,7 @@ export class NodeUnderFuzz {
     this.#serial += 1;
     const roles = pick(random, [...peerRoles.map((role) => [role]), [...peerRoles]]);
     const name = `p${below(random, 3)}`;
-    const socket = new LoopSocket((frame) => this.#heard(frame));
-    const connection = new WebSocketConnection<'to-node', FromNode>({
-      socket: socket.socket,
-      remoteAddress: 'memory',
-      clock: this.clock,
-      heartbeatMs: options.heartbeatMs,
-      bufferedBytesMax: options.bufferedBytesMax,
-      frameBytesMax: options.frameBytesMax,
-      messageBytesMax: options.bufferedBytesMax / 4,
-      smaller: smallerMessage,
-      decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
-    });
-    const handler = this.#accept?.(connection);
-    if (handler === undefined) throw new Error('The node does not listen.');
-    connection.start(handler);
+    const socket = this.#inProcess.connect((message) => this.#learn(message));
     if (chance(random, 0.05)) socket.fallSilent();
     if (!chance(random, helloPart)) return { socket, roles: null, name };
     socket.deliver(
@@ -195,19 +150,6 @@ export class NodeUnderFuzz {
       ),
     );
     return { socket, roles, name };
-  }
-
-  /** What the node says must be right, whatever it was told. */
-  #heard(frame: Frame): void {
-    try {
-      const data = typeof frame === 'string' ? frame : Buffer.from(frame);
-      for (const each of decodeFrame(data, { direction: 'from-node', limits: widestLimits })) {
-        if (!each.ok) this.#fault('it sent what is no message', each.problem.message);
-        else this.#learn(each.message);
-      }
-    } catch (error) {
-      this.#fault('it sent what is no frame', error);
-    }
   }
 
   #learn(message: FromNode): void {
@@ -221,11 +163,6 @@ export class NodeUnderFuzz {
     if (message.type === 'welcome') {
       this.#epochs = message.leaders.flatMap((leader) => (leader === null ? [] : [leader.epoch]));
     }
-  }
-
-  #fault(what: string, why: unknown): void {
-    if (this.faults.length >= 20) return;
-    this.faults.push(`${what}: ${why instanceof Error ? (why.stack ?? why.message) : String(why)}`);
   }
 }
 

@@ -1,21 +1,13 @@
-/**
- * A coordinator node in this process, on a log in memory and a clock moved by hand, with peers that speak to it through the real
- * connection, decoder and outbox.
- */
-import { CoordinatorNode } from '../../src/coordinator/node.ts';
+/** A node in this process, with peers that send it what a test wants and check what they hear. */
+import type { CoordinatorNode } from '../../src/coordinator/node.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { FromNode, Hello, PeerRole, ToNode } from '../../src/core/messages.ts';
-import { openMemoryLog } from '../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';
 import { type Logger, silentLogger } from '../../src/ports/logger.ts';
-import type { Connection, ConnectionHandler } from '../../src/ports/transport.ts';
-import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
-import { smallerMessage } from '../../src/transport/websocket/smaller.ts';
-import { decodeFrame, type Form, openFrame } from '../../src/wire/codec.ts';
-import { widestLimits } from '../../src/wire/limits.ts';
-import { LoopSocket } from '../fuzz/loop-socket.ts';
+import type { Form } from '../../src/wire/codec.ts';
+import type { LoopSocket } from '../fuzz/loop-socket.ts';
+import { InProcessNode } from './in-process-node.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { seededRandom } from './seeded-random.ts';
 import { frameOf } from './wire.ts';
 
 export interface LoopHello {
@@ -99,11 +91,7 @@ export interface LoopPlace {
 export class LoopNode {
   readonly clock: ManualClock;
   readonly store: MemoryLogStore;
-  readonly node: CoordinatorNode;
-  /** What must not happen: the node gave up, threw, or said what is no message. */
-  readonly faults: string[] = [];
-  readonly #options: CoordinatorOptions;
-  #accept: ((connection: Connection<FromNode>) => ConnectionHandler<ToNode>) | null = null;
+  readonly #inProcess: InProcessNode;
 
   private constructor(
     options: Partial<CoordinatorOptions>,
@@ -111,32 +99,12 @@ export class LoopNode {
   ) {
     this.clock = clock ?? new ManualClock();
     this.store = store ?? new MemoryLogStore({ requestWindowMs: 120_000 });
-    this.#options = coordinatorOptions(options);
-    const url = 'ws://127.0.0.1:1/v1';
-    this.node = new CoordinatorNode({
-      node,
-      advertise: url,
-      version: '0.0.0',
-      log: openMemoryLog({
-        store: this.store,
-        node,
-        url,
-        clock: this.clock,
-      }),
-      acceptor: {
-        listen: async (accept) => {
-          this.#accept = accept;
-          return { address: '127.0.0.1:1', port: 1, close: async () => undefined };
-        },
-      },
-      dialer: null,
+    this.#inProcess = new InProcessNode({
+      name: node,
+      options: coordinatorOptions(options),
+      store: this.store,
       clock: this.clock,
-      random: seededRandom(7),
       logger,
-      debug: false,
-      options: this.#options,
-      token: null,
-      onFatal: (error) => this.#fault('it gave up', error),
     });
   }
 
@@ -145,48 +113,28 @@ export class LoopNode {
     place: LoopPlace = { node: 'loop' },
   ): Promise<LoopNode> {
     const loop = new LoopNode(options, place);
-    await loop.node.start();
-    while (!loop.node.ready) await loop.clock.advance(10);
+    await loop.#inProcess.start();
     return loop;
   }
 
-  async stop(): Promise<void> {
-    const stopping = this.node.stop();
-    await this.clock.advance(60_000);
-    await stopping;
+  get node(): CoordinatorNode {
+    return this.#inProcess.node;
+  }
+
+  get faults(): readonly string[] {
+    return this.#inProcess.faults;
+  }
+
+  stop(): Promise<void> {
+    return this.#inProcess.stop();
   }
 
   async peer(
     { form = 'binary', ...given }: LoopHello,
     react?: (message: FromNode, peer: LoopPeer) => void,
   ): Promise<LoopPeer> {
-    const options = this.#options;
-    const socket = new LoopSocket((frame) => {
-      try {
-        const data = typeof frame === 'string' ? frame : Buffer.from(frame);
-        for (const each of decodeFrame(data, { direction: 'from-node', limits: widestLimits })) {
-          if (each.ok) queueMicrotask(() => peer.hear(each.message));
-          else this.#fault('it sent what is no message', each.problem.message);
-        }
-      } catch (error) {
-        this.#fault('it sent what is no frame', error);
-      }
-    });
+    const socket = this.#inProcess.connect((message) => queueMicrotask(() => peer.hear(message)));
     const peer = new LoopPeer(socket, { form, react });
-    const connection = new WebSocketConnection<'to-node', FromNode>({
-      socket: socket.socket,
-      remoteAddress: 'memory',
-      clock: this.clock,
-      heartbeatMs: options.heartbeatMs,
-      bufferedBytesMax: options.bufferedBytesMax,
-      frameBytesMax: options.frameBytesMax,
-      messageBytesMax: options.bufferedBytesMax / 4,
-      smaller: smallerMessage,
-      decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
-    });
-    const handler = this.#accept?.(connection);
-    if (handler === undefined) throw new Error('The node does not listen.');
-    connection.start(handler);
     const hello: Hello = {
       type: 'hello',
       protocol: 1,
@@ -196,10 +144,6 @@ export class LoopNode {
     peer.send(hello);
     await settle();
     return peer;
-  }
-
-  #fault(what: string, why: unknown): void {
-    this.faults.push(`${what}: ${why instanceof Error ? (why.stack ?? why.message) : String(why)}`);
   }
 }
 
