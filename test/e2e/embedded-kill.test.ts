@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { crashPoints } from '../../src/coordinator/crash-points.ts';
 import type { LogChoice } from '../../src/embedded.ts';
 import { pause } from '../support/child.ts';
@@ -84,16 +84,22 @@ async function killedAtRandom(lives: Lives, rounds: number): Promise<void> {
   expect(aborted).toBeGreaterThan(rounds);
 }
 
+/** They end with their test. Those with a named point run beside each other: a process that starts keeps no more than one core busy. */
+function livesOf(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  log: (directory: string) => LogChoice,
+): Lives {
+  const lives = new Lives(log);
+  onTestFinished(() => lives.directory.remove());
+  return lives;
+}
+
 describe('a process of the library mode on LMDB', () => {
-  let lives: Lives;
+  const log = (directory: string): LogChoice => ({ kind: 'lmdb', directory });
 
-  beforeEach(() => {
-    lives = new Lives((directory) => ({ kind: 'lmdb', directory }));
-  });
-
-  afterEach(() => lives.directory.remove());
-
-  it.each(points)('killed at %s', async (point) => {
+  it.concurrent.for(points)('killed at %s', async (point, test) => {
+    const { expect } = test;
+    const lives = livesOf(test, log);
     // Something to recover, so that the points of recovery have something to break.
     const first = lives.start({ crashAt: { point: 'after-commit', times: 6 } });
     await lives.ended(first);
@@ -104,12 +110,11 @@ describe('a process of the library mode on LMDB', () => {
     expect(transactions).toBeGreaterThan(2);
   });
 
-  it('killed again and again', () => killedAtRandom(lives, 8));
+  it('killed again and again', (test) => killedAtRandom(livesOf(test, log), 8));
 });
 
 describe.each(await etcdsToTest())('a process of the library mode on etcd $etcd', (programs) => {
   let etcd: TestEtcd;
-  let lives: Lives;
 
   beforeAll(async () => {
     etcd = await TestEtcd.start(programs);
@@ -118,24 +123,23 @@ describe.each(await etcdsToTest())('a process of the library mode on etcd $etcd'
 
   afterAll(() => etcd.dispose());
 
-  beforeEach(() => {
+  function onEtcd(test: TestContext): Lives {
     const cluster = `test-${randomUUID()}`;
     const { endpoints } = etcd;
-    lives = new Lives((directory) => {
+    return livesOf(test, (directory) => {
       return { kind: 'etcd', endpoints, cluster, directory, node: 'library', leaseTtlMs: 2_000 };
     });
-  });
+  }
 
-  afterEach(() => lives.directory.remove());
-
-  it.each(['decision-in-flight', 'decision-durable', 'before-finish'] as const)(
+  it.concurrent.for(['decision-in-flight', 'decision-durable', 'before-finish'] as const)(
     'killed at %s',
-    async (point) => {
+    async (point, test) => {
+      const lives = onEtcd(test);
       const life = lives.start({ crashAt: { point, times: 10 } });
       await lives.ended(life);
       await lives.finish();
     },
   );
 
-  it('killed again and again', () => killedAtRandom(lives, 4));
+  it('killed again and again', (test) => killedAtRandom(onEtcd(test), 4));
 });
