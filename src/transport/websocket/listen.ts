@@ -65,6 +65,8 @@ export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, num
 /** Beyond the limits, so that those over it can still be told 503 or 429, and health checks get through. */
 const spareSockets = 64;
 const headerBytesMax = 16_384;
+/** A peer that pings more often than it can be answered is ended. */
+const pongsOwedMax = 60;
 /** One message may take this part of what may wait for a peer: others must find room beside it. */
 const buffersPerMessage = 4;
 
@@ -107,12 +109,13 @@ class WebSocketListener implements Listener {
     this.#turns = new Turns(options.clock);
     this.#input = new Shares(limits.inputBytesMax);
     this.#output = new Shares(limits.outputBytesMax);
-    const socketOptions: ServerOptions & { closeTimeout: number } = {
+    const socketOptions: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.frameBytesMax,
       closeTimeout: closeTimeoutMs,
+      maxPendingAutoPongs: pongsOwedMax,
       handleProtocols: () => subprotocol,
     };
     this.#webSockets = new WebSocketServer(socketOptions);
