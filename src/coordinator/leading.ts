@@ -159,11 +159,17 @@ export class Leading {
   }
 
   async #drain(driver: ShardDriver): Promise<void> {
-    const { clock, drainMs } = this.#given;
+    const { clock, drainMs, logger } = this.#given;
     driver.step({ type: 'drain' });
     const untilMs = clock.monotonicMs() + drainMs;
     while (driver.term.undecided() > 0 && clock.monotonicMs() < untilMs) await this.#wait(20);
-    await driver.stop();
+    try {
+      await driver.stop();
+    } catch (error) {
+      // It stands still all the same, and its lease ends it for the others. The log may be what broke.
+      const { shard } = driver.leader;
+      logger.warn({ shard, error: thrownLine(error) }, 'A leadership could not be given up.');
+    }
   }
 
   /** Cut short by the stop. */

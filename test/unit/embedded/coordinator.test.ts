@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { TransactionCoordinator } from '../../../src/embedded.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import { held } from '../../support/embedded-participant.ts';
 import { begin, pair, using } from '../../support/embedded-rig.ts';
+import { temporaryDirectory } from '../../support/stores.ts';
 
 describe('a coordinator', () => {
   it('refuses options that do not exist or are out of bounds', () => {
@@ -58,6 +60,34 @@ describe('a coordinator', () => {
     }
     await coordinator.close();
     expect(payment.of(txid)).toEqual(['prepare']);
+  });
+
+  it('ends in order where its log is gone: no rejection is left to nobody', async () => {
+    const directory = temporaryDirectory();
+    const fatal = Promise.withResolvers<unknown>();
+    const notGivenUp = Promise.withResolvers<void>();
+    const coordinator = new TransactionCoordinator({
+      log: { kind: 'lmdb', directory: directory.path },
+      drainMs: 100,
+      onFatal: (error) => fatal.resolve(error),
+      logger: {
+        ...silentLogger,
+        warn: (_: object, text: string) => {
+          if (text.includes('could not be given up')) notGivenUp.resolve();
+        },
+      },
+    });
+    const [inventory, payment] = pair();
+    const txid = await begin(coordinator, [inventory, payment]);
+    directory.remove();
+    await expect(coordinator.commitTransaction(txid)).rejects.toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+    });
+    expect(await fatal.promise).toMatchObject({
+      message: expect.stringContaining('was removed or replaced'),
+    });
+    await coordinator.close();
+    await notGivenUp.promise;
   });
 
   it('forgets what participants returned after recentMax transactions', () =>
