@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { LogLevel } from '../coordinator/logging.ts';
 import { thrownText } from '../core/thrown.ts';
+import { exitSoon } from '../system/exit-guard.ts';
 import { atPlace } from '../system/store-place.ts';
 import { CommandError } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { serve } from './serve.ts';
 
@@ -32,6 +35,8 @@ export async function dev(io: Io, options: DevOptions): Promise<number> {
       'The shop is in the clone of the repository, not in the package. Leave --shop out.',
     );
   }
+  // Until the node listens a signal ends the process at once, which then cleans up; there is nothing to stop in order.
+  const early = earlySignals();
   const directory = temporaryData();
   const shopData = join(directory, 'shop');
   let shop: ChildProcess | null = null;
@@ -55,15 +60,27 @@ export async function dev(io: Io, options: DevOptions): Promise<number> {
       options: {},
       etcd: null,
       onReady: ({ address }) => {
+        early.off();
         if (hasShop) shop = startShop(address, shopData);
         io.stdout.write(toTry({ address, directory, shopData: hasShop ? shopData : null }));
       },
     });
   } finally {
+    early.off();
     await stopped(shop);
     clean();
     process.removeListener('exit', clean);
   }
+}
+
+function earlySignals(): { off(): void } {
+  const interrupted = (): void => exitSoon(exitCodes.interrupted);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupted);
+  return {
+    off: () => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted);
+    },
+  };
 }
 
 function startShop(address: string, data: string): ChildProcess {

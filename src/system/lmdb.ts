@@ -111,6 +111,8 @@ export function openLmdb(options: {
       path,
       noSubdir: true,
       overlappingSync: false,
+      // Its batches end in a promise that nobody is given: a commit that fails would end the process by it. GroupCommit batches.
+      eventTurnBatching: false,
       mapSize: mapBytesInitial,
       encoding: 'binary',
       // Not in its types.
@@ -189,6 +191,8 @@ class Store implements LmdbStore {
       `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), placeOf(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
       { cause },
     );
+    // Of several writes at once each may come here.
+    if (this.#failure !== null) return this.#failure;
     this.#failure = failure;
     this.#onFatal(failure);
     return failure;

@@ -1,9 +1,10 @@
 /** `verdict dev` as a person starts it: what it prints to try works, and nothing stays behind. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { type CliProcess, runCli, startCli, until } from '../support/cli-process.ts';
+import { temporaryDirectory } from '../support/stores.ts';
 
 let running: CliProcess | null = null;
 
@@ -66,5 +67,18 @@ describe('verdict dev', () => {
     dev.process.kill('SIGINT');
     expect((await dev.ended).exitCode).toBe(exitCodes.ok);
     expect(existsSync(data)).toBe(false);
+  });
+
+  it('takes its data with it where it is interrupted before it listens', async () => {
+    const directory = temporaryDirectory();
+    const url = `127.0.0.1:${await freePort()}`;
+    const dev = startCli(['dev', '--listen', url], { env: { TMPDIR: directory.path } });
+    running = dev;
+    const left = (): string[] => readdirSync(directory.path);
+    await until('its data', () => left().length > 0);
+    dev.process.kill('SIGINT');
+    await dev.ended;
+    expect(left()).toEqual([]);
+    directory.remove();
   });
 });

@@ -9,6 +9,7 @@ import { warnOfNetwork } from '../../../src/system/store-place.ts';
 import { temporaryDirectory } from '../../support/stores.ts';
 
 const entry = fileURLToPath(new URL('../../support/places-entry.ts', import.meta.url));
+const fillingEntry = fileURLToPath(new URL('../../support/filling-entry.ts', import.meta.url));
 const kinds = ['etcd', 'journal', 'library', 'log', 'outbox', 'store'];
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
 const mounts = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
@@ -63,6 +64,23 @@ it.skipIf(!mounts).each([0, 4, 12, 24, 60])('a full disk with %i KiB left', (kib
   // A small file has room where some is.
   const { etcd = '', ...stores } = said;
   expectAll({ ...stores, etcd: kib === 0 ? etcd : (stores['log'] ?? '') }, /The disk is full/);
+});
+
+it.skipIf(!mounts)('a disk that fills up: told once, and no rejection is left to nobody', () => {
+  const { stdout, stderr } = spawnSync(
+    'unshare',
+    [
+      ...['--mount', 'sh', '-ec', `${tmpfs('-o size=2m')}; exec "$@"`, 'sh'],
+      ...[process.execPath, fillingEntry, root.path],
+    ],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  const said = stdout.split('\n').find((line) => line.startsWith('{"told"'));
+  expect(JSON.parse(said ?? stderr)).toEqual({
+    told: [expect.stringMatching(/The disk is full/)],
+    rejected: 3,
+    nobodys: [],
+  });
 });
 
 it.skipIf(!mounts)('a disk that has no room for another file', () => {
