@@ -347,9 +347,9 @@ class Run {
     const last = Math.max(0, ...jobs.flatMap(({ callers }) => callers.map(({ atMs }) => atMs)));
     if (this.#world.nowMs <= last) return 'some calls are still to be made';
     for (const { name, busy } of clients) if (busy) return `calls of ${name} have not ended`;
-    for (const { name, holdings, isSibling } of participants) {
-      // Nobody is told anything of a store that was given up.
-      if (isSibling && this.#facts.retired.has(name)) continue;
+    for (const { name, holdings } of participants) {
+      // It is told nothing any more, also of what it had enlisted and was never asked for.
+      if (this.#facts.retired.has(name)) continue;
       for (const { txid, branch, held } of holdings.values()) {
         if (held && !this.#facts.gaveUp(txid, branch)) return `${name} still holds ${txid}`;
       }
