@@ -12,6 +12,7 @@ export type {
   CommitOptions,
   Committed,
   LockOptions,
+  ResultsOf,
   RetryOptions,
   TransactionOutcome,
   TransactionSettings,
@@ -32,9 +33,11 @@ export type {
 } from './core/messages.ts';
 export { isTxid, type Txid } from './core/txid.ts';
 export {
+  type BranchOf,
   type ContractBranch,
   defineParticipant,
   type ParticipantContract,
+  type ResultOf,
 } from './peer/contract.ts';
 export {
   isVerdictError,

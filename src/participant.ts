@@ -21,9 +21,11 @@ export type {
 export { type ParticipantHandle, serveParticipant } from './participant/serve.ts';
 export { type AbortOptions, type VoteBuilder, vote } from './participant/vote.ts';
 export {
+  type BranchOf,
   type ContractBranch,
   defineParticipant,
   type ParticipantContract,
+  type ResultOf,
 } from './peer/contract.ts';
 export {
   isVerdictError,

@@ -21,7 +21,9 @@ import { Session } from './session.ts';
 import { transact } from './transact.ts';
 import { begin, Transaction } from './transaction.ts';
 import type {
+  BranchRequest,
   CallOptions,
+  ResultsOf,
   TransactionSettings,
   TransactOptions,
   TransactOutcome,
@@ -132,8 +134,16 @@ export class Client implements AsyncDisposable {
    * longer be known), REQUEST_CONFLICT (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED,
    * INVALID_MESSAGE, FORBIDDEN, and, where nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
    */
-  transact<Results = Record<string, unknown>, Payload = unknown>(
+  transact<const Branches extends readonly BranchRequest[]>(
+    request: TransactRequest & { readonly branches: Branches },
+    options?: TransactOptions,
+  ): Promise<TransactOutcome<ResultsOf<Branches>>>;
+  transact<Results, Payload = unknown>(
     request: TransactRequest<Payload>,
+    options?: TransactOptions,
+  ): Promise<TransactOutcome<Results>>;
+  transact<Results>(
+    request: TransactRequest,
     options: TransactOptions = {},
   ): Promise<TransactOutcome<Results>> {
     return this.#inFlight(this.#transact<Results>(request, options));

@@ -117,6 +117,19 @@ export interface TransactRequest<Payload = unknown> extends TransactionSettings 
   readonly branches: readonly BranchRequest<Payload>[];
 }
 
+/** What the branches bring back, by name, as far as their contracts say: of the others it is unknown. */
+export type ResultsOf<Branches extends readonly BranchRequest[]> = {
+  [Branch in Branches[number] as NameOf<Branch>]: Branch extends {
+    readonly '~types'?: { readonly result: infer Result };
+  }
+    ? Result
+    : unknown;
+};
+
+type NameOf<Branch extends BranchRequest> =
+  | Extract<Branch['branch'], string>
+  | (undefined extends Branch['branch'] ? Branch['participant'] : never);
+
 export interface Committed<Results> {
   readonly outcome: 'committed';
   readonly txid: Txid;

@@ -173,6 +173,7 @@ export interface ReasonEntry {
 export const reasonCodes = [
   'VOTED_ABORT',
   'INVALID_PAYLOAD',
+  'INVALID_RESULT',
   'CONFLICT',
   'LOCK_TIMEOUT',
   'DEADLOCK',
@@ -197,6 +198,11 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
     retryable: false,
     text: "The payload does not fit the participant's schema. The message says which field; mend the sender.",
     look: '`detail.issues`: each path and what is wrong there. Whether client and participant have the same version of the contract.',
+  },
+  INVALID_RESULT: {
+    retryable: false,
+    text: "What the participant's prepare brought back does not fit its own schema: a fault of the service, not of the sender. It was rolled back.",
+    look: "`detail.issues`: each path and what is wrong there. The participant's log; whether it has the version of the contract that it was written for.",
   },
   CONFLICT: {
     retryable: true,

@@ -15,7 +15,7 @@ import type { StandardSchema } from '../ports/schema.ts';
 import type { Dialer } from '../ports/transport.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import type { ReadyWork } from './ready.ts';
-import { behindSchema } from './schema.ts';
+import { behindSchemas } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
@@ -119,13 +119,21 @@ export type ServeOptions<Payload = unknown, Result = unknown> = ParticipantSetti
    * INVALID_PAYLOAD, the field and what is wrong with it, before `prepare` is called. It is asked for branches that this participant
    * enlisted itself too, whose payload is what it enlisted with. Default: payloads are not looked at.
    */
-  readonly payload?: StandardSchema<Payload>;
-} & (Resource<Payload, Result> | { readonly resource: Resource<Payload, Result> });
+  readonly payload?: StandardSchema<Payload, unknown>;
+  /**
+   * What the result of `vote.commit` and `vote.readonly` must be: one that is not aborts its transaction with INVALID_RESULT, the field and what
+   * is wrong with it, and is rolled back. The client gets what the schema makes of it. Default: results are not looked at.
+   */
+  readonly result?: StandardSchema<unknown, Result>;
+} & (
+    | Resource<Payload, NoInfer<Result>>
+    | { readonly resource: Resource<Payload, NoInfer<Result>> }
+  );
 
 export function resourceOf<Payload, Result>(
   options: ServeOptions<Payload, Result>,
 ): Resource<Payload, Result> {
-  return behindSchema('resource' in options ? options.resource : options, options.payload);
+  return behindSchemas('resource' in options ? options.resource : options, options);
 }
 
 /** Throws a TypeError that names the setting. */

@@ -1,6 +1,10 @@
-/** Payloads are checked before `prepare` sees them: what does not fit is a vote to abort that says where it does not. */
-import type { PrepareCall, PrepareResult, Resource } from '../ports/resource.ts';
+/**
+ * Payloads are checked before `prepare` sees them, results before they become a vote: what does not fit is a vote to abort that says
+ * where it does not.
+ */
+import type { PrepareCall, Resource } from '../ports/resource.ts';
 import type { SchemaIssue, StandardSchema } from '../ports/schema.ts';
+import { PrepareFailure } from './prepare-failure.ts';
 import { boundedText } from './text.ts';
 import { vote } from './vote.ts';
 import { withPrepare } from './with-prepare.ts';
@@ -8,47 +12,83 @@ import { withPrepare } from './with-prepare.ts';
 /** Of so many faults the client is told. */
 const issuesMax = 10;
 
+interface Schemas<Payload, Result> {
+  readonly payload?: StandardSchema<Payload, unknown>;
+  readonly result?: StandardSchema<unknown, Result>;
+}
+
 /**
- * The same resource behind the schema. `prepare` gets what the schema made of the payload; `commit` and `rollback` what was sent: they
- * come for branches of before a restart too, and refusing is no option there.
+ * The same resource behind the schemas. `prepare` gets what the schema made of the payload; `commit` and `rollback` what was sent: they
+ * come for branches of before a restart too, and refusing is no option there. The vote carries what the schema made of the result.
  */
-export function behindSchema<Payload, Result>(
+export function behindSchemas<Payload, Result>(
   resource: Resource<Payload, Result>,
-  schema: StandardSchema<Payload> | undefined,
+  { payload, result }: Schemas<Payload, Result>,
 ): Resource<Payload, Result> {
-  if (schema === undefined) return resource;
-  return withPrepare(resource, (call) => checkedPrepare(resource, schema, call));
+  let checked = resource;
+  if (result !== undefined) checked = withPrepare(checked, resultChecked(checked, result));
+  if (payload !== undefined) checked = withPrepare(checked, payloadChecked(checked, payload));
+  return checked;
 }
 
-async function checkedPrepare<Payload, Result>(
+function payloadChecked<Payload, Result>(
   resource: Resource<Payload, Result>,
-  schema: StandardSchema<Payload>,
-  call: PrepareCall<Payload>,
-): Promise<PrepareResult<Result>> {
-  const result = await schema['~standard'].validate(call.payload);
-  if (result.issues !== undefined) return refusal(result.issues);
-  const { value } = result;
-  return resource.prepare(
-    // All that the call has, and its signal made when it is asked for.
-    Object.defineProperties({} as PrepareCall<Payload>, {
-      ...Object.getOwnPropertyDescriptors(call),
-      payload: { value, enumerable: true },
-    }),
-  );
+  schema: StandardSchema<Payload, unknown>,
+): Resource<Payload, Result>['prepare'] {
+  return async (call) => {
+    const checked = await schema['~standard'].validate(call.payload);
+    if (checked.issues !== undefined) {
+      const { message, detail } = faultsIn('payload', checked.issues);
+      return vote.abort(message, { code: 'INVALID_PAYLOAD', detail });
+    }
+    return resource.prepare(
+      // All that the call has, and its signal made when it is asked for.
+      Object.defineProperties({} as PrepareCall<Payload>, {
+        ...Object.getOwnPropertyDescriptors(call),
+        payload: { value: checked.value, enumerable: true },
+      }),
+    );
+  };
 }
 
-function refusal(issues: readonly SchemaIssue[]): PrepareResult<never> {
+function resultChecked<Payload, Result>(
+  resource: Resource<Payload, Result>,
+  schema: StandardSchema<unknown, Result>,
+): Resource<Payload, Result>['prepare'] {
+  return async (call) => {
+    const returned = await resource.prepare(call);
+    // An abort brings nothing back, and what is no vote at all is told as such further on.
+    if (returned?.vote !== 'commit' && returned?.vote !== 'readonly') return returned;
+    const checked = await schema['~standard'].validate(returned.result);
+    if (checked.issues !== undefined) {
+      // Thrown, unlike a wrong payload: there is something to roll back.
+      const reason = faultsIn('result', checked.issues);
+      throw new PrepareFailure(
+        { code: 'INVALID_RESULT', retryable: false, ...reason },
+        checked.issues,
+      );
+    }
+    // What the schema made of it is sent as it is.
+    const result = checked.value as Result | undefined;
+    return { vote: returned.vote, ...(result === undefined ? {} : { result }) };
+  };
+}
+
+function faultsIn(
+  what: 'payload' | 'result',
+  issues: readonly SchemaIssue[],
+): { readonly message: string; readonly detail: unknown } {
   const told = issues.slice(0, issuesMax).map(({ path = [], message }) => ({
-    path: pathText(path),
+    path: pathText(what, path),
     message: boundedText(String(message)),
   }));
   const text = told.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  return vote.abort(boundedText(text), { code: 'INVALID_PAYLOAD', detail: { issues: told } });
+  return { message: boundedText(text), detail: { issues: told } };
 }
 
 /** `payload.items[3].when`. */
-function pathText(path: NonNullable<SchemaIssue['path']>): string {
-  let text = 'payload';
+function pathText(what: string, path: NonNullable<SchemaIssue['path']>): string {
+  let text = what;
   for (const step of path) {
     const key = typeof step === 'object' ? step.key : step;
     if (typeof key === 'number') text += `[${key}]`;

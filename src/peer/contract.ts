@@ -1,18 +1,54 @@
-/** What a participant's callers and the participant itself agree on: its name, and what a payload is. */
+/** What a participant's callers and the participant itself agree on: its name, what a payload is, and what a result is. */
 import type { StandardSchema } from '../ports/schema.ts';
 
-export interface ParticipantContract<Payload> {
-  readonly name: string;
-  readonly payload: StandardSchema<Payload>;
-  /** A branch for `transact` or `enlist`: the compiler holds its payload against the schema. */
-  branch(payload: Payload, branch?: string): ContractBranch<Payload>;
+/** `Sent` and `Returned` go into the schemas, by the client and by `prepare`; `Payload` and `Result` are what these make of them. */
+export interface ParticipantContract<
+  Name extends string,
+  Payload,
+  Sent = Payload,
+  Result = unknown,
+  Returned = Result,
+> {
+  readonly name: Name;
+  readonly payload: StandardSchema<Payload, Sent>;
+  readonly result?: StandardSchema<Result, Returned>;
+  /** A branch for `transact` or `enlist`: the compiler holds its payload against the schema, and knows its result. */
+  branch(payload: Sent): ContractBranch<Sent, Result, Name>;
+  branch<const Branch extends string>(
+    payload: Sent,
+    branch: Branch,
+  ): ContractBranch<Sent, Result, Name, Branch>;
 }
 
-export interface ContractBranch<Payload> {
-  readonly participant: string;
-  readonly branch?: string;
+export type ContractBranch<
+  Payload,
+  Result = unknown,
+  Participant extends string = string,
+  Branch extends string = Participant,
+> = {
+  readonly participant: Participant;
   readonly payload: Payload;
+  /** For the compiler alone: never there. */
+  readonly '~types'?: { readonly result: Result };
+} & ([Participant] extends [Branch] ? { readonly branch?: Branch } : { readonly branch: Branch });
+
+interface AnyContract {
+  readonly name: string;
+  readonly payload: StandardSchema<unknown, unknown>;
+  readonly result?: StandardSchema<unknown, unknown>;
 }
+
+/** A branch written out by a client that imports the contract's type alone: `BranchOf<typeof inventory>`. */
+export type BranchOf<
+  Contract extends AnyContract,
+  Branch extends string = Contract['name'],
+> = ContractBranch<InputOf<Contract['payload']>, ResultOf<Contract>, Contract['name'], Branch>;
+
+/** What a branch of the contract brings back. */
+export type ResultOf<Contract extends AnyContract> = OutputOf<NonNullable<Contract['result']>>;
+
+type InputOf<Schema> = Schema extends StandardSchema<unknown, infer Input> ? Input : never;
+type OutputOf<Schema> = Schema extends StandardSchema<infer Output, unknown> ? Output : never;
 
 /**
  * Written once, in a module that the service and its clients share:
@@ -21,28 +57,42 @@ export interface ContractBranch<Payload> {
  * export const inventory = defineParticipant({
  *   name: 'inventory',
  *   payload: z.object({ sku: z.string(), quantity: z.int().positive() }),
+ *   result: z.object({ left: z.int() }),
  * });
  * // the service:  serveParticipant({ ...inventory, urls, dataDirectory, prepare, commit, rollback })
  * // a client:     client.transact({ branches: [inventory.branch({ sku: 'lamp', quantity: 1 })] })
  * ```
  */
-export function defineParticipant<Payload>(given: {
-  readonly name: string;
-  readonly payload: StandardSchema<Payload>;
-}): ParticipantContract<Payload> {
-  const { name, payload: schema } = given;
-  if (typeof schema?.['~standard']?.validate !== 'function') {
-    throw new TypeError(
-      'payload must be a schema by the Standard Schema interface, such as one of zod, valibot or arktype',
-    );
-  }
+export function defineParticipant<
+  const Name extends string,
+  Payload,
+  Sent = Payload,
+  Result = unknown,
+  Returned = Result,
+>(given: {
+  readonly name: Name;
+  readonly payload: StandardSchema<Payload, Sent>;
+  readonly result?: StandardSchema<Result, Returned>;
+}): ParticipantContract<Name, Payload, Sent, Result, Returned> {
+  const { name, payload: schema, result } = given;
+  checkSchema(schema, 'payload');
+  if (result !== undefined) checkSchema(result, 'result');
   return {
     name,
     payload: schema,
-    branch: (payload, branch) => ({
-      participant: name,
-      ...(branch === undefined ? {} : { branch }),
-      payload,
-    }),
+    ...(result === undefined ? {} : { result }),
+    branch: <Branch extends string = Name>(payload: Sent, branch?: Branch) =>
+      ({
+        participant: name,
+        ...(branch === undefined ? {} : { branch }),
+        payload,
+      }) as unknown as ContractBranch<Sent, Result, Name, Branch>,
   };
+}
+
+function checkSchema(schema: StandardSchema<unknown, unknown> | undefined, what: string): void {
+  if (typeof schema?.['~standard']?.validate === 'function') return;
+  throw new TypeError(
+    `${what} must be a schema by the Standard Schema interface, such as one of zod, valibot or arktype`,
+  );
 }

@@ -1,13 +1,13 @@
 /**
  * A schema by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot, arktype and others bring along: no
- * library of this package's choosing.
+ * library of this package's choosing. `Input` is what it takes, `Output` what it makes of it.
  */
-export interface StandardSchema<Output> {
+export interface StandardSchema<Output, Input = Output> {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 }
 

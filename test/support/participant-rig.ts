@@ -9,7 +9,11 @@ import type {
   Welcome,
 } from '../../src/core/messages.ts';
 import { epochOf, type Txid } from '../../src/core/txid.ts';
-import type { ParticipantAlarm, ParticipantSettings } from '../../src/participant/options.ts';
+import type {
+  ParticipantAlarm,
+  ParticipantSettings,
+  ServeOptions,
+} from '../../src/participant/options.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import type { BranchCall, PrepareCall, PrepareResult, Resource } from '../../src/ports/resource.ts';
@@ -32,11 +36,12 @@ export interface Rig {
   node(name: string, more?: Partial<Welcome>): Promise<MemoryConnection>;
 }
 
-export type RigOptions = Partial<Omit<ParticipantSettings, 'journal' | 'dialer' | 'clock'>> & {
-  readonly journal?: WatchedJournal;
-  readonly application?: ScriptedResource;
-  readonly clock?: ManualClock;
-};
+export type RigOptions = Partial<Omit<ParticipantSettings, 'journal' | 'dialer' | 'clock'>> &
+  Pick<ServeOptions, 'result'> & {
+    readonly journal?: WatchedJournal;
+    readonly application?: ScriptedResource;
+    readonly clock?: ManualClock;
+  };
 
 export async function rig(options: RigOptions = {}): Promise<Rig> {
   const {

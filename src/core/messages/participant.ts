@@ -49,6 +49,7 @@ export interface VoteMessage {
 export const voteReasonCodes = [
   'VOTED_ABORT',
   'INVALID_PAYLOAD',
+  'INVALID_RESULT',
   'CONFLICT',
   'LOCK_TIMEOUT',
   'DEADLOCK',

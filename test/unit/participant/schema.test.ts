@@ -99,48 +99,56 @@ describe.each(schemas)('a payload behind a schema of %s', (_name, payload) => {
   });
 });
 
-it('a resource behind a schema is that resource in all else: whose store it is, who votes, what siblings hold', async () => {
-  const asked: unknown[] = [];
-  class Database {
-    readonly identity = 'pg-1';
-    begin = (call: unknown) => void asked.push(['begin', call]);
-    forgotten = (branch: unknown) => void asked.push(['forgotten', branch]);
-    inDoubt(call: unknown): never[] {
-      asked.push(['inDoubt', call, this.identity]);
-      return [];
+it.each([
+  ['of its payload', { payload: byHand }],
+  ['of its result', { result: v.undefined() }],
+  ['of both', { payload: byHand, result: v.undefined() }],
+])(
+  'a resource behind a schema %s is that resource in all else: whose store it is, who votes, what siblings hold',
+  async (_name, schemas) => {
+    const asked: unknown[] = [];
+    class Database {
+      readonly identity = 'pg-1';
+      begin = (call: unknown) => void asked.push(['begin', call]);
+      forgotten = (branch: unknown) => void asked.push(['forgotten', branch]);
+      inDoubt(call: unknown): never[] {
+        asked.push(['inDoubt', call, this.identity]);
+        return [];
+      }
+      prepare(call: PrepareCall<Order>): ReturnType<typeof vote.commit> {
+        asked.push(['prepare', call.instance, call.traceparent]);
+        return vote.commit();
+      }
+      commit = (call: unknown) => void asked.push(['commit', call]);
+      rollback = (call: unknown) => void asked.push(['rollback', call]);
     }
-    prepare(call: PrepareCall<Order>): ReturnType<typeof vote.commit> {
-      asked.push(['prepare', call.instance, call.traceparent]);
-      return vote.commit();
-    }
-    commit = (call: unknown) => void asked.push(['commit', call]);
-    rollback = (call: unknown) => void asked.push(['rollback', call]);
-  }
-  const settings = { name: 'inventory', urls: ['n1:7070'], payload: byHand };
-  const resource = resourceOf<Order, unknown>({ ...settings, resource: new Database() });
-  const instance = 'i-1';
-  const branch = { txid: txidOf(1), branch: 'inventory', instance, payload: undefined };
-  expect(resource.identity).toBe('pg-1');
-  await resource.begin?.({ instance });
-  await resource.inDoubt?.({ instance });
-  await resource.prepare({
-    ...branch,
-    traceparent: '00-1',
-    payload: { items: [{ sku: 'lamp', quantity: 1 }] },
-    signal: new AbortController().signal,
-    timeoutMs: 1_000,
-    working: () => undefined,
-  });
-  await resource.commit({ ...branch, takenOver: true });
-  resource.forgotten?.(branch);
-  expect(asked).toEqual([
-    ['begin', { instance }],
-    ['inDoubt', { instance }, 'pg-1'],
-    ['prepare', instance, '00-1'],
-    ['commit', { ...branch, takenOver: true }],
-    ['forgotten', branch],
-  ]);
-});
+    const settings = { name: 'inventory', urls: ['n1:7070'], ...schemas };
+    const resource = resourceOf<Order, unknown>({ ...settings, resource: new Database() });
+    const instance = 'i-1';
+    const branch = { txid: txidOf(1), branch: 'inventory', instance, payload: undefined };
+    expect(resource.identity).toBe('pg-1');
+    expect('identity' in resource && 'inDoubt' in resource).toBe(true);
+    await resource.begin?.({ instance });
+    await resource.inDoubt?.({ instance });
+    await resource.prepare({
+      ...branch,
+      traceparent: '00-1',
+      payload: { items: [{ sku: 'lamp', quantity: 1 }] },
+      signal: new AbortController().signal,
+      timeoutMs: 1_000,
+      working: () => undefined,
+    });
+    await resource.commit({ ...branch, takenOver: true });
+    resource.forgotten?.(branch);
+    expect(asked).toEqual([
+      ['begin', { instance }],
+      ['inDoubt', { instance }, 'pg-1'],
+      ['prepare', instance, '00-1'],
+      ['commit', { ...branch, takenOver: true }],
+      ['forgotten', branch],
+    ]);
+  },
+);
 
 describe('defineParticipant', () => {
   const inventory = defineParticipant({
