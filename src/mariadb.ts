@@ -3,12 +3,12 @@
  */
 import './system/check-node.ts';
 
-export type { MariadbConnection } from './participant/resources/mariadb/connection-options.ts';
+export type { MariadbConnection } from './resources/mariadb/connection-options.ts';
 export {
   type MariadbResourceOptions,
   openMariadbResource,
-} from './participant/resources/mariadb/open.ts';
-export { ormClient } from './participant/resources/mariadb/orm-client.ts';
+} from './resources/mariadb/open.ts';
+export { ormClient } from './resources/mariadb/orm-client.ts';
 export type {
   Isolation,
   PrepareSql,
@@ -17,4 +17,4 @@ export type {
   SqlResourceOptions,
   SqlResult,
   StatementObject,
-} from './participant/resources/sql/sql.ts';
+} from './resources/sql/sql.ts';

@@ -1,13 +1,13 @@
 /** `verdict/outbox`: messages that are published exactly if their transaction commits. */
 import './system/check-node.ts';
 
-import { Outbox, type OutboxOptions } from './participant/resources/outbox/outbox.ts';
+import { Outbox, type OutboxOptions } from './resources/outbox/outbox.ts';
 import { systemClock } from './system/clock.ts';
 import { systemRandom } from './system/random.ts';
 
-export type { Outbox, OutboxPayload, OutboxRules } from './participant/resources/outbox/outbox.ts';
-export type { Publish, PublishCall } from './participant/resources/outbox/publisher.ts';
-export type { OutboxMessage } from './participant/resources/outbox/queue.ts';
+export type { Outbox, OutboxPayload, OutboxRules } from './resources/outbox/outbox.ts';
+export type { Publish, PublishCall } from './resources/outbox/publisher.ts';
+export type { OutboxMessage } from './resources/outbox/queue.ts';
 
 export type OpenOutboxOptions<Body> = Omit<OutboxOptions<Body>, 'clock' | 'random'> &
   Partial<Pick<OutboxOptions<Body>, 'clock' | 'random'>>;

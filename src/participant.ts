@@ -2,7 +2,7 @@
 
 import './system/check-node.ts';
 
-export type { BranchAlarm, StoreFound } from './core/branch.ts';
+export type { BranchAlarm, StoreFound } from './core/branch/branch.ts';
 export type { VoteReason } from './core/messages.ts';
 export type { ParticipantOptions } from './core/participant-options.ts';
 export { isTxid, type Txid } from './core/txid.ts';

@@ -3,12 +3,12 @@
  */
 import './system/check-node.ts';
 
-export type { PostgresqlConnection } from './participant/resources/postgresql/connection-options.ts';
+export type { PostgresqlConnection } from './resources/postgresql/connection-options.ts';
 export {
   openPostgresqlResource,
   type PostgresqlResourceOptions,
-} from './participant/resources/postgresql/open.ts';
-export { ormClient } from './participant/resources/postgresql/orm-client.ts';
+} from './resources/postgresql/open.ts';
+export { ormClient } from './resources/postgresql/orm-client.ts';
 export type {
   Isolation,
   PrepareSql,
@@ -17,4 +17,4 @@ export type {
   SqlResourceOptions,
   SqlResult,
   StatementObject,
-} from './participant/resources/sql/sql.ts';
+} from './resources/sql/sql.ts';

@@ -1,29 +1,26 @@
 /** `verdict/versioned-store`: a durable key-value store that takes part in transactions. */
 import './system/check-node.ts';
 
-import {
-  VersionedStore,
-  type VersionedStoreOptions,
-} from './participant/resources/versioned-store/store.ts';
+import { VersionedStore, type VersionedStoreOptions } from './resources/versioned-store/store.ts';
 import { systemClock } from './system/clock.ts';
 
-export type { StorePayload } from './participant/resources/versioned-store/payload.ts';
+export type { StorePayload } from './resources/versioned-store/payload.ts';
 export type {
   InitialRecord,
   StoredRecord,
-} from './participant/resources/versioned-store/records.ts';
+} from './resources/versioned-store/records.ts';
 export {
   type ConflictDetail,
   RefusedError,
-} from './participant/resources/versioned-store/refusals.ts';
+} from './resources/versioned-store/refusals.ts';
 export type {
   BranchRules,
   Enlister,
   StoreEnlistOptions,
   VersionedStore,
   WrittenVersions,
-} from './participant/resources/versioned-store/store.ts';
-export type { StoreTransaction } from './participant/resources/versioned-store/work.ts';
+} from './resources/versioned-store/store.ts';
+export type { StoreTransaction } from './resources/versioned-store/work.ts';
 
 export type OpenVersionedStoreOptions = Omit<VersionedStoreOptions, 'clock'> &
   Partial<Pick<VersionedStoreOptions, 'clock'>>;

@@ -15,7 +15,7 @@ import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Etcd3, Permission } from 'etcd3';
-import { writeDurableFile } from '../../src/system/durable-file.ts';
+import { writeDurableFile } from '../../src/store/durable-file.ts';
 
 const patienceMs = 60_000;
 const pauseMs = 500;

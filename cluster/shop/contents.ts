@@ -1,7 +1,7 @@
 /** What the shop's stores hold, read from their files whether or not the services run. */
 
-import { readContent, storeFile } from '../../src/participant/resources/versioned-store/records.ts';
-import { readLmdb } from '../../src/system/lmdb.ts';
+import { readContent, storeFile } from '../../src/resources/versioned-store/records.ts';
+import { readLmdb } from '../../src/store/lmdb.ts';
 import { readDatabases } from './databases.ts';
 import { readNotices } from './notices.ts';
 import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';

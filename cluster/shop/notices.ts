@@ -1,9 +1,9 @@
 /** The notification service: an outbox whose messages go to a mailbox. */
 import { openOutbox } from '../../src/outbox.ts';
-import { outboxFile, readContent } from '../../src/participant/resources/outbox/queue.ts';
 import { vote } from '../../src/participant.ts';
 import type { Logger } from '../../src/ports/logger.ts';
-import { readLmdb } from '../../src/system/lmdb.ts';
+import { outboxFile, readContent } from '../../src/resources/outbox/queue.ts';
+import { readLmdb } from '../../src/store/lmdb.ts';
 import type { StoredRecord } from '../../src/versioned-store.ts';
 import { Mailbox, readMailbox } from './mailbox.ts';
 import { Payload, PayloadError } from './payload.ts';

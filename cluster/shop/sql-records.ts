@@ -2,15 +2,11 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { openMariadbResource } from '../../src/mariadb.ts';
-import {
-  branchOfXid,
-  type RecoveredXid,
-  recovered,
-} from '../../src/participant/resources/mariadb/xid.ts';
-import { branchOf } from '../../src/participant/resources/sql/names.ts';
 import { vote } from '../../src/participant.ts';
 import type { BranchRef, PrepareCall } from '../../src/ports/resource.ts';
 import { openPostgresqlResource, type Sql, type SqlResource } from '../../src/postgresql.ts';
+import { branchOfXid, type RecoveredXid, recovered } from '../../src/resources/mariadb/xid.ts';
+import { branchOf } from '../../src/resources/sql/names.ts';
 import type { StoredRecord, WrittenVersions } from '../../src/versioned-store.ts';
 import type { ServiceDatabase } from './databases.ts';
 import type { ServiceName } from './paths.ts';

@@ -1,7 +1,7 @@
 /** `verdict dev` on the command line. */
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import { type LogLevel, logLevels } from '../coordinator/logging.ts';
+import { type LogLevel, logLevels } from '../node/logging.ts';
 import type { SetExitCode } from './connection-options.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';

@@ -1,11 +1,11 @@
 /** `verdict serve` on the command line. */
 import { type Command, Option } from 'commander';
-import type { LogFormat, LogLevel } from '../coordinator/logging.ts';
 import {
   type CoordinatorOptions,
   coordinatorOptionNames,
   coordinatorOptionTable,
 } from '../core/coordinator-options.ts';
+import type { LogFormat, LogLevel } from '../node/logging.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
 import type { SetExitCode } from './connection-options.ts';
 import { CommandError } from './errors.ts';

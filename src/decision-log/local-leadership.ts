@@ -9,8 +9,8 @@ import {
   LeadershipLostError,
   type RequestEntry,
 } from '../ports/decision-log.ts';
-import type { ReadableKeys } from '../system/key-value.ts';
-import { StoreFailedError } from '../system/store-failed.ts';
+import type { ReadableKeys } from '../store/key-value.ts';
+import { StoreFailedError } from '../store/store-failed.ts';
 import type { LeaderBoard } from './leader-board.ts';
 import * as rules from './rules.ts';
 import type { LogTransaction } from './state.ts';

@@ -17,7 +17,7 @@ import {
   type LogMeta,
   type LogReading,
 } from '../ports/decision-log.ts';
-import { assertKeyFits, prefixRange, type ReadableKeys } from '../system/key-value.ts';
+import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import { Evidence } from './evidence.ts';
 import type { LeaderBoard } from './leader-board.ts';
 import { type LeadershipHost, LocalLeadership } from './local-leadership.ts';

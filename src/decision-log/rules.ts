@@ -24,7 +24,7 @@ import {
   type LogReading,
   type RequestEntry,
 } from '../ports/decision-log.ts';
-import { assertKeyFits, prefixRange, type ReadableKeys } from '../system/key-value.ts';
+import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import {
   decisionKey,
   epochOfRevision,

@@ -14,10 +14,10 @@ import {
   type Txid,
 } from '../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../ports/decision-log.ts';
-import { CountedKeys } from '../system/counted-keys.ts';
-import { keyPart, type ReadableKeys } from '../system/key-value.ts';
+import { CountedKeys } from '../store/counted-keys.ts';
+import { keyPart, type ReadableKeys } from '../store/key-value.ts';
+import { metaKey } from '../store/store-format.ts';
 import { systemRandom } from '../system/random.ts';
-import { metaKey } from '../system/store-format.ts';
 
 /** The format that this program writes, and the newest that it reads. */
 export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as const;

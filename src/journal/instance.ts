@@ -1,6 +1,6 @@
 import type { Random } from '../ports/random.ts';
-import type { WritableKeys } from '../system/key-value.ts';
-import { metaKey, readHeader, unreadable } from '../system/store-format.ts';
+import type { WritableKeys } from '../store/key-value.ts';
+import { metaKey, readHeader, unreadable } from '../store/store-format.ts';
 import { journalHeader } from './rules.ts';
 
 const instanceDigits = 20;
@@ -10,7 +10,7 @@ export function agreeOnInstance(keys: WritableKeys, random: Random): string {
   const header = readHeader(keys, journalHeader);
   const instance = header === null ? random.token(instanceDigits) : header['instance'];
   if (typeof instance !== 'string' || instance === '') throw unreadable(journalHeader);
-  // Written again at every start: a first write whose flush covers the whole file (src/system/lmdb.ts).
+  // Written again at every start: a first write whose flush covers the whole file (src/store/lmdb.ts).
   keys.put(metaKey, { ...journalHeader, instance });
   return instance;
 }

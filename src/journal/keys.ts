@@ -8,7 +8,7 @@
  */
 import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';
-import { assertKeyFits, entriesUnder, keyPart, type ReadableKeys } from '../system/key-value.ts';
+import { assertKeyFits, entriesUnder, keyPart, type ReadableKeys } from '../store/key-value.ts';
 
 export const areas = { live: 'l/', readonly: 'r/', tombstones: 't/' } as const;
 type Area = (typeof areas)[keyof typeof areas];

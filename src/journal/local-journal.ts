@@ -16,8 +16,8 @@ import {
   type VoteWrite,
   type VoteWriteResult,
 } from '../ports/journal.ts';
-import { GroupCommit } from '../system/group-commit.ts';
-import type { ReadableKeys, WritableKeys } from '../system/key-value.ts';
+import { GroupCommit } from '../store/group-commit.ts';
+import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
 import { assertBranch } from './keys.ts';

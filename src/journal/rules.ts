@@ -19,7 +19,7 @@ import {
   type VoteWrite,
   type VoteWriteResult,
 } from '../ports/journal.ts';
-import { entriesUnder, prefixRange, type ReadableKeys } from '../system/key-value.ts';
+import { entriesUnder, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import {
   allEntries,
   areas,

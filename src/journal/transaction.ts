@@ -1,7 +1,7 @@
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
-import { CountedKeys } from '../system/counted-keys.ts';
-import { prefixRange, type ReadableKeys, type WritableKeys } from '../system/key-value.ts';
+import { CountedKeys } from '../store/counted-keys.ts';
+import { prefixRange, type ReadableKeys, type WritableKeys } from '../store/key-value.ts';
 import type { EntryMemory } from './entry-memory.ts';
 import {
   areaOf,

@@ -1,5 +1,5 @@
 /** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
-import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch.ts';
+import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { thrownAs, thrownLine } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';

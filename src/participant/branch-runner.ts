@@ -14,7 +14,7 @@ import {
   type LocalState,
   stepBranch,
   unknownBranch,
-} from '../core/branch.ts';
+} from '../core/branch/branch.ts';
 import type { PrepareRun } from './application.ts';
 
 export interface RunnerWorld {

@@ -6,7 +6,7 @@ import {
   type ConnectionId,
   type LocalEvent,
   settledStateNames,
-} from '../core/branch.ts';
+} from '../core/branch/branch.ts';
 import type { DecisionMessage, Prepare, VoteReason } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
 import { BranchRunner, type RunnerWorld } from './branch-runner.ts';

@@ -1,5 +1,5 @@
 /** What the branches' machines ask for, done: effects become calls, writes, messages and timers. */
-import type { BranchStep, ConnectionId, LocalEffect, LocalEvent } from '../core/branch.ts';
+import type { BranchStep, ConnectionId, LocalEffect, LocalEvent } from '../core/branch/branch.ts';
 import type { Ack, DecisionMessage, VoteMessage, VoteReason, Witness } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Journal } from '../ports/journal.ts';

@@ -1,5 +1,5 @@
 /** Between the branch machine's words and the journal's. */
-import type { BranchIdentity, Found, LocalEffect, LocalEvent } from '../core/branch.ts';
+import type { BranchIdentity, Found, LocalEffect, LocalEvent } from '../core/branch/branch.ts';
 import type { VoteReason } from '../core/messages.ts';
 import { type Epoch, epochOf } from '../core/txid.ts';
 import type {

@@ -1,5 +1,5 @@
 /** What `serveParticipant` takes. */
-import type { BranchAlarm } from '../core/branch.ts';
+import type { BranchAlarm } from '../core/branch/branch.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';

@@ -1,5 +1,5 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
-import type { LocalStateName } from '../core/branch.ts';
+import type { LocalStateName } from '../core/branch/branch.ts';
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';

@@ -6,7 +6,7 @@
  * was not reported and not recorded; a vote for an older epoch that became durable after the report would
  * contradict it.
  */
-import type { BranchIdentity, LocalState } from '../core/branch.ts';
+import type { BranchIdentity, LocalState } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';

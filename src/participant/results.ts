@@ -1,5 +1,5 @@
 /** What an application's prepare returned, checked before it becomes a vote. */
-import type { Prepared } from '../core/branch.ts';
+import type { Prepared } from '../core/branch/branch.ts';
 import { type Limits, type VoteReason, voteReasonCodes } from '../core/messages.ts';
 import type { PrepareResult } from '../ports/resource.ts';
 import { encodeMessage } from '../wire/codec.ts';

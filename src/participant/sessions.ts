@@ -6,7 +6,7 @@
  * that is found to reach a node that another one reaches already is parked: closed, until that other
  * one is lost.
  */
-import type { ConnectionId } from '../core/branch.ts';
+import type { ConnectionId } from '../core/branch/branch.ts';
 import type {
   FromNode,
   Hello,

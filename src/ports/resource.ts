@@ -25,7 +25,7 @@
  * as long as it may come back. A rollback without `takenOver` ends only what the calling instance prepared itself (!): it also
  * follows a prepare that failed just because a sibling holds the branch, and has voted commit for it.
  */
-import type { StoreFound } from '../core/branch-types.ts';
+import type { StoreFound } from '../core/branch/types.ts';
 import type { VoteReason } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Client } from '../../src/client.ts';
 import { type Epoch, epochOf } from '../../src/core/txid.ts';
-import { eventually, pause } from '../support/child.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const branches = ['a', 'b', 'c'].map((participant) => ({ participant }));
 

@@ -4,9 +4,7 @@ import { Etcd3 } from 'etcd3';
 import { WebSocket } from 'ws';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
 import { openLmdbJournal } from '../../src/journal/lmdb/journal.ts';
-import { Child, eventually, pause, within } from '../support/child.ts';
-import type { TestEtcd } from '../support/etcd.ts';
-import type { EtcdCluster } from '../support/etcd-cluster.ts';
+import type { TestEtcd } from '../support/etcd/etcd.ts';
 import {
   commitOf,
   never,
@@ -14,7 +12,9 @@ import {
   realRandom,
   temporaryDirectory,
   txidAt,
-} from '../support/stores.ts';
+} from '../support/logs/stores.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { Child, eventually, pause, within } from '../support/process/child.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 import { closedLoop, type Measured } from './load.ts';
 
@@ -76,7 +76,7 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
   const client = await cluster.client();
   const [node] = cluster.running;
   if (node === undefined) throw new Error('No node runs.');
-  const participant = new Child('../bench/participants.ts', {
+  const participant = new Child('test/bench/participants.ts', {
     args: [`${cluster.directory}/plain`, String(node.port), plain],
   });
   await participant.line(/ready/);

@@ -1,8 +1,8 @@
 /** From the end of a leader to the first commit that its successor acknowledges. */
 import { performance } from 'node:perf_hooks';
 import { type Client, connect } from '../../src/client.ts';
-import { pause } from '../support/child.ts';
-import type { EtcdCluster } from '../support/etcd-cluster.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { pause } from '../support/process/child.ts';
 import { Committing } from './committing.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 import { percentile } from './load.ts';

@@ -6,8 +6,8 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { commitLatency, groupCommit, writesPerTransaction } from './etcd-figures.ts';
 import { afterKill, afterStop } from './failover-times.ts';
 import type { Figure } from './figure.ts';

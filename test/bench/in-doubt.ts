@@ -3,10 +3,10 @@
  * which is the slowest way out; and, cut off from every node, from when the cut ends.
  */
 import type { EtcdPrograms } from '../../cluster/etcd/find.ts';
-import { eventually, pause } from '../support/child.ts';
-import { doubtOfFirst, doubtsBetween, firstInDoubt } from '../support/doubts.ts';
-import { quickParticipant } from '../support/participant-process.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { doubtOfFirst, doubtsBetween, firstInDoubt } from '../support/participants/doubts.ts';
+import { quickParticipant } from '../support/participants/participant-process.ts';
+import { eventually, pause } from '../support/process/child.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 import { percentile } from './load.ts';
 

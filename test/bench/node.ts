@@ -1,9 +1,9 @@
 /** The product's node for the bench: as `verdict serve` runs it, on a free port, which it prints. Run: node.ts DIRECTORY */
 import { mkdir } from 'node:fs/promises';
-import { createLogger } from '../../src/coordinator/logging.ts';
-import { CoordinatorNode } from '../../src/coordinator/node.ts';
 import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
+import { createLogger } from '../../src/node/logging.ts';
+import { CoordinatorNode } from '../../src/node/node.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom } from '../../src/system/random.ts';
 import { webSocketAcceptor } from '../../src/transport/websocket/listen.ts';

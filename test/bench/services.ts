@@ -2,9 +2,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Client, connect } from '../../src/client.ts';
-import { Child } from '../support/child.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { manyOf, someOf, startServices } from '../support/services.ts';
+import { manyOf, someOf, startServices } from '../support/participants/services.ts';
+import { Child } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { closedLoop, type Measured } from './load.ts';
 
 const participants = 300;
@@ -23,7 +23,7 @@ export async function manyServices(given: {
 }): Promise<ServicesResult> {
   const { directory, durationMs, inFlight, progress } = given;
   await mkdir(directory, { recursive: true });
-  const node = new Child('../bench/node.ts', { args: [join(directory, 'node')] });
+  const node = new Child('test/bench/node.ts', { args: [join(directory, 'node')] });
   const children: Child[] = [node];
   const clients: Client[] = [];
   try {

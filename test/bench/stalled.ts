@@ -9,9 +9,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { type Client, connect } from '../../src/client.ts';
-import { Child, pause } from '../support/child.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { someOf, startServices } from '../support/services.ts';
+import { someOf, startServices } from '../support/participants/services.ts';
+import { Child, pause } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { closedLoop, type Measured } from './load.ts';
 
 const loopsOnStalled = 8;
@@ -38,7 +38,7 @@ export async function oneStalled(given: {
 }): Promise<StalledResult> {
   const { directory, rounds, durationMs, inFlight, progress } = given;
   await mkdir(directory, { recursive: true });
-  const node = new Child('../bench/node.ts', { args: [join(directory, 'node')] });
+  const node = new Child('test/bench/node.ts', { args: [join(directory, 'node')] });
   const children: Child[] = [node];
   const clients: Client[] = [];
   try {

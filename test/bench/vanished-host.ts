@@ -4,8 +4,8 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { EtcdPrograms } from '../../cluster/etcd/find.ts';
-import { pause } from '../support/child.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { pause } from '../support/process/child.ts';
 import { Committing } from './committing.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 

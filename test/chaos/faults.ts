@@ -3,13 +3,13 @@
  * mended. Several run at once, never two on the same thing.
  */
 import type { Random } from '../../src/ports/random.ts';
-import { pause } from '../support/child.ts';
-import type { TestEtcd } from '../support/etcd.ts';
-import type { EtcdCluster } from '../support/etcd-cluster.ts';
-import type { EtcdMember } from '../support/etcd-member.ts';
-import type { NodeProcess } from '../support/node-process.ts';
-import type { ParticipantProcess } from '../support/participant-process.ts';
-import type { TcpProxy } from '../support/tcp-proxy.ts';
+import type { TestEtcd } from '../support/etcd/etcd.ts';
+import type { EtcdMember } from '../support/etcd/etcd-member.ts';
+import type { TcpProxy } from '../support/network/tcp-proxy.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import type { NodeProcess } from '../support/nodes/node-process.ts';
+import type { ParticipantProcess } from '../support/participants/participant-process.ts';
+import { pause } from '../support/process/child.ts';
 import { pick } from './load.ts';
 
 export interface FaultsOptions {

@@ -1,8 +1,8 @@
 /** The load of a chaos run: money moved between accounts at several participants, from several clients at once. */
 import type { Client } from '../../src/client.ts';
 import type { Random } from '../../src/ports/random.ts';
-import { pause } from '../support/child.ts';
-import type { History, Locking, Plan } from '../support/history.ts';
+import type { History, Locking, Plan } from '../support/clients/history.ts';
+import { pause } from '../support/process/child.ts';
 
 export interface LoadOptions {
   readonly clients: readonly Client[];

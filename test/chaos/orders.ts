@@ -17,8 +17,8 @@ import { type ServiceName, serviceNames } from '../../cluster/shop/paths.ts';
 import { type Client, isVerdictError, type TransactionOutcome } from '../../src/client.ts';
 import { positionZero, type Txid } from '../../src/core/txid.ts';
 import type { Random } from '../../src/ports/random.ts';
-import { pause } from '../support/child.ts';
-import type { Change } from '../support/etcd-history.ts';
+import type { Change } from '../support/etcd/etcd-history.ts';
+import { pause } from '../support/process/child.ts';
 import { pick } from './load.ts';
 
 export interface OrdersOptions {

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
 import { type Client, isVerdictError, type TransactOutcome } from '../../src/client.ts';
 import type { Random } from '../../src/ports/random.ts';
-import { Child, eventually, pause } from '../support/child.ts';
-import { quickParticipant } from '../support/participant-process.ts';
-import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
-import type { Move, TransferSettings } from '../support/transfer-entry.ts';
+import { quickParticipant } from '../support/participants/participant-process.ts';
+import type { Move, TransferSettings } from '../support/participants/transfer-entry.ts';
+import { Child, eventually, pause } from '../support/process/child.ts';
+import { startPostgresql, type TestPostgresql } from '../support/resources/postgresql.ts';
 
 /** Of each service. */
 const replicaCounts = { bank: 3, vault: 2 } as const;
@@ -152,7 +152,9 @@ export class Replicas {
       database: this.#databases[service],
       options: quickParticipant,
     };
-    const child = new Child('./transfer-entry.ts', { args: [JSON.stringify(settings)] });
+    const child = new Child('test/support/participants/transfer-entry.ts', {
+      args: [JSON.stringify(settings)],
+    });
     if ((await child.line(/connected/)) === null) {
       throw new Error(`${service} ${slot} did not start:\n${child.lines.slice(-10).join('\n')}`);
     }

@@ -10,10 +10,10 @@ import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { connect } from '../../src/client.ts';
-import { eventually } from '../support/child.ts';
-import { ComposeCluster } from '../support/compose-cluster.ts';
-import { docker, dockerMissing, skipWithout } from '../support/docker.ts';
-import { endScripts, startScript } from '../support/run-script.ts';
+import { ComposeCluster } from '../support/nodes/compose-cluster.ts';
+import { docker, dockerMissing, skipWithout } from '../support/nodes/docker.ts';
+import { eventually } from '../support/process/child.ts';
+import { endScripts, startScript } from '../support/process/run-script.ts';
 
 const missing = dockerMissing();
 /** Beyond a lease: whoever was paused is led no more. */

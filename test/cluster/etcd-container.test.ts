@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decisionLogContract } from '../contract/decision-log.ts';
-import { docker, dockerMissing, skipWithout } from '../support/docker.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, txidAt } from '../support/stores.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { commitOf, never, txidAt } from '../support/logs/stores.ts';
+import { docker, dockerMissing, skipWithout } from '../support/nodes/docker.ts';
 
 const image = 'quay.io/coreos/etcd:v3.5.16';
 const clientPort = 2379;

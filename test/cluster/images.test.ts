@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { docker, dockerMissing, skipWithout } from '../support/docker.ts';
-import { type Registry, registryMissing, startRegistry } from '../support/registry.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { docker, dockerMissing, skipWithout } from '../support/nodes/docker.ts';
+import { type Registry, registryMissing, startRegistry } from '../support/nodes/registry.ts';
 
 const missing = dockerMissing() ?? (await registryMissing());
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const script = join(root, 'cluster/images/main.ts');
+const script = join(root, 'scripts/images/main.ts');
 let directory: ReturnType<typeof temporaryDirectory>;
 let registry: Registry;
 

@@ -1,8 +1,8 @@
 /** `npm run cluster` where there is no etcd but a Docker. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { docker, dockerMissing, skipWithout } from '../support/docker.ts';
-import { launchCluster } from '../support/launched-cluster.ts';
-import { endScripts } from '../support/run-script.ts';
+import { docker, dockerMissing, skipWithout } from '../support/nodes/docker.ts';
+import { launchCluster } from '../support/nodes/launched-cluster.ts';
+import { endScripts } from '../support/process/run-script.ts';
 
 describe('npm run cluster on containers of etcd', () => {
   skipWithout(dockerMissing());

@@ -8,11 +8,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Epoch, epochOf, type Txid } from '../../src/core/txid.ts';
 import { type EmbeddedLogOptions, openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
 import { DecisionLogError } from '../../src/ports/decision-log.ts';
-import { embeddedFixture } from '../support/log-fixtures.ts';
-import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { embeddedFixture } from '../support/logs/log-fixtures.ts';
+import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
 import { decisionLogContract } from './decision-log.ts';
 
-const writer = fileURLToPath(new URL('../support/decision-log-writer.ts', import.meta.url));
+const writer = fileURLToPath(new URL('../support/logs/decision-log-writer.ts', import.meta.url));
 
 function optionsFor(directory: string, node = 'alpha'): EmbeddedLogOptions {
   const onFatal = (error: Error): never => {

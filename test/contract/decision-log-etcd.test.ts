@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
-import { etcdFixture } from '../support/log-fixtures.ts';
+import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdFixture } from '../support/logs/log-fixtures.ts';
 import { decisionLogContract } from './decision-log.ts';
 
 const etcds = await etcdsToTest();

@@ -1,4 +1,4 @@
-import { memoryFixture } from '../support/log-fixtures.ts';
+import { memoryFixture } from '../support/logs/log-fixtures.ts';
 import { decisionLogContract } from './decision-log.ts';
 
 decisionLogContract('memory', memoryFixture, { severalNodes: true });

@@ -3,7 +3,7 @@
  * brings a fixture: one store, on which nodes open logs.
  */
 import { afterEach, beforeEach, describe } from 'vitest';
-import type { DecisionLogFixture } from '../support/log-fixtures.ts';
+import type { DecisionLogFixture } from '../support/logs/log-fixtures.ts';
 import { collecting } from './decision-log/collecting.ts';
 import { deciding } from './decision-log/deciding.ts';
 import { leading } from './decision-log/leading.ts';

@@ -5,16 +5,16 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogReading } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
+import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd/etcd.ts';
 import {
   type DecisionLogFixture,
   embeddedFixture,
   etcdFixture,
   memoryFixture,
   simulatedFixture,
-} from '../support/log-fixtures.ts';
-import { type Command, command } from '../support/log-script/commands.ts';
-import { runScript, type ScriptAnswer } from '../support/log-script/run.ts';
+} from '../support/logs/log-fixtures.ts';
+import { type Command, command } from '../support/logs/script/commands.ts';
+import { runScript, type ScriptAnswer } from '../support/logs/script/run.ts';
 
 const programs = await etcdsToTest();
 const scripts = fc.array(command, { minLength: 1, maxLength: 30, size: 'max' });

@@ -6,10 +6,10 @@ import { encodeMeta, type MetaValue } from '../../src/decision-log/etcd/records.
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
 import { DecisionLogError } from '../../src/ports/decision-log.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
-import { hasOpenssl, makeCertificates } from '../support/certificates.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { commitOf, never, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
+import { hasOpenssl, makeCertificates } from '../support/nodes/certificates.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };

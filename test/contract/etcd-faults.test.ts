@@ -3,12 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import type { Leadership } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { etcdOfTest } from '../support/etcd-of-test.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { fill, makeRoom, quotaBytes } from '../support/full-etcd.ts';
-import { commitOf, never, txidAt } from '../support/stores.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { fill, makeRoom, quotaBytes } from '../support/etcd/full-etcd.ts';
+import { commitOf, never, txidAt } from '../support/logs/stores.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };

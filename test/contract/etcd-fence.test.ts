@@ -31,9 +31,9 @@ import {
   type Leadership,
   LeadershipLostError,
 } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, realClock, txidAt } from '../support/stores.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { commitOf, never, realClock, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
 const everything = {

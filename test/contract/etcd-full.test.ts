@@ -3,8 +3,8 @@
  * request is applied, and gives this answer though it was. It takes requests that are under way as etcd becomes full.
  */
 import { describe, expect, it } from 'vitest';
-import { etcdsToTest } from '../support/etcd.ts';
-import { patiently, type RealEtcd, startEtcd, stopEtcd } from '../support/etcd-twins/real.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { patiently, type RealEtcd, startEtcd, stopEtcd } from '../support/etcd/twins/real.ts';
 
 const etcds = await etcdsToTest();
 const quotaBytes = 16 * 1024 * 1024;

@@ -11,8 +11,8 @@ import { openOwnedEtcdLog } from '../../src/decision-log/etcd/owned-log.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import { type DecisionLog, DecisionLogError } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import {
   commitOf,
   issuedAt,
@@ -20,10 +20,12 @@ import {
   realClock,
   temporaryDirectory,
   txidAt,
-} from '../support/stores.ts';
+} from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
-const leaderProcess = fileURLToPath(new URL('../support/etcd-leader-process.ts', import.meta.url));
+const leaderProcess = fileURLToPath(
+  new URL('../support/etcd/etcd-leader-process.ts', import.meta.url),
+);
 const waitMs = { timeout: 20_000 };
 
 describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (programs) => {

@@ -7,12 +7,12 @@ import { describe, it, type TestContext } from 'vitest';
 import type { Txid } from '../../src/core/txid.ts';
 import { patienceMs } from '../../src/decision-log/etcd/store.ts';
 import { DecisionLogError, LeadershipLostError } from '../../src/ports/decision-log.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { etcdOfTest } from '../support/etcd-of-test.ts';
-import type { EtcdRig } from '../support/etcd-rig.ts';
-import { fill, makeRoom, quotaBytes } from '../support/full-etcd.ts';
-import { commitOf, never, txidAt } from '../support/stores.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
+import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { fill, makeRoom, quotaBytes } from '../support/etcd/full-etcd.ts';
+import { commitOf, never, txidAt } from '../support/logs/stores.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Txid } from '../../src/core/txid.ts';
 import { type LmdbJournalOptions, openLmdbJournal } from '../../src/journal/lmdb/journal.ts';
 import { type Journal, JournalError } from '../../src/ports/journal.ts';
-import { openLmdb } from '../../src/system/lmdb.ts';
-import { realClock, realRandom, temporaryDirectory } from '../support/stores.ts';
+import { openLmdb } from '../../src/store/lmdb.ts';
+import { realClock, realRandom, temporaryDirectory } from '../support/logs/stores.ts';
 import { journalContract } from './journal.ts';
 
-const writer = fileURLToPath(new URL('../support/journal-writer.ts', import.meta.url));
+const writer = fileURLToPath(new URL('../support/logs/journal-writer.ts', import.meta.url));
 const onFatal = (error: Error): never => {
   throw error;
 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeEpoch } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
 import { JournalError } from '../../src/ports/journal.ts';
-import { realClock, realRandom, txidAt } from '../support/stores.ts';
+import { realClock, realRandom, txidAt } from '../support/logs/stores.ts';
 import { journalContract } from './journal.ts';
 
 const ports = { clock: realClock, random: realRandom };

@@ -10,7 +10,7 @@ import {
   type JournalState,
   type VoteWrite,
 } from '../../src/ports/journal.ts';
-import { txidAt } from '../support/stores.ts';
+import { txidAt } from '../support/logs/stores.ts';
 
 export interface JournalFixture {
   /** Opens the fixture's store; it is closed. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Random } from '../../src/ports/random.ts';
 import type { BranchRef } from '../../src/ports/resource.ts';
-import { CrashedError } from '../support/hosted-resource.ts';
+import { CrashedError } from '../support/resources/hosted-resource.ts';
 import type { ResourceHarness, Writes } from './resource.ts';
 
 /** What was asked of a branch, and what was answered. */

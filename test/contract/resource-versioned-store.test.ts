@@ -1,4 +1,4 @@
-import { directoryHarness } from '../support/hosted-harness.ts';
+import { directoryHarness } from '../support/resources/hosted-harness.ts';
 import { resourceContract } from './resource.ts';
 
 resourceContract('versioned store', async () =>

@@ -6,13 +6,13 @@ import type { Txid } from '../../src/core/txid.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import type { Journal } from '../../src/ports/journal.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
-import { eventually } from '../support/child.ts';
-import { type MemoryConnection, MemoryDialer } from '../support/memory-dialer.ts';
-import { txidOf, welcomeOf } from '../support/messages.ts';
-import { commandOf, inShort, prepareOf } from '../support/participant-rig.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { realClock } from '../support/stores.ts';
-import { WatchedJournal } from '../support/watched-journal.ts';
+import { realClock } from '../support/logs/stores.ts';
+import { WatchedJournal } from '../support/logs/watched-journal.ts';
+import { type MemoryConnection, MemoryDialer } from '../support/network/memory-dialer.ts';
+import { commandOf, inShort, prepareOf } from '../support/participants/participant-rig.ts';
+import { eventually } from '../support/process/child.ts';
+import { txidOf, welcomeOf } from '../support/samples/messages.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import type { ResourceHarness } from './resource.ts';
 
 export function resourceWithSdk(harnessNow: () => ResourceHarness): void {

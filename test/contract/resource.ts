@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeEpoch, type Txid } from '../../src/core/txid.ts';
 import type { BranchRef, HeldBranch, PrepareResult } from '../../src/ports/resource.ts';
-import { CrashedError, type ListingResource } from '../support/hosted-resource.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { txidAt } from '../support/stores.ts';
+import { txidAt } from '../support/logs/stores.ts';
+import { CrashedError, type ListingResource } from '../support/resources/hosted-resource.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { killSomewhere } from './resource-kills.ts';
 import { resourceWithSdk } from './resource-with-sdk.ts';
 

@@ -1,11 +1,11 @@
 /** Leases of the simulated etcd that run out, against those of a real one. It takes as long as they live. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { etcdsToTest } from '../support/etcd.ts';
-import { answering, patiently, withEtcd } from '../support/etcd-twins/real.ts';
-import { doing, type OpDraft, type Step } from '../support/etcd-twins/steps.ts';
-import { expectAlike } from '../support/etcd-twins/twins.ts';
-import { SimulatedEtcd } from '../support/simulated-etcd.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { SimulatedEtcd } from '../support/etcd/simulated-etcd.ts';
+import { answering, patiently, withEtcd } from '../support/etcd/twins/real.ts';
+import { doing, type OpDraft, type Step } from '../support/etcd/twins/steps.ts';
+import { expectAlike } from '../support/etcd/twins/twins.ts';
 
 const etcds = await etcdsToTest();
 /** Longer than the steps before them take on the busiest machine. */

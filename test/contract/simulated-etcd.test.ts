@@ -8,8 +8,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { absent, nested, type Op, put, type Txn } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdState } from '../simulation/etcd/state.ts';
-import { etcdsToTest, etcdVersion, type TestEtcd } from '../support/etcd.ts';
-import { answering, startEtcd, stopEtcd } from '../support/etcd-twins/real.ts';
+import { etcdsToTest, etcdVersion, type TestEtcd } from '../support/etcd/etcd.ts';
+import { answering, startEtcd, stopEtcd } from '../support/etcd/twins/real.ts';
 import {
   doing,
   grantStep,
@@ -17,8 +17,8 @@ import {
   type Step,
   step,
   txnStep,
-} from '../support/etcd-twins/steps.ts';
-import { expectAlike } from '../support/etcd-twins/twins.ts';
+} from '../support/etcd/twins/steps.ts';
+import { expectAlike } from '../support/etcd/twins/twins.ts';
 
 const etcds = await etcdsToTest();
 const sequences = 100;

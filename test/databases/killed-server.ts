@@ -14,10 +14,10 @@ import {
 } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import type { SqlResource } from '../../src/postgresql.ts';
-import { eventually } from '../support/child.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 
 /** One side of a transfer: `UPDATE account`, and a row that says which transaction did it. */
 export interface Transfer {

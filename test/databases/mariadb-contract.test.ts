@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { resourceContract } from '../contract/resource.ts';
-import { hostedHarness } from '../support/hosted-harness.ts';
-import { mariadbMissing, startMariadb, type TestMariadb } from '../support/mariadb.ts';
+import { hostedHarness } from '../support/resources/hosted-harness.ts';
+import { mariadbMissing, startMariadb, type TestMariadb } from '../support/resources/mariadb.ts';
 
 const table = 'CREATE TABLE contract (name VARCHAR(200) PRIMARY KEY, value TEXT NOT NULL)';
 const missing = await mariadbMissing();

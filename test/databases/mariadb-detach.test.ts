@@ -1,14 +1,14 @@
 /**
- * A server that answers XA COMMIT with OK and commits nothing (src/participant/resources/mariadb/detach.ts): the resource
+ * A server that answers XA COMMIT with OK and commits nothing (src/resources/mariadb/detach.ts): the resource
  * does not bring that about, and does not believe it.
  */
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import { openMariadbResource } from '../../src/mariadb.ts';
-import { markOf } from '../../src/participant/resources/sql/names.ts';
 import type { BranchRef } from '../../src/ports/resource.ts';
-import { mariadbForEach, mariadbMissing } from '../support/mariadb.ts';
-import { prepareCall, refOf } from '../support/sql-calls.ts';
+import { markOf } from '../../src/resources/sql/names.ts';
+import { mariadbForEach, mariadbMissing } from '../support/resources/mariadb.ts';
+import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
 import { raise, runWork, type WorkResource } from './sql-resource.ts';
 
 const missing = await mariadbMissing();

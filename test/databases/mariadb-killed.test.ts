@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
 import { openMariadbResource } from '../../src/mariadb.ts';
 import { vote } from '../../src/participant.ts';
-import { mariadbMissing, startMariadb } from '../support/mariadb.ts';
+import { mariadbMissing, startMariadb } from '../support/resources/mariadb.ts';
 import { type Bank, type BankServer, killedServer, type Transfer } from './killed-server.ts';
 
 const tables = [

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/ports/clock.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { prepareCall, refOf } from '../support/sql-calls.ts';
+import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
 import { raise, type SqlBench, type WorkResource } from './sql-resource.ts';
 
 export interface RowsBench extends Pick<SqlBench, 'open' | 'otherName'> {

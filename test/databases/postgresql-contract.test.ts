@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { resourceContract } from '../contract/resource.ts';
-import { hostedHarness } from '../support/hosted-harness.ts';
-import { startPostgresql, type TestPostgresql } from '../support/postgresql.ts';
+import { hostedHarness } from '../support/resources/hosted-harness.ts';
+import { startPostgresql, type TestPostgresql } from '../support/resources/postgresql.ts';
 
 const table = 'CREATE TABLE contract (name text PRIMARY KEY, value text NOT NULL)';
 

@@ -1,6 +1,6 @@
 import { vote } from '../../src/participant.ts';
 import { openPostgresqlResource } from '../../src/postgresql.ts';
-import { startPostgresql } from '../support/postgresql.ts';
+import { startPostgresql } from '../support/resources/postgresql.ts';
 import { type Bank, type BankServer, killedServer, type Transfer } from './killed-server.ts';
 
 const tables = `

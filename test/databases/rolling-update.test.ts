@@ -8,12 +8,12 @@ import { describe, expect, it } from 'vitest';
 import { type Client, connect } from '../../src/client.ts';
 import { serveParticipant, vote } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
-import { type Child, eventually } from '../support/child.ts';
-import { mariadbMissing, startMariadb } from '../support/mariadb.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { startPostgresql } from '../support/postgresql.ts';
-import { type ReplicaSettings, startReplica } from '../support/replica.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { type ReplicaSettings, startReplica } from '../support/participants/replica.ts';
+import { type Child, eventually } from '../support/process/child.ts';
+import { mariadbMissing, startMariadb } from '../support/resources/mariadb.ts';
+import { startPostgresql } from '../support/resources/postgresql.ts';
 
 const accounts = 40;
 const loops = 4;

@@ -4,8 +4,8 @@ import { vote } from '../../src/participant.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Logger } from '../../src/ports/logger.ts';
 import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgresql.ts';
-import { prepareCall, refOf, Stop } from '../support/sql-calls.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
 
 /** A branch's payload is what it does; `readonly` is a read-only vote, anything else a commit. */
 export type Work = (sql: Sql) => Promise<unknown>;

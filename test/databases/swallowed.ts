@@ -1,8 +1,8 @@
 /** A connection that is swallowed in the middle of a branch: by a NAT, a firewall, a cable. Neither side hears of it. */
 import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../src/postgresql.ts';
-import { prepareCall, refOf } from '../support/sql-calls.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
 import { type OpenWork, portOf, raise, type Work, type WorkResource } from './sql-resource.ts';
 
 export interface SwallowedBench {

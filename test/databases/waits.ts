@@ -1,7 +1,7 @@
 /** A statement of the service's own that waits for what the service has prepared: in silence, if nobody told. */
 import { describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../../src/ports/logger.ts';
-import { prepareCall, refOf } from '../support/sql-calls.ts';
+import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
 import { type OpenWork, raise, type Work, type WorkResource } from './sql-resource.ts';
 
 export interface WaitsBench {

@@ -7,10 +7,10 @@ import {
   type CoordinatorOptions,
   coordinatorOptionTable,
 } from '../../src/core/coordinator-options.ts';
-import { eventually, pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
-import { SteadyLoad } from '../support/steady-load.ts';
+import { SteadyLoad } from '../support/clients/steady-load.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 let cluster: Cluster;
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
-import { type CliProcess, runCli, startCli, until } from '../support/cli-process.ts';
+import { type CliProcess, runCli, startCli, until } from '../support/process/cli-process.ts';
 
 /** How a branch's payload tells its participant to vote. */
 interface Wish {

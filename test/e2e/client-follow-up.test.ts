@@ -4,10 +4,10 @@
  * once. And connections that are dead without a word are found.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const rounds = 5;
 let cluster: Cluster;

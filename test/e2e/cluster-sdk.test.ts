@@ -3,10 +3,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
-import { eventually, pause } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster, type EtcdClusterSettings } from '../support/etcd-cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { EtcdCluster, type EtcdClusterSettings } from '../support/nodes/etcd-cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 const both = { a: {}, b: {} };

@@ -7,9 +7,9 @@ import type { Client } from '../../src/client.ts';
 import { type CrashPoint, crashPoints } from '../../src/coordinator/crash-points.ts';
 import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { eventually } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import type { RecordedCall } from '../support/history.ts';
+import type { RecordedCall } from '../support/clients/history.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually } from '../support/process/child.ts';
 
 /** Passed on the way to readiness, so that the node never becomes ready. */
 const atStart: ReadonlySet<CrashPoint> = new Set([

@@ -11,8 +11,8 @@ import {
   serveParticipant,
   vote,
 } from '../../src/participant.ts';
-import { eventually } from '../support/child.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 interface Service {
   readonly handle: ParticipantHandle;

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { Txid } from '../../src/core/txid.ts';
-import { eventually, pause } from '../support/child.ts';
-import { runCli } from '../support/cli-process.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster, type EtcdClusterSettings } from '../support/etcd-cluster.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdCluster, type EtcdClusterSettings } from '../support/nodes/etcd-cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
+import { runCli } from '../support/process/cli-process.ts';
 
 const [programs] = await etcdsToTest();
 const both = { a: {}, b: {} };

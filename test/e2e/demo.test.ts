@@ -6,9 +6,9 @@ import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { storeDirectory } from '../../cluster/shop/paths.ts';
 import { epochZero } from '../../src/core/txid.ts';
 import { openVersionedStore, type StorePayload } from '../../src/versioned-store.ts';
-import { until } from '../support/cli-process.ts';
-import { isRunning, scriptDirectory, startScript } from '../support/run-script.ts';
-import { never, txidAt } from '../support/stores.ts';
+import { never, txidAt } from '../support/logs/stores.ts';
+import { until } from '../support/process/cli-process.ts';
+import { isRunning, scriptDirectory, startScript } from '../support/process/run-script.ts';
 
 const demo = 'cluster/demo/main.ts';
 

@@ -3,8 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
-import { type CliProcess, runCli, startCli, until } from '../support/cli-process.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { type CliProcess, runCli, startCli, until } from '../support/process/cli-process.ts';
 
 let running: CliProcess | null = null;
 

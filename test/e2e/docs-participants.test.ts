@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { type Client, connect } from '../../src/client.ts';
-import { Child } from '../support/child.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { Child } from '../support/process/child.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = temporaryDirectory();
@@ -17,7 +17,7 @@ let client: Client;
 beforeAll(async () => {
   url = `127.0.0.1:${await freePort()}`;
   const args = ['serve', '--listen', url, '--data', join(directory.path, 'node')];
-  const node = new Child('../../bin/verdict.mjs', { args });
+  const node = new Child('bin/verdict.mjs', { args });
   children.push(node);
   await node.line(/Ready|istening/);
   client = await connect({ urls: [url] });

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TransactionCoordinator } from '../../src/embedded.ts';
-import { eventually } from '../support/child.ts';
-import { held, ScriptedParticipant } from '../support/embedded-participant.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { held, ScriptedParticipant } from '../support/library/embedded-participant.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { eventually } from '../support/process/child.ts';
 
 describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) => {
   let etcd: TestEtcd;

@@ -7,16 +7,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { crashPoints } from '../../src/coordinator/crash-points.ts';
 import type { LogChoice } from '../../src/embedded.ts';
-import { pause } from '../support/child.ts';
+import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd/etcd.ts';
 import {
   checkOutcomes,
   EmbeddedProcess,
   type EmbeddedProcessSettings,
   type Told,
-} from '../support/embedded-process.ts';
-import { etcdsToTest, etcdVersion, TestEtcd } from '../support/etcd.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+} from '../support/library/embedded-process.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { pause } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 
 /** Collection begins after minutes of ticks: its point is passed on the same code in coordinator-crash.test.ts. */
 const nodePoints = crashPoints.filter((point) => point !== 'after-collect');

@@ -5,11 +5,11 @@ import { connect as dial, type Socket } from 'node:net';
 import { pack } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { eventually, pause, within } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { besides } from '../support/good-company.ts';
-import { upgradeRequest, wireFrame } from '../support/hand-made-frames.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { besides } from '../support/clients/good-company.ts';
+import { upgradeRequest, wireFrame } from '../support/network/hand-made-frames.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually, pause, within } from '../support/process/child.ts';
 
 const handshakeTimeoutMs = 1_000;
 const connectionsPerAddressMax = 150;

@@ -4,19 +4,19 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { rolesFor } from '../../src/coordinator/session.ts';
 import type { FromNode, Prepare, ToNode } from '../../src/core/messages.ts';
 import { peerRoles } from '../../src/core/messages.ts';
 import { makeTxid, type Txid, txidParts } from '../../src/core/txid.ts';
+import { rolesFor } from '../../src/node/session.ts';
 import { type Fields, refused } from '../../src/wire/rules.ts';
 import { toNodeShapes } from '../../src/wire/shapes-to-node.ts';
-import { eventually, pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { besides } from '../support/good-company.ts';
-import { readLog } from '../support/log-contents.ts';
-import { RawPeer } from '../support/raw-peer.ts';
-import { toNodeSamples } from '../support/samples.ts';
-import { limits } from '../support/wire.ts';
+import { besides } from '../support/clients/good-company.ts';
+import { readLog } from '../support/logs/log-contents.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
+import { toNodeSamples } from '../support/samples/samples.ts';
+import { limits } from '../support/samples/wire.ts';
 
 const types = Object.keys(toNodeShapes) as ToNode['type'][];
 const requests = types.filter((type) => 'id' in toNodeShapes[type] && type !== 'error');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Client, connect } from '../../src/client.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 
 const names = ['a', 'b', 'c'];
 const frameBytesMax = 65_536;

@@ -3,10 +3,10 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { connect } from '../../src/client.ts';
-import { until } from '../support/cli-process.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { launchCluster } from '../support/launched-cluster.ts';
-import { isRunning, scriptDirectory, startScript } from '../support/run-script.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { launchCluster } from '../support/nodes/launched-cluster.ts';
+import { until } from '../support/process/cli-process.ts';
+import { isRunning, scriptDirectory, startScript } from '../support/process/run-script.ts';
 
 const etcds = await etcdsToTest();
 const directory = scriptDirectory();

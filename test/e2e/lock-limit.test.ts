@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { eventually } from '../support/child.ts';
-import { EnlistingService } from '../support/enlisting-service.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { EnlistingService } from '../support/participants/enlisting-service.ts';
+import { eventually } from '../support/process/child.ts';
 
 let directory: string;
 let node: NodeProcess;

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { LocksReply } from '../../src/core/messages.ts';
-import { pause } from '../support/child.ts';
-import { runCli } from '../support/cli-process.ts';
-import { Cluster } from '../support/cluster.ts';
-import type { RawPeer } from '../support/raw-peer.ts';
+import type { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { pause } from '../support/process/child.ts';
+import { runCli } from '../support/process/cli-process.ts';
 
 /** Longer than any test may take: what ends a wait is not the time. */
 const never = 120_000;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Client, connect, type TransactionOutcome } from '../../src/client.ts';
-import { eventually } from '../support/child.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { manyOf, type Services, someOf, startServices } from '../support/services.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { manyOf, type Services, someOf, startServices } from '../support/participants/services.ts';
+import { eventually } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 
 const participants = Array.from({ length: 300 }, (_, index) => `service-${index}`);
 const clientCount = 700;

@@ -11,10 +11,10 @@ import { pack } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, connect } from '../../src/client.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
-import { eventually } from '../support/child.ts';
-import { upgradeRequest, wireFrame } from '../support/hand-made-frames.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { upgradeRequest, wireFrame } from '../support/network/hand-made-frames.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const heapMebibytes = 512;
 const mebibyte = 1_048_576;

@@ -10,10 +10,10 @@ import { type Client, connect } from '../../src/client.ts';
 import type { FromNode } from '../../src/core/messages.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
-import { eventually } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 const oldOnes = 500;

@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
-import { Child, within } from '../support/child.ts';
-import { oldestNode, oldestVersion } from '../support/oldest-node.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { Child, within } from '../support/process/child.ts';
+import { oldestNode, oldestVersion } from '../support/process/oldest-node.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeEpoch, type Txid } from '../../src/core/txid.ts';
-import { eventually } from '../support/child.ts';
-import { FakeNode, type Visitor } from '../support/fake-node.ts';
-import { ParticipantProcess } from '../support/participant-process.ts';
+import { FakeNode, type Visitor } from '../support/nodes/fake-node.ts';
+import { ParticipantProcess } from '../support/participants/participant-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 let directory: string;
 let fake: FakeNode;

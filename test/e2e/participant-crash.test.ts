@@ -5,9 +5,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import { participantCrashPoints } from '../../src/participant.ts';
-import { eventually } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import type { RecordedCall } from '../support/history.ts';
+import type { RecordedCall } from '../support/clients/history.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually } from '../support/process/child.ts';
 
 const all = { a: {}, b: {}, c: {} };
 

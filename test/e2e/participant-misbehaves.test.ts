@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { FromNode, Prepare } from '../../src/core/messages.ts';
-import { eventually, pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const isPrepare = (message: FromNode): message is Prepare => message.type === 'prepare';
 

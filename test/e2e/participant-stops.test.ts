@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Client, connect } from '../../src/client.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
-import { eventually } from '../support/child.ts';
-import { NodeProcess } from '../support/node-process.ts';
+import { NodeProcess } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 let directory: string;
 let node: NodeProcess;

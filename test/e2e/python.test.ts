@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from '../../src/client.ts';
-import { Child, eventually, within } from '../support/child.ts';
-import { skipWithout } from '../support/docker.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { skipWithout } from '../support/nodes/docker.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { Child, eventually, within } from '../support/process/child.ts';
 
 const python = 'python3';
 const home = '../../docs/python';

@@ -1,9 +1,9 @@
 /** What an operator does after etcd came back from an old copy, from the command line. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochOf, epochParts } from '../../src/core/txid.ts';
-import { runCli } from '../support/cli-process.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { runCli } from '../support/process/cli-process.ts';
 
 const [programs] = await etcdsToTest();
 

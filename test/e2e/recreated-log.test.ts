@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect } from '../../src/client.ts';
-import { eventually } from '../support/child.ts';
-import { runCli } from '../support/cli-process.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { type NodeEtcdSettings, NodeProcess, quickOptions } from '../support/node-process.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { type NodeEtcdSettings, NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import {
   ParticipantProcess,
   type ParticipantProcessSettings,
-} from '../support/participant-process.ts';
+} from '../support/participants/participant-process.ts';
+import { eventually } from '../support/process/child.ts';
+import { runCli } from '../support/process/cli-process.ts';
 
 const [programs] = await etcdsToTest();
 const cluster = 'recreated';

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { FromNode, OutcomeMessage } from '../../src/core/messages.ts';
-import { pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { pause } from '../support/process/child.ts';
 
 const all = { a: {}, b: {} };
 const requestWindowMs = 2_500;

@@ -16,9 +16,9 @@ import {
   type StorePayload,
   type VersionedStore,
 } from '../../src/versioned-store.ts';
-import { eventually } from '../support/child.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const directory = temporaryDirectory();
 const data = (name: string): string => join(directory.path, name);

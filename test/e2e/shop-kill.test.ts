@@ -7,8 +7,8 @@ import { reconcile } from '../../cluster/demo/reconcile.ts';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { allConnectedText } from '../../cluster/shop/supervise.ts';
-import { until } from '../support/cli-process.ts';
-import { type ScriptProcess, scriptDirectory, startScript } from '../support/run-script.ts';
+import { until } from '../support/process/cli-process.ts';
+import { type ScriptProcess, scriptDirectory, startScript } from '../support/process/run-script.ts';
 
 const directory = scriptDirectory();
 

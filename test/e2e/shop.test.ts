@@ -2,9 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import type { ShopTotals } from '../../cluster/shop/totals.ts';
-import { until } from '../support/cli-process.ts';
-import { endScripts, isRunning, type ScriptProcess, startScript } from '../support/run-script.ts';
-import { temporaryDirectory } from '../support/stores.ts';
+import { temporaryDirectory } from '../support/logs/stores.ts';
+import { until } from '../support/process/cli-process.ts';
+import {
+  endScripts,
+  isRunning,
+  type ScriptProcess,
+  startScript,
+} from '../support/process/run-script.ts';
 
 const main = 'cluster/shop/main.ts';
 

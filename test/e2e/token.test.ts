@@ -8,10 +8,10 @@ import { connect } from '../../src/client.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../src/participant.ts';
 import { nodeUrl } from '../../src/peer/url.ts';
 import { authorizationFor } from '../../src/transport/websocket/authorization.ts';
-import { eventually } from '../support/child.ts';
-import { FakeNode } from '../support/fake-node.ts';
-import { NodeProcess, quickOptions } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { FakeNode } from '../support/nodes/fake-node.ts';
+import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const token = 'open-sesame';
 let directory: string;

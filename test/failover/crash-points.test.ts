@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import { type CrashPoint, crashPoints } from '../../src/coordinator/crash-points.ts';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
-import { eventually } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import type { RecordedCall } from '../support/history.ts';
-import type { NodeProcess } from '../support/node-process.ts';
-import { never, realClock, realRandom } from '../support/stores.ts';
+import type { RecordedCall } from '../support/clients/history.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { never, realClock, realRandom } from '../support/logs/stores.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import type { NodeProcess } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 

@@ -1,10 +1,10 @@
 /** Three members of etcd under three nodes: members and nodes fail, alone and together, and come back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, pause } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import type { EtcdMember } from '../support/etcd-member.ts';
-import type { RecordedCall } from '../support/history.ts';
+import type { RecordedCall } from '../support/clients/history.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import type { EtcdMember } from '../support/etcd/etcd-member.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 

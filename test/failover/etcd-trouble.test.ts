@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { Etcd3 } from 'etcd3';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EtcdPrograms } from '../../cluster/etcd/find.ts';
-import { eventually, pause, within } from '../support/child.ts';
-import { etcdsToTest, TestEtcd, type TestEtcdOptions } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { etcdsToTest, TestEtcd, type TestEtcdOptions } from '../support/etcd/etcd.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { eventually, pause, within } from '../support/process/child.ts';
 
 const etcds = await etcdsToTest();
 const [programs] = etcds;

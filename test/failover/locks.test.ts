@@ -9,10 +9,10 @@ import type { LocksReply } from '../../src/core/messages.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
-import { pause } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 const shards = 2;

@@ -4,10 +4,10 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { eventually, pause } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 const all = { a: {}, b: {}, c: {} };

@@ -9,11 +9,11 @@ import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { serveParticipant, vote } from '../../src/participant.ts';
-import { eventually } from '../support/child.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
-import type { NodeProcess } from '../support/node-process.ts';
-import { RawPeer } from '../support/raw-peer.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import type { NodeProcess } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
 const shards = 2;

@@ -3,9 +3,9 @@
  * is, and at the end what it did. Run: attack-entry.ts SETTINGS, one JSON object.
  */
 import { type PeerRole, peerRoles, type TransactionStatus } from '../../src/core/messages.ts';
-import { pause } from '../support/child.ts';
-import { RawPeer } from '../support/raw-peer.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import { RawPeer } from '../support/network/raw-peer.ts';
+import { pause } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { Attacker } from './attacker.ts';
 import { Frames } from './frames.ts';
 import { Loot } from './loot.ts';

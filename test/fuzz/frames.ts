@@ -8,8 +8,8 @@ import type { Epoch, Txid } from '../../src/core/txid.ts';
 import type { Random } from '../../src/ports/random.ts';
 import type { Direction, Form } from '../../src/wire/codec.ts';
 import { frameMessagesMax } from '../../src/wire/limits.ts';
-import { otherTxid, sampleEpoch, sampleTxid } from '../support/samples.ts';
-import { catalogue } from '../support/wire.ts';
+import { otherTxid, sampleEpoch, sampleTxid } from '../support/samples/samples.ts';
+import { catalogue } from '../support/samples/wire.ts';
 import { damagedBytes, damagedText, nested, noise } from './bytes.ts';
 import { below, chance, pick, wicked, wickedTexts } from './values.ts';
 

@@ -1,8 +1,8 @@
 /** Clients that do their work, whatever else goes on, and how long each of their commits took. */
 import type { Client } from '../../src/client.ts';
 import { percentile } from '../bench/load.ts';
-import { pause } from '../support/child.ts';
-import type { History, Plan, RecordedCall } from '../support/history.ts';
+import type { History, Plan, RecordedCall } from '../support/clients/history.ts';
+import { pause } from '../support/process/child.ts';
 
 export interface Latencies {
   readonly count: number;

@@ -1,7 +1,7 @@
 /** Frames by the million through the decoder, a node's sessions and both SDKs, in one process and without a network. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { seededRandom } from '../support/seeded-random.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { type Frame, written } from './frames.ts';
 import { NodeUnderFuzz } from './node-under-fuzz.ts';
 import { SdksUnderFuzz } from './sdk-under-fuzz.ts';

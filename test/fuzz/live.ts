@@ -3,9 +3,9 @@
  * the node must be the same process, hold no more memory than before, and have decided nothing wrong.
  */
 import { fileURLToPath } from 'node:url';
-import { Child, eventually, pause } from '../support/child.ts';
-import { Cluster } from '../support/cluster.ts';
-import { readLog } from '../support/log-contents.ts';
+import { readLog } from '../support/logs/log-contents.ts';
+import { Cluster } from '../support/nodes/cluster.ts';
+import { Child, eventually, pause } from '../support/process/child.ts';
 import type { AttackEnd, AttackSettings } from './attack-entry.ts';
 import { GoodWork, type Latencies } from './good-work.ts';
 
@@ -115,7 +115,7 @@ class Live {
   async #attack(): Promise<AttackEnd> {
     const { frames, seed } = this.#options;
     const settings: AttackSettings = { port: this.#cluster.node.port, frames, seed, participants };
-    const child = new Child('../fuzz/attack-entry.ts', { args: [JSON.stringify(settings)] });
+    const child = new Child('test/fuzz/attack-entry.ts', { args: [JSON.stringify(settings)] });
     try {
       const line = await eventually(
         () => {

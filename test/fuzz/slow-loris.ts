@@ -1,8 +1,8 @@
 /** Connections that take their time: bytes of a handshake, or of a frame, one by one; and pongs that nobody reads. */
 import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
-import { pause } from '../support/child.ts';
-import { upgradeRequest, wireFrame } from '../support/hand-made-frames.ts';
+import { upgradeRequest, wireFrame } from '../support/network/hand-made-frames.ts';
+import { pause } from '../support/process/child.ts';
 
 const byteEveryMs = 25;
 

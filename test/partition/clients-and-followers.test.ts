@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { pause } from '../support/child.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { pause } from '../support/process/child.ts';
 
 const [etcd] = await etcdsToTest();
 const all = { a: {}, b: {}, c: {} };

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { healAndMeasure } from '../support/doubts.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { healAndMeasure } from '../support/participants/doubts.ts';
 
 const [etcd] = await etcdsToTest();
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import type { EnlistingService } from '../support/enlisting-service.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import type { EnlistingService } from '../support/participants/enlisting-service.ts';
 
 const [etcd] = await etcdsToTest();
 

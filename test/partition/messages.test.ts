@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Disturbance } from '../../cluster/proxy/disturbance.ts';
 import type { Client } from '../../src/client.ts';
-import { pause } from '../support/child.ts';
-import { healAndMeasure } from '../support/doubts.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import type { Disturbance } from '../support/network/proxy/disturbance.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { healAndMeasure } from '../support/participants/doubts.ts';
+import { pause } from '../support/process/child.ts';
 
 const [etcd] = await etcdsToTest();
 const disturbedMs = 3_000;

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { eventually, pause } from '../support/child.ts';
-import { healAndMeasure, printDoubts } from '../support/doubts.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import type { DoubtOver } from '../support/participant-process.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
+import { healAndMeasure, printDoubts } from '../support/participants/doubts.ts';
+import type { DoubtOver } from '../support/participants/participant-process.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const [etcd] = await etcdsToTest();
 

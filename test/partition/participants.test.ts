@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { LeaderInfo } from '../../src/core/messages.ts';
-import { eventually, pause } from '../support/child.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
 import {
   doubtOfFirst,
   doubtsBetween,
   firstInDoubt,
   healAndMeasure,
   printDoubts,
-} from '../support/doubts.ts';
-import { etcdsToTest } from '../support/etcd.ts';
-import { PartitionCluster } from '../support/partition-cluster.ts';
+} from '../support/participants/doubts.ts';
+import { eventually, pause } from '../support/process/child.ts';
 
 const [etcd] = await etcdsToTest();
 

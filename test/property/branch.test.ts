@@ -12,9 +12,9 @@ import {
   type LocalState,
   stepBranch,
   unknownBranch,
-} from '../../src/core/branch.ts';
+} from '../../src/core/branch/branch.ts';
 import type { Epoch } from '../../src/core/txid.ts';
-import { epoch, newerEpoch, prepareData, txid } from '../support/branch-samples.ts';
+import { epoch, newerEpoch, prepareData, txid } from '../support/core/branch-samples.ts';
 
 type Action =
   | { readonly do: 'event'; readonly event: LocalEvent }

@@ -16,9 +16,9 @@ import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
 import { openMemoryLog } from '../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';
 import type { DecideResult, DecisionLog, Leadership } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd.ts';
-import { EtcdRig } from '../support/etcd-rig.ts';
-import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/stores.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
 

@@ -4,7 +4,7 @@ import { fuzzInProcess } from '../fuzz/in-process.ts';
 import { NodeUnderFuzz } from '../fuzz/node-under-fuzz.ts';
 import { regressions } from '../fuzz/regressions/index.ts';
 import { SdksUnderFuzz } from '../fuzz/sdk-under-fuzz.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 
 const frames = 100_000;
 const heapGrownBytesMax = 32 * 1_048_576;

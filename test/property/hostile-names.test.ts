@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { FromNode } from '../../src/core/messages.ts';
-import { hostileNames, refusedNames } from '../support/hostile-names.ts';
-import { LoopNode as Loop, type LoopNode, obedient } from '../support/loop-node.ts';
+import { LoopNode as Loop, type LoopNode, obedient } from '../support/nodes/loop-node.ts';
+import { hostileNames, refusedNames } from '../support/samples/hostile-names.ts';
 
 const name = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...hostileNames) },

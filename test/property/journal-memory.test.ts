@@ -8,9 +8,9 @@ import { type Epoch, epochOf, makeEpoch } from '../../src/core/txid.ts';
 import { EntryMemory } from '../../src/journal/entry-memory.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
 import type { BranchKey, Journal, JournalEntry, VoteWrite } from '../../src/ports/journal.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { txidAt } from '../support/stores.ts';
+import { txidAt } from '../support/logs/stores.ts';
+import { ManualClock } from '../support/samples/manual-clock.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 
 const epochs = [1n, 2n].map((revision) => makeEpoch({ generation: 0, revision }));
 const branches = ['a', 'b'];

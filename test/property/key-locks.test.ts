@@ -1,8 +1,8 @@
 /** Locks on keys under drawn sequences of requests: who excludes whom, and that nobody waits for ever. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KeyLocks, type LockMode } from '../../src/participant/resources/versioned-store/locks.ts';
-import { ManualClock } from '../support/manual-clock.ts';
+import { KeyLocks, type LockMode } from '../../src/resources/versioned-store/locks.ts';
+import { ManualClock } from '../support/samples/manual-clock.ts';
 
 const owners = ['a', 'b', 'c', 'd', 'e'];
 const keys = ['k', 'l', 'm'];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { MemoryKeys } from '../../src/system/memory-keys.ts';
+import { MemoryKeys } from '../../src/store/memory-keys.ts';
 
 const key = fc.integer({ min: 0, max: 30 }).map((n) => `k${n.toString(36)}`);
 const command = fc.oneof(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import type { Transact } from '../../src/core/messages.ts';
-import { instances, TermWorld } from '../support/term-world.ts';
+import { instances, TermWorld } from '../support/core/term-world.ts';
 
 /** What may happen next; several times in the list: more often. */
 const happenings = [

@@ -5,8 +5,8 @@ import { encodeFrame, encodeMessage, type Form } from '../../src/wire/codec.ts';
 import { FrameError } from '../../src/wire/errors.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { snippets } from '../fuzz/bytes.ts';
-import { sampleTxid } from '../support/samples.ts';
-import { catalogue, decode, forms } from '../support/wire.ts';
+import { sampleTxid } from '../support/samples/samples.ts';
+import { catalogue, decode, forms } from '../support/samples/wire.ts';
 
 const character = fc.string({ unit: 'grapheme', maxLength: 40 });
 const key = character.filter((text) => text !== '__proto__');

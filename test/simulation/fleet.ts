@@ -3,7 +3,7 @@
  * with a journal of its own; with `retire` a second stands by, empty, for when an operator has given the first one up, and with
  * `retire-shared` a third for when the store is given up. With `shared-journal` two processes have one journal, and one store.
  */
-import { MemoryKeys } from '../../src/system/memory-keys.ts';
+import { MemoryKeys } from '../../src/store/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
 import type { Faults } from './faults.ts';
 import type { Chance } from './world/chance.ts';

@@ -32,7 +32,7 @@ export const regressions: readonly Regression[] = [
     },
     planted: [
       {
-        file: 'src/core/term/phase-two.ts',
+        file: 'src/core/term/phase-two/phase-two.ts',
         from: '  // Its place is free until it is sent again.\n  state.commands.leave(branch);\n',
         to: '',
       },

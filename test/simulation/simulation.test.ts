@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DecisionRecord } from '../../src/core/records.ts';
 import type { Txid } from '../../src/core/txid.ts';
-import { txidOf } from '../support/messages.ts';
+import { txidOf } from '../support/samples/messages.ts';
 import { Facts } from './check/facts.ts';
 import { JournalCheck } from './check/journal-check.ts';
 import { runBatch } from './command/batch.ts';

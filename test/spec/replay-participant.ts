@@ -9,13 +9,13 @@ import {
   type LocalState,
   stepBranch,
   unknownBranch,
-} from '../../src/core/branch.ts';
+} from '../../src/core/branch/branch.ts';
 import { type Epoch, epochZero, type Txid } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
 import { eventOfOutcome, eventOfVote, foundOf } from '../../src/participant/journal-entries.ts';
 import type { Journal, JournalEntry } from '../../src/ports/journal.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import { ManualClock } from '../support/samples/manual-clock.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { numberOf } from './spelling.ts';
 
 export class ReplayedParticipant {

@@ -2,8 +2,8 @@
 import type { Txid } from '../../core/txid.ts';
 import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
 import type { JournalEntry } from '../../ports/journal.ts';
-import { StoreUnreadableError } from '../../system/lmdb.ts';
-import { StoreFormatError } from '../../system/store-format.ts';
+import { StoreUnreadableError } from '../../store/lmdb.ts';
+import { StoreFormatError } from '../../store/store-format.ts';
 import { CommandError } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';

@@ -12,10 +12,10 @@
 
 import type { Retired } from '../retired.ts';
 import type { ConnectedParticipant } from './connected.ts';
-import { participantCame, participantWent } from './fitness.ts';
-import { abandonRollback, isRetired, resend, settleBranch } from './phase-two.ts';
-import { prepareLost, sendPrepare } from './prepare.ts';
-import { measure } from './record-size.ts';
+import { participantCame, participantWent } from './flow/fitness.ts';
+import { prepareLost, sendPrepare } from './phase-one/prepare.ts';
+import { abandonRollback, isRetired, resend, settleBranch } from './phase-two/phase-two.ts';
+import { measure } from './requests/record-size.ts';
 import type { TermState } from './state.ts';
 
 export function participantConnected(state: TermState, peer: ConnectedParticipant): void {

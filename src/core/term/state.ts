@@ -10,12 +10,12 @@ import { heldBytesOf, Shares } from '../shares.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
-import { type Bulkhead, Bulkheads } from './bulkhead.ts';
-import { CommandWindows } from './command-window.ts';
 import { ConnectedParticipants } from './connected.ts';
 import type { Effect, LogAnswer, Note, Sender } from './events.ts';
-import { RecentTransactions } from './recent.ts';
-import { RequestTable } from './request-table.ts';
+import { type Bulkhead, Bulkheads } from './flow/bulkhead.ts';
+import { CommandWindows } from './flow/command-window.ts';
+import { RecentTransactions } from './listing/recent.ts';
+import { RequestTable } from './requests/request-table.ts';
 
 export interface TermConfig {
   readonly shard: number;

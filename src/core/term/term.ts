@@ -8,23 +8,30 @@
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, type Txid } from '../txid.ts';
-import { admitWaiting } from './admission.ts';
-import { decided } from './decide.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
-import { letGo } from './holdings.ts';
-import { begin, commit, enlist, rollback, transact, transactionTimedOut } from './intake.ts';
-import { query, report, resolve } from './judgement.ts';
-import { counts, type Listing, list, type OwedAcknowledgement, owed } from './list.ts';
-import { type LockListing, listLocks } from './lock-status.ts';
-import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks.ts';
-import { lose } from './lost.ts';
-import { forget } from './outcome.ts';
+import { admitWaiting } from './flow/admission.ts';
+import { counts, type Listing, list, type OwedAcknowledgement, owed } from './listing/list.ts';
+import { status } from './listing/status.ts';
+import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks/locks.ts';
+import { type LockListing, listLocks } from './locks/status.ts';
 import { participantConnected, participantLost, retire } from './participants.ts';
-import { acknowledge, retry, sendWaiting } from './phase-two.ts';
-import { prepareTimedOut, sendPrepares, vote, working } from './prepare.ts';
-import { scanEnded, scanned, scanStarted } from './scan.ts';
+import { decided } from './phase-one/decide.ts';
+import { prepareTimedOut, sendPrepares, vote, working } from './phase-one/prepare.ts';
+import { forget } from './phase-two/outcome.ts';
+import { acknowledge, retry, sendWaiting } from './phase-two/phase-two.ts';
+import { query, report, resolve } from './recovery/judgement.ts';
+import { lose } from './recovery/lost.ts';
+import { scanEnded, scanned, scanStarted } from './recovery/scan.ts';
+import { letGo } from './requests/holdings.ts';
+import {
+  begin,
+  commit,
+  enlist,
+  rollback,
+  transact,
+  transactionTimedOut,
+} from './requests/intake.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
-import { status } from './status.ts';
 
 /** Beyond the window, for what was under way when a request ended: see the request window. */
 const requestMemoryMarginMs = 60_000;

@@ -3,10 +3,10 @@
  */
 import type { Clock } from '../../ports/clock.ts';
 import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
-import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
-import { GroupCommit } from '../../system/group-commit.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
-import { metaKey } from '../../system/store-format.ts';
+import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
+import { GroupCommit } from '../../store/group-commit.ts';
+import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
+import { metaKey } from '../../store/store-format.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { asLogError, LocalLog, type LogStore } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';

@@ -1,8 +1,8 @@
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import type { ReadableKeys } from '../../system/key-value.ts';
+import type { ReadableKeys } from '../../store/key-value.ts';
+import { readHeader, unreadable } from '../../store/store-format.ts';
 import { systemRandom } from '../../system/random.ts';
-import { readHeader, unreadable } from '../../system/store-format.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
 import { logHeader, newMeta, type StoredMeta } from '../state.ts';
 

@@ -1,9 +1,9 @@
 /** The whole of an embedded log, read from its file whether or not a node owns it: for checks. */
 import type { Position, Txid } from '../../core/txid.ts';
 import type { DecisionRecord } from '../../ports/decision-log.ts';
-import { entriesUnder } from '../../system/key-value.ts';
-import { readLmdb } from '../../system/lmdb.ts';
-import { readHeader } from '../../system/store-format.ts';
+import { entriesUnder } from '../../store/key-value.ts';
+import { readLmdb } from '../../store/lmdb.ts';
+import { readHeader } from '../../store/store-format.ts';
 import { type FinishedRecord, logHeader, readState, shardPrefix } from '../state.ts';
 import { embeddedLogFile } from './log.ts';
 

@@ -16,7 +16,7 @@ import {
 } from '../../ports/decision-log.ts';
 import { type Logger, silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
-import type { DurableFiles } from '../../system/durable-file.ts';
+import type { DurableFiles } from '../../store/durable-file.ts';
 import { Evidence } from '../evidence.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { NodeBoard } from '../node-board.ts';

@@ -2,7 +2,7 @@
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import { assertKeyFits, keyPart } from '../../system/key-value.ts';
+import { assertKeyFits, keyPart } from '../../store/key-value.ts';
 import { retiredPart } from '../state.ts';
 
 export interface KeyRange {

@@ -3,7 +3,7 @@
  * shown would each take the other's for its own. And a directory that cannot be written is known before it is needed.
  */
 import type { DecisionLog } from '../../ports/decision-log.ts';
-import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
+import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
 import { asLogError } from '../local-log.ts';
 import { type EtcdLogOptions, openEtcdLog } from './etcd-log.ts';
 

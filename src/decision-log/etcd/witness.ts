@@ -14,7 +14,7 @@
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import { type DurableFiles, systemFiles } from '../../system/durable-file.ts';
+import { type DurableFiles, systemFiles } from '../../store/durable-file.ts';
 
 export interface WitnessMark {
   /** Etcd's own id of its cluster. */

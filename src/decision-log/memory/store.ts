@@ -1,9 +1,9 @@
 import type { LogMeta } from '../../ports/decision-log.ts';
-import { GroupCommit } from '../../system/group-commit.ts';
-import type { ReadableKeys } from '../../system/key-value.ts';
-import { MemoryKeys } from '../../system/memory-keys.ts';
+import { GroupCommit } from '../../store/group-commit.ts';
+import type { ReadableKeys } from '../../store/key-value.ts';
+import { MemoryKeys } from '../../store/memory-keys.ts';
+import { metaKey } from '../../store/store-format.ts';
 import { systemRandom } from '../../system/random.ts';
-import { metaKey } from '../../system/store-format.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import type { LogStore } from '../local-log.ts';

@@ -1,9 +1,9 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Journal } from '../../ports/journal.ts';
 import type { Random } from '../../ports/random.ts';
-import { type DirectoryLock, lockDirectory } from '../../system/directory-lock.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../system/lmdb.ts';
-import { readHeader } from '../../system/store-format.ts';
+import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
+import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
+import { readHeader } from '../../store/store-format.ts';
 import { agreeOnInstance } from '../instance.ts';
 import { asJournalError, LocalJournal } from '../local-journal.ts';
 import { journalHeader } from '../rules.ts';

@@ -2,9 +2,9 @@
 
 import type { Txid } from '../../core/txid.ts';
 import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
-import { prefixRange, type ReadableKeys } from '../../system/key-value.ts';
-import { readLmdb } from '../../system/lmdb.ts';
-import { readHeader } from '../../system/store-format.ts';
+import { prefixRange, type ReadableKeys } from '../../store/key-value.ts';
+import { readLmdb } from '../../store/lmdb.ts';
+import { readHeader } from '../../store/store-format.ts';
 import { areas, readEntries } from '../keys.ts';
 import { journalHeader, load } from '../rules.ts';
 import { journalFile } from './journal.ts';

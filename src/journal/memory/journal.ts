@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import { type Journal, JournalError } from '../../ports/journal.ts';
 import type { Random } from '../../ports/random.ts';
-import { MemoryKeys } from '../../system/memory-keys.ts';
+import { MemoryKeys } from '../../store/memory-keys.ts';
 import { agreeOnInstance } from '../instance.ts';
 import { LocalJournal } from '../local-journal.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { makePosition, positionOf } from '../../../src/core/txid.ts';
-import { commitOf, never, someBranches, txidAt } from '../../support/stores.ts';
+import { commitOf, never, someBranches, txidAt } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function collecting(rig: LogRig): void {

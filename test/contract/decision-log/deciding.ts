@@ -1,7 +1,7 @@
 /** What becomes of a decision: written once, or an answer that says what is there. */
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
-import { commitOf, never } from '../../support/stores.ts';
+import { commitOf, never } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function deciding(rig: LogRig): void {

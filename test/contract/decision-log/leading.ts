@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { positionOf } from '../../../src/core/txid.ts';
 import { DecisionLogError, LeadershipLostError } from '../../../src/ports/decision-log.ts';
-import { commitOf, never } from '../../support/stores.ts';
+import { commitOf, never } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function leading(rig: LogRig): void {

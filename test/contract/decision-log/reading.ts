@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { positionZero } from '../../../src/core/txid.ts';
 import { DecisionLogError } from '../../../src/ports/decision-log.ts';
-import { commitOf, epochAbove, txidAt } from '../../support/stores.ts';
+import { commitOf, epochAbove, txidAt } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function reading(rig: LogRig): void {

@@ -1,7 +1,7 @@
 /** What only logs have that several nodes open at once. */
 import { expect, it } from 'vitest';
 import { DecisionLogError, LeadershipLostError } from '../../../src/ports/decision-log.ts';
-import { commitOf, never } from '../../support/stores.ts';
+import { commitOf, never } from '../../support/logs/stores.ts';
 import type { LogRig } from './rig.ts';
 
 export function severalNodesAtOnce(rig: LogRig): void {

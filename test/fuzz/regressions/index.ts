@@ -6,8 +6,8 @@ import { Buffer } from 'node:buffer';
 import type { Message } from '../../../src/core/messages.ts';
 import { makeTxid, type Txid } from '../../../src/core/txid.ts';
 import { type Direction, encodeFrame } from '../../../src/wire/codec.ts';
-import { leaderInfo } from '../../support/messages.ts';
-import { sampleEpoch } from '../../support/samples.ts';
+import { leaderInfo } from '../../support/samples/messages.ts';
+import { sampleEpoch } from '../../support/samples/samples.ts';
 import type { Frame } from '../frames.ts';
 
 export interface Regression {

@@ -1,8 +1,8 @@
 /** What a machine's disk holds, and what is on its way there. */
 import type { JournalStore } from '../../../src/journal/local-journal.ts';
-import type { DurableFiles } from '../../../src/system/durable-file.ts';
-import type { ReadableKeys, WritableKeys } from '../../../src/system/key-value.ts';
-import type { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import type { DurableFiles } from '../../../src/store/durable-file.ts';
+import type { ReadableKeys, WritableKeys } from '../../../src/store/key-value.ts';
+import type { MemoryKeys } from '../../../src/store/memory-keys.ts';
 import type { SimProcess } from '../world/process.ts';
 
 export interface Disk {

@@ -1,7 +1,8 @@
 /** A coordinator node on its machine: the production node over the production log, on a simulated etcd and network. */
-import { CoordinatorNode } from '../../../src/coordinator/node.ts';
+
 import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
+import { CoordinatorNode } from '../../../src/node/node.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { NodeSettings } from '../options.ts';

@@ -8,7 +8,7 @@ import { LocalJournal } from '../../../src/journal/local-journal.ts';
 import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import { MemoryKeys } from '../../../src/store/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { Member } from '../fleet.ts';
 import type { Network } from '../world/network.ts';

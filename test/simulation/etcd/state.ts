@@ -16,7 +16,7 @@ import type {
   Txn,
   TxnResult,
 } from '../../../src/decision-log/etcd/requests.ts';
-import { MemoryKeys } from '../../../src/system/memory-keys.ts';
+import { MemoryKeys } from '../../../src/store/memory-keys.ts';
 import { assertKnown } from './known.ts';
 import { hasTooMany } from './limits.ts';
 import { writesTwice } from './overlap.ts';

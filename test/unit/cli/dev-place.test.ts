@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { runMain } from '../../support/cli-io.ts';
+import { runMain } from '../../support/process/cli-io.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseLine } from '../../../src/cli/exec/parse-line.ts';
 import { exitCodes } from '../../../src/cli/exit-codes.ts';
-import { memoryIo, runMain } from '../../support/cli-io.ts';
+import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 
 interface Result {
   readonly line: number;

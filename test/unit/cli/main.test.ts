@@ -9,7 +9,7 @@ import { listenAddress, nodeOption } from '../../../src/cli/parameters.ts';
 import { errorCatalogue, errorCodes } from '../../../src/core/catalogue.ts';
 import { coordinatorOptionNames } from '../../../src/core/coordinator-options.ts';
 import { VerdictError } from '../../../src/peer/errors.ts';
-import { memoryIo, runMain } from '../../support/cli-io.ts';
+import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 
 const commands = [
   ['serve'],

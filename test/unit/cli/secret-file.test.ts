@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { etcdAccess } from '../../../src/cli/open-log.ts';
-import { runMain } from '../../support/cli-io.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { runMain } from '../../support/process/cli-io.ts';
 
 let root: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {

@@ -8,7 +8,7 @@ import type { Ended, Transact } from '../../../src/cli/submit/transact.ts';
 import { abortReason } from '../../../src/core/catalogue.ts';
 import type { Txid } from '../../../src/core/txid.ts';
 import { systemClock } from '../../../src/system/clock.ts';
-import { type MemoryIo, memoryIo } from '../../support/cli-io.ts';
+import { type MemoryIo, memoryIo } from '../../support/process/cli-io.ts';
 
 const txid = '0.00010000000000001.000000001.k3v9x0q2m8d5a' as Txid;
 const committed: Ended = { outcome: 'committed', txid, results: null };

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { statusLines } from '../../../src/cli/operator/status.ts';
 import { listLines } from '../../../src/cli/operator/transactions.ts';
 import { table, widthOf } from '../../../src/cli/table.ts';
-import { memoryIo } from '../../support/cli-io.ts';
-import { fromNodeSamples } from '../../support/samples.ts';
+import { memoryIo } from '../../support/process/cli-io.ts';
+import { fromNodeSamples } from '../../support/samples/samples.ts';
 
 const plain = createColors(false);
 

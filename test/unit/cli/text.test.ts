@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Latencies } from '../../../src/cli/submit/latencies.ts';
 import { colorsFor, countText, durationText, harmless, reasonText } from '../../../src/cli/text.ts';
-import { memoryIo } from '../../support/cli-io.ts';
+import { memoryIo } from '../../support/process/cli-io.ts';
 
 describe('texts', () => {
   it.each([

@@ -1,8 +1,8 @@
 /** `answer: 'applied'`: the call ends when every participant has carried the commit out, or says that they have not. */
 import { describe, expect, it } from 'vitest';
-import { connectedClient, watch } from '../../support/client.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { txidOf } from '../../support/messages.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 const branches = [{ participant: 'inventory' }];

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { connect } from '../../../src/client.ts';
-import { connectedClient, watch } from '../../support/client.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { MemoryDialer } from '../../support/memory-dialer.ts';
-import { leaderInfo, txidOf } from '../../support/messages.ts';
-import { ScriptedNode, serveNodes } from '../../support/scripted-node.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import { MemoryDialer } from '../../support/network/memory-dialer.ts';
+import { ScriptedNode, serveNodes } from '../../support/nodes/scripted-node.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo, txidOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const statusOf = (sequence: number) =>
   ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TransactOptions, TransactRequest } from '../../../src/client.ts';
-import { connectedClient } from '../../support/client.ts';
-import { txidOf } from '../../support/messages.ts';
+import { connectedClient } from '../../support/clients/client.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 const branches = [{ participant: 'inventory', payload: { take: 1 } }];
 

@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../src/core/catalogue.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
 import { isVerdictError } from '../../../src/peer/errors.ts';
-import { connectedClient, watch } from '../../support/client.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { epochOfRevision, leaderInfo, txidOf, welcomeOf } from '../../support/messages.ts';
-import { fromNodeSamples } from '../../support/samples.ts';
-import type { ScriptedNode } from '../../support/scripted-node.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import type { ScriptedNode } from '../../support/nodes/scripted-node.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf, welcomeOf } from '../../support/samples/messages.ts';
+import { fromNodeSamples } from '../../support/samples/samples.ts';
 
 const txid = txidOf(1);
 const other = txidOf(2);

@@ -9,8 +9,8 @@ import {
   type ResultsOf,
 } from '../../../src/client.ts';
 import { type StandardSchema, serveParticipant, vote } from '../../../src/participant.ts';
-import { connectedClient } from '../../support/client.ts';
-import { txidOf } from '../../support/messages.ts';
+import { connectedClient } from '../../support/clients/client.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 const inventory = defineParticipant({
   name: 'inventory',

@@ -1,9 +1,9 @@
 /** `transact` with `retry`: one request id, an attempt of its own for each try, one bound for all of them. */
 import { describe, expect, it } from 'vitest';
 import type { TransactRequest } from '../../../src/client.ts';
-import { connectedClient, watch } from '../../support/client.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { leaderInfo, txidOf } from '../../support/messages.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const branches = [{ participant: 'inventory', payload: { take: 1 } }];
 const keyed: TransactRequest = { branches, requestId: 'order-1' };

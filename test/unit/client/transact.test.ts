@@ -4,10 +4,10 @@ import { scopedLockGroup } from '../../../src/core/locks/names.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';
 import { scoped } from '../../../src/core/scope.ts';
-import { connectedClient, watch } from '../../support/client.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
-import { ScriptedNode } from '../../support/scripted-node.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import { ScriptedNode } from '../../support/nodes/scripted-node.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 const branches = [{ participant: 'inventory', payload: { take: 1 } }];

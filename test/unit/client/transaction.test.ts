@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Transaction } from '../../../src/client.ts';
 import type { ErrorCode } from '../../../src/core/catalogue.ts';
-import { type ClientSetting, connectedClient, watch } from '../../support/client.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { txidOf } from '../../support/messages.ts';
+import { type ClientSetting, connectedClient, watch } from '../../support/clients/client.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 const begun = { type: 'begun', txid, timeoutMs: 2_000, share: 'share-1' } as const;

@@ -4,7 +4,7 @@ import type { FromNode, ToNode } from '../../../src/core/messages.ts';
 import type { Connection, Listener } from '../../../src/ports/transport.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
-import { leaderInfo, txidOf, welcomeOf } from '../../support/messages.ts';
+import { leaderInfo, txidOf, welcomeOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { freePorts } from '../../../cluster/launcher/free-ports.ts';
 import { clusterPorts } from '../../../cluster/launcher/ports.ts';
 import { readable } from '../../../cluster/launcher/readable.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
 
 it.each([
   [

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { overloaded } from '../../../src/coordinator/balance.ts';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
-import { leaderInfo } from '../../support/messages.ts';
+import { leaderInfo } from '../../support/samples/messages.ts';
 
 const nodesOf = (...names: readonly string[]) =>
   names.map((node) => ({ node, url: `ws://${node}:7070/v1` }));

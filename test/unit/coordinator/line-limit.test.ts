@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { LineLimit } from '../../../src/coordinator/line-limit.ts';
 import { Notes } from '../../../src/coordinator/notes.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { leaderInfo } from '../../support/messages.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
+import { leaderInfo } from '../../support/samples/messages.ts';
 
 describe('lines that peers cause', () => {
   it('are written as they come, until there are too many; the next says how many were left out', () => {

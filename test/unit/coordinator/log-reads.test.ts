@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { AskerGoneError, LogReads } from '../../../src/coordinator/log-reads.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
 
 function log() {
   const started: string[] = [];

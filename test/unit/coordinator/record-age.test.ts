@@ -6,8 +6,8 @@ import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import type { Leadership } from '../../../src/ports/decision-log.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { commitOf, never, realRandom, txidAt } from '../../support/stores.ts';
+import { commitOf, never, realRandom, txidAt } from '../../support/logs/stores.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const clock = new ManualClock();
 const store = new MemoryLogStore();

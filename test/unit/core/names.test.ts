@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { escapeUnseen, isName } from '../../../src/core/names.ts';
-import { hostileNames, refusedNames } from '../../support/hostile-names.ts';
+import { hostileNames, refusedNames } from '../../support/samples/hostile-names.ts';
 
 describe('names', () => {
   it.each(hostileNames.map((name) => [JSON.stringify(name).slice(0, 40), name] as const))(

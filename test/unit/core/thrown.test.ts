@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { thrownError, thrownLine, thrownStack, thrownText } from '../../../src/core/thrown.ts';
-import { oddThrows } from '../../support/odd-throws.ts';
+import { oddThrows } from '../../support/samples/odd-throws.ts';
 
 describe('what was thrown, in words', () => {
   it.each([...oddThrows])('is a text within bounds: %s', (_name, thrown) => {

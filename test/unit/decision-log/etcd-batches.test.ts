@@ -3,8 +3,8 @@ import { makeEpoch, type Txid } from '../../../src/core/txid.ts';
 import { batchMax, DecisionBatches, inFlightMax } from '../../../src/decision-log/etcd/batches.ts';
 import { type PreparedDecision, prepareDecision } from '../../../src/decision-log/etcd/decide.ts';
 import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { commitOf, txidAt } from '../../support/stores.ts';
+import { commitOf, txidAt } from '../../support/logs/stores.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
 
 const keys = new EtcdKeys('test').shard(0);
 const epoch = makeEpoch({ generation: 0, revision: 7n });

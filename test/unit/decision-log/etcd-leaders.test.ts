@@ -9,7 +9,7 @@ import { WitnessKeeper } from '../../../src/decision-log/etcd/witness.ts';
 import { LeaderBoard } from '../../../src/decision-log/leader-board.ts';
 import { NodeBoard } from '../../../src/decision-log/node-board.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const leader = (node: string, modRevision: string): ObservedLeader => ({
   info: {

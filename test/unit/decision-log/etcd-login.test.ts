@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EtcdLogin } from '../../../src/decision-log/etcd/login.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 /** An etcd that answers logins when it is told to. */
 function setUp({ fraction = 0 } = {}) {

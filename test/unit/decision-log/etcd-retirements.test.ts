@@ -5,7 +5,7 @@ import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import type { DecisionLog } from '../../../src/ports/decision-log.ts';
 import { filesOf } from '../../simulation/actors/durable.ts';
 import type { SimProcess } from '../../simulation/world/process.ts';
-import { SimulatedEtcd } from '../../support/simulated-etcd.ts';
+import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
 
 const leaseTtlMs = 3_000;
 const one = { participant: 'p', instance: 'i' };

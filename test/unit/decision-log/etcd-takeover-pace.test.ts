@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TakeoverPace } from '../../../src/decision-log/etcd/takeover-pace.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 /** Etcd's answer about a lease of 3 s that was last kept alive at `aliveAtMs`. */
 function setUp() {

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LogSetBackError, WitnessKeeper } from '../../../src/decision-log/etcd/witness.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 /** For a disk: how long its flush takes is nobody's promise. */
 const waiting = { timeout: 15_000, interval: 5 };

@@ -4,8 +4,8 @@ import type { EtcdStub } from '../../../src/decision-log/etcd/client.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import type { DecisionLog, DecisionRecord, Leadership } from '../../../src/ports/decision-log.ts';
 import { filesOf } from '../../simulation/actors/durable.ts';
-import { SimulatedEtcd } from '../../support/simulated-etcd.ts';
-import { commitOf, never, txidAt } from '../../support/stores.ts';
+import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
+import { commitOf, never, txidAt } from '../../support/logs/stores.ts';
 
 const kib = 1_024;
 let etcd: SimulatedEtcd;

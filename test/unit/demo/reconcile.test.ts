@@ -3,7 +3,7 @@ import type { Facts } from '../../../cluster/demo/facts.ts';
 import { reconcile } from '../../../cluster/demo/reconcile.ts';
 import { serviceNames } from '../../../cluster/shop/paths.ts';
 import { positionZero } from '../../../src/core/txid.ts';
-import { type Mutable, perfectFacts } from '../../support/demo-facts.ts';
+import { type Mutable, perfectFacts } from '../../support/nodes/demo-facts.ts';
 
 type Spoilt = Mutable<Facts>;
 

@@ -53,7 +53,7 @@ async function compile(snippets: readonly Snippet[]): Promise<string> {
           types: ['node'],
           typeRoots: [join(root, 'node_modules/@types')],
         },
-        include: ['*.ts', join(root, 'src/system/*.d.ts')],
+        include: ['*.ts', join(root, 'src/store/*.d.ts')],
       }),
     );
     for (const [index, snippet] of snippets.entries()) {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { TransactionCoordinator } from '../../../src/embedded.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { held } from '../../support/embedded-participant.ts';
-import { begin, pair, using } from '../../support/embedded-rig.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { held } from '../../support/library/embedded-participant.ts';
+import { begin, pair, using } from '../../support/library/embedded-rig.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
 
 describe('a coordinator', () => {
   it('refuses options that do not exist or are out of bounds', () => {

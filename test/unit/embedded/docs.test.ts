@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { Child } from '../../support/child.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { Child } from '../../support/process/child.ts';
 
 const root = new URL('../../../', import.meta.url);
 

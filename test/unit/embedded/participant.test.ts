@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { eventually } from '../../support/child.ts';
-import { held, throws } from '../../support/embedded-participant.ts';
-import { begin, pair, using } from '../../support/embedded-rig.ts';
+import { held, throws } from '../../support/library/embedded-participant.ts';
+import { begin, pair, using } from '../../support/library/embedded-rig.ts';
+import { eventually } from '../../support/process/child.ts';
 
 describe('a participant that throws, hangs or lies', () => {
   it('votes abort by throwing from prepare, and is rolled back until it is clean', () =>

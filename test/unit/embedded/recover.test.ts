@@ -7,9 +7,9 @@ import {
   type LogChoice,
   TransactionCoordinator,
 } from '../../../src/embedded.ts';
-import { eventually } from '../../support/child.ts';
-import { held, ScriptedParticipant, throws } from '../../support/embedded-participant.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { held, ScriptedParticipant, throws } from '../../support/library/embedded-participant.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { eventually } from '../../support/process/child.ts';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let log: LogChoice;

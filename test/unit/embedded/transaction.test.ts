@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { held, ScriptedParticipant } from '../../support/embedded-participant.ts';
-import { began, begin, pair, using } from '../../support/embedded-rig.ts';
+import { held, ScriptedParticipant } from '../../support/library/embedded-participant.ts';
+import { began, begin, pair, using } from '../../support/library/embedded-rig.ts';
 
 describe('a transaction in the library mode', () => {
   it('commits when everybody votes true, in the order of registration', () =>

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { settle } from '../../support/manual-clock.ts';
-import { leaderInfo } from '../../support/messages.ts';
-import { rig } from '../../support/participant-rig.ts';
+import { rig } from '../../support/participants/participant-rig.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo } from '../../support/samples/messages.ts';
 
 const leaders = [leaderInfo('n1')];
 const nodes = [

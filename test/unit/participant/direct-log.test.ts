@@ -4,7 +4,7 @@ import { makePosition, positionZero } from '../../../src/core/txid.ts';
 import { DirectLog, judged } from '../../../src/participant/direct-log.ts';
 import type { LogReading } from '../../../src/ports/decision-log.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1, { revision: 5 });
 const witness: Witness = { generation: 0, revision: '9' };

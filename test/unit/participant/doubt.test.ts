@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
-import { settle } from '../../support/manual-clock.ts';
-import type { MemoryConnection } from '../../support/memory-dialer.ts';
-import { leaderInfo, txidOf } from '../../support/messages.ts';
-import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+import type { MemoryConnection } from '../../support/network/memory-dialer.ts';
+import {
+  commandOf,
+  prepareOf,
+  rig,
+  said,
+  tell,
+} from '../../support/participants/participant-rig.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 const key = { txid, branch: 'stock' };

@@ -6,11 +6,18 @@
 import { describe, expect, it } from 'vitest';
 import type { FromNode } from '../../../src/core/messages.ts';
 import type { Txid } from '../../../src/core/txid.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import type { MemoryConnection } from '../../support/memory-dialer.ts';
-import { epochOfRevision, leaderInfo, txidOf, welcomeOf } from '../../support/messages.ts';
-import { commandOf, prepareOf, type Rig, rig, said, tell } from '../../support/participant-rig.ts';
-import { fromNodeSamples } from '../../support/samples.ts';
+import type { MemoryConnection } from '../../support/network/memory-dialer.ts';
+import {
+  commandOf,
+  prepareOf,
+  type Rig,
+  rig,
+  said,
+  tell,
+} from '../../support/participants/participant-rig.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf, welcomeOf } from '../../support/samples/messages.ts';
+import { fromNodeSamples } from '../../support/samples/samples.ts';
 
 /** In doubt when a row begins. */
 const doubt = txidOf(1, { revision: 5 });

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { txidOf } from '../../support/messages.ts';
-import { oddThrows } from '../../support/odd-throws.ts';
-import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+import {
+  commandOf,
+  prepareOf,
+  rig,
+  said,
+  tell,
+} from '../../support/participants/participant-rig.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
+import { oddThrows } from '../../support/samples/odd-throws.ts';
 
 const txid = txidOf(1);
 

@@ -5,9 +5,8 @@ import { Participant } from '../../../src/participant/participant.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import { JournalError } from '../../../src/ports/journal.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { MemoryDialer } from '../../support/memory-dialer.ts';
-import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
+import { WatchedJournal } from '../../support/logs/watched-journal.ts';
+import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
   commandOf,
   prepareOf,
@@ -15,9 +14,10 @@ import {
   ScriptedResource,
   said,
   tell,
-} from '../../support/participant-rig.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
-import { WatchedJournal } from '../../support/watched-journal.ts';
+} from '../../support/participants/participant-rig.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
 const key = { txid, branch: 'stock' };

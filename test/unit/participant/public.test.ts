@@ -1,11 +1,11 @@
 /** The public entry as a service uses it: mostly a matter of types, which the compiler checks. */
 import { expect, it } from 'vitest';
 import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { MemoryDialer } from '../../support/memory-dialer.ts';
-import { txidOf } from '../../support/messages.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
-import { WatchedJournal } from '../../support/watched-journal.ts';
+import { WatchedJournal } from '../../support/logs/watched-journal.ts';
+import { MemoryDialer } from '../../support/network/memory-dialer.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 interface Order {
   readonly sku: string;

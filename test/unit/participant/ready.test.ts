@@ -2,18 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import { serveParticipant } from '../../../src/participant/serve.ts';
 import { type ParticipantSettings, vote } from '../../../src/participant.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { MemoryDialer } from '../../support/memory-dialer.ts';
-import { txidOf, welcomeOf } from '../../support/messages.ts';
+import { WatchedJournal } from '../../support/logs/watched-journal.ts';
+import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
   commandOf,
   prepareOf,
   ScriptedResource,
   said,
   tell,
-} from '../../support/participant-rig.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
-import { WatchedJournal } from '../../support/watched-journal.ts';
+} from '../../support/participants/participant-rig.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { txidOf, welcomeOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
 

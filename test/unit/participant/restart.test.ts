@@ -3,9 +3,8 @@ import { type ParticipantHandle, serveParticipant } from '../../../src/participa
 import { vote } from '../../../src/participant/vote.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { PrepareResult } from '../../../src/ports/resource.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
-import { leaderInfo, txidOf } from '../../support/messages.ts';
+import { WatchedJournal } from '../../support/logs/watched-journal.ts';
+import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
   commandOf,
   isVote,
@@ -14,8 +13,9 @@ import {
   rig,
   said,
   tell,
-} from '../../support/participant-rig.ts';
-import { WatchedJournal } from '../../support/watched-journal.ts';
+} from '../../support/participants/participant-rig.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 const key = { txid, branch: 'stock' };

@@ -5,8 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type StandardSchema, vote } from '../../../src/participant.ts';
 import type { PrepareResult } from '../../../src/ports/resource.ts';
-import { txidOf } from '../../support/messages.ts';
-import { commandOf, prepareOf, rig, said, tell } from '../../support/participant-rig.ts';
+import {
+  commandOf,
+  prepareOf,
+  rig,
+  said,
+  tell,
+} from '../../support/participants/participant-rig.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 interface Stock {
   items: { left: number }[];

@@ -13,7 +13,7 @@ import {
   vote,
 } from '../../../src/participant.ts';
 import type { PrepareCall } from '../../../src/ports/resource.ts';
-import { txidOf } from '../../support/messages.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 interface Order {
   items: { sku: string; quantity: number }[];

@@ -6,9 +6,8 @@ import type { Txid } from '../../../src/core/txid.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { BranchEndedError, type HeldBranch, silentLogger } from '../../../src/participant.ts';
 import type { LogReading } from '../../../src/ports/decision-log.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
-import { txidOf } from '../../support/messages.ts';
+import { WatchedJournal } from '../../support/logs/watched-journal.ts';
+import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
   commandOf,
   type Rig,
@@ -16,9 +15,10 @@ import {
   ScriptedResource,
   said,
   tell,
-} from '../../support/participant-rig.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
-import { WatchedJournal } from '../../support/watched-journal.ts';
+} from '../../support/participants/participant-rig.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
 const theirs = { txid, branch: 'stock', mine: false };

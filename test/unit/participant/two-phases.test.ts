@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { participantCrashPoints } from '../../../src/participant/crash-points.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import type { PrepareResult } from '../../../src/ports/resource.ts';
-import { settle } from '../../support/manual-clock.ts';
-import { epochOfRevision, leaderInfo, txidOf } from '../../support/messages.ts';
 import {
   commandOf,
   isAck,
@@ -13,7 +11,9 @@ import {
   rig,
   said,
   tell,
-} from '../../support/participant-rig.ts';
+} from '../../support/participants/participant-rig.ts';
+import { settle } from '../../support/samples/manual-clock.ts';
+import { epochOfRevision, leaderInfo, txidOf } from '../../support/samples/messages.ts';
 
 const txid = txidOf(1);
 

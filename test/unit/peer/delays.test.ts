@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Delays } from '../../../src/peer/delays.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 describe('delays on one timer', () => {
   it('fires each at its time, whatever the order in which they were started', async () => {

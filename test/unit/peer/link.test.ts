@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { FromNode, ToNode } from '../../../src/core/messages.ts';
 import { Link, type LinkOptions } from '../../../src/peer/link.ts';
 import { nodeUrl } from '../../../src/peer/url.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
-import { txidOf, welcomeOf } from '../../support/messages.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { txidOf, welcomeOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
 const timeoutMs = 1_000;

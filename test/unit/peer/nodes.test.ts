@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { LeaderInfo, Welcome } from '../../../src/core/messages.ts';
 import { Nodes, type NodesOptions } from '../../../src/peer/nodes.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { type MemoryConnection, MemoryDialer } from '../../support/memory-dialer.ts';
-import { leaderInfo, welcomeOf } from '../../support/messages.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { leaderInfo, welcomeOf } from '../../support/samples/messages.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 function setUp(reach: NodesOptions['reach'], urls: readonly string[], token?: string) {
   const clock = new ManualClock();

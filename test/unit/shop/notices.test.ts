@@ -7,8 +7,8 @@ import type { RunningService } from '../../../cluster/shop/service.ts';
 import { epochZero } from '../../../src/core/txid.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { PrepareResult } from '../../../src/ports/resource.ts';
-import { eventually } from '../../support/child.ts';
-import { never, temporaryDirectory, txidAt } from '../../support/stores.ts';
+import { never, temporaryDirectory, txidAt } from '../../support/logs/stores.ts';
+import { eventually } from '../../support/process/child.ts';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let service: RunningService;

@@ -6,7 +6,7 @@ import type { Plan } from '../../../cluster/shop/service.ts';
 import { services } from '../../../cluster/shop/services.ts';
 import { epochZero } from '../../../src/core/txid.ts';
 import type { StoredRecord } from '../../../src/versioned-store.ts';
-import { txidAt } from '../../support/stores.ts';
+import { txidAt } from '../../support/logs/stores.ts';
 
 const ref = { txid: txidAt(epochZero, 1), branch: 'b' };
 

@@ -6,10 +6,10 @@ import {
   positionZero,
   type Txid,
 } from '../../../src/core/txid.ts';
-import { check, type Run } from '../../support/checker.ts';
-import type { Held } from '../../support/effects.ts';
-import type { RecordedCall } from '../../support/history.ts';
-import type { LoggedRecord } from '../../support/log-contents.ts';
+import { check, type Run } from '../../support/checks/checker.ts';
+import type { RecordedCall } from '../../support/clients/history.ts';
+import type { LoggedRecord } from '../../support/logs/log-contents.ts';
+import type { Held } from '../../support/participants/effects.ts';
 
 const epoch = makeEpoch({ generation: 0, revision: 3n });
 const txid = (sequence: number): Txid =>

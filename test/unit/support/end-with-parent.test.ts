@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Child, eventually } from '../../support/child.ts';
-import { isRunning } from '../../support/run-script.ts';
-import { temporaryDirectory } from '../../support/stores.ts';
+import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { Child, eventually } from '../../support/process/child.ts';
+import { isRunning } from '../../support/process/run-script.ts';
 
 describe('a process that a test has started', () => {
   let directory: { readonly path: string; remove(): void };
@@ -15,7 +15,9 @@ describe('a process that a test has started', () => {
     ['running', 'SIGTERM'],
     ['stopped', 'SIGKILL'],
   ] as const)('%s, ends with the one that started it, by %s', async (state, signal) => {
-    const parent = new Child('./parent-entry.ts', { args: [directory.path, state] });
+    const parent = new Child('test/support/process/parent-entry.ts', {
+      args: [directory.path, state],
+    });
     const line = await parent.line(/^started \d+$/);
     const pid = Number(line?.split(' ')[1]);
     expect(isRunning(pid)).toBe(true);

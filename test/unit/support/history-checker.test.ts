@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
-import type { Change } from '../../support/etcd-history.ts';
-import { checkHistory, type HistoryRun } from '../../support/history-checker.ts';
+import { checkHistory, type HistoryRun } from '../../support/checks/history-checker.ts';
+import type { Change } from '../../support/etcd/etcd-history.ts';
 
 const first = makeEpoch({ generation: 0, revision: 3n });
 const second = makeEpoch({ generation: 0, revision: 9n });

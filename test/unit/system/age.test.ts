@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { ageMs, elapsedMs, mark } from '../../../src/system/age.ts';
 import { systemClock } from '../../../src/system/clock.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 /** After a second awake, an hour asleep and a wall clock set by so much. */
 const hourMs = 3_600_000;

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDirectory } from '../../../src/system/directory-lock.ts';
-import { openLmdb } from '../../../src/system/lmdb.ts';
-import { Child } from '../../support/child.ts';
-import type { WayToEnd } from '../../support/ending-writer.ts';
-import { realClock, temporaryDirectory } from '../../support/stores.ts';
+import { lockDirectory } from '../../../src/store/directory-lock.ts';
+import { openLmdb } from '../../../src/store/lmdb.ts';
+import type { WayToEnd } from '../../support/logs/ending-writer.ts';
+import { realClock, temporaryDirectory } from '../../support/logs/stores.ts';
+import { Child } from '../../support/process/child.ts';
 
 /** Makes what follows PID 1 of a namespace of its own, as the only process of a container is. */
 const asFirstProcess = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
@@ -29,7 +29,7 @@ describe('a process that ends in the middle of a transaction', () => {
     ['fatal', killed, [/exit listener: 70/, /the other store failed/]],
     ['soon', { code: 130, signal: null }, [/exit listener: 130/]],
   ])('%s: does not stay, says why, and gives its directory back', async (way, exit, texts) => {
-    const child = new Child('./ending-writer.ts', { args: [directory.path, way] });
+    const child = new Child('test/support/logs/ending-writer.ts', { args: [directory.path, way] });
     try {
       expect(await child.line(/never written/)).toBeNull();
     } finally {
@@ -49,7 +49,7 @@ describe('a process that ends in the middle of a transaction', () => {
     ['throw', 1, /Error: nobody catches this/],
     ['fatal', 70, /the other store failed/],
   ])('%s, as the first process of a container: the same', async (way, code, text) => {
-    const child = new Child('./ending-writer.ts', {
+    const child = new Child('test/support/logs/ending-writer.ts', {
       args: [directory.path, way],
       through: asFirstProcess,
     });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { steadyWall } from '../../../src/system/steady-wall.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 it('a steady wall clock goes on as it did when the clock is set', async () => {
   const clock = new ManualClock();

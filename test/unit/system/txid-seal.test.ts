@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { isTxid, makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
 import { newTxidSecret, TxidSeal } from '../../../src/system/txid-seal.ts';
-import { seededRandom } from '../../support/seeded-random.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const random = seededRandom(3);
 const epoch = makeEpoch({ generation: 0, revision: 5n });

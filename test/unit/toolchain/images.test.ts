@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { defaultImages, pinned, withVariables } from '../../../cluster/images/pin.ts';
+import { defaultImages, pinned, withVariables } from '../../../scripts/images/pin.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkArchitecture } from '../../support/lint/architecture.ts';
+import { checkArchitecture } from '../../../scripts/lint/architecture.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -120,6 +120,13 @@ const plants: readonly Plant[] = [
     "export { target } from '../participant/target.ts';",
     'architecture',
   ),
+  plant('src/coordinator/node.ts', "export { target } from '../node/target.ts';", 'architecture'),
+  plant(
+    'src/participant/resources.ts',
+    "export { target } from '../resources/target.ts';",
+    'architecture',
+  ),
+  plant('src/system/store.ts', "export { target } from '../store/target.ts';", 'architecture'),
   plant('src/coordinator/cli.ts', "export { target } from '../cli/target.ts';", 'architecture'),
   plant('src/client.ts', "export { target } from './coordinator/target.ts';", 'architecture'),
   plant('src/index.ts', "export { target } from './cli/target.ts';", 'architecture'),
@@ -202,8 +209,8 @@ function core(name: string, source: string, by: Plant['by']): Plant {
 const target =
   'export interface Target {\n  readonly one: 1;\n}\n\nexport const target: Target = { one: 1 };\n';
 const units = [
-  ...['core', 'wire', 'ports', 'system', 'transport', 'decision-log', 'journal', 'peer'],
-  ...['client', 'participant', 'coordinator', 'cli'],
+  ...['core', 'wire', 'ports', 'system', 'store', 'transport', 'decision-log', 'journal', 'peer'],
+  ...['client', 'participant', 'resources', 'coordinator', 'node', 'cli'],
 ];
 const clean: Readonly<Record<string, string>> = {
   ...Object.fromEntries(units.map((unit) => [`src/${unit}/target.ts`, target])),
@@ -218,9 +225,11 @@ const clean: Readonly<Record<string, string>> = {
     "import { createHash } from 'node:crypto';\n\nexport { createHash };\nexport { target } from '../system/target.ts';\n",
   'src/client/clean.ts':
     "export { target } from '../transport/target.ts';\n\nexport async function soon(): Promise<number> {\n  return await Promise.resolve(1);\n}\n\nexport function later(run: () => void): void {\n  queueMicrotask(run);\n}\n",
-  'src/coordinator/clean.ts': "export { createServer } from 'node:http';\n",
+  'src/node/clean.ts':
+    "export { createServer } from 'node:http';\nexport { target } from '../coordinator/target.ts';\n",
+  'src/resources/clean.ts': "export { target } from '../participant/target.ts';\n",
   'src/cli/clean.ts':
-    "import { target } from '../coordinator/target.ts';\n\nconsole.log(target, Date.now());\n",
+    "import { target } from '../node/target.ts';\n\nconsole.log(target, Date.now());\n",
   'src/participant.ts': "export { target } from './participant/target.ts';\n",
   'cluster/demo/clean.ts': "export { target } from '../../src/client/target.ts';\n",
 };

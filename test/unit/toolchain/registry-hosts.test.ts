@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkLockFile, findRegistryHosts } from '../../support/lint/registry-hosts.ts';
+import { checkLockFile, findRegistryHosts } from '../../../scripts/lint/registry-hosts.ts';
 
 /** From parts, or the check would find this file. */
 const host = ['registry.npm', 'js.org'].join('');

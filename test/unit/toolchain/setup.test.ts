@@ -40,7 +40,7 @@ let place: string;
 
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'verdict-setup-'));
-  for (const path of ['cluster/setup.mjs', 'cluster/setup', 'bin/hand-over.mjs']) {
+  for (const path of ['scripts/setup.mjs', 'scripts/setup', 'bin/hand-over.mjs']) {
     cpSync(join(root, path), join(place, path), { recursive: true });
   }
   writeFileSync(join(place, 'package-lock.json'), '{}');
@@ -197,7 +197,7 @@ function setUp(command: readonly string[], environment: Environment = {}): Promi
 }
 
 function start(command: readonly string[], environment: Environment = {}) {
-  const child: ChildProcess = spawn(process.execPath, ['cluster/setup.mjs', ...command], {
+  const child: ChildProcess = spawn(process.execPath, ['scripts/setup.mjs', ...command], {
     cwd: place,
     env: {
       ...environment,

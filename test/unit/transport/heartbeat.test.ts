@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Heartbeat } from '../../../src/transport/websocket/heartbeat.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 function setUp(): { clock: ManualClock; beat: Heartbeat; pings: Buffer[]; silent: () => number } {
   const clock = new ManualClock(0);

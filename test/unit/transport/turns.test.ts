@@ -9,9 +9,9 @@ import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
 import { Turns, type Worker } from '../../../src/transport/websocket/turns.ts';
 import type { Decoded } from '../../../src/wire/codec.ts';
 import { encodeFrame, openFrame } from '../../../src/wire/codec.ts';
-import { upgradeRequest, wireFrame } from '../../support/hand-made-frames.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
-import { txidOf } from '../../support/messages.ts';
+import { upgradeRequest, wireFrame } from '../../support/network/hand-made-frames.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 const working = (branch: string): ToNode => ({ type: 'working', txid: txidOf(1), branch });
 

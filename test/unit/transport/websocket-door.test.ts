@@ -15,7 +15,7 @@ import {
   textUntilEnd,
   until,
   working,
-} from '../../support/websocket-rig.ts';
+} from '../../support/network/websocket-rig.ts';
 
 afterEach(cleanUp);
 

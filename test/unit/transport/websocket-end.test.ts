@@ -12,7 +12,7 @@ import {
   type ServerEnd,
   until,
   working,
-} from '../../support/websocket-rig.ts';
+} from '../../support/network/websocket-rig.ts';
 
 afterEach(cleanUp);
 

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { abortReason } from '../../../src/core/catalogue.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
-import { txidOf } from '../../support/messages.ts';
 import {
   bare,
   cleanUp,
@@ -11,7 +10,8 @@ import {
   until,
   welcome,
   working,
-} from '../../support/websocket-rig.ts';
+} from '../../support/network/websocket-rig.ts';
+import { txidOf } from '../../support/samples/messages.ts';
 
 afterEach(cleanUp);
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/system/clock.ts';
 import { authorizationFor, isAuthorized } from '../../../src/transport/websocket/authorization.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
-import { wireFrame } from '../../support/hand-made-frames.ts';
+import { wireFrame } from '../../support/network/hand-made-frames.ts';
 import {
   bare,
   cleanUp,
@@ -14,7 +14,7 @@ import {
   rawSocket,
   statusOf,
   until,
-} from '../../support/websocket-rig.ts';
+} from '../../support/network/websocket-rig.ts';
 
 afterEach(cleanUp);
 

@@ -1,8 +1,8 @@
 import { isNativeAccelerationEnabled } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
-import { sampleTxid, toNodeSamples } from '../../support/samples.ts';
-import { decode, frameError } from '../../support/wire.ts';
+import { sampleTxid, toNodeSamples } from '../../support/samples/samples.ts';
+import { decode, frameError } from '../../support/samples/wire.ts';
 
 const ascii = (text: string) => [...Buffer.from(text, 'latin1')];
 const fixstr = (text: string) => [0xa0 | Buffer.byteLength(text), ...Buffer.from(text)];

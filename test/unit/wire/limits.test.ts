@@ -14,8 +14,8 @@ import {
   sampleTxid,
   sampleWitness,
   toNodeSamples,
-} from '../../support/samples.ts';
-import { decode, forms, frameError, frameOf, trip } from '../../support/wire.ts';
+} from '../../support/samples/samples.ts';
+import { decode, forms, frameError, frameOf, trip } from '../../support/samples/wire.ts';
 
 const to = toNodeSamples;
 const from = fromNodeSamples;

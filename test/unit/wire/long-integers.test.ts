@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decode } from '../../support/wire.ts';
+import { decode } from '../../support/samples/wire.ts';
 
 const line = (payload: string): string =>
   `{"type":"enlist","id":7,"txid":"0.00000000000000001.000000001.fffffffffffff","participant":"p","payload":${payload}}`;

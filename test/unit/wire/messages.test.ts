@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
 import type { Fields } from '../../../src/wire/rules.ts';
-import { fromNodeSamples, sampleTxid, toNodeSamples } from '../../support/samples.ts';
-import { catalogue, decode, forms, frameOf, trip } from '../../support/wire.ts';
+import { fromNodeSamples, sampleTxid, toNodeSamples } from '../../support/samples/samples.ts';
+import { catalogue, decode, forms, frameOf, trip } from '../../support/samples/wire.ts';
 
 /** Paths of fields that exist in a sample, nested maps and the first map of a list included. */
 function paths(

@@ -6,8 +6,8 @@ import { encodeFrame, encodeMessage, type Form } from '../../../src/wire/codec.t
 import { widestLimits } from '../../../src/wire/limits.ts';
 import { sendable } from '../../../src/wire/sendable.ts';
 import { fitText } from '../../../src/wire/utf8.ts';
-import { sampleTxid } from '../../support/samples.ts';
-import { decode, forms } from '../../support/wire.ts';
+import { sampleTxid } from '../../support/samples/samples.ts';
+import { decode, forms } from '../../support/samples/wire.ts';
 
 function enlist(payload: unknown): Message {
   return { type: 'enlist', id: 1, txid: sampleTxid, participant: 'p', payload };

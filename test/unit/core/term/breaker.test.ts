@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Breaker } from '../../../../src/core/term/breaker.ts';
+import { Breaker } from '../../../../src/core/term/flow/breaker.ts';
 
 const options = { after: 3, pauseMs: 100, pauseMsMax: 400 };
 const made = (fraction = 1): Breaker => new Breaker(options, () => fraction);

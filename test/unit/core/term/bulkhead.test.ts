@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CoordinatorOptions } from '../../../../src/core/coordinator-options.ts';
 import type { Txid } from '../../../../src/core/txid.ts';
-import { a1, b1, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, b1, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 const quick: Partial<CoordinatorOptions> = {
   prepareTimeoutMs: 1_000,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { a1, a2, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, a2, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 describe('an interactive transaction', () => {
   it('takes branches while PENDING, the same one twice, and none after commit', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch, makeTxid, positionOf, type Txid } from '../../../../src/core/txid.ts';
-import { a1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, TermHarness } from '../../../support/core/term-harness.ts';
 
 const made = (revision: bigint, sequence = 1): Txid =>
   makeTxid({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Latency } from '../../../../src/core/term/latency.ts';
+import { Latency } from '../../../../src/core/term/flow/latency.ts';
 
 const bounds = { minMs: 100, maxMs: 5_000 };
 

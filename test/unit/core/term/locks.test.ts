@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Txid } from '../../../../src/core/txid.ts';
-import { a1, b1, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, b1, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 /** As a node that has read what the log holds: only then does it grant. */
 function opened(options: ConstructorParameters<typeof TermHarness>[0] = {}): TermHarness {

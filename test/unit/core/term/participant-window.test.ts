@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Window } from '../../../../src/core/term/participant-window.ts';
+import { Window } from '../../../../src/core/term/flow/participant-window.ts';
 
 describe('a window', () => {
   it('has its limit of places, and lets the first who waits go first', () => {

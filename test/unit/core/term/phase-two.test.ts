@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CoordinatorOptions } from '../../../../src/core/coordinator-options.ts';
-import { a1, a2, b1, b2, TermHarness } from '../../../support/term-harness.ts';
+import { a1, a2, b1, b2, TermHarness } from '../../../support/core/term-harness.ts';
 
 const options = { ackTimeoutMs: 1_000, retryDelayMs: 100, retryDelayMsMax: 400 };
 

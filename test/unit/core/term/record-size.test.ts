@@ -3,11 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lockName } from '../../../../src/core/locks/names.ts';
 import type { DecisionRecord, RecordedBranch } from '../../../../src/core/records.ts';
-import { branchBytes, emptyRecordBytes, lockBytes } from '../../../../src/core/term/record-size.ts';
+import {
+  branchBytes,
+  emptyRecordBytes,
+  lockBytes,
+} from '../../../../src/core/term/requests/record-size.ts';
 import { makeEpoch } from '../../../../src/core/txid.ts';
 import { encodeDecision } from '../../../../src/decision-log/etcd/records.ts';
-import { txidAt } from '../../../support/stores.ts';
-import { a1, b1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, b1, TermHarness } from '../../../support/core/term-harness.ts';
+import { txidAt } from '../../../support/logs/stores.ts';
 
 const recordBytesMax = 1_024;
 const long = { ...a1, instance: 'i'.repeat(128), sharedResource: 'r'.repeat(128) };

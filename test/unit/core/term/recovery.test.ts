@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { a1, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 describe('a scan', () => {
   it('takes up the commits of earlier leaderships until all have acknowledged', () => {

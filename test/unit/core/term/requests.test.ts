@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvariantViolation } from '../../../../src/core/invariants.ts';
 import { makeEpoch } from '../../../../src/core/txid.ts';
-import { a1, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 const requestId = 'r';
 

@@ -1,7 +1,7 @@
 /** Several processes of one participant: whose prepares, commands and forgets are whose (8.7). */
 import { describe, expect, it } from 'vitest';
-import type { Instance } from '../../../support/log-model.ts';
-import { a1, b1, b2, TermHarness } from '../../../support/term-harness.ts';
+import { a1, b1, b2, TermHarness } from '../../../support/core/term-harness.ts';
+import type { Instance } from '../../../support/logs/log-model.ts';
 
 /** Two processes over one journal, and so of one instance. */
 const shared = { participant: 'b', instance: 'b1', sharedResource: 'db' } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { a1, a2, b1, b2, c1, TermHarness } from '../../../support/term-harness.ts';
+import { a1, a2, b1, b2, c1, TermHarness } from '../../../support/core/term-harness.ts';
 
 describe('phase 1', () => {
   it('sends every prepare at once and answers when the decision is durable, before any command', () => {

@@ -1,0 +1,145 @@
+/**
+ * One branch at its participant.
+ *
+ *                 self-enlisted                 the vote is written     commit, by command or answer
+ *    unknown --> starting --> working ----+    (I7 is checked there)   +--> committing --> recording-commit --> committed
+ *       |           |                     v            |               |       ^  | throws                          |
+ *       +-----------+-------------> preparing --> voting --> prepared -+       +--+ again, later               forget
+ *                                         |            |    (in doubt) |                                           v
+ *                                         |            |               |                                       forgotten
+ *                                         |            +--> readonly --|---- forget -----------------------------> gone
+ *                                         |            |               |                                           ^
+ *                                         +------------+---------------+--> rolling-back --> recording-abort ------+
+ *                                           abort, rollback, time-out,         ^  | throws    (the tombstone      ^
+ *                                           refused by the journal             +--+ again      is written)        |
+ *
+ *    unknown -- rollback --> recording-abort        the journal's entry on start:
+ *    orphaned -- answer abort, rollback --> rolling-back    started -> rolling-back (shared: orphaned), the others as named
+ *
+ *    unknown -- held, not mine --> voted-elsewhere          where siblings work on one store, each with a journal of its own:
+ *    voted-elsewhere -- commit, rollback, answer --> committing, rolling-back (taken over) --> unknown, gone
+ *    unknown -- commit, rollback --> the same
+ *
+ * `starting` writes `started`, for an application that cannot list what it holds, and wherever
+ * processes share a resource: a branch then belongs to the one whose `started` was written, and
+ * nobody else aborts it without a decision.
+ *
+ * Rules that the table keeps, with the scenarios that forced them:
+ *
+ * - Rollback while the application prepares: its signal fires, its end is awaited, then it is rolled
+ *   back, then the tombstone is written, then comes the acknowledgement. A `commit` that it returns
+ *   late is no vote: the abort is decided. Calling rollback beside a running prepare would let the
+ *   prepare take locks after the rollback had looked for them.
+ * - Rollback while the vote is being written: whichever the journal takes first, the branch ends in
+ *   a tombstone and is acknowledged, and the vote is not sent.
+ * - Commit before the vote is known to be durable: no correct leader can have decided it, for the
+ *   vote is sent afterwards. `UNKNOWN_BRANCH`, an alarm, and the branch goes on.
+ * - Prepare while prepare runs, or while the vote is written: one vote, to the connection that
+ *   carried the latest prepare, as only there it counts; where that one closed, to nobody: the
+ *   leader asks again on its next connection and is answered from `prepared`.
+ * - The vote `abort` is sent at once, before the rollback and before the tombstone (!: behind a rollback that could not be carried
+ *   out it came after the leader's time-out, its cause was lost, and the other branches kept their locks meanwhile). It promises
+ *   nothing. A process that dies between the two may be asked again by the same leader only where its vote never arrived, and
+ *   then votes anew; one that arrived has ended the transaction, for a vote counts only on the connection that carried the
+ *   latest prepare. It acknowledges nothing, either: a rollback is acknowledged behind the tombstone, as ever (I7).
+ * - A prepare of an older epoch than is known gets the vote `abort`. Silence would be as safe, but
+ *   would hold the zombie's client until a time-out; the vote promises nothing that a later leader
+ *   could need, and a zombie cannot commit past the fence whatever it is told.
+ * - A repeated prepare of a branch that voted is answered with that vote.
+ * - Rollback by a leader older than the transaction is refused (8.2), commit likewise: a leader
+ *   cannot judge its successor's transactions.
+ * - What a sibling voted for is not this instance's to roll back alone, however certainly its own journal knows nothing of
+ *   it (!: a new process of a rolling update rolled back what the old one had voted for, and the transaction committed). The
+ *   name in the store tells whose it is; what is this instance's own and not in its journal was never voted for.
+ * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no record here but a
+ *   tombstone: both may have got it, and the store makes the second of two a repeat. Where it holds neither the branch nor
+ *   the record of its commit, `UNKNOWN_BRANCH`.
+ * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: nobody counts it, its instance
+ *   is in doubt, asks, and is told `abort`.
+ * - "abort", told below the floor, meets a branch that a sibling has committed on command while this instance was away: the
+ *   store says so, and the journal follows it.
+ * - An answer to a query ends doubt and nothing else (8.5): a branch still preparing or writing its
+ *   vote ignores `abort` - its vote meets a decision that answers it - and one that is done with
+ *   the opposite raises an alarm and undoes nothing.
+ * - Commit and rollback of the application are called again until they succeed. Each command is
+ *   answered once meanwhile with `ok: false`, and everyone who asked hears of the success.
+ */
+
+import { epochOf } from '../txid.ts';
+import { acknowledge, alarm, type Handler, type Next } from './effects.ts';
+import { branchTable } from './table.ts';
+import type {
+  BranchContext,
+  BranchIdentity,
+  BranchStep,
+  LocalEffect,
+  LocalEvent,
+  LocalEventName,
+  LocalState,
+  LocalStateName,
+} from './types.ts';
+
+export type * from './types.ts';
+export { branchEventNames, branchStateNames, settledStateNames } from './types.ts';
+
+export function unknownBranch(identity: BranchIdentity): LocalState {
+  return { txid: identity.txid, branch: identity.branch, name: 'unknown' };
+}
+
+/** Pure: the same state, event and context give the same step. Effects are carried out in order. */
+export function stepBranch(
+  state: LocalState,
+  event: LocalEvent,
+  context: BranchContext,
+): BranchStep {
+  const first = stepOne(state, event, context);
+  if (first.again === undefined) return first;
+  const effects: LocalEffect[] = [...first.effects];
+  const queue: LocalEvent[] = [...first.again];
+  let current = first.state;
+  for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+    const next = stepOne(current, one, context);
+    current = next.state;
+    effects.push(...next.effects);
+    queue.push(...(next.again ?? []));
+  }
+  return { state: current, effects };
+}
+
+function stepOne(state: LocalState, event: LocalEvent, context: BranchContext): Next {
+  if ((event.type === 'commit' || event.type === 'rollback') && event.epoch < epochOf(state.txid)) {
+    return refuseOlderLeader(state, event);
+  }
+  // The table's type ties each cell to its state and event; indexing by two unions loses that.
+  const row = branchTable[state.name] as Record<LocalEventName, unknown>;
+  const handler = row[event.type] as Handler<LocalStateName, LocalEventName>;
+  const next = handler(state as never, event as never, context);
+  const late = event.type === 'commit' && event.epoch < context.knownEpoch;
+  return late && state.name === 'unknown' ? withoutNoise(next) : next;
+}
+
+/**
+ * A leader that was paused sends its commit again after its successor had the branch acknowledged and forgotten, and its
+ * tombstone was swept (8.8). It is refused like any commit of what is not here, but it is no alarm: were something
+ * wrong, the successor's own commit would raise it. A branch that was rolled back is another matter.
+ */
+function withoutNoise(next: Next): Next {
+  const noise = (effect: LocalEffect): boolean =>
+    effect.kind === 'alarm' && effect.alarm === 'commit-of-unknown';
+  return { ...next, effects: next.effects.filter((effect) => !noise(effect)) };
+}
+
+function refuseOlderLeader(
+  state: LocalState,
+  event: Extract<LocalEvent, { type: 'commit' | 'rollback' }>,
+): Next {
+  const message = `A leader older than the transaction sent ${event.type}. Nothing was done.`;
+  const decision = event.type === 'commit' ? 'commit' : 'abort';
+  return {
+    state,
+    effects: [
+      ...acknowledge(state, [event.connection], decision, { code: 'NOT_LEADER', message }),
+      alarm('older-leader', message),
+    ],
+  };
+}

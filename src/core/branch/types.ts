@@ -1,0 +1,305 @@
+/** States, events and effects of the branch machine; `branch.ts` has the diagram and the rules. */
+import type { Ack, Decision, VoteMessage, VoteReason, Witness } from '../messages.ts';
+import type { Epoch, Txid } from '../txid.ts';
+
+/** One connection to one node, ever: a number that no other connection of this process had or will have. */
+export type ConnectionId = number;
+
+export interface BranchIdentity {
+  readonly txid: Txid;
+  readonly branch: string;
+}
+
+/** What a prepare brought. */
+export interface PrepareData {
+  readonly epoch: Epoch;
+  readonly witness: Witness;
+  readonly timeoutMs: number;
+  readonly payload: unknown;
+  readonly traceparent?: string;
+}
+
+/** What the journal remembers of this branch. */
+export interface Found {
+  readonly state: 'started' | 'prepared' | 'readonly' | 'committed' | 'tombstone';
+  readonly epoch: Epoch;
+  readonly witness: Witness | null;
+  readonly payload?: unknown;
+  readonly result?: unknown;
+  readonly reason?: VoteReason;
+  /** The tombstone stands for a commit that was forgotten. */
+  readonly forgotten?: true;
+}
+
+/** Who waits for an acknowledgement. */
+export interface Askers {
+  /** Not answered yet. */
+  readonly owed: readonly ConnectionId[];
+  /** Answered `ok: false`; told when it succeeds after all. */
+  readonly told: readonly ConnectionId[];
+}
+
+/**
+ * The branch was prepared by a sibling: an instance with a journal of its own over the same store. This journal has nothing of
+ * it, so that the store alone says what is there. `quiet`: the commit came from a leader that has been succeeded.
+ */
+export interface TakenOver {
+  readonly quiet: boolean;
+}
+
+interface Calling extends Askers {
+  readonly takenOver: TakenOver | null;
+  readonly payload: unknown;
+  /** Calls of the application so far, this one included. */
+  readonly attempt: number;
+  /** Set while the pause before the next attempt runs. */
+  readonly lastError: string | null;
+}
+
+interface StateData {
+  /** Nothing is known, in memory or in the journal. */
+  unknown: object;
+  /** `started` is being written; the application has not been called. */
+  starting: {
+    readonly enlisting: boolean;
+    readonly prepare: PrepareData | null;
+    readonly voter: ConnectionId | null;
+    /** A rollback came meanwhile; `owed` are those who sent it and are still connected. */
+    readonly rollback: boolean;
+    readonly owed: readonly ConnectionId[];
+  };
+  /** Enlisted itself: the application is at work, nothing is prepared. */
+  working: object;
+  /**
+   * Begun by a process of the same shared resource that may be dead or may be about to vote: as the
+   * journal has no vote, and that process alone may abort without a decision, this one asks.
+   */
+  orphaned: { readonly epoch: Epoch; readonly witness: Witness | null; readonly payload: unknown };
+  /** A sibling's vote: the store holds it and this journal knows nothing of it. Only a decision ends it (I4). */
+  'voted-elsewhere': object;
+  /** The application's prepare runs. */
+  preparing: {
+    readonly prepare: PrepareData;
+    /** The connection that carried the latest prepare, while it is open. */
+    readonly voter: ConnectionId | null;
+    readonly interrupted: 'rollback' | 'timeout' | null;
+    readonly owed: readonly ConnectionId[];
+  };
+  /** The vote is being written. */
+  voting: {
+    readonly prepare: PrepareData;
+    readonly vote: 'commit' | 'readonly';
+    readonly result: unknown;
+    readonly voter: ConnectionId | null;
+    readonly rollback: boolean;
+    readonly owed: readonly ConnectionId[];
+  };
+  /** In doubt: voted commit, decision not known. */
+  prepared: {
+    readonly epoch: Epoch;
+    readonly witness: Witness | null;
+    readonly payload: unknown;
+    readonly result: unknown;
+  };
+  readonly: { readonly result: unknown };
+  /** The application's commit runs, or waits to be called again. */
+  committing: Calling & { readonly result: unknown };
+  /** The application has committed; the journal has not said so yet. */
+  'recording-commit': Askers & { readonly result: unknown };
+  /** Kept until a node says `forget`. */
+  committed: { readonly result: unknown };
+  /** The application's rollback runs, or waits to be called again. */
+  'rolling-back': Calling & Aborting;
+  /** The application holds nothing any more; the tombstone is being written. */
+  'recording-abort': Askers & Aborting;
+  /** A tombstone, but not of a commit. */
+  gone: { readonly reason: VoteReason | null };
+  /** The tombstone of a commit. */
+  forgotten: object;
+}
+
+interface Aborting {
+  /** What a prepare is told, from now on. */
+  readonly reason: VoteReason | null;
+}
+
+export const branchStateNames = [
+  'unknown',
+  'starting',
+  'working',
+  'orphaned',
+  'voted-elsewhere',
+  'preparing',
+  'voting',
+  'prepared',
+  'readonly',
+  'committing',
+  'recording-commit',
+  'committed',
+  'rolling-back',
+  'recording-abort',
+  'gone',
+  'forgotten',
+] as const;
+export type LocalStateName = (typeof branchStateNames)[number];
+
+/** A union of states where `Name` is a union of names. */
+export type LocalStateOf<Name extends LocalStateName> = Name extends LocalStateName
+  ? BranchIdentity & { readonly name: Name } & Readonly<StateData[Name]>
+  : never;
+export type LocalState = LocalStateOf<LocalStateName>;
+
+/** How the application's prepare ended. */
+export type Prepared =
+  | { readonly vote: 'commit' | 'readonly'; readonly result: unknown }
+  /** It says that it holds nothing: its rollback is not called. */
+  | { readonly vote: 'abort'; readonly reason: VoteReason }
+  /** It may hold something: its rollback is called. */
+  | { readonly vote: 'threw'; readonly reason: VoteReason };
+
+/** What a store that siblings share has of a branch that it does not hold prepared. */
+export type StoreFound =
+  /** Neither prepared nor committed. */
+  | 'nothing'
+  | 'committed'
+  /** A sibling committed it, because it was told to. */
+  | 'committed-by-sibling';
+
+interface EventData {
+  // from a node
+  prepare: { readonly connection: ConnectionId; readonly prepare: PrepareData };
+  commit: { readonly connection: ConnectionId; readonly epoch: Epoch };
+  rollback: { readonly connection: ConnectionId; readonly epoch: Epoch };
+  forget: object;
+  /** To a query, a resolve, a report, or a vote that came too late. */
+  answer: { readonly decision: Decision | 'undecided' | 'expired' };
+  /** The leader confirmed that this participant may work for the transaction. */
+  enlisted: object;
+  'connection-lost': { readonly connection: ConnectionId };
+  // from the application
+  'application-prepared': { readonly prepared: Prepared };
+  'application-committed': object;
+  'application-rolled-back': object;
+  /** Its commit or rollback threw; `found` where the store says why for certain. */
+  'application-failed': { readonly message: string; readonly found?: StoreFound };
+  /** The application says that it holds something for this branch; `mine`: prepared by this instance. */
+  held: { readonly mine: boolean };
+  // from the journal
+  /** What is there: read on start, and before a branch that memory does not know is stepped. */
+  journal: { readonly found: Found | null };
+  'vote-written': object;
+  'vote-refused': { readonly by: 'stale-epoch' } | { readonly by: 'entry'; readonly entry: Found };
+  'outcome-written': object;
+  'outcome-contradicted': { readonly entry: Found | null };
+  // from timers
+  'prepare-timeout': object;
+  'patience-over': object;
+  'limit-over': object;
+  'retry-due': object;
+}
+
+export const branchEventNames = [
+  'prepare',
+  'commit',
+  'rollback',
+  'forget',
+  'answer',
+  'enlisted',
+  'connection-lost',
+  'application-prepared',
+  'application-committed',
+  'application-rolled-back',
+  'application-failed',
+  'held',
+  'journal',
+  'vote-written',
+  'vote-refused',
+  'outcome-written',
+  'outcome-contradicted',
+  'prepare-timeout',
+  'patience-over',
+  'limit-over',
+  'retry-due',
+] as const;
+export type LocalEventName = (typeof branchEventNames)[number];
+
+export type LocalEventOf<Name extends LocalEventName> = Name extends LocalEventName
+  ? { readonly type: Name } & Readonly<EventData[Name]>
+  : never;
+export type LocalEvent = LocalEventOf<LocalEventName>;
+
+/** What is true of the whole participant when the event is stepped. */
+export interface BranchContext {
+  /** The newest epoch durably known for the transaction's shard. */
+  readonly knownEpoch: Epoch;
+  /** Other processes work on the same resource and the same journal. */
+  readonly shared: boolean;
+  /** Siblings: other instances, with journals of their own, work on the same store. */
+  readonly siblings: boolean;
+  /** The application cannot list what it holds: `started` is written before it is called. */
+  readonly recordsStart: boolean;
+}
+
+export type BranchAlarm =
+  | 'commit-of-unknown'
+  | 'commit-after-rollback'
+  | 'rollback-after-commit'
+  | 'contradicting-answer'
+  | 'contradicting-journal'
+  | 'forget-in-doubt'
+  | 'outcome-expired'
+  | 'older-leader'
+  | 'held-after-readonly';
+
+/**
+ * Carried out in order. Whatever depends on something being durable is not among the effects of the
+ * step that writes it, but of the one that hears it was written.
+ */
+export type LocalEffect =
+  /** Answered by `application-prepared`. */
+  | { readonly kind: 'call-prepare'; readonly prepare: PrepareData }
+  /** Fires the AbortSignal of the prepare that runs; its result is still awaited. */
+  | { readonly kind: 'interrupt-prepare'; readonly why: 'rollback' | 'timeout' }
+  /** Answered by `application-committed` or `application-failed`. */
+  | { readonly kind: 'call-commit'; readonly payload: unknown; readonly takenOver: boolean }
+  /** Answered by `application-rolled-back` or `application-failed`. */
+  | { readonly kind: 'call-rollback'; readonly payload: unknown; readonly takenOver: boolean }
+  /** Answered by `vote-written` or `vote-refused`. */
+  | {
+      readonly kind: 'write-vote';
+      readonly state: 'started' | 'prepared' | 'readonly';
+      readonly epoch: Epoch;
+      readonly witness: Witness | null;
+      readonly payload: unknown;
+      readonly result: unknown;
+    }
+  /** Answered by `outcome-written` or `outcome-contradicted`. */
+  | { readonly kind: 'write-committed' }
+  | { readonly kind: 'write-tombstone'; readonly reason: VoteReason | null }
+  /** May be lazy; nothing answers it. */
+  | { readonly kind: 'write-forget' }
+  /** Dropped where that connection is no longer open: delivery is never promised. */
+  | { readonly kind: 'send'; readonly to: ConnectionId; readonly message: VoteMessage | Ack }
+  /** `patience-over`, `limit-over` or `retry-due` follows, unless the timer is stopped. */
+  | { readonly kind: 'start-timer'; readonly timer: 'patience' | 'limit' }
+  | { readonly kind: 'start-timer'; readonly timer: 'retry'; readonly attempt: number }
+  /** Stopping `patience` also ends a query under way. */
+  | { readonly kind: 'stop-timer'; readonly timer: 'patience' | 'limit' }
+  /** Ask for the outcome until there is an answer. */
+  | { readonly kind: 'query'; readonly witness: Witness | null }
+  /** Tells the application's own call of enlist. */
+  | { readonly kind: 'enlist-settled'; readonly refusal: string | null }
+  | { readonly kind: 'alarm'; readonly alarm: BranchAlarm; readonly message: string };
+
+/** Where nothing waits to happen: memory may be dropped, for the journal says the same. */
+export const settledStateNames: readonly LocalStateName[] = [
+  'unknown',
+  'readonly',
+  'gone',
+  'forgotten',
+];
+
+export interface BranchStep {
+  readonly state: LocalState;
+  readonly effects: readonly LocalEffect[];
+}

@@ -1,0 +1,128 @@
+/**
+ * Before the first prepare: whether the participants of a transaction can take it.
+ *
+ * A transaction gets its places in the windows of all its participants together or none of them. While it waits, in
+ * the queue of the first window that is full, it holds nothing anywhere:
+ * - One that waited with places in hand would fill the windows of healthy participants with transactions that wait for a
+ *   stalled one: the very thing that windows are to prevent. It would hold locks there too.
+ * - Two that each held a place and waited for the other's would wait until a time-out.
+ * What it costs: where two windows are full for long, one that needs both may be overtaken by those that need one, until its
+ * time-out. That is overload, and an abort that may be tried again is a fair answer to it.
+ *
+ * A branch that enlisted itself takes a place and waits for none: its participant has worked for it already and may hold
+ * locks, for which the prepares in the window may be waiting. Behind them it would free its locks when they have timed out.
+ *
+ * It is in one queue at a time, and within a queue first come is first served: whoever comes while others wait, waits
+ * behind them, whether or not there is room for it. A window with someone waiting is therefore full, and every place that
+ * is given back is offered to the first of its queue when the step is over (`admitWaiting`); not at once, because a
+ * refusal gives back places in turn, and a queue of a thousand would be a thousand calls deep.
+ */
+import { abortReason } from '../../catalogue.ts';
+import type { Transaction } from '../../transaction.ts';
+import { abort } from '../phase-one/decide.ts';
+import type { TermState } from '../state.ts';
+import type { Bulkhead } from './bulkhead.ts';
+import { notConnectedText } from './not-connected.ts';
+import { leaveQueue } from './places.ts';
+
+/** True where every place was got: send the prepares now. Else it waits, or was aborted. */
+export function admit(state: TermState, transaction: Transaction): boolean {
+  if (refuseUnavailable(state, transaction)) return false;
+  const needs = new Map<Bulkhead, number>();
+  for (const { participant, instance } of transaction.branches.values()) {
+    const bulkhead = state.bulkheads.of(participant, state.nowMs);
+    needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + (instance === null ? 1 : 0));
+  }
+  // The queue in which it waits has the first word: or it would lose its turn to another that is full too.
+  for (const [bulkhead, places] of needs) {
+    if (isFirst(bulkhead, transaction) && !bulkhead.window.fits(places)) return false;
+  }
+  for (const [bulkhead, places] of needs) {
+    if (places === 0) continue;
+    const isBehind = bulkhead.window.waiting > 0 && !isFirst(bulkhead, transaction);
+    if (!isBehind && bulkhead.window.fits(places)) continue;
+    leaveQueue(state, transaction);
+    if (bulkhead.window.wait(transaction)) transaction.waitsFor = bulkhead.participant;
+    else
+      refuse(state, transaction, {
+        participant: bulkhead.participant,
+        ...crowded(state, bulkhead),
+      });
+    return false;
+  }
+  leaveQueue(state, transaction);
+  for (const branch of transaction.branches.values()) {
+    branch.holdsPlace = true;
+    state.bulkheads.of(branch.participant, state.nowMs).window.take(1);
+  }
+  return true;
+}
+
+/** True where a participant is known to be out of reach, and the transaction was aborted for it. */
+export function refuseUnavailable(state: TermState, transaction: Transaction): boolean {
+  for (const { participant } of transaction.branches.values()) {
+    const refusal = refusalOf(state, state.bulkheads.of(participant, state.nowMs));
+    if (refusal === null) continue;
+    refuse(state, transaction, { participant, ...refusal });
+    return true;
+  }
+  return false;
+}
+
+/** Offers what was given back during a step to those who wait for it. */
+export function admitWaiting(state: TermState, then: (transaction: Transaction) => void): void {
+  for (const bulkhead of state.freed) {
+    // Looked at once more if anything below gives back a place of it: a set visits what is added again.
+    state.freed.delete(bulkhead);
+    for (;;) {
+      const transaction = bulkhead.window.first();
+      if (transaction === null) break;
+      if (admit(state, transaction)) then(transaction);
+      // Still first, and the window has no room for it: nobody behind it goes ahead.
+      else if (bulkhead.window.first() === transaction) break;
+    }
+  }
+}
+
+function isFirst(bulkhead: Bulkhead, transaction: Transaction): boolean {
+  return transaction.waitsFor === bulkhead.participant;
+}
+
+interface Refusal {
+  readonly message: string;
+  readonly retryAfterMs: number;
+}
+
+function refuse(
+  state: TermState,
+  transaction: Transaction,
+  refusal: Refusal & { readonly participant: string },
+): void {
+  abort(state, transaction, abortReason('PARTICIPANT_UNAVAILABLE', refusal));
+}
+
+function crowded(state: TermState, { participant, window }: Bulkhead): Refusal {
+  return {
+    message: `${participant} has its limit of ${window.outstanding} prepares under way, and ${window.waiting} transactions wait for it.`,
+    retryAfterMs: state.config.options.breakerPauseMs,
+  };
+}
+
+function refusalOf(state: TermState, bulkhead: Bulkhead): Refusal | null {
+  const { participant, goneSinceMs, breaker } = bulkhead;
+  const { participantWaitMs, breakerPauseMs } = state.config.options;
+  if (goneSinceMs !== null) {
+    const goneMs = state.nowMs - goneSinceMs;
+    if (goneMs < participantWaitMs) return null;
+    if (!bulkhead.absenceNoted) {
+      bulkhead.absenceNoted = true;
+      // It did not answer before its connection broke: that was noted.
+      if (breaker.isClosed)
+        state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'not connected' });
+    }
+    return { message: notConnectedText([participant]), retryAfterMs: breakerPauseMs };
+  }
+  const retryAfterMs = breaker.refusal(state.nowMs);
+  if (retryAfterMs === null) return null;
+  return { message: `${participant} does not answer at present.`, retryAfterMs };
+}

@@ -1,0 +1,119 @@
+/**
+ * What a term knows of one participant's present fitness: its window, its latency, its breaker, and since when it has
+ * no connection. Kept by name, not by instance: a transaction names the participant.
+ */
+import type { CoordinatorOptions } from '../../coordinator-options.ts';
+import type { Transaction } from '../../transaction.ts';
+import { Breaker } from './breaker.ts';
+import { Latency } from './latency.ts';
+import { Window } from './participant-window.ts';
+
+export class Bulkhead {
+  readonly participant: string;
+  readonly window: Window<Transaction>;
+  readonly latency: Latency = new Latency();
+  readonly breaker: Breaker;
+  /** Null while it has a connection. Counted from when the term first heard its name, or it would be a guess. */
+  goneSinceMs: number | null;
+  usedAtMs: number;
+  /** That it is gone was noted: once, not for each transaction. */
+  absenceNoted = false;
+
+  constructor(given: {
+    readonly participant: string;
+    readonly options: CoordinatorOptions;
+    readonly fraction: () => number;
+    readonly isConnected: boolean;
+    readonly nowMs: number;
+  }) {
+    const { options, nowMs } = given;
+    this.participant = given.participant;
+    this.window = new Window({
+      limit: options.participantWindow,
+      waitingMax: options.participantQueue,
+    });
+    this.breaker = new Breaker(
+      {
+        after: options.breakerAfter,
+        pauseMs: options.breakerPauseMs,
+        pauseMsMax: options.breakerPauseMsMax,
+      },
+      given.fraction,
+    );
+    this.goneSinceMs = given.isConnected ? null : nowMs;
+    this.usedAtMs = nowMs;
+  }
+
+  /** Nothing is under way with it and it is not there: what is known of it may be forgotten. */
+  get isIdle(): boolean {
+    return this.goneSinceMs !== null && this.window.outstanding === 0 && this.window.waiting === 0;
+  }
+}
+
+/** Names that no participant connected under are kept for a minute, and at most this many: clients may name anything. */
+const idleMsMax = 60_000;
+const bulkheadsMax = 10_000;
+const lookedAtMax = 16;
+
+export class Bulkheads {
+  readonly #byName = new Map<string, Bulkhead>();
+  readonly #options: CoordinatorOptions;
+  readonly #fraction: () => number;
+  readonly #isConnected: (participant: string) => boolean;
+
+  constructor(given: {
+    readonly options: CoordinatorOptions;
+    readonly fraction: () => number;
+    readonly isConnected: (participant: string) => boolean;
+  }) {
+    this.#options = given.options;
+    this.#fraction = given.fraction;
+    this.#isConnected = given.isConnected;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  find(participant: string): Bulkhead | null {
+    return this.#byName.get(participant) ?? null;
+  }
+
+  of(participant: string, nowMs: number): Bulkhead {
+    const known = this.#byName.get(participant);
+    if (known !== undefined) {
+      known.usedAtMs = nowMs;
+      return known;
+    }
+    if (this.#byName.size >= bulkheadsMax) this.#makeRoom();
+    const bulkhead = new Bulkhead({
+      participant,
+      options: this.#options,
+      fraction: this.#fraction,
+      isConnected: this.#isConnected(participant),
+      nowMs,
+    });
+    this.#byName.set(participant, bulkhead);
+    return bulkhead;
+  }
+
+  forgetIdle(nowMs: number): void {
+    for (const [participant, bulkhead] of this.#byName) {
+      if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > idleMsMax) {
+        this.#byName.delete(participant);
+      }
+    }
+  }
+
+  /** Looks at a few of the eldest and puts those that are needed behind the rest: no long search at every new name. */
+  #makeRoom(): void {
+    let looked = 0;
+    for (const [participant, bulkhead] of this.#byName) {
+      this.#byName.delete(participant);
+      if (bulkhead.isIdle) return;
+      this.#byName.set(participant, bulkhead);
+      looked += 1;
+      if (looked >= lookedAtMax) return;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/** What happens with a participant's prepares, as its latency and its breaker hear of it. */
+import type { Branch } from '../../transaction.ts';
+import type { TermState } from '../state.ts';
+import type { Bulkhead } from './bulkhead.ts';
+
+/** Silence shorter than this is nobody's fault, however short the time-out of the transaction. */
+const silenceMsMin = 500;
+
+/** How long to wait for the vote of a prepare that is sent now; null: as long as the transaction may take. */
+export function prepareTimeoutMs(state: TermState, participant: string): number | null {
+  const { prepareTimeoutMs: maxMs, prepareTimeoutMsMin: minMs } = state.config.options;
+  if (maxMs === 0) return null;
+  if (minMs === 0) return maxMs;
+  return state.bulkheads.of(participant, state.nowMs).latency.timeoutMs({ minMs, maxMs });
+}
+
+export function prepareSent(state: TermState, branch: Branch, more: { isFirst: boolean }): void {
+  // Sent again, an answer may be to either: it is not measured (Karn and Partridge 1987).
+  branch.silentSinceMs = more.isFirst ? state.nowMs : null;
+  state.bulkheads.of(branch.participant, state.nowMs).breaker.passed(branch);
+}
+
+/** The first sign of life of a branch: a vote or `working`. */
+export function heardOf(state: TermState, branch: Branch): void {
+  if (branch.silentSinceMs === null) return;
+  const { latency } = state.bulkheads.of(branch.participant, state.nowMs);
+  latency.measured(state.nowMs - branch.silentSinceMs);
+  branch.silentSinceMs = null;
+}
+
+export function voteCounted(state: TermState, branch: Branch): void {
+  heardOf(state, branch);
+  const bulkhead = state.bulkheads.of(branch.participant, state.nowMs);
+  if (bulkhead.breaker.voted()) noteClosed(state, bulkhead);
+}
+
+/** A vote for a transaction that was given up. */
+export function votedLate(state: TermState, participant: string): void {
+  state.bulkheads.of(participant, state.nowMs).breaker.heard(state.nowMs);
+}
+
+export function prepareSilent(state: TermState, branch: Branch): void {
+  const bulkhead = state.bulkheads.of(branch.participant, state.nowMs);
+  bulkhead.latency.timedOut();
+  if (!bulkhead.breaker.timedOut(branch, state.nowMs)) return;
+  // Whoever waits for it is told at once.
+  state.freed.add(bulkhead);
+  state.note({
+    level: 'warn',
+    event: 'breaker-opened',
+    participant: bulkhead.participant,
+    why: 'no votes',
+  });
+}
+
+/**
+ * The transaction's own time-out came first. Those that kept silent would otherwise never be found out where
+ * transactions are shorter than the prepare time-out.
+ */
+export function silentAtDeadline(state: TermState, branch: Branch): void {
+  if (branch.state !== 'preparing' || branch.silentSinceMs === null) return;
+  const { latency } = state.bulkheads.of(branch.participant, state.nowMs);
+  const { prepareTimeoutMs: maxMs, transactionTimeoutMs } = state.config.options;
+  const longestMs = maxMs === 0 ? transactionTimeoutMs : maxMs;
+  const overdueMs = latency.timeoutMs({ minMs: silenceMsMin, maxMs: longestMs });
+  if (state.nowMs - branch.silentSinceMs >= overdueMs) prepareSilent(state, branch);
+}
+
+export function participantCame(state: TermState, participant: string): void {
+  const bulkhead = state.bulkheads.find(participant);
+  if (bulkhead === null) return;
+  if (bulkhead.goneSinceMs === null) {
+    // Another instance, or the same again before its old connection was seen to be dead.
+    bulkhead.breaker.heard(state.nowMs);
+    return;
+  }
+  const wasOpen = bulkhead.absenceNoted || !bulkhead.breaker.isClosed;
+  bulkhead.goneSinceMs = null;
+  bulkhead.absenceNoted = false;
+  bulkhead.breaker.close();
+  if (wasOpen) noteClosed(state, bulkhead);
+}
+
+export function participantWent(state: TermState, participant: string): void {
+  if (state.connected.has(participant)) return;
+  const bulkhead = state.bulkheads.of(participant, state.nowMs);
+  bulkhead.goneSinceMs ??= state.nowMs;
+}
+
+function noteClosed(state: TermState, { participant }: Bulkhead): void {
+  state.note({ level: 'info', event: 'breaker-closed', participant });
+}

@@ -1,0 +1,24 @@
+/** Giving back what a transaction or a branch holds in the windows of its participants. */
+import type { Branch, Transaction } from '../../transaction.ts';
+import type { TermState } from '../state.ts';
+
+/** Out of the queue in which it waits, if it does. */
+export function leaveQueue(state: TermState, transaction: Transaction): void {
+  if (transaction.waitsFor === null) return;
+  const bulkhead = state.bulkheads.find(transaction.waitsFor);
+  transaction.waitsFor = null;
+  if (bulkhead === null) return;
+  bulkhead.window.leave(transaction);
+  // The one behind may need less room.
+  state.freed.add(bulkhead);
+}
+
+/** The vote came, or the transaction is over. */
+export function releasePlace(state: TermState, branch: Branch): void {
+  if (!branch.holdsPlace) return;
+  branch.holdsPlace = false;
+  const bulkhead = state.bulkheads.of(branch.participant, state.nowMs);
+  bulkhead.breaker.ended(branch, state.nowMs);
+  bulkhead.window.release();
+  if (bulkhead.window.waiting > 0) state.freed.add(bulkhead);
+}

@@ -1,0 +1,102 @@
+/** Who holds which locks and who waits, for how long: of one transaction, and of all for operators. */
+import { lockNameParts } from '../../locks/names.ts';
+import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../../messages.ts';
+import { scopeOf, unscoped } from '../../scope.ts';
+import type { Transaction } from '../../transaction.ts';
+import type { Txid } from '../../txid.ts';
+import { namedFor } from '../requests/owner.ts';
+import type { TermState } from '../state.ts';
+
+const namedMax = 16;
+const partiesMax = 100;
+const defaultLimit = 50;
+const limitMax = 1_000;
+
+export interface LockListing {
+  readonly locks: readonly LockInfo[];
+  readonly truncated: boolean;
+}
+
+/** What a status adds for one that holds or waits for any. */
+export function locksOf(
+  state: TermState,
+  transaction: Transaction,
+  seesAll: boolean,
+): Pick<TransactionStatus, 'locks' | 'lockGroup'> {
+  const { lockGroup } = transaction;
+  const locks: LockStatus[] = [];
+  for (const [name, { mode, sinceMs }] of state.locks.held(transaction)) {
+    locks.push({ key: lockNameParts(name).key, mode, held: true, forMs: since(state, sinceMs) });
+  }
+  for (const request of state.locks.waits(transaction)) {
+    for (const { key: name } of request.wants) {
+      const queue = state.locks.queue(name);
+      const mode = queue?.modeOf(request) ?? null;
+      if (queue === null || mode === null) continue;
+      const waitsFor = new Set<Txid>();
+      for (const other of queue.blockersOf(request)) {
+        waitsFor.add(seesAll ? other.txid : namedFor(transaction, other));
+        if (waitsFor.size >= namedMax) break;
+      }
+      locks.push({
+        key: lockNameParts(name).key,
+        mode,
+        held: false,
+        forMs: since(state, request.sinceMs),
+        waitsFor: [...waitsFor],
+      });
+    }
+  }
+  return {
+    ...(locks.length === 0 ? {} : { locks }),
+    ...(lockGroup === null ? {} : { lockGroup: unscoped(lockGroup) }),
+  };
+}
+
+export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>): LockListing {
+  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), limitMax);
+  const found: { name: string; waiting: number }[] = [];
+  for (const [name, { waiting }] of state.locks.keys()) {
+    if (message.group !== undefined && unscoped(lockNameParts(name).group) !== message.group)
+      continue;
+    if (message.waiting !== undefined && message.waiting !== waiting > 0) continue;
+    found.push({ name, waiting });
+  }
+  found.sort((one, other) => other.waiting - one.waiting);
+  return {
+    locks: found.slice(0, limit).map(({ name }) => infoOf(state, name)),
+    truncated: found.length > limit,
+  };
+}
+
+function infoOf(state: TermState, name: string): LockInfo {
+  const queue = state.locks.queue(name);
+  const holders: LockParty[] = [];
+  const waiters: LockParty[] = [];
+  for (const [owner, mode] of queue?.holders() ?? []) {
+    if (holders.length >= partiesMax) break;
+    const sinceMs = state.locks.held(owner).get(name)?.sinceMs ?? state.nowMs;
+    holders.push({ txid: owner.txid, mode, forMs: since(state, sinceMs) });
+  }
+  for (const request of queue?.requests() ?? []) {
+    if (waiters.length >= partiesMax) break;
+    const mode = queue?.modeOf(request) ?? 'exclusive';
+    waiters.push({ txid: request.owner.txid, mode, forMs: since(state, request.sinceMs) });
+  }
+  const { group, key } = lockNameParts(name);
+  const client = scopeOf(group);
+  return {
+    shard: state.config.shard,
+    group: unscoped(group),
+    ...(client === undefined ? {} : { client }),
+    key,
+    holders,
+    waiters,
+    holding: queue?.holders().size ?? 0,
+    waiting: queue?.waiting ?? 0,
+  };
+}
+
+function since(state: TermState, sinceMs: number): number {
+  return Math.max(0, Math.round(state.nowMs - sinceMs));
+}

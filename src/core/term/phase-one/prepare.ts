@@ -1,0 +1,275 @@
+/**
+ * Phase 1: prepares in parallel, votes, and what ends the wait for one.
+ *
+ * Interleavings that matter:
+ * - A participant's connection breaks between prepare and vote and comes back. The prepare is sent again on the
+ *   new connection (same answer, no second effect, 8.2), and the vote counts only from the connection that
+ *   carries the latest prepare: a vote still under way on the old one is not counted twice.
+ * - A vote arrives after the decision. It changes nothing and is answered with the decision.
+ * - A prepare must never follow a decision: only PREPARING sends prepares, checked here.
+ */
+import { abortReason } from '../../catalogue.ts';
+import { uphold } from '../../invariants.ts';
+import type { VoteMessage, Working } from '../../messages.ts';
+import { type Branch, move, outcomeOf, type Transaction } from '../../transaction.ts';
+import type { Sender } from '../events.ts';
+import { admit } from '../flow/admission.ts';
+import {
+  heardOf,
+  prepareSent,
+  prepareSilent,
+  prepareTimeoutMs,
+  voteCounted,
+  votedLate,
+} from '../flow/fitness.ts';
+import { notConnected } from '../flow/not-connected.ts';
+import { releasePlace } from '../flow/places.ts';
+import { answerDoubt } from '../recovery/judgement.ts';
+import { hold, holdsVoted } from '../requests/holdings.ts';
+import { measure, tooLarge } from '../requests/record-size.ts';
+import type { TermState } from '../state.ts';
+import { abort, allVoted } from './decide.ts';
+
+/** Freezes the branch set and sends every prepare, at once or when its participants have room. */
+export function freeze(state: TermState, transaction: Transaction): void {
+  move(transaction, 'freeze');
+  transaction.votesOwed = transaction.branches.size;
+  if (transaction.votesOwed === 0) {
+    allVoted(state, transaction);
+    return;
+  }
+  if (admit(state, transaction)) sendPrepares(state, transaction);
+}
+
+/** Every participant has room for it. */
+export function sendPrepares(state: TermState, transaction: Transaction): void {
+  // All of them before the first is sent: who is connected may be others than when it was begun.
+  for (const branch of transaction.branches.values()) measure(state, branch);
+  for (const branch of transaction.branches.values()) {
+    // An earlier one's time-out of 0, or its record's size, may have aborted the transaction.
+    if (transaction.state !== 'PREPARING') return;
+    sendPrepare(state, branch);
+  }
+}
+
+export function sendPrepare(state: TermState, branch: Branch): void {
+  const { transaction } = branch;
+  uphold(
+    transaction.state === 'PREPARING',
+    'I3',
+    () => `prepare for ${transaction.txid}/${branch.branch} in ${transaction.state}`,
+  );
+  const { options, epoch } = state.config;
+  const { nowMs } = state;
+  state.attach(branch);
+  const peer = state.connected.routePrepare(branch);
+  if (peer === null) {
+    // Another instance came, to which the branch does not belong: the wait goes on and does not begin anew.
+    if (branch.state === 'unreachable') return;
+    branch.state = 'unreachable';
+    branch.connection = null;
+    if (options.participantWaitMs === 0) {
+      unavailable(state, branch);
+      return;
+    }
+    const waitUntilMs = nowMs + options.participantWaitMs;
+    state.setBranchTimer(
+      branch,
+      branch.prepareUntilMs === 0 ? waitUntilMs : Math.min(waitUntilMs, branch.prepareUntilMs),
+    );
+    return;
+  }
+  const reason = tooLarge(state, transaction);
+  if (reason !== null) {
+    abort(state, transaction, reason);
+    return;
+  }
+  if (branch.instance === null) {
+    branch.instance = peer.instance;
+    branch.sharedResource = peer.sharedResource;
+    measure(state, branch);
+  }
+  branch.process = peer.process;
+  branch.state = 'preparing';
+  branch.connection = peer.connection;
+  const isFirst = branch.prepareUntilMs === 0;
+  if (isFirst) {
+    const timeoutMs = prepareTimeoutMs(state, branch.participant);
+    branch.prepareUntilMs =
+      timeoutMs === null
+        ? transaction.deadlineAtMs
+        : Math.min(nowMs + timeoutMs, transaction.deadlineAtMs);
+  }
+  setPrepareTimer(state, branch);
+  prepareSent(state, branch, { isFirst });
+  state.send(peer.connection, {
+    type: 'prepare',
+    txid: transaction.txid,
+    branch: branch.branch,
+    epoch,
+    witness: state.witness,
+    timeoutMs: Math.max(1, Math.ceil(transaction.deadlineAtMs - nowMs)),
+    payload: branch.payload,
+  });
+  if (state.config.debug) {
+    state.note({
+      level: 'debug',
+      event: 'prepare',
+      txid: transaction.txid,
+      participant: branch.participant,
+      branch: branch.branch,
+    });
+  }
+}
+
+/** The timer of a branch in phase 1: it did not vote in time, or its participant did not come. */
+export function prepareTimedOut(state: TermState, branch: Branch): void {
+  branch.timer = null;
+  if (branch.state === 'unreachable') {
+    unavailable(state, branch);
+    return;
+  }
+  state.note({
+    level: 'debug',
+    event: 'time-out',
+    txid: branch.transaction.txid,
+    participant: branch.participant,
+    of: 'prepare',
+  });
+  prepareSilent(state, branch);
+  abort(
+    state,
+    branch.transaction,
+    abortReason('PREPARE_TIMEOUT', {
+      participant: branch.participant,
+      message: `${branch.participant} did not vote in time.`,
+    }),
+  );
+}
+
+function unavailable(state: TermState, branch: Branch): void {
+  const bulkhead = state.bulkheads.find(branch.participant);
+  // Those who wait for it need not wait any longer to hear the same.
+  if (bulkhead !== null) state.freed.add(bulkhead);
+  const reason = notConnected(state, branch.transaction);
+  if (reason !== null) abort(state, branch.transaction, reason);
+}
+
+/** The connection that carried the prepare is gone before the vote came. */
+export function prepareLost(state: TermState, branch: Branch): void {
+  // Another connection of the same instance (or shared resource) may stand already.
+  sendPrepare(state, branch);
+}
+
+export function vote(state: TermState, from: Sender, message: VoteMessage): void {
+  const transaction = state.transactions.get(message.txid);
+  if (transaction === undefined) {
+    if (from.participant !== null) votedLate(state, from.participant.name);
+    answerLateVote(state, from, message);
+    return;
+  }
+  const branch = transaction.branches.get(message.branch);
+  if (branch === undefined || branch.participant !== from.participant?.name) {
+    refuse(state, from, message, 'no such branch of this participant');
+    return;
+  }
+  if (transaction.state !== 'PREPARING') {
+    if (branch.state === 'rolling-back') {
+      heardOf(state, branch);
+      votedLate(state, branch.participant);
+    }
+    if (outcomeOf(transaction.state) !== null) answerLateVote(state, from, message);
+    return;
+  }
+  if (branch.state !== 'preparing' || branch.connection !== from.connection) {
+    // A repeat of a counted vote, or one from a connection that does not carry the latest prepare.
+    if (branch.state !== 'preparing' && counted(branch) !== message.vote) {
+      refuse(state, from, message, `voted ${counted(branch) ?? 'nothing'} before`);
+    }
+    return;
+  }
+  state.clearBranchTimer(branch);
+  state.detach(branch);
+  branch.payload = undefined;
+  hold(state, transaction, -branch.payloadBytes);
+  branch.payloadBytes = 0;
+  voteCounted(state, branch);
+  releasePlace(state, branch);
+  if (state.config.debug) {
+    state.note({
+      level: 'debug',
+      event: 'vote',
+      txid: transaction.txid,
+      participant: branch.participant,
+      vote: message.vote,
+    });
+  }
+  if (message.vote === 'abort') {
+    branch.state = 'refused';
+    const reason = message.reason;
+    abort(
+      state,
+      transaction,
+      abortReason(reason?.code ?? 'VOTED_ABORT', {
+        participant: branch.participant,
+        ...(reason === undefined ? {} : { message: reason.message }),
+        ...(reason?.retryable === undefined ? {} : { retryable: reason.retryable }),
+        ...(reason?.detail === undefined || !holdsVoted(state, transaction, reason.detail)
+          ? {}
+          : { detail: reason.detail }),
+      }),
+    );
+    return;
+  }
+  branch.state = message.vote === 'commit' ? 'prepared' : 'readonly';
+  if (holdsVoted(state, transaction, message.result)) branch.result = message.result;
+  else transaction.resultsDropped = true;
+  transaction.votesOwed -= 1;
+  if (transaction.votesOwed === 0) allVoted(state, transaction);
+}
+
+function counted(branch: Branch): VoteMessage['vote'] | null {
+  if (branch.state === 'prepared') return 'commit';
+  if (branch.state === 'readonly') return 'readonly';
+  if (branch.state === 'refused') return 'abort';
+  return null;
+}
+
+/** A vote after the decision is answered with the decision; one that holds nothing needs none. */
+function answerLateVote(state: TermState, from: Sender, message: VoteMessage): void {
+  if (message.vote !== 'commit') return;
+  answerDoubt(state, from, [message.txid], () => undefined);
+}
+
+function refuse(state: TermState, from: Sender, message: VoteMessage, why: string): void {
+  state.note({
+    level: 'warn',
+    event: 'vote-refused',
+    txid: message.txid,
+    participant: from.participant?.name,
+    branch: message.branch,
+    vote: message.vote,
+    why,
+  });
+}
+
+/** "Still at it": starts the branch's own time-out anew; the transaction's stays. */
+export function working(state: TermState, from: Sender, message: Working): void {
+  const branch = state.transactions.get(message.txid)?.branches.get(message.branch);
+  if (branch?.state !== 'preparing' || branch.connection !== from.connection) return;
+  heardOf(state, branch);
+  // By the longest one: it is there, and how often it says so is its own affair.
+  const longestMs = state.config.options.prepareTimeoutMs;
+  if (longestMs === 0) return;
+  branch.prepareUntilMs = Math.min(state.nowMs + longestMs, branch.transaction.deadlineAtMs);
+  setPrepareTimer(state, branch);
+}
+
+/** Where the transaction's own time-out comes first or at once with it, that one is the reason to name. */
+function setPrepareTimer(state: TermState, branch: Branch): void {
+  if (branch.prepareUntilMs < branch.transaction.deadlineAtMs) {
+    state.setBranchTimer(branch, branch.prepareUntilMs);
+  } else {
+    state.clearBranchTimer(branch);
+  }
+}

@@ -1,0 +1,270 @@
+/** Telling those who wait what became of a transaction, and letting go of it. */
+import { type AbortReason, abortReason } from '../../catalogue.ts';
+import { uphold } from '../../invariants.ts';
+import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../../messages.ts';
+import { unscoped } from '../../scope.ts';
+import { move, outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
+import { releaseLocks } from '../locks/release.ts';
+import { letGo } from '../requests/holdings.ts';
+import type { TermState } from '../state.ts';
+
+/** Requests that may wait for one transaction: beyond them somebody repeats himself in a loop. */
+const waitersMax = 1_000;
+
+export function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
+  if (outcomeOf(transaction.state) === 'committed') {
+    return {
+      type: 'outcome',
+      id,
+      txid: transaction.txid,
+      outcome: 'committed',
+      ...(transaction.readonly ? { readonly: true } : {}),
+      results: resultsOf(transaction),
+    };
+  }
+  return {
+    type: 'outcome',
+    id,
+    txid: transaction.txid,
+    outcome: 'aborted',
+    reason: transaction.reason ?? abortReason('LEADER_CHANGED'),
+    results: null,
+  };
+}
+
+export function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> | null {
+  if (transaction.recovered || transaction.resultsDropped) return null;
+  const results: Record<string, unknown> = {};
+  for (const branch of transaction.branches.values()) {
+    if (branch.result !== undefined) {
+      // Names come from outside: defineProperty keeps `__proto__` an ordinary key.
+      Object.defineProperty(results, branch.branch, {
+        value: branch.result,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+  return results;
+}
+
+/** A request that waits for an undecided transaction; answered by `answerWaiters`. */
+export function wait(state: TermState, transaction: Transaction, waiter: Waiter): boolean {
+  if (transaction.waiters.length >= waitersMax) {
+    state.fail(waiter, 'BUSY', {
+      message: `${waitersMax} requests wait for this transaction already.`,
+      retryAfterMs: 250,
+      txid: transaction.txid,
+    });
+    return false;
+  }
+  transaction.waiters.push(waiter);
+  return true;
+}
+
+export function answer(state: TermState, transaction: Transaction, waiter: Waiter): void {
+  const outcome = outcomeOf(transaction.state);
+  uphold(outcome !== null, 'I2', () => `${transaction.txid} answered in ${transaction.state}`);
+  if (waiter.kind === 'outcome') {
+    state.send(waiter.connection, outcomeMessage(transaction, waiter.id));
+    return;
+  }
+  state.send(waiter.connection, {
+    type: 'decision',
+    id: waiter.id,
+    txid: transaction.txid,
+    decision: outcome === 'committed' ? 'commit' : 'abort',
+    source: sourceOf(transaction),
+  });
+}
+
+export function sourceOf(
+  transaction: Pick<Transaction, 'state' | 'readonly' | 'requestId' | 'reason'>,
+): DecisionSource {
+  if (outcomeOf(transaction.state) === 'committed') {
+    // Branches that only read leave no record.
+    return transaction.readonly && transaction.requestId === null ? 'presumed' : 'recorded';
+  }
+  return transaction.reason?.code === 'FORCED' ? 'forced' : 'presumed';
+}
+
+export function answerWaiters(state: TermState, transaction: Transaction): void {
+  const waiters = transaction.waiters;
+  transaction.waiters = [];
+  for (const waiter of waiters) answer(state, transaction, waiter);
+}
+
+/**
+ * Answers those who wait for an aborted transaction.
+ *
+ * Without a request id the abort is final as it stands: only this leadership could have committed the
+ * txid, and it will not. With one, "aborted" says that no transaction committed under the id, and
+ * that is the log's to say: an earlier leadership may have committed an earlier attempt (I8). A leader that is not
+ * certain of its leadership at that moment cannot trust the reading to be the last word.
+ */
+export function answerAborted(state: TermState, transaction: Transaction): void {
+  answerDecisions(state, transaction);
+  const requestId = transaction.requestId;
+  if (requestId === null) {
+    answerWaiters(state, transaction);
+    return;
+  }
+  state.readRequest(requestId, (entry, certain) => {
+    if (entry === 'failed' || !certain) {
+      failWaiters(state, transaction);
+      const memory = state.requests.get(requestId);
+      if (memory?.transaction === transaction) state.requests.drop(memory, state.nowMs);
+      return;
+    }
+    if (entry !== null && entry.txid !== transaction.txid) {
+      answerDuplicate(state, transaction, entry);
+      return;
+    }
+    if (state.nowMs - transaction.requestedAtMs > state.config.requestWindowMs) {
+      // Past the window an earlier attempt's key may have been collected: its absence says nothing.
+      endRequest(state, transaction);
+      const waiters = transaction.waiters;
+      transaction.waiters = [];
+      for (const waiter of waiters) state.fail(waiter, 'EXPIRED', { txid: transaction.txid });
+      return;
+    }
+    endRequest(state, transaction);
+    answerWaiters(state, transaction);
+  });
+}
+
+/** Those who asked about the txid itself: its abort is final, whatever else the request id stands for. */
+function answerDecisions(state: TermState, transaction: Transaction): void {
+  const decisions = transaction.waiters.filter((waiter) => waiter.kind === 'decision');
+  transaction.waiters = transaction.waiters.filter((waiter) => waiter.kind === 'outcome');
+  for (const waiter of decisions) answer(state, transaction, waiter);
+}
+
+/** Another transaction committed under the request id: its outcome is the answer, unless the content differs. */
+export function answerDuplicate(
+  state: TermState,
+  transaction: Transaction,
+  entry: { readonly txid: Transaction['txid']; readonly requestHash: string },
+): void {
+  answerDecisions(state, transaction);
+  const waiters = transaction.waiters;
+  transaction.waiters = [];
+  const requestId = transaction.requestId;
+  const memory = requestId === null ? null : state.requests.get(requestId);
+  const same = entry.requestHash === transaction.requestHash;
+  if (memory?.transaction === transaction) {
+    memory.txid = entry.txid;
+    // Where the content differs, the memory is from now on of the one that committed: a late copy of this one is in
+    // conflict with it still when the log has let go of the key.
+    if (!same) {
+      memory.hash = entry.requestHash;
+      memory.refused = null;
+    }
+    state.requests.end(
+      memory,
+      { kind: 'committed', readonly: false },
+      { nowMs: state.nowMs, results: null },
+    );
+  }
+  for (const waiter of waiters) {
+    if (!same) {
+      state.fail(waiter, 'REQUEST_CONFLICT');
+    } else {
+      state.send(waiter.connection, {
+        type: 'outcome',
+        id: waiter.id,
+        txid: entry.txid,
+        outcome: 'committed',
+        results: null,
+      });
+    }
+  }
+}
+
+export function failWaiters(state: TermState, transaction: Transaction): void {
+  const waiters = transaction.waiters;
+  transaction.waiters = [];
+  for (const waiter of waiters) {
+    state.fail(waiter, 'OUTCOME_UNKNOWN', { txid: transaction.txid });
+  }
+}
+
+/** Notes the end of the attempt under the request id, for its repeats. */
+export function endRequest(state: TermState, transaction: Transaction): void {
+  if (transaction.requestId === null) return;
+  const memory = state.requests.get(transaction.requestId);
+  if (memory === null || memory.txid !== transaction.txid) return;
+  if (outcomeOf(transaction.state) === 'committed') {
+    state.requests.end(
+      memory,
+      { kind: 'committed', readonly: transaction.readonly },
+      { nowMs: state.nowMs, results: resultsOf(transaction) },
+    );
+  } else {
+    const reason: AbortReason = transaction.reason ?? abortReason('LEADER_CHANGED');
+    state.requests.end(memory, { kind: 'aborted', reason }, { nowMs: state.nowMs, results: null });
+  }
+}
+
+/** Every branch is settled: the transaction leaves the leader's memory for the recent ones. */
+export function settle(state: TermState, transaction: Transaction): void {
+  move(transaction, 'settled');
+  if (transaction.attention) {
+    transaction.attention = false;
+    state.attention -= 1;
+  }
+  state.transactions.delete(transaction.txid);
+  releaseLocks(state, transaction);
+  state.endedDuringScan?.add(transaction.txid);
+  state.recent.add({
+    status: viewOf(transaction),
+    startedAtMs: transaction.startedAtMs,
+    readonly: transaction.readonly,
+    owner: transaction.owner,
+  });
+  if (transaction.inDecisions) {
+    // Forgetting comes after the record has moved: were it the other way round, a new leader would find the record,
+    // send the commit again, and be told that nobody knows the branch.
+    state.finishing.set(transaction.txid, transaction);
+    state.outbox.push({ type: 'finish', txid: transaction.txid });
+  } else {
+    letGo(state, transaction);
+    forget(state, [transaction]);
+  }
+}
+
+/** Tells participants that they may forget what they keep of these transactions. */
+export function forget(state: TermState, transactions: readonly Transaction[]): void {
+  const byConnection = new Map<number, Transaction['txid'][]>();
+  for (const transaction of transactions) {
+    for (const branch of transaction.branches.values()) {
+      if (branch.state !== 'committed' && branch.state !== 'readonly') continue;
+      const peer = state.connected.routeForget(branch);
+      // Not connected: its report on return gets the answer.
+      if (peer === null) continue;
+      const txids = byConnection.get(peer.connection);
+      if (txids === undefined) byConnection.set(peer.connection, [transaction.txid]);
+      else if (txids.at(-1) !== transaction.txid) txids.push(transaction.txid);
+    }
+  }
+  for (const [connection, txids] of byConnection) state.send(connection, { type: 'forget', txids });
+}
+
+export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs'> {
+  return {
+    txid: transaction.txid,
+    state: transaction.state,
+    attention: transaction.attention,
+    branches: [...transaction.branches.values()].map((branch) => ({
+      branch: branch.branch,
+      participant: branch.participant,
+      state: branch.state,
+      attempts: branch.attempts,
+      ...(branch.lastError === null ? {} : { lastError: branch.lastError }),
+    })),
+    ...(transaction.reason === null ? {} : { reason: transaction.reason }),
+    ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
+    ...(transaction.labels === null ? {} : { labels: transaction.labels }),
+  };
+}

@@ -1,0 +1,384 @@
+/**
+ * What the leader says about a transaction: its memory first, and what is not there, from the log.
+ *
+ * The other way round is a race: a record that is written between a look at the log and a look at the
+ * memory, by a transaction that leaves the memory in the same instant, would be seen by neither, and a
+ * commit judged an abort. From memory to log it is safe: what is in neither can no longer be committed.
+ */
+import { abortReason } from '../../catalogue.ts';
+import { isAhead, judge } from '../../judge.ts';
+import type { Decision, DecisionSource, Query, Report, Resolve, Witness } from '../../messages.ts';
+import { outcomeOf } from '../../transaction.ts';
+import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txid.ts';
+import type { LogAnswer, Sender } from '../events.ts';
+import { abort } from '../phase-one/decide.ts';
+import { answer, sourceOf, wait } from '../phase-two/outcome.ts';
+import { takesPart } from '../requests/owner.ts';
+import { senderOf, type TermState } from '../state.ts';
+
+type Known = { readonly decision: Decision; readonly source: DecisionSource };
+
+/** What memory says: the decision, 'undecided', or null where it knows nothing. */
+function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
+  const transaction = state.transactions.get(txid);
+  if (transaction !== undefined) {
+    const outcome = outcomeOf(transaction.state);
+    if (outcome === null) return 'undecided';
+    return {
+      decision: outcome === 'committed' ? 'commit' : 'abort',
+      source: sourceOf(transaction),
+    };
+  }
+  const ended = state.recent.get(txid);
+  if (ended === null) return null;
+  const { status } = ended;
+  return {
+    decision: status.state === 'COMMITTED' ? 'commit' : 'abort',
+    source: sourceOf({
+      state: status.state,
+      readonly: ended.readonly,
+      requestId: status.requestId ?? null,
+      reason: status.reason ?? null,
+    }),
+  };
+}
+
+/**
+ * Judges what is not in memory. `undecided` cannot be: this leadership would have it in memory.
+ *
+ * What left no record may have committed without one, because all its branches only read. Whoever is in doubt has voted
+ * `commit`, so that it was not such a one; anybody else is told no more than that it is too long ago.
+ */
+export function judged(
+  state: TermState,
+  txid: Txid,
+  reading: LogAnswer,
+  asker: { inDoubt: boolean },
+): Judged {
+  const unrecorded =
+    !asker.inDoubt &&
+    reading.record === null &&
+    state.recent.mayHaveHeldUnrecorded(positionOf(txid));
+  if (unrecorded) return { decision: 'expired', source: 'presumed' };
+  const judgement = judge(txid, reading, asker);
+  if (judgement.decision !== 'undecided' && judgement.decision !== 'ahead') return judgement;
+  if (epochOf(txid) === state.config.epoch) return { decision: 'abort', source: 'presumed' };
+  // Of a newer epoch. Either another node leads by now, and the transaction is that one's to judge, or nobody ever led
+  // under it.
+  const deposed = reading.leader !== null && reading.leader.epoch > state.config.epoch;
+  return deposed ? 'deposed' : 'ahead';
+}
+
+type Judged =
+  | Known
+  | { readonly decision: 'expired'; readonly source: DecisionSource }
+  | 'ahead'
+  | 'deposed';
+
+/**
+ * Goes on with `then` unless the peer was shown a later log than there is now: nothing is judged for it (restore,
+ * section 6). What this term remembers of the log may be older than what the peer saw - a deposed leader's last
+ * prepares may carry what came after this one's takeover - so only a reading condemns.
+ */
+function unlessAhead(
+  state: TermState,
+  from: Sender,
+  message: Query | Resolve,
+  then: () => void,
+): void {
+  const { witness, txid } = message;
+  if (witness === undefined || !isAhead(witness, state.witness)) {
+    then();
+    return;
+  }
+  const to = senderOf(from, message.id);
+  state.read(
+    [txid],
+    (readings) => {
+      if (readings === null) {
+        state.fail(to, 'LOG_UNAVAILABLE');
+      } else if (isAhead(witness, state.witness)) {
+        alarmAhead(state, from, witness);
+        state.fail(to, 'INTERNAL', {
+          message:
+            'This participant was shown a later state of the decision log than the log shows now: it was restored from an old copy. An operator must look at it; see docs/OPERATING.md.',
+        });
+      } else if (state.lost) {
+        // Meanwhile the memory that is looked at first is no longer kept.
+        state.fail(to, 'NOT_LEADER');
+      } else {
+        then();
+      }
+    },
+    from,
+  );
+}
+
+function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
+  state.note({
+    level: 'error',
+    event: 'log-set-back',
+    participant: from.participant?.name,
+    instance: from.participant?.instance,
+    witness,
+    log: state.witness,
+  });
+}
+
+export function query(state: TermState, from: Sender, message: Query): void {
+  const { id, txid } = message;
+  if (isOthers(state, from, message)) return;
+  unlessAhead(state, from, message, () => {
+    const known = remembered(state, txid);
+    if (known === null) {
+      readDecision(state, from, {
+        id,
+        txid,
+        inDoubt: message.inDoubt && from.participant !== null,
+      });
+    } else if (known === 'undecided') {
+      state.send(from.connection, {
+        type: 'decision',
+        id,
+        txid,
+        decision: known,
+        source: 'presumed',
+      });
+    } else {
+      state.send(from.connection, { type: 'decision', id, txid, ...known });
+    }
+  });
+}
+
+/** A participant asks about what it takes part in; answers it where it does not. In doubt it has voted, so that its branch is known here. */
+function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
+  const branches =
+    state.transactions.get(txid)?.branches.values() ?? state.recent.get(txid)?.status.branches;
+  if (branches === undefined || takesPart(from, branches)) return false;
+  state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
+  return true;
+}
+
+/** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */
+export function resolve(state: TermState, from: Sender, message: Resolve): void {
+  if (isOthers(state, from, message)) return;
+  unlessAhead(state, from, message, () => resolveNow(state, from, message));
+}
+
+function resolveNow(state: TermState, from: Sender, message: Resolve): void {
+  const { id, txid } = message;
+  const transaction = state.transactions.get(txid);
+  if (transaction === undefined) {
+    const known = remembered(state, txid);
+    if (known !== null && known !== 'undecided') {
+      state.send(from.connection, { type: 'decision', id, txid, ...known });
+    } else {
+      readDecision(state, from, { id, txid, inDoubt: from.participant !== null });
+    }
+    return;
+  }
+  const waiter = { ...senderOf(from, id), kind: 'decision' } as const;
+  if (outcomeOf(transaction.state) !== null) {
+    answer(state, transaction, waiter);
+    return;
+  }
+  if (!wait(state, transaction, waiter)) return;
+  // READY: the log's answer is under way, and nothing but it can decide.
+  if (transaction.state !== 'READY') {
+    const participant = from.participant?.name;
+    abort(
+      state,
+      transaction,
+      abortReason('FORCED', participant === undefined ? {} : { participant }),
+    );
+  }
+}
+
+function readDecision(
+  state: TermState,
+  from: Sender,
+  asked: { id: number; txid: Txid; inDoubt: boolean },
+): void {
+  const to = senderOf(from, asked.id);
+  if (wasNeverBegun(state, asked.txid)) {
+    state.fail(to, 'UNKNOWN_TRANSACTION', { txid: asked.txid });
+    return;
+  }
+  state.read(
+    [asked.txid],
+    (readings) => {
+      const reading = readings?.[0];
+      if (reading === undefined) {
+        state.fail(to, 'LOG_UNAVAILABLE');
+        return;
+      }
+      const known = judged(state, asked.txid, reading, { inDoubt: asked.inDoubt });
+      if (known === 'deposed') {
+        state.fail(to, 'NOT_LEADER', { txid: asked.txid });
+      } else if (known === 'ahead') {
+        alarmAhead(state, from);
+        state.fail(to, 'INTERNAL', {
+          message:
+            'The transaction is of an epoch that this log has never had. An operator must look at it.',
+        });
+      } else {
+        state.send(from.connection, { type: 'decision', id: asked.id, txid: asked.txid, ...known });
+      }
+    },
+    from,
+  );
+}
+
+/** Ids of this epoch with a sequence that was not given out yet are made up. */
+export function wasNeverBegun(state: TermState, txid: Txid): boolean {
+  return (
+    shardOf(txid) !== state.config.shard ||
+    (epochOf(txid) === state.config.epoch &&
+      positionOf(txid) >= makePosition(state.config.epoch, state.nextSequence))
+  );
+}
+
+/** Answers enlisted participants in doubt with `decision` messages, then calls `done`. */
+export function answerDoubt(
+  state: TermState,
+  from: Sender,
+  txids: readonly Txid[],
+  done: (failed: boolean) => void,
+): void {
+  const unknown: Txid[] = [];
+  for (const txid of txids) {
+    const known = remembered(state, txid);
+    if (known === null) {
+      if (!wasNeverBegun(state, txid)) unknown.push(txid);
+      else alarmAhead(state, from);
+      continue;
+    }
+    state.send(from.connection, {
+      type: 'decision',
+      txid,
+      ...(known === 'undecided' ? { decision: known, source: 'presumed' } : known),
+    });
+  }
+  if (unknown.length === 0) {
+    done(false);
+    return;
+  }
+  state.read(
+    unknown,
+    (readings) => {
+      for (const [index, txid] of unknown.entries()) {
+        const reading = readings?.[index];
+        if (reading === undefined) continue;
+        const known = judged(state, txid, reading, { inDoubt: true });
+        if (known === 'ahead') alarmAhead(state, from);
+        // A deposed leader keeps silent: its successor gets the report too.
+        else if (known !== 'deposed')
+          state.send(from.connection, { type: 'decision', txid, ...known });
+      }
+      done(readings === null);
+    },
+    from,
+  );
+}
+
+export function report(state: TermState, from: Sender, message: Report): void {
+  const to = senderOf(from, message.id);
+  if (state.config.debug) {
+    state.note({
+      level: 'debug',
+      event: 'report',
+      participant: from.participant?.name,
+      inDoubt: message.inDoubt.length,
+      kept: message.kept.length,
+    });
+  }
+  trustworthy(state, from, message.inDoubt, (inDoubt, witnessFailed) => {
+    answerDoubt(state, from, inDoubt, (doubtFailed) => {
+      answerKept(state, from, message.kept, (keptFailed) => {
+        if (witnessFailed || doubtFailed || keptFailed) state.fail(to, 'LOG_UNAVAILABLE');
+        else state.send(from.connection, { type: 'reported', id: message.id });
+      });
+    });
+  });
+}
+
+/**
+ * The lines of a report whose witness is not ahead of the log: as `unlessAhead`, with one reading for all of them.
+ *
+ * The leadership may end while that reading is under way, and memory is looked at all the same. Begun here and
+ * not handed to the log: `lose` made it an abort, and no other leadership can commit it. Handed to it: READY until the log
+ * was read, 'undecided' to a report, which keeps no one waiting, as a resolve would. Of a later leadership: not in memory,
+ * and the reading for it shows who leads. So no answer is wrong; the successor gets the report too.
+ */
+function trustworthy(
+  state: TermState,
+  from: Sender,
+  lines: Report['inDoubt'],
+  then: (inDoubt: readonly Txid[], failed: boolean) => void,
+): void {
+  const trusted: Txid[] = [];
+  const doubtful: (typeof lines)[number][] = [];
+  for (const line of lines) {
+    if (isAhead(line.witness, state.witness)) doubtful.push(line);
+    else trusted.push(line.txid);
+  }
+  const [first] = doubtful;
+  if (first === undefined) {
+    then(trusted, false);
+    return;
+  }
+  state.read(
+    [first.txid],
+    (readings) => {
+      for (const line of readings === null ? [] : doubtful) {
+        if (isAhead(line.witness, state.witness)) alarmAhead(state, from, line.witness);
+        else trusted.push(line.txid);
+      }
+      then(trusted, readings === null);
+    },
+    from,
+  );
+}
+
+/** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
+function answerKept(
+  state: TermState,
+  from: Sender,
+  kept: readonly Txid[],
+  done: (failed: boolean) => void,
+): void {
+  const unknown = kept.filter(
+    (txid) => !state.transactions.has(txid) && !state.finishing.has(txid),
+  );
+  if (unknown.length === 0) {
+    done(false);
+    return;
+  }
+  state.read(
+    unknown,
+    (readings) => {
+      const forget: Txid[] = [];
+      for (const [index, txid] of unknown.entries()) {
+        const reading = readings?.[index];
+        if (reading === undefined) continue;
+        if (reading.record?.outcome === 'commit') {
+          // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
+          if (reading.record.finished) forget.push(txid);
+        } else if (reading.record === null && positionOf(txid) <= reading.floor) {
+          forget.push(txid);
+        } else {
+          state.note({
+            level: 'error',
+            event: 'commit-without-record',
+            txid,
+            participant: from.participant?.name,
+            instance: from.participant?.instance,
+          });
+        }
+      }
+      if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
+      done(readings === null);
+    },
+    from,
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * The leadership is over, or may be. What clients wait for is answered as far as it can be known:
+ *
+ * - Nothing handed to the log yet: nobody can commit it any more, since only this leadership could have. Aborted;
+ *   but for a request with an id, "aborted" is the next leader's to say: OUTCOME_UNKNOWN.
+ * - READY: the write may have landed, also after its reply was lost. Only a reading tells, and only
+ *   if it says more than "undecided" or a request with an id aborted.
+ */
+import { abortReason } from '../../catalogue.ts';
+import { judge } from '../../judge.ts';
+import { move, outcomeOf, type Transaction } from '../../transaction.ts';
+import { failLockWaits } from '../locks/release.ts';
+import { answerWaiters, failWaiters } from '../phase-two/outcome.ts';
+import { letGo } from '../requests/holdings.ts';
+import type { TermState } from '../state.ts';
+
+export function lose(state: TermState): void {
+  state.lost = true;
+  state.accepting = false;
+  // Aborts under a request id whose reading has not come: they may not be said any more.
+  const unread = [...state.requestReads.values()];
+  state.requestReads.clear();
+  for (const then of unread) then('failed', false);
+  const unknown: Transaction[] = [];
+  for (const transaction of state.transactions.values()) {
+    state.clearTransactionTimer(transaction);
+    for (const branch of transaction.branches.values()) state.clearBranchTimer(branch);
+    if (transaction.state === 'READY') {
+      unknown.push(transaction);
+    } else if (outcomeOf(transaction.state) === null) {
+      move(transaction, 'abort');
+      transaction.reason = abortReason('LEADER_CHANGED');
+      failLockWaits(state, transaction);
+      if (transaction.requestId === null) answerWaiters(state, transaction);
+      else failWaiters(state, transaction);
+    }
+  }
+  // Whoever leads next in this process begins with all the room.
+  for (const transaction of state.transactions.values()) letGo(state, transaction);
+  for (const transaction of state.finishing.values()) letGo(state, transaction);
+  if (unknown.length === 0) return;
+  state.read(
+    unknown.map((transaction) => transaction.txid),
+    (readings) => {
+      for (const [index, transaction] of unknown.entries()) {
+        const reading = readings?.[index];
+        const judgement =
+          reading === undefined ? null : judge(transaction.txid, reading, { inDoubt: false });
+        if (judgement?.decision === 'commit') {
+          move(transaction, 'recorded');
+          answerWaiters(state, transaction);
+        } else if (judgement?.decision === 'abort' && transaction.requestId === null) {
+          move(transaction, 'denied');
+          transaction.reason = abortReason('LEADER_CHANGED');
+          answerWaiters(state, transaction);
+        } else {
+          failWaiters(state, transaction);
+        }
+      }
+    },
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * The leader's memory of request ids (docs/PROTOCOL.md, section 4, request window).
+ *
+ * It serves two rules that the log cannot: a duplicate in flight joins the first, and an attempt not above one
+ * that was answered "aborted" gets the same answer again and is never run. What committed is
+ * remembered here only to save a read; the log's `requests/R` is what counts.
+ */
+import { type AbortReason, withoutDetail } from '../../catalogue.ts';
+import type { Origin, Shares } from '../../shares.ts';
+import type { Transaction } from '../../transaction.ts';
+import type { Txid } from '../../txid.ts';
+import { weightOf } from '../../weight.ts';
+
+export type RequestState =
+  /** An attempt runs, or its answer is being made certain. */
+  | { readonly kind: 'running' }
+  | { readonly kind: 'committed'; readonly readonly: boolean }
+  | { readonly kind: 'aborted'; readonly reason: AbortReason };
+
+export interface RefusedAttempt {
+  readonly attempt: number;
+  readonly txid: Txid;
+  readonly reason: AbortReason;
+}
+
+export interface RequestMemory {
+  readonly requestId: string;
+  /** Whose share it counts to. */
+  readonly origin: Origin | null;
+  hash: string;
+  txid: Txid;
+  /** The attempt that runs, for duplicates to join; null once it ended. */
+  transaction: Transaction | null;
+  /** The highest attempt that was run or joined. */
+  attempt: number;
+  state: RequestState;
+  /**
+   * The highest attempt that was answered "aborted", and its answer: final for it and for all below it, whatever
+   * becomes of later attempts (I8).
+   */
+  refused: RefusedAttempt | null;
+  endedAtMs: number;
+  /** Of a commit, while it is affordable to keep them. */
+  results: Readonly<Record<string, unknown>> | null;
+}
+
+/** Of ended requests with results or an abort's detail, kept for a client that lost its answer; older ones are answered without. */
+const resultsMax = 1_000;
+
+export class RequestTable {
+  readonly #live = new Map<string, RequestMemory>();
+  /** In order of ending, for forgetting. */
+  readonly #ended = new Map<string, RequestMemory>();
+  readonly #heavy: { readonly memory: RequestMemory; readonly bytes: number }[] = [];
+  readonly #shares: Shares;
+  readonly #endedBytesMax: number;
+  #bytes = 0;
+  /** Keys that the log holds, as last told, and what was written since. */
+  logged = 0;
+
+  constructor(given: { readonly shares: Shares; readonly endedBytesMax: number }) {
+    this.#shares = given.shares;
+    this.#endedBytesMax = given.endedBytesMax;
+  }
+
+  /** Whether whoever sends it may have one more remembered. */
+  admits(origin: Origin | undefined): boolean {
+    return origin === undefined || this.#shares.admits(origin, 1);
+  }
+
+  get(requestId: string): RequestMemory | null {
+    return this.#live.get(requestId) ?? this.#ended.get(requestId) ?? null;
+  }
+
+  get size(): number {
+    return this.#live.size + this.#ended.size;
+  }
+
+  run(memory: RequestMemory): void {
+    const before = this.get(memory.requestId);
+    if (before !== null) this.#count(before, -1);
+    this.#count(memory, 1);
+    this.#ended.delete(memory.requestId);
+    this.#live.set(memory.requestId, memory);
+  }
+
+  end(
+    memory: RequestMemory,
+    state: RequestState,
+    more: { nowMs: number; results: Readonly<Record<string, unknown>> | null },
+  ): void {
+    memory.state = state;
+    if (state.kind === 'aborted') {
+      memory.refused = { attempt: memory.attempt, txid: memory.txid, reason: state.reason };
+    }
+    memory.transaction = null;
+    memory.endedAtMs = more.nowMs;
+    memory.results = more.results;
+    this.#live.delete(memory.requestId);
+    this.#ended.set(memory.requestId, memory);
+    this.#weigh(memory);
+  }
+
+  #weigh(memory: RequestMemory): void {
+    const detail = memory.refused?.reason.detail;
+    if (memory.results === null && detail === undefined) return;
+    const bytes = weightOf(memory.results) + weightOf(detail);
+    this.#heavy.push({ memory, bytes });
+    this.#bytes += bytes;
+    while (this.#bytes > this.#endedBytesMax || this.#heavy.length > resultsMax) {
+      const oldest = this.#heavy.shift();
+      if (oldest === undefined) return;
+      this.#bytes -= oldest.bytes;
+      lighten(oldest.memory);
+    }
+  }
+
+  #count({ origin }: RequestMemory, amount: 1 | -1): void {
+    if (origin !== null) this.#shares.take(origin, amount);
+  }
+
+  /**
+   * The attempt that ran ended and nobody was told how: it may be run again. One before it that was answered
+   * "aborted" may not: forgotten here, a late copy of that one would run and could commit.
+   */
+  drop(memory: RequestMemory, nowMs: number): void {
+    const { refused } = memory;
+    if (refused === null) {
+      if (this.#live.delete(memory.requestId)) this.#count(memory, -1);
+      return;
+    }
+    memory.txid = refused.txid;
+    memory.attempt = refused.attempt;
+    this.end(memory, { kind: 'aborted', reason: refused.reason }, { nowMs, results: null });
+  }
+
+  isLive(requestId: string): boolean {
+    return this.#live.has(requestId);
+  }
+
+  /** Forgets what ended before `beforeMs`: any copy still under way is past the window by then. */
+  forgetBefore(beforeMs: number): void {
+    for (const [requestId, memory] of this.#ended) {
+      if (memory.endedAtMs >= beforeMs) return;
+      this.#ended.delete(requestId);
+      this.#count(memory, -1);
+    }
+  }
+}
+
+function lighten(memory: RequestMemory): void {
+  const { state, refused } = memory;
+  memory.results = null;
+  if (refused !== null) memory.refused = { ...refused, reason: withoutDetail(refused.reason) };
+  if (state.kind === 'aborted') memory.state = { ...state, reason: withoutDetail(state.reason) };
+}

@@ -1,0 +1,449 @@
+/**
+ * A coordinator node: sessions on one side, the terms it leads on the other.
+ */
+
+import type { Reached } from '../coordinator/crash-points.ts';
+import { Leading } from '../coordinator/leading.ts';
+import { LineLimit } from '../coordinator/line-limit.ts';
+import { LogReads } from '../coordinator/log-reads.ts';
+import { ShardDriver } from '../coordinator/shard-driver.ts';
+import type { ErrorCode } from '../core/catalogue.ts';
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
+import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
+import { servedElsewhere } from '../core/other-cluster.ts';
+import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
+import { heldBytesOf, Shares } from '../core/shares.ts';
+import { thrownLine } from '../core/thrown.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import { isSecret } from '../system/secret.ts';
+import { TxidSeal } from '../system/txid-seal.ts';
+import { lockKeyBytesMax } from '../wire/limits.ts';
+import { Copies } from './copies.ts';
+import { DearAnswers } from './dear-answers.ts';
+import { dispatch } from './dispatch.ts';
+import { isIssued } from './issued.ts';
+import { LeaderWatch } from './leader-watch.ts';
+import { ParticipantSessions } from './participants.ts';
+import { ReportQueue } from './report-queue.ts';
+import { Session, type SessionHost } from './session.ts';
+
+export interface NodeOptions {
+  readonly node: string;
+  /** What peers are told to connect to; null: the address that is really bound. */
+  readonly advertise: string | null;
+  readonly version: string;
+  readonly log: DecisionLog;
+  readonly acceptor: Acceptor;
+  /** How this node reaches others, to notice at once when a leader's process dies; null where there are none. */
+  readonly dialer: Dialer | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether the logger takes level debug: notes of that level are not made otherwise. */
+  readonly debug: boolean;
+  readonly options: CoordinatorOptions;
+  /** What a peer brings in its hello where it has not shown it as it came; null: nothing is asked for. */
+  readonly token: string | null;
+  /** A fault after which the node must not go on: print it and end the process. */
+  readonly onFatal: (error: unknown) => void;
+  readonly reached?: Reached;
+}
+
+const readyPollMs = 10;
+
+export class CoordinatorNode implements SessionHost {
+  readonly given: NodeOptions;
+  readonly dearAnswers: DearAnswers;
+  readonly participants: ParticipantSessions = new ParticipantSessions();
+  readonly seal: TxidSeal;
+  readonly logReads: LogReads;
+  readonly reports: ReportQueue<Session>;
+  readonly leading: Leading;
+  readonly startedAtMs: number;
+  readonly clock: Clock;
+  readonly handshakeTimeoutMs: number;
+  readonly pingAgeMsMax: number;
+  readonly #sessions = new Map<number, Session>();
+  readonly #retired = new RetiredSet();
+  readonly #reached: Reached;
+  readonly #lines: LineLimit;
+  readonly #copies: Copies = new Copies();
+  readonly #heldBytes: Shares;
+  #listener: Listener | null = null;
+  #nextSession = 1;
+  readonly #leaderWatch: LeaderWatch | null;
+  #unwatch: (() => void)[] = [];
+  #stopping: Promise<void> | null = null;
+  #url = '';
+
+  constructor(given: NodeOptions) {
+    this.given = given;
+    this.seal = new TxidSeal(given.log.meta.txidSecret);
+    this.clock = given.clock;
+    this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
+    this.pingAgeMsMax = given.options.pingAgeMsMax;
+    this.dearAnswers = new DearAnswers(given.clock);
+    this.startedAtMs = given.clock.monotonicMs();
+    this.#reached = given.reached ?? (() => undefined);
+    this.#lines = new LineLimit(given.clock);
+    this.logReads = new LogReads(given.clock);
+    this.reports = new ReportQueue<Session>({
+      clock: given.clock,
+      judges: () => this.drivers,
+      isIssued: (txid) => isIssued(this, txid),
+      foreign: (session, lines) => this.#tellForeign(session, lines),
+    });
+    this.#heldBytes = new Shares(heldBytesOf(given.options));
+    this.leading = new Leading({
+      log: given.log,
+      node: given.node,
+      clock: given.clock,
+      logger: given.logger,
+      drainMs: given.options.drainMs,
+      tickMs: given.options.tickMs,
+      learn: () => this.#learnRetired(),
+      lead: (leadership) => this.#lead(leadership),
+      changed: () => this.#announce(),
+    });
+    this.#leaderWatch =
+      given.dialer === null
+        ? null
+        : new LeaderWatch({ ...given, dialer: given.dialer, instance: given.random.token(20) });
+  }
+
+  get drivers(): ReadonlyMap<number, ShardDriver> {
+    return this.leading.drivers;
+  }
+
+  /** Every shard has a leader, and what this node leads is recovered. */
+  get ready(): boolean {
+    return this.#listener !== null && this.#stopping === null && this.leading.ready();
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** Listens, and campaigns from then on. Resolves when peers can connect; `whenReady` when it leads or knows who does. */
+  async start(): Promise<Listener> {
+    const { acceptor, log } = this.given;
+    this.#unwatch = [log.watchRetired((retired) => this.#hear(retired))];
+    await this.#learnRetired();
+    this.#listener = await acceptor.listen((connection) => this.#accept(connection));
+    this.#url = this.given.advertise ?? `ws://${this.#listener.address}`;
+    this.#unwatch.push(
+      log.watchLeaders(() => this.#announce()),
+      log.watchNodes(() => this.#announce()),
+    );
+    this.leading.start();
+    return this.#listener;
+  }
+
+  async whenReady(): Promise<void> {
+    while (!this.ready && this.#stopping === null) await this.#pause(readyPollMs);
+  }
+
+  #lead(leadership: Leadership): ShardDriver {
+    const { log } = this.given;
+    this.#reached('leadership-taken');
+    const { shard, epoch } = leadership;
+    const driver = new ShardDriver({
+      log,
+      leadership,
+      leader: { shard, epoch, node: this.given.node, url: this.#url },
+      clock: this.given.clock,
+      random: this.given.random,
+      options: this.given.options,
+      logger: this.given.logger,
+      debug: this.given.debug,
+      heldBytes: this.#heldBytes,
+      logReads: this.logReads,
+      reached: this.#reached,
+      send: (connection, message) => {
+        if (!this.reports.answered(message)) this.#sessions.get(connection)?.send(message);
+      },
+      onBroken: (error) => this.given.onFatal(error),
+    });
+    // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
+    for (const retired of this.#retired.all()) driver.step({ type: 'retired', retired });
+    for (const session of this.participants.all()) this.#join(driver, session);
+    return driver;
+  }
+
+  leaders(): (LeaderInfo | null)[] {
+    return this.leading.leaders();
+  }
+
+  nodes(): NodeInfo[] {
+    const others = this.given.log.nodes().filter(({ node }) => node !== this.given.node);
+    return [{ node: this.given.node, url: this.#url }, ...others];
+  }
+
+  #announce(): void {
+    this.reports.dropOver();
+    if (this.#stopping !== null) return;
+    const leaders = this.leaders();
+    this.#leaderWatch?.update(leaders);
+    const message: FromNode = { type: 'topology', leaders, nodes: this.nodes() };
+    for (const session of this.#sessions.values()) {
+      if (session.hello !== null) session.send(message);
+    }
+  }
+
+  #accept(connection: Connection<FromNode>): Session {
+    const session = new Session({ id: this.#nextSession++, connection, host: this });
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  admit(
+    hello: Hello,
+    connection: Connection<FromNode>,
+  ): { code: ErrorCode; message: string } | null {
+    const { token } = this.given;
+    const shown = connection.authenticated === true;
+    if (token !== null && !shown && !isSecret(hello.token, token)) {
+      return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
+    }
+    const { name: participant, instance, sharedResource = null } = hello;
+    if (
+      hello.roles.includes('participant') &&
+      this.#retired.refuses({ participant, instance, sharedResource })
+    ) {
+      return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
+    }
+    if (!hello.roles.includes('participant')) return null;
+    const copied = this.#copies.claim(hello, connection.remoteAddress);
+    if (copied === null) return null;
+    this.#tellCopied(hello, copied);
+    return { code: 'JOURNAL_COPIED', message: copied };
+  }
+
+  #tellCopied({ name: participant, instance }: Hello, text: string): void {
+    const more = this.#lines.take('journal-copied');
+    if (more === null) return;
+    this.given.logger.error({ event: 'journal-copied', participant, instance, ...more }, text);
+  }
+
+  opened(session: Session): void {
+    session.send(this.#welcome());
+    if (!session.is('participant')) return;
+    const superseded = this.participants.add(session);
+    for (const driver of this.drivers.values()) this.#join(driver, session);
+    for (const earlier of superseded) {
+      const copied = earlier.hello === null ? null : this.#copies.refusal(earlier.hello);
+      if (copied !== null && earlier.hello !== null) {
+        this.#tellCopied(earlier.hello, copied);
+        earlier.refuse('JOURNAL_COPIED', copied);
+      } else {
+        earlier.send({
+          type: 'goaway',
+          reason: 'Another connection of this instance took its place.',
+        });
+        earlier.connection.close(1000, 'superseded');
+      }
+      // The close may take its time where the peer is half-open: it counts as gone from now on.
+      earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
+    }
+    this.#tell(session, 'Participant connected.', {});
+  }
+
+  /** The participant stops: it ends what it has, and its siblings, or the process after it, get what is new. */
+  leaves(session: Session): void {
+    if (session.leaving || !session.is('participant')) return;
+    session.leaving = true;
+    for (const driver of this.drivers.values()) {
+      driver.step({ type: 'participant-leaves', connection: session.id });
+    }
+    this.#tell(session, 'Participant is stopping.', {});
+  }
+
+  #join(driver: ShardDriver, session: Session): void {
+    const hello = session.hello;
+    if (hello === null) return;
+    driver.step({
+      type: 'participant-connected',
+      connection: session.id,
+      participant: hello.name,
+      instance: hello.instance,
+      sharedResource: hello.sharedResource ?? null,
+      process: hello.process ?? null,
+    });
+    // A term that begins now was not told.
+    if (session.leaving) driver.step({ type: 'participant-leaves', connection: session.id });
+  }
+
+  #welcome(): Welcome {
+    const { log, options, node } = this.given;
+    return {
+      type: 'welcome',
+      node,
+      cluster: log.meta.cluster,
+      clusterId: log.meta.clusterId,
+      shards: log.meta.shards,
+      leaders: this.leaders(),
+      nodes: this.nodes(),
+      limits: {
+        frameBytesMax: options.frameBytesMax,
+        depthMax: options.depthMax,
+        branchesMax: options.branchesMax,
+        locksMax: options.locksMax,
+        lockKeyBytesMax,
+        lockWaitersMax: options.lockWaitersMax,
+        recordBytesMax: options.recordBytesMax,
+        timeoutMsMax: options.transactionTimeoutMsMax,
+        transactionsMax: options.transactionsMax,
+        requestsMax: options.requestsMax,
+        connectionsPerAddressMax: options.connectionsPerAddressMax,
+        bufferedBytesMax: options.bufferedBytesMax,
+        inputBytesMax: options.inputBytesMax,
+        outputBytesMax: options.outputBytesMax,
+        heldBytesMax: options.heldBytesMax,
+      },
+      requestWindowMs: log.meta.requestWindowMs,
+      heartbeatMs: options.heartbeatMs,
+    };
+  }
+
+  received(session: Session, message: Exclude<ToNode, Hello>): void {
+    if (message.type === 'vote') this.#reached('before-vote-counted');
+    else if (message.type === 'ack') this.#reached('before-ack-counted');
+    dispatch(this, session, message);
+  }
+
+  unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
+    const more = this.#lines.take('unsendable');
+    if (more === null) return;
+    const { name, instance } = session.hello ?? {};
+    this.given.logger.error(
+      { name, instance, type, error: thrownLine(error), ...more },
+      'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
+    );
+  }
+
+  /** A participant reported transactions that this cluster never had. */
+  #tellForeign(session: Session, lines: number): void {
+    const more = this.#lines.take('foreign');
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    this.given.logger.error(
+      { event: 'foreign-transactions', participant, instance, lines, ...more },
+      'A participant holds transactions that no leader of this cluster ever gave out: its journal is of another cluster, or the decision log was made anew. They are not judged; see docs/OPERATING.md.',
+    );
+  }
+
+  invalid(session: Session, problem: { code: ErrorCode; message: string }): void {
+    this.given.logger.debug(
+      { remote: session.connection.remoteAddress, name: session.hello?.name, ...problem },
+      'A message was refused.',
+    );
+  }
+
+  ended(session: Session, info: CloseInfo): void {
+    this.#sessions.delete(session.id);
+    this.reports.leave(session.id);
+    this.logReads.leave(session.id);
+    if (!session.is('participant') || !this.participants.remove(session)) return;
+    for (const driver of this.drivers.values()) {
+      driver.step({ type: 'participant-lost', connection: session.id });
+    }
+    this.#tell(session, 'Participant disconnected.', { why: info.kind });
+    const served = servedElsewhere(info);
+    if (served !== null) this.#tellOtherCluster(session, served);
+  }
+
+  /** Refused by the participant, which tells its own log all of it: whoever looks at this node sees why it does not come. */
+  #tellOtherCluster(session: Session, served: string): void {
+    const more = this.#lines.take('other-cluster');
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    const { clusterId } = this.given.log.meta;
+    this.given.logger.error(
+      { event: 'other-cluster', participant, instance, served, clusterId, ...more },
+      'A participant refuses this node: its journal serves the cluster with another id. See docs/OPERATING.md, "A recreated decision log".',
+    );
+  }
+
+  takeLine(event: string): object | null {
+    return this.#lines.take(event);
+  }
+
+  /** Who comes and goes without end must not fill the log. */
+  #tell(session: Session, text: string, fields: object): void {
+    const more = this.#lines.take(text);
+    if (more === null) return;
+    const { name: participant, instance } = session.hello ?? {};
+    this.given.logger.info({ participant, instance, ...fields, ...more }, text);
+  }
+
+  /** Every node refuses it for ever from then on; its branches count as acknowledged. */
+  async retire(retired: Retired): Promise<void> {
+    await this.given.log.retire(retired);
+    this.given.logger.warn({ ...retired }, 'An operator retired a participant.');
+  }
+
+  /**
+   * What others have retired. Before a leadership answers anybody (!): the leaderships before it counted on all that is there, and what
+   * they collected because of it is gone. What comes later is heard of by `watchRetired`, and no leadership counts on it sooner.
+   */
+  async #learnRetired(): Promise<void> {
+    for (const retired of await this.given.log.retired()) this.#hear(retired);
+  }
+
+  #hear(retired: Retired): void {
+    if (!this.#retired.add(retired)) return;
+    for (const session of [...this.participants.all()]) {
+      if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
+    }
+    for (const driver of this.drivers.values()) driver.step({ type: 'retired', retired });
+    const text = 'A participant was retired.';
+    const more = this.#lines.take(text);
+    if (more !== null) this.given.logger.info({ ...retired, ...more }, text);
+  }
+
+  refuseRetired(session: Session): void {
+    const { member } = session;
+    if (member === null) return;
+    session.refuse('FORBIDDEN', retiredText(member.participant, member.instance));
+    // The close may take its time where the peer is half-open: nothing more is heard or told on it from now on.
+    session.closed({ code: 1008, reason: 'retired', kind: 'closed' });
+  }
+
+  /**
+   * A planned stop: no new transactions, those in flight finish for up to `drainMs`, the leadership is given up, peers
+   * are told. Called again: the same stop.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #drain(): Promise<void> {
+    const { logger, log } = this.given;
+    for (const unwatch of this.#unwatch) unwatch();
+    await this.#leaderWatch?.close();
+    await this.leading.stop();
+    for (const session of this.#sessions.values()) {
+      session.send({ type: 'goaway', reason: 'The node is stopping.' });
+    }
+    await this.#listener?.close();
+    await log.close();
+    logger.info({}, 'Stopped.');
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimer(delayMs, resolve));
+  }
+}
+
+function retiredText(participant: string, instance: string): string {
+  return `Instance ${instance} of ${participant} was retired by an operator. Start it with a new, empty data directory.`;
+}

@@ -1,0 +1,82 @@
+/**
+ * When a prepared branch may be ended by another session.
+ *
+ * A branch that is prepared is taken from its session as that ends, in two steps: first by the server's list of XA ids, then
+ * by InnoDB. An XA COMMIT or XA ROLLBACK that falls between the two is answered with OK and does nothing: the id is
+ * forgotten, and the branch stays prepared, with its locks, until the server is started again and finds it. (Seen on
+ * 10.11: 33 of 1,500 commits that followed their prepare at once.) The session's locks go between the two as well, and
+ * so does its line in the list of processes, though only just before InnoDB is reached. So:
+ *
+ * - A prepare answers when its session has left the list of processes; what follows takes longer than the rest.
+ * - A branch that was prepared elsewhere, or of which that is not known, is left alone for a while after its session's lock went.
+ * - And OK is not believed: outcome.ts looks whether the branch has really ended.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import { pause } from '../sql/pause.ts';
+import type { MariadbContext } from './context.ts';
+import type { Statements } from './ends.ts';
+import { endHolder, holderOf } from './locks.ts';
+import { isPrepared, type Xid } from './xid.ts';
+
+const goneWaitMsMax = 500;
+const gonePauseMs = 1;
+/** After a session's lock went, or before one that was prepared elsewhere is ended. */
+export const graceMs = 100;
+const pauseMs = 20;
+/** So long a session that has been told to end may take before it is ended. */
+const patientTries = 25;
+const triesMax = 200;
+/** Beyond it the oldest are treated like those of another process. */
+const knownMax = 10_000;
+
+/** Branches that this process has prepared and whose sessions are gone. */
+export class DetachedBranches {
+  readonly #names = new Set<string>();
+
+  add(name: string): void {
+    this.#names.add(name);
+    if (this.#names.size <= knownMax) return;
+    const [oldest = name] = this.#names;
+    this.#names.delete(oldest);
+  }
+
+  /** Once: whoever fails to end it takes the long way the next time. */
+  take(name: string): boolean {
+    return this.#names.delete(name);
+  }
+}
+
+/** False where that took too long, or could not be asked: the branch is prepared all the same. */
+export async function sessionGone(
+  on: Statements,
+  connectionId: number,
+  clock: Clock,
+): Promise<boolean> {
+  const giveUpAtMs = clock.monotonicMs() + goneWaitMsMax;
+  try {
+    while (clock.monotonicMs() <= giveUpAtMs) {
+      const text = 'SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ?';
+      if ((await on.rows(text, [connectionId])).length === 0) return true;
+      await pause(clock, gonePauseMs);
+    }
+  } catch {
+    // As after a crash: whoever ends the branch looks for himself.
+  }
+  return false;
+}
+
+/** Returns when XA COMMIT and XA ROLLBACK of the branch may be tried. */
+export async function detached(
+  { clock, detachedBranches }: Pick<MariadbContext, 'clock' | 'detachedBranches'>,
+  on: Statements,
+  xid: Xid,
+): Promise<void> {
+  if (detachedBranches.take(xid.name) || !(await isPrepared(on, xid))) return;
+  for (let tries = 1; (await holderOf(on, xid.name)) !== null; tries += 1) {
+    if (tries > triesMax)
+      throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+    if (tries > patientTries) await endHolder(on, xid.name);
+    await pause(clock, pauseMs);
+  }
+  await pause(clock, graceMs);
+}

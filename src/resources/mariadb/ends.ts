@@ -1,0 +1,133 @@
+/**
+ * The few connections that are kept for all but prepares. There is no limit to a decided outcome, only to one attempt: a
+ * server that vanished answers none, and the connection that waited for it is of no use to the next.
+ */
+import mysql, { type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import { systemClock } from '../../system/clock.ts';
+import type { MariadbConnection } from './connection-options.ts';
+import { settingsOf } from './connections.ts';
+
+const sessionsMax = 4;
+const lockWaitSeconds = 5;
+const timeoutMsDefault = 30_000;
+/** So lately heard of, a connection is trusted. */
+const trustedMsDefault = 10;
+/** So long one has for its answer to a ping: a round trip, whatever the server is busy with. */
+const answerMs = 1_000;
+/** What the server's own defaults may say otherwise. Without `autocommit` no row that this writes would ever be seen. */
+const settings = `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', wait_timeout = 28800,
+  innodb_lock_wait_timeout = ${lockWaitSeconds}`;
+
+/** Where statements run, each with its limit. */
+export interface Statements {
+  rows<Row extends RowDataPacket>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  write(text: string, values?: readonly unknown[]): Promise<ResultSetHeader>;
+}
+
+export class Ends implements Statements {
+  readonly #pool: mysql.Pool;
+  readonly #timeoutMs: number;
+  readonly #trustedMs: number;
+  /** By the driver's own connection. */
+  readonly #heardOfAtMs = new WeakMap<object, number>();
+
+  constructor(
+    connection: MariadbConnection,
+    options: { readonly timeoutMs?: number; readonly trustedMs?: number } = {},
+  ) {
+    this.#trustedMs = options.trustedMs ?? trustedMsDefault;
+    this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault;
+    this.#pool = mysql.createPool({
+      ...settingsOf(connection),
+      connectionLimit: sessionsMax,
+      enableKeepAlive: true,
+    });
+    this.#pool.on('connection', (one) => {
+      // What was under way on a connection that breaks rejects, and the next one gets another.
+      one.on('error', ignore);
+      // Nothing here has a reason to wait for a lock for long: one that fails is asked again.
+      // The types say otherwise, but the event brings the connection that takes callbacks.
+      const raw = one as unknown as { query(text: string, done: () => void): void };
+      raw.query(settings, ignore);
+    });
+    this.#pool.on('release', (one) => {
+      this.#heardOfAtMs.set(one, systemClock.monotonicMs());
+    });
+  }
+
+  rows<Row extends RowDataPacket>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    return this.#once<Row[]>(text, values);
+  }
+
+  write(text: string, values?: readonly unknown[]): Promise<ResultSetHeader> {
+    return this.#once<ResultSetHeader>(text, values);
+  }
+
+  /** Several statements on one connection. Where `body` rejects it is ended, and what it held goes with it. */
+  async together<T>(body: (on: Statements) => Promise<T>): Promise<T> {
+    const on = await this.#connection();
+    let done = false;
+    try {
+      const result = await body({
+        rows: <Row extends RowDataPacket>(text: string, values?: readonly unknown[]) =>
+          this.#run<Row[]>(on, text, values),
+        write: (text, values) => this.#run<ResultSetHeader>(on, text, values),
+      });
+      done = true;
+      return result;
+    } finally {
+      if (done) on.release();
+      else on.destroy();
+    }
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end();
+  }
+
+  /** One of which nothing has been heard for a moment may have been dropped in silence, by a NAT or a firewall: it is asked first. */
+  async #connection(): Promise<mysql.PoolConnection> {
+    for (;;) {
+      const on = await this.#pool.getConnection();
+      const heardOfAtMs = this.#heardOfAtMs.get(on.connection);
+      if (heardOfAtMs === undefined) return on;
+      if (systemClock.monotonicMs() - heardOfAtMs < this.#trustedMs) return on;
+      try {
+        await on.query({ sql: 'DO 0', timeout: answerMs });
+        return on;
+      } catch {
+        on.destroy();
+      }
+    }
+  }
+
+  async #once<Result extends RowDataPacket[] | ResultSetHeader>(
+    text: string,
+    values: readonly unknown[] | undefined,
+  ): Promise<Result> {
+    const on = await this.#connection();
+    try {
+      const result = await this.#run<Result>(on, text, values);
+      on.release();
+      return result;
+    } catch (error) {
+      // Its answer may come yet, and would be taken for that to the next.
+      if ((error as { code?: unknown }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') on.destroy();
+      else on.release();
+      throw error;
+    }
+  }
+
+  async #run<Result extends RowDataPacket[] | ResultSetHeader>(
+    on: mysql.PoolConnection,
+    sql: string,
+    values: readonly unknown[] | undefined,
+  ): Promise<Result> {
+    const timeout = this.#timeoutMs;
+    const asked = values === undefined ? { sql, timeout } : { sql, timeout, values };
+    const [result] = await on.query<Result>(asked as mysql.QueryOptions);
+    return result;
+  }
+}
+
+function ignore(): void {}

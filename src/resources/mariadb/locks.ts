@@ -1,0 +1,91 @@
+/**
+ * Which sessions are at work on what: named locks (GET_LOCK), which the server lets go with the session, after it has
+ * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
+ */
+import type { Clock } from '../../ports/clock.ts';
+import { marked, markOf, namePrefix } from '../sql/names.ts';
+import { pause } from '../sql/pause.ts';
+import type { Statements } from './ends.ts';
+import { slotsMax } from './slots.ts';
+
+const pauseMs = 25;
+const waitMsMax = 20_000;
+const unknownThread = 1094;
+
+/** An expression; a lock's name has 64 characters at most. `what` holds no quote: sql/names.ts. */
+export function lockName(what: string): string {
+  return `CONCAT('verdict:', SHA1('${what}'))`;
+}
+
+export function slotLock(participant: string, instance: string | undefined, slot: number): string {
+  return lockName(`${slotPrefix(participant, instance)}${slot}`);
+}
+
+/**
+ * Ends the session that holds the lock, and returns with the lock held by `on` and by nobody else: whatever that session
+ * was at has happened by now, or never will.
+ */
+export async function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
+  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  for (;;) {
+    const rows = await on.rows(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
+    if (rows[0]?.['taken'] === 1) return;
+    failLate(clock, giveUpAtMs);
+    await endHolder(on, what);
+    await pause(clock, pauseMs);
+  }
+}
+
+export async function endHolder(on: Statements, what: string): Promise<void> {
+  const holder = await holderOf(on, what);
+  if (holder !== null) await kill(on, holder);
+}
+
+/** The connection that has the lock; null: none. */
+export async function holderOf(on: Statements, what: string): Promise<number | null> {
+  const [row] = await on.rows(`SELECT IS_USED_LOCK(${lockName(what)}) AS holder`);
+  const holder: unknown = row?.['holder'];
+  return holder === null || holder === undefined ? null : Number(holder);
+}
+
+function slotPrefix(participant: string, instance: string | undefined): string {
+  return marked(`${namePrefix(participant)}slot`, `${markOf(instance)}:`);
+}
+
+/** Ends all sessions at work for this instance of the participant, and returns when they are gone. */
+export async function endSlotHolders(
+  on: Statements,
+  of: { readonly participant: string; readonly instance: string | undefined },
+  clock: Clock,
+): Promise<void> {
+  const prefix = slotPrefix(of.participant, of.instance);
+  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  for (;;) {
+    const rows = await on.rows(
+      `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${slotsMax - 1})
+       SELECT holder FROM (
+         SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${prefix}', slot)))) AS holder
+         FROM slots) AS held WHERE holder IS NOT NULL`,
+    );
+    if (rows.length === 0) return;
+    failLate(clock, giveUpAtMs);
+    for (const row of rows) await kill(on, Number(row['holder']));
+    await pause(clock, pauseMs);
+  }
+}
+
+/** Ids of connections are not used again while the server runs. */
+export async function kill(on: Statements, connectionId: number): Promise<void> {
+  try {
+    await on.write(`KILL CONNECTION ${connectionId}`);
+  } catch (error) {
+    if ((error as { errno?: unknown }).errno !== unknownThread) throw error;
+  }
+}
+
+function failLate(clock: Clock, giveUpAtMs: number): void {
+  if (clock.monotonicMs() <= giveUpAtMs) return;
+  throw new Error(
+    'A session that works for this participant does not end. See SHOW PROCESSLIST, and end it.',
+  );
+}

@@ -1,0 +1,174 @@
+/**
+ * A participant's part of transactions in MariaDB, or MySQL: XA START, END, PREPARE, COMMIT, ROLLBACK, RECOVER. MariaDB
+ * 10.11 is what is tested.
+ *
+ * What can go wrong is what postgresql/open.ts lists, and the answers are the same. What MariaDB adds:
+ *
+ * - A prepared branch belongs to its session until that ends, so each prepare has a connection of its own,
+ *   which ends with it (session.ts). The server notices a moment later: a commit that is faster waits for it.
+ * - XAER_NOTA is not success, nor is it failure (outcome.ts).
+ * - XA ids are the server's, not the database's: a participant's name must be used once on a server.
+ * - After a restart of the server a prepared branch holds what it wrote, and no longer what it only read: under
+ *   `serializable` a write skew against a branch in doubt across a crash of the server is possible.
+ * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
+ */
+
+import { stderrLogger } from '../../participant/stderr-logger.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { HeldBranch } from '../../ports/resource.ts';
+import { systemClock } from '../../system/clock.ts';
+import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
+import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
+import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
+import {
+  checkedLockLimit,
+  checkedTable,
+  type Isolation,
+  type SqlResource,
+  type SqlResourceOptions,
+} from '../sql/sql.ts';
+import type { MariadbConnection } from './connection-options.ts';
+import type { MariadbContext } from './context.ts';
+import { DetachedBranches } from './detach.ts';
+import { Ends } from './ends.ts';
+import { endSlotHolders } from './locks.ts';
+import { commitBranch, rollbackBranch } from './outcome.ts';
+import { prepareBranch } from './prepare.ts';
+import { checkServer, identityIn, makeTable } from './server.ts';
+import { Slots } from './slots.ts';
+import { waitsFor } from './waits.ts';
+import { branchOfXid, type RecoveredXid, recovered, xidOf } from './xid.ts';
+
+export interface MariadbResourceOptions<Payload, Result>
+  extends SqlResourceOptions<Payload, Result> {
+  /** The user must be allowed to KILL its own connections and, on MySQL, XA_RECOVER_ADMIN. */
+  readonly connection: MariadbConnection;
+  /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
+  readonly isolation?: Isolation;
+  readonly clock?: Clock;
+}
+
+/**
+ * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Throws where the
+ * server cannot.
+ */
+export async function openMariadbResource<Payload = unknown, Result = unknown>(
+  options: MariadbResourceOptions<Payload, Result>,
+): Promise<SqlResource<Payload, Result>> {
+  const { name, connection, shared = false, clock = systemClock } = options;
+  const table = checkedTable(options.table ?? 'verdict_branches');
+  const lockLimitMs = checkedLockLimit(options.lockLimitMs);
+  const slots = new Slots({
+    max: options.sessionsMax ?? 16,
+    waitMs: options.sessionWaitMs ?? 5_000,
+    clock,
+  });
+  const ends = new Ends(connection);
+  const context: MariadbContext = {
+    ends,
+    connection,
+    clock,
+    name,
+    table,
+    slots,
+    detachedBranches: new DetachedBranches(),
+    sessions: new Set(),
+    shared,
+    isolation: options.isolation ?? 'serializable',
+    lockWaitMs: options.lockWaitMs ?? 2_000,
+    lockLimitMs,
+  };
+  try {
+    await checkServer(ends);
+    await makeTable(ends, table);
+    const identity = await identityIn(ends, table);
+    const logger = options.logger ?? stderrLogger(name);
+    const look = (): Promise<Waits> => waitsFor(context);
+    const watch = new LockWatch({ participant: name, clock, logger, look });
+    return watchedBy(watch, resourceOn(context, options, identity));
+  } catch (error) {
+    await ends.end();
+    throw error;
+  }
+}
+
+function resourceOn<Payload, Result>(
+  context: MariadbContext,
+  options: MariadbResourceOptions<Payload, Result>,
+  identity: string,
+): SqlResource<Payload, Result> {
+  const { ends, name, clock, shared } = context;
+  const rows = outcomeRows(context);
+  return {
+    identity,
+    begin: async ({ instance }) => {
+      if (!shared) await endSlotHolders(ends, { participant: name, instance }, clock);
+    },
+    prepare: (call) => prepareBranch(context, options.prepare, call),
+    commit: async (branch) => {
+      const xid = xidOf(name, branch);
+      if (xid === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
+      await commitBranch(context, xid, branch);
+      rows.committed();
+    },
+    rollback: async (branch) => {
+      const xid = xidOf(name, branch);
+      // Never prepared: it had no name to be prepared under.
+      if (xid !== null) await rollbackBranch(context, xid, branch);
+    },
+    inDoubt: (call) => preparedBranches(ends, name, markOf(call?.instance)),
+    forgotten: (branch) => {
+      const xid = xidOf(name, branch);
+      if (xid !== null) rows.forgotten(xid.name);
+    },
+    // A connection that is broken already has nothing to end.
+    close: () => ends.end().catch(() => undefined),
+  };
+}
+
+async function preparedBranches(ends: Ends, name: string, mark: string): Promise<HeldBranch[]> {
+  const rows = await ends.rows<RecoveredXid>('XA RECOVER');
+  return rows.flatMap((row) => {
+    const xid = recovered(row);
+    const found = xid === null ? null : branchOfXid(name, xid);
+    return found === null ? [] : [heldBranch(found, mark)];
+  });
+}
+
+const sweepMax = 1_000;
+
+/**
+ * Reads first, without locks, and then writes row by row: a search that locks (an IN may become one) would wait for
+ * every branch that is prepared, and whoever commits meanwhile for it.
+ */
+function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows {
+  const each = (statement: string, names: readonly string[]): Promise<void> =>
+    ends.together(async (on) => {
+      // No gap is locked where a row is gone already.
+      await on.write('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+      await on.write('START TRANSACTION');
+      for (const one of names) await on.write(`${statement} WHERE name = ?`, [one]);
+      await on.write('COMMIT');
+    });
+  const namesWhere = async (condition: string): Promise<string[]> => {
+    const prefix = namePrefix(name);
+    const rows = await ends.rows(
+      `SELECT name FROM ${table} WHERE LEFT(name, ?) = ? AND ${condition} LIMIT ${sweepMax}`,
+      [prefix.length, prefix],
+    );
+    return rows.map((row) => String(row['name']));
+  };
+  return new OutcomeRows({
+    clock,
+    remove: (names) => each(`DELETE FROM ${table}`, names),
+    sweepStrange: async () => {
+      const seconds = strangeKeepMs / 1_000;
+      const old = await namesWhere(`seen_at < UTC_TIMESTAMP() - INTERVAL ${seconds} SECOND`);
+      await each(`DELETE FROM ${table}`, old);
+      await each(
+        `UPDATE ${table} SET seen_at = UTC_TIMESTAMP()`,
+        await namesWhere('seen_at IS NULL'),
+      );
+    },
+  });
+}

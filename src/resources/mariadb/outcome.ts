@@ -1,0 +1,195 @@
+/**
+ * Commit and rollback of what is prepared. XAER_NOTA is no answer: it is said of a branch that has ended, of one that
+ * never was, and of one whose session still lives. Nor is OK (detach.ts). So:
+ *
+ *     XA COMMIT      ok, a row                       committed
+ *                    ok, no row                      NOT committed: the server has lost track of it
+ *                    XAER_NOTA, a row                committed before: the reply was lost, or another process was first
+ *                    XAER_NOTA, in XA RECOVER        still its session's: that one ends, by itself or by force; again
+ *                    XAER_NOTA, neither              never prepared, or rolled back, or lost track of: NOT committed
+ *     XA ROLLBACK    ok, nothing is locked           rolled back
+ *                    ok, the row is locked           NOT rolled back: the server has lost track of it
+ *                    XAER_NOTA                       maybe not yet: a session may still be on its way to XA PREPARE. It is
+ *                                                    ended, and the question is put again with the branch's lock held
+ *
+ * InnoDB shows what a commit wrote a moment before that is on disk. A row alone would thus prove a commit that a crash
+ * still takes back, after which the branch would be prepared for ever: whoever relies on the row writes to it
+ * first, and that write is on disk only after the commit is.
+ *
+ * And it does not write a rollback to disk at all, since for an ordinary transaction nothing depends on it: after a
+ * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
+ * rollback is followed by a write of its own, too.
+ */
+import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
+import { markOf } from '../sql/names.ts';
+import { pause } from '../sql/pause.ts';
+import type { MariadbContext } from './context.ts';
+import { detached, graceMs } from './detach.ts';
+import type { Statements } from './ends.ts';
+import { isNotFree, numberOf, unknownXid } from './errors.ts';
+import { takeByForce } from './locks.ts';
+import { isPrepared, preparedByAny, type Xid } from './xid.ts';
+
+const pauseMs = 20;
+const triesMax = 200;
+
+type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
+
+/** A branch that a sibling prepared has another mark in its gtrid, and is looked for; its name and its row are the same. */
+export async function commitBranch(
+  context: MariadbContext,
+  own: Xid,
+  { instance, takenOver = false }: End,
+): Promise<void> {
+  const { ends, table } = context;
+  await commitXid(context, own);
+  // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
+  if (takenOver) {
+    const text = `UPDATE ${table} SET note = ? WHERE name = ?`;
+    await ends.write(text, [markOf(instance), own.name]);
+  }
+}
+
+async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
+  const { ends, clock } = context;
+  for (let tries = 1; tries <= triesMax; tries += 1) {
+    await detached(context, ends, xid);
+    if (await endBranch(() => ends.write(`XA COMMIT ${xid.text}`))) {
+      if (await hasRow(context, ends, xid)) return;
+      throw lostBranch(xid, 'XA COMMIT');
+    }
+    const held = await isPrepared(ends, xid);
+    // In this order: one that was committed in between is in neither of two looks the other way round.
+    if (await isCommitted(context, ends, xid)) return;
+    if (!held) {
+      const other = await preparedByAny(ends, xid);
+      if (other !== null) return commitXid(context, other);
+      if (await isLocked(context, ends, xid)) throw lostBranch(xid, 'XA COMMIT');
+      throw new BranchEndedError(
+        'nothing',
+        `MariaDB holds no prepared branch ${xid.text}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
+      );
+    }
+    await pause(clock, pauseMs);
+  }
+  throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+}
+
+export async function rollbackBranch(
+  context: MariadbContext,
+  own: Xid,
+  { txid, branch, takenOver = false }: End,
+): Promise<void> {
+  const { ends, clock, detachedBranches } = context;
+  const statement = (xid: Xid): string => `XA ROLLBACK ${xid.text}`;
+  if (
+    !takenOver &&
+    detachedBranches.take(own.name) &&
+    (await endBranch(() => ends.write(statement(own))))
+  ) {
+    await assertRolledBack(context, ends, own);
+    return flushLog(context, ends);
+  }
+  // Where it fails, the session's locks go with its connection.
+  await ends.together(async (on) => {
+    await takeByForce(on, own.name, clock);
+    // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
+    // prepared the branch, which votes commit for it.
+    const xid = (takenOver ? await preparedByAny(on, own) : null) ?? own;
+    let ended = false;
+    for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
+      if (tries > triesMax)
+        throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+      await pause(clock, graceMs);
+      ended = await endBranch(() => on.write(statement(xid)));
+    }
+    const another = !takenOver && !ended && (await isOfAnother(context, on, own));
+    if (another) {
+      await on.rows('SELECT RELEASE_ALL_LOCKS()');
+      return;
+    }
+    if (!ended && (await isCommitted(context, on, xid))) {
+      throw new BranchEndedError(
+        (await isCommittedBySibling(context, on, xid)) ? 'committed-by-sibling' : 'committed',
+        `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
+      );
+    }
+    await assertRolledBack(context, on, xid);
+    // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
+    // none would be left for a second one each.
+    await flushLog(context, on);
+    await on.rows('SELECT RELEASE_ALL_LOCKS()');
+  });
+}
+
+/** False: XAER_NOTA. */
+async function endBranch(run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (numberOf(error) === unknownXid) return false;
+    throw error;
+  }
+}
+
+async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): Promise<boolean> {
+  // Read first: a write would wait for the branch, where that is still prepared.
+  if (!(await hasRow(context, on, xid))) return false;
+  const text = `UPDATE ${context.table} SET proofs = proofs + 1 WHERE name = ?`;
+  return (await on.write(text, [xid.name])).affectedRows === 1;
+}
+
+/** A sibling prepared the branch: still prepared, or committed, as its row says. This instance then holds nothing of it. */
+async function isOfAnother({ table }: MariadbContext, on: Statements, own: Xid): Promise<boolean> {
+  const prepared = await preparedByAny(on, own);
+  if (prepared !== null) return prepared.mark !== own.mark;
+  const text = `SELECT 1 FROM ${table} WHERE name = ? AND mark <> ?`;
+  return (await on.rows(text, [own.name, own.mark])).length > 0;
+}
+
+async function isCommittedBySibling(
+  { table }: MariadbContext,
+  on: Statements,
+  { name }: Xid,
+): Promise<boolean> {
+  const text = `SELECT 1 FROM ${table} WHERE name = ? AND note IS NOT NULL`;
+  return (await on.rows(text, [name])).length > 0;
+}
+
+async function hasRow({ table }: MariadbContext, on: Statements, { name }: Xid): Promise<boolean> {
+  return (await on.rows(`SELECT 1 FROM ${table} WHERE name = ?`, [name])).length > 0;
+}
+
+/** By the branch itself, which has written its row and not ended. */
+async function isLocked(
+  { table }: MariadbContext,
+  on: Statements,
+  { name }: Xid,
+): Promise<boolean> {
+  try {
+    await on.rows(`SELECT 1 FROM ${table} WHERE name = ? FOR UPDATE NOWAIT`, [name]);
+    return false;
+  } catch (error) {
+    if (isNotFree(error)) return true;
+    throw error;
+  }
+}
+
+async function assertRolledBack(context: MariadbContext, on: Statements, xid: Xid): Promise<void> {
+  if (await isLocked(context, on, xid)) throw lostBranch(xid, 'XA ROLLBACK');
+}
+
+function lostBranch(xid: Xid, statement: string): Error {
+  return new Error(
+    `MariaDB has lost track of the branch ${xid.text}: it answers ${statement}, and InnoDB keeps the branch prepared, with its locks. Restart the server, which finds it again; then this is done. See docs/DATABASES.md.`,
+  );
+}
+
+/** What is written to the log before is on disk when this is: a commit that changed something flushes all of it. */
+async function flushLog({ table }: MariadbContext, on: Statements): Promise<void> {
+  const written = await on.write(
+    `INSERT INTO ${table} (name, proofs) VALUES ('flush', 1) ON DUPLICATE KEY UPDATE proofs = (proofs + 1) % 1000000`,
+  );
+  if (written.affectedRows === 0) throw new Error('The rollback could not be written to disk.');
+}

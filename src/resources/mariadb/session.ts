@@ -1,0 +1,257 @@
+/**
+ * The session on which one branch is prepared, a connection of its own:
+ *
+ *     begin: locks, XA START -> the service's SQL -> the row -> XA END, XA PREPARE -> the connection ends
+ *
+ * It ends because a prepared branch belongs to its session for as long as that lives: no other session could
+ * commit it (XAER_NOTA), and this one could do nothing else. From MariaDB 10.5 on (MySQL 8.0.29) the branch stays
+ * when the session goes. The row that says "committed" is written by the branch itself, which also makes
+ * sure that there is something to prepare: one that only read would not be kept.
+ */
+import type mysql from 'mysql2/promise';
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Timer } from '../../ports/clock.ts';
+import type { PrepareCall } from '../../ports/resource.ts';
+import { BranchTakenError } from '../sql/branch-taken.ts';
+import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
+import { pause } from '../sql/pause.ts';
+import { serverLimitMs } from '../sql/sql.ts';
+import { doneWithin } from '../sql/within.ts';
+import { openSession } from './connections.ts';
+import type { MariadbContext } from './context.ts';
+import { sessionGone } from './detach.ts';
+import { numberOf } from './errors.ts';
+import { kill, lockName, slotLock } from './locks.ts';
+import type { Xid } from './xid.ts';
+
+/** A connection that was cut in silence takes nothing that is sent: noticed in that time. */
+const silentSeconds = 25;
+/** So long the driver has to hear that its session was ended. */
+const heardMs = 1_000;
+const slotWaitSeconds = 5;
+const duplicateXid = 1440;
+/** XAER_RMFAIL: what the server says to COMMIT, ROLLBACK, BEGIN, and all that commits by itself, within a branch. */
+const notWithinXa = 1399;
+/** SERVER_STATUS_IN_TRANS, in the server's answer to a statement without rows. */
+const inTransaction = 1;
+type Answer = [RowDataPacket[] | ResultSetHeader, unknown];
+
+export class Session {
+  readonly #context: MariadbContext;
+  readonly #connection: mysql.Connection;
+  readonly #xid: Xid;
+  readonly #slot: number;
+  readonly #signal: AbortSignal;
+  #over = false;
+  #lost = false;
+  #interrupted = false;
+  #isLate = false;
+  #limit: Timer | null = null;
+
+  /** Rejects where the branch is prepared already, or is just being. */
+  static async begin(
+    context: MariadbContext,
+    xid: Xid,
+    slot: number,
+    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
+  ): Promise<Session> {
+    let connection: mysql.Connection;
+    try {
+      connection = await openSession(context.connection);
+    } catch (error) {
+      context.slots.give(slot);
+      throw error;
+    }
+    const session = new Session(context, connection, xid, slot, call.signal);
+    try {
+      await session.#begin(call);
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(
+    context: MariadbContext,
+    connection: mysql.Connection,
+    xid: Xid,
+    slot: number,
+    signal: AbortSignal,
+  ) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#xid = xid;
+    this.#slot = slot;
+    this.#signal = signal;
+    connection.on('error', this.#setLost);
+    connection.on('end', this.#setLost);
+    context.sessions.add(connection.threadId);
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  async #begin({
+    timeoutMs,
+    instance,
+  }: Pick<PrepareCall<unknown>, 'timeoutMs' | 'instance'>): Promise<void> {
+    const { lockWaitMs, lockLimitMs, isolation, shared, name, clock } = this.#context;
+    this.#signal.throwIfAborted();
+    const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
+    if (!shared) await this.#takeLock(slotLock(name, instance, this.#slot), slotWaitSeconds);
+    await this.#takeLock(lockName(this.#xid.name), 0);
+    const waitSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
+    const limitSeconds = Math.ceil(serverLimitMs(timeoutMs, lockLimitMs) / 1_000);
+    await this.#run(
+      `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', innodb_lock_wait_timeout = ${waitSeconds},
+       wait_timeout = ${limitSeconds}, net_write_timeout = ${silentSeconds}`,
+    );
+    await this.#run(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
+    try {
+      await this.#run(`XA START ${this.#xid.text}`);
+    } catch (cause) {
+      if ((cause as { errno?: unknown }).errno !== duplicateXid) throw cause;
+      throw new BranchTakenError('The branch is prepared already.', { cause });
+    }
+    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
+    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
+    if (this.#signal.aborted) this.#interrupt();
+  }
+
+  async #takeLock(lock: string, waitSeconds: number): Promise<void> {
+    const [rows] = await this.#connection.query<RowDataPacket[]>(
+      `SELECT GET_LOCK(${lock}, ${waitSeconds}) AS taken`,
+    );
+    if (rows[0]?.['taken'] !== 1)
+      throw new BranchTakenError('Another session is at work on this branch.');
+  }
+
+  async query({ text, values, more }: Statement): Promise<StatementResult> {
+    const config = { ...picked(more), sql: text } as mysql.QueryOptions;
+    let raw: Answer;
+    try {
+      raw =
+        values.length === 0
+          ? await this.#connection.query<RowDataPacket[] | ResultSetHeader>(config)
+          : await this.#connection.execute<RowDataPacket[] | ResultSetHeader>(
+              config,
+              values as never,
+            );
+    } catch (error) {
+      if (numberOf(error) !== notWithinXa) throw error;
+      throw new TransactionEndedError(text, 'was refused.', error);
+    }
+    const [result] = raw;
+    const header = headerOf(result);
+    if (header !== null && (header.serverStatus & inTransaction) === 0) {
+      // Only by the branch's own XA id, which nobody comes by unawares.
+      throw new TransactionEndedError(text, 'ended it; what it had done may be committed.');
+    }
+    return Array.isArray(result)
+      ? { rows: result, affectedCount: 0, raw }
+      : { rows: [], affectedCount: result.affectedRows, raw };
+  }
+
+  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
+  async prepareBranch(): Promise<void> {
+    const { text, name, mark } = this.#xid;
+    await this.#connection.execute(
+      `INSERT INTO ${this.#context.table} (name, mark) VALUES (?, ?)`,
+      [name, mark],
+    );
+    await this.#run(`XA END ${text}`);
+    await this.#run(`XA PREPARE ${text}`);
+    const { ends, clock, detachedBranches } = this.#context;
+    const { threadId } = this.#connection;
+    await this.#end();
+    if (await sessionGone(ends, threadId, clock)) detachedBranches.add(name);
+  }
+
+  /** Nothing is held afterwards; rejects where that is not certain. */
+  async abandon(): Promise<void> {
+    const { text } = this.#xid;
+    try {
+      // Fails where the database has rolled back already, for a deadlock; then only the next is left to do.
+      await this.#run(`XA END ${text}`).catch(() => undefined);
+      await this.#run(`XA ROLLBACK ${text}`);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    await this.#end();
+  }
+
+  async #run(statement: string): Promise<void> {
+    await this.#connection.query(statement);
+  }
+
+  async #end(): Promise<void> {
+    this.#release();
+    // It is done, whatever becomes of the connection.
+    await this.#connection.end().catch(() => undefined);
+  }
+
+  destroy(): void {
+    this.#release();
+    this.#connection.destroy();
+  }
+
+  readonly #interrupt = (): void => {
+    if (this.#interrupted) return;
+    this.#interrupted = true;
+    const { ends, clock } = this.#context;
+    const killed = kill(ends, this.#connection.threadId).catch(() => undefined);
+    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
+    void doneWithin(clock, killed, heardMs)
+      .then(() => pause(clock, heardMs))
+      .then(() => this.#over || this.#drop());
+  };
+
+  readonly #pastLimit = (): void => {
+    this.#isLate = true;
+    this.#interrupt();
+  };
+
+  /** What waits for an answer rejects: the driver's own `destroy` says goodbye first, and waits. */
+  #drop(): void {
+    const { connection } = this.#connection as unknown as {
+      readonly connection?: { readonly stream?: { destroy(): void } };
+    };
+    connection?.stream?.destroy();
+  }
+
+  readonly #setLost = (): void => {
+    this.#lost = true;
+  };
+
+  #release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#limit?.cancel();
+    this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#context.sessions.delete(this.#connection.threadId);
+    this.#context.slots.give(this.#slot);
+  }
+}
+
+function headerOf(result: Answer[0]): ResultSetHeader | null {
+  // A procedure's answer is its last one.
+  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
+  return typeof (last as ResultSetHeader | undefined)?.serverStatus === 'number'
+    ? (last as ResultSetHeader)
+    : null;
+}
+
+/** What changes how rows are read. */
+function picked({ rowsAsArray, typeCast }: Readonly<Record<string, unknown>>): object {
+  return {
+    ...(rowsAsArray === undefined ? {} : { rowsAsArray }),
+    ...(typeCast === undefined ? {} : { typeCast }),
+  };
+}

@@ -1,0 +1,49 @@
+/** How many prepares may run at once: each has a numbered slot, whose lock says on the server that it is taken. */
+
+import { Gate } from '../../participant/gate.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** What a start looks through for sessions of the process before. */
+export const slotsMax = 256;
+
+export class Slots {
+  readonly #gate: Gate;
+  readonly #free: number[];
+  readonly #clock: Clock;
+  readonly #waitMs: number;
+
+  constructor(options: { readonly max: number; readonly waitMs: number; readonly clock: Clock }) {
+    const { max, waitMs, clock } = options;
+    if (!Number.isInteger(max) || max < 1 || max > slotsMax)
+      throw new RangeError(`sessionsMax must be a whole number from 1 to ${slotsMax}.`);
+    this.#gate = new Gate(max);
+    this.#free = Array.from({ length: max }, (_, index) => max - 1 - index);
+    this.#clock = clock;
+    this.#waitMs = waitMs;
+  }
+
+  /** Null where none was free in time. */
+  take(signal: AbortSignal): Promise<number | null> {
+    return new Promise((resolve) => {
+      let waiting = true;
+      const giveUp = (): void => {
+        waiting = false;
+        resolve(null);
+      };
+      const timer = this.#clock.setTimer(this.#waitMs, giveUp);
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#gate.enter(() => {
+        timer.cancel();
+        signal.removeEventListener('abort', giveUp);
+        const slot = waiting ? this.#free.pop() : undefined;
+        if (slot === undefined) this.#gate.leave();
+        else resolve(slot);
+      });
+    });
+  }
+
+  give(slot: number): void {
+    this.#free.push(slot);
+    this.#gate.leave();
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Who waits for what this participant has prepared. The server does not tell which of its transactions is which XA id, only
+ * that one has no session any more. So a statement that waits for such a one may wait for any that is prepared.
+ *
+ *     may see InnoDB's (PROCESS)    who waits for a row of a transaction without a session
+ *     may not                       its own account's statements that take long, whatever for
+ *     either way                    who waits for a table's metadata lock, in this database
+ */
+import type { BranchRef } from '../../ports/resource.ts';
+import type { WaitingStatement, Waits } from '../sql/lock-watch.ts';
+import type { MariadbContext } from './context.ts';
+import type { Statements } from './ends.ts';
+import { numberOf } from './errors.ts';
+import { branchOfXid, type RecoveredXid, recovered } from './xid.ts';
+
+const running = `SELECT ID AS id, INFO AS statement, STATE AS state, DB = DATABASE() AS here
+  FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute') AND INFO IS NOT NULL AND ID <> CONNECTION_ID()`;
+const waitingForRows = `SELECT DISTINCT waits.trx_mysql_thread_id AS id FROM information_schema.INNODB_LOCK_WAITS
+  JOIN information_schema.INNODB_TRX waits ON waits.trx_id = requesting_trx_id
+  JOIN information_schema.INNODB_TRX holds ON holds.trx_id = blocking_trx_id WHERE holds.trx_mysql_thread_id = 0`;
+
+/** ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE (MySQL has these elsewhere). */
+const hidden: ReadonlySet<number | null> = new Set([1227, 1109]);
+
+export async function waitsFor({
+  ends,
+  name,
+  sessions,
+}: Pick<MariadbContext, 'ends' | 'name' | 'sessions'>): Promise<Waits> {
+  const prepared = (await ends.rows<RecoveredXid>('XA RECOVER')).flatMap((row): BranchRef[] => {
+    const xid = recovered(row);
+    const found = xid === null ? null : branchOfXid(name, xid);
+    return found === null ? [] : [found.ref];
+  });
+  if (prepared.length === 0) return { prepared, waiting: [] };
+  const forRows = await idsWaitingForRows(ends);
+  const waiting: WaitingStatement[] = [];
+  for (const row of await ends.rows(running)) {
+    const id = Number(row['id']);
+    const forTable = /metadata lock/i.test(String(row['state'])) && Number(row['here']) === 1;
+    if (sessions.has(id) || !(forTable || (forRows?.has(id) ?? true))) continue;
+    const statement = String(row['statement']);
+    const sure = forRows?.has(id) === true;
+    waiting.push({ id: `${id} ${statement}`, statement, sure, branches: prepared });
+  }
+  return { prepared, waiting };
+}
+
+/** Null where the account may not know. */
+async function idsWaitingForRows(ends: Statements): Promise<ReadonlySet<number> | null> {
+  try {
+    return new Set((await ends.rows(waitingForRows)).map((row) => Number(row['id'])));
+  } catch (error) {
+    if (hidden.has(numberOf(error))) return null;
+    throw error;
+  }
+}

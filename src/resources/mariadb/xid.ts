@@ -1,0 +1,86 @@
+/**
+ * A branch's XA id: gtrid is the txid with the mark of the instance that votes, bqual the participant's name and the branch's.
+ * Both hold 64 bytes, and a txid has up to 46.
+ */
+import type { RowDataPacket } from 'mysql2/promise';
+import type { BranchCall, BranchRef } from '../../ports/resource.ts';
+import { branchName, encodePart, type MarkedBranch, marked, markOf, refOf } from '../sql/names.ts';
+import type { Statements } from './ends.ts';
+
+/** "VDCT": what tells Verdict's branches from those of other transaction managers. */
+const formatId = 0x56_44_43_54;
+const partBytesMax = 64;
+
+export interface Xid {
+  /** As XA statements take it. Nothing in it wants quoting: sql/names.ts. */
+  readonly text: string;
+  readonly gtrid: string;
+  readonly bqual: string;
+  /** Of the instance that prepares it. */
+  readonly mark: string;
+  /** The key of its row, and of its lock. */
+  readonly name: string;
+}
+
+/** Null where the names are too long for one. */
+export function xidOf(
+  participant: string,
+  ref: BranchRef & Pick<BranchCall<unknown>, 'instance'>,
+): Xid | null {
+  const mark = markOf(ref.instance);
+  const gtrid = marked(ref.txid, mark);
+  const bqual = `${encodePart(participant)}:${encodePart(ref.branch)}`;
+  if (bqual.length > partBytesMax || gtrid.length > partBytesMax) return null;
+  return { ...textOf({ gtrid, bqual }), mark, name: branchName(participant, ref) };
+}
+
+function textOf({ gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>): Omit<Xid, 'name' | 'mark'> {
+  return { text: `'${gtrid}','${bqual}',${formatId}`, gtrid, bqual };
+}
+
+/** A row of XA RECOVER. */
+export interface RecoveredXid extends RowDataPacket {
+  readonly formatID: number;
+  readonly gtrid_length: number;
+  readonly bqual_length: number;
+  readonly data: Buffer | string;
+}
+
+export function recovered(row: RecoveredXid): Pick<Xid, 'gtrid' | 'bqual'> | null {
+  if (Number(row.formatID) !== formatId) return null;
+  const text = row.data.toString();
+  return { gtrid: text.slice(0, row.gtrid_length), bqual: text.slice(row.gtrid_length) };
+}
+
+/** Also while its session lives. */
+export async function isPrepared(on: Statements, xid: Xid): Promise<boolean> {
+  const rows = await on.rows<RecoveredXid>('XA RECOVER');
+  return rows.some((row) => {
+    const one = recovered(row);
+    return one?.gtrid === xid.gtrid && one.bqual === xid.bqual;
+  });
+}
+
+/** The same branch as whichever instance prepared it; null where none has. */
+export async function preparedByAny(on: Statements, xid: Xid): Promise<Xid | null> {
+  const [txid] = xid.gtrid.split(':');
+  for (const row of await on.rows<RecoveredXid>('XA RECOVER')) {
+    const one = recovered(row);
+    if (one?.bqual !== xid.bqual) continue;
+    const [of, mark = ''] = one.gtrid.split(':');
+    if (of === txid) return { ...textOf(one), mark, name: xid.name };
+  }
+  return null;
+}
+
+/** Null for a branch of another participant on the same server. */
+export function branchOfXid(
+  participant: string,
+  { gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>,
+): MarkedBranch | null {
+  const [name, branch, ...more] = bqual.split(':');
+  if (name !== encodePart(participant) || branch === undefined || more.length > 0) return null;
+  const [txid = '', mark = '', ...rest] = gtrid.split(':');
+  const ref = rest.length > 0 ? null : refOf(txid, branch);
+  return ref === null ? null : { ref, mark };
+}

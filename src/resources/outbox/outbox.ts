@@ -1,0 +1,168 @@
+/**
+ * Messages that are published if and only if their transaction commits.
+ *
+ *     (nothing) -- prepare --> prepared, on disk -- commit --> queued, on disk -- publish --> (nothing)
+ *         ^                          |
+ *         +-------- rollback --------+
+ *
+ * The commit of a branch moves its messages to the queue in the transaction that ends the branch, so they are queued
+ * once however often the commit is repeated. From there each is published at least once, in the order of the
+ * commits: a crash between a publication and the note of it repeats the message, with the same id.
+ */
+
+import { vote } from '../../participant/vote.ts';
+import type { Logger } from '../../ports/logger.ts';
+import { silentLogger } from '../../ports/logger.ts';
+import type { Random } from '../../ports/random.ts';
+import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import { sendable } from '../../wire/sendable.ts';
+import { assertOwn } from '../branch-records.ts';
+import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
+import { type Publish, Publisher } from './publisher.ts';
+import {
+  begin,
+  countOf,
+  enqueue,
+  headOf,
+  outboxFile,
+  outboxHeader,
+  type PreparedMessages,
+} from './queue.ts';
+
+export interface OutboxOptions<Body>
+  extends Pick<BranchStoreOptions<PreparedMessages>, 'clock' | 'appliedKeepMs' | 'onFatal'> {
+  /** Made where it is missing. It belongs to this outbox alone. */
+  readonly dataDirectory: string;
+  /** Called for one message at a time. */
+  readonly publish: Publish<Body>;
+  /** The first pause after a publication that failed, in milliseconds; it doubles, with jitter. Default 100. */
+  readonly retryDelayMs?: number;
+  /** The longest pause, in milliseconds. Default 30,000. */
+  readonly retryDelayMsMax?: number;
+  /** How many messages may wait to be published; past it branches vote `abort`. Default 1,000,000. */
+  readonly queueMax?: number;
+  /** Default: nothing is logged. Bodies never are. */
+  readonly logger?: Logger;
+  readonly random: Random;
+}
+
+/** What a client sends as the payload of a branch: plain data, published in this order. */
+export interface OutboxPayload {
+  readonly messages: readonly unknown[];
+}
+
+/** A service's own rules: the bodies of the branch's messages, or `vote.abort(message)`. */
+export type OutboxRules<Payload, Body> = (
+  call: PrepareCall<Payload>,
+) => Promise<readonly Body[] | PrepareResult<never>> | readonly Body[] | PrepareResult<never>;
+
+const messagesMax = 10_000;
+
+export class Outbox<Body = unknown> {
+  readonly #disk: BranchStore<PreparedMessages>;
+  readonly #publisher: Publisher;
+  readonly #queueMax: number;
+
+  /** Rejects where the directory has an owner, or holds what this program cannot read. */
+  static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
+    const disk = await BranchStore.open<PreparedMessages>({
+      ...options,
+      file: outboxFile,
+      header: outboxHeader,
+      begin,
+      apply: enqueue,
+    });
+    return new Outbox(options, disk);
+  }
+
+  private constructor(options: OutboxOptions<Body>, disk: BranchStore<PreparedMessages>) {
+    const { queueMax = 1_000_000, logger = silentLogger } = options;
+    const { retryDelayMs = 100, retryDelayMsMax = 30_000 } = options;
+    this.#disk = disk;
+    this.#queueMax = queueMax;
+    this.#publisher = new Publisher({
+      publish: options.publish as Publish<never>,
+      head: (after) => disk.snapshot((keys) => headOf(keys, after)),
+      remove: (key) => disk.run((keys) => keys.remove(key)),
+      clock: options.clock,
+      random: options.random,
+      logger,
+      retryDelayMs,
+      retryDelayMsMax,
+    });
+    // What was committed before the restart.
+    this.#publisher.wake();
+  }
+
+  /** The branches that are prepared: on disk, and published by nobody yet. */
+  inDoubt(): readonly BranchRef[] {
+    return this.#disk.allPrepared().map(({ txid, branch }) => ({ txid, branch }));
+  }
+
+  /** How many messages of committed branches are not known to be published. */
+  pending(): number {
+    return this.#disk.snapshot(countOf);
+  }
+
+  /** For `serveParticipant`: branches whose payload is an `OutboxPayload`. */
+  resource(): Resource<unknown, never>;
+  /** For `serveParticipant`: branches with rules of their own. */
+  resource<Payload>(rules: OutboxRules<Payload, Body>): Resource<Payload, never>;
+  resource(rules: OutboxRules<never, unknown> = dataRules): Resource<never, never> {
+    return {
+      identity: this.#disk.identity,
+      prepare: (call) => this.#prepare(call, rules),
+      commit: async (branch) => {
+        await this.#disk.commit(branch);
+        this.#publisher.wake();
+      },
+      rollback: (branch) => this.#disk.rollback(branch),
+      inDoubt: (call) => this.#disk.inDoubt(call?.instance),
+    };
+  }
+
+  /** Resolves when everything that was committed has been published. */
+  idle(): Promise<void> {
+    return this.#publisher.idle();
+  }
+
+  /** Waits for the publication under way. What is not published is published after the next start. */
+  async close(): Promise<void> {
+    await this.#publisher.close();
+    await this.#disk.close();
+  }
+
+  async #prepare(
+    call: PrepareCall<never>,
+    rules: OutboxRules<never, unknown>,
+  ): Promise<PrepareResult<never>> {
+    const { txid, branch, instance } = call;
+    const before = this.#disk.prepared(call);
+    if (before !== null) {
+      assertOwn(before, call);
+      return vote.commit();
+    }
+    const bodies = await rules(call);
+    if ('vote' in bodies) return bodies;
+    if (bodies.length === 0) return vote.readonly();
+    if (bodies.length > messagesMax || bodies.includes(undefined)) {
+      return vote.abort(`A branch publishes 1 to ${messagesMax} messages, each with a body.`);
+    }
+    if (this.pending() + bodies.length > this.#queueMax) {
+      return vote.abort(
+        `${this.pending()} messages wait to be published already. Look at their receiver; retry later.`,
+        { retryable: true },
+      );
+    }
+    // What the file would keep as something else is a vote to abort that says where it stands.
+    const kept = bodies.map((body, index) => sendable(body, `message ${index}`));
+    const by = instance === undefined ? {} : { instance };
+    await this.#disk.prepare({ txid, branch, bodies: kept, ...by });
+    return vote.commit();
+  }
+}
+
+function dataRules({ payload }: PrepareCall<unknown>): readonly unknown[] | PrepareResult<never> {
+  const messages = (payload as Partial<OutboxPayload> | null | undefined)?.messages;
+  return Array.isArray(messages) ? messages : vote.abort('payload.messages must be a list.');
+}

@@ -1,0 +1,123 @@
+/** Publishes what is queued: one message after the other, each until it succeeds. */
+import { thrownLine } from '../../core/thrown.ts';
+import { pause } from '../../participant/timers.ts';
+import { backoffMs } from '../../peer/backoff.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Logger } from '../../ports/logger.ts';
+import type { Random } from '../../ports/random.ts';
+import type { OutboxMessage, Queued } from './queue.ts';
+
+export interface PublishCall {
+  /** 1 for the first try since the outbox was opened. */
+  readonly attempt: number;
+  /** Fires when the outbox closes: end soon. What is not published then is published after the next start. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Resolves when the receiver has taken the message for certain. Where it rejects, the same message is published again
+ * after a pause, and those behind it wait.
+ */
+export type Publish<Body> = (
+  message: OutboxMessage<Body>,
+  call: PublishCall,
+) => Promise<void> | void;
+
+export interface PublisherOptions {
+  readonly publish: Publish<never>;
+  /** The oldest message behind this key. */
+  readonly head: (after: string | null) => Queued | null;
+  /** Resolves when it is durably gone. */
+  readonly remove: (key: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly retryDelayMs: number;
+  readonly retryDelayMsMax: number;
+}
+
+export class Publisher {
+  readonly #with: PublisherOptions;
+  readonly #closing = new AbortController();
+  #run: Promise<void> | null = null;
+  #woken = false;
+  /** Published, though its removal may be under way. */
+  #after: string | null = null;
+  #removal: Promise<void> = Promise.resolve();
+
+  constructor(options: PublisherOptions) {
+    this.#with = options;
+  }
+
+  /** There may be something to publish. */
+  wake(): void {
+    this.#woken = true;
+    if (this.#closing.signal.aborted) return;
+    this.#run ??= this.#publishAll().finally(() => {
+      this.#run = null;
+      // Between the last look and this line.
+      if (this.#woken) this.wake();
+    });
+  }
+
+  /** Resolves when nothing is queued and nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#run !== null) await this.#run;
+    await this.#removal;
+  }
+
+  /** Resolves when no call of `publish` is under way any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.idle();
+  }
+
+  async #publishAll(): Promise<void> {
+    const { head } = this.#with;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#woken = false;
+      const next = head(this.#after);
+      if (next === null) return;
+      if (await this.#publish(next)) await this.#remove(next);
+    }
+  }
+
+  /** One removal at a time, beside the next call of `publish`: so a crash repeats two messages at most. */
+  async #remove({ key }: Queued): Promise<void> {
+    this.#after = key;
+    await this.#removal;
+    this.#removal = this.#with.remove(key).catch((error: unknown) => {
+      // It is published again after the next start. A failure of the disk has ended the process by now.
+      this.#with.logger.error(
+        { error: thrownLine(error) },
+        'a published message cannot be taken off the queue',
+      );
+    });
+  }
+
+  async #publish({ message }: Queued): Promise<boolean> {
+    const { clock, random, logger, retryDelayMs, retryDelayMsMax, publish } = this.#with;
+    const { signal } = this.#closing;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      try {
+        await publish(message as OutboxMessage<never>, { attempt, signal });
+        return true;
+      } catch (error) {
+        const { id } = message;
+        logger.warn(
+          { id, attempt, error: thrownLine(error) },
+          'a message cannot be published; it is tried again',
+        );
+      }
+      const delayMs = backoffMs({
+        failures: attempt,
+        delayMs: retryDelayMs,
+        delayMsMax: retryDelayMsMax,
+        random,
+      });
+      await pause(clock, delayMs, signal);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What an outbox holds beside its branches (branch-records.ts): `queue/<number>`, a message of a committed branch that is
+ * not known to be published, in the order of the commits; and `next`, the number of the next one.
+ */
+import type { Txid } from '../../core/txid.ts';
+import type { BranchRef } from '../../ports/resource.ts';
+import {
+  entriesUnder,
+  prefixRange,
+  type ReadableKeys,
+  type WritableKeys,
+} from '../../store/key-value.ts';
+import { metaKey, readHeader } from '../../store/store-format.ts';
+import { allPrepared, type PreparedBy } from '../branch-records.ts';
+
+export const outboxFile = 'outbox.mdb';
+/** The format that this program writes, and the newest that it reads. */
+export const outboxHeader = { kind: 'verdict outbox', formatVersion: 2 } as const;
+
+export interface OutboxMessage<Body = unknown> {
+  /** The same whenever this message is published again, and no other message's: the receiver drops what it has had. */
+  readonly id: string;
+  readonly txid: Txid;
+  readonly branch: string;
+  readonly body: Body;
+}
+
+export interface PreparedMessages extends PreparedBy {
+  readonly bodies: readonly unknown[];
+}
+
+export interface Queued {
+  readonly key: string;
+  readonly message: OutboxMessage;
+}
+
+const queuePrefix = 'queue/';
+const nextKey = 'next';
+/** Every whole number that JavaScript counts exactly. */
+const numberDigits = 16;
+
+/** Makes an empty file one of ours. */
+export function begin(keys: WritableKeys): void {
+  if (readHeader(keys, outboxHeader) === null) keys.put(metaKey, outboxHeader);
+}
+
+/** What a prepared branch's commit does. */
+export function enqueue(keys: WritableKeys, { txid, branch, bodies }: PreparedMessages): void {
+  let next = nextNumber(keys);
+  for (const [index, body] of bodies.entries()) {
+    const message: OutboxMessage = { id: messageId({ txid, branch }, index), txid, branch, body };
+    keys.put(queuePrefix + String(next).padStart(numberDigits, '0'), message);
+    next += 1;
+  }
+  keys.put(nextKey, next);
+}
+
+function messageId({ txid, branch }: BranchRef, index: number): string {
+  return `${txid}/${encodeURIComponent(branch)}/${index}`;
+}
+
+/** The oldest message behind `after`, which is a key or null for the start. */
+export function headOf(keys: ReadableKeys, after: string | null): Queued | null {
+  const found = keys.range({ ...prefixRange(queuePrefix, after ?? undefined), limit: 1 })[0];
+  return found === undefined ? null : { key: found[0], message: found[1] as OutboxMessage };
+}
+
+/** They go in order, so those that are left have consecutive numbers. */
+export function countOf(keys: ReadableKeys): number {
+  const head = headOf(keys, null);
+  return head === null ? 0 : nextNumber(keys) - Number(head.key.slice(queuePrefix.length));
+}
+
+export interface OutboxContent {
+  /** Committed, and not known to be published. */
+  readonly queued: readonly OutboxMessage[];
+  readonly prepared: readonly PreparedMessages[];
+}
+
+/** Everything, for totals and checks. */
+export function readContent(keys: ReadableKeys): OutboxContent {
+  readHeader(keys, outboxHeader);
+  const queued = entriesUnder(keys, queuePrefix).map(([, message]) => message as OutboxMessage);
+  return { queued, prepared: allPrepared(keys) };
+}
+
+function nextNumber(keys: ReadableKeys): number {
+  return (keys.get(nextKey) as number | undefined) ?? 0;
+}

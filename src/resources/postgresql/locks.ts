@@ -1,0 +1,63 @@
+/**
+ * Which sessions are at work on what: advisory locks, which the server lets go with the session.
+ *
+ * A session at work on a branch holds the branch's lock alone and the resource's with others. They are locks of the
+ * session, not of the transaction: those would stay with the prepared transaction for as long as it is in
+ * doubt. Keys are hashes; two that collide make one wait for the other, or end its session, and no more.
+ */
+import type pg from 'pg';
+import type { Clock } from '../../ports/clock.ts';
+import { pause } from '../sql/pause.ts';
+
+/** `what` holds no quote: sql/names.ts. */
+export function lockKey(what: string): string {
+  return `hashtextextended('${what}', 0)`;
+}
+
+const pauseMs = 25;
+const waitMsMax = 20_000;
+
+/**
+ * Ends every session that holds the lock, and returns with the lock held by `client` and by nobody else: whatever those
+ * sessions were at has happened by now, or never will.
+ */
+export async function takeByForce(
+  client: pg.PoolClient,
+  what: string,
+  clock: Clock,
+): Promise<void> {
+  const key = lockKey(what);
+  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      `SELECT pg_try_advisory_lock(${key}) AS taken`,
+    );
+    if (rows[0]?.taken === true) return;
+    if (clock.monotonicMs() > giveUpAtMs) {
+      throw new Error(
+        'A session that works for this participant does not end. See pg_stat_activity for "verdict ..." and end it.',
+      );
+    }
+    await endHolders(client, what);
+    await pause(clock, pauseMs);
+  }
+}
+
+/** `pid`: only where it is this one. */
+export async function endHolders(
+  client: pg.Pool | pg.PoolClient,
+  what: string,
+  pid: number | null = null,
+): Promise<void> {
+  const only = pid === null ? 'pid <> pg_backend_pid()' : `pid = ${pid}`;
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_locks
+      WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND ((classid::bigint << 32) | objid::bigint) = ${lockKey(what)} AND ${only}`,
+  );
+}
+
+export async function letGo(client: pg.PoolClient): Promise<void> {
+  await client.query('SELECT pg_advisory_unlock_all()');
+}

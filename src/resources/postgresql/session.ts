@@ -1,0 +1,349 @@
+/**
+ * The session on which one branch is prepared:
+ *
+ *     begin: locks of the session, BEGIN, the row -> the service's SQL -> the row released, PREPARE TRANSACTION -> DISCARD ALL
+ *
+ * The row that says "committed" is written by the transaction itself, so it is visible exactly when the rest is. It is
+ * written first, with a reference to what never exists, which the server checks when the transaction is to end: so
+ * a COMMIT or PREPARE TRANSACTION by anybody else fails at the server, and all of the branch is rolled back. Only the
+ * statement before our own PREPARE TRANSACTION takes the reference away.
+ *
+ * What else could end the transaction is seen after each statement: by the server's own status (`I`, idle), and after a
+ * ROLLBACK, which may have been one TO a savepoint, or one AND CHAIN, by a setting that went with the transaction.
+ */
+import type pg from 'pg';
+import type { Timer } from '../../ports/clock.ts';
+import type { PrepareCall } from '../../ports/resource.ts';
+import { BranchTakenError } from '../sql/branch-taken.ts';
+import {
+  type Statement,
+  type StatementResult,
+  shortened,
+  TransactionEndedError,
+} from '../sql/guarded-sql.ts';
+import { markOf } from '../sql/names.ts';
+import { pause } from '../sql/pause.ts';
+import { serverLimitMs } from '../sql/sql.ts';
+import { doneWithin } from '../sql/within.ts';
+import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
+import { constraintOf } from './errors.ts';
+import { endHolders, lockKey } from './locks.ts';
+import { guardConstraint } from './server.ts';
+
+/** A connection that was cut in silence is noticed in that time: by keep-alives, or as what was sent is not taken. */
+const silentMs = 25_000;
+/** So long the driver has to hear that its session was ended. */
+const heardMs = 1_000;
+/** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
+const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
+
+export class Session {
+  readonly #context: PostgresqlContext;
+  readonly #client: pg.PoolClient;
+  readonly #gid: string;
+  readonly #preparedAs: string;
+  readonly #mark: string;
+  readonly #instanceLock: string;
+  readonly #signal: AbortSignal;
+  #pid = 0;
+  /** Where the row lies. */
+  #ctid = '';
+  #ending: Promise<void> | null = null;
+  #lost = false;
+  #over = false;
+  /** The statement copies to or from its client, for which a query has no place. */
+  #copying = false;
+  #isLate = false;
+  #limit: Timer | null = null;
+
+  /** Rejects where the branch is prepared already, or is just being. */
+  static async begin(
+    context: PostgresqlContext,
+    gid: string,
+    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
+  ): Promise<Session> {
+    const client = await context.pools.work.connect();
+    const session = new Session(context, client, gid, call);
+    try {
+      await session.#begin(call.timeoutMs);
+      return session;
+    } catch (error) {
+      await session.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(
+    context: PostgresqlContext,
+    client: pg.PoolClient,
+    gid: string,
+    { signal, instance }: Pick<PrepareCall<unknown>, 'signal' | 'instance'>,
+  ) {
+    this.#context = context;
+    this.#client = client;
+    this.#gid = gid;
+    this.#preparedAs = preparedAs(gid, instance);
+    this.#mark = markOf(instance);
+    this.#instanceLock = instanceLockOf(context.name, instance);
+    this.#signal = signal;
+    client.on('error', this.#setLost);
+    const connection = connectionOf(client);
+    connection.on('copyInResponse', this.#refuseData);
+    connection.on('copyOutResponse', this.#setCopying);
+  }
+
+  /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  async #begin(timeoutMs: number): Promise<void> {
+    const { lockWaitMs, lockLimitMs, isolation, table, clock } = this.#context;
+    this.#signal.throwIfAborted();
+    const gid = this.#gid;
+    const limitMs = serverLimitMs(timeoutMs, lockLimitMs);
+    const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
+    // One message. BEGIN comes first: behind any query it could set no isolation level.
+    const results = await this.#batch(
+      `BEGIN ISOLATION LEVEL ${isolation};
+       SET LOCAL verdict.branch = '${gid}';
+       SET LOCAL lock_timeout = ${waitMs};
+       SET LOCAL statement_timeout = ${limitMs};
+       SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
+       SET LOCAL tcp_keepalives_idle = 10;
+       SET LOCAL tcp_keepalives_interval = 5;
+       SET LOCAL tcp_keepalives_count = 3;
+       SET LOCAL tcp_user_timeout = ${silentMs};
+       SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
+              pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
+       SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
+       INSERT INTO ${table} (gid, mark, open) SELECT '${gid}', '${this.#mark}', '${gid}'
+        WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:'))
+       RETURNING ctid`,
+    );
+    const [begun, looked, row] = results.slice(-3).map(({ rows }) => rows[0] as unknown);
+    const { pid, mine, open } = begun as { pid: number; mine: boolean; open: boolean };
+    const { held } = looked as { held: boolean };
+    this.#pid = pid;
+    if (!open)
+      throw new BranchTakenError('Another process of this instance has just begun. Try again.');
+    if (!mine) throw new BranchTakenError('Another session is at work on this branch.');
+    if (held) throw new BranchTakenError('The branch is prepared already.');
+    this.#ctid = (row as { ctid: string }).ctid;
+    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
+    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
+    if (this.#signal.aborted) this.#interrupt();
+  }
+
+  async query({ text, values, more }: Statement): Promise<StatementResult> {
+    // The extended protocol, whatever the values: it takes one statement, and the server refuses two.
+    const config = { ...picked(more), text, values: [...values], queryMode: 'extended' };
+    let raw: pg.QueryResult<Record<string, unknown>>;
+    this.#copying = false;
+    try {
+      raw = await this.#client.query(config as pg.QueryConfig);
+    } catch (error) {
+      await this.#afterFailure(text, error);
+      throw this.#copying ? copyRefused(text) : error;
+    }
+    await this.#afterSuccess(text, raw.command);
+    if (this.#copying) throw copyRefused(text);
+    return { rows: raw.rows, affectedCount: raw.rowCount ?? 0, raw };
+  }
+
+  async #afterFailure(text: string, error: unknown): Promise<void> {
+    if (constraintOf(error) === guardConstraint) {
+      throw new TransactionEndedError(text, 'was refused, and nothing was committed.', error);
+    }
+    // The driver rejects before it has heard how the transaction stands now.
+    await this.#client.query('').catch(() => undefined);
+    if (this.#client.getTransactionStatus() !== 'I' || this.#lost) return;
+    throw new TransactionEndedError(text, 'failed and ended it; nothing was committed.', error);
+  }
+
+  async #afterSuccess(text: string, command: string): Promise<void> {
+    if (command === 'BEGIN' || command === 'START') {
+      throw new TransactionEndedError(text, 'was refused.');
+    }
+    if (this.#client.getTransactionStatus() === 'I') {
+      throw new TransactionEndedError(
+        text,
+        command === 'ROLLBACK'
+          ? 'rolled it back.'
+          : `ended it (${command}); what it had done may be committed.`,
+      );
+    }
+    if (command === 'ROLLBACK' && !(await this.#isOwn())) {
+      throw new TransactionEndedError(text, 'rolled it back.');
+    }
+  }
+
+  async #isOwn(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ branch: string | null }>(
+      `SELECT current_setting('verdict.branch', true) AS branch`,
+    );
+    return rows[0]?.branch === this.#gid;
+  }
+
+  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
+  async prepareBranch(): Promise<void> {
+    const gid = this.#gid;
+    // The setting went with the transaction in which it was made: in another one, which would be prepared without the
+    // work of the branch, this inserts a null, which the table refuses.
+    // As the role of the resource, whichever the service chose: only who prepared it may end it.
+    const results = await this.#batch(
+      `RESET SESSION AUTHORIZATION;
+       RESET ROLE;
+       INSERT INTO ${this.#context.table} (gid, mark)
+       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END, '${this.#mark}')
+       ON CONFLICT (gid) DO UPDATE SET open = NULL;
+       PREPARE TRANSACTION '${this.#preparedAs}'`,
+    );
+    // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
+    if (results.at(-1)?.command !== 'PREPARE') {
+      throw new Error(
+        'Nothing was prepared: a statement of the branch had failed, or had ended the transaction. Let errors of sql.query pass.',
+      );
+    }
+    // It is prepared, whatever becomes of this session.
+    void this.#clean().then(
+      () => this.#release(),
+      () => this.destroy(),
+    );
+  }
+
+  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: ends what only read, checked as a commit is. */
+  async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
+    try {
+      // What was read means something only where its transaction could commit; without `serializable` it always can.
+      const checked = readAll && this.#context.isolation === 'serializable';
+      if (checked && !(await this.#wrote())) await this.#commitNothing();
+      else await this.#client.query('ROLLBACK');
+      await this.#clean();
+    } catch (error) {
+      await this.destroy();
+      throw error;
+    }
+    this.#release();
+  }
+
+  /** The connection is not used again; the server ends the session when it notices. */
+  async destroy(): Promise<void> {
+    await this.#ending;
+    this.#release(true);
+  }
+
+  /** Whatever the service may have written, our own row apart. */
+  async #wrote(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ wrote: boolean }>(
+      `SELECT EXISTS (
+         SELECT FROM pg_locks
+          WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode IN (${writersModes})
+            AND relation <> '${this.#context.table}'::regclass
+            AND relation NOT IN (SELECT indexrelid FROM pg_index WHERE indrelid = '${this.#context.table}'::regclass)
+       ) AS wrote`,
+    );
+    return rows[0]?.wrote !== false;
+  }
+
+  async #commitNothing(): Promise<void> {
+    const { table } = this.#context;
+    const results = await this.#batch(
+      `DELETE FROM ${table} WHERE ctid = '${this.#ctid}' AND gid = '${this.#gid}';
+       SET LOCAL synchronous_commit = off;
+       COMMIT`,
+    );
+    if (results.at(-1)?.command !== 'COMMIT') {
+      throw new Error('A statement of the branch had failed. Let errors of sql.query pass.');
+    }
+  }
+
+  /** Locks, settings, the role, temporary tables, cursors: the next branch finds a session as if it were new. */
+  async #clean(): Promise<void> {
+    await this.#client.query('DISCARD ALL');
+  }
+
+  /** Several statements in one message come back as a list of results. */
+  async #batch(text: string): Promise<pg.QueryResult[]> {
+    const results: unknown = await this.#client.query(text);
+    return results as pg.QueryResult[];
+  }
+
+  /**
+   * The session ends, not only its statement: a cancellation that comes too late would hit the next branch on
+   * this connection.
+   */
+  readonly #interrupt = (): void => {
+    if (this.#ending !== null) return;
+    const { pools, clock } = this.#context;
+    this.#ending = endHolders(pools.ends, this.#gid, this.#pid).catch(ignore);
+    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
+    void doneWithin(clock, this.#ending, heardMs)
+      .then(() => pause(clock, heardMs))
+      .then(() => (this.#over ? undefined : this.#client.end()))
+      .catch(ignore);
+  };
+
+  readonly #pastLimit = (): void => {
+    this.#isLate = true;
+    this.#interrupt();
+  };
+
+  /** The driver has answered that there are none; but the server has passed over the end of its message meanwhile, and waits for another. */
+  readonly #refuseData = (): void => {
+    this.#copying = true;
+    connectionOf(this.#client).sync();
+  };
+
+  readonly #setCopying = (): void => {
+    this.#copying = true;
+  };
+
+  readonly #setLost = (): void => {
+    this.#lost = true;
+  };
+
+  #release(destroy = false): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#limit?.cancel();
+    this.#signal.removeEventListener('abort', this.#interrupt);
+    this.#client.off('error', this.#setLost);
+    const connection = connectionOf(this.#client);
+    connection.off('copyInResponse', this.#refuseData);
+    connection.off('copyOutResponse', this.#setCopying);
+    // One that is being ended is of no use to the next.
+    this.#client.release(destroy || this.#ending !== null);
+  }
+}
+
+interface WireConnection {
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+  sync(): void;
+}
+
+/** The driver's own, which its types leave out. */
+function connectionOf(client: pg.PoolClient): WireConnection {
+  return (client as unknown as { readonly connection: WireConnection }).connection;
+}
+
+function copyRefused(text: string): Error {
+  return new Error(
+    `"${shortened(text)}" was refused: a query of a branch has no stream to copy from or to. Write rows with INSERT ... SELECT FROM unnest($1, ...), read them with SELECT, or let the server copy a file of its own.`,
+  );
+}
+
+/** What changes how rows are read. Not a name: a named statement would outlive the session's cleaning in the driver alone. */
+function picked({ rowMode, types }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return {
+    ...(rowMode === undefined ? {} : { rowMode }),
+    ...(types === undefined ? {} : { types }),
+  };
+}
+
+function ignore(): void {}

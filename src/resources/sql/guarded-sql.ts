@@ -1,0 +1,194 @@
+/**
+ * The `sql` that a service gets: one statement after the other, nothing once the branch has moved on, and nothing
+ * once its transaction has ended.
+ *
+ * No text is looked at: comments, functions and libraries have too many ways to say COMMIT. The session asks the database after
+ * each statement, and says so where the transaction is not the branch's own any more (`TransactionEndedError`). What
+ * would be sent after that would take effect at once, outside of every transaction: so the next statement waits for
+ * that answer, and what a service catches is kept.
+ */
+import { thrownText } from '../../core/thrown.ts';
+import { inCauses } from './causes.ts';
+import { HeardPromise } from './heard.ts';
+import type { Sql, SqlResult, StatementObject } from './sql.ts';
+import type { Turns } from './turns.ts';
+
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** What else a driver takes, from a library that knows it. */
+  readonly more: Readonly<Record<string, unknown>>;
+}
+
+export interface StatementResult extends SqlResult<unknown> {
+  /** As the driver gave it. */
+  readonly raw: unknown;
+}
+
+/** The branch's transaction is over, or is about to be no one's: it can only be given up. */
+export class TransactionEndedError extends Error {
+  override readonly name = 'TransactionEndedError';
+
+  constructor(statement: string, what: string, cause?: unknown) {
+    super(
+      `A branch neither begins nor ends its transaction: "${shortened(statement)}" ${what} Return vote.commit() or vote.abort(...) instead; a library that wants transactions of its own gets ormClient(sql).`,
+      { cause },
+    );
+  }
+}
+
+export function shortened(statement: string): string {
+  const text = statement.trim().replaceAll(/\s+/g, ' ');
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
+export class GuardedSql implements Sql {
+  readonly turns: Turns;
+  readonly #run: (statement: Statement) => Promise<StatementResult>;
+  /** Resolves when the one before is done, whichever way. */
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #unfinished = new Set<Given>();
+  /** Somebody may still come to hear of them, until prepare returns. */
+  readonly #failed: Given[] = [];
+  #ended = false;
+  #broken: TransactionEndedError | null = null;
+  readonly #failures = new WeakSet<object>();
+
+  constructor(run: (statement: Statement) => Promise<StatementResult>, turns: Turns) {
+    this.#run = run;
+    this.turns = turns;
+  }
+
+  query<Row>(
+    statement: string | StatementObject,
+    values?: readonly unknown[],
+  ): Promise<SqlResult<Row>> {
+    return this.given(statement, async () => {
+      if (this.turns.taken && !this.#ended) throw besideTransaction(textOf(statement));
+      const { rows, affectedCount } = await this.run(statement, values);
+      return { rows: rows as readonly Row[], affectedCount };
+    });
+  }
+
+  /** What the service is given for a statement: prepare must not return before it is done, nor pass over its failure. */
+  given<T>(statement: string | StatementObject, work: () => Promise<T>): Promise<T> {
+    const one: Given = { text: textOf(statement) };
+    this.#unfinished.add(one);
+    const promise = HeardPromise.of(this.#done(one, work));
+    one.promise = promise;
+    return promise;
+  }
+
+  async #done<T>(one: Given, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      one.error = error;
+      this.#failed.push(one);
+      throw error;
+    } finally {
+      this.#unfinished.delete(one);
+    }
+  }
+
+  run(
+    given: string | StatementObject,
+    values: readonly unknown[] | undefined,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<StatementResult> {
+    const statement = { ...statementOf(given, values), more };
+    const result = this.#last.then(() => this.#runNow(statement));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #runNow(statement: Statement): Promise<StatementResult> {
+    try {
+      if (this.#broken !== null) throw this.#broken;
+      if (this.#ended) {
+        throw new Error(
+          'The branch has been voted on: await every query before prepare returns, and keep no sql for later.',
+        );
+      }
+      return await this.#run(statement);
+    } catch (error) {
+      if (error instanceof TransactionEndedError) {
+        this.#broken = error;
+        this.turns.close();
+      }
+      if (typeof error === 'object' && error !== null) this.#failures.add(error);
+      throw error;
+    }
+  }
+
+  /** Resolves when nothing is under way. Rejects where the branch must not be prepared, whatever the service returned. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const [unfinished] = this.#unfinished;
+    const unheard = this.#failed.find(({ promise }) => promise?.heard === false);
+    this.turns.close();
+    await this.#last;
+    if (this.#broken !== null) throw this.#broken;
+    if (unheard !== undefined) {
+      throw new Error(
+        `"${shortened(unheard.text)}" was not awaited, and failed: ${thrownText(unheard.error)} - Await every query.`,
+        { cause: unheard.error },
+      );
+    }
+    if (unfinished !== undefined) {
+      throw new Error(
+        `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
+      );
+    }
+    if (this.turns.taken) {
+      throw new Error(
+        'prepare returned while a transaction of a library was open on ormClient(sql), neither committed nor rolled back: await it before the vote.',
+      );
+    }
+  }
+
+  /** Whether it is what a statement failed with, or was caused by that. */
+  isFailure(error: unknown): boolean {
+    return inCauses(error, (one) => (this.#failures.has(one) ? true : null)) !== null;
+  }
+
+  /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */
+  stop(): TransactionEndedError | null {
+    this.#ended = true;
+    this.turns.close();
+    return this.#broken;
+  }
+}
+
+interface Given {
+  readonly text: string;
+  promise?: HeardPromise<unknown>;
+  error?: unknown;
+}
+
+/** It was not sent: nothing that was done is lost. */
+function besideTransaction(text: string): Error {
+  return new Error(
+    `"${shortened(text)}" was not sent: a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`,
+  );
+}
+
+export function textOf(statement: string | StatementObject): string {
+  const text: unknown =
+    typeof statement === 'string' ? statement : (statement?.text ?? statement?.sql);
+  return typeof text === 'string' ? text : '';
+}
+
+function statementOf(
+  given: string | StatementObject,
+  values: readonly unknown[] | undefined,
+): Pick<Statement, 'text' | 'values'> {
+  const object = typeof given === 'string' ? { text: given } : given;
+  const text: unknown = object.text ?? object.sql;
+  if (typeof text !== 'string' || typeof (object as { submit?: unknown }).submit === 'function') {
+    throw new TypeError(
+      'A query takes a text, or an object with a text, and its values; no cursor and no stream.',
+    );
+  }
+  return { text, values: values ?? object.values ?? [] };
+}

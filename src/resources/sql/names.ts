@@ -1,0 +1,74 @@
+/**
+ * What a branch is called inside a database. Plain text that an operator can read, without a
+ * character that SQL would want quoted. The name says which branch it is, and the mark behind it whose: branches of
+ * one participant are prepared by several processes, each with a journal of its own, and only the one that voted knows
+ * whether it did.
+ */
+import { isTxid, type Txid } from '../../core/txid.ts';
+import type { BranchRef, HeldBranch } from '../../ports/resource.ts';
+import { systemRandom } from '../../system/random.ts';
+import { shortHash } from '../../system/short-hash.ts';
+
+const prefix = 'verdict';
+
+/** `:` is what separates; the rest of what encodeURIComponent leaves is harmless, but for the quote. */
+export function encodePart(text: string): string {
+  return encodeURIComponent(text).replaceAll("'", '%27');
+}
+
+/** Everything that begins with this belongs to the participant of that name. */
+export function namePrefix(name: string): string {
+  return `${prefix}:${encodePart(name)}:`;
+}
+
+export function branchName(name: string, { txid, branch }: BranchRef): string {
+  return `${namePrefix(name)}${txid}:${encodePart(branch)}`;
+}
+
+/** Two instances with one mark would take each other's votes for their own: 72 bits. */
+export const markLength = 12;
+
+/** Of the instance that voted. */
+export function markOf(instance: string | undefined): string {
+  return shortHash(instance ?? '', markLength);
+}
+
+const identityDigits = 16;
+
+/** Made once, by whoever opens a database first. */
+export function newIdentity(kind: string): string {
+  return `${kind}-${systemRandom.token(identityDigits)}`;
+}
+
+export function marked(text: string, mark: string): string {
+  return `${text}:${mark}`;
+}
+
+export interface MarkedBranch {
+  readonly ref: BranchRef;
+  readonly mark: string;
+}
+
+/** To the instance of that mark. */
+export function heldBranch({ ref, mark }: MarkedBranch, asking: string): HeldBranch {
+  return mark === asking ? ref : { ...ref, mine: false };
+}
+
+/** Null for what no `branchName` of this participant has made. */
+export function branchOf(name: string, text: string): MarkedBranch | null {
+  const start = namePrefix(name);
+  if (!text.startsWith(start)) return null;
+  const [txid = '', branch, mark = '', ...more] = text.slice(start.length).split(':');
+  if (branch === undefined || more.length > 0) return null;
+  const ref = refOf(txid, branch);
+  return ref === null ? null : { ref, mark };
+}
+
+export function refOf(txid: string, encodedBranch: string): { txid: Txid; branch: string } | null {
+  if (!isTxid(txid)) return null;
+  try {
+    return { txid, branch: decodeURIComponent(encodedBranch) };
+  } catch {
+    return null;
+  }
+}

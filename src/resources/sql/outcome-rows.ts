@@ -1,0 +1,91 @@
+/**
+ * Keeps the rows that say which branches committed from growing without bound.
+ *
+ * A row is the only proof that a commit whose reply was lost has happened, and that a sibling which takes a commit over finds
+ * done already. So it must outlive every commit that may still be sent:
+ *
+ * - A row goes `keepMs` after the instance that voted was told to forget: everybody has acknowledged by then.
+ * - Every other row - its process ended for good, or a sibling committed for it - may be asked for as long as the instance
+ *   that voted may come back. These are marked when they are first seen, and go `strangeKeepMs` after. A participant
+ *   that is away for longer and then asks again is told that the branch is unknown, which it reports and retries: an alarm
+ *   for an operator, never a wrong outcome.
+ */
+import type { Clock } from '../../ports/clock.ts';
+
+const keepMsDefault = 10 * 60_000;
+export const strangeKeepMs: number = 7 * 24 * 3_600_000;
+const strangeIntervalMs = 3_600_000;
+const batch = 256;
+/** Beyond this many, the oldest are left to the other rule. */
+const forgottenMax = 200_000;
+
+/** Of rows that are no branch's: what the store calls itself. */
+export const identityName = 'identity';
+
+export interface OutcomeRowsOptions {
+  readonly clock: Clock;
+  /** Deletes the rows of these branches. */
+  readonly remove: (names: readonly string[]) => Promise<void>;
+  /** Marks rows that are not marked, and deletes those that were marked `strangeKeepMs` ago. */
+  readonly sweepStrange: () => Promise<void>;
+  readonly keepMs?: number;
+}
+
+export class OutcomeRows {
+  readonly #with: OutcomeRowsOptions;
+  readonly #keepMs: number;
+  /** In the order in which they were forgotten. */
+  readonly #forgotten = new Map<string, number>();
+  #strangeSweptAtMs: number | null = null;
+  #sweeping = false;
+
+  constructor(options: OutcomeRowsOptions) {
+    this.#with = options;
+    this.#keepMs = options.keepMs ?? keepMsDefault;
+  }
+
+  /** Nobody asks for this branch any more. Never waits, never fails. */
+  forgotten(name: string): void {
+    const nowMs = this.#with.clock.monotonicMs();
+    this.#forgotten.delete(name);
+    this.#forgotten.set(name, nowMs);
+    for (const oldest of this.#forgotten.keys()) {
+      if (this.#forgotten.size <= forgottenMax) break;
+      this.#forgotten.delete(oldest);
+    }
+    this.#sweepSoon(nowMs);
+  }
+
+  /** The commit of a branch is about to return. Never waits, never fails. */
+  committed(): void {
+    this.#sweepSoon(this.#with.clock.monotonicMs());
+  }
+
+  #sweepSoon(nowMs: number): void {
+    if (!this.#sweeping) void this.#sweep(nowMs);
+  }
+
+  async #sweep(nowMs: number): Promise<void> {
+    const due: string[] = [];
+    for (const [name, atMs] of this.#forgotten) {
+      if (atMs > nowMs - this.#keepMs || due.length === batch) break;
+      due.push(name);
+    }
+    const strangeDue =
+      this.#strangeSweptAtMs === null || nowMs - this.#strangeSweptAtMs >= strangeIntervalMs;
+    if (due.length < batch / 4 && !strangeDue) return;
+    this.#sweeping = true;
+    try {
+      if (due.length > 0) await this.#with.remove(due);
+      for (const name of due) this.#forgotten.delete(name);
+      if (strangeDue) {
+        this.#strangeSweptAtMs = nowMs;
+        await this.#with.sweepStrange();
+      }
+    } catch {
+      // What could not be deleted is tried again after the next commit.
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/** What a database's error means for a branch's vote. */
+
+import type { VoteReason } from '../../core/messages.ts';
+import { thrownText } from '../../core/thrown.ts';
+import { BranchTakenError } from './branch-taken.ts';
+import { inCauses } from './causes.ts';
+
+export interface Refusal {
+  readonly reason: VoteReason;
+  /** The branch lost to another one that has ended by now, or will soon: run again, it may go through. */
+  readonly again?: true;
+  /** The connection is gone, or the server is: whatever it was asked last, it may have done. */
+  readonly lost?: true;
+}
+
+/** What an error says, whatever the database calls it. `ended`: and the session is over. */
+export type ErrorKind = 'lock-timeout' | 'deadlock' | 'conflict' | 'unavailable' | 'ended';
+
+export interface Refusals {
+  /** Null for what is the service's own: a constraint, a wrong statement. `lost`: the connection is known to be gone. */
+  readonly refusalOf: (error: unknown, lost: boolean) => Refusal | null;
+  /** Of an error before the branch had begun: nothing of the service's own has run. */
+  readonly refusalOfBegin: (error: unknown) => Refusal | null;
+}
+
+export function refusalsOf(given: {
+  readonly database: string;
+  /** Null: not the database's word on itself. */
+  readonly kindOf: (error: unknown) => ErrorKind | null;
+  /** Of an error before the branch had begun: no answer of the server's, or one that it gives while it is no primary. */
+  readonly isNoSession: (error: unknown) => boolean;
+  /** What helps where it lasts. */
+  readonly adviceOf?: (error: unknown) => string | null;
+}): Refusals {
+  const { database, kindOf, isNoSession, adviceOf = () => null } = given;
+  const unavailable = (error: unknown, more: { lost?: true } = {}): Refusal => {
+    const advice = adviceOf(error);
+    const retry = advice === null ? 'Retry.' : `Retry; where it lasts, ${advice}.`;
+    const message = `${database} takes no work just now: ${thrownText(error)}. ${retry}`;
+    return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, ...more };
+  };
+  const refusalOf = (error: unknown, lost: boolean): Refusal | null => {
+    const kind = kindOf(error);
+    switch (kind) {
+      case 'lock-timeout':
+        return lockTimeout;
+      case 'deadlock':
+        return deadlock(database);
+      case 'conflict':
+        return conflict;
+      default:
+        if (kind === 'ended' || isNetworkError(error) || lost)
+          return unavailable(error, { lost: true });
+        return kind === null ? null : unavailable(error);
+    }
+  };
+  return {
+    refusalOf,
+    refusalOfBegin: (error) => {
+      if (error instanceof BranchTakenError) return null;
+      return isNoSession(error) ? unavailable(error) : refusalOf(error, false);
+    },
+  };
+}
+
+const lockTimeout: Refusal = {
+  reason: {
+    code: 'LOCK_TIMEOUT',
+    message: 'A row or table is held by another transaction, and was not free in time. Retry.',
+    retryable: true,
+  },
+};
+
+function deadlock(database: string): Refusal {
+  const message = `${database} found a deadlock, and chose this branch to end it. Retry.`;
+  return { reason: { code: 'DEADLOCK', message, retryable: true }, again: true };
+}
+
+const conflict: Refusal = {
+  reason: {
+    code: 'CONFLICT',
+    message:
+      'Another transaction changed what this branch had read (serialization failure). Retry.',
+    retryable: true,
+  },
+  again: true,
+};
+
+const networkCodes: ReadonlySet<string> = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOENT', // a socket of a server that is not running
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
+
+/** The operating system's word that there is no connection. */
+function isNetworkError(error: unknown): boolean {
+  return (
+    inCauses(error, (one) => {
+      const { code, syscall } = one as { readonly code?: unknown; readonly syscall?: unknown };
+      if (typeof code !== 'string' || !networkCodes.has(code)) return null;
+      return code !== 'ENOENT' || syscall === 'connect' ? true : null;
+    }) !== null
+  );
+}

@@ -1,0 +1,141 @@
+/**
+ * One prepare, whatever the database: the service's SQL on a session of its own, then the branch is prepared or given up.
+ *
+ * What the vote says where the database would not:
+ *
+ *     before the branch is to be prepared    nothing of it is prepared, nor ever will be: a vote, as soon as the session is
+ *                                            given up, or shows that it will take its time
+ *     as it is being prepared                an answer of the server's is as good; where the connection is gone it may be
+ *                                            prepared: a failure, and the SDK rolls back
+ *
+ * A branch that lost to another one (a serialization failure, a deadlock) is run again, on a new snapshot: the other is
+ * mostly one that is decided already, and commits behind its client's answer. So `prepare` may run several times for one
+ * vote, each time as if it were the first.
+ */
+import type { VoteReason } from '../../core/messages.ts';
+import { PrepareFailure } from '../../participant/prepare-failure.ts';
+import { vote } from '../../participant/vote.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
+import {
+  GuardedSql,
+  type Statement,
+  type StatementResult,
+  TransactionEndedError,
+} from './guarded-sql.ts';
+import { pause } from './pause.ts';
+import type { Refusal, Refusals } from './refusal.ts';
+import type { PrepareSql } from './sql.ts';
+import { Turns } from './turns.ts';
+import { doneWithin } from './within.ts';
+
+export interface BranchSession {
+  /** The connection broke. */
+  readonly lost: boolean;
+  /** It was ended for having held its locks for too long. */
+  readonly isLate: boolean;
+  /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
+  query(statement: Statement): Promise<StatementResult>;
+  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
+  prepareBranch(): Promise<void>;
+  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
+  abandon(how: { readonly readAll: boolean }): Promise<void>;
+  /** The session ends, without waiting for what it is at. */
+  destroy(): void;
+}
+
+export interface BranchDatabase extends Refusals {
+  readonly clock: Clock;
+  readonly begin: () => Promise<BranchSession>;
+  /** How long after its start a branch that lost to others is still run again. */
+  readonly againForMs: number;
+  readonly lockLimitMs: number;
+}
+
+/** So long a vote waits for the session to be given up. */
+const abandonWaitMs = 250;
+const pauseMsMax = 100;
+
+export async function runBranch<Payload, Result>(
+  database: BranchDatabase,
+  prepare: PrepareSql<Payload, Result>,
+  call: PrepareCall<Payload>,
+): Promise<PrepareResult<Result>> {
+  const { clock, againForMs } = database;
+  const untilMs = clock.monotonicMs() + againForMs;
+  for (let pauseMs = 0; ; pauseMs = Math.min(pauseMsMax, 2 * pauseMs + 1)) {
+    const outcome = await tryOnce(database, prepare, call);
+    if (!('again' in outcome)) return outcome;
+    if (clock.monotonicMs() + pauseMs >= untilMs) return abortOf(outcome.again);
+    if (pauseMs > 0) await pause(clock, pauseMs);
+    call.signal.throwIfAborted();
+  }
+}
+
+async function tryOnce<Payload, Result>(
+  { begin, clock, lockLimitMs, refusalOf, refusalOfBegin }: BranchDatabase,
+  prepare: PrepareSql<Payload, Result>,
+  call: PrepareCall<Payload>,
+): Promise<PrepareResult<Result> | { readonly again: VoteReason }> {
+  const { signal } = call;
+  let session: BranchSession;
+  try {
+    session = await begin();
+  } catch (error) {
+    signal.throwIfAborted();
+    const refusal = refusalOfBegin(error);
+    if (refusal === null) throw error;
+    return abortOf(refusal.reason);
+  }
+  const sql = new GuardedSql(
+    (statement) => session.query(statement),
+    new Turns(clock, call.timeoutMs),
+  );
+  const giveUp = async (): Promise<void> => {
+    const abandoned = session.abandon({ readAll: false });
+    if (!(await doneWithin(clock, abandoned, abandonWaitMs))) session.destroy();
+  };
+  let ending = false;
+  let preparing = false;
+  try {
+    const result = await prepare(sql, call);
+    await sql.end();
+    ending = true;
+    if (result?.vote === 'commit') {
+      preparing = true;
+      await session.prepareBranch();
+    } else if (result?.vote === 'readonly') await session.abandon({ readAll: true });
+    else await giveUp();
+    return result;
+  } catch (thrown) {
+    const error = sql.stop() ?? thrown;
+    await giveUp();
+    signal.throwIfAborted();
+    // What the service threw of its own, whatever code that has, is no word of the database's.
+    const databases = ending || session.lost || sql.isFailure(error);
+    const own = !databases || error instanceof TransactionEndedError;
+    const refusal = session.isLate
+      ? late(lockLimitMs)
+      : own
+        ? null
+        : refusalOf(error, session.lost);
+    if (refusal === null) throw error;
+    if (preparing && refusal.lost === true) throw new PrepareFailure(refusal.reason, error);
+    return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
+  }
+}
+
+function late(lockLimitMs: number): Refusal {
+  const message = `The branch had held its locks for ${lockLimitMs} ms and not voted, and was given up. Retry; where prepare needs longer, raise lockLimitMs of the resource.`;
+  return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, lost: true };
+}
+
+function abortOf(reason: VoteReason): PrepareResult<never> {
+  return { vote: 'abort', reason };
+}
+
+export function nameTooLong(database: string, branch: string): PrepareResult<never> {
+  return vote.abort(
+    `The branch's name is too long for ${database} together with the participant's: ${branch}`,
+  );
+}

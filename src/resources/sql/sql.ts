@@ -1,0 +1,97 @@
+/** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+import type { Logger } from '../../ports/logger.ts';
+import type { PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+
+/** Of each branch's transaction. */
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
+export interface SqlResult<Row> {
+  readonly rows: readonly Row[];
+  /** Rows that an INSERT, UPDATE or DELETE changed. */
+  readonly affectedCount: number;
+}
+
+/** As drivers and libraries write one. */
+export interface StatementObject {
+  readonly text?: string;
+  readonly sql?: string;
+  readonly values?: readonly unknown[];
+}
+
+export interface Sql {
+  /**
+   * One statement, with the database's own placeholders; several calls run one after the other. Not one that begins, ends or
+   * prepares a transaction: that is refused, and the branch votes to abort. Savepoints are its own affair.
+   */
+  query<Row = Record<string, unknown>>(
+    statement: string | StatementObject,
+    values?: readonly unknown[],
+  ): Promise<SqlResult<Row>>;
+}
+
+/**
+ * The work of one branch. What it wrote through `sql` is prepared when it returns `vote.commit`, and rolled back
+ * when it returns anything else or throws. `sql` ends with it.
+ */
+export type PrepareSql<Payload, Result> = (
+  sql: Sql,
+  call: PrepareCall<Payload>,
+) => Promise<PrepareResult<Result>> | PrepareResult<Result>;
+
+export interface SqlResource<Payload, Result> extends Resource<Payload, Result> {
+  /** Ends the connections. Close the participant first. */
+  close(): Promise<void>;
+}
+
+export interface SqlResourceOptions<Payload, Result> {
+  /** The participant's name: what tells its branches from those of others in the same database. */
+  readonly name: string;
+  readonly prepare: PrepareSql<Payload, Result>;
+  /**
+   * Other processes use the same *journal* (`sharedResource` of the participant). Default false: what an earlier process on
+   * it has under way is ended when this one is served. Processes with journals of their own are told apart, and need nothing.
+   */
+  readonly shared?: boolean;
+  /** Where it is noted which branches committed; made where it is missing. Default `verdict_branches`. */
+  readonly table?: string;
+  /** How long a statement waits for a lock before the branch votes `abort`/`LOCK_TIMEOUT`. Default 2,000. */
+  readonly lockWaitMs?: number;
+  /**
+   * How long a branch may hold its locks before it votes, however long its transaction may take: then it is given up, by the server where
+   * this process is not heard. Default 300,000.
+   */
+  readonly lockLimitMs?: number;
+  /** Prepares that run at once, one connection each. Default 16. */
+  readonly sessionsMax?: number;
+  /** How long one of these connections is waited for. Default 5,000. */
+  readonly sessionWaitMs?: number;
+  /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
+  readonly logger?: Logger;
+}
+
+const lockLimitMsMax = 86_400_000;
+
+export function checkedLockLimit(lockLimitMs = 300_000): number {
+  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= lockLimitMsMax)
+    return lockLimitMs;
+  throw new RangeError(
+    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${lockLimitMsMax}; this is ${lockLimitMs}.`,
+  );
+}
+
+/** The server's own limits, behind those of the SDK: they count where this process or its host vanishes, or its connection. */
+const serverGraceMs = 5_000;
+
+export function serverLimitMs(timeoutMs: number, lockLimitMs: number): number {
+  return timeoutMs > 0 ? Math.min(timeoutMs + serverGraceMs, lockLimitMs) : lockLimitMs;
+}
+
+const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
+
+/** Throws a TypeError for a name that would have to be quoted: it becomes part of statements. */
+export function checkedTable(table: string): string {
+  if (tablePattern.test(table)) return table;
+  throw new TypeError(
+    `table must be a plain name in lower case, such as verdict_branches or app.verdict_branches; this is ${table}.`,
+  );
+}

@@ -1,0 +1,76 @@
+/**
+ * Whose turn it is to send statements. A library's transaction is a savepoint of the branch, and a rollback to a savepoint undoes
+ * all that came after it, whoever sent it, a transaction that has been released included:
+ *
+ *     A: SAVEPOINT   B: SAVEPOINT   B: UPDATE   B: RELEASE, "committed"   A: ROLLBACK TO, and B's UPDATE is gone
+ *
+ * So while one is open, only the connection that opened it sends any. Others wait, but not for ever: what uses the outer handle
+ * within its own transaction waits for itself.
+ */
+import type { Clock } from '../../ports/clock.ts';
+
+export class Turns {
+  /** How long one waits. */
+  readonly limitMs: number;
+  readonly #clock: Clock;
+  #holder: object | null = null;
+  #closed = false;
+  #waiting: (() => void)[] = [];
+
+  /** `timeoutMs`: the branch's own; 0 for none. */
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.limitMs = timeoutMs > 0 ? Math.min(turnWaitMsMax, timeoutMs / 4) : turnWaitMsMax;
+  }
+
+  /** A transaction is open. */
+  get taken(): boolean {
+    return this.#holder !== null;
+  }
+
+  /** Calls `send` at once when no other one has the turn, in the same step as it sees that. */
+  async run<T>(
+    by: object,
+    send: () => Promise<T>,
+    tooLate: (limitMs: number) => Error,
+  ): Promise<T> {
+    const untilMs = this.#clock.monotonicMs() + this.limitMs;
+    while (!this.#closed && this.#holder !== null && this.#holder !== by) {
+      const leftMs = untilMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) throw tooLate(this.limitMs);
+      await this.#change(leftMs);
+    }
+    return send();
+  }
+
+  take(by: object): void {
+    this.#holder = by;
+  }
+
+  give(): void {
+    this.#holder = null;
+    this.#wake();
+  }
+
+  /** Nothing is sent any more: nobody waits, but `send` has to say so. */
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #change(limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(limitMs, resolve);
+      this.#waiting.push(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+}
+
+const turnWaitMsMax = 5_000;

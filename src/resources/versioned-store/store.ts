@@ -1,0 +1,321 @@
+/**
+ * A durable store of versioned records, as a participant's resource.
+ *
+ *     (nothing) -- work --> locked, in memory -- prepare --> prepared, on disk -- commit --> applied
+ *         ^                        |                              |
+ *         +------------------------+---------- rollback ----------+
+ *
+ * Two-phase locking, with versions for those who read outside of it: a branch locks each key that it touches -
+ * shared to read, exclusive to write - and keeps the locks until the decision; the records change with the
+ * commit alone. After a restart the locks of every prepared branch are taken again before anything else.
+ */
+import type { Txid } from '../../core/txid.ts';
+import type { EnlistOptions } from '../../participant/enlist.ts';
+import { vote } from '../../participant/vote.ts';
+import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import { assertOwn, type BranchEnd, branchText } from '../branch-records.ts';
+import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
+import { KeyLocks } from './locks.ts';
+import { carryOut, readPayload, StorePayloadError } from './payload.ts';
+import {
+  applyWrites,
+  begin,
+  getRecord,
+  type InitialRecord,
+  type PreparedBranch,
+  type RecordWrite,
+  type StoredRecord,
+  storeFile,
+  storeHeader,
+  versionAfter,
+} from './records.ts';
+import { RefusedError } from './refusals.ts';
+import { type StoreTransaction, Work } from './work.ts';
+
+export interface VersionedStoreOptions
+  extends Pick<BranchStoreOptions<PreparedBranch>, 'clock' | 'appliedKeepMs' | 'onFatal'> {
+  /** Made where it is missing. It belongs to this store alone. */
+  readonly dataDirectory: string;
+  /** What a new store begins with. Default: nothing. */
+  readonly initial?: Iterable<InitialRecord>;
+  /** How long a branch waits for a key that another one holds, before it votes `abort`. Default 2,000. */
+  readonly lockWaitMs?: number;
+  /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
+  readonly lockWaitersMax?: number;
+}
+
+/**
+ * A service's own rules: called with the branch and its payload at prepare. Returns `vote.commit(result)` or
+ * `vote.abort(message)`. Without a result the client gets `{versions}`, which the commit leaves behind.
+ */
+export type BranchRules<Payload, Result> = (
+  tx: StoreTransaction,
+  call: PrepareCall<Payload>,
+) => Promise<PrepareResult<Result>> | PrepareResult<Result>;
+
+/** By key; 0 for what was deleted. */
+export interface WrittenVersions {
+  readonly versions: Readonly<Record<string, number>>;
+}
+
+export interface StoreEnlistOptions extends Omit<EnlistOptions, 'payload'> {
+  /**
+   * Default `decision`. `vote` lets the shared locks go with the vote; a branch that wrote nothing then votes
+   * `readonly`. Safe only where *every* branch of the transaction has taken *all* its locks before the client asks
+   * for the commit: a branch that works at its prepare - any that the client named in `transact` or `enlist` with a
+   * payload - may still be taking locks when this one votes, and letting go then would break two-phase locking. A
+   * participant cannot know that of the others; who writes the transaction does.
+   */
+  readonly readLocksUntil?: 'decision' | 'vote';
+}
+
+/** The part of a participant that is needed to enlist. */
+export interface Enlister {
+  enlist(txid: Txid, options?: EnlistOptions): Promise<BranchRef>;
+}
+
+/** An enlist under way: the branch's end may come in before the store hears of the answer. */
+interface Enlisting {
+  readonly txid: Txid;
+  /** Branches of this transaction that were rolled back, or asked to prepare, meanwhile. */
+  readonly ended: Set<string>;
+}
+
+export class VersionedStore {
+  readonly #disk: BranchStore<PreparedBranch>;
+  readonly #locks: KeyLocks;
+  readonly #works = new Map<string, Work>();
+  readonly #enlisting = new Set<Enlisting>();
+
+  /** Rejects where the directory has an owner, or holds what this program cannot read. */
+  static async open(options: VersionedStoreOptions): Promise<VersionedStore> {
+    const disk = await BranchStore.open<PreparedBranch>({
+      ...options,
+      file: storeFile,
+      header: storeHeader,
+      begin: (keys) => begin(keys, options.initial ?? []),
+      apply: applyWrites,
+    });
+    try {
+      return new VersionedStore(options, disk);
+    } catch (error) {
+      await disk.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: VersionedStoreOptions, disk: BranchStore<PreparedBranch>) {
+    const { clock, lockWaitMs = 2_000, lockWaitersMax = 10_000 } = options;
+    this.#disk = disk;
+    this.#locks = new KeyLocks({ clock, waitMs: lockWaitMs, waitersMax: lockWaitersMax });
+    // Whoever was prepared before the restart still holds its keys.
+    for (const branch of disk.allPrepared()) this.#lockAgain(branch);
+  }
+
+  /** What the last commit left there, with its version; null for nothing. See `StorePayload.reads`. */
+  read<Value = unknown>(key: string): StoredRecord<Value> | null {
+    return this.#disk.snapshot((keys) => getRecord(keys, key)) as StoredRecord<Value> | null;
+  }
+
+  /** Several at one moment. */
+  readMany<Value = unknown>(keys: Iterable<string>): Map<string, StoredRecord<Value> | null> {
+    return this.#disk.snapshot((stored) => {
+      const found = new Map<string, StoredRecord<Value> | null>();
+      for (const key of keys) found.set(key, getRecord(stored, key) as StoredRecord<Value> | null);
+      return found;
+    });
+  }
+
+  /** The branches that are prepared: on disk, with their keys locked. */
+  inDoubt(): readonly BranchRef[] {
+    return this.#disk.allPrepared().map(({ txid, branch }) => ({ txid, branch }));
+  }
+
+  /** For `serveParticipant`: branches whose payload is a `StorePayload`. */
+  resource(): Resource<unknown, WrittenVersions>;
+  /** For `serveParticipant`: branches with rules of their own. */
+  resource<Payload, Result>(
+    rules: BranchRules<Payload, Result>,
+  ): Resource<Payload, Result | WrittenVersions>;
+  resource(rules: BranchRules<never, unknown> = dataRules): Resource<never, unknown> {
+    return {
+      identity: this.#disk.identity,
+      prepare: (call) => this.#prepare(call, rules),
+      commit: (branch) => this.#commit(branch),
+      rollback: (branch) => this.#rollback(branch),
+      inDoubt: (call) => this.#disk.inDoubt(call?.instance),
+    };
+  }
+
+  /**
+   * Takes part in a running transaction of one's own accord: asks the leader, then gives the branch to work on. What is
+   * read and written there is prepared when the client commits; the rules then find it done in `tx`, and a branch
+   * of data needs none. Work that a restart of this process lost votes `abort`.
+   *
+   * Throws what `ParticipantHandle.enlist` throws, and RefusedError where the transaction ended first.
+   */
+  async enlist(
+    participant: Enlister,
+    txid: Txid,
+    { readLocksUntil = 'decision', ...options }: StoreEnlistOptions = {},
+  ): Promise<StoreTransaction> {
+    const enlisting: Enlisting = { txid, ended: new Set() };
+    this.#enlisting.add(enlisting);
+    try {
+      const ref = await participant.enlist(txid, { ...options, payload: enlistedPayload });
+      if (enlisting.ended.has(ref.branch)) throw endedBefore(ref);
+      const known = this.#works.get(branchText(ref));
+      if (known !== undefined) return known;
+      if (this.#disk.prepared(ref) !== null)
+        throw new RefusedError({ message: `The branch ${branchText(ref)} is prepared already.` });
+      return this.#work(ref, readLocksUntil === 'vote');
+    } finally {
+      this.#enlisting.delete(enlisting);
+    }
+  }
+
+  /** What is prepared stays on disk; who waits for a key is refused. */
+  async close(): Promise<void> {
+    this.#locks.close();
+    await this.#disk.close();
+  }
+
+  #work(branch: BranchRef, readLocksUntilVote: boolean): Work {
+    const work = new Work({
+      branch: { txid: branch.txid, branch: branch.branch },
+      locks: this.#locks,
+      current: (key) => this.read(key),
+      versionAfter: (key) => this.#disk.snapshot((keys) => versionAfter(keys, key)),
+      readLocksUntilVote,
+    });
+    this.#works.set(work.owner, work);
+    return work;
+  }
+
+  async #prepare(
+    call: PrepareCall<never>,
+    rules: BranchRules<never, unknown>,
+  ): Promise<PrepareResult<unknown>> {
+    const before = this.#disk.prepared(call);
+    if (before !== null) {
+      assertOwn(before, call);
+      return vote.commit(versionsOf(before.writes));
+    }
+    const enlisted = this.#works.get(branchText(call)) ?? null;
+    if (enlisted === null && isEnlisted(call.payload)) {
+      this.#endEnlisting(call);
+      return vote.abort(
+        'There is no work to prepare: it was lost when its service was started again, or had not begun. Retry.',
+        {
+          retryable: true,
+        },
+      );
+    }
+    const work = enlisted ?? this.#work(call, false);
+    let prepared = false;
+    try {
+      work.beginPrepare(() => call.signal);
+      const answer = await rules(work, call);
+      if (work.refusal !== null) return { vote: 'abort', reason: work.refusal };
+      if (answer.vote === 'abort') return answer;
+      const result = await this.#keep(work, answer.result, call.instance);
+      prepared = result.vote === 'commit';
+      return result;
+    } catch (error) {
+      if (error instanceof RefusedError) return { vote: 'abort', reason: error.reason };
+      throw error;
+    } finally {
+      work.end();
+      this.#works.delete(work.owner);
+      if (!prepared) this.#locks.release(work.owner);
+    }
+  }
+
+  /** Makes the vote certain: all that the branch holds until its outcome is on disk before it is said. */
+  async #keep(
+    work: Work,
+    result: unknown,
+    instance: string | undefined,
+  ): Promise<PrepareResult<unknown>> {
+    const { txid, branch, owner } = work;
+    const writes = work.finish();
+    const exclusive = this.#locks.keysOf(owner, 'exclusive');
+    const shared = work.readLocksUntilVote ? [] : this.#locks.keysOf(owner, 'shared');
+    const said = result ?? versionsOf(writes);
+    if (exclusive.length + shared.length === 0) return vote.readonly(said);
+    const by = instance === undefined ? {} : { instance };
+    await this.#disk.prepare({ txid, branch, writes, exclusive, shared, ...by });
+    if (work.readLocksUntilVote) this.#locks.releaseShared(owner);
+    return vote.commit(said);
+  }
+
+  async #commit(branch: BranchEnd): Promise<void> {
+    await this.#disk.commit(branch);
+    this.#locks.release(branchText(branch));
+  }
+
+  async #rollback(branch: BranchEnd): Promise<void> {
+    this.#endEnlisting(branch);
+    const owner = branchText(branch);
+    this.#works.get(owner)?.end();
+    this.#works.delete(owner);
+    // Not before it is gone from the disk: a restart would find its keys held twice.
+    await this.#disk.rollback(branch);
+    if (this.#disk.prepared(branch) === null) this.#locks.release(owner);
+  }
+
+  /** Nobody would be left to end work that began now. */
+  #endEnlisting(branch: BranchRef): void {
+    for (const { txid, ended } of this.#enlisting) {
+      if (txid === branch.txid) ended.add(branch.branch);
+    }
+  }
+
+  #lockAgain(branch: PreparedBranch): void {
+    const owner = branchText(branch);
+    const { exclusive, shared } = branch;
+    for (const [keys, mode] of [
+      [exclusive, 'exclusive'],
+      [shared, 'shared'],
+    ] as const) {
+      for (const key of keys) {
+        if (this.#locks.tryTake({ owner, key, mode })) continue;
+        throw new Error(
+          `Two prepared branches hold the key ${key}: the store is broken. Restore it from a backup.`,
+        );
+      }
+    }
+  }
+}
+
+/** Says in a prepare that the branch's work had been done before, in this store. */
+const enlistedPayload = { enlisted: true } as const;
+
+function isEnlisted(payload: unknown): boolean {
+  return (payload as { enlisted?: unknown } | null | undefined)?.enlisted === true;
+}
+
+async function dataRules(
+  tx: StoreTransaction,
+  { payload }: PrepareCall<never>,
+): Promise<PrepareResult<never>> {
+  if (isEnlisted(payload)) return vote.commit();
+  try {
+    await carryOut(readPayload(payload), tx as Work);
+  } catch (error) {
+    if (error instanceof StorePayloadError) return vote.abort(error.message);
+    throw error;
+  }
+  return vote.commit();
+}
+
+function versionsOf(writes: readonly RecordWrite[]): WrittenVersions {
+  return { versions: Object.fromEntries(writes.map(({ key, version }) => [key, version])) };
+}
+
+function endedBefore({ txid }: BranchRef): RefusedError {
+  return new RefusedError({
+    message: `The transaction ${txid} ended before the work on it began. Begin another one.`,
+    retryable: true,
+  });
+}

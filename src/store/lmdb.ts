@@ -1,0 +1,272 @@
+/**
+ * One LMDB file, opened so that a transaction is durable before it is answered or seen.
+ *
+ * What lmdb-js 3.5 does with these settings (read in its source, and seen with strace):
+ * - `overlappingSync: false`: a commit writes the data pages, calls fdatasync on the file, then writes the
+ *   meta page through a second descriptor opened with O_DSYNC. Only then do readers see the commit and does
+ *   the promise resolve. So whatever is read by this process's own commits is on disk.
+ * - A record written by a process that was killed between those two steps may be in the page cache and
+ *   not on disk. The fdatasync of the next commit covers the whole file, meta pages included: the
+ *   owner commits once at opening, before it answers anything.
+ * - A failed fdatasync or meta write leaves the earlier state standing, but the kernel may have
+ *   dropped the dirty pages and would report success to a second try. It is never tried again: the
+ *   process ends (`onFatal`), and its peers learn the fate of what was in flight from the restarted one.
+ * - The map grows by itself; `mapSize` is only where it begins.
+ * - LMDB does not flush the directory entry of a new file; that is done here.
+ */
+
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import process from 'node:process';
+import { open, type RootDatabase } from 'lmdb';
+import { Packr } from 'msgpackr';
+import { thrownText } from '../core/thrown.ts';
+import { guardTransaction } from '../system/exit-guard.ts';
+import { type HeldFile, holdFile } from './held-file.ts';
+import type { ReadableKeys, WritableKeys } from './key-value.ts';
+import { looksLikeLmdb } from './lmdb-header.ts';
+import { privateFile } from './private-files.ts';
+import { StoreFailedError } from './store-failed.ts';
+import { assertRoom, makeDirectory, warnOfNetwork } from './store-place.ts';
+import { placeOf, writeAdvice } from './write-advice.ts';
+
+/** The file is there but is not one of ours, or is broken. */
+export class StoreUnreadableError extends Error {
+  override readonly name = 'StoreUnreadableError';
+}
+
+/** Called once, when a write failed. Must end the process, or make sure that nothing is answered any more. */
+export type OnFatal = (error: StoreFailedError) => void;
+
+/** EX_SOFTWARE of sysexits.h. */
+const fatalExitCode = 70;
+
+/** Says why on stderr and ends the process at once. */
+export function exitOnFatal(error: StoreFailedError): void {
+  try {
+    writeSync(2, `${error.message}\n`);
+  } finally {
+    // Also where stderr is a pipe that is full or gone.
+    process.exit(fatalExitCode);
+  }
+}
+
+export interface LmdbStore {
+  /**
+   * Runs `body` in one write transaction; resolves with what it returned when all of it is durable. When it
+   * throws, nothing is written and the promise rejects with what it threw. One at a time:
+   * `GroupCommit` gathers callers.
+   */
+  transact<T>(body: (keys: WritableKeys) => T): Promise<T>;
+  /** Runs `body` on one consistent snapshot: the newest durable state. */
+  snapshot<T>(body: (keys: ReadableKeys) => T): T;
+  close(): Promise<void>;
+}
+
+/**
+ * Runs `body` on one consistent snapshot of a file that another process may own and be writing. Null where
+ * there is no such file; nothing is made or changed.
+ */
+export async function readLmdb<T>(
+  options: { readonly directory: string; readonly file: string },
+  body: (keys: ReadableKeys) => T,
+): Promise<T | null> {
+  const path = resolve(options.directory, options.file);
+  if (!existsSync(path)) return null;
+  let database: RootDatabase<Buffer, string>;
+  try {
+    database = open<Buffer, string>({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
+  } catch (error) {
+    throw new StoreUnreadableError(
+      `The store ${path} cannot be read: ${describe(error)}. ${openAdvice(describe(error), path)}`,
+      { cause: error },
+    );
+  }
+  try {
+    return body(new LmdbKeys(database));
+  } finally {
+    await database.close();
+  }
+}
+
+const mapBytesInitial = 256 * 1024 * 1024;
+
+export function openLmdb(options: {
+  readonly directory: string;
+  /** The file's name in the directory. */
+  readonly file: string;
+  /** Others may have it open too. Default: this process alone. */
+  readonly shared?: boolean;
+  readonly onFatal: OnFatal;
+}): LmdbStore {
+  const directory = resolve(options.directory);
+  const made = makeDirectory(directory);
+  const path = resolve(directory, options.file);
+  assertRoom(path);
+  warnOfNetwork(directory);
+  let database: RootDatabase<Buffer, string> | null = null;
+  try {
+    if (!looksLikeLmdb(path)) throw new Error('it does not begin as an LMDB file does');
+    database = open<Buffer, string>({
+      path,
+      noSubdir: true,
+      overlappingSync: false,
+      // Its batches end in a promise that nobody is given: a commit that fails would end the process by it. GroupCommit batches.
+      eventTurnBatching: false,
+      mapSize: mapBytesInitial,
+      encoding: 'binary',
+      // Not in its types.
+      ...{ permissionsMode: privateFile },
+    });
+    flushDirectories(directory, made === undefined ? directory : dirname(made));
+  } catch (error) {
+    void database?.close();
+    throw new StoreUnreadableError(
+      `The store ${path} cannot be opened: ${describe(error)}. ${openAdvice(describe(error), path)}`,
+      { cause: error },
+    );
+  }
+  let held: HeldFile;
+  try {
+    held = holdFile(path, options.shared ?? false);
+  } catch (error) {
+    void database.close();
+    throw error;
+  }
+  return new Store(database, held, options.onFatal);
+}
+
+class Store implements LmdbStore {
+  readonly #database: RootDatabase<Buffer, string>;
+  readonly #held: HeldFile;
+  readonly #onFatal: OnFatal;
+  readonly #keys: LmdbKeys;
+  #failure: StoreFailedError | null = null;
+
+  constructor(database: RootDatabase<Buffer, string>, held: HeldFile, onFatal: OnFatal) {
+    this.#database = database;
+    this.#held = held;
+    this.#onFatal = onFatal;
+    this.#keys = new LmdbKeys(database);
+  }
+
+  async transact<T>(body: (keys: WritableKeys) => T): Promise<T> {
+    if (this.#failure !== null) throw this.#failure;
+    let thrown: { readonly error: unknown } | null = null;
+    try {
+      this.#held.assertThere();
+      // A child transaction: when the body throws half-way, the child is dropped and nothing is committed.
+      return await guardTransaction(() =>
+        this.#database.childTransaction(() => {
+          try {
+            return body(this.#keys);
+          } catch (error) {
+            thrown = { error };
+            throw error;
+          }
+        }),
+      );
+    } catch (error) {
+      if (thrown !== null && this.#keys.failure === null) throw error;
+      throw await this.#fail(this.#keys.failure ?? error);
+    }
+  }
+
+  snapshot<T>(body: (keys: ReadableKeys) => T): T {
+    // Another process may have committed since the current read transaction began (a shared journal).
+    this.#database.resetReadTxn();
+    return body(this.#keys);
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+    this.#held.release();
+  }
+
+  async #fail(error: unknown): Promise<StoreFailedError> {
+    // lmdb-js rejects with a general error that carries the promise of the real one.
+    const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
+    const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
+    const failure = new StoreFailedError(
+      `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), placeOf(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
+      { cause },
+    );
+    // Of several writes at once each may come here.
+    if (this.#failure !== null) return this.#failure;
+    this.#failure = failure;
+    this.#onFatal(failure);
+    return failure;
+  }
+}
+
+class LmdbKeys implements WritableKeys {
+  readonly #database: RootDatabase<Buffer, string>;
+  // Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the file's values.
+  readonly #codec = new Packr({ useRecords: false });
+  /** The first error that LMDB itself gave, as against one that a transaction's body threw. */
+  failure: unknown = null;
+
+  constructor(database: RootDatabase<Buffer, string>) {
+    this.#database = database;
+  }
+
+  get(key: string): unknown {
+    const bytes = this.#guard(() => this.#database.get(key));
+    return bytes === undefined ? undefined : this.#codec.unpack(bytes);
+  }
+
+  range(options: {
+    readonly start: string;
+    readonly end: string;
+    readonly limit: number;
+  }): readonly (readonly [string, unknown])[] {
+    const found = this.#guard(() => [...this.#database.getRange(options)]);
+    return found.map(({ key, value }) => [key, this.#codec.unpack(value)] as const);
+  }
+
+  last({ start, end }: { readonly start: string; readonly end: string }): string | null {
+    const backwards = { reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: 1 };
+    const keys = this.#guard(() => [
+      ...this.#database.getKeys({ ...backwards, start: end, end: start }),
+    ]);
+    return keys[0] ?? null;
+  }
+
+  put(key: string, value: unknown): void {
+    const bytes = this.#codec.pack(value);
+    this.#guard(() => this.#database.put(key, bytes));
+  }
+
+  remove(key: string): void {
+    this.#guard(() => this.#database.remove(key));
+  }
+
+  #guard<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
+  }
+}
+
+function flushDirectories(from: string, upTo: string): void {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const file = openSync(directory, 'r');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    if (directory === upTo || directory === dirname(directory)) return;
+  }
+}
+
+function openAdvice(why: string, path: string): string {
+  return `${writeAdvice(why, placeOf(path))} Where the file is broken, restore it from a backup.`;
+}
+
+function describe(error: unknown): string {
+  return thrownText(error);
+}

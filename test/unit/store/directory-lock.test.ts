@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DirectoryLockedError, lockDirectory } from '../../../src/store/directory-lock.ts';
+import { realClock, temporaryDirectory } from '../../support/logs/stores.ts';
+
+const holder = fileURLToPath(new URL('../../support/process/directory-holder.ts', import.meta.url));
+
+describe('directory lock', () => {
+  let directory: { readonly path: string; remove(): void };
+  beforeEach(() => {
+    directory = temporaryDirectory();
+  });
+  afterEach(() => directory.remove());
+  const lock = (more: { shared?: boolean; purpose?: string } = {}) =>
+    lockDirectory({ directory: directory.path, purpose: 'test', clock: realClock, ...more });
+
+  it('excludes a second open in the same process, by whatever path', () => {
+    const first = lock({ purpose: 'first' });
+    expect(() => lock()).toThrow(DirectoryLockedError);
+    expect(() =>
+      lockDirectory({ directory: `${directory.path}/.`, purpose: 'test', clock: realClock }),
+    ).toThrow(/this same process \(pid \d+, first, since \d{4}-/);
+    first.release();
+    first.release();
+    lock().release();
+  });
+
+  it('lets shared ones in together, and nobody alone beside them', () => {
+    const one = lock({ shared: true });
+    const other = lock({ shared: true });
+    expect(() => lock()).toThrow(DirectoryLockedError);
+    one.release();
+    expect(() => lock()).toThrow(DirectoryLockedError);
+    other.release();
+    const alone = lock();
+    expect(() => lock({ shared: true })).toThrow(DirectoryLockedError);
+    alone.release();
+  });
+
+  it('makes the directory', () => {
+    lockDirectory({
+      directory: `${directory.path}/a/b`,
+      purpose: 'test',
+      clock: realClock,
+    }).release();
+  });
+
+  it('excludes another process, is told its pid, and is given back by kill -9', async () => {
+    const child = spawn(process.execPath, [holder, directory.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    try {
+      await once(child.stdout, 'data');
+      expect(() => lock()).toThrow(
+        `The directory ${directory.path} is in use by the process with pid ${child.pid} (holder,`,
+      );
+    } finally {
+      child.kill('SIGKILL');
+      await exited;
+    }
+    lock().release();
+  });
+});
