@@ -70,7 +70,7 @@ function* commitsAnswered({ answers, log }: Facts): Generator<string> {
 function* expectations({
   orders,
   answers,
-  passingShareMax = passingShareDefault,
+  maxPassingShare = passingShareDefault,
 }: Facts): Generator<string> {
   const byId = new Map(answers.map((answer) => [answer.requestId, answer]));
   const hot = { wanted: 0, committed: 0, passing: 0 };
@@ -92,7 +92,7 @@ function* expectations({
   if (hot.committed > due || hot.committed < due - hot.passing) {
     yield `${hot.committed} of the ${hotStock} rare articles were sold to ${hot.wanted} who wanted one.`;
   }
-  if (passing > orders.length * passingShareMax) {
+  if (passing > orders.length * maxPassingShare) {
     yield `${passing} of ${orders.length} orders were aborted by time-outs and crashes.`;
   }
 }

@@ -22,7 +22,7 @@ export interface Facts extends StoredFacts {
   readonly orders: readonly DemoOrder[];
   readonly answers: readonly Answer[];
   /** The share of orders that may abort for no reason of their own, but for a crash or a time-out. Default: 0.1. */
-  readonly passingShareMax?: number;
+  readonly maxPassingShare?: number;
 }
 
 export async function readStoredFacts(

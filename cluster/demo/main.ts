@@ -8,7 +8,7 @@ import { Processes } from '../launcher/processes.ts';
 import { startAgain } from './databases.ts';
 import { readFacts } from './facts.ts';
 import { layoutOf } from './layout.ts';
-import { orderCountMax, orderCountMin } from './orders.ts';
+import { maxOrderCount, orderCountMin } from './orders.ts';
 import { createProgress } from './progress.ts';
 import { reconcile } from './reconcile.ts';
 import { runDemo } from './run.ts';
@@ -33,7 +33,7 @@ function program(): Command {
     )
     .addOption(
       new Option('--orders <n>', 'how many orders')
-        .argParser(wholeNumber(orderCountMin, orderCountMax))
+        .argParser(wholeNumber(orderCountMin, maxOrderCount))
         .default(1_000),
     )
     .addOption(

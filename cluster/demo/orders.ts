@@ -41,7 +41,7 @@ export interface DemoOrder {
 
 export const orderCountMin = 50;
 /** The decision log keeps the records of more than these: all of a run must be there to be compared. */
-export const orderCountMax = 100_000;
+export const maxOrderCount = 100_000;
 
 export function demoOrders(count: number): readonly DemoOrder[] {
   const share = (fraction: number, min: number): number =>

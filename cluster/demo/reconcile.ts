@@ -21,7 +21,7 @@ export interface CheckResult {
 }
 
 /** More would hide the others; the kept data directory has them all. */
-const problemsMax = 20;
+const maxProblems = 20;
 
 export function reconcile(facts: Facts): readonly CheckResult[] {
   return [...answerChecks, ...storeChecks].map((check) => {
@@ -29,7 +29,7 @@ export function reconcile(facts: Facts): readonly CheckResult[] {
     return {
       name: check.name,
       ok: found.length === 0,
-      problems: found.slice(0, problemsMax),
+      problems: found.slice(0, maxProblems),
       problemCount: found.length,
     };
   });

@@ -9,8 +9,8 @@ import { createServer } from 'node:net';
 
 /** Below the outgoing connections' of Linux (32,768) and of macOS (49,152), above what services use by default. */
 const portMin = 10_240;
-const portMax = 32_767;
-const triesMax = 1_000;
+const maxPort = 32_767;
+const maxTries = 1_000;
 
 /** Given out by this process; they may not be listened on yet. */
 const given = new Set<number>();
@@ -22,13 +22,13 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < triesMax; tries += 1) {
-    const port = portMin + Math.floor(Math.random() * (portMax - portMin + 1));
+  for (let tries = 0; tries < maxTries; tries += 1) {
+    const port = portMin + Math.floor(Math.random() * (maxPort - portMin + 1));
     if (given.has(port) || !(await isFree(port))) continue;
     given.add(port);
     return port;
   }
-  throw new Error(`No free port from ${portMin} to ${portMax} was found on 127.0.0.1.`);
+  throw new Error(`No free port from ${portMin} to ${maxPort} was found on 127.0.0.1.`);
 }
 
 export async function isFree(port: number): Promise<boolean> {

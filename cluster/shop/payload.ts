@@ -16,10 +16,10 @@ export class Payload {
     this.#path = path;
   }
 
-  text(name: string, charactersMax = 200): string {
+  text(name: string, maxCharacters = 200): string {
     const value = this.#fields[name];
-    if (typeof value !== 'string' || value === '' || value.length > charactersMax) {
-      throw this.#wrong(name, `text of 1 to ${charactersMax} characters`);
+    if (typeof value !== 'string' || value === '' || value.length > maxCharacters) {
+      throw this.#wrong(name, `text of 1 to ${maxCharacters} characters`);
     }
     return value;
   }
@@ -50,10 +50,10 @@ export class Payload {
     return this.#fields[name] === undefined ? null : read(this);
   }
 
-  list(name: string, countMax: number): readonly Payload[] {
+  list(name: string, maxCount: number): readonly Payload[] {
     const value = this.#fields[name];
-    if (!Array.isArray(value) || value.length === 0 || value.length > countMax) {
-      throw this.#wrong(name, `a list of 1 to ${countMax} objects`);
+    if (!Array.isArray(value) || value.length === 0 || value.length > maxCount) {
+      throw this.#wrong(name, `a list of 1 to ${maxCount} objects`);
     }
     return value.map((item, index) => new Payload(item, `${this.#path}.${name}[${index}]`));
   }

@@ -48,7 +48,7 @@ async function serve(options: ServiceOptions, ended: Promise<string>): Promise<v
   logger.info({ inDoubt: participant.inDoubt().length, urls: urls.join(',') }, 'Started.');
   const stopWaiting = new AbortController();
   const connected = announce(
-    () => participant.connected({ timeoutMs: connectMsMax, signal: stopWaiting.signal }),
+    () => participant.connected({ timeoutMs: maxConnectMs, signal: stopWaiting.signal }),
     stopWaiting.signal,
   );
   const why = await ended;
@@ -80,7 +80,7 @@ async function openService(
   return { resource: serviceResource(service, store), close: () => store.close() };
 }
 
-const connectMsMax = 10_000;
+const maxConnectMs = 10_000;
 
 /** A node that is not there yet is nothing to give up for: the SDK goes on trying. */
 async function announce(connected: () => Promise<void>, stopped: AbortSignal): Promise<void> {

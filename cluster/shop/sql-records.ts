@@ -40,7 +40,7 @@ interface Row {
 }
 
 /** Rows are locked as they are read, so that the plain isolation is enough. */
-const common = { isolation: 'read committed', sessionsMax: 24 } as const;
+const common = { isolation: 'read committed', maxSessions: 24 } as const;
 
 export function openSqlService(
   service: ShopService,

@@ -13,7 +13,7 @@ import type { ServiceMessage } from './run-service.ts';
 const main: string = fileURLToPath(new URL('./main.ts', import.meta.url));
 const restartMs = 500;
 /** Past this, a child that was told to stop is killed. */
-const stopMsMax = 15_000;
+const maxStopMs = 15_000;
 
 export interface SuperviseOptions {
   /** What each service gets beside its name. */
@@ -110,7 +110,7 @@ class Supervisor {
     for (const child of this.#children.values()) child.kill('SIGTERM');
     setTimeout(() => {
       for (const child of this.#children.values()) child.kill('SIGKILL');
-    }, stopMsMax).unref();
+    }, maxStopMs).unref();
     this.#settle();
   }
 }

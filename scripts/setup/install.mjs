@@ -11,8 +11,8 @@ import { startProgress } from './progress.mjs';
 export class SetupError extends Error {}
 
 const installTimeoutMs = 15 * 60_000;
-const tailLinesMax = 25;
-const tailBytesMax = 64 * 1024;
+const maxTailLines = 25;
+const maxTailBytes = 64 * 1024;
 
 /** The package whose install script fetches the clone's own Node: the sign that the scripts ran. */
 const ownNode = 'node_modules/node/bin/node';
@@ -23,7 +23,7 @@ export async function ensureInstalled(root) {
   const lock = join(root, '.cache', 'setup.lock');
   const onWait = (pid) => say(`Another set-up is running here (process ${pid}): waiting for it.`);
   await withLock(
-    { path: lock, waitMsMax: installTimeoutMs + 60_000, onWait, toError },
+    { path: lock, maxWaitMs: installTimeoutMs + 60_000, onWait, toError },
     async () => {
       // The one that held the lock before us may have done it all.
       if (!isInstalled(root)) await install(root);
@@ -115,7 +115,7 @@ function runNpm(root) {
     }, installTimeoutMs);
     let output = '';
     const collect = (chunk) => {
-      output = (output + chunk).slice(-tailBytesMax);
+      output = (output + chunk).slice(-maxTailBytes);
     };
     npm.stdout.setEncoding('utf8').on('data', collect);
     npm.stderr.setEncoding('utf8').on('data', collect);
@@ -134,7 +134,7 @@ function runNpm(root) {
 }
 
 function lastLines(output) {
-  return output.trimEnd().split('\n').slice(-tailLinesMax).join('\n');
+  return output.trimEnd().split('\n').slice(-maxTailLines).join('\n');
 }
 
 function explain({ code, tail, timedOut }) {

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 const paceMs = 250;
 
 /** Runs `work` while this process holds the lock. `toError` makes the error for a wait that was too long. */
-export async function withLock({ path, waitMsMax, onWait, toError }, work) {
+export async function withLock({ path, maxWaitMs, onWait, toError }, work) {
   mkdirSync(dirname(path), { recursive: true });
   const startedMs = performance.now();
   let told = false;
@@ -18,7 +18,7 @@ export async function withLock({ path, waitMsMax, onWait, toError }, work) {
       removeAbandoned(path, owner);
       continue;
     }
-    if (performance.now() - startedMs > waitMsMax) {
+    if (performance.now() - startedMs > maxWaitMs) {
       throw toError(
         `Another set-up (process ${owner ?? 'unknown'}) has held ${path} for too long. If no such process runs, remove this file and try again.`,
       );

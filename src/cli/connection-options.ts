@@ -12,7 +12,7 @@ export interface ConnectionFlags {
   readonly json?: true;
 }
 
-const timeoutMsMax = 24 * 60 * 60_000;
+const maxTimeoutMs = 24 * 60 * 60_000;
 
 export function connectionOptions(
   command: Command,
@@ -32,7 +32,7 @@ export function connectionOptions(
     )
     .addOption(
       new Option('--timeout <ms>', timeout.meaning)
-        .argParser(wholeNumber({ min: 1, max: timeoutMsMax }))
+        .argParser(wholeNumber({ min: 1, max: maxTimeoutMs }))
         .default(timeout.defaultMs),
     )
     .option('--json', 'answer in JSON, for programs');

@@ -6,7 +6,7 @@ import { CommandError } from './errors.ts';
 import type { Output } from './io.ts';
 
 /** Characters that may wait for the end of the turn: a turn can be long. */
-const gatheredMax = 16_384;
+const maxGathered = 16_384;
 
 export class LineWriter {
   readonly #stream: Output;
@@ -42,7 +42,7 @@ export class LineWriter {
   line(text: string): void {
     if (this.#ended) return;
     this.#gathered += `${text}\n`;
-    if (this.#gathered.length >= gatheredMax) {
+    if (this.#gathered.length >= maxGathered) {
       this.#flush();
     } else if (!this.#flushDue) {
       this.#flushDue = true;

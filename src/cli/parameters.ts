@@ -12,7 +12,7 @@ import { isTxid, type Txid } from '../core/txid.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
-import { nameBytesMax } from '../wire/limits.ts';
+import { maxNameBytes } from '../wire/limits.ts';
 import { CommandError } from './errors.ts';
 
 export const defaultPort = 7070;
@@ -58,8 +58,8 @@ export function stateArgument(text: string): TransactionState {
 }
 
 export function nameArgument(text: string): string {
-  if (isName(text, nameBytesMax)) return text;
-  throw new InvalidArgumentError(`Write ${nameText(nameBytesMax)}.`);
+  if (isName(text, maxNameBytes)) return text;
+  throw new InvalidArgumentError(`Write ${nameText(maxNameBytes)}.`);
 }
 
 /** `HOST:PORT`, `[::1]:7070`, or one of the two alone. */

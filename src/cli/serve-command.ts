@@ -42,7 +42,7 @@ const logLevels = [
 const logFormats = ['pretty', 'json'] as const satisfies readonly LogFormat[];
 
 /** A day: keys are kept that long, and records with them. */
-const requestWindowMsMax = 24 * 60 * 60_000;
+const maxRequestWindowMs = 24 * 60 * 60_000;
 
 interface ServeFlags extends EtcdAccessFlags {
   readonly data: string;
@@ -109,7 +109,7 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         '--request-window <ms>',
         'how long a requestId is remembered: fixed when the directory is made; a shorter one weakens "never commits twice"',
       )
-        .argParser(wholeNumber({ min: 1_000, max: requestWindowMsMax }))
+        .argParser(wholeNumber({ min: 1_000, max: maxRequestWindowMs }))
         .default(undefined, 'what the directory has, 120000 in a new one'),
     )
     .addOption(

@@ -9,7 +9,7 @@ import type { AnswerWhen, TransactionOutcome } from './types.ts';
 
 /** Participants mostly acknowledge within some milliseconds. */
 const firstPauseMs = 2;
-const pauseMsMax = 250;
+const maxPauseMs = 250;
 
 /** The outcome, with `applied` where it was asked for. Never throws: the outcome is known. */
 export async function whenApplied<Outcome extends TransactionOutcome<unknown>>(
@@ -27,7 +27,7 @@ async function isApplied(
   call: Call,
 ): Promise<boolean> {
   try {
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMsMax, pauseMs * 2)) {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
       if ((await session.status({ txid }, call)).state === 'COMMITTED') return true;
       await call.pause(pauseMs);
     }

@@ -188,7 +188,7 @@ export class Client implements AsyncDisposable {
 
   /**
    * Begins a transaction, calls the function with it, and commits. An abort that can pass (`reason.retryable`) is tried
-   * again in a new transaction, with growing, jittered pauses, up to `attemptsMax` times within `timeoutMs`; the last
+   * again in a new transaction, with growing, jittered pauses, up to `maxAttempts` times within `timeoutMs`; the last
    * one is the result. So the function may be called several times: it should change nothing but through the
    * transaction. What it throws rolls the transaction back and is thrown again, unless it is this client's own
    * error about a transaction lost under it, which counts as an abort.

@@ -34,12 +34,12 @@ export class Retries {
     if (this.#options === null || outcome.outcome === 'committed') return false;
     const { reason, repeated } = outcome;
     this.#aborts += 1;
-    const { attemptsMax, retryDelayMs, retryDelayMsMax } = this.#options;
-    if (!reason.retryable || this.#aborts >= attemptsMax) return false;
+    const { maxAttempts, retryDelayMs, maxRetryDelayMs } = this.#options;
+    if (!reason.retryable || this.#aborts >= maxAttempts) return false;
     const ownMs = backoffMs({
       failures: this.#aborts,
       delayMs: retryDelayMs,
-      delayMsMax: retryDelayMsMax,
+      maxDelayMs: maxRetryDelayMs,
       random: this.#session.random,
     });
     // What an answer from memory asked to wait may be long over.
@@ -56,9 +56,9 @@ export class Retries {
 function optionsOf(retry: boolean | RetryOptions | undefined): Required<RetryOptions> | null {
   if (retry === undefined || retry === false) return null;
   const given = retry === true ? {} : retry;
-  const { attemptsMax = 10, retryDelayMs = 50, retryDelayMsMax = 2_000 } = given;
-  if (!(attemptsMax >= 1)) {
-    throw new RangeError(`retry.attemptsMax must be 1 or more, not ${attemptsMax}`);
+  const { maxAttempts = 10, retryDelayMs = 50, maxRetryDelayMs = 2_000 } = given;
+  if (!(maxAttempts >= 1)) {
+    throw new RangeError(`retry.maxAttempts must be 1 or more, not ${maxAttempts}`);
   }
-  return { attemptsMax, retryDelayMs, retryDelayMsMax };
+  return { maxAttempts, retryDelayMs, maxRetryDelayMs };
 }

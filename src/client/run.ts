@@ -12,11 +12,11 @@ export interface RunOptions extends CallOptions {
   /** For everything, all attempts and pauses included. Default 60,000. */
   readonly timeoutMs?: number | undefined;
   /** How often the function is called at most. Default 5. */
-  readonly attemptsMax?: number;
+  readonly maxAttempts?: number;
   /** The first pause between two attempts, in milliseconds; it doubles, with jitter. Default 50. */
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 2,000. */
-  readonly retryDelayMsMax?: number;
+  readonly maxRetryDelayMs?: number;
   /** When it resolves: see `CommitOptions`. Default `decided`. */
   readonly answer?: AnswerWhen | undefined;
   /** Time-out and labels of each transaction. */
@@ -61,9 +61,9 @@ export async function run<Value>(
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
   options: RunOptions & { readonly settings: TransactionSettings },
 ): Promise<RunResult<Value>> {
-  const { answer, attemptsMax = 5, retryDelayMs = 50, retryDelayMsMax = 2_000, settings } = options;
-  if (!(attemptsMax >= 1))
-    throw new RangeError(`attemptsMax must be 1 or more, not ${attemptsMax}`);
+  const { answer, maxAttempts = 5, retryDelayMs = 50, maxRetryDelayMs = 2_000, settings } = options;
+  if (!(maxAttempts >= 1))
+    throw new RangeError(`maxAttempts must be 1 or more, not ${maxAttempts}`);
   const whole = new Call(session.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(session, { work, whole, attempts, settings, answer });
@@ -71,14 +71,14 @@ export async function run<Value>(
     const ownPauseMs = backoffMs({
       failures: attempts,
       delayMs: retryDelayMs,
-      delayMsMax: retryDelayMsMax,
+      maxDelayMs: maxRetryDelayMs,
       random: session.random,
     });
     // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
     const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
     // No pause that the time-out would end: what is known now is the better answer.
     const again =
-      passes && attempts < attemptsMax && whole.over() === null && pauseMs < whole.leftMs();
+      passes && attempts < maxAttempts && whole.over() === null && pauseMs < whole.leftMs();
     if (!again) {
       if (attempt.kind === 'over') return attempt.result;
       throw attempt.error;

@@ -36,7 +36,7 @@ export function requestOptions({ leader }: Route, call: Call): RequestOptions {
 
 /** After a refusal; short at first, for a failover takes some ten milliseconds at best. */
 const retryDelayMs = 10;
-const retryDelayMsMax = 500;
+const maxRetryDelayMs = 500;
 /** A node that is silent this long is asked again, or another is. */
 const statusTimeoutMs = 2_000;
 
@@ -199,7 +199,7 @@ export class Session {
     const delayMs = backoffMs({
       failures,
       delayMs: retryDelayMs,
-      delayMsMax: retryDelayMsMax,
+      maxDelayMs: maxRetryDelayMs,
       random: this.random,
     });
     return Math.max(delayMs, retryAfterMs);

@@ -176,7 +176,7 @@ function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined 
 
 /** A node of a version before locks ignores the field, and would run the transaction without them. */
 function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): void {
-  if ((locks ?? []).length === 0 || link.welcome?.limits.locksMax !== undefined) return;
+  if ((locks ?? []).length === 0 || link.welcome?.limits.maxLocks !== undefined) return;
   throw new VerdictError(
     'UNSUPPORTED_VERSION',
     `${leader.node} knows no locks, and would run the transaction without them. Upgrade every node first.`,

@@ -3,7 +3,7 @@ import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, type VerdictError } from '../peer/errors.ts';
-import { textBytesMax } from '../wire/limits.ts';
+import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
@@ -146,7 +146,7 @@ export class Transaction implements AsyncDisposable {
   ): Promise<TransactionOutcome<Results>> {
     const { txid, share } = this;
     const call = this.#call(options, undefined);
-    const text = reason === undefined ? {} : { reason: fitText(reason, textBytesMax) };
+    const text = reason === undefined ? {} : { reason: fitText(reason, maxTextBytes) };
     try {
       const reply = await this.#insist(call, (route) =>
         route.link.request({ type: 'rollback', txid, share, ...text }, requestOptions(route, call)),

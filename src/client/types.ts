@@ -33,11 +33,11 @@ export interface CommitOptions extends CallOptions {
 /** When and how often what was aborted is tried again. */
 export interface RetryOptions {
   /** How often the transaction is run at most. Default 10. */
-  readonly attemptsMax?: number;
+  readonly maxAttempts?: number;
   /** The first pause between two attempts, in milliseconds; it doubles, half of it chance. Default 50. */
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds; what a reason asks to wait (`retryAfterMs`) comes on top. Default 2,000. */
-  readonly retryDelayMsMax?: number;
+  readonly maxRetryDelayMs?: number;
 }
 
 /** Options of `transact`. */

@@ -19,7 +19,7 @@ export interface CollectorOptions {
 const collectPage = 500;
 /**
  * What a retention may never be shorter by: the window, and a minute for what was under way. A request is younger than it says by as
- * much as it lay in a buffer, and that is at most what `pingAgeMsMax` may be set to at any node: half of this.
+ * much as it lay in a buffer, and that is at most what `maxPingAgeMs` may be set to at any node: half of this.
  */
 const marginMs = 60_000;
 
@@ -60,7 +60,7 @@ export class Collector {
           below: term.undecidedFrom(),
           retentionMs,
           retentionMsMin,
-          recordsMax: options.finishedMax,
+          maxRecords: options.maxFinished,
           keepsRequest: (requestId) => term.keepsRequest(requestId),
           limit: collectPage,
         });

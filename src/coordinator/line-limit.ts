@@ -6,7 +6,7 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** At once, after a while without any; and for ever. */
-const burstMax = 50;
+const maxBurst = 50;
 const perSecond = 10;
 
 interface Kind {
@@ -27,9 +27,9 @@ export class LineLimit {
   /** Null: not this one. Else what to write beside it: how many were left out since the last. */
   take(event: string): { readonly suppressed?: number } | null {
     const nowMs = this.#clock.monotonicMs();
-    const kind = this.#kinds.get(event) ?? { left: burstMax, atMs: nowMs, suppressed: 0 };
+    const kind = this.#kinds.get(event) ?? { left: maxBurst, atMs: nowMs, suppressed: 0 };
     this.#kinds.set(event, kind);
-    kind.left = Math.min(burstMax, kind.left + ((nowMs - kind.atMs) / 1_000) * perSecond);
+    kind.left = Math.min(maxBurst, kind.left + ((nowMs - kind.atMs) / 1_000) * perSecond);
     kind.atMs = nowMs;
     if (kind.left < 1) {
       kind.suppressed += 1;

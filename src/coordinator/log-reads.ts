@@ -6,10 +6,10 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** Of all connections, and of one. */
-const underWayMax = 64;
-const underWayOfOneMax = 32;
+const maxUnderWay = 64;
+const maxUnderWayOfOne = 32;
 /** Of one connection: what it asks beyond is refused. */
-const waitingMax = 2_000;
+const maxWaiting = 2_000;
 /** Of one turn of the event loop. */
 const budgetMs = 2;
 
@@ -42,7 +42,7 @@ export class LogReads {
 
   /** Whether this connection's own readings leave no room for another. */
   isFull(connection: number): boolean {
-    return (this.#readers.get(connection)?.waiting.size ?? 0) >= waitingMax;
+    return (this.#readers.get(connection)?.waiting.size ?? 0) >= maxWaiting;
   }
 
   /**
@@ -71,12 +71,12 @@ export class LogReads {
 
   #go(): void {
     let passedBy = 0;
-    while (this.#underWay < underWayMax && passedBy < this.#readers.size) {
+    while (this.#underWay < maxUnderWay && passedBy < this.#readers.size) {
       const [next] = this.#readers;
       if (next === undefined) return;
       const [connection, reader] = next;
       const [reading] = reader.waiting.values();
-      const starts = reading !== undefined && reader.underWay < underWayOfOneMax;
+      const starts = reading !== undefined && reader.underWay < maxUnderWayOfOne;
       if (starts && !this.#hasTime()) return;
       // To the end of the round.
       this.#readers.delete(connection);

@@ -44,7 +44,7 @@ export interface ShardDriverOptions {
 }
 
 const finishGatherMs = 5;
-const finishBatchMax = 512;
+const maxFinishBatch = 512;
 const scanPage = 500;
 /** Read in one turn: some milliseconds. */
 const readPage = 250;
@@ -292,7 +292,7 @@ export class ShardDriver {
     this.#finishing = true;
     try {
       while (this.#finishes.length > 0 && !this.#stopped) {
-        const txids = this.#finishes.splice(0, finishBatchMax);
+        const txids = this.#finishes.splice(0, maxFinishBatch);
         await leadership.finish(txids);
         reached('finish-durable');
         this.step({ type: 'finished', txids });

@@ -252,7 +252,7 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   TOO_LARGE: {
     retryable: false,
     text: 'The decision record would be larger than the log takes.',
-    look: 'How many branches it has, and how long their names and those of the instances and shared resources are; `recordBytesMax` in OPERATING.md.',
+    look: 'How many branches it has, and how long their names and those of the instances and shared resources are; `maxRecordBytes` in OPERATING.md.',
   },
   LEADER_CHANGED: {
     retryable: true,

@@ -3,7 +3,7 @@ import { minute, type OptionEntry, resolveOptions } from './options.ts';
 
 export const coordinatorOptionNames = [
   'transactionTimeoutMs',
-  'transactionTimeoutMsMax',
+  'maxTransactionTimeoutMs',
   'prepareTimeoutMs',
   'prepareTimeoutMsMin',
   'participantWaitMs',
@@ -12,34 +12,34 @@ export const coordinatorOptionNames = [
   'commandWindow',
   'breakerAfter',
   'breakerPauseMs',
-  'breakerPauseMsMax',
+  'maxBreakerPauseMs',
   'ackTimeoutMs',
   'retryDelayMs',
-  'retryDelayMsMax',
+  'maxRetryDelayMs',
   'attentionAfter',
-  'requestsMax',
-  'transactionsMax',
-  'recentMax',
+  'maxRequests',
+  'maxTransactions',
+  'maxRecent',
   'retentionMs',
-  'finishedMax',
+  'maxFinished',
   'tickMs',
-  'branchesMax',
-  'recordBytesMax',
-  'locksMax',
-  'lockWaitersMax',
+  'maxBranches',
+  'maxRecordBytes',
+  'maxLocks',
+  'maxLockWaiters',
   'lockWaitMs',
   'lockHoldMs',
-  'frameBytesMax',
-  'depthMax',
-  'connectionsMax',
-  'connectionsPerAddressMax',
+  'maxFrameBytes',
+  'maxDepth',
+  'maxConnections',
+  'maxConnectionsPerAddress',
   'handshakeTimeoutMs',
   'heartbeatMs',
-  'pingAgeMsMax',
-  'bufferedBytesMax',
-  'inputBytesMax',
-  'outputBytesMax',
-  'heldBytesMax',
+  'maxPingAgeMs',
+  'maxBufferedBytes',
+  'maxInputBytes',
+  'maxOutputBytes',
+  'maxHeldBytes',
   'drainMs',
 ] as const;
 export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
@@ -53,7 +53,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning: 'A transaction that names no time-out is aborted when it is not decided within this.',
     zero: null,
   },
-  transactionTimeoutMsMax: {
+  maxTransactionTimeoutMs: {
     default: 5 * minute,
     min: 1,
     max: 60 * minute,
@@ -78,7 +78,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     zero: 'No measuring: `prepareTimeoutMs` for all.',
   },
   participantWaitMs: {
-    // Longer than a participant's slowest try to connect (its retryDelayMsMax) and a start on a busy machine: right after a
+    // Longer than a participant's slowest try to connect (its maxRetryDelayMs) and a start on a busy machine: right after a
     // failover to a node that itself has just started, everybody is on the way back.
     default: 5_000,
     min: 0,
@@ -126,7 +126,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'The first pause before one transaction may try such a participant; it doubles with each failure, with jitter.',
     zero: null,
   },
-  breakerPauseMsMax: {
+  maxBreakerPauseMs: {
     default: 5_000,
     min: 1,
     max: 60 * minute,
@@ -149,7 +149,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'The first pause before a commit or rollback is sent again; it doubles with each attempt, with jitter.',
     zero: null,
   },
-  retryDelayMsMax: {
+  maxRetryDelayMs: {
     default: 30_000,
     min: 1,
     max: 60 * minute,
@@ -165,21 +165,21 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'Unacknowledged attempts at one branch after which its transaction is flagged `attention`. Retries go on.',
     zero: 'Never flag.',
   },
-  requestsMax: {
+  maxRequests: {
     default: 1_000_000,
     min: 1,
     max: 100_000_000,
     meaning: 'Request ids remembered at once; past it, new requests with an id get BUSY.',
     zero: null,
   },
-  transactionsMax: {
+  maxTransactions: {
     default: 100_000,
     min: 1,
     max: 10_000_000,
     meaning: 'Transactions in memory at once; past it, new ones get BUSY.',
     zero: null,
   },
-  recentMax: {
+  maxRecent: {
     default: 10_000,
     min: 0,
     max: 10_000_000,
@@ -194,7 +194,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'How long the log keeps the record of a finished transaction; never less than the request window and a minute.',
     zero: null,
   },
-  finishedMax: {
+  maxFinished: {
     default: 200_000,
     min: 1,
     max: 100_000_000,
@@ -210,28 +210,28 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'How often the leader writes down how long it has led, by which the age of records is counted. It may be another at every node and after every start.',
     zero: null,
   },
-  branchesMax: {
+  maxBranches: {
     default: 128,
     min: 1,
     max: 1_024,
     meaning: 'Branches of one transaction.',
     zero: null,
   },
-  recordBytesMax: {
+  maxRecordBytes: {
     default: 16_384,
     min: 1_024,
     max: 65_536,
     meaning: 'Bytes of one decision record, checked before the first prepare.',
     zero: null,
   },
-  locksMax: {
+  maxLocks: {
     default: 64,
     min: 1,
     max: 1_024,
     meaning: 'Keys that one transaction may lock.',
     zero: null,
   },
-  lockWaitersMax: {
+  maxLockWaiters: {
     default: 10_000,
     min: 1,
     max: 1_000_000,
@@ -254,28 +254,28 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'How long a transaction may hold locks: past it an undecided one is aborted, a decided one is flagged `attention`.',
     zero: 'For ever.',
   },
-  frameBytesMax: {
+  maxFrameBytes: {
     default: 1_048_576,
     min: 1_024,
     max: 67_108_864,
     meaning: 'Bytes of one WebSocket message.',
     zero: null,
   },
-  depthMax: {
+  maxDepth: {
     default: 32,
     min: 8,
     max: 256,
     meaning: 'Nesting of maps and arrays in one message.',
     zero: null,
   },
-  connectionsMax: {
+  maxConnections: {
     default: 20_000,
     min: 1,
     max: 1_000_000,
     meaning: 'Connections to one node.',
     zero: null,
   },
-  connectionsPerAddressMax: {
+  maxConnectionsPerAddress: {
     default: 4_096,
     min: 1,
     max: 1_000_000,
@@ -296,7 +296,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning: 'How often each side pings; a connection that answers none of two is dropped.',
     zero: null,
   },
-  pingAgeMsMax: {
+  maxPingAgeMs: {
     default: 30_000,
     min: 100,
     // Half of what a request key outlives its window by (collector.ts): what lay in a buffer longer is older than it says.
@@ -305,14 +305,14 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
     zero: null,
   },
-  bufferedBytesMax: {
+  maxBufferedBytes: {
     default: 67_108_864,
     min: 65_536,
     max: 1_073_741_824,
     meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
     zero: null,
   },
-  inputBytesMax: {
+  maxInputBytes: {
     default: 0,
     min: 0,
     max: 2 ** 40,
@@ -320,7 +320,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'Bytes of messages from all peers that are not complete yet, or not handled. A connection that takes more of them than its share is closed.',
     zero: 'A sixteenth of the heap limit of the process.',
   },
-  outputBytesMax: {
+  maxOutputBytes: {
     default: 0,
     min: 0,
     max: 2 ** 40,
@@ -328,7 +328,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'Bytes that may wait for all peers to read. A connection that takes more of them than its share is dropped.',
     zero: 'An eighth of the heap limit of the process.',
   },
-  heldBytesMax: {
+  maxHeldBytes: {
     default: 0,
     min: 0,
     max: 2 ** 40,

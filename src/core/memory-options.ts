@@ -9,11 +9,11 @@ export function memoryOptions(options: CoordinatorOptions, heapBytes: number): C
     bytes === 0 ? Math.floor(heapBytes / parts) : bytes;
   return {
     ...options,
-    inputBytesMax: part(options.inputBytesMax, 16),
-    outputBytesMax: part(options.outputBytesMax, 8),
-    heldBytesMax: part(options.heldBytesMax, 4),
-    requestsMax: Math.min(
-      options.requestsMax,
+    maxInputBytes: part(options.maxInputBytes, 16),
+    maxOutputBytes: part(options.maxOutputBytes, 8),
+    maxHeldBytes: part(options.maxHeldBytes, 4),
+    maxRequests: Math.min(
+      options.maxRequests,
       Math.max(1, Math.floor(heapBytes / 4 / requestBytes)),
     ),
   };

@@ -5,8 +5,8 @@
 import { utf8Bytes } from './utf8.ts';
 
 /** Completes "must be". */
-export function nameText(bytesMax: number): string {
-  return `a name of 1 to ${bytesMax} bytes without control or invisible characters, and not \`${protoName}\``;
+export function nameText(maxBytes: number): string {
+  return `a name of 1 to ${maxBytes} bytes without control or invisible characters, and not \`${protoName}\``;
 }
 
 /**
@@ -24,16 +24,16 @@ const unfit = new RegExp(`[${unseen}]`, 'u');
 const everyUnfit = new RegExp(`[${unseen}]`, 'gu');
 const plain = /^[ -~]*$/;
 
-export function isName(value: string, bytesMax: number): boolean {
-  if (value.length === 0 || value === protoName || !fitsBytes(value, bytesMax)) return false;
+export function isName(value: string, maxBytes: number): boolean {
+  if (value.length === 0 || value === protoName || !fitsBytes(value, maxBytes)) return false;
   return plain.test(value) || !unfit.test(value);
 }
 
 /** Whether the text takes at most so many bytes of UTF-8. */
-export function fitsBytes(value: string, bytesMax: number): boolean {
+export function fitsBytes(value: string, maxBytes: number): boolean {
   // No UTF-16 unit takes more than three bytes of UTF-8, and none takes less than one.
-  if (value.length > bytesMax) return false;
-  return value.length * 3 <= bytesMax || utf8Bytes(value) <= bytesMax;
+  if (value.length > maxBytes) return false;
+  return value.length * 3 <= maxBytes || utf8Bytes(value) <= maxBytes;
 }
 
 /** A text for people with what no name may hold written as JSON would escape it: what is left cannot move a terminal's cursor. */

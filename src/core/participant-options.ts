@@ -6,11 +6,11 @@ export const participantOptionNames = [
   'queryTimeoutMs',
   'workingMs',
   'retryDelayMs',
-  'retryDelayMsMax',
+  'maxRetryDelayMs',
   'reportPage',
   'tombstoneMs',
-  'concurrencyMax',
-  'queueMax',
+  'maxConcurrency',
+  'maxQueue',
   'lockLimitMs',
 ] as const;
 export type ParticipantOptionName = (typeof participantOptionNames)[number];
@@ -48,7 +48,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
       'The first pause before a failed commit or rollback of the application is called again, and before a report that a leader did not answer is sent again; it doubles, with jitter.',
     zero: null,
   },
-  retryDelayMsMax: {
+  maxRetryDelayMs: {
     default: 5_000,
     min: 1,
     max: 60 * minute,
@@ -70,7 +70,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
       'How long a tombstone is kept within one epoch: at least twice the longest transaction time-out.',
     zero: null,
   },
-  concurrencyMax: {
+  maxConcurrency: {
     default: 1_024,
     min: 1,
     max: 1_000_000,
@@ -78,7 +78,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
       'Prepares of the application that run at once; as many commits and rollbacks beside them.',
     zero: null,
   },
-  queueMax: {
+  maxQueue: {
     default: 4_096,
     min: 0,
     max: 10_000_000,

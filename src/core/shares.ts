@@ -15,8 +15,8 @@ export interface Origin {
 const multiple = 4;
 
 /** 0 is no limit, where nothing was made of it. */
-export function heldBytesOf(options: { readonly heldBytesMax: number }): number {
-  return options.heldBytesMax === 0 ? Number.MAX_SAFE_INTEGER : options.heldBytesMax;
+export function heldBytesOf(options: { readonly maxHeldBytes: number }): number {
+  return options.maxHeldBytes === 0 ? Number.MAX_SAFE_INTEGER : options.maxHeldBytes;
 }
 
 export class Shares {

@@ -4,7 +4,7 @@
  * not fail over it. Total: these never throw, whatever they are given.
  */
 
-const charactersMax = 10_000;
+const maxCharacters = 10_000;
 const wordless = 'something was thrown that cannot be put into words';
 
 /** Its message, or what it says of itself. */
@@ -96,7 +96,7 @@ function isObject(value: unknown): value is object {
 function bounded(words: () => string): string {
   try {
     const text = words();
-    const cut = text.length > charactersMax ? `${text.slice(0, charactersMax)}...` : text;
+    const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}...` : text;
     // Half a character would be refused wherever it travels.
     return cut.replace(/\p{Cs}/gu, '\ufffd');
   } catch {

@@ -27,10 +27,10 @@ import * as rules from './rules.ts';
 import {
   assertMayRetire,
   type LogTransaction,
+  maxRetired,
   plainRetired,
   readState,
   retiredKey,
-  retiredMax,
   retiredPrefix,
 } from './state.ts';
 
@@ -147,7 +147,7 @@ export class LocalLog implements DecisionLog, LeadershipHost {
   async retired(): Promise<readonly Retired[]> {
     const all = await this.snapshot((keys) =>
       keys
-        .range({ ...prefixRange(retiredPrefix), limit: retiredMax })
+        .range({ ...prefixRange(retiredPrefix), limit: maxRetired })
         .map(([, value]) => value as Retired),
     );
     this.#options.retired.publish(all);

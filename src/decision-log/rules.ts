@@ -168,7 +168,7 @@ export function tick(transaction: LogTransaction, fence: Fence, byMs: number): n
 export interface CollectOptions {
   readonly below: Position;
   readonly retentionMs: number;
-  readonly recordsMax: number;
+  readonly maxRecords: number;
   readonly retentionMsMin: number;
   readonly keepsRequest: (requestId: string) => boolean;
   readonly limit: number;
@@ -189,7 +189,7 @@ export function collect(
     const record = value as FinishedRecord;
     const txid = key.slice(start.length) as Txid;
     const age = state.tick - record.tick;
-    const retention = finished > options.recordsMax ? options.retentionMsMin : options.retentionMs;
+    const retention = finished > options.maxRecords ? options.retentionMsMin : options.retentionMs;
     if (age < retention || positionOf(txid) >= options.below) break;
     if (record.requestId !== undefined && options.keepsRequest(record.requestId)) break;
     if (collected === options.limit) {

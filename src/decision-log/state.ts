@@ -26,7 +26,7 @@ const requestWindowMsDefault = 120_000;
 const revisionKey = 'revision';
 export const retiredPrefix = 'retired/';
 /** Of all participants: an operator's rare act, bounded all the same. All of them are read by every node. */
-export const retiredMax = 100_000;
+export const maxRetired = 100_000;
 
 export interface StoredMeta extends LogMeta {
   readonly kind: typeof logHeader.kind;
@@ -111,9 +111,9 @@ export function retiredPart(retired: Retired): string {
 }
 
 export function assertMayRetire(known: RetiredSet, retired: Retired): void {
-  if (known.size < retiredMax || known.has(retired)) return;
+  if (known.size < maxRetired || known.has(retired)) return;
   throw new DecisionLogError(
-    `${retiredMax} instances are retired, and no more can be. Look at who retires them, and why their stores are lost.`,
+    `${maxRetired} instances are retired, and no more can be. Look at who retires them, and why their stores are lost.`,
   );
 }
 

@@ -44,7 +44,7 @@ export interface BranchCallsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly retryDelayMs: number;
-  readonly retryDelayMsMax: number;
+  readonly maxRetryDelayMs: number;
   readonly vote: (vote: Vote, why: string | null) => void;
   /** `why`: what it answered instead of true. */
   readonly acknowledge: (decision: Decision, why: string | null) => void;
@@ -200,11 +200,11 @@ export class BranchCalls {
     this.#lastError = `${method} of ${name} ${told(ended, 'true')}`;
     this.#given.acknowledge(decision, this.#lastError);
     if (!this.#alone || this.#stopped) return;
-    const { clock, random, retryDelayMs, retryDelayMsMax } = this.#given;
+    const { clock, random, retryDelayMs, maxRetryDelayMs } = this.#given;
     const delayMs = backoffMs({
       failures: this.#failures,
       delayMs: retryDelayMs,
-      delayMsMax: retryDelayMsMax,
+      maxDelayMs: maxRetryDelayMs,
       random,
     });
     this.#timer = clock.setTimer(delayMs, () => this.#carryOut(decision));

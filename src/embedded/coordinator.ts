@@ -44,7 +44,7 @@ export interface TransactionResult {
   readonly reason?: AbortReason;
   /**
    * What every participant's methods returned, in order of registration; empty for a transaction of an earlier process
-   * that nobody was called for here, and for one that ended `recentMax` transactions ago.
+   * that nobody was called for here, and for one that ended `maxRecent` transactions ago.
    */
   readonly participants: readonly ParticipantReturns[];
 }
@@ -70,7 +70,7 @@ export class TransactionCoordinator {
 
   constructor(options: EmbeddedOptions = {}) {
     const timings = timingsOf(options);
-    this.#returns = new ReturnsTable(timings.recentMax);
+    this.#returns = new ReturnsTable(timings.maxRecent);
     this.#opened = this.#open(options, timings);
     // Each call rejects with it; before the first it is nobody's unhandled rejection.
     this.#opened.catch(() => undefined);

@@ -66,7 +66,7 @@ export class Engine {
       clock,
       random,
       retryDelayMs: options.retryDelayMs,
-      retryDelayMsMax: options.retryDelayMsMax,
+      maxRetryDelayMs: options.maxRetryDelayMs,
       deliver: (from, message) => this.#deliver(from, message),
       onBroken: (error) => this.break(error),
     });

@@ -6,11 +6,11 @@ import type { Txid } from '../core/txid.ts';
 import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
 import { fitText } from '../wire/utf8.ts';
 
-const thrownBytesMax = 512;
+const maxThrownBytes = 512;
 
 /** The text of whatever an application threw, within bounds. */
 export function textOf(error: unknown): string {
-  return fitText(thrownText(error), thrownBytesMax);
+  return fitText(thrownText(error), maxThrownBytes);
 }
 
 export function fromErrorMessage(message: ErrorMessage): VerdictError {

@@ -13,23 +13,23 @@ import type { LogChoice } from './open-log.ts';
 type TimingName = Extract<
   CoordinatorOptionName,
   | 'transactionTimeoutMs'
-  | 'transactionTimeoutMsMax'
+  | 'maxTransactionTimeoutMs'
   | 'prepareTimeoutMs'
   | 'breakerAfter'
   | 'breakerPauseMs'
-  | 'breakerPauseMsMax'
+  | 'maxBreakerPauseMs'
   | 'commandWindow'
   | 'ackTimeoutMs'
   | 'retryDelayMs'
-  | 'retryDelayMsMax'
+  | 'maxRetryDelayMs'
   | 'attentionAfter'
-  | 'transactionsMax'
-  | 'recentMax'
+  | 'maxTransactions'
+  | 'maxRecent'
   | 'retentionMs'
-  | 'finishedMax'
+  | 'maxFinished'
   | 'tickMs'
-  | 'branchesMax'
-  | 'recordBytesMax'
+  | 'maxBranches'
+  | 'maxRecordBytes'
   | 'drainMs'
 >;
 
@@ -38,23 +38,23 @@ export type EmbeddedTimings = Partial<Pick<CoordinatorOptions, TimingName>>;
 
 const timingNames: Readonly<Record<TimingName, true>> = {
   transactionTimeoutMs: true,
-  transactionTimeoutMsMax: true,
+  maxTransactionTimeoutMs: true,
   prepareTimeoutMs: true,
   breakerAfter: true,
   breakerPauseMs: true,
-  breakerPauseMsMax: true,
+  maxBreakerPauseMs: true,
   commandWindow: true,
   ackTimeoutMs: true,
   retryDelayMs: true,
-  retryDelayMsMax: true,
+  maxRetryDelayMs: true,
   attentionAfter: true,
-  transactionsMax: true,
-  recentMax: true,
+  maxTransactions: true,
+  maxRecent: true,
   retentionMs: true,
-  finishedMax: true,
+  maxFinished: true,
   tickMs: true,
-  branchesMax: true,
-  recordBytesMax: true,
+  maxBranches: true,
+  maxRecordBytes: true,
   drainMs: true,
 };
 

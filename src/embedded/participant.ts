@@ -9,7 +9,7 @@
  */
 import { isName, nameText } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
-import { nameBytesMax } from '../wire/limits.ts';
+import { maxNameBytes } from '../wire/limits.ts';
 
 export interface PrepareContext {
   /** Fires when the vote no longer matters: the transaction was rolled back, or its time is over. End soon. */
@@ -52,8 +52,8 @@ export function checkParticipant(given: unknown): asserts given is EmbeddedParti
       'A participant needs a `name`: a string that stays the same over restarts, for the log knows it by that.',
     );
   }
-  if (!isName(participant['name'], nameBytesMax)) {
-    throw new TypeError(`The name of a participant must be ${nameText(nameBytesMax)}.`);
+  if (!isName(participant['name'], maxNameBytes)) {
+    throw new TypeError(`The name of a participant must be ${nameText(maxNameBytes)}.`);
   }
   for (const method of ['prepare', 'commit', 'rollback']) {
     if (typeof participant[method] !== 'function') {

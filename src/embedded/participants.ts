@@ -29,7 +29,7 @@ export interface ParticipantsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly retryDelayMs: number;
-  readonly retryDelayMsMax: number;
+  readonly maxRetryDelayMs: number;
   /** Hands a participant's message to the term of the transaction's shard; dropped where none is led here. */
   readonly deliver: (from: NamedParticipant, message: TermRequest & { txid: Txid }) => void;
   readonly onBroken: (error: unknown) => void;
@@ -88,7 +88,7 @@ export class Participants {
     how: { txid: Txid; participant: EmbeddedParticipant; state: 'registered' | 'prepared' },
   ): BranchCalls {
     const { txid, participant, state } = how;
-    const { returns, clock, random, retryDelayMs, retryDelayMsMax } = this.#given;
+    const { returns, clock, random, retryDelayMs, maxRetryDelayMs } = this.#given;
     const { deliver, onBroken } = this.#given;
     returns.list(txid, named.name);
     this.#live.set(txid, (this.#live.get(txid) ?? 0) + 1);
@@ -101,7 +101,7 @@ export class Participants {
       clock,
       random,
       retryDelayMs,
-      retryDelayMsMax,
+      maxRetryDelayMs,
       vote: (vote, why) => {
         const reason: VoteReason | undefined = why === null ? undefined : { message: why };
         deliver(named, {

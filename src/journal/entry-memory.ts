@@ -15,10 +15,10 @@
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 
-const heldMaxDefault = 32_768;
+const maxHeldDefault = 32_768;
 
 export class EntryMemory {
-  readonly #heldMax: number;
+  readonly #maxHeld: number;
   readonly #held = new Map<Txid, readonly JournalEntry[]>();
   /** Walks `#held` from its oldest on; a new iterator would step over all that was ever deleted in front of it. */
   #oldest: Iterator<Txid> = this.#held.keys();
@@ -29,8 +29,8 @@ export class EntryMemory {
   #nothingKnown = false;
 
   /** `highest`: by shard, the highest txid of which the store holds an entry. */
-  constructor(options: { readonly highest: ReadonlyMap<number, Txid>; readonly heldMax?: number }) {
-    this.#heldMax = options.heldMax ?? heldMaxDefault;
+  constructor(options: { readonly highest: ReadonlyMap<number, Txid>; readonly maxHeld?: number }) {
+    this.#maxHeld = options.maxHeld ?? maxHeldDefault;
     this.#unknownUpTo = new Map(options.highest);
   }
 
@@ -66,7 +66,7 @@ export class EntryMemory {
       const rest = others.filter((other) => other.branch !== entry.branch);
       this.#held.set(txid, [...rest, entry]);
     }
-    if (this.#held.size > this.#heldMax) this.#dropOldest();
+    if (this.#held.size > this.#maxHeld) this.#dropOldest();
   }
 
   /** The known epoch of a shard, as long as it is remembered. */

@@ -52,7 +52,7 @@ export class LocalJournal implements Journal {
     /** Others have the store open, or may have it. */
     readonly shared: boolean;
     /** Transactions whose entries are remembered. */
-    readonly heldMax?: number;
+    readonly maxHeld?: number;
   }) {
     this.instance = options.instance;
     this.#store = options.store;
@@ -62,7 +62,7 @@ export class LocalJournal implements Journal {
       ? null
       : new EntryMemory({
           highest: this.#store.snapshot(highestTxids),
-          ...(options.heldMax === undefined ? {} : { heldMax: options.heldMax }),
+          ...(options.maxHeld === undefined ? {} : { maxHeld: options.maxHeld }),
         });
     this.#group = new GroupCommit({
       transact: (body) => this.#transact(body),

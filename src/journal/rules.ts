@@ -8,7 +8,7 @@
  *         +---tombstone---> (also from started and prepared) ---------------------------------+
  */
 
-import { earlierRunsMax } from '../core/messages.ts';
+import { maxEarlierRuns } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import {
   type BranchKey,
@@ -180,7 +180,7 @@ export function rebind(
 /** Those before this one, the last one first. A copy of the journal has them, too: whoever is named in it was there before it. */
 export function started(transaction: JournalTransaction, run: string): readonly string[] {
   const earlier = (transaction.get(runsKey) as readonly string[] | undefined) ?? [];
-  transaction.put(runsKey, [run, ...earlier].slice(0, earlierRunsMax));
+  transaction.put(runsKey, [run, ...earlier].slice(0, maxEarlierRuns));
   return earlier;
 }
 

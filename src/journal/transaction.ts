@@ -15,7 +15,7 @@ import {
 } from './keys.ts';
 
 /** More branches of one transaction than one participant can have. */
-const branchesMax = 1_024;
+const maxBranches = 1_024;
 
 /**
  * One transaction on a journal. With a memory, which only a journal of one owner may have, what that knows is
@@ -39,7 +39,7 @@ export class JournalTransaction extends CountedKeys {
     const known = this.#memory?.entriesOf(txid);
     if (known !== undefined) return known;
     return [areas.live, areas.readonly].flatMap((area) =>
-      readEntries(this, { ...prefixRange(`${area}${txid}/`), limit: branchesMax }),
+      readEntries(this, { ...prefixRange(`${area}${txid}/`), limit: maxBranches }),
     );
   }
 

@@ -13,9 +13,9 @@
 import type { Hello } from '../core/messages.ts';
 
 /** Instances remembered, and runs of each, some 40 MiB at most: what is forgotten is taken for new, and found out again. */
-const instancesMax = 4_000;
-const runsMax = 8;
-const returnsMax = 2;
+const maxInstances = 4_000;
+const maxRuns = 8;
+const maxReturns = 2;
 
 interface Run {
   readonly earlierRuns: readonly string[];
@@ -48,7 +48,7 @@ export class Copies {
     // Those that come last are kept.
     claim.runs.delete(run);
     claim.runs.set(run, self);
-    dropFirst(claim.runs, runsMax);
+    dropFirst(claim.runs, maxRuns);
     if (!self.copy && known !== undefined && claim.current !== run) returned(claim, run, self);
     if (self.copy) return copiedText(hello, claim);
     claim.current = run;
@@ -67,7 +67,7 @@ export class Copies {
     const claim = this.#claims.get(key) ?? { current: null, runs: new Map() };
     this.#claims.delete(key);
     this.#claims.set(key, claim);
-    dropFirst(this.#claims, instancesMax);
+    dropFirst(this.#claims, maxInstances);
     return claim;
   }
 }
@@ -76,7 +76,7 @@ export class Copies {
 function returned({ current, runs }: Claim, run: string, self: Run): void {
   self.returns += 1;
   const rival = current === null ? undefined : runs.get(current);
-  if (self.returns < returnsMax || current === null || rival === undefined || rival.copy) return;
+  if (self.returns < maxReturns || current === null || rival === undefined || rival.copy) return;
   const loser = startedFirst(run, self, { run: current, ...rival }) ? rival : self;
   loser.copy = true;
 }
@@ -94,8 +94,8 @@ function keyOf({ name, instance }: Claimant): string {
   return `${name}\u0000${instance}`;
 }
 
-function dropFirst(map: Map<string, unknown>, sizeMax: number): void {
-  if (map.size <= sizeMax) return;
+function dropFirst(map: Map<string, unknown>, maxSize: number): void {
+  if (map.size <= maxSize) return;
   const [first] = map.keys();
   if (first !== undefined) map.delete(first);
 }

@@ -8,8 +8,8 @@ import type { Clock } from '../ports/clock.ts';
 const dearMs = 2;
 /** So many times as long as it took to make. */
 const keepFactor = 20;
-const keepMsMax = 1_000;
-const answersMax = 32;
+const maxKeepMs = 1_000;
+const maxAnswers = 32;
 
 export class DearAnswers {
   readonly #clock: Clock;
@@ -30,8 +30,8 @@ export class DearAnswers {
     const tookMs = endMs - startMs;
     if (tookMs >= dearMs) {
       const [oldest] = this.#answers.keys();
-      if (oldest !== undefined && this.#answers.size >= answersMax) this.#answers.delete(oldest);
-      const untilMs = endMs + Math.min(keepMsMax, tookMs * keepFactor);
+      if (oldest !== undefined && this.#answers.size >= maxAnswers) this.#answers.delete(oldest);
+      const untilMs = endMs + Math.min(maxKeepMs, tookMs * keepFactor);
       this.#answers.set(question, { value, untilMs });
     }
     return value;

@@ -5,12 +5,12 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** At once, after a while without any; and for ever. */
-const burstMax = 1_000;
+const maxBurst = 1_000;
 const perSecond = 200;
 
 export class ForcingLimit {
   readonly #clock: Clock;
-  #left = burstMax;
+  #left = maxBurst;
   #atMs: number;
 
   constructor(clock: Clock) {
@@ -21,7 +21,7 @@ export class ForcingLimit {
   /** 0: now. Else how long to wait, in milliseconds. */
   take(): number {
     const nowMs = this.#clock.monotonicMs();
-    this.#left = Math.min(burstMax, this.#left + ((nowMs - this.#atMs) / 1_000) * perSecond);
+    this.#left = Math.min(maxBurst, this.#left + ((nowMs - this.#atMs) / 1_000) * perSecond);
     this.#atMs = nowMs;
     if (this.#left < 1) return Math.ceil(((1 - this.#left) / perSecond) * 1_000);
     this.#left -= 1;

@@ -31,7 +31,7 @@ export interface LeaderWatchOptions {
 
 const probeMs = 500;
 const probePauseMs = 10;
-const probePauseMsMax = 100;
+const maxProbePauseMs = 100;
 const connectTimeoutMs = 1_000;
 const heartbeatMs = 1_000;
 
@@ -92,7 +92,7 @@ export class LeaderWatch {
         // Its address stands in the log.
         credential: token === null ? undefined : { token, given: false },
         retryDelayMs: probePauseMs,
-        retryDelayMsMax: probePauseMsMax,
+        maxRetryDelayMs: maxProbePauseMs,
         hello: () => ({
           name: this.#given.node,
           instance,

@@ -21,7 +21,7 @@ import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
 import { isSecret } from '../system/secret.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
-import { lockKeyBytesMax } from '../wire/limits.ts';
+import { maxLockKeyBytes } from '../wire/limits.ts';
 import { Copies } from './copies.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
@@ -66,7 +66,7 @@ export class CoordinatorNode implements SessionHost {
   readonly startedAtMs: number;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
-  readonly pingAgeMsMax: number;
+  readonly maxPingAgeMs: number;
   readonly #sessions = new Map<number, Session>();
   readonly #retired = new RetiredSet();
   readonly #reached: Reached;
@@ -85,7 +85,7 @@ export class CoordinatorNode implements SessionHost {
     this.seal = new TxidSeal(given.log.meta.txidSecret);
     this.clock = given.clock;
     this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
-    this.pingAgeMsMax = given.options.pingAgeMsMax;
+    this.maxPingAgeMs = given.options.maxPingAgeMs;
     this.dearAnswers = new DearAnswers(given.clock);
     this.startedAtMs = given.clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
@@ -292,21 +292,21 @@ export class CoordinatorNode implements SessionHost {
       leaders: this.leaders(),
       nodes: this.nodes(),
       limits: {
-        frameBytesMax: options.frameBytesMax,
-        depthMax: options.depthMax,
-        branchesMax: options.branchesMax,
-        locksMax: options.locksMax,
-        lockKeyBytesMax,
-        lockWaitersMax: options.lockWaitersMax,
-        recordBytesMax: options.recordBytesMax,
-        timeoutMsMax: options.transactionTimeoutMsMax,
-        transactionsMax: options.transactionsMax,
-        requestsMax: options.requestsMax,
-        connectionsPerAddressMax: options.connectionsPerAddressMax,
-        bufferedBytesMax: options.bufferedBytesMax,
-        inputBytesMax: options.inputBytesMax,
-        outputBytesMax: options.outputBytesMax,
-        heldBytesMax: options.heldBytesMax,
+        maxFrameBytes: options.maxFrameBytes,
+        maxDepth: options.maxDepth,
+        maxBranches: options.maxBranches,
+        maxLocks: options.maxLocks,
+        maxLockKeyBytes,
+        maxLockWaiters: options.maxLockWaiters,
+        maxRecordBytes: options.maxRecordBytes,
+        maxTimeoutMs: options.maxTransactionTimeoutMs,
+        maxTransactions: options.maxTransactions,
+        maxRequests: options.maxRequests,
+        maxConnectionsPerAddress: options.maxConnectionsPerAddress,
+        maxBufferedBytes: options.maxBufferedBytes,
+        maxInputBytes: options.maxInputBytes,
+        maxOutputBytes: options.maxOutputBytes,
+        maxHeldBytes: options.maxHeldBytes,
       },
       requestWindowMs: log.meta.requestWindowMs,
       heartbeatMs: options.heartbeatMs,

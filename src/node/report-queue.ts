@@ -16,7 +16,7 @@ const pieceLines = 250;
 const budgetMs = 5;
 const retryAfterMs = 200;
 /** From when it came: as old as a message may be that lay in a buffer. Its sender has asked again long before. */
-const ageMsMax = 30_000;
+const maxAgeMs = 30_000;
 
 export interface Reporter {
   readonly id: number;
@@ -170,7 +170,7 @@ export class ReportQueue<R extends Reporter> {
 
   #isOver({ judge, shard, atMs }: Running<R>): boolean {
     const { clock, judges } = this.#host;
-    return judges().get(shard) !== judge || clock.monotonicMs() - atMs > ageMsMax;
+    return judges().get(shard) !== judge || clock.monotonicMs() - atMs > maxAgeMs;
   }
 
   /** Whoever reported does it again, where the leadership is gone to the next. */

@@ -15,7 +15,7 @@ import type { Member } from '../core/retired.ts';
 import type { Sender } from '../core/term/events.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
-import { textBytesMax } from '../wire/limits.ts';
+import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
 import { ForcingLimit } from './forcing.ts';
 
@@ -49,12 +49,12 @@ function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
 }
 
 /** A peer that sends this many broken messages is not going to send better ones. */
-const invalidMax = 100;
+const maxInvalid = 100;
 
 export interface SessionHost {
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
-  readonly pingAgeMsMax: number;
+  readonly maxPingAgeMs: number;
   /** Decides whether the peer is let in; null where it is. */
   admit(
     hello: Hello,
@@ -136,7 +136,7 @@ export class Session implements ConnectionHandler<ToNode> {
       type: 'error',
       ...(id === undefined ? {} : { id }),
       code,
-      message: fitText(message ?? entry.text, textBytesMax),
+      message: fitText(message ?? entry.text, maxTextBytes),
       retryable: entry.retryable,
     });
   }
@@ -151,7 +151,7 @@ export class Session implements ConnectionHandler<ToNode> {
     if (this.#ended) return;
     const host = this.#host;
     // Whatever this connection carries may have lain in a buffer since then: `requestAgeMs` would mean nothing.
-    if (this.connection.answeredPingAgeMs() > host.pingAgeMsMax) {
+    if (this.connection.answeredPingAgeMs() > host.maxPingAgeMs) {
       this.connection.terminate();
       return;
     }
@@ -183,7 +183,7 @@ export class Session implements ConnectionHandler<ToNode> {
     this.#host.invalid(this, problem);
     this.#invalid += 1;
     // A stranger is told once.
-    if (this.#invalid > invalidMax || this.#hello === null)
+    if (this.#invalid > maxInvalid || this.#hello === null)
       this.refuse(problem.code, problem.message);
     else this.fail(problem.id, problem.code, problem.message);
   }

@@ -13,7 +13,7 @@ export const adoptionVariable = 'VERDICT_ADOPT_CLUSTER';
 /** What a decision log makes; anything else is not for a shell. */
 const idPattern = /^[a-z0-9]{1,64}$/i;
 /** In one message. */
-const namedMax = 20;
+const maxNamed = 20;
 
 /** Null where there is none. Throws a TypeError that says what is wrong with it. */
 export function readAdoption(text: string | undefined): Adoption | null {
@@ -47,7 +47,7 @@ export function adoptionLine(adoption: {
     idPattern.test(id) ? id : index === 0 ? 'OLD' : 'NEW',
   );
   const told = Object.entries(inDoubt).map(([txid, outcome]) => `${txid}=${outcome}`);
-  const asked = untold.slice(0, namedMax).map((txid) => `${txid}=?`);
+  const asked = untold.slice(0, maxNamed).map((txid) => `${txid}=?`);
   const line = `${adoptionVariable}='${[ids.join(':'), ...told, ...asked].join(' ')}'`;
   const left = untold.length - asked.length;
   return left === 0

@@ -64,15 +64,15 @@ export class Application {
 
   constructor(options: ApplicationOptions) {
     this.#with = options;
-    this.#prepares = new Gate(options.options.concurrencyMax);
-    this.#ends = new Gate(options.options.concurrencyMax);
+    this.#prepares = new Gate(options.options.maxConcurrency);
+    this.#ends = new Gate(options.options.maxConcurrency);
     this.#delays = new Delays(options.clock, (run) => this.#due(run));
   }
 
   /** No place is left for one more prepare, not even to wait. */
   get full(): boolean {
-    const { concurrencyMax, queueMax } = this.#with.options;
-    return this.#preparing >= concurrencyMax + queueMax;
+    const { maxConcurrency, maxQueue } = this.#with.options;
+    return this.#preparing >= maxConcurrency + maxQueue;
   }
 
   prepare(branch: BranchIdentity, data: PrepareData, events: PrepareEvents): PrepareRun {

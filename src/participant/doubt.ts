@@ -31,7 +31,7 @@ type Answered = Decision | 'undecided' | 'expired';
 type Question = { readonly txid: Txid; readonly witness: Witness | null };
 
 /** Questions under way at once: thousands of branches may be in doubt after one crash. */
-const questionsMax = 256;
+const maxQuestions = 256;
 /** A leader that answers at all answers sooner than this: then another node is asked what is recorded. */
 const hedgeMs = 100;
 /**
@@ -45,7 +45,7 @@ export class Doubt<Key extends object> {
   readonly #delays: { readonly [Name in 'patience' | 'limit']: EqualDelays<Key> };
   readonly #retries = new Map<Key, Timer>();
   readonly #queries = new Map<Key, AbortController>();
-  readonly #gate = new Gate(questionsMax);
+  readonly #gate = new Gate(maxQuestions);
   /** Which of the other nodes is next. */
   #turn = 0;
 
@@ -205,7 +205,7 @@ export class Doubt<Key extends object> {
 
   #backoffMs(failures: number): number {
     const { random, options } = this.#with;
-    const { retryDelayMs: delayMs, retryDelayMsMax: delayMsMax } = options;
-    return backoffMs({ failures, delayMs, delayMsMax, random });
+    const { retryDelayMs: delayMs, maxRetryDelayMs: maxDelayMs } = options;
+    return backoffMs({ failures, delayMs, maxDelayMs, random });
   }
 }

@@ -14,11 +14,11 @@ export interface HousekeepingOptions {
 }
 
 /** Entries one step takes, so that no vote waits long behind it. */
-const stepMax = 500;
+const maxStep = 500;
 /** Between two steps where there is more to do. */
 const stepPauseMs = 50;
 /** Readonly votes that wait to become old; past it the oldest go early, which costs a repeat of its answer. */
-const readonlyMax = 1_000_000;
+const maxReadonly = 1_000_000;
 
 export class Housekeeping {
   readonly #with: HousekeepingOptions;
@@ -74,15 +74,15 @@ export class Housekeeping {
     // A clock that is set forward, now or between two lives, must not make tombstones old: what they keep out may be under way.
     const ranLong = clock.monotonicMs() - this.#startedAtMs >= tombstoneMs;
     const beforeMs = ranLong ? this.#wallMs() - tombstoneMs : 0;
-    const swept = await journal.sweep({ beforeMs, limit: stepMax });
-    return swept >= stepMax || old.length >= stepMax;
+    const swept = await journal.sweep({ beforeMs, limit: maxStep });
+    return swept >= maxStep || old.length >= maxStep;
   }
 
   #oldReadonly(beforeMs: number): BranchKey[] {
     const old: BranchKey[] = [];
-    for (; old.length < stepMax; this.#head += 1) {
+    for (; old.length < maxStep; this.#head += 1) {
       const entry = this.#readonly[this.#head];
-      const tooMany = this.#readonly.length - this.#head > readonlyMax;
+      const tooMany = this.#readonly.length - this.#head > maxReadonly;
       if (entry === undefined || (entry.atMs > beforeMs && !tooMany)) break;
       old.push(entry);
     }

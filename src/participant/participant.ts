@@ -43,7 +43,7 @@ export interface ParticipantPorts {
 }
 
 /** A node that takes less is never met: what is true before the first welcome. */
-const limitsDefault = { frameBytesMax: 1_048_576, depthMax: 32 };
+const limitsDefault = { maxFrameBytes: 1_048_576, maxDepth: 32 };
 const closeTimeoutMsDefault = 10_000;
 /** How long a node may take to hear that this participant stops. */
 const leaveTimeoutMs = 1_000;
@@ -199,7 +199,7 @@ export class Participant {
       dialer,
       clock,
       random,
-      retryDelayMsMax: options.retryDelayMsMax,
+      maxRetryDelayMs: options.maxRetryDelayMs,
       logger,
       refuses: (welcome) => this.#cluster.refuses(welcome),
       events: {

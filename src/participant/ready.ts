@@ -21,7 +21,7 @@ export const readyTimeoutMsDefault = 600_000;
 const lookMs = 25;
 const warnAfterMs = 1_000;
 const warnEveryMs = 60_000;
-const namedMax = 10;
+const maxNamed = 10;
 
 export interface ReadyOver {
   readonly clock: Clock;
@@ -72,7 +72,7 @@ async function nothingUnended(over: ReadyOver, untilMs: number): Promise<void> {
   let warnAtMs = clock.monotonicMs() + warnAfterMs;
   for (let left = unended(); left.length > 0; left = unended()) {
     const nowMs = clock.monotonicMs();
-    const branches = left.slice(0, namedMax);
+    const branches = left.slice(0, maxNamed);
     if (nowMs >= untilMs) {
       const named = branches.map(({ txid, branch }) => `${branch} of ${txid}`).join(', ');
       throw late(

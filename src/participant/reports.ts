@@ -96,8 +96,8 @@ export class Reports {
    */
   async #pause(failures: number, error: unknown): Promise<void> {
     const { clock, random, options } = this.#with;
-    const { retryDelayMs: delayMs, retryDelayMsMax: delayMsMax } = options;
-    const pauseMs = backoffMs({ failures, delayMs, delayMsMax, random });
+    const { retryDelayMs: delayMs, maxRetryDelayMs: maxDelayMs } = options;
+    const pauseMs = backoffMs({ failures, delayMs, maxDelayMs, random });
     const askedMs = error instanceof VerdictError ? (error.retryAfterMs ?? 0) : 0;
     await pause(clock, Math.max(pauseMs, askedMs), this.#closed.signal);
   }

@@ -7,7 +7,7 @@ import { sendable } from '../wire/sendable.ts';
 import { reasonOf } from './prepare-failure.ts';
 import { boundedText } from './text.ts';
 
-export type ResultLimits = Pick<Limits, 'frameBytesMax' | 'depthMax'>;
+export type ResultLimits = Pick<Limits, 'maxFrameBytes' | 'maxDepth'>;
 
 /** What a vote carries beside its result. */
 const envelopeBytes = 1_024;
@@ -57,7 +57,7 @@ function fittingDetail(detail: unknown, limits: ResultLimits): { detail?: unknow
   if (detail === undefined) return {};
   try {
     // One level deeper than a result, within its reason.
-    return { detail: fitting(detail, { ...limits, depthMax: limits.depthMax - 1 }) };
+    return { detail: fitting(detail, { ...limits, maxDepth: limits.maxDepth - 1 }) };
   } catch {
     return {};
   }
@@ -65,7 +65,7 @@ function fittingDetail(detail: unknown, limits: ResultLimits): { detail?: unknow
 
 function fitting(result: unknown, limits: ResultLimits): unknown {
   if (result === undefined) return undefined;
-  const checked = sendable(result, 'the result', { depthMax: limits.depthMax - envelopeDepth });
+  const checked = sendable(result, 'the result', { maxDepth: limits.maxDepth - envelopeDepth });
   // Small values, which are nearly all, need no measuring by encoding.
   if (typeof checked === 'number' || typeof checked === 'boolean' || checked === null)
     return checked;
@@ -73,10 +73,10 @@ function fitting(result: unknown, limits: ResultLimits): unknown {
     { type: 'vote', txid: '' as never, branch: '', vote: 'commit', result: checked },
     'binary',
   ).length;
-  const bytesMax = limits.frameBytesMax - envelopeBytes;
-  if (bytes > bytesMax) {
+  const maxBytes = limits.maxFrameBytes - envelopeBytes;
+  if (bytes > maxBytes) {
     throw new RangeError(
-      `the result takes ${bytes} bytes; a node takes ${bytesMax}. Return a smaller one, or a reference to it.`,
+      `the result takes ${bytes} bytes; a node takes ${maxBytes}. Return a smaller one, or a reference to it.`,
     );
   }
   return checked;

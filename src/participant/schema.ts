@@ -10,7 +10,7 @@ import { vote } from './vote.ts';
 import { withPrepare } from './with-prepare.ts';
 
 /** Of so many faults the client is told. */
-const issuesMax = 10;
+const maxIssues = 10;
 
 interface Schemas<Payload, Result> {
   readonly payload?: StandardSchema<Payload, unknown>;
@@ -78,7 +78,7 @@ function faultsIn(
   what: 'payload' | 'result',
   issues: readonly SchemaIssue[],
 ): { readonly message: string; readonly detail: unknown } {
-  const told = issues.slice(0, issuesMax).map(({ path = [], message }) => ({
+  const told = issues.slice(0, maxIssues).map(({ path = [], message }) => ({
     path: pathText(what, path),
     message: boundedText(String(message)),
   }));

@@ -43,7 +43,7 @@ export interface SessionsOptions {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
-  readonly retryDelayMsMax: number;
+  readonly maxRetryDelayMs: number;
   readonly logger: Logger;
   /** Why a node that welcomes is not to be served; null: it is. */
   readonly refuses: (welcome: Welcome) => Refusal | null;
@@ -69,9 +69,9 @@ interface Place {
 }
 
 /** Nodes that a cluster may have; what is told beyond that is not believed. */
-const placesMax = 256;
+const maxPlaces = 256;
 /** Shards likewise. */
-const shardsMax = 1_296;
+const maxShards = 1_296;
 
 export class Sessions {
   readonly #options: SessionsOptions;
@@ -140,12 +140,12 @@ export class Sessions {
   }
 
   /** What every node connected now takes; null while there is none. */
-  limits(): Pick<Limits, 'frameBytesMax' | 'depthMax'> | null {
+  limits(): Pick<Limits, 'maxFrameBytes' | 'maxDepth'> | null {
     if (this.#sessions.size === 0) return null;
     const all = this.all().map((session) => session.welcome.limits);
     return {
-      frameBytesMax: Math.min(...all.map((limits) => limits.frameBytesMax)),
-      depthMax: Math.min(...all.map((limits) => limits.depthMax)),
+      maxFrameBytes: Math.min(...all.map((limits) => limits.maxFrameBytes)),
+      maxDepth: Math.min(...all.map((limits) => limits.maxDepth)),
     };
   }
 
@@ -158,7 +158,7 @@ export class Sessions {
 
   #open(place: Place): void {
     if (this.#closed || place.link !== null) return;
-    const { dialer, clock, random, token, hello, retryDelayMsMax, refuses, events } = this.#options;
+    const { dialer, clock, random, token, hello, maxRetryDelayMs, refuses, events } = this.#options;
     const link = new Link({
       url: place.url,
       dialer,
@@ -166,7 +166,7 @@ export class Sessions {
       random,
       hello,
       credential: token === undefined ? undefined : { token, given: place.given },
-      retryDelayMsMax,
+      maxRetryDelayMs,
       refuses,
       events: {
         welcome: (welcome) => this.#welcomed(place, link, welcome),
@@ -228,7 +228,7 @@ export class Sessions {
   #learn(told: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] }): void {
     let news = false;
     for (const leader of told.leaders) {
-      if (leader === null || leader.shard >= shardsMax) continue;
+      if (leader === null || leader.shard >= maxShards) continue;
       const known = this.#leaders.get(leader.shard);
       if (known !== undefined && known.epoch >= leader.epoch) continue;
       this.#leaders.set(leader.shard, leader);
@@ -267,7 +267,7 @@ export class Sessions {
       known.node ??= node;
       return;
     }
-    if (this.#places.size >= placesMax) return;
+    if (this.#places.size >= maxPlaces) return;
     const place: Place = { url, given: false, link: null, session: null, node };
     this.#places.set(url, place);
     for (const session of this.#sessions.values()) if (session.node === node) return;

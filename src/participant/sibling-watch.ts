@@ -21,7 +21,7 @@ export interface SiblingWatchOptions {
   readonly left: (branch: HeldBranch) => void;
 }
 
-const namedMax = 10;
+const maxNamed = 10;
 /** A database that is down for long is told so often. */
 const warnEveryMs = 60_000;
 
@@ -43,7 +43,7 @@ export class SiblingWatch {
     this.#seen = new Set(others.map(keyOf));
     const { participant, logger, patienceMs } = this.#with;
     if (others.length > 0) {
-      const branches = others.slice(0, namedMax).map(({ txid, branch }) => ({ txid, branch }));
+      const branches = others.slice(0, maxNamed).map(({ txid, branch }) => ({ txid, branch }));
       logger.warn(
         { participant, count: others.length, branches },
         `other processes of this participant have branches prepared in the same store. They are left alone; what is still there after ${patienceMs} ms is asked about, and ended as it was decided`,

@@ -6,7 +6,7 @@ import type { JournalEntry } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { BranchRef, HeldBranch } from '../ports/resource.ts';
 
-const namedMax = 10;
+const maxNamed = 10;
 
 export function tellUnvoted(
   held: readonly HeldBranch[],
@@ -23,7 +23,7 @@ export function tellUnvoted(
   const known = new Set(entries.map(keyOf));
   const unvoted = held.filter((one) => one.mine !== false && !known.has(keyOf(one)));
   if (unvoted.length === 0) return;
-  const branches = unvoted.slice(0, namedMax).map(({ txid, branch }) => ({ txid, branch }));
+  const branches = unvoted.slice(0, maxNamed).map(({ txid, branch }) => ({ txid, branch }));
   logger.warn(
     { participant, count: unvoted.length, branches },
     'branches that the store holds prepared have no vote in the journal, and are rolled back, as after a process that ended in its prepare. Where the journal was lost, look what the others did: npx verdict tx show TXID',

@@ -8,10 +8,10 @@ import type { Random } from '../ports/random.ts';
 export function backoffMs(options: {
   failures: number;
   delayMs: number;
-  delayMsMax: number;
+  maxDelayMs: number;
   random: Random;
 }): number {
-  const { failures, delayMs, delayMsMax, random } = options;
+  const { failures, delayMs, maxDelayMs, random } = options;
   const doublings = Math.min(Math.max(0, failures - 1), 30);
-  return Math.min(delayMsMax, delayMs * 2 ** doublings) * (0.5 + random.fraction() / 2);
+  return Math.min(maxDelayMs, delayMs * 2 ** doublings) * (0.5 + random.fraction() / 2);
 }

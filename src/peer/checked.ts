@@ -1,7 +1,7 @@
 /** What an SDK is called with, held against the tables of the wire before anything is sent: the same rules, with the field named. */
 import type { ToNode } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
-import { nameBytesMax, widestLimits } from '../wire/limits.ts';
+import { maxNameBytes, widestLimits } from '../wire/limits.ts';
 import { validate } from '../wire/validate.ts';
 import { VerdictError } from './errors.ts';
 import type { RequestWithoutId } from './requests.ts';
@@ -21,8 +21,8 @@ export function checkRequest(message: RequestWithoutId): void {
 
 /** For the names in a hello, which are known before there is a connection. Throws a TypeError. */
 export function checkName(value: unknown, what: keyof Extract<ToNode, { type: 'hello' }>): void {
-  if (typeof value === 'string' && isName(value, nameBytesMax)) return;
-  throw new TypeError(`${what} must be ${nameText(nameBytesMax)}`);
+  if (typeof value === 'string' && isName(value, maxNameBytes)) return;
+  throw new TypeError(`${what} must be ${nameText(maxNameBytes)}`);
 }
 
 function copied(entry: unknown): unknown {

@@ -91,13 +91,13 @@ export class OutcomeUnknownError extends VerdictError {
 }
 
 /** No node asks for a second; one that asks for a year is not obeyed, or its peers would be lost to all others. */
-const retryAfterMsMax = 30_000;
+const maxRetryAfterMs = 30_000;
 
 /** How long the node asks to wait, within reason. */
 export function retryAfterMsOf({
   retryAfterMs,
 }: Pick<ErrorMessage, 'retryAfterMs'>): number | undefined {
-  return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, retryAfterMsMax);
+  return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, maxRetryAfterMs);
 }
 
 /** A node's `error` message as an exception. */

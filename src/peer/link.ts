@@ -57,7 +57,7 @@ export interface LinkOptions {
   /** The first pause before the next dial; it doubles, with jitter. Default 50. */
   readonly retryDelayMs?: number;
   /** Default 2,000. */
-  readonly retryDelayMsMax?: number;
+  readonly maxRetryDelayMs?: number;
   /** Why a node that welcomes is not to be served; null: it is. */
   readonly refuses?: (welcome: Welcome) => Refusal | null;
   readonly events: LinkEvents;
@@ -309,7 +309,7 @@ export class Link {
 
   /** The dial failed or the connection ended. */
   #ended(info: CloseInfo): void {
-    const { clock, events, retryDelayMsMax = 2_000 } = this.#options;
+    const { clock, events, maxRetryDelayMs = 2_000 } = this.#options;
     this.#clearTimer();
     this.#dial = null;
     const wasReady = this.#state === 'ready';
@@ -317,7 +317,7 @@ export class Link {
     this.#welcome = null;
     this.#lastEnd = info.reason === '' ? info.kind : info.reason;
     // A connection that ended as soon as it stood counts as one more failure, or its node would be dialled at speed.
-    if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= retryDelayMsMax) this.#attempts = 0;
+    if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= maxRetryDelayMs) this.#attempts = 0;
     this.#timer = clock.setTimer(this.#pauseMs(), () => this.#connect());
     if (!wasReady) {
       events.failed?.(info);
@@ -328,11 +328,11 @@ export class Link {
   }
 
   #pauseMs(): number {
-    const { random, retryDelayMs = 50, retryDelayMsMax = 2_000 } = this.#options;
+    const { random, retryDelayMs = 50, maxRetryDelayMs = 2_000 } = this.#options;
     const pauseMs = backoffMs({
       failures: this.#attempts,
       delayMs: retryDelayMs,
-      delayMsMax: retryDelayMsMax,
+      maxDelayMs: maxRetryDelayMs,
       random,
     });
     return Math.max(this.#delayMsMin, pauseMs);

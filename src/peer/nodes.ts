@@ -39,8 +39,8 @@ export interface NodesEvents {
 }
 
 /** Advertised nodes taken in: a broken node must not make its peers dial without end. */
-const advertisedMax = 64;
-const shardsMax = 1_296;
+const maxAdvertised = 64;
+const maxShards = 1_296;
 
 interface Leadership {
   leader: LeaderInfo | null;
@@ -133,7 +133,7 @@ export class Nodes {
       credential: token === undefined ? undefined : { token, given },
       events: {
         welcome: (welcome) => {
-          this.#shards = Math.min(welcome.shards, shardsMax);
+          this.#shards = Math.min(welcome.shards, maxShards);
           this.#nodeAt.set(link.url, welcome.node);
           this.#learn(link, welcome);
           this.#setDoublesAside(link, welcome.node);
@@ -162,8 +162,8 @@ export class Nodes {
     said: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] },
   ): void {
     const from = link.welcome?.node;
-    this.#advertised = said.nodes.slice(0, advertisedMax);
-    for (const [shard, leader] of said.leaders.slice(0, shardsMax).entries()) {
+    this.#advertised = said.nodes.slice(0, maxAdvertised);
+    for (const [shard, leader] of said.leaders.slice(0, maxShards).entries()) {
       if (leader === null) this.#vacant(shard, from);
       else this.#learnLeader(leader, from);
     }
@@ -174,7 +174,7 @@ export class Nodes {
    * have not heard of the end would else send everybody back to it.
    */
   #learnLeader(leader: LeaderInfo, from: string | undefined): void {
-    if (leader.shard >= shardsMax) return;
+    if (leader.shard >= maxShards) return;
     const known = this.#leadership(leader.shard);
     const again = leader.epoch === known.epoch && (known.leader !== null || from === leader.node);
     if (leader.epoch <= known.epoch && !again) return;

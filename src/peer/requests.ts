@@ -118,7 +118,7 @@ interface Waiting {
 }
 
 /** A request is kept until its time-out: without a bound, a node that answers nothing would fill the memory. */
-const requestsMax = 100_000;
+const maxRequests = 100_000;
 
 export class Requests {
   readonly #delays: Delays<number>;
@@ -143,9 +143,9 @@ export class Requests {
     if (signal?.aborted) {
       return Promise.reject(abortedByCaller({ acted: 'nothing', cause: signal.reason }));
     }
-    if (this.#waiting.size >= requestsMax) {
+    if (this.#waiting.size >= maxRequests) {
       return Promise.reject(
-        new VerdictError('BUSY', `${requestsMax} requests wait for replies. Let some end first.`, {
+        new VerdictError('BUSY', `${maxRequests} requests wait for replies. Let some end first.`, {
           retryable: true,
           acted: 'nothing',
         }),

@@ -138,7 +138,7 @@ export interface Leadership {
     /** Of leadership: a record that was finished this long ago is old enough. */
     readonly retentionMs: number;
     /** Collect younger ones, down to `retentionMsMin`, while more records than this remain. */
-    readonly recordsMax: number;
+    readonly maxRecords: number;
     readonly retentionMsMin: number;
     readonly keepsRequest: (requestId: string) => boolean;
     readonly limit: number;

@@ -15,7 +15,7 @@ export interface GroupCommitOptions<Context extends Counted> {
   /** Opens one transaction, runs `body` in it, and resolves when it is durable. When `body` throws, nothing is written. */
   readonly transact: (body: (context: Context) => void) => Promise<void>;
   /** Operations that may wait; more are refused. */
-  readonly waitingMax?: number;
+  readonly maxWaiting?: number;
   /** Errors as the callers of `run` are to see them. */
   readonly asError?: (error: unknown) => unknown;
 }
@@ -34,11 +34,11 @@ interface Operation<Context> {
 type Result = { readonly value: unknown } | { readonly error: unknown };
 
 /** Bounds the pause that one transaction makes in the event loop. */
-const operationsPerTransactionMax = 1_024;
+const maxOperationsPerTransaction = 1_024;
 
 export class GroupCommit<Context extends Counted> {
   readonly #transact: GroupCommitOptions<Context>['transact'];
-  readonly #waitingMax: number;
+  readonly #maxWaiting: number;
   readonly #asError: (error: unknown) => unknown;
   #waiting: Operation<Context>[] = [];
   #working: Promise<void> | null = null;
@@ -46,7 +46,7 @@ export class GroupCommit<Context extends Counted> {
 
   constructor(options: GroupCommitOptions<Context>) {
     this.#transact = options.transact;
-    this.#waitingMax = options.waitingMax ?? 100_000;
+    this.#maxWaiting = options.maxWaiting ?? 100_000;
     this.#asError = options.asError ?? ((error) => error);
   }
 
@@ -85,11 +85,11 @@ export class GroupCommit<Context extends Counted> {
   }
 
   #add<T>(operation: (context: Context) => T, then: () => void): Promise<T> {
-    if (this.#waiting.length >= this.#waitingMax) {
+    if (this.#waiting.length >= this.#maxWaiting) {
       return Promise.reject(
         this.#asError(
           new TooManyWaitingError(
-            `${this.#waitingMax} operations wait for the store already. Send fewer at once.`,
+            `${this.#maxWaiting} operations wait for the store already. Send fewer at once.`,
           ),
         ),
       );
@@ -139,7 +139,7 @@ export class GroupCommit<Context extends Counted> {
   }
 
   #take(): readonly Operation<Context>[] {
-    return this.#waiting.splice(0, operationsPerTransactionMax);
+    return this.#waiting.splice(0, maxOperationsPerTransaction);
   }
 }
 

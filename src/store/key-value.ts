@@ -20,12 +20,12 @@ export interface WritableKeys extends ReadableKeys {
 }
 
 /** LMDB refuses keys of more than 1,978 bytes; the longest made here is far below. */
-const keyBytesMax = 1_900;
+const maxKeyBytes = 1_900;
 
 /** Throws where the key is longer than every store takes: to be asked before a transaction begins. */
 export function assertKeyFits(key: string): string {
-  if (key.length * 3 > keyBytesMax && Buffer.byteLength(key) > keyBytesMax) {
-    throw new RangeError(`The key ${key.slice(0, 60)}… is longer than ${keyBytesMax} bytes.`);
+  if (key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes) {
+    throw new RangeError(`The key ${key.slice(0, 60)}… is longer than ${maxKeyBytes} bytes.`);
   }
   return key;
 }

@@ -3,7 +3,7 @@ import { uptime } from 'node:os';
 import type { Clock, Timer } from '../ports/clock.ts';
 
 /** Node fires a timer with a longer delay at once. */
-const delayMsMax = 2 ** 31 - 1;
+const maxDelayMs = 2 ** 31 - 1;
 
 class SystemTimer implements Timer {
   readonly #dueMs: number;
@@ -21,7 +21,7 @@ class SystemTimer implements Timer {
   }
 
   #arm(delayMs: number): NodeJS.Timeout {
-    return setTimeout(this.#fire, Math.min(Math.ceil(delayMs), delayMsMax));
+    return setTimeout(this.#fire, Math.min(Math.ceil(delayMs), maxDelayMs));
   }
 
   /** Early after a clamped delay, and by up to a millisecond because the event loop's clock is coarse. */

@@ -1,6 +1,6 @@
 /** The binary form: concatenated MessagePack maps. */
 import { Packr, Unpackr } from 'msgpackr';
-import { messageElementsMax, type WireLimits } from './limits.ts';
+import { maxMessageElements, type WireLimits } from './limits.ts';
 import { type Scan, scanMessage } from './scan.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { DecodedFrame, Direction } from './validate.ts';
@@ -31,12 +31,12 @@ export function decodeBinary<D extends Direction>(
   bytes: Uint8Array,
   options: { readonly direction: D; readonly limits: WireLimits },
 ): DecodedFrame<D> {
-  const elementsMax = messageElementsMax[options.direction];
+  const maxElements = maxMessageElements[options.direction];
   // The whole frame first: of one that is broken further on nothing is handled.
   const ends: number[] = [];
   const findings: (Finding | null)[] = [];
   for (let start = 0; start < bytes.length; start = scan.end) {
-    scanMessage(bytes, start, scan, elementsMax);
+    scanMessage(bytes, start, scan, maxElements);
     checkMessageCount(ends.push(scan.end));
     findings.push(findingOf(options.limits));
   }
@@ -54,7 +54,7 @@ export function decodeBinary<D extends Direction>(
 }
 
 function findingOf(limits: WireLimits): Finding | null {
-  if (scan.depth > limits.depthMax) return 'too-deep';
+  if (scan.depth > limits.maxDepth) return 'too-deep';
   if (scan.hasProtoKey) return 'proto-key';
   return scan.hasNotFinite ? 'not-finite' : null;
 }

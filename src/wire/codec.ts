@@ -9,7 +9,7 @@ import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';
 import { decodeBinary, encodeBinary } from './binary.ts';
 import { FrameError } from './errors.ts';
-import { nestingMax, type WireLimits } from './limits.ts';
+import { maxNesting, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
 import { decodeText, encodeText } from './text.ts';
 import type { Decoded, DecodedFrame, Direction } from './validate.ts';
@@ -25,7 +25,7 @@ export interface DecodeOptions<D extends Direction> {
 }
 
 /**
- * One message. Results can be concatenated to a frame of at most `frameMessagesMax` messages: text ends with a line feed.
+ * One message. Results can be concatenated to a frame of at most `maxFrameMessages` messages: text ends with a line feed.
  * Throws a TypeError, which says where, for what cannot be sent: see `sendable`.
  */
 export function encodeMessage(message: Message, form: 'binary'): Uint8Array;
@@ -67,13 +67,13 @@ export function openFrame<D extends Direction>(
   data: Uint8Array | string,
   options: DecodeOptions<D>,
 ): DecodedFrame<D> {
-  const { frameBytesMax, depthMax } = options.limits;
-  if (depthMax > nestingMax) throw new RangeError(`depthMax must be at most ${nestingMax}`);
+  const { maxFrameBytes, maxDepth } = options.limits;
+  if (maxDepth > maxNesting) throw new RangeError(`maxDepth must be at most ${maxNesting}`);
   if (
-    data.length > frameBytesMax ||
-    (typeof data === 'string' && utf8Bytes(data) > frameBytesMax)
+    data.length > maxFrameBytes ||
+    (typeof data === 'string' && utf8Bytes(data) > maxFrameBytes)
   ) {
-    throw new FrameError(1009, `The frame is larger than ${frameBytesMax} bytes.`);
+    throw new FrameError(1009, `The frame is larger than ${maxFrameBytes} bytes.`);
   }
   return typeof data === 'string' ? decodeText(data, options) : decodeBinary(data, options);
 }

@@ -5,12 +5,12 @@
  * Each long integer is put between quotes, behind half of a surrogate pair, and the text is parsed again. Nothing else can
  * look like that: the text itself is well-formed, and a message in which an escape makes half a character is refused before.
  */
-import { bigintMax, bigintMin } from './sendable.ts';
+import { bigintMin, maxBigint } from './sendable.ts';
 
 /** Of digits, where a double may begin to lose some. */
 export const longDigits = 16;
 /** 2^64 has 20, and JSON knows no leading zeros. */
-const digitsMax = 20;
+const maxDigits = 20;
 const mark = '\ud800';
 
 /**
@@ -23,7 +23,7 @@ export function parseExactly(line: string, places: readonly number[]): unknown {
   for (let index = 0; index < places.length; index += 2) {
     const start = places[index] as number;
     const end = places[index + 1] as number;
-    if (end - start > digitsMax + 1) return null;
+    if (end - start > maxDigits + 1) return null;
     parts.push(line.slice(from, start), `"${mark}`, line.slice(start, end), '"');
     from = end;
   }
@@ -61,6 +61,6 @@ function exactInteger(digits: string): number | bigint | null {
   const rounded = Number(digits);
   if (Math.abs(rounded) < Number.MAX_SAFE_INTEGER) return rounded;
   const exact = BigInt(digits);
-  if (exact > bigintMax || exact < bigintMin) return null;
+  if (exact > maxBigint || exact < bigintMin) return null;
   return BigInt(rounded) === exact && Math.abs(rounded) <= 2 ** 53 ? rounded : exact;
 }

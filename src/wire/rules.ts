@@ -115,15 +115,15 @@ export function oneOf<const T extends string>(values: readonly T[]): Rule<T> {
 }
 
 /** A key: it can stand in a log line and in a key of the log, and looks like no other. */
-export function name(bytesMax: number): Rule<string> {
-  return rule(nameText(bytesMax), (value) => typeof value === 'string' && isName(value, bytesMax));
+export function name(maxBytes: number): Rule<string> {
+  return rule(nameText(maxBytes), (value) => typeof value === 'string' && isName(value, maxBytes));
 }
 
 /** A text for people; may be empty. */
-export function text(bytesMax: number): Rule<string> {
+export function text(maxBytes: number): Rule<string> {
   return rule(
-    `a string of at most ${bytesMax} bytes`,
-    (value) => typeof value === 'string' && fitsBytes(value, bytesMax),
+    `a string of at most ${maxBytes} bytes`,
+    (value) => typeof value === 'string' && fitsBytes(value, maxBytes),
   );
 }
 

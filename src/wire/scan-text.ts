@@ -3,7 +3,7 @@
  * text is JSON: the parser does.
  */
 import { FrameError, tooManyElements } from './errors.ts';
-import { nestingMax } from './limits.ts';
+import { maxNesting } from './limits.ts';
 import { longDigits } from './long-integers.ts';
 
 export interface TextScan {
@@ -20,7 +20,7 @@ export interface TextScan {
 const quote = 0x22;
 const backslash = 0x5c;
 
-export function scanText(text: string, elementsMax: number): TextScan {
+export function scanText(text: string, maxElements: number): TextScan {
   let depth = 0;
   let deepest = 0;
   // Keys, values, maps and lists; an upper bound.
@@ -37,7 +37,7 @@ export function scanText(text: string, elementsMax: number): TextScan {
       if (index - start >= longDigits && isInteger(text, start, index)) {
         longIntegers.push(text[start - 1] === '-' ? start - 1 : start, index);
       }
-      if (index - start > wholeDigitsMax || isExponent(text.charCodeAt(index))) mayOverflow = true;
+      if (index - start > maxWholeDigits || isExponent(text.charCodeAt(index))) mayOverflow = true;
       index -= 1;
       continue;
     }
@@ -53,8 +53,8 @@ export function scanText(text: string, elementsMax: number): TextScan {
     } else if (unit === 0x7b || unit === 0x5b) {
       elements += 1;
       depth += 1;
-      if (depth > nestingMax) {
-        throw new FrameError(1008, `Maps and lists are nested deeper than ${nestingMax} levels.`);
+      if (depth > maxNesting) {
+        throw new FrameError(1008, `Maps and lists are nested deeper than ${maxNesting} levels.`);
       }
       if (depth > deepest) deepest = depth;
     } else if (unit === 0x7d || unit === 0x5d) {
@@ -62,13 +62,13 @@ export function scanText(text: string, elementsMax: number): TextScan {
     } else if (unit === 0x2c || unit === 0x3a) {
       elements += 1;
     }
-    if (elements > elementsMax) throw tooManyElements(elementsMax);
+    if (elements > maxElements) throw tooManyElements(maxElements);
   }
   return { depth: deepest, longIntegers, mayOverflow, hasUnicodeEscape };
 }
 
 /** The largest double has 309. */
-const wholeDigitsMax = 308;
+const maxWholeDigits = 308;
 
 function isExponent(unit: number): boolean {
   return unit === 0x65 || unit === 0x45;

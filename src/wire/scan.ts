@@ -8,7 +8,7 @@
  * (which a decoder would rename, silently altering a payload).
  */
 import { FrameError, tooManyElements } from './errors.ts';
-import { nestingMax } from './limits.ts';
+import { maxNesting } from './limits.ts';
 
 export interface Scan {
   /** Where the message ends. */
@@ -22,15 +22,15 @@ export interface Scan {
 
 // Of the containers around the current one: entries still to come, a map's key and value counted apart. Maps are
 // marked, for only they have keys. One stack for all: scanning is synchronous.
-const outerLeft = new Float64Array(nestingMax + 1);
-const outerIsMap = new Uint8Array(nestingMax + 1);
+const outerLeft = new Float64Array(maxNesting + 1);
+const outerIsMap = new Uint8Array(maxNesting + 1);
 
-/** Scans the message that begins at `start` into `scan`. Throws FrameError, for more than `elementsMax` elements too. */
+/** Scans the message that begins at `start` into `scan`. Throws FrameError, for more than `maxElements` elements too. */
 export function scanMessage(
   bytes: Uint8Array,
   start: number,
   scan: Scan,
-  elementsMax: number,
+  maxElements: number,
 ): void {
   const length = bytes.length;
   const first = bytes[start] as number;
@@ -64,7 +64,7 @@ export function scanMessage(
     const isKey = isMap && left % 2 === 0;
     left -= 1;
     elements += 1;
-    if (elements > elementsMax) throw tooManyElements(elementsMax);
+    if (elements > maxElements) throw tooManyElements(maxElements);
     if (position >= length) throw truncated();
     const token = bytes[position] as number;
     position += 1;
@@ -124,8 +124,8 @@ export function scanMessage(
     } else if (entries >= 0) {
       // Every entry takes a byte at least.
       if (entries > length - position) throw truncated();
-      if (depth === nestingMax) {
-        throw new FrameError(1008, `Maps and arrays are nested deeper than ${nestingMax} levels.`);
+      if (depth === maxNesting) {
+        throw new FrameError(1008, `Maps and arrays are nested deeper than ${maxNesting} levels.`);
       }
       outerLeft[depth] = left;
       outerIsMap[depth] = isMap ? 1 : 0;
@@ -178,11 +178,11 @@ function sized(kind: Layout['kind'], ...bytes: readonly number[]): Layout[] {
 }
 
 /** Above this a native decoder is quicker than a loop, although it makes a string. */
-const loopBytesMax = 256;
+const maxLoopBytes = 256;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 function checkUtf8(bytes: Uint8Array, start: number, end: number): void {
-  if (end - start <= loopBytesMax) {
+  if (end - start <= maxLoopBytes) {
     let all = 0;
     for (let index = start; index < end; index += 1) all |= bytes[index] as number;
     if (all < 0x80) return;

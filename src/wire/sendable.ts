@@ -9,11 +9,11 @@ import { quoted } from './rules.ts';
 
 export interface SendableOptions {
   /** Nesting of maps and arrays; the value itself is level 1 if it is one. Default: what any peer may accept. */
-  readonly depthMax?: number;
+  readonly maxDepth?: number;
 }
 
 export const bigintMin: bigint = -(2n ** 63n);
-export const bigintMax: bigint = 2n ** 64n - 1n;
+export const maxBigint: bigint = 2n ** 64n - 1n;
 
 /**
  * Gives back a value that can be encoded: `value` itself, or where it holds `undefined` a copy without (a field is left out, an
@@ -22,8 +22,8 @@ export const bigintMax: bigint = 2n ** 64n - 1n;
  */
 export function sendable<T>(value: T, what: string, options: SendableOptions = {}): T {
   holdsUndefined = false;
-  const depthMax = options.depthMax ?? widestLimits.depthMax;
-  const fault = inspect(value, depthMax);
+  const maxDepth = options.maxDepth ?? widestLimits.maxDepth;
+  const fault = inspect(value, maxDepth);
   if (fault !== null) throw new TypeError(`${what}${fault.path} ${fault.text}`);
   return holdsUndefined ? (withoutUndefined(value) as T) : value;
 }
@@ -51,7 +51,7 @@ function inspect(value: unknown, levels: number): Fault | null {
       holdsUndefined = true;
       return null;
     case 'bigint':
-      return value >= bigintMin && value <= bigintMax
+      return value >= bigintMin && value <= maxBigint
         ? null
         : fault('is a bigint of more than 64 bits: send it as a string');
     case 'object':

@@ -1,7 +1,7 @@
 /** What both forms do once they know where a message ends and what it holds. */
 import type { ErrorCode } from '../core/catalogue.ts';
 import { FrameError } from './errors.ts';
-import { frameMessagesMax, type WireLimits } from './limits.ts';
+import { maxFrameMessages, type WireLimits } from './limits.ts';
 import { type Decoded, type Direction, problem, validate } from './validate.ts';
 
 /** Why one message is refused although its frame can be read. */
@@ -12,7 +12,7 @@ const findings: Readonly<
 > = {
   'too-deep': {
     code: 'LIMIT_EXCEEDED',
-    text: (limits) => `The message nests maps and arrays deeper than ${limits.depthMax} levels.`,
+    text: (limits) => `The message nests maps and arrays deeper than ${limits.maxDepth} levels.`,
   },
   'proto-key': {
     code: 'INVALID_MESSAGE',
@@ -44,7 +44,7 @@ export function settle<D extends Direction>(
 }
 
 export function checkMessageCount(count: number): void {
-  if (count > frameMessagesMax) {
-    throw new FrameError(1008, `The frame holds more than ${frameMessagesMax} messages.`);
+  if (count > maxFrameMessages) {
+    throw new FrameError(1008, `The frame holds more than ${maxFrameMessages} messages.`);
   }
 }

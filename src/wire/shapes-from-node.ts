@@ -10,7 +10,7 @@ import {
   type ShardInfo,
   type TransactionStatus,
 } from '../core/messages.ts';
-import { linesMax } from './limits.ts';
+import { maxLines } from './limits.ts';
 import {
   anything,
   boolean,
@@ -50,34 +50,34 @@ import {
   witness,
 } from './shapes.ts';
 
-const shardsMax = 65_536;
-const nodesMax = 4_096;
-const participantsMax = 1_000_000;
+const maxShards = 65_536;
+const maxNodes = 4_096;
+const maxParticipants = 1_000_000;
 
 const limits = map<Limits>({
-  frameBytesMax: required(count, 'Bytes of one WebSocket message.'),
-  depthMax: required(count, 'Nesting of maps and arrays in one message.'),
-  branchesMax: required(count, 'Branches of one transaction.'),
-  recordBytesMax: required(count, 'Bytes of one decision record.'),
-  timeoutMsMax: required(count, 'The longest time-out of a transaction.'),
-  locksMax: optional(count, 'Keys that one transaction may lock; absent: it knows no locks.'),
-  lockKeyBytesMax: optional(count, 'Bytes of the key of a lock.'),
-  lockWaitersMax: optional(count, 'Requests that may wait for locks of one shard.'),
-  transactionsMax: optional(count, 'Transactions in memory, of all peers; each has a share.'),
-  requestsMax: optional(count, 'Request ids remembered, of all peers; each has a share.'),
-  connectionsPerAddressMax: optional(count, 'Connections from one address.'),
-  bufferedBytesMax: optional(count, 'Bytes that may wait for one peer to read.'),
-  inputBytesMax: optional(
+  maxFrameBytes: required(count, 'Bytes of one WebSocket message.'),
+  maxDepth: required(count, 'Nesting of maps and arrays in one message.'),
+  maxBranches: required(count, 'Branches of one transaction.'),
+  maxRecordBytes: required(count, 'Bytes of one decision record.'),
+  maxTimeoutMs: required(count, 'The longest time-out of a transaction.'),
+  maxLocks: optional(count, 'Keys that one transaction may lock; absent: it knows no locks.'),
+  maxLockKeyBytes: optional(count, 'Bytes of the key of a lock.'),
+  maxLockWaiters: optional(count, 'Requests that may wait for locks of one shard.'),
+  maxTransactions: optional(count, 'Transactions in memory, of all peers; each has a share.'),
+  maxRequests: optional(count, 'Request ids remembered, of all peers; each has a share.'),
+  maxConnectionsPerAddress: optional(count, 'Connections from one address.'),
+  maxBufferedBytes: optional(count, 'Bytes that may wait for one peer to read.'),
+  maxInputBytes: optional(
     count,
     'Bytes of messages not complete or not handled, of all peers; each has a share.',
   ),
-  outputBytesMax: optional(count, 'Bytes that may wait for all peers to read; each has a share.'),
-  heldBytesMax: optional(count, 'Bytes that transactions hold, of all peers; each has a share.'),
+  maxOutputBytes: optional(count, 'Bytes that may wait for all peers to read; each has a share.'),
+  maxHeldBytes: optional(count, 'Bytes that transactions hold, of all peers; each has a share.'),
 });
 
 const topology = {
-  leaders: required(list(leader, shardsMax), 'By shard; null where nobody leads.'),
-  nodes: required(list(nodeInfo, nodesMax), 'Every node that is up.'),
+  leaders: required(list(leader, maxShards), 'By shard; null where nobody leads.'),
+  nodes: required(list(nodeInfo, maxNodes), 'Every node that is up.'),
 };
 
 const branchStatus = map<BranchStatus>({
@@ -88,14 +88,14 @@ const branchStatus = map<BranchStatus>({
   lastError: optional(sentence, 'What the participant last said was wrong.'),
 });
 
-const partiesMax = 1_024;
+const maxParties = 1_024;
 
 const lockStatus = map<LockStatus>({
   key: required(lockKey, 'What is locked.'),
   mode: required(lockMode, 'Shared or exclusive.'),
   held: required(boolean, 'It holds it; else it waits for it.'),
   forMs: required(count, 'How long it has.'),
-  waitsFor: optional(list(txid, partiesMax), 'Those in its way, the first few.'),
+  waitsFor: optional(list(txid, maxParties), 'Those in its way, the first few.'),
 });
 
 const lockParty = map<LockParty>({
@@ -109,8 +109,8 @@ const lockInfo = map<LockInfo>({
   group: required(key, 'The lock group.'),
   client: optional(key, "Whose group it is; absent where it is everybody's."),
   key: required(lockKey, 'What is locked.'),
-  holders: required(list(lockParty, partiesMax), 'Who holds it, the first of them.'),
-  waiters: required(list(lockParty, partiesMax), 'Who waits for it, the next first.'),
+  holders: required(list(lockParty, maxParties), 'Who holds it, the first of them.'),
+  waiters: required(list(lockParty, maxParties), 'Who waits for it, the next first.'),
   holding: required(count, 'How many hold it.'),
   waiting: required(count, 'How many wait for it.'),
 });
@@ -120,7 +120,7 @@ const transactionStatus: FieldsOf<TransactionStatus> = {
   state: required(state, 'How far the transaction is.'),
   attention: required(boolean, 'An operator should look at it.'),
   branches: required(
-    list(branchStatus, (given) => given.branchesMax, '`branchesMax`'),
+    list(branchStatus, (given) => given.maxBranches, '`maxBranches`'),
     'Its branches.',
   ),
   ageMs: required(count, 'Since it began.'),
@@ -128,7 +128,7 @@ const transactionStatus: FieldsOf<TransactionStatus> = {
   requestId: optional(key, 'The idempotency key it came with.'),
   labels: optional(labels, 'As it was begun with.'),
   locks: optional(
-    list(lockStatus, (given) => 2 * given.locksMax, 'twice `locksMax`'),
+    list(lockStatus, (given) => 2 * given.maxLocks, 'twice `maxLocks`'),
     'What it holds and waits for.',
   ),
   lockGroup: optional(key, 'Whose keys it locks.'),
@@ -160,7 +160,7 @@ export const fromNodeShapes: FromNodeShapes = {
       key,
       'Made with the decision log, by chance. A journal that has served one serves no other.',
     ),
-    shards: required(integer(1, shardsMax), 'How many shards there are.'),
+    shards: required(integer(1, maxShards), 'How many shards there are.'),
     ...topology,
     limits: required(limits, 'What this node accepts.'),
     requestWindowMs: required(duration, 'How long a requestId is remembered.'),
@@ -188,7 +188,7 @@ export const fromNodeShapes: FromNodeShapes = {
       'Nothing was run now: so this attempt of the request id was answered before. A higher one would be run.',
     ),
     results: required(
-      nullable(record(key, anything, (given) => given.branchesMax, '`branchesMax`')),
+      nullable(record(key, anything, (given) => given.maxBranches, '`maxBranches`')),
       "What each branch's vote brought, by branch; null where this leadership did not run it.",
     ),
   },
@@ -217,7 +217,7 @@ export const fromNodeShapes: FromNodeShapes = {
   },
   commit: { txid: txidField, branch: branchField, epoch: epochField },
   rollback: { txid: txidField, branch: branchField, epoch: epochField },
-  forget: { txids: required(list(txid, linesMax), 'Every branch has acknowledged these.') },
+  forget: { txids: required(list(txid, maxLines), 'Every branch has acknowledged these.') },
   info: {
     id,
     node: required(key, 'The name of the node.'),
@@ -226,20 +226,20 @@ export const fromNodeShapes: FromNodeShapes = {
     uptimeMs: required(count, 'Since it started.'),
     ready: required(boolean, 'It can take transactions, or knows who can.'),
     connections: required(count, 'Open now.'),
-    shards: required(list(shardInfo, shardsMax), 'What it knows of each shard.'),
-    participants: required(list(participantInfo, participantsMax), 'Who is connected.'),
+    shards: required(list(shardInfo, maxShards), 'What it knows of each shard.'),
+    participants: required(list(participantInfo, maxParticipants), 'Who is connected.'),
   },
   list: {
     id,
     transactions: required(
-      list(map<TransactionStatus>(transactionStatus), linesMax),
+      list(map<TransactionStatus>(transactionStatus), maxLines),
       'Those that match.',
     ),
     truncated: required(boolean, 'More matched than the limit let through.'),
   },
   locks: {
     id,
-    locks: required(list(lockInfo, linesMax), 'By key, those most waited for first.'),
+    locks: required(list(lockInfo, maxLines), 'By key, those most waited for first.'),
     truncated: required(boolean, 'There are more.'),
   },
   recovered: {

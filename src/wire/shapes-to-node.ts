@@ -1,8 +1,8 @@
 /** What a node receives, field by field. */
 import {
   type Ack,
-  earlierRunsMax,
   type LockedKeys,
+  maxEarlierRuns,
   peerRoles,
   type Report,
   type TransactBranch,
@@ -10,7 +10,7 @@ import {
   voteReasonCodes,
   votes,
 } from '../core/messages.ts';
-import { linesMax, reportLinesMax, tokenBytesMax } from './limits.ts';
+import { maxLines, maxReportLines, maxTokenBytes } from './limits.ts';
 import {
   anything,
   boolean,
@@ -85,7 +85,7 @@ export const toNodeShapes: ToNodeShapes = {
       "An id kept in the peer's durable store; a client's is of its process.",
     ),
     roles: required(list(oneOf(peerRoles), 16), 'What the peer wants to be.'),
-    token: optional(text(tokenBytesMax), 'Proves who the peer is, where the node asks for it.'),
+    token: optional(text(maxTokenBytes), 'Proves who the peer is, where the node asks for it.'),
     sharedResource: optional(
       key,
       'Instances that name the same one may take over branches of each other.',
@@ -99,7 +99,7 @@ export const toNodeShapes: ToNodeShapes = {
       'Of a participant: this start of it, as START/PID/RANDOM; the one that started first sorts first.',
     ),
     earlierRuns: optional(
-      list(key, earlierRunsMax),
+      list(key, maxEarlierRuns),
       "The newest runs before this one in the participant's journal: who is named here came first, whatever the clocks say.",
     ),
     copy: optional(
@@ -147,7 +147,7 @@ export const toNodeShapes: ToNodeShapes = {
     labels: optional(labels, 'For people: shown by status and lists.'),
     announce: optional(boolean, 'Send `begun` as soon as the txid is known.'),
     locks: optional(
-      list(lockedKeys, (limits) => limits.locksMax, '`locksMax`'),
+      list(lockedKeys, (limits) => limits.maxLocks, '`maxLocks`'),
       'Taken, all at once, before the first prepare.',
     ),
     lockWaitMs: optional(duration, "How long at most; the node's default where absent."),
@@ -156,7 +156,7 @@ export const toNodeShapes: ToNodeShapes = {
       "Of the locks: the client's own, or everybody's where it begins with `shared/`. `default` where absent.",
     ),
     branches: required(
-      list(transactBranch, (limits) => limits.branchesMax, '`branchesMax`'),
+      list(transactBranch, (limits) => limits.maxBranches, '`maxBranches`'),
       'What is to be done by whom.',
     ),
   },
@@ -171,11 +171,11 @@ export const toNodeShapes: ToNodeShapes = {
   report: {
     id,
     inDoubt: required(
-      list(reportLine, reportLinesMax),
+      list(reportLine, maxReportLines),
       'Branches that voted `commit` and know no outcome.',
     ),
     kept: required(
-      list(txid, reportLinesMax),
+      list(txid, maxReportLines),
       'Transactions whose commit is kept until a `forget`.',
     ),
   },
@@ -199,13 +199,13 @@ export const toNodeShapes: ToNodeShapes = {
     id,
     state: optional(state, 'Only those in this state.'),
     attention: optional(boolean, 'Only those that need an operator, or only those that do not.'),
-    limit: optional(integer(1, linesMax), 'At most this many.'),
+    limit: optional(integer(1, maxLines), 'At most this many.'),
   },
   locks: {
     id,
     group: optional(key, 'Only those of this lock group.'),
     waiting: optional(boolean, 'Only keys that somebody waits for, or only those nobody does.'),
-    limit: optional(integer(1, linesMax), 'At most this many keys.'),
+    limit: optional(integer(1, maxLines), 'At most this many keys.'),
   },
   recover: { id },
   retire: {

@@ -17,13 +17,13 @@ import {
 } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import {
-  labelBytesMax,
-  labelsMax,
-  lockKeyBytesMax,
-  nameBytesMax,
-  textBytesMax,
-  timeoutMsMax,
-  urlBytesMax,
+  maxLabelBytes,
+  maxLabels,
+  maxLockKeyBytes,
+  maxNameBytes,
+  maxTextBytes,
+  maxTimeoutMs,
+  maxUrlBytes,
 } from './limits.ts';
 import {
   anything,
@@ -53,26 +53,26 @@ export type ShapesOf<M extends { readonly type: string }> = {
 export type ToNodeShapes = ShapesOf<ToNode>;
 export type FromNodeShapes = ShapesOf<FromNode>;
 
-export const key: Rule<string> = name(nameBytesMax);
-export const sentence: Rule<string> = text(textBytesMax);
-export const url: Rule<string> = name(urlBytesMax);
-export const duration: Rule<number> = integer(0, timeoutMsMax);
+export const key: Rule<string> = name(maxNameBytes);
+export const sentence: Rule<string> = text(maxTextBytes);
+export const url: Rule<string> = name(maxUrlBytes);
+export const duration: Rule<number> = integer(0, maxTimeoutMs);
 /** Ages and counts: no timer is set to them, so only a double's exactness bounds them. */
 export const count: Rule<number> = integer(0, Number.MAX_SAFE_INTEGER);
 export const shardNumber: Rule<number> = integer(0, 36 ** 4 - 1);
 export const state: Rule<(typeof transactionStates)[number]> = oneOf(transactionStates);
 export const errorCode: Rule<ErrorCode> = oneOf(errorCodes);
 export const lockMode: Rule<LockMode> = oneOf(lockModes);
-export const lockKey: Rule<string> = name(lockKeyBytesMax);
+export const lockKey: Rule<string> = name(maxLockKeyBytes);
 export const lockKeys: Rule<readonly string[]> = list(
   lockKey,
-  (limits) => limits.locksMax,
-  '`locksMax`',
+  (limits) => limits.maxLocks,
+  '`maxLocks`',
 );
 export const labels: Rule<Readonly<Record<string, string>>> = record(
   key,
-  text(labelBytesMax),
-  labelsMax,
+  text(maxLabelBytes),
+  maxLabels,
 );
 
 export const id: Field<number, false> = required(

@@ -6,7 +6,7 @@
  */
 import { protoName } from '../core/names.ts';
 import { FrameError } from './errors.ts';
-import { messageElementsMax, type WireLimits } from './limits.ts';
+import { maxMessageElements, type WireLimits } from './limits.ts';
 import { parseExactly } from './long-integers.ts';
 import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
@@ -26,7 +26,7 @@ export function decodeText<D extends Direction>(
   options: { readonly direction: D; readonly limits: WireLimits },
 ): DecodedFrame<D> {
   if (!text.isWellFormed()) throw new FrameError(1007, 'The frame is not well-formed Unicode.');
-  const elementsMax = messageElementsMax[options.direction];
+  const maxElements = maxMessageElements[options.direction];
   // All lines first: of a frame that is broken further on nothing is handled.
   const lines: { value: Record<string, unknown>; finding: Finding | null }[] = [];
   for (let start = 0; start < text.length; ) {
@@ -35,10 +35,10 @@ export function decodeText<D extends Direction>(
     const line = text.slice(start, end).trim();
     start = end + 1;
     if (line === '') continue;
-    const scan = scanText(line, elementsMax);
+    const scan = scanText(line, maxElements);
     const parsed = parse(line, scan);
     checkMessageCount(lines.push(parsed));
-    if (scan.depth > options.limits.depthMax) parsed.finding = 'too-deep';
+    if (scan.depth > options.limits.maxDepth) parsed.finding = 'too-deep';
   }
   return {
     length: lines.length,

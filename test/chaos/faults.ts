@@ -25,7 +25,7 @@ export interface FaultsOptions {
 }
 
 const lanes = 2;
-const gapMsMax = 1_500;
+const maxGapMs = 1_500;
 
 type Target = NodeProcess | ParticipantProcess | EtcdMember | TcpProxy;
 
@@ -53,7 +53,7 @@ export class Faults {
   async #lane(): Promise<void> {
     const { random, broken } = this.#options;
     while (!this.#over) {
-      await pause(random.fraction() * gapMsMax);
+      await pause(random.fraction() * maxGapMs);
       if (this.#over) return;
       try {
         await this.#one();

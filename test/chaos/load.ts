@@ -13,10 +13,10 @@ export interface LoadOptions {
 
 const workersPerClient = 3;
 const accounts = ['x', 'y', 'z'] as const;
-const amountMax = 100;
-const pauseMsMax = 250;
+const maxAmount = 100;
+const maxPauseMs = 250;
 const callTimeoutMs = 20_000;
-const thinkMsMax = 100;
+const maxThinkMs = 100;
 /** Of transactions, that take named locks: few keys, in any order, so that some stand in each other's way. */
 const locking = 0.5;
 const lockGroups = ['red', 'red', 'red', 'blue'] as const;
@@ -52,7 +52,7 @@ export class Load {
     const { random } = this.#options;
     while (!this.#over) {
       await this.#one(client);
-      await pause(random.fraction() * pauseMsMax);
+      await pause(random.fraction() * maxPauseMs);
     }
   }
 
@@ -64,7 +64,7 @@ export class Load {
     if (more.locking !== undefined && kind < 0.5) {
       await history.interactive(client, plan, {
         locking: more.locking,
-        thinkMs: random.fraction() * thinkMsMax,
+        thinkMs: random.fraction() * maxThinkMs,
       });
     } else if (kind < 0.15) {
       await history.transact(client, plan, more);
@@ -106,7 +106,7 @@ export class Load {
   #plan(): Plan {
     const { participants, random } = this.#options;
     const names = shuffled(participants, random);
-    const amount = 1 + Math.floor(random.fraction() * amountMax);
+    const amount = 1 + Math.floor(random.fraction() * maxAmount);
     const share = names.length > 2 && random.fraction() < 0.5 ? Math.floor(amount / 2) : 0;
     const [from = '', to = '', third = ''] = names;
     const slow = random.fraction() < 0.1 ? { delayMs: Math.floor(random.fraction() * 600) } : {};

@@ -47,9 +47,9 @@ const again = `npm run chaos -- --minutes ${minutes} --seed ${seed} --shards ${s
 const participants = ['north', 'south', 'west'];
 const progressMs = 5_000;
 const settleTimeoutMs = 120_000;
-const shownMax = 40;
+const maxShown = 40;
 /** More than can be answered: an end of them would be an end of the load. */
-const ordersPerMinuteMax = 1_000;
+const maxOrdersPerMinute = 1_000;
 
 const found = await findEtcd();
 if ('missing' in found) {
@@ -93,9 +93,9 @@ console.log(`\nCalls: ${counted()}; faults: ${log.length}. Aborts and errors: ${
 if (violations.length === 0) {
   console.log('Everything adds up.');
 } else {
-  console.log(`\nLast faults:\n${log.slice(-shownMax).join('\n')}`);
+  console.log(`\nLast faults:\n${log.slice(-maxShown).join('\n')}`);
   console.log(`\n${violations.length} things do not add up:`);
-  for (const violation of violations.slice(0, shownMax)) console.log(`  ${violation}`);
+  for (const violation of violations.slice(0, maxShown)) console.log(`  ${violation}`);
   console.log(`\nAgain: ${again}`);
   process.exitCode = 1;
 }
@@ -119,7 +119,7 @@ async function run(): Promise<string[]> {
     directory: join(cluster.directory, 'shop'),
     urls,
     client: await cluster.client({ urls }),
-    countMax: Math.ceil(minutes * ordersPerMinuteMax),
+    maxCount: Math.ceil(minutes * maxOrdersPerMinute),
     random: seededRandom(seed + 2),
     began: note,
   });

@@ -27,14 +27,14 @@ export interface OrdersOptions {
   readonly urls: readonly string[];
   readonly client: Client;
   /** More will not be ordered. */
-  readonly countMax: number;
+  readonly maxCount: number;
   readonly random: Random;
   /** Told of each kill. */
   readonly began: (text: string) => void;
 }
 
 const workerCount = 3;
-const pauseMsMax = 600;
+const maxPauseMs = 600;
 const killEveryMs = 20_000;
 const transactionTimeoutMs = 15_000;
 const callTimeoutMs = 30_000;
@@ -54,7 +54,7 @@ export class Orders {
 
   constructor(options: OrdersOptions) {
     this.#options = options;
-    this.#all = demoOrders(options.countMax);
+    this.#all = demoOrders(options.maxCount);
   }
 
   /** Resolves when the services have reached the nodes. */
@@ -106,8 +106,8 @@ export class Orders {
   }
 
   /** However many fail for a while: faults are the point here. */
-  #asked(): { orders: readonly DemoOrder[]; answers: readonly Answer[]; passingShareMax: number } {
-    return { orders: this.#all.slice(0, this.#next), answers: this.answers, passingShareMax: 1 };
+  #asked(): { orders: readonly DemoOrder[]; answers: readonly Answer[]; maxPassingShare: number } {
+    return { orders: this.#all.slice(0, this.#next), answers: this.answers, maxPassingShare: 1 };
   }
 
   async #work(): Promise<void> {
@@ -117,7 +117,7 @@ export class Orders {
       if (order === undefined) return;
       this.#next += 1;
       this.answers.push(await this.#order(order));
-      await pause(random.fraction() * pauseMsMax);
+      await pause(random.fraction() * maxPauseMs);
     }
   }
 

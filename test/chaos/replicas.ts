@@ -19,10 +19,10 @@ export const replicatedServices = Object.keys(replicaCounts) as readonly Replica
 const accounts = 8;
 const firstCents = 100_000;
 const workers = 4;
-const pauseMsMax = 60;
+const maxPauseMs = 60;
 const transactionTimeoutMs = 8_000;
 /** Some are away for a while, most of the time all are there. */
-const replacePauseMsMax = 6_000;
+const maxReplacePauseMs = 6_000;
 const settleTimeoutMs = 120_000;
 
 const tables = `
@@ -115,7 +115,7 @@ export class Replicas {
   async #replaceOnAndOn(): Promise<void> {
     const { random } = this.#options;
     for (let at = 0; !this.#over; at += 1) {
-      await pause(random.fraction() * replacePauseMsMax);
+      await pause(random.fraction() * maxReplacePauseMs);
       const replica = this.#replicas[at % this.#replicas.length];
       const chance = random.fraction();
       const way = chance < 0.5 ? 'stop' : chance < 0.8 ? 'kill' : 'lose';
@@ -165,7 +165,7 @@ export class Replicas {
     const { random } = this.#options;
     while (!this.#over) {
       await this.#one();
-      await pause(random.fraction() * pauseMsMax);
+      await pause(random.fraction() * maxPauseMs);
     }
   }
 

@@ -115,7 +115,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
             below: makePosition(leadership.epoch, 2),
             retentionMs: 1,
             retentionMsMin: 1,
-            recordsMax: 100,
+            maxRecords: 100,
             keepsRequest: () => false,
             limit: 10,
           }),

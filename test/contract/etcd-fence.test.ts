@@ -39,7 +39,7 @@ const etcds = await etcdsToTest();
 const everything = {
   retentionMs: 0,
   retentionMsMin: 0,
-  recordsMax: 100,
+  maxRecords: 100,
   keepsRequest: () => false,
   limit: 100,
 };

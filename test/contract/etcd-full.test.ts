@@ -11,12 +11,12 @@ const quotaBytes = 16 * 1024 * 1024;
 const underWay = 48;
 const value = Buffer.alloc(256 * 1024);
 /** Most show it; it depends on what is under way when etcd counts. */
-const fillingsMax = 15;
+const maxFillings = 15;
 
 describe.skipIf(etcds.length === 0).each(etcds)('a full etcd at $etcd', (programs) => {
   it('says so of requests that it has carried out', async () => {
     let carriedOut = 0;
-    for (let filling = 1; filling <= fillingsMax && carriedOut === 0; filling += 1) {
+    for (let filling = 1; filling <= maxFillings && carriedOut === 0; filling += 1) {
       const started = await startEtcd(programs, quotaBytes);
       try {
         carriedOut = await countCarriedOut(started, await refusedKeys(started));

@@ -1,6 +1,6 @@
 /** The contract of the Journal port (src/ports/journal.ts), run on every implementation. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { earlierRunsMax } from '../../src/core/messages.ts';
+import { maxEarlierRuns } from '../../src/core/messages.ts';
 import { type Epoch, epochZero, makeEpoch } from '../../src/core/txid.ts';
 import {
   type BranchKey,
@@ -434,9 +434,9 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
 
     it('keeps who started on it, and tells the newest of them', async () => {
       const runs: string[] = [];
-      for (let start = 0; start < earlierRunsMax + 3; start += 1) {
+      for (let start = 0; start < maxEarlierRuns + 3; start += 1) {
         await reopen();
-        expect(await journal.started(`run ${start}`)).toEqual(runs.slice(0, earlierRunsMax));
+        expect(await journal.started(`run ${start}`)).toEqual(runs.slice(0, maxEarlierRuns));
         runs.unshift(`run ${start}`);
       }
     });

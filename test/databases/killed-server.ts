@@ -97,7 +97,7 @@ export function killedServer(what: string, make: () => Promise<BankServer>): voi
             dataDirectory: join(directory.path, name),
             resource: bank.resource,
             reached,
-            options: { patienceMs: 500, retryDelayMs: 20, retryDelayMsMax: 200 },
+            options: { patienceMs: 500, retryDelayMs: 20, maxRetryDelayMs: 200 },
             onAlarm: ({ alarm, message }) => alarms.push(`${name}: ${alarm}: ${message}`),
           }),
         );

@@ -16,7 +16,7 @@ if (missing !== null) console.warn(`SKIPPED, branches that MariaDB loses: ${miss
 
 /** One in fifty of those that are ended at once was lost on 10.11, and one in two hundred before there was a guard here. */
 const rounds = 600;
-const triesMax = 3_000;
+const maxTries = 3_000;
 const unknownXid = 1397;
 const formatId = 0x56_44_43_54;
 
@@ -77,7 +77,7 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
   async function loseOne(): Promise<BranchRef & { readonly payload: undefined }> {
     const other = await mysql.createConnection({ ...at.connection });
     try {
-      for (let tries = 1; tries <= triesMax; tries += 1) {
+      for (let tries = 1; tries <= maxTries; tries += 1) {
         const ref = refOf(prepareCall(null));
         const name = `verdict:${at.connection.database}:${ref.txid}:${ref.branch}`;
         const xid = `'${ref.txid}:${markOf('')}','${at.connection.database}:${ref.branch}',${formatId}`;
@@ -98,7 +98,7 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
       await other.end();
     }
     throw new Error(
-      `This MariaDB lost none of ${triesMax} branches: where it was mended, the guard may go.`,
+      `This MariaDB lost none of ${maxTries} branches: where it was mended, the guard may go.`,
     );
   }
 

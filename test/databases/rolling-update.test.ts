@@ -17,7 +17,7 @@ import { startPostgresql } from '../support/resources/postgresql.ts';
 
 const accounts = 40;
 const loops = 4;
-const options = { patienceMs: 1_000, queryTimeoutMs: 500, retryDelayMs: 20, retryDelayMsMax: 200 };
+const options = { patienceMs: 1_000, queryTimeoutMs: 500, retryDelayMs: 20, maxRetryDelayMs: 200 };
 
 interface Database extends Pick<ReplicaSettings, 'kind' | 'connection'> {
   readonly name: string;

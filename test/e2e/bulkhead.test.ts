@@ -24,7 +24,7 @@ const options: Partial<CoordinatorOptions> = {
   prepareTimeoutMsMin: 300,
   breakerAfter: 3,
   breakerPauseMs: 100,
-  breakerPauseMsMax: 200,
+  maxBreakerPauseMs: 200,
 };
 /** Its own word that a breaker moved. */
 const noted = (event: string): number =>
@@ -72,7 +72,7 @@ describe('one of five participants that stands still', () => {
       async (tx) => {
         await tx.enlist({ participant: 'e', payload: { vote: 'readonly' } });
       },
-      { attemptsMax: 1_000, timeoutMs: 20_000 },
+      { maxAttempts: 1_000, timeoutMs: 20_000 },
     );
     expect(again.outcome).toBe('committed');
     await eventually(
@@ -98,8 +98,8 @@ describe('a participant with little room', () => {
     readonly #peer: RawPeer;
     #votes = 0;
     #acknowledgements = 0;
-    preparesMax = 0;
-    commandsMax = 0;
+    maxPrepares = 0;
+    maxCommands = 0;
 
     constructor(peer: RawPeer) {
       this.#peer = peer;
@@ -115,8 +115,8 @@ describe('a participant with little room', () => {
       const commits = new Set(
         received.flatMap((each) => (each.type === 'commit' ? each.txid : [])),
       );
-      this.preparesMax = Math.max(this.preparesMax, prepares - this.#votes);
-      this.commandsMax = Math.max(this.commandsMax, commits.size - this.#acknowledgements);
+      this.maxPrepares = Math.max(this.maxPrepares, prepares - this.#votes);
+      this.maxCommands = Math.max(this.maxCommands, commits.size - this.#acknowledgements);
     }
 
     vote(): boolean {
@@ -161,11 +161,11 @@ describe('a participant with little room', () => {
     }
     const ended = await Promise.all(outcomes);
     expect(ended.filter(({ outcome }) => outcome === 'committed')).toHaveLength(30);
-    expect(slow.preparesMax).toBe(4);
+    expect(slow.maxPrepares).toBe(4);
     await eventually(
       () => {
         slow.look();
-        return slow.commandsMax === 3 ? true : null;
+        return slow.maxCommands === 3 ? true : null;
       },
       () => 'the first commits',
     );
@@ -175,7 +175,7 @@ describe('a participant with little room', () => {
     while (back.acknowledgements < 30) {
       if (!back.acknowledge()) await pause(1);
     }
-    expect(back.commandsMax).toBe(3);
+    expect(back.maxCommands).toBe(3);
     const operator = await cluster.operator();
     await eventually(
       async () => {
@@ -195,7 +195,7 @@ describe('a participant with little room', () => {
         participantQueue: 8,
         transactionTimeoutMs: 2_000,
         // Neither of the two that end such a connection: the windows alone.
-        bufferedBytesMax: coordinatorOptionTable.bufferedBytesMax.max,
+        maxBufferedBytes: coordinatorOptionTable.maxBufferedBytes.max,
         heartbeatMs: 60_000,
       },
       nodeSettings: { logLevel: 'info' },

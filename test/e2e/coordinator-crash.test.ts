@@ -28,7 +28,7 @@ let serial = 0;
 
 beforeAll(async () => {
   cluster = await Cluster.started({
-    options: { tickMs, finishedMax: 1 },
+    options: { tickMs, maxFinished: 1 },
     requestWindowMs,
     participants: ['a', 'b', 'c'],
   });

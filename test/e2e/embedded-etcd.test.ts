@@ -40,7 +40,7 @@ describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) 
         leaseTtlMs: 2_000,
       },
       retryDelayMs: 1,
-      retryDelayMsMax: 50,
+      maxRetryDelayMs: 50,
       drainMs: 200,
     });
     open.push(coordinator);

@@ -12,7 +12,7 @@ import { Cluster } from '../support/nodes/cluster.ts';
 import { eventually, pause, within } from '../support/process/child.ts';
 
 const handshakeTimeoutMs = 1_000;
-const connectionsPerAddressMax = 150;
+const maxConnectionsPerAddress = 150;
 const megabyte = 1_048_576;
 
 let cluster: Cluster;
@@ -22,7 +22,7 @@ let baseKilobytes = 0;
 beforeAll(async () => {
   cluster = await Cluster.started({
     participants: ['a', 'b'],
-    options: { handshakeTimeoutMs, connectionsPerAddressMax, heartbeatMs: 500 },
+    options: { handshakeTimeoutMs, maxConnectionsPerAddress, heartbeatMs: 500 },
   });
   client = await cluster.client();
   for (let index = 0; index < 20; index += 1) {
@@ -331,7 +331,7 @@ describe('a hostile peer', () => {
       );
       const standing = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
       expect(standing.length).toBeGreaterThan(0);
-      expect(standing.length).toBeLessThanOrEqual(connectionsPerAddressMax);
+      expect(standing.length).toBeLessThanOrEqual(maxConnectionsPerAddress);
       await Promise.all(standing.map((peer) => peer.close()));
     });
     expect(bad).toEqual([]);

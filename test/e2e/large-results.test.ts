@@ -9,9 +9,9 @@ import { RawPeer } from '../support/network/raw-peer.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 
 const names = ['a', 'b', 'c'];
-const frameBytesMax = 65_536;
+const maxFrameBytes = 65_536;
 /** One message to a peer may take a quarter of it. */
-const bufferedBytesMax = 524_288;
+const maxBufferedBytes = 524_288;
 
 let directory: string;
 let node: NodeProcess;
@@ -22,7 +22,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'verdict-e2e-'));
   node = await NodeProcess.started({
     data: join(directory, 'node'),
-    options: { ...quickOptions, frameBytesMax, bufferedBytesMax },
+    options: { ...quickOptions, maxFrameBytes, maxBufferedBytes },
   });
   participants = await Promise.all(
     names.map((name) =>

@@ -91,14 +91,14 @@ describe('what a node keeps for its peers', () => {
     const peer = await RawPeer.open(node.url);
     peer.send({ type: 'hello', protocol: 1, name: 'x', instance: 'x', roles: ['client'] });
     const { limits } = await peer.next('welcome');
-    expect(limits).toMatchObject({ transactionsMax: 100_000, connectionsPerAddressMax: 4_096 });
-    const { heldBytesMax = 0, inputBytesMax = 0, outputBytesMax = 0, requestsMax = 0 } = limits;
-    expect(heldBytesMax).toBeGreaterThanOrEqual((heapMebibytes / 4) * mebibyte);
-    expect(heldBytesMax + inputBytesMax + outputBytesMax).toBeLessThan(
+    expect(limits).toMatchObject({ maxTransactions: 100_000, maxConnectionsPerAddress: 4_096 });
+    const { maxHeldBytes = 0, maxInputBytes = 0, maxOutputBytes = 0, maxRequests = 0 } = limits;
+    expect(maxHeldBytes).toBeGreaterThanOrEqual((heapMebibytes / 4) * mebibyte);
+    expect(maxHeldBytes + maxInputBytes + maxOutputBytes).toBeLessThan(
       // V8 counts the young generation beside it.
       heapMebibytes * 0.75 * mebibyte,
     );
-    expect(requestsMax).toBeLessThan(1_000_000);
+    expect(maxRequests).toBeLessThan(1_000_000);
     await peer.close();
   });
 

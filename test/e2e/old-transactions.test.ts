@@ -39,7 +39,7 @@ describe.skipIf(programs === undefined)('old transactions, asked about in a stor
       logLevel: 'info',
       etcd: { endpoints: etcd.endpoints, cluster: 'old' },
       // What has ended is in no memory.
-      options: { ...quickOptions, recentMax: 0 },
+      options: { ...quickOptions, maxRecent: 0 },
     });
     participant = await serveParticipant({
       name: 'a',

@@ -126,7 +126,7 @@ describe('a versioned store', () => {
             await tx.enlist({ participant: 'left', payload: increment(left) });
             await tx.enlist({ participant: 'right', payload: increment(right) });
           },
-          { attemptsMax: 1_000, retryDelayMs: 5 },
+          { maxAttempts: 1_000, retryDelayMs: 5 },
         );
         expect(result.outcome).toBe('committed');
       }
@@ -204,7 +204,7 @@ describe('over two stores', () => {
             refusals.push(error.reason.code ?? '');
           }
         },
-        { attemptsMax: 20 },
+        { maxAttempts: 20 },
       );
     const before = left.read<number>('count')?.value ?? 0;
     const results = await Promise.all([crosswise('left'), crosswise('right')]);

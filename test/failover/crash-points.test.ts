@@ -38,7 +38,7 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     cluster = await EtcdCluster.started({
       etcd,
       requestWindowMs,
-      options: { tickMs, finishedMax: 1 },
+      options: { tickMs, maxFinished: 1 },
     });
     clients = [await cluster.client(), await cluster.client()];
   });

@@ -70,7 +70,7 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
         await tx.lock(keys, { waitMs: never });
         work();
       },
-      { transaction: { lockGroup, timeoutMs: never }, timeoutMs: never, attemptsMax: 100 },
+      { transaction: { lockGroup, timeoutMs: never }, timeoutMs: never, maxAttempts: 100 },
     );
     expect(result.outcome).toBe('committed');
   }

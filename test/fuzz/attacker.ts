@@ -27,7 +27,7 @@ export interface AttackerOptions {
 }
 
 /** Frames between two signs of life that are waited for. */
-const batchMax = 20;
+const maxBatch = 20;
 const lifeTimeoutMs = 20_000;
 /** Of what it is asked as a participant, this part is answered as it should be: else nothing would ever commit. */
 const honestPart = 0.6;
@@ -51,7 +51,7 @@ export class Attacker {
     if (socket === null) return 0;
     const { frames, loot, hello } = this.#options;
     let sent = 0;
-    while (sent < Math.min(count, batchMax) && socket.readyState === socket.OPEN) {
+    while (sent < Math.min(count, maxBatch) && socket.readyState === socket.OPEN) {
       const { frame } = frames.next();
       this.#last = frame;
       socket.send(frame);

@@ -42,8 +42,8 @@ export function damagedBytes(random: Random, frame: Uint8Array): Uint8Array {
   return bytes;
 }
 
-export function noise(random: Random, bytesMax: number): Buffer {
-  const bytes = Buffer.alloc(below(random, bytesMax + 1));
+export function noise(random: Random, maxBytes: number): Buffer {
+  const bytes = Buffer.alloc(below(random, maxBytes + 1));
   for (let index = 0; index < bytes.length; index += 1) bytes[index] = below(random, 256);
   return bytes;
 }

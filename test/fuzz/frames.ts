@@ -7,7 +7,7 @@ import { Packr } from 'msgpackr';
 import type { Epoch, Txid } from '../../src/core/txid.ts';
 import type { Random } from '../../src/ports/random.ts';
 import type { Direction, Form } from '../../src/wire/codec.ts';
-import { frameMessagesMax } from '../../src/wire/limits.ts';
+import { maxFrameMessages } from '../../src/wire/limits.ts';
 import { otherTxid, sampleEpoch, sampleTxid } from '../support/samples/samples.ts';
 import { catalogue } from '../support/samples/wire.ts';
 import { damagedBytes, damagedText, nested, noise } from './bytes.ts';
@@ -116,7 +116,7 @@ export class Frames {
   #several(): unknown[] {
     const random = this.#random;
     const count = chance(random, 0.005)
-      ? frameMessagesMax + below(random, 2)
+      ? maxFrameMessages + below(random, 2)
       : 2 + below(random, 9);
     const same = this.#alive();
     const doubled = chance(random, 0.5);

@@ -36,8 +36,8 @@ export interface Memory {
 }
 
 /** Stated bounds on what an attack may leave behind. Freed pages return to the system when the allocator likes. */
-export const heapGrownBytesMax: number = 24 * 1_048_576;
-export const rssGrownBytesMax: number = 192 * 1_048_576;
+export const maxHeapGrownBytes: number = 24 * 1_048_576;
+export const maxRssGrownBytes: number = 192 * 1_048_576;
 
 const participants = ['a', 'b'] as const;
 const quietMs = 4_000;
@@ -49,7 +49,7 @@ export async function fuzzLive(options: LiveOptions): Promise<LiveResult> {
   const cluster = await Cluster.started({
     participants,
     // What ended must be forgotten before the memory is looked at.
-    options: { transactionTimeoutMsMax: 4_000, recentMax: 500, handshakeTimeoutMs: 2_000 },
+    options: { maxTransactionTimeoutMs: 4_000, maxRecent: 500, handshakeTimeoutMs: 2_000 },
     requestWindowMs: 5_000,
     nodeSettings: { through: ['env', `NODE_OPTIONS=--import ${probe}`], logLevel: 'info' },
   });
@@ -201,8 +201,8 @@ class Live {
   async #settledMemory(before: Memory): Promise<Memory> {
     let after = await this.#memory();
     const within = (): boolean =>
-      after.heapUsed - before.heapUsed <= heapGrownBytesMax &&
-      after.rss - before.rss <= rssGrownBytesMax;
+      after.heapUsed - before.heapUsed <= maxHeapGrownBytes &&
+      after.rss - before.rss <= maxRssGrownBytes;
     for (let left = 20; left > 0 && !within(); left -= 1) {
       await pause(1_000);
       after = await this.#memory();

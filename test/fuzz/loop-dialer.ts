@@ -16,7 +16,7 @@ export interface LoopDialerOptions {
   readonly heard: (socket: LoopSocket, frame: Frame) => void;
 }
 
-const bufferedBytesMax = 67_108_864;
+const maxBufferedBytes = 67_108_864;
 
 export class LoopDialer implements Dialer {
   /** Dials that were made, and sockets that are open now. */
@@ -47,9 +47,9 @@ export class LoopDialer implements Dialer {
         remoteAddress: 'memory',
         clock,
         heartbeatMs,
-        bufferedBytesMax,
-        frameBytesMax: widestLimits.frameBytesMax,
-        messageBytesMax: widestLimits.frameBytesMax,
+        maxBufferedBytes,
+        maxFrameBytes: widestLimits.maxFrameBytes,
+        maxMessageBytes: widestLimits.maxFrameBytes,
         decode: (data) => decodeFrame(data, { direction: 'from-node', limits: widestLimits }),
       });
       const handler: ConnectionHandler<FromNode> = events.opened(connection);

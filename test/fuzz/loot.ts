@@ -6,7 +6,7 @@ import type { Living } from './frames.ts';
 type BranchOf = { readonly txid: Txid; readonly branch: string };
 
 /** Of what was heard of lately. What is older has ended. */
-const rememberedMax = 40;
+const maxRemembered = 40;
 
 export class Loot implements Living {
   readonly #txids: Txid[] = [];
@@ -76,5 +76,5 @@ export class Loot implements Living {
 
 function remember<T>(list: T[], value: T): void {
   list.push(value);
-  if (list.length > rememberedMax) list.shift();
+  if (list.length > maxRemembered) list.shift();
 }

@@ -36,7 +36,7 @@ if (!(Number.isInteger(frames) && frames > 0) || !Number.isInteger(seed)) {
 }
 const again = `npm run fuzz -- --frames ${frames} --seed ${seed}${inProcess ? ' --in-process' : ''}`;
 const progressMs = 5_000;
-const shownMax = 20;
+const maxShown = 20;
 
 const startedMs = performance.now();
 let toldMs = startedMs;
@@ -47,7 +47,7 @@ if (faults.length === 0) {
   console.log('Everything adds up.');
 } else {
   console.log(`\n${faults.length} things are wrong:`);
-  for (const fault of faults.slice(0, shownMax)) console.log(`  ${fault}`);
+  for (const fault of faults.slice(0, maxShown)) console.log(`  ${fault}`);
   console.log(`\nAgain: ${again}`);
 }
 process.exit(faults.length === 0 ? 0 : 1);

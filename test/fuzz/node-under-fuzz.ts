@@ -12,8 +12,8 @@ import type { LoopSocket } from './loop-socket.ts';
 import { below, chance, pick } from './values.ts';
 
 /** Of what came by lately; older ones have ended. */
-const rememberedMax = 64;
-const peersMax = 6;
+const maxRemembered = 64;
+const maxPeers = 6;
 /** A node with nobody to talk to would be fuzzed through one error message only. */
 const helloPart = 0.95;
 
@@ -24,12 +24,12 @@ interface Peer {
 }
 
 const options = coordinatorOptions({
-  transactionTimeoutMsMax: 2_000,
+  maxTransactionTimeoutMs: 2_000,
   transactionTimeoutMs: 1_000,
   participantWaitMs: 300,
-  recentMax: 200,
+  maxRecent: 200,
   handshakeTimeoutMs: 500,
-  retryDelayMsMax: 2_000,
+  maxRetryDelayMs: 2_000,
 });
 
 export class NodeUnderFuzz {
@@ -99,7 +99,7 @@ export class NodeUnderFuzz {
     const random = this.#random;
     const open = this.#peers.filter(({ socket }) => socket.isOpen);
     this.#peers.splice(0, this.#peers.length, ...open);
-    if (open.length < peersMax) this.#peers.push(this.#open());
+    if (open.length < maxPeers) this.#peers.push(this.#open());
     else if (chance(random, 0.002)) pick(random, open).socket.drop();
     const peer = pick(random, this.#peers);
     try {
@@ -168,5 +168,5 @@ export class NodeUnderFuzz {
 
 function remember<T>(list: T[], value: T): void {
   list.push(value);
-  if (list.length > rememberedMax) list.shift();
+  if (list.length > maxRemembered) list.shift();
 }

@@ -23,10 +23,10 @@ import { LoopDialer } from './loop-dialer.ts';
 import type { LoopSocket } from './loop-socket.ts';
 import { below, chance, pick } from './values.ts';
 
-const callsMax = 8;
+const maxCalls = 8;
 const callTimeoutMs = 2_000;
 /** Few enough that frames meet branches that are really there. */
-const txidsMax = 40;
+const maxTxids = 40;
 
 export class SdksUnderFuzz {
   readonly clock: ManualClock = new ManualClock();
@@ -67,7 +67,7 @@ export class SdksUnderFuzz {
       clock,
       random: seededRandom(12),
       journal: openMemoryJournal({ store, clock, random: seededRandom(13) }),
-      options: { patienceMs: 10_000, queryTimeoutMs: 1_000, retryDelayMsMax: 1_000, workingMs: 0 },
+      options: { patienceMs: 10_000, queryTimeoutMs: 1_000, maxRetryDelayMs: 1_000, workingMs: 0 },
       onFatal: (error) => under.#fault('the participant gave up', error),
       prepare: async (branch) => {
         under.#note('prepare', branch, 'prepared');
@@ -104,7 +104,7 @@ export class SdksUnderFuzz {
 
   deliver(frame: Frame): void {
     const random = this.#random;
-    if (this.#calls < callsMax) this.#call();
+    if (this.#calls < maxCalls) this.#call();
     try {
       pick(random, [...pick(random, this.#dialers).sockets]).deliver(frame);
     } catch (error) {
@@ -136,7 +136,7 @@ export class SdksUnderFuzz {
   }
 
   #txid(): Txid {
-    const sequence = 1 + below(this.#random, txidsMax);
+    const sequence = 1 + below(this.#random, maxTxids);
     return makeTxid({ shard: 0, epoch: this.#epoch(), sequence, random: 'abcdefghijklm' });
   }
 

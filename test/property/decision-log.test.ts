@@ -48,7 +48,7 @@ const command = fc.oneof(
       below: fc.integer({ min: 1, max: 13 }),
       retentionMs: fc.integer({ min: 0, max: 3 }),
       retentionMsMin: fc.integer({ min: 0, max: 1 }),
-      recordsMax: fc.integer({ min: 0, max: 4 }),
+      maxRecords: fc.integer({ min: 0, max: 4 }),
       kept: request,
       limit: fc.integer({ min: 1, max: 4 }),
     }),
@@ -111,7 +111,7 @@ class Model {
       .sort(([a], [b]) => a - b);
     let collected = 0;
     for (const [sequence, record] of finished) {
-      const crowded = finished.length - collected > options.recordsMax;
+      const crowded = finished.length - collected > options.maxRecords;
       const retention = crowded ? options.retentionMsMin : options.retentionMs;
       const young = this.tick - (record.finishedTick as number) < retention;
       const held = record.request !== undefined && record.request === options.kept;

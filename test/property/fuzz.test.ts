@@ -7,13 +7,13 @@ import { SdksUnderFuzz } from '../fuzz/sdk-under-fuzz.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
 
 const frames = 100_000;
-const heapGrownBytesMax = 32 * 1_048_576;
+const maxHeapGrownBytes = 32 * 1_048_576;
 
 it('a hundred thousand hostile frames break neither a node nor an SDK', async () => {
   const result = await fuzzInProcess({ frames, seed: 20_261_121 });
   expect(result.faults).toEqual([]);
   expect(result.frames).toBe(frames);
-  expect(result.heapGrownBytes).toBeLessThan(heapGrownBytesMax);
+  expect(result.heapGrownBytes).toBeLessThan(maxHeapGrownBytes);
   // They came past the door: transactions ran, branches were prepared, committed and rolled back.
   for (const type of ['welcome', 'begun', 'prepare', 'outcome', 'decision', 'rollback', 'list']) {
     expect(result.node.get(type) ?? 0, `the node's ${type}`).toBeGreaterThan(0);

@@ -57,11 +57,11 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: 'reopen' as const }) },
 );
 
-function journalOf(shared: boolean, heldMax: number) {
+function journalOf(shared: boolean, maxHeld: number) {
   const store = new MemoryJournalStore();
   const clock = new ManualClock();
   const open = (): Journal =>
-    openMemoryJournal({ store, shared, heldMax, clock, random: seededRandom() });
+    openMemoryJournal({ store, shared, maxHeld, clock, random: seededRandom() });
   let journal = open();
   return {
     async act(one: Call): Promise<unknown> {
@@ -110,9 +110,9 @@ describe("a journal's memory of its entries", () => {
       fc.asyncProperty(
         fc.array(call, { maxLength: 60 }),
         fc.integer({ min: 1, max: 5 }),
-        async (calls, heldMax) => {
-          const owned = journalOf(false, heldMax);
-          const shared = journalOf(true, heldMax);
+        async (calls, maxHeld) => {
+          const owned = journalOf(false, maxHeld);
+          const shared = journalOf(true, maxHeld);
           for (const one of calls) expect(await owned.act(one)).toEqual(await shared.act(one));
           expect(owned.contents()).toEqual(shared.contents());
         },
@@ -142,7 +142,7 @@ describe("a journal's memory of its entries", () => {
   });
 
   it('keeps no more than it may', () => {
-    const memory = new EntryMemory({ highest: new Map(), heldMax: 2 });
+    const memory = new EntryMemory({ highest: new Map(), maxHeld: 2 });
     const at = (sequence: number): JournalEntry => ({
       txid: txidAt(epochs[0] as Epoch, sequence),
       branch: 'a',

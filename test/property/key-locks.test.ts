@@ -26,7 +26,7 @@ class World {
   readonly locks: KeyLocks = new KeyLocks({
     clock: new ManualClock(),
     waitMs: 1_000,
-    waitersMax: 1_000,
+    maxWaiters: 1_000,
   });
   /** Owners that have asked and have no answer. */
   readonly waiting: Map<string, number> = new Map();

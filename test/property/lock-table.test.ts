@@ -112,7 +112,7 @@ type Step =
   | { readonly kind: 'end'; readonly who: number }
   | { readonly kind: 'open' };
 
-const ownersMax = 6;
+const maxOwners = 6;
 const want: fc.Arbitrary<LockWant> = fc.record({
   key: fc.constantFrom('a', 'b', 'c'),
   mode: fc.constantFrom('shared', 'exclusive'),
@@ -122,13 +122,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       kind: fc.constant('ask' as const),
-      who: fc.nat(ownersMax - 1),
+      who: fc.nat(maxOwners - 1),
       wants: fc.array(want, { minLength: 1, maxLength: 3 }),
     }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('end' as const), who: fc.nat(ownersMax - 1) }),
+    arbitrary: fc.record({ kind: fc.constant('end' as const), who: fc.nat(maxOwners - 1) }),
   },
 );
 
@@ -150,7 +150,7 @@ describe('lock table', () => {
           const loaded = normalWants(recovered);
           table.hold(old, loaded, 0);
           for (const { key, mode } of loaded) model.held(old).set(key, mode);
-          const owners = Array.from({ length: ownersMax }, () => owner(sequence++));
+          const owners = Array.from({ length: maxOwners }, () => owner(sequence++));
           owners[0] = old;
 
           const agree = (granted: readonly { readonly owner: LockOwner }[]) => {

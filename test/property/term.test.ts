@@ -49,7 +49,7 @@ const beginning = fc.record({
     breakerAfter: fc.constantFrom(0, 1, 2),
     breakerPauseMs: fc.constantFrom(1, 1_000),
     attentionAfter: fc.constantFrom(0, 1, 10),
-    recentMax: fc.constantFrom(0, 2, 10_000),
+    maxRecent: fc.constantFrom(0, 2, 10_000),
     lockHoldMs: fc.constantFrom(0, 3_000, 60_000),
   }),
 });

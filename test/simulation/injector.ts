@@ -58,7 +58,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
 export class Injector {
   readonly #faults: Faults;
   readonly #world: World;
-  readonly #asleepMsMax: number;
+  readonly #maxAsleepMs: number;
   readonly #replacements: Replacements;
   #over = false;
   readonly #setBack: SetBack;
@@ -69,13 +69,13 @@ export class Injector {
   constructor(options: {
     readonly world: World;
     readonly faults: Faults;
-    readonly asleepMsMax: number;
+    readonly maxAsleepMs: number;
     readonly replacements: Replacements;
     readonly met: (name: string, txid?: Txid) => void;
   }) {
     this.#world = options.world;
     this.#faults = options.faults;
-    this.#asleepMsMax = options.asleepMsMax;
+    this.#maxAsleepMs = options.maxAsleepMs;
     this.#replacements = options.replacements;
     this.#setBack = new SetBack({ raised: (cluster) => this.#replacements.retireAgain(cluster) });
     this.#met = options.met;
@@ -252,8 +252,8 @@ export class Injector {
         return this.#pause(cluster, chance.pick(participants), lastingMs);
       case 'suspend': {
         const asleepMs = chance.happens(0.5)
-          ? chance.logarithmic(200, this.#asleepMsMax)
-          : chance.between(0.85, 1) * this.#asleepMsMax;
+          ? chance.logarithmic(200, this.#maxAsleepMs)
+          : chance.between(0.85, 1) * this.#maxAsleepMs;
         const sleeps = (machine: Machine) => this.#suspend(cluster, machine, asleepMs);
         if (chance.happens(0.5)) return sleeps(chance.pick([...nodes, ...participants]));
         // With a request under way: its age is what others believe when it wakes.

@@ -107,7 +107,7 @@ async function campaign(): Promise<void> {
     seeds,
     minutes,
     workers,
-    failuresMax: 5,
+    maxFailures: 5,
     progress: (so) => {
       showProgress(so);
       if (values.seed === undefined && performance.now() >= keepAtMs) {

@@ -4,7 +4,7 @@ import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import type { Plan } from './plan.ts';
 import { Chance } from './world/chance.ts';
 
-export const transactionTimeoutMsMax = 10_000;
+export const maxTransactionTimeoutMs = 10_000;
 export const retentionMs = 60_000;
 
 export interface NodeSettings {
@@ -22,7 +22,7 @@ export function drawCoordinator(draw: {
   const { chance, fitness } = draw;
   return {
     transactionTimeoutMs: 5_000,
-    transactionTimeoutMsMax,
+    maxTransactionTimeoutMs,
     prepareTimeoutMs: Math.round(chance.logarithmic(200, 5_000)),
     participantWaitMs: chance.pick([0, 200, 1_000, 2_000]),
     prepareTimeoutMsMin: fitness.pick([0, 200, 2_000]),
@@ -33,9 +33,9 @@ export function drawCoordinator(draw: {
     breakerPauseMs: fitness.pick([50, 1_000]),
     ackTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
     retryDelayMs: 50,
-    retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
+    maxRetryDelayMs: Math.round(chance.logarithmic(200, 5_000)),
     attentionAfter: 3,
-    recentMax: chance.pick([0, 2, 10_000]),
+    maxRecent: chance.pick([0, 2, 10_000]),
     retentionMs: draw.retentionMs,
     tickMs: draw.tickMs,
     heartbeatMs: Math.round(chance.logarithmic(300, 5_000)),
@@ -49,11 +49,11 @@ export function drawParticipant(chance: Chance): Partial<ParticipantOptions> {
     queryTimeoutMs: Math.round(chance.logarithmic(100, 2_000)),
     workingMs: chance.pick([0, 200, 1_000]),
     retryDelayMs: 50,
-    retryDelayMsMax: Math.round(chance.logarithmic(200, 5_000)),
+    maxRetryDelayMs: Math.round(chance.logarithmic(200, 5_000)),
     reportPage: chance.pick([1, 3, 1_000]),
     // Twice the longest time-out, and what may lie in a network meanwhile.
-    tombstoneMs: 2 * transactionTimeoutMsMax + 30_000,
-    concurrencyMax: chance.pick([1, 4, 1_024]),
+    tombstoneMs: 2 * maxTransactionTimeoutMs + 30_000,
+    maxConcurrency: chance.pick([1, 4, 1_024]),
     lockLimitMs: 20_000,
   };
 }
@@ -70,7 +70,7 @@ export function nodeSettings(plan: Plan, name: string, start: number): NodeSetti
   });
   return {
     leaseTtlMs: chance.pick([2_000, 3_000]),
-    coordinator: { ...coordinator, finishedMax: chance.pick([1, 100_000]) },
+    coordinator: { ...coordinator, maxFinished: chance.pick([1, 100_000]) },
   };
 }
 

@@ -14,7 +14,7 @@ export interface Plan {
   readonly shards: number;
   readonly durationMs: number;
   /** The longest that a machine sleeps. */
-  readonly asleepMsMax: number;
+  readonly maxAsleepMs: number;
   readonly requestWindowMs: number;
   readonly leaseTtlMs: number;
   readonly coordinator: Partial<CoordinatorOptions>;
@@ -64,9 +64,9 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     : chance.logarithmic(1_500, 9_000);
   const durationMs = isLong ? activeMs + 75_000 : activeMs;
   const tickMs = isLong ? 4_000 : chance.whole(300, 2_000);
-  const jobsMax = chance.whole(4, 16);
+  const maxJobs = chance.whole(4, 16);
   const workload: WorkloadOptions = {
-    jobs: jobsMax,
+    jobs: maxJobs,
     clients,
     participants,
     durationMs: isLong ? activeMs : durationMs,
@@ -89,7 +89,7 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
     shards,
     durationMs,
     // Until the records of what was under way as it fell asleep are collected, where they are.
-    asleepMsMax: isLong ? 1.4 * retentionMs : 20_000,
+    maxAsleepMs: isLong ? 1.4 * retentionMs : 20_000,
     requestWindowMs: isLong ? longWindowMs : Math.round(chance.logarithmic(2_000, 120_000)),
     leaseTtlMs: chance.pick([2_000, 3_000]),
     coordinator: drawCoordinator({ chance, fitness, retentionMs, tickMs }),

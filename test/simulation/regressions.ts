@@ -145,7 +145,7 @@ export const regressions: readonly Regression[] = [
     planted: [
       {
         file: 'test/simulation/check/log-check.ts',
-        from: '      if (facts.nowMs - firstAskedMs > this.#undecidedMsMax) continue;\n',
+        from: '      if (facts.nowMs - firstAskedMs > this.#maxUndecidedMs) continue;\n',
         to: '',
       },
     ],

@@ -6,7 +6,7 @@ import type { Cluster } from './injector.ts';
 import type { Chance } from './world/chance.ts';
 
 export interface ReplacementOptions {
-  readonly comesBackMsMax: number;
+  readonly maxComesBackMs: number;
   /** Where an operator reaches the nodes. */
   readonly urls: readonly string[];
   /** Told of each machine whose instance an operator gives up. */
@@ -100,7 +100,7 @@ export class Replacements {
     for (const machine of machines) machine.retired = true;
     const effects = chance.whole(1, 4);
     const comesBackMs = chance.happens(0.5)
-      ? chance.logarithmic(50, this.#with.comesBackMsMax)
+      ? chance.logarithmic(50, this.#with.maxComesBackMs)
       : null;
     const [first] = machines;
     first.atNextVote = () => first.process?.doom(effects, false);

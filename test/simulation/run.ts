@@ -14,7 +14,7 @@ import { Coverage } from './coverage.ts';
 import { SimEtcd } from './etcd/server.ts';
 import { fleetOf } from './fleet.ts';
 import { type Cluster, Injector } from './injector.ts';
-import { nodeSettings, participantSettings, transactionTimeoutMsMax } from './options.ts';
+import { maxTransactionTimeoutMs, nodeSettings, participantSettings } from './options.ts';
 import type { Ending, Plan } from './plan.ts';
 import { Replacements } from './replacements.ts';
 import { type Job, requestOf } from './workload.ts';
@@ -36,7 +36,7 @@ export interface RunResult {
 }
 
 /** After which everything must have ended, once nothing goes wrong any more. */
-const healedMsMax = 120_000;
+const maxHealedMs = 120_000;
 const lookMs = 250;
 const askTimeoutMs = 1_500;
 const refused = { retryable: false, acted: 'nothing' } as const;
@@ -81,9 +81,9 @@ class Run {
     const injector = new Injector({
       world,
       faults: plan.faults,
-      asleepMsMax: plan.asleepMsMax,
+      maxAsleepMs: plan.maxAsleepMs,
       replacements: new Replacements({
-        comesBackMsMax: plan.asleepMsMax,
+        maxComesBackMs: plan.maxAsleepMs,
         urls: this.#urls(0),
         gaveUp: (machine) => this.#facts.retired.add(machine),
         left: (machine) => this.#facts.left.add(machine),
@@ -108,7 +108,7 @@ class Run {
       faults: injector.etcdFaults(),
     });
     this.#logCheck = new LogCheck(this.#facts, etcd.state, {
-      undecidedMsMax: transactionTimeoutMsMax,
+      maxUndecidedMs: maxTransactionTimeoutMs,
     });
     etcd.applied = (changes) => this.#logCheck.applied(changes);
     etcd.setBack = (revision) => this.#logCheck.setBack(revision);
@@ -317,13 +317,13 @@ class Run {
     const world = this.#world;
     let nextLookMs = world.nowMs;
     let done = false;
-    world.runUntil(world.nowMs + healedMsMax, () => {
+    world.runUntil(world.nowMs + maxHealedMs, () => {
       if (world.nowMs < nextLookMs) return false;
       nextLookMs = world.nowMs + lookMs;
       done = missing() === null;
       return done;
     });
-    if (!done) world.broken(`${when}: after ${healedMsMax / 1_000} s ${missing()}`);
+    if (!done) world.broken(`${when}: after ${maxHealedMs / 1_000} s ${missing()}`);
   }
 
   /** Who is still in doubt, of those who need not be. */

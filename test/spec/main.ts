@@ -8,7 +8,7 @@ import { momentsOf } from './itf.ts';
 import { type Model, models } from './models.ts';
 import { type Mutant, mutants } from './mutants.ts';
 import { itfOf } from './quint.ts';
-import { mutated, specified, stepsMax, type Violation, violationIn } from './specification.ts';
+import { maxSteps, mutated, specified, type Violation, violationIn } from './specification.ts';
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ const startMs = performance.now();
 let batches = 0;
 let failed = false;
 
-console.log(`Specification: ${traces} traces of up to ${stepsMax} steps, seed ${seed}.`);
+console.log(`Specification: ${traces} traces of up to ${maxSteps} steps, seed ${seed}.`);
 for (const model of models) if (!failed) explore(model);
 for (const mutant of mutants) hunt(mutant);
 console.log(
@@ -60,7 +60,7 @@ function explore(model: Model): void {
         invariant: 'invariants',
         witnesses,
         samples,
-        steps: stepsMax,
+        steps: maxSteps,
         seed: BigInt(seed) + BigInt(batches) * batchStride,
       };
       batches += 1;
@@ -89,7 +89,7 @@ function explore(model: Model): void {
 function hunt(mutant: Mutant): void {
   const specification = mutated(mutant);
   const { model, step, invariant, budget: samples } = mutant;
-  const simulation = { step, invariant, samples, steps: stepsMax, seed: mutant.seed };
+  const simulation = { step, invariant, samples, steps: maxSteps, seed: mutant.seed };
   const found = specification.simulate(simulation);
   const violation = violationIn({ specification, model }, simulation, found);
   if (violation === null) {

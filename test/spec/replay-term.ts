@@ -61,7 +61,7 @@ export class ReplayedTerm {
       witness: witnessFor(epoch),
       requestWindowMs,
       // What has ended is asked of the log, as in the specification.
-      options: coordinatorOptions({ recentMax: 0 }),
+      options: coordinatorOptions({ maxRecent: 0 }),
       fraction: () => 0.5,
       shareOf: () => 'share',
       randomPart: () => randomFor(this.#next),

@@ -5,7 +5,7 @@ import { editOf, type Mutant } from './mutants.ts';
 import { type Simulated, type Simulation, Specification } from './quint.ts';
 
 /** Eight to ten messages make a commit; a second transaction and some trouble fit beside. */
-export const stepsMax = 60;
+export const maxSteps = 60;
 
 export function specified(model: Model): Specification {
   return new Specification(pathOf(model), { edit: (_file, text) => text, check: true });

@@ -25,15 +25,15 @@ interface Item {
   readonly version: number | null;
 }
 
-const itemsMax = 100;
-const quantityMax = 1_000_000;
+const maxItems = 100;
+const maxQuantity = 1_000_000;
 
 export const inventory: ShopService = {
   name: 'inventory',
   seed: inventorySeed,
   work(payload: Payload, branch: BranchRef): BranchWork {
     const orderId = payload.optional('orderId', (given) => given.id('orderId'));
-    const items = payload.list('items', itemsMax).map(readItem);
+    const items = payload.list('items', maxItems).map(readItem);
     if (new Set(items.map(({ sku }) => sku)).size !== items.length) {
       throw new PayloadError('payload.items must name each sku once.');
     }
@@ -63,7 +63,7 @@ export const inventory: ShopService = {
 
 function readItem(payload: Payload): Item {
   const sku = payload.id('sku');
-  const quantity = payload.whole('quantity', { min: 1, max: quantityMax });
+  const quantity = payload.whole('quantity', { min: 1, max: maxQuantity });
   return { sku, key: stockPrefix + sku, quantity, version: versionOf(payload) };
 }
 

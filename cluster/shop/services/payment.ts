@@ -21,7 +21,7 @@ export interface Capture extends Effect {
   readonly amountCents: number;
 }
 
-const amountCentsMax = 1_000_000_000_000;
+const maxAmountCents = 1_000_000_000_000;
 
 export const payment: ShopService = {
   name: 'payment',
@@ -29,7 +29,7 @@ export const payment: ShopService = {
   work(payload: Payload, branch: BranchRef): BranchWork {
     const orderId = payload.optional('orderId', (given) => given.id('orderId'));
     const account = payload.id('account');
-    const amountCents = payload.whole('amountCents', { min: 1, max: amountCentsMax });
+    const amountCents = payload.whole('amountCents', { min: 1, max: maxAmountCents });
     const version = versionOf(payload);
     const key = accountPrefix + account;
     const effect = effectKey(capturePrefix, branch);

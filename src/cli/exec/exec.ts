@@ -23,7 +23,7 @@ export interface ExecOptions {
   readonly keepGoing: boolean;
 }
 
-const lineBytesMax = 1_048_576;
+const maxLineBytes = 1_048_576;
 const statusPollMs = 10;
 
 export async function exec(io: Io, options: ExecOptions): Promise<ExitCode> {
@@ -58,7 +58,7 @@ function greeting({ live }: ExecOptions): string {
 }
 
 async function* lines(stream: AsyncIterable<Buffer>, file: string): AsyncGenerator<Line> {
-  const reader = new LineReader({ lineBytesMax });
+  const reader = new LineReader({ maxLineBytes });
   try {
     for await (const chunk of stream) yield* reader.push(chunk);
   } catch (error) {

@@ -32,8 +32,8 @@ export type ParsedLine =
   | { readonly operation: Operation; readonly behind: boolean }
   | { readonly problem: string };
 
-const durationMsMax = 3_600_000;
-const failuresMax = 1_000_000;
+const maxDurationMs = 3_600_000;
+const maxFailures = 1_000_000;
 
 /** The values that may hold spaces, and so end the line. */
 const lastOnly: readonly string[] = ['payload', 'reason'];
@@ -86,7 +86,7 @@ function operation(
 ): Operation {
   switch (op) {
     case 'begin': {
-      const timeoutMs = values.has('timeout') ? number(values, 'timeout', durationMsMax) : null;
+      const timeoutMs = values.has('timeout') ? number(values, 'timeout', maxDurationMs) : null;
       return { op, tx: first, timeoutMs };
     }
     case 'register': {
@@ -100,7 +100,7 @@ function operation(
     case 'rollback':
       return { op, tx: first, reason: values.get('reason') ?? null };
     case 'status':
-      return { op, tx: first, waitMs: number(values, 'wait', durationMsMax) };
+      return { op, tx: first, waitMs: number(values, 'wait', maxDurationMs) };
   }
 }
 
@@ -113,9 +113,9 @@ function simulation(values: ReadonlyMap<string, string>): Simulation | null {
   }
   return {
     vote: vote as SimulatedVote,
-    delayMs: number(values, 'delay', durationMsMax),
-    commitFailures: number(values, 'commit-failures', failuresMax),
-    rollbackFailures: number(values, 'rollback-failures', failuresMax),
+    delayMs: number(values, 'delay', maxDurationMs),
+    commitFailures: number(values, 'commit-failures', maxFailures),
+    rollbackFailures: number(values, 'rollback-failures', maxFailures),
   };
 }
 

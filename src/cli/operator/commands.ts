@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from '../parameters.ts';
 import type { OperatorContext } from './context.ts';
-import { listLimitMax } from './limits.ts';
+import { maxListLimit } from './limits.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
@@ -75,7 +75,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .option('--attention', 'only those that a participant has not acknowledged for long')
     .addOption(
       new Option('--limit <n>', 'at most this many')
-        .argParser(wholeNumber({ min: 1, max: listLimitMax }))
+        .argParser(wholeNumber({ min: 1, max: maxListLimit }))
         .default(50),
     )
     .addHelpText('after', '\nExample:\n  $ verdict tx list --state ABORTED --limit 10')
@@ -111,7 +111,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .option('--waiting', 'only those that somebody waits for')
     .addOption(
       new Option('--limit <n>', 'at most this many keys')
-        .argParser(wholeNumber({ min: 1, max: listLimitMax }))
+        .argParser(wholeNumber({ min: 1, max: maxListLimit }))
         .default(50),
     )
     .addHelpText('after', '\nExample:\n  $ verdict locks --waiting')

@@ -1,2 +1,2 @@
 /** As many as a node lists at most. */
-export const listLimitMax = 1_000;
+export const maxListLimit = 1_000;

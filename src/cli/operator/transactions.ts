@@ -4,7 +4,7 @@ import type { Txid } from '../../core/txid.ts';
 import { type Column, table, widthOf } from '../table.ts';
 import { type Colors, colorsFor, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { listLimitMax } from './limits.ts';
+import { maxListLimit } from './limits.ts';
 import { type Operator, withOperator } from './operator.ts';
 
 export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
@@ -42,7 +42,7 @@ export async function listTransactions(
 
 /** Of those under way, the ones that will need attention unless a next attempt goes better. */
 async function commitsThatFailed(operator: Operator): Promise<TransactionStatus[]> {
-  const { transactions } = await operator.list({ state: 'COMMITTING', limit: listLimitMax });
+  const { transactions } = await operator.list({ state: 'COMMITTING', limit: maxListLimit });
   return transactions.filter(({ branches }) => branches.some(({ lastError }) => lastError));
 }
 

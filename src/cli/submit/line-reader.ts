@@ -18,7 +18,7 @@ const carriageReturn = 0x0d;
 const bufferBytesMin = 4_096;
 
 export class LineReader {
-  readonly #lineBytesMax: number;
+  readonly #maxLineBytes: number;
   // A byte order mark at the start of a line is dropped: files that were joined have one in the middle.
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
   /** The start of a line whose end has not come yet. One more byte than a line may have, for its CR. */
@@ -30,8 +30,8 @@ export class LineReader {
   /** Bytes of the current line that passed in earlier chunks. */
   #lineBytes = 0;
 
-  constructor(options: { readonly lineBytesMax: number }) {
-    this.#lineBytesMax = options.lineBytesMax;
+  constructor(options: { readonly maxLineBytes: number }) {
+    this.#maxLineBytes = options.maxLineBytes;
   }
 
   /** The lines that end in this chunk, without the blank ones. The chunk is not kept. */
@@ -59,13 +59,13 @@ export class LineReader {
     this.#lineBytes += piece.length;
     if (this.#overlong || piece.length === 0) return;
     const bytes = this.#heldBytes + piece.length;
-    if (bytes > this.#lineBytesMax + 1) {
+    if (bytes > this.#maxLineBytes + 1) {
       this.#overlong = true;
       return;
     }
     if (bytes > this.#held.length) {
       const room = Math.max(bytes, this.#held.length * 2, bufferBytesMin);
-      const larger = new Uint8Array(Math.min(room, this.#lineBytesMax + 1));
+      const larger = new Uint8Array(Math.min(room, this.#maxLineBytes + 1));
       larger.set(this.#held.subarray(0, this.#heldBytes));
       this.#held = larger;
     }
@@ -85,8 +85,8 @@ export class LineReader {
     this.#number += 1;
     this.#bytesBefore += this.#lineBytes + terminatorBytes;
     const line = { number: this.#number, endsAtByte: this.#bytesBefore };
-    if (this.#overlong || bytes.length > this.#lineBytesMax) {
-      const problem = `The line has ${this.#lineBytes} bytes; at most ${this.#lineBytesMax} are taken. Split the transaction, or shorten its payloads.`;
+    if (this.#overlong || bytes.length > this.#maxLineBytes) {
+      const problem = `The line has ${this.#lineBytes} bytes; at most ${this.#maxLineBytes} are taken. Split the transaction, or shorten its payloads.`;
       lines.push({ ...line, kind: 'bad', problem });
     } else {
       const text = this.#decode(bytes);

@@ -3,7 +3,7 @@
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { Labels } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
-import { nameBytesMax, timeoutMsMax, widestLimits } from '../../wire/limits.ts';
+import { maxNameBytes, maxTimeoutMs, widestLimits } from '../../wire/limits.ts';
 import {
   anything,
   integer,
@@ -36,10 +36,10 @@ export type ParsedLine =
 
 const fields = {
   requestId: optional(key, 'The idempotency key.'),
-  timeoutMs: optional(integer(1, timeoutMsMax), "The transaction's time-out."),
+  timeoutMs: optional(integer(1, maxTimeoutMs), "The transaction's time-out."),
   labels: optional(labels, 'For people: shown by status and lists.'),
   participants: required(
-    record(key, anything, coordinatorOptionTable.branchesMax.max),
+    record(key, anything, coordinatorOptionTable.maxBranches.max),
     'What is to be done by whom.',
   ),
 };
@@ -60,7 +60,7 @@ export function parseLine(text: string): ParsedLine {
     );
   }
   const given = value['requestId'];
-  const requestId = typeof given === 'string' && given.length <= nameBytesMax ? given : null;
+  const requestId = typeof given === 'string' && given.length <= maxNameBytes ? given : null;
   const loss = findLoss(text);
   if (loss !== null) return bad(requestId, loss);
   const unknown = Object.keys(value).filter((name) => !names.includes(name));

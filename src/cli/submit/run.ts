@@ -10,7 +10,7 @@ import type { StopCause } from './tally.ts';
 import type { Ended, Transact } from './transact.ts';
 
 /** A longer line is not read. It would not fit the frame of a node with default limits either. */
-export const lineBytesMax = 1_048_576;
+export const maxLineBytes = 1_048_576;
 
 export interface RunOptions {
   readonly transact: Transact;
@@ -29,7 +29,7 @@ const unanswered: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'TIMEOUT', '
 
 export class SubmitRun {
   readonly #options: RunOptions;
-  readonly #reader: LineReader = new LineReader({ lineBytesMax });
+  readonly #reader: LineReader = new LineReader({ maxLineBytes });
   readonly #reading = new AbortController();
   readonly #waiting = new AbortController();
   #stopCause: StopCause | null = null;

@@ -26,7 +26,7 @@ export interface SubmitOptions {
 }
 
 /** How long the first connection may take, where the transactions' own time-out is not shorter. */
-const connectTimeoutMsMax = 5_000;
+const maxConnectTimeoutMs = 5_000;
 /**
  * One Ctrl-C can arrive twice: from the terminal, and from a parent process that hands signals on. A person's second one
  * comes later than this.
@@ -39,7 +39,7 @@ export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> 
   const client = await connect({
     urls,
     name: 'verdict-cli',
-    timeoutMs: Math.min(timeoutMs, connectTimeoutMsMax),
+    timeoutMs: Math.min(timeoutMs, maxConnectTimeoutMs),
     ...(token === null ? {} : { token }),
   }).catch((error: unknown) => {
     input.stream.destroy();

@@ -68,26 +68,26 @@ export interface NodeInfo {
 
 /** Told in `welcome`; all are configurable at the node. */
 export interface Limits {
-  readonly frameBytesMax: number;
-  readonly depthMax: number;
-  readonly branchesMax: number;
-  readonly recordBytesMax: number;
-  readonly timeoutMsMax: number;
+  readonly maxFrameBytes: number;
+  readonly maxDepth: number;
+  readonly maxBranches: number;
+  readonly maxRecordBytes: number;
+  readonly maxTimeoutMs: number;
   /** Absent: a node of a version that knows no locks, and would run a transaction without them. */
-  readonly locksMax?: number;
-  readonly lockKeyBytesMax?: number;
-  readonly lockWaitersMax?: number;
-  readonly transactionsMax?: number;
-  readonly requestsMax?: number;
-  readonly connectionsPerAddressMax?: number;
-  readonly bufferedBytesMax?: number;
-  readonly inputBytesMax?: number;
-  readonly outputBytesMax?: number;
-  readonly heldBytesMax?: number;
+  readonly maxLocks?: number;
+  readonly maxLockKeyBytes?: number;
+  readonly maxLockWaiters?: number;
+  readonly maxTransactions?: number;
+  readonly maxRequests?: number;
+  readonly maxConnectionsPerAddress?: number;
+  readonly maxBufferedBytes?: number;
+  readonly maxInputBytes?: number;
+  readonly maxOutputBytes?: number;
+  readonly maxHeldBytes?: number;
 }
 
 /** Of one journal, as `earlierRuns` tells them. */
-export const earlierRunsMax = 8;
+export const maxEarlierRuns = 8;
 
 export interface Hello {
   readonly type: 'hello';

@@ -109,12 +109,12 @@ export class TermState {
     this.nowMs = config.nowMs;
     this.timers = new TimerWheel({ nowMs: config.nowMs });
     const { options } = config;
-    this.places = new Shares(options.transactionsMax);
+    this.places = new Shares(options.maxTransactions);
     this.heldBytes = config.heldBytes ?? new Shares(heldBytesOf(options));
     // Of what has ended, a quarter as much: half of it here, half there.
-    const endedBytesMax = Math.floor(this.heldBytes.total / 8);
-    this.recent = new RecentTransactions(options.recentMax, endedBytesMax);
-    this.requests = new RequestTable({ shares: new Shares(options.requestsMax), endedBytesMax });
+    const maxEndedBytes = Math.floor(this.heldBytes.total / 8);
+    this.recent = new RecentTransactions(options.maxRecent, maxEndedBytes);
+    this.requests = new RequestTable({ shares: new Shares(options.maxRequests), maxEndedBytes });
     this.bulkheads = new Bulkheads({
       options: config.options,
       fraction: config.fraction,

@@ -1,7 +1,7 @@
 /**
  * Group commit: decisions that come while writes are in flight gather, and one transaction carries them.
  *
- * - No added delay: with fewer than `inFlightMax` writes in flight, what came in one turn of the event loop
+ * - No added delay: with fewer than `maxInFlight` writes in flight, what came in one turn of the event loop
  *   leaves at its end.
  * - Etcd evaluates the nested compares of a transaction before it applies any of it, and takes no key
  *   twice. Two decisions with one request id in one batch would both find it absent: etcd refuses the whole
@@ -11,10 +11,10 @@
 import type { DecideResult } from '../../core/records.ts';
 import type { PreparedDecision } from './decide.ts';
 
-export const batchMax = 64;
-export const inFlightMax = 4;
+export const maxBatch = 64;
+export const maxInFlight = 4;
 /** Etcd refuses requests of more than 1.5 MB. */
-const batchBytesMax = 512 * 1024;
+const maxBatchBytes = 512 * 1024;
 
 interface Waiting {
   readonly decision: PreparedDecision;
@@ -25,7 +25,7 @@ interface Waiting {
 export class DecisionBatches {
   /** Writes one batch; results in order. Once the leadership is over it rejects at once, and so the queue empties. */
   readonly #send: (batch: readonly PreparedDecision[]) => Promise<readonly DecideResult[]>;
-  /** Bounded by the transactions that a leader may have in memory (`transactionsMax`). */
+  /** Bounded by the transactions that a leader may have in memory (`maxTransactions`). */
   #queue: Waiting[] = [];
   readonly #busy = new Set<string>();
   #inFlight = 0;
@@ -47,7 +47,7 @@ export class DecisionBatches {
 
   #pump(): void {
     this.#pumping = false;
-    while (this.#inFlight < inFlightMax) {
+    while (this.#inFlight < maxInFlight) {
       const batch = this.#take();
       if (batch.length === 0) return;
       void this.#write(batch);
@@ -60,7 +60,7 @@ export class DecisionBatches {
     const taken = new Set(this.#busy);
     let bytes = 0;
     let index = 0;
-    for (; index < this.#queue.length && batch.length < batchMax; index += 1) {
+    for (; index < this.#queue.length && batch.length < maxBatch; index += 1) {
       const waiting = this.#queue[index];
       if (waiting === undefined) break;
       const names = namesOf(waiting.decision);
@@ -71,7 +71,7 @@ export class DecisionBatches {
         heldBack.push(waiting);
         continue;
       }
-      if (batch.length > 0 && bytes + waiting.decision.bytes > batchBytesMax) break;
+      if (batch.length > 0 && bytes + waiting.decision.bytes > maxBatchBytes) break;
       bytes += waiting.decision.bytes;
       batch.push(waiting);
     }

@@ -27,7 +27,7 @@ import { TakeoverPace } from './takeover-pace.ts';
 
 const retryPauseMs = 200;
 /** Changes are told; this is for the one that was missed. */
-const waitMsMax = 5_000;
+const maxWaitMs = 5_000;
 const nonceDigits = 20;
 
 export interface CampaignsOptions {
@@ -98,7 +98,7 @@ export class Campaigns {
           signal.throwIfAborted();
           return look.leadership;
         }
-        const pauseMs = look.kind === 'wait' ? waitMsMax : look.pauseMs;
+        const pauseMs = look.kind === 'wait' ? maxWaitMs : look.pauseMs;
         const over = new AbortController();
         try {
           const pause = store.pause(pauseMs, signal, over.signal);

@@ -35,7 +35,7 @@ export type Collected = Awaited<ReturnType<Leadership['collect']>>;
 const recordsPerPage = 2_000;
 /** Each costs an operation of its own, and etcd takes 128 in a transaction. */
 const requestsPerPage = 60;
-const attemptsMax = 3;
+const maxAttempts = 3;
 
 interface Page {
   readonly keys: readonly Buffer[];
@@ -98,7 +98,7 @@ export async function collect(
       return { collected, floor, more, requestsRemoved: page.requestIds.length };
     }
     // Something was finished in the range meanwhile: look again, a few times.
-    if (attempt === attemptsMax) {
+    if (attempt === maxAttempts) {
       return { collected: 0, floor: floorNow, more: false, requestsRemoved: 0 };
     }
   }
@@ -122,7 +122,7 @@ function choose(
     const { requestId } = record;
     const position = positionOf(key.toString('utf8', options.prefixLength) as Txid);
     const age = options.tick - record.tick;
-    const retention = records > options.recordsMax ? options.retentionMsMin : options.retentionMs;
+    const retention = records > options.maxRecords ? options.retentionMsMin : options.retentionMs;
     if (age < retention || position >= options.below) break;
     if (requestId !== undefined && options.keepsRequest(requestId)) break;
     if (keys.length === options.limit || requestIds.length === requestsPerPage) {

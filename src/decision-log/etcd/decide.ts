@@ -41,7 +41,7 @@ import {
 } from './requests.ts';
 
 /** Whatever a node may be configured to. The leader keeps to its own limit before the first prepare: a larger one here is a bug. */
-const recordBytesMax = coordinatorOptionTable.recordBytesMax.max;
+const maxRecordBytes = coordinatorOptionTable.maxRecordBytes.max;
 
 export interface PreparedDecision {
   readonly write: DecisionWrite;
@@ -68,9 +68,9 @@ export function prepareDecision(
         tick,
       })
     : encodeDecision(record);
-  if (value.length > recordBytesMax) {
+  if (value.length > maxRecordBytes) {
     throw new RangeError(
-      `The record of ${txid} has ${value.length} bytes; at most ${recordBytesMax} may be written.`,
+      `The record of ${txid} has ${value.length} bytes; at most ${maxRecordBytes} may be written.`,
     );
   }
   const compare = [

@@ -15,7 +15,7 @@ import { type Compare, found, get, type Op, type Txn, type TxnResult } from './r
 import { type EtcdStore, patienceMs } from './store.ts';
 
 const pauseMsFirst = 20;
-const pauseMsMax = 250;
+const maxPauseMs = 250;
 
 export interface FencedRequest {
   /** Beside the fence. */
@@ -76,7 +76,7 @@ export class Fenced {
             throw error;
         }
         await store.pause(pauseMs, this.#lost);
-        pauseMs = Math.min(pauseMs * 2, pauseMsMax);
+        pauseMs = Math.min(pauseMs * 2, maxPauseMs);
       }
     } finally {
       giveUp.cancel();

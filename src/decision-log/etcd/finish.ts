@@ -10,7 +10,7 @@ import type { Fenced } from './fenced.ts';
 import { decodeDecision, encodeFinished } from './records.ts';
 import { found, get, modIs, nested, type Op, put, remove } from './requests.ts';
 
-const movesMax = 64;
+const maxMoves = 64;
 
 export async function finish(
   fenced: Fenced,
@@ -21,8 +21,8 @@ export async function finish(
   fenced.assertHeld();
   // No key twice in one transaction.
   const distinct = [...new Set(txids)];
-  for (let start = 0; start < distinct.length; start += movesMax) {
-    await finishPage(fenced, distinct.slice(start, start + movesMax), tick());
+  for (let start = 0; start < distinct.length; start += maxMoves) {
+    await finishPage(fenced, distinct.slice(start, start + maxMoves), tick());
   }
 }
 

@@ -21,7 +21,7 @@ import type { EtcdStore } from './store.ts';
 
 const pollMs = 1_000;
 /** Nodes of one cluster: far above any real one. */
-export const nodesMax = 1_000;
+export const maxNodes = 1_000;
 
 export interface LeadersOptions {
   readonly store: EtcdStore;
@@ -132,7 +132,7 @@ export class Leaders {
     const { responses, header } = await store.insist({
       success: [
         get(keys.meta),
-        getRange(keys.nodes, nodesMax),
+        getRange(keys.nodes, maxNodes),
         get(keys.retirements),
         ...this.#known.map((_, shard) => get(keys.shard(shard).leader)),
       ],

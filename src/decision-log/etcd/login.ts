@@ -15,7 +15,7 @@ import type { Random } from '../../ports/random.ts';
 /** One login: etcd may have many to check before it. */
 export const loginTimeoutMs = 10_000;
 const pauseMsFirst = 100;
-const pauseMsMax = 5_000;
+const maxPauseMs = 5_000;
 
 export interface EtcdLoginOptions {
   /** Asks etcd for a token. Ends by itself, after `loginTimeoutMs` at the latest. */
@@ -69,7 +69,7 @@ export class EtcdLogin {
   #pause(): Promise<void> {
     if (this.#failures === 0) return Promise.resolve();
     const { clock, random } = this.#options;
-    const longestMs = Math.min(pauseMsFirst * 2 ** Math.min(this.#failures - 1, 30), pauseMsMax);
+    const longestMs = Math.min(pauseMsFirst * 2 ** Math.min(this.#failures - 1, 30), maxPauseMs);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = clock.setTimer(longestMs * (0.5 + random.fraction() / 2), resolve);
     this.#endPause = (error) => {

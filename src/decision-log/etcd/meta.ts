@@ -7,7 +7,7 @@
  * records would hand out a generation that was in use.
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
-import { generationMax } from '../../core/txid.ts';
+import { maxGeneration } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
@@ -30,7 +30,7 @@ import type { EtcdStore } from './store.ts';
 export const formatVersion = 1;
 const requestWindowMsDefault = 120_000;
 /** One transaction reads the leader keys of all shards, and etcd takes 128 operations in one. */
-export const shardsMax = 100;
+export const maxShards = 100;
 
 /** What a start asks for; what is left out is taken as the cluster has it. */
 export interface WantedMeta {
@@ -56,8 +56,8 @@ export async function agreeOnMeta(
   wanted: WantedMeta & { readonly random: Random },
 ): Promise<AgreedMeta> {
   const { cluster, shards = 1, requestWindowMs = requestWindowMsDefault, random } = wanted;
-  if (!Number.isInteger(shards) || shards < 1 || shards > shardsMax) {
-    throw new DecisionLogError(`A cluster has from 1 to ${shardsMax} shards; ${shards} cannot be.`);
+  if (!Number.isInteger(shards) || shards < 1 || shards > maxShards) {
+    throw new DecisionLogError(`A cluster has from 1 to ${maxShards} shards; ${shards} cannot be.`);
   }
   const { responses } = await store.insist({ success: [get(keys.meta)] });
   if (found(responses, 0) === null) {
@@ -127,7 +127,7 @@ function demand(name: string, stored: number, wanted: number | undefined): void 
 export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise<number> {
   const { meta, modRevision } = await readMeta(store, keys);
   const generation = meta.generation + 1;
-  if (generation > generationMax)
+  if (generation > maxGeneration)
     throw new DecisionLogError('The generation cannot be raised further.');
   const { succeeded } = await store.insist({
     compare: [modIs(keys.meta, modRevision)],

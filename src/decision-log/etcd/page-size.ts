@@ -6,7 +6,7 @@
 
 /** Of the first: a megabyte at the most. */
 const recordsFirst = 16;
-const recordsMax = 500;
+const maxRecords = 500;
 /** What a page is meant to hold. Decoding it takes some milliseconds. */
 const bytesWanted = 512 * 1_024;
 const growth = 4;
@@ -24,7 +24,7 @@ export class PageSize {
   came(values: readonly Uint8Array[]): void {
     const bytes = values.reduce((sum, value) => sum + value.length, 0);
     const fitting = Math.floor((bytesWanted * values.length) / Math.max(1, bytes));
-    this.#records = Math.max(1, Math.min(fitting, this.#records * growth, recordsMax));
+    this.#records = Math.max(1, Math.min(fitting, this.#records * growth, maxRecords));
   }
 
   /** No answer came in time. */

@@ -17,14 +17,14 @@ import type { Logger } from '../../ports/logger.ts';
 import type { RetiredBoard } from '../retired-board.ts';
 import { assertMayRetire } from '../state.ts';
 import { type EtcdKeys, keyAfter } from './keys.ts';
-import { nodesMax } from './leaders.ts';
+import { maxNodes } from './leaders.ts';
 import { decodeNode, decodeRetired, encodeRetired } from './records.ts';
 import { allFound, found, get, getRange, type KeyValue, put } from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
-const pageMax = 10_000;
+const maxPage = 10_000;
 const pauseMsFirst = 20;
-const pauseMsMax = 250;
+const maxPauseMs = 250;
 
 export interface RetirementsOptions {
   readonly store: EtcdStore;
@@ -97,14 +97,14 @@ export class Retirements {
     let revision: bigint | null = null;
     for (let range = keys.retired; ; ) {
       const { responses } = await store.insist({
-        success: [get(keys.retirements), getRange(range, pageMax)],
+        success: [get(keys.retirements), getRange(range, maxPage)],
       });
       // Of the first page: what is added meanwhile may lie before a later one.
       revision ??= BigInt(found(responses, 0)?.mod_revision ?? '0');
       const page = allFound(responses, 1);
       all.push(...page.map(({ value }) => decodeRetired(value)));
       const last = page.at(-1);
-      if (last === undefined || page.length < pageMax) break;
+      if (last === undefined || page.length < maxPage) break;
       range = { ...range, key: keyAfter(last.key) };
     }
     board.publish(all);
@@ -119,8 +119,8 @@ export class Retirements {
     const revision = this.#toBeHeard;
     const { store, keys, leaseTtlMs } = this.#options;
     const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
-    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
-      const { responses } = await store.insist({ success: [getRange(keys.nodes, nodesMax)] });
+    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
+      const { responses } = await store.insist({ success: [getRange(keys.nodes, maxNodes)] });
       const entries = allFound(responses, 0).map(({ value }) => decodeNode(value));
       const deaf = entries.filter(({ retired }) => BigInt(retired) < revision);
       if (deaf.length === 0) return;

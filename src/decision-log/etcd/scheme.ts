@@ -10,7 +10,7 @@ import type { EtcdAccess } from './client.ts';
 type Scheme = 'http' | 'https';
 
 const answerTimeoutMs = 500;
-const answerBytesMax = 4_096;
+const maxAnswerBytes = 4_096;
 const question = 'GET /version HTTP/1.0\r\n\r\n';
 
 type Access = Pick<EtcdAccess, 'endpoints' | 'tls' | 'connect' | 'clock'>;
@@ -77,7 +77,7 @@ function answerOf(address: Address, { clock }: Access): Promise<Buffer | null> {
     const timer = clock.setTimer(answerTimeoutMs, () => end(answer.length > 0 ? answer : null));
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes]);
-      if (answer.length > answerBytesMax) end(answer);
+      if (answer.length > maxAnswerBytes) end(answer);
     });
     let isOpen = false;
     socket.on('connect', () => {

@@ -12,7 +12,7 @@ import { LogSetBackError, type WitnessKeeper } from './witness.ts';
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
 const pauseMsFirst = 20;
-const pauseMsMax = 500;
+const maxPauseMs = 500;
 
 export interface EtcdStoreOptions {
   readonly clients: EtcdClients;
@@ -73,7 +73,7 @@ export class EtcdStore {
   ): Promise<TxnResult> {
     const giveUpAtMs = this.clock.monotonicMs() + patienceMs;
     let attempts = 0;
-    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, pauseMsMax)) {
+    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
       attempts += 1;
       try {
         return await this.attempt(typeof request === 'function' ? request(attempts) : request);

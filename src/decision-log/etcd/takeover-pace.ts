@@ -11,9 +11,9 @@
 import type { Clock } from '../../ports/clock.ts';
 
 const pauseMsFirst = 250;
-const pauseMsMax = 30_000;
+const maxPauseMs = 30_000;
 /** Of takeovers not yet judged, only the latest few are looked at. */
-const openMax = 16;
+const maxOpen = 16;
 
 /** Etcd's word about a lease: whole seconds left, rounded down; -1 when it is gone. */
 export type TimeToLive = (lease: string) => Promise<{ leftS: number; grantedS: number }>;
@@ -32,7 +32,7 @@ export class TakeoverPace {
 
   /** A takeover on evidence was done; `lease` was the old leader's. */
   took(lease: string): void {
-    this.#open = [...this.#open, { lease, atMs: this.#clock.monotonicMs() }].slice(-openMax);
+    this.#open = [...this.#open, { lease, atMs: this.#clock.monotonicMs() }].slice(-maxOpen);
   }
 
   /** A leadership came after the one before had run out: no guess was needed. */
@@ -45,7 +45,7 @@ export class TakeoverPace {
   async pauseMs(): Promise<number> {
     await this.#judge();
     if (this.#wrong === 0) return 0;
-    const pauseMs = Math.min(pauseMsFirst * 2 ** (this.#wrong - 1), pauseMsMax);
+    const pauseMs = Math.min(pauseMsFirst * 2 ** (this.#wrong - 1), maxPauseMs);
     return Math.max(0, this.#lastWrongAtMs + pauseMs - this.#clock.monotonicMs());
   }
 

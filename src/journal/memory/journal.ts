@@ -27,7 +27,7 @@ export function openMemoryJournal(options: {
   readonly clock: Clock;
   readonly random: Random;
   /** For tests: transactions whose entries the one owner remembers. */
-  readonly heldMax?: number;
+  readonly maxHeld?: number;
 }): Journal {
   const { store, clock, random } = options;
   if (options.shared !== true && store.open.size > 0) {
@@ -38,7 +38,7 @@ export function openMemoryJournal(options: {
     instance: agreeOnInstance(keys, random),
     clock,
     shared: options.shared ?? false,
-    ...(options.heldMax === undefined ? {} : { heldMax: options.heldMax }),
+    ...(options.maxHeld === undefined ? {} : { maxHeld: options.maxHeld }),
     store: {
       transact: async (body) => body(keys),
       snapshot: (body) => body(keys),

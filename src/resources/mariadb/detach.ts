@@ -18,16 +18,16 @@ import type { Statements } from './ends.ts';
 import { endHolder, holderOf } from './locks.ts';
 import { isPrepared, type Xid } from './xid.ts';
 
-const goneWaitMsMax = 500;
+const maxGoneWaitMs = 500;
 const gonePauseMs = 1;
 /** After a session's lock went, or before one that was prepared elsewhere is ended. */
 export const graceMs = 100;
 const pauseMs = 20;
 /** So long a session that has been told to end may take before it is ended. */
 const patientTries = 25;
-const triesMax = 200;
+const maxTries = 200;
 /** Beyond it the oldest are treated like those of another process. */
-const knownMax = 10_000;
+const maxKnown = 10_000;
 
 /** Branches that this process has prepared and whose sessions are gone. */
 export class DetachedBranches {
@@ -35,7 +35,7 @@ export class DetachedBranches {
 
   add(name: string): void {
     this.#names.add(name);
-    if (this.#names.size <= knownMax) return;
+    if (this.#names.size <= maxKnown) return;
     const [oldest = name] = this.#names;
     this.#names.delete(oldest);
   }
@@ -52,7 +52,7 @@ export async function sessionGone(
   connectionId: number,
   clock: Clock,
 ): Promise<boolean> {
-  const giveUpAtMs = clock.monotonicMs() + goneWaitMsMax;
+  const giveUpAtMs = clock.monotonicMs() + maxGoneWaitMs;
   try {
     while (clock.monotonicMs() <= giveUpAtMs) {
       const text = 'SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ?';
@@ -73,7 +73,7 @@ export async function detached(
 ): Promise<void> {
   if (detachedBranches.take(xid.name) || !(await isPrepared(on, xid))) return;
   for (let tries = 1; (await holderOf(on, xid.name)) !== null; tries += 1) {
-    if (tries > triesMax)
+    if (tries > maxTries)
       throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
     if (tries > patientTries) await endHolder(on, xid.name);
     await pause(clock, pauseMs);

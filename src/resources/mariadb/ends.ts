@@ -7,7 +7,7 @@ import { systemClock } from '../../system/clock.ts';
 import type { MariadbConnection } from './connection-options.ts';
 import { settingsOf } from './connections.ts';
 
-const sessionsMax = 4;
+const maxSessions = 4;
 const lockWaitSeconds = 5;
 const timeoutMsDefault = 30_000;
 /** So lately heard of, a connection is trusted. */
@@ -39,7 +39,7 @@ export class Ends implements Statements {
     this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault;
     this.#pool = mysql.createPool({
       ...settingsOf(connection),
-      connectionLimit: sessionsMax,
+      connectionLimit: maxSessions,
       enableKeepAlive: true,
     });
     this.#pool.on('connection', (one) => {

@@ -6,10 +6,10 @@ import type { Clock } from '../../ports/clock.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
 import type { Statements } from './ends.ts';
-import { slotsMax } from './slots.ts';
+import { maxSlots } from './slots.ts';
 
 const pauseMs = 25;
-const waitMsMax = 20_000;
+const maxWaitMs = 20_000;
 const unknownThread = 1094;
 
 /** An expression; a lock's name has 64 characters at most. `what` holds no quote: sql/names.ts. */
@@ -26,7 +26,7 @@ export function slotLock(participant: string, instance: string | undefined, slot
  * was at has happened by now, or never will.
  */
 export async function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
-  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
   for (;;) {
     const rows = await on.rows(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
     if (rows[0]?.['taken'] === 1) return;
@@ -59,10 +59,10 @@ export async function endSlotHolders(
   clock: Clock,
 ): Promise<void> {
   const prefix = slotPrefix(of.participant, of.instance);
-  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
   for (;;) {
     const rows = await on.rows(
-      `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${slotsMax - 1})
+      `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${maxSlots - 1})
        SELECT holder FROM (
          SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${prefix}', slot)))) AS holder
          FROM slots) AS held WHERE holder IS NOT NULL`,

@@ -59,7 +59,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   const table = checkedTable(options.table ?? 'verdict_branches');
   const lockLimitMs = checkedLockLimit(options.lockLimitMs);
   const slots = new Slots({
-    max: options.sessionsMax ?? 16,
+    max: options.maxSessions ?? 16,
     waitMs: options.sessionWaitMs ?? 5_000,
     clock,
   });
@@ -135,7 +135,7 @@ async function preparedBranches(ends: Ends, name: string, mark: string): Promise
   });
 }
 
-const sweepMax = 1_000;
+const maxSweep = 1_000;
 
 /**
  * Reads first, without locks, and then writes row by row: a search that locks (an IN may become one) would wait for
@@ -153,7 +153,7 @@ function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows 
   const namesWhere = async (condition: string): Promise<string[]> => {
     const prefix = namePrefix(name);
     const rows = await ends.rows(
-      `SELECT name FROM ${table} WHERE LEFT(name, ?) = ? AND ${condition} LIMIT ${sweepMax}`,
+      `SELECT name FROM ${table} WHERE LEFT(name, ?) = ? AND ${condition} LIMIT ${maxSweep}`,
       [prefix.length, prefix],
     );
     return rows.map((row) => String(row['name']));

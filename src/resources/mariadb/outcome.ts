@@ -31,7 +31,7 @@ import { takeByForce } from './locks.ts';
 import { isPrepared, preparedByAny, type Xid } from './xid.ts';
 
 const pauseMs = 20;
-const triesMax = 200;
+const maxTries = 200;
 
 type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
 
@@ -52,7 +52,7 @@ export async function commitBranch(
 
 async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
-  for (let tries = 1; tries <= triesMax; tries += 1) {
+  for (let tries = 1; tries <= maxTries; tries += 1) {
     await detached(context, ends, xid);
     if (await endBranch(() => ends.write(`XA COMMIT ${xid.text}`))) {
       if (await hasRow(context, ends, xid)) return;
@@ -98,7 +98,7 @@ export async function rollbackBranch(
     const xid = (takenOver ? await preparedByAny(on, own) : null) ?? own;
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
-      if (tries > triesMax)
+      if (tries > maxTries)
         throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
       await pause(clock, graceMs);
       ended = await endBranch(() => on.write(statement(xid)));

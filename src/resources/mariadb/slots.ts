@@ -4,7 +4,7 @@ import { Gate } from '../../participant/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** What a start looks through for sessions of the process before. */
-export const slotsMax = 256;
+export const maxSlots = 256;
 
 export class Slots {
   readonly #gate: Gate;
@@ -14,8 +14,8 @@ export class Slots {
 
   constructor(options: { readonly max: number; readonly waitMs: number; readonly clock: Clock }) {
     const { max, waitMs, clock } = options;
-    if (!Number.isInteger(max) || max < 1 || max > slotsMax)
-      throw new RangeError(`sessionsMax must be a whole number from 1 to ${slotsMax}.`);
+    if (!Number.isInteger(max) || max < 1 || max > maxSlots)
+      throw new RangeError(`maxSessions must be a whole number from 1 to ${maxSlots}.`);
     this.#gate = new Gate(max);
     this.#free = Array.from({ length: max }, (_, index) => max - 1 - index);
     this.#clock = clock;

@@ -9,7 +9,7 @@ import type { Statements } from './ends.ts';
 
 /** "VDCT": what tells Verdict's branches from those of other transaction managers. */
 const formatId = 0x56_44_43_54;
-const partBytesMax = 64;
+const maxPartBytes = 64;
 
 export interface Xid {
   /** As XA statements take it. Nothing in it wants quoting: sql/names.ts. */
@@ -30,7 +30,7 @@ export function xidOf(
   const mark = markOf(ref.instance);
   const gtrid = marked(ref.txid, mark);
   const bqual = `${encodePart(participant)}:${encodePart(ref.branch)}`;
-  if (bqual.length > partBytesMax || gtrid.length > partBytesMax) return null;
+  if (bqual.length > maxPartBytes || gtrid.length > maxPartBytes) return null;
   return { ...textOf({ gtrid, bqual }), mark, name: branchName(participant, ref) };
 }
 

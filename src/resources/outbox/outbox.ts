@@ -38,9 +38,9 @@ export interface OutboxOptions<Body>
   /** The first pause after a publication that failed, in milliseconds; it doubles, with jitter. Default 100. */
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 30,000. */
-  readonly retryDelayMsMax?: number;
+  readonly maxRetryDelayMs?: number;
   /** How many messages may wait to be published; past it branches vote `abort`. Default 1,000,000. */
-  readonly queueMax?: number;
+  readonly maxQueue?: number;
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
   readonly random: Random;
@@ -56,12 +56,12 @@ export type OutboxRules<Payload, Body> = (
   call: PrepareCall<Payload>,
 ) => Promise<readonly Body[] | PrepareResult<never>> | readonly Body[] | PrepareResult<never>;
 
-const messagesMax = 10_000;
+const maxMessages = 10_000;
 
 export class Outbox<Body = unknown> {
   readonly #disk: BranchStore<PreparedMessages>;
   readonly #publisher: Publisher;
-  readonly #queueMax: number;
+  readonly #maxQueue: number;
 
   /** Rejects where the directory has an owner, or holds what this program cannot read. */
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
@@ -76,10 +76,10 @@ export class Outbox<Body = unknown> {
   }
 
   private constructor(options: OutboxOptions<Body>, disk: BranchStore<PreparedMessages>) {
-    const { queueMax = 1_000_000, logger = silentLogger } = options;
-    const { retryDelayMs = 100, retryDelayMsMax = 30_000 } = options;
+    const { maxQueue = 1_000_000, logger = silentLogger } = options;
+    const { retryDelayMs = 100, maxRetryDelayMs = 30_000 } = options;
     this.#disk = disk;
-    this.#queueMax = queueMax;
+    this.#maxQueue = maxQueue;
     this.#publisher = new Publisher({
       publish: options.publish as Publish<never>,
       head: (after) => disk.snapshot((keys) => headOf(keys, after)),
@@ -88,7 +88,7 @@ export class Outbox<Body = unknown> {
       random: options.random,
       logger,
       retryDelayMs,
-      retryDelayMsMax,
+      maxRetryDelayMs,
     });
     // What was committed before the restart.
     this.#publisher.wake();
@@ -145,10 +145,10 @@ export class Outbox<Body = unknown> {
     const bodies = await rules(call);
     if ('vote' in bodies) return bodies;
     if (bodies.length === 0) return vote.readonly();
-    if (bodies.length > messagesMax || bodies.includes(undefined)) {
-      return vote.abort(`A branch publishes 1 to ${messagesMax} messages, each with a body.`);
+    if (bodies.length > maxMessages || bodies.includes(undefined)) {
+      return vote.abort(`A branch publishes 1 to ${maxMessages} messages, each with a body.`);
     }
-    if (this.pending() + bodies.length > this.#queueMax) {
+    if (this.pending() + bodies.length > this.#maxQueue) {
       return vote.abort(
         `${this.pending()} messages wait to be published already. Look at their receiver; retry later.`,
         { retryable: true },

@@ -33,7 +33,7 @@ export interface PublisherOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly retryDelayMs: number;
-  readonly retryDelayMsMax: number;
+  readonly maxRetryDelayMs: number;
 }
 
 export class Publisher {
@@ -97,7 +97,7 @@ export class Publisher {
   }
 
   async #publish({ message }: Queued): Promise<boolean> {
-    const { clock, random, logger, retryDelayMs, retryDelayMsMax, publish } = this.#with;
+    const { clock, random, logger, retryDelayMs, maxRetryDelayMs, publish } = this.#with;
     const { signal } = this.#closing;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
@@ -113,7 +113,7 @@ export class Publisher {
       const delayMs = backoffMs({
         failures: attempt,
         delayMs: retryDelayMs,
-        delayMsMax: retryDelayMsMax,
+        maxDelayMs: maxRetryDelayMs,
         random,
       });
       await pause(clock, delayMs, signal);

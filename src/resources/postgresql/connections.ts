@@ -7,7 +7,7 @@ import { CheckedPool } from './checked-pool.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 
 /** Enough for commits, which are short; each is one connection. */
-const endSessionsMax = 4;
+const maxEndSessions = 4;
 /** No limit to a decided outcome, only to one attempt: a server that vanished answers none. */
 const endQueryTimeoutMs = 30_000;
 
@@ -19,7 +19,7 @@ export interface PostgresqlPools {
 
 export function openPools(
   connection: PostgresqlConnection,
-  limits: { readonly sessionsMax: number; readonly sessionWaitMs: number; readonly name: string },
+  limits: { readonly maxSessions: number; readonly sessionWaitMs: number; readonly name: string },
 ): PostgresqlPools {
   const common = {
     ...connection,
@@ -28,12 +28,12 @@ export function openPools(
   } as pg.PoolConfig;
   const work = new CheckedPool({
     ...common,
-    max: limits.sessionsMax,
+    max: limits.maxSessions,
     connectionTimeoutMillis: limits.sessionWaitMs,
   });
   const ends = new CheckedPool({
     ...common,
-    max: endSessionsMax,
+    max: maxEndSessions,
     connectionTimeoutMillis: endQueryTimeoutMs,
     query_timeout: endQueryTimeoutMs,
   });

@@ -16,12 +16,12 @@ export interface PostgresqlContext {
 }
 
 /** PostgreSQL takes up to 199. */
-const gidBytesMax = 199;
+const maxGidBytes = 199;
 
 /** Names the branch, its row and its lock; null where the names are too long. */
 export function gidOf(name: string, ref: BranchRef): string | null {
   const gid = branchName(name, ref);
-  return gid.length + 1 + markLength > gidBytesMax ? null : gid;
+  return gid.length + 1 + markLength > maxGidBytes ? null : gid;
 }
 
 /** What the branch is prepared as, by that instance. */

@@ -15,7 +15,7 @@ export function lockKey(what: string): string {
 }
 
 const pauseMs = 25;
-const waitMsMax = 20_000;
+const maxWaitMs = 20_000;
 
 /**
  * Ends every session that holds the lock, and returns with the lock held by `client` and by nobody else: whatever those
@@ -27,7 +27,7 @@ export async function takeByForce(
   clock: Clock,
 ): Promise<void> {
   const key = lockKey(what);
-  const giveUpAtMs = clock.monotonicMs() + waitMsMax;
+  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
   for (;;) {
     const { rows } = await client.query<{ taken: boolean }>(
       `SELECT pg_try_advisory_lock(${key}) AS taken`,

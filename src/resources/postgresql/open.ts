@@ -59,10 +59,10 @@ export interface PostgresqlResourceOptions<Payload, Result>
 export async function openPostgresqlResource<Payload = unknown, Result = unknown>(
   options: PostgresqlResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
-  const { name, sessionsMax = 16, sessionWaitMs = 5_000, shared = false } = options;
+  const { name, maxSessions = 16, sessionWaitMs = 5_000, shared = false } = options;
   const table = checkedTable(options.table ?? 'verdict_branches');
   const lockLimitMs = checkedLockLimit(options.lockLimitMs);
-  const pools = openPools(options.connection, { name, sessionsMax, sessionWaitMs });
+  const pools = openPools(options.connection, { name, maxSessions, sessionWaitMs });
   const context = (named: string): PostgresqlContext => ({
     pools,
     name,

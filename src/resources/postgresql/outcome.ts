@@ -24,7 +24,7 @@ import { codeOf, notInPrerequisiteState, undefinedObject } from './errors.ts';
 import { letGo, takeByForce } from './locks.ts';
 
 const busyPauseMs = 20;
-const busyTriesMax = 100;
+const maxBusyTries = 100;
 
 type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
 
@@ -111,7 +111,7 @@ async function endPrepared(
     } catch (error) {
       const code = codeOf(error);
       if (code === undefinedObject) return false;
-      if (code !== notInPrerequisiteState || tries === busyTriesMax) throw error;
+      if (code !== notInPrerequisiteState || tries === maxBusyTries) throw error;
     }
     await pause(clock, busyPauseMs);
   }

@@ -1,12 +1,12 @@
 /** Libraries wrap a driver's error in one of their own: what counts is the one that the database, or the driver, made. */
 
-const depthMax = 8;
+const maxDepth = 8;
 
 /** The first that `of` finds, in the error or in what caused it. */
 export function inCauses<T>(error: unknown, of: (one: object) => T | null): T | null {
   try {
     let one = error;
-    for (let depth = 0; depth < depthMax && typeof one === 'object' && one !== null; depth += 1) {
+    for (let depth = 0; depth < maxDepth && typeof one === 'object' && one !== null; depth += 1) {
       const found = of(one);
       if (found !== null) return found;
       one = (one as { readonly cause?: unknown }).cause;

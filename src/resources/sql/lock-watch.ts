@@ -43,7 +43,7 @@ const lookEveryMs = 500;
 /** Where the database could not be asked, which others tell. */
 const lookAgainMs = 5_000;
 const warnEveryMs = 60_000;
-const namedMax = 10;
+const maxNamed = 10;
 
 export class LockWatch {
   readonly #with: LockWatchOptions;
@@ -138,7 +138,7 @@ export class LockWatch {
     if (longest === undefined) return;
     for (const branch of longest.branches) this.#warnedAtMs.set(keyOf(branch), nowMs);
     const { participant, logger } = this.#with;
-    const named = longest.branches.slice(0, namedMax);
+    const named = longest.branches.slice(0, maxNamed);
     logger.warn(
       {
         participant,

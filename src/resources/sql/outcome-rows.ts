@@ -17,7 +17,7 @@ export const strangeKeepMs: number = 7 * 24 * 3_600_000;
 const strangeIntervalMs = 3_600_000;
 const batch = 256;
 /** Beyond this many, the oldest are left to the other rule. */
-const forgottenMax = 200_000;
+const maxForgotten = 200_000;
 
 /** Of rows that are no branch's: what the store calls itself. */
 export const identityName = 'identity';
@@ -50,7 +50,7 @@ export class OutcomeRows {
     this.#forgotten.delete(name);
     this.#forgotten.set(name, nowMs);
     for (const oldest of this.#forgotten.keys()) {
-      if (this.#forgotten.size <= forgottenMax) break;
+      if (this.#forgotten.size <= maxForgotten) break;
       this.#forgotten.delete(oldest);
     }
     this.#sweepSoon(nowMs);

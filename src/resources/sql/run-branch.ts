@@ -54,7 +54,7 @@ export interface BranchDatabase extends Refusals {
 
 /** So long a vote waits for the session to be given up. */
 const abandonWaitMs = 250;
-const pauseMsMax = 100;
+const maxPauseMs = 100;
 
 export async function runBranch<Payload, Result>(
   database: BranchDatabase,
@@ -63,7 +63,7 @@ export async function runBranch<Payload, Result>(
 ): Promise<PrepareResult<Result>> {
   const { clock, againForMs } = database;
   const untilMs = clock.monotonicMs() + againForMs;
-  for (let pauseMs = 0; ; pauseMs = Math.min(pauseMsMax, 2 * pauseMs + 1)) {
+  for (let pauseMs = 0; ; pauseMs = Math.min(maxPauseMs, 2 * pauseMs + 1)) {
     const outcome = await tryOnce(database, prepare, call);
     if (!('again' in outcome)) return outcome;
     if (clock.monotonicMs() + pauseMs >= untilMs) return abortOf(outcome.again);

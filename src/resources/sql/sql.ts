@@ -62,20 +62,20 @@ export interface SqlResourceOptions<Payload, Result> {
    */
   readonly lockLimitMs?: number;
   /** Prepares that run at once, one connection each. Default 16. */
-  readonly sessionsMax?: number;
+  readonly maxSessions?: number;
   /** How long one of these connections is waited for. Default 5,000. */
   readonly sessionWaitMs?: number;
   /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
   readonly logger?: Logger;
 }
 
-const lockLimitMsMax = 86_400_000;
+const maxLockLimitMs = 86_400_000;
 
 export function checkedLockLimit(lockLimitMs = 300_000): number {
-  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= lockLimitMsMax)
+  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= maxLockLimitMs)
     return lockLimitMs;
   throw new RangeError(
-    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${lockLimitMsMax}; this is ${lockLimitMs}.`,
+    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${maxLockLimitMs}; this is ${lockLimitMs}.`,
   );
 }
 

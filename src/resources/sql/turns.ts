@@ -20,7 +20,7 @@ export class Turns {
   /** `timeoutMs`: the branch's own; 0 for none. */
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
-    this.limitMs = timeoutMs > 0 ? Math.min(turnWaitMsMax, timeoutMs / 4) : turnWaitMsMax;
+    this.limitMs = timeoutMs > 0 ? Math.min(maxTurnWaitMs, timeoutMs / 4) : maxTurnWaitMs;
   }
 
   /** A transaction is open. */
@@ -73,4 +73,4 @@ export class Turns {
   }
 }
 
-const turnWaitMsMax = 5_000;
+const maxTurnWaitMs = 5_000;

@@ -33,7 +33,7 @@ interface Lock {
 export class KeyLocks {
   readonly #clock: Clock;
   readonly #waitMs: number;
-  readonly #waitersMax: number;
+  readonly #maxWaiters: number;
   readonly #locks = new Map<string, Lock>();
   readonly #heldBy = new Map<string, Set<string>>();
   readonly #waitersOf = new Map<string, Set<Waiter>>();
@@ -43,11 +43,11 @@ export class KeyLocks {
     readonly clock: Clock;
     readonly waitMs: number;
     /** Of all keys together; one more is refused at once. */
-    readonly waitersMax: number;
+    readonly maxWaiters: number;
   }) {
     this.#clock = options.clock;
     this.#waitMs = options.waitMs;
-    this.#waitersMax = options.waitersMax;
+    this.#maxWaiters = options.maxWaiters;
   }
 
   /** How many requests wait. */
@@ -87,7 +87,7 @@ export class KeyLocks {
     if (this.tryTake(request)) return Promise.resolve('granted');
     const signal = request.signal();
     if (signal?.aborted === true) return Promise.resolve('given-up');
-    if (this.#waiting >= this.#waitersMax) return Promise.resolve('too-many');
+    if (this.#waiting >= this.#maxWaiters) return Promise.resolve('too-many');
     return new Promise((resolve) => this.#wait(request, signal, resolve));
   }
 

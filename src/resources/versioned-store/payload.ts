@@ -19,7 +19,7 @@ export class StorePayloadError extends Error {
   override readonly name = 'StorePayloadError';
 }
 
-const entriesMax = 10_000;
+const maxEntries = 10_000;
 
 /**
  * In the order of the keys, each in the strongest mode that it needs: branches that are given as data never wait
@@ -78,8 +78,8 @@ function object(value: unknown, at: string): Readonly<Record<string, unknown>> {
 
 function list(value: unknown, at: string): readonly unknown[] {
   if (value === undefined) return [];
-  if (Array.isArray(value) && value.length <= entriesMax) return value;
-  throw new StorePayloadError(`${at} must be a list of at most ${entriesMax}.`);
+  if (Array.isArray(value) && value.length <= maxEntries) return value;
+  throw new StorePayloadError(`${at} must be a list of at most ${maxEntries}.`);
 }
 
 function keyOf(value: unknown, at: string): string {

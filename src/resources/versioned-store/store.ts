@@ -41,7 +41,7 @@ export interface VersionedStoreOptions
   /** How long a branch waits for a key that another one holds, before it votes `abort`. Default 2,000. */
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
-  readonly lockWaitersMax?: number;
+  readonly maxLockWaiters?: number;
 }
 
 /**
@@ -105,9 +105,9 @@ export class VersionedStore {
   }
 
   private constructor(options: VersionedStoreOptions, disk: BranchStore<PreparedBranch>) {
-    const { clock, lockWaitMs = 2_000, lockWaitersMax = 10_000 } = options;
+    const { clock, lockWaitMs = 2_000, maxLockWaiters = 10_000 } = options;
     this.#disk = disk;
-    this.#locks = new KeyLocks({ clock, waitMs: lockWaitMs, waitersMax: lockWaitersMax });
+    this.#locks = new KeyLocks({ clock, waitMs: lockWaitMs, maxWaiters: maxLockWaiters });
     // Whoever was prepared before the restart still holds its keys.
     for (const branch of disk.allPrepared()) this.#lockAgain(branch);
   }

@@ -13,17 +13,17 @@ import { closeTimeoutMs, subprotocol, WebSocketConnection } from './connection.t
 export interface DialerOptions {
   readonly clock: Clock;
   /** Bytes that may wait for the node to read; past it, the connection is dropped. Default 64 MiB. */
-  readonly bufferedBytesMax?: number;
+  readonly maxBufferedBytes?: number;
 }
 
 const socketOptions: ClientOptions & { closeTimeout: number } = {
   perMessageDeflate: false,
-  maxPayload: widestLimits.frameBytesMax,
+  maxPayload: widestLimits.maxFrameBytes,
   closeTimeout: closeTimeoutMs,
 };
 
 export function webSocketDialer(options: DialerOptions): Dialer {
-  const { clock, bufferedBytesMax = coordinatorOptionTable.bufferedBytesMax.default } = options;
+  const { clock, maxBufferedBytes = coordinatorOptionTable.maxBufferedBytes.default } = options;
   return {
     connect({ url, timeoutMs, heartbeatMs, credential }, events) {
       let attempt: 'dialling' | 'open' | 'over' = 'dialling';
@@ -80,9 +80,9 @@ export function webSocketDialer(options: DialerOptions): Dialer {
           remoteAddress,
           clock,
           heartbeatMs,
-          bufferedBytesMax,
-          frameBytesMax: coordinatorOptionTable.frameBytesMax.default,
-          messageBytesMax: coordinatorOptionTable.frameBytesMax.default,
+          maxBufferedBytes,
+          maxFrameBytes: coordinatorOptionTable.maxFrameBytes.default,
+          maxMessageBytes: coordinatorOptionTable.maxFrameBytes.default,
           decode: (data) => decodeFrame(data, { direction: 'from-node', limits: widestLimits }),
         });
         connection.start(learning(connection, events.opened(connection)));
@@ -110,7 +110,7 @@ function learning(
   return {
     message(message) {
       if (message.type === 'welcome') {
-        connection.frameBytesMax = message.limits.frameBytesMax;
+        connection.maxFrameBytes = message.limits.maxFrameBytes;
         const { min, max } = coordinatorOptionTable.heartbeatMs;
         connection.peerHeartbeatMs = Math.min(Math.max(message.heartbeatMs, min), max);
       }

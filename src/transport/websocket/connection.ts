@@ -14,7 +14,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
 import type { DecodedFrame, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/errors.ts';
-import { helloBytesMax } from '../../wire/limits.ts';
+import { maxHelloBytes } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
 import type { Account } from './account.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -29,7 +29,7 @@ export const subprotocol = 'verdict.v1';
 export const path = '/v1';
 
 /** WebSocket: a close reason is at most 123 bytes of UTF-8. */
-const closeReasonBytesMax = 123;
+const maxCloseReasonBytes = 123;
 
 /** `Received`: the direction that is read here. `Out`: what is sent. */
 export interface SocketOptions<Received extends Direction, Out> {
@@ -37,17 +37,17 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly remoteAddress: string;
   readonly clock: Clock;
   readonly heartbeatMs: number;
-  readonly bufferedBytesMax: number;
+  readonly maxBufferedBytes: number;
   /** Where messages that leave together are split. */
-  readonly frameBytesMax: number;
+  readonly maxFrameBytes: number;
   /** The largest single message. */
-  readonly messageBytesMax: number;
+  readonly maxMessageBytes: number;
   /** What to send instead of a message that is too large; null: nothing. Without this, `send` throws a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
   /** Where this side listens: the peer showed the token as it came. */
   readonly authenticated?: boolean;
   /** What may come in before `greeted`; absent: as much as afterwards. */
-  readonly helloBytesMax?: number;
+  readonly maxHelloBytes?: number;
   /** What it shares with all others; absent: nothing. */
   readonly accounts?: { readonly input: Account; readonly output: Account };
   readonly decode: (data: Uint8Array | string) => DecodedFrame<Received>;
@@ -78,12 +78,12 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     const { socket, clock } = options;
     this.remoteAddress = options.remoteAddress;
     this.authenticated = options.authenticated === true;
-    this.#greeted = options.helloBytesMax === undefined;
+    this.#greeted = options.maxHelloBytes === undefined;
     this.#options = options;
     this.#socket = socket;
     this.#outbox = new Outbox({
-      frameBytesMax: options.frameBytesMax,
-      messageBytesMax: options.messageBytesMax,
+      maxFrameBytes: options.maxFrameBytes,
+      maxMessageBytes: options.maxMessageBytes,
       // Without a callback an error of the write would have nowhere to go but the 'error' event.
       write: (frame) => socket.send(frame, { binary: typeof frame !== 'string' }, this.#written),
     });
@@ -127,7 +127,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     if (!this.#open) return;
     const held = this.#unfinished.bytes;
     if (this.#isTooMuch(held)) this.#refuse(tooMuchBeforeHello());
-    else if (held > this.#options.frameBytesMax + spareBytes) this.#refuse(tooManyPieces());
+    else if (held > this.#options.maxFrameBytes + spareBytes) this.#refuse(tooManyPieces());
     else if (this.#options.accounts?.input.set(held + this.#inbox.bytes) === false) {
       this.#outbox.push({ type: 'error', ...noRoom, retryable: true, retryAfterMs });
       this.#close({ code: 1013, reason: noRoom.message, kind: 'failed' });
@@ -136,12 +136,12 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   }
 
   #isTooMuch(bytes: number): boolean {
-    return !this.#greeted && bytes > (this.#options.helloBytesMax ?? 0);
+    return !this.#greeted && bytes > (this.#options.maxHelloBytes ?? 0);
   }
 
   /** The largest frame the peer takes, once it has told. */
-  set frameBytesMax(bytes: number) {
-    this.#outbox.frameBytesMax = bytes;
+  set maxFrameBytes(bytes: number) {
+    this.#outbox.maxFrameBytes = bytes;
   }
 
   /** How often the peer pings, once it has told. */
@@ -154,7 +154,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#push(message);
     const buffered = this.bufferedBytes();
     if (
-      buffered > this.#options.bufferedBytesMax ||
+      buffered > this.#options.maxBufferedBytes ||
       this.#options.accounts?.output.set(buffered) === false
     ) {
       this.#drop('failed', 'The peer does not read: too many bytes wait for it.');
@@ -195,7 +195,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#outbox.flush();
     this.#ended ??= info;
     this.#stop();
-    this.#socket.close(info.code, fitText(info.reason, closeReasonBytesMax));
+    this.#socket.close(info.code, fitText(info.reason, maxCloseReasonBytes));
   }
 
   #drop(kind: CloseInfo['kind'], reason: string): void {
@@ -309,7 +309,7 @@ function tooManyPieces(): FrameError {
 }
 
 function tooMuchBeforeHello(): FrameError {
-  return new FrameError(1009, `Before hello a peer may send ${helloBytesMax} bytes at most.`);
+  return new FrameError(1009, `Before hello a peer may send ${maxHelloBytes} bytes at most.`);
 }
 
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);

@@ -14,7 +14,7 @@ export interface HeartbeatOptions {
   readonly silent: () => void;
 }
 
-const pingsUnansweredMax = 2;
+const maxPingsUnanswered = 2;
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -75,11 +75,11 @@ export class Heartbeat {
     // A late timer means that this process stood still (SIGSTOP, a long computation): pongs may be waiting
     // unread, and the peer must not pay for our own pause.
     const paused = nowMs - this.#dueMs > this.#intervalMs / 2;
-    if (this.#outstanding.length >= pingsUnansweredMax && !paused) {
+    if (this.#outstanding.length >= maxPingsUnanswered && !paused) {
       this.#options.silent();
       return;
     }
-    if (this.#outstanding.length >= pingsUnansweredMax) this.#outstanding.shift();
+    if (this.#outstanding.length >= maxPingsUnanswered) this.#outstanding.shift();
     this.#serial = (this.#serial + 1) % 2 ** 32;
     this.#outstanding.push({ serial: this.#serial, sent: mark(clock) });
     const token = Buffer.allocUnsafe(4);

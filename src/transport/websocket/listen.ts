@@ -19,7 +19,7 @@ import { Shares } from '../../core/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
 import { openFrame } from '../../wire/codec.ts';
-import { helloBytesMax, widestLimits } from '../../wire/limits.ts';
+import { maxHelloBytes, widestLimits } from '../../wire/limits.ts';
 import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
 import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
@@ -28,17 +28,17 @@ import { smallerMessage } from './smaller.ts';
 import { Turns } from './turns.ts';
 
 type OptionName =
-  | 'frameBytesMax'
-  | 'depthMax'
-  | 'branchesMax'
-  | 'locksMax'
-  | 'connectionsMax'
-  | 'connectionsPerAddressMax'
+  | 'maxFrameBytes'
+  | 'maxDepth'
+  | 'maxBranches'
+  | 'maxLocks'
+  | 'maxConnections'
+  | 'maxConnectionsPerAddress'
   | 'handshakeTimeoutMs'
   | 'heartbeatMs'
-  | 'bufferedBytesMax'
-  | 'inputBytesMax'
-  | 'outputBytesMax';
+  | 'maxBufferedBytes'
+  | 'maxInputBytes'
+  | 'maxOutputBytes';
 
 /** The limits are those of `coordinatorOptionTable`, with its defaults; 0 bytes for all peers together is no limit. */
 export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, number>>> {
@@ -64,9 +64,9 @@ export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, num
 
 /** Beyond the limits, so that those over it can still be told 503 or 429, and health checks get through. */
 const spareSockets = 64;
-const headerBytesMax = 16_384;
+const maxHeaderBytes = 16_384;
 /** A peer that pings more often than it can be answered is ended. */
-const pongsOwedMax = 60;
+const maxPongsOwed = 60;
 /** One message may take this part of what may wait for a peer: others must find room beside it. */
 const buffersPerMessage = 4;
 
@@ -107,32 +107,32 @@ class WebSocketListener implements Listener {
     this.#limits = limits;
     this.#accept = accept;
     this.#turns = new Turns(options.clock);
-    this.#input = new Shares(limits.inputBytesMax);
-    this.#output = new Shares(limits.outputBytesMax);
+    this.#input = new Shares(limits.maxInputBytes);
+    this.#output = new Shares(limits.maxOutputBytes);
     const socketOptions: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: limits.frameBytesMax,
+      maxPayload: limits.maxFrameBytes,
       closeTimeout: closeTimeoutMs,
-      maxPendingAutoPongs: pongsOwedMax,
+      maxPendingAutoPongs: maxPongsOwed,
       handleProtocols: () => subprotocol,
     };
     this.#webSockets = new WebSocketServer(socketOptions);
     this.#http = createServer({
-      maxHeaderSize: headerBytesMax,
+      maxHeaderSize: maxHeaderBytes,
       headersTimeout: limits.handshakeTimeoutMs,
       requestTimeout: limits.handshakeTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.handshakeTimeoutMs),
       keepAliveTimeout: limits.handshakeTimeoutMs,
     });
-    this.#http.maxConnections = limits.connectionsMax + spareSockets;
+    this.#http.maxConnections = limits.maxConnections + spareSockets;
     this.#http.on('connection', (socket) => {
       const address = socket.remoteAddress ?? '';
       socket.on('error', () => {
         // 'close' follows. Without a listener the error of one socket would end the process.
       });
-      if (this.#sockets.of(address) >= limits.connectionsPerAddressMax + spareSockets) {
+      if (this.#sockets.of(address) >= limits.maxConnectionsPerAddress + spareSockets) {
         socket.destroy();
         return;
       }
@@ -201,8 +201,8 @@ class WebSocketListener implements Listener {
       origins: this.#options.origins ?? [],
       token,
       stopping: this.#closed !== null,
-      full: this.#peers.total >= this.#limits.connectionsMax,
-      fullForAddress: this.#peers.of(address) >= this.#limits.connectionsPerAddressMax,
+      full: this.#peers.total >= this.#limits.maxConnections,
+      fullForAddress: this.#peers.of(address) >= this.#limits.maxConnectionsPerAddress,
     });
     if (refusal !== null) {
       refuse(socket, refusal.status, refusal.text);
@@ -234,14 +234,14 @@ class WebSocketListener implements Listener {
       socket,
       remoteAddress,
       authenticated: peer.authenticated,
-      helloBytesMax,
+      maxHelloBytes,
       clock,
       heartbeatMs: limits.heartbeatMs,
-      bufferedBytesMax: limits.bufferedBytesMax,
-      frameBytesMax: limits.frameBytesMax,
-      messageBytesMax: Math.min(
-        widestLimits.frameBytesMax,
-        Math.floor(limits.bufferedBytesMax / buffersPerMessage),
+      maxBufferedBytes: limits.maxBufferedBytes,
+      maxFrameBytes: limits.maxFrameBytes,
+      maxMessageBytes: Math.min(
+        widestLimits.maxFrameBytes,
+        Math.floor(limits.maxBufferedBytes / buffersPerMessage),
       ),
       smaller: (message) => this.#smaller(message),
       decode: (data) => openFrame(data, { direction: 'to-node', limits }),
@@ -281,17 +281,17 @@ const listenErrors: Readonly<Record<string, string>> = {
 function limitsOf(options: AcceptorOptions): Readonly<Record<OptionName, number>> {
   const take = (name: OptionName): number => options[name] ?? coordinatorOptionTable[name].default;
   return {
-    frameBytesMax: take('frameBytesMax'),
-    depthMax: take('depthMax'),
-    branchesMax: take('branchesMax'),
-    locksMax: take('locksMax'),
-    connectionsMax: take('connectionsMax'),
-    connectionsPerAddressMax: take('connectionsPerAddressMax'),
+    maxFrameBytes: take('maxFrameBytes'),
+    maxDepth: take('maxDepth'),
+    maxBranches: take('maxBranches'),
+    maxLocks: take('maxLocks'),
+    maxConnections: take('maxConnections'),
+    maxConnectionsPerAddress: take('maxConnectionsPerAddress'),
     handshakeTimeoutMs: take('handshakeTimeoutMs'),
     heartbeatMs: take('heartbeatMs'),
-    bufferedBytesMax: take('bufferedBytesMax'),
-    inputBytesMax: take('inputBytesMax') || Number.MAX_SAFE_INTEGER,
-    outputBytesMax: take('outputBytesMax') || Number.MAX_SAFE_INTEGER,
+    maxBufferedBytes: take('maxBufferedBytes'),
+    maxInputBytes: take('maxInputBytes') || Number.MAX_SAFE_INTEGER,
+    maxOutputBytes: take('maxOutputBytes') || Number.MAX_SAFE_INTEGER,
   };
 }
 

@@ -6,15 +6,15 @@ import { Buffer } from 'node:buffer';
 import type { Message } from '../../core/messages.ts';
 import { atEndOfTurn } from '../../system/turn.ts';
 import { encodeMessage, type Form } from '../../wire/codec.ts';
-import { frameMessagesMax } from '../../wire/limits.ts';
+import { maxFrameMessages } from '../../wire/limits.ts';
 
 type Part = Uint8Array | string;
 
 export interface OutboxOptions {
   /** Where messages that leave together are split. */
-  readonly frameBytesMax: number;
+  readonly maxFrameBytes: number;
   /** The largest message, alone in its frame where it has to be. */
-  readonly messageBytesMax: number;
+  readonly maxMessageBytes: number;
   /** Writes one frame. */
   readonly write: (frame: Part) => void;
 }
@@ -22,16 +22,16 @@ export interface OutboxOptions {
 export class Outbox {
   readonly #write: (frame: Part) => void;
   #form: Form = 'binary';
-  #frameBytesMax: number;
-  #messageBytesMax: number;
+  #maxFrameBytes: number;
+  #maxMessageBytes: number;
   #parts: Part[] = [];
   #bytes = 0;
   #scheduled = false;
 
   constructor(options: OutboxOptions) {
     this.#write = options.write;
-    this.#frameBytesMax = options.frameBytesMax;
-    this.#messageBytesMax = options.messageBytesMax;
+    this.#maxFrameBytes = options.maxFrameBytes;
+    this.#maxMessageBytes = options.maxMessageBytes;
   }
 
   get bytes(): number {
@@ -46,22 +46,22 @@ export class Outbox {
   }
 
   /** What the peer takes, once it has told. */
-  set frameBytesMax(bytes: number) {
-    this.#frameBytesMax = bytes;
-    this.#messageBytesMax = bytes;
+  set maxFrameBytes(bytes: number) {
+    this.#maxFrameBytes = bytes;
+    this.#maxMessageBytes = bytes;
   }
 
   /** Throws a TypeError for what cannot be encoded, a RangeError for a message that fits no frame; then nothing is queued. */
   push(message: Message): void {
     const part = encodeMessage(message, this.#form);
     const bytes = typeof part === 'string' ? Buffer.byteLength(part) : part.byteLength;
-    if (bytes > this.#messageBytesMax) {
+    if (bytes > this.#maxMessageBytes) {
       throw new RangeError(
-        `A ${message.type} message of ${bytes} bytes is over the limit of ${this.#messageBytesMax} bytes. Send less in it.`,
+        `A ${message.type} message of ${bytes} bytes is over the limit of ${this.#maxMessageBytes} bytes. Send less in it.`,
       );
     }
     const full =
-      this.#bytes + bytes > this.#frameBytesMax || this.#parts.length >= frameMessagesMax;
+      this.#bytes + bytes > this.#maxFrameBytes || this.#parts.length >= maxFrameMessages;
     if (full) this.flush();
     this.#bytes += bytes;
     this.#parts.push(part);

@@ -97,7 +97,7 @@ export function collecting(rig: LogRig): void {
         below: rig.below(9),
         retentionMs: 100,
         retentionMsMin: 1,
-        recordsMax: 1,
+        maxRecords: 1,
       };
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 0 });
       await rig.leadership.tick(1);

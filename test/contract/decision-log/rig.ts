@@ -7,7 +7,7 @@ import { never, txidAt } from '../../support/logs/stores.ts';
 export const collectAll = {
   retentionMs: 0,
   retentionMsMin: 0,
-  recordsMax: 1_000,
+  maxRecords: 1_000,
   keepsRequest: () => false,
   limit: 100,
 };

@@ -31,13 +31,13 @@ export class LogCheck {
   /** At which revision something of a transaction was recorded last. */
   readonly #changedAt = new Map<Txid, number>();
 
-  readonly #undecidedMsMax: number;
+  readonly #maxUndecidedMs: number;
 
-  /** `undecidedMsMax`: no transaction is undecided for longer than its time-out. */
-  constructor(facts: Facts, state: EtcdState, { undecidedMsMax }: { undecidedMsMax: number }) {
+  /** `maxUndecidedMs`: no transaction is undecided for longer than its time-out. */
+  constructor(facts: Facts, state: EtcdState, { maxUndecidedMs }: { maxUndecidedMs: number }) {
     this.#facts = facts;
     this.#state = state;
-    this.#undecidedMsMax = undecidedMsMax;
+    this.#maxUndecidedMs = maxUndecidedMs;
   }
 
   applied(changes: readonly Change[]): void {
@@ -167,7 +167,7 @@ export class LogCheck {
       if (firstAskedMs === null || record !== null) continue;
       if (saidAborted !== null || saidExpired || saidReadonly) continue;
       // Its client and its participants may be away: then it was aborted, and nobody was there to be told.
-      if (facts.nowMs - firstAskedMs > this.#undecidedMsMax) continue;
+      if (facts.nowMs - firstAskedMs > this.#maxUndecidedMs) continue;
       if (shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
       facts.check(positionOf(txid) > to, 'I9', `the floor went over ${txid}, which is undecided`);
     }

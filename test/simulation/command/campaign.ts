@@ -9,7 +9,7 @@ export interface CampaignOptions {
   readonly seeds: number | null;
   readonly minutes: number | null;
   readonly workers: number;
-  readonly failuresMax: number;
+  readonly maxFailures: number;
   readonly progress: (so: Totals) => void;
 }
 
@@ -33,7 +33,7 @@ export interface Totals {
 const batchSeeds = 100;
 
 export async function runCampaign(options: CampaignOptions): Promise<Totals> {
-  const { from, workers, failuresMax } = options;
+  const { from, workers, maxFailures } = options;
   const startMs = performance.now();
   const startCpu = process.cpuUsage();
   const endMs = startMs + (options.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
@@ -56,7 +56,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Totals> {
   const done = new Map<number, number>();
   const take = (): Order | null => {
     const count = Math.min(batchSeeds, endSeed - nextSeed);
-    if (count <= 0 || performance.now() >= endMs || totals.failures.length >= failuresMax)
+    if (count <= 0 || performance.now() >= endMs || totals.failures.length >= maxFailures)
       return null;
     const order = { from: nextSeed, count };
     nextSeed += count;

@@ -4,9 +4,9 @@
  */
 import type { Txn } from '../../../src/decision-log/etcd/requests.ts';
 
-const operationsMax = 128;
+const maxOperations = 128;
 
-export function hasTooMany(request: Txn, most: number = operationsMax): boolean {
+export function hasTooMany(request: Txn, most: number = maxOperations): boolean {
   const { compare = [], success = [], failure = [] } = request;
   const longest = Math.max(compare.length, success.length, failure.length);
   if (longest > most) return true;

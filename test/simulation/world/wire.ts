@@ -38,7 +38,7 @@ export interface WireOptions {
   readonly over: (wire: Wire) => void;
 }
 
-const pingsUnansweredMax = 2;
+const maxPingsUnanswered = 2;
 /** As the WebSocket transport has it. */
 const closeTimeoutMs = 2_000;
 
@@ -69,7 +69,7 @@ export class Wire {
       this.#blocked += 1;
       const spell = this.#blocked;
       for (const end of [this.dialler, this.acceptor]) {
-        const patienceMs = heartbeatMs * world.chance.between(pingsUnansweredMax, 3);
+        const patienceMs = heartbeatMs * world.chance.between(maxPingsUnanswered, 3);
         end.process.io(patienceMs, () => {
           if (this.silentSinceMs !== null && this.#blocked === spell) end.giveUp();
         });

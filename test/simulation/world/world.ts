@@ -8,9 +8,9 @@ import { drainMicrotasks } from './ban.ts';
 import { Chance } from './chance.ts';
 import { EventHeap, type Scheduled } from './heap.ts';
 
-const eventsMax = 300_000;
+const maxEvents = 300_000;
 /** Lines kept for whoever looks at a failure. */
-const traceMax = 200_000;
+const maxTrace = 200_000;
 
 export class World {
   readonly seed: number;
@@ -51,7 +51,7 @@ export class World {
     if (event === null) return false;
     const { run } = event;
     if (run === null) return true;
-    if (this.events === eventsMax)
+    if (this.events === maxEvents)
       this.broken('Too much happens: something goes round in circles.');
     event.run = null;
     this.nowMs = event.atMs;
@@ -83,7 +83,7 @@ export class World {
 
   /** A line of the trace, where one is kept. */
   note(who: string, what: string): void {
-    if (this.trace === null || this.trace.length >= traceMax) return;
+    if (this.trace === null || this.trace.length >= maxTrace) return;
     this.trace.push(`${this.nowMs.toFixed(3).padStart(11)} ${who.padEnd(6)} ${what}`);
   }
 

@@ -20,7 +20,7 @@ export class LoadChecker {
   /** Branches that enlisted themselves: they wait for no place. */
   readonly #own = new Set<string>();
   /** The most that were seen at once. */
-  commandsMax = 0;
+  maxCommands = 0;
 
   constructor(options: Limits) {
     this.#options = options;
@@ -58,7 +58,7 @@ export class LoadChecker {
       if (nowMs - sentAtMs >= this.#options.ackTimeoutMs) set.delete(other);
     }
     set.set(key, nowMs);
-    this.commandsMax = Math.max(this.commandsMax, set.size);
+    this.maxCommands = Math.max(this.maxCommands, set.size);
     const commits = [...set.keys()].filter((each) => each.endsWith(' commit')).length;
     // Rollbacks of what had voted share the window of commits, those of what had not have their own.
     check(

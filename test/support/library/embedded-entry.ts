@@ -44,7 +44,7 @@ const participants = fileParticipantNames.map(
 const coordinator = new TransactionCoordinator({
   log: settings.log,
   retryDelayMs: 1,
-  retryDelayMsMax: 20,
+  maxRetryDelayMs: 20,
   reached,
 });
 say({ event: 'recovered', report: await coordinator.recover(participants, { waitMs: 20_000 }) });

@@ -9,7 +9,7 @@ import process from 'node:process';
 
 /** Addresses exist inside the namespaces alone. Each host has a subnet of four. */
 const subnet = '10.231';
-const hostsMax = 60;
+const maxHosts = 60;
 
 let serial = 0;
 const standing = new Set<Network>();
@@ -28,7 +28,7 @@ export class Network {
 
   /** Throws an Error that says why, where this user or this kernel cannot make one. */
   static of(...hosts: readonly string[]): Network {
-    if (hosts.length > hostsMax) throw new RangeError(`${hostsMax} hosts at most.`);
+    if (hosts.length > maxHosts) throw new RangeError(`${maxHosts} hosts at most.`);
     serial += 1;
     const network = new Network(`verdict-${process.pid}-${serial}`);
     standing.add(network);

@@ -20,7 +20,7 @@ import { txidOf, welcomeOf } from '../samples/messages.ts';
 export const working = (branch: string): ToNode => ({ type: 'working', txid: txidOf(1), branch });
 export const goaway = (reason: string): FromNode => ({ type: 'goaway', reason });
 export const welcome: FromNode = welcomeOf('a', {
-  limits: { ...welcomeOf('a').limits, frameBytesMax: 4_096 },
+  limits: { ...welcomeOf('a').limits, maxFrameBytes: 4_096 },
 });
 
 export interface End<In, Out> {

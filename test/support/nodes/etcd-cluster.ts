@@ -46,7 +46,7 @@ export interface EtcdClusterSettings {
 /** The least that etcd grants. */
 export const leaseTtlMs = 2_000;
 /** How many transactions are asked about at every node. */
-const askedMax = 40;
+const maxAsked = 40;
 
 export class EtcdCluster {
   readonly name: string = `c-${randomUUID().slice(0, 8)}`;
@@ -306,7 +306,7 @@ export class EtcdCluster {
 
   async #answersOfAll(): Promise<NonNullable<Run['answers']>> {
     const txids = this.history.calls.flatMap(({ txid }) => (txid === null ? [] : [txid]));
-    const latest = [...new Set(txids)].slice(-askedMax);
+    const latest = [...new Set(txids)].slice(-maxAsked);
     const answers = await Promise.all(this.running.map((node) => decisionsAt(node, latest)));
     return answers.flat();
   }

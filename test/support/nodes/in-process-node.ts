@@ -19,7 +19,7 @@ import type { ManualClock } from '../samples/manual-clock.ts';
 import { seededRandom } from '../samples/seeded-random.ts';
 
 const url = 'ws://127.0.0.1:1/v1';
-const faultsMax = 20;
+const maxFaults = 20;
 
 export interface InProcessNodeSettings {
   readonly name: string;
@@ -91,9 +91,9 @@ export class InProcessNode {
       remoteAddress: 'memory',
       clock,
       heartbeatMs: options.heartbeatMs,
-      bufferedBytesMax: options.bufferedBytesMax,
-      frameBytesMax: options.frameBytesMax,
-      messageBytesMax: options.bufferedBytesMax / 4,
+      maxBufferedBytes: options.maxBufferedBytes,
+      maxFrameBytes: options.maxFrameBytes,
+      maxMessageBytes: options.maxBufferedBytes / 4,
       smaller: smallerMessage,
       decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
     });
@@ -104,7 +104,7 @@ export class InProcessNode {
   }
 
   fault(what: string, why: unknown): void {
-    if (this.faults.length >= faultsMax) return;
+    if (this.faults.length >= maxFaults) return;
     this.faults.push(`${what}: ${why instanceof Error ? (why.stack ?? why.message) : String(why)}`);
   }
 }

@@ -27,7 +27,7 @@ export interface LoopHello {
 }
 
 /** A transaction of several participants takes some ten turns of the event loop. */
-const turnsMax = 40;
+const maxTurns = 40;
 
 /** One end of a connection. It may send anything; what it hears is checked as an SDK would. */
 export class LoopPeer {
@@ -74,7 +74,7 @@ export class LoopPeer {
     this.#id += 1;
     const id = this.#id;
     this.send({ ...message, id });
-    for (let turn = 0; turn < turnsMax && this.answer(id) === null; turn += 1) await settle();
+    for (let turn = 0; turn < maxTurns && this.answer(id) === null; turn += 1) await settle();
     return this.answer(id) as Extract<FromNode, { type: T | 'error' }> | null;
   }
 

@@ -36,7 +36,7 @@ export const quickOptions: Partial<CoordinatorOptions> = {
   participantWaitMs: 2_000,
   ackTimeoutMs: 500,
   retryDelayMs: 20,
-  retryDelayMsMax: 500,
+  maxRetryDelayMs: 500,
   drainMs: 1_000,
 };
 

@@ -76,7 +76,7 @@ export class PartitionCluster {
           return (await wires.lay('nodes', name, { host, port })).address;
         },
         // Forced aborts are looked for every sixth tick.
-        options: { heartbeatMs: 500, pingAgeMsMax: 5_000, tickMs: 500 },
+        options: { heartbeatMs: 500, maxPingAgeMs: 5_000, tickMs: 500 },
         participantSettings: async (name, own) => ({
           routes: await routes(name, wires, own.nodes),
           tellsDoubts: true,

@@ -23,7 +23,7 @@ export class EnlistingService {
       name: 'service',
       urls: settings.urls,
       dataDirectory: settings.data,
-      options: { lockLimitMs: settings.lockLimitMs, retryDelayMs: 20, retryDelayMsMax: 200 },
+      options: { lockLimitMs: settings.lockLimitMs, retryDelayMs: 20, maxRetryDelayMs: 200 },
       ...(settings.dialer === undefined ? {} : { dialer: settings.dialer }),
       prepare: async ({ txid }) => {
         service.calls.push(`prepare ${txid}`);

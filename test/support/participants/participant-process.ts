@@ -50,7 +50,7 @@ export const quickParticipant: Partial<ParticipantOptions> = {
   queryTimeoutMs: 500,
   workingMs: 200,
   retryDelayMs: 20,
-  retryDelayMsMax: 200,
+  maxRetryDelayMs: 200,
 };
 
 /** What one participant holds, in its store and in its journal. */

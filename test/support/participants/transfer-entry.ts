@@ -24,7 +24,7 @@ const settings = JSON.parse(process.argv[2] ?? '{}') as TransferSettings;
 const resource = await openPostgresqlResource<Move>({
   name: settings.name,
   connection: settings.database,
-  sessionsMax: 8,
+  maxSessions: 8,
   prepare: async (sql, { payload: { request, account, cents } }) => {
     const moved = await sql.query(
       'UPDATE account SET cents = cents + $1 WHERE id = $2 AND cents + $1 >= 0',

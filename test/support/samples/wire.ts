@@ -15,10 +15,10 @@ import { toNodeShapes } from '../../../src/wire/shapes-to-node.ts';
 import { fromNodeSamples, toNodeSamples } from './samples.ts';
 
 export const limits = {
-  frameBytesMax: 1_048_576,
-  depthMax: 32,
-  branchesMax: 128,
-  locksMax: 64,
+  maxFrameBytes: 1_048_576,
+  maxDepth: 32,
+  maxBranches: 128,
+  maxLocks: 64,
 } as const;
 export const forms: readonly Form[] = ['binary', 'text'];
 

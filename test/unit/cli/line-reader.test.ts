@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Line, LineReader } from '../../../src/cli/submit/line-reader.ts';
 
-const lineBytesMax = 8;
+const maxLineBytes = 8;
 
 function read(chunks: readonly Uint8Array[]): Line[] {
-  const reader = new LineReader({ lineBytesMax });
+  const reader = new LineReader({ maxLineBytes });
   return [...chunks.flatMap((chunk) => reader.push(chunk)), ...reader.end()];
 }
 
@@ -35,7 +35,7 @@ function expected(
       .toString()
       .replace(/^\uFEFF/, '');
     const isUtf8 = Buffer.from(Buffer.from(content).toString()).equals(Buffer.from(content));
-    const text = content.length > lineBytesMax || !isUtf8 ? null : decoded;
+    const text = content.length > maxLineBytes || !isUtf8 ? null : decoded;
     if (text === null || text.trim() !== '') lines.push({ number, endsAtByte, text });
   }
   return lines;
@@ -97,7 +97,7 @@ describe('LineReader', () => {
   });
 
   it('holds no more than a line may have of one that never ends', () => {
-    const reader = new LineReader({ lineBytesMax: 1_024 });
+    const reader = new LineReader({ maxLineBytes: 1_024 });
     const chunk = new Uint8Array(65_536).fill(0x61);
     const before = process.memoryUsage().arrayBuffers;
     for (let count = 0; count < 2_000; count += 1) reader.push(chunk);

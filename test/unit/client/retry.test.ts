@@ -61,7 +61,7 @@ describe('transact with retry', () => {
 
   it.each([
     ['what cannot pass', { retry: true }, final],
-    ['the last attempt that it may make', { retry: { attemptsMax: 1 } }, aborted],
+    ['the last attempt that it may make', { retry: { maxAttempts: 1 } }, aborted],
     ['what it was not asked to try again', { retry: false }, aborted],
     ['where the pause would outlast the call', { retry: true, timeoutMs: 20 }, aborted],
   ] as const)('ends with %s', async (_what, options, answer) => {
@@ -110,9 +110,9 @@ describe('transact with retry', () => {
     await client.close();
   });
 
-  it('refuses an attemptsMax that is none', async () => {
+  it('refuses an maxAttempts that is none', async () => {
     const { client } = await connectedClient();
-    await expect(client.transact(keyed, { retry: { attemptsMax: 0 } })).rejects.toThrow(RangeError);
+    await expect(client.transact(keyed, { retry: { maxAttempts: 0 } })).rejects.toThrow(RangeError);
     await client.close();
   });
 });

@@ -179,11 +179,11 @@ describe('transact with locks', () => {
   it('is not sent to a node that knows no locks, and would run it without them', async () => {
     const node = new ScriptedNode('a');
     node.limits = {
-      frameBytesMax: 1_048_576,
-      depthMax: 32,
-      branchesMax: 128,
-      recordBytesMax: 16_384,
-      timeoutMsMax: 300_000,
+      maxFrameBytes: 1_048_576,
+      maxDepth: 32,
+      maxBranches: 128,
+      maxRecordBytes: 16_384,
+      maxTimeoutMs: 300_000,
     };
     const { client } = await connectedClient([node]);
     for (const request of [plain, keyed]) {

@@ -213,7 +213,7 @@ describe('run', () => {
   it('tries aborts that can pass again, with growing pauses, up to its limit', async () => {
     const setting = await connectedClient();
     const { node, clock } = setting;
-    const { calls, running } = await started(setting, { attemptsMax: 3, retryDelayMs: 100 });
+    const { calls, running } = await started(setting, { maxAttempts: 3, retryDelayMs: 100 });
     for (const pauseMs of [100, 200, 0]) {
       (await node.next('begin')).reply(begun);
       (await node.next('commit')).reply(conflict);

@@ -15,7 +15,7 @@ const log = openMemoryLog({ store, node: 'n', url: 'ws://n', clock });
 
 /** Leads for as long, and gives it up. */
 async function lead(tickMs: number, work: (leadership: Leadership) => Promise<void>) {
-  const options = coordinatorOptions({ tickMs, finishedMax: 1 });
+  const options = coordinatorOptions({ tickMs, maxFinished: 1 });
   const leadership = await log.campaign(0, { signal: never, tickMs });
   const { shard, epoch } = leadership;
   const driver = new ShardDriver({

@@ -5,13 +5,13 @@ import {
   epochOfPosition,
   epochParts,
   epochZero,
-  generationMax,
   isEpoch,
   isPosition,
   isTxid,
   makeEpoch,
   makePosition,
   makeTxid,
+  maxGeneration,
   positionOf,
   positionZero,
   randomDigits,
@@ -19,7 +19,7 @@ import {
   txidParts,
 } from '../../../src/core/txid.ts';
 
-const generation = fc.nat(generationMax);
+const generation = fc.nat(maxGeneration);
 const revision = fc.bigInt(0n, 2n ** 63n - 1n);
 const sequence = fc.nat(2 ** 31 - 1);
 const random = 'a'.repeat(randomDigits);
@@ -56,7 +56,7 @@ describe('txids', () => {
       expect(isTxid(`0.${epoch}.000000001.abcdefghijklm`)).toBe(false);
       expect(isPosition(`${epoch}.000000001`)).toBe(false);
     }
-    expect(isEpoch(makeEpoch({ generation: generationMax, revision: 2n ** 63n - 1n }))).toBe(true);
+    expect(isEpoch(makeEpoch({ generation: maxGeneration, revision: 2n ** 63n - 1n }))).toBe(true);
   });
 
   it('sort as text in the order of generation, revision and sequence', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch, type Txid } from '../../../src/core/txid.ts';
-import { batchMax, DecisionBatches, inFlightMax } from '../../../src/decision-log/etcd/batches.ts';
+import { DecisionBatches, maxBatch, maxInFlight } from '../../../src/decision-log/etcd/batches.ts';
 import { type PreparedDecision, prepareDecision } from '../../../src/decision-log/etcd/decide.ts';
 import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
 import { commitOf, txidAt } from '../../support/logs/stores.ts';
@@ -46,7 +46,7 @@ describe('batches of decisions', () => {
 
   it('gather while as many as may be are in flight', async () => {
     const { batches, sent, sequences } = harness();
-    for (let turn = 1; turn <= inFlightMax + 3; turn += 1) {
+    for (let turn = 1; turn <= maxInFlight + 3; turn += 1) {
       void batches.add(decision(turn));
       await settle();
     }
@@ -58,9 +58,9 @@ describe('batches of decisions', () => {
 
   it('hold no more than fits, by number and by bytes', async () => {
     const { batches, sequences } = harness();
-    for (let index = 1; index <= batchMax + 1; index += 1) void batches.add(decision(index));
+    for (let index = 1; index <= maxBatch + 1; index += 1) void batches.add(decision(index));
     await settle();
-    expect(sequences().map((batch) => batch.length)).toEqual([batchMax, 1]);
+    expect(sequences().map((batch) => batch.length)).toEqual([maxBatch, 1]);
 
     const large = harness();
     for (let index = 1; index <= 5; index += 1) {

@@ -20,7 +20,7 @@ const rows = [...text.matchAll(/^\| (`\w+`(?:, `\w+`)*) \| ([\d,; ]+) \|/gm)].fl
 );
 
 it('finds the table', () => {
-  expect(rows.map(({ name }) => name)).toContain('breakerPauseMsMax');
+  expect(rows.map(({ name }) => name)).toContain('maxBreakerPauseMs');
 });
 
 it.each(rows)('$name: the default that the code has', ({ name, value }) => {

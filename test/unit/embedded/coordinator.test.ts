@@ -90,8 +90,8 @@ describe('a coordinator', () => {
     await notGivenUp.promise;
   });
 
-  it('forgets what participants returned after recentMax transactions', () =>
-    using({ recentMax: 2 }, async (coordinator) => {
+  it('forgets what participants returned after maxRecent transactions', () =>
+    using({ maxRecent: 2 }, async (coordinator) => {
       const [inventory, payment] = pair();
       const txids: string[] = [];
       for (let round = 0; round < 4; round += 1) {

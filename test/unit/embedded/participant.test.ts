@@ -104,7 +104,7 @@ describe('a participant that throws, hangs or lies', () => {
     }));
 
   it('is told again and again to commit what it voted for: the answer is there, attention is raised', () =>
-    using({ retryDelayMs: 1, retryDelayMsMax: 2, attentionAfter: 3 }, async (coordinator) => {
+    using({ retryDelayMs: 1, maxRetryDelayMs: 2, attentionAfter: 3 }, async (coordinator) => {
       let mended = false;
       const [inventory, payment] = pair({
         commit: [

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListReply, LocksReply } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';
 import { scoped, unscoped } from '../../../src/core/scope.ts';
-import { nameBytesMax } from '../../../src/wire/limits.ts';
+import { maxNameBytes } from '../../../src/wire/limits.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
 
 const requestId = 'order-1';
@@ -87,7 +87,7 @@ describe('a request id', () => {
   it.each(['x', '"', '\\', '\u{1f600}'])(
     'and its name may be as long as they may: %s',
     async (text) => {
-      const long = text.repeat(nameBytesMax / Buffer.byteLength(text));
+      const long = text.repeat(maxNameBytes / Buffer.byteLength(text));
       const own = await client(long, 'instance');
       const request = { requestId: long };
       const first = await order(own, {}, request);

@@ -18,7 +18,7 @@ const judging = {
   line: () => ({}),
 };
 
-const pingAgeMsMax = 30_000;
+const maxPingAgeMs = 30_000;
 const hello: Hello = {
   type: 'hello',
   protocol: 1,
@@ -57,7 +57,7 @@ beforeEach(() => {
     host: {
       clock,
       handshakeTimeoutMs: 60_000,
-      pingAgeMsMax,
+      maxPingAgeMs,
       admit: () => null,
       opened: () => undefined,
       received: (_session, message) => received.push(message.type),
@@ -73,7 +73,7 @@ describe('a connection whose last answered ping is old', () => {
 
   it('is closed before the message is handled, which may have lain in a buffer since then', () => {
     session.message(hello);
-    clock.jump(pingAgeMsMax);
+    clock.jump(maxPingAgeMs);
     session.message(begin);
     expect(received).toEqual(['begin']);
     expect(isOpen).toBe(true);
@@ -84,12 +84,12 @@ describe('a connection whose last answered ping is old', () => {
   });
 
   it('is not let in by its hello either, and stays when a later ping was answered', () => {
-    clock.jump(pingAgeMsMax + 1);
+    clock.jump(maxPingAgeMs + 1);
     session.message(hello);
     expect(session.hello).toBeNull();
     expect(isOpen).toBe(false);
     isOpen = true;
-    pingSentAtMs = clock.monotonicMs() - pingAgeMsMax;
+    pingSentAtMs = clock.monotonicMs() - maxPingAgeMs;
     session.message(hello);
     session.message(begin);
     expect(received).toEqual(['begin']);

@@ -20,7 +20,7 @@ it('what cannot be sent ends its own connection, and whoever sent it goes on', (
   const host = {
     clock: new ManualClock(),
     handshakeTimeoutMs: 1_000,
-    pingAgeMsMax: 30_000,
+    maxPingAgeMs: 30_000,
     unsendable: (_session: Session, what: { type: string; error: unknown }) => {
       told.push(`${what.type}: ${String(what.error)}`);
     },

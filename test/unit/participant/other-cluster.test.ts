@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { earlierRunsMax, type Hello } from '../../../src/core/messages.ts';
+import { type Hello, maxEarlierRuns } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { vote } from '../../../src/participant/vote.ts';
@@ -256,7 +256,7 @@ describe('a participant whose journal was copied', () => {
     }
     const runs = hellos.map(({ run }) => run as string);
     for (const [start, { earlierRuns }] of hellos.entries()) {
-      expect(earlierRuns).toEqual(runs.slice(0, start).reverse().slice(0, earlierRunsMax));
+      expect(earlierRuns).toEqual(runs.slice(0, start).reverse().slice(0, maxEarlierRuns));
     }
   });
 

@@ -92,7 +92,7 @@ describe.each(schemas)('a payload behind a schema of %s', (_name, payload) => {
         reason: { code: 'INVALID_PAYLOAD', message: expect.stringContaining(place) },
       });
       // As it is sent.
-      const limits = { frameBytesMax: 1_048_576, depthMax: 32 };
+      const limits = { maxFrameBytes: 1_048_576, maxDepth: 32 };
       expect(checkedResult(vote, limits)).toMatchObject({ reason: { code: 'INVALID_PAYLOAD' } });
     }
     expect(seen).toEqual([]);

@@ -131,11 +131,11 @@ describe('the two phases', () => {
     const { node, application, journal } = await rig();
     application.answer = () => vote.commit(result as object);
     const limits = {
-      frameBytesMax: 4_096,
-      depthMax: 8,
-      branchesMax: 128,
-      recordBytesMax: 16_384,
-      timeoutMsMax: 1_000,
+      maxFrameBytes: 4_096,
+      maxDepth: 8,
+      maxBranches: 128,
+      maxRecordBytes: 16_384,
+      maxTimeoutMs: 1_000,
     };
     const n1 = await node('n1', { limits });
     n1.take();
@@ -332,7 +332,7 @@ describe('a slow prepare', () => {
   });
 
   it('keeps others waiting only up to the limit, and never a commit', async () => {
-    const { node, application } = await rig({ options: { concurrencyMax: 1, queueMax: 1 } });
+    const { node, application } = await rig({ options: { maxConcurrency: 1, maxQueue: 1 } });
     const n1 = await node('n1');
     await tell(n1, prepareOf(txidOf(1)));
     n1.take();

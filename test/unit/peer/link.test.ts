@@ -122,7 +122,7 @@ describe('greeting', () => {
 
 describe('reconnecting', () => {
   it('doubles its pauses with jitter up to the limit, and starts anew after a connection that lasted', async () => {
-    const { link, dialer, clock, connect } = setUp({ retryDelayMs: 100, retryDelayMsMax: 1_000 });
+    const { link, dialer, clock, connect } = setUp({ retryDelayMs: 100, maxRetryDelayMs: 1_000 });
     link.start();
     const pauses: number[] = [];
     const pause = async (): Promise<number> => {

@@ -5,7 +5,7 @@ import { GroupCommit, TooManyWaitingError } from '../../../src/store/group-commi
 import { MemoryKeys } from '../../../src/store/memory-keys.ts';
 
 /** A store whose transactions end when the test says so. */
-function slowStore(options: { waitingMax?: number } = {}) {
+function slowStore(options: { maxWaiting?: number } = {}) {
   const keys = new MemoryKeys();
   const commits: { readonly operations: number; end(error?: Error): void }[] = [];
   const group = new GroupCommit<CountedKeys>({
@@ -102,7 +102,7 @@ describe('group commit', () => {
   });
 
   it('refuses more than may wait', async () => {
-    const { group, commits } = slowStore({ waitingMax: 2 });
+    const { group, commits } = slowStore({ maxWaiting: 2 });
     const work = [group.run(put('a')), group.run(put('b'))];
     await expect(group.run(put('c'))).rejects.toThrow(TooManyWaitingError);
     await turn();

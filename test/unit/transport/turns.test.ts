@@ -122,7 +122,7 @@ describe('an inbox', () => {
     'has each message made in its turn, not thousands at once (%s)',
     (form) => {
       const frame = encodeFrame([working('a'), working('b'), working('c')], form);
-      const limits = { frameBytesMax: 1_000, depthMax: 32, branchesMax: 1, locksMax: 1 };
+      const limits = { maxFrameBytes: 1_000, maxDepth: 32, maxBranches: 1, maxLocks: 1 };
       const opened = openFrame(frame, { direction: 'to-node', limits });
       const made: number[] = [];
       const inbox = new Inbox<'to-node'>({

@@ -48,7 +48,7 @@ describe('the door', () => {
   });
 
   it('counts connections, in all and for each address, and gives a place back', async () => {
-    const all = await listen({ connectionsMax: 2 });
+    const all = await listen({ maxConnections: 2 });
     const first = await dial(all.url);
     await dial(all.url);
     await expect(dial(all.url)).rejects.toMatchObject({
@@ -59,7 +59,7 @@ describe('the door', () => {
     await until(() => all.ends.length === 2);
     await dial(all.url);
 
-    const each = await listen({ connectionsPerAddressMax: 1 });
+    const each = await listen({ maxConnectionsPerAddress: 1 });
     await dial(each.url);
     expect(await statusOf(each.url)).toBe(429);
   });

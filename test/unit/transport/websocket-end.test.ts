@@ -63,7 +63,7 @@ describe('the end of a connection', () => {
   });
 
   it('comes to a peer that does not read, and to no other', async () => {
-    const { url, next } = await listen({ bufferedBytesMax: 300_000, frameBytesMax: 100_000 });
+    const { url, next } = await listen({ maxBufferedBytes: 300_000, maxFrameBytes: 100_000 });
     const { socket } = await bare(url);
     const stuck = await next();
     const client = await dial(url);
@@ -84,7 +84,7 @@ describe('the end of a connection', () => {
   });
 
   it('follows a frame that cannot be trusted, with an error first; other peers notice nothing', async () => {
-    const { url, next } = await listen({ frameBytesMax: 10_000 });
+    const { url, next } = await listen({ maxFrameBytes: 10_000 });
     const client = await dial(url);
     const good = await next();
     for (const [frame, codes, told] of [

@@ -37,7 +37,7 @@ describe('messages', () => {
   });
 
   it('are split where a frame would pass the limit; one larger than that goes alone', async () => {
-    const { url, next } = await listen({ frameBytesMax: 2_048 });
+    const { url, next } = await listen({ maxFrameBytes: 2_048 });
     const { frames } = await bare(url);
     const server = await next();
     for (let n = 0; n < 5; n += 1) server.connection.send(goaway('x'.repeat(900)));
@@ -105,8 +105,8 @@ describe('a message too large for any frame', () => {
   it('goes without its results, or as an error, and the node that sends it does not fail', async () => {
     const problems: Error[] = [];
     const { url, next } = await listen({
-      bufferedBytesMax: 400_000,
-      frameBytesMax: 10_000,
+      maxBufferedBytes: 400_000,
+      maxFrameBytes: 10_000,
       problem: (error) => problems.push(error),
     });
     const client = await dial(url);

@@ -120,7 +120,7 @@ describe('broken MessagePack', () => {
       const bytes = Buffer.alloc(1_000_000 * level.length, Buffer.from(level));
       const frame = Buffer.concat([withPayload(), bytes, Buffer.from([0x90])]);
       expect(
-        frameError(() => decode(frame, 'to-node', { frameBytesMax: 67_108_864 })),
+        frameError(() => decode(frame, 'to-node', { maxFrameBytes: 67_108_864 })),
       ).toMatchObject({
         closeCode: 1008,
         code: 'LIMIT_EXCEEDED',
@@ -220,7 +220,7 @@ describe('broken JSON lines', () => {
     for (const level of ['[', '{"a":']) {
       const text = `{"payload":${level.repeat(1_000_000)}`;
       expect(
-        frameError(() => decode(text, 'to-node', { frameBytesMax: 67_108_864 })).closeCode,
+        frameError(() => decode(text, 'to-node', { maxFrameBytes: 67_108_864 })).closeCode,
       ).toBe(1008);
     }
   });

@@ -3,9 +3,9 @@ import { coordinatorOptionTable } from '../../../src/core/coordinator-options.ts
 import type { Message } from '../../../src/core/messages.ts';
 import { type Direction, encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
 import {
-  frameMessagesMax,
-  messageElementsMax,
-  nestingMax,
+  maxFrameMessages,
+  maxMessageElements,
+  maxNesting,
   widestLimits,
 } from '../../../src/wire/limits.ts';
 import {
@@ -150,7 +150,7 @@ const bounds: readonly Bound[] = [
   ),
 ];
 
-const wide = { frameBytesMax: 16_777_216 };
+const wide = { maxFrameBytes: 16_777_216 };
 
 describe('limits of a message', () => {
   it.each(forms.flatMap((form) => bounds.map((entry) => ({ form, ...entry }))))(
@@ -212,14 +212,14 @@ describe('limits of a message', () => {
 
   it('obeys the configured number of branches', () => {
     const frame = frameOf('binary', to.transact);
-    expect(decode(frame, 'to-node', { branchesMax: 3 })).toMatchObject([{ ok: true }]);
-    expect(decode(frame, 'to-node', { branchesMax: 2 })).toMatchObject([
+    expect(decode(frame, 'to-node', { maxBranches: 3 })).toMatchObject([{ ok: true }]);
+    expect(decode(frame, 'to-node', { maxBranches: 2 })).toMatchObject([
       {
         ok: false,
         problem: {
           id: to.transact.id,
           code: 'LIMIT_EXCEEDED',
-          message: 'transact.branches has 3 entries; it may have at most `branchesMax` entries',
+          message: 'transact.branches has 3 entries; it may have at most `maxBranches` entries',
         },
       },
     ]);
@@ -262,15 +262,15 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
   });
 
   it('lets an answer wrap what was as deep as it may be', () => {
-    const depthMax = coordinatorOptionTable.depthMax.max;
+    const maxDepth = coordinatorOptionTable.maxDepth.max;
     let detail: unknown = 1;
     // The message is level 1, its reason level 2.
-    for (let level = 3; level <= depthMax; level += 1) detail = [detail];
+    for (let level = 3; level <= maxDepth; level += 1) detail = [detail];
     const vote = { ...to.vote, reason: { message: 'No.', detail } };
-    expect(decode(encodeFrame([vote], form), 'to-node', { depthMax })).toEqual([
+    expect(decode(encodeFrame([vote], form), 'to-node', { maxDepth })).toEqual([
       { ok: true, message: vote },
     ]);
-    expect(decode(encodeFrame([vote], form), 'to-node', { depthMax: depthMax - 1 })).toMatchObject([
+    expect(decode(encodeFrame([vote], form), 'to-node', { maxDepth: maxDepth - 1 })).toMatchObject([
       { ok: false },
     ]);
     const [status] = from.list.transactions;
@@ -288,8 +288,8 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
       form === 'text'
         ? `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`
         : Uint8Array.from([0x81, 0xa1, 0x61, ...Array(levels - 2).fill(0x91), 0x90]);
-    expect(decode(brackets(nestingMax), 'to-node')).toMatchObject([{ ok: false }]);
-    expect(frameError(() => decode(brackets(nestingMax + 1), 'to-node'))).toMatchObject({
+    expect(decode(brackets(maxNesting), 'to-node')).toMatchObject([{ ok: false }]);
+    expect(frameError(() => decode(brackets(maxNesting + 1), 'to-node'))).toMatchObject({
       closeCode: 1008,
       code: 'LIMIT_EXCEEDED',
     });
@@ -298,8 +298,8 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
   it('takes a frame of the largest size, and none above', () => {
     const frame = encodeFrame([{ ...to.rollback, reason: 'ä€😀' }], form);
     const bytes = Buffer.byteLength(frame as string);
-    expect(decode(frame, 'to-node', { frameBytesMax: bytes })).toHaveLength(1);
-    expect(frameError(() => decode(frame, 'to-node', { frameBytesMax: bytes - 1 }))).toMatchObject({
+    expect(decode(frame, 'to-node', { maxFrameBytes: bytes })).toHaveLength(1);
+    expect(frameError(() => decode(frame, 'to-node', { maxFrameBytes: bytes - 1 }))).toMatchObject({
       closeCode: 1009,
       code: 'TOO_LARGE',
     });
@@ -308,8 +308,8 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
   it('takes the most messages, and none above', () => {
     const empty = (count: number) =>
       form === 'text' ? '{}\n'.repeat(count) : new Uint8Array(count).fill(0x80);
-    expect(decode(empty(frameMessagesMax), 'to-node')).toHaveLength(frameMessagesMax);
-    expect(frameError(() => decode(empty(frameMessagesMax + 1), 'to-node'))).toMatchObject({
+    expect(decode(empty(maxFrameMessages), 'to-node')).toHaveLength(maxFrameMessages);
+    expect(frameError(() => decode(empty(maxFrameMessages + 1), 'to-node'))).toMatchObject({
       closeCode: 1008,
     });
   });
@@ -317,8 +317,8 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
   it.each(['to-node', 'from-node'] as const)(
     'takes the most elements a message %s may have, and none above',
     (direction) => {
-      const max = messageElementsMax[direction];
-      const more = { frameBytesMax: widestLimits.frameBytesMax };
+      const max = maxMessageElements[direction];
+      const more = { maxFrameBytes: widestLimits.maxFrameBytes };
       const { branch: _without, ...enlist } = to.enlist;
       const { traceparent: _either, ...prepare } = from.prepare;
       // Each the message, its keys and its values, but for the payload's own.
@@ -335,6 +335,6 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
 
 it('does not take a depth that the scanner cannot follow', () => {
   expect(() =>
-    decode(encodeMessage(to.begin, 'binary'), 'to-node', { depthMax: nestingMax + 1 }),
+    decode(encodeMessage(to.begin, 'binary'), 'to-node', { maxDepth: maxNesting + 1 }),
   ).toThrow(RangeError);
 });

@@ -268,8 +268,8 @@ describe('sendable', () => {
   });
 
   it('obeys a depth of its own', () => {
-    expect(sendable([[1]], 'the payload', { depthMax: 2 })).toEqual([[1]]);
-    expect(() => sendable([[[]]], 'the payload', { depthMax: 2 })).toThrow(
+    expect(sendable([[1]], 'the payload', { maxDepth: 2 })).toEqual([[1]]);
+    expect(() => sendable([[[]]], 'the payload', { maxDepth: 2 })).toThrow(
       'the payload[0][0] is nested too deep',
     );
   });
@@ -291,9 +291,9 @@ describe('fitText', () => {
     ['😀😀x', 8, '😀…'],
     ['a\ud83d', 9, 'a\ufffd'],
     ['\ud83d\ud83d\ud83d', 6, '\ufffd…'],
-  ])('%j in %i bytes is %j', (text, bytesMax, expected) => {
-    expect(fitText(text, bytesMax)).toBe(expected);
-    expect(utf8Bytes(expected)).toBeLessThanOrEqual(bytesMax);
+  ])('%j in %i bytes is %j', (text, maxBytes, expected) => {
+    expect(fitText(text, maxBytes)).toBe(expected);
+    expect(utf8Bytes(expected)).toBeLessThanOrEqual(maxBytes);
   });
 
   it('cuts a very long text', () => {

@@ -20,7 +20,7 @@ export interface BreakerOptions {
   /** 0: never opens. */
   readonly after: number;
   readonly pauseMs: number;
-  readonly pauseMsMax: number;
+  readonly maxPauseMs: number;
 }
 
 type BreakerState =
@@ -99,8 +99,8 @@ export class Breaker {
   }
 
   #open(pauses: number, nowMs: number): void {
-    const { pauseMs, pauseMsMax } = this.#options;
-    const fullMs = Math.min(pauseMsMax, pauseMs * 2 ** Math.min(pauses - 1, 30));
+    const { pauseMs, maxPauseMs } = this.#options;
+    const fullMs = Math.min(maxPauseMs, pauseMs * 2 ** Math.min(pauses - 1, 30));
     const untilMs = nowMs + fullMs * (0.5 + this.#fraction() / 2);
     this.#state = { kind: 'open', untilMs, pauses };
   }

@@ -30,13 +30,13 @@ export class Bulkhead {
     this.participant = given.participant;
     this.window = new Window({
       limit: options.participantWindow,
-      waitingMax: options.participantQueue,
+      maxWaiting: options.participantQueue,
     });
     this.breaker = new Breaker(
       {
         after: options.breakerAfter,
         pauseMs: options.breakerPauseMs,
-        pauseMsMax: options.breakerPauseMsMax,
+        maxPauseMs: options.maxBreakerPauseMs,
       },
       given.fraction,
     );
@@ -51,9 +51,9 @@ export class Bulkhead {
 }
 
 /** Names that no participant connected under are kept for a minute, and at most this many: clients may name anything. */
-const idleMsMax = 60_000;
-const bulkheadsMax = 10_000;
-const lookedAtMax = 16;
+const maxIdleMs = 60_000;
+const maxBulkheads = 10_000;
+const maxLookedAt = 16;
 
 export class Bulkheads {
   readonly #byName = new Map<string, Bulkhead>();
@@ -85,7 +85,7 @@ export class Bulkheads {
       known.usedAtMs = nowMs;
       return known;
     }
-    if (this.#byName.size >= bulkheadsMax) this.#makeRoom();
+    if (this.#byName.size >= maxBulkheads) this.#makeRoom();
     const bulkhead = new Bulkhead({
       participant,
       options: this.#options,
@@ -99,7 +99,7 @@ export class Bulkheads {
 
   forgetIdle(nowMs: number): void {
     for (const [participant, bulkhead] of this.#byName) {
-      if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > idleMsMax) {
+      if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > maxIdleMs) {
         this.#byName.delete(participant);
       }
     }
@@ -113,7 +113,7 @@ export class Bulkheads {
       if (bulkhead.isIdle) return;
       this.#byName.set(participant, bulkhead);
       looked += 1;
-      if (looked >= lookedAtMax) return;
+      if (looked >= maxLookedAt) return;
     }
   }
 }

@@ -86,7 +86,7 @@ export class CommandWindows {
   }
 
   #window(): Window<Branch> {
-    return new Window({ limit: this.#limit, waitingMax: Number.POSITIVE_INFINITY });
+    return new Window({ limit: this.#limit, maxWaiting: Number.POSITIVE_INFINITY });
   }
 }
 

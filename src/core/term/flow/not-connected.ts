@@ -4,7 +4,7 @@ import type { Transaction } from '../../transaction.ts';
 import type { TermState } from '../state.ts';
 
 /** Of so many the names are told: a message has a limit, and a person reads no more. */
-const namesMax = 3;
+const maxNames = 3;
 
 /** Null where every branch that is waited for has a connection. */
 export function notConnected(state: TermState, transaction: Transaction): AbortReason | null {
@@ -24,6 +24,6 @@ export function notConnected(state: TermState, transaction: Transaction): AbortR
 }
 
 export function notConnectedText(names: readonly string[]): string {
-  const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : '';
-  return `Not connected: ${names.slice(0, namesMax).join(', ')}${more}. Nothing was done. Start what is missing, or compare its name with that in the transaction.`;
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : '';
+  return `Not connected: ${names.slice(0, maxNames).join(', ')}${more}. Nothing was done. Start what is missing, or compare its name with that in the transaction.`;
 }

@@ -8,13 +8,13 @@
  */
 export class Window<Waiting> {
   readonly #limit: number;
-  readonly #waitingMax: number;
+  readonly #maxWaiting: number;
   readonly #waiting = new Set<Waiting>();
   #outstanding = 0;
 
-  constructor(given: { readonly limit: number; readonly waitingMax: number }) {
+  constructor(given: { readonly limit: number; readonly maxWaiting: number }) {
     this.#limit = given.limit;
-    this.#waitingMax = given.waitingMax;
+    this.#maxWaiting = given.maxWaiting;
   }
 
   get outstanding(): number {
@@ -40,7 +40,7 @@ export class Window<Waiting> {
 
   /** False where the queue is full. */
   wait(one: Waiting): boolean {
-    if (this.#waiting.size >= this.#waitingMax) return false;
+    if (this.#waiting.size >= this.#maxWaiting) return false;
     this.#waiting.add(one);
     return true;
   }

@@ -13,9 +13,9 @@ import type { TermState } from '../state.ts';
 import { age } from './status.ts';
 
 const defaultLimit = 50;
-const listLimitMax = 1_000;
+const maxListLimit = 1_000;
 /** Of labels and details. A page ends there: a leader has better to do than to write down megabytes. */
-const pageBytesMax = 1_048_576;
+const maxPageBytes = 1_048_576;
 
 export interface Listing {
   readonly transactions: readonly TransactionStatus[];
@@ -23,7 +23,7 @@ export interface Listing {
 }
 
 export function list(state: TermState, message: Omit<List, 'type' | 'id'>): Listing {
-  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), listLimitMax);
+  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxListLimit);
   const matches = (view: { state: TransactionState; attention: boolean }): boolean =>
     (message.state === undefined || view.state === message.state) &&
     (message.attention === undefined || view.attention === message.attention);
@@ -32,7 +32,7 @@ export function list(state: TermState, message: Omit<List, 'type' | 'id'>): List
   /** False: the page is full. At least one has its place, however long it is. */
   const add = (view: Omit<TransactionStatus, 'ageMs'>, startedAtMs: number): boolean => {
     bytes += weightOf(view.labels) + weightOf(view.reason?.detail);
-    const full = transactions.length >= limit || bytes > pageBytesMax;
+    const full = transactions.length >= limit || bytes > maxPageBytes;
     if (full && transactions.length > 0) return false;
     transactions.push({ ...view, ageMs: age(state, startedAtMs) });
     return true;

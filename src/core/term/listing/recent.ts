@@ -15,7 +15,7 @@ export interface EndedTransaction {
 
 export class RecentTransactions {
   readonly #max: number;
-  readonly #bytesMax: number;
+  readonly #maxBytes: number;
   /** Those with labels or an abort's detail, oldest first, and what these weigh. */
   readonly #heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
   #bytes = 0;
@@ -25,10 +25,10 @@ export class RecentTransactions {
   /** The highest forgotten one that committed without a record: see `mayHaveHeldUnrecorded`. */
   #unrecordedUpTo: Position = positionZero;
 
-  /** Past `bytesMax` the oldest lose their labels and details, and are remembered without. */
-  constructor(max: number, bytesMax: number = Number.MAX_SAFE_INTEGER) {
+  /** Past `maxBytes` the oldest lose their labels and details, and are remembered without. */
+  constructor(max: number, maxBytes: number = Number.MAX_SAFE_INTEGER) {
     this.#max = max;
-    this.#bytesMax = bytesMax;
+    this.#maxBytes = maxBytes;
   }
 
   add(ended: EndedTransaction): void {
@@ -54,7 +54,7 @@ export class RecentTransactions {
     const bytes = weightOf(labels) + weightOf(reason?.detail);
     this.#heavy.push({ txid: status.txid, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#bytesMax || this.#heavy.length > this.#max) {
+    while (this.#bytes > this.#maxBytes || this.#heavy.length > this.#max) {
       const oldest = this.#heavy.shift();
       if (oldest === undefined) return;
       this.#bytes -= oldest.bytes;

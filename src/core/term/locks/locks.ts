@@ -36,7 +36,7 @@ import { senderOf, type TermState } from '../state.ts';
 import { endWait, failAskers } from './release.ts';
 
 /** Askers of one wait: beyond them somebody repeats himself in a loop. */
-const repliesMax = 100;
+const maxReplies = 100;
 /** READY is left by the log's answer alone, and soon. */
 const readyPauseMs = 1_000;
 
@@ -80,7 +80,7 @@ export function lock(state: TermState, from: Sender, message: Lock): void {
   const same = state.locks.same(transaction, wants);
   if (same !== null) {
     const replies = state.lockWaits.get(same)?.replies ?? [];
-    if (replies.length >= repliesMax) state.fail(to, 'BUSY', { retryAfterMs: 250, txid });
+    if (replies.length >= maxReplies) state.fail(to, 'BUSY', { retryAfterMs: 250, txid });
     else replies.push(reply);
     return;
   }
@@ -136,17 +136,17 @@ export function beyondLimits(
   state: TermState,
   asked: { count: number; bytes: number },
 ): { code: ErrorCode; message: string; retryAfterMs?: number } | null {
-  const { locksMax, lockWaitersMax, recordBytesMax } = state.config.options;
-  if (asked.count > locksMax) {
-    const message = `A transaction locks at most ${locksMax} keys.`;
+  const { maxLocks, maxLockWaiters, maxRecordBytes } = state.config.options;
+  if (asked.count > maxLocks) {
+    const message = `A transaction locks at most ${maxLocks} keys.`;
     return { code: 'LIMIT_EXCEEDED', message };
   }
-  if (asked.bytes > recordBytesMax) {
-    const message = `The decision record would pass ${recordBytesMax} bytes: lock fewer or shorter keys.`;
+  if (asked.bytes > maxRecordBytes) {
+    const message = `The decision record would pass ${maxRecordBytes} bytes: lock fewer or shorter keys.`;
     return { code: 'TOO_LARGE', message };
   }
-  if (state.locks.waiting >= lockWaitersMax) {
-    const message = `${lockWaitersMax} requests wait for locks of this shard already.`;
+  if (state.locks.waiting >= maxLockWaiters) {
+    const message = `${maxLockWaiters} requests wait for locks of this shard already.`;
     return { code: 'BUSY', message, retryAfterMs: 250 };
   }
   return null;

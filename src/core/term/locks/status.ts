@@ -7,10 +7,10 @@ import type { Txid } from '../../txid.ts';
 import { namedFor } from '../requests/owner.ts';
 import type { TermState } from '../state.ts';
 
-const namedMax = 16;
-const partiesMax = 100;
+const maxNamed = 16;
+const maxParties = 100;
 const defaultLimit = 50;
-const limitMax = 1_000;
+const maxLimit = 1_000;
 
 export interface LockListing {
   readonly locks: readonly LockInfo[];
@@ -36,7 +36,7 @@ export function locksOf(
       const waitsFor = new Set<Txid>();
       for (const other of queue.blockersOf(request)) {
         waitsFor.add(seesAll ? other.txid : namedFor(transaction, other));
-        if (waitsFor.size >= namedMax) break;
+        if (waitsFor.size >= maxNamed) break;
       }
       locks.push({
         key: lockNameParts(name).key,
@@ -54,7 +54,7 @@ export function locksOf(
 }
 
 export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>): LockListing {
-  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), limitMax);
+  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxLimit);
   const found: { name: string; waiting: number }[] = [];
   for (const [name, { waiting }] of state.locks.keys()) {
     if (message.group !== undefined && unscoped(lockNameParts(name).group) !== message.group)
@@ -74,12 +74,12 @@ function infoOf(state: TermState, name: string): LockInfo {
   const holders: LockParty[] = [];
   const waiters: LockParty[] = [];
   for (const [owner, mode] of queue?.holders() ?? []) {
-    if (holders.length >= partiesMax) break;
+    if (holders.length >= maxParties) break;
     const sinceMs = state.locks.held(owner).get(name)?.sinceMs ?? state.nowMs;
     holders.push({ txid: owner.txid, mode, forMs: since(state, sinceMs) });
   }
   for (const request of queue?.requests() ?? []) {
-    if (waiters.length >= partiesMax) break;
+    if (waiters.length >= maxParties) break;
     const mode = queue?.modeOf(request) ?? 'exclusive';
     waiters.push({ txid: request.owner.txid, mode, forMs: since(state, request.sinceMs) });
   }

@@ -9,7 +9,7 @@ import { letGo } from '../requests/holdings.ts';
 import type { TermState } from '../state.ts';
 
 /** Requests that may wait for one transaction: beyond them somebody repeats himself in a loop. */
-const waitersMax = 1_000;
+const maxWaiters = 1_000;
 
 export function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
   if (outcomeOf(transaction.state) === 'committed') {
@@ -51,9 +51,9 @@ export function resultsOf(transaction: Transaction): Readonly<Record<string, unk
 
 /** A request that waits for an undecided transaction; answered by `answerWaiters`. */
 export function wait(state: TermState, transaction: Transaction, waiter: Waiter): boolean {
-  if (transaction.waiters.length >= waitersMax) {
+  if (transaction.waiters.length >= maxWaiters) {
     state.fail(waiter, 'BUSY', {
-      message: `${waitersMax} requests wait for this transaction already.`,
+      message: `${maxWaiters} requests wait for this transaction already.`,
       retryAfterMs: 250,
       txid: transaction.txid,
     });

@@ -99,8 +99,8 @@ function attempt(state: TermState, branch: Branch): void {
 }
 
 function backoff(state: TermState, attempts: number): number {
-  const { retryDelayMs, retryDelayMsMax } = state.config.options;
-  const full = Math.min(retryDelayMsMax, retryDelayMs * 2 ** Math.min(attempts - 1, 30));
+  const { retryDelayMs, maxRetryDelayMs } = state.config.options;
+  const full = Math.min(maxRetryDelayMs, retryDelayMs * 2 ** Math.min(attempts - 1, 30));
   return full * (0.5 + state.config.fraction() / 2);
 }
 

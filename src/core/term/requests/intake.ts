@@ -44,9 +44,9 @@ function admits(
   }
   // Those whose record is on its way to finished/ count: a log that moves none must not fill the memory.
   const held = state.transactions.size + state.finishing.size;
-  if (held >= state.config.options.transactionsMax) {
+  if (held >= state.config.options.maxTransactions) {
     state.fail(to, 'BUSY', {
-      message: `The node holds its limit of ${state.config.options.transactionsMax} transactions.`,
+      message: `The node holds its limit of ${state.config.options.maxTransactions} transactions.`,
       retryAfterMs: 250,
     });
     return false;
@@ -76,7 +76,7 @@ function create(
     given.timeoutMs === undefined || given.timeoutMs === 0
       ? options.transactionTimeoutMs
       : given.timeoutMs,
-    options.transactionTimeoutMsMax,
+    options.maxTransactionTimeoutMs,
   );
   // So that a request is never decided past its window.
   if (given.request !== null) {
@@ -167,17 +167,17 @@ export function transact(
     state.fail(to, 'INVALID_MESSAGE', { message: problem });
     return;
   }
-  const { branchesMax } = state.config.options;
-  if (message.branches.length > branchesMax) {
+  const { maxBranches } = state.config.options;
+  if (message.branches.length > maxBranches) {
     state.fail(to, 'LIMIT_EXCEEDED', {
-      message: `A transaction has at most ${branchesMax} branches.`,
+      message: `A transaction has at most ${maxBranches} branches.`,
     });
     return;
   }
   const bytes = bytesOf(state, message);
-  if (bytes > state.config.options.recordBytesMax) {
+  if (bytes > state.config.options.maxRecordBytes) {
     state.fail(to, 'TOO_LARGE', {
-      message: `The decision record would pass ${state.config.options.recordBytesMax} bytes: use fewer branches or shorter names.`,
+      message: `The decision record would pass ${state.config.options.maxRecordBytes} bytes: use fewer branches or shorter names.`,
     });
     return;
   }
@@ -353,18 +353,18 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     }
     return;
   }
-  const { branchesMax, recordBytesMax } = state.config.options;
-  if (transaction.branches.size >= branchesMax) {
+  const { maxBranches, maxRecordBytes } = state.config.options;
+  if (transaction.branches.size >= maxBranches) {
     state.fail(to, 'LIMIT_EXCEEDED', {
-      message: `A transaction has at most ${branchesMax} branches.`,
+      message: `A transaction has at most ${maxBranches} branches.`,
       txid: message.txid,
     });
     return;
   }
   const bytes = branchBytes(state, { branch: name, participant: message.participant }, owner);
-  if (transaction.recordBytes + bytes > recordBytesMax) {
+  if (transaction.recordBytes + bytes > maxRecordBytes) {
     state.fail(to, 'TOO_LARGE', {
-      message: `The decision record would pass ${recordBytesMax} bytes: use fewer branches or shorter names.`,
+      message: `The decision record would pass ${maxRecordBytes} bytes: use fewer branches or shorter names.`,
       txid: message.txid,
     });
     return;

@@ -61,9 +61,9 @@ export function measure(state: TermState, branch: Branch): void {
 
 /** Why the transaction cannot be committed, where its record would be too large; null where it is not. */
 export function tooLarge(state: TermState, transaction: Transaction): AbortReason | null {
-  const { recordBytesMax } = state.config.options;
-  if (transaction.recordBytes <= recordBytesMax) return null;
-  const message = `The decision record would pass ${recordBytesMax} bytes: use fewer branches, shorter names, or a shorter name of the shared resource.`;
+  const { maxRecordBytes } = state.config.options;
+  if (transaction.recordBytes <= maxRecordBytes) return null;
+  const message = `The decision record would pass ${maxRecordBytes} bytes: use fewer branches, shorter names, or a shorter name of the shared resource.`;
   return abortReason('TOO_LARGE', { message });
 }
 

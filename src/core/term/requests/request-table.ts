@@ -45,7 +45,7 @@ export interface RequestMemory {
 }
 
 /** Of ended requests with results or an abort's detail, kept for a client that lost its answer; older ones are answered without. */
-const resultsMax = 1_000;
+const maxResults = 1_000;
 
 export class RequestTable {
   readonly #live = new Map<string, RequestMemory>();
@@ -53,14 +53,14 @@ export class RequestTable {
   readonly #ended = new Map<string, RequestMemory>();
   readonly #heavy: { readonly memory: RequestMemory; readonly bytes: number }[] = [];
   readonly #shares: Shares;
-  readonly #endedBytesMax: number;
+  readonly #maxEndedBytes: number;
   #bytes = 0;
   /** Keys that the log holds, as last told, and what was written since. */
   logged = 0;
 
-  constructor(given: { readonly shares: Shares; readonly endedBytesMax: number }) {
+  constructor(given: { readonly shares: Shares; readonly maxEndedBytes: number }) {
     this.#shares = given.shares;
-    this.#endedBytesMax = given.endedBytesMax;
+    this.#maxEndedBytes = given.maxEndedBytes;
   }
 
   /** Whether whoever sends it may have one more remembered. */
@@ -107,7 +107,7 @@ export class RequestTable {
     const bytes = weightOf(memory.results) + weightOf(detail);
     this.#heavy.push({ memory, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#endedBytesMax || this.#heavy.length > resultsMax) {
+    while (this.#bytes > this.#maxEndedBytes || this.#heavy.length > maxResults) {
       const oldest = this.#heavy.shift();
       if (oldest === undefined) return;
       this.#bytes -= oldest.bytes;

@@ -75,16 +75,16 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
       return;
     }
   } else if (
-    Math.max(state.requests.logged, state.requests.size) >= state.config.options.requestsMax
+    Math.max(state.requests.logged, state.requests.size) >= state.config.options.maxRequests
   ) {
     state.fail(attempt.to, 'BUSY', {
-      message: `The node remembers its limit of ${state.config.options.requestsMax} request ids.`,
+      message: `The node remembers its limit of ${state.config.options.maxRequests} request ids.`,
       retryAfterMs: 1_000,
     });
     return;
   } else if (!state.requests.admits(attempt.origin)) {
     state.fail(attempt.to, 'BUSY', {
-      message: `This peer has its share of the ${state.config.options.requestsMax} request ids that the node remembers.`,
+      message: `This peer has its share of the ${state.config.options.maxRequests} request ids that the node remembers.`,
       retryAfterMs: 1_000,
     });
     return;

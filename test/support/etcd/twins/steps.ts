@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 
-const keysMax = 6;
+const maxKeys = 6;
 /** Long enough that none runs out by itself. */
 const leaseTtlS = 600;
 
@@ -45,14 +45,14 @@ export type Step =
   /** A copy of its data is made; later, etcd is brought back from it. */
   | { readonly do: 'copy' | 'set-back' };
 
-const key = fc.integer({ min: 1, max: keysMax });
+const key = fc.integer({ min: 1, max: maxKeys });
 const span: fc.Arbitrary<SpanDraft> = fc.oneof(
   { weight: 2, arbitrary: key.map((from) => ({ from, to: null })) },
   {
     weight: 1,
     arbitrary: fc
-      .tuple(key, fc.integer({ min: 1, max: keysMax }))
-      .map(([from, length]) => ({ from, to: Math.min(from + length, keysMax + 1) })),
+      .tuple(key, fc.integer({ min: 1, max: maxKeys }))
+      .map(([from, length]) => ({ from, to: Math.min(from + length, maxKeys + 1) })),
   },
 );
 /** Bytes, as latin-1. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 
 /** Of each leadership; its transactions are named by its number and theirs. */
-export const sequenceMax = 8;
+export const maxSequence = 8;
 
 export const requestIds = ['a', 'b', 'ü "/'] as const;
 
@@ -31,7 +31,7 @@ export type Command =
       readonly below: number;
       readonly retentionMs: number;
       readonly retentionMsMin: number;
-      readonly recordsMax: number;
+      readonly maxRecords: number;
       readonly kept: string | null;
       readonly limit: number;
     }
@@ -49,7 +49,7 @@ export type Command =
   /** The leadership is given up and taken again, is taken by another, or its process starts again. */
   | { readonly do: 'resign' | 'usurp' | 'restart' };
 
-const sequence = fc.integer({ min: 1, max: sequenceMax });
+const sequence = fc.integer({ min: 1, max: maxSequence });
 const requestId = fc.constantFrom(...requestIds);
 const request = fc.option(requestId, { nil: null });
 const by = fc.constantFrom<By>('now', 'now', 'now', 'now', 'before');
@@ -83,10 +83,10 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('collect' as const),
       by,
-      below: fc.integer({ min: 1, max: sequenceMax + 1 }),
+      below: fc.integer({ min: 1, max: maxSequence + 1 }),
       retentionMs: fc.integer({ min: 0, max: 2 }),
       retentionMsMin: fc.integer({ min: 0, max: 1 }),
-      recordsMax: fc.integer({ min: 0, max: 4 }),
+      maxRecords: fc.integer({ min: 0, max: 4 }),
       kept: request,
       limit: fc.integer({ min: 1, max: 4 }),
     }),

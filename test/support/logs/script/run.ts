@@ -3,7 +3,7 @@ import { type Epoch, makePosition, type Txid } from '../../../../src/core/txid.t
 import type { DecisionLog, Leadership } from '../../../../src/ports/decision-log.ts';
 import type { DecisionLogFixture } from '../log-fixtures.ts';
 import { commitOf, epochAbove, never, txidAt } from '../stores.ts';
-import { type Command, requestIds, sequenceMax } from './commands.ts';
+import { type Command, maxSequence, requestIds } from './commands.ts';
 
 const all = 1_000;
 
@@ -72,7 +72,7 @@ class Run {
 
   /** About everything that any leadership may have left. */
   questions(): readonly Command[] {
-    const sequences = Array.from({ length: sequenceMax }, (_, index) => index + 1);
+    const sequences = Array.from({ length: maxSequence }, (_, index) => index + 1);
     const reads = [...this.#leaderships.keys()].flatMap((back) =>
       sequences.map((sequence): Command => ({ do: 'read', back, sequence })),
     );

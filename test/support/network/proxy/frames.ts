@@ -13,8 +13,8 @@ export interface Unit {
 }
 
 /** Above what any node or participant takes: what is larger is no message of ours. */
-const messageBytesMax = 72 * 1024 * 1024;
-const headBytesMax = 64 * 1024;
+const maxMessageBytes = 72 * 1024 * 1024;
+const maxHeadBytes = 64 * 1024;
 const endOfHead = Buffer.from('\r\n\r\n');
 /** RFC 6455, section 5.2. */
 const finalBit = 0x80;
@@ -58,7 +58,7 @@ export class FrameSplitter {
   #takeHead(): Unit | null {
     const end = this.#rest.indexOf(endOfHead);
     if (end < 0) {
-      if (this.#rest.length > headBytesMax) throw new RangeError('An HTTP head without an end.');
+      if (this.#rest.length > maxHeadBytes) throw new RangeError('An HTTP head without an end.');
       return null;
     }
     const head = this.#rest.subarray(0, end + endOfHead.length).toString('latin1');
@@ -88,8 +88,8 @@ export class FrameSplitter {
     }
     if ((second & maskBit) !== 0) headerBytes += 4;
     const frameBytes = headerBytes + payloadBytes;
-    if (frameBytes + this.#fragmentBytes > messageBytesMax) {
-      throw new RangeError(`A message of more than ${messageBytesMax} bytes.`);
+    if (frameBytes + this.#fragmentBytes > maxMessageBytes) {
+      throw new RangeError(`A message of more than ${maxMessageBytes} bytes.`);
     }
     if (rest.length < frameBytes) return null;
     this.#rest = rest.subarray(frameBytes);

@@ -23,7 +23,7 @@ interface Waiting {
 }
 
 /** Kept while blocked or delayed; past it the sender is read no further. */
-const waitingBytesMax = 1024 * 1024;
+const maxWaitingBytes = 1024 * 1024;
 const nothing: Buffer = Buffer.alloc(0);
 
 export class Lane {
@@ -130,7 +130,7 @@ export class Lane {
       else next.last();
     }
     if (!this.#closed) {
-      this.#options.flow(!this.#blocked && !this.#full && this.#waitingBytes < waitingBytesMax);
+      this.#options.flow(!this.#blocked && !this.#full && this.#waitingBytes < maxWaitingBytes);
     }
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../../src/core/term/flow/breaker.ts';
 
-const options = { after: 3, pauseMs: 100, pauseMsMax: 400 };
+const options = { after: 3, pauseMs: 100, maxPauseMs: 400 };
 const made = (fraction = 1): Breaker => new Breaker(options, () => fraction);
 
 function opened(): Breaker {
@@ -109,7 +109,7 @@ describe('a breaker', () => {
           else if (one !== undefined && each.what === 'end') breaker.ended(one, nowMs);
           const isOver = each.what === 'time-out' || each.what === 'end';
           if (breaker.isClosed || (isOver && one === probing)) probing = null;
-          expect(breaker.refusal(nowMs) ?? 0).toBeLessThanOrEqual(options.pauseMsMax);
+          expect(breaker.refusal(nowMs) ?? 0).toBeLessThanOrEqual(options.maxPauseMs);
         }
       }),
     );

@@ -10,7 +10,7 @@ const quick: Partial<CoordinatorOptions> = {
   transactionTimeoutMs: 60_000,
   breakerAfter: 2,
   breakerPauseMs: 500,
-  breakerPauseMsMax: 500,
+  maxBreakerPauseMs: 500,
 };
 
 describe('the window of a participant', () => {
@@ -225,7 +225,7 @@ describe('a participant that does not answer', () => {
   });
 
   it('may be tried at once after a vote that came too late, which is measured too', () => {
-    const h = new TermHarness({ ...quick, breakerPauseMs: 30_000, breakerPauseMsMax: 30_000 });
+    const h = new TermHarness({ ...quick, breakerPauseMs: 30_000, maxBreakerPauseMs: 30_000 });
     const a = h.connect(a1);
     h.transact(['a']);
     const first = h.txid;
@@ -316,7 +316,7 @@ describe('the commands of phase 2', () => {
       expect(h.sent(a, 'commit')).toHaveLength(Math.min(10, acknowledged + 3));
       h.ack(a, 'commit', { txid: h.sent(a, 'commit')[acknowledged]?.txid as never });
     }
-    expect(h.world.load.commandsMax).toBe(3);
+    expect(h.world.load.maxCommands).toBe(3);
   });
 
   it('that cannot be carried out, or are not answered, keep no place from those that can', () => {

@@ -62,7 +62,7 @@ describe('an interactive transaction', () => {
   });
 
   it('takes 0 for the default time-out, and cuts to the longest', () => {
-    const h = new TermHarness({ transactionTimeoutMs: 700, transactionTimeoutMsMax: 900 });
+    const h = new TermHarness({ transactionTimeoutMs: 700, maxTransactionTimeoutMs: 900 });
     const told = (timeoutMs?: number): unknown =>
       h.reply(h.ask({ type: 'begin', ...(timeoutMs === undefined ? {} : { timeoutMs }) }));
     expect([told(), told(0), told(800), told(5_000)]).toMatchObject([
@@ -76,7 +76,7 @@ describe('an interactive transaction', () => {
 
 describe('limits', () => {
   it('hold for transactions, those included whose record has not moved', () => {
-    const h = new TermHarness({ transactionsMax: 1 });
+    const h = new TermHarness({ maxTransactions: 1 });
     const a = h.connect(a1);
     h.transact(['a']);
     const full = { code: 'BUSY', retryable: true };
@@ -90,7 +90,7 @@ describe('limits', () => {
   });
 
   it('hold for branches and for the size of the record', () => {
-    const h = new TermHarness({ branchesMax: 2, recordBytesMax: 1_024 });
+    const h = new TermHarness({ maxBranches: 2, maxRecordBytes: 1_024 });
     expect(h.reply(h.transact(['a', 'b', 'c']))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
     expect(h.reply(h.transact(['a'.repeat(500), 'b']))).toMatchObject({ code: 'TOO_LARGE' });
     expect(h.reply(h.transact([]))).toMatchObject({ code: 'INVALID_MESSAGE' });
@@ -105,7 +105,7 @@ describe('limits', () => {
   });
 
   it('hold for what is remembered of ended ones', () => {
-    const h = new TermHarness({ recentMax: 2 });
+    const h = new TermHarness({ maxRecent: 2 });
     for (let turn = 0; turn < 5; turn += 1) h.ask({ type: 'rollback', txid: h.begin() });
     expect(h.world.term.list({}).transactions).toHaveLength(2);
     const page = h.world.term.list({ limit: 1 });

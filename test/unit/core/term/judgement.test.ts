@@ -60,7 +60,7 @@ describe('what a leader says', () => {
   });
 
   it('does not contradict a read-only commit that it has forgotten', () => {
-    const h = new TermHarness({ recentMax: 1 });
+    const h = new TermHarness({ maxRecent: 1 });
     const a = h.connect(a1);
     h.transact(['a']);
     const { txid } = h;

@@ -263,7 +263,7 @@ describe('limits of locks', () => {
   });
 
   it('refuse too many keys, a record too large, and too many who wait', () => {
-    const h = opened({ locksMax: 2, lockWaitersMax: 1, recordBytesMax: 1_024 });
+    const h = opened({ maxLocks: 2, maxLockWaiters: 1, maxRecordBytes: 1_024 });
     const one = h.begin();
     lock(h, one, ['a', 'b']);
     expect(h.reply(lock(h, one, ['c']))).toMatchObject({ code: 'LIMIT_EXCEEDED' });

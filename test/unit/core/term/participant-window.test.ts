@@ -4,7 +4,7 @@ import { Window } from '../../../../src/core/term/flow/participant-window.ts';
 
 describe('a window', () => {
   it('has its limit of places, and lets the first who waits go first', () => {
-    const window = new Window<string>({ limit: 2, waitingMax: 2 });
+    const window = new Window<string>({ limit: 2, maxWaiting: 2 });
     window.take(2);
     expect(window.fits(1)).toBe(false);
     expect([window.wait('x'), window.wait('y'), window.wait('z')]).toEqual([true, true, false]);
@@ -17,7 +17,7 @@ describe('a window', () => {
   });
 
   it('takes one that needs more than there is when nothing else is under way', () => {
-    const window = new Window<string>({ limit: 2, waitingMax: 2 });
+    const window = new Window<string>({ limit: 2, maxWaiting: 2 });
     expect(window.fits(5)).toBe(true);
     window.take(5);
     expect(window.fits(1)).toBe(false);
@@ -36,8 +36,8 @@ describe('a window', () => {
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 0, max: 4 }),
         fc.array(move, { maxLength: 60 }),
-        (limit, waitingMax, moves) => {
-          const window = new Window<number>({ limit, waitingMax });
+        (limit, maxWaiting, moves) => {
+          const window = new Window<number>({ limit, maxWaiting });
           const waiting: number[] = [];
           let next = 0;
           let underWay = 0;
@@ -65,7 +65,7 @@ describe('a window', () => {
             expect(window.outstanding).toBe(underWay);
             expect(window.waiting).toBe(waiting.length);
             expect(underWay).toBeLessThanOrEqual(limit);
-            expect(waiting.length).toBeLessThanOrEqual(waitingMax);
+            expect(waiting.length).toBeLessThanOrEqual(maxWaiting);
           }
         },
       ),

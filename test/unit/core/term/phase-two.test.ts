@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CoordinatorOptions } from '../../../../src/core/coordinator-options.ts';
 import { a1, a2, b1, b2, TermHarness } from '../../../support/core/term-harness.ts';
 
-const options = { ackTimeoutMs: 1_000, retryDelayMs: 100, retryDelayMsMax: 400 };
+const options = { ackTimeoutMs: 1_000, retryDelayMs: 100, maxRetryDelayMs: 400 };
 
 function committing(more: Partial<CoordinatorOptions> = {}): { h: TermHarness; a: number } {
   const h = new TermHarness({ ...options, ...more });
@@ -43,7 +43,7 @@ describe('phase 2', () => {
   });
 
   it('sends at once when the participant returns, and only to it', () => {
-    const { h, a } = committing({ retryDelayMs: 30_000, retryDelayMsMax: 30_000 });
+    const { h, a } = committing({ retryDelayMs: 30_000, maxRetryDelayMs: 30_000 });
     h.lose(a);
     const other = h.connect(a2);
     expect(h.sent(other, 'commit')).toHaveLength(0);

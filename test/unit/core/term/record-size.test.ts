@@ -13,20 +13,20 @@ import { encodeDecision } from '../../../../src/decision-log/etcd/records.ts';
 import { a1, b1, TermHarness } from '../../../support/core/term-harness.ts';
 import { txidAt } from '../../../support/logs/stores.ts';
 
-const recordBytesMax = 1_024;
+const maxRecordBytes = 1_024;
 const long = { ...a1, instance: 'i'.repeat(128), sharedResource: 'r'.repeat(128) };
 const branches = ['one', 'two', 'three'].map((branch) => ({ participant: 'a', branch }));
 
 describe('a transaction whose record would be too large', () => {
   it('is refused where that is known', () => {
-    const h = new TermHarness({ recordBytesMax });
+    const h = new TermHarness({ maxRecordBytes });
     h.connect(long);
     const id = h.transact([], { branches });
     expect(h.reply(id)).toMatchObject({ type: 'error', code: 'TOO_LARGE' });
   });
 
   it('is aborted alone, before its first prepare, where a participant that came has longer names than were guessed', () => {
-    const h = new TermHarness({ recordBytesMax, participantWaitMs: 5_000 });
+    const h = new TermHarness({ maxRecordBytes, participantWaitMs: 5_000 });
     const tooLarge = h.transact([], { branches });
     const small = h.transact(['a']);
     const a = h.connect(long);
@@ -41,7 +41,7 @@ describe('a transaction whose record would be too large', () => {
   });
 
   it('is aborted alone where it becomes so when others have voted', () => {
-    const h = new TermHarness({ recordBytesMax, participantWaitMs: 5_000 });
+    const h = new TermHarness({ maxRecordBytes, participantWaitMs: 5_000 });
     const b = h.connect(b1);
     const id = h.transact([], { branches: [...branches, { participant: 'b' }] });
     h.vote(b, 'commit');
@@ -52,7 +52,7 @@ describe('a transaction whose record would be too large', () => {
   });
 
   it('is aborted where another connection took the place of the one that it was measured by', () => {
-    const h = new TermHarness({ recordBytesMax, participantWindow: 1 });
+    const h = new TermHarness({ maxRecordBytes, participantWindow: 1 });
     const a = h.connect(a1);
     h.transact(['a']);
     const waits = h.transact([], { branches });
@@ -63,7 +63,7 @@ describe('a transaction whose record would be too large', () => {
   });
 
   it('takes no branch more where one enlists itself', () => {
-    const h = new TermHarness({ recordBytesMax });
+    const h = new TermHarness({ maxRecordBytes });
     const a = h.connect(long);
     const txid = h.begin();
     const replies = branches.map((branch) =>

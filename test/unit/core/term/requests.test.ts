@@ -216,7 +216,7 @@ describe('requests with an id', () => {
   });
 
   it('are limited in number, and forgotten after the window and a margin', () => {
-    const h = new TermHarness({ requestsMax: 1 });
+    const h = new TermHarness({ maxRequests: 1 });
     const a = h.connect(a1);
     aborted(h, a);
     const other = { requestId: 'other' };

@@ -131,7 +131,7 @@ describe('a list', () => {
 
 describe('one peer that takes all it can get', () => {
   it('of the transactions leaves some to others, and all of them when it is over', () => {
-    const flooded = new Flooded({ transactionsMax: 1_000 });
+    const flooded = new Flooded({ maxTransactions: 1_000 });
     const begun: Txid[] = [];
     let refusal: ErrorMessage | null = null;
     while (refusal === null) {
@@ -148,7 +148,7 @@ describe('one peer that takes all it can get', () => {
   });
 
   it('of the request ids leaves some to others, and all of them after the window', () => {
-    const flooded = new Flooded({ requestsMax: 500, transactionsMax: 10_000 });
+    const flooded = new Flooded({ maxRequests: 500, maxTransactions: 10_000 });
     const ask = (connection: number, requestId: string) =>
       flooded.say(connection, {
         type: 'transact',
@@ -170,7 +170,7 @@ describe('one peer that takes all it can get', () => {
   });
 
   it('of the bytes, by payloads, is refused what is more than its share', () => {
-    const flooded = new Flooded({ heldBytesMax: 20_000_000 });
+    const flooded = new Flooded({ maxHeldBytes: 20_000_000 });
     const enlist = (connection: number, txid: Txid, branch: number) =>
       flooded.say(connection, {
         type: 'enlist',
@@ -203,7 +203,7 @@ describe('one peer that takes all it can get', () => {
   });
 
   it('of the bytes, by results and details, is told the outcome without them, and what ended is kept in bounds', () => {
-    const flooded = new Flooded({ heldBytesMax: 20_000_000 });
+    const flooded = new Flooded({ maxHeldBytes: 20_000_000 });
     for (let index = 0; index < 100; index += 1) {
       const sent = flooded.voted(`r${index}`, { vote: 'readonly', result: megabyte });
       expect(sent).toMatchObject([{ type: 'outcome', results: { evil: megabyte } }, {}]);
@@ -227,7 +227,7 @@ describe('one peer that takes all it can get', () => {
     expect(first).toMatchObject({ outcome: 'aborted', reason: { code: 'VOTED_ABORT' } });
     expect(first?.type === 'outcome' && first.reason?.detail).toBeUndefined();
 
-    const small = new Flooded({ heldBytesMax: 500_000 });
+    const small = new Flooded({ maxHeldBytes: 500_000 });
     const [outcome] = small.voted('r', { vote: 'readonly', result: megabyte });
     expect(outcome).toMatchObject({ outcome: 'committed', results: null });
     const [abort] = small.voted('d', {

@@ -96,7 +96,7 @@ describe('phase 1', () => {
   });
 
   it('answers a late vote with the decision, from memory or from the log', () => {
-    const h = new TermHarness({ recentMax: 0 });
+    const h = new TermHarness({ maxRecent: 0 });
     const a = h.connect(a1);
     const c = h.connect(c1);
     h.transact(['a', 'c']);

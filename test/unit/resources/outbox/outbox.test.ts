@@ -26,7 +26,7 @@ async function open(more: Partial<OutboxOptions<string>> = {}): Promise<void> {
     clock,
     random: seededRandom(),
     retryDelayMs: 100,
-    retryDelayMsMax: 400,
+    maxRetryDelayMs: 400,
     onFatal: (error) => {
       throw error;
     },
@@ -168,7 +168,7 @@ describe('outbox', () => {
 
   it('votes abort where too much waits already, and takes more again afterwards', async () => {
     await outbox.close();
-    await open({ queueMax: 2 });
+    await open({ maxQueue: 2 });
     refused.add('a');
     await send(1, 'a', 'b');
     expect(await prepare(2, { messages: ['c'] })).toMatchObject({

@@ -6,9 +6,9 @@ import {
 } from '../../../../src/resources/versioned-store/locks.ts';
 import { ManualClock, settle } from '../../../support/samples/manual-clock.ts';
 
-function setup(waitersMax = 10) {
+function setup(maxWaiters = 10) {
   const clock = new ManualClock();
-  const locks = new KeyLocks({ clock, waitMs: 100, waitersMax });
+  const locks = new KeyLocks({ clock, waitMs: 100, maxWaiters });
   /** What became of each request, in the order in which they ended. */
   const ended: string[] = [];
   const take = (owner: string, key: string, mode: LockMode, signal: AbortSignal | null = null) => {
