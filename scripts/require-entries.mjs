@@ -1,6 +1,7 @@
 /**
- * Part of the build: what `require('verdict/...')` gets. Since Node 22 a module can be required as it is; an older Node
- * would say ERR_REQUIRE_ESM, and not that it is too old.
+ * Part of the build: what `require('verdict/...')` gets. Since Node 22 a module can be required as it is, and there is one
+ * of each in a process; an older Node would say ERR_REQUIRE_ESM, and not that it is too old. A `require` that is not Node's
+ * own, such as Jest's, knows no modules: it gets the same sources compiled to CommonJS.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,14 +14,29 @@ const check = readFileSync(join(root, 'dist/system/check-node.js'), 'utf8').repl
   '',
 );
 
-mkdirSync(join(root, 'dist/require'), { recursive: true });
+mkdirSync(join(root, 'dist/require/commonjs'), { recursive: true });
+writeFileSync(join(root, 'dist/require/commonjs/package.json'), '{"type":"commonjs"}\n');
 writeFileSync(join(root, 'dist/require/check-node.cjs'), `'use strict';\n{\n${check}}\n`);
+const notNode =
+  'Verdict needs Node, and this is a browser or a build for one. In Jest, begin the test file with /** @jest-environment node */; docs/RUNTIMES.md has more.';
+writeFileSync(
+  join(root, 'dist/require/browser.cjs'),
+  `'use strict';\nthrow new Error(${JSON.stringify(notNode)});\n`,
+);
 for (const entry of Object.values(exports)) {
   if (typeof entry === 'string') continue;
   const module = entry.default.replace('./dist/', '../');
   writeFileSync(
     join(root, entry.require.default),
-    `'use strict';\nrequire('./check-node.cjs');\nmodule.exports = require('${module}');\n`,
+    `'use strict';
+require('./check-node.cjs');
+try {
+  module.exports = require('${module}');
+} catch (error) {
+  if (error?.code !== 'ERR_REQUIRE_ESM') throw error;
+  module.exports = require('${module.replace('../', './commonjs/')}');
+}
+`,
   );
   writeFileSync(join(root, entry.require.types), `export * from '${module}';\n`);
 }

@@ -65,12 +65,16 @@ export async function openLog(given: OpenLogOptions): Promise<DecisionLog> {
     ...window,
     ...(etcd.shards === undefined ? {} : { shards: etcd.shards }),
     ...(etcd.leaseTtlMs === undefined ? {} : { leaseTtlMs: etcd.leaseTtlMs }),
-    ...(await etcdAccess(etcd)),
+    // Its log may be JSON for a machine: a line of Node's own between them would break who reads it.
+    ...(await etcdAccess(etcd, (problem) => logger.warn({}, problem))),
   });
 }
 
 /** TLS and the account, from the files that hold them: secrets are not for command lines. */
-export async function etcdAccess(etcd: EtcdFiles): Promise<{
+export async function etcdAccess(
+  etcd: EtcdFiles,
+  warn?: (problem: string) => void,
+): Promise<{
   tls?: { ca: Buffer; cert?: Buffer; key?: Buffer };
   auth?: { username: string; password: string };
 }> {
@@ -84,7 +88,7 @@ export async function etcdAccess(etcd: EtcdFiles): Promise<{
             ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
             ...(keyFile === undefined
               ? {}
-              : { key: readForeignSecretFile(keyFile, 'key for etcd') }),
+              : { key: readForeignSecretFile(keyFile, 'key for etcd', warn) }),
           },
         }),
     ...(username === undefined
@@ -95,7 +99,9 @@ export async function etcdAccess(etcd: EtcdFiles): Promise<{
             password:
               passwordFile === undefined
                 ? ''
-                : readForeignSecretFile(passwordFile, 'password for etcd').toString().trimEnd(),
+                : readForeignSecretFile(passwordFile, 'password for etcd', warn)
+                    .toString()
+                    .trimEnd(),
           },
         }),
   };

@@ -1,6 +1,7 @@
 /** A node's log: pino, as JSON lines for machines and pretty on a terminal. */
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { escapeUnseen } from '../core/names.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -27,5 +28,14 @@ export function createLogger(options: {
           translateTime: 'SYS:HH:MM:ss.l',
           ignore: 'pid,hostname,node',
         });
-  return pino({ level: options.level, base: { node: options.node } }, stream);
+  const shown = options.format === 'json' ? stream : forPeople(stream);
+  return pino({ level: options.level, base: { node: options.node } }, shown);
+}
+
+/** JSON escapes no more than the controls of ASCII; a terminal obeys others, too, and turns a line's direction. */
+function forPeople(stream: DestinationStream): DestinationStream {
+  return {
+    write: (line) =>
+      stream.write(line.replace(/[^\n -~]+/g, (run) => escapeUnseen(run).replaceAll('\\', '\\\\'))),
+  };
 }

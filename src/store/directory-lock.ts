@@ -35,6 +35,8 @@ export function lockDirectory(options: {
   readonly clock: Clock;
 }): DirectoryLock {
   const directory = resolve(options.directory);
+  // Its native code needs symbols that Deno has not: it would end the process, and not throw.
+  if (process.versions['deno'] !== undefined) throw new Error(denoText(directory));
   makeDirectory(directory);
   const path = resolve(directory, 'owner.lock');
   // Opened without truncation: the file may be telling who holds the lock that we are refused.
@@ -70,6 +72,10 @@ interface Owner {
   readonly pid: number;
   readonly purpose: string;
   readonly since: string;
+}
+
+function denoText(directory: string): string {
+  return `${directory} cannot be locked on Deno, and a store without a lock could get two owners. Run this program on Node; on Deno the client works.`;
 }
 
 function refusal(directory: string, path: string): string {

@@ -19,14 +19,22 @@ export function readSecretFile(file: string, what: string): string {
 }
 
 /** Of a secret that is another program's, and may have to lie as that program wants it: warned of, once for each file, and read. */
-export function readForeignSecretFile(file: string, what: string): Buffer {
+export function readForeignSecretFile(
+  file: string,
+  what: string,
+  warn: (problem: string) => void = processWarning,
+): Buffer {
   return Buffer.from(
     read(file, what, (problem) => {
       if (warned.has(file)) return;
       warned.add(file);
-      process.emitWarning(problem, { type: 'VerdictWarning', code: 'VERDICT_OPEN_SECRET' });
+      warn(problem);
     }),
   );
+}
+
+function processWarning(problem: string): void {
+  process.emitWarning(problem, { type: 'VerdictWarning', code: 'VERDICT_OPEN_SECRET' });
 }
 
 const warned = new Set<string>();

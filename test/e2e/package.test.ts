@@ -228,6 +228,40 @@ it('is the same module to import and to require', async () => {
   expect(stdout).toBe('true\n'.repeat(names.length));
 });
 
+it('can be required where `require` knows no modules, as in Jest, and works', async () => {
+  const names = entryPoints().filter((name) => !/mariadb|postgresql/.test(name));
+  await writeFile(
+    join(project, 'jest.cjs'),
+    `for (const name of ${JSON.stringify(names)}) if (Object.keys(require(name)).length === 0) throw new Error(name);
+     const { TransactionCoordinator } = require('verdict/embedded');
+     const { connect, isVerdictError } = require('verdict/client');
+     const { openVersionedStore } = require('verdict/versioned-store');
+     (async () => {
+       const store = await openVersionedStore({ dataDirectory: 'required-store', initial: [{ key: 'lamp', value: 10 }] });
+       const coordinator = new TransactionCoordinator({ log: { kind: 'lmdb', directory: 'required-log' } });
+       const txid = await coordinator.beginTransaction();
+       await coordinator.registerParticipant(txid, { name: 'one', prepare: () => true, commit: () => true, rollback: () => true });
+       console.log(await coordinator.commitTransaction(txid), (await store.read('lamp')).value);
+       await coordinator.close();
+       await store.close();
+       await connect({ urls: ['127.0.0.1:1'], timeoutMs: 300 }).catch((error) => console.log(isVerdictError(error), error.code));
+     })();`,
+  );
+  const args = ['--no-experimental-require-module', 'jest.cjs'];
+  const { stdout } = await run(process.execPath, args, { cwd: project });
+  expect(stdout).toBe('true 10\ntrue TIMEOUT\n');
+});
+
+it('says in one sentence that a browser, or what looks like one, is no place for it', async () => {
+  const code = `for (const name of process.argv.slice(1)) try { require(name); console.log(name); } catch (error) { console.log(error.message); }`;
+  const args = ['--conditions=browser', '-e', code, ...entryPoints()];
+  const { stdout } = await run(process.execPath, args, { cwd: project });
+  const lines = stdout.trim().split('\n');
+  expect(lines).toHaveLength(entryPoints().length);
+  expect(new Set(lines).size).toBe(1);
+  expect(lines[0]).toMatch(/^Verdict needs Node, and this is a browser.*@jest-environment node/);
+});
+
 function entryPoints(): string[] {
   const { exports } = JSON.parse(
     readFileSync(join(project, 'node_modules/verdict/package.json'), 'utf8'),

@@ -50,7 +50,9 @@ export function webSocketDialer(options: DialerOptions): Dialer {
         socket.terminate();
       });
       socket.once('upgrade', (response: IncomingMessage) => {
-        remoteAddress = response.socket.remoteAddress ?? '';
+        // Cast: Bun's has none.
+        const carrier = response.socket as IncomingMessage['socket'] | null;
+        remoteAddress = carrier?.remoteAddress ?? '';
       });
       socket.once('unexpected-response', (_request, response: IncomingMessage) => {
         status = response.statusCode ?? 0;

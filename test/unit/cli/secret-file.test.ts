@@ -2,7 +2,8 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { etcdAccess } from '../../../src/cli/open-log.ts';
+import { etcdAccess, openLog } from '../../../src/cli/open-log.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import { temporaryDirectory } from '../../support/logs/stores.ts';
 import { runMain } from '../../support/process/cli-io.ts';
 
@@ -44,6 +45,34 @@ it.skipIf(process.platform === 'win32')(
       expect.stringMatching(/^The key for etcd in .*key is open to others.*Run chmod 600/),
       expect.stringMatching(/^The password for etcd in .*pw is open to others.*Run chmod 600/),
     ]);
+  },
+);
+
+it.skipIf(process.platform === 'win32')(
+  'a node says it in its log, and prints no line of another form beside it',
+  async () => {
+    const printed = vi.spyOn(process, 'emitWarning').mockReturnValue();
+    const warn = vi.fn();
+    // Its directory is none, so that it ends before it looks for etcd.
+    await openLog({
+      data: secret('data', 0o600),
+      node: 'a',
+      url: 'ws://127.0.0.1:7070/v1',
+      requestWindowMs: undefined,
+      etcd: {
+        endpoints: ['http://127.0.0.1:1'],
+        cluster: 'shop',
+        compact: false,
+        username: 'verdict',
+        passwordFile: secret('pw', 0o644),
+      },
+      logger: { ...silentLogger, warn },
+      onFatal: () => {},
+    }).catch(() => {});
+    expect(warn.mock.calls.map(([, text]) => text)).toContainEqual(
+      expect.stringMatching(/^The password for etcd in .*pw is open to others/),
+    );
+    expect(printed).not.toHaveBeenCalled();
   },
 );
 

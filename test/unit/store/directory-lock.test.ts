@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DirectoryLockedError, lockDirectory } from '../../../src/store/directory-lock.ts';
@@ -45,6 +46,17 @@ describe('directory lock', () => {
       purpose: 'test',
       clock: realClock,
     }).release();
+  });
+
+  it('refuses on Deno, which its native code would end', () => {
+    // What Deno says of itself; the list is frozen against assignment alone.
+    Object.defineProperty(process.versions, 'deno', { value: '2.9.6', configurable: true });
+    try {
+      expect(() => lock()).toThrow(/cannot be locked on Deno.*Run this program on Node/);
+    } finally {
+      Reflect.deleteProperty(process.versions, 'deno');
+    }
+    lock().release();
   });
 
   it('excludes another process, is told its pid, and is given back by kill -9', async () => {
