@@ -132,7 +132,7 @@ export class Transaction implements AsyncDisposable {
       if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
       throw error;
     });
-    return whenApplied(this.#session, await this.#commit, { answer, call });
+    return whenApplied(this.#session, await this.#commit, { answer, call, share: this.share });
   }
 
   /**

@@ -141,8 +141,8 @@ export interface Committed<Results> {
    */
   readonly results: Results | null;
   /**
-   * Only where `answer: 'applied'` was asked for: whether every participant had carried it out when the call's time was over. Where
-   * false it is committed all the same, and will be.
+   * Only where `answer: 'applied'` was asked for: whether every participant had carried it out when that was last asked, which
+   * is at most a second before the call's time was over. Where false it is committed all the same, and will be carried out.
    */
   readonly applied?: boolean;
 }
