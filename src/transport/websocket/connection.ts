@@ -18,8 +18,10 @@ import { maxHelloBytes } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
 import type { Account } from './account.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { IdleFrames } from './idle-frames.ts';
 import { Inbox, type ReceivedFrame } from './inbox.ts';
 import { Outbox } from './outbox.ts';
+import { Tap } from './tap.ts';
 import type { Share, Turns, Worker } from './turns.ts';
 import { Unfinished } from './unfinished.ts';
 
@@ -67,6 +69,9 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   readonly #inbox: Inbox<Received>;
   readonly #share: Share | null;
   readonly #unfinished = new Unfinished();
+  readonly #idle: IdleFrames;
+  readonly #tap: Tap;
+  #bytesTooLate = 0;
   #greeted: boolean;
   #over = false;
   #handler: ConnectionHandler<MessageOf<Received>> | null = null;
@@ -81,6 +86,8 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#greeted = options.maxHelloBytes === undefined;
     this.#options = options;
     this.#socket = socket;
+    this.#idle = new IdleFrames(clock);
+    this.#tap = new Tap(socket);
     this.#outbox = new Outbox({
       maxFrameBytes: options.maxFrameBytes,
       maxMessageBytes: options.maxMessageBytes,
@@ -109,10 +116,14 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   start(handler: ConnectionHandler<MessageOf<Received>>): void {
     this.#handler = handler;
     this.#socket.on('message', this.#received);
-    this.#socket.on('ping', (data) => this.#unfinished.finished(data.length));
+    this.#socket.on('ping', (data) => {
+      this.#unfinished.finished(data.length);
+      this.#broughtNothing();
+    });
     this.#socket.on('pong', (token) => {
       this.#unfinished.finished(token.length);
-      this.#inbox.pong(token);
+      if (this.#open && this.#heartbeat.expects(token)) this.#inbox.pong(token);
+      else this.#broughtNothing();
     });
   }
 
@@ -124,14 +135,20 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   /** Bytes were read from the peer, and what of them makes whole messages was received. */
   came(bytes: number): void {
     this.#unfinished.came(bytes);
-    if (!this.#open) return;
+    this.#tap.came(bytes);
+    if (!this.#open) {
+      // Its close frame stands behind what was on its way, not behind more than that.
+      this.#bytesTooLate += bytes;
+      if (this.#bytesTooLate > this.#options.maxFrameBytes + spareBytes) this.#tap.shut();
+      return;
+    }
     const held = this.#unfinished.bytes;
     if (this.#isTooMuch(held)) this.#refuse(tooMuchBeforeHello());
     else if (held > this.#options.maxFrameBytes + spareBytes) this.#refuse(tooManyPieces());
     else if (this.#options.accounts?.input.set(held + this.#inbox.bytes) === false) {
       this.#outbox.push({ type: 'error', ...noRoom, retryable: true, retryAfterMs });
       this.#close({ code: 1013, reason: noRoom.message, kind: 'failed' });
-      this.#socket.pause();
+      this.#tap.shut();
     }
   }
 
@@ -221,7 +238,10 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   readonly #received = (data: unknown, isBinary: boolean): void => {
     const bytes = data as Buffer;
     this.#unfinished.finished(bytes.length);
-    if (!this.#open) return;
+    if (!this.#open) {
+      this.#broughtNothing();
+      return;
+    }
     if (this.#isTooMuch(bytes.length)) {
       this.#outbox.form = isBinary ? 'binary' : 'text';
       this.#refuse(tooMuchBeforeHello());
@@ -254,13 +274,20 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   }
 
   hold(held: boolean): void {
-    if (held) this.#socket.pause();
-    else this.#socket.resume();
+    this.#tap.hold(held);
+  }
+
+  #broughtNothing(): void {
+    if (this.#idle.take()) return;
+    if (this.#open) this.#refuse(tooManyIdle());
+    this.#tap.shut();
   }
 
   #decode({ bytes, isBinary }: ReceivedFrame): DecodedFrame<Received> {
     this.#outbox.form = isBinary ? 'binary' : 'text';
-    return this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
+    const frame = this.#options.decode(isBinary ? bytes : bytes.toString('utf8'));
+    if (frame.length === 0 && !this.#idle.take()) throw tooManyIdle();
+    return frame;
   }
 
   /** The stream cannot be trusted any more: say why, as far as that is still possible, and end it. */
@@ -269,8 +296,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     // Both directions have the error message, whatever `Out` is here.
     this.#outbox.push({ type: 'error', code, message, retryable: false });
     this.#close({ code: closeCode, reason: message, kind: 'failed' });
-    // What it goes on sending stays where it is.
-    if (!this.#greeted) this.#socket.pause();
+    if (!this.#greeted) this.#tap.shut();
   }
 
   /** An 'error' event without a listener would end the process. 'close' always follows it. */
@@ -306,6 +332,10 @@ const noRoom = {
 
 function tooManyPieces(): FrameError {
   return new FrameError(1009, 'A message came in too many pieces.');
+}
+
+function tooManyIdle(): FrameError {
+  return new FrameError(1008, 'Too many frames that bring nothing: pings, pongs, empty messages.');
 }
 
 function tooMuchBeforeHello(): FrameError {

@@ -46,16 +46,24 @@ export class Heartbeat {
     this.#arm();
   }
 
-  /** A pong that answers no outstanding ping (RFC 6455 allows such) says nothing about time and is ignored. */
+  /** A pong that answers no outstanding ping (RFC 6455 allows such) says nothing about time. */
+  expects(token: Buffer): boolean {
+    return this.#find(token) !== -1;
+  }
+
   answered(token: Buffer): void {
-    if (token.length !== 4) return;
-    const serial = token.readUInt32BE();
-    const at = this.#outstanding.findIndex((ping) => ping.serial === serial);
+    const at = this.#find(token);
     const ping = this.#outstanding[at];
     if (ping === undefined) return;
     this.#lastAnsweredSent = ping.sent;
     // Later pings stay outstanding, earlier ones are answered with this one.
     this.#outstanding = this.#outstanding.slice(at + 1);
+  }
+
+  #find(token: Buffer): number {
+    if (token.length !== 4) return -1;
+    const serial = token.readUInt32BE();
+    return this.#outstanding.findIndex((ping) => ping.serial === serial);
   }
 
   stop(): void {

@@ -65,6 +65,8 @@ export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, num
 /** Beyond the limits, so that those over it can still be told 503 or 429, and health checks get through. */
 const spareSockets = 64;
 const maxHeaderBytes = 16_384;
+/** Those that are too slow are looked for so often: all found at once end in one turn, thousands within a second or two. */
+const checkingMs = 20;
 /** A peer that pings more often than it can be answered is ended. */
 const maxPongsOwed = 60;
 /** One message may take this part of what may wait for a peer: others must find room beside it. */
@@ -123,7 +125,7 @@ class WebSocketListener implements Listener {
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: limits.handshakeTimeoutMs,
       requestTimeout: limits.handshakeTimeoutMs,
-      connectionsCheckingInterval: Math.min(1_000, limits.handshakeTimeoutMs),
+      connectionsCheckingInterval: checkingMs,
       keepAliveTimeout: limits.handshakeTimeoutMs,
     });
     this.#http.maxConnections = limits.maxConnections + spareSockets;
