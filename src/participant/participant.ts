@@ -187,24 +187,26 @@ export class Participant {
     this.#sessions = new Sessions({
       urls: settings.urls,
       token: settings.token,
-      hello: () => ({
-        name: settings.name,
-        instance: journal.instance,
-        roles: ['participant'],
-        ...(sharedResource === undefined ? {} : { sharedResource }),
-        ...(process === undefined ? {} : { process }),
-        ...(ports.run === undefined ? {} : { run: ports.run, earlierRuns: found.earlierRuns }),
-        ...(this.#isCopy ? { copy: true } : {}),
-      }),
-      dialer,
-      clock,
-      random,
-      maxRetryDelayMs: options.maxRetryDelayMs,
+      link: {
+        hello: () => ({
+          name: settings.name,
+          instance: journal.instance,
+          roles: ['participant'],
+          ...(sharedResource === undefined ? {} : { sharedResource }),
+          ...(process === undefined ? {} : { process }),
+          ...(ports.run === undefined ? {} : { run: ports.run, earlierRuns: found.earlierRuns }),
+          ...(this.#isCopy ? { copy: true } : {}),
+        }),
+        dialer,
+        clock,
+        random,
+        maxRetryDelayMs: options.maxRetryDelayMs,
+        refuses: (welcome) => this.#cluster.refuses(welcome),
+      },
       logger,
-      refuses: (welcome) => this.#cluster.refuses(welcome),
       events: {
         welcome: (session) => this.#welcomed(session),
-        leaders: () => this.#reports.consider(),
+        changed: () => this.#reports.consider(),
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
         refused: (url, error) => {
@@ -387,7 +389,6 @@ export class Participant {
   #welcomed(session: Session): void {
     if (this.#closing !== null) void this.#takeLeave(session);
     for (const waiter of this.#connectedWaiters) waiter();
-    this.#reports.consider();
   }
 
   #received(session: Session, message: FromNode): void {

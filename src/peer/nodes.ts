@@ -1,17 +1,17 @@
 /**
- * A set of links: from the addresses given, and from what welcome and topology teach.
+ * A set of links: to the given addresses, and to those that welcome and topology teach.
  *
- * Given addresses are kept for ever: they may be the only ones that work from here (a port forwarded into a
- * container), and the only way back when every advertised node is gone. An advertised address is dialled only
- * while no given one leads to the same node.
+ * Given addresses are always kept: they may be the only ones that work from here (a port forwarded
+ * into a container), and the only way back when every advertised node is gone. An advertised address
+ * is dialled only while no link reaches the same node.
  *
- * `every`: a link to every node. `leaders`: while each shard's leader is known and connected, links to these and,
- * where one node leads all, to one other, the lookout: a leader that stands still does not say so, and it is the
- * others' topology that names its successor. Else to everybody, for any of them may be the first to know better.
+ * `every`, for participants: a link to every node. A connection ends only when a newer one reaches
+ * its node. `leaders`, for clients: while each shard's leader is known and connected, links to these
+ * and, where one node leads all, to one other, the lookout: a leader that stands still does not say
+ * so, and it is the others' topology that names its successor. Otherwise to every node, for any of
+ * them may be the first to know better.
  */
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
-import type { Epoch } from '../core/txid.ts';
-import { epochZero } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
 import type { VerdictError } from './errors.ts';
 import { Link, type LinkOptions } from './link.ts';
@@ -31,6 +31,8 @@ export interface NodesEvents {
   welcome?(link: Link, welcome: Welcome): void;
   /** Everything that is not a reply; `topology` too, after it was taken in. */
   message?(link: Link, message: FromNode): void;
+  /** This side ended a connection: it is not wanted any more, or hello is to be said anew. */
+  dropped?(link: Link): void;
   lost?(link: Link, info: CloseInfo): void;
   failed?(link: Link, info: CloseInfo): void;
   refused?(link: Link, error: VerdictError): void;
@@ -39,22 +41,22 @@ export interface NodesEvents {
 }
 
 /** Advertised nodes taken in: a broken node must not make its peers dial without end. */
-const maxAdvertised = 64;
+const maxAdvertised = { every: 256, leaders: 64 } as const;
 const maxShards = 1_296;
 
+/** Of a shard: the newest heard of. Its end may be known while others still speak of it. */
 interface Leadership {
-  leader: LeaderInfo | null;
-  /** The newest epoch heard of. Its end may be known (leader is null) while others still speak of it. */
-  epoch: Epoch;
+  readonly leader: LeaderInfo;
+  ended: boolean;
 }
 
 export class Nodes {
   readonly #options: NodesOptions;
   readonly #givenUrls: readonly string[];
   readonly #links = new Map<string, Link>();
-  readonly #leaderships: Leadership[] = [];
+  readonly #leaderships = new Map<number, Leadership>();
   #advertised: readonly NodeInfo[] = [];
-  /** Given addresses that turned out to lead to a node which a newer connection reaches by another one. */
+  /** Addresses that lead to a node which a newer connection reached by another one. */
   readonly #doubles = new Map<string, string>();
   /** Which node answered at an address, the last time that one did. */
   readonly #nodeAt = new Map<string, string>();
@@ -87,8 +89,26 @@ export class Nodes {
     return this.links.filter((link) => link.connected);
   }
 
+  /** Nodes that are known of, connected or not. */
+  get count(): number {
+    const advertised = new Map(this.#known().map((info) => [advertisedUrl(info), info.node]));
+    const given = this.#givenUrls.map((url) => this.#nodeAt.get(url) ?? advertised.get(url) ?? url);
+    const connected = this.connected().map((link) => link.welcome?.node);
+    return new Set([...given, ...connected, ...advertised.values()]).size;
+  }
+
   leader(shard: number): LeaderInfo | null {
-    return this.#leaderships[shard]?.leader ?? null;
+    const known = this.#leaderships.get(shard);
+    return known === undefined || known.ended ? null : known.leader;
+  }
+
+  /** Of each shard the newest leader heard of, though it may have ended. */
+  newestLeaders(): LeaderInfo[] {
+    return Array.from(this.#leaderships.values(), ({ leader }) => leader);
+  }
+
+  newestLeader(shard: number): LeaderInfo | null {
+    return this.#leaderships.get(shard)?.leader ?? null;
   }
 
   /** The open connection to the shard's leader, if there is one. */
@@ -117,6 +137,12 @@ export class Nodes {
     this.#reconcile();
   }
 
+  /** Ends what is connected and says hello anew: something in it has changed. */
+  redial(): void {
+    for (const link of this.connected()) this.#drop(link);
+    this.#reconcile();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#succession.close();
@@ -136,7 +162,7 @@ export class Nodes {
           this.#shards = Math.min(welcome.shards, maxShards);
           this.#nodeAt.set(link.url, welcome.node);
           this.#learn(link, welcome);
-          this.#setDoublesAside(link, welcome.node);
+          this.#nodeReached(link, welcome.node);
           events.welcome?.(link, welcome);
           this.#reconcile();
         },
@@ -162,7 +188,7 @@ export class Nodes {
     said: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] },
   ): void {
     const from = link.welcome?.node;
-    this.#advertised = said.nodes.slice(0, maxAdvertised);
+    this.#advertised = said.nodes.slice(0, maxAdvertised[this.#options.reach]);
     for (const [shard, leader] of said.leaders.slice(0, maxShards).entries()) {
       if (leader === null) this.#vacant(shard, from);
       else this.#learnLeader(leader, from);
@@ -175,12 +201,13 @@ export class Nodes {
    */
   #learnLeader(leader: LeaderInfo, from: string | undefined): void {
     if (leader.shard >= maxShards) return;
-    const known = this.#leadership(leader.shard);
-    const again = leader.epoch === known.epoch && (known.leader !== null || from === leader.node);
-    if (leader.epoch <= known.epoch && !again) return;
-    const isNew = leader.epoch > known.epoch;
-    known.leader = leader;
-    known.epoch = leader.epoch;
+    const known = this.#leaderships.get(leader.shard);
+    const isNew = known === undefined || leader.epoch > known.leader.epoch;
+    if (!isNew) {
+      if (leader.epoch < known.leader.epoch) return;
+      if (known.ended && from !== leader.node) return;
+    }
+    this.#leaderships.set(leader.shard, { leader, ended: false });
     if (isNew && !this.#closed) this.#succession.newLeader(leader);
     // Its link may be pausing after failed dials of a time before it led.
     for (const link of this.#links.values()) {
@@ -191,14 +218,8 @@ export class Nodes {
 
   /** Only the leader itself is believed that it leads no more; another node may just not know. */
   #vacant(shard: number, from: string | undefined): void {
-    const known = this.#leaderships[shard];
-    if (known !== undefined && known.leader?.node === from) known.leader = null;
-  }
-
-  #leadership(shard: number): Leadership {
-    const known = this.#leaderships[shard] ?? { leader: null, epoch: epochZero };
-    this.#leaderships[shard] = known;
-    return known;
+    const known = this.#leaderships.get(shard);
+    if (known !== undefined && known.leader.node === from) known.ended = true;
   }
 
   /** Opens the links that are wanted and missing, closes those that are there and not wanted. */
@@ -207,12 +228,24 @@ export class Nodes {
     const wanted = this.#wanted();
     for (const url of wanted) if (!this.#links.has(url)) this.#open(url);
     for (const [url, link] of this.#links) {
-      // One with requests in flight is looked at again when something changes.
-      if (wanted.has(url) || link.requestsInFlight > 0) continue;
-      this.#links.delete(url);
-      void link.close();
+      if (!wanted.has(url) && !this.#isKept(link)) this.#drop(link);
     }
     this.#options.events.changed?.();
+  }
+
+  /** Though it is not wanted any more. */
+  #isKept(link: Link): boolean {
+    // A node that is not told of may still be at work; what is in flight there would end with it.
+    if (this.#options.reach === 'every') return link.connected;
+    // It is looked at again when something changes.
+    return link.requestsInFlight > 0;
+  }
+
+  #drop(link: Link): void {
+    const { connected } = link;
+    this.#links.delete(link.url);
+    void link.close();
+    if (connected) this.#options.events.dropped?.(link);
   }
 
   #wanted(): Set<string> {
@@ -221,14 +254,24 @@ export class Nodes {
       return new Set([...leaders.map((link) => link.url), ...this.#lookouts(leaders)]);
     }
     const wanted = new Set(this.#givenUrls.filter((url) => !this.#isDouble(url)));
-    const reached = new Set<string | undefined>();
-    for (const url of this.#givenUrls) reached.add(this.#links.get(url)?.welcome?.node);
-    const known = this.#leaderships.flatMap(({ leader }) => (leader === null ? [] : [leader]));
-    for (const info of [...this.#advertised, ...known]) {
-      const url = advertisedUrl(info);
-      if (url !== null && !reached.has(info.node)) wanted.add(url);
+    const reached = new Map(
+      this.connected()
+        .filter(({ url }) => !this.#isDouble(url))
+        .map((link) => [link.welcome?.node, link.url]),
+    );
+    const most = wanted.size + maxAdvertised[this.#options.reach];
+    for (const info of this.#known()) {
+      if (wanted.size === most) break;
+      const url = reached.get(info.node) ?? advertisedUrl(info);
+      if (url !== null) wanted.add(url);
     }
     return wanted;
+  }
+
+  /** A leader's entry among the nodes may be missing for a while. */
+  #known(): NodeInfo[] {
+    const leaders = [...this.#leaderships.values()].filter(({ ended }) => !ended);
+    return [...leaders.map(({ leader }) => leader), ...this.#advertised];
   }
 
   /** The link to one node that does not lead; where there is none yet, all addresses that may lead to one. */
@@ -247,16 +290,16 @@ export class Nodes {
   }
 
   /**
-   * Of two connections of one participant a node keeps the newer. Would the older be made again, they would push each
-   * other out for ever.
+   * Of two connections of one instance a node keeps the newer. If the older were made again, the two
+   * would push each other out forever: its address waits until the newer connection is lost.
    */
-  #setDoublesAside(newer: Link, node: string): void {
+  #nodeReached(newer: Link, node: string): void {
     this.#doubles.delete(newer.url);
-    if (!this.#givenUrls.includes(newer.url)) return;
-    for (const url of this.#givenUrls) {
-      if (url !== newer.url && this.#links.get(url)?.welcome?.node === node) {
-        this.#doubles.set(url, node);
-      }
+    for (const link of this.connected()) {
+      if (link === newer || link.welcome?.node !== node) continue;
+      this.#doubles.set(link.url, node);
+      // Told ahead of the newer one's welcome: there is one connection to a node.
+      if (this.#options.reach === 'every') this.#drop(link);
     }
   }
 

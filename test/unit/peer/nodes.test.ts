@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { LeaderInfo, Welcome } from '../../../src/core/messages.ts';
+import type { Link } from '../../../src/peer/link.ts';
 import { Nodes, type NodesOptions } from '../../../src/peer/nodes.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
 import { leaderInfo, welcomeOf } from '../../support/samples/messages.ts';
 import { seededRandom } from '../../support/samples/seeded-random.ts';
 
-function setUp(reach: NodesOptions['reach'], urls: readonly string[], token?: string) {
+function setUp(
+  reach: NodesOptions['reach'],
+  urls: readonly string[],
+  { token, events = {} }: Partial<Pick<NodesOptions, 'token' | 'events'>> = {},
+) {
   const clock = new ManualClock();
   const dialer = new MemoryDialer();
   const nodes = new Nodes({
@@ -19,7 +24,7 @@ function setUp(reach: NodesOptions['reach'], urls: readonly string[], token?: st
       random: seededRandom(),
       hello: () => ({ name: 'test', instance: 'i', roles: ['client'] }),
     },
-    events: {},
+    events,
   });
   nodes.start();
   const connect = (host: string, welcome: Welcome): MemoryConnection => {
@@ -69,9 +74,55 @@ describe('a link to every node', () => {
   });
 });
 
+describe('a connection to every node', () => {
+  it('stays while its node is not told of, and moves when the node is told of elsewhere', async () => {
+    const { nodes, connect, hosts } = setUp('every', ['given']);
+    const given = connect('given', welcomeOf('a', { nodes: three }));
+    connect('b', welcomeOf('b', { nodes: three }));
+    const leaders = [leaderInfo('a')];
+    given.deliver({ type: 'topology', leaders, nodes: [info('a')] });
+    await settle();
+    expect(hosts()).toEqual(['b', 'given']);
+    const moved = { node: 'b', url: 'ws://moved:7070/v1' };
+    given.deliver({ type: 'topology', leaders, nodes: [info('a'), moved] });
+    await settle();
+    expect(hosts()).toEqual(['b', 'given']);
+    expect(nodes.linkTo('b')?.url).toBe('ws://b:7070/v1');
+  });
+
+  it('is one: the older of two ends before the newer is welcomed, whatever is in flight there', async () => {
+    const told: string[] = [];
+    const tell = (what: string) => (link: Link) => {
+      told.push(`${what} ${new URL(link.url).hostname}`);
+    };
+    const { nodes, connect, hosts } = setUp('every', ['one', 'two'], {
+      events: { welcome: tell('welcome'), dropped: tell('dropped') },
+    });
+    connect('one', welcomeOf('a', { nodes: [info('a')] }));
+    const ended = nodes
+      .linkTo('a')
+      ?.request({ type: 'info' }, { timeoutMs: 60_000 })
+      .catch((error) => error.code);
+    connect('two', welcomeOf('a', { nodes: [info('a')] }));
+    expect(told).toEqual(['welcome one', 'dropped one', 'welcome two']);
+    expect([await ended, hosts()]).toEqual(['CLOSED', ['two']]);
+  });
+
+  it('is made anew on demand, to all that were connected', async () => {
+    const { nodes, connect, dialer, hosts } = setUp('every', ['given']);
+    connect('given', welcomeOf('a', { nodes: three }));
+    connect('b', welcomeOf('b', { nodes: three }));
+    nodes.redial();
+    await settle();
+    expect(nodes.connected()).toEqual([]);
+    expect(hosts()).toEqual(['a', 'b', 'c', 'given']);
+    expect(dialer.dialled.filter((url) => url.includes('given'))).toHaveLength(2);
+  });
+});
+
 describe('a token', () => {
   it('is for the given addresses; those that a node tells of get no more than a proof', async () => {
-    const { connect, dialer, waiting } = setUp('every', ['given'], 'secret');
+    const { connect, dialer, waiting } = setUp('every', ['given'], { token: 'secret' });
     expect(dialer.next().options.credential).toEqual({ token: 'secret', given: true });
     connect('given', welcomeOf('a', { nodes: three }));
     await settle();
