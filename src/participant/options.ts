@@ -64,7 +64,7 @@ export interface ParticipantSettings {
   /**
    * Names the one resource on which several processes work that share this journal, too. A branch
    * may then be prepared by one and committed by another. Not needed where the resource has an `identity`, as databases have: then
-   * each process has a journal of its own.
+   * each process has a journal of its own. The resource needs `inDoubt`.
    */
   readonly sharedResource?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
@@ -155,4 +155,18 @@ export function checkSettings(settings: ParticipantSettings): void {
       'give either dataDirectory (where the journal is kept) or a journal of your own',
     );
   }
+}
+
+/**
+ * (!) One process can roll back what another prepares at that moment, and write the tombstone; if the other dies before it has
+ * heard of that, only the list of what the resource holds shows what it left.
+ */
+export function checkShared(
+  { sharedResource }: ParticipantSettings,
+  { inDoubt }: Pick<Resource, 'inDoubt'>,
+): void {
+  if (sharedResource === undefined || inDoubt !== undefined) return;
+  throw new TypeError(
+    `sharedResource ${sharedResource} needs the method inDoubt, which lists what the resource holds prepared: what a process that died in its prepare has left is found by it alone.`,
+  );
 }

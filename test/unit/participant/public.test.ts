@@ -72,6 +72,13 @@ it.each(['name', 'sharedResource'])(
   },
 );
 
+it('a shared resource that cannot list what it holds is refused', async () => {
+  const { prepare, commit, rollback } = new Stock();
+  await expect(
+    serveParticipant({ ...settings(), sharedResource: 'db', prepare, commit, rollback }),
+  ).rejects.toThrow('sharedResource db needs the method inDoubt');
+});
+
 it('what no node takes as the name of a branch is refused at the call', async () => {
   await using participant = await serveParticipant({ ...settings(), resource: new Stock() });
   await expect(participant.enlist(txidOf(1), { branch: '__proto__' })).rejects.toMatchObject({

@@ -262,11 +262,12 @@ describe('enlisting itself', () => {
 });
 
 describe('two processes on one shared resource', () => {
-  const shared = { sharedResource: 'stock-db' };
+  /** Each with an application of its own. */
+  const shared = () => ({ sharedResource: 'stock-db', application: new ListingResource() });
 
   it('one prepares, the other commits', async () => {
-    const a = await rig(shared);
-    const b = await rig({ ...shared, journal: a.journal });
+    const a = await rig(shared());
+    const b = await rig({ ...shared(), journal: a.journal });
     const [toA, toB] = [await a.node('n1'), await b.node('n1')];
     await tell(toA, prepareOf(txid));
     toB.take();
@@ -280,8 +281,8 @@ describe('two processes on one shared resource', () => {
   });
 
   it('the one in doubt finds in the journal what the other learned', async () => {
-    const a = await rig(shared);
-    const b = await rig({ ...shared, journal: a.journal });
+    const a = await rig(shared());
+    const b = await rig({ ...shared(), journal: a.journal });
     const [toA, toB] = [await a.node('n1'), await b.node('n1')];
     await tell(toA, prepareOf(txid));
     await tell(toB, commandOf('rollback', txid));
@@ -294,14 +295,14 @@ describe('two processes on one shared resource', () => {
   });
 
   it('a starting one leaves alone what a running one prepares, until there is a decision', async () => {
-    const a = await rig(shared);
+    const a = await rig(shared());
     const { promise, resolve } = Promise.withResolvers<PrepareResult<unknown>>();
     a.application.answer = () => promise;
     const toA = await a.node('n1');
     await tell(toA, prepareOf(txid));
     const application = new ListingResource();
     application.held = [key];
-    const b = await rig({ ...shared, journal: a.journal, application });
+    const b = await rig({ ...shared(), journal: a.journal, application });
     const toB = await b.node('n1');
     toB.take();
     await tell(toB, prepareOf(txid));
@@ -315,8 +316,25 @@ describe('two processes on one shared resource', () => {
     expect(application.calls).toEqual(['commit stock']);
   });
 
+  it('what one held as it died is rolled back at a start, though another ended the branch', async () => {
+    const a = await rig(shared());
+    a.application.answer = () => new Promise(() => undefined);
+    const toA = await a.node('n1');
+    await tell(toA, prepareOf(txid));
+    const b = await rig({ ...shared(), journal: a.journal });
+    const toB = await b.node('n1');
+    await tell(toB, commandOf('rollback', txid));
+    expect(said(toB)).toContain('ack abort ok');
+    // It dies here, and what it was preparing became durable all the same.
+    const application = new ListingResource();
+    application.held = [key];
+    await rig({ ...shared(), journal: a.journal, application });
+    await settle();
+    expect(application.calls).toEqual(['rollback stock']);
+  });
+
   it('what is read while a result comes in is read again', async () => {
-    const { node, journal, application } = await rig(shared);
+    const { node, journal, application } = await rig(shared());
     const { promise, resolve } = Promise.withResolvers<PrepareResult<unknown>>();
     application.answer = () => promise;
     const n1 = await node('n1');
@@ -335,7 +353,7 @@ describe('two processes on one shared resource', () => {
 
   it('what a dead one began is asked about, and rolled back on the decision', async () => {
     const { node, clock, application, journal } = await rig({
-      ...shared,
+      ...shared(),
       journal: journalWith('started'),
     });
     const n1 = await node('n1');
