@@ -10,8 +10,8 @@ import {
   type BranchIdentity,
   type BranchStep,
   type Found,
+  type LocalBranch,
   type LocalEvent,
-  type LocalState,
   stepBranch,
   unknownBranch,
 } from '../core/branch/branch.ts';
@@ -35,7 +35,7 @@ export interface RunnerWorld {
 export class BranchRunner {
   readonly identity: BranchIdentity;
   readonly #world: RunnerWorld;
-  #state: LocalState;
+  #state: LocalBranch;
   #looked = false;
   #draining = false;
   readonly #inbox: LocalEvent[] = [];
@@ -50,7 +50,7 @@ export class BranchRunner {
     this.#state = unknownBranch(identity);
   }
 
-  get state(): LocalState {
+  get state(): LocalBranch {
     return this.#state;
   }
 
@@ -81,7 +81,7 @@ export class BranchRunner {
   /** An event of this process itself: a result, or a timer. */
   step(event: LocalEvent): void {
     const step = stepBranch(this.#state, event, this.#world.context(this));
-    this.#state = step.state;
+    this.#state = step.branch;
     this.#world.carryOut(this, step);
     if (!this.#draining) this.#world.idle(this);
   }

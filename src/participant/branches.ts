@@ -5,7 +5,7 @@ import {
   type BranchStep,
   type ConnectionId,
   type LocalEvent,
-  settledStateNames,
+  settledStates,
 } from '../core/branch/branch.ts';
 import type { DecisionMessage, Prepare, VoteReason } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
@@ -114,7 +114,7 @@ export class Branches implements RunnerWorld {
   epochAdopted(shard: number, epoch: Epoch): void {
     for (const runner of this.all()) {
       const { txid } = runner.identity;
-      if (runner.state.name !== 'working' || shardOf(txid) !== shard || epochOf(txid) >= epoch)
+      if (runner.state.state !== 'working' || shardOf(txid) !== shard || epochOf(txid) >= epoch)
         continue;
       this.#with.doubt.stop('limit', runner);
       runner.step({ type: 'limit-over' });
@@ -181,11 +181,11 @@ export class Branches implements RunnerWorld {
   }
 
   idle(runner: BranchRunner): void {
-    if (runner.busy || !settledStateNames.includes(runner.state.name)) return;
+    if (runner.busy || !settledStates.includes(runner.state.state)) return;
     const { txid } = runner.identity;
     const runners = this.#runners.get(txid);
     if (runners === undefined || !runners.includes(runner)) return;
-    if (runner.state.name === 'readonly') this.#with.votedReadonly(runner.identity);
+    if (runner.state.state === 'readonly') this.#with.votedReadonly(runner.identity);
     if (runners.length === 1) this.#runners.delete(txid);
     else
       this.#runners.set(

@@ -76,7 +76,7 @@ export class Effects {
   // The cases with callbacks are methods of their own: in one function, all of them would pay for each other's closures.
   #carryOut(runner: BranchRunner, effect: LocalEffect): void {
     const { application, doubt, send, logger } = this.#with;
-    switch (effect.kind) {
+    switch (effect.type) {
       case 'send':
         logger.debug(summary(effect.message), effect.message.type);
         return send(effect.to, effect.message);
@@ -152,7 +152,7 @@ export class Effects {
     );
   }
 
-  #writeVote(runner: BranchRunner, effect: Extract<LocalEffect, { kind: 'write-vote' }>): void {
+  #writeVote(runner: BranchRunner, effect: Extract<LocalEffect, { type: 'write-vote' }>): void {
     const { journal, wallMs, reached, epochs } = this.#with;
     const { identity } = runner;
     if (effect.state !== 'started') reached('before-vote-durable');
@@ -179,7 +179,7 @@ export class Effects {
     );
   }
 
-  #startTimer(runner: BranchRunner, effect: Extract<LocalEffect, { kind: 'start-timer' }>): void {
+  #startTimer(runner: BranchRunner, effect: Extract<LocalEffect, { type: 'start-timer' }>): void {
     const { doubt } = this.#with;
     switch (effect.timer) {
       case 'retry':
@@ -211,7 +211,7 @@ export class Effects {
 
   #working(runner: BranchRunner): void {
     const { state, identity } = runner;
-    if (this.#dead || state.name !== 'preparing' || state.voter === null) return;
+    if (this.#dead || state.state !== 'preparing' || state.voter === null) return;
     this.#with.send(state.voter, { type: 'working', ...identity });
   }
 

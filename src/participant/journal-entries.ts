@@ -28,7 +28,7 @@ export function foundOf(entry: JournalEntry | null): Found | null {
 
 export function voteEntry(
   identity: BranchIdentity,
-  effect: Extract<LocalEffect, { kind: 'write-vote' }>,
+  effect: Extract<LocalEffect, { type: 'write-vote' }>,
   atMs: number,
 ): VoteWrite {
   const { state, epoch, witness, payload, result } = effect;

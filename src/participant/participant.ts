@@ -1,5 +1,5 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
-import type { LocalStateName } from '../core/branch/branch.ts';
+import type { LocalState } from '../core/branch/branch.ts';
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
@@ -49,7 +49,7 @@ const closeTimeoutMsDefault = 10_000;
 const leaveTimeoutMs = 1_000;
 const processDigits = 13;
 
-const unendedStates: ReadonlySet<LocalStateName> = new Set([
+const unendedStates: ReadonlySet<LocalState> = new Set([
   'prepared',
   'orphaned',
   'committing',
@@ -289,7 +289,7 @@ export class Participant {
   inDoubt(): BranchRef[] {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {
-      if (state.name === 'prepared' || state.name === 'orphaned') list.push(identity);
+      if (state.state === 'prepared' || state.state === 'orphaned') list.push(identity);
     }
     return list;
   }
@@ -298,7 +298,7 @@ export class Participant {
   unended(): BranchRef[] {
     const list: BranchRef[] = [];
     for (const { state, identity } of this.#branches.all()) {
-      if (unendedStates.has(state.name)) list.push(identity);
+      if (unendedStates.has(state.state)) list.push(identity);
     }
     return list;
   }

@@ -6,7 +6,7 @@
  * was not reported and not recorded; a vote for an older epoch that became durable after the report would
  * contradict it.
  */
-import type { BranchIdentity, LocalState } from '../core/branch/branch.ts';
+import type { BranchIdentity, LocalBranch } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
@@ -23,7 +23,7 @@ export interface ReportsOptions {
   readonly sessions: () => Sessions;
   readonly epochs: Epochs;
   readonly branches: {
-    all(): Iterable<{ readonly state: LocalState; readonly identity: BranchIdentity }>;
+    all(): Iterable<{ readonly state: LocalBranch; readonly identity: BranchIdentity }>;
   };
   readonly adopted: (shard: number, epoch: Epoch) => void;
   readonly clock: Clock;
@@ -147,9 +147,9 @@ export class Reports {
     const kept = new Set<Txid>();
     for (const { state, identity } of this.#with.branches.all()) {
       if (!wanted.has(identity.txid)) continue;
-      if (state.name === 'prepared' && state.witness !== null)
+      if (state.state === 'prepared' && state.witness !== null)
         inDoubt.set(identity.txid, state.witness);
-      if (state.name === 'committed') kept.add(identity.txid);
+      if (state.state === 'committed') kept.add(identity.txid);
     }
     return {
       inDoubt: [...inDoubt].map(([txid, witness]) => ({ txid, witness })),
@@ -158,6 +158,6 @@ export class Reports {
   }
 }
 
-function isReported(state: LocalState): boolean {
-  return state.name === 'prepared' || state.name === 'committed';
+function isReported(state: LocalBranch): boolean {
+  return state.state === 'prepared' || state.state === 'committed';
 }

@@ -7,9 +7,9 @@ import { describe, expect, it } from 'vitest';
 import {
   type BranchContext,
   type Found,
+  type LocalBranch,
   type LocalEffect,
   type LocalEvent,
-  type LocalState,
   stepBranch,
   unknownBranch,
 } from '../../src/core/branch/branch.ts';
@@ -77,7 +77,7 @@ const life = fc.oneof(
 
 /** The world around one branch: a journal with its rules, an application, and what was ever said. */
 class World {
-  state: LocalState = unknownBranch({ txid, branch: 'stock' });
+  state: LocalBranch = unknownBranch({ txid, branch: 'stock' });
   entry: Found | null = null;
   knownEpoch: Epoch = epoch;
   calling: 'prepare' | 'commit' | 'rollback' | null = null;
@@ -119,12 +119,12 @@ class World {
   /** Broken nodes say anything; but to a branch in doubt everybody says the same (I2). */
   event(event: LocalEvent): void {
     const says = decisionIn(event);
-    if (says !== null && this.state.name === 'prepared') {
+    if (says !== null && this.state.state === 'prepared') {
       this.decided ??= says;
       if (says !== this.decided) return;
     }
     this.step(event);
-    const refused = ['committing', 'recording-commit', 'committed'].includes(this.state.name);
+    const refused = ['committing', 'recording-commit', 'committed'].includes(this.state.state);
     if (event.type === 'rollback' && !refused) {
       this.rolledBack = true;
       this.decided = 'abort';
@@ -139,24 +139,24 @@ class World {
       siblings: false,
       recordsStart: this.recordsStart,
     };
-    const { state, effects } = stepBranch(before, event, context);
+    const { branch: state, effects } = stepBranch(before, event, context);
     this.state = state;
     // 8.6: a commit of what was rolled back is told to somebody, whoever sent it.
-    const alarmed = effects.some(({ kind }) => kind === 'alarm');
-    if (event.type === 'commit' && before.name === 'gone') expect(alarmed).toBe(true);
-    if (event.type === 'commit' && before.name === 'forgotten') expect(alarmed).toBe(false);
+    const alarmed = effects.some(({ type }) => type === 'alarm');
+    if (event.type === 'commit' && before.state === 'gone') expect(alarmed).toBe(true);
+    if (event.type === 'commit' && before.state === 'forgotten') expect(alarmed).toBe(false);
     for (const effect of effects) this.carryOut(effect);
-    if (state.name === 'forgotten') expect(this.entry?.forgotten).toBe(true);
-    if (state.name === 'gone') expect(this.entry?.forgotten).toBeUndefined();
+    if (state.state === 'forgotten') expect(this.entry?.forgotten).toBe(true);
+    if (state.state === 'gone') expect(this.entry?.forgotten).toBeUndefined();
     // I4: whatever came, a branch in doubt is left only for an outcome.
-    if (before.name === 'prepared' && state.name !== 'prepared') {
-      expect(['committing', 'rolling-back']).toContain(state.name);
+    if (before.state === 'prepared' && state.state !== 'prepared') {
+      expect(['committing', 'rolling-back']).toContain(state.state);
       expect(['commit', 'rollback', 'answer']).toContain(event.type);
     }
   }
 
   carryOut(effect: LocalEffect): void {
-    switch (effect.kind) {
+    switch (effect.type) {
       case 'call-prepare':
         expect(this.calling).toBe(null);
         expect(['tombstone', 'prepared', 'committed', 'readonly']).not.toContain(this.entry?.state);
@@ -242,7 +242,7 @@ class World {
     const write = this.writing;
     if (write === null) return;
     this.writing = null;
-    switch (write.kind) {
+    switch (write.type) {
       case 'write-vote':
         if (write.epoch < this.knownEpoch) {
           return this.step({ type: 'vote-refused', by: 'stale-epoch' });
@@ -285,7 +285,7 @@ describe('a branch', () => {
         const world = new World(recordsStart);
         for (const one of actions) {
           world.take(one);
-          reached.add(world.state.name);
+          reached.add(world.state.state);
         }
         // And then it ends: with every call and write answered, nothing but doubt and its own
         // prepare waits for anybody.
@@ -302,8 +302,8 @@ describe('a branch', () => {
           'committed',
           'gone',
           'forgotten',
-        ]).toContain(world.state.name);
-        reached.add(world.state.name);
+        ]).toContain(world.state.state);
+        reached.add(world.state.state);
       }),
       { numRuns: 6_000 },
     );

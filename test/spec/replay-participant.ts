@@ -4,6 +4,7 @@
  */
 import {
   type BranchStep,
+  type LocalBranch,
   type LocalEffect,
   type LocalEvent,
   type LocalState,
@@ -23,7 +24,7 @@ export class ReplayedParticipant {
   readonly #store = new MemoryJournalStore();
   readonly #clock = new ManualClock();
   #journal: Journal;
-  readonly #branches = new Map<Txid, LocalState>();
+  readonly #branches = new Map<Txid, LocalBranch>();
   #known: Epoch = epochZero;
   #said = new Set<string>();
 
@@ -43,8 +44,8 @@ export class ReplayedParticipant {
     return said;
   }
 
-  state(txid: Txid): LocalState['name'] {
-    return this.#branches.get(txid)?.name ?? 'unknown';
+  state(txid: Txid): LocalState {
+    return this.#branches.get(txid)?.state ?? 'unknown';
   }
 
   async entry(txid: Txid): Promise<JournalEntry | null> {
@@ -60,7 +61,7 @@ export class ReplayedParticipant {
       recordsStart: false,
     };
     const step: BranchStep = stepBranch(before, event, context);
-    this.#branches.set(txid, step.state);
+    this.#branches.set(txid, step.branch);
     for (const effect of step.effects) await this.#carryOut(txid, effect);
   }
 
@@ -68,8 +69,8 @@ export class ReplayedParticipant {
   async adopt(epoch: Epoch): Promise<void> {
     this.#known = await this.#journal.adoptEpoch(0, epoch);
     await this.#journal.sweep({ beforeMs: 0, limit: 1_000 });
-    for (const [txid, { name }] of this.#branches) {
-      if ((name === 'gone' || name === 'forgotten') && (await this.entry(txid)) === null)
+    for (const [txid, { state }] of this.#branches) {
+      if ((state === 'gone' || state === 'forgotten') && (await this.entry(txid)) === null)
         this.#branches.delete(txid);
     }
   }
@@ -98,7 +99,7 @@ export class ReplayedParticipant {
 
   async #carryOut(txid: Txid, effect: LocalEffect): Promise<void> {
     const key = { txid, branch: this.#name };
-    switch (effect.kind) {
+    switch (effect.type) {
       case 'call-commit':
         return this.step(txid, { type: 'application-committed' });
       case 'call-rollback':

@@ -27,9 +27,9 @@ import {
 import type {
   Askers,
   ConnectionId,
+  LocalBranch,
+  LocalBranchOf,
   LocalEffect,
-  LocalState,
-  LocalStateOf,
   TakenOver,
 } from './types.ts';
 
@@ -38,58 +38,58 @@ export const prepared: Row<'prepared'> = {
   ...lateTimers,
   // Whatever the epoch: I7 is about new promises, and this one was made and is durable.
   prepare: repeatVote,
-  commit: (state, { connection }) => endDoubt(commitPrepared(state, [connection])),
-  rollback: (state, { connection }) => endDoubt(rollbackPrepared(state, [connection])),
+  commit: (branch, { connection }) => endDoubt(commitPrepared(branch, [connection])),
+  rollback: (branch, { connection }) => endDoubt(rollbackPrepared(branch, [connection])),
   // I4. A node may say `forget` only after this branch acknowledged.
-  forget: (state) => ({
-    state,
+  forget: (branch) => ({
+    branch,
     effects: [alarm('forget-in-doubt', 'A node said forget for a branch in doubt. It is kept.')],
   }),
-  answer: (state, { decision }) => {
-    if (decision === 'commit') return endDoubt(commitPrepared(state, []));
-    if (decision === 'abort') return endDoubt(rollbackPrepared(state, []));
-    const wait: LocalEffect = { kind: 'start-timer', timer: 'patience' };
-    if (decision === 'undecided') return { state, effects: [wait] };
+  answer: (branch, { decision }) => {
+    if (decision === 'commit') return endDoubt(commitPrepared(branch, []));
+    if (decision === 'abort') return endDoubt(rollbackPrepared(branch, []));
+    const wait: LocalEffect = { type: 'start-timer', timer: 'patience' };
+    if (decision === 'undecided') return { branch, effects: [wait] };
     // Never said to an enlisted participant in doubt (section 5): whoever said it did not know that.
     const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
-    return { state, effects: [alarm('outcome-expired', text), wait] };
+    return { branch, effects: [alarm('outcome-expired', text), wait] };
   },
   enlisted: refuseEnlist,
   'connection-lost': stay,
   held: stay,
   // Another process of the shared resource may have learned the outcome; what the journal no
   // longer says is over (8.8).
-  journal: (state, { found }, context) =>
+  journal: (branch, { found }, context) =>
     found?.state === 'prepared' || found?.state === 'started'
-      ? stay(state)
-      : endDoubt(adopt(state, found, context)),
-  'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: state.witness }] }),
+      ? stay(branch)
+      : endDoubt(adopt(branch, found, context)),
+  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 
 export const readonly: Row<'readonly'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection }) => ({
-    state,
-    effects: sendVote(state, connection, { vote: 'readonly', result: state.result }),
+  prepare: (branch, { connection }) => ({
+    branch,
+    effects: sendVote(branch, connection, { vote: 'readonly', result: branch.result }),
   }),
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) => recordAbort(state, { owed: [connection], reason: null }),
-  forget: ({ txid, branch }) => ({
-    state: { txid, branch, name: 'gone', reason: null },
-    effects: [{ kind: 'write-forget' }],
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) => recordAbort(branch, { owed: [connection], reason: null }),
+  forget: (branch) => ({
+    branch: { ...identity(branch), state: 'gone', reason: null },
+    effects: [{ type: 'write-forget' }],
   }),
   answer: stay,
   enlisted: refuseEnlist,
   'connection-lost': stay,
-  held: (state) => ({
-    state,
+  held: (branch) => ({
+    branch,
     effects: [
       alarm('held-after-readonly', 'The application holds a branch for which it voted readonly.'),
     ],
   }),
-  journal: (state, { found }, context) =>
-    found?.state === 'readonly' ? stay(state) : adopt(state, found, context),
+  journal: (branch, { found }, context) =>
+    found?.state === 'readonly' ? stay(branch) : adopt(branch, found, context),
 };
 
 export const committing: Row<'committing'> = {
@@ -98,14 +98,15 @@ export const committing: Row<'committing'> = {
   prepare: repeatVote,
   // During the pause the last error is the answer, so that the leader counts the attempt; it hears
   // of the success when that comes.
-  commit: (state, { connection }) => ({
-    state:
-      state.lastError === null
-        ? { ...state, owed: withAsker(state.owed, connection) }
-        : { ...state, told: withAsker(state.told, connection) },
-    effects: state.lastError === null ? [] : failed(state, [connection], 'commit', state.lastError),
+  commit: (branch, { connection }) => ({
+    branch:
+      branch.lastError === null
+        ? { ...branch, owed: withAsker(branch.owed, connection) }
+        : { ...branch, told: withAsker(branch.told, connection) },
+    effects:
+      branch.lastError === null ? [] : failed(branch, [connection], 'commit', branch.lastError),
   }),
-  rollback: (state, { connection }) => refuseRollback(state, connection),
+  rollback: (branch, { connection }) => refuseRollback(branch, connection),
   // Said after another process of the shared resource acknowledged; said again on the next report.
   forget: stay,
   answer: refuseAbortAnswer,
@@ -113,27 +114,27 @@ export const committing: Row<'committing'> = {
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'retry-due': (state) =>
-    state.lastError === null
-      ? stay(state)
+  'retry-due': (branch) =>
+    branch.lastError === null
+      ? stay(branch)
       : {
-          state: { ...state, attempt: state.attempt + 1, lastError: null },
+          branch: { ...branch, attempt: branch.attempt + 1, lastError: null },
           effects: [
-            { kind: 'call-commit', payload: state.payload, takenOver: state.takenOver !== null },
+            { type: 'call-commit', payload: branch.payload, takenOver: branch.takenOver !== null },
           ],
         },
-  'application-failed': (state, { message, found }) =>
-    state.takenOver !== null && found === 'nothing'
-      ? nothingToCommit(state, state.takenOver)
-      : pause(state, 'commit', message),
-  'application-committed': (state) => {
+  'application-failed': (branch, { message, found }) =>
+    branch.takenOver !== null && found === 'nothing'
+      ? nothingToCommit(branch, branch.takenOver)
+      : pause(branch, 'commit', message),
+  'application-committed': (branch) => {
     // The store's own record outlives every repeat; the journal of the instance that voted says the rest.
-    if (state.takenOver !== null)
-      return settled(state, acknowledge(state, everyAsker(state), 'commit'));
-    const { txid, branch, owed, told, result } = state;
+    if (branch.takenOver !== null)
+      return settled(branch, acknowledge(branch, everyAsker(branch), 'commit'));
+    const { owed, told, result } = branch;
     return {
-      state: { txid, branch, name: 'recording-commit', owed, told, result },
-      effects: [{ kind: 'write-committed' }],
+      branch: { ...identity(branch), state: 'recording-commit', owed, told, result },
+      effects: [{ type: 'write-committed' }],
     };
   },
 };
@@ -142,34 +143,34 @@ export const recordingCommit: Row<'recording-commit'> = {
   ...nothingOwed,
   ...lateTimers,
   prepare: repeatVote,
-  commit: (state, { connection }) => ({
-    state: { ...state, owed: withAsker(state.owed, connection) },
+  commit: (branch, { connection }) => ({
+    branch: { ...branch, owed: withAsker(branch.owed, connection) },
     effects: [],
   }),
-  rollback: (state, { connection }) => refuseRollback(state, connection),
+  rollback: (branch, { connection }) => refuseRollback(branch, connection),
   forget: stay,
   answer: refuseAbortAnswer,
   enlisted: refuseEnlist,
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'outcome-written': (state) => {
-    const { txid, branch, result } = state;
+  'outcome-written': (branch) => {
+    const { result } = branch;
     return {
-      state: { txid, branch, name: 'committed', result },
-      effects: acknowledge(state, everyAsker(state), 'commit'),
+      branch: { ...identity(branch), state: 'committed', result },
+      effects: acknowledge(branch, everyAsker(branch), 'commit'),
     };
   },
   // The application has committed what the journal says was rolled back, or was forgotten by way of
   // another process of the shared resource. Nothing is undone and nothing is acknowledged.
-  'outcome-contradicted': (state, { entry }, context) => {
-    const next = adopt(state, entry, context);
-    const message = `The application committed a branch of which the journal says ${next.state.name}.`;
+  'outcome-contradicted': (branch, { entry }, context) => {
+    const next = adopt(branch, entry, context);
+    const message = `The application committed a branch of which the journal says ${next.branch.state}.`;
     return {
       ...next,
       effects: [
         ...next.effects,
-        ...acknowledge(state, everyAsker(state), 'commit', { code: 'UNKNOWN_BRANCH', message }),
+        ...acknowledge(branch, everyAsker(branch), 'commit', { code: 'UNKNOWN_BRANCH', message }),
         alarm('contradicting-journal', message),
       ],
     };
@@ -180,35 +181,36 @@ export const committed: Row<'committed'> = {
   ...nothingOwed,
   ...lateTimers,
   prepare: repeatVote,
-  commit: (state, { connection }) => ({
-    state,
-    effects: acknowledge(state, [connection], 'commit'),
+  commit: (branch, { connection }) => ({
+    branch,
+    effects: acknowledge(branch, [connection], 'commit'),
   }),
-  rollback: (state, { connection }) => refuseRollback(state, connection),
-  forget: ({ txid, branch }) => ({
-    state: { txid, branch, name: 'forgotten' },
-    effects: [{ kind: 'write-forget' }],
+  rollback: (branch, { connection }) => refuseRollback(branch, connection),
+  forget: (branch) => ({
+    branch: { ...identity(branch), state: 'forgotten' },
+    effects: [{ type: 'write-forget' }],
   }),
   answer: refuseAbortAnswer,
   enlisted: refuseEnlist,
   'connection-lost': stay,
   // It lost what it had reported as done; commit is idempotent, and nobody is told anything new.
-  held: (state) => beginCommit(state, { payload: undefined, result: state.result, owed: [] }),
-  journal: (state, { found }, context) =>
-    found?.state === 'tombstone' ? adopt(state, found, context) : stay(state),
+  held: (branch) => beginCommit(branch, { payload: undefined, result: branch.result, owed: [] }),
+  journal: (branch, { found }, context) =>
+    found?.state === 'tombstone' ? adopt(branch, found, context) : stay(branch),
 };
 
 export const rollingBack: Row<'rolling-back'> = {
   ...nothingOwed,
   ...lateTimers,
   prepare: refusePrepare,
-  commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
-  rollback: (state, { connection }) => ({
-    state:
-      state.lastError === null
-        ? { ...state, owed: withAsker(state.owed, connection) }
-        : { ...state, told: withAsker(state.told, connection) },
-    effects: state.lastError === null ? [] : failed(state, [connection], 'abort', state.lastError),
+  commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
+  rollback: (branch, { connection }) => ({
+    branch:
+      branch.lastError === null
+        ? { ...branch, owed: withAsker(branch.owed, connection) }
+        : { ...branch, told: withAsker(branch.told, connection) },
+    effects:
+      branch.lastError === null ? [] : failed(branch, [connection], 'abort', branch.lastError),
   }),
   forget: stay,
   answer: refuseCommitAnswer,
@@ -216,36 +218,40 @@ export const rollingBack: Row<'rolling-back'> = {
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'retry-due': (state) =>
-    state.lastError === null
-      ? stay(state)
+  'retry-due': (branch) =>
+    branch.lastError === null
+      ? stay(branch)
       : {
-          state: { ...state, attempt: state.attempt + 1, lastError: null },
+          branch: { ...branch, attempt: branch.attempt + 1, lastError: null },
           effects: [
-            { kind: 'call-rollback', payload: state.payload, takenOver: state.takenOver !== null },
+            {
+              type: 'call-rollback',
+              payload: branch.payload,
+              takenOver: branch.takenOver !== null,
+            },
           ],
         },
-  'application-failed': (state, { message, found }) => {
+  'application-failed': (branch, { message, found }) => {
     // Another one has committed it meanwhile, and had its record collected: "abort" was said below the floor.
-    if (state.takenOver !== null && found !== undefined && everyAsker(state).length === 0) {
-      return settled(state, []);
+    if (branch.takenOver !== null && found !== undefined && everyAsker(branch).length === 0) {
+      return settled(branch, []);
     }
-    return state.takenOver === null && found === 'committed-by-sibling'
-      ? committedBySibling(state)
-      : pause(state, 'abort', message);
+    return branch.takenOver === null && found === 'committed-by-sibling'
+      ? committedBySibling(branch)
+      : pause(branch, 'abort', message);
   },
   // The application first, the tombstone second: a crash between the two finds the entry and rolls
   // back again; the other way round would leave the application holding what nobody remembers.
-  'application-rolled-back': (state) => recordAbort(state, state),
+  'application-rolled-back': (branch) => recordAbort(branch, branch),
 };
 
 export const recordingAbort: Row<'recording-abort'> = {
   ...nothingOwed,
   ...lateTimers,
   prepare: refusePrepare,
-  commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
-  rollback: (state, { connection }) => ({
-    state: { ...state, owed: withAsker(state.owed, connection) },
+  commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
+  rollback: (branch, { connection }) => ({
+    branch: { ...branch, owed: withAsker(branch.owed, connection) },
     effects: [],
   }),
   forget: stay,
@@ -254,21 +260,21 @@ export const recordingAbort: Row<'recording-abort'> = {
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'outcome-written': (state) => {
-    const { txid, branch, reason } = state;
+  'outcome-written': (branch) => {
+    const { reason } = branch;
     return {
-      state: { txid, branch, name: 'gone', reason },
-      effects: acknowledge(state, everyAsker(state), 'abort'),
+      branch: { ...identity(branch), state: 'gone', reason },
+      effects: acknowledge(branch, everyAsker(branch), 'abort'),
     };
   },
-  'outcome-contradicted': (state, { entry }, context) => {
-    const next = adopt(state, entry, context);
-    const message = `A branch was rolled back of which the journal says ${next.state.name}.`;
+  'outcome-contradicted': (branch, { entry }, context) => {
+    const next = adopt(branch, entry, context);
+    const message = `A branch was rolled back of which the journal says ${next.branch.state}.`;
     return {
       ...next,
       effects: [
         ...next.effects,
-        ...acknowledge(state, everyAsker(state), 'abort', { code: 'WRONG_STATE', message }),
+        ...acknowledge(branch, everyAsker(branch), 'abort', { code: 'WRONG_STATE', message }),
         alarm('contradicting-journal', message),
       ],
     };
@@ -279,10 +285,10 @@ export const gone: Row<'gone'> = {
   ...nothingOwed,
   ...lateTimers,
   prepare: refusePrepare,
-  commit: (state, { connection }) => refuseCommit(state, connection, 'commit-after-rollback'),
-  rollback: (state, { connection }) => ({
-    state,
-    effects: acknowledge(state, [connection], 'abort'),
+  commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
+  rollback: (branch, { connection }) => ({
+    branch,
+    effects: acknowledge(branch, [connection], 'abort'),
   }),
   forget: stay,
   // It may stand for a readonly vote that was forgotten: neither answer contradicts it.
@@ -290,10 +296,10 @@ export const gone: Row<'gone'> = {
   enlisted: refuseEnlist,
   'connection-lost': stay,
   // The application's own durability lagged behind the tombstone's.
-  held: (state, { mine }, { siblings }) =>
+  held: (branch, { mine }, { siblings }) =>
     siblings && !mine
-      ? votedElsewhere(state)
-      : beginRollback(state, { payload: undefined, reason: state.reason }),
+      ? votedElsewhere(branch)
+      : beginRollback(branch, { payload: undefined, reason: branch.reason }),
   journal: stay,
 };
 
@@ -301,55 +307,55 @@ export const forgotten: Row<'forgotten'> = {
   ...nothingOwed,
   ...lateTimers,
   // Whatever is still unread in some buffer comes too late to run again.
-  prepare: (state, { connection }) => ({
-    state,
-    effects: sendVote(state, connection, { vote: 'abort', reason: reasons.rolledBack }),
+  prepare: (branch, { connection }) => ({
+    branch,
+    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.rolledBack }),
   }),
   // A repeat that was delayed past the forget, or of a leader that has been succeeded: it was done, durably.
-  commit: (state, { connection }) => ({
-    state,
-    effects: acknowledge(state, [connection], 'commit'),
+  commit: (branch, { connection }) => ({
+    branch,
+    effects: acknowledge(branch, [connection], 'commit'),
   }),
-  rollback: (state, { connection }) => refuseRollback(state, connection),
+  rollback: (branch, { connection }) => refuseRollback(branch, connection),
   forget: stay,
   // The record may be collected by now, and a late answer to an earlier doubt then says `abort`.
   answer: stay,
   enlisted: refuseEnlist,
   'connection-lost': stay,
   // It lost what it had reported as done; as in `committed`.
-  held: (state) => beginCommit(state, { payload: undefined, result: undefined, owed: [] }),
+  held: (branch) => beginCommit(branch, { payload: undefined, result: undefined, owed: [] }),
   journal: stay,
 };
 
 function repeatVote(
-  state: LocalStateOf<'prepared' | 'committing' | 'recording-commit' | 'committed'>,
+  branch: LocalBranchOf<'prepared' | 'committing' | 'recording-commit' | 'committed'>,
   event: { readonly connection: ConnectionId },
 ): Next {
   return {
-    state,
-    effects: sendVote(state, event.connection, { vote: 'commit', result: state.result }),
+    branch,
+    effects: sendVote(branch, event.connection, { vote: 'commit', result: branch.result }),
   };
 }
 
 /** It promises nothing, so it waits for nothing: not for a rollback that may take long, nor for the journal. */
 function refusePrepare(
-  state: LocalStateOf<'rolling-back' | 'recording-abort' | 'gone'>,
+  branch: LocalBranchOf<'rolling-back' | 'recording-abort' | 'gone'>,
   event: { readonly connection: ConnectionId },
 ): Next {
-  const reason = state.reason ?? reasons.rolledBack;
-  return { state, effects: sendVote(state, event.connection, { vote: 'abort', reason }) };
+  const reason = branch.reason ?? reasons.rolledBack;
+  return { branch, effects: sendVote(branch, event.connection, { vote: 'abort', reason }) };
 }
 
-function commitPrepared(state: LocalStateOf<'prepared'>, owed: readonly ConnectionId[]): Next {
-  return beginCommit(state, { payload: state.payload, result: state.result, owed });
+function commitPrepared(branch: LocalBranchOf<'prepared'>, owed: readonly ConnectionId[]): Next {
+  return beginCommit(branch, { payload: branch.payload, result: branch.result, owed });
 }
 
-function rollbackPrepared(state: LocalStateOf<'prepared'>, owed: readonly ConnectionId[]): Next {
-  return beginRollback(state, { payload: state.payload, owed, reason: reasons.rolledBack });
+function rollbackPrepared(branch: LocalBranchOf<'prepared'>, owed: readonly ConnectionId[]): Next {
+  return beginRollback(branch, { payload: branch.payload, owed, reason: reasons.rolledBack });
 }
 
 function endDoubt(next: Next): Next {
-  return { ...next, effects: [{ kind: 'stop-timer', timer: 'patience' }, ...next.effects] };
+  return { ...next, effects: [{ type: 'stop-timer', timer: 'patience' }, ...next.effects] };
 }
 
 function everyAsker(askers: Askers): readonly ConnectionId[] {
@@ -357,78 +363,84 @@ function everyAsker(askers: Askers): readonly ConnectionId[] {
 }
 
 function failed(
-  state: LocalState,
+  branch: LocalBranch,
   to: readonly ConnectionId[],
   decision: Decision,
   text: string,
 ): LocalEffect[] {
-  return acknowledge(state, to, decision, { code: 'INTERNAL', message: text });
+  return acknowledge(branch, to, decision, { code: 'INTERNAL', message: text });
 }
 
 /** Every command is answered once; each who asked hears of the success later, too. */
 function pause(
-  state: LocalStateOf<'committing' | 'rolling-back'>,
+  branch: LocalBranchOf<'committing' | 'rolling-back'>,
   decision: Decision,
   text: string,
 ): Next {
   return {
-    state: { ...state, owed: [], told: everyAsker(state), lastError: text },
+    branch: { ...branch, owed: [], told: everyAsker(branch), lastError: text },
     effects: [
-      ...failed(state, state.owed, decision, text),
-      { kind: 'start-timer', timer: 'retry', attempt: state.attempt },
+      ...failed(branch, branch.owed, decision, text),
+      { type: 'start-timer', timer: 'retry', attempt: branch.attempt },
     ],
   };
 }
 
 function forgetAsker(
-  state: LocalStateOf<'committing' | 'recording-commit' | 'rolling-back' | 'recording-abort'>,
+  branch: LocalBranchOf<'committing' | 'recording-commit' | 'rolling-back' | 'recording-abort'>,
   event: { readonly connection: ConnectionId },
 ): Next {
   return {
-    state: {
-      ...state,
-      owed: withoutAsker(state.owed, event.connection),
-      told: withoutAsker(state.told, event.connection),
+    branch: {
+      ...branch,
+      owed: withoutAsker(branch.owed, event.connection),
+      told: withoutAsker(branch.told, event.connection),
     },
     effects: [],
   };
 }
 
 /** Nothing is left to remember here: what there is to know, the store knows. */
-function settled({ txid, branch }: LocalState, effects: readonly LocalEffect[]): Next {
-  return { state: { txid, branch, name: 'unknown' }, effects };
+function settled(branch: LocalBranch, effects: readonly LocalEffect[]): Next {
+  return { branch: { ...identity(branch), state: 'unknown' }, effects };
 }
 
 /** 8.6. To an answer it is no contradiction: the instance that voted was faster, and was told to forget. */
-function nothingToCommit(state: LocalStateOf<'committing'>, { quiet }: TakenOver): Next {
-  const askers = everyAsker(state);
+function nothingToCommit(branch: LocalBranchOf<'committing'>, { quiet }: TakenOver): Next {
+  const askers = everyAsker(branch);
   const message =
     'A commit came for a branch that is neither prepared nor committed: not here, and not in the store.';
-  return settled(state, [
-    ...acknowledge(state, askers, 'commit', { code: 'UNKNOWN_BRANCH', message }),
+  return settled(branch, [
+    ...acknowledge(branch, askers, 'commit', { code: 'UNKNOWN_BRANCH', message }),
     ...(askers.length === 0 || quiet ? [] : [alarm('commit-of-unknown', message)]),
   ]);
 }
 
 /** It was told to, and the coordinator has its acknowledgement: the journal is brought in line, and nothing is undone. */
-function committedBySibling(state: LocalStateOf<'rolling-back'>): Next {
-  const askers = everyAsker(state);
+function committedBySibling(branch: LocalBranchOf<'rolling-back'>): Next {
+  const askers = everyAsker(branch);
   const message =
     'A rollback came for a branch that another instance has committed. Nothing was undone.';
   return {
-    state: { ...identity(state), name: 'recording-commit', owed: [], told: [], result: undefined },
+    branch: {
+      ...identity(branch),
+      state: 'recording-commit',
+      owed: [],
+      told: [],
+      result: undefined,
+    },
     effects: [
-      ...acknowledge(state, askers, 'abort', { code: 'WRONG_STATE', message }),
+      ...acknowledge(branch, askers, 'abort', { code: 'WRONG_STATE', message }),
       ...(askers.length === 0 ? [] : [alarm('rollback-after-commit', message)]),
-      { kind: 'write-committed' },
+      { type: 'write-committed' },
     ],
   };
 }
 
-function refuseAbortAnswer(state: LocalState, event: { readonly decision: string }): Next {
-  return event.decision === 'abort' ? contradicted(state, event.decision) : stay(state);
+function refuseAbortAnswer(branch: LocalBranch, event: { readonly decision: string }): Next {
+  return event.decision === 'abort' ? contradicted(branch, event.decision) : stay(branch);
 }
 
-function refuseCommitAnswer(state: LocalState, event: { readonly decision: string }): Next {
-  return event.decision === 'commit' ? contradicted(state, event.decision) : stay(state);
+function refuseCommitAnswer(branch: LocalBranch, event: { readonly decision: string }): Next {
+  return event.decision === 'commit' ? contradicted(branch, event.decision) : stay(branch);
 }

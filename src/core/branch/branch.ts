@@ -72,50 +72,53 @@ import type {
   BranchContext,
   BranchIdentity,
   BranchStep,
+  LocalBranch,
   LocalEffect,
   LocalEvent,
-  LocalEventName,
+  LocalEventType,
   LocalState,
-  LocalStateName,
 } from './types.ts';
 
 export type * from './types.ts';
-export { branchEventNames, branchStateNames, settledStateNames } from './types.ts';
+export { branchEventTypes, branchStates, settledStates } from './types.ts';
 
-export function unknownBranch(identity: BranchIdentity): LocalState {
-  return { txid: identity.txid, branch: identity.branch, name: 'unknown' };
+export function unknownBranch(identity: BranchIdentity): LocalBranch {
+  return { txid: identity.txid, branch: identity.branch, state: 'unknown' };
 }
 
 /** Pure: the same state, event and context give the same step. Effects are carried out in order. */
 export function stepBranch(
-  state: LocalState,
+  branch: LocalBranch,
   event: LocalEvent,
   context: BranchContext,
 ): BranchStep {
-  const first = stepOne(state, event, context);
+  const first = stepOne(branch, event, context);
   if (first.again === undefined) return first;
   const effects: LocalEffect[] = [...first.effects];
   const queue: LocalEvent[] = [...first.again];
-  let current = first.state;
+  let current = first.branch;
   for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
     const next = stepOne(current, one, context);
-    current = next.state;
+    current = next.branch;
     effects.push(...next.effects);
     queue.push(...(next.again ?? []));
   }
-  return { state: current, effects };
+  return { branch: current, effects };
 }
 
-function stepOne(state: LocalState, event: LocalEvent, context: BranchContext): Next {
-  if ((event.type === 'commit' || event.type === 'rollback') && event.epoch < epochOf(state.txid)) {
-    return refuseOlderLeader(state, event);
+function stepOne(branch: LocalBranch, event: LocalEvent, context: BranchContext): Next {
+  if (
+    (event.type === 'commit' || event.type === 'rollback') &&
+    event.epoch < epochOf(branch.txid)
+  ) {
+    return refuseOlderLeader(branch, event);
   }
   // The table's type ties each cell to its state and event; indexing by two unions loses that.
-  const row = branchTable[state.name] as Record<LocalEventName, unknown>;
-  const handler = row[event.type] as Handler<LocalStateName, LocalEventName>;
-  const next = handler(state as never, event as never, context);
+  const row = branchTable[branch.state] as Record<LocalEventType, unknown>;
+  const handler = row[event.type] as Handler<LocalState, LocalEventType>;
+  const next = handler(branch as never, event as never, context);
   const late = event.type === 'commit' && event.epoch < context.knownEpoch;
-  return late && state.name === 'unknown' ? withoutNoise(next) : next;
+  return late && branch.state === 'unknown' ? withoutNoise(next) : next;
 }
 
 /**
@@ -125,20 +128,20 @@ function stepOne(state: LocalState, event: LocalEvent, context: BranchContext): 
  */
 function withoutNoise(next: Next): Next {
   const noise = (effect: LocalEffect): boolean =>
-    effect.kind === 'alarm' && effect.alarm === 'commit-of-unknown';
+    effect.type === 'alarm' && effect.alarm === 'commit-of-unknown';
   return { ...next, effects: next.effects.filter((effect) => !noise(effect)) };
 }
 
 function refuseOlderLeader(
-  state: LocalState,
+  branch: LocalBranch,
   event: Extract<LocalEvent, { type: 'commit' | 'rollback' }>,
 ): Next {
   const message = `A leader older than the transaction sent ${event.type}. Nothing was done.`;
   const decision = event.type === 'commit' ? 'commit' : 'abort';
   return {
-    state,
+    branch,
     effects: [
-      ...acknowledge(state, [event.connection], decision, { code: 'NOT_LEADER', message }),
+      ...acknowledge(branch, [event.connection], decision, { code: 'NOT_LEADER', message }),
       alarm('older-leader', message),
     ],
   };

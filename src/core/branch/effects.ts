@@ -10,42 +10,42 @@ import type {
   BranchIdentity,
   ConnectionId,
   Found,
+  LocalBranch,
+  LocalBranchOf,
   LocalEffect,
   LocalEvent,
-  LocalEventName,
   LocalEventOf,
+  LocalEventType,
   LocalState,
-  LocalStateName,
-  LocalStateOf,
   PrepareData,
   TakenOver,
 } from './types.ts';
 
 /** A step, and the events that are to be stepped right after it. */
 export interface Next {
-  readonly state: LocalState;
+  readonly branch: LocalBranch;
   readonly effects: readonly LocalEffect[];
   readonly again?: readonly LocalEvent[];
 }
 
-export type Handler<State extends LocalStateName, Event extends LocalEventName> = (
-  state: LocalStateOf<State>,
+export type Handler<State extends LocalState, Event extends LocalEventType> = (
+  branch: LocalBranchOf<State>,
   event: LocalEventOf<Event>,
   context: BranchContext,
 ) => Next;
 
 /** One row of the table: what each event does in this state. The compiler demands every cell. */
-export type Row<State extends LocalStateName> = {
-  readonly [Event in LocalEventName]: Handler<State, Event>;
+export type Row<State extends LocalState> = {
+  readonly [Event in LocalEventType]: Handler<State, Event>;
 };
 
-export function stay(state: LocalState): Next {
-  return { state, effects: [] };
+export function stay(branch: LocalBranch): Next {
+  return { branch, effects: [] };
 }
 
 /** The driver told the machine something that cannot be: a fault of this program, not of a peer. */
-export function impossible(state: LocalState, event: LocalEvent): never {
-  throw new Error(`assertion: a branch that is ${state.name} cannot meet ${event.type}`);
+export function impossible(branch: LocalBranch, event: LocalEvent): never {
+  throw new Error(`assertion: a branch that is ${branch.state} cannot meet ${event.type}`);
 }
 
 /** Cells of every state in which the application and the journal owe no answer. */
@@ -80,8 +80,8 @@ export const lateTimers: {
   'retry-due': stay,
 };
 
-export function identity(state: LocalState): BranchIdentity {
-  return { txid: state.txid, branch: state.branch };
+export function identity(branch: LocalBranch): BranchIdentity {
+  return { txid: branch.txid, branch: branch.branch };
 }
 
 export function withAsker(
@@ -99,39 +99,39 @@ export function withoutAsker(
 }
 
 export function sendVote(
-  state: LocalState,
+  branch: LocalBranch,
   to: ConnectionId | null,
   vote:
     | { readonly vote: 'commit' | 'readonly'; readonly result: unknown }
     | { readonly vote: 'abort'; readonly reason: VoteReason },
 ): LocalEffect[] {
   if (to === null) return [];
-  const message = { type: 'vote', ...identity(state), ...vote } as const;
+  const message = { type: 'vote', ...identity(branch), ...vote } as const;
   if (message.vote !== 'abort' && message.result === undefined) {
     const { result: _none, ...bare } = message;
-    return [{ kind: 'send', to, message: bare }];
+    return [{ type: 'send', to, message: bare }];
   }
-  return [{ kind: 'send', to, message }];
+  return [{ type: 'send', to, message }];
 }
 
 export function acknowledge(
-  state: LocalState,
+  branch: LocalBranch,
   to: readonly ConnectionId[],
   decision: Decision,
   error?: { readonly code: ErrorCode; readonly message: string },
 ): LocalEffect[] {
   const message = {
     type: 'ack',
-    ...identity(state),
+    ...identity(branch),
     decision,
     ok: error === undefined,
     ...(error === undefined ? {} : { error }),
   } as const;
-  return to.map((one) => ({ kind: 'send', to: one, message }));
+  return to.map((one) => ({ type: 'send', to: one, message }));
 }
 
 export function alarm(name: BranchAlarm, message: string): LocalEffect {
-  return { kind: 'alarm', alarm: name, message };
+  return { type: 'alarm', alarm: name, message };
 }
 
 export const reasons: Readonly<
@@ -175,14 +175,14 @@ export const reasons: Readonly<
 
 /** The vote `abort` to the prepare that waits, if one does: it promises nothing, so it waits for nothing. */
 function refuse(
-  state: LocalState,
+  branch: LocalBranch,
   { voter, reason }: { readonly voter?: ConnectionId | null; readonly reason: VoteReason | null },
 ): LocalEffect[] {
-  return sendVote(state, voter ?? null, { vote: 'abort', reason: reason ?? reasons.rolledBack });
+  return sendVote(branch, voter ?? null, { vote: 'abort', reason: reason ?? reasons.rolledBack });
 }
 
 export function beginRollback(
-  state: LocalState,
+  branch: LocalBranch,
   more: {
     readonly payload: unknown;
     readonly owed?: readonly ConnectionId[];
@@ -192,9 +192,9 @@ export function beginRollback(
   },
 ): Next {
   return {
-    state: {
-      ...identity(state),
-      name: 'rolling-back',
+    branch: {
+      ...identity(branch),
+      state: 'rolling-back',
       takenOver: more.takenOver ?? null,
       payload: more.payload,
       owed: more.owed ?? [],
@@ -204,34 +204,34 @@ export function beginRollback(
       lastError: null,
     },
     effects: [
-      ...refuse(state, more),
-      { kind: 'call-rollback', payload: more.payload, takenOver: more.takenOver !== undefined },
+      ...refuse(branch, more),
+      { type: 'call-rollback', payload: more.payload, takenOver: more.takenOver !== undefined },
     ],
   };
 }
 
 /** For a branch of which the application holds nothing. */
 export function recordAbort(
-  state: LocalState,
+  branch: LocalBranch,
   more: Partial<Askers> & {
     readonly voter?: ConnectionId | null;
     readonly reason: VoteReason | null;
   },
 ): Next {
   return {
-    state: {
-      ...identity(state),
-      name: 'recording-abort',
+    branch: {
+      ...identity(branch),
+      state: 'recording-abort',
       owed: more.owed ?? [],
       told: more.told ?? [],
       reason: more.reason,
     },
-    effects: [...refuse(state, more), { kind: 'write-tombstone', reason: more.reason }],
+    effects: [...refuse(branch, more), { type: 'write-tombstone', reason: more.reason }],
   };
 }
 
 export function beginCommit(
-  state: LocalState,
+  branch: LocalBranch,
   more: {
     readonly payload: unknown;
     readonly result: unknown;
@@ -240,9 +240,9 @@ export function beginCommit(
   },
 ): Next {
   return {
-    state: {
-      ...identity(state),
-      name: 'committing',
+    branch: {
+      ...identity(branch),
+      state: 'committing',
       told: [],
       attempt: 1,
       lastError: null,
@@ -250,119 +250,125 @@ export function beginCommit(
       takenOver: more.takenOver ?? null,
     },
     effects: [
-      { kind: 'call-commit', payload: more.payload, takenOver: more.takenOver !== undefined },
+      { type: 'call-commit', payload: more.payload, takenOver: more.takenOver !== undefined },
     ],
   };
 }
 
 /** For the sibling that voted: the store knows whether it is prepared, or committed already. */
 export function commitElsewhere(
-  state: LocalState,
+  branch: LocalBranch,
   owed: readonly ConnectionId[],
   quiet = false,
 ): Next {
-  return beginCommit(state, { payload: undefined, result: undefined, owed, takenOver: { quiet } });
+  return beginCommit(branch, { payload: undefined, result: undefined, owed, takenOver: { quiet } });
 }
 
 /** For the sibling that voted, or that is still on its way to a vote: that one then is in doubt, and asks. */
-export function rollbackElsewhere(state: LocalState, owed: readonly ConnectionId[]): Next {
+export function rollbackElsewhere(branch: LocalBranch, owed: readonly ConnectionId[]): Next {
   const takenOver = { quiet: false };
-  return beginRollback(state, { payload: undefined, owed, reason: null, takenOver });
+  return beginRollback(branch, { payload: undefined, owed, reason: null, takenOver });
 }
 
 /** It has waited in the store for the whole patience: asks at once, and until there is an answer. */
-export function votedElsewhere(state: LocalState): Next {
+export function votedElsewhere(branch: LocalBranch): Next {
   return {
-    state: { ...identity(state), name: 'voted-elsewhere' },
-    effects: [{ kind: 'query', witness: null }],
+    branch: { ...identity(branch), state: 'voted-elsewhere' },
+    effects: [{ type: 'query', witness: null }],
   };
 }
 
 /** The state that the journal's entry stands for. */
-export function adopt(state: LocalState, found: Found | null, context: BranchContext): Next {
-  const base = identity(state);
-  if (found === null) return { state: { ...base, name: 'unknown' }, effects: [] };
+export function adopt(branch: LocalBranch, found: Found | null, context: BranchContext): Next {
+  const base = identity(branch);
+  if (found === null) return { branch: { ...base, state: 'unknown' }, effects: [] };
   switch (found.state) {
     case 'started':
       return context.shared
-        ? orphan(state, found)
-        : beginRollback(state, { payload: found.payload, reason: reasons.notPrepared });
+        ? orphan(branch, found)
+        : beginRollback(branch, { payload: found.payload, reason: reasons.notPrepared });
     case 'prepared': {
       const { epoch, witness, payload, result } = found;
       return {
-        state: { ...base, name: 'prepared', epoch, witness, payload, result },
-        effects: [{ kind: 'start-timer', timer: 'patience' }],
+        branch: { ...base, state: 'prepared', epoch, witness, payload, result },
+        effects: [{ type: 'start-timer', timer: 'patience' }],
       };
     }
     case 'readonly':
     case 'committed':
-      return { state: { ...base, name: found.state, result: found.result }, effects: [] };
+      return { branch: { ...base, state: found.state, result: found.result }, effects: [] };
     case 'tombstone':
       return found.forgotten === true
-        ? { state: { ...base, name: 'forgotten' }, effects: [] }
-        : { state: { ...base, name: 'gone', reason: found.reason ?? null }, effects: [] };
+        ? { branch: { ...base, state: 'forgotten' }, effects: [] }
+        : { branch: { ...base, state: 'gone', reason: found.reason ?? null }, effects: [] };
   }
 }
 
-export function orphan(state: LocalState, held: Omit<Found, 'state'>): Next {
+export function orphan(branch: LocalBranch, held: Omit<Found, 'state'>): Next {
   const { epoch, witness, payload } = held;
   return {
-    state: { ...identity(state), name: 'orphaned', epoch, witness, payload },
-    effects: [{ kind: 'start-timer', timer: 'patience' }],
+    branch: { ...identity(branch), state: 'orphaned', epoch, witness, payload },
+    effects: [{ type: 'start-timer', timer: 'patience' }],
   };
 }
 
 /** 8.6: a commit is only ever of what was prepared. */
 export function refuseCommit(
-  state: LocalState,
+  branch: LocalBranch,
   connection: ConnectionId,
   name: BranchAlarm = 'commit-of-unknown',
 ): Next {
   const message =
     name === 'commit-after-rollback'
-      ? `A commit came for a branch that is ${state.name}: it was rolled back before.`
-      : `A commit came for a branch that is ${state.name}: neither prepared nor committed here.`;
+      ? `A commit came for a branch that is ${branch.state}: it was rolled back before.`
+      : `A commit came for a branch that is ${branch.state}: neither prepared nor committed here.`;
   return {
-    state,
+    branch,
     effects: [
-      ...acknowledge(state, [connection], 'commit', { code: 'UNKNOWN_BRANCH', message }),
+      ...acknowledge(branch, [connection], 'commit', { code: 'UNKNOWN_BRANCH', message }),
       alarm(name, message),
     ],
   };
 }
 
-export function refuseRollback(state: LocalState, connection: ConnectionId): Next {
+export function refuseRollback(branch: LocalBranch, connection: ConnectionId): Next {
   const message =
     'A rollback came for a branch that is committed, or being committed. Nothing was undone.';
   return {
-    state,
+    branch,
     effects: [
-      ...acknowledge(state, [connection], 'abort', { code: 'WRONG_STATE', message }),
+      ...acknowledge(branch, [connection], 'abort', { code: 'WRONG_STATE', message }),
       alarm('rollback-after-commit', message),
     ],
   };
 }
 
 /** 8.5: refused, and undoes nothing. */
-export function contradicted(state: LocalState, answered: string): Next {
-  const message = `A node answered ${answered} for a branch that is ${state.name} here. Nothing was changed.`;
-  return { state, effects: [alarm('contradicting-answer', message)] };
+export function contradicted(branch: LocalBranch, answered: string): Next {
+  const message = `A node answered ${answered} for a branch that is ${branch.state} here. Nothing was changed.`;
+  return { branch, effects: [alarm('contradicting-answer', message)] };
 }
 
-export function refuseEnlist(state: LocalState): Next {
-  const refusal = `the branch is ${state.name} already: enlist before the transaction is committed or rolled back`;
-  return { state, effects: [{ kind: 'enlist-settled', refusal }] };
+export function refuseEnlist(branch: LocalBranch): Next {
+  const refusal = `the branch is ${branch.state} already: enlist before the transaction is committed or rolled back`;
+  return { branch, effects: [{ type: 'enlist-settled', refusal }] };
 }
 
 export function beginPrepare(
-  state: LocalState,
+  branch: LocalBranch,
   prepare: PrepareData,
   voter: ConnectionId | null,
 ): Next {
-  const { txid, branch } = state;
   return {
-    state: { txid, branch, name: 'preparing', prepare, voter, interrupted: null, owed: [] },
-    effects: [{ kind: 'call-prepare', prepare }],
+    branch: {
+      ...identity(branch),
+      state: 'preparing',
+      prepare,
+      voter,
+      interrupted: null,
+      owed: [],
+    },
+    effects: [{ type: 'call-prepare', prepare }],
   };
 }
 
@@ -377,20 +383,20 @@ export function replayPrepare(
 
 export function replayRollbacks(
   owed: readonly ConnectionId[],
-  txid: LocalState['txid'],
+  txid: LocalBranch['txid'],
 ): LocalEvent[] {
   return owed.map((connection) => ({ type: 'rollback', connection, epoch: epochOf(txid) }));
 }
 
 export function forgetVoterAndAsker(
-  state: LocalStateOf<'starting' | 'preparing' | 'voting'>,
+  branch: LocalBranchOf<'starting' | 'preparing' | 'voting'>,
   event: { readonly connection: ConnectionId },
 ): Next {
   return {
-    state: {
-      ...state,
-      voter: state.voter === event.connection ? null : state.voter,
-      owed: withoutAsker(state.owed, event.connection),
+    branch: {
+      ...branch,
+      voter: branch.voter === event.connection ? null : branch.voter,
+      owed: withoutAsker(branch.owed, event.connection),
     },
     effects: [],
   };

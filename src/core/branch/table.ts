@@ -1,11 +1,11 @@
 /** Every state's row: what each event does there. */
 import * as after from './after-vote.ts';
 import type { Row } from './effects.ts';
-import type { LocalStateName } from './types.ts';
+import type { LocalState } from './types.ts';
 import * as before from './unprepared.ts';
 import * as voting from './voting.ts';
 
-export const branchTable: { readonly [State in LocalStateName]: Row<State> } = {
+export const branchTable: { readonly [State in LocalState]: Row<State> } = {
   unknown: before.unknown,
   starting: before.starting,
   working: before.working,

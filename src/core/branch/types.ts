@@ -123,7 +123,7 @@ interface Aborting {
   readonly reason: VoteReason | null;
 }
 
-export const branchStateNames = [
+export const branchStates = [
   'unknown',
   'starting',
   'working',
@@ -141,13 +141,13 @@ export const branchStateNames = [
   'gone',
   'forgotten',
 ] as const;
-export type LocalStateName = (typeof branchStateNames)[number];
+export type LocalState = (typeof branchStates)[number];
 
-/** A union of states where `Name` is a union of names. */
-export type LocalStateOf<Name extends LocalStateName> = Name extends LocalStateName
-  ? BranchIdentity & { readonly name: Name } & Readonly<StateData[Name]>
+/** A union of states where `State` is a union of states. */
+export type LocalBranchOf<State extends LocalState> = State extends LocalState
+  ? BranchIdentity & { readonly state: State } & Readonly<StateData[State]>
   : never;
-export type LocalState = LocalStateOf<LocalStateName>;
+export type LocalBranch = LocalBranchOf<LocalState>;
 
 /** How the application's prepare ended. */
 export type Prepared =
@@ -198,7 +198,7 @@ interface EventData {
   'retry-due': object;
 }
 
-export const branchEventNames = [
+export const branchEventTypes = [
   'prepare',
   'commit',
   'rollback',
@@ -221,12 +221,12 @@ export const branchEventNames = [
   'limit-over',
   'retry-due',
 ] as const;
-export type LocalEventName = (typeof branchEventNames)[number];
+export type LocalEventType = (typeof branchEventTypes)[number];
 
-export type LocalEventOf<Name extends LocalEventName> = Name extends LocalEventName
-  ? { readonly type: Name } & Readonly<EventData[Name]>
+export type LocalEventOf<Type extends LocalEventType> = Type extends LocalEventType
+  ? { readonly type: Type } & Readonly<EventData[Type]>
   : never;
-export type LocalEvent = LocalEventOf<LocalEventName>;
+export type LocalEvent = LocalEventOf<LocalEventType>;
 
 /** What is true of the whole participant when the event is stepped. */
 export interface BranchContext {
@@ -257,16 +257,16 @@ export type BranchAlarm =
  */
 export type LocalEffect =
   /** Answered by `application-prepared`. */
-  | { readonly kind: 'call-prepare'; readonly prepare: PrepareData }
+  | { readonly type: 'call-prepare'; readonly prepare: PrepareData }
   /** Fires the AbortSignal of the prepare that runs; its result is still awaited. */
-  | { readonly kind: 'interrupt-prepare'; readonly why: 'rollback' | 'timeout' }
+  | { readonly type: 'interrupt-prepare'; readonly why: 'rollback' | 'timeout' }
   /** Answered by `application-committed` or `application-failed`. */
-  | { readonly kind: 'call-commit'; readonly payload: unknown; readonly takenOver: boolean }
+  | { readonly type: 'call-commit'; readonly payload: unknown; readonly takenOver: boolean }
   /** Answered by `application-rolled-back` or `application-failed`. */
-  | { readonly kind: 'call-rollback'; readonly payload: unknown; readonly takenOver: boolean }
+  | { readonly type: 'call-rollback'; readonly payload: unknown; readonly takenOver: boolean }
   /** Answered by `vote-written` or `vote-refused`. */
   | {
-      readonly kind: 'write-vote';
+      readonly type: 'write-vote';
       readonly state: 'started' | 'prepared' | 'readonly';
       readonly epoch: Epoch;
       readonly witness: Witness | null;
@@ -274,32 +274,27 @@ export type LocalEffect =
       readonly result: unknown;
     }
   /** Answered by `outcome-written` or `outcome-contradicted`. */
-  | { readonly kind: 'write-committed' }
-  | { readonly kind: 'write-tombstone'; readonly reason: VoteReason | null }
+  | { readonly type: 'write-committed' }
+  | { readonly type: 'write-tombstone'; readonly reason: VoteReason | null }
   /** May be lazy; nothing answers it. */
-  | { readonly kind: 'write-forget' }
+  | { readonly type: 'write-forget' }
   /** Dropped where that connection is no longer open: delivery is never promised. */
-  | { readonly kind: 'send'; readonly to: ConnectionId; readonly message: VoteMessage | Ack }
+  | { readonly type: 'send'; readonly to: ConnectionId; readonly message: VoteMessage | Ack }
   /** `patience-over`, `limit-over` or `retry-due` follows, unless the timer is stopped. */
-  | { readonly kind: 'start-timer'; readonly timer: 'patience' | 'limit' }
-  | { readonly kind: 'start-timer'; readonly timer: 'retry'; readonly attempt: number }
+  | { readonly type: 'start-timer'; readonly timer: 'patience' | 'limit' }
+  | { readonly type: 'start-timer'; readonly timer: 'retry'; readonly attempt: number }
   /** Stopping `patience` also ends a query under way. */
-  | { readonly kind: 'stop-timer'; readonly timer: 'patience' | 'limit' }
+  | { readonly type: 'stop-timer'; readonly timer: 'patience' | 'limit' }
   /** Ask for the outcome until there is an answer. */
-  | { readonly kind: 'query'; readonly witness: Witness | null }
+  | { readonly type: 'query'; readonly witness: Witness | null }
   /** Tells the application's own call of enlist. */
-  | { readonly kind: 'enlist-settled'; readonly refusal: string | null }
-  | { readonly kind: 'alarm'; readonly alarm: BranchAlarm; readonly message: string };
+  | { readonly type: 'enlist-settled'; readonly refusal: string | null }
+  | { readonly type: 'alarm'; readonly alarm: BranchAlarm; readonly message: string };
 
 /** Where nothing waits to happen: memory may be dropped, for the journal says the same. */
-export const settledStateNames: readonly LocalStateName[] = [
-  'unknown',
-  'readonly',
-  'gone',
-  'forgotten',
-];
+export const settledStates: readonly LocalState[] = ['unknown', 'readonly', 'gone', 'forgotten'];
 
 export interface BranchStep {
-  readonly state: LocalState;
+  readonly branch: LocalBranch;
   readonly effects: readonly LocalEffect[];
 }

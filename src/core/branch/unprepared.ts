@@ -9,6 +9,7 @@ import {
   commitElsewhere,
   contradicted,
   forgetVoterAndAsker,
+  identity,
   lateTimers,
   type Next,
   nothingOwed,
@@ -26,97 +27,97 @@ import {
   votedElsewhere,
   withAsker,
 } from './effects.ts';
-import type { BranchContext, ConnectionId, Found, LocalState, PrepareData } from './types.ts';
+import type { BranchContext, ConnectionId, Found, LocalBranch, PrepareData } from './types.ts';
 
 export const unknown: Row<'unknown'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection, prepare }, context) => {
+  prepare: (branch, { connection, prepare }, context) => {
     // I7, before the application works for nothing; the journal checks again when it persists. A
     // zombie is answered rather than ignored: an abort vote promises nothing, and frees its client.
-    if (prepare.epoch < context.knownEpoch) return voteAbort(state, connection);
-    if (!context.recordsStart) return beginPrepare(state, prepare, connection);
-    return begin(state, { enlisting: false, prepare, voter: connection });
+    if (prepare.epoch < context.knownEpoch) return voteAbort(branch, connection);
+    if (!context.recordsStart) return beginPrepare(branch, prepare, connection);
+    return begin(branch, { enlisting: false, prepare, voter: connection });
   },
-  commit: (state, { connection, epoch }, { siblings, knownEpoch }) =>
+  commit: (branch, { connection, epoch }, { siblings, knownEpoch }) =>
     siblings
-      ? commitElsewhere(state, [connection], epoch < knownEpoch)
-      : refuseCommit(state, connection),
+      ? commitElsewhere(branch, [connection], epoch < knownEpoch)
+      : refuseCommit(branch, connection),
   // A prepare that is still under way must find that it comes too late.
-  rollback: (state, { connection }, { siblings }) =>
+  rollback: (branch, { connection }, { siblings }) =>
     siblings
-      ? rollbackElsewhere(state, [connection])
-      : recordAbort(state, { owed: [connection], reason: null }),
+      ? rollbackElsewhere(branch, [connection])
+      : recordAbort(branch, { owed: [connection], reason: null }),
   forget: stay,
   answer: stay,
-  enlisted: (state, _event, context) => {
-    if (epochOf(state.txid) < context.knownEpoch) {
-      return { state, effects: [{ kind: 'enlist-settled', refusal: reasons.staleEpoch.message }] };
+  enlisted: (branch, _event, context) => {
+    if (epochOf(branch.txid) < context.knownEpoch) {
+      return { branch, effects: [{ type: 'enlist-settled', refusal: reasons.staleEpoch.message }] };
     }
-    if (!context.recordsStart) return work(state);
-    return begin(state, { enlisting: true, prepare: null, voter: null });
+    if (!context.recordsStart) return work(branch);
+    return begin(branch, { enlisting: true, prepare: null, voter: null });
   },
   'connection-lost': stay,
   // Its vote was never written, so it was never sent, so no commit is possible: rolled back alone.
   // Where the journal is shared another process may be writing that vote just now; and of a sibling's this one says nothing.
-  held: (state, { mine }, context) =>
+  held: (branch, { mine }, context) =>
     !mine && context.siblings
-      ? votedElsewhere(state)
+      ? votedElsewhere(branch)
       : context.shared
-        ? orphan(state, { epoch: epochOf(state.txid), witness: null })
-        : beginRollback(state, { payload: undefined, reason: reasons.notPrepared }),
-  journal: (state, { found }, context) => adopt(state, found, context),
+        ? orphan(branch, { epoch: epochOf(branch.txid), witness: null })
+        : beginRollback(branch, { payload: undefined, reason: reasons.notPrepared }),
+  journal: (branch, { found }, context) => adopt(branch, found, context),
 };
 
 export const starting: Row<'starting'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection, prepare }) => ({
-    state: { ...state, prepare, voter: connection },
+  prepare: (branch, { connection, prepare }) => ({
+    branch: { ...branch, prepare, voter: connection },
     effects: [],
   }),
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) => ({
-    state: { ...state, rollback: true, owed: withAsker(state.owed, connection) },
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) => ({
+    branch: { ...branch, rollback: true, owed: withAsker(branch.owed, connection) },
     effects: [],
   }),
   forget: stay,
-  answer: (state, { decision }) =>
-    decision === 'commit' ? contradicted(state, decision) : stay(state),
-  enlisted: (state) => ({ state: { ...state, enlisting: true }, effects: [] }),
+  answer: (branch, { decision }) =>
+    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  enlisted: (branch) => ({ branch: { ...branch, enlisting: true }, effects: [] }),
   'connection-lost': forgetVoterAndAsker,
   held: stay,
   journal: stay,
-  'vote-written': (state) => {
-    if (state.rollback) {
+  'vote-written': (branch) => {
+    if (branch.rollback) {
       // The application was never called: it holds nothing.
-      const next = recordAbort(state, { owed: state.owed, reason: reasons.rolledBack });
-      return state.enlisting ? before(refuseEnlist(state), next) : next;
+      const next = recordAbort(branch, { owed: branch.owed, reason: reasons.rolledBack });
+      return branch.enlisting ? before(refuseEnlist(branch), next) : next;
     }
-    if (state.prepare === null) return work(state);
-    const next = beginPrepare(state, state.prepare, state.voter);
-    return state.enlisting
-      ? { ...next, effects: [{ kind: 'enlist-settled', refusal: null }, ...next.effects] }
+    if (branch.prepare === null) return work(branch);
+    const next = beginPrepare(branch, branch.prepare, branch.voter);
+    return branch.enlisting
+      ? { ...next, effects: [{ type: 'enlist-settled', refusal: null }, ...next.effects] }
       : next;
   },
-  'vote-refused': (state, event, context) => {
-    const base: LocalState = { txid: state.txid, branch: state.branch, name: 'unknown' };
+  'vote-refused': (branch, event, context) => {
+    const base: LocalBranch = { ...identity(branch), state: 'unknown' };
     const refused =
-      event.by === 'entry' ? adoptOther(base, event.entry, context) : { state: base, effects: [] };
-    const next = state.enlisting ? before(refuseEnlist(refused.state), refused) : refused;
+      event.by === 'entry' ? adoptOther(base, event.entry, context) : { branch: base, effects: [] };
+    const next = branch.enlisting ? before(refuseEnlist(refused.branch), refused) : refused;
     // The journal had the last word; what came meanwhile is answered from what it says.
-    const stale = event.by === 'stale-epoch' && state.voter !== null;
+    const stale = event.by === 'stale-epoch' && branch.voter !== null;
     return {
-      state: next.state,
+      branch: next.branch,
       effects: stale
         ? [
             ...next.effects,
-            ...sendVote(state, state.voter, { vote: 'abort', reason: reasons.staleEpoch }),
+            ...sendVote(branch, branch.voter, { vote: 'abort', reason: reasons.staleEpoch }),
           ]
         : next.effects,
       again: [
-        ...(stale ? [] : replayPrepare(state.prepare, state.voter)),
-        ...replayRollbacks(state.owed, state.txid),
+        ...(stale ? [] : replayPrepare(branch.prepare, branch.voter)),
+        ...replayRollbacks(branch.owed, branch.txid),
       ],
     };
   },
@@ -125,37 +126,38 @@ export const starting: Row<'starting'> = {
 export const working: Row<'working'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection, prepare }, context) => {
+  prepare: (branch, { connection, prepare }, context) => {
     const next =
       prepare.epoch < context.knownEpoch
-        ? beginRollback(state, {
+        ? beginRollback(branch, {
             payload: undefined,
             voter: connection,
             reason: reasons.staleEpoch,
           })
-        : beginPrepare(state, prepare, connection);
+        : beginPrepare(branch, prepare, connection);
     return stopLimit(next);
   },
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) =>
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) =>
     stopLimit(
-      beginRollback(state, { payload: undefined, owed: [connection], reason: reasons.rolledBack }),
+      beginRollback(branch, { payload: undefined, owed: [connection], reason: reasons.rolledBack }),
     ),
   forget: stay,
-  answer: (state, { decision }) =>
-    decision === 'commit' ? contradicted(state, decision) : stay(state),
-  enlisted: (state) => ({ state, effects: [{ kind: 'enlist-settled', refusal: null }] }),
+  answer: (branch, { decision }) =>
+    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  enlisted: (branch) => ({ branch, effects: [{ type: 'enlist-settled', refusal: null }] }),
   'connection-lost': stay,
   held: stay,
   // Another process of the shared resource was told to roll back.
-  journal: (state, { found }) =>
+  journal: (branch, { found }) =>
     found?.state === 'tombstone'
       ? stopLimit(
-          beginRollback(state, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
+          beginRollback(branch, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
         )
-      : stay(state),
+      : stay(branch),
   // Unprepared: nothing was promised, so it needs nobody's word. Its prepare will find the tombstone.
-  'limit-over': (state) => beginRollback(state, { payload: undefined, reason: reasons.limitOver }),
+  'limit-over': (branch) =>
+    beginRollback(branch, { payload: undefined, reason: reasons.limitOver }),
 };
 
 export const orphaned: Row<'orphaned'> = {
@@ -163,81 +165,80 @@ export const orphaned: Row<'orphaned'> = {
   ...lateTimers,
   // Said, but not written: the process that began it may still vote `commit` on a later connection,
   // and then its vote is the one that counts. Only a decision touches what it holds.
-  prepare: (state, { connection }) => ({
-    state,
-    effects: sendVote(state, connection, { vote: 'abort', reason: reasons.otherProcess }),
+  prepare: (branch, { connection }) => ({
+    branch,
+    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
   }),
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) =>
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) =>
     stopPatience(
-      beginRollback(state, { payload: state.payload, owed: [connection], reason: null }),
+      beginRollback(branch, { payload: branch.payload, owed: [connection], reason: null }),
     ),
   forget: stay,
-  answer: (state, { decision }) => {
+  answer: (branch, { decision }) => {
     if (decision === 'abort') {
-      return stopPatience(beginRollback(state, { payload: state.payload, reason: null }));
+      return stopPatience(beginRollback(branch, { payload: branch.payload, reason: null }));
     }
-    const again: Next = { state, effects: [{ kind: 'start-timer', timer: 'patience' }] };
-    return decision === 'commit' ? before(contradicted(state, decision), again) : again;
+    const again: Next = { branch, effects: [{ type: 'start-timer', timer: 'patience' }] };
+    return decision === 'commit' ? before(contradicted(branch, decision), again) : again;
   },
   enlisted: refuseEnlist,
   'connection-lost': stay,
   held: stay,
-  journal: (state, { found }, context) =>
-    found?.state === 'started' || (found === null && state.witness === null)
-      ? stay(state)
-      : stopPatience(adopt(state, found, context)),
-  'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: state.witness }] }),
+  journal: (branch, { found }, context) =>
+    found?.state === 'started' || (found === null && branch.witness === null)
+      ? stay(branch)
+      : stopPatience(adopt(branch, found, context)),
+  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 
 export const elsewhere: Row<'voted-elsewhere'> = {
   ...nothingOwed,
   ...lateTimers,
   // Sent to another instance first, and to this one by no correct leader. As in `orphaned`.
-  prepare: (state, { connection }) => ({
-    state,
-    effects: sendVote(state, connection, { vote: 'abort', reason: reasons.otherProcess }),
+  prepare: (branch, { connection }) => ({
+    branch,
+    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
   }),
-  commit: (state, { connection }) => stopPatience(commitElsewhere(state, [connection])),
-  rollback: (state, { connection }) => stopPatience(rollbackElsewhere(state, [connection])),
+  commit: (branch, { connection }) => stopPatience(commitElsewhere(branch, [connection])),
+  rollback: (branch, { connection }) => stopPatience(rollbackElsewhere(branch, [connection])),
   forget: stay,
-  answer: (state, { decision }) => {
-    if (decision === 'commit') return stopPatience(commitElsewhere(state, []));
-    if (decision === 'abort') return stopPatience(rollbackElsewhere(state, []));
-    const again: Next = { state, effects: [{ kind: 'start-timer', timer: 'patience' }] };
-    return decision === 'expired' ? before(expiredInDoubt(state), again) : again;
+  answer: (branch, { decision }) => {
+    if (decision === 'commit') return stopPatience(commitElsewhere(branch, []));
+    if (decision === 'abort') return stopPatience(rollbackElsewhere(branch, []));
+    const again: Next = { branch, effects: [{ type: 'start-timer', timer: 'patience' }] };
+    return decision === 'expired' ? before(expiredInDoubt(branch), again) : again;
   },
   enlisted: refuseEnlist,
   'connection-lost': stay,
   held: stay,
-  journal: (state, { found }, context) =>
-    found === null ? stay(state) : stopPatience(adopt(state, found, context)),
-  'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: null }] }),
+  journal: (branch, { found }, context) =>
+    found === null ? stay(branch) : stopPatience(adopt(branch, found, context)),
+  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
 };
 
-function expiredInDoubt(state: LocalState): Next {
+function expiredInDoubt(branch: LocalBranch): Next {
   const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
-  return { state, effects: [alarm('outcome-expired', text)] };
+  return { branch, effects: [alarm('outcome-expired', text)] };
 }
 
 function begin(
-  state: LocalState,
+  branch: LocalBranch,
   more: { enlisting: boolean; prepare: PrepareData | null; voter: ConnectionId | null },
 ): Next {
   return {
-    state: {
-      txid: state.txid,
-      branch: state.branch,
-      name: 'starting',
+    branch: {
+      ...identity(branch),
+      state: 'starting',
       ...more,
       rollback: false,
       owed: [],
     },
     effects: [
       {
-        kind: 'write-vote',
+        type: 'write-vote',
         state: 'started',
-        epoch: more.prepare?.epoch ?? epochOf(state.txid),
+        epoch: more.prepare?.epoch ?? epochOf(branch.txid),
         witness: more.prepare?.witness ?? null,
         payload: more.prepare?.payload,
         result: undefined,
@@ -246,31 +247,34 @@ function begin(
   };
 }
 
-function work(state: LocalState): Next {
+function work(branch: LocalBranch): Next {
   return {
-    state: { txid: state.txid, branch: state.branch, name: 'working' },
+    branch: { ...identity(branch), state: 'working' },
     effects: [
-      { kind: 'start-timer', timer: 'limit' },
-      { kind: 'enlist-settled', refusal: null },
+      { type: 'start-timer', timer: 'limit' },
+      { type: 'enlist-settled', refusal: null },
     ],
   };
 }
 
-function voteAbort(state: LocalState, voter: ConnectionId): Next {
-  return { state, effects: sendVote(state, voter, { vote: 'abort', reason: reasons.staleEpoch }) };
+function voteAbort(branch: LocalBranch, voter: ConnectionId): Next {
+  return {
+    branch,
+    effects: sendVote(branch, voter, { vote: 'abort', reason: reasons.staleEpoch }),
+  };
 }
 
 /** As `adopt`, but a `started` entry that refused ours is always another process's. */
-function adoptOther(state: LocalState, entry: Found, context: BranchContext): Next {
-  return entry.state === 'started' ? orphan(state, entry) : adopt(state, entry, context);
+function adoptOther(branch: LocalBranch, entry: Found, context: BranchContext): Next {
+  return entry.state === 'started' ? orphan(branch, entry) : adopt(branch, entry, context);
 }
 
 function stopLimit(next: Next): Next {
-  return { ...next, effects: [{ kind: 'stop-timer', timer: 'limit' }, ...next.effects] };
+  return { ...next, effects: [{ type: 'stop-timer', timer: 'limit' }, ...next.effects] };
 }
 
 function stopPatience(next: Next): Next {
-  return { ...next, effects: [{ kind: 'stop-timer', timer: 'patience' }, ...next.effects] };
+  return { ...next, effects: [{ type: 'stop-timer', timer: 'patience' }, ...next.effects] };
 }
 
 function before(first: Next, next: Next): Next {

@@ -6,6 +6,7 @@ import {
   beginRollback,
   contradicted,
   forgetVoterAndAsker,
+  identity,
   lateTimers,
   type Next,
   nothingOwed,
@@ -20,54 +21,52 @@ import {
   stay,
   withAsker,
 } from './effects.ts';
-import type { LocalStateOf } from './types.ts';
+import type { LocalBranchOf } from './types.ts';
 
 export const preparing: Row<'preparing'> = {
   ...nothingOwed,
   ...lateTimers,
   // A repeat: the application is not called again, and the one vote goes to the newest connection.
-  prepare: (state, { connection }) => ({ state: { ...state, voter: connection }, effects: [] }),
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) => ({
-    state: { ...state, interrupted: 'rollback', owed: withAsker(state.owed, connection) },
-    effects: state.interrupted === null ? [{ kind: 'interrupt-prepare', why: 'rollback' }] : [],
+  prepare: (branch, { connection }) => ({ branch: { ...branch, voter: connection }, effects: [] }),
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) => ({
+    branch: { ...branch, interrupted: 'rollback', owed: withAsker(branch.owed, connection) },
+    effects: branch.interrupted === null ? [{ type: 'interrupt-prepare', why: 'rollback' }] : [],
   }),
   forget: stay,
-  answer: (state, { decision }) =>
-    decision === 'commit' ? contradicted(state, decision) : stay(state),
+  answer: (branch, { decision }) =>
+    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
   enlisted: refuseEnlist,
   'connection-lost': forgetVoterAndAsker,
   held: stay,
   journal: stay,
-  'prepare-timeout': (state) =>
-    state.interrupted === null
+  'prepare-timeout': (branch) =>
+    branch.interrupted === null
       ? {
-          state: { ...state, interrupted: 'timeout' },
-          effects: [{ kind: 'interrupt-prepare', why: 'timeout' }],
+          branch: { ...branch, interrupted: 'timeout' },
+          effects: [{ type: 'interrupt-prepare', why: 'timeout' }],
         }
-      : stay(state),
-  'application-prepared': (state, { prepared }) => {
-    const { prepare, voter, owed, interrupted } = state;
+      : stay(branch),
+  'application-prepared': (branch, { prepared }) => {
+    const { prepare, voter, owed, interrupted } = branch;
     const holds = prepared.vote === 'commit' || prepared.vote === 'threw';
     if (interrupted !== null) {
       // A late `commit` must not become a vote. After a rollback nobody waits for a vote any more.
       const reason = interrupted === 'rollback' ? reasons.rolledBack : reasons.timedOut;
       const end = { owed, reason, voter: interrupted === 'timeout' ? voter : null };
       return holds
-        ? beginRollback(state, { ...end, payload: prepare.payload })
-        : recordAbort(state, end);
+        ? beginRollback(branch, { ...end, payload: prepare.payload })
+        : recordAbort(branch, end);
     }
     if (prepared.vote === 'threw') {
-      return beginRollback(state, { payload: prepare.payload, voter, reason: prepared.reason });
+      return beginRollback(branch, { payload: prepare.payload, voter, reason: prepared.reason });
     }
-    if (prepared.vote === 'abort') return recordAbort(state, { voter, reason: prepared.reason });
+    if (prepared.vote === 'abort') return recordAbort(branch, { voter, reason: prepared.reason });
     const { vote, result } = prepared;
-    const { txid, branch } = state;
     return {
-      state: {
-        txid,
-        branch,
-        name: 'voting',
+      branch: {
+        ...identity(branch),
+        state: 'voting',
         prepare,
         vote,
         result,
@@ -77,7 +76,7 @@ export const preparing: Row<'preparing'> = {
       },
       effects: [
         {
-          kind: 'write-vote',
+          type: 'write-vote',
           state: vote === 'commit' ? 'prepared' : 'readonly',
           epoch: prepare.epoch,
           witness: prepare.witness,
@@ -92,65 +91,65 @@ export const preparing: Row<'preparing'> = {
 export const voting: Row<'voting'> = {
   ...nothingOwed,
   ...lateTimers,
-  prepare: (state, { connection }) => ({ state: { ...state, voter: connection }, effects: [] }),
+  prepare: (branch, { connection }) => ({ branch: { ...branch, voter: connection }, effects: [] }),
   // Its vote was never sent, so no correct leader can have decided this.
-  commit: (state, { connection }) => refuseCommit(state, connection),
-  rollback: (state, { connection }) => ({
-    state: { ...state, rollback: true, owed: withAsker(state.owed, connection) },
+  commit: (branch, { connection }) => refuseCommit(branch, connection),
+  rollback: (branch, { connection }) => ({
+    branch: { ...branch, rollback: true, owed: withAsker(branch.owed, connection) },
     effects: [],
   }),
   forget: stay,
-  answer: (state, { decision }) =>
-    decision === 'commit' ? contradicted(state, decision) : stay(state),
+  answer: (branch, { decision }) =>
+    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
   enlisted: refuseEnlist,
   'connection-lost': forgetVoterAndAsker,
   held: stay,
   journal: stay,
-  'vote-written': (state) => {
-    const { vote, result, voter, prepare } = state;
-    if (state.rollback) return undoVote(state);
-    const base = { txid: state.txid, branch: state.branch };
+  'vote-written': (branch) => {
+    const { vote, result, voter, prepare } = branch;
+    if (branch.rollback) return undoVote(branch);
+    const base = identity(branch);
     if (vote === 'readonly') {
       return {
-        state: { ...base, name: 'readonly', result },
-        effects: sendVote(state, voter, { vote, result }),
+        branch: { ...base, state: 'readonly', result },
+        effects: sendVote(branch, voter, { vote, result }),
       };
     }
     const { epoch, witness, payload } = prepare;
     return {
-      state: { ...base, name: 'prepared', epoch, witness, payload, result },
+      branch: { ...base, state: 'prepared', epoch, witness, payload, result },
       effects: [
-        ...sendVote(state, voter, { vote, result }),
-        { kind: 'start-timer', timer: 'patience' },
+        ...sendVote(branch, voter, { vote, result }),
+        { type: 'start-timer', timer: 'patience' },
       ],
     };
   },
-  'vote-refused': (state, event, context) => {
+  'vote-refused': (branch, event, context) => {
     if (
       event.by === 'entry' &&
       event.entry.state !== 'tombstone' &&
       event.entry.state !== 'started'
     ) {
       // Another process of the shared resource voted for this branch: its word stands.
-      const next = adopt(state, event.entry, context);
+      const next = adopt(branch, event.entry, context);
       return {
         ...next,
         again: [
-          ...replayPrepare(state.prepare, state.voter),
-          ...replayRollbacks(state.owed, state.txid),
+          ...replayPrepare(branch.prepare, branch.voter),
+          ...replayRollbacks(branch.owed, branch.txid),
         ],
       };
     }
-    return undoVote(state, event.by === 'entry' ? reasons.rolledBack : reasons.staleEpoch);
+    return undoVote(branch, event.by === 'entry' ? reasons.rolledBack : reasons.staleEpoch);
   },
 };
 
 /** No vote was sent, and none will be: the branch ends in a tombstone, whoever was first in the journal. */
-function undoVote(state: LocalStateOf<'voting'>, reason: VoteReason = reasons.rolledBack): Next {
-  const { owed, prepare } = state;
+function undoVote(branch: LocalBranchOf<'voting'>, reason: VoteReason = reasons.rolledBack): Next {
+  const { owed, prepare } = branch;
   // A rollback that came makes a vote pointless.
-  const end = { owed, reason, voter: state.rollback ? null : state.voter };
-  return state.vote === 'commit'
-    ? beginRollback(state, { ...end, payload: prepare.payload })
-    : recordAbort(state, end);
+  const end = { owed, reason, voter: branch.rollback ? null : branch.voter };
+  return branch.vote === 'commit'
+    ? beginRollback(branch, { ...end, payload: prepare.payload })
+    : recordAbort(branch, end);
 }

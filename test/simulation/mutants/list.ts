@@ -203,8 +203,8 @@ export const mutants: readonly Mutant[] = [
     name: 'no-patience',
     without: 'I11: a participant in doubt asks for its outcome.',
     file: 'src/core/branch/after-vote.ts',
-    from: "'patience-over': (state) => ({ state, effects: [{ kind: 'query', witness: state.witness }] }),",
-    to: "'patience-over': (state) => ({ state, effects: [] }),",
+    from: "'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),",
+    to: "'patience-over': (branch) => ({ branch, effects: [] }),",
   },
   {
     name: 'lost-reply-is-a-refusal',

@@ -2,11 +2,11 @@
 import type {
   BranchContext,
   Found,
+  LocalBranch,
+  LocalBranchOf,
   LocalEffect,
   LocalEvent,
   LocalState,
-  LocalStateName,
-  LocalStateOf,
   PrepareData,
 } from '../../../src/core/branch/branch.ts';
 import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
@@ -39,23 +39,23 @@ const asked = { owed: [first], told: [] } as const;
 const own = { ...asked, takenOver: null } as const;
 const kept = { epoch, witness: prepareData.witness, payload: prepareData.payload } as const;
 
-export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Name> } = {
-  unknown: { ...identity, name: 'unknown' },
+export const sampleStates: { readonly [Name in LocalState]: LocalBranchOf<Name> } = {
+  unknown: { ...identity, state: 'unknown' },
   starting: {
     ...identity,
-    name: 'starting',
+    state: 'starting',
     enlisting: false,
     prepare: prepareData,
     voter: first,
     rollback: false,
     owed: [],
   },
-  working: { ...identity, name: 'working' },
-  orphaned: { ...identity, name: 'orphaned', ...kept },
-  'voted-elsewhere': { ...identity, name: 'voted-elsewhere' },
+  working: { ...identity, state: 'working' },
+  orphaned: { ...identity, state: 'orphaned', ...kept },
+  'voted-elsewhere': { ...identity, state: 'voted-elsewhere' },
   preparing: {
     ...identity,
-    name: 'preparing',
+    state: 'preparing',
     prepare: prepareData,
     voter: first,
     interrupted: null,
@@ -63,7 +63,7 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
   },
   voting: {
     ...identity,
-    name: 'voting',
+    state: 'voting',
     prepare: prepareData,
     vote: 'commit',
     result: 'left 3',
@@ -71,31 +71,31 @@ export const sampleStates: { readonly [Name in LocalStateName]: LocalStateOf<Nam
     rollback: false,
     owed: [],
   },
-  prepared: { ...identity, name: 'prepared', ...kept, result: 'left 3' },
-  readonly: { ...identity, name: 'readonly', result: 'left 3' },
+  prepared: { ...identity, state: 'prepared', ...kept, result: 'left 3' },
+  readonly: { ...identity, state: 'readonly', result: 'left 3' },
   committing: {
     ...identity,
-    name: 'committing',
+    state: 'committing',
     ...own,
     payload: prepareData.payload,
     attempt: 1,
     lastError: null,
     result: 'left 3',
   },
-  'recording-commit': { ...identity, name: 'recording-commit', ...asked, result: 'left 3' },
-  committed: { ...identity, name: 'committed', result: 'left 3' },
+  'recording-commit': { ...identity, state: 'recording-commit', ...asked, result: 'left 3' },
+  committed: { ...identity, state: 'committed', result: 'left 3' },
   'rolling-back': {
     ...identity,
-    name: 'rolling-back',
+    state: 'rolling-back',
     ...own,
     payload: prepareData.payload,
     attempt: 1,
     lastError: null,
     reason: null,
   },
-  'recording-abort': { ...identity, name: 'recording-abort', ...asked, reason: null },
-  gone: { ...identity, name: 'gone', reason: null },
-  forgotten: { ...identity, name: 'forgotten' },
+  'recording-abort': { ...identity, state: 'recording-abort', ...asked, reason: null },
+  gone: { ...identity, state: 'gone', reason: null },
+  forgotten: { ...identity, state: 'forgotten' },
 };
 
 export function found(state: Found['state']): Found {
@@ -215,15 +215,15 @@ export const sampleEvents: Readonly<Record<SampleEvent, LocalEvent>> = {
 
 /** `state | effect | effect`; `=` where nothing happens. */
 export function describeStep(
-  before: LocalState,
-  step: { readonly state: LocalState; readonly effects: readonly LocalEffect[] },
+  before: LocalBranch,
+  step: { readonly branch: LocalBranch; readonly effects: readonly LocalEffect[] },
 ): string {
-  if (step.state === before && step.effects.length === 0) return '=';
-  return [step.state.name, ...step.effects.map(describeEffect)].join(' | ');
+  if (step.branch === before && step.effects.length === 0) return '=';
+  return [step.branch.state, ...step.effects.map(describeEffect)].join(' | ');
 }
 
 export function describeEffect(effect: LocalEffect): string {
-  switch (effect.kind) {
+  switch (effect.type) {
     case 'send': {
       const { message } = effect;
       if (message.type === 'vote') return `vote ${message.vote} to ${effect.to}`;
@@ -241,6 +241,6 @@ export function describeEffect(effect: LocalEffect): string {
     case 'alarm':
       return `alarm ${effect.alarm}`;
     default:
-      return effect.kind;
+      return effect.type;
   }
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   type BranchContext,
-  branchEventNames,
-  branchStateNames,
+  branchEventTypes,
+  branchStates,
   type Found,
+  type LocalBranch,
   type LocalEffect,
   type LocalEvent,
-  type LocalState,
   stepBranch,
   unknownBranch,
 } from '../../../../src/core/branch/branch.ts';
@@ -38,16 +38,16 @@ const commitFrom = (connection: number): LocalEvent => ({ type: 'commit', connec
 
 /** Steps one event after the other; what each did, one line each. */
 function play(
-  start: LocalState,
+  start: LocalBranch,
   events: readonly (LocalEvent | SampleEvent)[],
   more: Partial<BranchContext> = {},
-): { state: LocalState; lines: string[] } {
+): { state: LocalBranch; lines: string[] } {
   let state = start;
   const lines = events.map((one) => {
     const event = typeof one === 'string' ? sampleEvents[one] : one;
     const step = stepBranch(state, event, { ...context, ...more });
     const line = describeStep(state, step);
-    state = step.state;
+    state = step.branch;
     return line;
   });
   return { state, lines };
@@ -57,7 +57,7 @@ const fresh = unknownBranch({ txid, branch: 'stock' });
 const loaded = (state: Found['state']): LocalEvent => ({ type: 'journal', found: found(state) });
 
 /** What every sample event does in the state. */
-function rowOf(state: LocalState, more: Partial<BranchContext> = {}): Record<string, string> {
+function rowOf(state: LocalBranch, more: Partial<BranchContext> = {}): Record<string, string> {
   return Object.fromEntries(
     Object.entries(sampleEvents).map(([label, event]) => {
       try {
@@ -83,11 +83,11 @@ describe('the branch table', () => {
 
   it('has a sample for every event name', () => {
     expect(new Set(Object.values(sampleEvents).map((event) => event.type))).toEqual(
-      new Set(branchEventNames),
+      new Set(branchEventTypes),
     );
   });
 
-  for (const name of branchStateNames) {
+  for (const name of branchStates) {
     it(`does in ${name} what is written`, () => {
       const state = sampleStates[name];
       expect(rowOf(state)).toEqual(expectedSteps[name]);
@@ -104,7 +104,7 @@ describe('the branch table', () => {
       const state = sampleStates[name];
       for (const type of ['commit', 'rollback'] as const) {
         const step = stepBranch(state, { type, connection: second, epoch: olderEpoch }, context);
-        expect(step.state).toBe(state);
+        expect(step.branch).toBe(state);
         expect(step.effects.map(describeEffect)).toEqual([
           `ack ${type === 'commit' ? 'commit' : 'abort'} NOT_LEADER to ${second}`,
           'alarm older-leader',
@@ -281,11 +281,11 @@ describe('votes', () => {
       { type: 'vote-written' },
     ] as const) {
       const step = stepBranch(state, event, context);
-      state = step.state;
+      state = step.branch;
       effects.push(...step.effects);
     }
-    expect(effects.find((effect) => effect.kind === 'send')).toEqual({
-      kind: 'send',
+    expect(effects.find((effect) => effect.type === 'send')).toEqual({
+      type: 'send',
       to: first,
       message: { type: 'vote', txid, branch: 'stock', vote: 'commit' },
     });

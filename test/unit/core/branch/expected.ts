@@ -2,7 +2,7 @@
  * What every event does in every state, written out; the compiler demands every cell. `=` means
  * that nothing happens, `impossible` that the driver broke its word.
  */
-import type { LocalStateName } from '../../../../src/core/branch/branch.ts';
+import type { LocalState } from '../../../../src/core/branch/branch.ts';
 import type { SampleEvent } from '../../../support/core/branch-samples.ts';
 
 const applicationIdle = {
@@ -55,9 +55,7 @@ const doubtless = {
   'answer expired': '=',
 } as const;
 
-export const expectedSteps: Readonly<
-  Record<LocalStateName, Readonly<Record<SampleEvent, string>>>
-> = {
+export const expectedSteps: Readonly<Record<LocalState, Readonly<Record<SampleEvent, string>>>> = {
   unknown: {
     ...applicationIdle,
     ...journalIdle,
@@ -399,7 +397,7 @@ export const expectedSteps: Readonly<
 
 /** What differs where siblings, each with a journal of its own, work on the same store. */
 export const expectedBesideSiblings: Partial<
-  Readonly<Record<LocalStateName, Partial<Readonly<Record<SampleEvent, string>>>>>
+  Readonly<Record<LocalState, Partial<Readonly<Record<SampleEvent, string>>>>>
 > = {
   unknown: {
     commit: 'committing | call-commit',
