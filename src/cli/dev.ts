@@ -125,7 +125,7 @@ function toTry(given: {
     `Verdict listens on ${address}. Its data is in ${directory}, and goes when this ends.`,
     ...(shopData === null
       ? []
-      : ['The shop is starting beside it: inventory, payment, order, shipping, notification.']),
+      : ['The shop is starting next to it: inventory, payment, order, shipping, notification.']),
     '',
     'Try, in another terminal:',
     `  $ npx verdict status${url}`,

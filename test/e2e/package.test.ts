@@ -91,7 +91,15 @@ function firstHour(): {
 describe('the package, in a project of its own', () => {
   it('holds what runs and its types, and no sources', async () => {
     const files = await readdir(join(project, 'node_modules/verdict'));
-    expect(files.sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
+    expect(files.sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'bin',
+      'dist',
+      'docs',
+      'package.json',
+    ]);
   });
 
   it("type-checks the README's programs, its own declarations included", async () => {
