@@ -18,6 +18,7 @@ import { scoped } from '../core/scope.ts';
 import type { Sender, TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import { encodedOnce } from '../wire/encoded-once.ts';
 import { admitsTxid } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
 import type { CoordinatorNode } from './node.ts';
@@ -243,7 +244,7 @@ function list(node: CoordinatorNode, message: List): ListReply {
     return {
       type: 'list',
       id: message.id,
-      transactions: all.slice(0, limit),
+      transactions: encodedOnce(all.slice(0, limit)),
       truncated: all.length > limit || listings.some((listing) => listing.truncated),
     };
   });
@@ -261,7 +262,7 @@ function locks(node: CoordinatorNode, message: Locks): LocksReply {
     return {
       type: 'locks',
       id: message.id,
-      locks: all.slice(0, limit),
+      locks: encodedOnce(all.slice(0, limit)),
       truncated: all.length > limit || listings.some((listing) => listing.truncated),
     };
   });

@@ -8,6 +8,7 @@
 import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';
 import { decodeBinary, encodeBinary } from './binary.ts';
+import { binaryOf, holdsEncoded, textOf } from './encoded-once.ts';
 import { FrameError } from './errors.ts';
 import { maxNesting, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
@@ -32,6 +33,7 @@ export function encodeMessage(message: Message, form: 'binary'): Uint8Array;
 export function encodeMessage(message: Message, form: 'text'): string;
 export function encodeMessage(message: Message, form: Form): Uint8Array | string;
 export function encodeMessage(message: Message, form: Form): Uint8Array | string {
+  if (holdsEncoded(message)) return form === 'binary' ? binaryOf(message) : textOf(message);
   const value = sendable(message, message.type);
   return form === 'binary' ? encodeBinary(value) : encodeText(value);
 }
