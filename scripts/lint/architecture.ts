@@ -18,14 +18,20 @@ interface Rule {
   readonly node: readonly string[] | 'any';
 }
 
-const foundation: readonly string[] = ['core', 'wire', 'ports'];
-const adapters: readonly string[] = ['system', 'store', 'transport', 'decision-log', 'journal'];
+export const foundation: readonly string[] = ['core', 'wire', 'ports'];
+export const adapters: readonly string[] = [
+  'system',
+  'store',
+  'transport',
+  'decision-log',
+  'journal',
+];
 const sides: readonly string[] = ['client', 'participant', 'coordinator', 'node'];
 const shared: readonly string[] = [...foundation, ...adapters, 'peer'];
 const anyPackage = { packages: 'any' } as const;
 
 /** Nothing but the command itself imports `cli`, and `client` and `participant` run without a coordinator. */
-const rules: Readonly<Record<string, Rule>> = {
+export const rules: Readonly<Record<string, Rule>> = {
   core: { imports: [], packages: [], node: [] },
   wire: { imports: ['core'], packages: ['msgpackr'], node: [] },
   ports: { imports: ['core'], packages: [], node: [] },
