@@ -1,9 +1,9 @@
 /** The client SDK: `import { connect } from 'verdict/client'`. */
 import './system/check-node.ts';
 
-export { Client, type ConnectOptions, connect } from './client/client.ts';
+export { type Client, type ConnectOptions, connect } from './client/client.ts';
 export type { RunContext, RunOptions, RunResult } from './client/run.ts';
-export { Transaction } from './client/transaction.ts';
+export type { Transaction } from './client/transaction.ts';
 export type {
   Aborted,
   AnswerWhen,

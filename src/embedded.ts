@@ -1,7 +1,6 @@
 /** The library mode: `import { TransactionCoordinator } from 'verdict/embedded'`. */
 import './system/check-node.ts';
 
-export type { CrashPoint, Reached } from './coordinator/crash-points.ts';
 export type { AbortReason, ReasonCode } from './core/catalogue.ts';
 export type {
   BranchState,

@@ -2,15 +2,15 @@
 import './system/check-node.ts';
 
 import { Outbox, type OutboxOptions } from './resources/outbox/outbox.ts';
-import { systemClock } from './system/clock.ts';
-import { systemRandom } from './system/random.ts';
 
-export type { Outbox, OutboxPayload, OutboxRules } from './resources/outbox/outbox.ts';
+export type {
+  Outbox,
+  OutboxOptions,
+  OutboxPayload,
+  OutboxRules,
+} from './resources/outbox/outbox.ts';
 export type { Publish, PublishCall } from './resources/outbox/publisher.ts';
 export type { OutboxMessage } from './resources/outbox/queue.ts';
-
-export type OpenOutboxOptions<Body> = Omit<OutboxOptions<Body>, 'clock' | 'random'> &
-  Partial<Pick<OutboxOptions<Body>, 'clock' | 'random'>>;
 
 /**
  * Opens the outbox in its directory, which belongs to one process at a time, and begins to publish what it finds there.
@@ -21,8 +21,6 @@ export type OpenOutboxOptions<Body> = Omit<OutboxOptions<Body>, 'clock' | 'rando
  *
  * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
  */
-export function openOutbox<Body = unknown>(
-  options: OpenOutboxOptions<Body>,
-): Promise<Outbox<Body>> {
-  return Outbox.open({ clock: systemClock, random: systemRandom, ...options });
+export function openOutbox<Body = unknown>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
+  return Outbox.open(options);
 }

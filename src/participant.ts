@@ -6,11 +6,6 @@ export type { BranchAlarm, StoreFound } from './core/branch/branch.ts';
 export type { VoteReason } from './core/messages.ts';
 export type { ParticipantOptions } from './core/participant-options.ts';
 export { isTxid, type Txid } from './core/txid.ts';
-export {
-  type ParticipantCrashPoint,
-  type ParticipantReached,
-  participantCrashPoints,
-} from './participant/crash-points.ts';
 export type { EnlistOptions } from './participant/enlist.ts';
 export type {
   EtcdDecisionLog,
@@ -32,7 +27,7 @@ export {
   VerdictError,
   type VerdictErrorCode,
 } from './peer/errors.ts';
-export { type Journal, JournalError } from './ports/journal.ts';
+export { JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';
 export {
   type BranchCall,

@@ -2,7 +2,6 @@
 import './system/check-node.ts';
 
 import { VersionedStore, type VersionedStoreOptions } from './resources/versioned-store/store.ts';
-import { systemClock } from './system/clock.ts';
 
 export type { StorePayload } from './resources/versioned-store/payload.ts';
 export type {
@@ -18,12 +17,10 @@ export type {
   Enlister,
   StoreEnlistOptions,
   VersionedStore,
+  VersionedStoreOptions,
   WrittenVersions,
 } from './resources/versioned-store/store.ts';
 export type { StoreTransaction } from './resources/versioned-store/work.ts';
-
-export type OpenVersionedStoreOptions = Omit<VersionedStoreOptions, 'clock'> &
-  Partial<Pick<VersionedStoreOptions, 'clock'>>;
 
 /**
  * Opens the store in its directory, which belongs to one process at a time.
@@ -48,6 +45,6 @@ export type OpenVersionedStoreOptions = Omit<VersionedStoreOptions, 'clock'> &
  *
  * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
  */
-export function openVersionedStore(options: OpenVersionedStoreOptions): Promise<VersionedStore> {
-  return VersionedStore.open({ clock: systemClock, ...options });
+export function openVersionedStore(options: VersionedStoreOptions): Promise<VersionedStore> {
+  return VersionedStore.open(options);
 }

@@ -50,9 +50,11 @@ export interface ConnectOptions {
     readonly labels?: Labels;
     readonly lockGroup?: string;
   };
-  /** For tests and simulations. Default: WebSockets, the machine's clock and its chance. */
+  /** @internal Default: WebSocket. */
   readonly dialer?: Dialer;
+  /** @internal Default: the system's. */
   readonly clock?: Clock;
+  /** @internal Default: the system's. */
   readonly random?: Random;
 }
 
@@ -110,7 +112,7 @@ export class Client implements AsyncDisposable {
   readonly #defaults: TransactionSettings;
   readonly #calls = new Set<InFlight>();
 
-  /** Made by `connect`. */
+  /** @internal Made by `connect`. */
   constructor(options: { session: Session; defaults: TransactionSettings }) {
     this.#session = options.session;
     this.#defaults = options.defaults;

@@ -37,7 +37,7 @@ export class Transaction implements AsyncDisposable {
   #commit: Promise<TransactionOutcome<never>> | null = null;
   #ended = false;
 
-  /** Made by `client.begin` and `client.transaction`. */
+  /** @internal Made by `client.begin` and `client.transaction`. */
   constructor(options: {
     txid: Txid;
     timeoutMs: number;

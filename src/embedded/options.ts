@@ -68,7 +68,7 @@ export interface EmbeddedOptions extends EmbeddedTimings {
    * nothing from then on, and every call rejects with INTERNAL or OUTCOME_UNKNOWN. The process should end and start again.
    */
   readonly onFatal?: (error: unknown) => void;
-  /** For tests that end the process at a named point. */
+  /** @internal Called at each crash point. */
   readonly reached?: Reached;
 }
 

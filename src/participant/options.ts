@@ -56,10 +56,10 @@ export interface ParticipantSettings {
   readonly urls: readonly string[];
   /**
    * Where the journal of votes and outcomes is kept (LMDB; made if it is not there). One process owns it,
-   * unless `sharedResource` is given. Exactly one of `dataDirectory` and `journal` must be there.
+   * unless `sharedResource` is given. Must be given.
    */
   readonly dataDirectory?: string;
-  /** A journal of your own; it is not closed by the SDK. */
+  /** @internal In place of `dataDirectory`: a journal that stays open. */
   readonly journal?: Journal;
   /**
    * Names the one resource on which several processes work that share this journal, too. A branch
@@ -105,10 +105,13 @@ export interface ParticipantSettings {
    * dead when this is called. Default: the error is thrown where nothing catches it, which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
+  /** @internal Called at each crash point. */
   readonly reached?: ParticipantReached;
-  /** Default: WebSocket, the system's clock and its chance. */
+  /** @internal Default: WebSocket. */
   readonly dialer?: Dialer;
+  /** @internal Default: the system's. */
   readonly clock?: Clock;
+  /** @internal Default: the system's. */
   readonly random?: Random;
 }
 

@@ -7,11 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatabaseServer } from '../../cluster/databases/server.ts';
 import { type Client, connect, type TransactOutcome } from '../../src/client.ts';
-import {
-  type ParticipantCrashPoint,
-  type ParticipantHandle,
-  serveParticipant,
-} from '../../src/participant.ts';
+import type { ParticipantCrashPoint } from '../../src/participant/crash-points.ts';
+import { type ParticipantHandle, serveParticipant } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import type { SqlResource } from '../../src/postgresql.ts';
 import { temporaryDirectory } from '../support/logs/stores.ts';

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { participantCrashPoints } from '../../src/participant.ts';
+import { participantCrashPoints } from '../../src/participant/crash-points.ts';
 import type { RecordedCall } from '../support/clients/history.ts';
 import { Cluster } from '../support/nodes/cluster.ts';
 import { eventually } from '../support/process/child.ts';

@@ -45,6 +45,7 @@ export interface MariadbResourceOptions<Payload, Result>
   readonly connection: MariadbConnection;
   /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
   readonly isolation?: Isolation;
+  /** @internal Default: the system's. */
   readonly clock?: Clock;
 }
 

@@ -11,13 +11,17 @@
  */
 
 import { vote } from '../../participant/vote.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import type { OnFatal } from '../../store/lmdb.ts';
+import { systemClock } from '../../system/clock.ts';
+import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
 import { assertOwn } from '../branch-records.ts';
-import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
+import { BranchStore } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
 import {
   begin,
@@ -29,8 +33,8 @@ import {
   type PreparedMessages,
 } from './queue.ts';
 
-export interface OutboxOptions<Body>
-  extends Pick<BranchStoreOptions<PreparedMessages>, 'clock' | 'appliedKeepMs' | 'onFatal'> {
+/** What `openOutbox` takes. */
+export interface OutboxOptions<Body> {
   /** Made where it is missing. It belongs to this outbox alone. */
   readonly dataDirectory: string;
   /** Called for one message at a time. */
@@ -43,7 +47,17 @@ export interface OutboxOptions<Body>
   readonly maxQueue?: number;
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
-  readonly random: Random;
+  /** How long it is remembered that a branch was committed, in milliseconds. Default 3,600,000 (1 h). */
+  readonly appliedKeepMs?: number;
+  /**
+   * Called once, when a write failed: the outbox is dead, and the process should end and start again. Default: says
+   * why on stderr and ends the process with code 70.
+   */
+  readonly onFatal?: OnFatal;
+  /** @internal Default: the system's. */
+  readonly clock?: Clock;
+  /** @internal Default: the system's. */
+  readonly random?: Random;
 }
 
 /** What a client sends as the payload of a branch: plain data, published in this order. */
@@ -63,10 +77,11 @@ export class Outbox<Body = unknown> {
   readonly #publisher: Publisher;
   readonly #maxQueue: number;
 
-  /** Rejects where the directory has an owner, or holds what this program cannot read. */
+  /** @internal What `openOutbox` calls. */
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
     const disk = await BranchStore.open<PreparedMessages>({
       ...options,
+      clock: options.clock ?? systemClock,
       file: outboxFile,
       header: outboxHeader,
       begin,
@@ -84,8 +99,8 @@ export class Outbox<Body = unknown> {
       publish: options.publish as Publish<never>,
       head: (after) => disk.snapshot((keys) => headOf(keys, after)),
       remove: (key) => disk.run((keys) => keys.remove(key)),
-      clock: options.clock,
-      random: options.random,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? systemRandom,
       logger,
       retryDelayMs,
       maxRetryDelayMs,

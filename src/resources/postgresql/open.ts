@@ -49,6 +49,7 @@ export interface PostgresqlResourceOptions<Payload, Result>
   readonly connection: PostgresqlConnection;
   /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
   readonly isolation?: Isolation;
+  /** @internal Default: the system's. */
   readonly clock?: Clock;
 }
 

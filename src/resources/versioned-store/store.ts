@@ -12,9 +12,12 @@
 import type { Txid } from '../../core/txid.ts';
 import type { EnlistOptions } from '../../participant/enlist.ts';
 import { vote } from '../../participant/vote.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import type { OnFatal } from '../../store/lmdb.ts';
+import { systemClock } from '../../system/clock.ts';
 import { assertOwn, type BranchEnd, branchText } from '../branch-records.ts';
-import { BranchStore, type BranchStoreOptions } from '../branch-store.ts';
+import { BranchStore } from '../branch-store.ts';
 import { KeyLocks } from './locks.ts';
 import { carryOut, readPayload, StorePayloadError } from './payload.ts';
 import {
@@ -32,8 +35,8 @@ import {
 import { RefusedError } from './refusals.ts';
 import { type StoreTransaction, Work } from './work.ts';
 
-export interface VersionedStoreOptions
-  extends Pick<BranchStoreOptions<PreparedBranch>, 'clock' | 'appliedKeepMs' | 'onFatal'> {
+/** What `openVersionedStore` takes. */
+export interface VersionedStoreOptions {
   /** Made where it is missing. It belongs to this store alone. */
   readonly dataDirectory: string;
   /** What a new store begins with. Default: nothing. */
@@ -42,6 +45,15 @@ export interface VersionedStoreOptions
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
   readonly maxLockWaiters?: number;
+  /** How long it is remembered that a branch was committed, in milliseconds. Default 3,600,000 (1 h). */
+  readonly appliedKeepMs?: number;
+  /**
+   * Called once, when a write failed: the store is dead, and the process should end and start again. Default: says
+   * why on stderr and ends the process with code 70.
+   */
+  readonly onFatal?: OnFatal;
+  /** @internal Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -87,10 +99,11 @@ export class VersionedStore {
   readonly #works = new Map<string, Work>();
   readonly #enlisting = new Set<Enlisting>();
 
-  /** Rejects where the directory has an owner, or holds what this program cannot read. */
+  /** @internal What `openVersionedStore` calls. */
   static async open(options: VersionedStoreOptions): Promise<VersionedStore> {
     const disk = await BranchStore.open<PreparedBranch>({
       ...options,
+      clock: options.clock ?? systemClock,
       file: storeFile,
       header: storeHeader,
       begin: (keys) => begin(keys, options.initial ?? []),
@@ -105,7 +118,7 @@ export class VersionedStore {
   }
 
   private constructor(options: VersionedStoreOptions, disk: BranchStore<PreparedBranch>) {
-    const { clock, lockWaitMs = 2_000, maxLockWaiters = 10_000 } = options;
+    const { clock = systemClock, lockWaitMs = 2_000, maxLockWaiters = 10_000 } = options;
     this.#disk = disk;
     this.#locks = new KeyLocks({ clock, waitMs: lockWaitMs, maxWaiters: maxLockWaiters });
     // Whoever was prepared before the restart still holds its keys.

@@ -1,6 +1,7 @@
 /** A process that runs transactions in the library mode, and what it told before it ended. */
 import { join } from 'node:path';
-import type { CrashPoint, LogChoice, RecoveryReport } from '../../../src/embedded.ts';
+import type { CrashPoint } from '../../../src/coordinator/crash-points.ts';
+import type { LogChoice, RecoveryReport } from '../../../src/embedded.ts';
 import { type FilePoint, type FileState, readStates } from '../participants/file-participant.ts';
 import { Child, type Exit } from '../process/child.ts';
 
