@@ -5,6 +5,7 @@ import {
   coordinatorOptionNames,
   coordinatorOptionTable,
 } from '../core/coordinator-options.ts';
+import { maxShards } from '../core/txid.ts';
 import type { LogFormat, LogLevel } from '../node/logging.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
 import type { SetExitCode } from './connection-options.ts';
@@ -122,8 +123,8 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .addOption(
       new Option(
         '--shards <n>',
-        'with --etcd: leaders at once, fixed by the first node of the cluster (default there: 1)',
-      ).argParser(wholeNumber({ min: 1, max: 1_296 })),
+        `with --etcd: leaders at once, 1 to ${maxShards}, fixed by the first node of the cluster (default there: 1)`,
+      ).argParser(wholeNumber({ min: 1, max: maxShards })),
     )
     .addOption(
       new Option(

@@ -2,7 +2,7 @@
  * Waiting until a commit is carried out everywhere. The decision's own answer is never held back for it: what is durable is told, and
  * then the status is asked for. So a leader that dies in between costs nothing but the waiting.
  */
-import { backoffMs } from '../peer/backoff.ts';
+import { backoffMs } from '../core/backoff.ts';
 import { isVerdictError } from '../peer/errors.ts';
 import type { Call } from './call.ts';
 import type { Session } from './session.ts';
@@ -12,8 +12,7 @@ import type { AnswerWhen, TransactionOutcome } from './types.ts';
  * Participants mostly acknowledge within some milliseconds. Where one is away, all whose commits it owes ask, each at moments of
  * its own: a thousand of them put some 1,300 questions a second on the leader, which answers from memory.
  */
-const firstPauseMs = 2;
-const maxPauseMs = 1_000;
+const delays = { retryDelayMs: 2, maxRetryDelayMs: 1_000 };
 
 interface Asked {
   readonly answer: AnswerWhen | undefined;
@@ -37,11 +36,10 @@ async function isApplied(
   { txid }: TransactionOutcome<unknown>,
   { call, share }: Asked,
 ): Promise<boolean> {
-  const pauses = { delayMs: firstPauseMs, maxDelayMs: maxPauseMs, random: session.random };
   try {
     for (let failures = 1; ; failures += 1) {
       if ((await session.status({ txid, share }, call)).state === 'COMMITTED') return true;
-      await call.pause(backoffMs({ ...pauses, failures }));
+      await call.pause(backoffMs(failures, delays, session.random.fraction()));
     }
   } catch (error) {
     // A record is collected only after the last acknowledgement.

@@ -2,7 +2,7 @@
  * Trying an aborted one-shot again. "Aborted" is final for the attempt that was told it, and for all below it (I8): so the next
  * attempt is another number under the same request id, and at most one of them commits.
  */
-import { backoffMs } from '../peer/backoff.ts';
+import { backoffMs } from '../core/backoff.ts';
 import { retryAfterMsOf } from '../peer/errors.ts';
 import type { Call } from './call.ts';
 import type { Session } from './session.ts';
@@ -34,14 +34,8 @@ export class Retries {
     if (this.#options === null || outcome.outcome === 'committed') return false;
     const { reason, repeated } = outcome;
     this.#aborts += 1;
-    const { maxAttempts, retryDelayMs, maxRetryDelayMs } = this.#options;
-    if (!reason.retryable || this.#aborts >= maxAttempts) return false;
-    const ownMs = backoffMs({
-      failures: this.#aborts,
-      delayMs: retryDelayMs,
-      maxDelayMs: maxRetryDelayMs,
-      random: this.#session.random,
-    });
+    if (!reason.retryable || this.#aborts >= this.#options.maxAttempts) return false;
+    const ownMs = backoffMs(this.#aborts, this.#options, this.#session.random.fraction());
     // What an answer from memory asked to wait may be long over.
     const askedMs = repeated === true ? 0 : (retryAfterMsOf(reason) ?? 0);
     const pauseMs = ownMs + askedMs;

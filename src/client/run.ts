@@ -1,7 +1,7 @@
 /** A function in a transaction, tried again while its aborts can pass. */
+import { backoffMs } from '../core/backoff.ts';
 import type { AbortReason } from '../core/catalogue.ts';
 import type { Txid } from '../core/txid.ts';
-import { backoffMs } from '../peer/backoff.ts';
 import { isVerdictError, retryAfterMsOf } from '../peer/errors.ts';
 import { Call, callMarginMs } from './call.ts';
 import type { Session } from './session.ts';
@@ -68,12 +68,8 @@ export async function run<Value>(
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(session, { work, whole, attempts, settings, answer });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
-    const ownPauseMs = backoffMs({
-      failures: attempts,
-      delayMs: retryDelayMs,
-      maxDelayMs: maxRetryDelayMs,
-      random: session.random,
-    });
+    const delays = { retryDelayMs, maxRetryDelayMs };
+    const ownPauseMs = backoffMs(attempts, delays, session.random.fraction());
     // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
     const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
     // No pause that the time-out would end: what is known now is the better answer.

@@ -1,11 +1,11 @@
 /** The client's way to the cluster: who leads, how to get there, and when to try again. */
+import { backoffMs } from '../core/backoff.ts';
 import { scopedLockGroup } from '../core/locks/names.ts';
 import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import { backoffMs } from '../peer/backoff.ts';
-import { closedError, isVerdictError, VerdictError } from '../peer/errors.ts';
+import { closedError, isRequestRetryable, isVerdictError, VerdictError } from '../peer/errors.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes } from '../peer/nodes.ts';
 import type { RequestOptions } from '../peer/requests.ts';
@@ -35,21 +35,18 @@ export function requestOptions({ leader }: Route, call: Call): RequestOptions {
 }
 
 /** After a refusal; short at first, for a failover takes some ten milliseconds at best. */
-const retryDelayMs = 10;
-const maxRetryDelayMs = 500;
+const delays = { retryDelayMs: 10, maxRetryDelayMs: 500 };
 /** A node that is silent this long is asked again, or another is. */
 const statusTimeoutMs = 2_000;
 
-const passing: ReadonlySet<string> = new Set([
-  'NOT_LEADER',
-  'BUSY',
-  'LOG_UNAVAILABLE',
-  'CONNECTION_LOST',
-]);
-
 /** Refused, certainly without any effect, for a reason that passes: the same may be sent anew. */
 export function isRefusedForNow(error: unknown): error is VerdictError {
-  return isVerdictError(error) && error.acted === 'nothing' && passing.has(error.code);
+  return isRequestRetryable(error) && error.acted === 'nothing';
+}
+
+/** For requests that have one effect however often they are sent. Their time-out is the call's own end. */
+export function mayBeSentAgain(error: unknown): error is VerdictError {
+  return isRequestRetryable(error) && error.code !== 'TIMEOUT';
 }
 
 export class Session {
@@ -186,7 +183,7 @@ export class Session {
         );
         return status;
       } catch (error) {
-        if (!isVerdictError(error) || !askAgain.has(error.code)) throw error;
+        if (!isRequestRetryable(error)) throw error;
         if (error.code === 'NOT_LEADER') {
           this.#nodes.notLeader(link, { shard, leader: error.leader });
         }
@@ -196,13 +193,7 @@ export class Session {
   }
 
   pauseMs(failures: number, retryAfterMs = 0): number {
-    const delayMs = backoffMs({
-      failures,
-      delayMs: retryDelayMs,
-      maxDelayMs: maxRetryDelayMs,
-      random: this.random,
-    });
-    return Math.max(delayMs, retryAfterMs);
+    return Math.max(backoffMs(failures, delays, this.random.fraction()), retryAfterMs);
   }
 
   async #anyone(shard: number, call: Call): Promise<Link> {
@@ -238,5 +229,3 @@ export class Session {
     for (const told of [...this.#waiting]) told();
   }
 }
-
-const askAgain: ReadonlySet<string> = new Set([...passing, 'OUTCOME_UNKNOWN', 'TIMEOUT']);

@@ -14,7 +14,13 @@ import { ageMs, type Mark, mark } from '../system/age.ts';
 import type { Call } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import { Retries } from './retry.ts';
-import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
+import {
+  isRefusedForNow,
+  mayBeSentAgain,
+  type Route,
+  requestOptions,
+  type Session,
+} from './session.ts';
 import type {
   TransactionOutcome,
   TransactOptions,
@@ -44,15 +50,6 @@ interface Means {
   readonly call: Call;
   readonly retries: Retries;
 }
-
-/** The answers after which a request with an id is sent again: it was refused, or its fate is not known. */
-const sentAgainAfter: ReadonlySet<string> = new Set([
-  'NOT_LEADER',
-  'BUSY',
-  'LOG_UNAVAILABLE',
-  'OUTCOME_UNKNOWN',
-  'CONNECTION_LOST',
-]);
 
 async function transactAgain<Results>(
   session: Session,
@@ -99,7 +96,7 @@ async function transactAgain<Results>(
         const committed = committedBefore<Results>(error);
         if (committed !== null) return { ...committed, attempt };
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
-        if (!isVerdictError(error) || !sentAgainAfter.has(error.code)) throw error;
+        if (!mayBeSentAgain(error)) throw error;
         await session.recover({ error, route, failures, call });
       }
     }

@@ -2,13 +2,19 @@
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { isVerdictError, type VerdictError } from '../peer/errors.ts';
+import { isVerdictError } from '../peer/errors.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
-import { isRefusedForNow, type Route, requestOptions, type Session } from './session.ts';
+import {
+  isRefusedForNow,
+  mayBeSentAgain,
+  type Route,
+  requestOptions,
+  type Session,
+} from './session.ts';
 import type {
   BranchRequest,
   CallOptions,
@@ -17,11 +23,6 @@ import type {
   TransactionOutcome,
   TransactionSettings,
 } from './types.ts';
-
-/** Whether a request that only has an effect once may be repeated: refused, or lost with its connection. */
-function mayBeRepeated(error: unknown): error is VerdictError {
-  return isRefusedForNow(error) || (isVerdictError(error) && error.code === 'CONNECTION_LOST');
-}
 
 export class Transaction implements AsyncDisposable {
   readonly txid: Txid;
@@ -231,7 +232,7 @@ async function insist<Reply>(
     try {
       return await send(route, call);
     } catch (error) {
-      if (!mayBeRepeated(error)) throw error;
+      if (!mayBeSentAgain(error)) throw error;
       await session.recover({ error, route, failures, call });
     }
   }

@@ -8,6 +8,8 @@
 
 export interface ErrorEntry {
   readonly retryable: boolean;
+  /** The transaction was aborted with it: what may be done again is the transaction, not the request. */
+  readonly aborted?: true;
   readonly acted: 'nothing' | 'unknown';
   /** What happened and what to do next, for a person. */
   readonly text: string;
@@ -138,12 +140,14 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   DEADLOCK: {
     retryable: true,
+    aborted: true,
     acted: 'nothing',
     text: 'The transaction waited for a lock in a cycle of waiters, was the youngest of them, and was aborted. Run it again.',
     look: 'The message: it names the cycle. Take locks in one order.',
   },
   LOCK_TIMEOUT: {
     retryable: true,
+    aborted: true,
     acted: 'nothing',
     text: 'The transaction was not granted a lock in time, and was aborted. Run it again.',
     look: '`verdict locks`: who holds it, and for how long.',

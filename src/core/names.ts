@@ -47,3 +47,8 @@ export function escapeUnseen(text: string): string {
     return escaped;
   });
 }
+
+/** One instance of a participant, as the key of a map: names hold no control character. */
+export function instanceKey(participant: string, instance: string): string {
+  return `${participant}\u0000${instance}`;
+}

@@ -15,6 +15,9 @@ export type Epoch = string & { readonly [brand]: 'epoch' };
 export type Position = string & { readonly [brand]: 'position' };
 export type Txid = string & { readonly [brand]: 'txid' };
 
+/** Of a cluster. A node reads the leader keys of all in one transaction; etcd takes 128 operations in one. */
+export const maxShards = 100;
+
 const generationDigits = 4;
 const revisionDigits = 13;
 const sequenceDigits = 9;

@@ -16,10 +16,11 @@
  * - `prepare` threw: the vote is abort, and the coordinator, which takes a voter of abort for clean, sends no rollback.
  *   So the branch rolls back by itself, with pauses that grow, until it has.
  */
+
+import { backoffMs } from '../core/backoff.ts';
 import { uphold } from '../core/invariants.ts';
 import type { Decision, Vote } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
-import { backoffMs } from '../peer/backoff.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import { textOf } from './errors.ts';
@@ -200,13 +201,8 @@ export class BranchCalls {
     this.#lastError = `${method} of ${name} ${told(ended, 'true')}`;
     this.#given.acknowledge(decision, this.#lastError);
     if (!this.#alone || this.#stopped) return;
-    const { clock, random, retryDelayMs, maxRetryDelayMs } = this.#given;
-    const delayMs = backoffMs({
-      failures: this.#failures,
-      delayMs: retryDelayMs,
-      maxDelayMs: maxRetryDelayMs,
-      random,
-    });
+    const { clock, random } = this.#given;
+    const delayMs = backoffMs(this.#failures, this.#given, random.fraction());
     this.#timer = clock.setTimer(delayMs, () => this.#carryOut(decision));
   }
 

@@ -10,7 +10,9 @@
  * The other is refused for as long as it runs, however long the one that stays is away (!): it holds in doubt what that one voted for, would commit its
  * copy, and acknowledge in its name. The record goes, and the one that voted is told "abort" below the floor when it is back (test/spec/copies.qnt).
  */
+
 import type { Hello } from '../core/messages.ts';
+import { instanceKey } from '../core/names.ts';
 
 /** Instances remembered, and runs of each, some 40 MiB at most: what is forgotten is taken for new, and found out again. */
 const maxInstances = 4_000;
@@ -57,13 +59,13 @@ export class Copies {
 
   /** Why one whose place was taken must not come back; null: it may. */
   refusal(hello: Claimant): string | null {
-    const claim = this.#claims.get(keyOf(hello));
+    const claim = this.#claims.get(instanceKey(hello.name, hello.instance));
     if (claim === undefined || hello.run === undefined || hello.run === claim.current) return null;
     return claim.runs.get(hello.run)?.copy === true ? copiedText(hello, claim) : null;
   }
 
   #claimOf(hello: Claimant): Claim {
-    const key = keyOf(hello);
+    const key = instanceKey(hello.name, hello.instance);
     const claim = this.#claims.get(key) ?? { current: null, runs: new Map() };
     this.#claims.delete(key);
     this.#claims.set(key, claim);
@@ -88,10 +90,6 @@ function startedFirst(
 ): boolean {
   if (rival.earlierRuns.includes(run)) return true;
   return !earlierRuns.includes(rival.run) && run < rival.run;
-}
-
-function keyOf({ name, instance }: Claimant): string {
-  return `${name}\u0000${instance}`;
 }
 
 function dropFirst(map: Map<string, unknown>, maxSize: number): void {

@@ -1,5 +1,6 @@
 /** The participants connected to this node: which sessions they are, and which of them are superseded. */
 import type { ParticipantInfo } from '../core/messages.ts';
+import { instanceKey } from '../core/names.ts';
 import type { Session } from './session.ts';
 
 export class ParticipantSessions {
@@ -13,7 +14,7 @@ export class ParticipantSessions {
    * Where several processes share the store, and the instance with it, each names itself.
    */
   add(session: Session): Session[] {
-    const key = instanceKey(session);
+    const key = keyOf(session);
     this.#sessions.set(session.id, session);
     const earlier = this.#instances.get(key) ?? [];
     this.#instances.set(key, [...earlier, session]);
@@ -22,7 +23,7 @@ export class ParticipantSessions {
 
   remove(session: Session): boolean {
     if (!this.#sessions.delete(session.id)) return false;
-    const key = instanceKey(session);
+    const key = keyOf(session);
     const rest = (this.#instances.get(key) ?? []).filter((other) => other !== session);
     if (rest.length === 0) this.#instances.delete(key);
     else this.#instances.set(key, rest);
@@ -34,7 +35,7 @@ export class ParticipantSessions {
   }
 
   of(participant: string, instance: string): readonly Session[] {
-    return this.#instances.get(`${participant}\u0000${instance}`) ?? [];
+    return this.#instances.get(instanceKey(participant, instance)) ?? [];
   }
 
   info(): ParticipantInfo[] {
@@ -53,6 +54,6 @@ export class ParticipantSessions {
   }
 }
 
-function instanceKey(session: Session): string {
-  return `${session.hello?.name ?? ''}\u0000${session.hello?.instance ?? ''}`;
+function keyOf({ hello }: Session): string {
+  return instanceKey(hello?.name ?? '', hello?.instance ?? '');
 }

@@ -6,10 +6,10 @@
  * and forcing would kill a transaction that is merely slow. With only one node, that one is queried again. Where
  * no node answers, the decision log itself is read, if this participant was given access to it.
  */
+import { backoffMs } from '../core/backoff.ts';
 import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import { backoffMs } from '../peer/backoff.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
@@ -205,7 +205,6 @@ export class Doubt<Key extends object> {
 
   #backoffMs(failures: number): number {
     const { random, options } = this.#with;
-    const { retryDelayMs: delayMs, maxRetryDelayMs: maxDelayMs } = options;
-    return backoffMs({ failures, delayMs, maxDelayMs, random });
+    return backoffMs(failures, options, random.fraction());
   }
 }

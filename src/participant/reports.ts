@@ -6,11 +6,11 @@
  * was not reported and not recorded; a vote for an older epoch that became durable after the report would
  * contradict it.
  */
+import { backoffMs } from '../core/backoff.ts';
 import type { BranchIdentity, LocalBranch } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
-import { backoffMs } from '../peer/backoff.ts';
 import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -96,8 +96,7 @@ export class Reports {
    */
   async #pause(failures: number, error: unknown): Promise<void> {
     const { clock, random, options } = this.#with;
-    const { retryDelayMs: delayMs, maxRetryDelayMs: maxDelayMs } = options;
-    const pauseMs = backoffMs({ failures, delayMs, maxDelayMs, random });
+    const pauseMs = backoffMs(failures, options, random.fraction());
     const askedMs = error instanceof VerdictError ? (error.retryAfterMs ?? 0) : 0;
     await pause(clock, Math.max(pauseMs, askedMs), this.#closed.signal);
   }

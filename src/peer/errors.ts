@@ -143,3 +143,16 @@ export function closedError(what: string): VerdictError {
 export function isVerdictError(error: unknown): error is VerdictError {
   return error instanceof VerdictError;
 }
+
+/** Whether the same request may succeed later or elsewhere, by the catalogue alone. */
+export function isRequestRetryable(error: unknown): error is VerdictError {
+  if (!isVerdictError(error)) return false;
+  const { retryable, aborted } = entryOf(error.code);
+  return retryable && aborted !== true;
+}
+
+export function entryOf(code: VerdictErrorCode): ErrorEntry {
+  return code in peerErrorCatalogue
+    ? peerErrorCatalogue[code as PeerErrorCode]
+    : errorCatalogue[code as ErrorCode];
+}

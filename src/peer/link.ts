@@ -12,6 +12,7 @@
  * Everything that belongs to one connection carries the dial's serial number, so that a late event of an older one
  * finds nothing to act on.
  */
+import { backoffMs } from '../core/backoff.ts';
 import type { ErrorMessage, FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
 import { protocolVersion } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -23,7 +24,6 @@ import type {
   Credential,
   Dialer,
 } from '../ports/transport.ts';
-import { backoffMs } from './backoff.ts';
 import {
   closedError,
   connectionLost,
@@ -329,13 +329,8 @@ export class Link {
 
   #pauseMs(): number {
     const { random, retryDelayMs = 50, maxRetryDelayMs = 2_000 } = this.#options;
-    const pauseMs = backoffMs({
-      failures: this.#attempts,
-      delayMs: retryDelayMs,
-      maxDelayMs: maxRetryDelayMs,
-      random,
-    });
-    return Math.max(this.#delayMsMin, pauseMs);
+    const delays = { retryDelayMs, maxRetryDelayMs };
+    return Math.max(this.#delayMsMin, backoffMs(this.#attempts, delays, random.fraction()));
   }
 
   #closed(): void {

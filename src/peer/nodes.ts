@@ -12,6 +12,7 @@
  * them may be the first to know better.
  */
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
+import { maxShards } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
 import type { VerdictError } from './errors.ts';
 import { Link, type LinkOptions } from './link.ts';
@@ -42,7 +43,6 @@ export interface NodesEvents {
 
 /** Advertised nodes taken in: a broken node must not make its peers dial without end. */
 const maxAdvertised = { every: 256, leaders: 64 } as const;
-const maxShards = 1_296;
 
 /** Of a shard: the newest heard of. Its end may be known while others still speak of it. */
 interface Leadership {

@@ -10,6 +10,7 @@ import {
   type ShardInfo,
   type TransactionStatus,
 } from '../core/messages.ts';
+import { maxShards } from '../core/txid.ts';
 import { maxLines } from './limits.ts';
 import {
   anything,
@@ -50,7 +51,6 @@ import {
   witness,
 } from './shapes.ts';
 
-const maxShards = 65_536;
 const maxNodes = 4_096;
 const maxParticipants = 1_000_000;
 

@@ -12,7 +12,7 @@ import type {
 } from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
-import { isVerdictError, VerdictError } from '../../peer/errors.ts';
+import { isRequestRetryable, VerdictError } from '../../peer/errors.ts';
 import type { Link } from '../../peer/link.ts';
 import { Nodes } from '../../peer/nodes.ts';
 import type { ReplyTo, RequestType, RequestWithoutId } from '../../peer/requests.ts';
@@ -31,13 +31,6 @@ export interface OperatorOptions {
 
 /** What to wait for where a node says "not now" and names no time. */
 const retryDelayMs = 100;
-
-const worthWaiting: ReadonlySet<string> = new Set([
-  'NOT_LEADER',
-  'BUSY',
-  'LOG_UNAVAILABLE',
-  'CONNECTION_LOST',
-]);
 
 /** Connects, does the work, and disconnects whatever happened. */
 export async function withOperator<T>(
@@ -203,7 +196,7 @@ export class Operator {
       try {
         return (await link.request(message, { timeoutMs: leftMs })) as ReplyTo[Type];
       } catch (error) {
-        if (!isVerdictError(error) || !worthWaiting.has(error.code)) throw error;
+        if (!isRequestRetryable(error)) throw error;
         last = error;
         if (error.code === 'NOT_LEADER' && 'txid' in message) {
           this.#nodes.notLeader(link, { shard: shardOf(message.txid), leader: error.leader });

@@ -2,6 +2,7 @@
  * The run of a `submit`: reads, submits a bounded number at once, reports each end. Memory is constant: one chunk of
  * input, one line, `concurrency` transactions; reading waits for these, and these wait for the output.
  */
+import { entryOf } from '../../peer/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Line, LineReader } from './line-reader.ts';
 import { parseLine, type SubmittedTransaction } from './parse-line.ts';
@@ -23,9 +24,6 @@ export interface RunOptions {
 
 /** Timers of the system may fire this much before their time. */
 const timerEarlyMs = 2;
-
-/** Errors after which nothing is known of the coordinator: it may be gone. */
-const unanswered: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'TIMEOUT', 'OUTCOME_UNKNOWN']);
 
 export class SubmitRun {
   readonly #options: RunOptions;
@@ -135,6 +133,9 @@ export class SubmitRun {
   }
 }
 
+/** False where nothing is known of the coordinator: it may be gone. */
 function isAnswered(ended: Ended): boolean {
-  return !('error' in ended) || !unanswered.has(ended.error.code);
+  if (!('error' in ended)) return true;
+  const { retryable, acted } = entryOf(ended.error.code);
+  return !retryable || acted === 'nothing';
 }

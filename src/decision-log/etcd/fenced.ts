@@ -8,14 +8,14 @@
  * - One that stays unknown for `patienceMs` ends the leadership. READY has no other end: the transaction
  *   waits for the log alone, and a node that cannot reach the log must let another one lead.
  */
+import { backoffMs } from '../../core/backoff.ts';
 import { DecisionLogError, LeadershipLostError } from '../../ports/decision-log.ts';
 import type { ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
 import { type Compare, found, get, type Op, type Txn, type TxnResult } from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
-const pauseMsFirst = 20;
-const maxPauseMs = 250;
+const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface FencedRequest {
   /** Beside the fence. */
@@ -65,7 +65,6 @@ export class Fenced {
       this.#end(`etcd did not say within ${patienceMs / 1_000} s what became of a write`),
     );
     try {
-      let pauseMs = pauseMsFirst;
       for (let attempts = 1; ; attempts += 1) {
         this.assertHeld();
         try {
@@ -75,8 +74,7 @@ export class Fenced {
           if (error instanceof DecisionLogError || error instanceof LeadershipLostError)
             throw error;
         }
-        await store.pause(pauseMs, this.#lost);
-        pauseMs = Math.min(pauseMs * 2, maxPauseMs);
+        await store.pause(backoffMs(attempts, delays), this.#lost);
       }
     } finally {
       giveUp.cancel();

@@ -9,13 +9,13 @@
  * - after a failure the pause doubles, half of it chance;
  * - a token is fetched anew only by who was refused with the newest one.
  */
+import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 
 /** One login: etcd may have many to check before it. */
 export const loginTimeoutMs = 10_000;
-const pauseMsFirst = 100;
-const maxPauseMs = 5_000;
+const delays = { retryDelayMs: 100, maxRetryDelayMs: 5_000 };
 
 export interface EtcdLoginOptions {
   /** Asks etcd for a token. Ends by itself, after `loginTimeoutMs` at the latest. */
@@ -69,9 +69,9 @@ export class EtcdLogin {
   #pause(): Promise<void> {
     if (this.#failures === 0) return Promise.resolve();
     const { clock, random } = this.#options;
-    const longestMs = Math.min(pauseMsFirst * 2 ** Math.min(this.#failures - 1, 30), maxPauseMs);
+    const pauseMs = backoffMs(this.#failures, delays, random.fraction());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(longestMs * (0.5 + random.fraction() / 2), resolve);
+    const timer = clock.setTimer(pauseMs, resolve);
     this.#endPause = (error) => {
       timer.cancel();
       reject(error);

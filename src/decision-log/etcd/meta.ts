@@ -7,7 +7,7 @@
  * records would hand out a generation that was in use.
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
-import { maxGeneration } from '../../core/txid.ts';
+import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
@@ -29,8 +29,6 @@ import type { EtcdStore } from './store.ts';
 /** The format that this program writes, and the newest that it reads. */
 export const formatVersion = 1;
 const requestWindowMsDefault = 120_000;
-/** One transaction reads the leader keys of all shards, and etcd takes 128 operations in one. */
-export const maxShards = 100;
 
 /** What a start asks for; what is left out is taken as the cluster has it. */
 export interface WantedMeta {

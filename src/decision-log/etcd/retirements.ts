@@ -10,6 +10,7 @@
  *   it is written later, and the node reads after that.
  */
 
+import { backoffMs } from '../../core/backoff.ts';
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -23,8 +24,7 @@ import { allFound, found, get, getRange, type KeyValue, put } from './requests.t
 import { type EtcdStore, patienceMs } from './store.ts';
 
 const maxPage = 10_000;
-const pauseMsFirst = 20;
-const maxPauseMs = 250;
+const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface RetirementsOptions {
   readonly store: EtcdStore;
@@ -119,7 +119,7 @@ export class Retirements {
     const revision = this.#toBeHeard;
     const { store, keys, leaseTtlMs } = this.#options;
     const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
-    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
+    for (let asked = 1; ; asked += 1) {
       const { responses } = await store.insist({ success: [getRange(keys.nodes, maxNodes)] });
       const entries = allFound(responses, 0).map(({ value }) => decodeNode(value));
       const deaf = entries.filter(({ retired }) => BigInt(retired) < revision);
@@ -130,7 +130,7 @@ export class Retirements {
           `It is retired, but not every node has heard of it yet: ${names}. Until then that node may let it in. Look at why it does not hear, or stop it, and retire again.`,
         );
       }
-      await store.pause(pauseMs);
+      await store.pause(backoffMs(asked, delays));
     }
   }
 }

@@ -2,6 +2,7 @@
  * One etcd as this process sees it: transactions with their time-outs, each answer held against the
  * witness, and an end: closed, or halted because etcd was set back.
  */
+import { backoffMs } from '../../core/backoff.ts';
 import { thrownText } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -11,8 +12,7 @@ import { LogSetBackError, type WitnessKeeper } from './witness.ts';
 
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
-const pauseMsFirst = 20;
-const maxPauseMs = 500;
+const delays = { retryDelayMs: 20, maxRetryDelayMs: 500 };
 
 export interface EtcdStoreOptions {
   readonly clients: EtcdClients;
@@ -72,9 +72,7 @@ export class EtcdStore {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<TxnResult> {
     const giveUpAtMs = this.clock.monotonicMs() + patienceMs;
-    let attempts = 0;
-    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
-      attempts += 1;
+    for (let attempts = 1; ; attempts += 1) {
       try {
         return await this.attempt(typeof request === 'function' ? request(attempts) : request);
       } catch (error) {
@@ -83,6 +81,7 @@ export class EtcdStore {
         if (error instanceof DecisionLogError) throw error;
         if (this.clock.monotonicMs() >= giveUpAtMs) throw this.unreachable(error);
       }
+      const pauseMs = backoffMs(attempts, delays);
       await this.pause(pauseMs, ...(options.signal ? [options.signal] : []));
     }
   }

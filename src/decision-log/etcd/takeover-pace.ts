@@ -8,10 +8,10 @@
  * the process lived, and the pause before the next takeover doubles. Where the lease runs out,
  * the evidence was right.
  */
+import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-const pauseMsFirst = 250;
-const maxPauseMs = 30_000;
+const delays = { retryDelayMs: 250, maxRetryDelayMs: 30_000 };
 /** Of takeovers not yet judged, only the latest few are looked at. */
 const maxOpen = 16;
 
@@ -45,7 +45,7 @@ export class TakeoverPace {
   async pauseMs(): Promise<number> {
     await this.#judge();
     if (this.#wrong === 0) return 0;
-    const pauseMs = Math.min(pauseMsFirst * 2 ** (this.#wrong - 1), maxPauseMs);
+    const pauseMs = backoffMs(this.#wrong, delays);
     return Math.max(0, this.#lastWrongAtMs + pauseMs - this.#clock.monotonicMs());
   }
 

@@ -1,7 +1,8 @@
 /** Publishes what is queued: one message after the other, each until it succeeds. */
+
+import { backoffMs } from '../../core/backoff.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { pause } from '../../participant/timers.ts';
-import { backoffMs } from '../../peer/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
@@ -97,7 +98,7 @@ export class Publisher {
   }
 
   async #publish({ message }: Queued): Promise<boolean> {
-    const { clock, random, logger, retryDelayMs, maxRetryDelayMs, publish } = this.#with;
+    const { clock, random, logger, publish } = this.#with;
     const { signal } = this.#closing;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
@@ -110,13 +111,7 @@ export class Publisher {
           'a message cannot be published; it is tried again',
         );
       }
-      const delayMs = backoffMs({
-        failures: attempt,
-        delayMs: retryDelayMs,
-        maxDelayMs: maxRetryDelayMs,
-        random,
-      });
-      await pause(clock, delayMs, signal);
+      await pause(clock, backoffMs(attempt, this.#with, random.fraction()), signal);
     }
     return false;
   }

@@ -16,6 +16,8 @@
  * each such vote.
  */
 
+import { backoffMs } from '../../backoff.ts';
+
 export interface BreakerOptions {
   /** 0: never opens. */
   readonly after: number;
@@ -100,8 +102,8 @@ export class Breaker {
 
   #open(pauses: number, nowMs: number): void {
     const { pauseMs, maxPauseMs } = this.#options;
-    const fullMs = Math.min(maxPauseMs, pauseMs * 2 ** Math.min(pauses - 1, 30));
-    const untilMs = nowMs + fullMs * (0.5 + this.#fraction() / 2);
+    const delays = { retryDelayMs: pauseMs, maxRetryDelayMs: maxPauseMs };
+    const untilMs = nowMs + backoffMs(pauses, delays, this.#fraction());
     this.#state = { kind: 'open', untilMs, pauses };
   }
 }

@@ -5,6 +5,7 @@
  * returns. A rollback is retried while its participant is connected; for one that is not nothing is kept: its
  * report on return gets the answer, for absence means abort (presumed abort).
  */
+import { backoffMs } from '../../backoff.ts';
 import { uphold } from '../../invariants.ts';
 import type { Ack } from '../../messages.ts';
 import { type Branch, outcomeOf, type Transaction } from '../../transaction.ts';
@@ -71,7 +72,7 @@ function attempt(state: TermState, branch: Branch): void {
   }
   if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
   branch.attempts += 1;
-  let delayMs = backoff(state, branch.attempts);
+  let delayMs = backoffMs(branch.attempts, options, state.config.fraction());
   if (peer === null) {
     branch.lastError = notConnected;
   } else {
@@ -96,12 +97,6 @@ function attempt(state: TermState, branch: Branch): void {
     }
   }
   state.setBranchTimer(branch, state.nowMs + delayMs);
-}
-
-function backoff(state: TermState, attempts: number): number {
-  const { retryDelayMs, maxRetryDelayMs } = state.config.options;
-  const full = Math.min(maxRetryDelayMs, retryDelayMs * 2 ** Math.min(attempts - 1, 30));
-  return full * (0.5 + state.config.fraction() / 2);
 }
 
 function flagAttention(state: TermState, branch: Branch): void {
@@ -214,7 +209,8 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
   // Its place is free until it is sent again.
   state.commands.leave(branch);
   // Never later than it would have been: a peer that refuses without end must not put the retry off without end.
-  const atMs = state.nowMs + backoff(state, branch.attempts);
+  const { options, fraction } = state.config;
+  const atMs = state.nowMs + backoffMs(branch.attempts, options, fraction());
   state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));
 }
 

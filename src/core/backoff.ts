@@ -1,0 +1,18 @@
+/** The pause before the next try. */
+
+/** As the options say it: the first pause, which doubles, up to the longest. */
+export interface RetryDelays {
+  readonly retryDelayMs: number;
+  readonly maxRetryDelayMs: number;
+}
+
+/**
+ * `failures`: how many tries failed so far, 1 at least. Half of the pause is fixed and half is chance,
+ * for peers that lost one node together must not come back together. `fraction` is that chance, from
+ * 0 up to 1; without it the pause is whole.
+ */
+export function backoffMs(failures: number, delays: RetryDelays, fraction = 1): number {
+  const doublings = Math.min(Math.max(0, failures - 1), 30);
+  const wholeMs = Math.min(delays.maxRetryDelayMs, delays.retryDelayMs * 2 ** doublings);
+  return wholeMs * (0.5 + fraction / 2);
+}
