@@ -25,36 +25,36 @@ export interface Member {
 }
 
 export class RetiredSet {
-  readonly #known = new Map<string, Retired>();
+  private readonly known = new Map<string, Retired>();
 
   get size(): number {
-    return this.#known.size;
+    return this.known.size;
   }
 
   /** False where it was known. */
   add(retired: Retired): boolean {
     const key = keyOf(retired);
-    if (this.#known.has(key)) return false;
-    this.#known.set(key, retired);
+    if (this.known.has(key)) return false;
+    this.known.set(key, retired);
     return true;
   }
 
   has(retired: Retired): boolean {
-    return this.#known.has(keyOf(retired));
+    return this.known.has(keyOf(retired));
   }
 
   all(): readonly Retired[] {
-    return [...this.#known.values()];
+    return [...this.known.values()];
   }
 
   /** Whether this one is to be refused. */
   refuses(member: Member): boolean {
-    return this.#known.size > 0 && retirementsOf(member).some((one) => this.has(one));
+    return this.known.size > 0 && retirementsOf(member).some((one) => this.has(one));
   }
 
   /** Whether nobody is left who could finish a branch of this one. */
   frees({ participant, instance, sharedResource }: Member): boolean {
-    if (this.#known.size === 0) return false;
+    if (this.known.size === 0) return false;
     return this.has(
       sharedResource === null ? { participant, instance } : { participant, sharedResource },
     );

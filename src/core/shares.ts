@@ -21,36 +21,36 @@ export function heldBytesOf(options: { readonly maxHeldBytes: number }): number 
 
 export class Shares {
   readonly total: number;
-  #used = 0;
-  readonly #byAddress = new Map<string, number>();
-  readonly #byName = new Map<string, number>();
+  private taken = 0;
+  private readonly byAddress = new Map<string, number>();
+  private readonly byName = new Map<string, number>();
 
   constructor(total: number) {
     this.total = total;
   }
 
   get used(): number {
-    return this.#used;
+    return this.taken;
   }
 
   held(origin: Origin): number {
-    return this.#byName.get(keyOf(origin)) ?? 0;
+    return this.byName.get(keyOf(origin)) ?? 0;
   }
 
   /** Whether that much more is its due. */
   admits(origin: Origin, amount: number): boolean {
-    const free = this.total - this.#used;
+    const free = this.total - this.taken;
     if (amount > free) return false;
-    const ofAddress = this.#byAddress.get(origin.address) ?? 0;
+    const ofAddress = this.byAddress.get(origin.address) ?? 0;
     const left = multiple * free - ofAddress;
     return amount <= left && this.held(origin) + amount <= left;
   }
 
   /** Takes so much, or gives it back where it is negative. */
   take(origin: Origin, amount: number): void {
-    this.#used += amount;
-    add(this.#byAddress, origin.address, amount);
-    add(this.#byName, keyOf(origin), amount);
+    this.taken += amount;
+    add(this.byAddress, origin.address, amount);
+    add(this.byName, keyOf(origin), amount);
   }
 }
 

@@ -27,29 +27,29 @@ interface Node<T> extends TimerHandle {
 }
 
 export class TimerWheel<T> {
-  readonly #granularityMs: number;
-  readonly #wheel: Node<T>[][][];
+  private readonly granularityMs: number;
+  private readonly wheel: Node<T>[][][];
   /** The last tick that was handled. */
-  #tick: number;
+  private tick: number;
   /** No slot comes up before this tick; null: to be looked for. A cancelled timer leaves it too low, never too high. */
-  #notBefore: number | null = null;
-  #size = 0;
+  private notBefore: number | null = null;
+  private count = 0;
 
   constructor(options: { nowMs: number; granularityMs?: number }) {
-    this.#granularityMs = options.granularityMs ?? 4;
-    this.#tick = Math.floor(options.nowMs / this.#granularityMs);
-    this.#wheel = Array.from({ length: levels }, () => Array.from({ length: slots }, () => []));
+    this.granularityMs = options.granularityMs ?? 4;
+    this.tick = Math.floor(options.nowMs / this.granularityMs);
+    this.wheel = Array.from({ length: levels }, () => Array.from({ length: slots }, () => []));
   }
 
   get size(): number {
-    return this.#size;
+    return this.count;
   }
 
   schedule(atMs: number, value: T): TimerHandle {
-    const tick = Math.max(Math.ceil(atMs / this.#granularityMs), this.#tick + 1);
+    const tick = Math.max(Math.ceil(atMs / this.granularityMs), this.tick + 1);
     const node: Node<T> = { atMs, tick, value, list: null, index: 0 };
-    this.#insert(node);
-    this.#size += 1;
+    this.insert(node);
+    this.count += 1;
     return node;
   }
 
@@ -64,26 +64,26 @@ export class TimerWheel<T> {
       last.index = node.index;
     }
     node.list = null;
-    this.#size -= 1;
+    this.count -= 1;
   }
 
   /** Fires what is due, in order of due time. A callback may schedule and cancel. */
   advance(nowMs: number, fire: (value: T) => void): void {
-    const target = Math.floor(nowMs / this.#granularityMs);
-    while (this.#tick < target) {
-      if (this.#size === 0) {
-        this.#tick = target;
+    const target = Math.floor(nowMs / this.granularityMs);
+    while (this.tick < target) {
+      if (this.count === 0) {
+        this.tick = target;
         return;
       }
-      const next = this.#nextTick();
+      const next = this.nextTick();
       if (next > target) {
-        this.#tick = target;
+        this.tick = target;
         return;
       }
-      this.#tick = next;
-      this.#notBefore = null;
-      this.#cascade();
-      const due = this.#slot(0, this.#tick);
+      this.tick = next;
+      this.notBefore = null;
+      this.cascade();
+      const due = this.slot(0, this.tick);
       while (due.length > 0) {
         const batch = due.slice().sort((a, b) => a.atMs - b.atMs);
         for (const node of batch) {
@@ -98,83 +98,83 @@ export class TimerWheel<T> {
 
   /** When to call `advance` next, or null. May be early (a cascade), never late. */
   nextAtMs(): number | null {
-    return this.#size === 0 ? null : this.#nextTick() * this.#granularityMs;
+    return this.count === 0 ? null : this.nextTick() * this.granularityMs;
   }
 
-  #slot(level: number, tick: number): Node<T>[] {
+  private slot(level: number, tick: number): Node<T>[] {
     // The index is masked to the number of slots, so both look-ups are in range.
-    return (this.#wheel[level] as Node<T>[][])[
+    return (this.wheel[level] as Node<T>[][])[
       Math.floor(tick / (spans[level] as number)) & slotMask
     ] as Node<T>[];
   }
 
-  #insert(node: Node<T>): void {
-    const delta = node.tick - this.#tick;
+  private insert(node: Node<T>): void {
+    const delta = node.tick - this.tick;
     let level = 0;
     while (level < levels - 1 && delta >= (spans[level + 1] as number)) level += 1;
     // Beyond the last level's reach: park in its farthest slot; it is placed anew when that comes up.
     const reach = slots ** levels - slots ** (levels - 1);
-    const place = delta >= reach ? this.#tick + reach : node.tick;
-    const list = this.#slot(level, place);
+    const place = delta >= reach ? this.tick + reach : node.tick;
+    const list = this.slot(level, place);
     node.list = list;
     node.index = list.length;
     list.push(node);
-    if (this.#notBefore !== null) {
+    if (this.notBefore !== null) {
       const span = spans[level] as number;
-      this.#notBefore = Math.min(this.#notBefore, Math.floor(place / span) * span);
+      this.notBefore = Math.min(this.notBefore, Math.floor(place / span) * span);
     }
   }
 
   /** Moves down what the upper levels hold for the present tick. */
-  #cascade(): void {
+  private cascade(): void {
     for (let level = levels - 1; level > 0; level -= 1) {
-      if (this.#tick % (spans[level] as number) !== 0) continue;
-      const list = this.#slot(level, this.#tick);
+      if (this.tick % (spans[level] as number) !== 0) continue;
+      const list = this.slot(level, this.tick);
       const nodes = list.splice(0, list.length);
-      for (const node of nodes) this.#insertDue(node);
+      for (const node of nodes) this.insertDue(node);
     }
   }
 
-  #insertDue(node: Node<T>): void {
-    if (node.tick > this.#tick) {
-      this.#insert(node);
+  private insertDue(node: Node<T>): void {
+    if (node.tick > this.tick) {
+      this.insert(node);
       return;
     }
-    const list = this.#slot(0, this.#tick);
+    const list = this.slot(0, this.tick);
     node.list = list;
     node.index = list.length;
     list.push(node);
   }
 
   /** The next tick at which a slot comes up or an upper slot must cascade, or an earlier one. */
-  #nextTick(): number {
+  private nextTick(): number {
     // It is asked for after every event, and looking through the slots is not for nothing.
-    if (this.#notBefore === null || this.#notBefore <= this.#tick) this.#notBefore = this.#scan();
-    return this.#notBefore;
+    if (this.notBefore === null || this.notBefore <= this.tick) this.notBefore = this.scan();
+    return this.notBefore;
   }
 
-  #scan(): number {
+  private scan(): number {
     for (let level = 0; level < levels; level += 1) {
       const span = spans[level] as number;
-      const base = Math.floor(this.#tick / span);
+      const base = Math.floor(this.tick / span);
       for (let step = 1; step <= slots; step += 1) {
-        if (this.#slot(level, (base + step) * span).length > 0) {
+        if (this.slot(level, (base + step) * span).length > 0) {
           const candidate = (base + step) * span;
-          const upper = this.#nextUpperTick(level + 1);
+          const upper = this.nextUpperTick(level + 1);
           return upper === null ? candidate : Math.min(candidate, upper);
         }
       }
     }
-    return this.#tick + 1;
+    return this.tick + 1;
   }
 
-  #nextUpperTick(from: number): number | null {
+  private nextUpperTick(from: number): number | null {
     let least: number | null = null;
     for (let level = from; level < levels; level += 1) {
       const span = spans[level] as number;
-      const base = Math.floor(this.#tick / span);
+      const base = Math.floor(this.tick / span);
       for (let step = 1; step <= slots; step += 1) {
-        if (this.#slot(level, (base + step) * span).length > 0) {
+        if (this.slot(level, (base + step) * span).length > 0) {
           const at = (base + step) * span;
           if (least === null || at < least) least = at;
           break;

@@ -5,52 +5,52 @@
 import type { LockMode, LockOwner, LockRequest } from './table.ts';
 
 export class KeyQueue<Owner extends LockOwner> {
-  readonly #holders = new Map<Owner, LockMode>();
+  private readonly held = new Map<Owner, LockMode>();
   /** Of the holders. More than one only where the log brought them: see table.ts. */
-  #exclusives = 0;
+  private exclusives = 0;
   /** Holders of shared that want exclusive. */
-  readonly #upgrades = new Set<LockRequest<Owner>>();
-  readonly #waiters = new Map<LockRequest<Owner>, LockMode>();
+  private readonly upgrades = new Set<LockRequest<Owner>>();
+  private readonly waiters = new Map<LockRequest<Owner>, LockMode>();
   /** Of the waiters, those that want it exclusive: what a shared one looks at. */
-  readonly #exclusiveWaiters = new Set<LockRequest<Owner>>();
+  private readonly exclusiveWaiters = new Set<LockRequest<Owner>>();
 
   add(request: LockRequest<Owner>, how: { mode: LockMode; upgrade: boolean }): void {
     if (how.upgrade) {
-      this.#upgrades.add(request);
+      this.upgrades.add(request);
       return;
     }
-    this.#waiters.set(request, how.mode);
-    if (how.mode === 'exclusive') this.#exclusiveWaiters.add(request);
+    this.waiters.set(request, how.mode);
+    if (how.mode === 'exclusive') this.exclusiveWaiters.add(request);
   }
 
   remove(request: LockRequest<Owner>): void {
-    this.#upgrades.delete(request);
-    this.#waiters.delete(request);
-    this.#exclusiveWaiters.delete(request);
+    this.upgrades.delete(request);
+    this.waiters.delete(request);
+    this.exclusiveWaiters.delete(request);
   }
 
   hold(owner: Owner, mode: LockMode): void {
-    if (this.#holders.get(owner) !== 'exclusive' && mode === 'exclusive') this.#exclusives += 1;
-    this.#holders.set(owner, mode);
+    if (this.held.get(owner) !== 'exclusive' && mode === 'exclusive') this.exclusives += 1;
+    this.held.set(owner, mode);
   }
 
   letGo(owner: Owner): void {
-    if (this.#holders.get(owner) === 'exclusive') this.#exclusives -= 1;
-    this.#holders.delete(owner);
+    if (this.held.get(owner) === 'exclusive') this.exclusives -= 1;
+    this.held.delete(owner);
   }
 
   isEmpty(): boolean {
-    return this.#holders.size === 0 && this.#upgrades.size === 0 && this.#waiters.size === 0;
+    return this.held.size === 0 && this.upgrades.size === 0 && this.waiters.size === 0;
   }
 
   holders(): ReadonlyMap<Owner, LockMode> {
-    return this.#holders;
+    return this.held;
   }
 
   /** In the order in which they are served. */
   *requests(): IterableIterator<LockRequest<Owner>> {
-    yield* this.#upgrades;
-    yield* this.#waiters.keys();
+    yield* this.upgrades;
+    yield* this.waiters.keys();
   }
 
   /**
@@ -59,74 +59,74 @@ export class KeyQueue<Owner extends LockOwner> {
    * must not cost a look at each.
    */
   *next(): IterableIterator<LockRequest<Owner>> {
-    for (const request of this.#upgrades) {
+    for (const request of this.upgrades) {
       yield request;
       return;
     }
-    for (const [request, mode] of this.#waiters) {
+    for (const [request, mode] of this.waiters) {
       yield request;
       if (mode === 'exclusive') return;
     }
   }
 
   get waiting(): number {
-    return this.#upgrades.size + this.#waiters.size;
+    return this.upgrades.size + this.waiters.size;
   }
 
   /** How the request waits here, or null where it does not. */
   modeOf(request: LockRequest<Owner>): LockMode | null {
-    return this.#upgrades.has(request) ? 'exclusive' : (this.#waiters.get(request) ?? null);
+    return this.upgrades.has(request) ? 'exclusive' : (this.waiters.get(request) ?? null);
   }
 
   isUpgrade(request: LockRequest<Owner>): boolean {
-    return this.#upgrades.has(request);
+    return this.upgrades.has(request);
   }
 
   /** Whether the other holders leave room for it. */
   admits(owner: Owner, mode: LockMode): boolean {
-    const own = this.#holders.get(owner);
-    if (mode === 'shared') return this.#exclusives === (own === 'exclusive' ? 1 : 0);
-    return this.#holders.size === (own === undefined ? 0 : 1);
+    const own = this.held.get(owner);
+    if (mode === 'shared') return this.exclusives === (own === 'exclusive' ? 1 : 0);
+    return this.held.size === (own === undefined ? 0 : 1);
   }
 
   isBlocked(request: LockRequest<Owner>): boolean {
     const mode = this.modeOf(request);
     if (mode === null) return false;
     if (!this.admits(request.owner, mode)) return true;
-    for (const _ of this.#before(request, mode)) return true;
+    for (const _ of this.before(request, mode)) return true;
     return false;
   }
 
   *blockersOf(request: LockRequest<Owner>): IterableIterator<Owner> {
     const mode = this.modeOf(request);
     if (mode === null) return;
-    for (const [owner, held] of this.#holders) {
+    for (const [owner, held] of this.held) {
       if (owner !== request.owner && (mode === 'exclusive' || held === 'exclusive')) yield owner;
     }
-    for (const { owner } of this.#before(request, mode)) yield owner;
+    for (const { owner } of this.before(request, mode)) yield owner;
   }
 
   /** The waiters, of whatever owner but this one, that its holding or waiting here keeps waiting. */
   *blockedBy(owner: Owner): IterableIterator<LockRequest<Owner>> {
-    const held = this.#holders.get(owner);
+    const held = this.held.get(owner);
     if (held !== undefined) {
-      for (const request of this.#upgrades) if (request.owner !== owner) yield request;
-      const kept = held === 'exclusive' ? this.#waiters.keys() : this.#exclusiveWaiters;
+      for (const request of this.upgrades) if (request.owner !== owner) yield request;
+      const kept = held === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
       for (const request of kept) if (request.owner !== owner) yield request;
     }
   }
 
   /** The waiters behind this one, of other owners, that are incompatible with it. */
   *behind(request: LockRequest<Owner>): IterableIterator<LockRequest<Owner>> {
-    const upgrade = this.#upgrades.has(request);
+    const upgrade = this.upgrades.has(request);
     if (upgrade) {
-      for (const other of this.#upgrades) {
+      for (const other of this.upgrades) {
         if (other.arrival > request.arrival && other.owner !== request.owner) yield other;
       }
     }
     const mode = this.modeOf(request);
     if (mode === null) return;
-    const kept = mode === 'exclusive' ? this.#waiters.keys() : this.#exclusiveWaiters;
+    const kept = mode === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
     for (const other of kept) {
       if (other.owner === request.owner) continue;
       if (upgrade || other.arrival > request.arrival) yield other;
@@ -134,14 +134,17 @@ export class KeyQueue<Owner extends LockOwner> {
   }
 
   /** Those of other owners that stand before it and are incompatible with it. */
-  *#before(request: LockRequest<Owner>, mode: LockMode): IterableIterator<LockRequest<Owner>> {
-    const upgrade = this.#upgrades.has(request);
-    for (const other of this.#upgrades) {
+  private *before(
+    request: LockRequest<Owner>,
+    mode: LockMode,
+  ): IterableIterator<LockRequest<Owner>> {
+    const upgrade = this.upgrades.has(request);
+    for (const other of this.upgrades) {
       if (upgrade && other.arrival >= request.arrival) break;
       if (other.owner !== request.owner) yield other;
     }
     if (upgrade) return;
-    const kept = mode === 'exclusive' ? this.#waiters.keys() : this.#exclusiveWaiters;
+    const kept = mode === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
     for (const other of kept) {
       if (other.arrival >= request.arrival) return;
       if (other.owner !== request.owner) yield other;

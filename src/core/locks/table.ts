@@ -74,31 +74,31 @@ export function normalWants(given: readonly LockWant[]): LockWant[] {
 }
 
 export class LockTable<Owner extends LockOwner> {
-  readonly #keys = new Map<string, KeyQueue<Owner>>();
-  readonly #owners = new Map<Owner, Owned<Owner>>();
-  #arrivals = 0;
-  #waiting = 0;
-  #open = false;
+  private readonly queues = new Map<string, KeyQueue<Owner>>();
+  private readonly owners = new Map<Owner, Owned<Owner>>();
+  private arrivals = 0;
+  private waitCount = 0;
+  private opened = false;
 
   /** Requests that wait. */
   get waiting(): number {
-    return this.#waiting;
+    return this.waitCount;
   }
 
   get isOpen(): boolean {
-    return this.#open;
+    return this.opened;
   }
 
   keys(): IterableIterator<[string, KeyQueue<Owner>]> {
-    return this.#keys.entries();
+    return this.queues.entries();
   }
 
   held(owner: Owner): ReadonlyMap<string, Held> {
-    return this.#owners.get(owner)?.held ?? none;
+    return this.owners.get(owner)?.held ?? none;
   }
 
   waits(owner: Owner): ReadonlySet<LockRequest<Owner>> {
-    return this.#owners.get(owner)?.waiting ?? noRequests;
+    return this.owners.get(owner)?.waiting ?? noRequests;
   }
 
   /** The keys that the owner holds or waits for, and those of `more`: what its limit counts. */
@@ -138,18 +138,18 @@ export class LockTable<Owner extends LockOwner> {
   }): LockRequest<Owner> | null {
     const { owner, wants, nowMs } = given;
     if (this.covers(owner, wants)) return null;
-    this.#arrivals += 1;
-    const request = { owner, wants, sinceMs: nowMs, arrival: this.#arrivals };
-    const owned = this.#owned(owner);
+    this.arrivals += 1;
+    const request = { owner, wants, sinceMs: nowMs, arrival: this.arrivals };
+    const owned = this.owned(owner);
     owned.waiting.add(request);
-    this.#waiting += 1;
+    this.waitCount += 1;
     for (const { key, mode } of wants) {
       const held = owned.held.get(key);
       if (held !== undefined && (held.mode === 'exclusive' || mode === 'shared')) continue;
-      this.#key(key).add(request, { mode, upgrade: held !== undefined });
+      this.queueOf(key).add(request, { mode, upgrade: held !== undefined });
     }
-    if (this.#open && !this.isBlocked(request)) {
-      this.#grant(request, nowMs);
+    if (this.opened && !this.isBlocked(request)) {
+      this.grant(request, nowMs);
       return null;
     }
     return request;
@@ -157,86 +157,86 @@ export class LockTable<Owner extends LockOwner> {
 
   /** Of a committed transaction that an earlier leadership granted them to. */
   hold(owner: Owner, wants: readonly LockWant[], nowMs: number): void {
-    const { held } = this.#owned(owner);
+    const { held } = this.owned(owner);
     for (const { key, mode } of wants) {
       held.set(key, { mode, sinceMs: nowMs });
-      this.#key(key).hold(owner, mode);
+      this.queueOf(key).hold(owner, mode);
     }
   }
 
   /** All that earlier leaderships granted is held again. Returns what is granted by that. */
   open(nowMs: number): LockRequest<Owner>[] {
-    if (this.#open) return [];
-    this.#open = true;
+    if (this.opened) return [];
+    this.opened = true;
     const waiting: LockRequest<Owner>[] = [];
-    for (const owned of this.#owners.values()) {
+    for (const owned of this.owners.values()) {
       for (const request of owned.waiting) waiting.push(request);
     }
-    return this.#grantFree(waiting, nowMs);
+    return this.grantFree(waiting, nowMs);
   }
 
   /** The owner holds nothing and waits for nothing any more. Returns what is granted by that. */
   release(owner: Owner, nowMs: number): LockRequest<Owner>[] {
-    const owned = this.#owners.get(owner);
+    const owned = this.owners.get(owner);
     if (owned === undefined) return [];
     const touched = new Set(owned.held.keys());
     for (const request of owned.waiting) {
       for (const { key } of request.wants) touched.add(key);
-      this.#remove(request);
+      this.remove(request);
     }
-    for (const key of owned.held.keys()) this.#keys.get(key)?.letGo(owner);
-    this.#owners.delete(owner);
+    for (const key of owned.held.keys()) this.queues.get(key)?.letGo(owner);
+    this.owners.delete(owner);
     const candidates = new Set<LockRequest<Owner>>();
     for (const key of touched) {
-      const queue = this.#keys.get(key);
+      const queue = this.queues.get(key);
       if (queue === undefined) continue;
       for (const next of queue.next()) {
         // One stands in its own owner's way neither here nor elsewhere.
         for (const request of this.waits(next.owner)) candidates.add(request);
       }
-      if (queue.isEmpty()) this.#keys.delete(key);
+      if (queue.isEmpty()) this.queues.delete(key);
     }
-    return this.#grantFree([...candidates], nowMs);
+    return this.grantFree([...candidates], nowMs);
   }
 
   isBlocked(request: LockRequest<Owner>): boolean {
-    return request.wants.some(({ key }) => this.#keys.get(key)?.isBlocked(request) === true);
+    return request.wants.some(({ key }) => this.queues.get(key)?.isBlocked(request) === true);
   }
 
   /** Everyone the request waits for, and by which key; an owner that blocks it by several is named for each. */
   *blockersOf(request: LockRequest<Owner>): IterableIterator<{ owner: Owner; key: string }> {
     for (const { key } of request.wants) {
-      const queue = this.#keys.get(key);
+      const queue = this.queues.get(key);
       if (queue === undefined) continue;
       for (const owner of queue.blockersOf(request)) yield { owner, key };
     }
   }
 
   queue(key: string): KeyQueue<Owner> | null {
-    return this.#keys.get(key) ?? null;
+    return this.queues.get(key) ?? null;
   }
 
-  #grantFree(candidates: LockRequest<Owner>[], nowMs: number): LockRequest<Owner>[] {
-    if (!this.#open) return [];
+  private grantFree(candidates: LockRequest<Owner>[], nowMs: number): LockRequest<Owner>[] {
+    if (!this.opened) return [];
     // In order of arrival: what a grant blocks came later.
     candidates.sort((one, other) => one.arrival - other.arrival);
     const granted: LockRequest<Owner>[] = [];
     for (const request of candidates) {
       if (this.isBlocked(request)) continue;
-      this.#grant(request, nowMs);
+      this.grant(request, nowMs);
       granted.push(request);
     }
     return granted;
   }
 
-  #grant(request: LockRequest<Owner>, nowMs: number): void {
+  private grant(request: LockRequest<Owner>, nowMs: number): void {
     const { owner, wants } = request;
-    const { held } = this.#owned(owner);
-    this.#remove(request);
+    const { held } = this.owned(owner);
+    this.remove(request);
     for (const { key, mode } of wants) {
       const before = held.get(key);
       if (before !== undefined && (before.mode === 'exclusive' || mode === 'shared')) continue;
-      const queue = this.#key(key);
+      const queue = this.queueOf(key);
       uphold(
         queue.admits(owner, mode),
         'I12',
@@ -247,26 +247,26 @@ export class LockTable<Owner extends LockOwner> {
     }
   }
 
-  #remove(request: LockRequest<Owner>): void {
-    this.#owners.get(request.owner)?.waiting.delete(request);
-    this.#waiting -= 1;
-    for (const { key } of request.wants) this.#keys.get(key)?.remove(request);
+  private remove(request: LockRequest<Owner>): void {
+    this.owners.get(request.owner)?.waiting.delete(request);
+    this.waitCount -= 1;
+    for (const { key } of request.wants) this.queues.get(key)?.remove(request);
   }
 
-  #owned(owner: Owner): Owned<Owner> {
-    let owned = this.#owners.get(owner);
+  private owned(owner: Owner): Owned<Owner> {
+    let owned = this.owners.get(owner);
     if (owned === undefined) {
       owned = { held: new Map(), waiting: new Set() };
-      this.#owners.set(owner, owned);
+      this.owners.set(owner, owned);
     }
     return owned;
   }
 
-  #key(key: string): KeyQueue<Owner> {
-    let queue = this.#keys.get(key);
+  private queueOf(key: string): KeyQueue<Owner> {
+    let queue = this.queues.get(key);
     if (queue === undefined) {
       queue = new KeyQueue();
-      this.#keys.set(key, queue);
+      this.queues.set(key, queue);
     }
     return queue;
   }

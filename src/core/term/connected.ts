@@ -20,36 +20,36 @@ interface Named {
 }
 
 export class ConnectedParticipants {
-  readonly #byConnection = new Map<number, ConnectedParticipant>();
+  private readonly byConnection = new Map<number, ConnectedParticipant>();
   /** In order of connecting; the next to get a new branch is at the turn. */
-  readonly #byName = new Map<string, Named>();
+  private readonly byName = new Map<string, Named>();
   /** Connections whose participant stops: they end what they have, and get nothing new. */
-  readonly #leaving = new Set<number>();
+  private readonly leaving = new Set<number>();
 
   add(peer: ConnectedParticipant): void {
-    this.#byConnection.set(peer.connection, peer);
+    this.byConnection.set(peer.connection, peer);
     const bytes = ownerBytes(peer);
-    const entry = this.#byName.get(peer.participant) ?? {
+    const entry = this.byName.get(peer.participant) ?? {
       list: [],
       turn: 0,
       ownerBytes: new Map<number, number>(),
       longestOwner: 0,
     };
-    this.#byName.set(peer.participant, entry);
+    this.byName.set(peer.participant, entry);
     entry.list.push(peer);
     entry.ownerBytes.set(bytes, (entry.ownerBytes.get(bytes) ?? 0) + 1);
     entry.longestOwner = Math.max(entry.longestOwner, bytes);
   }
 
   remove(connection: number): ConnectedParticipant | null {
-    const peer = this.#byConnection.get(connection);
+    const peer = this.byConnection.get(connection);
     if (peer === undefined) return null;
-    this.#byConnection.delete(connection);
-    this.#leaving.delete(connection);
-    const entry = this.#byName.get(peer.participant);
+    this.byConnection.delete(connection);
+    this.leaving.delete(connection);
+    const entry = this.byName.get(peer.participant);
     if (entry === undefined) return peer;
     entry.list.splice(entry.list.indexOf(peer), 1);
-    if (entry.list.length === 0) this.#byName.delete(peer.participant);
+    if (entry.list.length === 0) this.byName.delete(peer.participant);
     const bytes = ownerBytes(peer);
     const left = (entry.ownerBytes.get(bytes) ?? 0) - 1;
     if (left > 0) entry.ownerBytes.set(bytes, left);
@@ -62,15 +62,15 @@ export class ConnectedParticipants {
 
   /** Its participant stops. */
   leaves(connection: number): void {
-    if (this.#byConnection.has(connection)) this.#leaving.add(connection);
+    if (this.byConnection.has(connection)) this.leaving.add(connection);
   }
 
   has(participant: string): boolean {
-    return this.#byName.has(participant);
+    return this.byName.has(participant);
   }
 
   get(connection: number): ConnectedParticipant | null {
-    return this.#byConnection.get(connection) ?? null;
+    return this.byConnection.get(connection) ?? null;
   }
 
   /**
@@ -80,10 +80,10 @@ export class ConnectedParticipants {
    * else where the participant enlisted itself: its work is in that process.
    */
   routePrepare(branch: Branch): ConnectedParticipant | null {
-    const entry = this.#byName.get(branch.participant);
+    const entry = this.byName.get(branch.participant);
     if (entry === undefined) return null;
     if (branch.instance === null) {
-      const staying = this.#staying(entry.list);
+      const staying = this.staying(entry.list);
       entry.turn = (entry.turn + 1) % Math.max(1, staying.length);
       const chosen = staying[entry.turn];
       // Not the connection at the turn itself: it may be an old one, dead and not noticed yet.
@@ -91,12 +91,12 @@ export class ConnectedParticipants {
     }
     const own = entry.list.findLast((peer) => isSame(peer, branch));
     if (own !== undefined || branch.enlistedItself) return own ?? null;
-    return this.#staying(entry.list).findLast((peer) => peer.instance === branch.instance) ?? null;
+    return this.staying(entry.list).findLast((peer) => peer.instance === branch.instance) ?? null;
   }
 
-  #staying(list: readonly ConnectedParticipant[]): readonly ConnectedParticipant[] {
-    if (this.#leaving.size === 0) return list;
-    return list.filter(({ connection }) => !this.#leaving.has(connection));
+  private staying(list: readonly ConnectedParticipant[]): readonly ConnectedParticipant[] {
+    if (this.leaving.size === 0) return list;
+    return list.filter(({ connection }) => !this.leaving.has(connection));
   }
 
   /**
@@ -104,7 +104,7 @@ export class ConnectedParticipants {
    * (8.7). The latest connection of each is the live one.
    */
   route(branch: Branch): ConnectedParticipant | null {
-    const list = this.#byName.get(branch.participant)?.list ?? [];
+    const list = this.byName.get(branch.participant)?.list ?? [];
     return (
       list.findLast((peer) => isSame(peer, branch)) ??
       list.findLast((peer) => peer.instance === branch.instance) ??
@@ -115,7 +115,7 @@ export class ConnectedParticipants {
 
   /** Who is told to forget: whoever acknowledged. The instance that voted may be in doubt still. */
   routeForget(branch: Branch): ConnectedParticipant | null {
-    const list = this.#byName.get(branch.participant)?.list ?? [];
+    const list = this.byName.get(branch.participant)?.list ?? [];
     const instance = branch.acknowledgedBy ?? branch.instance;
     return (
       list.find((peer) => peer.connection === branch.connection) ??
@@ -126,13 +126,13 @@ export class ConnectedParticipants {
 
   /** Whether this peer may answer for the branch. */
   owns(connection: number, branch: Branch): boolean {
-    const peer = this.#byConnection.get(connection);
+    const peer = this.byConnection.get(connection);
     return peer !== undefined && peer.participant === branch.participant && owns(peer, branch);
   }
 
   /** What the longest of those connected would add to a record: it bounds the size before its instances are known. */
   longestOwner(participant: string): number {
-    return this.#byName.get(participant)?.longestOwner ?? 0;
+    return this.byName.get(participant)?.longestOwner ?? 0;
   }
 }
 

@@ -11,10 +11,11 @@ import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
 import type { Branch, Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import { ConnectedParticipants } from './connected.ts';
-import type { Effect, LogAnswer, Note, Sender } from './events.ts';
-import { type Bulkhead, Bulkheads } from './flow/bulkhead.ts';
+import type { Effect, Note, Sender } from './events.ts';
+import type { Bulkhead } from './flow/bulkhead.ts';
 import { CommandWindows } from './flow/command-window.ts';
 import { RecentTransactions } from './listing/recent.ts';
+import type { Question, RequestQuestion } from './questions.ts';
 import { RequestTable } from './requests/request-table.ts';
 
 export interface TermConfig {
@@ -58,12 +59,6 @@ export interface LockWait {
   readonly timer: TimerHandle | null;
 }
 
-export type ReadContinuation = (readings: readonly LogAnswer[] | null) => void;
-export type RequestReadContinuation = (
-  answer: { readonly txid: Txid; readonly requestHash: string } | null | 'failed',
-  certain: boolean,
-) => void;
-
 export class TermState {
   readonly config: TermConfig;
   readonly transactions: Map<Txid, Transaction> = new Map();
@@ -74,7 +69,7 @@ export class TermState {
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
-  readonly bulkheads: Bulkheads;
+  readonly bulkheads: Map<string, Bulkhead> = new Map();
   /** Those with a place given back in this step. */
   readonly freed: Set<Bulkhead> = new Set();
   /** By connection: the commands of phase 2 that are under way on it. */
@@ -84,8 +79,8 @@ export class TermState {
   readonly lockWaits: Map<LockRequest<Transaction>, LockWait> = new Map();
   /** To be served at the end of the step. */
   granted: LockRequest<Transaction>[] = [];
-  readonly reads: Map<number, ReadContinuation> = new Map();
-  readonly requestReads: Map<number, RequestReadContinuation> = new Map();
+  readonly reads: Map<number, Question> = new Map();
+  readonly requestReads: Map<number, RequestQuestion> = new Map();
   /** What will never come back: what nobody else can finish counts as acknowledged, now and later. */
   readonly retired: RetiredSet = new RetiredSet();
   scans = 0;
@@ -115,11 +110,6 @@ export class TermState {
     const maxEndedBytes = Math.floor(this.heldBytes.total / 8);
     this.recent = new RecentTransactions(options.maxRecent, maxEndedBytes);
     this.requests = new RequestTable({ shares: new Shares(options.maxRequests), maxEndedBytes });
-    this.bulkheads = new Bulkheads({
-      options: config.options,
-      fraction: config.fraction,
-      isConnected: (participant) => this.connected.has(participant),
-    });
     this.commands = new CommandWindows(config.options.commandWindow);
   }
 
@@ -156,16 +146,16 @@ export class TermState {
   }
 
   /** `from`: who asked; absent: the term itself. */
-  read(txids: readonly Txid[], then: ReadContinuation, from?: Sender): void {
+  read(txids: readonly Txid[], question: Question, from?: Sender): void {
     const token = this.nextToken++;
-    this.reads.set(token, then);
+    this.reads.set(token, question);
     const connection = from === undefined ? {} : { connection: from.connection };
     this.outbox.push({ type: 'read', token, txids, ...connection });
   }
 
-  readRequest(requestId: string, then: RequestReadContinuation): void {
+  readRequest(requestId: string, question: RequestQuestion): void {
     const token = this.nextToken++;
-    this.requestReads.set(token, then);
+    this.requestReads.set(token, question);
     this.outbox.push({ type: 'read-request', token, requestId });
   }
 

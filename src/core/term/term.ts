@@ -8,8 +8,10 @@
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, type Txid } from '../txid.ts';
+import { answered, failRequestReads, requestAnswered } from './answers.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
 import { admitWaiting } from './flow/admission.ts';
+import { forgetIdle } from './flow/bulkhead.ts';
 import { counts, type Listing, list, type OwedAcknowledgement, owed } from './listing/list.ts';
 import { status } from './listing/status.ts';
 import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks/locks.ts';
@@ -80,23 +82,17 @@ export class Term {
         break;
       }
       case 'request-read':
-      case 'request-read-failed': {
-        const then = state.requestReads.get(event.token);
-        state.requestReads.delete(event.token);
-        if (event.type === 'request-read') then?.(event.entry, event.certain);
-        else then?.('failed', false);
+        requestAnswered(state, event.token, event.entry, event.certain);
         break;
-      }
+      case 'request-read-failed':
+        requestAnswered(state, event.token, 'failed', false);
+        break;
       case 'read':
-      case 'read-failed': {
-        const then = state.reads.get(event.token);
-        state.reads.delete(event.token);
-        if (event.type === 'read') {
-          for (const reading of event.readings) state.sawWitness(reading.witness);
-        }
-        then?.(event.type === 'read' ? event.readings : null);
+        answered(state, event.token, event.readings);
         break;
-      }
+      case 'read-failed':
+        answered(state, event.token, null);
+        break;
       case 'scan-started':
         scanStarted(state);
         break;
@@ -108,7 +104,7 @@ export class Term {
         if (event.failed !== true) openLocks(state);
         break;
       case 'tick':
-        state.bulkheads.forgetIdle(state.nowMs);
+        forgetIdle(state);
         state.sawWitness(event.witness);
         state.requests.logged = event.requestCount;
         state.requests.forgetBefore(
@@ -122,6 +118,8 @@ export class Term {
         state.accepting = false;
         break;
       case 'lost':
+        state.lost = true;
+        failRequestReads(state);
         lose(state);
         break;
       case 'wake':
@@ -151,6 +149,12 @@ export class Term {
     const effects = this.#state.outbox;
     this.#state.outbox = [];
     return effects;
+  }
+
+  /** All that it remembers, for printing and comparing: data without a function in it. */
+  get memory(): object {
+    const { config: _config, ...memory } = this.#state;
+    return memory;
   }
 
   /** When to send `wake` next, or null. */

@@ -21,7 +21,7 @@ import { abortReason } from '../../catalogue.ts';
 import type { Transaction } from '../../transaction.ts';
 import { abort } from '../phase-one/decide.ts';
 import type { TermState } from '../state.ts';
-import type { Bulkhead } from './bulkhead.ts';
+import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 import { notConnectedText } from './not-connected.ts';
 import { leaveQueue } from './places.ts';
 
@@ -30,7 +30,7 @@ export function admit(state: TermState, transaction: Transaction): boolean {
   if (refuseUnavailable(state, transaction)) return false;
   const needs = new Map<Bulkhead, number>();
   for (const { participant, instance } of transaction.branches.values()) {
-    const bulkhead = state.bulkheads.of(participant, state.nowMs);
+    const bulkhead = bulkheadOf(state, participant);
     needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + (instance === null ? 1 : 0));
   }
   // The queue in which it waits has the first word: or it would lose its turn to another that is full too.
@@ -53,7 +53,7 @@ export function admit(state: TermState, transaction: Transaction): boolean {
   leaveQueue(state, transaction);
   for (const branch of transaction.branches.values()) {
     branch.holdsPlace = true;
-    state.bulkheads.of(branch.participant, state.nowMs).window.take(1);
+    bulkheadOf(state, branch.participant).window.take(1);
   }
   return true;
 }
@@ -61,7 +61,7 @@ export function admit(state: TermState, transaction: Transaction): boolean {
 /** True where a participant is known to be out of reach, and the transaction was aborted for it. */
 export function refuseUnavailable(state: TermState, transaction: Transaction): boolean {
   for (const { participant } of transaction.branches.values()) {
-    const refusal = refusalOf(state, state.bulkheads.of(participant, state.nowMs));
+    const refusal = refusalOf(state, bulkheadOf(state, participant));
     if (refusal === null) continue;
     refuse(state, transaction, { participant, ...refusal });
     return true;

@@ -26,37 +26,34 @@ export interface BreakerOptions {
 }
 
 type BreakerState =
-  | { readonly kind: 'closed'; readonly timeouts: number }
-  | { readonly kind: 'open'; readonly untilMs: number; readonly pauses: number }
-  | { readonly kind: 'probing'; readonly probe: unknown; readonly pauses: number };
+  | { readonly state: 'closed'; readonly timeouts: number }
+  | { readonly state: 'open'; readonly untilMs: number; readonly pauses: number }
+  | { readonly state: 'probing'; readonly probe: unknown; readonly pauses: number };
 
 export class Breaker {
-  readonly #options: BreakerOptions;
-  /** Chance as data: from 0 up to 1. */
-  readonly #fraction: () => number;
-  #state: BreakerState = { kind: 'closed', timeouts: 0 };
+  private readonly options: BreakerOptions;
+  private now: BreakerState = { state: 'closed', timeouts: 0 };
 
-  constructor(options: BreakerOptions, fraction: () => number) {
-    this.#options = options;
-    this.#fraction = fraction;
+  constructor(options: BreakerOptions) {
+    this.options = options;
   }
 
   get isClosed(): boolean {
-    return this.#state.kind === 'closed';
+    return this.now.state === 'closed';
   }
 
   /** When to try again, in milliseconds from now; null where a transaction may pass. */
   refusal(nowMs: number): number | null {
-    const state = this.#state;
-    if (state.kind === 'closed') return null;
-    if (state.kind === 'probing') return this.#options.pauseMs;
+    const state = this.now;
+    if (state.state === 'closed') return null;
+    if (state.state === 'probing') return this.options.pauseMs;
     return nowMs >= state.untilMs ? null : Math.max(1, Math.ceil(state.untilMs - nowMs));
   }
 
   /** Its prepare goes out; half-open, it is the probe. */
   passed(one: unknown): void {
-    if (this.#state.kind !== 'open') return;
-    this.#state = { kind: 'probing', probe: one, pauses: this.#state.pauses };
+    if (this.now.state !== 'open') return;
+    this.now = { state: 'probing', probe: one, pauses: this.now.pauses };
   }
 
   /** A vote that counted. True where it closed the breaker. */
@@ -67,43 +64,47 @@ export class Breaker {
   }
 
   close(): void {
-    this.#state = { kind: 'closed', timeouts: 0 };
+    this.now = { state: 'closed', timeouts: 0 };
   }
 
-  /** True where it opened the breaker, and not where it only stays so. */
-  timedOut(one: unknown, nowMs: number): boolean {
-    const state = this.#state;
-    if (state.kind === 'probing') {
-      if (state.probe === one) this.#open(state.pauses + 1, nowMs);
+  /**
+   * True where it opened the breaker, and not where it only stays so.
+   *
+   * `fraction`: chance as data, from 0 up to 1.
+   */
+  timedOut(one: unknown, nowMs: number, fraction: () => number): boolean {
+    const state = this.now;
+    if (state.state === 'probing') {
+      if (state.probe === one) this.open(state.pauses + 1, nowMs, fraction);
       return false;
     }
-    if (state.kind === 'open' || this.#options.after === 0) return false;
+    if (state.state === 'open' || this.options.after === 0) return false;
     const timeouts = state.timeouts + 1;
-    if (timeouts < this.#options.after) {
-      this.#state = { kind: 'closed', timeouts };
+    if (timeouts < this.options.after) {
+      this.now = { state: 'closed', timeouts };
       return false;
     }
-    this.#open(1, nowMs);
+    this.open(1, nowMs, fraction);
     return true;
   }
 
   /** Its transaction is over without a vote or a time-out of its own. */
   ended(one: unknown, nowMs: number): void {
-    const state = this.#state;
-    if (state.kind !== 'probing' || state.probe !== one) return;
-    this.#state = { kind: 'open', untilMs: nowMs, pauses: state.pauses };
+    const state = this.now;
+    if (state.state !== 'probing' || state.probe !== one) return;
+    this.now = { state: 'open', untilMs: nowMs, pauses: state.pauses };
   }
 
   heard(nowMs: number): void {
-    const state = this.#state;
-    if (state.kind !== 'open') return;
-    this.#state = { ...state, untilMs: Math.min(state.untilMs, nowMs) };
+    const state = this.now;
+    if (state.state !== 'open') return;
+    this.now = { ...state, untilMs: Math.min(state.untilMs, nowMs) };
   }
 
-  #open(pauses: number, nowMs: number): void {
-    const { pauseMs, maxPauseMs } = this.#options;
+  private open(pauses: number, nowMs: number, fraction: () => number): void {
+    const { pauseMs, maxPauseMs } = this.options;
     const delays = { retryDelayMs: pauseMs, maxRetryDelayMs: maxPauseMs };
-    const untilMs = nowMs + backoffMs(pauses, delays, this.#fraction());
-    this.#state = { kind: 'open', untilMs, pauses };
+    const untilMs = nowMs + backoffMs(pauses, delays, fraction());
+    this.now = { state: 'open', untilMs, pauses };
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { CoordinatorOptions } from '../../coordinator-options.ts';
 import type { Transaction } from '../../transaction.ts';
+import type { TermState } from '../state.ts';
 import { Breaker } from './breaker.ts';
 import { Latency } from './latency.ts';
 import { Window } from './participant-window.ts';
@@ -22,7 +23,6 @@ export class Bulkhead {
   constructor(given: {
     readonly participant: string;
     readonly options: CoordinatorOptions;
-    readonly fraction: () => number;
     readonly isConnected: boolean;
     readonly nowMs: number;
   }) {
@@ -32,14 +32,11 @@ export class Bulkhead {
       limit: options.participantWindow,
       maxWaiting: options.participantQueue,
     });
-    this.breaker = new Breaker(
-      {
-        after: options.breakerAfter,
-        pauseMs: options.breakerPauseMs,
-        maxPauseMs: options.maxBreakerPauseMs,
-      },
-      given.fraction,
-    );
+    this.breaker = new Breaker({
+      after: options.breakerAfter,
+      pauseMs: options.breakerPauseMs,
+      maxPauseMs: options.maxBreakerPauseMs,
+    });
     this.goneSinceMs = given.isConnected ? null : nowMs;
     this.usedAtMs = nowMs;
   }
@@ -55,65 +52,41 @@ const maxIdleMs = 60_000;
 const maxBulkheads = 10_000;
 const maxLookedAt = 16;
 
-export class Bulkheads {
-  readonly #byName = new Map<string, Bulkhead>();
-  readonly #options: CoordinatorOptions;
-  readonly #fraction: () => number;
-  readonly #isConnected: (participant: string) => boolean;
-
-  constructor(given: {
-    readonly options: CoordinatorOptions;
-    readonly fraction: () => number;
-    readonly isConnected: (participant: string) => boolean;
-  }) {
-    this.#options = given.options;
-    this.#fraction = given.fraction;
-    this.#isConnected = given.isConnected;
+export function bulkheadOf(state: TermState, participant: string): Bulkhead {
+  const { bulkheads, nowMs } = state;
+  const known = bulkheads.get(participant);
+  if (known !== undefined) {
+    known.usedAtMs = nowMs;
+    return known;
   }
+  if (bulkheads.size >= maxBulkheads) makeRoom(bulkheads);
+  const bulkhead = new Bulkhead({
+    participant,
+    options: state.config.options,
+    isConnected: state.connected.has(participant),
+    nowMs,
+  });
+  bulkheads.set(participant, bulkhead);
+  return bulkhead;
+}
 
-  get size(): number {
-    return this.#byName.size;
+export function forgetIdle({ bulkheads, nowMs }: TermState): void {
+  for (const [participant, bulkhead] of bulkheads) {
+    if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > maxIdleMs) bulkheads.delete(participant);
   }
+}
 
-  find(participant: string): Bulkhead | null {
-    return this.#byName.get(participant) ?? null;
-  }
-
-  of(participant: string, nowMs: number): Bulkhead {
-    const known = this.#byName.get(participant);
-    if (known !== undefined) {
-      known.usedAtMs = nowMs;
-      return known;
-    }
-    if (this.#byName.size >= maxBulkheads) this.#makeRoom();
-    const bulkhead = new Bulkhead({
-      participant,
-      options: this.#options,
-      fraction: this.#fraction,
-      isConnected: this.#isConnected(participant),
-      nowMs,
-    });
-    this.#byName.set(participant, bulkhead);
-    return bulkhead;
-  }
-
-  forgetIdle(nowMs: number): void {
-    for (const [participant, bulkhead] of this.#byName) {
-      if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > maxIdleMs) {
-        this.#byName.delete(participant);
-      }
-    }
-  }
-
-  /** Looks at a few of the eldest and puts those that are needed behind the rest: no long search at every new name. */
-  #makeRoom(): void {
-    let looked = 0;
-    for (const [participant, bulkhead] of this.#byName) {
-      this.#byName.delete(participant);
-      if (bulkhead.isIdle) return;
-      this.#byName.set(participant, bulkhead);
-      looked += 1;
-      if (looked >= maxLookedAt) return;
-    }
+/**
+ * Looks at a few of the eldest and puts those that are needed behind the rest: no long search at
+ * every new name.
+ */
+function makeRoom(bulkheads: Map<string, Bulkhead>): void {
+  let looked = 0;
+  for (const [participant, bulkhead] of bulkheads) {
+    bulkheads.delete(participant);
+    if (bulkhead.isIdle) return;
+    bulkheads.set(participant, bulkhead);
+    looked += 1;
+    if (looked >= maxLookedAt) return;
   }
 }

@@ -25,12 +25,12 @@ interface Lanes {
 }
 
 export class CommandWindows {
-  readonly #limit: number;
-  readonly #byConnection = new Map<number, Lanes>();
-  readonly #freed = new Set<Window<Branch>>();
+  private readonly limit: number;
+  private readonly byConnection = new Map<number, Lanes>();
+  private readonly freed = new Set<Window<Branch>>();
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** True where the command may be sent on the connection now; else it waits for `next`. */
@@ -38,7 +38,7 @@ export class CommandWindows {
     if (branch.connection !== connection) this.leave(branch);
     branch.connection = connection;
     if (branch.command === 'sent') return true;
-    const window = laneOf(this.#of(connection), branch);
+    const window = laneOf(this.of(connection), branch);
     const isFirst = window.waiting === 0 || window.first() === branch;
     if (!isFirst || !window.fits(1)) {
       window.wait(branch);
@@ -55,38 +55,38 @@ export class CommandWindows {
   leave(branch: Branch): void {
     const { command, connection } = branch;
     branch.command = 'none';
-    const lanes = connection === null ? undefined : this.#byConnection.get(connection);
+    const lanes = connection === null ? undefined : this.byConnection.get(connection);
     if (command === 'none' || connection === null || lanes === undefined) return;
     const window = laneOf(lanes, branch);
     if (command === 'sent') window.release();
     else window.leave(branch);
-    if (window.waiting > 0) this.#freed.add(window);
+    if (window.waiting > 0) this.freed.add(window);
     else if (isEmpty(lanes.prepared) && isEmpty(lanes.unprepared)) {
-      this.#byConnection.delete(connection);
+      this.byConnection.delete(connection);
     }
   }
 
   /** One whose turn it is, or null. */
   next(): Branch | null {
-    for (const window of this.#freed) {
+    for (const window of this.freed) {
       const branch = window.first();
       if (branch !== null && window.fits(1)) return branch;
-      this.#freed.delete(window);
+      this.freed.delete(window);
     }
     return null;
   }
 
-  #of(connection: number): Lanes {
-    let lanes = this.#byConnection.get(connection);
+  private of(connection: number): Lanes {
+    let lanes = this.byConnection.get(connection);
     if (lanes === undefined) {
-      lanes = { prepared: this.#window(), unprepared: this.#window() };
-      this.#byConnection.set(connection, lanes);
+      lanes = { prepared: this.window(), unprepared: this.window() };
+      this.byConnection.set(connection, lanes);
     }
     return lanes;
   }
 
-  #window(): Window<Branch> {
-    return new Window({ limit: this.#limit, maxWaiting: Number.POSITIVE_INFINITY });
+  private window(): Window<Branch> {
+    return new Window({ limit: this.limit, maxWaiting: Number.POSITIVE_INFINITY });
   }
 }
 

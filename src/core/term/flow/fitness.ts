@@ -1,7 +1,7 @@
 /** What happens with a participant's prepares, as its latency and its breaker hear of it. */
 import type { Branch } from '../../transaction.ts';
 import type { TermState } from '../state.ts';
-import type { Bulkhead } from './bulkhead.ts';
+import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 
 /** Silence shorter than this is nobody's fault, however short the time-out of the transaction. */
 const silenceMsMin = 500;
@@ -11,38 +11,38 @@ export function prepareTimeoutMs(state: TermState, participant: string): number 
   const { prepareTimeoutMs: maxMs, prepareTimeoutMsMin: minMs } = state.config.options;
   if (maxMs === 0) return null;
   if (minMs === 0) return maxMs;
-  return state.bulkheads.of(participant, state.nowMs).latency.timeoutMs({ minMs, maxMs });
+  return bulkheadOf(state, participant).latency.timeoutMs({ minMs, maxMs });
 }
 
 export function prepareSent(state: TermState, branch: Branch, more: { isFirst: boolean }): void {
   // Sent again, an answer may be to either: it is not measured (Karn and Partridge 1987).
   branch.silentSinceMs = more.isFirst ? state.nowMs : null;
-  state.bulkheads.of(branch.participant, state.nowMs).breaker.passed(branch);
+  bulkheadOf(state, branch.participant).breaker.passed(branch);
 }
 
 /** The first sign of life of a branch: a vote or `working`. */
 export function heardOf(state: TermState, branch: Branch): void {
   if (branch.silentSinceMs === null) return;
-  const { latency } = state.bulkheads.of(branch.participant, state.nowMs);
+  const { latency } = bulkheadOf(state, branch.participant);
   latency.measured(state.nowMs - branch.silentSinceMs);
   branch.silentSinceMs = null;
 }
 
 export function voteCounted(state: TermState, branch: Branch): void {
   heardOf(state, branch);
-  const bulkhead = state.bulkheads.of(branch.participant, state.nowMs);
+  const bulkhead = bulkheadOf(state, branch.participant);
   if (bulkhead.breaker.voted()) noteClosed(state, bulkhead);
 }
 
 /** A vote for a transaction that was given up. */
 export function votedLate(state: TermState, participant: string): void {
-  state.bulkheads.of(participant, state.nowMs).breaker.heard(state.nowMs);
+  bulkheadOf(state, participant).breaker.heard(state.nowMs);
 }
 
 export function prepareSilent(state: TermState, branch: Branch): void {
-  const bulkhead = state.bulkheads.of(branch.participant, state.nowMs);
+  const bulkhead = bulkheadOf(state, branch.participant);
   bulkhead.latency.timedOut();
-  if (!bulkhead.breaker.timedOut(branch, state.nowMs)) return;
+  if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
   // Whoever waits for it is told at once.
   state.freed.add(bulkhead);
   state.note({
@@ -59,7 +59,7 @@ export function prepareSilent(state: TermState, branch: Branch): void {
  */
 export function silentAtDeadline(state: TermState, branch: Branch): void {
   if (branch.state !== 'preparing' || branch.silentSinceMs === null) return;
-  const { latency } = state.bulkheads.of(branch.participant, state.nowMs);
+  const { latency } = bulkheadOf(state, branch.participant);
   const { prepareTimeoutMs: maxMs, transactionTimeoutMs } = state.config.options;
   const longestMs = maxMs === 0 ? transactionTimeoutMs : maxMs;
   const overdueMs = latency.timeoutMs({ minMs: silenceMsMin, maxMs: longestMs });
@@ -67,8 +67,8 @@ export function silentAtDeadline(state: TermState, branch: Branch): void {
 }
 
 export function participantCame(state: TermState, participant: string): void {
-  const bulkhead = state.bulkheads.find(participant);
-  if (bulkhead === null) return;
+  const bulkhead = state.bulkheads.get(participant);
+  if (bulkhead === undefined) return;
   if (bulkhead.goneSinceMs === null) {
     // Another instance, or the same again before its old connection was seen to be dead.
     bulkhead.breaker.heard(state.nowMs);
@@ -83,7 +83,7 @@ export function participantCame(state: TermState, participant: string): void {
 
 export function participantWent(state: TermState, participant: string): void {
   if (state.connected.has(participant)) return;
-  const bulkhead = state.bulkheads.of(participant, state.nowMs);
+  const bulkhead = bulkheadOf(state, participant);
   bulkhead.goneSinceMs ??= state.nowMs;
 }
 

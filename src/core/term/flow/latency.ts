@@ -15,32 +15,32 @@ const factor = 4;
 const deviations = 4;
 
 export class Latency {
-  #samples = 0;
-  #meanMs = 0;
-  #deviationMs = 0;
-  #backoff = 1;
+  private samples = 0;
+  private meanMs = 0;
+  private deviationMs = 0;
+  private backoff = 1;
 
   measured(tookMs: number): void {
-    this.#backoff = 1;
-    this.#samples += 1;
-    if (this.#samples === 1) {
-      this.#meanMs = tookMs;
-      this.#deviationMs = tookMs / 2;
+    this.backoff = 1;
+    this.samples += 1;
+    if (this.samples === 1) {
+      this.meanMs = tookMs;
+      this.deviationMs = tookMs / 2;
       return;
     }
-    this.#deviationMs += (Math.abs(this.#meanMs - tookMs) - this.#deviationMs) / 4;
-    this.#meanMs += (tookMs - this.#meanMs) / 8;
+    this.deviationMs += (Math.abs(this.meanMs - tookMs) - this.deviationMs) / 4;
+    this.meanMs += (tookMs - this.meanMs) / 8;
   }
 
   timedOut(): void {
-    this.#backoff = Math.min(this.#backoff * 2, 1_024);
+    this.backoff = Math.min(this.backoff * 2, 1_024);
   }
 
   /** Within the bounds; a least one above the longest means the longest. */
   timeoutMs(bounds: { readonly minMs: number; readonly maxMs: number }): number {
-    if (this.#samples < samplesMin) return bounds.maxMs;
-    const estimateMs = this.#meanMs + deviations * this.#deviationMs;
-    const wantedMs = Math.max(factor * estimateMs, bounds.minMs) * this.#backoff;
+    if (this.samples < samplesMin) return bounds.maxMs;
+    const estimateMs = this.meanMs + deviations * this.deviationMs;
+    const wantedMs = Math.max(factor * estimateMs, bounds.minMs) * this.backoff;
     return Math.min(wantedMs, bounds.maxMs);
   }
 }

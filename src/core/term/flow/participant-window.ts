@@ -7,51 +7,51 @@
  * its content can be refused; a commit cannot, and is held in memory by its transaction anyhow.
  */
 export class Window<Waiting> {
-  readonly #limit: number;
-  readonly #maxWaiting: number;
-  readonly #waiting = new Set<Waiting>();
-  #outstanding = 0;
+  private readonly limit: number;
+  private readonly maxWaiting: number;
+  private readonly queue = new Set<Waiting>();
+  private taken = 0;
 
   constructor(given: { readonly limit: number; readonly maxWaiting: number }) {
-    this.#limit = given.limit;
-    this.#maxWaiting = given.maxWaiting;
+    this.limit = given.limit;
+    this.maxWaiting = given.maxWaiting;
   }
 
   get outstanding(): number {
-    return this.#outstanding;
+    return this.taken;
   }
 
   get waiting(): number {
-    return this.#waiting.size;
+    return this.queue.size;
   }
 
   /** More places than there are can be had by one alone: or it would wait for ever. */
   fits(places: number): boolean {
-    return this.#outstanding === 0 || this.#outstanding + places <= this.#limit;
+    return this.taken === 0 || this.taken + places <= this.limit;
   }
 
   take(places: number): void {
-    this.#outstanding += places;
+    this.taken += places;
   }
 
   release(): void {
-    this.#outstanding -= 1;
+    this.taken -= 1;
   }
 
   /** False where the queue is full. */
   wait(one: Waiting): boolean {
-    if (this.#waiting.size >= this.#maxWaiting) return false;
-    this.#waiting.add(one);
+    if (this.queue.size >= this.maxWaiting) return false;
+    this.queue.add(one);
     return true;
   }
 
   leave(one: Waiting): void {
-    this.#waiting.delete(one);
+    this.queue.delete(one);
   }
 
   /** Who has waited longest. */
   first(): Waiting | null {
-    for (const one of this.#waiting) return one;
+    for (const one of this.queue) return one;
     return null;
   }
 }

@@ -14,52 +14,58 @@ export interface EndedTransaction {
 }
 
 export class RecentTransactions {
-  readonly #max: number;
-  readonly #maxBytes: number;
+  private readonly max: number;
+  private readonly maxBytes: number;
   /** Those with labels or an abort's detail, oldest first, and what these weigh. */
-  readonly #heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
-  #bytes = 0;
-  readonly #ended = new Map<Txid, EndedTransaction>();
-  /** Walks `#ended` from its oldest on; a new iterator would step over all that was ever deleted in front of it. */
-  #oldest: Iterator<EndedTransaction> = this.#ended.values();
+  private readonly heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
+  private bytes = 0;
+  private readonly ended = new Map<Txid, EndedTransaction>();
+  /** The txids of `ended`, oldest at `oldest`: a new iterator of the map would step over all that was deleted. */
+  private readonly ring: Txid[] = [];
+  private oldest = 0;
   /** The highest forgotten one that committed without a record: see `mayHaveHeldUnrecorded`. */
-  #unrecordedUpTo: Position = positionZero;
+  private unrecordedUpTo: Position = positionZero;
 
   /** Past `maxBytes` the oldest lose their labels and details, and are remembered without. */
   constructor(max: number, maxBytes: number = Number.MAX_SAFE_INTEGER) {
-    this.#max = max;
-    this.#maxBytes = maxBytes;
+    this.max = max;
+    this.maxBytes = maxBytes;
   }
 
   add(ended: EndedTransaction): void {
-    this.#ended.set(ended.status.txid, ended);
-    this.#weigh(ended);
-    if (this.#ended.size <= this.#max) return;
-    let next = this.#oldest.next();
-    if (next.done === true) {
-      this.#oldest = this.#ended.values();
-      next = this.#oldest.next();
+    this.ended.set(ended.status.txid, ended);
+    this.weigh(ended);
+    if (this.ring.length < this.max) {
+      this.ring.push(ended.status.txid);
+      return;
     }
-    const oldest = next.value as EndedTransaction;
-    const { txid, requestId } = oldest.status;
-    this.#ended.delete(txid);
-    const position = positionOf(txid);
-    const unrecorded = oldest.readonly && requestId === undefined;
-    if (unrecorded && position > this.#unrecordedUpTo) this.#unrecordedUpTo = position;
+    this.forget(this.ring[this.oldest] ?? ended.status.txid);
+    this.ring[this.oldest] = ended.status.txid;
+    this.oldest = (this.oldest + 1) % Math.max(1, this.max);
   }
 
-  #weigh({ status }: EndedTransaction): void {
+  private forget(txid: Txid): void {
+    const oldest = this.ended.get(txid);
+    if (oldest === undefined) return;
+    const { requestId } = oldest.status;
+    this.ended.delete(txid);
+    const position = positionOf(txid);
+    const unrecorded = oldest.readonly && requestId === undefined;
+    if (unrecorded && position > this.unrecordedUpTo) this.unrecordedUpTo = position;
+  }
+
+  private weigh({ status }: EndedTransaction): void {
     const { labels, reason } = status;
     if (labels === undefined && reason?.detail === undefined) return;
     const bytes = weightOf(labels) + weightOf(reason?.detail);
-    this.#heavy.push({ txid: status.txid, bytes });
-    this.#bytes += bytes;
-    while (this.#bytes > this.#maxBytes || this.#heavy.length > this.#max) {
-      const oldest = this.#heavy.shift();
+    this.heavy.push({ txid: status.txid, bytes });
+    this.bytes += bytes;
+    while (this.bytes > this.maxBytes || this.heavy.length > this.max) {
+      const oldest = this.heavy.shift();
       if (oldest === undefined) return;
-      this.#bytes -= oldest.bytes;
-      const ended = this.#ended.get(oldest.txid);
-      if (ended !== undefined) this.#ended.set(oldest.txid, { ...ended, status: lightened(ended) });
+      this.bytes -= oldest.bytes;
+      const ended = this.ended.get(oldest.txid);
+      if (ended !== undefined) this.ended.set(oldest.txid, { ...ended, status: lightened(ended) });
     }
   }
 
@@ -70,18 +76,18 @@ export class RecentTransactions {
    */
   mayHaveHeldUnrecorded(position: Position): boolean {
     return (
-      position <= this.#unrecordedUpTo &&
-      epochOfPosition(position) === epochOfPosition(this.#unrecordedUpTo)
+      position <= this.unrecordedUpTo &&
+      epochOfPosition(position) === epochOfPosition(this.unrecordedUpTo)
     );
   }
 
   get(txid: Txid): EndedTransaction | null {
-    return this.#ended.get(txid) ?? null;
+    return this.ended.get(txid) ?? null;
   }
 
   /** Newest first. */
   newestFirst(): EndedTransaction[] {
-    return [...this.#ended.values()].reverse();
+    return [...this.ended.values()].reverse();
   }
 }
 

@@ -1,69 +1,33 @@
 /** What a client or operator is told about a transaction by its txid: from memory, and what is not there from the log. */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
-import type {
-  Commit,
-  OutcomeMessage,
-  Rollback,
-  Status,
-  TransactionStatus,
-} from '../../messages.ts';
+import type { Commit, Rollback, Status, TransactionStatus } from '../../messages.ts';
 import { statusFromLog } from '../../status-from-log.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, type Txid } from '../../txid.ts';
-import type { Owner, Sender } from '../events.ts';
+import type { LogAnswer, Owner, Sender } from '../events.ts';
 import { locksOf } from '../locks/status.ts';
 import { viewOf } from '../phase-two/outcome.ts';
+import type { Asked } from '../questions.ts';
 import { judged, wasNeverBegun } from '../recovery/judgement.ts';
 import { sees, shownTo, takesPart } from '../requests/owner.ts';
 import { senderOf, type TermState } from '../state.ts';
 
-export function status(state: TermState, from: Sender, message: Status): void {
+/**
+ * A question for a status; or a commit or rollback of a transaction that is not in memory, which is
+ * told its outcome, whatever was asked for.
+ */
+export function status(state: TermState, from: Sender, message: Status | Commit | Rollback): void {
+  const { txid } = message;
   const to = senderOf(from, message.id);
-  lookUp(state, from, to, message.txid, (view) => {
-    state.send(from.connection, { type: 'status', id: message.id, ...view });
-  });
-}
-
-/** commit or rollback of a transaction that is not in memory: its outcome, whatever was asked for. */
-export function outcomeOfAbsent(state: TermState, from: Sender, message: Commit | Rollback): void {
-  const to = senderOf(from, message.id);
-  lookUp(state, from, to, message.txid, (view) => {
-    const committed = outcomeOf(view.state) === 'committed';
-    const reason = committed ? undefined : (view.reason ?? reasonOfAbsent(state, message.txid));
-    const reply: OutcomeMessage = {
-      type: 'outcome',
-      id: message.id,
-      txid: message.txid,
-      outcome: committed ? 'committed' : 'aborted',
-      ...(committed && state.recent.get(message.txid)?.readonly === true ? { readonly: true } : {}),
-      ...(reason === undefined ? {} : { reason }),
-      results: null,
-    };
-    state.send(from.connection, reply);
-  });
-}
-
-/** Of this epoch and ended long ago: why is forgotten. */
-function reasonOfAbsent(state: TermState, txid: Txid): AbortReason | undefined {
-  return epochOf(txid) === state.config.epoch ? undefined : abortReason('LEADER_CHANGED');
-}
-
-function lookUp(
-  state: TermState,
-  from: Sender,
-  to: { connection: number; id: number },
-  txid: Txid,
-  found: (view: TransactionStatus) => void,
-): void {
   /** To its own client, its participants and operators; to others it does not exist, or only its outcome is known. */
   const show = (
     of: { readonly owner: Owner | null },
     branches: Iterable<{ readonly participant: string }>,
     view: () => TransactionStatus,
   ): void => {
-    if (of.owner === null) found(shownTo(from, view()));
+    if (of.owner === null) tell(state, from, message, shownTo(from, view()));
     else if (sees(from, of) || (from.participant !== null && takesPart(from, branches)))
-      found(view());
+      tell(state, from, message, view());
     else state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
   };
   const transaction = state.transactions.get(txid);
@@ -85,32 +49,60 @@ function lookUp(
     state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     return;
   }
-  state.read(
-    [txid],
-    (readings) => {
-      const reading = readings?.[0];
-      if (reading === undefined) {
-        state.fail(to, 'LOG_UNAVAILABLE', { txid });
-        return;
-      }
-      const known = judged(state, txid, reading, { inDoubt: false });
-      if (known === 'ahead') state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
-      else if (known === 'deposed') state.fail(to, 'NOT_LEADER', { txid });
-      else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
-      else
-        found(
-          shownTo(
-            from,
-            statusFromLog(txid, {
-              decision: known.decision,
-              record: reading.record,
-              wallMs: state.config.wallMs(),
-            }),
-          ),
-        );
-    },
-    from,
-  );
+  state.read([txid], { type: 'status', from, message }, from);
+}
+
+export function statusRead(
+  state: TermState,
+  { from, message }: Asked<'status'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const { txid } = message;
+  const to = senderOf(from, message.id);
+  const reading = readings?.[0];
+  if (reading === undefined) {
+    state.fail(to, 'LOG_UNAVAILABLE', { txid });
+    return;
+  }
+  const known = judged(state, txid, reading, { inDoubt: false });
+  if (known === 'ahead') state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
+  else if (known === 'deposed') state.fail(to, 'NOT_LEADER', { txid });
+  else if (known.decision === 'expired') state.fail(to, 'EXPIRED', { txid });
+  else {
+    const { record } = reading;
+    const { decision } = known;
+    const view = statusFromLog(txid, { decision, record, wallMs: state.config.wallMs() });
+    tell(state, from, message, shownTo(from, view));
+  }
+}
+
+function tell(
+  state: TermState,
+  from: Sender,
+  message: Status | Commit | Rollback,
+  view: TransactionStatus,
+): void {
+  const { id, txid } = message;
+  if (message.type === 'status') {
+    state.send(from.connection, { type: 'status', id, ...view });
+    return;
+  }
+  const committed = outcomeOf(view.state) === 'committed';
+  const reason = committed ? undefined : (view.reason ?? reasonOfAbsent(state, txid));
+  state.send(from.connection, {
+    type: 'outcome',
+    id,
+    txid,
+    outcome: committed ? 'committed' : 'aborted',
+    ...(committed && state.recent.get(txid)?.readonly === true ? { readonly: true } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    results: null,
+  });
+}
+
+/** Of this epoch and ended long ago: why is forgotten. */
+function reasonOfAbsent(state: TermState, txid: Txid): AbortReason | undefined {
+  return epochOf(txid) === state.config.epoch ? undefined : abortReason('LEADER_CHANGED');
 }
 
 export function age(state: TermState, startedAtMs: number): number {

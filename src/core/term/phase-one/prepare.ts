@@ -24,7 +24,7 @@ import {
 } from '../flow/fitness.ts';
 import { notConnected } from '../flow/not-connected.ts';
 import { releasePlace } from '../flow/places.ts';
-import { answerDoubt } from '../recovery/judgement.ts';
+import { answerLateVote } from '../recovery/judgement.ts';
 import { hold, holdsVoted } from '../requests/holdings.ts';
 import { measure, tooLarge } from '../requests/record-size.ts';
 import type { TermState } from '../state.ts';
@@ -148,9 +148,9 @@ export function prepareTimedOut(state: TermState, branch: Branch): void {
 }
 
 function unavailable(state: TermState, branch: Branch): void {
-  const bulkhead = state.bulkheads.find(branch.participant);
+  const bulkhead = state.bulkheads.get(branch.participant);
   // Those who wait for it need not wait any longer to hear the same.
-  if (bulkhead !== null) state.freed.add(bulkhead);
+  if (bulkhead !== undefined) state.freed.add(bulkhead);
   const reason = notConnected(state, branch.transaction);
   if (reason !== null) abort(state, branch.transaction, reason);
 }
@@ -165,7 +165,7 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
     if (from.participant !== null) votedLate(state, from.participant.name);
-    answerLateVote(state, from, message);
+    answerLate(state, from, message);
     return;
   }
   const branch = transaction.branches.get(message.branch);
@@ -178,7 +178,7 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
       heardOf(state, branch);
       votedLate(state, branch.participant);
     }
-    if (outcomeOf(transaction.state) !== null) answerLateVote(state, from, message);
+    if (outcomeOf(transaction.state) !== null) answerLate(state, from, message);
     return;
   }
   if (branch.state !== 'preparing' || branch.connection !== from.connection) {
@@ -235,10 +235,9 @@ function counted(branch: Branch): VoteMessage['vote'] | null {
   return null;
 }
 
-/** A vote after the decision is answered with the decision; one that holds nothing needs none. */
-function answerLateVote(state: TermState, from: Sender, message: VoteMessage): void {
-  if (message.vote !== 'commit') return;
-  answerDoubt(state, from, [message.txid], () => undefined);
+/** One that holds nothing needs no answer. */
+function answerLate(state: TermState, from: Sender, { vote, txid }: VoteMessage): void {
+  if (vote === 'commit') answerLateVote(state, from, txid);
 }
 
 function refuse(state: TermState, from: Sender, message: VoteMessage, why: string): void {

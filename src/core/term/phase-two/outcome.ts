@@ -2,6 +2,7 @@
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../../messages.ts';
+import type { RequestEntry } from '../../records.ts';
 import { unscoped } from '../../scope.ts';
 import { move, outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
 import { releaseLocks } from '../locks/release.ts';
@@ -110,28 +111,35 @@ export function answerAborted(state: TermState, transaction: Transaction): void 
     answerWaiters(state, transaction);
     return;
   }
-  state.readRequest(requestId, (entry, certain) => {
-    if (entry === 'failed' || !certain) {
-      failWaiters(state, transaction);
-      const memory = state.requests.get(requestId);
-      if (memory?.transaction === transaction) state.requests.drop(memory, state.nowMs);
-      return;
-    }
-    if (entry !== null && entry.txid !== transaction.txid) {
-      answerDuplicate(state, transaction, entry);
-      return;
-    }
-    if (state.nowMs - transaction.requestedAtMs > state.config.requestWindowMs) {
-      // Past the window an earlier attempt's key may have been collected: its absence says nothing.
-      endRequest(state, transaction);
-      const waiters = transaction.waiters;
-      transaction.waiters = [];
-      for (const waiter of waiters) state.fail(waiter, 'EXPIRED', { txid: transaction.txid });
-      return;
-    }
-    endRequest(state, transaction);
+  state.readRequest(requestId, { type: 'aborted', transaction });
+}
+
+/** The log was asked. */
+export function answeredAborted(
+  state: TermState,
+  transaction: Transaction,
+  entry: RequestEntry | null | 'failed',
+): void {
+  const { requestId } = transaction;
+  if (entry === 'failed') {
+    failWaiters(state, transaction);
+    const memory = requestId === null ? null : state.requests.get(requestId);
+    if (memory?.transaction === transaction) state.requests.drop(memory, state.nowMs);
+    return;
+  }
+  if (entry !== null && entry.txid !== transaction.txid) {
+    answerDuplicate(state, transaction, entry);
+    return;
+  }
+  endRequest(state, transaction);
+  if (state.nowMs - transaction.requestedAtMs <= state.config.requestWindowMs) {
     answerWaiters(state, transaction);
-  });
+    return;
+  }
+  // Past the window an earlier attempt's key may have been collected: its absence says nothing.
+  const waiters = transaction.waiters;
+  transaction.waiters = [];
+  for (const waiter of waiters) state.fail(waiter, 'EXPIRED', { txid: transaction.txid });
 }
 
 /** Those who asked about the txid itself: its abort is final, whatever else the request id stands for. */
@@ -145,7 +153,7 @@ function answerDecisions(state: TermState, transaction: Transaction): void {
 export function answerDuplicate(
   state: TermState,
   transaction: Transaction,
-  entry: { readonly txid: Transaction['txid']; readonly requestHash: string },
+  entry: RequestEntry,
 ): void {
   answerDecisions(state, transaction);
   const waiters = transaction.waiters;

@@ -13,10 +13,13 @@ import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txi
 import type { LogAnswer, Sender } from '../events.ts';
 import { abort } from '../phase-one/decide.ts';
 import { answer, sourceOf, wait } from '../phase-two/outcome.ts';
+import type { Asked, OpenReport } from '../questions.ts';
 import { takesPart } from '../requests/owner.ts';
 import { senderOf, type TermState } from '../state.ts';
 
 type Known = { readonly decision: Decision; readonly source: DecisionSource };
+
+const undecided = { decision: 'undecided', source: 'presumed' } as const;
 
 /** What memory says: the decision, 'undecided', or null where it knows nothing. */
 function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
@@ -76,42 +79,42 @@ type Judged =
   | 'deposed';
 
 /**
- * Goes on with `then` unless the peer was shown a later log than there is now: nothing is judged for it (restore,
- * section 6). What this term remembers of the log may be older than what the peer saw - a deposed leader's last
- * prepares may carry what came after this one's takeover - so only a reading condemns.
+ * Answers unless the peer was shown a later log than there is now: then nothing is judged for it
+ * (restore, section 6). What this term remembers of the log may be older than what the peer saw - a
+ * deposed leader's last prepares may carry what came after this one's takeover - so only a reading
+ * condemns.
  */
-function unlessAhead(
-  state: TermState,
-  from: Sender,
-  message: Query | Resolve,
-  then: () => void,
-): void {
+function answerUnlessAhead(state: TermState, from: Sender, message: Query | Resolve): void {
   const { witness, txid } = message;
-  if (witness === undefined || !isAhead(witness, state.witness)) {
-    then();
-    return;
-  }
+  if (witness === undefined || !isAhead(witness, state.witness)) answerNow(state, from, message);
+  else state.read([txid], { type: 'witness', from, message, witness }, from);
+}
+
+export function witnessRead(
+  state: TermState,
+  { from, message, witness }: Asked<'witness'>,
+  readings: readonly LogAnswer[] | null,
+): void {
   const to = senderOf(from, message.id);
-  state.read(
-    [txid],
-    (readings) => {
-      if (readings === null) {
-        state.fail(to, 'LOG_UNAVAILABLE');
-      } else if (isAhead(witness, state.witness)) {
-        alarmAhead(state, from, witness);
-        state.fail(to, 'INTERNAL', {
-          message:
-            'This participant was shown a later state of the decision log than the log shows now: it was restored from an old copy. An operator must look at it; see docs/OPERATING.md.',
-        });
-      } else if (state.lost) {
-        // Meanwhile the memory that is looked at first is no longer kept.
-        state.fail(to, 'NOT_LEADER');
-      } else {
-        then();
-      }
-    },
-    from,
-  );
+  if (readings === null) {
+    state.fail(to, 'LOG_UNAVAILABLE');
+  } else if (isAhead(witness, state.witness)) {
+    alarmAhead(state, from, witness);
+    state.fail(to, 'INTERNAL', {
+      message:
+        'This participant was shown a later state of the decision log than the log shows now: it was restored from an old copy. An operator must look at it; see docs/OPERATING.md.',
+    });
+  } else if (state.lost) {
+    // Meanwhile the memory that is looked at first is no longer kept.
+    state.fail(to, 'NOT_LEADER');
+  } else {
+    answerNow(state, from, message);
+  }
+}
+
+function answerNow(state: TermState, from: Sender, message: Query | Resolve): void {
+  if (message.type === 'query') queryNow(state, from, message);
+  else resolveNow(state, from, message);
 }
 
 function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
@@ -126,28 +129,27 @@ function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
 }
 
 export function query(state: TermState, from: Sender, message: Query): void {
+  if (!isOthers(state, from, message)) answerUnlessAhead(state, from, message);
+}
+
+function queryNow(state: TermState, from: Sender, message: Query): void {
   const { id, txid } = message;
-  if (isOthers(state, from, message)) return;
-  unlessAhead(state, from, message, () => {
-    const known = remembered(state, txid);
-    if (known === null) {
-      readDecision(state, from, {
-        id,
-        txid,
-        inDoubt: message.inDoubt && from.participant !== null,
-      });
-    } else if (known === 'undecided') {
-      state.send(from.connection, {
-        type: 'decision',
-        id,
-        txid,
-        decision: known,
-        source: 'presumed',
-      });
-    } else {
-      state.send(from.connection, { type: 'decision', id, txid, ...known });
-    }
-  });
+  const known = remembered(state, txid);
+  if (known === null) {
+    readDecision(state, from, { id, txid, inDoubt: message.inDoubt && from.participant !== null });
+  } else {
+    sayDecision(state, from, { id, txid }, known);
+  }
+}
+
+function sayDecision(
+  state: TermState,
+  from: Sender,
+  of: { readonly id?: number; readonly txid: Txid },
+  known: Known | 'undecided',
+): void {
+  const decision = known === 'undecided' ? undecided : known;
+  state.send(from.connection, { type: 'decision', ...of, ...decision });
 }
 
 /** A participant asks about what it takes part in; answers it where it does not. In doubt it has voted, so that its branch is known here. */
@@ -161,8 +163,7 @@ function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve)
 
 /** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */
 export function resolve(state: TermState, from: Sender, message: Resolve): void {
-  if (isOthers(state, from, message)) return;
-  unlessAhead(state, from, message, () => resolveNow(state, from, message));
+  if (!isOthers(state, from, message)) answerUnlessAhead(state, from, message);
 }
 
 function resolveNow(state: TermState, from: Sender, message: Resolve): void {
@@ -171,7 +172,7 @@ function resolveNow(state: TermState, from: Sender, message: Resolve): void {
   if (transaction === undefined) {
     const known = remembered(state, txid);
     if (known !== null && known !== 'undecided') {
-      state.send(from.connection, { type: 'decision', id, txid, ...known });
+      sayDecision(state, from, { id, txid }, known);
     } else {
       readDecision(state, from, { id, txid, inDoubt: from.participant !== null });
     }
@@ -199,34 +200,37 @@ function readDecision(
   from: Sender,
   asked: { id: number; txid: Txid; inDoubt: boolean },
 ): void {
-  const to = senderOf(from, asked.id);
-  if (wasNeverBegun(state, asked.txid)) {
-    state.fail(to, 'UNKNOWN_TRANSACTION', { txid: asked.txid });
+  const { txid } = asked;
+  if (wasNeverBegun(state, txid)) {
+    state.fail(senderOf(from, asked.id), 'UNKNOWN_TRANSACTION', { txid });
     return;
   }
-  state.read(
-    [asked.txid],
-    (readings) => {
-      const reading = readings?.[0];
-      if (reading === undefined) {
-        state.fail(to, 'LOG_UNAVAILABLE');
-        return;
-      }
-      const known = judged(state, asked.txid, reading, { inDoubt: asked.inDoubt });
-      if (known === 'deposed') {
-        state.fail(to, 'NOT_LEADER', { txid: asked.txid });
-      } else if (known === 'ahead') {
-        alarmAhead(state, from);
-        state.fail(to, 'INTERNAL', {
-          message:
-            'The transaction is of an epoch that this log has never had. An operator must look at it.',
-        });
-      } else {
-        state.send(from.connection, { type: 'decision', id: asked.id, txid: asked.txid, ...known });
-      }
-    },
-    from,
-  );
+  state.read([txid], { type: 'decision', from, ...asked }, from);
+}
+
+export function decisionRead(
+  state: TermState,
+  { from, id, txid, inDoubt }: Asked<'decision'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const to = senderOf(from, id);
+  const reading = readings?.[0];
+  if (reading === undefined) {
+    state.fail(to, 'LOG_UNAVAILABLE');
+    return;
+  }
+  const known = judged(state, txid, reading, { inDoubt });
+  if (known === 'deposed') {
+    state.fail(to, 'NOT_LEADER', { txid });
+  } else if (known === 'ahead') {
+    alarmAhead(state, from);
+    state.fail(to, 'INTERNAL', {
+      message:
+        'The transaction is of an epoch that this log has never had. An operator must look at it.',
+    });
+  } else {
+    state.send(from.connection, { type: 'decision', id, txid, ...known });
+  }
 }
 
 /** Ids of this epoch with a sequence that was not given out yet are made up. */
@@ -238,147 +242,140 @@ export function wasNeverBegun(state: TermState, txid: Txid): boolean {
   );
 }
 
-/** Answers enlisted participants in doubt with `decision` messages, then calls `done`. */
-export function answerDoubt(
-  state: TermState,
-  from: Sender,
-  txids: readonly Txid[],
-  done: (failed: boolean) => void,
-): void {
+/** A vote that came after the decision is answered with the decision. */
+export function answerLateVote(state: TermState, from: Sender, txid: Txid): void {
+  const unknown = sayRemembered(state, from, [txid]);
+  if (unknown.length > 0) {
+    state.read(unknown, { type: 'in-doubt', from, txids: unknown, report: null }, from);
+  }
+}
+
+/** Answers an enlisted participant in doubt, with `decision` messages. Returns what is left. */
+function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): Txid[] {
   const unknown: Txid[] = [];
   for (const txid of txids) {
     const known = remembered(state, txid);
-    if (known === null) {
-      if (!wasNeverBegun(state, txid)) unknown.push(txid);
-      else alarmAhead(state, from);
-      continue;
-    }
-    state.send(from.connection, {
-      type: 'decision',
-      txid,
-      ...(known === 'undecided' ? { decision: known, source: 'presumed' } : known),
-    });
+    if (known !== null) sayDecision(state, from, { txid }, known);
+    else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
+    else unknown.push(txid);
   }
-  if (unknown.length === 0) {
-    done(false);
-    return;
-  }
-  state.read(
-    unknown,
-    (readings) => {
-      for (const [index, txid] of unknown.entries()) {
-        const reading = readings?.[index];
-        if (reading === undefined) continue;
-        const known = judged(state, txid, reading, { inDoubt: true });
-        if (known === 'ahead') alarmAhead(state, from);
-        // A deposed leader keeps silent: its successor gets the report too.
-        else if (known !== 'deposed')
-          state.send(from.connection, { type: 'decision', txid, ...known });
-      }
-      done(readings === null);
-    },
-    from,
-  );
+  return unknown;
 }
 
+export function inDoubtRead(
+  state: TermState,
+  { from, txids, report }: Asked<'in-doubt'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  for (const [index, txid] of txids.entries()) {
+    const reading = readings?.[index];
+    if (reading === undefined) continue;
+    const known = judged(state, txid, reading, { inDoubt: true });
+    if (known === 'ahead') alarmAhead(state, from);
+    // A deposed leader keeps silent: its successor gets the report too.
+    else if (known !== 'deposed') state.send(from.connection, { type: 'decision', txid, ...known });
+  }
+  if (report === null) return;
+  report.failed ||= readings === null;
+  answerKept(state, report);
+}
+
+/**
+ * A report: its doubts whose witness is not ahead of the log, then what it still keeps. As
+ * `answerUnlessAhead`, with one reading for all of its witnesses.
+ *
+ * The leadership may end while that reading is under way, and memory is looked at all the same.
+ * Begun here and not handed to the log: `lose` made it an abort, and no other leadership can commit
+ * it. Handed to it: READY until the log was read, 'undecided' to a report, which keeps no one
+ * waiting, as a resolve would. Of a later leadership: not in memory, and the reading for it shows who
+ * leads. So no answer is wrong; the successor gets the report too.
+ */
 export function report(state: TermState, from: Sender, message: Report): void {
-  const to = senderOf(from, message.id);
+  const { id, inDoubt, kept } = message;
   if (state.config.debug) {
     state.note({
       level: 'debug',
       event: 'report',
       participant: from.participant?.name,
-      inDoubt: message.inDoubt.length,
-      kept: message.kept.length,
+      inDoubt: inDoubt.length,
+      kept: kept.length,
     });
   }
-  trustworthy(state, from, message.inDoubt, (inDoubt, witnessFailed) => {
-    answerDoubt(state, from, inDoubt, (doubtFailed) => {
-      answerKept(state, from, message.kept, (keptFailed) => {
-        if (witnessFailed || doubtFailed || keptFailed) state.fail(to, 'LOG_UNAVAILABLE');
-        else state.send(from.connection, { type: 'reported', id: message.id });
-      });
-    });
-  });
-}
-
-/**
- * The lines of a report whose witness is not ahead of the log: as `unlessAhead`, with one reading for all of them.
- *
- * The leadership may end while that reading is under way, and memory is looked at all the same. Begun here and
- * not handed to the log: `lose` made it an abort, and no other leadership can commit it. Handed to it: READY until the log
- * was read, 'undecided' to a report, which keeps no one waiting, as a resolve would. Of a later leadership: not in memory,
- * and the reading for it shows who leads. So no answer is wrong; the successor gets the report too.
- */
-function trustworthy(
-  state: TermState,
-  from: Sender,
-  lines: Report['inDoubt'],
-  then: (inDoubt: readonly Txid[], failed: boolean) => void,
-): void {
+  const open: OpenReport = { from, id, kept, failed: false };
   const trusted: Txid[] = [];
-  const doubtful: (typeof lines)[number][] = [];
-  for (const line of lines) {
+  const doubtful: (typeof inDoubt)[number][] = [];
+  for (const line of inDoubt) {
     if (isAhead(line.witness, state.witness)) doubtful.push(line);
     else trusted.push(line.txid);
   }
   const [first] = doubtful;
-  if (first === undefined) {
-    then(trusted, false);
-    return;
+  if (first === undefined) answerDoubts(state, open, trusted);
+  else {
+    state.read([first.txid], { type: 'report-witnesses', report: open, trusted, doubtful }, from);
   }
-  state.read(
-    [first.txid],
-    (readings) => {
-      for (const line of readings === null ? [] : doubtful) {
-        if (isAhead(line.witness, state.witness)) alarmAhead(state, from, line.witness);
-        else trusted.push(line.txid);
-      }
-      then(trusted, readings === null);
-    },
-    from,
-  );
+}
+
+export function reportWitnessesRead(
+  state: TermState,
+  { report, trusted, doubtful }: Asked<'report-witnesses'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const all = [...trusted];
+  report.failed ||= readings === null;
+  for (const line of readings === null ? [] : doubtful) {
+    if (isAhead(line.witness, state.witness)) alarmAhead(state, report.from, line.witness);
+    else all.push(line.txid);
+  }
+  answerDoubts(state, report, all);
+}
+
+function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid[]): void {
+  const { from } = report;
+  const unknown = sayRemembered(state, from, txids);
+  if (unknown.length === 0) answerKept(state, report);
+  else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
 }
 
 /** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
-function answerKept(
-  state: TermState,
-  from: Sender,
-  kept: readonly Txid[],
-  done: (failed: boolean) => void,
-): void {
-  const unknown = kept.filter(
+function answerKept(state: TermState, report: OpenReport): void {
+  const unknown = report.kept.filter(
     (txid) => !state.transactions.has(txid) && !state.finishing.has(txid),
   );
-  if (unknown.length === 0) {
-    done(false);
-    return;
+  if (unknown.length === 0) endReport(state, report);
+  else state.read(unknown, { type: 'report-kept', report, txids: unknown }, report.from);
+}
+
+export function keptRead(
+  state: TermState,
+  { report, txids }: Asked<'report-kept'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const { from } = report;
+  const forget: Txid[] = [];
+  for (const [index, txid] of txids.entries()) {
+    const reading = readings?.[index];
+    if (reading === undefined) continue;
+    if (reading.record?.outcome === 'commit') {
+      // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
+      if (reading.record.finished) forget.push(txid);
+    } else if (reading.record === null && positionOf(txid) <= reading.floor) {
+      forget.push(txid);
+    } else {
+      state.note({
+        level: 'error',
+        event: 'commit-without-record',
+        txid,
+        participant: from.participant?.name,
+        instance: from.participant?.instance,
+      });
+    }
   }
-  state.read(
-    unknown,
-    (readings) => {
-      const forget: Txid[] = [];
-      for (const [index, txid] of unknown.entries()) {
-        const reading = readings?.[index];
-        if (reading === undefined) continue;
-        if (reading.record?.outcome === 'commit') {
-          // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
-          if (reading.record.finished) forget.push(txid);
-        } else if (reading.record === null && positionOf(txid) <= reading.floor) {
-          forget.push(txid);
-        } else {
-          state.note({
-            level: 'error',
-            event: 'commit-without-record',
-            txid,
-            participant: from.participant?.name,
-            instance: from.participant?.instance,
-          });
-        }
-      }
-      if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
-      done(readings === null);
-    },
-    from,
-  );
+  if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
+  report.failed ||= readings === null;
+  endReport(state, report);
+}
+
+function endReport(state: TermState, { from, id, failed }: OpenReport): void {
+  if (failed) state.fail(senderOf(from, id), 'LOG_UNAVAILABLE');
+  else state.send(from.connection, { type: 'reported', id });
 }

@@ -9,18 +9,15 @@
 import { abortReason } from '../../catalogue.ts';
 import { judge } from '../../judge.ts';
 import { move, outcomeOf, type Transaction } from '../../transaction.ts';
+import type { LogAnswer } from '../events.ts';
 import { failLockWaits } from '../locks/release.ts';
 import { answerWaiters, failWaiters } from '../phase-two/outcome.ts';
+import type { Asked } from '../questions.ts';
 import { letGo } from '../requests/holdings.ts';
 import type { TermState } from '../state.ts';
 
 export function lose(state: TermState): void {
-  state.lost = true;
   state.accepting = false;
-  // Aborts under a request id whose reading has not come: they may not be said any more.
-  const unread = [...state.requestReads.values()];
-  state.requestReads.clear();
-  for (const then of unread) then('failed', false);
   const unknown: Transaction[] = [];
   for (const transaction of state.transactions.values()) {
     state.clearTransactionTimer(transaction);
@@ -41,22 +38,28 @@ export function lose(state: TermState): void {
   if (unknown.length === 0) return;
   state.read(
     unknown.map((transaction) => transaction.txid),
-    (readings) => {
-      for (const [index, transaction] of unknown.entries()) {
-        const reading = readings?.[index];
-        const judgement =
-          reading === undefined ? null : judge(transaction.txid, reading, { inDoubt: false });
-        if (judgement?.decision === 'commit') {
-          move(transaction, 'recorded');
-          answerWaiters(state, transaction);
-        } else if (judgement?.decision === 'abort' && transaction.requestId === null) {
-          move(transaction, 'denied');
-          transaction.reason = abortReason('LEADER_CHANGED');
-          answerWaiters(state, transaction);
-        } else {
-          failWaiters(state, transaction);
-        }
-      }
-    },
+    { type: 'lost', transactions: unknown },
   );
+}
+
+export function lostRead(
+  state: TermState,
+  { transactions }: Asked<'lost'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  for (const [index, transaction] of transactions.entries()) {
+    const reading = readings?.[index];
+    const judgement =
+      reading === undefined ? null : judge(transaction.txid, reading, { inDoubt: false });
+    if (judgement?.decision === 'commit') {
+      move(transaction, 'recorded');
+      answerWaiters(state, transaction);
+    } else if (judgement?.decision === 'abort' && transaction.requestId === null) {
+      move(transaction, 'denied');
+      transaction.reason = abortReason('LEADER_CHANGED');
+      answerWaiters(state, transaction);
+    } else {
+      failWaiters(state, transaction);
+    }
+  }
 }

@@ -13,7 +13,7 @@ import type { ConnectedParticipant } from '../connected.ts';
 import type { Owner, Sender } from '../events.ts';
 import { silentAtDeadline } from '../flow/fitness.ts';
 import { notConnected } from '../flow/not-connected.ts';
-import { outcomeOfAbsent } from '../listing/status.ts';
+import { status } from '../listing/status.ts';
 import { beyondLimits, freezeWhenLocked, lockAndFreeze, wantsOf } from '../locks/locks.ts';
 import { abort } from '../phase-one/decide.ts';
 import { answer, wait } from '../phase-two/outcome.ts';
@@ -402,7 +402,7 @@ function wrongState(
 export function commit(state: TermState, from: Sender, message: Commit): void {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
-    outcomeOfAbsent(state, from, message);
+    status(state, from, message);
     return;
   }
   // What was recovered is decided, and whose it was is not known: its outcome can be told, and nothing changed.
@@ -426,7 +426,7 @@ export function commit(state: TermState, from: Sender, message: Commit): void {
 export function rollback(state: TermState, from: Sender, message: Rollback): void {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
-    outcomeOfAbsent(state, from, message);
+    status(state, from, message);
     return;
   }
   // What was recovered is decided, and whose it was is not known: its outcome can be told, and nothing changed.

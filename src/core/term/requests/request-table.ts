@@ -48,40 +48,40 @@ export interface RequestMemory {
 const maxResults = 1_000;
 
 export class RequestTable {
-  readonly #live = new Map<string, RequestMemory>();
+  private readonly live = new Map<string, RequestMemory>();
   /** In order of ending, for forgetting. */
-  readonly #ended = new Map<string, RequestMemory>();
-  readonly #heavy: { readonly memory: RequestMemory; readonly bytes: number }[] = [];
-  readonly #shares: Shares;
-  readonly #maxEndedBytes: number;
-  #bytes = 0;
+  private readonly ended = new Map<string, RequestMemory>();
+  private readonly heavy: { readonly memory: RequestMemory; readonly bytes: number }[] = [];
+  private readonly shares: Shares;
+  private readonly maxEndedBytes: number;
+  private bytes = 0;
   /** Keys that the log holds, as last told, and what was written since. */
   logged = 0;
 
   constructor(given: { readonly shares: Shares; readonly maxEndedBytes: number }) {
-    this.#shares = given.shares;
-    this.#maxEndedBytes = given.maxEndedBytes;
+    this.shares = given.shares;
+    this.maxEndedBytes = given.maxEndedBytes;
   }
 
   /** Whether whoever sends it may have one more remembered. */
   admits(origin: Origin | undefined): boolean {
-    return origin === undefined || this.#shares.admits(origin, 1);
+    return origin === undefined || this.shares.admits(origin, 1);
   }
 
   get(requestId: string): RequestMemory | null {
-    return this.#live.get(requestId) ?? this.#ended.get(requestId) ?? null;
+    return this.live.get(requestId) ?? this.ended.get(requestId) ?? null;
   }
 
   get size(): number {
-    return this.#live.size + this.#ended.size;
+    return this.live.size + this.ended.size;
   }
 
   run(memory: RequestMemory): void {
     const before = this.get(memory.requestId);
-    if (before !== null) this.#count(before, -1);
-    this.#count(memory, 1);
-    this.#ended.delete(memory.requestId);
-    this.#live.set(memory.requestId, memory);
+    if (before !== null) this.count(before, -1);
+    this.count(memory, 1);
+    this.ended.delete(memory.requestId);
+    this.live.set(memory.requestId, memory);
   }
 
   end(
@@ -96,27 +96,27 @@ export class RequestTable {
     memory.transaction = null;
     memory.endedAtMs = more.nowMs;
     memory.results = more.results;
-    this.#live.delete(memory.requestId);
-    this.#ended.set(memory.requestId, memory);
-    this.#weigh(memory);
+    this.live.delete(memory.requestId);
+    this.ended.set(memory.requestId, memory);
+    this.weigh(memory);
   }
 
-  #weigh(memory: RequestMemory): void {
+  private weigh(memory: RequestMemory): void {
     const detail = memory.refused?.reason.detail;
     if (memory.results === null && detail === undefined) return;
     const bytes = weightOf(memory.results) + weightOf(detail);
-    this.#heavy.push({ memory, bytes });
-    this.#bytes += bytes;
-    while (this.#bytes > this.#maxEndedBytes || this.#heavy.length > maxResults) {
-      const oldest = this.#heavy.shift();
+    this.heavy.push({ memory, bytes });
+    this.bytes += bytes;
+    while (this.bytes > this.maxEndedBytes || this.heavy.length > maxResults) {
+      const oldest = this.heavy.shift();
       if (oldest === undefined) return;
-      this.#bytes -= oldest.bytes;
+      this.bytes -= oldest.bytes;
       lighten(oldest.memory);
     }
   }
 
-  #count({ origin }: RequestMemory, amount: 1 | -1): void {
-    if (origin !== null) this.#shares.take(origin, amount);
+  private count({ origin }: RequestMemory, amount: 1 | -1): void {
+    if (origin !== null) this.shares.take(origin, amount);
   }
 
   /**
@@ -126,7 +126,7 @@ export class RequestTable {
   drop(memory: RequestMemory, nowMs: number): void {
     const { refused } = memory;
     if (refused === null) {
-      if (this.#live.delete(memory.requestId)) this.#count(memory, -1);
+      if (this.live.delete(memory.requestId)) this.count(memory, -1);
       return;
     }
     memory.txid = refused.txid;
@@ -135,15 +135,15 @@ export class RequestTable {
   }
 
   isLive(requestId: string): boolean {
-    return this.#live.has(requestId);
+    return this.live.has(requestId);
   }
 
   /** Forgets what ended before `beforeMs`: any copy still under way is past the window by then. */
   forgetBefore(beforeMs: number): void {
-    for (const [requestId, memory] of this.#ended) {
+    for (const [requestId, memory] of this.ended) {
       if (memory.endedAtMs >= beforeMs) return;
-      this.#ended.delete(requestId);
-      this.#count(memory, -1);
+      this.ended.delete(requestId);
+      this.count(memory, -1);
     }
   }
 }

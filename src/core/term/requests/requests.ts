@@ -14,11 +14,13 @@
  *   which transaction committed. It says so as an error and not as the outcome (!): a copy of an attempt that was answered "aborted"
  *   may be this old, and a later attempt have committed.
  */
+import type { RequestEntry } from '../../records.ts';
 import type { Origin } from '../../shares.ts';
 import { outcomeOf, type Transaction } from '../../transaction.ts';
 import { lockAndFreeze } from '../locks/locks.ts';
 import { abortAsDuplicate } from '../phase-one/decide.ts';
 import { answer, wait } from '../phase-two/outcome.ts';
+import type { RequestQuestion } from '../questions.ts';
 import type { TermState } from '../state.ts';
 import type { RequestMemory } from './request-table.ts';
 
@@ -36,7 +38,8 @@ interface Attempt {
 
 export function joinOrRun(state: TermState, attempt: Attempt): void {
   if (attempt.ageMs > state.config.requestWindowMs) {
-    refuseOld(state, attempt);
+    const { to, requestId, hash, ageMs } = attempt;
+    state.readRequest(requestId, { type: 'expired', to, hash, ageMs });
     return;
   }
   const memory = state.requests.get(attempt.requestId);
@@ -111,29 +114,35 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
     lockAndFreeze(state, transaction);
     return;
   }
-  state.readRequest(attempt.requestId, (entry) => {
-    // Meanwhile it may have timed out; that path reads the log for itself.
-    if (transaction.state !== 'PENDING' || state.lost) return;
-    if (entry === null || entry === 'failed') lockAndFreeze(state, transaction);
-    else abortAsDuplicate(state, transaction, entry);
-  });
+  state.readRequest(attempt.requestId, { type: 'attempt', transaction });
 }
 
-function refuseOld(state: TermState, { to, requestId, hash, ageMs }: Attempt): void {
+/** What the log shows of earlier attempts. */
+export function attemptRead(
+  state: TermState,
+  transaction: Transaction,
+  entry: RequestEntry | null | 'failed',
+): void {
+  // Meanwhile it may have timed out; that path reads the log for itself.
+  if (transaction.state !== 'PENDING' || state.lost) return;
+  if (entry === null || entry === 'failed') lockAndFreeze(state, transaction);
+  else abortAsDuplicate(state, transaction, entry);
+}
+
+export function expiredRead(
+  state: TermState,
+  { to, hash, ageMs }: Extract<RequestQuestion, { readonly type: 'expired' }>,
+  entry: RequestEntry | null | 'failed',
+): void {
   const { requestWindowMs } = state.config;
   const age = `The request was first sent ${Math.round(ageMs)} ms ago, past the request window of ${requestWindowMs} ms. It was not run`;
-  state.readRequest(requestId, (entry) => {
-    if (entry === null || entry === 'failed' || entry.requestHash !== hash) {
-      const message = `${age}; whether an earlier attempt of it committed is no longer known.`;
-      state.fail(to, 'EXPIRED', { message });
-    } else {
-      const { txid } = entry;
-      state.fail(to, 'ALREADY_COMMITTED', {
-        message: `${age}: it had committed as ${txid}.`,
-        txid,
-      });
-    }
-  });
+  if (entry === null || entry === 'failed' || entry.requestHash !== hash) {
+    const message = `${age}; whether an earlier attempt of it committed is no longer known.`;
+    state.fail(to, 'EXPIRED', { message });
+    return;
+  }
+  const { txid } = entry;
+  state.fail(to, 'ALREADY_COMMITTED', { message: `${age}: it had committed as ${txid}.`, txid });
 }
 
 function join(

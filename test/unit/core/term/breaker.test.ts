@@ -3,23 +3,30 @@ import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../../src/core/term/flow/breaker.ts';
 
 const options = { after: 3, pauseMs: 100, maxPauseMs: 400 };
-const made = (fraction = 1): Breaker => new Breaker(options, () => fraction);
+const full = (): number => 1;
+const made = (): Breaker => new Breaker(options);
 
 function opened(): Breaker {
   const breaker = made();
-  for (const one of ['x', 'y', 'z']) breaker.timedOut(one, 0);
+  for (const one of ['x', 'y', 'z']) breaker.timedOut(one, 0, full);
   return breaker;
 }
 
 describe('a breaker', () => {
   it('opens after so many time-outs in a row, and says so once', () => {
     const breaker = made();
-    expect([breaker.timedOut('x', 0), breaker.timedOut('y', 0)]).toEqual([false, false]);
+    expect([breaker.timedOut('x', 0, full), breaker.timedOut('y', 0, full)]).toEqual([
+      false,
+      false,
+    ]);
     expect(breaker.voted()).toBe(false);
-    expect([breaker.timedOut('x', 0), breaker.timedOut('y', 0)]).toEqual([false, false]);
+    expect([breaker.timedOut('x', 0, full), breaker.timedOut('y', 0, full)]).toEqual([
+      false,
+      false,
+    ]);
     expect(breaker.refusal(0)).toBeNull();
-    expect(breaker.timedOut('z', 0)).toBe(true);
-    expect(breaker.timedOut('late', 1)).toBe(false);
+    expect(breaker.timedOut('z', 0, full)).toBe(true);
+    expect(breaker.timedOut('late', 1, full)).toBe(false);
     expect(breaker.refusal(0)).toBe(100);
     expect(breaker.refusal(99)).toBe(1);
   });
@@ -42,25 +49,25 @@ describe('a breaker', () => {
       pauses.push(pauseMs);
       nowMs += pauseMs;
       breaker.passed(round);
-      expect(breaker.timedOut(round, nowMs)).toBe(false);
+      expect(breaker.timedOut(round, nowMs, full)).toBe(false);
     }
     expect(pauses).toEqual([100, 200, 400, 400]);
     breaker.close();
-    for (const one of ['x', 'y', 'z']) breaker.timedOut(one, nowMs);
+    for (const one of ['x', 'y', 'z']) breaker.timedOut(one, nowMs, full);
     expect(breaker.refusal(nowMs)).toBe(100);
   });
 
   it('learns nothing from a prepare that was under way before, or a probe that others ended', () => {
     const breaker = opened();
     breaker.passed('probe');
-    breaker.timedOut('x', 50);
+    breaker.timedOut('x', 50, full);
     expect(breaker.refusal(50)).toBe(100);
     breaker.ended('x', 50);
     expect(breaker.refusal(50)).toBe(100);
     breaker.ended('probe', 60);
     expect(breaker.refusal(60)).toBeNull();
     breaker.passed('next');
-    breaker.timedOut('next', 70);
+    breaker.timedOut('next', 70, full);
     expect(breaker.refusal(70)).toBe(200);
   });
 
@@ -74,8 +81,8 @@ describe('a breaker', () => {
   });
 
   it('never opens where that is switched off', () => {
-    const breaker = new Breaker({ ...options, after: 0 }, () => 1);
-    for (let count = 0; count < 100; count += 1) breaker.timedOut(count, 0);
+    const breaker = new Breaker({ ...options, after: 0 });
+    for (let count = 0; count < 100; count += 1) breaker.timedOut(count, 0, full);
     expect(breaker.refusal(0)).toBeNull();
   });
 
@@ -87,14 +94,12 @@ describe('a breaker', () => {
     });
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 80 }), (happenings) => {
-        let fraction = 0;
-        const breaker = new Breaker(options, () => fraction);
+        const breaker = new Breaker(options);
         let nowMs = 0;
         let probing: number | null = null;
         let next = 0;
         const passed: number[] = [];
         for (const each of happenings) {
-          fraction = each.fraction;
           const one = passed[each.which];
           if (each.what === 'pass' && breaker.refusal(nowMs) === null) {
             next += 1;
@@ -105,7 +110,8 @@ describe('a breaker', () => {
           } else if (each.what === 'wait') nowMs += each.which * 50;
           else if (each.what === 'vote') breaker.voted();
           else if (each.what === 'heard') breaker.heard(nowMs);
-          else if (one !== undefined && each.what === 'time-out') breaker.timedOut(one, nowMs);
+          else if (one !== undefined && each.what === 'time-out')
+            breaker.timedOut(one, nowMs, () => each.fraction);
           else if (one !== undefined && each.what === 'end') breaker.ended(one, nowMs);
           const isOver = each.what === 'time-out' || each.what === 'end';
           if (breaker.isClosed || (isOver && one === probing)) probing = null;
