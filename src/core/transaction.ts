@@ -13,89 +13,39 @@
 import type { AbortReason } from './catalogue.ts';
 import { InvariantViolation } from './invariants.ts';
 import type { LockWant } from './locks/table.ts';
-import type { BranchState, Labels, TransactionState } from './messages.ts';
+import type { Labels, TransactionState } from './messages.ts';
 import type { Origin } from './shares.ts';
+import type { Branch } from './term/branch.ts';
 import type { Owner } from './term/events.ts';
 import type { TimerHandle } from './timer-wheel.ts';
 import type { Position, Txid } from './txid.ts';
 
 /** What can happen to a transaction as a whole. */
-export const transactionEvents = [
+export type TransactionEvent =
   /** commit, or a one-shot transact: the branch set is frozen. */
-  'freeze',
+  | 'freeze'
   /** The last vote came in, and all are commit or readonly. */
-  'all-voted',
-  /** An abort vote, a time-out, a rollback, a forced abort: before the decision was handed to the log. */
-  'abort',
-  /** The log made the commit durable (or nothing needed to be written: all branches were read-only). */
-  'recorded',
+  | 'all-voted'
+  /** An abort vote, a time-out, a rollback, a forced abort: before the log had the decision. */
+  | 'abort'
+  /** The log made the commit durable, or nothing had to be written: all branches were read-only. */
+  | 'recorded'
   /** The log answered that no commit can be recorded. */
-  'denied',
+  | 'denied'
   /** The last branch is settled: acknowledged, or nothing is owed any more. */
-  'settled',
-] as const;
-export type TransactionEvent = (typeof transactionEvents)[number];
+  | 'settled';
 
-/** null: the event does not concern that state, and changes nothing. */
-export const transactionTable: Readonly<
-  Record<TransactionState, Readonly<Record<TransactionEvent, TransactionState | null>>>
+/** What is not here cannot happen in that state. */
+const table: Readonly<
+  Record<TransactionState, Readonly<Partial<Record<TransactionEvent, TransactionState>>>>
 > = {
-  PENDING: {
-    freeze: 'PREPARING',
-    'all-voted': null,
-    abort: 'ABORTING',
-    recorded: null,
-    denied: null,
-    settled: null,
-  },
-  PREPARING: {
-    freeze: null,
-    'all-voted': 'READY',
-    abort: 'ABORTING',
-    recorded: null,
-    denied: null,
-    settled: null,
-  },
-  READY: {
-    freeze: null,
-    'all-voted': null,
-    abort: null,
-    recorded: 'COMMITTING',
-    denied: 'ABORTING',
-    settled: null,
-  },
-  COMMITTING: {
-    freeze: null,
-    'all-voted': null,
-    abort: null,
-    recorded: null,
-    denied: null,
-    settled: 'COMMITTED',
-  },
-  COMMITTED: {
-    freeze: null,
-    'all-voted': null,
-    abort: null,
-    recorded: null,
-    denied: null,
-    settled: null,
-  },
-  ABORTING: {
-    freeze: null,
-    'all-voted': null,
-    abort: null,
-    recorded: null,
-    denied: null,
-    settled: 'ABORTED',
-  },
-  ABORTED: {
-    freeze: null,
-    'all-voted': null,
-    abort: null,
-    recorded: null,
-    denied: null,
-    settled: null,
-  },
+  PENDING: { freeze: 'PREPARING', abort: 'ABORTING' },
+  PREPARING: { 'all-voted': 'READY', abort: 'ABORTING' },
+  READY: { recorded: 'COMMITTING', denied: 'ABORTING' },
+  COMMITTING: { settled: 'COMMITTED' },
+  COMMITTED: {},
+  ABORTING: { settled: 'ABORTED' },
+  ABORTED: {},
 };
 
 /** Someone who waits for the outcome: an open request of a connection. */
@@ -104,44 +54,6 @@ export interface Waiter {
   readonly id: number;
   /** `outcome` answers a client, `decision` a participant or operator that asked to resolve. */
   readonly kind: 'outcome' | 'decision';
-}
-
-export interface Branch {
-  readonly transaction: Transaction;
-  readonly branch: string;
-  readonly participant: string;
-  payload: unknown;
-  /** What its payload counts in `heldBytes`. */
-  payloadBytes: number;
-  state: BranchState;
-  /** The instance to which the prepare was first sent, or that enlisted itself: no other is asked to prepare it. */
-  instance: string | null;
-  /** Of several processes that share the instance the one that has it; null where there is one, or it is not known. */
-  process: string | null;
-  /** Its participant enlisted itself: its work is in that process alone. */
-  readonly enlistedItself: boolean;
-  /** Whose acknowledgement counted. */
-  acknowledgedBy: string | null;
-  sharedResource: string | null;
-  /** The connection that carries the latest prepare, and later the latest command: votes count only from there. */
-  connection: number | null;
-  result: unknown;
-  /** Commands of phase 2 sent, or due while there was nobody to send them to. */
-  attempts: number;
-  lastError: string | null;
-  timer: TimerHandle | null;
-  /** When the prepare's own limit ends; 0 before it was sent. */
-  prepareUntilMs: number;
-  /** Its place among the prepares of its participant that are under way. */
-  holdsPlace: boolean;
-  /** When its prepare was sent, until the first sign of life; null where that cannot be measured. */
-  silentSinceMs: number | null;
-  /** Whether it had voted `commit` when the decision was taken. */
-  wasPrepared: boolean;
-  /** What it adds to the bound of its transaction's record. */
-  recordBytes: number;
-  /** Where its command of phase 2 is with respect to the window of its connection. */
-  command: 'none' | 'waiting' | 'sent';
 }
 
 export interface Transaction {
@@ -159,7 +71,8 @@ export interface Transaction {
   readonly requestedAtMs: number;
   /** Recovered from the log: this leadership did not run it and has no results. */
   readonly recovered: boolean;
-  state: TransactionState;
+  /** Changed by `move` alone. */
+  readonly state: TransactionState;
   readonly branches: Map<string, Branch>;
   /** Branches whose vote is still awaited. */
   votesOwed: number;
@@ -192,11 +105,11 @@ export interface Transaction {
 }
 
 export function move(transaction: Transaction, event: TransactionEvent): void {
-  const next = transactionTable[transaction.state][event];
-  if (next === null) {
+  const next = table[transaction.state][event];
+  if (next === undefined) {
     throw new InvariantViolation('I2', `${transaction.txid}: ${event} in ${transaction.state}`);
   }
-  transaction.state = next;
+  (transaction as { state: TransactionState }).state = next;
 }
 
 /** The outcome, once there is one; null while undecided. READY is undecided: only the log knows. */

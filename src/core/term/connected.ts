@@ -1,5 +1,5 @@
 /** Which participants are connected now, and which connection a branch is to be reached by. */
-import type { Branch } from '../transaction.ts';
+import type { Branch } from './branch.ts';
 import { ownerBytes } from './requests/record-size.ts';
 
 export interface ConnectedParticipant {

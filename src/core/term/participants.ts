@@ -61,7 +61,8 @@ export function retire(state: TermState, retired: Retired): void {
   state.retired.add(retired);
   for (const branch of [...(state.attached.get(retired.participant) ?? [])]) {
     if (!isRetired(state, branch)) continue;
-    if (branch.state === 'committing') settleBranch(state, branch, 'committed');
-    else if (branch.state === 'rolling-back') settleBranch(state, branch, 'rolled-back');
+    if (branch.state === 'committing' || branch.state === 'rolling-back') {
+      settleBranch(state, branch);
+    }
   }
 }

@@ -8,8 +8,9 @@ import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts
 import { RetiredSet } from '../retired.ts';
 import { heldBytesOf, Shares } from '../shares.ts';
 import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
-import type { Branch, Transaction } from '../transaction.ts';
+import type { Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
+import type { Branch } from './branch.ts';
 import { ConnectedParticipants } from './connected.ts';
 import type { Effect, Note, Sender } from './events.ts';
 import type { Bulkhead } from './flow/bulkhead.ts';

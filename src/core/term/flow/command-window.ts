@@ -16,7 +16,7 @@
  *
  * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then on.
  */
-import type { Branch } from '../../transaction.ts';
+import type { Branch } from '../branch.ts';
 import { Window } from './participant-window.ts';
 
 interface Lanes {

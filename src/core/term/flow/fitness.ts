@@ -1,5 +1,5 @@
 /** What happens with a participant's prepares, as its latency and its breaker hear of it. */
-import type { Branch } from '../../transaction.ts';
+import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 

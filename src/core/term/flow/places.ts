@@ -1,5 +1,6 @@
 /** Giving back what a transaction or a branch holds in the windows of its participants. */
-import type { Branch, Transaction } from '../../transaction.ts';
+import type { Transaction } from '../../transaction.ts';
+import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { bulkheadOf } from './bulkhead.ts';
 

@@ -11,7 +11,8 @@
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { VoteMessage, Working } from '../../messages.ts';
-import { type Branch, move, outcomeOf, type Transaction } from '../../transaction.ts';
+import { move, outcomeOf, type Transaction } from '../../transaction.ts';
+import { type Branch, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
 import { admit } from '../flow/admission.ts';
 import {
@@ -66,7 +67,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   if (peer === null) {
     // Another instance came, to which the branch does not belong: the wait goes on and does not begin anew.
     if (branch.state === 'unreachable') return;
-    branch.state = 'unreachable';
+    moveBranch(branch, 'unreachable');
     branch.connection = null;
     if (options.participantWaitMs === 0) {
       unavailable(state, branch);
@@ -90,7 +91,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     measure(state, branch);
   }
   branch.process = peer.process;
-  branch.state = 'preparing';
+  moveBranch(branch, 'prepare');
   branch.connection = peer.connection;
   const isFirst = branch.prepareUntilMs === 0;
   if (isFirst) {
@@ -161,6 +162,12 @@ export function prepareLost(state: TermState, branch: Branch): void {
   sendPrepare(state, branch);
 }
 
+const votes = {
+  commit: 'voted-commit',
+  readonly: 'voted-readonly',
+  abort: 'voted-abort',
+} as const;
+
 export function vote(state: TermState, from: Sender, message: VoteMessage): void {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
@@ -204,8 +211,8 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
       vote: message.vote,
     });
   }
+  moveBranch(branch, votes[message.vote]);
   if (message.vote === 'abort') {
-    branch.state = 'refused';
     const reason = message.reason;
     abort(
       state,
@@ -221,7 +228,6 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
     );
     return;
   }
-  branch.state = message.vote === 'commit' ? 'prepared' : 'readonly';
   if (holdsVoted(state, transaction, message.result)) branch.result = message.result;
   else transaction.resultsDropped = true;
   transaction.votesOwed -= 1;

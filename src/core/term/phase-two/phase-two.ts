@@ -8,7 +8,8 @@
 import { backoffMs } from '../../backoff.ts';
 import { uphold } from '../../invariants.ts';
 import type { Ack } from '../../messages.ts';
-import { type Branch, outcomeOf, type Transaction } from '../../transaction.ts';
+import { outcomeOf, type Transaction } from '../../transaction.ts';
+import { type Branch, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
 import type { TermState } from '../state.ts';
 import { settle } from './outcome.ts';
@@ -24,23 +25,15 @@ export function command(state: TermState, branch: Branch): boolean {
   branch.attempts = 0;
   branch.lastError = null;
   branch.connection = null;
-  if (committing) {
-    if (isRetired(state, branch)) {
-      branch.state = 'committed';
-      state.detach(branch);
-      return false;
-    }
-    branch.state = 'committing';
-    state.attach(branch);
-    attempt(state, branch);
-    return true;
-  }
-  if (branch.instance === null || state.connected.route(branch) === null) {
-    branch.state = 'rolled-back';
+  moveBranch(branch, committing ? 'commit' : 'roll-back');
+  const owes = committing
+    ? !isRetired(state, branch)
+    : branch.instance !== null && state.connected.route(branch) !== null;
+  if (!owes) {
+    moveBranch(branch, 'settled');
     state.detach(branch);
     return false;
   }
-  branch.state = 'rolling-back';
   state.attach(branch);
   attempt(state, branch);
   return true;
@@ -157,7 +150,7 @@ export function abandonRollback(state: TermState, branch: Branch): void {
     attempt(state, branch);
     return;
   }
-  settleBranch(state, branch, 'rolled-back');
+  settleBranch(state, branch);
 }
 
 export function acknowledge(state: TermState, from: Sender, message: Ack): void {
@@ -188,7 +181,7 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
     state.commands.leave(branch);
     branch.connection = from.connection;
     branch.acknowledgedBy = from.participant?.instance ?? null;
-    settleBranch(state, branch, decision === 'commit' ? 'committed' : 'rolled-back');
+    settleBranch(state, branch);
     return;
   }
   branch.lastError = message.error?.message ?? 'The participant could not carry it out.';
@@ -214,16 +207,12 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
   state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));
 }
 
-export function settleBranch(
-  state: TermState,
-  branch: Branch,
-  end: 'committed' | 'rolled-back',
-): void {
+export function settleBranch(state: TermState, branch: Branch): void {
   const { transaction } = branch;
   state.clearBranchTimer(branch);
   state.commands.leave(branch);
   state.detach(branch);
-  branch.state = end;
+  moveBranch(branch, 'settled');
   transaction.acksOwed -= 1;
   settleIfDone(state, transaction);
 }

@@ -9,8 +9,9 @@
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { DecisionRecord } from '../../records.ts';
-import { type Branch, outcomeOf, type Transaction } from '../../transaction.ts';
+import { outcomeOf, type Transaction } from '../../transaction.ts';
 import { epochOf, positionOf } from '../../txid.ts';
+import type { Branch } from '../branch.ts';
 import { startHolding } from '../locks/locks.ts';
 import { holdAgain } from '../locks/release.ts';
 import { abort } from '../phase-one/decide.ts';

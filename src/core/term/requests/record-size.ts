@@ -10,8 +10,9 @@
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { lockNameParts } from '../../locks/names.ts';
 import type { LockWant } from '../../locks/table.ts';
-import type { Branch, Transaction } from '../../transaction.ts';
+import type { Transaction } from '../../transaction.ts';
 import { utf8Bytes } from '../../utf8.ts';
+import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 
 const perRecord = 192;

@@ -1,0 +1,107 @@
+/**
+ * One branch as the leader of its transaction holds it, and the one table that says how its state may
+ * change. (What the participant knows of it is in core/branch.)
+ *
+ *     enlisted -> preparing -> prepared -> committing -> committed
+ *        |         |  ^  |        |
+ *        |         v  |  |        +-----> rolling-back -> rolled-back
+ *        +-> unreachable |
+ *                        +-> readonly, refused
+ *
+ * An abort takes every branch that may hold something to rolling-back: all but those that voted
+ * `readonly` or `abort`. Where no one is there to be told it is over at once: absence means abort.
+ */
+import { InvariantViolation } from '../invariants.ts';
+import type { BranchState } from '../messages.ts';
+import type { TimerHandle } from '../timer-wheel.ts';
+import type { Transaction } from '../transaction.ts';
+
+/** What can happen to a branch. */
+export type BranchEvent =
+  /** Its prepare leaves; again, where the connection that carried it is gone. */
+  | 'prepare'
+  /** Its prepare is due, and its participant has no connection. */
+  | 'unreachable'
+  | 'voted-commit'
+  | 'voted-readonly'
+  | 'voted-abort'
+  /** The commit of its transaction is durable. */
+  | 'commit'
+  /** The abort of its transaction is decided. */
+  | 'roll-back'
+  /** It is acknowledged, or no one is left who could acknowledge it. */
+  | 'settled';
+
+type Row = Readonly<Partial<Record<BranchEvent, BranchState>>>;
+
+/** What is not here cannot happen in that state. */
+const table: Readonly<Record<BranchState, Row>> = {
+  enlisted: { prepare: 'preparing', unreachable: 'unreachable', 'roll-back': 'rolling-back' },
+  unreachable: { prepare: 'preparing', 'roll-back': 'rolling-back' },
+  preparing: {
+    prepare: 'preparing',
+    unreachable: 'unreachable',
+    'voted-commit': 'prepared',
+    'voted-readonly': 'readonly',
+    'voted-abort': 'refused',
+    'roll-back': 'rolling-back',
+  },
+  prepared: { commit: 'committing', 'roll-back': 'rolling-back' },
+  readonly: {},
+  refused: {},
+  committing: { settled: 'committed' },
+  committed: {},
+  'rolling-back': { settled: 'rolled-back' },
+  'rolled-back': {},
+};
+
+export interface Branch {
+  readonly transaction: Transaction;
+  readonly branch: string;
+  readonly participant: string;
+  payload: unknown;
+  /** What its payload counts in `heldBytes`. */
+  payloadBytes: number;
+  /** Changed by `moveBranch` alone. */
+  readonly state: BranchState;
+  /** To which the prepare was first sent, or that enlisted itself: no other is asked to prepare. */
+  instance: string | null;
+  /** Of several that share the instance, the one that has it; null where it is not known. */
+  process: string | null;
+  /** Its participant enlisted itself: its work is in that process alone. */
+  readonly enlistedItself: boolean;
+  /** Whose acknowledgement counted. */
+  acknowledgedBy: string | null;
+  sharedResource: string | null;
+  /** It carries the latest prepare, and later the latest command: votes count only from there. */
+  connection: number | null;
+  result: unknown;
+  /** Commands of phase 2 sent, or due while there was nobody to send them to. */
+  attempts: number;
+  lastError: string | null;
+  timer: TimerHandle | null;
+  /** When the prepare's own limit ends; 0 before it was sent. */
+  prepareUntilMs: number;
+  /** Its place among the prepares of its participant that are under way. */
+  holdsPlace: boolean;
+  /** When its prepare was sent, until the first sign of life; null where that cannot be measured. */
+  silentSinceMs: number | null;
+  /** Whether it had voted `commit` when the decision was taken. */
+  wasPrepared: boolean;
+  /** What it adds to the bound of its transaction's record. */
+  recordBytes: number;
+  /** Where its command of phase 2 is with respect to the window of its connection. */
+  command: 'none' | 'waiting' | 'sent';
+}
+
+export function moveBranch(branch: Branch, event: BranchEvent): void {
+  const next = table[branch.state][event];
+  if (next === undefined) {
+    const { transaction, state } = branch;
+    throw new InvariantViolation(
+      event === 'commit' || event === 'roll-back' || event === 'settled' ? 'I1' : 'I3',
+      `${transaction.txid}/${branch.branch}: ${event} in ${state}`,
+    );
+  }
+  (branch as { state: BranchState }).state = next;
+}
