@@ -30,11 +30,6 @@ export interface ApplicationOptions {
   readonly limits: () => ResultLimits;
 }
 
-export interface EndOf {
-  readonly payload: unknown;
-  readonly takenOver: boolean;
-}
-
 /** Why a commit or a rollback is not done. */
 export interface Failure {
   readonly message: string;
@@ -168,30 +163,22 @@ export class Application {
     this.#delays.close();
   }
 
-  /** Tells null when it is done, else why it failed; never from within this call. */
-  commit(branch: BranchIdentity, how: EndOf, ended: (failure: Failure | null) => void): void {
-    this.#end('commit', { ...branch, ...how, instance: this.#with.instance }, ended);
-  }
-
-  rollback(branch: BranchIdentity, how: EndOf, ended: (failure: Failure | null) => void): void {
-    this.#end('rollback', { ...branch, ...how, instance: this.#with.instance }, ended);
-  }
-
   forgotten({ txid, branch }: BranchIdentity): void {
     this.#with.resource.forgotten?.({ txid, branch });
   }
 
-  #end(
+  /** Tells null when it is done, else why it failed; never from within this call. */
+  end(
     call: 'commit' | 'rollback',
-    branch: EndCall<unknown>,
+    branch: Omit<EndCall<unknown>, 'instance'>,
     ended: (failure: Failure | null) => void,
   ): void {
-    const { resource, reached, logger } = this.#with;
+    const { resource, reached, logger, instance } = this.#with;
     this.#ends.enter(() => {
       if (call === 'commit') reached('before-commit-applied');
       let returned: Promise<void>;
       try {
-        returned = Promise.resolve(resource[call](branch));
+        returned = Promise.resolve(resource[call]({ ...branch, instance }));
       } catch (error) {
         returned = Promise.reject(error);
       }

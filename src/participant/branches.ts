@@ -1,59 +1,114 @@
-/** All branches in memory, and what comes in for them. */
+/**
+ * All branches in memory: what comes in for them, and their machine, fed one event at a time.
+ *
+ * Events from outside pass through an inbox: before the first, and in a shared resource before each, the
+ * journal is asked what it knows of the branch. Results of the application and the journal, and
+ * timers, are stepped at once.
+ */
 import {
-  type BranchContext,
   type BranchIdentity,
-  type BranchStep,
   type ConnectionId,
+  type Found,
+  type LocalBranch,
   type LocalEvent,
   settledStates,
+  stepBranch,
+  unknownBranch,
 } from '../core/branch/branch.ts';
-import type { DecisionMessage, Prepare, VoteReason } from '../core/messages.ts';
+import type { Ack, DecisionMessage, Prepare, VoteMessage, VoteReason } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
-import { BranchRunner, type RunnerWorld } from './branch-runner.ts';
-import { Effects, type EffectsOptions } from './effects.ts';
+import type { Journal } from '../ports/journal.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Application, PrepareRun } from './application.ts';
+import type { BranchTimers } from './branch-timers.ts';
+import type { ParticipantReached } from './crash-points.ts';
+import type { Doubt } from './doubt.ts';
+import { carryOut } from './effects.ts';
+import type { Epochs } from './epochs.ts';
+import { Forgets } from './forgets.ts';
 import { foundOf } from './journal-entries.ts';
+import type { ParticipantAlarm } from './options.ts';
 import { refusals } from './refusals.ts';
+import { UnderWay } from './under-way.ts';
 
-export interface BranchesOptions extends EffectsOptions {
+export interface Branch {
+  readonly identity: BranchIdentity;
+  /** Of its machine. */
+  local: LocalBranch;
+  /** What the journal knows of it was read. */
+  looked: boolean;
+  /** Events from outside, while the journal is read for them. */
+  readonly inbox: LocalEvent[];
+  draining: boolean;
+  /** The application's prepare, while it runs. */
+  prepareRun: PrepareRun | null;
+  /** Calls of enlist that wait for their answer. */
+  enlisting: ((refusal: string | null) => void)[];
+}
+
+/** What branches work with, all made before them. */
+export interface BranchPorts {
+  readonly journal: Journal;
+  readonly application: Application;
+  readonly timers: BranchTimers<Branch>;
+  readonly doubt: Doubt<Branch>;
+  readonly epochs: Epochs;
+  readonly logger: Logger;
+  readonly wallMs: () => number;
+  /** Other processes may write to the journal. */
   readonly shared: boolean;
   readonly siblings: boolean;
   readonly recordsStart: boolean;
+  readonly reached: ParticipantReached;
+  readonly alarm: (alarm: ParticipantAlarm) => void;
+  readonly fatal: (error: unknown) => void;
+  readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working) => void;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A readonly vote is only in the journal from now on. */
   readonly votedReadonly: (branch: BranchIdentity) => void;
 }
+type Working = { readonly type: 'working'; readonly txid: Txid; readonly branch: string };
 
-export class Branches implements RunnerWorld {
-  readonly #with: BranchesOptions;
-  readonly #runners = new Map<Txid, BranchRunner[]>();
-  readonly #effects: Effects;
+const closedText = 'the participant is closed';
+
+export class Branches {
+  readonly ports: BranchPorts;
+  /** Calls of the application and writes to the journal. */
+  readonly underWay: UnderWay;
+  readonly forgets: Forgets;
+  readonly #branches = new Map<Txid, Branch[]>();
   #leaving = false;
   #stopping = false;
   #dead = false;
 
-  constructor(options: BranchesOptions) {
-    this.#with = options;
-    this.#effects = new Effects(options, (decision) => this.answer(decision));
+  constructor(ports: BranchPorts) {
+    this.ports = ports;
+    this.underWay = new UnderWay(ports.fatal);
+    this.forgets = new Forgets(ports.journal, this.underWay);
   }
 
-  *all(): IterableIterator<BranchRunner> {
-    for (const runners of this.#runners.values()) yield* runners;
+  *all(): IterableIterator<Branch> {
+    for (const branches of this.#branches.values()) yield* branches;
   }
 
-  get(identity: BranchIdentity): BranchRunner | null {
-    const runners = this.#runners.get(identity.txid);
-    return runners?.find((runner) => runner.identity.branch === identity.branch) ?? null;
-  }
-
-  /** The branch's runner, made where there is none. */
-  at({ txid, branch }: BranchIdentity): BranchRunner {
-    const known = this.get({ txid, branch });
-    if (known !== null) return known;
-    const runner = new BranchRunner({ txid, branch }, this);
-    const runners = this.#runners.get(txid);
-    if (runners === undefined) this.#runners.set(txid, [runner]);
-    else runners.push(runner);
-    return runner;
+  /** Made where there is none. */
+  at({ txid, branch: name }: BranchIdentity): Branch {
+    const known = this.#get(txid, name);
+    if (known !== undefined) return known;
+    const identity = { txid, branch: name };
+    const branch: Branch = {
+      identity,
+      local: unknownBranch(identity),
+      looked: false,
+      inbox: [],
+      draining: false,
+      prepareRun: null,
+      enlisting: [],
+    };
+    const others = this.#branches.get(txid);
+    if (others === undefined) this.#branches.set(txid, [branch]);
+    else others.push(branch);
+    return branch;
   }
 
   prepare(connection: ConnectionId, message: Prepare): void {
@@ -64,11 +119,11 @@ export class Branches implements RunnerWorld {
       this.#refuse(connection, message, refusals.otherEpoch);
       return;
     }
-    if (this.get(message) === null) {
+    if (this.#get(txid, branch) === undefined) {
       // Nothing is written down for these: a repeat, on this connection or another, may fare better,
       // and votes count in order and only from the latest.
       if (this.#stopping) return this.#refuse(connection, message, refusals.stopping);
-      if (this.#with.application.full) return this.#refuse(connection, message, refusals.full);
+      if (this.ports.application.full) return this.#refuse(connection, message, refusals.full);
     }
     const prepare = {
       epoch,
@@ -77,57 +132,67 @@ export class Branches implements RunnerWorld {
       payload,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    this.at({ txid, branch }).receive({ type: 'prepare', connection, prepare });
+    this.receive(this.at(message), { type: 'prepare', connection, prepare });
   }
 
   command(
     connection: ConnectionId,
     message: BranchIdentity & { type: 'commit' | 'rollback'; epoch: Epoch },
   ): void {
-    if (this.#dead) return;
     const { type, epoch } = message;
-    this.at(message).receive({ type, connection, epoch });
+    if (!this.#dead) this.receive(this.at(message), { type, connection, epoch });
   }
 
   forget(txids: readonly Txid[]): void {
     if (this.#dead) return;
     for (const txid of txids) {
       // Those that only the journal knows (readonly votes) are forgotten there.
-      this.#effects.forgetLater(txid);
-      for (const runner of this.#runners.get(txid) ?? []) runner.receive({ type: 'forget' });
+      this.forgets.add(txid);
+      for (const branch of this.#branches.get(txid) ?? []) this.receive(branch, { type: 'forget' });
     }
   }
 
-  answer(message: Pick<DecisionMessage, 'txid' | 'decision'>): void {
+  answer({ txid, decision }: Pick<DecisionMessage, 'txid' | 'decision'>): void {
     if (this.#dead) return;
-    for (const runner of [...(this.#runners.get(message.txid) ?? [])]) {
-      runner.receive({ type: 'answer', decision: message.decision });
+    for (const branch of [...(this.#branches.get(txid) ?? [])]) {
+      this.receive(branch, { type: 'answer', decision });
     }
+  }
+
+  /** The application holds something for it; `mine`: prepared by this instance. */
+  held(identity: BranchIdentity, mine: boolean): void {
+    this.receive(this.at(identity), { type: 'held', mine });
+  }
+
+  /** What the journal held on start: known without asking. */
+  load(identity: BranchIdentity, found: Found): void {
+    const branch = this.at(identity);
+    branch.looked = true;
+    this.step(branch, { type: 'journal', found });
   }
 
   connectionLost(connection: ConnectionId): void {
     if (this.#dead) return;
-    for (const runner of this.all()) runner.step({ type: 'connection-lost', connection });
+    for (const branch of this.all()) this.step(branch, { type: 'connection-lost', connection });
   }
 
-  /** What works for an older epoch can never be prepared (I7), and nobody is left to roll it back. */
+  /** What works for an older epoch can never be prepared (I7), and no one is left to roll it back. */
   epochAdopted(shard: number, epoch: Epoch): void {
-    for (const runner of this.all()) {
-      const { txid } = runner.identity;
-      if (runner.state.state !== 'working' || shardOf(txid) !== shard || epochOf(txid) >= epoch)
-        continue;
-      this.#with.doubt.stop('limit', runner);
-      runner.step({ type: 'limit-over' });
+    for (const branch of this.all()) {
+      const { txid, state } = branch.local;
+      if (state !== 'working' || shardOf(txid) !== shard || epochOf(txid) >= epoch) continue;
+      this.ports.timers.stop('limit', branch);
+      this.step(branch, { type: 'limit-over' });
     }
   }
 
   /** Null when the application may work, else why not. */
   enlist(identity: BranchIdentity): Promise<string | null> {
-    if (this.#dead || this.#leaving) return Promise.resolve('the participant is closed');
+    if (this.#dead || this.#leaving) return Promise.resolve(closedText);
     return new Promise((resolve) => {
-      const runner = this.at(identity);
-      runner.enlisting.push(resolve);
-      runner.receive({ type: 'enlisted' });
+      const branch = this.at(identity);
+      branch.enlisting.push(resolve);
+      this.receive(branch, { type: 'enlisted' });
     });
   }
 
@@ -139,71 +204,112 @@ export class Branches implements RunnerWorld {
   /** No prepare of a new branch is taken from now on. Resolves when nothing is under way. */
   drain(): Promise<void> {
     this.#stopping = true;
-    return this.#effects.quiet();
+    return this.underWay.none();
   }
 
   /** Nothing is stepped, sent or written any more. */
   stop(): void {
     this.#dead = true;
-    this.#effects.stop();
-    for (const runner of this.all()) {
-      runner.prepareRun?.interrupt('closed');
-      runner.settleEnlisting('the participant is closed');
+    this.underWay.stop();
+    this.ports.timers.close();
+    this.ports.doubt.close();
+    this.ports.application.close();
+    for (const branch of this.all()) {
+      branch.prepareRun?.interrupt('closed');
+      settleEnlisting(branch, closedText);
     }
   }
 
-  // ---- what a runner asks for ----
-
-  get shared(): boolean {
-    return this.#with.shared;
+  /** An event from outside. */
+  receive(branch: Branch, event: LocalEvent): void {
+    if (this.#dead) return;
+    const { journal, shared } = this.ports;
+    if (!branch.draining && !shared) {
+      // Nothing known is what the machine begins with.
+      branch.looked ||= journal.isUnwritten(branch.identity);
+      if (branch.looked) {
+        this.step(branch, event);
+        return;
+      }
+    }
+    branch.inbox.push(event);
+    if (!branch.draining) void this.#drain(branch);
   }
 
-  context(runner: BranchRunner): BranchContext {
-    const { epochs, shared, siblings, recordsStart } = this.#with;
-    const knownEpoch = epochs.known(shardOf(runner.identity.txid));
-    return { knownEpoch, shared, siblings, recordsStart };
+  /** An event of this process itself: a result, or a timer. */
+  step(branch: Branch, event: LocalEvent): void {
+    if (this.#dead) return;
+    const { epochs, shared, siblings, recordsStart } = this.ports;
+    const knownEpoch = epochs.known(shardOf(branch.identity.txid));
+    const context = { knownEpoch, shared, siblings, recordsStart };
+    const step = stepBranch(branch.local, event, context);
+    branch.local = step.branch;
+    for (const effect of step.effects) {
+      if (this.#dead) return;
+      carryOut(this, branch, effect);
+    }
+    this.#dropSettled(branch);
   }
 
-  isUnwritten(identity: BranchIdentity): boolean {
-    return this.#with.journal.isUnwritten(identity);
+  async #drain(branch: Branch): Promise<void> {
+    const { inbox, identity } = branch;
+    const { journal, shared } = this.ports;
+    branch.draining = true;
+    try {
+      for (let event = inbox[0]; event !== undefined; event = inbox[0]) {
+        if (!branch.looked || shared) {
+          const before = branch.local;
+          // A late prepare right behind the `forget` would find the commit still, and bring it back to memory for good.
+          await this.forgets.written(identity.txid);
+          const found = foundOf(await journal.find(identity));
+          // A result came in between: what was read may be older than it.
+          if (branch.local !== before) continue;
+          branch.looked = true;
+          this.step(branch, { type: 'journal', found });
+        }
+        inbox.shift();
+        if (this.#stillCounts(event)) this.step(branch, event);
+      }
+    } catch (error) {
+      inbox.length = 0;
+      if (!this.#dead) this.ports.fatal(error);
+    } finally {
+      branch.draining = false;
+    }
+    this.#dropSettled(branch);
   }
 
-  async find(identity: BranchIdentity): Promise<ReturnType<typeof foundOf>> {
-    // A late prepare right behind the `forget` would find the commit still, and bring it back to memory for good.
-    await this.#effects.forgotten(identity.txid);
-    return foundOf(await this.#with.journal.find(identity));
-  }
-
-  stillCounts(event: LocalEvent): boolean {
-    if (this.#dead) return false;
+  /** False for an event of a connection that closed while it waited: it is dropped (8.4). */
+  #stillCounts(event: LocalEvent): boolean {
     const told = event.type === 'prepare' || event.type === 'commit' || event.type === 'rollback';
-    return !told || this.#with.isOpen(event.connection);
+    return !told || this.ports.isOpen(event.connection);
   }
 
-  idle(runner: BranchRunner): void {
-    if (runner.busy || !settledStates.includes(runner.state.state)) return;
-    const { txid } = runner.identity;
-    const runners = this.#runners.get(txid);
-    if (runners === undefined || !runners.includes(runner)) return;
-    if (runner.state.state === 'readonly') this.#with.votedReadonly(runner.identity);
-    if (runners.length === 1) this.#runners.delete(txid);
-    else
-      this.#runners.set(
-        txid,
-        runners.filter((other) => other !== runner),
-      );
+  /** The journal says the same, and is asked when the branch is mentioned again. */
+  #dropSettled(branch: Branch): void {
+    const { identity, local } = branch;
+    if (branch.draining || !settledStates.includes(local.state)) return;
+    const branches = this.#branches.get(identity.txid);
+    if (branches?.includes(branch) !== true) return;
+    if (local.state === 'readonly') this.ports.votedReadonly(identity);
+    // A new list: someone may be going through the old one.
+    const others = branches.filter((other) => other !== branch);
+    if (others.length > 0) this.#branches.set(identity.txid, others);
+    else this.#branches.delete(identity.txid);
   }
 
-  failed(error: unknown): void {
-    this.#effects.failed(error);
-  }
-
-  carryOut(runner: BranchRunner, step: BranchStep): void {
-    this.#effects.carryOut(runner, step);
+  #get(txid: Txid, name: string): Branch | undefined {
+    return this.#branches.get(txid)?.find(({ identity }) => identity.branch === name);
   }
 
   #refuse(connection: ConnectionId, { txid, branch }: BranchIdentity, reason: VoteReason): void {
-    this.#with.logger.warn({ txid, branch }, reason.message);
-    this.#with.send(connection, { type: 'vote', txid, branch, vote: 'abort', reason });
+    this.ports.logger.warn({ txid, branch }, reason.message);
+    this.ports.send(connection, { type: 'vote', txid, branch, vote: 'abort', reason });
   }
+}
+
+export function settleEnlisting(branch: Branch, refusal: string | null): void {
+  const waiting = branch.enlisting;
+  branch.enlisting = [];
+  for (const tell of waiting) tell(refusal);
 }

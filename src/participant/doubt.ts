@@ -1,6 +1,6 @@
 /**
- * The timers of branches, and how doubt ends: the shard's leader is queried; where it cannot be
- * reached, or does not answer in time, any other node is made to resolve, one after the other.
+ * How doubt ends: the shard's leader is queried; where it cannot be reached, or does not answer in
+ * time, any other node is made to resolve, one after the other.
  *
  * While the leader itself answers `undecided` the branch waits: the leader's own time-outs bound that,
  * and forcing would kill a transaction that is merely slow. With only one node, that one is queried again. Where
@@ -10,20 +10,20 @@ import { backoffMs } from '../core/backoff.ts';
 import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { DirectLog } from './direct-log.ts';
 import { Gate } from './gate.ts';
 import type { Session, Sessions } from './sessions.ts';
-import { EqualDelays, pause } from './timers.ts';
+import { pause } from './timers.ts';
 
 export interface DoubtOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly options: ParticipantOptions;
   readonly logger: Logger;
-  readonly sessions: () => Sessions;
+  readonly sessions: Sessions;
   readonly directLog: () => DirectLog | null;
 }
 
@@ -42,8 +42,6 @@ const silenceMs = 160;
 
 export class Doubt<Key extends object> {
   readonly #with: DoubtOptions;
-  readonly #delays: { readonly [Name in 'patience' | 'limit']: EqualDelays<Key> };
-  readonly #retries = new Map<Key, Timer>();
   readonly #queries = new Map<Key, AbortController>();
   readonly #gate = new Gate(maxQuestions);
   /** Which of the other nodes is next. */
@@ -51,31 +49,9 @@ export class Doubt<Key extends object> {
 
   constructor(options: DoubtOptions) {
     this.#with = options;
-    const { clock } = options;
-    this.#delays = {
-      patience: new EqualDelays({ clock, delayMs: options.options.patienceMs }),
-      limit: new EqualDelays({ clock, delayMs: options.options.lockLimitMs }),
-    };
   }
 
-  start(timer: 'patience' | 'limit', key: Key, fire: () => void): void {
-    if (timer === 'limit' && this.#with.options.lockLimitMs === 0) return;
-    this.#delays[timer].start(key, fire);
-  }
-
-  /** The first attempt, which failed, is 1. */
-  startRetry(key: Key, attempt: number, fire: () => void): void {
-    const delayMs = this.#backoffMs(attempt);
-    const timer = this.#with.clock.setTimer(delayMs, () => {
-      this.#retries.delete(key);
-      fire();
-    });
-    this.#retries.set(key, timer);
-  }
-
-  stop(timer: 'patience' | 'limit', key: Key): void {
-    this.#delays[timer].stop(key);
-    if (timer === 'limit') return;
+  stop(key: Key): void {
     this.#queries.get(key)?.abort();
     this.#queries.delete(key);
   }
@@ -95,18 +71,14 @@ export class Doubt<Key extends object> {
   }
 
   close(): void {
-    this.#delays.patience.clear();
-    this.#delays.limit.clear();
-    for (const timer of this.#retries.values()) timer.cancel();
-    this.#retries.clear();
     for (const controller of this.#queries.values()) controller.abort();
     this.#queries.clear();
   }
 
   async #ask(question: Question, signal: AbortSignal): Promise<Answered | null> {
-    const { clock } = this.#with;
+    const { clock, random, options } = this.#with;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
-      const sessions = this.#with.sessions();
+      const { sessions } = this.#with;
       const leader = sessions.leader(shardOf(question.txid));
       if (leader !== null) {
         const decision = await this.#askLeader(leader, question, signal);
@@ -124,7 +96,9 @@ export class Doubt<Key extends object> {
       if (signal.aborted) break;
       const decision = await this.#with.directLog()?.ask(question, signal);
       if (decision) return decision;
-      if (!signal.aborted) await pause(clock, this.#backoffMs(attempt), signal);
+      if (signal.aborted) break;
+      const pauseMs = backoffMs(attempt, options, random.fraction());
+      await pause(clock, pauseMs, signal);
     }
     return null;
   }
@@ -170,10 +144,7 @@ export class Doubt<Key extends object> {
 
   /** All but the leader, each time beginning with another one. */
   #others(leader: Session | null): readonly Session[] {
-    const others = this.#with
-      .sessions()
-      .all()
-      .filter((session) => session !== leader);
+    const others = this.#with.sessions.all().filter((session) => session !== leader);
     this.#turn += 1;
     const first = this.#turn % Math.max(1, others.length);
     return [...others.slice(first), ...others.slice(0, first)];
@@ -201,10 +172,5 @@ export class Doubt<Key extends object> {
       if (!signal.aborted) logger.warn({ txid, node: session.node, error }, `${type} failed`);
       return null;
     }
-  }
-
-  #backoffMs(failures: number): number {
-    const { random, options } = this.#with;
-    return backoffMs(failures, options, random.fraction());
   }
 }

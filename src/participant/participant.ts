@@ -13,7 +13,7 @@ import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { adoptCluster } from './adopt-cluster.ts';
 import { Application } from './application.ts';
-import type { BranchRunner } from './branch-runner.ts';
+import { BranchTimers } from './branch-timers.ts';
 import { Branches } from './branches.ts';
 import { DirectLog, type LogReader } from './direct-log.ts';
 import { Doubt } from './doubt.ts';
@@ -49,12 +49,8 @@ const closeTimeoutMsDefault = 10_000;
 const leaveTimeoutMs = 1_000;
 const processDigits = 13;
 
-const unendedStates: ReadonlySet<LocalState> = new Set([
-  'prepared',
-  'orphaned',
-  'committing',
-  'rolling-back',
-]);
+const inDoubtStates: readonly LocalState[] = ['prepared', 'orphaned'];
+const unendedStates: readonly LocalState[] = [...inDoubtStates, 'committing', 'rolling-back'];
 
 export class Participant {
   readonly name: string;
@@ -107,84 +103,12 @@ export class Participant {
       inDoubt: () => this.inDoubt(),
       fatal,
     });
-    const { openReader } = ports;
-    const { identity } = resource;
+    const { identity, inDoubt } = resource;
     // What nodes are told, and what the log is asked as (!): it is what an operator retires.
     const sharedResource = identity ?? settings.sharedResource;
-    this.#directLog =
-      openReader === null
-        ? null
-        : new DirectLog({
-            open: () => openReader(this.#cluster.id),
-            resolve: settings.decisionLog?.etcd.resolve === true,
-            asker: {
-              participant: settings.name,
-              instance: journal.instance,
-              sharedResource: sharedResource ?? null,
-            },
-            logger,
-            setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
-          });
-    this.#branches = new Branches({
-      journal,
-      application: new Application({
-        resource,
-        instance: journal.instance,
-        options,
-        clock,
-        logger,
-        reached,
-        limits: () => this.#sessions.limits() ?? limitsDefault,
-      }),
-      doubt: new Doubt<BranchRunner>({
-        clock,
-        random,
-        options,
-        logger,
-        sessions: () => this.#sessions,
-        // What its journal holds in doubt may be the other one's.
-        directLog: () => (this.#isCopy ? null : this.#directLog),
-      }),
-      epochs,
-      logger,
-      shared: settings.sharedResource !== undefined,
-      siblings: resource.identity !== undefined,
-      // Processes of one resource claim a branch with this record, whatever the application can list.
-      recordsStart: settings.sharedResource !== undefined || resource.inDoubt === undefined,
-      wallMs: () => clock.wallMs(),
-      reached,
-      alarm: (alarm) => this.#alarm(alarm),
-      fatal,
-      send: (to, message) => this.#send(to, message),
-      isOpen: (connection) => this.#sessions.isOpen(connection),
-      votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
-    });
-    const { inDoubt } = resource;
-    this.#siblings =
-      identity === undefined || inDoubt === undefined
-        ? null
-        : new SiblingWatch({
-            participant: settings.name,
-            list: () => inDoubt.call(resource, { instance: journal.instance }),
-            clock,
-            patienceMs: options.patienceMs,
-            logger,
-            left: (branch) => this.#held(branch),
-          });
     // Those who share the journal share its instance.
     const process = settings.sharedResource === undefined ? undefined : random.token(processDigits);
-    this.#reports = new Reports({
-      sessions: () => this.#sessions,
-      epochs,
-      branches: this.#branches,
-      adopted: (shard, epoch) => this.#branches.epochAdopted(shard, epoch),
-      clock,
-      random,
-      options,
-      logger,
-      fatal,
-    });
-    this.#sessions = new Sessions({
+    const sessions = new Sessions({
       urls: settings.urls,
       token: settings.token,
       link: {
@@ -214,6 +138,78 @@ export class Participant {
           this.#alarm({ alarm: refusalAlarm(error), message: `${url}: ${error.message}` });
         },
       },
+    });
+    this.#sessions = sessions;
+    const { openReader } = ports;
+    this.#directLog =
+      openReader === null
+        ? null
+        : new DirectLog({
+            open: () => openReader(this.#cluster.id),
+            resolve: settings.decisionLog?.etcd.resolve === true,
+            asker: {
+              participant: settings.name,
+              instance: journal.instance,
+              sharedResource: sharedResource ?? null,
+            },
+            logger,
+            setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
+          });
+    this.#branches = new Branches({
+      journal,
+      application: new Application({
+        resource,
+        instance: journal.instance,
+        options,
+        clock,
+        logger,
+        reached,
+        limits: () => sessions.limits() ?? limitsDefault,
+      }),
+      timers: new BranchTimers({ clock, random, options }),
+      doubt: new Doubt({
+        clock,
+        random,
+        options,
+        logger,
+        sessions,
+        // What its journal holds in doubt may be the other one's.
+        directLog: () => (this.#isCopy ? null : this.#directLog),
+      }),
+      epochs,
+      logger,
+      shared: settings.sharedResource !== undefined,
+      siblings: identity !== undefined,
+      // Processes of one resource claim a branch with this record, whatever the application can list.
+      recordsStart: settings.sharedResource !== undefined || resource.inDoubt === undefined,
+      wallMs: () => clock.wallMs(),
+      reached,
+      alarm: (alarm) => this.#alarm(alarm),
+      fatal,
+      send: (to, message) => this.#send(to, message),
+      isOpen: (connection) => sessions.isOpen(connection),
+      votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
+    });
+    this.#siblings =
+      identity === undefined || inDoubt === undefined
+        ? null
+        : new SiblingWatch({
+            participant: settings.name,
+            list: () => inDoubt.call(resource, { instance: journal.instance }),
+            clock,
+            patienceMs: options.patienceMs,
+            logger,
+            left: (branch) => this.#held(branch),
+          });
+    this.#reports = new Reports({
+      sessions,
+      epochs,
+      branches: this.#branches,
+      clock,
+      random,
+      options,
+      logger,
+      fatal,
     });
   }
 
@@ -258,7 +254,7 @@ export class Participant {
     for (const entry of entries) {
       // Not kept in memory: the journal is asked again when somebody asks for it.
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
-      else this.#branches.at(entry).load(foundOf(entry));
+      else this.#branches.load(entry, foundOf(entry));
     }
     tellUnvoted(held, { entries, participant: this.name, logger: this.#logger });
     // What is a sibling's has the patience to end by itself.
@@ -272,7 +268,7 @@ export class Participant {
   }
 
   #held({ txid, branch, mine = true }: HeldBranch): void {
-    if (isTxid(txid)) this.#branches.at({ txid, branch }).receive({ type: 'held', mine });
+    if (isTxid(txid)) this.#branches.held({ txid, branch }, mine);
     else
       this.#logger.warn(
         { txid, branch },
@@ -287,20 +283,17 @@ export class Participant {
 
   /** Of this instance's own votes. */
   inDoubt(): BranchRef[] {
-    const list: BranchRef[] = [];
-    for (const { state, identity } of this.#branches.all()) {
-      if (state.state === 'prepared' || state.state === 'orphaned') list.push(identity);
-    }
-    return list;
+    return this.#branchesIn(inDoubtStates);
   }
 
   /** Begun by this instance, and not ended in the application's store: they may hold rows there. */
   unended(): BranchRef[] {
-    const list: BranchRef[] = [];
-    for (const { state, identity } of this.#branches.all()) {
-      if (unendedStates.has(state.state)) list.push(identity);
-    }
-    return list;
+    return this.#branchesIn(unendedStates);
+  }
+
+  #branchesIn(states: readonly LocalState[]): BranchRef[] {
+    const branches = [...this.#branches.all()].filter(({ local }) => states.includes(local.state));
+    return branches.map(({ identity }) => identity);
   }
 
   async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {

@@ -7,7 +7,7 @@
  * contradict it.
  */
 import { backoffMs } from '../core/backoff.ts';
-import type { BranchIdentity, LocalBranch } from '../core/branch/branch.ts';
+import type { LocalBranch } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
@@ -15,17 +15,15 @@ import { VerdictError } from '../peer/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import type { Branches } from './branches.ts';
 import type { Epochs } from './epochs.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { pause } from './timers.ts';
 
 export interface ReportsOptions {
-  readonly sessions: () => Sessions;
+  readonly sessions: Sessions;
   readonly epochs: Epochs;
-  readonly branches: {
-    all(): Iterable<{ readonly state: LocalBranch; readonly identity: BranchIdentity }>;
-  };
-  readonly adopted: (shard: number, epoch: Epoch) => void;
+  readonly branches: Branches;
   readonly clock: Clock;
   readonly random: Random;
   readonly options: ParticipantOptions;
@@ -48,7 +46,7 @@ export class Reports {
 
   /** After a welcome or a new leader: reports to every leader that was not told on its connection and epoch. */
   consider(): void {
-    const sessions = this.#with.sessions();
+    const { sessions } = this.#with;
     for (const { shard, epoch } of sessions.leaders()) {
       void this.#consider(sessions.leader(shard), shard, epoch);
     }
@@ -59,7 +57,7 @@ export class Reports {
   }
 
   async #consider(session: Session | null, shard: number, epoch: Epoch): Promise<void> {
-    const { epochs, adopted, fatal } = this.#with;
+    const { epochs, branches, fatal } = this.#with;
     // Whether or not its leader can be reached: a zombie's prepare may come first.
     const isNew = epochs.known(shard) < epoch;
     let claimed: Map<number, Epoch> | null = null;
@@ -76,13 +74,13 @@ export class Reports {
       return;
     }
     if (this.#closed.signal.aborted) return;
-    if (isNew) adopted(shard, epoch);
+    if (isNew) branches.epochAdopted(shard, epoch);
     if (session === null || claimed === null) return;
     // Again while this connection and this epoch last; a new one has a report of its own.
     const isWanted = (): boolean =>
       !this.#closed.signal.aborted &&
       claimed.get(shard) === epoch &&
-      this.#with.sessions().isOpen(session.id);
+      this.#with.sessions.isOpen(session.id);
     for (let failures = 1; isWanted(); failures += 1) {
       const error = await this.#report(session, shard);
       if (error === null) return;
@@ -133,8 +131,8 @@ export class Reports {
 
   #txids(shard: number): Txid[] {
     const txids = new Set<Txid>();
-    for (const { state, identity } of this.#with.branches.all()) {
-      if (shardOf(identity.txid) === shard && isReported(state)) txids.add(identity.txid);
+    for (const { local } of this.#with.branches.all()) {
+      if (shardOf(local.txid) === shard && isReported(local)) txids.add(local.txid);
     }
     return [...txids];
   }
@@ -144,11 +142,11 @@ export class Reports {
     const wanted = new Set(txids);
     const inDoubt = new Map<Txid, Witness>();
     const kept = new Set<Txid>();
-    for (const { state, identity } of this.#with.branches.all()) {
-      if (!wanted.has(identity.txid)) continue;
-      if (state.state === 'prepared' && state.witness !== null)
-        inDoubt.set(identity.txid, state.witness);
-      if (state.state === 'committed') kept.add(identity.txid);
+    for (const { local } of this.#with.branches.all()) {
+      const { txid, state } = local;
+      if (!wanted.has(txid)) continue;
+      if (state === 'prepared' && local.witness !== null) inDoubt.set(txid, local.witness);
+      if (state === 'committed') kept.add(txid);
     }
     return {
       inDoubt: [...inDoubt].map(([txid, witness]) => ({ txid, witness })),
@@ -157,6 +155,6 @@ export class Reports {
   }
 }
 
-function isReported(state: LocalBranch): boolean {
-  return state.state === 'prepared' || state.state === 'committed';
+function isReported({ state }: LocalBranch): boolean {
+  return state === 'prepared' || state === 'committed';
 }

@@ -1,0 +1,50 @@
+/** Counts what is under way and will be answered, so that a close can wait for it. */
+export class UnderWay {
+  readonly #failed: (error: unknown) => void;
+  #count = 0;
+  #none: (() => void) | null = null;
+  stopped = false;
+
+  /** `failed`: work, or what followed it, threw. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
+
+  begin(): void {
+    this.#count += 1;
+  }
+
+  /** What was begun has ended; `then` is not called once stopped. */
+  end(then: () => void): void {
+    try {
+      if (!this.stopped) then();
+    } catch (error) {
+      if (!this.stopped) this.#failed(error);
+    }
+    this.#count -= 1;
+    if (this.#count === 0) this.#none?.();
+  }
+
+  await<T>(work: Promise<T>, then: (result: T) => void): void {
+    this.begin();
+    work.then(
+      (result) => this.end(() => then(result)),
+      (error: unknown) =>
+        this.end(() => {
+          throw error;
+        }),
+    );
+  }
+
+  /** Resolves when nothing is under way. */
+  none(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#none = resolve;
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}
