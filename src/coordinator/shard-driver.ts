@@ -1,8 +1,13 @@
 /**
  * Drives one term: events into the core, its effects out into the world.
  *
- * Effects are carried out in the order of the outbox. Decisions of one turn of the event loop go to the log
- * together; the log batches further while a write is in flight. Moves to finished/ are gathered, for nobody waits for them.
+ * Effects are carried out in the order of the outbox. A decision goes to the log at once, and it is
+ * the log that gathers (`Leadership.decide`); what it says is fed to the core as it comes, in any
+ * order. Moves to finished/ are gathered here, since no one waits for them.
+ *
+ * The interleaving that matters: of several decisions of one turn some are durable and told, and then
+ * a write of the others ends without an answer. Those that were told stand. The leadership is lost,
+ * and what the log still says of the others comes too late to count: `lost` reads the fate of each.
  */
 
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
@@ -57,7 +62,6 @@ export class ShardDriver {
   readonly #notes: Notes;
   readonly #lines: LineLimit;
   readonly #logReads: LogReads;
-  #decisions: DecisionWrite[] = [];
   #finishes: Txid[] = [];
   #finishing = false;
   #finishTimer: Timer | null = null;
@@ -227,8 +231,7 @@ export class ShardDriver {
         break;
       case 'decide':
         reached('before-decision');
-        this.#decisions.push(effect.write);
-        if (this.#decisions.length === 1) queueMicrotask(() => void this.#decide());
+        void this.#decide(effect.write);
         break;
       case 'finish':
         reached('before-finish');
@@ -258,23 +261,17 @@ export class ShardDriver {
     else if (message.type === 'outcome') reached('after-outcome');
   }
 
-  async #decide(): Promise<void> {
-    const writes = this.#decisions;
-    this.#decisions = [];
+  async #decide(write: DecisionWrite): Promise<void> {
     const { leadership, reached } = this.#given;
     try {
-      const answered = leadership.decide(writes);
+      const answered = leadership.decide(write);
       reached('decision-in-flight');
-      const results = await answered;
+      const result = await answered;
       reached('decision-durable');
-      const witness = leadership.witness();
-      for (const [index, write] of writes.entries()) {
-        const result = results[index];
-        if (result === undefined) throw new Error('The log answered fewer decisions than it got.');
-        this.step({ type: 'decided', txid: write.record.txid, result, witness });
-      }
+      const { txid } = write.record;
+      this.step({ type: 'decided', txid, result, witness: leadership.witness() });
     } catch (error) {
-      // Unknown: it may have landed. `lost` reads the fate of each before anybody is answered.
+      // Unknown: it may have landed. `lost` reads the fate of each before anyone is answered.
       this.#lose(error);
     }
   }

@@ -78,31 +78,30 @@ export class LocalLeadership implements Leadership {
     return this.#requests;
   }
 
-  async decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]> {
-    rules.assertDecidable(this, writes);
-    return this.#run((transaction) => rules.decide(transaction, this, writes));
+  decide(write: DecisionWrite): Promise<DecideResult> {
+    return this.#run((transaction) => rules.decide(transaction, this, write));
   }
 
-  async finish(txids: readonly Txid[]): Promise<void> {
+  finish(txids: readonly Txid[]): Promise<void> {
     return this.#run((transaction) => rules.finish(transaction, this, txids));
   }
 
-  async tick(byMs: number): Promise<number> {
+  tick(byMs: number): Promise<number> {
     return this.#run((transaction) => rules.tick(transaction, this, byMs));
   }
 
-  async collect(
+  collect(
     options: rules.CollectOptions,
   ): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }> {
     return this.#run((transaction) => rules.collect(transaction, this, options));
   }
 
-  async readRequest(requestId: string): Promise<RequestEntry | null> {
-    return this.#watchLoss(this.#host.snapshot((keys) => rules.readRequest(keys, this, requestId)));
+  readRequest(requestId: string): Promise<RequestEntry | null> {
+    return this.#look((keys) => rules.readRequest(keys, this, requestId));
   }
 
-  async pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
-    return this.#watchLoss(this.#host.snapshot((keys) => rules.pending(keys, this, page)));
+  pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
+    return this.#look((keys) => rules.pending(keys, this, page));
   }
 
   async resign(): Promise<void> {
@@ -124,26 +123,33 @@ export class LocalLeadership implements Leadership {
   }
 
   async #run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
-    const done = await this.#watchLoss(
-      this.#host.run((transaction) => {
+    try {
+      const done = await this.#host.run((transaction) => {
         const value = operation(transaction);
         const { requests } = transaction.state(this.shard);
         return { value, requests, witness: transaction.witness() };
-      }),
-    );
-    this.#requests = done.requests;
-    this.#witness = done.witness;
-    return done.value;
+      });
+      this.#requests = done.requests;
+      this.#witness = done.witness;
+      return done.value;
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
   }
 
-  async #watchLoss<T>(work: Promise<T>): Promise<T> {
+  async #look<T>(body: (keys: ReadableKeys) => T): Promise<T> {
     try {
-      return await work;
+      return await this.#host.snapshot(body);
     } catch (error) {
-      if (error instanceof LeadershipLostError || isStoreFailure(error)) {
-        this.end('a write was refused, or the store failed');
-      }
+      this.#failed(error);
       throw error;
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof LeadershipLostError || isStoreFailure(error)) {
+      this.end('a write was refused, or the store failed');
     }
   }
 }

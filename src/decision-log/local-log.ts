@@ -34,9 +34,19 @@ import {
   retiredPrefix,
 } from './state.ts';
 
+/**
+ * How many may wait for the store: no bound of its own. Decisions are bounded by the transactions that
+ * a leader may have in memory (`maxTransactions`), and one that was refused here would cost it the
+ * leadership. All else comes one at a time, or has its own bound (`LogReads`).
+ */
+export const maxLogOperations: number = Number.POSITIVE_INFINITY;
+
 /** Where a local log keeps its keys. */
 export interface LogStore {
-  /** In one transaction; durable when it resolves. Rejects with what the operation threw, or with the store's failure. */
+  /**
+   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with the
+   * store's failure, as `asLogError` has it.
+   */
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T>;
   /** On the newest durable state. */
   snapshot<T>(body: (keys: ReadableKeys) => T): T;
@@ -158,13 +168,9 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     return this.#options.retired.watch(listener);
   }
 
-  async run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
-    this.#assertOpen();
-    try {
-      return await this.#options.store.run(operation);
-    } catch (error) {
-      throw asLogError(error);
-    }
+  run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
+    if (this.#closing.signal.aborted) return Promise.reject(closedError());
+    return this.#options.store.run(operation);
   }
 
   async snapshot<T>(body: (keys: ReadableKeys) => T): Promise<T> {

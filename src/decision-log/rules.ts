@@ -82,30 +82,24 @@ export function releaseLeadership(transaction: LogTransaction, fence: Fence): vo
   transaction.change(fence.shard, { leader: null });
 }
 
+/**
+ * Put-if-absent. A duplicate is told before a forced abort or a floor: each rules this transaction
+ * out forever, and the duplicate also says what the request's answer is.
+ */
 export function decide(
   transaction: LogTransaction,
   fence: Fence,
-  writes: readonly DecisionWrite[],
-): readonly DecideResult[] {
-  compareFence(transaction.state(fence.shard).leader, fence);
-  return writes.map((write) => decideOne(transaction, fence, write));
-}
-
-/**
- * Put-if-absent. A duplicate is told before a forced abort or a floor: each rules this transaction out for
- * ever, and the duplicate also says what the request's answer is.
- */
-function decideOne(
-  transaction: LogTransaction,
-  { shard, tickMs }: Fence,
   write: DecisionWrite,
 ): DecideResult {
+  assertDecidable(fence, write);
+  const { shard, tickMs } = fence;
+  const state = transaction.state(shard);
+  compareFence(state.leader, fence);
   const { record } = write;
   const { txid, requestId, requestHash } = record;
   const there = recordedOutcome(transaction, txid);
   // Our own record: an earlier attempt landed and its answer was lost.
   if (there === 'commit') return { kind: 'written' };
-  const state = transaction.state(shard);
   if (requestId !== undefined) {
     const entry = transaction.get(requestKey(shard, requestId)) as RequestEntry | undefined;
     if (entry !== undefined) return { kind: 'duplicate', entry };
@@ -292,21 +286,21 @@ export function resolve(
 }
 
 /**
- * Faults of the caller, thrown before a transaction is begun. The leader decides only what began under it: of
- * older epochs every node presumes abort (I5).
+ * Faults of the caller, thrown before anything is changed. The leader decides only what began under
+ * it: of older epochs every node presumes abort (I5, absence means abort).
  */
-export function assertDecidable(fence: Fence, writes: readonly DecisionWrite[]): void {
-  for (const { record } of writes) {
-    if (shardOf(record.txid) !== fence.shard || epochOf(record.txid) !== fence.epoch) {
-      throw new RangeError(
-        `The transaction ${record.txid} does not belong to shard ${fence.shard} under epoch ${fence.epoch}.`,
-      );
-    }
-    if ((record.requestId === undefined) !== (record.requestHash === undefined)) {
-      throw new RangeError(
-        `The record of ${record.txid} must have requestId and requestHash, or neither.`,
-      );
-    }
-    if (record.requestId !== undefined) assertKeyFits(requestKey(fence.shard, record.requestId));
+export function assertDecidable(
+  { shard, epoch }: Pick<Fence, 'shard' | 'epoch'>,
+  { record }: DecisionWrite,
+): void {
+  const { txid, requestId, requestHash } = record;
+  if (shardOf(txid) !== shard || epochOf(txid) !== epoch) {
+    throw new RangeError(
+      `The transaction ${txid} does not belong to shard ${shard} under epoch ${epoch}.`,
+    );
   }
+  if ((requestId === undefined) !== (requestHash === undefined)) {
+    throw new RangeError(`The record of ${txid} must have requestId and requestHash, or neither.`);
+  }
+  if (requestId !== undefined) assertKeyFits(requestKey(shard, requestId));
 }

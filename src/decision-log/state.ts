@@ -162,6 +162,8 @@ export class LogTransaction extends CountedKeys {
   readonly #states = new Map<number, ShardState>();
   readonly #changedStates = new Set<number>();
   #stateChanges = 0;
+  /** Once something was changed. */
+  #next: Witness | null = null;
 
   state(shard: number): ShardState {
     let state = this.#states.get(shard);
@@ -184,8 +186,12 @@ export class LogTransaction extends CountedKeys {
 
   /** Where the log stands once this transaction is durable, by what it has changed so far. */
   witness(): Witness {
-    const revision = readRevision(this) + (this.changes > 0 ? 1 : 0);
-    return { generation: readMeta(this).generation, revision: String(revision) };
+    if (this.changes === 0) return readWitness(this);
+    this.#next ??= {
+      generation: readMeta(this).generation,
+      revision: String(readRevision(this) + 1),
+    };
+    return this.#next;
   }
 
   /** Writes what was gathered. The last call on it. */

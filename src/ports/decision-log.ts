@@ -109,11 +109,14 @@ export interface Leadership {
   /** The newest log position this leadership has seen. */
   witness(): Witness;
   /**
-   * Makes commits durable, each put-if-absent: `decisions/T` absent and `finished/T` absent and the floor below T and,
-   * with a requestId, `requests/R` absent. Results in order. Resolves only when all of them are durable.
-   * Concurrent calls are batched into few flushes by the implementation.
+   * Makes a commit durable, put-if-absent: `decisions/T` absent and `finished/T` absent and the
+   * floor below T and, with a requestId, `requests/R` absent.
+   *
+   * This is the one place where a decision waits for others: calls that come while a write is under
+   * way share the next one. Each call settles with the write that carries it, whatever becomes of
+   * others of the same turn. Of two calls for one T or one R the first is written first.
    */
-  decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]>;
+  decide(write: DecisionWrite): Promise<DecideResult>;
   /**
    * Moves records from decisions/ to finished/, where present. Lazy: not on anybody's critical path. A txid
    * that is not in decisions/ is skipped.

@@ -1,6 +1,12 @@
 /**
- * Group commit: operations that arrive while a transaction is being made durable gather and share the next
- * one. Nothing waits for company: an idle store begins at once.
+ * Group commit: operations that arrive while a transaction is being made durable gather and share the
+ * next one. Nothing waits for company: an idle store begins at once.
+ *
+ * - Bounds: `maxOperationsPerTransaction` in a transaction, one transaction in flight, `maxWaiting`
+ *   that wait.
+ * - Operations run in the order in which they came, and each sees what those before it have changed,
+ *   in its own transaction too.
+ * - None is answered before its transaction is durable, nor waits for another transaction than its own.
  */
 
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -12,7 +18,10 @@ export interface Counted {
 }
 
 export interface GroupCommitOptions<Context extends Counted> {
-  /** Opens one transaction, runs `body` in it, and resolves when it is durable. When `body` throws, nothing is written. */
+  /**
+   * Opens one transaction, runs `body` in it, and resolves when it is durable. When `body` throws,
+   * nothing is written.
+   */
   readonly transact: (body: (context: Context) => void) => Promise<void>;
   /** Operations that may wait; more are refused. */
   readonly maxWaiting?: number;
@@ -51,17 +60,17 @@ export class GroupCommit<Context extends Counted> {
   }
 
   /**
-   * Runs `operation` in a transaction shared with others; resolves when that is durable. An operation that
-   * throws before its first change rejects alone. One that throws after it is a fault in the program: the
-   * whole transaction is dropped, for half an operation must not be written.
+   * Runs `operation` in a transaction shared with others; resolves when that is durable. An operation
+   * that throws before its first change rejects alone. One that throws after it is a fault in the
+   * program: the whole transaction is dropped, for half an operation must not be written.
    */
   run<T>(operation: (context: Context) => T): Promise<T> {
     return this.#add(operation, () => this.#start());
   }
 
   /**
-   * Like `run`, but in no hurry: it goes with the next transaction that somebody else causes, or in one of its
-   * own after `lazyDelayMs`. Order is kept: whatever is run later sees it.
+   * Like `run`, but in no hurry: it goes with the next transaction that another operation causes, or
+   * in one of its own after `delayMs`. Order is kept: whatever is run later sees it.
    */
   runLazily<T>(
     operation: (context: Context) => T,

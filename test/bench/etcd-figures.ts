@@ -176,8 +176,8 @@ export async function groupCommit(etcd: TestEtcd): Promise<readonly Figure[]> {
   let sequence = 0;
   const decide = async (): Promise<void> => {
     sequence += 1;
-    const [result] = await leadership.decide([commitOf(txidAt(leadership.epoch, sequence))]);
-    if (result?.kind !== 'written') throw new Error('A decision was not written.');
+    const result = await leadership.decide(commitOf(txidAt(leadership.epoch, sequence)));
+    if (result.kind !== 'written') throw new Error('A decision was not written.');
   };
   const value = Buffer.alloc(200, 'x');
   const put = async (): Promise<void> => {

@@ -21,7 +21,7 @@ function optionsFor(directory: string, node = 'alpha'): EmbeddedLogOptions {
   return { directory, node, url: `ws://${node}`, clock: realClock, onFatal };
 }
 
-decisionLogContract('embedded', embeddedFixture, { severalNodes: false });
+decisionLogContract('embedded', embeddedFixture, { severalNodes: false, flushes: true });
 
 describe('embedded decision log', () => {
   let directory: { readonly path: string; remove(): void };
@@ -157,7 +157,7 @@ describe('embedded decision log', () => {
     const log = await open();
     const first = await log.campaign(0, { signal: never });
     const second = await log.campaign(0, { signal: never });
-    await expect(second.decide([commitOf(txidAt(first.epoch, 1))])).rejects.toThrow(RangeError);
+    await expect(second.decide(commitOf(txidAt(first.epoch, 1)))).rejects.toThrow(RangeError);
     await log.close();
   });
 });

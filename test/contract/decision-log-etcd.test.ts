@@ -13,5 +13,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('etcd at $etcd', (programs) => {
   afterAll(() => etcd.dispose());
 
   const name = `etcd ${etcdVersion(programs)}`;
-  decisionLogContract(name, () => etcdFixture(etcd.endpoints), { severalNodes: true });
+  decisionLogContract(name, () => etcdFixture(etcd.endpoints), {
+    severalNodes: true,
+    flushes: true,
+  });
 });

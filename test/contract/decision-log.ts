@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { DecisionLogFixture } from '../support/logs/log-fixtures.ts';
+import { batching } from './decision-log/batching.ts';
 import { collecting } from './decision-log/collecting.ts';
 import { deciding } from './decision-log/deciding.ts';
 import { leading } from './decision-log/leading.ts';
@@ -15,8 +16,15 @@ import { severalNodesAtOnce } from './decision-log/several-nodes.ts';
 export function decisionLogContract(
   name: string,
   make: () => Promise<DecisionLogFixture>,
-  /** Whether several nodes may have the store open at once. */
-  { severalNodes }: { readonly severalNodes: boolean },
+  {
+    severalNodes,
+    flushes,
+  }: {
+    /** Whether several nodes may have the store open at once. */
+    readonly severalNodes: boolean;
+    /** Whether a write takes time. */
+    readonly flushes: boolean;
+  },
 ): void {
   describe(`decision log contract: ${name}`, () => {
     const rig = new LogRig();
@@ -24,6 +32,7 @@ export function decisionLogContract(
     afterEach(() => rig.end());
 
     deciding(rig);
+    batching(rig, { flushes });
     collecting(rig);
     reading(rig);
     leading(rig);

@@ -13,7 +13,7 @@ import { hasOpenssl, makeCertificates } from '../support/nodes/certificates.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = [{ kind: 'written' }];
+const written = { kind: 'written' };
 
 describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (programs) => {
   describe('the meta of a cluster', () => {
@@ -167,7 +167,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
           puts: await etcd.member.metric('etcd_mvcc_put_total'),
         });
         const before = await count();
-        await Promise.all(txids.map((txid) => leadership.decide([commitOf(txid)])));
+        await Promise.all(txids.map((txid) => leadership.decide(commitOf(txid))));
         const after = await count();
         // One each, and one for each batch, which a full etcd refuses.
         expect(after.puts - before.puts).toBe(256 + 4);
@@ -211,11 +211,11 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
         const auth = { username: 'verdict', password: 'right' };
         const log = await rig.open('alpha', { auth, leaseTtlMs: 10_000 });
         const leadership = await log.campaign(0, { signal: never });
-        expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 1))])).toEqual(written);
+        expect(await leadership.decide(commitOf(txidAt(leadership.epoch, 1)))).toEqual(written);
         expect(await logins()).toBe(1);
         await etcd.restart();
         await expect
-          .poll(() => leadership.decide([commitOf(txidAt(leadership.epoch, 2))]), waitMs)
+          .poll(() => leadership.decide(commitOf(txidAt(leadership.epoch, 2))), waitMs)
           .toEqual(written);
         // Its other clients are back with the same token.
         await expect.poll(() => log.nodes().length, waitMs).toBe(1);
@@ -226,7 +226,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
         await expect.poll(() => log.nodes().length, waitMs).toBe(2);
         await leadership.resign();
         const next = await other.campaign(0, { signal: never });
-        expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+        expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual(written);
         const wrong = { username: 'verdict', password: 'wrong' };
         await expect(rig.open('gamma', { auth: wrong })).rejects.toThrow(/authentication failed/);
       } finally {
@@ -245,7 +245,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       try {
         const log = await rig.open('alpha', { tls: client });
         const leadership = await log.campaign(0, { signal: never });
-        expect(await leadership.decide([commitOf(txidAt(leadership.epoch, 1))])).toEqual(written);
+        expect(await leadership.decide(commitOf(txidAt(leadership.epoch, 1)))).toEqual(written);
         await leadership.resign();
         // Without a client's certificate etcd ends the connection; without the authority, we do.
         const plain = etcd.endpoints.map((endpoint) => endpoint.replace('https:', 'http:'));

@@ -7,12 +7,12 @@ import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { fill, makeRoom, quotaBytes } from '../support/etcd/full-etcd.ts';
-import { commitOf, never, txidAt } from '../support/logs/stores.ts';
+import { commitOf, decideAll, never, txidAt } from '../support/logs/stores.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = [{ kind: 'written' }];
+const written = { kind: 'written' };
 /** Long enough that no lease ends meanwhile. */
 const patient = { leaseTtlMs: 20_000 };
 
@@ -72,31 +72,31 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       await open();
       const txids = Array.from({ length: 20 }, (_, index) => txid(index + 1));
       const results = await withoutReplies(
-        () => Promise.all(txids.map((id) => leadership.decide([commitOf(id, { requestId: id })]))),
+        () => Promise.all(txids.map((id) => leadership.decide(commitOf(id, { requestId: id })))),
         () => rig.look(rig.keys.shard(0).decision(txid(1))),
       );
-      expect(results.flat().every(({ kind }) => kind === 'written')).toBe(true);
+      expect(results.every(({ kind }) => kind === 'written')).toBe(true);
       expect(leadership.requestCount()).toBe(20);
       await expectOnePutEach(rig, txids);
     });
 
     it('to a decision that met a duplicate: its door is shut before the duplicate is told', async () => {
       const log = await open();
-      await leadership.decide([commitOf(txid(1), { requestId: 'r' })]);
+      await leadership.decide(commitOf(txid(1), { requestId: 'r' }));
       const handled = await etcd.member.metric('grpc_server_handled_total', 'grpc_method="Txn"');
       const result = await withoutReplies(
-        () => leadership.decide([commitOf(txid(2), { requestId: 'r' })]),
+        () => leadership.decide(commitOf(txid(2), { requestId: 'r' })),
         async () =>
           (await etcd.member.metric('grpc_server_handled_total', 'grpc_method="Txn"')) > handled,
       );
-      expect(result).toMatchObject([{ kind: 'duplicate', entry: { txid: txid(1) } }]);
+      expect(result).toMatchObject({ kind: 'duplicate', entry: { txid: txid(1) } });
       expect((await log.read(txid(2))).record?.outcome).toBe('abort');
     });
 
     it('to finish, tick and collect: each happens once', async () => {
       const log = await open();
       const shard = rig.keys.shard(0);
-      await leadership.decide([commitOf(txid(1), { requestId: 'r' }), commitOf(txid(2))]);
+      await decideAll(leadership, [commitOf(txid(1), { requestId: 'r' }), commitOf(txid(2))]);
       await withoutReplies(
         () => leadership.finish([txid(1)]),
         () => rig.look(shard.finishedRecord(txid(1))),
@@ -134,7 +134,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
         'branches',
       );
       expect(resolved.record?.outcome).toBe('abort');
-      expect(await leadership.decide([commitOf(txid(1))])).toEqual([{ kind: 'aborted' }]);
+      expect(await leadership.decide(commitOf(txid(1)))).toEqual({ kind: 'aborted' });
       await expectOnePutEach(rig, [txid(1)]);
     });
 
@@ -162,7 +162,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       while (!over) {
         const txid = txidAt(leadership.epoch, txids.length + 1);
         txids.push(txid);
-        expect(await leadership.decide([commitOf(txid)])).toEqual(written);
+        expect(await leadership.decide(commitOf(txid))).toEqual(written);
       }
     };
     const deciding = Promise.all(Array.from({ length: 8 }, decideOn));
@@ -185,7 +185,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       await fill(rig.raw);
       const tick = leadership.tick(1);
       const txids = Array.from({ length: 30 }, (_, index) => txidAt(leadership.epoch, index + 1));
-      const decided = leadership.decide(txids.map((id) => commitOf(id)));
+      const decided = decideAll(
+        leadership,
+        txids.map((id) => commitOf(id)),
+      );
       // The fence, and what only shrinks the store, pass: had the decisions, they would be there too.
       for (let reads = 0; reads < 5; reads += 1) await log.read(txidAt(leadership.epoch, 99));
       for (const id of txids) expect(await rig.look(rig.keys.shard(0).decision(id))).toBeNull();
@@ -204,7 +207,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       const log = await rig.open('alpha', patient);
       const leadership = await log.campaign(0, { signal: never });
       const txid = txidAt(leadership.epoch, 1);
-      expect(await leadership.decide([commitOf(txid)])).toEqual(written);
+      expect(await leadership.decide(commitOf(txid))).toEqual(written);
       await fill(rig.raw);
       await leadership.finish([txid]);
       expect(await rig.look(rig.keys.shard(0).finishedRecord(txid))).not.toBeNull();
@@ -216,9 +219,9 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       const { etcd, rig } = await etcdOfTest(test, programs);
       const log = await rig.open('alpha');
       const leadership = await log.campaign(0, { signal: never });
-      await leadership.decide([commitOf(txidAt(leadership.epoch, 1))]);
+      await leadership.decide(commitOf(txidAt(leadership.epoch, 1)));
       const snapshot = etcd.takeSnapshot('old.db');
-      await leadership.decide([commitOf(txidAt(leadership.epoch, 2))]);
+      await leadership.decide(commitOf(txidAt(leadership.epoch, 2)));
       for (let count = 0; count < 10; count += 1) await leadership.tick(1);
 
       await etcd.restoreSnapshot(snapshot);

@@ -33,7 +33,7 @@ import {
 } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
-import { commitOf, never, realClock, txidAt } from '../support/logs/stores.ts';
+import { commitOf, decideAll, never, realClock, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
 const everything = {
@@ -101,8 +101,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   }
 
   const calls: readonly [string, (zombie: Leadership) => Promise<unknown>][] = [
-    ['decide', (zombie) => zombie.decide([commitOf(txid(9))])],
-    ['decide several', (zombie) => zombie.decide([commitOf(txid(8)), commitOf(txid(9))])],
+    ['decide', (zombie) => zombie.decide(commitOf(txid(9)))],
+    ['decide several', (zombie) => decideAll(zombie, [commitOf(txid(8)), commitOf(txid(9))])],
     ['finish', (zombie) => zombie.finish([txid(1)])],
     ['tick', (zombie) => zombie.tick(1)],
     [
@@ -114,7 +114,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   ];
 
   it.each(calls)('lets nobody %s once another leads', async (_, call) => {
-    await first.decide([commitOf(txid(1)), commitOf(txid(2), { finished: true, requestId: 'r' })]);
+    await decideAll(first, [
+      commitOf(txid(1)),
+      commitOf(txid(2), { finished: true, requestId: 'r' }),
+    ]);
     const zombie = zombieOf(held);
     await zombie.begin();
     expect(zombie.epoch).toBe(first.epoch);
@@ -135,8 +138,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     const value = encodeLeader({ node: 'alpha', url: 'ws://alpha', nonce: 'other', generation: 0 });
     const twin = zombieOf({ ...held, value });
     expect(twin.epoch).toBe(first.epoch);
-    await expect(twin.decide([commitOf(txid(1))])).rejects.toThrow(LeadershipLostError);
-    expect(await first.decide([commitOf(txid(1))])).toEqual([{ kind: 'written' }]);
+    await expect(twin.decide(commitOf(txid(1)))).rejects.toThrow(LeadershipLostError);
+    expect(await first.decide(commitOf(txid(1)))).toEqual({ kind: 'written' });
   });
 
   it('holds against a key that was written again, though it says the same', async () => {
@@ -182,7 +185,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
 
     it('is not there twice after it was finished, nor after it was collected', async () => {
       const write = commitOf(txid(1), { requestId: 'r' });
-      await first.decide([write]);
+      await first.decide(write);
       await first.finish([txid(1)]);
       await arriveLate(write);
       expect((await log.read(txid(1))).record).toMatchObject({ finished: true });
@@ -227,7 +230,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   });
 
   it('keeps a move that was read before from putting back what was collected since', async () => {
-    await first.decide([commitOf(txid(1))]);
+    await first.decide(commitOf(txid(1)));
     const below = makePosition(first.epoch, 9);
     const fenced = interleaved(async () => {
       await first.finish([txid(1)]);
@@ -258,8 +261,11 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   });
 
   it('keeps collection from what was finished after it had looked', async () => {
-    await first.decide([2, 3].map((sequence) => commitOf(txid(sequence), { finished: true })));
-    await first.decide([commitOf(txid(1), { requestId: 'r' })]);
+    await decideAll(
+      first,
+      [2, 3].map((sequence) => commitOf(txid(sequence), { finished: true })),
+    );
+    await first.decide(commitOf(txid(1), { requestId: 'r' }));
     expect(await first.tick(1)).toBe(1);
     const fenced = interleaved(() => first.finish([txid(1)]));
     const below = makePosition(first.epoch, 9);

@@ -11,12 +11,12 @@ import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
 import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { fill, makeRoom, quotaBytes } from '../support/etcd/full-etcd.ts';
-import { commitOf, never, txidAt } from '../support/logs/stores.ts';
+import { commitOf, decideAll, never, txidAt } from '../support/logs/stores.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = [{ kind: 'written' }];
+const written = { kind: 'written' };
 /** Long enough that no lease ends meanwhile. */
 const patient = { leaseTtlMs: 20_000 };
 
@@ -30,7 +30,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('an etcd at $etcd', (programs) =
     let sequence = 0;
     const decide = async () => {
       sequence += 1;
-      expect(await leadership.decide([commitOf(txidAt(leadership.epoch, sequence))])).toEqual(
+      expect(await leadership.decide(commitOf(txidAt(leadership.epoch, sequence)))).toEqual(
         written,
       );
     };
@@ -86,7 +86,7 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
       const leadership = await log.campaign(0, { signal: never });
       const txid = txidAt(leadership.epoch, 1);
       proxy.loseReplies();
-      await expect(leadership.decide([commitOf(txid)])).rejects.toThrow(LeadershipLostError);
+      await expect(leadership.decide(commitOf(txid))).rejects.toThrow(LeadershipLostError);
       expect(leadership.lost.aborted).toBe(true);
       proxy.heal();
       proxy.cut();
@@ -123,7 +123,7 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
       await first?.kill();
       await second?.kill();
       const cut = txidAt(leadership.epoch, 1);
-      await expect(leadership.decide([commitOf(cut)])).rejects.toThrow(LeadershipLostError);
+      await expect(leadership.decide(commitOf(cut))).rejects.toThrow(LeadershipLostError);
       expect(leadership.isCertain()).toBe(false);
       await expect(log.read(cut)).rejects.toThrow(DecisionLogError);
       first?.launch();
@@ -131,7 +131,7 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
       await first?.ready();
       await second?.ready();
       const next = await log.campaign(0, { signal: never });
-      expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+      expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual(written);
     });
 
     describe('that is full', () => {
@@ -152,13 +152,16 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
             txidAt(leadership.epoch, index + 1),
           );
           const txid = txids[0] as Txid;
-          const decided = leadership.decide(txids.map((id) => commitOf(id)));
+          const decided = decideAll(
+            leadership,
+            txids.map((id) => commitOf(id)),
+          );
           await expect(decided).rejects.toThrow(LeadershipLostError);
           for (const id of txids) expect((await log.read(id)).record).toBeNull();
           await makeRoom(rig.raw);
           const next = await log.campaign(0, { signal: never });
           // Nothing of the earlier leadership comes after all.
-          expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+          expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual(written);
           expect((await log.read(txid)).record).toBeNull();
         },
       );
@@ -173,7 +176,7 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
         await makeRoom(rig.raw);
         const next = await campaign;
         expect(next.epoch > leadership.epoch).toBe(true);
-        expect(await next.decide([commitOf(txidAt(next.epoch, 1))])).toEqual(written);
+        expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual(written);
         expect(await next.tick(1)).toBe(1);
       });
     });

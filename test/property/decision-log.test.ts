@@ -18,7 +18,14 @@ import { MemoryLogStore } from '../../src/decision-log/memory/store.ts';
 import type { DecideResult, DecisionLog, Leadership } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
-import { commitOf, never, realClock, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
+import {
+  commitOf,
+  decideAll,
+  never,
+  realClock,
+  temporaryDirectory,
+  txidAt,
+} from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
 
@@ -178,7 +185,7 @@ async function apply(context: {
           ...(write.request === undefined ? {} : { requestId: write.request }),
         }),
       );
-      const results = await leadership.decide(writes);
+      const results = await decideAll(leadership, writes);
       expect(results.map((result) => told(result, txid))).toEqual(
         step.writes.map((write) => model.decide({ ...write, request: write.request })),
       );

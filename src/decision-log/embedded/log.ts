@@ -8,7 +8,7 @@ import { GroupCommit } from '../../store/group-commit.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
 import { metaKey } from '../../store/store-format.ts';
 import { LeaderBoard } from '../leader-board.ts';
-import { asLogError, LocalLog, type LogStore } from '../local-log.ts';
+import { asLogError, LocalLog, type LogStore, maxLogOperations } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';
 import { RetiredBoard } from '../retired-board.ts';
 import { LogTransaction } from '../state.ts';
@@ -78,6 +78,8 @@ async function begin(lmdb: LmdbStore, wanted: WantedMeta): Promise<LogMeta> {
 
 function embeddedStore(lmdb: LmdbStore, lock: DirectoryLock): LogStore {
   const group = new GroupCommit<LogTransaction>({
+    maxWaiting: maxLogOperations,
+    asError: asLogError,
     transact: (body) =>
       lmdb.transact((keys) => {
         const transaction = new LogTransaction(keys);

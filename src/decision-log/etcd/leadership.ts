@@ -105,13 +105,10 @@ export class EtcdLeadership implements Leadership {
     return this.#requests;
   }
 
-  async decide(writes: readonly DecisionWrite[]): Promise<readonly DecideResult[]> {
+  async decide(write: DecisionWrite): Promise<DecideResult> {
     this.#fenced.assertHeld();
-    assertDecidable(this, writes);
-    const { keys } = this.#options;
-    // All of them before any is sent: one that does not fit is the caller's mistake.
-    const prepared = writes.map((write) => prepareDecision(keys, write, this.#finishedTick()));
-    return Promise.all(prepared.map((decision) => this.#batches.add(decision)));
+    assertDecidable(this, write);
+    return this.#batches.add(prepareDecision(this.#options.keys, write, this.#finishedTick()));
   }
 
   async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {

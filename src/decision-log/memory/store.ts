@@ -6,7 +6,7 @@ import { metaKey } from '../../store/store-format.ts';
 import { systemRandom } from '../../system/random.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
 import { LeaderBoard } from '../leader-board.ts';
-import type { LogStore } from '../local-log.ts';
+import { asLogError, type LogStore, maxLogOperations } from '../local-log.ts';
 import { NodeBoard } from '../node-board.ts';
 import { RetiredBoard } from '../retired-board.ts';
 import { LogTransaction, newMeta } from '../state.ts';
@@ -39,6 +39,8 @@ export class MemoryLogStore implements LogStore {
     this.board = new LeaderBoard(meta.shards);
     this.#keys.put(metaKey, meta);
     this.#group = new GroupCommit({
+      maxWaiting: maxLogOperations,
+      asError: asLogError,
       transact: async (body) => this.#transact(body),
     });
   }

@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { makePosition, positionOf } from '../../../src/core/txid.ts';
-import { commitOf, never, someBranches, txidAt } from '../../support/logs/stores.ts';
+import { commitOf, decideAll, never, someBranches, txidAt } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function collecting(rig: LogRig): void {
   describe('finish and pending', () => {
     it('moves what is there, skips what is not, and may be repeated', async () => {
-      await rig.leadership.decide([commitOf(rig.txid(1)), commitOf(rig.txid(2))]);
+      await decideAll(rig.leadership, [commitOf(rig.txid(1)), commitOf(rig.txid(2))]);
       await rig.leadership.finish([rig.txid(1), rig.txid(9)]);
       await rig.leadership.finish([rig.txid(1)]);
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({
@@ -21,7 +21,10 @@ export function collecting(rig: LogRig): void {
     });
 
     it('pages through pending records in order, forced aborts included', async () => {
-      await rig.leadership.decide([3, 1, 4, 2].map((sequence) => commitOf(rig.txid(sequence))));
+      await decideAll(
+        rig.leadership,
+        [3, 1, 4, 2].map((sequence) => commitOf(rig.txid(sequence))),
+      );
       await rig.log.resolve(rig.txid(5));
       const first = await rig.leadership.pending({ after: null, limit: 3 });
       const second = await rig.leadership.pending({ after: rig.txid(3), limit: 3 });
@@ -34,7 +37,7 @@ export function collecting(rig: LogRig): void {
 
   describe('collect', () => {
     it('deletes finished records with their requests and moves the floor', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1), { finished: true, requestId: 'r' }),
         commitOf(rig.txid(2), { finished: true }),
       ]);
@@ -48,14 +51,14 @@ export function collecting(rig: LogRig): void {
     });
 
     it('counts age by the tick and stops at the first record that is too young', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1), { finished: true }),
         commitOf(rig.txid(2)),
       ]);
       await rig.leadership.tick(1);
       await rig.leadership.tick(1);
       await rig.leadership.finish([rig.txid(2)]);
-      await rig.leadership.decide([commitOf(rig.txid(3), { finished: true })]);
+      await rig.leadership.decide(commitOf(rig.txid(3), { finished: true }));
       const options = { ...collectAll, below: rig.below(9), retentionMs: 2 };
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 1 });
       await rig.leadership.tick(1);
@@ -68,12 +71,12 @@ export function collecting(rig: LogRig): void {
       await rig.leadership.resign();
       const long = 10_000;
       const first = await rig.log.campaign(0, { signal: never, tickMs: long });
-      await first.decide([commitOf(txidAt(first.epoch, 1), { finished: true, requestId: 'a' })]);
+      await first.decide(commitOf(txidAt(first.epoch, 1), { finished: true, requestId: 'a' }));
       // It may have been finished a moment before that.
       expect(await first.tick(long)).toBe(long);
       await first.resign();
       const second = await rig.log.campaign(0, { signal: never, tickMs: 10 });
-      await second.decide([commitOf(txidAt(second.epoch, 1))]);
+      await second.decide(commitOf(txidAt(second.epoch, 1)));
       await second.finish([txidAt(second.epoch, 1)]);
       const options = {
         ...collectAll,
@@ -91,7 +94,7 @@ export function collecting(rig: LogRig): void {
 
     it('takes younger ones while there are too many, but none below the minimum', async () => {
       const writes = [1, 2, 3, 4].map((n) => commitOf(rig.txid(n), { finished: true }));
-      await rig.leadership.decide(writes);
+      await decideAll(rig.leadership, writes);
       const options = {
         ...collectAll,
         below: rig.below(9),
@@ -107,7 +110,7 @@ export function collecting(rig: LogRig): void {
 
     it('stays below `below`', async () => {
       const writes = [1, 2, 3].map((n) => commitOf(rig.txid(n), { finished: true }));
-      await rig.leadership.decide(writes);
+      await decideAll(rig.leadership, writes);
       expect(await rig.leadership.collect({ ...collectAll, below: rig.below(2) })).toMatchObject({
         collected: 1,
         floor: positionOf(rig.txid(1)),
@@ -115,7 +118,7 @@ export function collecting(rig: LogRig): void {
     });
 
     it('stops at a request that is held back', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1), { finished: true, requestId: 'a' }),
         commitOf(rig.txid(2), { finished: true, requestId: 'b' }),
         commitOf(rig.txid(3), { finished: true, requestId: 'c' }),
@@ -130,7 +133,7 @@ export function collecting(rig: LogRig): void {
 
     it('goes in steps and says whether there is more', async () => {
       const writes = [1, 2, 3, 4].map((n) => commitOf(rig.txid(n), { finished: true }));
-      await rig.leadership.decide(writes);
+      await decideAll(rig.leadership, writes);
       const options = { ...collectAll, below: rig.below(4), limit: 2 };
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 2, more: true });
       expect(await rig.leadership.collect(options)).toMatchObject({ collected: 1, more: false });
@@ -138,7 +141,7 @@ export function collecting(rig: LogRig): void {
     });
 
     it('never pulls the floor back, and answers a record below it', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1)),
         commitOf(rig.txid(5), { finished: true }),
       ]);

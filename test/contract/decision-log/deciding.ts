@@ -1,13 +1,13 @@
 /** What becomes of a decision: written once, or an answer that says what is there. */
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
-import { commitOf, never } from '../../support/logs/stores.ts';
+import { commitOf, decideAll, never } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function deciding(rig: LogRig): void {
   describe('decide', () => {
     it('records a commit under decisions/', async () => {
-      expect(await rig.leadership.decide([commitOf(rig.txid(1))])).toEqual([{ kind: 'written' }]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'written' });
       const reading = await rig.log.read(rig.txid(1));
       expect(reading.record).toEqual({
         outcome: 'commit',
@@ -25,7 +25,7 @@ export function deciding(rig: LogRig): void {
       const locks = { group: 'g', exclusive: ['sku-1', 'Zoë/17'], shared: ['prices'] };
       const locked = commitOf(rig.txid(2));
       const record = { ...locked.record, locks };
-      await rig.leadership.decide([plain, { ...locked, record }]);
+      await decideAll(rig.leadership, [plain, { ...locked, record }]);
       await rig.leadership.resign();
       const next = await rig.log.campaign(0, { signal: never });
       expect(await next.pending({ after: null, limit: 10 })).toEqual([plain.record, record]);
@@ -37,7 +37,7 @@ export function deciding(rig: LogRig): void {
         const exclusive = Array.from({ length: 245 }, (_unused, key) => `${key}`.padEnd(256, 'x'));
         return { ...write, record: { ...record, locks: { group: 'g', exclusive, shared: [] } } };
       });
-      const results = await rig.leadership.decide(large);
+      const results = await decideAll(rig.leadership, large);
       expect(results).toEqual(large.map(() => ({ kind: 'written' })));
       const pending = await rig.leadership.pending({ after: null, limit: 100 });
       expect(pending).toEqual(large.map(({ record }) => record));
@@ -45,7 +45,7 @@ export function deciding(rig: LogRig): void {
 
     it('records one that nobody owes an acknowledgement for under finished/', async () => {
       const write = commitOf(rig.txid(1), { finished: true, requestId: 'r' });
-      expect(await rig.leadership.decide([write])).toEqual([{ kind: 'written' }]);
+      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({
         outcome: 'commit',
         finished: true,
@@ -62,30 +62,30 @@ export function deciding(rig: LogRig): void {
       ['finished', true],
     ])('counts our own record, %s, as written: an earlier attempt landed', async (_, finished) => {
       const write = commitOf(rig.txid(1), { requestId: 'r', finished });
-      await rig.leadership.decide([write]);
-      expect(await rig.leadership.decide([write])).toEqual([{ kind: 'written' }]);
+      await rig.leadership.decide(write);
+      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
       expect(rig.leadership.requestCount()).toBe(1);
     });
 
     it('counts our own record as written after it was finished', async () => {
       const write = commitOf(rig.txid(1), { requestId: 'r' });
-      await rig.leadership.decide([write]);
+      await rig.leadership.decide(write);
       await rig.leadership.finish([rig.txid(1)]);
-      expect(await rig.leadership.decide([write])).toEqual([{ kind: 'written' }]);
+      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
       expect((await rig.log.read(rig.txid(1))).record?.finished).toBe(true);
       expect(await rig.leadership.pending({ after: null, limit: 10 })).toEqual([]);
     });
 
     it('says aborted on a forced abort', async () => {
       await rig.log.resolve(rig.txid(1));
-      expect(await rig.leadership.decide([commitOf(rig.txid(1))])).toEqual([{ kind: 'aborted' }]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'aborted' });
       expect((await rig.log.read(rig.txid(1))).record?.outcome).toBe('abort');
     });
 
     it('says aborted on a forced abort that was swept to finished/', async () => {
       await rig.log.resolve(rig.txid(1));
       await rig.leadership.finish([rig.txid(1)]);
-      expect(await rig.leadership.decide([commitOf(rig.txid(1))])).toEqual([{ kind: 'aborted' }]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'aborted' });
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({
         outcome: 'abort',
         finished: true,
@@ -93,28 +93,28 @@ export function deciding(rig: LogRig): void {
     });
 
     it('says aborted at and below the floor: nothing collected comes alive', async () => {
-      await rig.leadership.decide([commitOf(rig.txid(5), { finished: true })]);
+      await rig.leadership.decide(commitOf(rig.txid(5), { finished: true }));
       await rig.leadership.collect({ ...collectAll, below: rig.below(9) });
-      expect(await rig.leadership.decide([commitOf(rig.txid(5)), commitOf(rig.txid(4))])).toEqual([
-        { kind: 'aborted' },
-        { kind: 'aborted' },
-      ]);
-      expect(await rig.leadership.decide([commitOf(rig.txid(6))])).toEqual([{ kind: 'written' }]);
+      expect(
+        await decideAll(rig.leadership, [commitOf(rig.txid(5)), commitOf(rig.txid(4))]),
+      ).toEqual([{ kind: 'aborted' }, { kind: 'aborted' }]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(6)))).toEqual({ kind: 'written' });
       expect((await rig.log.read(rig.txid(5))).record).toBeNull();
     });
 
     it('says duplicate where another transaction has the request', async () => {
-      await rig.leadership.decide([commitOf(rig.txid(1), { requestId: 'r' })]);
+      await rig.leadership.decide(commitOf(rig.txid(1), { requestId: 'r' }));
       const entry = { txid: rig.txid(1), requestHash: 'hash of r' };
-      expect(await rig.leadership.decide([commitOf(rig.txid(2), { requestId: 'r' })])).toEqual([
-        { kind: 'duplicate', entry },
-      ]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(2), { requestId: 'r' }))).toEqual({
+        kind: 'duplicate',
+        entry,
+      });
       expect((await rig.log.read(rig.txid(2))).record).toBeNull();
       expect(rig.leadership.requestCount()).toBe(1);
     });
 
     it('lets the first of two with one request in one batch win', async () => {
-      const results = await rig.leadership.decide([
+      const results = await decideAll(rig.leadership, [
         commitOf(rig.txid(2), { requestId: 'r' }),
         commitOf(rig.txid(1), { requestId: 'r', finished: true }),
       ]);
@@ -125,18 +125,18 @@ export function deciding(rig: LogRig): void {
     });
 
     it('says of a forced abort with a duplicate request what the request came to', async () => {
-      await rig.leadership.decide([commitOf(rig.txid(1), { requestId: 'r' })]);
+      await rig.leadership.decide(commitOf(rig.txid(1), { requestId: 'r' }));
       await rig.log.resolve(rig.txid(2));
-      const [result] = await rig.leadership.decide([commitOf(rig.txid(2), { requestId: 'r' })]);
+      const result = await rig.leadership.decide(commitOf(rig.txid(2), { requestId: 'r' }));
       // Either rules the commit out; neither may leave a trace.
-      expect(result?.kind).toMatch(/^(duplicate|aborted)$/);
+      expect(result.kind).toMatch(/^(duplicate|aborted)$/);
       expect((await rig.leadership.readRequest('r'))?.txid).toBe(rig.txid(1));
     });
 
     it('lets one conflict fail alone', async () => {
       await rig.log.resolve(rig.txid(2));
-      await rig.leadership.decide([commitOf(rig.txid(1), { requestId: 'r' })]);
-      const results = await rig.leadership.decide([
+      await rig.leadership.decide(commitOf(rig.txid(1), { requestId: 'r' }));
+      const results = await decideAll(rig.leadership, [
         commitOf(rig.txid(2)),
         commitOf(rig.txid(3)),
         commitOf(rig.txid(4), { requestId: 'r' }),
@@ -150,15 +150,11 @@ export function deciding(rig: LogRig): void {
       ]);
     });
 
-    it('does nothing for none', async () => {
-      expect(await rig.leadership.decide([])).toEqual([]);
-    });
-
-    it('answers concurrent calls each with its own results', async () => {
+    it('answers concurrent calls each with its own result', async () => {
       const calls = Array.from({ length: 100 }, (_, index) =>
-        rig.leadership.decide([commitOf(rig.txid(index + 1), { requestId: `r${index % 50}` })]),
+        rig.leadership.decide(commitOf(rig.txid(index + 1), { requestId: `r${index % 50}` })),
       );
-      const kinds = (await Promise.all(calls)).map(([result]) => result?.kind);
+      const kinds = (await Promise.all(calls)).map((result) => result.kind);
       expect(kinds.slice(0, 50)).toEqual(Array.from({ length: 50 }, () => 'written'));
       expect(kinds.slice(50)).toEqual(Array.from({ length: 50 }, () => 'duplicate'));
       expect(rig.leadership.requestCount()).toBe(50);
@@ -168,7 +164,8 @@ export function deciding(rig: LogRig): void {
       const ids = ['a', 'A', 'a ', '', '/', 'a/', '\0', '\\u0000', '"', 'é', 'e\u0301'];
       ids.push('\ufffd', '1', '\u{1F600}', 'x'.repeat(128), 'ÿ'.repeat(64));
       const writes = ids.map((requestId, index) => commitOf(rig.txid(index + 1), { requestId }));
-      for (const result of await rig.leadership.decide(writes)) expect(result.kind).toBe('written');
+      const results = await decideAll(rig.leadership, writes);
+      for (const result of results) expect(result.kind).toBe('written');
       for (const [index, id] of ids.entries()) {
         expect((await rig.leadership.readRequest(id))?.txid, JSON.stringify(id)).toBe(
           rig.txid(index + 1),
@@ -179,16 +176,19 @@ export function deciding(rig: LogRig): void {
       expect(rig.leadership.requestCount()).toBe(0);
     });
 
-    it('refuses a request id that is no text, without harm to others', async () => {
+    it('refuses a request id that is no text, without harm to others of its turn', async () => {
       const results = await Promise.allSettled([
-        rig.leadership.decide([commitOf(rig.txid(1))]),
-        rig.leadership.decide([
-          commitOf(rig.txid(2)),
-          commitOf(rig.txid(3), { requestId: '\ud800' }),
-        ]),
+        rig.leadership.decide(commitOf(rig.txid(1))),
+        rig.leadership.decide(commitOf(rig.txid(2), { requestId: '\ud800' })),
+        rig.leadership.decide(commitOf(rig.txid(3))),
       ]);
-      expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected']);
-      expect((await rig.log.read(rig.txid(2))).record).toBeNull();
+      expect(results.map((result) => result.status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      const reads = await Promise.all([1, 2, 3].map((one) => rig.log.read(rig.txid(one))));
+      expect(reads.map(({ record }) => record?.outcome)).toEqual(['commit', undefined, 'commit']);
     });
   });
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { positionOf } from '../../../src/core/txid.ts';
 import { DecisionLogError, LeadershipLostError } from '../../../src/ports/decision-log.ts';
-import { commitOf, never } from '../../support/logs/stores.ts';
+import { commitOf, decideAll, never } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function leading(rig: LogRig): void {
@@ -15,13 +15,13 @@ export function leading(rig: LogRig): void {
     });
 
     it('a second leadership has a higher epoch, and the first one may write nothing more', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1)),
         commitOf(rig.txid(2), { finished: true }),
       ]);
       const next = await rig.fixture.usurp(rig.log, 0);
       expect(next.epoch > rig.leadership.epoch).toBe(true);
-      await expect(rig.leadership.decide([commitOf(rig.txid(3))])).rejects.toThrow(
+      await expect(rig.leadership.decide(commitOf(rig.txid(3)))).rejects.toThrow(
         LeadershipLostError,
       );
       await expect(rig.leadership.finish([rig.txid(1)])).rejects.toThrow(LeadershipLostError);
@@ -47,7 +47,7 @@ export function leading(rig: LogRig): void {
       await rig.leadership.resign();
       expect(rig.leadership.lost.aborted).toBe(true);
       expect(rig.leadership.isCertain()).toBe(false);
-      await expect(rig.leadership.decide([commitOf(rig.txid(1))])).rejects.toThrow(
+      await expect(rig.leadership.decide(commitOf(rig.txid(1)))).rejects.toThrow(
         LeadershipLostError,
       );
       const reading = await rig.log.read(rig.txid(1));
@@ -84,7 +84,7 @@ export function leading(rig: LogRig): void {
 
   describe('the store', () => {
     it('keeps everything from one start to the next, under a higher epoch', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1), { requestId: 'r' }),
         commitOf(rig.txid(2), { finished: true, requestId: 's' }),
         commitOf(rig.txid(3)),
@@ -120,7 +120,7 @@ export function leading(rig: LogRig): void {
         () => rig.log.resolve(rig.txid(1)),
         () => rig.log.retire({ participant: 'p', instance: 'i' }),
         () => rig.log.retired(),
-        () => rig.leadership.decide([commitOf(rig.txid(1))]),
+        () => rig.leadership.decide(commitOf(rig.txid(1))),
         () => rig.leadership.finish([rig.txid(1)]),
         () => rig.leadership.pending({ after: null, limit: 1 }),
         () => rig.leadership.readRequest('r'),

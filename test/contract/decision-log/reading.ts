@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/core/judge.ts';
 import { positionZero } from '../../../src/core/txid.ts';
 import { DecisionLogError } from '../../../src/ports/decision-log.ts';
-import { commitOf, epochAbove, txidAt } from '../../support/logs/stores.ts';
+import { commitOf, decideAll, epochAbove, txidAt } from '../../support/logs/stores.ts';
 import { collectAll, type LogRig } from './rig.ts';
 
 export function reading(rig: LogRig): void {
@@ -43,7 +43,7 @@ export function reading(rig: LogRig): void {
     });
 
     it('resolve leaves a recorded commit alone, finished or not', async () => {
-      await rig.leadership.decide([
+      await decideAll(rig.leadership, [
         commitOf(rig.txid(1)),
         commitOf(rig.txid(2), { finished: true }),
       ]);
@@ -53,7 +53,7 @@ export function reading(rig: LogRig): void {
     });
 
     it('resolve writes nothing at or below the floor', async () => {
-      await rig.leadership.decide([commitOf(rig.txid(5), { finished: true })]);
+      await rig.leadership.decide(commitOf(rig.txid(5), { finished: true }));
       await rig.leadership.collect({ ...collectAll, below: rig.below(9) });
       for (const id of [rig.txid(5), rig.txid(4)])
         expect((await rig.log.resolve(id)).record).toBeNull();
@@ -77,10 +77,10 @@ export function reading(rig: LogRig): void {
       const both = await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {
           const id = rig.txid(index + 1);
-          const decided = rig.leadership.decide([commitOf(id)]);
+          const decided = rig.leadership.decide(commitOf(id));
           const resolved = rig.log.resolve(id);
-          const [[result], reading] = await Promise.all([decided, resolved]);
-          return [result?.kind === 'written' ? 'commit' : 'abort', reading.record?.outcome];
+          const [result, reading] = await Promise.all([decided, resolved]);
+          return [result.kind === 'written' ? 'commit' : 'abort', reading.record?.outcome];
         }),
       );
       for (const [decided, read] of both) expect(read).toBe(decided);
@@ -97,7 +97,7 @@ export function reading(rig: LogRig): void {
 
     it('the witness rises with every write and comes with what is read', async () => {
       const before = BigInt(rig.leadership.witness().revision);
-      await rig.leadership.decide([commitOf(rig.txid(1))]);
+      await rig.leadership.decide(commitOf(rig.txid(1)));
       const after = BigInt(rig.leadership.witness().revision);
       expect(after).toBeGreaterThan(before);
       expect(BigInt((await rig.log.read(rig.txid(1))).witness.revision)).toBeGreaterThanOrEqual(

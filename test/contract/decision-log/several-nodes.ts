@@ -11,9 +11,7 @@ export function severalNodesAtOnce(rig: LogRig): void {
     other.leaderGone({ shard: 0, epoch: rig.leadership.epoch });
     const next = await campaign;
     expect(next.epoch > rig.leadership.epoch).toBe(true);
-    await expect(rig.leadership.decide([commitOf(rig.txid(1))])).rejects.toThrow(
-      LeadershipLostError,
-    );
+    await expect(rig.leadership.decide(commitOf(rig.txid(1)))).rejects.toThrow(LeadershipLostError);
     expect(await next.tick(1)).toBe(1);
   });
 
@@ -34,7 +32,7 @@ export function severalNodesAtOnce(rig: LogRig): void {
     const campaign = other.campaign(0, { signal: stop.signal });
     campaign.catch(() => undefined);
     for (let write = 1; write <= 20; write += 1)
-      await rig.leadership.decide([commitOf(rig.txid(write))]);
+      await rig.leadership.decide(commitOf(rig.txid(write)));
     expect(rig.leadership.lost.aborted).toBe(false);
     stop.abort(new Error('told to'));
     await expect(campaign).rejects.toThrow('told to');
@@ -60,7 +58,7 @@ export function severalNodesAtOnce(rig: LogRig): void {
       won = true;
       return next;
     });
-    await rig.leadership.decide([commitOf(rig.txid(1))]);
+    await rig.leadership.decide(commitOf(rig.txid(1)));
     expect(won).toBe(false);
     expect(other.leaders()[0]?.node).toBe('alpha');
     await rig.log.close();

@@ -34,8 +34,8 @@ export const mutants: readonly Mutant[] = [
     name: 'answer-before-durable',
     without: 'A commit leaves only after the result of its decision came back.',
     file: 'src/coordinator/shard-driver.ts',
-    from: 'const results = await answered;',
-    to: "answered.catch(() => undefined); const results = writes.map(() => ({ kind: 'written' }) as const);",
+    from: 'const result = await answered;',
+    to: "answered.catch(() => undefined); const result = { kind: 'written' } as const;",
   },
   {
     name: 'vote-before-durable',

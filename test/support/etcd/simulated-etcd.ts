@@ -1,5 +1,5 @@
 /**
- * The etcd of the simulation without its faults, for tests that await like those of a real one. Its time is simulated: it goes
+ * The etcd of the simulation, by default without its faults, for tests that await like those of a real one. Its time is simulated: it goes
  * from event to event while somebody waits for an answer, and stands still while nobody does - or, where what is told unasked is
  * waited for, goes on in small steps.
  */
@@ -38,19 +38,16 @@ export class SimulatedEtcd {
   constructor(
     options: {
       readonly goesOnUnasked?: boolean;
-      readonly latencyMs?: number;
-      /** Its watches tell nothing. */
-      readonly deaf?: boolean;
+      readonly faults?: Partial<EtcdFaults>;
     } = {},
   ) {
     this.#goesOnUnasked = options.goesOnUnasked ?? false;
     const { world } = this;
-    const { latencyMs = faultless.latencyMs(), deaf = false } = options;
     this.reach = new Reach(world);
     this.server = new SimEtcd({
       world,
       members: [member],
-      faults: { ...faultless, latencyMs: () => latencyMs, deafWatch: () => deaf },
+      faults: { ...faultless, ...options.faults },
       reach: this.reach,
     });
     this.#broken.promise.catch(() => undefined);

@@ -20,8 +20,8 @@ async function decideForEver(): Promise<never> {
     sequence += 1;
     const txid = txidAt(leadership.epoch, sequence);
     const requestId = `request of ${txid}`;
-    const [result] = await leadership.decide([commitOf(txid, { requestId })]);
-    if (result?.kind !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
+    const result = await leadership.decide(commitOf(txid, { requestId }));
+    if (result.kind !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
     tell(`${JSON.stringify({ txid, requestId })}`);
   }
 }

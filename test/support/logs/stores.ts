@@ -14,7 +14,13 @@ import {
   type Txid,
 } from '../../../src/core/txid.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import type { DecisionWrite, LogMeta, RecordedBranch } from '../../../src/ports/decision-log.ts';
+import type {
+  DecideResult,
+  DecisionWrite,
+  Leadership,
+  LogMeta,
+  RecordedBranch,
+} from '../../../src/ports/decision-log.ts';
 import type { Random } from '../../../src/ports/random.ts';
 import { TxidSeal } from '../../../src/system/txid-seal.ts';
 
@@ -79,6 +85,14 @@ export function commitOf(
     },
     finished: more.finished ?? false,
   };
+}
+
+/** In one turn of the event loop; the answers in order. */
+export function decideAll(
+  leadership: Leadership,
+  writes: readonly DecisionWrite[],
+): Promise<readonly DecideResult[]> {
+  return Promise.all(writes.map((write) => leadership.decide(write)));
 }
 
 export const never: AbortSignal = new AbortController().signal;

@@ -6,7 +6,7 @@ import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import type { Leadership } from '../../../src/ports/decision-log.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
-import { commitOf, never, realRandom, txidAt } from '../../support/logs/stores.ts';
+import { commitOf, decideAll, never, realRandom, txidAt } from '../../support/logs/stores.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const clock = new ManualClock();
@@ -51,7 +51,7 @@ it.each([
           ...(sequence === 1 ? { requestId } : {}),
         }),
       );
-      await leadership.decide(writes);
+      await decideAll(leadership, writes);
       await clock.advance(2_000);
     });
     await lead(other, async (leadership) => {

@@ -36,7 +36,7 @@ async function open(name: string) {
 }
 
 it('is heard by a node whose watch tells nothing, before the answer', async () => {
-  etcd = new SimulatedEtcd({ deaf: true });
+  etcd = new SimulatedEtcd({ faults: { deafWatch: () => true } });
   const [a, b] = [await open('a'), await open('b')];
   await etcd.during(() => a.log.retire(one));
   expect(b.heard).toEqual([one]);

@@ -66,7 +66,7 @@ async function decided(sizes: readonly number[]): Promise<DecisionRecord[]> {
     }));
     return size === 0 ? record : { ...record, branches };
   });
-  for (const record of records) await leadership.decide([{ record, finished: false }]);
+  for (const record of records) await leadership.decide({ record, finished: false });
   answers = [];
   return records;
 }

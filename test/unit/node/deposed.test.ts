@@ -88,7 +88,7 @@ describe('a leader that is none any more', () => {
   });
 
   it('stops as it reads that another leads under a newer epoch', async () => {
-    etcd = new SimulatedEtcd({ deaf: true });
+    etcd = new SimulatedEtcd({ faults: { deafWatch: () => true } });
     const { leadership, driver, sent } = await lead('alpha');
     const other = await openLog(etcd.process('beta'));
     other.leaderGone({ shard: 0, epoch: leadership.epoch });
@@ -110,7 +110,7 @@ describe('a leader that is none any more', () => {
   it.each([100, 250, 400, 550, 700])(
     'does not believe in a lease that etcd has let go, for whatever answer a pause kept waiting (%i)',
     async (phaseMs) => {
-      etcd = new SimulatedEtcd({ latencyMs: 300 });
+      etcd = new SimulatedEtcd({ faults: { latencyMs: () => 300 } });
       const { process, leadership } = await lead('alpha');
       const { server, reach, world } = etcd;
       let believed: boolean | null = null;
@@ -150,7 +150,7 @@ describe('a leader that is none any more', () => {
     expect(await etcd.during(() => reader.raiseGeneration())).toBe(1);
     process.resume();
     expect(leadership.isCertain()).toBe(true);
-    const decided = etcd.during(() => leadership.decide([commitOf(txidAt(leadership.epoch, 1))]));
+    const decided = etcd.during(() => leadership.decide(commitOf(txidAt(leadership.epoch, 1))));
     await expect(decided).rejects.toThrow('is over');
   });
 });

@@ -16,7 +16,7 @@ export interface WriteDraft {
 type By = 'now' | 'before';
 
 export type Command =
-  | { readonly do: 'decide'; readonly by: By; readonly calls: readonly (readonly WriteDraft[])[] }
+  | { readonly do: 'decide'; readonly by: By; readonly writes: readonly WriteDraft[] }
   | { readonly do: 'decide-other-epoch'; readonly sequence: number }
   | {
       readonly do: 'finish';
@@ -64,7 +64,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('decide' as const),
       by,
-      calls: fc.array(fc.array(write, some), { minLength: 1, maxLength: 3 }),
+      writes: fc.array(write, { minLength: 1, maxLength: 8 }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('decide-other-epoch' as const), sequence }) },

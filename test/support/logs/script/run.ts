@@ -100,14 +100,12 @@ class Run {
     switch (command.do) {
       case 'decide': {
         // Together: what comes in one turn is decided in its order.
-        const calls = command.calls.map((writes) =>
+        const calls = command.writes.map(({ sequence, request, finished }) =>
           by.decide(
-            writes.map(({ sequence, request, finished }) =>
-              commitOf(txidAt(by.epoch, sequence), {
-                finished,
-                ...(request === null ? {} : { requestId: request }),
-              }),
-            ),
+            commitOf(txidAt(by.epoch, sequence), {
+              finished,
+              ...(request === null ? {} : { requestId: request }),
+            }),
           ),
         );
         const settled = await Promise.allSettled(calls);
@@ -116,7 +114,7 @@ class Run {
         );
       }
       case 'decide-other-epoch':
-        return by.decide([commitOf(this.#txid({ back: 1, sequence: command.sequence }))]);
+        return by.decide(commitOf(this.#txid({ back: 1, sequence: command.sequence })));
       case 'finish':
         return by.finish(
           command.sequences.map((sequence) => this.#txid({ back: command.back, sequence })),

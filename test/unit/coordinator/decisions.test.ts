@@ -1,0 +1,127 @@
+/**
+ * Decisions of one turn of the event loop that the log writes in several transactions: each is answered when its own is
+ * durable. The etcd is the simulation's: 65 decisions are two transactions there, of 64 and of 1.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import { ShardDriver } from '../../../src/coordinator/shard-driver.ts';
+import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
+import type { FromNode } from '../../../src/core/messages.ts';
+import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
+import { filesOf } from '../../simulation/actors/durable.ts';
+import type { EtcdFaults } from '../../simulation/etcd/server.ts';
+import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
+import { never } from '../../support/logs/stores.ts';
+
+const client = { connection: 1, participant: null };
+const participant = { connection: 2, participant: { name: 'p', instance: 'i' } };
+const ids = Array.from({ length: 65 }, (_, index) => index + 1);
+
+let etcd: SimulatedEtcd;
+afterEach(() => etcd.close());
+
+/** A driver whose 65 transactions were voted for in one turn; `faults` begin with their decisions. */
+async function allVoted(faults: Partial<EtcdFaults>) {
+  let begun = false;
+  etcd = new SimulatedEtcd({
+    faults: {
+      latencyMs: () => (begun && faults.latencyMs?.()) || 0.2,
+      fate: (name) => (begun && faults.fate?.(name)) || 'done',
+    },
+  });
+  const process = etcd.process('alpha');
+  const log = await etcd.during(() =>
+    openEtcdLog({
+      endpoints: etcd.server.endpoints,
+      connect: (endpoint) => etcd.server.stub(process, endpoint),
+      cluster: 'simulated',
+      shards: 1,
+      leaseTtlMs: 60_000,
+      node: 'alpha',
+      url: 'ws://alpha',
+      stateDirectory: '/state',
+      files: filesOf(process, new Map(), { flushMs: () => 0.1 }),
+      clock: process.clock,
+      random: process.chance,
+      onFatal: (error) => etcd.world.broken(error),
+    }),
+  );
+  const leadership = await etcd.during(() => log.campaign(0, { signal: never }));
+  const { shard, epoch } = leadership;
+  const sent: FromNode[] = [];
+  const driver = new ShardDriver({
+    log,
+    leadership,
+    leader: { shard, epoch, node: 'alpha', url: 'ws://alpha' },
+    clock: process.clock,
+    random: process.chance,
+    options: coordinatorOptions({ participantWindow: ids.length }),
+    logger: silentLogger,
+    debug: false,
+    reached: () => undefined,
+    send: (_connection, message) => sent.push(message),
+    onBroken: (error) => etcd.world.broken(error as Error),
+  });
+  await etcd.during(() => driver.start());
+  const enlisted = { participant: 'p', instance: 'i', sharedResource: null, process: null };
+  driver.step({ type: 'participant-connected', connection: 2, ...enlisted });
+  const step = (from: typeof client | typeof participant, message: object): void =>
+    driver.step({ type: 'message', from, requestHash: null, message } as never);
+  for (const id of ids) {
+    step(client, { type: 'transact', id, branches: [{ participant: 'p', payload: null }] });
+  }
+  const prepares = sent.filter(({ type }) => type === 'prepare') as { txid: string }[];
+  expect(prepares).toHaveLength(ids.length);
+  begun = true;
+  for (const { txid } of prepares) {
+    step(participant, { type: 'vote', txid, branch: 'p', vote: 'commit' });
+  }
+  const answers = () => sent.filter((message) => 'id' in message);
+  const committed = () =>
+    answers().flatMap((message) =>
+      message.type === 'outcome' && message.outcome === 'committed' ? [message.id] : [],
+    );
+  /** Distinct: none is acknowledged, and so each is sent again and again. */
+  const commanded = () =>
+    new Set(sent.flatMap((message) => (message.type === 'commit' ? [message.txid] : []))).size;
+  return { leadership, answers, committed, commanded };
+}
+
+describe('the decisions of one turn, in two transactions', () => {
+  it('are told each when its own is durable: a slow one holds up none of the other', async () => {
+    let calls = 0;
+    const latencyMs = (): number => {
+      calls += 1;
+      return calls === 2 ? 500 : 0.2;
+    };
+    const { committed, commanded } = await allVoted({ latencyMs });
+    expect(committed()).toEqual([]);
+    await etcd.during(() => etcd.sleep(50));
+    expect(committed()).toEqual(ids.slice(0, 64));
+    expect(commanded()).toBe(64);
+    await etcd.during(() => etcd.sleep(1_000));
+    expect(committed()).toEqual(ids);
+    expect(commanded()).toBe(65);
+  });
+
+  it('fail each with its own: what was durable is told, and the fate of the other is read', async () => {
+    let calls = 0;
+    let heals = false;
+    const fate = () => {
+      calls += 1;
+      return calls === 1 || heals ? 'done' : 'lost';
+    };
+    const { leadership, answers, committed, commanded } = await allVoted({ fate });
+    leadership.lost.addEventListener('abort', () => {
+      heals = true;
+    });
+    await etcd.during(() => etcd.sleep(4_000));
+    expect(leadership.lost.aborted).toBe(false);
+    expect(answers()).toHaveLength(64);
+    await etcd.during(() => etcd.sleep(4_000));
+    expect(leadership.lost.aborted).toBe(true);
+    expect(answers().slice(64)).toMatchObject([{ id: 65, code: 'OUTCOME_UNKNOWN' }]);
+    expect(committed()).toEqual(ids.slice(0, 64));
+    expect(commanded()).toBe(64);
+  });
+});
