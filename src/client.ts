@@ -44,5 +44,5 @@ export {
   OutcomeUnknownError,
   VerdictError,
   type VerdictErrorCode,
-} from './peer/errors.ts';
+} from './peer/verdict-error.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';

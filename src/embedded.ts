@@ -31,6 +31,6 @@ export {
   OutcomeUnknownError,
   VerdictError,
   type VerdictErrorCode,
-} from './peer/errors.ts';
+} from './peer/verdict-error.ts';
 export { DecisionLogError } from './ports/decision-log.ts';
 export type { Logger } from './ports/logger.ts';

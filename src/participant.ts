@@ -26,7 +26,7 @@ export {
   isVerdictError,
   VerdictError,
   type VerdictErrorCode,
-} from './peer/errors.ts';
+} from './peer/verdict-error.ts';
 export { JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';
 export {

@@ -8,7 +8,7 @@ import {
   reasonCatalogue,
   reasonCodes,
 } from '../../src/core/catalogue.ts';
-import { peerErrorCatalogue, peerErrorCodes } from '../../src/peer/errors.ts';
+import { peerErrorCatalogue, peerErrorCodes } from '../../src/peer/verdict-error.ts';
 
 export const errorsPagePath: string = fileURLToPath(
   new URL('../../docs/errors.md', import.meta.url),
@@ -16,7 +16,7 @@ export const errorsPagePath: string = fileURLToPath(
 
 const head = `# Errors and abort reasons
 
-<!-- Made by \`npm run docs:errors\` from src/core/catalogue.ts and src/peer/errors.ts. -->
+<!-- Made by \`npm run docs:errors\` from src/core/catalogue.ts and src/peer/verdict-error.ts. -->
 
 An *abort* is a result, not an error: \`outcome.reason.code\` says why, and nothing of the transaction is left anywhere. An *error*
 (\`error.code\` of a \`VerdictError\`) says that a call was not answered as it was meant. Match both by their code. Each carries \`retryable\`:

@@ -1,9 +1,9 @@
 /** docs/MESSAGES.md, made from the tables that validate what comes in: `npm run docs:messages` writes it. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Fields } from '../../src/wire/rules.ts';
 import { fromNodeShapes } from '../../src/wire/shapes-from-node.ts';
 import { toNodeShapes } from '../../src/wire/shapes-to-node.ts';
+import type { Fields } from '../../src/wire/validators.ts';
 import { fromNodeSamples, toNodeSamples } from '../../test/support/samples/samples.ts';
 
 export const messagesPagePath: string = fileURLToPath(

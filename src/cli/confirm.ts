@@ -1,7 +1,7 @@
 /** A question to the person at the terminal. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import { usageError } from './errors.ts';
+import { usageError } from './command-error.ts';
 import type { Io } from './io.ts';
 import { harmless } from './text.ts';
 

@@ -10,7 +10,7 @@ import { thrownText } from '../core/thrown.ts';
 import type { LogLevel } from '../node/logging.ts';
 import { atPlace } from '../store/store-place.ts';
 import { exitSoon } from '../system/exit-guard.ts';
-import { CommandError } from './errors.ts';
+import { CommandError } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { serve } from './serve.ts';

@@ -2,7 +2,7 @@
  * Writes lines to a stream that may be slow, or may go away. Lines of one turn of the event loop leave in one
  * write; `room` is how a writer of many keeps memory constant.
  */
-import { CommandError } from './errors.ts';
+import { CommandError } from './command-error.ts';
 import type { Output } from './io.ts';
 
 /** Characters that may wait for the end of the turn: a turn can be long. */

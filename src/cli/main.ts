@@ -1,6 +1,6 @@
 /** The entry point of the `verdict` command. */
 import { CommanderError } from 'commander';
-import { complaintOf } from './errors.ts';
+import { complaintOf } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Io, processIo } from './io.ts';
 import { jsonText } from './json.ts';

@@ -1,7 +1,7 @@
 /** A node that others reach and that asks nobody for a token: only where that is said in so many words. */
 import { isIPv4 } from 'node:net';
 import { Option } from 'commander';
-import { usageError } from './errors.ts';
+import { usageError } from './command-error.ts';
 
 export function insecureOption(): Option {
   return new Option(

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { thrownText } from '../core/thrown.ts';
-import { CommandError } from './errors.ts';
+import { CommandError } from './command-error.ts';
 import type { Io } from './io.ts';
 
 export interface Input {

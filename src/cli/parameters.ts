@@ -13,7 +13,7 @@ import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
 import { maxNameBytes } from '../wire/limits.ts';
-import { CommandError } from './errors.ts';
+import { CommandError } from './command-error.ts';
 
 export const defaultPort = 7070;
 export const defaultUrl: string = `127.0.0.1:${defaultPort}`;

@@ -8,8 +8,8 @@ import {
 import { maxShards } from '../core/txid.ts';
 import type { LogFormat, LogLevel } from '../node/logging.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
+import { CommandError } from './command-error.ts';
 import type { SetExitCode } from './connection-options.ts';
-import { CommandError } from './errors.ts';
 import {
   clusterOption,
   type EtcdAccessFlags,

@@ -1,6 +1,6 @@
 /** What to say where no coordinator answers. */
 import { nodeUrl } from '../peer/url.ts';
-import { CommandError } from './errors.ts';
+import { CommandError } from './command-error.ts';
 import { harmless } from './text.ts';
 
 /** `urls` as given; `why`: by the address dialled, as far as known. */

@@ -3,9 +3,9 @@
  * then the status is asked for. So a leader that dies in between costs nothing but the waiting.
  */
 import { backoffMs } from '../core/backoff.ts';
-import { isVerdictError } from '../peer/errors.ts';
+import { isVerdictError } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
-import type { Session } from './session.ts';
+import type { Cluster } from './cluster.ts';
 import type { AnswerWhen, TransactionOutcome } from './types.ts';
 
 /**
@@ -23,23 +23,23 @@ interface Asked {
 
 /** The outcome, with `applied` where it was asked for. Never throws: the outcome is known. */
 export async function whenApplied<Outcome extends TransactionOutcome<unknown>>(
-  session: Session,
+  cluster: Cluster,
   outcome: Outcome,
   asked: Asked,
 ): Promise<Outcome> {
   if (outcome.outcome === 'aborted' || asked.answer !== 'applied') return outcome;
-  return { ...outcome, applied: outcome.readonly || (await isApplied(session, outcome, asked)) };
+  return { ...outcome, applied: outcome.readonly || (await isApplied(cluster, outcome, asked)) };
 }
 
 async function isApplied(
-  session: Session,
+  cluster: Cluster,
   { txid }: TransactionOutcome<unknown>,
   { call, share }: Asked,
 ): Promise<boolean> {
   try {
     for (let failures = 1; ; failures += 1) {
-      if ((await session.status({ txid, share }, call)).state === 'COMMITTED') return true;
-      await call.pause(backoffMs(failures, delays, session.random.fraction()));
+      if ((await cluster.status({ txid, share }, call)).state === 'COMMITTED') return true;
+      await call.pause(backoffMs(failures, delays, cluster.random.fraction()));
     }
   } catch (error) {
     // A record is collected only after the last acknowledgement.

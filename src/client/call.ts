@@ -1,6 +1,6 @@
 /** One call of the user's: its deadline and its signal, through all that it takes. */
 
-import { abortedByCaller, VerdictError } from '../peer/errors.ts';
+import { abortedByCaller, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CallOptions } from './types.ts';
 

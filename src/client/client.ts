@@ -14,10 +14,10 @@ import { systemRandom } from '../system/random.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
+import { Cluster } from './cluster.ts';
 import { checkTransact } from './fields.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
-import { Session } from './session.ts';
 import { transact } from './transact.ts';
 import { begin, Transaction } from './transaction.ts';
 import type {
@@ -86,7 +86,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const { name = 'client' } = options;
   checkName(name, 'name');
   checkToken(options.token);
-  const session = new Session({
+  const cluster = new Cluster({
     urls: options.urls,
     name,
     token: options.token,
@@ -95,12 +95,12 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     random,
   });
   try {
-    await session.open(new Call(clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }));
+    await cluster.open(new Call(clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }));
   } catch (error) {
-    await session.close();
+    await cluster.close();
     throw error;
   }
-  return new Client({ session, defaults: options.defaults ?? {} });
+  return new Client({ cluster, defaults: options.defaults ?? {} });
 }
 
 interface InFlight {
@@ -108,13 +108,13 @@ interface InFlight {
 }
 
 export class Client implements AsyncDisposable {
-  readonly #session: Session;
+  readonly #cluster: Cluster;
   readonly #defaults: TransactionSettings;
   readonly #calls = new Set<InFlight>();
 
   /** @internal Made by `connect`. */
-  constructor(options: { session: Session; defaults: TransactionSettings }) {
-    this.#session = options.session;
+  constructor(options: { cluster: Cluster; defaults: TransactionSettings }) {
+    this.#cluster = options.cluster;
     this.#defaults = options.defaults;
   }
 
@@ -157,7 +157,7 @@ export class Client implements AsyncDisposable {
    */
   async begin(settings: TransactionSettings = {}, options: CallOptions = {}): Promise<Transaction> {
     const whole = this.#settings(settings);
-    return begin(this.#session, { settings: whole, call: this.#call(options, whole) });
+    return begin(this.#cluster, { settings: whole, call: this.#call(options, whole) });
   }
 
   /**
@@ -171,7 +171,7 @@ export class Client implements AsyncDisposable {
     if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
     const settings = this.#settings({ timeoutMs });
     const { timeoutMs: ofCalls = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
-    return new Transaction({ txid, share, timeoutMs: ofCalls, session: this.#session });
+    return new Transaction({ txid, share, timeoutMs: ofCalls, cluster: this.#cluster });
   }
 
   /**
@@ -183,9 +183,9 @@ export class Client implements AsyncDisposable {
     txid: Txid | string,
     { share, ...options }: CallOptions & { readonly share?: string } = {},
   ): Promise<TransactionStatus> {
-    const call = new Call(this.#session.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });
+    const call = new Call(this.#cluster.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });
     // A text that is no txid is refused by the node.
-    return this.#session.status({ txid: txid as Txid, share }, call);
+    return this.#cluster.status({ txid: txid as Txid, share }, call);
   }
 
   /**
@@ -202,13 +202,13 @@ export class Client implements AsyncDisposable {
     options: RunOptions = {},
   ): Promise<RunResult<Value>> {
     const settings = this.#settings(options.transaction ?? {});
-    return run(this.#session, work, { ...options, settings });
+    return run(this.#cluster, work, { ...options, settings });
   }
 
   /** Closes the connections. Calls in flight reject: with OutcomeUnknownError where something may have happened. */
   async close(): Promise<void> {
     for (const { call } of this.#calls) call?.catch(() => undefined);
-    await this.#session.close();
+    await this.#cluster.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -230,8 +230,8 @@ export class Client implements AsyncDisposable {
     checkAnswer(answer);
     const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
     const call = this.#call({ timeoutMs: ms, signal }, whole);
-    const outcome = await transact<Results>(this.#session, whole, { call, retry });
-    return whenApplied(this.#session, outcome, { answer, call });
+    const outcome = await transact<Results>(this.#cluster, whole, { call, retry });
+    return whenApplied(this.#cluster, outcome, { answer, call });
   }
 
   /**
@@ -262,7 +262,7 @@ export class Client implements AsyncDisposable {
 
   #call(options: CallOptions, settings: TransactionSettings): Call {
     const { timeoutMs = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
-    return new Call(this.#session.clock, {
+    return new Call(this.#cluster.clock, {
       ...options,
       defaultTimeoutMs: timeoutMs + callMarginMs,
     });

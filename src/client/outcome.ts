@@ -4,9 +4,9 @@ import { abortReason } from '../core/catalogue.ts';
 import type { OutcomeMessage, TransactionStatus } from '../core/messages.ts';
 import { thrownError } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
-import { isVerdictError, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
+import { isVerdictError, OutcomeUnknownError, VerdictError } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
-import type { Session } from './session.ts';
+import type { Cluster } from './cluster.ts';
 import type { TransactionOutcome } from './types.ts';
 
 /** The reason goes with the memory of the leader that decided; the abort itself stands. */
@@ -47,15 +47,15 @@ function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Resul
  * in some buffer still, or may be running.
  */
 export async function followUp<Results>(
-  session: Session,
+  cluster: Cluster,
   options: { txid: Txid; share: string | undefined; call: Call; after: unknown },
 ): Promise<TransactionOutcome<Results>> {
   const { txid, share, call, after } = options;
   try {
     for (let asked = 1; ; asked += 1) {
-      const outcome = settledBy<Results>(await session.status({ txid, share }, call));
+      const outcome = settledBy<Results>(await cluster.status({ txid, share }, call));
       if (outcome !== null) return outcome;
-      await call.pause(session.pauseMs(asked));
+      await call.pause(cluster.pauseMs(asked));
     }
   } catch (error) {
     throw unknownOutcome({ error, txid, after });

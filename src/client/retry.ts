@@ -3,22 +3,22 @@
  * attempt is another number under the same request id, and at most one of them commits.
  */
 import { backoffMs } from '../core/backoff.ts';
-import { retryAfterMsOf } from '../peer/errors.ts';
+import { retryAfterMsOf } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
-import type { Session } from './session.ts';
+import type { Cluster } from './cluster.ts';
 import type { RetryOptions, TransactOutcome } from './types.ts';
 
 /** With retries, for the whole call. */
 export const retryTimeoutMs = 60_000;
 
 export class Retries {
-  readonly #session: Session;
+  readonly #cluster: Cluster;
   readonly #call: Call;
   readonly #options: Required<RetryOptions> | null;
   #aborts = 0;
 
-  constructor(session: Session, call: Call, retry: boolean | RetryOptions | undefined) {
-    this.#session = session;
+  constructor(cluster: Cluster, call: Call, retry: boolean | RetryOptions | undefined) {
+    this.#cluster = cluster;
     this.#call = call;
     this.#options = optionsOf(retry);
   }
@@ -35,7 +35,7 @@ export class Retries {
     const { reason, repeated } = outcome;
     this.#aborts += 1;
     if (!reason.retryable || this.#aborts >= this.#options.maxAttempts) return false;
-    const ownMs = backoffMs(this.#aborts, this.#options, this.#session.random.fraction());
+    const ownMs = backoffMs(this.#aborts, this.#options, this.#cluster.random.fraction());
     // What an answer from memory asked to wait may be long over.
     const askedMs = repeated === true ? 0 : (retryAfterMsOf(reason) ?? 0);
     const pauseMs = ownMs + askedMs;

@@ -2,9 +2,9 @@
 import { backoffMs } from '../core/backoff.ts';
 import type { AbortReason } from '../core/catalogue.ts';
 import type { Txid } from '../core/txid.ts';
-import { isVerdictError, retryAfterMsOf } from '../peer/errors.ts';
+import { isVerdictError, retryAfterMsOf } from '../peer/verdict-error.ts';
 import { Call, callMarginMs } from './call.ts';
-import type { Session } from './session.ts';
+import type { Cluster } from './cluster.ts';
 import { begin, type Transaction } from './transaction.ts';
 import type { AnswerWhen, CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
 
@@ -57,19 +57,19 @@ type Attempt<Value> =
   | { readonly kind: 'failed'; readonly error: unknown; readonly passes: boolean };
 
 export async function run<Value>(
-  session: Session,
+  cluster: Cluster,
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
   options: RunOptions & { readonly settings: TransactionSettings },
 ): Promise<RunResult<Value>> {
   const { answer, maxAttempts = 5, retryDelayMs = 50, maxRetryDelayMs = 2_000, settings } = options;
   if (!(maxAttempts >= 1))
     throw new RangeError(`maxAttempts must be 1 or more, not ${maxAttempts}`);
-  const whole = new Call(session.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
+  const whole = new Call(cluster.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
   for (let attempts = 1; ; attempts += 1) {
-    const attempt = await once(session, { work, whole, attempts, settings, answer });
+    const attempt = await once(cluster, { work, whole, attempts, settings, answer });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
     const delays = { retryDelayMs, maxRetryDelayMs };
-    const ownPauseMs = backoffMs(attempts, delays, session.random.fraction());
+    const ownPauseMs = backoffMs(attempts, delays, cluster.random.fraction());
     // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
     const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
     // No pause that the time-out would end: what is known now is the better answer.
@@ -93,7 +93,7 @@ function askedPauseMs(result: RunResult<unknown>): number {
 }
 
 async function once<Value>(
-  session: Session,
+  cluster: Cluster,
   options: {
     work: (tx: Transaction, context: RunContext) => Promise<Value>;
     whole: Call;
@@ -104,7 +104,7 @@ async function once<Value>(
 ): Promise<Attempt<Value>> {
   const { work, whole, attempts, settings, answer } = options;
   // `begin` repeats itself by what passes; what it throws does not pass.
-  const tx = await begin(session, { settings, call: whole, within: whole });
+  const tx = await begin(cluster, { settings, call: whole, within: whole });
   let value: Value;
   try {
     value = await work(tx, { attempt: attempts, signal: whole.signal });

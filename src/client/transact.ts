@@ -9,18 +9,18 @@ import { defaultLockGroup } from '../core/locks/names.ts';
 import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { isVerdictError, VerdictError } from '../peer/errors.ts';
+import { isVerdictError, VerdictError } from '../peer/verdict-error.ts';
 import { ageMs, type Mark, mark } from '../system/age.ts';
 import type { Call } from './call.ts';
-import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
-import { Retries } from './retry.ts';
 import {
+  type Cluster,
   isRefusedForNow,
   mayBeSentAgain,
   type Route,
   requestOptions,
-  type Session,
-} from './session.ts';
+} from './cluster.ts';
+import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
+import { Retries } from './retry.ts';
 import type {
   TransactionOutcome,
   TransactOptions,
@@ -29,7 +29,7 @@ import type {
 } from './types.ts';
 
 export async function transact<Results>(
-  session: Session,
+  cluster: Cluster,
   request: TransactRequest,
   { call, retry }: { readonly call: Call; readonly retry: TransactOptions['retry'] },
 ): Promise<TransactOutcome<Results>> {
@@ -40,10 +40,10 @@ export async function transact<Results>(
     ...(requestId === undefined ? {} : { requestId }),
     ...(attempt === undefined ? {} : { attempt }),
   });
-  const retries = new Retries(session, call, retry);
+  const retries = new Retries(cluster, call, retry);
   return requestId === undefined
-    ? transactUnnamed(session, request, { call, retries })
-    : transactAgain(session, { ...request, requestId }, { call, retries });
+    ? transactUnnamed(cluster, request, { call, retries })
+    : transactAgain(cluster, { ...request, requestId }, { call, retries });
 }
 
 interface Means {
@@ -52,7 +52,7 @@ interface Means {
 }
 
 async function transactAgain<Results>(
-  session: Session,
+  cluster: Cluster,
   request: TransactRequest & { readonly requestId: string },
   { call, retries }: Means,
 ): Promise<TransactOutcome<Results>> {
@@ -63,17 +63,17 @@ async function transactAgain<Results>(
   let lastEpoch: Epoch | null = null;
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;
-  const shard = session.shardFor({ requestId: request.requestId, lockGroup: lockGroupOf(request) });
+  const shard = cluster.shardFor({ requestId: request.requestId, lockGroup: lockGroupOf(request) });
   try {
     for (let failures = 1; ; failures += 1) {
-      const route = await session.leader(shard, call);
+      const route = await cluster.leader(shard, call);
       mustKnowLocks(route, request);
       const { epoch } = route.leader;
       // An attempt belongs to one epoch: an "aborted" of an older leader must not settle what a newer one runs.
       if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
       lastEpoch = epoch;
-      firstSent ??= mark(session.clock);
-      const requestAgeMs = Math.ceil(ageMsBefore + ageMs(session.clock, firstSent));
+      firstSent ??= mark(cluster.clock);
+      const requestAgeMs = Math.ceil(ageMsBefore + ageMs(cluster.clock, firstSent));
       try {
         const reply = await route.link.request(
           {
@@ -97,7 +97,7 @@ async function transactAgain<Results>(
         if (committed !== null) return { ...committed, attempt };
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!mayBeSentAgain(error)) throw error;
-        await session.recover({ error, route, failures, call });
+        await cluster.recover({ error, route, failures, call });
       }
     }
   } catch (error) {
@@ -115,25 +115,25 @@ function committedBefore<Results>(error: unknown): TransactionOutcome<Results> |
 }
 
 async function transactUnnamed<Results>(
-  session: Session,
+  cluster: Cluster,
   request: TransactRequest,
   { call, retries }: Means,
 ): Promise<TransactOutcome<Results>> {
   for (;;) {
-    const outcome = await transactOnce<Results>(session, request, call);
+    const outcome = await transactOnce<Results>(cluster, request, call);
     if (!(await retries.after(outcome))) return outcome;
   }
 }
 
 async function transactOnce<Results>(
-  session: Session,
+  cluster: Cluster,
   request: TransactRequest,
   call: Call,
 ): Promise<TransactOutcome<Results>> {
   const attempt = 1;
   const content = contentOf(request);
   for (let failures = 1; ; failures += 1) {
-    const route = await session.leader(session.shardFor({ lockGroup: lockGroupOf(request) }), call);
+    const route = await cluster.leader(cluster.shardFor({ lockGroup: lockGroupOf(request) }), call);
     mustKnowLocks(route, request);
     let txid: Txid | undefined;
     let share: string | undefined;
@@ -153,13 +153,13 @@ async function transactOnce<Results>(
       // Where there is a txid the transaction has begun, whatever the error says.
       txid ??= error.txid;
       if (isRefusedForNow(error) && txid === undefined) {
-        await session.recover({ error, route, failures, call });
+        await cluster.recover({ error, route, failures, call });
         continue;
       }
       if (error.acted === 'nothing' && txid === undefined) throw error;
       if (txid === undefined || call.over() !== null) throw unknownOutcome({ error, txid });
       return {
-        ...(await followUp<Results>(session, { txid, share, call, after: error })),
+        ...(await followUp<Results>(cluster, { txid, share, call, after: error })),
         attempt,
       };
     }

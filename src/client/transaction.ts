@@ -2,19 +2,19 @@
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { isVerdictError } from '../peer/errors.ts';
+import { isVerdictError } from '../peer/verdict-error.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
-import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import {
+  type Cluster,
   isRefusedForNow,
   mayBeSentAgain,
   type Route,
   requestOptions,
-  type Session,
-} from './session.ts';
+} from './cluster.ts';
+import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import type {
   BranchRequest,
   CallOptions,
@@ -33,7 +33,7 @@ export class Transaction implements AsyncDisposable {
    * that this one may. A service that only takes part needs the txid alone.
    */
   readonly share: string;
-  readonly #session: Session;
+  readonly #cluster: Cluster;
   readonly #within: Call | undefined;
   #commit: Promise<TransactionOutcome<never>> | null = null;
   #ended = false;
@@ -43,13 +43,13 @@ export class Transaction implements AsyncDisposable {
     txid: Txid;
     timeoutMs: number;
     share: string;
-    session: Session;
+    cluster: Cluster;
     within?: Call | undefined;
   }) {
     this.txid = options.txid;
     this.timeoutMs = options.timeoutMs;
     this.share = options.share;
-    this.#session = options.session;
+    this.#cluster = options.cluster;
     this.#within = options.within;
   }
 
@@ -133,7 +133,7 @@ export class Transaction implements AsyncDisposable {
       if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
       throw error;
     });
-    return whenApplied(this.#session, await this.#commit, { answer, call, share: this.share });
+    return whenApplied(this.#cluster, await this.#commit, { answer, call, share: this.share });
   }
 
   /**
@@ -163,7 +163,7 @@ export class Transaction implements AsyncDisposable {
 
   /** The state now. Throws VerdictError: EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
   async status(options: CallOptions = {}): Promise<TransactionStatus> {
-    return this.#session.status(this, this.#call(options, this.#within));
+    return this.#cluster.status(this, this.#call(options, this.#within));
   }
 
   /** Rolls back what was neither committed nor rolled back. Lets a failure pass: the time-out rolls back too. */
@@ -176,7 +176,7 @@ export class Transaction implements AsyncDisposable {
     const { txid, share } = this;
     const shard = shardOf(txid);
     for (let failures = 1; ; failures += 1) {
-      const route = await this.#session.leader(shard, call);
+      const route = await this.#cluster.leader(shard, call);
       try {
         const reply = await route.link.request(
           { type: 'commit', txid, share },
@@ -185,7 +185,7 @@ export class Transaction implements AsyncDisposable {
         return outcomeOf<never>(reply);
       } catch (error) {
         if (isRefusedForNow(error)) {
-          await this.#session.recover({ error, route, failures, call });
+          await this.#cluster.recover({ error, route, failures, call });
           continue;
         }
         return this.#settled<never>(error, call);
@@ -201,7 +201,7 @@ export class Transaction implements AsyncDisposable {
     const gone = error.code === 'UNKNOWN_TRANSACTION' || error.code === 'WRONG_STATE';
     if (error.acted === 'nothing' && !gone) throw error;
     if (call.over() !== null) throw unknownOutcome({ error, txid });
-    return followUp<Results>(this.#session, { txid, share, call, after: error });
+    return followUp<Results>(this.#cluster, { txid, share, call, after: error });
   }
 
   /** For requests that have the same effect once or twice. */
@@ -209,11 +209,11 @@ export class Transaction implements AsyncDisposable {
     call: Call,
     send: (route: Route, call: Call) => Promise<Reply>,
   ): Promise<Reply> {
-    return insist(this.#session, { shard: shardOf(this.txid), call, send });
+    return insist(this.#cluster, { shard: shardOf(this.txid), call, send });
   }
 
   #call(options: CallOptions, within: Call | undefined): Call {
-    return new Call(this.#session.clock, {
+    return new Call(this.#cluster.clock, {
       ...options,
       defaultTimeoutMs: this.timeoutMs + callMarginMs,
       within,
@@ -223,24 +223,24 @@ export class Transaction implements AsyncDisposable {
 
 /** Sends to the shard's leader until it answers with anything but a passing refusal. */
 async function insist<Reply>(
-  session: Session,
+  cluster: Cluster,
   options: { shard: number; call: Call; send: (route: Route, call: Call) => Promise<Reply> },
 ): Promise<Reply> {
   const { shard, call, send } = options;
   for (let failures = 1; ; failures += 1) {
-    const route = await session.leader(shard, call);
+    const route = await cluster.leader(shard, call);
     try {
       return await send(route, call);
     } catch (error) {
       if (!mayBeSentAgain(error)) throw error;
-      await session.recover({ error, route, failures, call });
+      await cluster.recover({ error, route, failures, call });
     }
   }
 }
 
 /** A begun transaction without branches does nothing and ends with its time-out: one too many is harmless. */
 export async function begin(
-  session: Session,
+  cluster: Cluster,
   options: { settings: TransactionSettings; call: Call; within?: Call | undefined },
 ): Promise<Transaction> {
   const { settings, call, within } = options;
@@ -252,11 +252,11 @@ export async function begin(
     ...(lockGroup === undefined ? {} : { lockGroup }),
   } as const;
   checkRequest(message);
-  const begun = await insist(session, {
-    shard: session.shardFor({ lockGroup }),
+  const begun = await insist(cluster, {
+    shard: cluster.shardFor({ lockGroup }),
     call,
     send: (route) => route.link.request(message, requestOptions(route, call)),
   });
   const { txid, share } = begun;
-  return new Transaction({ txid, share, timeoutMs: begun.timeoutMs, session, within });
+  return new Transaction({ txid, share, timeoutMs: begun.timeoutMs, cluster, within });
 }

@@ -1,6 +1,6 @@
 /** The calls of this process to the core: each a request with an id, and the one reply that ends it. */
 import type { FromNode } from '../core/messages.ts';
-import { OutcomeUnknownError } from '../peer/errors.ts';
+import { OutcomeUnknownError } from '../peer/verdict-error.ts';
 import { fromErrorMessage } from './errors.ts';
 
 /** The connection by which the core answers this process's calls; participants have the others. */

@@ -7,7 +7,7 @@ import { statusFromLog } from '../core/status-from-log.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { closedError, VerdictError } from '../peer/errors.ts';
+import { closedError, VerdictError } from '../peer/verdict-error.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';

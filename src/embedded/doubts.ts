@@ -13,7 +13,7 @@
 import { judge } from '../core/judge.ts';
 import type { Decision } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { isVerdictError } from '../peer/errors.ts';
+import { isVerdictError } from '../peer/verdict-error.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { BranchCalls } from './branch-calls.ts';

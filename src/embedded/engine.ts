@@ -13,7 +13,7 @@ import type { FromNode } from '../core/messages.ts';
 import { type Retired, RetiredSet } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { epochOf, shardOf, type Txid } from '../core/txid.ts';
-import { closedError } from '../peer/errors.ts';
+import { closedError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';

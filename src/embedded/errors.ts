@@ -3,7 +3,7 @@
 import type { ErrorMessage } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
-import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/errors.ts';
+import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/verdict-error.ts';
 import { fitText } from '../wire/utf8.ts';
 
 const maxThrownBytes = 512;

@@ -1,7 +1,7 @@
 import type { Random } from '../ports/random.ts';
 import type { WritableKeys } from '../store/key-value.ts';
 import { metaKey, readHeader, unreadable } from '../store/store-format.ts';
-import { journalHeader } from './rules.ts';
+import { journalHeader } from './journal-rules.ts';
 
 const instanceDigits = 20;
 

@@ -20,8 +20,8 @@ import { GroupCommit } from '../store/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
+import * as rules from './journal-rules.ts';
 import { assertBranch } from './keys.ts';
-import * as rules from './rules.ts';
 import { findEntry, highestTxids, JournalTransaction } from './transaction.ts';
 
 /** Where a journal keeps its keys. */

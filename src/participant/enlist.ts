@@ -1,7 +1,7 @@
 /** A participant that takes part of its own accord: asks the leader first, works afterwards. */
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { VerdictError } from '../peer/errors.ts';
+import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BranchRef } from '../ports/resource.ts';
 import type { Branches } from './branches.ts';

@@ -8,8 +8,8 @@
 import type { Welcome } from '../core/messages.ts';
 import { otherClusterCloseCode, otherClusterReason } from '../core/other-cluster.ts';
 import type { Txid } from '../core/txid.ts';
-import { VerdictError } from '../peer/errors.ts';
 import type { Refusal } from '../peer/link.ts';
+import { VerdictError } from '../peer/verdict-error.ts';
 import { type Journal, JournalError, type ServedCluster } from '../ports/journal.ts';
 import { adoptionLine } from './adoption-line.ts';
 

@@ -4,7 +4,7 @@ import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { VerdictError } from '../peer/errors.ts';
+import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal, JournalEntry, ServedCluster } from '../ports/journal.ts';
 import type { Logger } from '../ports/logger.ts';

@@ -8,7 +8,7 @@
  * hear that it does not come up, and why.
  */
 
-import { VerdictError } from '../peer/errors.ts';
+import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { BranchRef, PrepareCall, Resource } from '../ports/resource.ts';

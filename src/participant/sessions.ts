@@ -1,10 +1,10 @@
 /** What a participant's branches and questions see of its connections: one session with every node. */
 import type { ConnectionId } from '../core/branch/branch.ts';
 import type { FromNode, LeaderInfo, Limits, ToNode, Welcome } from '../core/messages.ts';
-import type { VerdictError } from '../peer/errors.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes, type NodesOptions } from '../peer/nodes.ts';
 import { advertisedUrl } from '../peer/url.ts';
+import type { VerdictError } from '../peer/verdict-error.ts';
 import type { Logger } from '../ports/logger.ts';
 
 import { connectedText } from './stderr-logger.ts';

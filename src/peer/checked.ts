@@ -3,8 +3,8 @@ import type { ToNode } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { maxNameBytes, widestLimits } from '../wire/limits.ts';
 import { validate } from '../wire/validate.ts';
-import { VerdictError } from './errors.ts';
 import type { RequestWithoutId } from './requests.ts';
+import { VerdictError } from './verdict-error.ts';
 
 /** Throws what the node would answer: `transact.branches[0].branch must be …`. Payloads are looked at when they are sent. */
 export function checkRequest(message: RequestWithoutId): void {

@@ -25,13 +25,6 @@ import type {
   Dialer,
 } from '../ports/transport.ts';
 import {
-  closedError,
-  connectionLost,
-  errorFromMessage,
-  retryAfterMsOf,
-  VerdictError,
-} from './errors.ts';
-import {
   type Leadership,
   type ReplyTo,
   type RequestOptions,
@@ -40,6 +33,13 @@ import {
   subjectOf,
 } from './requests.ts';
 import { nodeUrl } from './url.ts';
+import {
+  closedError,
+  connectionLost,
+  errorFromMessage,
+  retryAfterMsOf,
+  VerdictError,
+} from './verdict-error.ts';
 
 export interface LinkOptions {
   /** `host:port`, `ws://host:port` or `http://host:port`; the path /v1 is added. */

@@ -14,10 +14,10 @@
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
 import { maxShards } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
-import type { VerdictError } from './errors.ts';
 import { Link, type LinkOptions } from './link.ts';
 import { Succession } from './succession.ts';
 import { advertisedUrl, nodeUrl } from './url.ts';
+import type { VerdictError } from './verdict-error.ts';
 
 export interface NodesOptions {
   readonly urls: readonly string[];

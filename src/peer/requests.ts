@@ -22,7 +22,7 @@ import type { TimerHandle } from '../core/timer-wheel.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Delays } from './delays.ts';
-import { abortedByCaller, errorFromMessage, VerdictError } from './errors.ts';
+import { abortedByCaller, errorFromMessage, VerdictError } from './verdict-error.ts';
 
 /** Which reply answers which request. */
 export interface ReplyTo {

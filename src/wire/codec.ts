@@ -9,7 +9,7 @@ import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';
 import { decodeBinary, encodeBinary } from './binary.ts';
 import { binaryOf, holdsEncoded, textOf } from './encoded-once.ts';
-import { FrameError } from './errors.ts';
+import { FrameError } from './frame-error.ts';
 import { maxNesting, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
 import { decodeText, encodeText } from './text.ts';

@@ -2,7 +2,7 @@
  * Walks a JSON text before it is parsed, for what JSON.parse does not say or does not limit. It does not check that the
  * text is JSON: the parser does.
  */
-import { FrameError, tooManyElements } from './errors.ts';
+import { FrameError, tooManyElements } from './frame-error.ts';
 import { maxNesting } from './limits.ts';
 import { longDigits } from './long-integers.ts';
 

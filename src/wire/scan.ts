@@ -7,7 +7,7 @@
  * Two findings concern one message only, since its end is known: nesting above the caller's limit, and a key `__proto__`
  * (which a decoder would rename, silently altering a payload).
  */
-import { FrameError, tooManyElements } from './errors.ts';
+import { FrameError, tooManyElements } from './frame-error.ts';
 import { maxNesting } from './limits.ts';
 
 export interface Scan {

@@ -5,7 +5,7 @@
  */
 import { protoName } from '../core/names.ts';
 import { widestLimits } from './limits.ts';
-import { quoted } from './rules.ts';
+import { quoted } from './validators.ts';
 
 export interface SendableOptions {
   /** Nesting of maps and arrays; the value itself is level 1 if it is one. Default: what any peer may accept. */

@@ -1,6 +1,6 @@
 /** What both forms do once they know where a message ends and what it holds. */
 import type { ErrorCode } from '../core/catalogue.ts';
-import { FrameError } from './errors.ts';
+import { FrameError } from './frame-error.ts';
 import { maxFrameMessages, type WireLimits } from './limits.ts';
 import { type Decoded, type Direction, problem, validate } from './validate.ts';
 

@@ -13,21 +13,6 @@ import {
 import { maxShards } from '../core/txid.ts';
 import { maxLines } from './limits.ts';
 import {
-  anything,
-  boolean,
-  type FieldsOf,
-  integer,
-  list,
-  map,
-  nullable,
-  oneOf,
-  optional,
-  record,
-  required,
-  text,
-  txid,
-} from './rules.ts';
-import {
   abortReason,
   branchField,
   count,
@@ -50,6 +35,21 @@ import {
   txidField,
   witness,
 } from './shapes.ts';
+import {
+  anything,
+  boolean,
+  type FieldsOf,
+  integer,
+  list,
+  map,
+  nullable,
+  oneOf,
+  optional,
+  record,
+  required,
+  text,
+  txid,
+} from './validators.ts';
 
 const maxNodes = 4_096;
 const maxParticipants = 1_000_000;

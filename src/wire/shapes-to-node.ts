@@ -12,19 +12,6 @@ import {
 } from '../core/messages.ts';
 import { maxLines, maxReportLines, maxTokenBytes } from './limits.ts';
 import {
-  anything,
-  boolean,
-  epoch,
-  integer,
-  list,
-  map,
-  oneOf,
-  optional,
-  required,
-  text,
-  txid,
-} from './rules.ts';
-import {
   branchField,
   count,
   duration,
@@ -42,6 +29,19 @@ import {
   txidField,
   witness,
 } from './shapes.ts';
+import {
+  anything,
+  boolean,
+  epoch,
+  integer,
+  list,
+  map,
+  oneOf,
+  optional,
+  required,
+  text,
+  txid,
+} from './validators.ts';
 
 const transactBranch = map<TransactBranch>({
   participant: required(key, 'Who does it.'),

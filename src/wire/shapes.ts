@@ -44,7 +44,7 @@ import {
   required,
   text,
   txid,
-} from './rules.ts';
+} from './validators.ts';
 
 /** Every type of a direction must be there, with exactly its fields. */
 export type ShapesOf<M extends { readonly type: string }> = {

@@ -5,13 +5,13 @@
  * alone beyond 2^53 are a bigint, so a double of that size is written with an exponent.
  */
 import { protoName } from '../core/names.ts';
-import { FrameError } from './errors.ts';
+import { FrameError } from './frame-error.ts';
 import { maxMessageElements, type WireLimits } from './limits.ts';
 import { parseExactly } from './long-integers.ts';
-import { isMap } from './rules.ts';
 import { scanText, type TextScan } from './scan-text.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
 import type { DecodedFrame, Direction } from './validate.ts';
+import { isMap } from './validators.ts';
 
 // The lib of this TypeScript does not have it yet; Node 22 does.
 const json = JSON as unknown as { rawJSON(text: string): unknown };

@@ -2,9 +2,9 @@
 import type { ErrorCode } from '../core/catalogue.ts';
 import { type FromNode, protocolVersion, type ToNode } from '../core/messages.ts';
 import type { WireLimits } from './limits.ts';
-import { type Fields, isMap, lastFault, quoted, readFields, refused } from './rules.ts';
 import { fromNodeShapes } from './shapes-from-node.ts';
 import { toNodeShapes } from './shapes-to-node.ts';
+import { type Fields, isMap, lastFault, quoted, readFields, refused } from './validators.ts';
 
 /** `to-node`: what a node receives. `from-node`: what everybody else receives. */
 export type Direction = 'to-node' | 'from-node';

@@ -5,7 +5,7 @@ import type { FromNode, PeerRole } from '../../src/core/messages.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { subprotocol } from '../../src/transport/websocket/connection.ts';
 import { decodeFrame } from '../../src/wire/codec.ts';
-import { FrameError } from '../../src/wire/errors.ts';
+import { FrameError } from '../../src/wire/frame-error.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { pause, within } from '../support/process/child.ts';
 import { limits } from '../support/samples/wire.ts';

@@ -10,7 +10,7 @@ import { type Epoch, makeEpoch, makeTxid, shardOf, type Txid } from '../../src/c
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import { vote } from '../../src/participant/vote.ts';
-import { isVerdictError } from '../../src/peer/errors.ts';
+import { isVerdictError } from '../../src/peer/verdict-error.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { decodeFrame, encodeMessage } from '../../src/wire/codec.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/core/messages.ts';
 import { encodeFrame, encodeMessage, type Form } from '../../src/wire/codec.ts';
-import { FrameError } from '../../src/wire/errors.ts';
+import { FrameError } from '../../src/wire/frame-error.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { snippets } from '../fuzz/bytes.ts';
 import { sampleTxid } from '../support/samples/samples.ts';

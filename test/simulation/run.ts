@@ -1,7 +1,7 @@
 /** One run: a plan carried out in a world of its own, then healed, then waited for. */
 
 import type { Txid } from '../../src/core/txid.ts';
-import { VerdictError } from '../../src/peer/errors.ts';
+import { VerdictError } from '../../src/peer/verdict-error.ts';
 import { type CallRecord, ClientMachine } from './actors/client.ts';
 import { NodeMachine } from './actors/node.ts';
 import { ParticipantMachine } from './actors/participant.ts';

@@ -1,8 +1,8 @@
 /** `verdict exec`: a transaction played by hand, one operation a line in, one result line each out. */
 import { isTxid } from '../../core/txid.ts';
-import { VerdictError } from '../../peer/errors.ts';
+import { VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
-import { complaintOf } from '../errors.ts';
+import { complaintOf } from '../command-error.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json.ts';

@@ -2,7 +2,7 @@
 import { type Client, connect } from '../../client/client.ts';
 import type { Transaction } from '../../client/transaction.ts';
 import type { TransactionOutcome } from '../../client/types.ts';
-import { isVerdictError, VerdictError } from '../../peer/errors.ts';
+import { isVerdictError, VerdictError } from '../../peer/verdict-error.ts';
 import { unreachable } from '../unreachable.ts';
 import type { DecidedOutcome, ExecTarget } from './target.ts';
 

@@ -2,12 +2,12 @@
 import { type Command, Option } from 'commander';
 import type { TransactionState } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
+import { CommandError } from '../command-error.ts';
 import {
   type ConnectionFlags,
   connectionOptions,
   type SetExitCode,
 } from '../connection-options.ts';
-import { CommandError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import {
   nameArgument,

@@ -4,7 +4,7 @@ import { DecisionLogError } from '../../ports/decision-log.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { SecretFileError } from '../../system/secret-file.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../command-error.ts';
 import type { EtcdFiles } from '../etcd-options.ts';
 import { etcdAccess } from '../open-log.ts';
 

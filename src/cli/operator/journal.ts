@@ -4,7 +4,7 @@ import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
 import type { JournalEntry } from '../../ports/journal.ts';
 import { StoreUnreadableError } from '../../store/lmdb.ts';
 import { StoreFormatError } from '../../store/store-format.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../command-error.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { type Column, table, widthOf } from '../table.ts';

@@ -12,11 +12,11 @@ import type {
 } from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
-import { isRequestRetryable, VerdictError } from '../../peer/errors.ts';
 import type { Link } from '../../peer/link.ts';
 import { Nodes } from '../../peer/nodes.ts';
 import type { ReplyTo, RequestType, RequestWithoutId } from '../../peer/requests.ts';
 import { nodeUrl } from '../../peer/url.ts';
+import { isRequestRetryable, VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { webSocketDialer } from '../../transport/websocket/connect.ts';

@@ -4,6 +4,8 @@ import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { Labels } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { maxNameBytes, maxTimeoutMs, widestLimits } from '../../wire/limits.ts';
+import { sendable } from '../../wire/sendable.ts';
+import { key, labels } from '../../wire/shapes.ts';
 import {
   anything,
   integer,
@@ -15,9 +17,7 @@ import {
   record,
   refused,
   required,
-} from '../../wire/rules.ts';
-import { sendable } from '../../wire/sendable.ts';
-import { key, labels } from '../../wire/shapes.ts';
+} from '../../wire/validators.ts';
 import { findLoss } from './scan-json.ts';
 
 /** What one line asks for: the fields as they are written in it. */

@@ -2,7 +2,7 @@
  * The run of a `submit`: reads, submits a bounded number at once, reports each end. Memory is constant: one chunk of
  * input, one line, `concurrency` transactions; reading waits for these, and these wait for the output.
  */
-import { entryOf } from '../../peer/errors.ts';
+import { entryOf } from '../../peer/verdict-error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Line, LineReader } from './line-reader.ts';
 import { parseLine, type SubmittedTransaction } from './parse-line.ts';

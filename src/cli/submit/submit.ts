@@ -1,7 +1,7 @@
 /** `verdict submit`: transactions from a file or a pipe. */
 import { addAbortSignal } from 'node:stream';
 import { connect } from '../../client/client.ts';
-import { isVerdictError } from '../../peer/errors.ts';
+import { isVerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Io, StopSignal } from '../io.ts';

@@ -5,7 +5,7 @@ import type { TransactOutcome } from '../../client/types.ts';
 import type { AbortReason } from '../../core/catalogue.ts';
 import { thrownText } from '../../core/thrown.ts';
 import type { Txid } from '../../core/txid.ts';
-import { isVerdictError, type VerdictErrorCode } from '../../peer/errors.ts';
+import { isVerdictError, type VerdictErrorCode } from '../../peer/verdict-error.ts';
 import type { SubmittedTransaction } from './parse-line.ts';
 
 export type Ended =

@@ -5,8 +5,8 @@ import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
 import { readHeader } from '../../store/store-format.ts';
 import { agreeOnInstance } from '../instance.ts';
+import { journalHeader } from '../journal-rules.ts';
 import { asJournalError, LocalJournal } from '../local-journal.ts';
-import { journalHeader } from '../rules.ts';
 
 export interface LmdbJournalOptions {
   /** Made where it is missing. It belongs to this journal alone. */

@@ -5,8 +5,8 @@ import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
 import { prefixRange, type ReadableKeys } from '../../store/key-value.ts';
 import { readLmdb } from '../../store/lmdb.ts';
 import { readHeader } from '../../store/store-format.ts';
+import { journalHeader, load } from '../journal-rules.ts';
 import { areas, readEntries } from '../keys.ts';
-import { journalHeader, load } from '../rules.ts';
 import { journalFile } from './journal.ts';
 
 /** Every entry that is not a tombstone, in one snapshot. Null where there is no journal in the directory. */

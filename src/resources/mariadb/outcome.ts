@@ -26,7 +26,7 @@ import { pause } from '../sql/pause.ts';
 import type { MariadbContext } from './context.ts';
 import { detached, graceMs } from './detach.ts';
 import type { Statements } from './ends.ts';
-import { isNotFree, numberOf, unknownXid } from './errors.ts';
+import { isNotFree, numberOf, unknownXid } from './error-numbers.ts';
 import { takeByForce } from './locks.ts';
 import { isPrepared, preparedByAny, type Xid } from './xid.ts';
 

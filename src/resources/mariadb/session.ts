@@ -20,7 +20,7 @@ import { doneWithin } from '../sql/within.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { sessionGone } from './detach.ts';
-import { numberOf } from './errors.ts';
+import { numberOf } from './error-numbers.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';
 
@@ -36,7 +36,7 @@ const notWithinXa = 1399;
 const inTransaction = 1;
 type Answer = [RowDataPacket[] | ResultSetHeader, unknown];
 
-export class Session {
+export class MariadbSession {
   readonly #context: MariadbContext;
   readonly #connection: mysql.Connection;
   readonly #xid: Xid;
@@ -54,7 +54,7 @@ export class Session {
     xid: Xid,
     slot: number,
     call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
-  ): Promise<Session> {
+  ): Promise<MariadbSession> {
     let connection: mysql.Connection;
     try {
       connection = await openSession(context.connection);
@@ -62,7 +62,7 @@ export class Session {
       context.slots.give(slot);
       throw error;
     }
-    const session = new Session(context, connection, xid, slot, call.signal);
+    const session = new MariadbSession(context, connection, xid, slot, call.signal);
     try {
       await session.#begin(call);
       return session;

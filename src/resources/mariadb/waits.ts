@@ -10,7 +10,7 @@ import type { BranchRef } from '../../ports/resource.ts';
 import type { WaitingStatement, Waits } from '../sql/lock-watch.ts';
 import type { MariadbContext } from './context.ts';
 import type { Statements } from './ends.ts';
-import { numberOf } from './errors.ts';
+import { numberOf } from './error-numbers.ts';
 import { branchOfXid, type RecoveredXid, recovered } from './xid.ts';
 
 const running = `SELECT ID AS id, INFO AS statement, STATE AS state, DB = DATABASE() AS here

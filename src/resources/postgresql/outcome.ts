@@ -20,7 +20,7 @@ import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
 import { markOf } from '../sql/names.ts';
 import { pause } from '../sql/pause.ts';
 import { type PostgresqlContext, preparedAs } from './context.ts';
-import { codeOf, notInPrerequisiteState, undefinedObject } from './errors.ts';
+import { codeOf, notInPrerequisiteState, undefinedObject } from './error-codes.ts';
 import { letGo, takeByForce } from './locks.ts';
 
 const busyPauseMs = 20;

@@ -3,8 +3,8 @@ import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
 import { nameTooLong, runBranch } from '../sql/run-branch.ts';
 import type { PrepareSql } from '../sql/sql.ts';
 import { gidOf, type PostgresqlContext } from './context.ts';
-import { refusals } from './errors.ts';
-import { Session } from './session.ts';
+import { refusals } from './error-codes.ts';
+import { PostgresqlSession } from './session.ts';
 
 export async function prepareBranch<Payload, Result>(
   context: PostgresqlContext,
@@ -17,7 +17,7 @@ export async function prepareBranch<Payload, Result>(
     clock: context.clock,
     againForMs: context.lockWaitMs,
     lockLimitMs: context.lockLimitMs,
-    begin: () => Session.begin(context, gid, call),
+    begin: () => PostgresqlSession.begin(context, gid, call),
     ...refusals,
   };
   return runBranch(database, prepare, call);

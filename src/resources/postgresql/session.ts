@@ -26,7 +26,7 @@ import { pause } from '../sql/pause.ts';
 import { serverLimitMs } from '../sql/sql.ts';
 import { doneWithin } from '../sql/within.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
-import { constraintOf } from './errors.ts';
+import { constraintOf } from './error-codes.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
 
@@ -37,7 +37,7 @@ const heardMs = 1_000;
 /** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
-export class Session {
+export class PostgresqlSession {
   readonly #context: PostgresqlContext;
   readonly #client: pg.PoolClient;
   readonly #gid: string;
@@ -61,9 +61,9 @@ export class Session {
     context: PostgresqlContext,
     gid: string,
     call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
-  ): Promise<Session> {
+  ): Promise<PostgresqlSession> {
     const client = await context.pools.work.connect();
-    const session = new Session(context, client, gid, call);
+    const session = new PostgresqlSession(context, client, gid, call);
     try {
       await session.#begin(call.timeoutMs);
       return session;

@@ -13,7 +13,7 @@ import type { Message } from '../../core/messages.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
 import type { DecodedFrame, Direction, MessageOf } from '../../wire/codec.ts';
-import { FrameError } from '../../wire/errors.ts';
+import { FrameError } from '../../wire/frame-error.ts';
 import { maxHelloBytes } from '../../wire/limits.ts';
 import { fitText } from '../../wire/utf8.ts';
 import type { Account } from './account.ts';

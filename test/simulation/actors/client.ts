@@ -2,7 +2,7 @@
 import { type Client, connect } from '../../../src/client/client.ts';
 import type { TransactionOutcome } from '../../../src/client/types.ts';
 import type { Txid } from '../../../src/core/txid.ts';
-import { isVerdictError } from '../../../src/peer/errors.ts';
+import { isVerdictError } from '../../../src/peer/verdict-error.ts';
 import { clientNameOf, type Job } from '../workload.ts';
 import type { Network } from '../world/network.ts';
 import type { SimProcess } from '../world/process.ts';

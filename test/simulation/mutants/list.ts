@@ -54,7 +54,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-tombstone',
     without: '8.2: a rollback is remembered.',
-    file: 'src/journal/rules.ts',
+    file: 'src/journal/journal-rules.ts',
     from: "  if (there?.state === 'tombstone') return { kind: 'repeated' };\n  bury(",
     to: "  if (there?.state !== 'committed') return { kind: 'written' };\n  bury(",
   },
@@ -146,7 +146,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'accepts-old-epoch',
     without: 'I7: a prepare of an older epoch is refused.',
-    file: 'src/journal/rules.ts',
+    file: 'src/journal/journal-rules.ts',
     from: "if (entry.epoch < known) return { kind: 'stale-epoch', known };",
     to: '',
   },

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client, TransactionOutcome } from '../../../src/client.ts';
 import type { LockedKeys } from '../../../src/core/messages.ts';
 import type { Txid } from '../../../src/core/txid.ts';
-import { isVerdictError } from '../../../src/peer/errors.ts';
+import { isVerdictError } from '../../../src/peer/verdict-error.ts';
 import type { Script } from '../participants/participant-process.ts';
 import { pause } from '../process/child.ts';
 

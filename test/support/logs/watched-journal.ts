@@ -3,8 +3,8 @@
  * back or lets fail. Several participants may use one at once, or one after the other.
  */
 import { type Epoch, epochOf, type Txid } from '../../../src/core/txid.ts';
+import * as rules from '../../../src/journal/journal-rules.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../../src/journal/memory/journal.ts';
-import * as rules from '../../../src/journal/rules.ts';
 import { findEntry, JournalTransaction } from '../../../src/journal/transaction.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { BranchKey, Journal, JournalEntry, VoteWrite } from '../../../src/ports/journal.ts';

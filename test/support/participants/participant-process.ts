@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Decision } from '../../../src/core/messages.ts';
 import type { ParticipantOptions } from '../../../src/core/participant-options.ts';
 import type { Txid } from '../../../src/core/txid.ts';
-import { load } from '../../../src/journal/rules.ts';
+import { load } from '../../../src/journal/journal-rules.ts';
 import type { ParticipantCrashPoint } from '../../../src/participant/crash-points.ts';
 import type { ParticipantSettings } from '../../../src/participant.ts';
 import { Child, type Exit, within } from '../process/child.ts';

@@ -8,10 +8,10 @@ import {
   encodeFrame,
   type Form,
 } from '../../../src/wire/codec.ts';
-import { FrameError } from '../../../src/wire/errors.ts';
-import type { Fields } from '../../../src/wire/rules.ts';
+import { FrameError } from '../../../src/wire/frame-error.ts';
 import { fromNodeShapes } from '../../../src/wire/shapes-from-node.ts';
 import { toNodeShapes } from '../../../src/wire/shapes-to-node.ts';
+import type { Fields } from '../../../src/wire/validators.ts';
 import { fromNodeSamples, toNodeSamples } from './samples.ts';
 
 export const limits = {

@@ -3,12 +3,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { complaintOf, usageError } from '../../../src/cli/errors.ts';
+import { complaintOf, usageError } from '../../../src/cli/command-error.ts';
 import { exitCodes, exitCodeTexts } from '../../../src/cli/exit-codes.ts';
 import { listenAddress, nodeOption } from '../../../src/cli/parameters.ts';
 import { errorCatalogue, errorCodes } from '../../../src/core/catalogue.ts';
 import { coordinatorOptionNames } from '../../../src/core/coordinator-options.ts';
-import { VerdictError } from '../../../src/peer/errors.ts';
+import { VerdictError } from '../../../src/peer/verdict-error.ts';
 import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 
 const commands = [

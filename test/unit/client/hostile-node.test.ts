@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../src/core/catalogue.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
-import { isVerdictError } from '../../../src/peer/errors.ts';
+import { isVerdictError } from '../../../src/peer/verdict-error.ts';
 import { connectedClient, watch } from '../../support/clients/client.ts';
 import type { ScriptedNode } from '../../support/nodes/scripted-node.ts';
 import { settle } from '../../support/samples/manual-clock.ts';

@@ -2,7 +2,7 @@
 
 import { errorCatalogue } from '../core/catalogue.ts';
 import { thrownStack } from '../core/thrown.ts';
-import { isVerdictError, type VerdictError } from '../peer/errors.ts';
+import { isVerdictError, type VerdictError } from '../peer/verdict-error.ts';
 import { SecretFileError } from '../system/secret-file.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { harmless } from './text.ts';

@@ -5,16 +5,21 @@ import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import { closedError, isRequestRetryable, isVerdictError, VerdictError } from '../peer/errors.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes } from '../peer/nodes.ts';
 import type { RequestOptions } from '../peer/requests.ts';
+import {
+  closedError,
+  isRequestRetryable,
+  isVerdictError,
+  VerdictError,
+} from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
 import type { Call } from './call.ts';
 
-export interface SessionOptions {
+export interface ClusterOptions {
   readonly urls: readonly string[];
   readonly name: string;
   readonly token: string | undefined;
@@ -49,7 +54,7 @@ export function mayBeSentAgain(error: unknown): error is VerdictError {
   return isRequestRetryable(error) && error.code !== 'TIMEOUT';
 }
 
-export class Session {
+export class Cluster {
   readonly clock: Clock;
   readonly random: Random;
   readonly #name: string;
@@ -61,7 +66,7 @@ export class Session {
   #refusal: VerdictError | null = null;
   #lastFailure = '';
 
-  constructor(options: SessionOptions) {
+  constructor(options: ClusterOptions) {
     const { clock, random, dialer, name, token, urls } = options;
     this.#name = name;
     this.clock = clock;

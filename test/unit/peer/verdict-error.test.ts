@@ -5,7 +5,7 @@ import {
   isRequestRetryable,
   peerErrorCodes,
   VerdictError,
-} from '../../../src/peer/errors.ts';
+} from '../../../src/peer/verdict-error.ts';
 
 it('sends the same request again after what passes, not after what aborted its transaction', () => {
   const again = [...errorCodes, ...peerErrorCodes].filter((code) =>
