@@ -20,13 +20,13 @@ export function connectionOptions(
 ): Command {
   return command
     .addOption(
-      new Option('--url <urls>', 'address of a coordinator node; several with commas between')
+      new Option('--url <urls>', 'address of a coordinator node; separate several with commas')
         .env('VERDICT_URL')
         .argParser(urlList)
         .default([defaultUrl], defaultUrl),
     )
     .addOption(
-      new Option('--token-file <file>', 'file with the token, if the coordinator asks for one').env(
+      new Option('--token-file <file>', 'file with the token, if the coordinator requires one').env(
         'VERDICT_TOKEN_FILE',
       ),
     )

@@ -21,7 +21,7 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
     .command('dev')
     .summary('a coordinator to try things on: temporary data, a readable log')
     .description(
-      'Runs a coordinator node with a readable log and temporary data, which is removed at the end, and says what to try. With --shop, in the clone of the repository, the example shop runs beside it: five services to transact over.',
+      'Runs a coordinator node on temporary data with a readable log, and says what to try. The data is removed at the end. With --shop (in a clone of the repository) it also runs the example shop: five services that take part in transactions.',
     )
     .addOption(
       new Option('--listen <host:port>', 'where to listen')
@@ -29,13 +29,10 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
         .default(listenAddress(defaultUrl), defaultUrl),
     )
     .addOption(
-      new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
+      new Option('--log-level <level>', 'lowest level to log').choices(logLevels).default('info'),
     )
     .addOption(insecureOption())
-    .option(
-      '--shop',
-      'the example shop beside it (in the clone): inventory, payment and three more',
-    )
+    .option('--shop', 'also run the example shop (in a clone): inventory, payment and three more')
     .addHelpText('after', help)
     .action(async ({ listen, logLevel, shop, insecure }: DevFlags) => {
       refuseOpenDoor({ listen, token: null, insecure: insecure === true });

@@ -18,10 +18,7 @@ export type EtcdFiles = Pick<
 >;
 
 export function clusterOption(): Option {
-  return new Option(
-    '--cluster <name>',
-    'with --etcd: name of the cluster, below which its keys lie',
-  )
+  return new Option('--cluster <name>', 'with --etcd: name of the cluster, the prefix of its keys')
     .argParser(nameArgument)
     .default('verdict');
 }
@@ -30,8 +27,8 @@ export function clusterOption(): Option {
 export function etcdAccessOptions(command: Command): Command {
   return command
     .addOption(new Option('--etcd-ca <file>', 'certificate authority of an etcd with TLS'))
-    .addOption(new Option('--etcd-cert <file>', 'certificate to show to etcd'))
-    .addOption(new Option('--etcd-key <file>', 'the key of that certificate'))
+    .addOption(new Option('--etcd-cert <file>', 'client certificate for etcd'))
+    .addOption(new Option('--etcd-key <file>', 'key of that certificate'))
     .addOption(new Option('--etcd-user <name>', 'user at etcd'))
     .addOption(new Option('--etcd-password-file <file>', "file with that user's password"));
 }

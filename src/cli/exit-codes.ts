@@ -25,7 +25,7 @@ export const exitCodeTexts: readonly (readonly [code: ExitCode, text: string])[]
   [exitCodes.unreachable, 'the coordinator could not be reached, or did not answer in time'],
   [
     exitCodes.nodeFault,
-    'serve: the node ended itself after a fault; its log says which (killed, 137: amid a write)',
+    'serve: the node ended itself after a fault that its log names (killed, 137: during a write)',
   ],
   [exitCodes.interrupted, 'stopped by Ctrl-C'],
   [exitCodes.outputGone, 'submit: stopped, because the reader of the output went away'],

@@ -6,7 +6,7 @@ import { usageError } from './command-error.ts';
 export function insecureOption(): Option {
   return new Option(
     '--insecure',
-    'let others than this machine in without a token: whoever reaches the port may do everything',
+    'let other machines in without a token: any peer that reaches the port may do everything',
   );
 }
 
@@ -18,7 +18,7 @@ export function refuseOpenDoor(given: {
   const { listen, token, insecure } = given;
   if (token !== null || insecure || isLoopback(listen.host)) return;
   throw usageError(
-    `On ${listen.host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network where everybody may.`,
+    `On ${listen.host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
   );
 }
 

@@ -16,7 +16,7 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
   const program = new Command('verdict');
   program
     .description(
-      'Distributed transactions: a coordinator, and what to submit, watch and repair them with.',
+      'Distributed transactions: runs a coordinator; submits, watches and repairs transactions.',
     )
     .version(packageVersion(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
@@ -49,7 +49,7 @@ function afterHelp(): string {
 Start here:
   $ npx verdict dev                         a coordinator to try things on, its data removed at the end
   $ npx verdict serve                       a coordinator at 127.0.0.1:7070, its data in ./verdict-data
-  $ npx verdict submit orders.jsonl         one transaction a line
+  $ npx verdict submit orders.jsonl         one transaction per line
   $ npx verdict status                      who leads, who is connected, what is under way
 
 Exit codes:

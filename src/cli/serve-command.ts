@@ -65,7 +65,7 @@ interface ServeFlags extends EtcdAccessFlags {
 export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
     .command('serve')
-    .summary('run a coordinator node, with its own store or on etcd with others')
+    .summary('run a coordinator node, on its own store or in a cluster over etcd')
     .description(
       'Runs a coordinator node. Decisions are kept in the data directory and survive kill -9; start it again with the same directory.',
     )
@@ -83,22 +83,22 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .addOption(
       new Option(
         '--advertise <url>',
-        'address told to others, where it differs from --listen',
+        'address announced to others, if it differs from --listen',
       ).argParser(oneUrl),
     )
     .addOption(
-      new Option('--token-file <file>', 'file with the token that every peer must bring').env(
+      new Option('--token-file <file>', 'file with the token that every peer must present').env(
         'VERDICT_TOKEN_FILE',
       ),
     )
     .addOption(insecureOption())
     .addOption(
-      new Option('--log-level <level>', 'least level to log').choices(logLevels).default('info'),
+      new Option('--log-level <level>', 'lowest level to log').choices(logLevels).default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'form of the log, on stderr')
+      new Option('--log-format <format>', 'format of the log on stderr')
         .choices(logFormats)
-        .default(undefined, 'pretty on a terminal, else json'),
+        .default(undefined, 'pretty on a terminal, otherwise json'),
     )
     .addOption(
       new Option('--option <name=value>', 'an option of the node, see below; can be repeated')
@@ -108,34 +108,34 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .addOption(
       new Option(
         '--request-window <ms>',
-        'how long a requestId is remembered: fixed when the directory is made; a shorter one weakens "never commits twice"',
+        'how long a requestId is remembered: fixed when the directory is created; a shorter window weakens "never commits twice"',
       )
         .argParser(wholeNumber({ min: 1_000, max: maxRequestWindowMs }))
-        .default(undefined, 'what the directory has, 120000 in a new one'),
+        .default(undefined, "the directory's own, 120000 in a new one"),
     )
     .addOption(
       new Option(
         '--etcd <urls>',
-        'etcd of a cluster of nodes; several with commas between. Without it the node is alone, on its own store',
+        'etcd of the cluster; separate several addresses with commas. Without it the node runs alone on its own store',
       ).argParser(etcdUrls),
     )
     .addOption(clusterOption())
     .addOption(
       new Option(
         '--shards <n>',
-        `with --etcd: leaders at once, 1 to ${maxShards}, fixed by the first node of the cluster (default there: 1)`,
+        `with --etcd: number of leaders, 1 to ${maxShards}, fixed by the cluster's first node (default: 1)`,
       ).argParser(wholeNumber({ min: 1, max: maxShards })),
     )
     .addOption(
       new Option(
         '--lease-ttl <ms>',
-        'with --etcd: how long after a host has vanished another node may lead (default: 3000)',
+        'with --etcd: how long after a host vanished another node may lead (default: 3000)',
       ).argParser(wholeNumber({ min: 2_000, max: 60_000 })),
     )
     .addOption(
       new Option(
         '--etcd-compact',
-        "compact etcd's history: only for an etcd that nobody else uses",
+        "compact etcd's history: only for an etcd that nothing else uses",
       ),
     );
   etcdAccessOptions(command)

@@ -119,7 +119,7 @@ export async function serve(given: ServeOptions): Promise<number> {
 /** Longer than what clients and networks hold a copy of a request for. */
 const usualWindowMs = 120_000;
 const shortWindowText =
-  'The request window is shorter than 2 minutes. It weakens "a requestId never commits twice": a copy of a request that is told a wrong age, by a clock that stood still or a client that does not count on, may run again when the window is over.';
+  'The request window is shorter than 2 minutes. This weakens "a requestId never commits twice": a copy of a request with a wrong age (from a clock that stood still, or a client that does not count) may run again after the window.';
 
 function listenUrl({ host, port }: Pick<ServeOptions, 'host' | 'port'>): string {
   return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -107,7 +107,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     min: 1,
     max: 1_000_000,
     meaning:
-      'Commands under way at a time on one connection of a participant, to branches that voted `commit`; as many rollbacks of others beside them. The rest follow.',
+      'Commands under way at a time on one connection of a participant, to branches that voted `commit`; as many rollbacks of other branches too. The rest follow.',
     zero: null,
   },
   breakerAfter: {

@@ -207,7 +207,7 @@ describe('submit', () => {
     submit.process.stdout?.destroy();
     const { exitCode, errors } = await submit.ended;
     expect(exitCode).toBe(exitCodes.outputGone);
-    expect(errors).toContain('nobody reads the output');
+    expect(errors).toContain('the output is no longer read');
     expect(errors).not.toMatch(/EPIPE|\n {4}at /);
   });
 

@@ -14,28 +14,29 @@ interface ExecFlags {
 export function execCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
     .command('exec')
-    .summary('play a transaction by hand, one operation a line')
+    .summary('play a transaction by hand, one operation per line')
     .description(
-      'Carries out one operation a line - begin, register, commit, rollback, status - and prints one result line for each, in JSON. Without --url the participants are simulated, in this process.',
+      'Carries out one operation per line (begin, register, commit, rollback, status) and prints one line of JSON for each. Without --url the participants are simulated in this process.',
     )
     .argument('<file>', 'a file, or - for stdin')
     .addOption(
       new Option(
         '--url <urls>',
-        'a coordinator node, several with commas between: on the participants connected to it',
+        'a coordinator node, whose connected participants are used; separate several with commas',
       ).argParser(urlList),
     )
     .addOption(
-      new Option('--token-file <file>', 'with --url: file with the token, if the node asks').env(
-        'VERDICT_TOKEN_FILE',
-      ),
+      new Option(
+        '--token-file <file>',
+        'with --url: file with the token, if the node requires one',
+      ).env('VERDICT_TOKEN_FILE'),
     )
     .addOption(
       new Option('--timeout <ms>', 'with --url: for the connection')
         .argParser(wholeNumber({ min: 1, max: 600_000 }))
         .default(5_000),
     )
-    .option('--keep-going', 'go on after a line that failed, as on a terminal; else the run stops')
+    .option('--keep-going', 'go on after a line that failed, as on a terminal')
     .addHelpText('after', help)
     .action(async (file: string, flags: ExecFlags) => {
       const { exec } = await import('./exec.ts');
@@ -64,7 +65,7 @@ A line:
   status [TX] [wait=MS]          the state now, or once every participant has done its part
 
   TX is the latest transaction where it is left out; it may also be a txid.
-  A line that ends in & is not waited for: the next one starts beside it.
+  A line that ends in & runs in the background: the next line starts at once.
   Blank lines and lines that begin with # are skipped.
 
 Output, one JSON object each, as they end:

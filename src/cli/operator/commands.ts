@@ -31,7 +31,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   });
 
   withConnection(program.command('status'))
-    .summary('show a node, the leaders, the participants and what is under way')
+    .summary('show a node, the leaders, the participants and the work under way')
     .description(
       'Shows the node that answers, who leads each shard, how many transactions are in which state, and which participants are connected.',
     )
@@ -50,7 +50,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   withConnection(tx.command('show'))
     .summary('show one transaction and its branches')
     .description(
-      'Shows state, reason and branches of one transaction: from the memory of its leader, or from the decision log for one that ended before.',
+      "Shows state, reason and branches of one transaction, from its leader's memory or, if it ended long ago, from the decision log.",
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument)
     .addHelpText(
@@ -65,14 +65,14 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   withConnection(tx.command('list'))
     .summary('list the transactions that the leader remembers, newest first')
     .description(
-      'Lists transactions under way and recently ended ones, newest first, with the reasons of aborts. Ended ones are remembered for a while only; tx show finds older ones.',
+      'Lists transactions under way and recently ended ones, newest first, with the reasons of aborts. Ended ones are kept for a while only; tx show finds older ones.',
     )
     .addOption(
       new Option('--state <state>', 'only those in this state, such as COMMITTING').argParser(
         stateArgument,
       ),
     )
-    .option('--attention', 'only those that a participant has not acknowledged for long')
+    .option('--attention', 'only those that a participant has not acknowledged for a long time')
     .addOption(
       new Option('--limit <n>', 'at most this many')
         .argParser(wholeNumber({ min: 1, max: maxListLimit }))
@@ -98,17 +98,16 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     );
 
   withConnection(program.command('locks'))
-    .summary('show who holds named locks, and who waits for them')
+    .summary('show named locks, their holders and their waiters')
     .description(
-      'Shows every named lock that some transaction holds or waits for, with the holders, the waiters in their order, and for how long. Those that most wait for come first.',
+      'Shows every named lock that a transaction holds or waits for, with the holders, the waiters in order, and how long each has held or waited. Locks with the most waiters come first.',
     )
     .addOption(
-      new Option(
-        '--group <group>',
-        'only those of this lock group, whichever client it is of',
-      ).argParser(nameArgument),
+      new Option('--group <group>', 'only those of this lock group, of any client').argParser(
+        nameArgument,
+      ),
     )
-    .option('--waiting', 'only those that somebody waits for')
+    .option('--waiting', 'only those with waiters')
     .addOption(
       new Option('--limit <n>', 'at most this many keys')
         .argParser(wholeNumber({ min: 1, max: maxListLimit }))
@@ -134,9 +133,9 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     );
 
   withConnection(program.command('resolve'))
-    .summary('end a doubt: learn the outcome of a transaction, or force its abort')
+    .summary('learn the outcome of a transaction, or force its abort')
     .description(
-      'Prints the decision on a transaction. Where none is recorded yet, it first forces one: the transaction aborts, for ever. A recorded commit is never undone. Participants do the same by themselves after their patience; by hand it is rarely needed.',
+      'Prints the decision on a transaction. If none is recorded yet, it first forces an abort, which is final. A recorded commit is never undone. Participants do the same by themselves when their patience ends, so this is rarely needed.',
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument)
     .option('--yes', 'do not ask before an abort is forced')
@@ -150,9 +149,9 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     });
 
   withConnection(program.command('recover'))
-    .summary('take up every recorded decision that is not acknowledged yet')
+    .summary('take up recorded decisions that are not acknowledged yet')
     .description(
-      'Makes the leader read its decision log and take up each decision that some participant has not acknowledged. It does so by itself when it starts; this does it again, now.',
+      'Makes the leader read its decision log and take up each decision that a participant has not acknowledged. A leader does this when it starts; this command does it again.',
     )
     .addHelpText('after', '\nExample:\n  $ verdict recover')
     .action(async (flags: ConnectionFlags) => {
@@ -163,13 +162,13 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   withConnection(program.command('retire'))
     .summary('give up an instance of a participant that will never come back')
     .description(
-      'Refuses an instance of a participant for ever, at every node, and counts what it has not acknowledged as acknowledged. Only for an instance whose store is lost: what it held prepared is lost with it. What it did on a shared resource its siblings finish; where that resource itself is lost, name it in place of the instance. This cannot be undone.',
+      "Refuses an instance of a participant at every node from now on, and counts what it has not acknowledged as acknowledged. Use it only if the instance's store is lost: what it held prepared is lost with it. Its siblings finish what it did on a shared resource. If the shared resource itself is lost, name it instead of the instance. This cannot be undone.",
     )
     .argument('<participant>', 'its name, as status shows it', nameArgument)
     .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
     .option(
       '--shared-resource <name>',
-      'in place of the instance: what is lost is this shared resource',
+      'instead of the instance: this shared resource is lost',
       nameArgument,
     )
     .option('--yes', 'do not ask')
@@ -183,7 +182,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
         const { retire } = await import('./repair.ts');
         const { sharedResource } = flags;
         if ((instance === undefined) === (sharedResource === undefined)) {
-          const text = 'Name the instance that is lost, or its --shared-resource, and not both.';
+          const text = 'Name either the lost instance or the lost --shared-resource.';
           throw new CommandError('USAGE', text);
         }
         const retired =

@@ -22,14 +22,14 @@ interface DecisionFlags extends EtcdAccessFlags {
 export function decisionCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
     .command('decision')
-    .summary('read the decision on a transaction straight from etcd, with no coordinator alive')
+    .summary('read the decision on a transaction from etcd, without a coordinator')
     .description(
       'Reads the decision on a transaction from the etcd of a cluster. No coordinator is asked, and none need run. Where none is recorded and the leader that could still decide has its lease, the transaction is undecided: wait for the lease to run out, or force the abort with --resolve.',
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument)
     .addOption(etcdOption())
     .addOption(clusterOption())
-    .option('--resolve', 'where it is undecided, abort it, for ever')
+    .option('--resolve', 'abort it if it is undecided; this is final')
     .option('--yes', 'with --resolve: do not ask before the abort is forced')
     .option('--json', 'answer in JSON, for programs');
   etcdAccessOptions(command)
@@ -81,7 +81,7 @@ export function raiseGenerationCommand(program: Command, io: Io, setExitCode: Se
 }
 
 function etcdOption(): Option {
-  return new Option('--etcd <urls>', 'etcd of the cluster; several with commas between')
+  return new Option('--etcd <urls>', 'etcd of the cluster; separate several addresses with commas')
     .argParser(etcdUrls)
     .makeOptionMandatory();
 }

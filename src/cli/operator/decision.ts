@@ -53,7 +53,7 @@ async function readAndTell(options: DecisionOptions, reader: EtcdReader): Promis
 async function agreed(options: DecisionOptions, reading: LogReading): Promise<boolean> {
   const { io, txid, sure } = options;
   if (sure) return true;
-  const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It is aborted for ever. Go on?`;
+  const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
   return confirm(io, question);
 }
 

@@ -8,13 +8,15 @@ import { txidArgument } from '../parameters.ts';
 export function journalCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
     .command('journal')
-    .summary("read participants' journals: whom each serves, and what it holds in doubt")
+    .summary("read participants' journals: the cluster each serves, and what it holds in doubt")
     .description(
-      'Reads the journals of participants in their data directories, also while these run; nothing is changed. It tells the id of the cluster that each has served, and its branches in doubt: what an operator needs where the decision log was deleted or made anew. The outcome of such a branch is what any other participant of its transaction did: --txid shows that. Then start the participant once with VERDICT_ADOPT_CLUSTER (docs/OPERATING.md, "A recreated decision log").',
+      'Reads participants\' journals in their data directories, even while the participants run, and changes nothing. It prints the id of the cluster that each has served and its branches in doubt. You need that when the decision log was deleted or recreated. The outcome of such a branch is what any other participant of its transaction did: --txid shows it. Then start the participant once with VERDICT_ADOPT_CLUSTER (docs/OPERATING.md, "A recreated decision log").',
     )
     .argument('<directories...>', "the participants' data directories")
     .addOption(
-      new Option('--txid <txid>', 'all that is known of this transaction').argParser(txidArgument),
+      new Option('--txid <txid>', 'everything known about this transaction').argParser(
+        txidArgument,
+      ),
     )
     .option('--json', 'answer in JSON, for programs')
     .addHelpText(

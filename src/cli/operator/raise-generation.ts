@@ -13,7 +13,7 @@ export interface RaiseGenerationOptions extends EtcdPlace {
 }
 
 const question =
-  'Commits that etcd lost with its newer state are lost for good, and whoever is in doubt of one is told abort. Are all nodes stopped, and is there no newer copy of etcd? Go on?';
+  'Commits that etcd lost with its newer state are lost for good, and participants in doubt about them will abort. Are all nodes stopped, and is there no newer copy of etcd? Go on?';
 
 export async function raiseGeneration(options: RaiseGenerationOptions): Promise<ExitCode> {
   const { io, cluster, sure } = options;

@@ -21,7 +21,7 @@ export async function resolveTransaction(
       operator.status(txid),
     );
     const decided = state.startsWith('COMMIT') || state.startsWith('ABORT');
-    const question = `${txid} is ${state} for ${durationText(ageMs)}, with ${plural(branches.length, 'branch', 'branches')}. Where no commit is recorded it is aborted for ever. Go on?`;
+    const question = `${txid} is ${state} for ${durationText(ageMs)}, with ${plural(branches.length, 'branch', 'branches')}. If no commit is recorded it is aborted, and that is final. Go on?`;
     if (!decided && !(await confirm(context.io, question))) return exitCodes.ok;
   }
   const reply = await withOperator(context, (operator) => operator.resolve(txid));
@@ -62,7 +62,7 @@ export async function retire(
       : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
   if (!sure) {
     requireTerminal(context.io, 'retire cannot be undone');
-    const question = `${what} will be refused for ever, and what it has not acknowledged counts as acknowledged. Only for one whose store is lost. Go on?`;
+    const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
     if (!(await confirm(context.io, question))) return;
   }
   await withOperator(context, (operator) => operator.retire(retired));

@@ -16,21 +16,21 @@ interface SubmitFlags extends ConnectionFlags {
 export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
     .command('submit')
-    .summary('submit transactions, one a line, from a file or a pipe')
+    .summary('submit transactions, one per line, from a file or a pipe')
     .description(
-      'Submits transactions, one JSON object a line, from a file of any length or a pipe, and prints each outcome as it comes.',
+      'Submits transactions, one JSON object per line, from a file of any length or a pipe, and prints each outcome as it comes.',
     )
     .argument('<file>', 'a file, or - for stdin');
   connectionOptions(command, {
     defaultMs: 30_000,
-    meaning: 'for each transaction, with all that has to be sent again',
+    meaning: 'for each transaction, retries included',
   })
     .addOption(
       new Option('--concurrency <n>', 'transactions in flight at once')
         .argParser(wholeNumber({ min: 1, max: 10_000 }))
         .default(64),
     )
-    .option('--retry', 'try again what aborted for a reason that can pass, for up to --timeout')
+    .option('--retry', 'retry what aborted for a temporary reason, for up to --timeout')
     .addHelpText('after', help)
     .action(async (file: string, flags: SubmitFlags) => {
       const { submit } = await import('./submit.ts');

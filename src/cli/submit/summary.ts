@@ -53,8 +53,8 @@ export function summaryLines(given: Given): string[] {
   if (tally.badLines > 0) {
     lines.push(
       tally.badLines === 1
-        ? '1 line was bad and left out. Mend it and submit it by itself.'
-        : `${countText(tally.badLines)} lines were bad and left out. Mend them and submit them by themselves.`,
+        ? '1 line was invalid and left out. Fix it and submit it by itself.'
+        : `${countText(tally.badLines)} lines were invalid and left out. Fix them and submit them by themselves.`,
     );
   }
   if (end.stopCause !== null) lines.push(...howToContinue(given, end.stopCause));
@@ -64,7 +64,7 @@ export function summaryLines(given: Given): string[] {
 const causes: Readonly<Record<StopCause, string>> = {
   SIGINT: 'Stopped by Ctrl-C',
   SIGTERM: 'Stopped by SIGTERM',
-  output: 'Stopped, because nobody reads the output any more,',
+  output: 'Stopped, because the output is no longer read,',
   unreachable: 'Stopped, because for a whole time-out no transaction was answered,',
 };
 

@@ -105,7 +105,7 @@ describe('SubmitRun', () => {
     const { whole, io, report } = submission(async () => aborted);
     const end = await whole(['\n', 'nonsense\n', line('order-1'), '{"participants":{}}']);
     expect(io.out()).toBe(
-      `order-1  ${txid}  aborted  ${'DEADLOCK: The transaction was the youngest of a cycle of waiters. (a retry may succeed)'}\n`,
+      `order-1  ${txid}  aborted  ${'DEADLOCK: The transaction was the youngest in a cycle of waiters. (a retry may succeed)'}\n`,
     );
     expect(io.errors()).toContain('line 2: The line is not JSON');
     expect(io.errors()).toContain('line 4: There are no participants');
