@@ -1,7 +1,8 @@
 /** `verdict/outbox`: messages that are published exactly if their transaction commits. */
 import './system/check-node.ts';
 
-import { Outbox, type OutboxOptions } from './resources/outbox/outbox.ts';
+import type { Outbox, OutboxOptions } from './resources/outbox/outbox.ts';
+import { loadStore } from './store/native-package.ts';
 
 export type {
   Outbox,
@@ -21,6 +22,9 @@ export type { OutboxMessage } from './resources/outbox/queue.ts';
  *
  * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
  */
-export function openOutbox<Body = unknown>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
+export async function openOutbox<Body = unknown>(
+  options: OutboxOptions<Body>,
+): Promise<Outbox<Body>> {
+  const { Outbox } = await loadStore(() => import('./resources/outbox/outbox.ts'));
   return Outbox.open(options);
 }

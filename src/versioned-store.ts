@@ -1,7 +1,8 @@
 /** `verdict/versioned-store`: a durable key-value store that takes part in transactions. */
 import './system/check-node.ts';
 
-import { VersionedStore, type VersionedStoreOptions } from './resources/versioned-store/store.ts';
+import type { VersionedStore, VersionedStoreOptions } from './resources/versioned-store/store.ts';
+import { loadStore } from './store/native-package.ts';
 
 export type { StorePayload } from './resources/versioned-store/payload.ts';
 export type {
@@ -45,6 +46,7 @@ export type { StoreTransaction } from './resources/versioned-store/work.ts';
  *
  * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
  */
-export function openVersionedStore(options: VersionedStoreOptions): Promise<VersionedStore> {
+export async function openVersionedStore(options: VersionedStoreOptions): Promise<VersionedStore> {
+  const { VersionedStore } = await loadStore(() => import('./resources/versioned-store/store.ts'));
   return VersionedStore.open(options);
 }

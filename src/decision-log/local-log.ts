@@ -18,6 +18,7 @@ import {
   type LogReading,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
+import { forOperator, isForOperator } from '../store/operator-error.ts';
 import { Evidence } from './evidence.ts';
 import type { LeaderBoard } from './leader-board.ts';
 import { type LeadershipHost, LocalLeadership } from './local-leadership.ts';
@@ -269,5 +270,6 @@ export function asLogError(error: unknown): unknown {
   if (error instanceof LeadershipLostError || error instanceof DecisionLogError) return error;
   if (error instanceof RangeError) return error;
   const text = thrownText(error);
+  if (isForOperator(error)) return forOperator(new DecisionLogError(text));
   return new DecisionLogError(text, { cause: error });
 }

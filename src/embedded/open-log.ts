@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import { loadStore } from '../store/native-package.ts';
 
 /** Decisions are gone with the process: for tests, and for participants that live no longer themselves. */
 export interface MemoryLogChoice {
@@ -66,7 +67,7 @@ export async function openChosenLog(
       return { log, node };
     }
     case 'lmdb': {
-      const { openEmbeddedLog } = await import('../decision-log/embedded/log.ts');
+      const { openEmbeddedLog } = await loadStore(() => import('../decision-log/embedded/log.ts'));
       const { directory } = choice;
       const node = made;
       const log = await openEmbeddedLog({ directory, node, url: urlOf(node), clock, onFatal });

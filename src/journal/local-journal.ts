@@ -18,6 +18,7 @@ import {
 } from '../ports/journal.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
+import { forOperator, isForOperator } from '../store/operator-error.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
 import * as rules from './journal-rules.ts';
@@ -204,5 +205,6 @@ export class LocalJournal implements Journal {
 export function asJournalError(error: unknown): unknown {
   if (error instanceof JournalError || error instanceof RangeError) return error;
   const text = thrownText(error);
+  if (isForOperator(error)) return forOperator(new JournalError(text));
   return new JournalError(text, { cause: error });
 }

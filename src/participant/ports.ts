@@ -59,7 +59,8 @@ async function openJournal(
   settings: ParticipantSettings,
   options: Pick<ParticipantPorts, 'clock' | 'random'> & { readonly directory: string },
 ): Promise<Journal> {
-  const { openLmdbJournal } = await import('../journal/lmdb/journal.ts');
+  const { loadStore } = await import('../store/native-package.ts');
+  const { openLmdbJournal } = await loadStore(() => import('../journal/lmdb/journal.ts'));
   const { onFatal, sharedResource } = settings;
   return openLmdbJournal({
     ...options,

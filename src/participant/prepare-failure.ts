@@ -3,13 +3,21 @@ import type { VoteReason } from '../core/messages.ts';
 import { thrownAs } from '../core/thrown.ts';
 import { boundedText, textOf } from './text.ts';
 
-/** For a resource that knows more of its failure than a text. */
+interface FailureDetails {
+  readonly cause?: unknown;
+  readonly message?: string;
+}
+
+/**
+ * For a resource that knows more of its failure than a text. Its own message is for the participant's log: it is the
+ * reason's, unless that quotes what the branch brought.
+ */
 export class PrepareFailure extends Error {
   override readonly name = 'PrepareFailure';
   readonly reason: VoteReason;
 
-  constructor(reason: VoteReason, cause: unknown) {
-    super(reason.message, { cause });
+  constructor(reason: VoteReason, { cause, message = reason.message }: FailureDetails = {}) {
+    super(message, { cause });
     this.reason = reason;
   }
 }

@@ -62,10 +62,11 @@ function resultChecked<Payload, Result>(
     const checked = await schema['~standard'].validate(returned.result);
     if (checked.issues !== undefined) {
       // Thrown, unlike a wrong payload: there is something to roll back.
-      const reason = faultsIn('result', checked.issues);
+      const { paths, ...reason } = faultsIn('result', checked.issues);
       throw new PrepareFailure(
         { code: 'INVALID_RESULT', retryable: false, ...reason },
-        checked.issues,
+        // What a schema says may quote the value, and results are never logged.
+        { message: `INVALID_RESULT: ${paths}` },
       );
     }
     // What the schema made of it is sent as it is.
@@ -77,13 +78,14 @@ function resultChecked<Payload, Result>(
 function faultsIn(
   what: 'payload' | 'result',
   issues: readonly SchemaIssue[],
-): { readonly message: string; readonly detail: unknown } {
+): { readonly message: string; readonly detail: unknown; readonly paths: string } {
   const told = issues.slice(0, maxIssues).map(({ path = [], message }) => ({
     path: pathText(what, path),
     message: boundedText(String(message)),
   }));
   const text = told.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  return { message: boundedText(text), detail: { issues: told } };
+  const paths = told.map(({ path }) => path).join(', ');
+  return { message: boundedText(text), detail: { issues: told }, paths };
 }
 
 /** `payload.items[3].when`. */

@@ -11,6 +11,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { tryLock } from 'fs-native-extensions';
 import type { Clock } from '../ports/clock.ts';
+import { forOperator } from './operator-error.ts';
 import { privateFile } from './private-files.ts';
 import { atPlace, makeDirectory, placeError } from './store-place.ts';
 
@@ -44,7 +45,7 @@ export function lockDirectory(options: {
   let locked = false;
   try {
     locked = tryLock(file, 0, 0, { shared: options.shared ?? false });
-    if (!locked) throw new DirectoryLockedError(refusal(directory, path));
+    if (!locked) throw forOperator(new DirectoryLockedError(refusal(directory, path)));
     // Of several owners the last one is named: enough to find what is in the way.
     const owner: Owner = {
       pid: process.pid,

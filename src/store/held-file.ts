@@ -6,6 +6,7 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { tryLock } from 'fs-native-extensions';
 import { DirectoryLockedError } from './directory-lock.ts';
+import { forOperator } from './operator-error.ts';
 import { atPlace } from './store-place.ts';
 
 export interface HeldFile {
@@ -25,8 +26,10 @@ export function holdFile(path: string, shared: boolean): HeldFile {
     if (!locked) closeSync(file);
   }
   if (!locked) {
-    throw new DirectoryLockedError(
-      `The store ${path} is in use by another process, though owner.lock does not say so: somebody removed it. Stop that process, or start this one with another directory.`,
+    throw forOperator(
+      new DirectoryLockedError(
+        `The store ${path} is in use by another process, though owner.lock does not say so: somebody removed it. Stop that process, or start this one with another directory.`,
+      ),
     );
   }
   const { dev, ino } = fstatSync(file);

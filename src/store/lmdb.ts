@@ -25,6 +25,7 @@ import { guardTransaction } from '../system/exit-guard.ts';
 import { type HeldFile, holdFile } from './held-file.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
+import { forOperator } from './operator-error.ts';
 import { privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
 import { assertRoom, makeDirectory, warnOfNetwork } from './store-place.ts';
@@ -77,9 +78,10 @@ export async function readLmdb<T>(
   try {
     database = open<Buffer, string>({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
   } catch (error) {
-    throw new StoreUnreadableError(
-      `The store ${path} cannot be read: ${describe(error)}. ${openAdvice(describe(error), path)}`,
-      { cause: error },
+    throw forOperator(
+      new StoreUnreadableError(
+        `The store ${path} cannot be read: ${describe(error)}. ${openAdvice(describe(error), path)}`,
+      ),
     );
   }
   try {
@@ -121,9 +123,10 @@ export function openLmdb(options: {
     flushDirectories(directory, made === undefined ? directory : dirname(made));
   } catch (error) {
     void database?.close();
-    throw new StoreUnreadableError(
-      `The store ${path} cannot be opened: ${describe(error)}. ${openAdvice(describe(error), path)}`,
-      { cause: error },
+    throw forOperator(
+      new StoreUnreadableError(
+        `The store ${path} cannot be opened: ${describe(error)}. ${openAdvice(describe(error), path)}`,
+      ),
     );
   }
   let held: HeldFile;

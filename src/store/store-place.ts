@@ -15,6 +15,7 @@ import {
 import { dirname } from 'node:path';
 import process from 'node:process';
 import { thrownText } from '../core/thrown.ts';
+import { forOperator } from './operator-error.ts';
 import { privateDirectory, privateFile } from './private-files.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
@@ -36,9 +37,9 @@ export function atPlace<T>(path: string, action: () => T): T {
 
 export function placeError(path: string, error: unknown): StorePlaceError {
   const why = thrownText(error);
-  return new StorePlaceError(`${path} cannot be used: ${why}. ${writeAdvice(why, placeOf(path))}`, {
-    cause: error,
-  });
+  return forOperator(
+    new StorePlaceError(`${path} cannot be used: ${why}. ${writeAdvice(why, placeOf(path))}`),
+  );
 }
 
 /**

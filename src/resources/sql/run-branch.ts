@@ -120,7 +120,8 @@ async function tryOnce<Payload, Result>(
         ? null
         : refusalOf(error, session.lost);
     if (refusal === null) throw error;
-    if (preparing && refusal.lost === true) throw new PrepareFailure(refusal.reason, error);
+    if (preparing && refusal.lost === true)
+      throw new PrepareFailure(refusal.reason, { cause: error });
     return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
   }
 }

@@ -34,6 +34,8 @@ if (more === 'files') {
   const warm = new TransactionCoordinator();
   await warm.ready();
   await import('../../../src/decision-log/embedded/log.ts');
+  await import('../../../src/resources/outbox/outbox.ts');
+  await import('../../../src/resources/versioned-store/store.ts');
   for (const held: number[] = []; ; ) {
     try {
       held.push(openSync('/dev/null', 'r'));

@@ -110,7 +110,7 @@ describe('transact with retry', () => {
     await client.close();
   });
 
-  it('refuses an maxAttempts that is none', async () => {
+  it('refuses a maxAttempts that is none', async () => {
     const { client } = await connectedClient();
     await expect(client.transact(keyed, { retry: { maxAttempts: 0 } })).rejects.toThrow(RangeError);
     await client.close();

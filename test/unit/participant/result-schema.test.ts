@@ -129,6 +129,24 @@ describe('a result behind a schema', () => {
     expect(n1.take()).toMatchObject([{ vote: 'commit', result }]);
   });
 
+  it('is not in the log where it does not fit, though the schema quotes it', async () => {
+    const lines: string[] = [];
+    const line = (fields: object, text: string): void => {
+      lines.push(`${JSON.stringify(fields)} ${text}`);
+    };
+    const logger = { debug: line, info: line, warn: line, error: line };
+    const whole = await rig({ result: type({ card: /^\d+$/ }), logger });
+    whole.application.answer = () => vote.commit({ card: 'a secret' });
+    const n1 = await whole.node('n1');
+    n1.take();
+    await tell(n1, prepareOf(txid));
+    // The client is told all of it.
+    expect(JSON.stringify(n1.take())).toContain('a secret');
+    const logged = lines.join('\n');
+    expect(logged).not.toContain('secret');
+    expect(logged).toContain('INVALID_RESULT: result.card');
+  });
+
   it('must be sendable when the schema is done with it', async () => {
     const { n1, application } = await service(
       z.string().transform((text) => new Date(text)),

@@ -4,11 +4,15 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { warnOfNetwork } from '../../../src/store/store-place.ts';
 import { temporaryDirectory } from '../../support/logs/stores.ts';
 
 const entry = fileURLToPath(new URL('../../support/process/places-entry.ts', import.meta.url));
+const uncaughtEntry = fileURLToPath(
+  new URL('../../support/process/uncaught-entry.ts', import.meta.url),
+);
+const projectRoot = fileURLToPath(new URL('../../../', import.meta.url));
 const fillingEntry = fileURLToPath(
   new URL('../../support/process/filling-entry.ts', import.meta.url),
 );
@@ -110,6 +114,47 @@ it.skipIf(!isRoot)('a directory of another account', () => {
   mkdirSync(join(root.path, 'mine'), { mode: 0o755 });
   const asNobody = 'set -- setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; unset HOME';
   expectAll(openAll(asNobody), /chown/);
+});
+
+describe('a service that catches nothing ends with what to do, and no stack', () => {
+  const opened = ['participant', 'library', 'outbox', 'store'];
+
+  function expectSentence(shell: string, kind: string, advice: RegExp): void {
+    const { status, stderr } = spawnSync(
+      'unshare',
+      [
+        ...['--mount', 'sh', '-ec', `${shell}; exec "$@"`, 'sh'],
+        ...[process.execPath, uncaughtEntry, root.path, kind],
+      ],
+      { cwd: projectRoot, encoding: 'utf8', timeout: 60_000 },
+    );
+    expect(status, stderr).toBe(1);
+    expect(stderr).toMatch(advice);
+    expect(stderr).not.toMatch(/^ +at |cause/m);
+  }
+
+  it.skipIf(!mounts).each(opened)('on a full disk: %s', (kind) => {
+    const fill = `cat /dev/zero > "$3/fill" 2>&- || true`;
+    expectSentence(
+      `${tmpfs('-o size=512k')}; ${fill}`,
+      kind,
+      /^\[?\w+Error: .*The disk is full.*start again\.\]?$/m,
+    );
+  });
+
+  it
+    .skipIf(!mounts)
+    .each(
+      ['@lmdb', 'lmdb', 'fs-native-extensions/prebuilds'].flatMap((hidden) =>
+        opened.map((kind) => [hidden, kind] as const),
+      ),
+    )('without node_modules/%s: %s', (hidden, kind) => {
+    expectSentence(
+      `mount -t tmpfs tmpfs node_modules/${hidden}`,
+      kind,
+      /^\[?NativePackageError: The package (lmdb|fs-native-extensions), .*npm ci.*\.\]?$/m,
+    );
+  });
 });
 
 it('a network file system is warned of once, by its name', () => {
