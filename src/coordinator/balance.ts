@@ -2,9 +2,10 @@
 import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
 
 /**
- * The shard that this node should give up, or null. A node gives one up when another live node leads at least two
- * fewer: then both are nearer to even, and it cannot swing back. Of several such nodes only the one that leads
- * most (of these the first by name) acts, or a node that joins would be handed more than its share at once.
+ * The shard that this node should give up, or null. A node gives one up when another live node
+ * leads at least two fewer: then both are nearer to even, and it cannot swing back. Of several such
+ * nodes only the one that leads most (of these the first by name) acts, or a node that joins would
+ * be handed more than its share at once.
  */
 export function overloaded(given: {
   readonly node: string;
@@ -13,7 +14,7 @@ export function overloaded(given: {
 }): number | null {
   const counts = new Map(given.nodes.map(({ node }) => [node, 0]));
   for (const leader of given.leaders) {
-    // Somebody is just taking it: wait until all are led.
+    // Someone is just taking it: wait until all are led.
     if (leader === null) return null;
     counts.set(leader.node, (counts.get(leader.node) ?? 0) + 1);
   }

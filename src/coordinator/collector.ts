@@ -18,8 +18,9 @@ export interface CollectorOptions {
 
 const collectPage = 500;
 /**
- * What a retention may never be shorter by: the window, and a minute for what was under way. A request is younger than it says by as
- * much as it lay in a buffer, and that is at most what `maxPingAgeMs` may be set to at any node: half of this.
+ * What a retention may never be shorter by: the window, and a minute for what was under way. A
+ * request is younger than it says by as much as it lay in a buffer, and that is at most what
+ * `maxPingAgeMs` may be set to at any node: half of this.
  */
 const marginMs = 60_000;
 

@@ -1,9 +1,10 @@
 /**
- * Every named point at which a test ends a node with kill -9. The driver calls `reached` as it passes
- * one; in production that does nothing. A test fails if a point of this list is never reached.
+ * Every named point at which a test ends a node with kill -9. The driver calls `reached` as it
+ * passes one; in production that does nothing. A test fails if a point of this list is never
+ * reached.
  */
 export const crashPoints = [
-  /** The new epoch is durable; nobody was told. */
+  /** The new epoch is durable; no one was told. */
   'leadership-taken',
   /** The records of decisions/ are read, none is taken up. */
   'recovery-read',
@@ -19,7 +20,7 @@ export const crashPoints = [
   'before-decision',
   /** Handed to the log; its answer is not there. */
   'decision-in-flight',
-  /** The decision is durable; nobody was told. */
+  /** The decision is durable; no one was told. */
   'decision-durable',
   /** The client's answer has left; the commit commands are not flushed by design of their own. */
   'after-outcome',
@@ -31,7 +32,7 @@ export const crashPoints = [
   'before-ack-counted',
   /** All acknowledged; the record is not moved to finished/. */
   'before-finish',
-  /** The record is under finished/; nobody was told to forget. */
+  /** The record is under finished/; no one was told to forget. */
   'finish-durable',
   /** A forget has left. */
   'after-forget',

@@ -1,13 +1,14 @@
 /**
  * The shards that this node leads, and its campaigns for the others.
  *
- * One loop a shard: wait for the turn, campaign, lead until the leadership is lost or given up, again. A node that leads much
- * already campaigns later than one that leads little, so that a freed shard goes to the idler; and one that leads two
- * more than another gives one up. One whose shards are even keeps them: a leader that changes without
- * need costs every client an abort.
+ * One loop a shard: wait for the turn, campaign, lead until the leadership is lost or given up,
+ * again. A node that leads much already campaigns later than one that leads little, so that a freed
+ * shard goes to the idler; and one that leads two more than another gives one up. One whose shards
+ * are even keeps them: a leader that changes without need costs every client an abort.
  *
- * The interleaving that matters: a leadership is lost while its driver still scans the log. The driver answers for its
- * own end (`lost`); the loop only takes it out of the map and campaigns anew, under a new epoch and a new term.
+ * The interleaving that matters: a leadership is lost while its driver still scans the log. The
+ * driver answers for its own end (`lost`); the loop only takes it out of the map and campaigns
+ * anew, under a new epoch and a new term.
  */
 
 import type { LeaderInfo } from '../core/messages.ts';
@@ -25,9 +26,12 @@ export interface LeadingOptions {
   readonly logger: Logger;
   readonly drainMs: number;
   readonly tickMs: number;
-  /** What a leadership must know before it answers anybody, as the log has it after the leadership was taken. */
+  /** What a new leadership must read from the log before it answers anyone. */
   readonly learn: () => Promise<void>;
-  /** Makes the driver of a new leadership; it is in the map, and gets what it needs to know, before it starts. */
+  /**
+   * Makes the driver of a new leadership. It is in the map, and knows all it must, before it
+   * starts.
+   */
   readonly lead: (leadership: Leadership) => ShardDriver;
   /** What this node leads has changed. */
   readonly changed: () => void;
@@ -58,7 +62,7 @@ export class Leading {
     if (log.meta.shards > 1) this.#loops.push(this.#balance());
   }
 
-  /** Every shard is led by somebody, and what this node leads is recovered. */
+  /** Every shard is led by someone, and what this node leads is recovered. */
   ready(): boolean {
     return this.leaders().every((leader) => leader !== null);
   }
@@ -79,7 +83,9 @@ export class Leading {
     return leaders;
   }
 
-  /** No new transactions; those in flight finish for up to `drainMs`; then every leadership is given up. */
+  /**
+   * No new transactions; those in flight have up to `drainMs`; then all leaderships are given up.
+   */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('The node is stopping.'));
     await Promise.all([...this.drivers.values()].map((driver) => this.#drain(driver)));
@@ -166,7 +172,7 @@ export class Leading {
     try {
       await driver.stop();
     } catch (error) {
-      // It stands still all the same, and its lease ends it for the others. The log may be what broke.
+      // It stands still all the same, and for others its lease ends it. The log may have broken.
       const { shard } = driver.leader;
       logger.warn({ shard, error: thrownLine(error) }, 'A leadership could not be given up.');
     }

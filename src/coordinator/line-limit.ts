@@ -1,11 +1,11 @@
 /**
- * How often a peer can make a node write the same kind of line. Lines are written synchronously, so one report of ten
- * thousand transactions that each deserve a line would stop the node for seconds, and its leases with it, where whoever
- * reads the log is slow.
+ * How often a peer can make a node write the same kind of line. Lines are written synchronously, so
+ * one report of ten thousand transactions that each deserve a line would stop the node for seconds,
+ * and its leases with it, where whoever reads the log is slow.
  */
 import type { Clock } from '../ports/clock.ts';
 
-/** At once, after a while without any; and for ever. */
+/** At once, after a while without any; and forever. */
 const maxBurst = 50;
 const perSecond = 10;
 

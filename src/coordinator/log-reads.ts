@@ -1,7 +1,7 @@
 /**
- * Readings of the log that peers cause: so many are under way, the others wait, each connection's in its turn. Leases and decisions
- * go to the same etcd, and are never behind ten thousand of these. A log in this process answers at once: there the milliseconds of a
- * turn are the bound.
+ * Readings of the log that peers cause: so many are under way, the others wait, each connection's
+ * in its turn. Leases and decisions go to the same etcd, and are never behind ten thousand of
+ * these. A log in this process answers at once: there the milliseconds of a turn are the bound.
  */
 import type { Clock } from '../ports/clock.ts';
 
@@ -46,8 +46,9 @@ export class LogReads {
   }
 
   /**
-   * `key`: what is read. One that waits is shared with who asks the same again. One under way is not (!): it may have passed the log
-   * before whoever asks now looked into the leader's memory, and what was recorded in between would be seen by neither.
+   * `key`: what is read. One that waits is shared with who asks the same again. One under way is
+   * not (!): it may have passed the log before whoever asks now looked into the leader's memory,
+   * and what was recorded in between would be seen by neither.
    */
   read<T>(connection: number, key: string, start: () => Promise<T>): Promise<T> {
     const reader = this.#readers.get(connection) ?? { waiting: new Map(), underWay: 0 };

@@ -5,9 +5,10 @@
  * the log that gathers (`Leadership.decide`); what it says is fed to the core as it comes, in any
  * order. Moves to finished/ are gathered here, since no one waits for them.
  *
- * The interleaving that matters: of several decisions of one turn some are durable and told, and then
- * a write of the others ends without an answer. Those that were told stand. The leadership is lost,
- * and what the log still says of the others comes too late to count: `lost` reads the fate of each.
+ * The interleaving that matters: of several decisions of one turn some are durable and told, and
+ * then a write of the others ends without an answer. Those that were told stand. The leadership is
+ * lost, and what the log still says of the others comes too late to count: `lost` reads the fate of
+ * each.
  */
 
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
@@ -136,7 +137,7 @@ export class ShardDriver {
     if (!this.#stopped) this.#collector.start();
   }
 
-  /** Reads decisions/ page by page and takes up what is not in memory. One at a time: a second call joins the first. */
+  /** Pages through decisions/ and takes up what is not in memory. A second call joins the first. */
   scan(): Promise<{ pending: number; resumed: number }> {
     this.#scanning ??= this.#scan().finally(() => {
       this.#scanning = null;
@@ -171,8 +172,9 @@ export class ShardDriver {
   }
 
   /**
-   * Aborts that somebody forced while this leader had given the transaction up already, or never heard of it, meet no
-   * decision of its own: without this they would stay in decisions/ as long as it leads.
+   * Aborts that someone forced while this leader had given the transaction up already, or never
+   * heard of it, meet no decision of its own: without this they would stay in decisions/ as long as
+   * it leads.
    */
   #sweepNowAndThen(): void {
     this.#ticks += 1;
@@ -184,8 +186,9 @@ export class ShardDriver {
 
   step(event: TermEvent): void {
     if (this.#stopped && event.type !== 'read' && event.type !== 'read-failed') return;
-    // A process that was stopped for long finds its sockets full when it wakes, and comes to its timers, the lease's
-    // among them, only after these: it would go on to command participants in its successor's time.
+    // A process that was stopped for long finds its sockets full when it wakes, and comes to its
+    // timers, the lease's among them, only after these: it would go on to command participants in
+    // its successor's time.
     if (!this.#stopped && event.type !== 'lost' && !this.#given.leadership.isCertain()) {
       this.#lose(new Error('Its lease was not confirmed in time.'));
       return;
@@ -219,7 +222,7 @@ export class ShardDriver {
     this.#stopped = true;
     this.#wake?.timer.cancel();
     this.#finishTimer?.cancel();
-    // What is stopped here must not go on holding the shard; where the log has ended it, this does nothing.
+    // What stops here must not go on holding the shard. Does nothing where the log has ended it.
     if (error !== null) void this.#given.leadership.resign().catch(() => undefined);
   }
 
@@ -305,7 +308,7 @@ export class ShardDriver {
     const { token } = effect;
     try {
       const readings = await this.#readings(effect);
-      // Somebody else leads by now, and this leadership has not heard of it: it must stop, not only answer so.
+      // Another node leads, and this leadership has not heard of it: it must stop, not only say so.
       const newer = readings.find(
         ({ leader }) => leader !== null && leader.epoch > this.leader.epoch,
       );
@@ -358,7 +361,7 @@ export class ShardDriver {
     if (this.#stopped) return;
     const atMs = this.#term.wakeAtMs();
     if (atMs === null) return;
-    // One that fires early finds nothing due and sets the next: cheaper than moving the timer each time.
+    // One that fires early finds nothing due and sets the next: cheaper than moving the timer.
     if (this.#wake !== null && this.#wake.atMs <= atMs) return;
     this.#wake?.timer.cancel();
     const delayMs = Math.max(0, atMs - this.#given.clock.monotonicMs());

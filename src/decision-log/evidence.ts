@@ -3,7 +3,7 @@ import type { Epoch } from '../core/txid.ts';
 
 type Leader = Pick<LeaderInfo, 'shard' | 'epoch'>;
 
-/** Which leaders' processes are known to be gone, for campaigns that need not wait for a lease to run out. */
+/** Which leaders are known to be gone: campaigns need not wait for their leases. */
 export class Evidence {
   /** The newest for each shard: an older leader's end is no longer of interest. */
   readonly #gone = new Map<number, Epoch>();

@@ -27,7 +27,9 @@ export interface LeadershipHost {
 
 const deposed = 'the leader key is no longer its own';
 
-/** A leadership over a store in this process. That the right has ended, only the compare in the store says. */
+/**
+ * A leadership over a store in this process. Only the compare in the store says that it has ended.
+ */
 export class LocalLeadership implements Leadership {
   readonly shard: number;
   readonly epoch: Epoch;

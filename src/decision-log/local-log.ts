@@ -1,6 +1,6 @@
 /**
- * The DecisionLog port over a store in this process: shared by the memory log and the embedded one, which
- * bring a store each.
+ * The DecisionLog port over a store in this process: shared by the memory log and the embedded one,
+ * which bring a store each.
  */
 
 import { isAhead } from '../core/judge.ts';
@@ -36,17 +36,17 @@ import {
 } from './state.ts';
 
 /**
- * How many may wait for the store: no bound of its own. Decisions are bounded by the transactions that
- * a leader may have in memory (`maxTransactions`), and one that was refused here would cost it the
- * leadership. All else comes one at a time, or has its own bound (`LogReads`).
+ * How many may wait for the store: no bound of its own. Decisions are bounded by the transactions
+ * that a leader may have in memory (`maxTransactions`), and one that was refused here would cost it
+ * the leadership. All else comes one at a time, or has its own bound (`LogReads`).
  */
 export const maxLogOperations: number = Number.POSITIVE_INFINITY;
 
 /** Where a local log keeps its keys. */
 export interface LogStore {
   /**
-   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with the
-   * store's failure, as `asLogError` has it.
+   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with
+   * the store's failure, as `asLogError` has it.
    */
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T>;
   /** On the newest durable state. */
@@ -219,12 +219,12 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     return leadership;
   }
 
-  /** Resolves when the shard's leader changes, or is known to be gone; rejects when the campaign or the log is ended. */
+  /** Resolves when the shard's leader changes or is known to be gone; rejects at the end. */
   #nextChange(shard: number, signal: AbortSignal): { happened: Promise<void>; forget(): void } {
     const before = this.board.leaders()[shard]?.epoch;
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Nobody may be waiting for it when it rejects.
+    // No one may be waiting for it when it rejects.
     promise.catch(() => undefined);
     const onEnd = (): void => reject(ended.reason);
     ended.addEventListener('abort', onEnd);

@@ -1,9 +1,10 @@
 /**
- * The rules of the decision log: every compare of docs/PROTOCOL.md, sections 4 to 6, as functions on one
- * transaction. The memory log and the embedded log run these same ones; only where the keys are kept differs.
+ * The rules of the decision log: every compare of docs/PROTOCOL.md, sections 4 to 6, as functions
+ * on one transaction. The memory log and the embedded log run these same ones; only where the keys
+ * are kept differs.
  *
- * Every function that belongs to a leadership compares its epoch first, in the same transaction (I6), and
- * throws `LeadershipLostError` before it has changed anything.
+ * Every function that belongs to a leadership compares its epoch first, in the same transaction
+ * (I6), and throws `LeadershipLostError` before it has changed anything.
  */
 
 import { judge } from '../core/judge.ts';
@@ -47,15 +48,15 @@ export interface Fence {
 
 function compareFence(leader: LeaderInfo | null, fence: Fence): void {
   if (leader?.epoch === fence.epoch) return;
-  const now = leader === null ? 'nobody leads it' : `${leader.node} leads it under ${leader.epoch}`;
+  const now = leader === null ? 'no one leads it' : `${leader.node} leads it under ${leader.epoch}`;
   throw new LeadershipLostError(
     `The leadership of shard ${fence.shard} under epoch ${fence.epoch} is over: ${now}. Read the log before saying anything about what was in flight.`,
   );
 }
 
 /**
- * Takes the shard's leadership under a new epoch, one above every earlier one. Returns null where another
- * node leads, unless `overtakes` says that it may be taken from that one.
+ * Takes the shard's leadership under a new epoch, one above every earlier one. Returns null where
+ * another node leads, unless `overtakes` says that it may be taken from that one.
  */
 export function takeLeadership(
   transaction: LogTransaction,
@@ -104,8 +105,8 @@ export function decide(
     const entry = transaction.get(requestKey(shard, requestId)) as RequestEntry | undefined;
     if (entry !== undefined) return { kind: 'duplicate', entry };
   }
-  // At or below the floor a record may have been there and gone: writing it could bring a forced abort or
-  // a collected commit back to life.
+  // At or below the floor a record may have been there and gone: writing it could bring a forced
+  // abort or a collected commit back to life.
   if (there === 'abort' || positionOf(txid) <= state.floor) return { kind: 'aborted' };
 
   if (write.finished) {
@@ -200,8 +201,8 @@ export function collect(
     }
     collected += 1;
     finished -= 1;
-    // A record that was finished after its neighbours were collected may lie below the floor already,
-    // which never comes down.
+    // A record that was finished after its neighbours were collected may lie below the floor
+    // already, which never comes down.
     if (positionOf(txid) > floor) floor = positionOf(txid);
   }
   if (collected > 0) transaction.change(fence.shard, { requests, finished, floor });
@@ -262,8 +263,8 @@ function readRecord(keys: ReadableKeys, txid: Txid): LogReading['record'] {
 }
 
 /**
- * Section 5, resolve: the compare is that the transaction's epoch still leads, that nothing is recorded,
- * and that the floor is below it. Anything else is an answer already.
+ * Section 5, resolve: the compare is that the transaction's epoch still leads, that nothing is
+ * recorded, and that the floor is below it. Anything else is an answer already.
  */
 export function resolve(
   transaction: LogTransaction,

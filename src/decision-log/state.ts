@@ -25,7 +25,7 @@ export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as c
 const requestWindowMsDefault = 120_000;
 const revisionKey = 'revision';
 export const retiredPrefix = 'retired/';
-/** Of all participants: an operator's rare act, bounded all the same. All of them are read by every node. */
+/** Of all participants: rare, bounded all the same, since every node reads all of them. */
 export const maxRetired = 100_000;
 
 export interface StoredMeta extends LogMeta {
@@ -154,9 +154,9 @@ export function epochOfRevision(keys: ReadableKeys, revision: number): Epoch {
 }
 
 /**
- * One transaction, shared by the operations of a batch. Shards' states are read once and written once, and
- * the revision goes up by one if anything was changed: as etcd's does, so that a store set back to an
- * older copy shows (section 6, restore).
+ * One transaction, shared by the operations of a batch. Shards' states are read once and written
+ * once, and the revision goes up by one if anything was changed: as etcd's does, so that a store
+ * set back to an older copy shows (section 6, restore).
  */
 export class LogTransaction extends CountedKeys {
   readonly #states = new Map<number, ShardState>();

@@ -1,9 +1,9 @@
 /**
  * The decision log: the record of decisions, behind a fence.
  *
- * Implementations: `decision-log/memory`, `decision-log/embedded` (LMDB), `decision-log/etcd`. One contract
- * suite (test/contract/decision-log.ts) runs on all of them. The rules are docs/PROTOCOL.md,
- * sections 4 to 6; the words in capitals below are its invariants.
+ * Implementations: `decision-log/memory`, `decision-log/embedded` (LMDB), `decision-log/etcd`. One
+ * contract suite (test/contract/decision-log.ts) runs on all of them. The rules are
+ * docs/PROTOCOL.md, sections 4 to 6; the words in capitals below are its invariants.
  */
 import type { Decision, LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../core/records.ts';
@@ -18,7 +18,7 @@ export type {
   RequestEntry,
 } from '../core/records.ts';
 
-/** What the log says about one transaction, in one linearizable read. Judge it with `judge` (src/core/judge.ts). */
+/** What one linearizable read of the log says about a transaction. Judge it with `judge`. */
 export interface LogReading {
   readonly record: {
     readonly outcome: Decision;
@@ -29,29 +29,30 @@ export interface LogReading {
   readonly leader: LeaderInfo | null;
   /** Where the log stood at this read. */
   readonly witness: Witness;
-  /** The one who asks was retired: nothing of this is for it. Only where the read was told who asks. */
+  /** The asker was retired: nothing of this is for it. Only where the read was given an asker. */
   readonly retired?: boolean;
 }
 
 export interface LogMeta {
   readonly formatVersion: number;
   readonly cluster: string;
-  /** Made with the log, by chance: another log of the same name has another. Journals are bound to it. */
+  /** Random, made with the log: a log of the same name has another. Journals are bound to it. */
   readonly clusterId: string;
   readonly shards: number;
   readonly requestWindowMs: number;
   readonly generation: number;
-  /** The key by which a txid proves that it was given out: made once, and never told to anybody but nodes. */
+  /** The key by which a txid proves that it was given out. Made once; only nodes know it. */
   readonly txidSecret: string;
 }
 
 export interface DecisionLog {
   readonly meta: LogMeta;
   /**
-   * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The new
-   * epoch is above every earlier one of the shard, and is durable before this resolves. `tickMs`: the longest that this
-   * node lets pass between two ticks (default 0). What is finished between two counts as finished at the later one, so that it
-   * never seems older than it is, whatever the next leader's `tickMs`.
+   * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The
+   * new epoch is above every earlier one of the shard, and is durable before this resolves.
+   * `tickMs`: the longest that this node lets pass between two ticks (default 0). What is finished
+   * between two counts as finished at the later one, so that it never seems older than it is,
+   * whatever the next leader's `tickMs`.
    */
   campaign(
     shard: number,
@@ -59,52 +60,54 @@ export interface DecisionLog {
   ): Promise<Leadership>;
   /**
    * Hard evidence that the process that leads the shard under this epoch is gone: its port refuses
-   * connections. A campaign of this log for the shard, waiting now or begun later, takes it over without waiting for
-   * the lease. Wrong evidence costs an election, never an outcome (I6); while it keeps being wrong, the log waits
-   * longer and longer before it acts on it.
+   * connections. A campaign of this log for the shard, waiting now or begun later, takes it over
+   * without waiting for the lease. Wrong evidence costs an election, never an outcome (I6); while
+   * it keeps being wrong, the log waits longer and longer before it acts on it.
    */
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
   /**
-   * Linearizable. `asker`: the participant that is to be told. Whether it was retired is read in the same step (!): a record
-   * that is gone may be one that counted as acknowledged because of that, and its absence would say "abort" of a commit.
+   * Linearizable. `asker`: the participant that is to be told. Whether it was retired is read in
+   * the same step (!): a record that is gone may be one that counted as acknowledged because of
+   * that, and its absence would say "abort" of a commit.
    */
   read(txid: Txid, asker?: Member): Promise<LogReading>;
   /**
-   * Ends a doubt by force: where the transaction's epoch still leads and nothing is recorded and the floor
-   * is below it, writes the abort record, in one compare-and-set. Returns the reading that stands after it; it
-   * never leaves the txid undecided, unless the asker is retired, or was shown (`witness`) a later log than this one: for those it
-   * writes nothing (!). A log that was set back may have lost the commit.
+   * Ends a doubt by force: where the transaction's epoch still leads and nothing is recorded and
+   * the floor is below it, writes the abort record, in one compare-and-set. Returns the reading
+   * that stands after it; it never leaves the txid undecided, unless the asker is retired, or was
+   * shown (`witness`) a later log than this one: for those it writes nothing (!). A log that was
+   * set back may have lost the commit.
    */
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
   /** The leaders now; `listener` hears of later changes. Hints: a judgement always reads. */
   leaders(): readonly (LeaderInfo | null)[];
   watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void;
-  /** The nodes that are up, this one included, by name; `listener` hears of later changes. Hints. */
+  /** The nodes that are up, with this one, by name; `listener` hears of later changes. Hints. */
   nodes(): readonly NodeInfo[];
   watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void;
   /**
-   * Gives up, for ever, what an operator says. Resolves when every node that is up has heard of it; may be repeated. Rejects where one does not
-   * hear of it in time: it is retired nevertheless.
+   * Gives up, forever, what an operator says. Resolves when every node that is up has heard of it;
+   * may be repeated. Rejects where one does not hear of it in time: it is retired nevertheless.
    */
   retire(retired: Retired): Promise<void>;
   /** All of them, linearizable. Who watches has heard of each when it resolves. */
   retired(): Promise<readonly Retired[]>;
-  /** `listener` hears of each that this log has not told it yet, before this node counts as having heard of it. */
+  /** `listener` hears of each one before this node counts as having heard of it. */
   watchRetired(listener: (retired: Retired) => void): () => void;
   close(): Promise<void>;
 }
 
 /**
- * The right to decide for one shard, for one epoch. Every write compares the epoch in the same atomic step (I6).
- * A method rejects with `LeadershipLostError` once the right is gone; what was in flight then has an
- * UNKNOWN fate and must be read before anything is said about it.
+ * The right to decide for one shard, for one epoch. Every write compares the epoch in the same
+ * atomic step (I6). A method rejects with `LeadershipLostError` once the right is gone; what was in
+ * flight then has an UNKNOWN fate and must be read before anything is said about it.
  */
 export interface Leadership {
   readonly shard: number;
   readonly epoch: Epoch;
   /** Aborts once, when the right has ended or may have ended. */
   readonly lost: AbortSignal;
-  /** Whether the right certainly stands at this moment: to be asked, synchronously, before an answer that depends on it. */
+  /** Whether the right certainly stands. Ask in the same turn as the answer that depends on it. */
   isCertain(): boolean;
   /** The newest log position this leadership has seen. */
   witness(): Witness;
@@ -118,8 +121,8 @@ export interface Leadership {
    */
   decide(write: DecisionWrite): Promise<DecideResult>;
   /**
-   * Moves records from decisions/ to finished/, where present. Lazy: not on anybody's critical path. A txid
-   * that is not in decisions/ is skipped.
+   * Moves records from decisions/ to finished/, where present. Lazy: not on anyone's critical path.
+   * A txid that is not in decisions/ is skipped.
    */
   finish(txids: readonly Txid[]): Promise<void>;
   /** Linearizable, under the fence. */
@@ -127,14 +130,15 @@ export interface Leadership {
   /** Records under decisions/ in txid order, after `after`: what a new leader must finish. */
   pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]>;
   /**
-   * Raises the tick, which is in milliseconds of leadership, by as many as have passed: the only measure of age that survives a failover. Never by
-   * more than has passed.
+   * Raises the tick, which is in milliseconds of leadership, by as many as have passed: the only
+   * measure of age that survives a failover. Never by more than has passed.
    */
   tick(byMs: number): Promise<number>;
   /**
-   * One step of collection: deletes from the start of finished/ the records that are old enough, with
-   * their requests/ keys, and moves the floor up, in one atomic step (I9). Never at or above `below`;
-   * stops at the first record that is too young, that `keepsRequest` holds back, or at `limit`.
+   * One step of collection: deletes from the start of finished/ the records that are old enough,
+   * with their requests/ keys, and moves the floor up, in one atomic step (I9). Never at or above
+   * `below`; stops at the first record that is too young, that `keepsRequest` holds back, or at
+   * `limit`.
    */
   collect(options: {
     readonly below: Position;

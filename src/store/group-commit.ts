@@ -1,12 +1,13 @@
 /**
- * Group commit: operations that arrive while a transaction is being made durable gather and share the
- * next one. Nothing waits for company: an idle store begins at once.
+ * Group commit: operations that arrive while a transaction is being made durable gather and share
+ * the next one. Nothing waits for company: an idle store begins at once.
  *
  * - Bounds: `maxOperationsPerTransaction` in a transaction, one transaction in flight, `maxWaiting`
  *   that wait.
- * - Operations run in the order in which they came, and each sees what those before it have changed,
- *   in its own transaction too.
- * - None is answered before its transaction is durable, nor waits for another transaction than its own.
+ * - Operations run in the order in which they came, and each sees what those before it have
+ *   changed, in its own transaction too.
+ * - None is answered before its transaction is durable, nor waits for another transaction than its
+ *   own.
  */
 
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -60,17 +61,18 @@ export class GroupCommit<Context extends Counted> {
   }
 
   /**
-   * Runs `operation` in a transaction shared with others; resolves when that is durable. An operation
-   * that throws before its first change rejects alone. One that throws after it is a fault in the
-   * program: the whole transaction is dropped, for half an operation must not be written.
+   * Runs `operation` in a transaction shared with others; resolves when that is durable. An
+   * operation that throws before its first change rejects alone. One that throws after it is a
+   * fault in the program: the whole transaction is dropped, for half an operation must not be
+   * written.
    */
   run<T>(operation: (context: Context) => T): Promise<T> {
     return this.#add(operation, () => this.#start());
   }
 
   /**
-   * Like `run`, but in no hurry: it goes with the next transaction that another operation causes, or
-   * in one of its own after `delayMs`. Order is kept: whatever is run later sees it.
+   * Like `run`, but in no hurry: it goes with the next transaction that another operation causes,
+   * or in one of its own after `delayMs`. Order is kept: whatever is run later sees it.
    */
   runLazily<T>(
     operation: (context: Context) => T,

@@ -1,6 +1,4 @@
-/**
- * The embedded decision log: one node, one LMDB file, one owner. Each start is a new epoch.
- */
+/** The embedded decision log: one node, one LMDB file, one owner. Each start is a new epoch. */
 import type { Clock } from '../../ports/clock.ts';
 import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
 import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
@@ -20,14 +18,14 @@ export interface EmbeddedLogOptions extends WantedMeta {
   readonly node: string;
   readonly url: string;
   readonly clock: Clock;
-  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
+  /** Called once, when a write or flush failed. Default: says why on stderr, exits with 70. */
   readonly onFatal?: OnFatal;
 }
 
 /** The file's name in the log's directory. */
 export const embeddedLogFile = 'decisions.mdb';
 
-/** Rejects with DecisionLogError where the directory has an owner, or holds what this program cannot read. */
+/** Rejects with DecisionLogError where the directory has an owner or an unreadable store. */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<DecisionLog> {
   const { directory, node, url, clock } = options;
   let lock: DirectoryLock | null = null;
@@ -38,7 +36,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Deci
     const meta = await begin(lmdb, options);
     const store = embeddedStore(lmdb, lock);
     const board = new LeaderBoard(meta.shards);
-    // Nobody else can lead: a leader key from before is of a process that is gone.
+    // No one else can lead: a leader key from before is of a process that is gone.
     return new LocalLog({
       store,
       board,
@@ -58,9 +56,10 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Deci
 }
 
 /**
- * Checks what is there and ends the leadership of the process before. This is the first write, and its flush
- * covers the whole file: before it, a record could have been read from the page cache that a killed
- * predecessor had not flushed yet; after it, whatever is read is on disk. So it comes before any answer.
+ * Checks what is there and ends the leadership of the process before. This is the first write, and
+ * its flush covers the whole file: before it, a record could have been read from the page cache
+ * that a killed predecessor had not flushed yet; after it, whatever is read is on disk. So it comes
+ * before any answer.
  */
 async function begin(lmdb: LmdbStore, wanted: WantedMeta): Promise<LogMeta> {
   // On a snapshot first: what cannot be read must not be written to either.

@@ -10,11 +10,11 @@ import { logHeader, newMeta, type StoredMeta } from '../state.ts';
 export interface WantedMeta {
   /** Default for a new store: `verdict`. */
   readonly cluster?: string;
-  /** How long a request id is remembered, fixed when the store is made. Default for a new store: 2 minutes. */
+  /** How long a request id is remembered, fixed when the store is made. Default: 2 minutes. */
   readonly requestWindowMs?: number;
 }
 
-/** The meta of the store, or the one that a new store gets. Throws where they cannot be brought together. */
+/** The meta of the store, or of a new one. Throws where stored and wanted contradict each other. */
 export function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta {
   const header = readHeader(keys, logHeader);
   if (header === null) return newMeta({ ...wanted, txidSecret: newTxidSecret(systemRandom) });

@@ -4,11 +4,11 @@
  *   waiting --key absent, or ours by a stopped epoch, or its leader is known to be gone--> taking
  *   taking --won--> leading          taking --lost, or etcd silent--> waiting
  *
- * - A key under our own lease whose epoch is not led here is retaken at once under a new nonce: no lease will
- *   run out to free it, for our own beats keep it alive.
+ * - A key under our own lease whose epoch is not led here is retaken at once under a new nonce: no
+ *   lease will run out to free it, for our own beats keep it alive.
  * - A key of a node of our name under another lease is of the process before this one: it is gone.
- * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its lease. The
- *   old leader, if it lives after all, is fenced by that compare.
+ * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its
+ *   lease. The old leader, if it lives after all, is fenced by that compare.
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -74,7 +74,7 @@ export class Campaigns {
     options.evidence.watch((shard) => this.wake(shard));
   }
 
-  /** Whether somebody campaigns for the shard, or is just now taking it. */
+  /** Whether someone campaigns for the shard, or is just now taking it. */
   isOn(shard: number): boolean {
     return this.#waiting.has(shard) || this.#taking.has(shard);
   }
@@ -180,7 +180,8 @@ export class Campaigns {
     try {
       await leadership.begin();
     } catch (error) {
-      // Nobody else is to have it: not ended, it would pass for one that is led, and nobody would take it again.
+      // No one else is to have it: not ended it would pass for led, and none
+      // would take it again.
       leadership.end('what the leaderships before have left could not be read');
       throw error;
     }

@@ -1,15 +1,17 @@
 /**
- * Connections to etcd: etcd3 as a thin stub for its gRPC services, and nothing of its own judgement.
+ * Connections to etcd: etcd3 as a thin stub for its gRPC services, and nothing of its own
+ * judgement.
  *
  * Each rule here answers something that was seen with the client's defaults:
- * - Its fault handling sends a failed write again by itself. A put-if-absent then says "there already", for
- *   our own first attempt had landed: a leader would abort what it committed. Off.
+ * - Its fault handling sends a failed write again by itself. A put-if-absent then says "there
+ *   already", for our own first attempt had landed: a leader would abort what it committed. Off.
  * - A call has no deadline: one hung for 25 s. Every call here has one.
  * - An error of one call resets every service of the client, so a slow write took the lease's
  *   stream with it, and with that the leadership. Writes, lease and watches have a client each.
  * - A call goes to a random endpoint, so a dead member fails every third call. One client for each
  *   endpoint, kept until it fails, then the next.
- * - Each client logs in for itself, within the time of a call, and again at once. One login for all: `login.ts`.
+ * - Each client logs in for itself, within the time of a call, and again at once. One login for
+ *   all: `login.ts`.
  */
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { ConstantBackoff, noop } from 'cockatiel';
@@ -70,8 +72,8 @@ export interface EtcdAccess {
 export const callTimeoutMs = 1_000;
 
 /**
- * A member without a leader answers neither watches nor keep-alives, it stays silent: unless it is told to
- * end such streams.
+ * A member without a leader answers neither watches nor keep-alives, it stays silent: unless it is
+ * told to end such streams.
  */
 const demandLeader: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
@@ -82,7 +84,7 @@ const demandLeader: Interceptor = (options, nextCall) =>
     },
   });
 
-/** Etcd knows the token no more: it forgot it, or an account was changed since. Nothing was done then. */
+/** Etcd has forgotten the token, or an account was changed since. Nothing was done then. */
 const ofToken = /invalid auth token|revision of auth store is old/;
 const refusedText = 'etcd refused the token of its own login';
 
@@ -91,8 +93,9 @@ export function isTokenRefused(error: unknown): boolean {
 }
 
 /**
- * Shows the newest token with a call; without one etcd says that it wants one. A refusal gets a text of its own: by
- * etcd's, etcd3 would send the call again at once, with the same token, for ever.
+ * Shows the newest token with a call; without one etcd says that it wants one. A refusal gets a
+ * text of its own: by etcd's, etcd3 would send the call again at once, with the same token,
+ * forever.
  */
 function showToken(login: EtcdLogin): Interceptor {
   return (options, nextCall) =>
@@ -135,7 +138,8 @@ function clientOptions(access: ClientAccess, endpoint: string, login: EtcdLogin 
         : { deadline: clock.wallMs() + callTimeoutMs, interceptors: shown },
     grpcOptions: {
       'grpc.use_local_subchannel_pool': 1,
-      // Members of a cluster are near. Whatever `http_proxy` says is meant for the way out of the house, and grpc would obey it.
+      // Members are near: `http_proxy` is meant for the way out of the house, and grpc would obey
+      // it.
       'grpc.enable_http_proxy': 0,
       // Below 5 s etcd closes the connection for pinging too much.
       'grpc.keepalive_time_ms': 6_000,

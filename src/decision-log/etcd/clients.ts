@@ -1,4 +1,4 @@
-/** The connections of one process to one etcd: a client for each purpose, each kept at one endpoint until that fails. */
+/** One process's connections to etcd: a client for each purpose, at one endpoint until it fails. */
 import { EtcdPermissionDeniedError, GRPCResourceExhastedError } from 'etcd3';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import {
@@ -108,8 +108,9 @@ export class StickyClient {
   }
 
   /**
-   * A stream to the endpoint in use. A stream that is refused for its token says so too late; an ordinary call beforehand
-   * finds out that etcd has forgotten the token, as it does when it is restarted.
+   * A stream to the endpoint in use. A stream that is refused for its token says so too late; an
+   * ordinary call beforehand finds out that etcd has forgotten the token, as it does when it is
+   * restarted.
    */
   async openStream<T>(open: (client: EtcdStub) => Promise<T>): Promise<T> {
     if (this.#login !== null) {
@@ -140,7 +141,7 @@ export interface EtcdClients {
   close(): void;
 }
 
-/** `startAt`: the endpoint to begin with, so that the nodes of a cluster spread over etcd's members. */
+/** `startAt`: the first endpoint, so that the nodes of a cluster spread over etcd's members. */
 export function connectEtcd(access: EtcdAccess, startAt: number): EtcdClients {
   if (access.endpoints.length === 0) {
     throw new DecisionLogError('Name at least one endpoint of etcd.');

@@ -1,12 +1,13 @@
 /**
- * One page of collection: read from the start of finished/, then, in one transaction, delete and move the floor.
+ * One page of collection: read from the start of finished/, then, in one transaction, delete and
+ * move the floor.
  *
  * What the transaction compares beside the fence, and why:
- * - The floor is still the one that was read. A delayed duplicate of an earlier page would pull it back, and
- *   what lies between would come alive for a decision that was delayed as well.
- * - Nothing in the deleted range was written since the read. Between the two, a transaction whose participant was away
- *   for long may have been finished: a record below its neighbours in order, but young. It would go with
- *   them, long before the retention.
+ * - The floor is still the one that was read. A delayed duplicate of an earlier page would pull it
+ *   back, and what lies between would come alive for a decision that was delayed as well.
+ * - Nothing in the deleted range was written since the read. Between the two, a transaction whose
+ *   participant was away for long may have been finished: a record below its neighbours in order,
+ *   but young. It would go with them, long before the retention.
  */
 import { type Position, positionOf, type Txid } from '../../core/txid.ts';
 import type { Leadership } from '../../ports/decision-log.ts';
@@ -76,7 +77,7 @@ export async function collect(
       ],
       success: [
         removeRange(range),
-        // Each names a transaction of this page: record and request were written together, and go together.
+        // Each names a transaction of this page: record and request come together and go together.
         ...page.requestIds.map((requestId) => remove(keys.request(requestId))),
         ...(floor > floorBefore ? [put(keys.floor, encodePosition(floor))] : []),
       ],
@@ -132,8 +133,8 @@ function choose(
     keys.push(key);
     if (requestId !== undefined) requestIds.push(requestId);
     records -= 1;
-    // A record that was finished after its neighbours were collected lies below the floor, which never
-    // comes down.
+    // A record that was finished after its neighbours were collected lies below the floor, which
+    // never comes down.
     if (position > floor) floor = position;
   }
   return { keys, requestIds, floor, more };

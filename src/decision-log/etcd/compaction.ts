@@ -1,6 +1,6 @@
 /**
- * Compacts etcd's history now and then, where it is this cluster's alone: a shared etcd has watchers of others,
- * which a compaction would break. Nothing of this log reads the history.
+ * Compacts etcd's history now and then, where it is this cluster's alone: a shared etcd has
+ * watchers of others, which a compaction would break. Nothing of this log reads the history.
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';

@@ -1,15 +1,16 @@
 /**
- * One decision: compares, a put and, where they fail, a read of all that was compared. Nested where it shares a
- * transaction with others.
+ * One decision: compares, a put and, where they fail, a read of all that was compared. Nested where
+ * it shares a transaction with others.
  *
  * What each compare answers:
- * - `decisions/T` absent: another node may have forced the abort between our last vote and this write.
- * - `finished/T` absent: the leader sweeps forced aborts to finished/. A decision still under way, or its
- *   delayed duplicate, must not come alive beside one.
- * - the floor below T: both records may be gone again, collected. A duplicate of a collected commit that
- *   was delayed for so long must not write it a second time.
- * - `requests/R` absent: a client that had no answer asked again, elsewhere or later, and that attempt
- *   committed. One commit per request (I8).
+ * - `decisions/T` absent: another node may have forced the abort between our last vote and this
+ *   write.
+ * - `finished/T` absent: the leader sweeps forced aborts to finished/. A decision still under way,
+ *   or its delayed duplicate, must not come alive beside one.
+ * - the floor below T: both records may be gone again, collected. A duplicate of a collected commit
+ *   that was delayed for so long must not write it a second time.
+ * - `requests/R` absent: a client that had no answer asked again, elsewhere or later, and that
+ *   attempt committed. One commit per request (I8).
  */
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { DecideResult, DecisionWrite } from '../../core/records.ts';
@@ -40,7 +41,7 @@ import {
   valueBelow,
 } from './requests.ts';
 
-/** Whatever a node may be configured to. The leader keeps to its own limit before the first prepare: a larger one here is a bug. */
+/** The most that a node may be configured to. The leader checks its own limit before prepare. */
 const maxRecordBytes = coordinatorOptionTable.maxRecordBytes.max;
 
 export interface PreparedDecision {
@@ -93,10 +94,11 @@ export function prepareDecision(
 }
 
 /**
- * Etcd (3.4 and 3.5) does not count what nested transactions put against its quota: a full one would take decisions, and
- * grow, until a plain put is refused - the tick, which may come once in ten minutes. So a decision alone is
- * not nested, and several have a put of an empty key beside them, which nobody reads. A full etcd then refuses
- * them, and the leadership ends as over any write of unknown fate.
+ * Etcd (3.4 and 3.5) does not count what nested transactions put against its quota: a full one
+ * would take decisions, and grow, until a plain put is refused - the tick, which may come once in
+ * ten minutes. So a decision alone is not nested, and several have a put of an empty key beside
+ * them, which no one reads. A full etcd then refuses them, and the leadership ends as over any
+ * write of unknown fate.
  */
 export async function writeBatch(
   fenced: Fenced,
@@ -117,7 +119,7 @@ export async function writeBatch(
 
 /**
  * What it came to. A duplicate is told before a forced abort or a floor: each rules this
- * transaction out for ever, and the duplicate also says what the request's answer is.
+ * transaction out forever, and the duplicate also says what the request's answer is.
  */
 export function decisionResult(
   { write }: PreparedDecision,
@@ -137,7 +139,7 @@ export function decisionResult(
   const floor = found(responses, 2);
   if (floor === null) {
     throw new DecisionLogError(
-      'The floor of the shard is gone from etcd. Somebody deleted it: restore etcd from a backup.',
+      'The floor of the shard is gone from etcd. Someone deleted it: restore etcd from a backup.',
     );
   }
   if (outcome === 'abort' || positionOf(txid) <= decodePosition(floor.value)) {

@@ -1,4 +1,4 @@
-/** The addresses of etcd's members as people write them, for every way in: `--etcd`, `decisionLog`, the library's `log`. */
+/** Addresses of etcd's members as people write them, for every way in: CLI, options, library. */
 import type { EtcdAccess } from './client.ts';
 
 const defaultPort = '2379';

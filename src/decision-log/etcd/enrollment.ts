@@ -1,4 +1,4 @@
-/** This node's entry among the nodes: that it is up, where it is reached, and up to where it has heard of what was retired. */
+/** This node's entry: that it is up, its address, and up to where it has heard of the retired. */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -49,9 +49,10 @@ export class Enrollment {
   }
 
   /**
-   * The entry may not be its own: a request of the process before it, which etcd answered late, has put it under that one's
-   * lease, and it goes with it. Nobody would find this node until its own lease is another one. Or it is an earlier one of its own,
-   * and who retires something would wait for it.
+   * The entry may not be its own: a request of the process before it, which etcd answered late, has
+   * put it under that one's lease, and it goes with it. No one would find this node until its own
+   * lease is another one. Or it is an earlier one of its own, and who retires something would wait
+   * for it.
    */
   check(nodes: readonly KeyValue[]): void {
     const { key, lease, node, clock, logger, heardTo } = this.#options;

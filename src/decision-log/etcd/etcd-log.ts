@@ -46,7 +46,9 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly node: string;
   /** Where this node is reached by its peers. */
   readonly url: string;
-  /** How long after a leader's host has vanished another node may lead. Whole seconds, at least 2. Default 3,000. */
+  /**
+   * How long a vanished leader keeps others from leading. Whole seconds, at least 2. Default 3,000.
+   */
   readonly leaseTtlMs?: number;
   /** Kept from one start of this node to the next: it guards against a restored etcd. */
   readonly stateDirectory: string;
@@ -55,11 +57,11 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly random: Random;
   readonly logger?: Logger;
   /**
-   * Called once when etcd shows less than it did before: the node must end, loudly. Default: says why on
-   * stderr and ends the process with 70.
+   * Called once when etcd shows less than it did before: the node must end, loudly. Default: says
+   * why on stderr and ends the process with 70.
    */
   readonly onFatal?: (error: DecisionLogError) => void;
-  /** Compact etcd's history: only for an etcd that nobody else uses. Default: no. */
+  /** Compact etcd's history: only for an etcd that no one else uses. Default: no. */
   readonly compact?: boolean;
   /** Called when it is closed. */
   readonly closed?: () => void;
@@ -73,7 +75,7 @@ const releasePauseMs = 50;
 /** EX_SOFTWARE of sysexits.h. */
 const fatalExitCode = 70;
 
-/** Rejects with DecisionLogError where etcd cannot be reached, was set back, or holds another kind of cluster. */
+/** Rejects with DecisionLogError where etcd is unreachable, was set back, or has other data. */
 export async function openEtcdLog(options: EtcdLogOptions): Promise<DecisionLog> {
   const log = new EtcdLog(withEndpoints(options));
   try {
@@ -274,7 +276,7 @@ class EtcdLog implements DecisionLog {
     this.#compaction?.close();
     await Promise.allSettled([...this.#leaderships.values()].map((one) => one.resign()));
     this.#leaders?.close();
-    // Another node may lead as soon as the keys are gone; nothing here waits for the lease to run out.
+    // Another node may lead as soon as the keys are gone, before the lease runs out.
     await this.#lease.close().catch(() => undefined);
     this.#store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
     await this.#witness.close();
@@ -314,8 +316,8 @@ class EtcdLog implements DecisionLog {
   }
 
   /**
-   * Deletes a leader key of ours that is not led any more: our own beats would keep it alive. Where etcd cannot be
-   * reached now, the next reading of the leaders finds the key and comes here again.
+   * Deletes a leader key of ours that is not led any more: our own beats would keep it alive. Where
+   * etcd cannot be reached now, the next reading of the leaders finds the key and comes here again.
    */
   async #release(held: ObservedLeader): Promise<void> {
     const { shard } = held.info;

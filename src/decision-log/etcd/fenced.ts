@@ -1,12 +1,13 @@
 /**
- * Transactions under a leadership's fence (I6): each compares the leader key's mod revision and value outside,
- * so that it does nothing once another leads.
+ * Transactions under a leadership's fence (I6): each compares the leader key's mod revision and
+ * value outside, so that it does nothing once another leads.
  *
- * - A write whose reply is lost is sent again, identical, until etcd says what became of it: the interleaving
- *   to fear is a reply lost *after* the write was applied, where giving up would answer "aborted" to a
- *   commit that stands.
- * - One that stays unknown for `patienceMs` ends the leadership. READY has no other end: the transaction
- *   waits for the log alone, and a node that cannot reach the log must let another one lead.
+ * - A write whose reply is lost is sent again, identical, until etcd says what became of it: the
+ *   interleaving to fear is a reply lost *after* the write was applied, where giving up would
+ *   answer "aborted" to a commit that stands.
+ * - One that stays unknown for `patienceMs` ends the leadership. READY has no other end: the
+ *   transaction waits for the log alone, and a node that cannot reach the log must let another one
+ *   lead.
  */
 import { backoffMs } from '../../core/backoff.ts';
 import { DecisionLogError, LeadershipLostError } from '../../ports/decision-log.ts';
@@ -26,7 +27,7 @@ export interface FencedRequest {
 }
 
 export interface FencedResult extends TxnResult {
-  /** 1 where the first reply was the answer; above that, an earlier attempt may have been applied. */
+  /** 1: the first reply was the answer. Above: an earlier attempt may have been applied. */
   readonly attempts: number;
 }
 
@@ -55,8 +56,8 @@ export class Fenced {
   }
 
   /**
-   * Resolves with etcd's answer, which may be that a compare of the request's own failed. Rejects with
-   * LeadershipLostError: what was sent then has an unknown fate.
+   * Resolves with etcd's answer, which may be that a compare of the request's own failed. Rejects
+   * with LeadershipLostError: what was sent then has an unknown fate.
    */
   async write(request: FencedRequest): Promise<FencedResult> {
     const { store } = this;
@@ -81,7 +82,7 @@ export class Fenced {
     }
   }
 
-  /** Linearizable, and only while the leadership stands. `success`: the same each time it is asked, or made for each attempt. */
+  /** Linearizable, only while the leadership stands. `success` may be made for each attempt. */
   async read(success: readonly Op[] | ((attempt: number) => readonly Op[])): Promise<TxnResult> {
     this.assertHeld();
     const txn = (attempt: number): Txn =>
@@ -103,7 +104,7 @@ export class Fenced {
     };
   }
 
-  /** Whoever waits is told at once when the leadership ends; a reply that comes later finds nobody. */
+  /** Rejects as soon as the leadership ends. A reply that comes later is dropped. */
   async #unlessLost<T>(work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     const stop = (): void => reject(this.#lost.reason);

@@ -1,9 +1,9 @@
 /**
  * Moves records from decisions/ to finished/.
  *
- * Each move compares that the record is still exactly the one that was read: the reply of a move may be
- * lost, the record be collected from finished/, and the move be sent again, or arrive late. It must not
- * put back what was collected.
+ * Each move compares that the record is still exactly the one that was read: the reply of a move
+ * may be lost, the record be collected from finished/, and the move be sent again, or arrive late.
+ * It must not put back what was collected.
  */
 import type { Txid } from '../../core/txid.ts';
 import type { Fenced } from './fenced.ts';

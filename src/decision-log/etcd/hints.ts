@@ -1,10 +1,10 @@
 /**
  * A stream that says "something changed, look", and nothing more.
  *
- * Etcd3's own watcher resumes after the revision of the last header, not of the last event: a disconnect
- * while it caught up lost 2,000 of 3,001 events without a word. So no event is taken at its word:
- * each one, each (re)connection and each end only makes the reader read again, and the reader reads every
- * second or so by itself.
+ * Etcd3's own watcher resumes after the revision of the last header, not of the last event: a
+ * disconnect while it caught up lost 2,000 of 3,001 events without a word. So no event is taken at
+ * its word: each one, each (re)connection and each end only makes the reader read again, and the
+ * reader reads every second or so by itself.
  */
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock, Timer } from '../../ports/clock.ts';

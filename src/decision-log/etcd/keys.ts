@@ -66,7 +66,7 @@ export class ShardKeys {
   readonly leader: Buffer;
   readonly floor: Buffer;
   readonly clock: Buffer;
-  /** Says nothing and is read by nobody: see `writeBatch`. */
+  /** Says nothing and is read by no one: see `writeBatch`. */
   readonly quota: Buffer;
   readonly decisions: KeyRange;
   readonly finished: KeyRange;

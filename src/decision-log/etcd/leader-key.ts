@@ -1,17 +1,19 @@
 /**
  * A shard's leader key: taken, compared, given back. Its mod revision is the epoch.
  *
- * - Taken where it is absent, or where it is still exactly what was observed (a takeover): in both the
- *   compare makes two takers one.
- * - The value carries a nonce. Etcd restored from a snapshot hands the same revisions out again: a leader from
- *   before the restore and one from after it may have the same mod revision, and only the nonce
- *   tells the writes of the one from those of the other.
- * - The generation in the value is `meta`'s, and the taking transaction compares `meta`: a node that
- *   read it before an operator raised it would otherwise lead under an epoch that was in use before.
+ * - Taken where it is absent, or where it is still exactly what was observed (a takeover): in both
+ *   the compare makes two takers one.
+ * - The value carries a nonce. Etcd restored from a snapshot hands the same revisions out again: a
+ *   leader from before the restore and one from after it may have the same mod revision, and only
+ *   the nonce tells the writes of the one from those of the other.
+ * - The generation in the value is `meta`'s, and the taking transaction compares `meta`: a node
+ *   that read it before an operator raised it would otherwise lead under an epoch that was in use
+ *   before.
  * - The reply may be lost. Then the key is read: our nonce there means that we lead.
- * - A taking transaction that was sent long ago may land late. It then names this node under an epoch that
- *   nobody adopted, and the node's own lease keeps it alive: the shard would have no leader for ever.
- *   So a key under our lease whose epoch is not led here is retaken, or deleted (leaders.ts).
+ * - A taking transaction that was sent long ago may land late. It then names this node under an
+ *   epoch that no one adopted, and the node's own lease keeps it alive: the shard would have no
+ *   leader forever. So a key under our lease whose epoch is not led here is retaken, or deleted
+ *   (leaders.ts).
  */
 import type { LeaderInfo } from '../../core/messages.ts';
 import { type Epoch, makeEpoch, positionZero } from '../../core/txid.ts';
@@ -74,7 +76,7 @@ export interface TakeOptions {
 
 export type Taken =
   | { readonly kind: 'won'; readonly held: ObservedLeader }
-  /** Somebody else's key is there, or none. */
+  /** Another node's key is there, or none. */
   | {
       readonly kind: 'lost';
       readonly there: ObservedLeader | null;
@@ -83,7 +85,7 @@ export type Taken =
       readonly revision: string;
     };
 
-/** One attempt, its fate read whatever becomes of the reply. Rejects where etcd cannot be reached. */
+/** One attempt; its fate is read where the reply is lost. Rejects where etcd is unreachable. */
 export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
   const { store, keys, shard, lease, observed, meta } = options;
   const value = encodeLeader(options.value);
@@ -96,7 +98,7 @@ export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
       ],
       success: [
         putUnderLease(keys.leader, value, lease),
-        // A compare on a missing key is always false, so the floor must be there before the first decision.
+        // A compare on a missing key is always false: the floor must precede the first decision.
         nested({
           compare: [absent(keys.floor)],
           success: [put(keys.floor, encodePosition(positionZero))],

@@ -1,9 +1,10 @@
 /**
- * Who leads which shard and which nodes are up, as this node last read it: one linearizable transaction,
- * done again at every hint and every `pollMs`.
+ * Who leads which shard and which nodes are up, as this node last read it: one linearizable
+ * transaction, done again at every hint and every `pollMs`.
  *
- * Readings may overtake each other, and what this node itself wrote is known before the next reading: so
- * each shard remembers the revision it is known at, and an older reading changes nothing.
+ * Readings may overtake each other, and what this node itself wrote is known before the next
+ * reading: so each shard remembers the revision it is known at, and an older reading changes
+ * nothing.
  */
 
 import type { NodeInfo } from '../../core/messages.ts';
@@ -33,7 +34,7 @@ export interface LeadersOptions {
   readonly logger: Logger;
   /** After each reading, with what else it has shown. */
   readonly read: (seen: ClusterReading) => void;
-  /** A shard's leader is another one, or nobody. */
+  /** A shard's leader is another one, or no one. */
   readonly changed: (shard: number) => void;
 }
 
@@ -87,7 +88,7 @@ export class Leaders {
     return this.#known[shard]?.leader ?? null;
   }
 
-  /** What this node learnt at `revision` by other means: a key it wrote, or met in a failed compare. */
+  /** What this node learnt otherwise: a key it wrote, or met in a failed compare. */
   learn(shard: number, leader: ObservedLeader | null, revision: string): void {
     const known = this.#known[shard];
     if (known === undefined || BigInt(revision) < known.revision) return;

@@ -130,9 +130,9 @@ export class EtcdLeadership implements Leadership {
   }
 
   /**
-   * A duplicate that was found by a second attempt, while the first may still be under way: once the other
-   * transaction's request key is collected, the first could land after all and commit what was called aborted.
-   * A forced abort shuts that door before anything is said.
+   * A duplicate that was found by a second attempt, while the first may still be under way: once
+   * the other transaction's request key is collected, the first could land after all and commit
+   * what was called aborted. A forced abort shuts that door before anything is said.
    */
   async #settleDuplicate(txid: Txid, duplicate: DecideResult): Promise<DecideResult> {
     try {
@@ -205,7 +205,7 @@ export class EtcdLeadership implements Leadership {
     });
     if (!succeeded) {
       const there = found(responses, 1);
-      // An earlier attempt of this one landed, and its reply was lost; nobody else ticks.
+      // An earlier attempt of this one landed, and its reply was lost; no one else ticks.
       if (there === null || decodeTick(there.value) !== next) {
         throw new DecisionLogError(
           `The clock of shard ${this.shard} was changed by another than its leader. Look at who else writes below /verdict/.`,

@@ -1,17 +1,18 @@
 /**
  * A node's one lease: every leader key of the node and its entry among the nodes hang on it.
  *
- *   none --granted--> held --valid time passed without an answered beat--> lapsed --beat answered--> held
- *     ^                |                                                     |
- *     +----------------+------ etcd says that it is gone --------------------+
+ *   none --granted--> held --no beat answered in time--> lapsed --beat answered--> held
+ *     ^                |                                   |
+ *     +----------------+---- etcd says that it is gone ----+
  *
- * - It is granted ahead of need: a full etcd refuses new leases but keeps old ones alive, and a node without
- *   one could not take over.
- * - It is valid until (beat *sent* + TTL - margin), a sleep of the machine included. Counted from the answer's
- *   arrival it would be too long by the time the answer took: etcd may let the lease run out, and another node
- *   lead, while this one still believes in it. A wall clock that is set has no say where the machine tells its sleep.
- * - A lapse ends every leadership, for ever, though the lease itself may be found alive again: a node
- *   that was paused must not go on where it stopped.
+ * - It is granted ahead of need: a full etcd refuses new leases but keeps old ones alive, and a
+ *   node without one could not take over.
+ * - It is valid until (beat *sent* + TTL - margin), a sleep of the machine included. Counted from
+ *   the answer's arrival it would be too long by the time the answer took: etcd may let the lease
+ *   run out, and another node lead, while this one still believes in it. A wall clock that is set
+ *   has no say where the machine tells its sleep.
+ * - A lapse ends every leadership, forever, though the lease itself may be found alive again: a
+ *   node that was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
  */
 
@@ -23,7 +24,7 @@ import { elapsedMs, type Mark, mark } from '../../system/age.ts';
 import type { EtcdStream, EtcdStub } from './client.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
-/** Of the TTL: what the clocks of two machines may drift apart, and what a stalled event loop may cost. */
+/** Of the TTL: for the drift between two machines' clocks, and a stalled event loop. */
 const marginShare = 0.25;
 const beatsPerTtl = 4;
 const retryPauseMs = 100;
@@ -130,7 +131,7 @@ export class NodeLease {
   #extend(sent: Mark): void {
     const { monotonicMs = Number.NEGATIVE_INFINITY } = this.#confirmed ?? {};
     if (sent.monotonicMs <= monotonicMs) return;
-    // Timers sleep with the machine: the answer to a beat after it may come before the lapse was noticed.
+    // Timers sleep with the machine: a beat may be answered before the lapse was noticed.
     if (this.#confirmed !== null && this.#leftMs() <= 0) this.#lapse();
     this.#confirmed = sent;
     this.#lapseTimer?.cancel();

@@ -1,11 +1,11 @@
 /**
  * A node's login at an etcd with accounts: one token, for all of its clients.
  *
- * Etcd checks a password with bcrypt, which keeps a core busy for a good part of a second, and forgets its
- * tokens when it is restarted. Then everybody logs in at once. So
+ * Etcd checks a password with bcrypt, which keeps a core busy for a good part of a second, and
+ * forgets its tokens when it is restarted. Then everyone logs in at once. So
  * - a process logs in once at a time, and all calls wait for that one;
- * - the login has a limit of its own, well above that of a call: one that is given up has cost etcd just as much, and the
- *   next one comes on top of it: the overload would keep itself alive;
+ * - the login has a limit of its own, well above that of a call: one that is given up has cost etcd
+ *   just as much, and the next one comes on top of it: the overload would keep itself alive;
  * - after a failure the pause doubles, half of it chance;
  * - a token is fetched anew only by who was refused with the newest one.
  */
@@ -35,12 +35,15 @@ export class EtcdLogin {
     this.#options = options;
   }
 
-  /** The newest token; null before the first login, and after etcd refused the one that was there. */
+  /** The newest token; null before the first login, and after etcd refused the last one. */
   get current(): string | null {
     return this.#token;
   }
 
-  /** Resolves with a token. Rejects with what the login failed of; the next call tries again, after a pause. */
+  /**
+   * Resolves with a token. Rejects with the login's error; the next call tries again, after a
+   * pause.
+   */
   token(): Promise<string> {
     if (this.#token !== null) return Promise.resolve(this.#token);
     this.#underWay ??= this.#fetch().finally(() => {
@@ -79,7 +82,7 @@ export class EtcdLogin {
     return promise;
   }
 
-  /** Ends a pause: nobody wants the token any more. */
+  /** Ends a pause: no one wants the token any more. */
   close(): void {
     this.#endPause(new Error('The connection to etcd was closed.'));
   }

@@ -1,10 +1,10 @@
 /**
- * What a cluster agrees on for ever, written by its first node.
+ * What a cluster agrees on forever, written by its first node.
  *
- * Two first nodes may start together with different options: the put asks, in the same transaction, that
- * nothing at all is there below the cluster's prefix. One of them wins, and the other reads what it must
- * agree with. The same compare refuses a cluster whose `meta` alone was deleted: starting it anew over its old
- * records would hand out a generation that was in use.
+ * Two first nodes may start together with different options: the put asks, in the same transaction,
+ * that nothing at all is there below the cluster's prefix. One of them wins, and the other reads
+ * what it must agree with. The same compare refuses a cluster whose `meta` alone was deleted:
+ * starting it anew over its old records would hand out a generation that was in use.
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { maxGeneration, maxShards } from '../../core/txid.ts';
@@ -115,12 +115,12 @@ function demand(name: string, stored: number, wanted: number | undefined): void 
 }
 
 /**
- * After a restore of etcd from an older state, with all nodes stopped: every later epoch is above all that were given
- * out before, whatever revisions etcd repeats. Returns the new generation.
+ * After a restore of etcd from an older state, with all nodes stopped: every later epoch is above
+ * all that were given out before, whatever revisions etcd repeats. Returns the new generation.
  *
- * The leader keys go in the same transaction. The old copy may hold one under which a node led that was paused ever
- * since: its lease comes back with the key, the fence finds the key it knows, and a commit could be written that others
- * presumed aborted meanwhile.
+ * The leader keys go in the same transaction. The old copy may hold one under which a node led that
+ * was paused ever since: its lease comes back with the key, the fence finds the key it knows, and a
+ * commit could be written that others presumed aborted meanwhile.
  */
 export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise<number> {
   const { meta, modRevision } = await readMeta(store, keys);
@@ -135,6 +135,6 @@ export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise
     ],
   });
   if (succeeded) return generation;
-  // Somebody else's, or this one's own first attempt whose answer was lost.
+  // Another node's, or this one's own first attempt whose answer was lost.
   return (await readMeta(store, keys)).meta.generation;
 }

@@ -1,6 +1,7 @@
 /**
- * A log in etcd beside a directory that belongs to this process alone until the log is closed: two that write one file of what etcd has
- * shown would each take the other's for its own. And a directory that cannot be written is known before it is needed.
+ * A log in etcd beside a directory that belongs to this process alone until the log is closed: two
+ * that write one file of what etcd has shown would each take the other's for its own. And a
+ * directory that cannot be written is known before it is needed.
  */
 import type { DecisionLog } from '../../ports/decision-log.ts';
 import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';

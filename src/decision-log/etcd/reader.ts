@@ -1,6 +1,6 @@
 /**
- * The log for one who only reads and, if allowed, forces: no lease, no name, no leadership. For a participant
- * whose coordinators are all gone, and for an operator.
+ * The log for one who only reads and, if allowed, forces: no lease, no name, no leadership. For a
+ * participant whose coordinators are all gone, and for an operator.
  */
 
 import type { Witness } from '../../core/messages.ts';
@@ -33,7 +33,7 @@ export interface EtcdReader {
   read(txid: Txid, asker?: Member): Promise<LogReading>;
   /** As the DecisionLog's `resolve`. */
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
-  /** For an operator who has restored etcd from an older state, with all nodes stopped. Returns the new one. */
+  /** For an operator who has restored etcd, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;
   close(): Promise<void>;
 }
@@ -76,7 +76,7 @@ export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdRead
   }
 }
 
-/** Of a log that was made anew nothing is concluded: it knows nothing of what the one before had committed. */
+/** A log that was made anew proves nothing: it does not know what the one before committed. */
 function assertCluster({ cluster, clusterId }: LogMeta, wanted: string | null | undefined): void {
   if (wanted === null || wanted === undefined || wanted === clusterId) return;
   throw new DecisionLogError(
@@ -84,7 +84,7 @@ function assertCluster({ cluster, clusterId }: LogMeta, wanted: string | null | 
   );
 }
 
-/** Nobody's decision is forced, or presumed, on an id that this cluster never gave out. */
+/** No one's decision is forced, or presumed, on an id that this cluster never gave out. */
 function known(meta: LogMeta, txid: Txid): Txid {
   assertShard(meta, shardOf(txid));
   if (new TxidSeal(meta.txidSecret).isIssued(txid)) return txid;

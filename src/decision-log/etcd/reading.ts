@@ -1,9 +1,11 @@
 /**
- * Reading and ending a doubt, at any node or at none: all that is needed is etcd (docs/PROTOCOL.md, section 5).
+ * Reading and ending a doubt, at any node or at none: all that is needed is etcd (docs/PROTOCOL.md,
+ * section 5).
  *
- * One transaction reads decision, finished record, floor, leader key and, for a participant, whether it was retired, at one revision. Read one after
- * the other they could be: no decision (a moment before it was written), then the floor above it (a collection
- * later): "expired" about a transaction that stands committed.
+ * One transaction reads decision, finished record, floor, leader key and, for a participant,
+ * whether it was retired, at one revision. Read one after the other they could be: no decision (a
+ * moment before it was written), then the floor above it (a collection later): "expired" about a
+ * transaction that stands committed.
  */
 import { isAhead, judge } from '../../core/judge.ts';
 import type { Witness } from '../../core/messages.ts';
@@ -48,9 +50,9 @@ export async function readDecision(question: Question): Promise<EtcdReading> {
 }
 
 /**
- * Forces the abort where nothing else is true yet. The write compares all that the reading before it showed: a
- * decision that lands between the two wins, and the reading that comes back shows it. Where the asker was `shown` a later log,
- * nothing is written.
+ * Forces the abort where nothing else is true yet. The write compares all that the reading before
+ * it showed: a decision that lands between the two wins, and the reading that comes back shows it.
+ * Where the asker was `shown` a later log, nothing is written.
  */
 export async function resolveDecision(
   question: Question & { readonly atMs: number; readonly shown?: Witness | undefined },
@@ -65,7 +67,8 @@ export async function resolveDecision(
     const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
     const result = await store.insist({
       compare: [
-        // The leader that was read is the txid's: `undecided` says so. Mod revision and nonce, as for its own writes.
+        // `undecided` says that the txid's leader was read. Mod revision and nonce, as for its
+        // writes.
         ...fence(shardKeys, leader),
         absent(shardKeys.decision(txid)),
         absent(shardKeys.finishedRecord(txid)),
@@ -77,8 +80,8 @@ export async function resolveDecision(
       const witness = { generation: meta.generation, revision: result.header.revision };
       return { ...reading, record: { outcome: 'abort', finished: false, record }, witness };
     }
-    // Something came between, our own first attempt perhaps: what is there now is the answer, or another
-    // leadership's epoch is.
+    // Something came between, our own first attempt perhaps: what is there now is the answer, or
+    // another leadership's epoch is.
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Values in etcd: MessagePack maps, each with its own version, so that nodes of two versions can share a
- * cluster while it is upgraded. The floor and the clock are plain text: etcd itself compares them.
+ * Values in etcd: MessagePack maps, each with its own version, so that nodes of two versions can
+ * share a cluster while it is upgraded. The floor and the clock are plain text: etcd itself
+ * compares them.
  */
 import { Packr } from 'msgpackr';
 import type { Decision } from '../../core/messages.ts';

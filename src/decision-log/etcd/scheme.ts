@@ -1,6 +1,7 @@
 /**
- * Whether `http` and `https` are written as the members speak. To gRPC a wrong one looks like a member that is down, for which
- * a start waits; and one wrong address among several is not noticed before the others are gone.
+ * Whether `http` and `https` are written as the members speak. To gRPC a wrong one looks like a
+ * member that is down, for which a start waits; and one wrong address among several is not noticed
+ * before the others are gone.
  */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -19,7 +20,7 @@ interface Address {
   readonly port: number;
 }
 
-/** Throws where a member surely speaks the other one. One that is silent, away, or answers otherwise is left to the calls. */
+/** Throws where a member surely speaks the other one; all else is left to the calls. */
 export async function assertSchemes(access: Access): Promise<void> {
   // A simulation's names are no addresses.
   if (access.connect !== undefined) return;
@@ -64,7 +65,7 @@ export function schemeOf(answer: Buffer): Scheme | null {
   return /^HTTP\/1\.[01] 400 /.test(text) && /\bHTTPS (server|port)\b/.test(text) ? 'https' : null;
 }
 
-/** What came until the other side closed; null where it did not in time, or could not be reached. */
+/** What came until the other side closed; null where it did not in time, or is unreachable. */
 function answerOf(address: Address, { clock }: Access): Promise<Buffer | null> {
   return new Promise((resolve) => {
     let answer = Buffer.alloc(0);

@@ -38,7 +38,7 @@ export class EtcdStore {
     this.#onFatal = options.onFatal;
   }
 
-  /** Aborts once, with a DecisionLogError, when this store answers nobody any more. */
+  /** Aborts once, with a DecisionLogError, when this store answers no one any more. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -48,8 +48,8 @@ export class EtcdStore {
   }
 
   /**
-   * One attempt. Only a transaction's own response says what became of it: whatever it rejects with,
-   * "no space" included, which etcd may say after it has applied, the fate is unknown.
+   * One attempt. Only a transaction's own response says what became of it: whatever it rejects
+   * with, "no space" included, which etcd may say after it has applied, the fate is unknown.
    */
   async attempt(request: Txn): Promise<TxnResult> {
     this.#ended.signal.throwIfAborted();
@@ -63,9 +63,9 @@ export class EtcdStore {
   }
 
   /**
-   * The identical transaction again and again until etcd answers: for reads, and for writes that may happen
-   * twice. A read may be made anew for each attempt, the first being 1. Rejects with DecisionLogError after `patienceMs`, or with the
-   * reason of `signal`.
+   * The identical transaction again and again until etcd answers: for reads, and for writes that
+   * may happen twice. A read may be made anew for each attempt, the first being 1. Rejects with
+   * DecisionLogError after `patienceMs`, or with the reason of `signal`.
    */
   async insist(
     request: Txn | ((attempt: number) => Txn),
@@ -110,7 +110,7 @@ export class EtcdStore {
     );
   }
 
-  /** Runs a check against the witness; where it finds etcd set back, nothing is answered from here on. */
+  /** Runs a check against the witness. Where etcd was set back, nothing is answered any more. */
   guard(check: () => void): void {
     try {
       check();

@@ -1,12 +1,12 @@
 /**
- * How soon a node may take a shard over again on evidence that its leader is gone, without waiting for the
- * lease.
+ * How soon a node may take a shard over again on evidence that its leader is gone, without waiting
+ * for the lease.
  *
- * The evidence may be wrong: a listener that is overloaded or fenced off by a firewall refuses connections too. A
- * wrong takeover costs an election, never an outcome, but two nodes that each think the other is gone would take turns for
- * ever. So a takeover is checked afterwards by the old leader's lease: was it kept alive after the takeover,
- * the process lived, and the pause before the next takeover doubles. Where the lease runs out,
- * the evidence was right.
+ * The evidence may be wrong: a listener that is overloaded or fenced off by a firewall refuses
+ * connections too. A wrong takeover costs an election, never an outcome, but two nodes that each
+ * think the other is gone would take turns forever. So a takeover is checked afterwards by the old
+ * leader's lease: was it kept alive after the takeover, the process lived, and the pause before the
+ * next takeover doubles. Where the lease runs out, the evidence was right.
  */
 import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -57,7 +57,7 @@ export class TakeoverPace {
       const { leftS, grantedS } = await this.#timeToLive(takeover.lease);
       if (leftS < 0) continue;
       const elapsedMs = this.#clock.monotonicMs() - takeover.atMs;
-      // A lease that nobody kept alive since the takeover has no more than this left.
+      // A lease that no one kept alive since the takeover has no more than this left.
       if (leftS * 1_000 > grantedS * 1_000 - elapsedMs) {
         this.#wrong += 1;
         this.#lastWrongAtMs = takeover.atMs;

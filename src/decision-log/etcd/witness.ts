@@ -1,15 +1,17 @@
 /**
  * The witness against an etcd that was set back (docs/PROTOCOL.md, section 6, restore).
  *
- * The interleaving: T commits at revision 900, its participants are told. Etcd is restored from a snapshot taken
- * at 800. Nobody finds a record of T any more, so T would be presumed aborted, though a part of it is
- * committed. But a linearizable answer never shows less than an earlier one did: so every answer is compared with
- * the highest revision known when its question was asked (not when the answer came: answers to
- * questions asked together may overtake each other), and a lower one halts the node.
+ * The interleaving: T commits at revision 900, its participants are told. Etcd is restored from a
+ * snapshot taken at 800. No one finds a record of T any more, so T would be presumed aborted,
+ * though a part of it is committed. But a linearizable answer never shows less than an earlier one
+ * did: so every answer is compared with the highest revision known when its question was asked (not
+ * when the answer came: answers to questions asked together may overtake each other), and a lower
+ * one halts the node.
  *
- * The highest revision outlives the process in a small file. The file follows what was seen, it does not run
- * ahead: a mark written ahead could not be told from a regress after the restart. So a crash
- * may lose the revisions of the last quarter of a second; while the process lives, it compares with the exact one.
+ * The highest revision outlives the process in a small file. The file follows what was seen, it
+ * does not run ahead: a mark written ahead could not be told from a regress after the restart. So a
+ * crash may lose the revisions of the last quarter of a second; while the process lives, it
+ * compares with the exact one.
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
@@ -71,7 +73,7 @@ export class WitnessKeeper {
     return this.#generation;
   }
 
-  /** Compares the first answer of this process with what the one before it had seen. Throws on a regress. */
+  /** Compares the first answer with what the process before had seen. Throws on a regress. */
   begin(seen: WitnessMark): void {
     const before = this.#read();
     if (before !== null && seen.generation <= before.generation) {
@@ -94,8 +96,9 @@ export class WitnessKeeper {
   }
 
   /**
-   * An answer to a question that was asked when `known` was the highest. Throws on a regress: what wrote something must have come out
-   * above it. An etcd that lost one revision is back at the same one with the first write.
+   * An answer to a question that was asked when `known` was the highest. Throws on a regress: what
+   * wrote something must have come out above it. An etcd that lost one revision is back at the same
+   * one with the first write.
    */
   observe(
     seen: Omit<WitnessMark, 'generation'>,
@@ -117,8 +120,8 @@ export class WitnessKeeper {
   }
 
   /**
-   * The generation as an answer of that revision has it. Throws where it was lowered; an answer from before it was raised, which
-   * another has overtaken, is not that.
+   * The generation as an answer of that revision has it. Throws where it was lowered; an answer
+   * from before it was raised, which another has overtaken, is not that.
    */
   adoptGeneration({ generation, revision }: Pick<WitnessMark, 'generation' | 'revision'>): void {
     if (generation < this.#generation) {

@@ -4,14 +4,14 @@ import { LocalLog } from '../local-log.ts';
 import type { MemoryLogStore } from './store.ts';
 
 /**
- * A node's view of a decision log in memory: for tests, the simulation, and the library mode of those
- * who need no durability.
+ * A node's view of a decision log in memory: for tests, the simulation, and the library mode of
+ * those who need no durability.
  */
 export function openMemoryLog(options: {
   readonly store: MemoryLogStore;
   readonly node: string;
   readonly url: string;
-  /** Take a shard from the node that leads it, instead of waiting until it is free. Default: wait. */
+  /** Take a shard from the node that leads it. Default: wait until it is free. */
   readonly takeover?: boolean;
   readonly clock: Clock;
 }): DecisionLog {

@@ -12,8 +12,9 @@ import { RetiredBoard } from '../retired-board.ts';
 import { LogTransaction, newMeta } from '../state.ts';
 
 /**
- * A store of decisions in memory, which several nodes of one process may share: what etcd is to a cluster. It
- * outlives the logs opened on it, so a node's crash is simulated by dropping its log and `expire`.
+ * A store of decisions in memory, which several nodes of one process may share: what etcd is to a
+ * cluster. It outlives the logs opened on it, so a node's crash is simulated by dropping its log
+ * and `expire`.
  */
 export class MemoryLogStore implements LogStore {
   readonly meta: LogMeta;
