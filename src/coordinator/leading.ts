@@ -16,6 +16,7 @@ import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
+import { pause } from '../system/pause.ts';
 import { overloaded } from './balance.ts';
 import type { ShardDriver } from './shard-driver.ts';
 
@@ -40,6 +41,7 @@ export interface LeadingOptions {
 /** Between two campaigns that failed, and between two looks at how the shards are shared out. */
 const pauseMs = 200;
 const balanceMs = 2_000;
+const drainPollMs = 20;
 /** How much later a node campaigns for each shard that it leads already. */
 const turnMs = 25;
 
@@ -168,7 +170,8 @@ export class Leading {
     const { clock, drainMs, logger } = this.#given;
     driver.step({ type: 'drain' });
     const untilMs = clock.monotonicMs() + drainMs;
-    while (driver.term.undecided() > 0 && clock.monotonicMs() < untilMs) await this.#wait(20);
+    while (driver.term.undecided() > 0 && clock.monotonicMs() < untilMs)
+      await pause(clock, drainPollMs);
     try {
       await driver.stop();
     } catch (error) {
@@ -179,24 +182,8 @@ export class Leading {
   }
 
   /** Cut short by the stop. */
-  #pause(delayMs: number): Promise<void> {
-    const { signal } = this.#stop;
-    if (signal.aborted || delayMs <= 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = this.#given.clock.setTimer(delayMs, done);
-      function done(): void {
-        signal.removeEventListener('abort', stop);
-        resolve();
-      }
-      function stop(): void {
-        timer.cancel();
-        done();
-      }
-      signal.addEventListener('abort', stop, { once: true });
-    });
-  }
-
-  #wait(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#given.clock.setTimer(delayMs, resolve));
+  async #pause(delayMs: number): Promise<void> {
+    if (delayMs <= 0) return;
+    await pause(this.#given.clock, delayMs, this.#stop.signal).catch(() => undefined);
   }
 }

@@ -23,6 +23,7 @@ import type { Clock, Timer } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { Collector } from './collector.ts';
 import type { Reached } from './crash-points.ts';
@@ -340,7 +341,7 @@ export class ShardDriver {
     }
     const readings: LogReading[] = [];
     for (let start = 0; start < txids.length; start += readPage) {
-      if (start > 0) await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+      if (start > 0) await pause(clock, 0);
       const page = txids.slice(start, start + readPage);
       readings.push(...(await Promise.all(page.map((txid) => log.read(txid)))));
     }

@@ -18,6 +18,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { Caller, callerConnection } from './caller.ts';
 import { broken, notLeading } from './errors.ts';
@@ -162,7 +163,7 @@ export class Engine {
   }
 
   pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#given.clock.setTimer(delayMs, resolve));
+    return pause(this.#given.clock, delayMs);
   }
 
   nowMs(): number {

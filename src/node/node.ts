@@ -19,6 +19,7 @@ import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import { pause } from '../system/pause.ts';
 import { isSecret } from '../system/secret.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { maxLockKeyBytes } from '../wire/limits.ts';
@@ -148,7 +149,7 @@ export class CoordinatorNode implements SessionHost {
   }
 
   async whenReady(): Promise<void> {
-    while (!this.ready && this.#stopping === null) await this.#pause(readyPollMs);
+    while (!this.ready && this.#stopping === null) await pause(this.clock, readyPollMs);
   }
 
   #lead(leadership: Leadership): ShardDriver {
@@ -437,10 +438,6 @@ export class CoordinatorNode implements SessionHost {
     await this.#listener?.close();
     await log.close();
     logger.info({}, 'Stopped.');
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.clock.setTimer(delayMs, resolve));
   }
 }
 

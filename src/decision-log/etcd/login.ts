@@ -12,6 +12,7 @@
 import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
+import { pause } from '../../system/pause.ts';
 
 /** One login: etcd may have many to check before it. */
 export const loginTimeoutMs = 10_000;
@@ -29,7 +30,7 @@ export class EtcdLogin {
   #token: string | null = null;
   #underWay: Promise<string> | null = null;
   #failures = 0;
-  #endPause: (error: Error) => void = () => undefined;
+  readonly #closed = new AbortController();
 
   constructor(options: EtcdLoginOptions) {
     this.#options = options;
@@ -58,7 +59,11 @@ export class EtcdLogin {
   }
 
   async #fetch(): Promise<string> {
-    await this.#pause();
+    const { clock, random } = this.#options;
+    if (this.#failures > 0) {
+      const pauseMs = backoffMs(this.#failures, delays, random.fraction());
+      await pause(clock, pauseMs, this.#closed.signal);
+    }
     try {
       this.#token = await this.#options.authenticate();
     } catch (error) {
@@ -69,21 +74,8 @@ export class EtcdLogin {
     return this.#token;
   }
 
-  #pause(): Promise<void> {
-    if (this.#failures === 0) return Promise.resolve();
-    const { clock, random } = this.#options;
-    const pauseMs = backoffMs(this.#failures, delays, random.fraction());
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(pauseMs, resolve);
-    this.#endPause = (error) => {
-      timer.cancel();
-      reject(error);
-    };
-    return promise;
-  }
-
   /** Ends a pause: no one wants the token any more. */
   close(): void {
-    this.#endPause(new Error('The connection to etcd was closed.'));
+    this.#closed.abort(new Error('The connection to etcd was closed.'));
   }
 }

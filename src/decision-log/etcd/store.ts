@@ -6,6 +6,7 @@ import { backoffMs } from '../../core/backoff.ts';
 import { thrownText } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
+import { pause } from '../../system/pause.ts';
 import type { EtcdClients } from './clients.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
 import { LogSetBackError, type WitnessKeeper } from './witness.ts';
@@ -87,19 +88,8 @@ export class EtcdStore {
   }
 
   /** Ends early, by a throw, with the store or one of the signals. */
-  async pause(delayMs: number, ...others: readonly AbortSignal[]): Promise<void> {
-    const signals = [this.#ended.signal, ...others];
-    for (const signal of signals) signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = this.clock.setTimer(delayMs, resolve);
-    const stop = (event: Event): void => reject((event.target as AbortSignal).reason);
-    for (const signal of signals) signal.addEventListener('abort', stop);
-    try {
-      await promise;
-    } finally {
-      timer.cancel();
-      for (const signal of signals) signal.removeEventListener('abort', stop);
-    }
+  pause(delayMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
+    return pause(this.clock, delayMs, this.#ended.signal, ...signals);
   }
 
   unreachable(cause: unknown): DecisionLogError {

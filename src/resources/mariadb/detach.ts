@@ -12,7 +12,7 @@
  * - And OK is not believed: outcome.ts looks whether the branch has really ended.
  */
 import type { Clock } from '../../ports/clock.ts';
-import { pause } from '../sql/pause.ts';
+import { pause } from '../../system/pause.ts';
 import type { MariadbContext } from './context.ts';
 import type { Statements } from './ends.ts';
 import { endHolder, holderOf } from './locks.ts';

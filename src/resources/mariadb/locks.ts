@@ -3,8 +3,8 @@
  * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
  */
 import type { Clock } from '../../ports/clock.ts';
+import { pause } from '../../system/pause.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
-import { pause } from '../sql/pause.ts';
 import type { Statements } from './ends.ts';
 import { maxSlots } from './slots.ts';
 

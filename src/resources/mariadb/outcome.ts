@@ -21,8 +21,8 @@
  * rollback is followed by a write of its own, too.
  */
 import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
+import { pause } from '../../system/pause.ts';
 import { markOf } from '../sql/names.ts';
-import { pause } from '../sql/pause.ts';
 import type { MariadbContext } from './context.ts';
 import { detached, graceMs } from './detach.ts';
 import type { Statements } from './ends.ts';

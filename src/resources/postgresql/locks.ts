@@ -7,7 +7,7 @@
  */
 import type pg from 'pg';
 import type { Clock } from '../../ports/clock.ts';
-import { pause } from '../sql/pause.ts';
+import { pause } from '../../system/pause.ts';
 
 /** `what` holds no quote: sql/names.ts. */
 export function lockKey(what: string): string {

@@ -17,8 +17,8 @@
  */
 import type pg from 'pg';
 import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
+import { pause } from '../../system/pause.ts';
 import { markOf } from '../sql/names.ts';
-import { pause } from '../sql/pause.ts';
 import { type PostgresqlContext, preparedAs } from './context.ts';
 import { codeOf, notInPrerequisiteState, undefinedObject } from './error-codes.ts';
 import { letGo, takeByForce } from './locks.ts';

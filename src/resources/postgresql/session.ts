@@ -14,6 +14,7 @@
 import type pg from 'pg';
 import type { Timer } from '../../ports/clock.ts';
 import type { PrepareCall } from '../../ports/resource.ts';
+import { pause } from '../../system/pause.ts';
 import { BranchTakenError } from '../sql/branch-taken.ts';
 import {
   type Statement,
@@ -22,7 +23,6 @@ import {
   TransactionEndedError,
 } from '../sql/guarded-sql.ts';
 import { markOf } from '../sql/names.ts';
-import { pause } from '../sql/pause.ts';
 import { serverLimitMs } from '../sql/sql.ts';
 import { doneWithin } from '../sql/within.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';

@@ -17,13 +17,13 @@ import { PrepareFailure } from '../../participant/prepare-failure.ts';
 import { vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
+import { pause } from '../../system/pause.ts';
 import {
   GuardedSql,
   type Statement,
   type StatementResult,
   TransactionEndedError,
 } from './guarded-sql.ts';
-import { pause } from './pause.ts';
 import type { Refusal, Refusals } from './refusal.ts';
 import type { PrepareSql } from './sql.ts';
 import { Turns } from './turns.ts';
