@@ -1,5 +1,7 @@
 /** Options that every command has which talks to a coordinator. */
+
 import { type Command, Option } from 'commander';
+import { day } from '../core/options.ts';
 import { defaultUrl, urlList, wholeNumber } from './parameters.ts';
 
 /** How a command hands its exit code over; 0 where it never does. */
@@ -11,8 +13,6 @@ export interface ConnectionFlags {
   readonly timeout: number;
   readonly json?: true;
 }
-
-const maxTimeoutMs = 24 * 60 * 60_000;
 
 export function connectionOptions(
   command: Command,
@@ -32,7 +32,7 @@ export function connectionOptions(
     )
     .addOption(
       new Option('--timeout <ms>', timeout.meaning)
-        .argParser(wholeNumber({ min: 1, max: maxTimeoutMs }))
+        .argParser(wholeNumber({ min: 1, max: day }))
         .default(timeout.defaultMs),
     )
     .option('--json', 'answer in JSON, for programs');

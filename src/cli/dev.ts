@@ -1,4 +1,5 @@
 /** `verdict dev`: a node on temporary data, and the shop beside it where there is one. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { exitSoon } from '../system/exit-guard.ts';
 import { CommandError } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { defaultUrl } from './parameters.ts';
 import { serve } from './serve.ts';
 
 export interface DevOptions {
@@ -101,7 +103,7 @@ function toTry(given: {
   readonly shopData: string | null;
 }): string {
   const { address, directory, shopData } = given;
-  const url = address === '127.0.0.1:7070' ? '' : ` --url ${address}`;
+  const url = address === defaultUrl ? '' : ` --url ${address}`;
   const health = [`  http://${address}/healthz`, `  http://${address}/readyz`];
   const order = `{"participants":{"inventory":{"items":[{"sku":"sku-001","quantity":1}]},"payment":{"account":"customer-001","amountCents":500}}}`;
   const branches = [

@@ -12,10 +12,10 @@ import { isTxid, type Txid } from '../core/txid.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
+import { defaultPort } from '../wire/address.ts';
 import { maxNameBytes } from '../wire/limits.ts';
 import { CommandError } from './command-error.ts';
 
-export const defaultPort = 7070;
 export const defaultUrl: string = `127.0.0.1:${defaultPort}`;
 
 export function wholeNumber(bounds: { min: number; max: number }): (text: string) => number {

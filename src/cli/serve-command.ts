@@ -1,10 +1,12 @@
 /** `verdict serve` on the command line. */
+
 import { type Command, Option } from 'commander';
 import {
   type CoordinatorOptions,
   coordinatorOptionNames,
   coordinatorOptionTable,
 } from '../core/coordinator-options.ts';
+import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
 import type { LogFormat, LogLevel } from '../node/logging.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
@@ -42,8 +44,8 @@ const logLevels = [
 ] as const satisfies readonly LogLevel[];
 const logFormats = ['pretty', 'json'] as const satisfies readonly LogFormat[];
 
-/** A day: keys are kept that long, and records with them. */
-const maxRequestWindowMs = 24 * 60 * 60_000;
+/** Keys are kept that long, and records with them. */
+const maxRequestWindowMs = day;
 
 interface ServeFlags extends EtcdAccessFlags {
   readonly data: string;

@@ -2,7 +2,7 @@
  * Trying an aborted one-shot again. "Aborted" is final for the attempt that was told it, and for all below it (I8): so the next
  * attempt is another number under the same request id, and at most one of them commits.
  */
-import { backoffMs } from '../core/backoff.ts';
+import { backoffMs, retryDelays } from '../core/backoff.ts';
 import { retryAfterMsOf } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
 import type { Cluster } from './cluster.ts';
@@ -50,9 +50,9 @@ export class Retries {
 function optionsOf(retry: boolean | RetryOptions | undefined): Required<RetryOptions> | null {
   if (retry === undefined || retry === false) return null;
   const given = retry === true ? {} : retry;
-  const { maxAttempts = 10, retryDelayMs = 50, maxRetryDelayMs = 2_000 } = given;
+  const { maxAttempts = 10 } = given;
   if (!(maxAttempts >= 1)) {
     throw new RangeError(`retry.maxAttempts must be 1 or more, not ${maxAttempts}`);
   }
-  return { maxAttempts, retryDelayMs, maxRetryDelayMs };
+  return { maxAttempts, ...retryDelays(given) };
 }

@@ -1,5 +1,5 @@
 /** A function in a transaction, tried again while its aborts can pass. */
-import { backoffMs } from '../core/backoff.ts';
+import { backoffMs, retryDelays } from '../core/backoff.ts';
 import type { AbortReason } from '../core/catalogue.ts';
 import type { Txid } from '../core/txid.ts';
 import { isVerdictError, retryAfterMsOf } from '../peer/verdict-error.ts';
@@ -61,14 +61,14 @@ export async function run<Value>(
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
   options: RunOptions & { readonly settings: TransactionSettings },
 ): Promise<RunResult<Value>> {
-  const { answer, maxAttempts = 5, retryDelayMs = 50, maxRetryDelayMs = 2_000, settings } = options;
+  const { answer, maxAttempts = 5, settings } = options;
   if (!(maxAttempts >= 1))
     throw new RangeError(`maxAttempts must be 1 or more, not ${maxAttempts}`);
+  const delays = retryDelays(options);
   const whole = new Call(cluster.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(cluster, { work, whole, attempts, settings, answer });
     const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
-    const delays = { retryDelayMs, maxRetryDelayMs };
     const ownPauseMs = backoffMs(attempts, delays, cluster.random.fraction());
     // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
     const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);

@@ -6,6 +6,16 @@ export interface RetryDelays {
   readonly maxRetryDelayMs: number;
 }
 
+/** With what is usual between two machines where nothing else is asked for. */
+export function retryDelays(
+  options: {
+    readonly [Name in keyof RetryDelays]?: number | undefined;
+  },
+): RetryDelays {
+  const { retryDelayMs = 50, maxRetryDelayMs = 2_000 } = options;
+  return { retryDelayMs, maxRetryDelayMs };
+}
+
 /**
  * `failures`: how many tries failed so far, 1 at least. Half of the pause is fixed and half is chance,
  * for peers that lost one node together must not come back together. `fraction` is that chance, from

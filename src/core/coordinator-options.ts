@@ -1,5 +1,5 @@
 /** Every option of a coordinator node that bears on the protocol. */
-import { minute, type OptionEntry, resolveOptions } from './options.ts';
+import { day, minute, type OptionEntry, resolveOptions } from './options.ts';
 
 export const coordinatorOptionNames = [
   'transactionTimeoutMs',
@@ -189,7 +189,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
   retentionMs: {
     default: 10 * minute,
     min: 1 * minute,
-    max: 7 * 24 * 60 * minute,
+    max: 7 * day,
     meaning:
       'How long the log keeps the record of a finished transaction; never less than the request window and a minute.',
     zero: null,
@@ -249,7 +249,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
   lockHoldMs: {
     default: 1 * minute,
     min: 0,
-    max: 7 * 24 * 60 * minute,
+    max: 7 * day,
     meaning:
       'How long a transaction may hold locks: past it an undecided one is aborted, a decided one is flagged `attention`.',
     zero: 'For ever.',

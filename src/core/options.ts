@@ -13,6 +13,7 @@ export interface OptionEntry {
 }
 
 export const minute = 60_000;
+export const day: number = 24 * 60 * minute;
 
 /** Fills in defaults; throws a RangeError that names the option, its unit and its bounds. */
 export function resolveOptions<Name extends string>(

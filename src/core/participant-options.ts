@@ -1,5 +1,5 @@
 /** Every option of a participant that bears on the protocol. */
-import { minute, type OptionEntry, resolveOptions } from './options.ts';
+import { day, minute, type OptionEntry, resolveOptions } from './options.ts';
 
 export const participantOptionNames = [
   'patienceMs',
@@ -65,7 +65,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
   tombstoneMs: {
     default: 10 * minute,
     min: 1_000,
-    max: 7 * 24 * 60 * minute,
+    max: 7 * day,
     meaning:
       'How long a tombstone is kept within one epoch: at least twice the longest transaction time-out.',
     zero: null,

@@ -22,7 +22,7 @@ import { systemRandom } from '../system/random.ts';
 /** The format that this program writes, and the newest that it reads. */
 export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as const;
 
-const requestWindowMsDefault = 120_000;
+export const requestWindowMsDefault = 120_000;
 const revisionKey = 'revision';
 export const retiredPrefix = 'retired/';
 /** Of all participants: rare, bounded all the same, since every node reads all of them. */

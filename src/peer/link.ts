@@ -12,7 +12,7 @@
  * Everything that belongs to one connection carries the dial's serial number, so that a late event of an older one
  * finds nothing to act on.
  */
-import { backoffMs } from '../core/backoff.ts';
+import { backoffMs, type RetryDelays, retryDelays } from '../core/backoff.ts';
 import type { ErrorMessage, FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
 import { protocolVersion } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -101,6 +101,8 @@ export class Link {
   readonly url: string;
   readonly #options: LinkOptions;
   readonly #requests: Requests;
+  readonly #connectTimeoutMs: number;
+  readonly #delays: RetryDelays;
   #state: State = 'idle';
   #welcome: Welcome | null = null;
   #connectionSerial = 0;
@@ -120,6 +122,8 @@ export class Link {
     this.url = nodeUrl(options.url);
     this.#options = options;
     this.#requests = new Requests(options.clock);
+    this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
+    this.#delays = retryDelays(options);
   }
 
   /** A welcome was received, and the connection is still open. */
@@ -215,7 +219,7 @@ export class Link {
   }
 
   #connect(): void {
-    const { dialer, connectTimeoutMs = 5_000, heartbeatMs = 5_000, credential } = this.#options;
+    const { dialer, heartbeatMs = 5_000, credential } = this.#options;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
@@ -223,7 +227,7 @@ export class Link {
     this.#delayMsMin = 0;
     const serial = this.#dialSerial;
     this.#dial = dialer.connect(
-      { url: this.url, timeoutMs: connectTimeoutMs, heartbeatMs, credential },
+      { url: this.url, timeoutMs: this.#connectTimeoutMs, heartbeatMs, credential },
       {
         opened: (connection) => this.#opened(connection, serial),
         failed: (info) => {
@@ -243,11 +247,11 @@ export class Link {
   }
 
   #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
-    const { clock, hello, connectTimeoutMs = 5_000 } = this.#options;
+    const { clock, hello } = this.#options;
     this.#dial = null;
     this.#connection = connection;
     this.#state = 'greeting';
-    this.#timer = clock.setTimer(connectTimeoutMs, () => connection.terminate());
+    this.#timer = clock.setTimer(this.#connectTimeoutMs, () => connection.terminate());
     connection.send({ type: 'hello', protocol: protocolVersion, ...hello() });
     const current = (): boolean => serial === this.#dialSerial;
     return {
@@ -309,7 +313,7 @@ export class Link {
 
   /** The dial failed or the connection ended. */
   #ended(info: CloseInfo): void {
-    const { clock, events, maxRetryDelayMs = 2_000 } = this.#options;
+    const { clock, events } = this.#options;
     this.#clearTimer();
     this.#dial = null;
     const wasReady = this.#state === 'ready';
@@ -317,7 +321,8 @@ export class Link {
     this.#welcome = null;
     this.#lastEnd = info.reason === '' ? info.kind : info.reason;
     // A connection that ended as soon as it stood counts as one more failure, or its node would be dialled at speed.
-    if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= maxRetryDelayMs) this.#attempts = 0;
+    if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= this.#delays.maxRetryDelayMs)
+      this.#attempts = 0;
     this.#timer = clock.setTimer(this.#pauseMs(), () => this.#connect());
     if (!wasReady) {
       events.failed?.(info);
@@ -328,9 +333,8 @@ export class Link {
   }
 
   #pauseMs(): number {
-    const { random, retryDelayMs = 50, maxRetryDelayMs = 2_000 } = this.#options;
-    const delays = { retryDelayMs, maxRetryDelayMs };
-    return Math.max(this.#delayMsMin, backoffMs(this.#attempts, delays, random.fraction()));
+    const fraction = this.#options.random.fraction();
+    return Math.max(this.#delayMsMin, backoffMs(this.#attempts, this.#delays, fraction));
   }
 
   #closed(): void {

@@ -1,11 +1,9 @@
 /** Addresses as people write them. */
-
-const defaultPort = 7070;
-const path = '/v1';
+import { defaultPort, webSocketPath } from '../wire/address.ts';
 
 /**
  * `host`, `host:port`, `ws://`, `wss://`, `http://` or `https://` -> the WebSocket address of the node. A bare
- * host gets the default port, 7070. Throws a TypeError that names what is wrong.
+ * host gets the default port. Throws a TypeError that names what is wrong.
  */
 export function nodeUrl(text: string): string {
   if (typeof text !== 'string') throw new TypeError(badUrl(String(text)));
@@ -27,7 +25,7 @@ export function nodeUrl(text: string): string {
   // The default port of ws:// is dropped by the parser, so that "host:80" looks like "host" here.
   if (bare && url.port === '' && !/:80(\/|$)/.test(text)) url.port = String(defaultPort);
   const given = url.pathname.replace(/\/+$/, '');
-  url.pathname = given.endsWith(path) ? given : `${given}${path}`;
+  url.pathname = given.endsWith(webSocketPath) ? given : `${given}${webSocketPath}`;
   return url.href;
 }
 

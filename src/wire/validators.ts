@@ -95,10 +95,10 @@ export const epoch: Rule<Epoch> = rule(
 );
 
 const decimalPattern = /^[0-9]{1,20}$/;
-export const decimal: Rule<string> = rule(
-  'a string of 1 to 20 decimal digits',
-  (value) => typeof value === 'string' && decimalPattern.test(value),
-);
+export function isDecimal(value: unknown): value is string {
+  return typeof value === 'string' && decimalPattern.test(value);
+}
+export const decimal: Rule<string> = rule('a string of 1 to 20 decimal digits', isDecimal);
 
 export function integer(min: number, max: number): Rule<number> {
   return rule(

@@ -3,7 +3,7 @@ import { pack } from 'msgpackr';
 import { WebSocket } from 'ws';
 import type { FromNode, PeerRole } from '../../src/core/messages.ts';
 import type { Random } from '../../src/ports/random.ts';
-import { subprotocol } from '../../src/transport/websocket/connection.ts';
+import { subprotocol } from '../../src/wire/address.ts';
 import { decodeFrame } from '../../src/wire/codec.ts';
 import { FrameError } from '../../src/wire/frame-error.ts';
 import { widestLimits } from '../../src/wire/limits.ts';

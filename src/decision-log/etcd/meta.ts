@@ -11,7 +11,7 @@ import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { newTxidSecret } from '../../system/txid-seal.ts';
-import { clusterIdDigits } from '../state.ts';
+import { clusterIdDigits, requestWindowMsDefault } from '../state.ts';
 import type { EtcdKeys } from './keys.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
@@ -28,7 +28,6 @@ import type { EtcdStore } from './store.ts';
 
 /** The format that this program writes, and the newest that it reads. */
 export const formatVersion = 1;
-const requestWindowMsDefault = 120_000;
 
 /** What a start asks for; what is left out is taken as the cluster has it. */
 export interface WantedMeta {

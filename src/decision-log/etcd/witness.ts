@@ -13,10 +13,12 @@
  * crash may lose the revisions of the last quarter of a second; while the process lives, it
  * compares with the exact one.
  */
+
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { type DurableFiles, systemFiles } from '../../store/durable-file.ts';
+import { isDecimal } from '../../wire/validators.ts';
 
 export interface WitnessMark {
   /** Etcd's own id of its cluster. */
@@ -31,7 +33,6 @@ interface StoredMark extends WitnessMark {
 }
 
 const writePauseMs = 250;
-const decimalPattern = /^[0-9]{1,20}$/;
 
 export class WitnessKeeper {
   readonly #path: string | null;
@@ -205,8 +206,7 @@ function parseMark(text: string): StoredMark | null {
       typeof mark.cluster === 'string' &&
       typeof mark.clusterId === 'string' &&
       Number.isSafeInteger(mark.generation) &&
-      typeof mark.revision === 'string' &&
-      decimalPattern.test(mark.revision);
+      isDecimal(mark.revision);
     return whole ? (mark as StoredMark) : null;
   } catch {
     return null;

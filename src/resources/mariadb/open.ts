@@ -13,20 +13,11 @@
  * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
  */
 
-import { stderrLogger } from '../../participant/stderr-logger.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { HeldBranch } from '../../ports/resource.ts';
-import { systemClock } from '../../system/clock.ts';
 import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
-import {
-  checkedLockLimit,
-  checkedTable,
-  type Isolation,
-  type SqlResource,
-  type SqlResourceOptions,
-} from '../sql/sql.ts';
+import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
 import type { MariadbConnection } from './connection-options.ts';
 import type { MariadbContext } from './context.ts';
 import { DetachedBranches } from './detach.ts';
@@ -43,10 +34,6 @@ export interface MariadbResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
   /** The user must be allowed to KILL its own connections and, on MySQL, XA_RECOVER_ADMIN. */
   readonly connection: MariadbConnection;
-  /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
-  readonly isolation?: Isolation;
-  /** @internal Default: the system's. */
-  readonly clock?: Clock;
 }
 
 /**
@@ -56,34 +43,23 @@ export interface MariadbResourceOptions<Payload, Result>
 export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
-  const { name, connection, shared = false, clock = systemClock } = options;
-  const table = checkedTable(options.table ?? 'verdict_branches');
-  const lockLimitMs = checkedLockLimit(options.lockLimitMs);
-  const slots = new Slots({
-    max: options.maxSessions ?? 16,
-    waitMs: options.sessionWaitMs ?? 5_000,
-    clock,
-  });
+  const settings = sqlSettings(options);
+  const { name, table, clock, logger } = settings;
+  const { connection } = options;
+  const slots = new Slots({ max: settings.maxSessions, waitMs: settings.sessionWaitMs, clock });
   const ends = new Ends(connection);
   const context: MariadbContext = {
+    ...settings,
     ends,
     connection,
-    clock,
-    name,
-    table,
     slots,
     detachedBranches: new DetachedBranches(),
     sessions: new Set(),
-    shared,
-    isolation: options.isolation ?? 'serializable',
-    lockWaitMs: options.lockWaitMs ?? 2_000,
-    lockLimitMs,
   };
   try {
     await checkServer(ends);
     await makeTable(ends, table);
     const identity = await identityIn(ends, table);
-    const logger = options.logger ?? stderrLogger(name);
     const look = (): Promise<Waits> => waitsFor(context);
     const watch = new LockWatch({ participant: name, clock, logger, look });
     return watchedBy(watch, resourceOn(context, options, identity));

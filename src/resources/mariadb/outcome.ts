@@ -20,9 +20,10 @@
  * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
  * rollback is followed by a write of its own, too.
  */
-import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
+import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import { markOf } from '../sql/names.ts';
+import type { End } from '../sql/sql.ts';
 import type { MariadbContext } from './context.ts';
 import { detached, graceMs } from './detach.ts';
 import type { Statements } from './ends.ts';
@@ -32,8 +33,6 @@ import { isPrepared, preparedByAny, type Xid } from './xid.ts';
 
 const pauseMs = 20;
 const maxTries = 200;
-
-type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
 
 /** A branch that a sibling prepared has another mark in its gtrid, and is looked for; its name and its row are the same. */
 export async function commitBranch(

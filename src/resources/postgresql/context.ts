@@ -1,18 +1,11 @@
 /** What all parts of one resource share. */
-import type { Clock } from '../../ports/clock.ts';
 import type { BranchRef } from '../../ports/resource.ts';
 import { branchName, marked, markLength, markOf, namePrefix } from '../sql/names.ts';
-import type { Isolation } from '../sql/sql.ts';
+import type { SqlSettings } from '../sql/sql.ts';
 import type { PostgresqlPools } from './connections.ts';
 
-export interface PostgresqlContext {
+export interface PostgresqlContext extends SqlSettings {
   readonly pools: PostgresqlPools;
-  readonly clock: Clock;
-  readonly name: string;
-  readonly table: string;
-  readonly isolation: Isolation;
-  readonly lockWaitMs: number;
-  readonly lockLimitMs: number;
 }
 
 /** PostgreSQL takes up to 199. */

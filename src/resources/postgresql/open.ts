@@ -20,20 +20,11 @@
  *   (docs/DATABASES.md).
  */
 
-import { stderrLogger } from '../../participant/stderr-logger.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { HeldBranch } from '../../ports/resource.ts';
-import { systemClock } from '../../system/clock.ts';
 import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
 import { branchOf, heldBranch, markOf, namePrefix } from '../sql/names.ts';
 import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
-import {
-  checkedLockLimit,
-  checkedTable,
-  type Isolation,
-  type SqlResource,
-  type SqlResourceOptions,
-} from '../sql/sql.ts';
+import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 import { openPools, type PostgresqlPools } from './connections.ts';
 import { gidOf, instanceLockOf, type PostgresqlContext } from './context.ts';
@@ -47,10 +38,6 @@ export interface PostgresqlResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
   /** The database itself, or a pooler that keeps sessions: one that lends them by transaction breaks the locks. */
   readonly connection: PostgresqlConnection;
-  /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
-  readonly isolation?: Isolation;
-  /** @internal Default: the system's. */
-  readonly clock?: Clock;
 }
 
 /**
@@ -60,28 +47,16 @@ export interface PostgresqlResourceOptions<Payload, Result>
 export async function openPostgresqlResource<Payload = unknown, Result = unknown>(
   options: PostgresqlResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
-  const { name, maxSessions = 16, sessionWaitMs = 5_000, shared = false } = options;
-  const table = checkedTable(options.table ?? 'verdict_branches');
-  const lockLimitMs = checkedLockLimit(options.lockLimitMs);
-  const pools = openPools(options.connection, { name, maxSessions, sessionWaitMs });
-  const context = (named: string): PostgresqlContext => ({
-    pools,
-    name,
-    table: named,
-    clock: options.clock ?? systemClock,
-    isolation: options.isolation ?? 'serializable',
-    lockWaitMs: options.lockWaitMs ?? 2_000,
-    lockLimitMs,
-  });
+  const settings = sqlSettings(options);
+  const { name, table, clock, logger } = settings;
+  const pools = openPools(options.connection, settings);
   try {
     await checkServer(pools.ends);
-    const opened = context(await makeTable(pools.ends, table));
+    const context = { ...settings, pools, table: await makeTable(pools.ends, table) };
     const identity = await identityIn(pools.ends, table);
-    const { clock } = opened;
-    const logger = options.logger ?? stderrLogger(name);
     const look = (): Promise<Waits> => waitsFor(pools.ends, name);
     const watch = new LockWatch({ participant: name, clock, logger, look });
-    return watchedBy(watch, resourceOn(opened, options, { identity, shared }));
+    return watchedBy(watch, resourceOn(context, options, identity));
   } catch (error) {
     await pools.close();
     throw error;
@@ -91,9 +66,9 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
 function resourceOn<Payload, Result>(
   context: PostgresqlContext,
   options: PostgresqlResourceOptions<Payload, Result>,
-  { identity, shared }: { readonly identity: string; readonly shared: boolean },
+  identity: string,
 ): SqlResource<Payload, Result> {
-  const { pools, name } = context;
+  const { pools, name, shared } = context;
   const rows = outcomeRows(context);
   return {
     identity,

@@ -16,17 +16,16 @@
  * The row becomes visible before the gid disappears, and after the commit is on disk: seen with the gid gone, it is proof.
  */
 import type pg from 'pg';
-import { BranchEndedError, type EndCall } from '../../ports/resource.ts';
+import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import { markOf } from '../sql/names.ts';
+import type { End } from '../sql/sql.ts';
 import { type PostgresqlContext, preparedAs } from './context.ts';
 import { codeOf, notInPrerequisiteState, undefinedObject } from './error-codes.ts';
 import { letGo, takeByForce } from './locks.ts';
 
 const busyPauseMs = 20;
 const maxBusyTries = 100;
-
-type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
 
 export async function commitPrepared(
   context: PostgresqlContext,

@@ -1,6 +1,10 @@
 /** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+import { day } from '../../core/options.ts';
+import { stderrLogger } from '../../participant/stderr-logger.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import type { EndCall, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import { systemClock } from '../../system/clock.ts';
 
 /** Of each branch's transaction. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
@@ -38,6 +42,9 @@ export type PrepareSql<Payload, Result> = (
   call: PrepareCall<Payload>,
 ) => Promise<PrepareResult<Result>> | PrepareResult<Result>;
 
+/** What ends a branch. */
+export type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
+
 export interface SqlResource<Payload, Result> extends Resource<Payload, Result> {
   /** Ends the connections. Close the participant first. */
   close(): Promise<void>;
@@ -47,6 +54,8 @@ export interface SqlResourceOptions<Payload, Result> {
   /** The participant's name: what tells its branches from those of others in the same database. */
   readonly name: string;
   readonly prepare: PrepareSql<Payload, Result>;
+  /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
+  readonly isolation?: Isolation;
   /**
    * Other processes use the same *journal* (`sharedResource` of the participant). Default false: what an earlier process on
    * it has under way is ended when this one is served. Processes with journals of their own are told apart, and need nothing.
@@ -67,15 +76,37 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly sessionWaitMs?: number;
   /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
   readonly logger?: Logger;
+  /** @internal Default: the system's. */
+  readonly clock?: Clock;
 }
 
-const maxLockLimitMs = 86_400_000;
+/** The options, whole. */
+export type SqlSettings = Required<Omit<SqlResourceOptions<never, never>, 'prepare'>>;
 
-export function checkedLockLimit(lockLimitMs = 300_000): number {
-  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= maxLockLimitMs)
+/** Throws for a table or a limit that cannot be. */
+export function sqlSettings(
+  options: Omit<SqlResourceOptions<never, never>, 'prepare'>,
+): SqlSettings {
+  const { name } = options;
+  return {
+    name,
+    isolation: options.isolation ?? 'serializable',
+    shared: options.shared ?? false,
+    table: checkedTable(options.table ?? 'verdict_branches'),
+    lockWaitMs: options.lockWaitMs ?? 2_000,
+    lockLimitMs: checkedLockLimit(options.lockLimitMs ?? 300_000),
+    maxSessions: options.maxSessions ?? 16,
+    sessionWaitMs: options.sessionWaitMs ?? 5_000,
+    logger: options.logger ?? stderrLogger(name),
+    clock: options.clock ?? systemClock,
+  };
+}
+
+function checkedLockLimit(lockLimitMs: number): number {
+  if (Number.isSafeInteger(lockLimitMs) && lockLimitMs >= 1_000 && lockLimitMs <= day)
     return lockLimitMs;
   throw new RangeError(
-    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${maxLockLimitMs}; this is ${lockLimitMs}.`,
+    `lockLimitMs must be a whole number of milliseconds from 1,000 to ${day}; this is ${lockLimitMs}.`,
   );
 }
 
@@ -89,7 +120,7 @@ export function serverLimitMs(timeoutMs: number, lockLimitMs: number): number {
 const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
 
 /** Throws a TypeError for a name that would have to be quoted: it becomes part of statements. */
-export function checkedTable(table: string): string {
+function checkedTable(table: string): string {
   if (tablePattern.test(table)) return table;
   throw new TypeError(
     `table must be a plain name in lower case, such as verdict_branches or app.verdict_branches; this is ${table}.`,

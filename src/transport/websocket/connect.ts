@@ -1,14 +1,16 @@
 /** The side that dials, over the `ws` package. */
+
 import type { IncomingMessage } from 'node:http';
 import { type ClientOptions, WebSocket } from 'ws';
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
+import { subprotocol } from '../../wire/address.ts';
 import { decodeFrame } from '../../wire/codec.ts';
 import { widestLimits } from '../../wire/limits.ts';
 import { authorizationFor } from './authorization.ts';
-import { closeTimeoutMs, subprotocol, WebSocketConnection } from './connection.ts';
+import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
 
 export interface DialerOptions {
   readonly clock: Clock;

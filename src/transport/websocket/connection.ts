@@ -27,8 +27,6 @@ import { Unfinished } from './unfinished.ts';
 
 /** How long the peer may take to answer a close frame before its socket is destroyed. */
 export const closeTimeoutMs = 2_000;
-export const subprotocol = 'verdict.v1';
-export const path = '/v1';
 
 /** WebSocket: a close reason is at most 123 bytes of UTF-8. */
 const maxCloseReasonBytes = 123;

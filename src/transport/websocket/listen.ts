@@ -2,6 +2,7 @@
  * The side that listens: an HTTP server that upgrades `/v1` and hands every other request to the
  * caller. Everything here faces strangers, so every step has a limit and a time-out.
  */
+
 import {
   createServer,
   type IncomingMessage,
@@ -18,11 +19,12 @@ import type { FromNode, ToNode } from '../../core/messages.ts';
 import { Shares } from '../../core/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
+import { subprotocol } from '../../wire/address.ts';
 import { openFrame } from '../../wire/codec.ts';
 import { maxHelloBytes, widestLimits } from '../../wire/limits.ts';
 import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
-import { closeTimeoutMs, path, subprotocol, WebSocketConnection } from './connection.ts';
+import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
 import { refusalOf } from './refusal.ts';
 import { smallerMessage } from './smaller.ts';
 import { Turns } from './turns.ts';
@@ -198,8 +200,6 @@ class WebSocketListener implements Listener {
     const address = request.socket.remoteAddress ?? '';
     const token = this.#tokenOf(request);
     const refusal = refusalOf(request, {
-      path,
-      subprotocol,
       origins: this.#options.origins ?? [],
       token,
       stopping: this.#closed !== null,

@@ -1,10 +1,10 @@
 /** Whether an upgrade request is let in, and if not, with which HTTP status and text. */
+
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { subprotocol, webSocketPath } from '../../wire/address.ts';
 
 export interface Door {
-  readonly path: string;
-  readonly subprotocol: string;
   /** Origins let in besides the node's own address. */
   readonly origins: readonly string[];
   readonly stopping: boolean;
@@ -21,18 +21,15 @@ export interface Refusal {
 
 export function refusalOf(request: IncomingMessage, door: Door): Refusal | null {
   const { headers } = request;
-  if ((request.url ?? '').split('?', 1)[0] !== door.path) {
-    return { status: 404, text: `WebSocket connections are taken at ${door.path}.` };
+  if ((request.url ?? '').split('?', 1)[0] !== webSocketPath) {
+    return { status: 404, text: `WebSocket connections are taken at ${webSocketPath}.` };
   }
   if (headers.origin !== undefined && !isOwnOrigin(headers.origin, headers.host, door.origins)) {
     return { status: 403, text: 'Pages of other sites may not connect.' };
   }
   const offered = headers['sec-websocket-protocol'];
-  if (
-    offered !== undefined &&
-    !offered.split(',').some((name) => name.trim() === door.subprotocol)
-  ) {
-    return { status: 400, text: `The only subprotocol spoken here is ${door.subprotocol}.` };
+  if (offered !== undefined && !offered.split(',').some((name) => name.trim() === subprotocol)) {
+    return { status: 400, text: `The only subprotocol spoken here is ${subprotocol}.` };
   }
   if (door.token === 'wrong') return { status: 401, text: 'The token is wrong.' };
   if (door.stopping) return { status: 503, text: 'The node stops.' };

@@ -2,7 +2,7 @@
 import { pack } from 'msgpackr';
 import { WebSocket } from 'ws';
 import type { FromNode } from '../../../src/core/messages.ts';
-import { subprotocol } from '../../../src/transport/websocket/connection.ts';
+import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
 import { eventually, within } from '../process/child.ts';

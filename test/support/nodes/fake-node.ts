@@ -4,7 +4,7 @@ import { pack } from 'msgpackr';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ToNode } from '../../../src/core/messages.ts';
 import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
-import { subprotocol } from '../../../src/transport/websocket/connection.ts';
+import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
 import { eventually } from '../process/child.ts';
