@@ -1,5 +1,6 @@
 /**
- * What each folder of src may import, and that the core is synchronous.
+ * What each folder of src may import, that the core is synchronous, that the rooms of a term keep to
+ * their doors, and that no files import each other's values in a circle.
  *
  * Biome holds the other rules (biome.jsonc). These two it cannot express: its patterns match the
  * text of an import path, and `../wire/codec.ts` means another folder at each depth; and it has no
@@ -8,6 +9,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { parseSync } from 'vite';
+import { cycleMessage, cyclesOf } from './cycles.ts';
+import { roomOf, roomProblem, stateProblem } from './rooms.ts';
 
 interface Rule {
   /** Units of src beside itself: a folder, or an entry point by its file name. */
@@ -72,14 +75,24 @@ export interface Violation {
 /** Every violation below `<root>/src` and `<root>/cluster`. */
 export function checkArchitecture(root: string): Violation[] {
   const found: Violation[] = [];
+  const imports = new Map<string, Map<string, number>>();
   for (const folder of ['src', 'cluster']) {
     for (const path of typescriptFiles(join(root, folder))) {
       const source = readFileSync(path, 'utf8');
       const file = relative(root, path).split(sep).join('/');
-      for (const { offset, message } of violations(file, source)) {
-        found.push({ file, line: source.slice(0, offset).split('\n').length, message });
+      const line = (offset: number): number => source.slice(0, offset).split('\n').length;
+      const values = new Map<string, number>();
+      for (const { offset, message } of violations(file, source, values)) {
+        found.push({ file, line: line(offset), message });
       }
+      for (const [target, offset] of values) values.set(target, line(offset));
+      if (folder === 'src') imports.set(file, values);
     }
+  }
+  for (const cycle of cyclesOf(imports)) {
+    const [file = '', next = ''] = cycle;
+    const line = imports.get(file)?.get(next) ?? 1;
+    found.push({ file, line, message: cycleMessage(cycle) });
   }
   return found;
 }
@@ -89,7 +102,12 @@ interface Finding {
   readonly message: string;
 }
 
-function* violations(file: string, source: string): Generator<Finding> {
+/** `values`: gets the files of which values are imported at once, and where. */
+function* violations(
+  file: string,
+  source: string,
+  values: Map<string, number>,
+): Generator<Finding> {
   const { program, errors } = parseSync(file, source);
   for (const error of errors) yield { offset: 0, message: `Cannot be parsed: ${error.message}` };
   const unit = unitOf(file);
@@ -106,8 +124,11 @@ function* violations(file: string, source: string): Generator<Finding> {
     if (unit === 'core' && isAsynchronous(node)) {
       yield { offset, message: 'The core is pure: events in, effects out, nothing asynchronous.' };
     }
+    const problem = stateProblem(file, node);
+    if (problem !== undefined) yield { offset, message: problem };
     const imported = importedBy(node);
     if (imported === undefined) continue;
+    if (imported?.startsWith('.') && isOfValues(node)) values.set(targetOf(file, imported), offset);
     const message =
       imported === null
         ? 'Import by a plain text path, so that this check can follow it.'
@@ -138,9 +159,11 @@ function refusal(
       ? undefined
       : `src/${unit} must not import the package ${name}.`;
   }
-  const target = relative('/', resolve('/', dirname(file), imported))
-    .split(sep)
-    .join('/');
+  const target = targetOf(file, imported);
+  if (roomOf(target) !== undefined) {
+    const problem = roomProblem(file, target);
+    if (problem !== undefined) return problem;
+  }
   const targetUnit = unitOf(target);
   if (targetUnit === unit) return undefined;
   if (rule === undefined) {
@@ -153,6 +176,12 @@ function refusal(
     : `src/${unit} must not import src/${targetUnit} (imports go one way, docs/ARCHITECTURE.md).`;
 }
 
+function targetOf(file: string, imported: string): string {
+  return relative('/', resolve('/', dirname(file), imported))
+    .split(sep)
+    .join('/');
+}
+
 /** `src/core/txid.ts` -> `core`, `src/client.ts` -> `client.ts`, `cluster/demo/main.ts` -> `cluster`. */
 function unitOf(file: string): string {
   const [top = '', unit = ''] = file.split('/');
@@ -160,13 +189,25 @@ function unitOf(file: string): string {
 }
 
 /** The part of a syntax node (ESTree with TypeScript) that this check looks at. */
-interface Node {
+export interface Node {
   readonly type?: string;
   readonly start?: number;
   readonly source?: Node | null;
   readonly expression?: Node;
   readonly value?: unknown;
   readonly kind?: string;
+  readonly name?: string;
+  readonly importKind?: string;
+  readonly exportKind?: string;
+  readonly specifiers?: readonly Node[];
+  readonly object?: Node;
+  readonly property?: Node;
+  readonly properties?: readonly Node[];
+  readonly key?: Node;
+  readonly id?: Node;
+  readonly init?: Node | null;
+  readonly typeAnnotation?: Node | null;
+  readonly typeName?: Node;
   readonly async?: boolean;
   readonly await?: boolean;
 }
@@ -192,6 +233,15 @@ function importedBy(node: Node): string | null | undefined {
     default:
       return undefined;
   }
+}
+
+/** Whether the other file is run first for it. A dynamic import comes later. */
+function isOfValues({ type, importKind, exportKind, specifiers }: Node): boolean {
+  if (type === 'ExportAllDeclaration') return exportKind !== 'type';
+  if (type !== 'ImportDeclaration' && type !== 'ExportNamedDeclaration') return false;
+  if (importKind === 'type' || exportKind === 'type') return false;
+  const kinds = (specifiers ?? []).map((each) => each.importKind ?? each.exportKind);
+  return kinds.length === 0 || kinds.some((kind) => kind !== 'type');
 }
 
 function textOf(node: Node | null | undefined): string | null {

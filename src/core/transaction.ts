@@ -53,7 +53,7 @@ export interface Waiter {
   readonly connection: number;
   readonly id: number;
   /** `outcome` answers a client, `decision` a participant or operator that asked to resolve. */
-  readonly kind: 'outcome' | 'decision';
+  readonly type: 'outcome' | 'decision';
 }
 
 export interface Transaction {

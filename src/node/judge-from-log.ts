@@ -10,7 +10,7 @@ import { isAhead, judge } from '../core/judge.ts';
 import type { Query, Resolve, Status } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
 import type { Sender } from '../core/term/events.ts';
-import { shownTo } from '../core/term/requests/owner.ts';
+import { shownTo } from '../core/term/requests/requests.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, LogReading } from '../ports/decision-log.ts';

@@ -32,8 +32,8 @@ export const regressions: readonly Regression[] = [
     },
     planted: [
       {
-        file: 'src/core/term/phase-two/phase-two.ts',
-        from: '  // Its place is free until it is sent again.\n  state.commands.leave(branch);\n',
+        file: 'src/core/term/phase-two/commands.ts',
+        from: '  // Its place is free until it is sent again.\n  leaveCommand(state, branch);\n',
         to: '',
       },
     ],

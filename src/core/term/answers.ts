@@ -1,18 +1,18 @@
 /** The log's answers, handed to the room that asked. */
 import type { RequestEntry } from '../records.ts';
 import type { LogAnswer } from './events.ts';
-import { statusRead } from './listing/status.ts';
-import { answeredAborted } from './phase-two/outcome.ts';
+import { attemptRead, expiredRead } from './intake/intake.ts';
 import type { RequestQuestion } from './questions.ts';
 import {
   decisionRead,
   inDoubtRead,
   keptRead,
+  lostRead,
   reportWitnessesRead,
+  statusRead,
   witnessRead,
-} from './recovery/judgement.ts';
-import { lostRead } from './recovery/lost.ts';
-import { attemptRead, expiredRead } from './requests/requests.ts';
+} from './recovery/recovery.ts';
+import { abortedRead } from './requests/requests.ts';
 import type { TermState } from './state.ts';
 
 /** `readings` is null where the log could not be read. */
@@ -68,7 +68,7 @@ function answerRequest(
     case 'expired':
       return expiredRead(state, question, entry);
     case 'aborted':
-      return answeredAborted(state, question.transaction, certain ? entry : 'failed');
+      return abortedRead(state, question.transaction, certain ? entry : 'failed');
   }
 }
 

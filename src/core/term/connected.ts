@@ -1,6 +1,6 @@
 /** Which participants are connected now, and which connection a branch is to be reached by. */
 import type { Branch } from './branch.ts';
-import { ownerBytes } from './requests/record-size.ts';
+import { ownerBytes } from './requests/requests.ts';
 
 export interface ConnectedParticipant {
   readonly connection: number;

@@ -152,3 +152,8 @@ export interface Note {
   readonly txid?: Txid;
   readonly [field: string]: unknown;
 }
+
+/** Where the answer to one of its requests goes. */
+export function senderOf(from: Sender, id: number): { connection: number; id: number } {
+  return { connection: from.connection, id };
+}

@@ -12,10 +12,10 @@
 
 import type { Retired } from '../retired.ts';
 import type { ConnectedParticipant } from './connected.ts';
-import { participantCame, participantWent } from './flow/fitness.ts';
-import { prepareLost, sendPrepare } from './phase-one/prepare.ts';
+import { leaveCommand, participantCame, participantWent } from './flow/flow.ts';
+import { prepareLost, sendPrepare } from './phase-one/phase-one.ts';
 import { abandonRollback, isRetired, resend, settleBranch } from './phase-two/phase-two.ts';
-import { measure } from './requests/record-size.ts';
+import { measure } from './requests/requests.ts';
 import type { TermState } from './state.ts';
 
 export function participantConnected(state: TermState, peer: ConnectedParticipant): void {
@@ -45,7 +45,7 @@ export function participantLost(state: TermState, connection: number): void {
   for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
     if (branch.connection !== connection) continue;
     const waited = branch.command === 'waiting';
-    state.commands.leave(branch);
+    leaveCommand(state, branch);
     if (branch.state === 'preparing') prepareLost(state, branch);
     else if (branch.state === 'rolling-back') abandonRollback(state, branch);
     // By another connection of the instance or resource at once; where there is none, when one comes.

@@ -1,23 +1,30 @@
-/** What a term remembers, and the few primitives by which all its parts change it. */
+/**
+ * What a term remembers, and the few primitives by which all its rooms change it.
+ *
+ * What a room alone uses is in a state of its own, and other rooms come to it by its door: the file
+ * that has the room's name. Rooms import each other one way, as scripts/lint/architecture.ts says.
+ */
 import type { ErrorCode } from '../catalogue.ts';
 import { errorCatalogue } from '../catalogue.ts';
 import type { CoordinatorOptions } from '../coordinator-options.ts';
 import { isAhead } from '../judge.ts';
-import { type LockRequest, LockTable } from '../locks/table.ts';
+import type { LockRequest } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
 import { RetiredSet } from '../retired.ts';
-import { heldBytesOf, Shares } from '../shares.ts';
-import { type TimerHandle, TimerWheel } from '../timer-wheel.ts';
+import type { Shares } from '../shares.ts';
+import { TimerWheel } from '../timer-wheel.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Branch } from './branch.ts';
 import { ConnectedParticipants } from './connected.ts';
 import type { Effect, Note, Sender } from './events.ts';
-import type { Bulkhead } from './flow/bulkhead.ts';
-import { CommandWindows } from './flow/command-window.ts';
-import { RecentTransactions } from './listing/recent.ts';
+import { type FlowState, flowState } from './flow/flow.ts';
+import { type ListingState, listingState } from './listing/listing.ts';
+import { type LocksState, locksState } from './locks/locks.ts';
+import { type PhaseTwoState, phaseTwoState } from './phase-two/phase-two.ts';
 import type { Question, RequestQuestion } from './questions.ts';
-import { RequestTable } from './requests/request-table.ts';
+import { type RecoveryState, recoveryState } from './recovery/recovery.ts';
+import { maxEndedBytes, type RequestsState, requestsState } from './requests/requests.ts';
 
 export interface TermConfig {
   readonly shard: number;
@@ -44,58 +51,37 @@ export interface TermConfig {
 }
 
 export type TimerTarget =
-  | { readonly kind: 'transaction'; readonly transaction: Transaction }
-  | { readonly kind: 'branch'; readonly branch: Branch }
-  | { readonly kind: 'lock'; readonly request: LockRequest<Transaction> }
-  | { readonly kind: 'lock-hold'; readonly transaction: Transaction };
-
-/** Who is to hear of the end of a wait for locks. */
-export interface LockWait {
-  readonly replies: {
-    readonly connection: number;
-    readonly id: number;
-    readonly keys: readonly string[];
-  }[];
-  readonly waitMs: number;
-  readonly timer: TimerHandle | null;
-}
+  | { readonly type: 'transaction'; readonly transaction: Transaction }
+  | { readonly type: 'branch'; readonly branch: Branch }
+  | { readonly type: 'lock'; readonly request: LockRequest<Transaction> }
+  | { readonly type: 'lock-hold'; readonly transaction: Transaction };
 
 export class TermState {
   readonly config: TermConfig;
+  // What is a room's own: read and changed by its files alone.
+  readonly flow: FlowState;
+  readonly locks: LocksState;
+  readonly requests: RequestsState;
+  readonly listing: ListingState;
+  readonly phaseTwo: PhaseTwoState;
+  readonly recovery: RecoveryState;
+  // What all share.
   readonly transactions: Map<Txid, Transaction> = new Map();
-  readonly places: Shares;
-  readonly heldBytes: Shares;
-  readonly recent: RecentTransactions;
-  readonly requests: RequestTable;
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
-  readonly bulkheads: Map<string, Bulkhead> = new Map();
-  /** Those with a place given back in this step. */
-  readonly freed: Set<Bulkhead> = new Set();
-  /** By connection: the commands of phase 2 that are under way on it. */
-  readonly commands: CommandWindows;
+  /** What will never come back: what no one else can finish counts as acknowledged. */
+  readonly retired: RetiredSet = new RetiredSet();
+  /** While the log is scanned: what ended meanwhile. */
+  endedDuringScan: Set<Txid> | null = null;
   readonly timers: TimerWheel<TimerTarget>;
-  readonly locks: LockTable<Transaction> = new LockTable();
-  readonly lockWaits: Map<LockRequest<Transaction>, LockWait> = new Map();
-  /** To be served at the end of the step. */
-  granted: LockRequest<Transaction>[] = [];
   readonly reads: Map<number, Question> = new Map();
   readonly requestReads: Map<number, RequestQuestion> = new Map();
-  /** What will never come back: what nobody else can finish counts as acknowledged, now and later. */
-  readonly retired: RetiredSet = new RetiredSet();
-  scans = 0;
-  /** While a scan runs: what ended meanwhile. */
-  endedDuringScan: Set<Txid> | null = null;
-  resumedByScan = 0;
-  /** Transactions whose record is on its way from decisions/ to finished/. */
-  readonly finishing: Map<Txid, Transaction> = new Map();
   outbox: Effect[] = [];
   witness: Witness;
   nowMs: number;
   nextSequence = 1;
   nextToken = 1;
-  attention = 0;
   accepting = true;
   lost = false;
 
@@ -104,14 +90,12 @@ export class TermState {
     this.witness = config.witness;
     this.nowMs = config.nowMs;
     this.timers = new TimerWheel({ nowMs: config.nowMs });
-    const { options } = config;
-    this.places = new Shares(options.maxTransactions);
-    this.heldBytes = config.heldBytes ?? new Shares(heldBytesOf(options));
-    // Of what has ended, a quarter as much: half of it here, half there.
-    const maxEndedBytes = Math.floor(this.heldBytes.total / 8);
-    this.recent = new RecentTransactions(options.maxRecent, maxEndedBytes);
-    this.requests = new RequestTable({ shares: new Shares(options.maxRequests), maxEndedBytes });
-    this.commands = new CommandWindows(config.options.commandWindow);
+    this.flow = flowState(config);
+    this.locks = locksState();
+    this.requests = requestsState(config);
+    this.listing = listingState(config, maxEndedBytes(this.requests.heldBytes));
+    this.phaseTwo = phaseTwoState();
+    this.recovery = recoveryState();
   }
 
   /** Answers come in any order; what the log has once shown it has shown. */
@@ -162,7 +146,7 @@ export class TermState {
 
   setBranchTimer(branch: Branch, atMs: number): void {
     this.clearBranchTimer(branch);
-    branch.timer = this.timers.schedule(atMs, { kind: 'branch', branch });
+    branch.timer = this.timers.schedule(atMs, { type: 'branch', branch });
   }
 
   clearBranchTimer(branch: Branch): void {
@@ -174,7 +158,7 @@ export class TermState {
 
   setTransactionTimer(transaction: Transaction): void {
     transaction.timer = this.timers.schedule(transaction.deadlineAtMs, {
-      kind: 'transaction',
+      type: 'transaction',
       transaction,
     });
   }
@@ -202,8 +186,4 @@ export class TermState {
     set.delete(branch);
     if (set.size === 0) this.attached.delete(branch.participant);
   }
-}
-
-export function senderOf(from: Sender, id: number): { connection: number; id: number } {
-  return { connection: from.connection, id };
 }

@@ -10,33 +10,51 @@ import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, type Txid } from '../txid.ts';
 import { answered, failRequestReads, requestAnswered } from './answers.ts';
 import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
-import { admitWaiting } from './flow/admission.ts';
-import { forgetIdle } from './flow/bulkhead.ts';
-import { counts, type Listing, list, type OwedAcknowledgement, owed } from './listing/list.ts';
-import { status } from './listing/status.ts';
-import { lock, lockHeldTooLong, lockTimedOut, openLocks, serveGrants } from './locks/locks.ts';
-import { type LockListing, listLocks } from './locks/status.ts';
-import { participantConnected, participantLost, retire } from './participants.ts';
-import { decided } from './phase-one/decide.ts';
-import { prepareTimedOut, sendPrepares, vote, working } from './phase-one/prepare.ts';
-import { forget } from './phase-two/outcome.ts';
-import { acknowledge, retry, sendWaiting } from './phase-two/phase-two.ts';
-import { query, report, resolve } from './recovery/judgement.ts';
-import { lose } from './recovery/lost.ts';
-import { scanEnded, scanned, scanStarted } from './recovery/scan.ts';
-import { letGo } from './requests/holdings.ts';
+import { admitWaiting, forgetIdle, hasFreed } from './flow/flow.ts';
 import {
   begin,
   commit,
   enlist,
+  lock,
   rollback,
   transact,
   transactionTimedOut,
-} from './requests/intake.ts';
+} from './intake/intake.ts';
+import {
+  counts,
+  ended,
+  type Listing,
+  list,
+  type OwedAcknowledgement,
+  owed,
+} from './listing/listing.ts';
+import { hasGranted, type LockListing, listLocks, serveGrants } from './locks/locks.ts';
+import { participantConnected, participantLost, retire } from './participants.ts';
+import {
+  decided,
+  freeze,
+  lockHeldTooLong,
+  lockTimedOut,
+  prepareTimedOut,
+  startPrepares,
+  vote,
+  working,
+} from './phase-one/phase-one.ts';
+import { acknowledge, finished, finishing, retry, sendWaiting } from './phase-two/phase-two.ts';
+import {
+  answerLateVote,
+  lose,
+  query,
+  report,
+  resolve,
+  resumedByScan,
+  scanEnded,
+  scanned,
+  scanStarted,
+  status,
+} from './recovery/recovery.ts';
+import { forgetRequests, isRequestLive } from './requests/requests.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
-
-/** Beyond the window, for what was under way when a request ended: see the request window. */
-const requestMemoryMarginMs = 60_000;
 
 export class Term {
   readonly #state: TermState;
@@ -68,19 +86,9 @@ export class Term {
         state.sawWitness(event.witness);
         decided(state, event.txid, event.result);
         break;
-      case 'finished': {
-        const done = [];
-        for (const txid of event.txids) {
-          const transaction = state.finishing.get(txid);
-          if (transaction === undefined) continue;
-          state.finishing.delete(txid);
-          state.endedDuringScan?.add(txid);
-          letGo(state, transaction);
-          done.push(transaction);
-        }
-        forget(state, done);
+      case 'finished':
+        finished(state, event.txids);
         break;
-      }
       case 'request-read':
         requestAnswered(state, event.token, event.entry, event.certain);
         break;
@@ -100,16 +108,12 @@ export class Term {
         scanned(state, event.records);
         break;
       case 'scan-ended':
-        scanEnded(state);
-        if (event.failed !== true) openLocks(state);
+        scanEnded(state, event.failed === true);
         break;
       case 'tick':
         forgetIdle(state);
         state.sawWitness(event.witness);
-        state.requests.logged = event.requestCount;
-        state.requests.forgetBefore(
-          state.nowMs - state.config.requestWindowMs - requestMemoryMarginMs,
-        );
+        forgetRequests(state, event.requestCount);
         break;
       case 'retired':
         retire(state, event.retired);
@@ -138,10 +142,10 @@ export class Term {
   #serve(): void {
     const state = this.#state;
     do {
-      serveGrants(state);
-      admitWaiting(state, (transaction) => sendPrepares(state, transaction));
+      serveGrants(state, freeze);
+      admitWaiting(state, startPrepares);
       sendWaiting(state);
-    } while (state.granted.length > 0 || state.freed.size > 0);
+    } while (hasGranted(state) || hasFreed(state));
   }
 
   /** The effects since the last call, in order. */
@@ -173,7 +177,7 @@ export class Term {
 
   /** Whether a transaction of this request id is in memory: its key must not be collected. */
   keepsRequest(requestId: string): boolean {
-    return this.#state.requests.isLive(requestId);
+    return isRequestLive(this.#state, requestId);
   }
 
   /** Transactions that some client may still be waiting for. */
@@ -187,8 +191,10 @@ export class Term {
 
   /** Whether it is, or was lately, a transaction of this leadership. */
   remembers(txid: Txid): boolean {
-    const { transactions, finishing, recent } = this.#state;
-    return transactions.has(txid) || finishing.has(txid) || recent.get(txid) !== null;
+    const state = this.#state;
+    return (
+      state.transactions.has(txid) || finishing(state).has(txid) || ended(state, txid) !== null
+    );
   }
 
   get size(): number {
@@ -197,11 +203,11 @@ export class Term {
 
   /** Transactions that are over and whose record is on its way to finished/. */
   get moving(): number {
-    return this.#state.finishing.size;
+    return finishing(this.#state).size;
   }
 
   get resumedByScan(): number {
-    return this.#state.resumedByScan;
+    return resumedByScan(this.#state);
   }
 
   list(filter: Omit<List, 'type' | 'id'>): Listing {
@@ -245,7 +251,8 @@ export class Term {
       case 'report':
         return report(state, from, message);
       case 'vote':
-        return vote(state, from, message);
+        if (vote(state, from, message)) answerLateVote(state, from, message.txid);
+        return;
       case 'working':
         return working(state, from, message);
       case 'ack':
@@ -254,23 +261,21 @@ export class Term {
   }
 
   #fire(target: TimerTarget): void {
-    if (target.kind === 'transaction') {
-      transactionTimedOut(this.#state, target.transaction);
-      return;
-    }
-    if (target.kind === 'lock') {
-      lockTimedOut(this.#state, target.request);
-      return;
-    }
-    if (target.kind === 'lock-hold') {
-      lockHeldTooLong(this.#state, target.transaction);
-      return;
-    }
-    const { branch } = target;
-    if (branch.state === 'committing' || branch.state === 'rolling-back') {
-      retry(this.#state, branch);
-    } else if (branch.state === 'preparing' || branch.state === 'unreachable') {
-      prepareTimedOut(this.#state, branch);
+    const state = this.#state;
+    switch (target.type) {
+      case 'transaction':
+        return transactionTimedOut(state, target.transaction);
+      case 'lock':
+        return lockTimedOut(state, target.request);
+      case 'lock-hold':
+        return lockHeldTooLong(state, target.transaction);
+      case 'branch': {
+        const { branch } = target;
+        if (branch.state === 'committing' || branch.state === 'rolling-back') retry(state, branch);
+        else if (branch.state === 'preparing' || branch.state === 'unreachable') {
+          prepareTimedOut(state, branch);
+        }
+      }
     }
   }
 }

@@ -58,6 +58,44 @@ const plants: readonly Plant[] = [
   core('ports', "export type { Target } from '../ports/target.ts';", 'architecture'),
   core('inner/wire', "export { target } from '../../wire/target.ts';", 'architecture'),
 
+  // The rooms of a term: doors, one way, a state of their own. And circles, anywhere.
+  core('term/term', "export { inside } from './flow/inside.ts';", 'architecture'),
+  core('term/locks/door', "export { inside } from '../requests/inside.ts';", 'architecture'),
+  core('term/flow/up', "export { door } from '../phase-one/phase-one.ts';", 'architecture'),
+  core('term/flow/type-up', "export type { Door } from '../intake/intake.ts';", 'architecture'),
+  core('term/attic/attic', "export { door } from '../flow/flow.ts';", 'architecture'),
+  plant(
+    'src/node/room.ts',
+    "export { inside } from '../core/term/flow/inside.ts';",
+    'architecture',
+  ),
+  core(
+    'term/locks/member',
+    'export function planted(state: { readonly flow: number }): number {\n  return state.flow;\n}',
+    'architecture',
+  ),
+  core(
+    'term/member',
+    'export function planted(state: { readonly phaseTwo: number }): number {\n  return state.phaseTwo;\n}',
+    'architecture',
+  ),
+  core(
+    'term/locks/taken',
+    'export function planted(state: { readonly flow: number }): number {\n  const { flow } = state;\n  return flow;\n}',
+    'architecture',
+  ),
+  core(
+    'term/locks/given',
+    "import type { TermState } from '../state.ts';\n\nexport function planted({ flow }: TermState): number {\n  return flow;\n}",
+    'architecture',
+  ),
+  core(
+    'circle/one',
+    "import { two } from './two.ts';\n\nexport const planted: number = two;",
+    'architecture',
+  ),
+  plant('src/peer/itself.ts', "export { planted } from './itself.ts';", 'architecture'),
+
   // Directions, in every way that an import can be written.
   plant('src/wire/ports.ts', "export { target } from '../ports/target.ts';", 'architecture'),
   plant('src/wire/node.ts', "export { Buffer as planted } from 'node:buffer';", 'architecture'),
@@ -215,6 +253,20 @@ const units = [
 const clean: Readonly<Record<string, string>> = {
   ...Object.fromEntries(units.map((unit) => [`src/${unit}/target.ts`, target])),
   'cluster/target.ts': target,
+  'src/core/term/state.ts': 'export interface TermState {\n  readonly flow: number;\n}\n',
+  'src/core/term/flow/inside.ts':
+    "import type { TermState } from '../state.ts';\n\nexport function inside({ flow }: TermState): number {\n  return flow;\n}\n",
+  'src/core/term/flow/flow.ts': "export { inside as door } from './inside.ts';\n",
+  'src/core/term/requests/inside.ts': 'export const inside: number = 1;\n',
+  'src/core/term/phase-one/phase-one.ts': "export { door } from '../flow/flow.ts';\n",
+  'src/core/term/intake/intake.ts':
+    "export interface Door {\n  readonly one: 1;\n}\n\nexport { door } from '../phase-one/phase-one.ts';\n",
+  'src/core/circle/two.ts':
+    "import { planted } from './one.ts';\n\nexport const two: number = 2;\nexport const both = (): number => two + planted;\n",
+  'src/core/circle/three.ts':
+    "import type { Four } from './four.ts';\n\nexport const three: Four = 3;\n",
+  'src/core/circle/four.ts':
+    "import { three } from './three.ts';\n\nexport type Four = number;\nexport const four: number = three;\n",
   'src/core/inner/clean.ts':
     "import { target } from '../target.ts';\n\nexport const width: number = Math.max(target.one, 2);\n",
   'src/wire/clean.ts':

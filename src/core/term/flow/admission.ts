@@ -17,17 +17,20 @@
  * is given back is offered to the first of its queue when the step is over (`admitWaiting`); not at once, because a
  * refusal gives back places in turn, and a queue of a thousand would be a thousand calls deep.
  */
-import { abortReason } from '../../catalogue.ts';
+import { type AbortReason, abortReason } from '../../catalogue.ts';
 import type { Transaction } from '../../transaction.ts';
-import { abort } from '../phase-one/decide.ts';
+import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 import { notConnectedText } from './not-connected.ts';
-import { leaveQueue } from './places.ts';
 
-/** True where every place was got: send the prepares now. Else it waits, or was aborted. */
-export function admit(state: TermState, transaction: Transaction): boolean {
-  if (refuseUnavailable(state, transaction)) return false;
+/** 'admitted': every place was got, and the prepares may be sent. Else it waits, or why it cannot. */
+export function admit(
+  state: TermState,
+  transaction: Transaction,
+): 'admitted' | 'waits' | AbortReason {
+  const refusal = unavailable(state, transaction);
+  if (refusal !== null) return refusal;
   const needs = new Map<Bulkhead, number>();
   for (const { participant, instance } of transaction.branches.values()) {
     const bulkhead = bulkheadOf(state, participant);
@@ -35,51 +38,50 @@ export function admit(state: TermState, transaction: Transaction): boolean {
   }
   // The queue in which it waits has the first word: or it would lose its turn to another that is full too.
   for (const [bulkhead, places] of needs) {
-    if (isFirst(bulkhead, transaction) && !bulkhead.window.fits(places)) return false;
+    if (isFirst(bulkhead, transaction) && !bulkhead.window.fits(places)) return 'waits';
   }
   for (const [bulkhead, places] of needs) {
     if (places === 0) continue;
     const isBehind = bulkhead.window.waiting > 0 && !isFirst(bulkhead, transaction);
     if (!isBehind && bulkhead.window.fits(places)) continue;
     leaveQueue(state, transaction);
-    if (bulkhead.window.wait(transaction)) transaction.waitsFor = bulkhead.participant;
-    else
-      refuse(state, transaction, {
-        participant: bulkhead.participant,
-        ...crowded(state, bulkhead),
-      });
-    return false;
+    if (!bulkhead.window.wait(transaction)) return crowded(state, bulkhead);
+    transaction.waitsFor = bulkhead.participant;
+    return 'waits';
   }
   leaveQueue(state, transaction);
   for (const branch of transaction.branches.values()) {
     branch.holdsPlace = true;
     bulkheadOf(state, branch.participant).window.take(1);
   }
-  return true;
+  return 'admitted';
 }
 
-/** True where a participant is known to be out of reach, and the transaction was aborted for it. */
-export function refuseUnavailable(state: TermState, transaction: Transaction): boolean {
+/** Where a participant is known to be out of reach: the abort that says so. */
+export function unavailable(state: TermState, transaction: Transaction): AbortReason | null {
   for (const { participant } of transaction.branches.values()) {
     const refusal = refusalOf(state, bulkheadOf(state, participant));
-    if (refusal === null) continue;
-    refuse(state, transaction, { participant, ...refusal });
-    return true;
+    if (refusal !== null) return refusal;
   }
-  return false;
+  return null;
 }
 
-/** Offers what was given back during a step to those who wait for it. */
-export function admitWaiting(state: TermState, then: (transaction: Transaction) => void): void {
-  for (const bulkhead of state.freed) {
+/** Offers what was given back during a step to those who wait for it: `start` admits and sends. */
+export function admitWaiting(
+  state: TermState,
+  start: (state: TermState, transaction: Transaction) => void,
+): void {
+  const { freed } = state.flow;
+  if (freed.size === 0) return;
+  for (const bulkhead of freed) {
     // Looked at once more if anything below gives back a place of it: a set visits what is added again.
-    state.freed.delete(bulkhead);
+    freed.delete(bulkhead);
     for (;;) {
       const transaction = bulkhead.window.first();
       if (transaction === null) break;
-      if (admit(state, transaction)) then(transaction);
-      // Still first, and the window has no room for it: nobody behind it goes ahead.
-      else if (bulkhead.window.first() === transaction) break;
+      start(state, transaction);
+      // Still first, and the window has no room for it: no one behind it goes ahead.
+      if (bulkhead.window.first() === transaction) break;
     }
   }
 }
@@ -88,27 +90,21 @@ function isFirst(bulkhead: Bulkhead, transaction: Transaction): boolean {
   return transaction.waitsFor === bulkhead.participant;
 }
 
-interface Refusal {
-  readonly message: string;
-  readonly retryAfterMs: number;
+function refusal(
+  participant: string,
+  why: { readonly message: string; readonly retryAfterMs: number },
+): AbortReason {
+  return abortReason('PARTICIPANT_UNAVAILABLE', { participant, ...why });
 }
 
-function refuse(
-  state: TermState,
-  transaction: Transaction,
-  refusal: Refusal & { readonly participant: string },
-): void {
-  abort(state, transaction, abortReason('PARTICIPANT_UNAVAILABLE', refusal));
-}
-
-function crowded(state: TermState, { participant, window }: Bulkhead): Refusal {
-  return {
+function crowded(state: TermState, { participant, window }: Bulkhead): AbortReason {
+  return refusal(participant, {
     message: `${participant} has its limit of ${window.outstanding} prepares under way, and ${window.waiting} transactions wait for it.`,
     retryAfterMs: state.config.options.breakerPauseMs,
-  };
+  });
 }
 
-function refusalOf(state: TermState, bulkhead: Bulkhead): Refusal | null {
+function refusalOf(state: TermState, bulkhead: Bulkhead): AbortReason | null {
   const { participant, goneSinceMs, breaker } = bulkhead;
   const { participantWaitMs, breakerPauseMs } = state.config.options;
   if (goneSinceMs !== null) {
@@ -120,9 +116,32 @@ function refusalOf(state: TermState, bulkhead: Bulkhead): Refusal | null {
       if (breaker.isClosed)
         state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'not connected' });
     }
-    return { message: notConnectedText([participant]), retryAfterMs: breakerPauseMs };
+    const message = notConnectedText([participant]);
+    return refusal(participant, { message, retryAfterMs: breakerPauseMs });
   }
   const retryAfterMs = breaker.refusal(state.nowMs);
   if (retryAfterMs === null) return null;
-  return { message: `${participant} does not answer at present.`, retryAfterMs };
+  const message = `${participant} does not answer at present.`;
+  return refusal(participant, { message, retryAfterMs });
+}
+
+/** Out of the queue in which it waits, if it does. */
+export function leaveQueue(state: TermState, transaction: Transaction): void {
+  if (transaction.waitsFor === null) return;
+  const bulkhead = state.flow.bulkheads.get(transaction.waitsFor);
+  transaction.waitsFor = null;
+  if (bulkhead === undefined) return;
+  bulkhead.window.leave(transaction);
+  // The one behind may need less room.
+  state.flow.freed.add(bulkhead);
+}
+
+/** The vote came, or the transaction is over. */
+export function releasePlace(state: TermState, branch: Branch): void {
+  if (!branch.holdsPlace) return;
+  branch.holdsPlace = false;
+  const bulkhead = bulkheadOf(state, branch.participant);
+  bulkhead.breaker.ended(branch, state.nowMs);
+  bulkhead.window.release();
+  if (bulkhead.window.waiting > 0) state.flow.freed.add(bulkhead);
 }

@@ -53,7 +53,8 @@ const maxBulkheads = 10_000;
 const maxLookedAt = 16;
 
 export function bulkheadOf(state: TermState, participant: string): Bulkhead {
-  const { bulkheads, nowMs } = state;
+  const { nowMs } = state;
+  const { bulkheads } = state.flow;
   const known = bulkheads.get(participant);
   if (known !== undefined) {
     known.usedAtMs = nowMs;
@@ -70,7 +71,7 @@ export function bulkheadOf(state: TermState, participant: string): Bulkhead {
   return bulkhead;
 }
 
-export function forgetIdle({ bulkheads, nowMs }: TermState): void {
+export function forgetIdle({ flow: { bulkheads }, nowMs }: TermState): void {
   for (const [participant, bulkhead] of bulkheads) {
     if (bulkhead.isIdle && nowMs - bulkhead.usedAtMs > maxIdleMs) bulkheads.delete(participant);
   }

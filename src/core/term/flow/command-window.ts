@@ -68,6 +68,7 @@ export class CommandWindows {
 
   /** One whose turn it is, or null. */
   next(): Branch | null {
+    if (this.freed.size === 0) return null;
     for (const window of this.freed) {
       const branch = window.first();
       if (branch !== null && window.fits(1)) return branch;

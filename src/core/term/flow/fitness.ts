@@ -44,7 +44,7 @@ export function prepareSilent(state: TermState, branch: Branch): void {
   bulkhead.latency.timedOut();
   if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
   // Whoever waits for it is told at once.
-  state.freed.add(bulkhead);
+  state.flow.freed.add(bulkhead);
   state.note({
     level: 'warn',
     event: 'breaker-opened',
@@ -67,7 +67,7 @@ export function silentAtDeadline(state: TermState, branch: Branch): void {
 }
 
 export function participantCame(state: TermState, participant: string): void {
-  const bulkhead = state.bulkheads.get(participant);
+  const bulkhead = state.flow.bulkheads.get(participant);
   if (bulkhead === undefined) return;
   if (bulkhead.goneSinceMs === null) {
     // Another instance, or the same again before its old connection was seen to be dead.

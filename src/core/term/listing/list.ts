@@ -8,9 +8,8 @@ import type {
 } from '../../messages.ts';
 import type { Txid } from '../../txid.ts';
 import { weightOf } from '../../weight.ts';
-import { viewOf } from '../phase-two/outcome.ts';
 import type { TermState } from '../state.ts';
-import { age } from './status.ts';
+import { age, viewOf } from './view.ts';
 
 const defaultLimit = 50;
 const maxListLimit = 1_000;
@@ -37,14 +36,14 @@ export function list(state: TermState, message: Omit<List, 'type' | 'id'>): List
     transactions.push({ ...view, ageMs: age(state, startedAtMs) });
     return true;
   };
-  const noneLives = message.attention === true && state.attention === 0;
+  const noneLives = message.attention === true && state.listing.attention === 0;
   const live = noneLives ? [] : [...state.transactions.values()].reverse();
   for (const transaction of live) {
     if (!matches(transaction)) continue;
     if (!add(viewOf(transaction), transaction.startedAtMs))
       return { transactions, truncated: true };
   }
-  for (const ended of state.recent.newestFirst()) {
+  for (const ended of state.listing.recent.newestFirst()) {
     if (!matches(ended.status)) continue;
     if (!add(ended.status, ended.startedAtMs)) return { transactions, truncated: true };
   }
@@ -56,7 +55,7 @@ export function counts(state: TermState): Pick<ShardInfo, 'states' | 'attention'
   for (const transaction of state.transactions.values()) {
     states[transaction.state] = (states[transaction.state] ?? 0) + 1;
   }
-  return { states, attention: state.attention };
+  return { states, attention: state.listing.attention };
 }
 
 /** A branch that was told a decision and has not acknowledged it. */

@@ -9,7 +9,8 @@ import { lockName, lockNameParts } from '../../locks/names.ts';
 import type { LockRequest, LockWant } from '../../locks/table.ts';
 import type { RecordedLocks } from '../../records.ts';
 import type { Transaction } from '../../transaction.ts';
-import type { LockWait, TermState } from '../state.ts';
+import type { TermState } from '../state.ts';
+import type { LockWait } from './locks.ts';
 
 /** What is granted by it is served at the end of the step. */
 export function releaseLocks(state: TermState, transaction: Transaction): void {
@@ -18,14 +19,14 @@ export function releaseLocks(state: TermState, transaction: Transaction): void {
     transaction.lockTimer = null;
   }
   failLockWaits(state, transaction);
-  for (const request of state.locks.release(transaction, state.nowMs)) {
-    state.granted.push(request);
+  for (const request of state.locks.table.release(transaction, state.nowMs)) {
+    state.locks.granted.push(request);
   }
 }
 
 /** It was aborted while it waited. */
 export function failLockWaits(state: TermState, transaction: Transaction): void {
-  for (const request of state.locks.waits(transaction)) {
+  for (const request of state.locks.table.waits(transaction)) {
     const wait = endWait(state, request);
     if (wait !== null) failAskers(state, transaction, wait);
   }
@@ -33,9 +34,9 @@ export function failLockWaits(state: TermState, transaction: Transaction): void 
 
 /** The wait is over, however it went. */
 export function endWait(state: TermState, request: LockRequest<Transaction>): LockWait | null {
-  const wait = state.lockWaits.get(request);
+  const wait = state.locks.waits.get(request);
   if (wait === undefined) return null;
-  state.lockWaits.delete(request);
+  state.locks.waits.delete(request);
   if (wait.timer !== null) state.timers.cancel(wait.timer);
   return wait;
 }
@@ -56,7 +57,7 @@ export function recordedLocks(
   state: TermState,
   transaction: Transaction,
 ): RecordedLocks | undefined {
-  const held = state.locks.held(transaction);
+  const held = state.locks.table.held(transaction);
   if (held.size === 0 || transaction.lockGroup === null) return undefined;
   const exclusive: string[] = [];
   const shared: string[] = [];
@@ -72,5 +73,5 @@ export function holdAgain(state: TermState, transaction: Transaction, locks: Rec
     (mode: LockWant['mode']) =>
     (key: string): LockWant => ({ key: lockName(group, key), mode });
   const wants = [...exclusive.map(want('exclusive')), ...shared.map(want('shared'))];
-  state.locks.hold(transaction, wants, state.nowMs);
+  state.locks.table.hold(transaction, wants, state.nowMs);
 }

@@ -4,7 +4,7 @@ import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '
 import { scopeOf, unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
-import { namedFor } from '../requests/owner.ts';
+import { namedFor } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
 const maxNamed = 16;
@@ -25,12 +25,12 @@ export function locksOf(
 ): Pick<TransactionStatus, 'locks' | 'lockGroup'> {
   const { lockGroup } = transaction;
   const locks: LockStatus[] = [];
-  for (const [name, { mode, sinceMs }] of state.locks.held(transaction)) {
+  for (const [name, { mode, sinceMs }] of state.locks.table.held(transaction)) {
     locks.push({ key: lockNameParts(name).key, mode, held: true, forMs: since(state, sinceMs) });
   }
-  for (const request of state.locks.waits(transaction)) {
+  for (const request of state.locks.table.waits(transaction)) {
     for (const { key: name } of request.wants) {
-      const queue = state.locks.queue(name);
+      const queue = state.locks.table.queue(name);
       const mode = queue?.modeOf(request) ?? null;
       if (queue === null || mode === null) continue;
       const waitsFor = new Set<Txid>();
@@ -56,7 +56,7 @@ export function locksOf(
 export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>): LockListing {
   const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxLimit);
   const found: { name: string; waiting: number }[] = [];
-  for (const [name, { waiting }] of state.locks.keys()) {
+  for (const [name, { waiting }] of state.locks.table.keys()) {
     if (message.group !== undefined && unscoped(lockNameParts(name).group) !== message.group)
       continue;
     if (message.waiting !== undefined && message.waiting !== waiting > 0) continue;
@@ -70,12 +70,12 @@ export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>)
 }
 
 function infoOf(state: TermState, name: string): LockInfo {
-  const queue = state.locks.queue(name);
+  const queue = state.locks.table.queue(name);
   const holders: LockParty[] = [];
   const waiters: LockParty[] = [];
   for (const [owner, mode] of queue?.holders() ?? []) {
     if (holders.length >= maxParties) break;
-    const sinceMs = state.locks.held(owner).get(name)?.sinceMs ?? state.nowMs;
+    const sinceMs = state.locks.table.held(owner).get(name)?.sinceMs ?? state.nowMs;
     holders.push({ txid: owner.txid, mode, forMs: since(state, sinceMs) });
   }
   for (const request of queue?.requests() ?? []) {

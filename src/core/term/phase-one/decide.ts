@@ -13,10 +13,16 @@ import { uphold } from '../../invariants.ts';
 import type { DecideResult, DecisionWrite, RecordedBranch, RequestEntry } from '../../records.ts';
 import { move, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
-import { leaveQueue, releasePlace } from '../flow/places.ts';
-import { recordedLocks, releaseLocks } from '../locks/release.ts';
-import { answerAborted, answerDuplicate, answerWaiters, endRequest } from '../phase-two/outcome.ts';
+import { leaveQueue, releasePlace } from '../flow/flow.ts';
+import { recordedLocks, releaseLocks } from '../locks/locks.ts';
 import { command, isRetired, settleIfDone } from '../phase-two/phase-two.ts';
+import {
+  answerAborted,
+  answerDuplicate,
+  answerWaiters,
+  endRequest,
+  requestLogged,
+} from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
 /** Every branch voted commit or readonly. */
@@ -91,7 +97,7 @@ export function decided(state: TermState, txid: Txid, result: DecideResult): voi
     () => `${txid} decided in ${transaction?.state ?? 'nowhere'}`,
   );
   if (result.kind === 'written') {
-    if (transaction.requestId !== null) state.requests.logged += 1;
+    if (transaction.requestId !== null) requestLogged(state);
     // One of branches that only read was written straight under finished/.
     transaction.inDecisions = !transaction.readonly;
     recorded(state, transaction);

@@ -14,20 +14,19 @@ import type { VoteMessage, Working } from '../../messages.ts';
 import { move, outcomeOf, type Transaction } from '../../transaction.ts';
 import { type Branch, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
-import { admit } from '../flow/admission.ts';
 import {
+  admit,
   heardOf,
+  notConnected,
+  offerAgain,
   prepareSent,
   prepareSilent,
   prepareTimeoutMs,
+  releasePlace,
   voteCounted,
   votedLate,
-} from '../flow/fitness.ts';
-import { notConnected } from '../flow/not-connected.ts';
-import { releasePlace } from '../flow/places.ts';
-import { answerLateVote } from '../recovery/judgement.ts';
-import { hold, holdsVoted } from '../requests/holdings.ts';
-import { measure, tooLarge } from '../requests/record-size.ts';
+} from '../flow/flow.ts';
+import { hold, holdsVoted, measure, tooLarge } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { abort, allVoted } from './decide.ts';
 
@@ -39,11 +38,18 @@ export function freeze(state: TermState, transaction: Transaction): void {
     allVoted(state, transaction);
     return;
   }
-  if (admit(state, transaction)) sendPrepares(state, transaction);
+  startPrepares(state, transaction);
+}
+
+/** At once, or when its turn comes; or it is refused. */
+export function startPrepares(state: TermState, transaction: Transaction): void {
+  const verdict = admit(state, transaction);
+  if (verdict === 'admitted') sendPrepares(state, transaction);
+  else if (verdict !== 'waits') abort(state, transaction, verdict);
 }
 
 /** Every participant has room for it. */
-export function sendPrepares(state: TermState, transaction: Transaction): void {
+function sendPrepares(state: TermState, transaction: Transaction): void {
   // All of them before the first is sent: who is connected may be others than when it was begun.
   for (const branch of transaction.branches.values()) measure(state, branch);
   for (const branch of transaction.branches.values()) {
@@ -70,7 +76,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     moveBranch(branch, 'unreachable');
     branch.connection = null;
     if (options.participantWaitMs === 0) {
-      unavailable(state, branch);
+      endUnreachable(state, branch);
       return;
     }
     const waitUntilMs = nowMs + options.participantWaitMs;
@@ -127,7 +133,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
 export function prepareTimedOut(state: TermState, branch: Branch): void {
   branch.timer = null;
   if (branch.state === 'unreachable') {
-    unavailable(state, branch);
+    endUnreachable(state, branch);
     return;
   }
   state.note({
@@ -148,10 +154,9 @@ export function prepareTimedOut(state: TermState, branch: Branch): void {
   );
 }
 
-function unavailable(state: TermState, branch: Branch): void {
-  const bulkhead = state.bulkheads.get(branch.participant);
+function endUnreachable(state: TermState, branch: Branch): void {
   // Those who wait for it need not wait any longer to hear the same.
-  if (bulkhead !== undefined) state.freed.add(bulkhead);
+  offerAgain(state, branch.participant);
   const reason = notConnected(state, branch.transaction);
   if (reason !== null) abort(state, branch.transaction, reason);
 }
@@ -168,32 +173,31 @@ const votes = {
   abort: 'voted-abort',
 } as const;
 
-export function vote(state: TermState, from: Sender, message: VoteMessage): void {
+/** True where it came too late, and its sender is in doubt. One that holds nothing is not. */
+export function vote(state: TermState, from: Sender, message: VoteMessage): boolean {
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
     if (from.participant !== null) votedLate(state, from.participant.name);
-    answerLate(state, from, message);
-    return;
+    return message.vote === 'commit';
   }
   const branch = transaction.branches.get(message.branch);
   if (branch === undefined || branch.participant !== from.participant?.name) {
     refuse(state, from, message, 'no such branch of this participant');
-    return;
+    return false;
   }
   if (transaction.state !== 'PREPARING') {
     if (branch.state === 'rolling-back') {
       heardOf(state, branch);
       votedLate(state, branch.participant);
     }
-    if (outcomeOf(transaction.state) !== null) answerLate(state, from, message);
-    return;
+    return outcomeOf(transaction.state) !== null && message.vote === 'commit';
   }
   if (branch.state !== 'preparing' || branch.connection !== from.connection) {
     // A repeat of a counted vote, or one from a connection that does not carry the latest prepare.
     if (branch.state !== 'preparing' && counted(branch) !== message.vote) {
       refuse(state, from, message, `voted ${counted(branch) ?? 'nothing'} before`);
     }
-    return;
+    return false;
   }
   state.clearBranchTimer(branch);
   state.detach(branch);
@@ -226,12 +230,13 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): void
           : { detail: reason.detail }),
       }),
     );
-    return;
+    return false;
   }
   if (holdsVoted(state, transaction, message.result)) branch.result = message.result;
   else transaction.resultsDropped = true;
   transaction.votesOwed -= 1;
   if (transaction.votesOwed === 0) allVoted(state, transaction);
+  return false;
 }
 
 function counted(branch: Branch): VoteMessage['vote'] | null {
@@ -239,11 +244,6 @@ function counted(branch: Branch): VoteMessage['vote'] | null {
   if (branch.state === 'readonly') return 'readonly';
   if (branch.state === 'refused') return 'abort';
   return null;
-}
-
-/** One that holds nothing needs no answer. */
-function answerLate(state: TermState, from: Sender, { vote, txid }: VoteMessage): void {
-  if (vote === 'commit') answerLateVote(state, from, txid);
 }
 
 function refuse(state: TermState, from: Sender, message: VoteMessage, why: string): void {

@@ -7,22 +7,22 @@
  */
 import { abortReason } from '../../catalogue.ts';
 import { isAhead, judge } from '../../judge.ts';
-import type { Decision, DecisionSource, Query, Report, Resolve, Witness } from '../../messages.ts';
+import type { Decision, DecisionSource, Query, Resolve, Witness } from '../../messages.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txid.ts';
-import type { LogAnswer, Sender } from '../events.ts';
-import { abort } from '../phase-one/decide.ts';
-import { answer, sourceOf, wait } from '../phase-two/outcome.ts';
-import type { Asked, OpenReport } from '../questions.ts';
-import { takesPart } from '../requests/owner.ts';
-import { senderOf, type TermState } from '../state.ts';
+import { type LogAnswer, type Sender, senderOf } from '../events.ts';
+import { ended, mayHaveHeldUnrecorded } from '../listing/listing.ts';
+import { abort } from '../phase-one/phase-one.ts';
+import type { Asked } from '../questions.ts';
+import { answer, sourceOf, takesPart, wait } from '../requests/requests.ts';
+import type { TermState } from '../state.ts';
 
-type Known = { readonly decision: Decision; readonly source: DecisionSource };
+export type Known = { readonly decision: Decision; readonly source: DecisionSource };
 
 const undecided = { decision: 'undecided', source: 'presumed' } as const;
 
 /** What memory says: the decision, 'undecided', or null where it knows nothing. */
-function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
+export function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
   const transaction = state.transactions.get(txid);
   if (transaction !== undefined) {
     const outcome = outcomeOf(transaction.state);
@@ -32,14 +32,14 @@ function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
       source: sourceOf(transaction),
     };
   }
-  const ended = state.recent.get(txid);
-  if (ended === null) return null;
-  const { status } = ended;
+  const over = ended(state, txid);
+  if (over === null) return null;
+  const { status } = over;
   return {
     decision: status.state === 'COMMITTED' ? 'commit' : 'abort',
     source: sourceOf({
       state: status.state,
-      readonly: ended.readonly,
+      readonly: over.readonly,
       requestId: status.requestId ?? null,
       reason: status.reason ?? null,
     }),
@@ -59,9 +59,7 @@ export function judged(
   asker: { inDoubt: boolean },
 ): Judged {
   const unrecorded =
-    !asker.inDoubt &&
-    reading.record === null &&
-    state.recent.mayHaveHeldUnrecorded(positionOf(txid));
+    !asker.inDoubt && reading.record === null && mayHaveHeldUnrecorded(state, positionOf(txid));
   if (unrecorded) return { decision: 'expired', source: 'presumed' };
   const judgement = judge(txid, reading, asker);
   if (judgement.decision !== 'undecided' && judgement.decision !== 'ahead') return judgement;
@@ -117,7 +115,7 @@ function answerNow(state: TermState, from: Sender, message: Query | Resolve): vo
   else resolveNow(state, from, message);
 }
 
-function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
+export function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
   state.note({
     level: 'error',
     event: 'log-set-back',
@@ -142,7 +140,7 @@ function queryNow(state: TermState, from: Sender, message: Query): void {
   }
 }
 
-function sayDecision(
+export function sayDecision(
   state: TermState,
   from: Sender,
   of: { readonly id?: number; readonly txid: Txid },
@@ -155,7 +153,7 @@ function sayDecision(
 /** A participant asks about what it takes part in; answers it where it does not. In doubt it has voted, so that its branch is known here. */
 function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
   const branches =
-    state.transactions.get(txid)?.branches.values() ?? state.recent.get(txid)?.status.branches;
+    state.transactions.get(txid)?.branches.values() ?? ended(state, txid)?.status.branches;
   if (branches === undefined || takesPart(from, branches)) return false;
   state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
   return true;
@@ -178,7 +176,7 @@ function resolveNow(state: TermState, from: Sender, message: Resolve): void {
     }
     return;
   }
-  const waiter = { ...senderOf(from, id), kind: 'decision' } as const;
+  const waiter = { ...senderOf(from, id), type: 'decision' } as const;
   if (outcomeOf(transaction.state) !== null) {
     answer(state, transaction, waiter);
     return;
@@ -240,142 +238,4 @@ export function wasNeverBegun(state: TermState, txid: Txid): boolean {
     (epochOf(txid) === state.config.epoch &&
       positionOf(txid) >= makePosition(state.config.epoch, state.nextSequence))
   );
-}
-
-/** A vote that came after the decision is answered with the decision. */
-export function answerLateVote(state: TermState, from: Sender, txid: Txid): void {
-  const unknown = sayRemembered(state, from, [txid]);
-  if (unknown.length > 0) {
-    state.read(unknown, { type: 'in-doubt', from, txids: unknown, report: null }, from);
-  }
-}
-
-/** Answers an enlisted participant in doubt, with `decision` messages. Returns what is left. */
-function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): Txid[] {
-  const unknown: Txid[] = [];
-  for (const txid of txids) {
-    const known = remembered(state, txid);
-    if (known !== null) sayDecision(state, from, { txid }, known);
-    else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
-    else unknown.push(txid);
-  }
-  return unknown;
-}
-
-export function inDoubtRead(
-  state: TermState,
-  { from, txids, report }: Asked<'in-doubt'>,
-  readings: readonly LogAnswer[] | null,
-): void {
-  for (const [index, txid] of txids.entries()) {
-    const reading = readings?.[index];
-    if (reading === undefined) continue;
-    const known = judged(state, txid, reading, { inDoubt: true });
-    if (known === 'ahead') alarmAhead(state, from);
-    // A deposed leader keeps silent: its successor gets the report too.
-    else if (known !== 'deposed') state.send(from.connection, { type: 'decision', txid, ...known });
-  }
-  if (report === null) return;
-  report.failed ||= readings === null;
-  answerKept(state, report);
-}
-
-/**
- * A report: its doubts whose witness is not ahead of the log, then what it still keeps. As
- * `answerUnlessAhead`, with one reading for all of its witnesses.
- *
- * The leadership may end while that reading is under way, and memory is looked at all the same.
- * Begun here and not handed to the log: `lose` made it an abort, and no other leadership can commit
- * it. Handed to it: READY until the log was read, 'undecided' to a report, which keeps no one
- * waiting, as a resolve would. Of a later leadership: not in memory, and the reading for it shows who
- * leads. So no answer is wrong; the successor gets the report too.
- */
-export function report(state: TermState, from: Sender, message: Report): void {
-  const { id, inDoubt, kept } = message;
-  if (state.config.debug) {
-    state.note({
-      level: 'debug',
-      event: 'report',
-      participant: from.participant?.name,
-      inDoubt: inDoubt.length,
-      kept: kept.length,
-    });
-  }
-  const open: OpenReport = { from, id, kept, failed: false };
-  const trusted: Txid[] = [];
-  const doubtful: (typeof inDoubt)[number][] = [];
-  for (const line of inDoubt) {
-    if (isAhead(line.witness, state.witness)) doubtful.push(line);
-    else trusted.push(line.txid);
-  }
-  const [first] = doubtful;
-  if (first === undefined) answerDoubts(state, open, trusted);
-  else {
-    state.read([first.txid], { type: 'report-witnesses', report: open, trusted, doubtful }, from);
-  }
-}
-
-export function reportWitnessesRead(
-  state: TermState,
-  { report, trusted, doubtful }: Asked<'report-witnesses'>,
-  readings: readonly LogAnswer[] | null,
-): void {
-  const all = [...trusted];
-  report.failed ||= readings === null;
-  for (const line of readings === null ? [] : doubtful) {
-    if (isAhead(line.witness, state.witness)) alarmAhead(state, report.from, line.witness);
-    else all.push(line.txid);
-  }
-  answerDoubts(state, report, all);
-}
-
-function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid[]): void {
-  const { from } = report;
-  const unknown = sayRemembered(state, from, txids);
-  if (unknown.length === 0) answerKept(state, report);
-  else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
-}
-
-/** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
-function answerKept(state: TermState, report: OpenReport): void {
-  const unknown = report.kept.filter(
-    (txid) => !state.transactions.has(txid) && !state.finishing.has(txid),
-  );
-  if (unknown.length === 0) endReport(state, report);
-  else state.read(unknown, { type: 'report-kept', report, txids: unknown }, report.from);
-}
-
-export function keptRead(
-  state: TermState,
-  { report, txids }: Asked<'report-kept'>,
-  readings: readonly LogAnswer[] | null,
-): void {
-  const { from } = report;
-  const forget: Txid[] = [];
-  for (const [index, txid] of txids.entries()) {
-    const reading = readings?.[index];
-    if (reading === undefined) continue;
-    if (reading.record?.outcome === 'commit') {
-      // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
-      if (reading.record.finished) forget.push(txid);
-    } else if (reading.record === null && positionOf(txid) <= reading.floor) {
-      forget.push(txid);
-    } else {
-      state.note({
-        level: 'error',
-        event: 'commit-without-record',
-        txid,
-        participant: from.participant?.name,
-        instance: from.participant?.instance,
-      });
-    }
-  }
-  if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
-  report.failed ||= readings === null;
-  endReport(state, report);
-}
-
-function endReport(state: TermState, { from, id, failed }: OpenReport): void {
-  if (failed) state.fail(senderOf(from, id), 'LOG_UNAVAILABLE');
-  else state.send(from.connection, { type: 'reported', id });
 }

@@ -10,10 +10,10 @@ import { abortReason } from '../../catalogue.ts';
 import { judge } from '../../judge.ts';
 import { move, outcomeOf, type Transaction } from '../../transaction.ts';
 import type { LogAnswer } from '../events.ts';
-import { failLockWaits } from '../locks/release.ts';
-import { answerWaiters, failWaiters } from '../phase-two/outcome.ts';
+import { failLockWaits } from '../locks/locks.ts';
+import { finishing } from '../phase-two/phase-two.ts';
 import type { Asked } from '../questions.ts';
-import { letGo } from '../requests/holdings.ts';
+import { answerWaiters, failWaiters, letGo } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
 export function lose(state: TermState): void {
@@ -34,7 +34,7 @@ export function lose(state: TermState): void {
   }
   // Whoever leads next in this process begins with all the room.
   for (const transaction of state.transactions.values()) letGo(state, transaction);
-  for (const transaction of state.finishing.values()) letGo(state, transaction);
+  for (const transaction of finishing(state).values()) letGo(state, transaction);
   if (unknown.length === 0) return;
   state.read(
     unknown.map((transaction) => transaction.txid),

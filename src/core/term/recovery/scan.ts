@@ -12,22 +12,23 @@ import type { DecisionRecord } from '../../records.ts';
 import { outcomeOf, type Transaction } from '../../transaction.ts';
 import { epochOf, positionOf } from '../../txid.ts';
 import type { Branch } from '../branch.ts';
-import { startHolding } from '../locks/locks.ts';
-import { holdAgain } from '../locks/release.ts';
-import { abort } from '../phase-one/decide.ts';
-import { command, settleIfDone } from '../phase-two/phase-two.ts';
+import { holdAgain, openLocks, startHolding } from '../locks/locks.ts';
+import { abort } from '../phase-one/phase-one.ts';
+import { command, finishing, settleIfDone } from '../phase-two/phase-two.ts';
 import type { TermState } from '../state.ts';
 
 /** Scans may overlap, one at the start and one that an operator asked for: what ended is kept until the last is over. */
 export function scanStarted(state: TermState): void {
-  state.scans += 1;
+  state.recovery.scans += 1;
   state.endedDuringScan ??= new Set();
-  state.resumedByScan = 0;
+  state.recovery.resumed = 0;
 }
 
-export function scanEnded(state: TermState): void {
-  state.scans = Math.max(0, state.scans - 1);
-  if (state.scans === 0) state.endedDuringScan = null;
+/** `failed`: not all of decisions/ was seen, and no lock is granted yet. */
+export function scanEnded(state: TermState, failed: boolean): void {
+  state.recovery.scans = Math.max(0, state.recovery.scans - 1);
+  if (state.recovery.scans === 0) state.endedDuringScan = null;
+  if (!failed) openLocks(state);
 }
 
 export function scanned(state: TermState, records: readonly DecisionRecord[]): void {
@@ -57,7 +58,7 @@ function sweepForcedAbort(state: TermState, record: DecisionRecord): void {
 }
 
 function resume(state: TermState, record: DecisionRecord): void {
-  if (state.transactions.has(record.txid) || state.finishing.has(record.txid)) return;
+  if (state.transactions.has(record.txid) || finishing(state).has(record.txid)) return;
   if (epochOf(record.txid) === state.config.epoch) {
     state.note({ level: 'error', event: 'record-without-memory', txid: record.txid });
   }
@@ -125,7 +126,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     holdAgain(state, transaction, record.locks);
     startHolding(state, transaction);
   }
-  state.resumedByScan += 1;
+  state.recovery.resumed += 1;
   state.note({
     level: 'debug',
     event: 'recovery',

@@ -20,8 +20,8 @@ export function shareProblem(
   bytes: number,
 ): string | null {
   if (origin === undefined) return null;
-  if (!state.places.admits(origin, 1)) {
-    return `This peer has its share of the ${state.places.total} transactions that the node holds.`;
+  if (!state.requests.places.admits(origin, 1)) {
+    return `This peer has its share of the ${state.requests.places.total} transactions that the node holds.`;
   }
   return bytesProblem(state, origin, bytes);
 }
@@ -31,14 +31,14 @@ export function bytesProblem(
   origin: Origin | null,
   bytes: number,
 ): string | null {
-  if (origin === null || state.heldBytes.admits(origin, bytes)) return null;
-  return `The transactions of this peer hold its share of the ${state.heldBytes.total} bytes that the node has for all. Send less at once, or end some.`;
+  if (origin === null || state.requests.heldBytes.admits(origin, bytes)) return null;
+  return `The transactions of this peer hold its share of the ${state.requests.heldBytes.total} bytes that the node has for all. Send less at once, or end some.`;
 }
 
 export function hold(state: TermState, transaction: Transaction, bytes: number): void {
   if (transaction.origin === null || bytes === 0) return;
   transaction.heldBytes += bytes;
-  state.heldBytes.take(transaction.origin, bytes);
+  state.requests.heldBytes.take(transaction.origin, bytes);
 }
 
 /** Whether there is room for what a vote brought, which is then held. */
@@ -50,8 +50,14 @@ export function holdsVoted(state: TermState, transaction: Transaction, value: un
   return true;
 }
 
+/** A transaction begins. */
+export function takePlace(state: TermState, transaction: Transaction, bytes: number): void {
+  if (transaction.origin !== null) state.requests.places.take(transaction.origin, 1);
+  hold(state, transaction, bytes);
+}
+
 /** It is out of memory, or the whole term is. */
 export function letGo(state: TermState, transaction: Transaction): void {
   hold(state, transaction, -transaction.heldBytes);
-  if (transaction.origin !== null) state.places.take(transaction.origin, -1);
+  if (transaction.origin !== null) state.requests.places.take(transaction.origin, -1);
 }

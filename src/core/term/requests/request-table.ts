@@ -13,9 +13,9 @@ import { weightOf } from '../../weight.ts';
 
 export type RequestState =
   /** An attempt runs, or its answer is being made certain. */
-  | { readonly kind: 'running' }
-  | { readonly kind: 'committed'; readonly readonly: boolean }
-  | { readonly kind: 'aborted'; readonly reason: AbortReason };
+  | { readonly state: 'running' }
+  | { readonly state: 'committed'; readonly readonly: boolean }
+  | { readonly state: 'aborted'; readonly reason: AbortReason };
 
 export interface RefusedAttempt {
   readonly attempt: number;
@@ -90,7 +90,7 @@ export class RequestTable {
     more: { nowMs: number; results: Readonly<Record<string, unknown>> | null },
   ): void {
     memory.state = state;
-    if (state.kind === 'aborted') {
+    if (state.state === 'aborted') {
       memory.refused = { attempt: memory.attempt, txid: memory.txid, reason: state.reason };
     }
     memory.transaction = null;
@@ -131,7 +131,7 @@ export class RequestTable {
     }
     memory.txid = refused.txid;
     memory.attempt = refused.attempt;
-    this.end(memory, { kind: 'aborted', reason: refused.reason }, { nowMs, results: null });
+    this.end(memory, { state: 'aborted', reason: refused.reason }, { nowMs, results: null });
   }
 
   isLive(requestId: string): boolean {
@@ -152,5 +152,5 @@ function lighten(memory: RequestMemory): void {
   const { state, refused } = memory;
   memory.results = null;
   if (refused !== null) memory.refused = { ...refused, reason: withoutDetail(refused.reason) };
-  if (state.kind === 'aborted') memory.state = { ...state, reason: withoutDetail(state.reason) };
+  if (state.state === 'aborted') memory.state = { ...state, reason: withoutDetail(state.reason) };
 }

@@ -1,160 +1,98 @@
 /**
- * Idempotent requests: one commit for each request id within the window (I8).
- *
- * The interleavings that matter:
- * - The same request arrives twice while the first runs: the second joins it and gets its outcome.
- * - A stale copy of attempt 1, answered "aborted", arrives after the client gave up on it and is trying
- *   attempt 2: it must not run, or both could. An attempt not above an aborted one gets the same answer.
- * - The same stale copy arrives while attempt 2 runs, or after it committed: it neither joins nor gets that
- *   outcome, for its own was said.
- * - Attempt 1 committed under the last leader, whose answer was lost; attempt 2 comes to this one. It may run: its
- *   write finds `requests/R` and becomes an abort, and the recorded outcome is the answer. To spare the participants
- *   the work, an attempt above 1 is looked up in the log first.
- * - A copy comes after the window: the key may be collected, so it is never run. Where the key is there still, that says
- *   which transaction committed. It says so as an error and not as the outcome (!): a copy of an attempt that was answered "aborted"
- *   may be this old, and a later attempt have committed.
+ * Requests: whose a transaction is, who waits for its outcome and what they are told, what its
+ * request id stands for, and what it holds of the node's memory. The door of the room.
  */
-import type { RequestEntry } from '../../records.ts';
-import type { Origin } from '../../shares.ts';
-import { outcomeOf, type Transaction } from '../../transaction.ts';
-import { lockAndFreeze } from '../locks/locks.ts';
-import { abortAsDuplicate } from '../phase-one/decide.ts';
-import { answer, wait } from '../phase-two/outcome.ts';
-import type { RequestQuestion } from '../questions.ts';
-import type { TermState } from '../state.ts';
-import type { RequestMemory } from './request-table.ts';
+import { heldBytesOf, type Origin, Shares } from '../../shares.ts';
+import type { TermConfig, TermState } from '../state.ts';
+import { type RequestMemory, RequestTable } from './request-table.ts';
 
-interface Attempt {
-  readonly to: { readonly connection: number; readonly id: number };
-  readonly origin: Origin | undefined;
-  readonly requestId: string;
-  readonly hash: string;
-  readonly attempt: number;
-  readonly ageMs: number;
-  /** Tells the txid, to a sender that asked for it. */
-  readonly announce: (transaction: Transaction) => void;
-  readonly run: (request: { id: string; hash: string; ageMs: number }) => Transaction | null;
+export {
+  branchBytes as heldBranchBytes,
+  bytesProblem,
+  hold,
+  holdsVoted,
+  letGo,
+  shareProblem,
+  takePlace,
+  transactionBytes,
+} from './holdings.ts';
+export {
+  abortedRead,
+  answer,
+  answerAborted,
+  answerDuplicate,
+  answerWaiters,
+  endRequest,
+  failWaiters,
+  sourceOf,
+  wait,
+} from './outcome.ts';
+export { namedFor, owns, sees, shownTo, takesPart } from './owner.ts';
+export {
+  branchBytes,
+  emptyRecordBytes,
+  lockBytes,
+  measure,
+  ownerBytes,
+  tooLarge,
+} from './record-size.ts';
+export type { RequestMemory } from './request-table.ts';
+
+export interface RequestsState {
+  readonly table: RequestTable;
+  /** What peers may take of `maxTransactions` and of `maxHeldBytes`. */
+  readonly places: Shares;
+  readonly heldBytes: Shares;
 }
 
-export function joinOrRun(state: TermState, attempt: Attempt): void {
-  if (attempt.ageMs > state.config.requestWindowMs) {
-    const { to, requestId, hash, ageMs } = attempt;
-    state.readRequest(requestId, { type: 'expired', to, hash, ageMs });
-    return;
-  }
-  const memory = state.requests.get(attempt.requestId);
-  if (memory !== null) {
-    if (memory.hash !== attempt.hash) {
-      state.fail(attempt.to, 'REQUEST_CONFLICT');
-      return;
-    }
-    const { state: known, refused } = memory;
-    // Before anything else: a later attempt may be running, or have committed, and its answer is not this one's.
-    if (refused !== null && attempt.attempt <= refused.attempt) {
-      state.send(attempt.to.connection, {
-        type: 'outcome',
-        id: attempt.to.id,
-        txid: refused.txid,
-        outcome: 'aborted',
-        reason: refused.reason,
-        results: null,
-        repeats: refused.attempt,
-      });
-      return;
-    }
-    if (known.kind === 'running' && memory.transaction !== null) {
-      join(state, attempt, memory, memory.transaction);
-      return;
-    }
-    if (known.kind === 'committed') {
-      state.send(attempt.to.connection, {
-        type: 'outcome',
-        id: attempt.to.id,
-        txid: memory.txid,
-        outcome: 'committed',
-        ...(known.readonly ? { readonly: true } : {}),
-        results: memory.results,
-      });
-      return;
-    }
-  } else if (
-    Math.max(state.requests.logged, state.requests.size) >= state.config.options.maxRequests
-  ) {
-    state.fail(attempt.to, 'BUSY', {
-      message: `The node remembers its limit of ${state.config.options.maxRequests} request ids.`,
-      retryAfterMs: 1_000,
-    });
-    return;
-  } else if (!state.requests.admits(attempt.origin)) {
-    state.fail(attempt.to, 'BUSY', {
-      message: `This peer has its share of the ${state.config.options.maxRequests} request ids that the node remembers.`,
-      retryAfterMs: 1_000,
-    });
-    return;
-  }
-  const transaction = attempt.run({
-    id: attempt.requestId,
-    hash: attempt.hash,
-    ageMs: attempt.ageMs,
-  });
-  if (transaction === null) return;
-  state.requests.run({
-    requestId: attempt.requestId,
-    origin: attempt.origin ?? null,
-    hash: attempt.hash,
-    txid: transaction.txid,
-    transaction,
-    attempt: attempt.attempt,
-    state: { kind: 'running' },
-    refused: memory?.refused ?? null,
-    endedAtMs: 0,
-    results: null,
-  });
-  if (attempt.attempt <= 1) {
-    lockAndFreeze(state, transaction);
-    return;
-  }
-  state.readRequest(attempt.requestId, { type: 'attempt', transaction });
+export function requestsState({ options, heldBytes: shared }: TermConfig): RequestsState {
+  const places = new Shares(options.maxTransactions);
+  const heldBytes = shared ?? new Shares(heldBytesOf(options));
+  const shares = new Shares(options.maxRequests);
+  const table = new RequestTable({ shares, maxEndedBytes: maxEndedBytes(heldBytes) });
+  return { table, places, heldBytes };
 }
 
-/** What the log shows of earlier attempts. */
-export function attemptRead(
-  state: TermState,
-  transaction: Transaction,
-  entry: RequestEntry | null | 'failed',
-): void {
-  // Meanwhile it may have timed out; that path reads the log for itself.
-  if (transaction.state !== 'PENDING' || state.lost) return;
-  if (entry === null || entry === 'failed') lockAndFreeze(state, transaction);
-  else abortAsDuplicate(state, transaction, entry);
+/** What has ended may hold a quarter as much as what lives: half of it here, half among the recent. */
+export function maxEndedBytes(heldBytes: Shares): number {
+  return Math.floor(heldBytes.total / 8);
 }
 
-export function expiredRead(
-  state: TermState,
-  { to, hash, ageMs }: Extract<RequestQuestion, { readonly type: 'expired' }>,
-  entry: RequestEntry | null | 'failed',
-): void {
-  const { requestWindowMs } = state.config;
-  const age = `The request was first sent ${Math.round(ageMs)} ms ago, past the request window of ${requestWindowMs} ms. It was not run`;
-  if (entry === null || entry === 'failed' || entry.requestHash !== hash) {
-    const message = `${age}; whether an earlier attempt of it committed is no longer known.`;
-    state.fail(to, 'EXPIRED', { message });
-    return;
+export function requestMemory({ requests }: TermState, requestId: string): RequestMemory | null {
+  return requests.table.get(requestId);
+}
+
+/** Why no more request ids are remembered, as text for the peer; null where there is room. */
+export function requestsProblem(state: TermState, origin: Origin | undefined): string | null {
+  const { table } = state.requests;
+  const { maxRequests } = state.config.options;
+  if (Math.max(table.logged, table.size) >= maxRequests) {
+    return `The node remembers its limit of ${maxRequests} request ids.`;
   }
-  const { txid } = entry;
-  state.fail(to, 'ALREADY_COMMITTED', { message: `${age}: it had committed as ${txid}.`, txid });
+  return table.admits(origin)
+    ? null
+    : `This peer has its share of the ${maxRequests} request ids that the node remembers.`;
 }
 
-function join(
-  state: TermState,
-  attempt: Attempt,
-  memory: RequestMemory,
-  transaction: Transaction,
-): void {
-  memory.attempt = Math.max(memory.attempt, attempt.attempt);
-  attempt.announce(transaction);
-  const waiter = { ...attempt.to, kind: 'outcome' } as const;
-  if (outcomeOf(transaction.state) === 'committed') answer(state, transaction, waiter);
-  // An abort is not said before the log was asked; it waits with the others.
-  else wait(state, transaction, waiter);
+export function runRequest({ requests }: TermState, memory: RequestMemory): void {
+  requests.table.run(memory);
+}
+
+export function isRequestLive({ requests }: TermState, requestId: string): boolean {
+  return requests.table.isLive(requestId);
+}
+
+/** A commit under a request id is in the log. */
+export function requestLogged({ requests }: TermState): void {
+  requests.table.logged += 1;
+}
+
+/** Beyond the window, for what was under way when a request ended. */
+const memoryMarginMs = 60_000;
+
+/** `logged`: keys that the log holds. */
+export function forgetRequests(state: TermState, logged: number): void {
+  const { table } = state.requests;
+  table.logged = logged;
+  table.forgetBefore(state.nowMs - state.config.requestWindowMs - memoryMarginMs);
 }

@@ -17,7 +17,7 @@ const columns: Record<BranchEvent, true> = {
 const events = Object.keys(columns) as BranchEvent[];
 type Next = BranchState | typeof never;
 
-/** PROTOCOL.md, sections 4 to 6, written down a second time: one cell for each of `columns`. */
+/** PROTOCOL.md, sections 1 and 7, written down a second time: one cell for each of `columns`. */
 const expected: Record<BranchState, readonly Next[]> = {
   enlisted: ['preparing', 'unreachable', never, never, never, never, 'rolling-back', never],
   unreachable: ['preparing', never, never, never, never, never, 'rolling-back', never],

@@ -4,13 +4,13 @@ import type { Commit, Rollback, Status, TransactionStatus } from '../../messages
 import { statusFromLog } from '../../status-from-log.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, type Txid } from '../../txid.ts';
-import type { LogAnswer, Owner, Sender } from '../events.ts';
-import { locksOf } from '../locks/status.ts';
-import { viewOf } from '../phase-two/outcome.ts';
+import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts';
+import { age, ended as endedOf, viewOf } from '../listing/listing.ts';
+import { locksOf } from '../locks/locks.ts';
 import type { Asked } from '../questions.ts';
-import { judged, wasNeverBegun } from '../recovery/judgement.ts';
-import { sees, shownTo, takesPart } from '../requests/owner.ts';
-import { senderOf, type TermState } from '../state.ts';
+import { sees, shownTo, takesPart } from '../requests/requests.ts';
+import type { TermState } from '../state.ts';
+import { judged, wasNeverBegun } from './judgement.ts';
 
 /**
  * A question for a status; or a commit or rollback of a transaction that is not in memory, which is
@@ -39,7 +39,7 @@ export function status(state: TermState, from: Sender, message: Status | Commit 
     }));
     return;
   }
-  const ended = state.recent.get(txid);
+  const ended = endedOf(state, txid);
   if (ended !== null) {
     const view = () => ({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
     show(ended, ended.status.branches, view);
@@ -94,7 +94,7 @@ function tell(
     id,
     txid,
     outcome: committed ? 'committed' : 'aborted',
-    ...(committed && state.recent.get(txid)?.readonly === true ? { readonly: true } : {}),
+    ...(committed && endedOf(state, txid)?.readonly === true ? { readonly: true } : {}),
     ...(reason === undefined ? {} : { reason }),
     results: null,
   });
@@ -103,8 +103,4 @@ function tell(
 /** Of this epoch and ended long ago: why is forgotten. */
 function reasonOfAbsent(state: TermState, txid: Txid): AbortReason | undefined {
   return epochOf(txid) === state.config.epoch ? undefined : abortReason('LEADER_CHANGED');
-}
-
-export function age(state: TermState, startedAtMs: number): number {
-  return Math.max(0, Math.round(state.nowMs - startedAtMs));
 }

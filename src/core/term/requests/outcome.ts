@@ -1,18 +1,15 @@
-/** Telling those who wait what became of a transaction, and letting go of it. */
+/** Telling those who wait what became of a transaction. */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
-import type { DecisionSource, OutcomeMessage, TransactionStatus } from '../../messages.ts';
+import type { DecisionSource, OutcomeMessage } from '../../messages.ts';
 import type { RequestEntry } from '../../records.ts';
-import { unscoped } from '../../scope.ts';
-import { move, outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
-import { releaseLocks } from '../locks/release.ts';
-import { letGo } from '../requests/holdings.ts';
+import { outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
 import type { TermState } from '../state.ts';
 
 /** Requests that may wait for one transaction: beyond them somebody repeats himself in a loop. */
 const maxWaiters = 1_000;
 
-export function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
+function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
   if (outcomeOf(transaction.state) === 'committed') {
     return {
       type: 'outcome',
@@ -33,7 +30,7 @@ export function outcomeMessage(transaction: Transaction, id: number): OutcomeMes
   };
 }
 
-export function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> | null {
+function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> | null {
   if (transaction.recovered || transaction.resultsDropped) return null;
   const results: Record<string, unknown> = {};
   for (const branch of transaction.branches.values()) {
@@ -67,7 +64,7 @@ export function wait(state: TermState, transaction: Transaction, waiter: Waiter)
 export function answer(state: TermState, transaction: Transaction, waiter: Waiter): void {
   const outcome = outcomeOf(transaction.state);
   uphold(outcome !== null, 'I2', () => `${transaction.txid} answered in ${transaction.state}`);
-  if (waiter.kind === 'outcome') {
+  if (waiter.type === 'outcome') {
     state.send(waiter.connection, outcomeMessage(transaction, waiter.id));
     return;
   }
@@ -115,7 +112,7 @@ export function answerAborted(state: TermState, transaction: Transaction): void 
 }
 
 /** The log was asked. */
-export function answeredAborted(
+export function abortedRead(
   state: TermState,
   transaction: Transaction,
   entry: RequestEntry | null | 'failed',
@@ -123,8 +120,8 @@ export function answeredAborted(
   const { requestId } = transaction;
   if (entry === 'failed') {
     failWaiters(state, transaction);
-    const memory = requestId === null ? null : state.requests.get(requestId);
-    if (memory?.transaction === transaction) state.requests.drop(memory, state.nowMs);
+    const memory = requestId === null ? null : state.requests.table.get(requestId);
+    if (memory?.transaction === transaction) state.requests.table.drop(memory, state.nowMs);
     return;
   }
   if (entry !== null && entry.txid !== transaction.txid) {
@@ -144,8 +141,8 @@ export function answeredAborted(
 
 /** Those who asked about the txid itself: its abort is final, whatever else the request id stands for. */
 function answerDecisions(state: TermState, transaction: Transaction): void {
-  const decisions = transaction.waiters.filter((waiter) => waiter.kind === 'decision');
-  transaction.waiters = transaction.waiters.filter((waiter) => waiter.kind === 'outcome');
+  const decisions = transaction.waiters.filter((waiter) => waiter.type === 'decision');
+  transaction.waiters = transaction.waiters.filter((waiter) => waiter.type === 'outcome');
   for (const waiter of decisions) answer(state, transaction, waiter);
 }
 
@@ -159,7 +156,7 @@ export function answerDuplicate(
   const waiters = transaction.waiters;
   transaction.waiters = [];
   const requestId = transaction.requestId;
-  const memory = requestId === null ? null : state.requests.get(requestId);
+  const memory = requestId === null ? null : state.requests.table.get(requestId);
   const same = entry.requestHash === transaction.requestHash;
   if (memory?.transaction === transaction) {
     memory.txid = entry.txid;
@@ -169,9 +166,9 @@ export function answerDuplicate(
       memory.hash = entry.requestHash;
       memory.refused = null;
     }
-    state.requests.end(
+    state.requests.table.end(
       memory,
-      { kind: 'committed', readonly: false },
+      { state: 'committed', readonly: false },
       { nowMs: state.nowMs, results: null },
     );
   }
@@ -201,78 +198,20 @@ export function failWaiters(state: TermState, transaction: Transaction): void {
 /** Notes the end of the attempt under the request id, for its repeats. */
 export function endRequest(state: TermState, transaction: Transaction): void {
   if (transaction.requestId === null) return;
-  const memory = state.requests.get(transaction.requestId);
+  const memory = state.requests.table.get(transaction.requestId);
   if (memory === null || memory.txid !== transaction.txid) return;
   if (outcomeOf(transaction.state) === 'committed') {
-    state.requests.end(
+    state.requests.table.end(
       memory,
-      { kind: 'committed', readonly: transaction.readonly },
+      { state: 'committed', readonly: transaction.readonly },
       { nowMs: state.nowMs, results: resultsOf(transaction) },
     );
   } else {
     const reason: AbortReason = transaction.reason ?? abortReason('LEADER_CHANGED');
-    state.requests.end(memory, { kind: 'aborted', reason }, { nowMs: state.nowMs, results: null });
+    state.requests.table.end(
+      memory,
+      { state: 'aborted', reason },
+      { nowMs: state.nowMs, results: null },
+    );
   }
-}
-
-/** Every branch is settled: the transaction leaves the leader's memory for the recent ones. */
-export function settle(state: TermState, transaction: Transaction): void {
-  move(transaction, 'settled');
-  if (transaction.attention) {
-    transaction.attention = false;
-    state.attention -= 1;
-  }
-  state.transactions.delete(transaction.txid);
-  releaseLocks(state, transaction);
-  state.endedDuringScan?.add(transaction.txid);
-  state.recent.add({
-    status: viewOf(transaction),
-    startedAtMs: transaction.startedAtMs,
-    readonly: transaction.readonly,
-    owner: transaction.owner,
-  });
-  if (transaction.inDecisions) {
-    // Forgetting comes after the record has moved: were it the other way round, a new leader would find the record,
-    // send the commit again, and be told that nobody knows the branch.
-    state.finishing.set(transaction.txid, transaction);
-    state.outbox.push({ type: 'finish', txid: transaction.txid });
-  } else {
-    letGo(state, transaction);
-    forget(state, [transaction]);
-  }
-}
-
-/** Tells participants that they may forget what they keep of these transactions. */
-export function forget(state: TermState, transactions: readonly Transaction[]): void {
-  const byConnection = new Map<number, Transaction['txid'][]>();
-  for (const transaction of transactions) {
-    for (const branch of transaction.branches.values()) {
-      if (branch.state !== 'committed' && branch.state !== 'readonly') continue;
-      const peer = state.connected.routeForget(branch);
-      // Not connected: its report on return gets the answer.
-      if (peer === null) continue;
-      const txids = byConnection.get(peer.connection);
-      if (txids === undefined) byConnection.set(peer.connection, [transaction.txid]);
-      else if (txids.at(-1) !== transaction.txid) txids.push(transaction.txid);
-    }
-  }
-  for (const [connection, txids] of byConnection) state.send(connection, { type: 'forget', txids });
-}
-
-export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs'> {
-  return {
-    txid: transaction.txid,
-    state: transaction.state,
-    attention: transaction.attention,
-    branches: [...transaction.branches.values()].map((branch) => ({
-      branch: branch.branch,
-      participant: branch.participant,
-      state: branch.state,
-      attempts: branch.attempts,
-      ...(branch.lastError === null ? {} : { lastError: branch.lastError }),
-    })),
-    ...(transaction.reason === null ? {} : { reason: transaction.reason }),
-    ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
-    ...(transaction.labels === null ? {} : { labels: transaction.labels }),
-  };
 }

@@ -1,0 +1,62 @@
+/**
+ * Flow control: how much may be under way with each participant and on each connection
+ * (docs/PROTOCOL.md, section 10). None of it bears on an outcome. The door of the room.
+ */
+import type { Branch } from '../branch.ts';
+import type { TermConfig, TermState } from '../state.ts';
+import type { Bulkhead } from './bulkhead.ts';
+import { CommandWindows } from './command-window.ts';
+
+export { admit, admitWaiting, leaveQueue, releasePlace, unavailable } from './admission.ts';
+export { forgetIdle } from './bulkhead.ts';
+export {
+  heardOf,
+  participantCame,
+  participantWent,
+  prepareSent,
+  prepareSilent,
+  prepareTimeoutMs,
+  silentAtDeadline,
+  voteCounted,
+  votedLate,
+} from './fitness.ts';
+export { notConnected } from './not-connected.ts';
+
+export interface FlowState {
+  /** By the participant's name. */
+  readonly bulkheads: Map<string, Bulkhead>;
+  /** Those with a place given back in this step. */
+  readonly freed: Set<Bulkhead>;
+  /** By connection: the commands of phase 2 that are under way on it. */
+  readonly commands: CommandWindows;
+}
+
+export function flowState({ options }: TermConfig): FlowState {
+  const commands = new CommandWindows(options.commandWindow);
+  return { bulkheads: new Map(), freed: new Set(), commands };
+}
+
+export function hasFreed({ flow }: TermState): boolean {
+  return flow.freed.size > 0;
+}
+
+/** Those who wait for the participant are looked at again at the end of the step. */
+export function offerAgain({ flow }: TermState, participant: string): void {
+  const bulkhead = flow.bulkheads.get(participant);
+  if (bulkhead !== undefined) flow.freed.add(bulkhead);
+}
+
+/** True where the command may be sent on the connection now; else it waits for its turn. */
+export function enterCommand({ flow }: TermState, branch: Branch, connection: number): boolean {
+  return flow.commands.enter(branch, connection);
+}
+
+/** Acknowledged, refused, not answered in time, or its connection is gone. */
+export function leaveCommand({ flow }: TermState, branch: Branch): void {
+  flow.commands.leave(branch);
+}
+
+/** The command whose turn it is, or null. */
+export function nextCommand({ flow }: TermState): Branch | null {
+  return flow.commands.next();
+}

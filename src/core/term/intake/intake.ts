@@ -1,0 +1,7 @@
+/** What clients ask for: begin, enlist, lock, commit, roll back, transact. The door of the room. */
+export { attemptRead, expiredRead } from './attempts.ts';
+export { begin } from './begin.ts';
+export { commit, rollback, transactionTimedOut } from './end.ts';
+export { enlist } from './enlist.ts';
+export { lock } from './lock.ts';
+export { transact } from './transact.ts';

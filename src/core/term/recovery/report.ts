@@ -1,0 +1,147 @@
+/** What a participant in doubt is told without asking line by line: its report, and late votes. */
+import { isAhead } from '../../judge.ts';
+import type { Report } from '../../messages.ts';
+import { positionOf, type Txid } from '../../txid.ts';
+import { type LogAnswer, type Sender, senderOf } from '../events.ts';
+import { finishing } from '../phase-two/phase-two.ts';
+import type { Asked, OpenReport } from '../questions.ts';
+import type { TermState } from '../state.ts';
+import { alarmAhead, judged, remembered, sayDecision, wasNeverBegun } from './judgement.ts';
+
+/** A vote that came after the decision is answered with the decision. */
+export function answerLateVote(state: TermState, from: Sender, txid: Txid): void {
+  const unknown = sayRemembered(state, from, [txid]);
+  if (unknown.length > 0) {
+    state.read(unknown, { type: 'in-doubt', from, txids: unknown, report: null }, from);
+  }
+}
+
+/** Answers an enlisted participant in doubt, with `decision` messages. Returns what is left. */
+function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): Txid[] {
+  const unknown: Txid[] = [];
+  for (const txid of txids) {
+    const known = remembered(state, txid);
+    if (known !== null) sayDecision(state, from, { txid }, known);
+    else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
+    else unknown.push(txid);
+  }
+  return unknown;
+}
+
+export function inDoubtRead(
+  state: TermState,
+  { from, txids, report }: Asked<'in-doubt'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  for (const [index, txid] of txids.entries()) {
+    const reading = readings?.[index];
+    if (reading === undefined) continue;
+    const known = judged(state, txid, reading, { inDoubt: true });
+    if (known === 'ahead') alarmAhead(state, from);
+    // A deposed leader keeps silent: its successor gets the report too.
+    else if (known !== 'deposed') state.send(from.connection, { type: 'decision', txid, ...known });
+  }
+  if (report === null) return;
+  report.failed ||= readings === null;
+  answerKept(state, report);
+}
+
+/**
+ * A report: its doubts whose witness is not ahead of the log, then what it still keeps. As
+ * `answerUnlessAhead`, with one reading for all of its witnesses.
+ *
+ * The leadership may end while that reading is under way, and memory is looked at all the same.
+ * Begun here and not handed to the log: `lose` made it an abort, and no other leadership can commit
+ * it. Handed to it: READY until the log was read, 'undecided' to a report, which keeps no one
+ * waiting, as a resolve would. Of a later leadership: not in memory, and the reading for it shows who
+ * leads. So no answer is wrong; the successor gets the report too.
+ */
+export function report(state: TermState, from: Sender, message: Report): void {
+  const { id, inDoubt, kept } = message;
+  if (state.config.debug) {
+    state.note({
+      level: 'debug',
+      event: 'report',
+      participant: from.participant?.name,
+      inDoubt: inDoubt.length,
+      kept: kept.length,
+    });
+  }
+  const open: OpenReport = { from, id, kept, failed: false };
+  const trusted: Txid[] = [];
+  const doubtful: (typeof inDoubt)[number][] = [];
+  for (const line of inDoubt) {
+    if (isAhead(line.witness, state.witness)) doubtful.push(line);
+    else trusted.push(line.txid);
+  }
+  const [first] = doubtful;
+  if (first === undefined) answerDoubts(state, open, trusted);
+  else {
+    state.read([first.txid], { type: 'report-witnesses', report: open, trusted, doubtful }, from);
+  }
+}
+
+export function reportWitnessesRead(
+  state: TermState,
+  { report, trusted, doubtful }: Asked<'report-witnesses'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const all = [...trusted];
+  report.failed ||= readings === null;
+  for (const line of readings === null ? [] : doubtful) {
+    if (isAhead(line.witness, state.witness)) alarmAhead(state, report.from, line.witness);
+    else all.push(line.txid);
+  }
+  answerDoubts(state, report, all);
+}
+
+function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid[]): void {
+  const { from } = report;
+  const unknown = sayRemembered(state, from, txids);
+  if (unknown.length === 0) answerKept(state, report);
+  else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
+}
+
+/** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
+function answerKept(state: TermState, report: OpenReport): void {
+  const unknown = report.kept.filter(
+    (txid) => !state.transactions.has(txid) && !finishing(state).has(txid),
+  );
+  if (unknown.length === 0) endReport(state, report);
+  else state.read(unknown, { type: 'report-kept', report, txids: unknown }, report.from);
+}
+
+export function keptRead(
+  state: TermState,
+  { report, txids }: Asked<'report-kept'>,
+  readings: readonly LogAnswer[] | null,
+): void {
+  const { from } = report;
+  const forget: Txid[] = [];
+  for (const [index, txid] of txids.entries()) {
+    const reading = readings?.[index];
+    if (reading === undefined) continue;
+    if (reading.record?.outcome === 'commit') {
+      // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
+      if (reading.record.finished) forget.push(txid);
+    } else if (reading.record === null && positionOf(txid) <= reading.floor) {
+      forget.push(txid);
+    } else {
+      state.note({
+        level: 'error',
+        event: 'commit-without-record',
+        txid,
+        participant: from.participant?.name,
+        instance: from.participant?.instance,
+      });
+    }
+  }
+  if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
+  report.failed ||= readings === null;
+  endReport(state, report);
+}
+
+function endReport(state: TermState, { from, id, failed }: OpenReport): void {
+  if (failed) state.fail(senderOf(from, id), 'LOG_UNAVAILABLE');
+  else state.send(from.connection, { type: 'reported', id });
+}
