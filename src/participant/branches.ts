@@ -24,6 +24,7 @@ import type { BranchTimers } from './branch-timers.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import type { Doubt } from './doubt.ts';
 import { carryOut } from './effects.ts';
+import { settleEnlisting } from './enlist.ts';
 import type { Epochs } from './epochs.ts';
 import { Forgets } from './forgets.ts';
 import { foundOf } from './journal-entries.ts';
@@ -306,10 +307,4 @@ export class Branches {
     this.ports.logger.warn({ txid, branch }, reason.message);
     this.ports.send(connection, { type: 'vote', txid, branch, vote: 'abort', reason });
   }
-}
-
-export function settleEnlisting(branch: Branch, refusal: string | null): void {
-  const waiting = branch.enlisting;
-  branch.enlisting = [];
-  for (const tell of waiting) tell(refusal);
 }

@@ -3,7 +3,8 @@ import type { LocalEffect } from '../core/branch/branch.ts';
 import type { Ack, VoteMessage } from '../core/messages.ts';
 import { shardOf } from '../core/txid.ts';
 import type { PrepareEvents } from './application.ts';
-import { type Branch, type Branches, settleEnlisting } from './branches.ts';
+import type { Branch, Branches } from './branches.ts';
+import { settleEnlisting } from './enlist.ts';
 import { eventOfOutcome, eventOfVote, tombstoneOf, voteEntry } from './journal-entries.ts';
 
 type EffectType = LocalEffect['type'];

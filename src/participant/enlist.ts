@@ -4,7 +4,7 @@ import { checkRequest } from '../peer/checked.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BranchRef } from '../ports/resource.ts';
-import type { Branches } from './branches.ts';
+import type { Branch, Branches } from './branches.ts';
 import type { Sessions } from './sessions.ts';
 import { pause } from './timers.ts';
 
@@ -90,4 +90,11 @@ function unreachable(signal: AbortSignal): VerdictError {
         retryable: true,
         acted: 'nothing',
       });
+}
+
+/** Those who wait for the participant's own branch hear that it may work, or why it may not. */
+export function settleEnlisting(branch: Branch, refusal: string | null): void {
+  const waiting = branch.enlisting;
+  branch.enlisting = [];
+  for (const tell of waiting) tell(refusal);
 }
