@@ -43,21 +43,21 @@ interface Watched {
 }
 
 export class LeaderWatch {
-  readonly #given: LeaderWatchOptions;
+  readonly #options: LeaderWatchOptions;
   /** By node name. */
   readonly #watched = new Map<string, Watched>();
   #leaders: readonly LeaderInfo[] = [];
   #closed = false;
 
-  constructor(given: LeaderWatchOptions) {
-    this.#given = given;
+  constructor(options: LeaderWatchOptions) {
+    this.#options = options;
   }
 
   /** The leaders now. */
   update(leaders: readonly (LeaderInfo | null)[]): void {
     if (this.#closed) return;
     this.#leaders = leaders.filter(
-      (leader): leader is LeaderInfo => leader !== null && leader.node !== this.#given.node,
+      (leader): leader is LeaderInfo => leader !== null && leader.node !== this.#options.node,
     );
     const urls = new Map(this.#leaders.map(({ node, url }) => [node, url]));
     for (const [node, watched] of this.#watched) {
@@ -78,7 +78,7 @@ export class LeaderWatch {
   }
 
   #watch(node: string, url: string): void {
-    const { dialer, clock, random, token, instance } = this.#given;
+    const { dialer, clock, random, token, instance } = this.#options;
     const watched: Watched = {
       url,
       brokeAtMs: null,
@@ -94,7 +94,7 @@ export class LeaderWatch {
         retryDelayMs: probePauseMs,
         maxRetryDelayMs: maxProbePauseMs,
         hello: () => ({
-          name: this.#given.node,
+          name: this.#options.node,
           instance,
           roles: ['node'],
         }),
@@ -113,12 +113,12 @@ export class LeaderWatch {
 
   #broke(watched: Watched, info: CloseInfo): void {
     // Silence alone - a host that vanished, a cut cable - refuses nothing: that is the lease's.
-    watched.brokeAtMs = info.kind === 'silent' ? null : this.#given.clock.monotonicMs();
+    watched.brokeAtMs = info.kind === 'silent' ? null : this.#options.clock.monotonicMs();
   }
 
   #failed(node: string, watched: Watched, info: CloseInfo): void {
     if (watched.brokeAtMs === null || this.#watched.get(node) !== watched) return;
-    if (this.#given.clock.monotonicMs() - watched.brokeAtMs > probeMs) {
+    if (this.#options.clock.monotonicMs() - watched.brokeAtMs > probeMs) {
       watched.brokeAtMs = null;
       return;
     }
@@ -126,11 +126,11 @@ export class LeaderWatch {
     watched.brokeAtMs = null;
     for (const leader of this.#leaders) {
       if (leader.node !== node) continue;
-      this.#given.logger.warn(
+      this.#options.logger.warn(
         { shard: leader.shard, leader: node, epoch: leader.epoch },
         'The leader is gone: its connection broke and its address refuses new ones.',
       );
-      this.#given.log.leaderGone(leader);
+      this.#options.log.leaderGone(leader);
     }
   }
 }

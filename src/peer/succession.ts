@@ -12,34 +12,32 @@ import type { Link } from './link.ts';
 
 const graceMs = 250;
 
+export interface SuccessionOptions {
+  readonly clock: Clock;
+  readonly links: () => Iterable<Link>;
+  /** Requests were given up: a link may not be needed any more. */
+  readonly after: () => void;
+}
+
 export class Succession {
-  readonly #given: {
-    readonly clock: Clock;
-    readonly links: () => Iterable<Link>;
-    /** Requests were given up: a link may not be needed any more. */
-    readonly after?: () => void;
-  };
+  readonly #options: SuccessionOptions;
   /** By shard. */
   readonly #timers = new Map<number, Timer>();
 
-  constructor(given: {
-    readonly clock: Clock;
-    readonly links: () => Iterable<Link>;
-    readonly after?: () => void;
-  }) {
-    this.#given = given;
+  constructor(options: SuccessionOptions) {
+    this.#options = options;
   }
 
   /** A leader with a newer epoch than any before. */
   newLeader(leader: LeaderInfo): void {
-    const { clock, links, after } = this.#given;
+    const { clock, links, after } = this.#options;
     this.#timers.get(leader.shard)?.cancel();
     this.#timers.delete(leader.shard);
     if (![...links()].some((link) => link.requestsInFlight > 0)) return;
     const timer = clock.setTimer(graceMs, () => {
       this.#timers.delete(leader.shard);
       for (const link of links()) link.giveUp(leader);
-      after?.();
+      after();
     });
     this.#timers.set(leader.shard, timer);
   }
