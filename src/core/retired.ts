@@ -1,9 +1,11 @@
 /**
- * What an operator has given up for ever: one instance of a participant, or all that shares a resource.
+ * What an operator has given up forever: one instance of a participant, or all that shares a
+ * resource.
  *
- * Of a branch on a shared resource every sibling may finish the work, connected now or not. So the word about one
- * instance does not count there: only that the resource itself is gone ends what is owed. Counted as acknowledged sooner, the
- * record would go some day, and a sibling that comes back in doubt be told "abort" below the floor.
+ * Of a branch on a shared resource every sibling may finish the work, connected now or not. So the
+ * word about one instance does not count there: only that the resource itself is gone ends what is
+ * owed. Counted as acknowledged sooner, the record would go some day, and a sibling that comes back
+ * in doubt be told "abort" below the floor.
  */
 export interface RetiredInstance {
   readonly participant: string;
@@ -52,7 +54,7 @@ export class RetiredSet {
     return this.known.size > 0 && retirementsOf(member).some((one) => this.has(one));
   }
 
-  /** Whether nobody is left who could finish a branch of this one. */
+  /** Whether no one is left who could finish a branch of this one. */
   frees({ participant, instance, sharedResource }: Member): boolean {
     if (this.known.size === 0) return false;
     return this.has(

@@ -1,17 +1,23 @@
 /**
- * Divides what there is only so much of - places, bytes - among whoever takes of it, without knowing how many they are or will be.
+ * Divides what there is only so much of - places, bytes - among whoever takes of it, without
+ * knowing how many they are or will be.
  *
- * Nobody may hold more than a multiple of what is still free (Choudhury and Hahne 1998, *Dynamic Queue Length Thresholds*): who is alone gets nearly all of it, each one
- * more makes the share of each smaller, and something is always left for who comes next. Twice: for an address, and for a name within
- * what its address may still have, so that a flood from one address leaves room for others, and one name for others beside it. Names
- * are what peers say of themselves: who takes a new one for each connection is held by its address.
+ * No one may hold more than a multiple of what is still free (Choudhury and Hahne 1998, *Dynamic
+ * Queue Length Thresholds*): who is alone gets nearly all of it, each one more makes the share of
+ * each smaller, and something is always left for who comes next. Twice: for an address, and for a
+ * name within what its address may still have, so that a flood from one address leaves room for
+ * others, and one name for others beside it. Names are what peers say of themselves: who takes a
+ * new one for each connection is held by its address.
  */
 export interface Origin {
   readonly address: string;
   readonly name: string;
 }
 
-/** Of what is free: one name alone holds two thirds, one address four fifths, and each further address four fifths of what the others left. */
+/**
+ * Of what is free: one name alone holds two thirds, one address four fifths, and each further
+ * address four fifths of what the others left.
+ */
 const multiple = 4;
 
 /** 0 is no limit, where nothing was made of it. */

@@ -3,9 +3,9 @@
  * these, so a hundred thousand transactions cost one wake-up of the driver, and setting or
  * cancelling a timer costs a few pointer moves.
  *
- * Level 0 has 64 slots of `granularityMs`; a slot of level n+1 spans all of level n. A timer sits in the
- * lowest level that reaches it and falls a level each time its slot comes up. It never fires early; it
- * fires at most one granule late.
+ * Level 0 has 64 slots of `granularityMs`; a slot of level n+1 spans all of level n. A timer sits
+ * in the lowest level that reaches it and falls a level each time its slot comes up. It never fires
+ * early; it fires at most one granule late.
  */
 
 const slotBits = 6;
@@ -31,7 +31,10 @@ export class TimerWheel<T> {
   private readonly wheel: Node<T>[][][];
   /** The last tick that was handled. */
   private tick: number;
-  /** No slot comes up before this tick; null: to be looked for. A cancelled timer leaves it too low, never too high. */
+  /**
+   * No slot comes up before this tick; null: to be looked for. A cancelled timer leaves it too low,
+   * never too high.
+   */
   private notBefore: number | null = null;
   private count = 0;
 
@@ -112,7 +115,8 @@ export class TimerWheel<T> {
     const delta = node.tick - this.tick;
     let level = 0;
     while (level < levels - 1 && delta >= (spans[level + 1] as number)) level += 1;
-    // Beyond the last level's reach: park in its farthest slot; it is placed anew when that comes up.
+    // Beyond the last level's reach: park in its farthest slot; it is placed anew when that comes
+    // up.
     const reach = slots ** levels - slots ** (levels - 1);
     const place = delta >= reach ? this.tick + reach : node.tick;
     const list = this.slot(level, place);

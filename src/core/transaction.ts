@@ -5,10 +5,10 @@
  *        |           |          |
  *        +-----------+----------+---> ABORTING -> ABORTED
  *
- * PENDING: begun, branches may still be added. PREPARING: the branch set is frozen, prepares are out.
- * READY: every vote is commit or readonly and the decision is being written: from here only the
- * log's answer can abort it, no time-out and no client. COMMITTING: the decision is durable and the client
- * has its answer; branches still acknowledge. ABORTING likewise.
+ * PENDING: begun, branches may still be added. PREPARING: the branch set is frozen, prepares are
+ * out. READY: every vote is commit or readonly and the decision is being written: from here only
+ * the log's answer can abort it, no time-out and no client. COMMITTING: the decision is durable and
+ * the client has its answer; branches still acknowledge. ABORTING likewise.
  */
 import type { AbortReason } from './catalogue.ts';
 import { InvariantViolation } from './invariants.ts';
@@ -85,7 +85,7 @@ export interface Transaction {
   timer: TimerHandle | null;
   /** The participant in whose queue it waits before its prepares are sent. */
   waitsFor: string | null;
-  /** Whose share it counts to; null where nobody's: it was recovered, or begun in this process. */
+  /** Whose share it counts to; null where no one's: it was recovered, or begun in this process. */
   readonly origin: Origin | null;
   /** Bytes of that share that it holds. */
   heldBytes: number;
@@ -96,11 +96,13 @@ export interface Transaction {
   lockGroup: string | null;
   /** Of a one-shot: the locks to take before its freeze, as long as they were not asked for. */
   asked: { readonly wants: readonly LockWant[]; readonly waitMs: number | undefined } | null;
-  /** PENDING, and its content is closed: it is frozen when the last lock it waits for is granted. */
+  /**
+   * PENDING, and its content is closed: it is frozen when the last lock it waits for is granted.
+   */
   freezeWhenLocked: boolean;
   /** The limit of holding locks. */
   lockTimer: TimerHandle | null;
-  /** Its record stands under decisions/ and must move to finished/ before anybody may forget. */
+  /** Its record stands under decisions/ and must move to finished/ before anyone may forget. */
   inDecisions: boolean;
 }
 

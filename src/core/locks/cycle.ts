@@ -1,13 +1,15 @@
 /**
  * Deadlocks: cycles of the wait-for graph, found when a wait begins.
  *
- * Only a new wait adds edges, and each of them begins or ends at the one who waits: a grant turns a waiter that blocks others into
- * a holder that blocks the same ones, and a release takes edges away. So a cycle that was not there before passes through
- * the owner of the new wait, and the search begins there.
+ * Only a new wait adds edges, and each of them begins or ends at the one who waits: a grant turns a
+ * waiter that blocks others into a holder that blocks the same ones, and a release takes edges
+ * away. So a cycle that was not there before passes through the owner of the new wait, and the
+ * search begins there.
  *
- * It goes backwards - who waits for the owner, who for them - and in breadth, which finds a shortest cycle: aborting the youngest of
- * a longer one, through people who only stand in between in a queue, would abort somebody without whom the deadlock
- * stands as before. Backwards because most owners that begin to wait hold nothing, and then nobody waits for them.
+ * It goes backwards - who waits for the owner, who for them - and in breadth, which finds a
+ * shortest cycle: aborting the youngest of a longer one, through people who only stand in between
+ * in a queue, would abort someone without whom the deadlock stands as before. Backwards because
+ * most owners that begin to wait hold nothing, and then no one waits for them.
  */
 import type { LockMode, LockOwner, LockRequest, LockTable } from './table.ts';
 
@@ -17,12 +19,17 @@ export interface CycleStep<Owner extends LockOwner> {
   readonly key: string;
 }
 
-/** A shortest cycle of owners through this one, each waiting for the next; null where there is none. */
+/**
+ * A shortest cycle of owners through this one, each waiting for the next; null where there is none.
+ */
 export function cycleThrough<Owner extends LockOwner>(
   table: LockTable<Owner>,
   start: Owner,
 ): readonly CycleStep<Owner>[] | null {
-  /** Looked up when the first is found who waits for `start`: mostly nobody does, and the queue may be long. */
+  /**
+   * Looked up when the first is found who waits for `start`: mostly no one does, and the queue may
+   * be long.
+   */
   let waitsFor: ReadonlyMap<Owner, string> | null = null;
   /** For each owner seen: whom it waits for, one step nearer to `start`, and by which key. */
   const seen = new Map<Owner, { readonly next: Owner; readonly key: string }>();
@@ -107,8 +114,9 @@ function* waitersFor<Owner extends LockOwner>(
 }
 
 /**
- * Which queues were gone through: a thousand waiters for one key wait for all before them each, and what the first
- * of them has shown need not be shown again by the others. (Each leaves out its own owner's, which was seen already.)
+ * Which queues were gone through: a thousand waiters for one key wait for all before them each, and
+ * what the first of them has shown need not be shown again by the others. (Each leaves out its own
+ * owner's, which was seen already.)
  */
 class Spread<Owner extends LockOwner> {
   /** From this arrival on every waiter for the key was seen. */

@@ -1,7 +1,10 @@
 /** Lock keys of one group are their own: two groups that share a shard do not share keys. */
 import { scoped } from '../scope.ts';
 
-/** Where a transaction names none. Whoever competes must name the same: its hash is the shard whose leader they meet. */
+/**
+ * Where a transaction names none. Whoever competes must name the same: its hash is the shard whose
+ * leader they meet.
+ */
 export const defaultLockGroup = 'default';
 
 /** A group that begins so is the same one for clients of all names. */
@@ -12,7 +15,9 @@ export function scopedLockGroup(client: string, group: string = defaultLockGroup
   return group.startsWith(sharedGroups) ? group : scoped(client, group);
 }
 
-/** Neither a key, nor a name or group of which a scoped group is made, holds a control character. */
+/**
+ * Neither a key, nor a name or group of which a scoped group is made, holds a control character.
+ */
 const between = '\n';
 
 export function lockName(group: string, key: string): string {

@@ -1,6 +1,7 @@
 /**
- * One key: who holds it and who waits for it, in order. Upgrades stand before the others; each group in order of
- * arrival. Sets, because those who leave do so from anywhere, and a question about the first must not cost the length.
+ * One key: who holds it and who waits for it, in order. Upgrades stand before the others; each
+ * group in order of arrival. Sets, because those who leave do so from anywhere, and a question
+ * about the first must not cost the length.
  */
 import type { LockMode, LockOwner, LockRequest } from './table.ts';
 
@@ -54,9 +55,9 @@ export class KeyQueue<Owner extends LockOwner> {
   }
 
   /**
-   * Those whom the queue itself may let through: up to the first that wants the key exclusively. Whoever stands behind
-   * that one is blocked, granted or not, unless it is the same owner's. A release of a key for which thousands wait
-   * must not cost a look at each.
+   * Those whom the queue itself may let through: up to the first that wants the key exclusively.
+   * Whoever stands behind that one is blocked, granted or not, unless it is the same owner's. A
+   * release of a key for which thousands wait must not cost a look at each.
    */
   *next(): IterableIterator<LockRequest<Owner>> {
     for (const request of this.upgrades) {
@@ -106,7 +107,9 @@ export class KeyQueue<Owner extends LockOwner> {
     for (const { owner } of this.before(request, mode)) yield owner;
   }
 
-  /** The waiters, of whatever owner but this one, that its holding or waiting here keeps waiting. */
+  /**
+   * The waiters, of whatever owner but this one, that its holding or waiting here keeps waiting.
+   */
   *blockedBy(owner: Owner): IterableIterator<LockRequest<Owner>> {
     const held = this.held.get(owner);
     if (held !== undefined) {

@@ -1,25 +1,28 @@
 /**
  * Who holds which named lock under one leadership, and who waits.
  *
- * A request names several keys, each `shared` or `exclusive`, and is granted whole or not at all. It stands in the queue of
- * each key from its arrival on, and is blocked by
+ * A request names several keys, each `shared` or `exclusive`, and is granted whole or not at all.
+ * It stands in the queue of each key from its arrival on, and is blocked by
  * - every other owner that holds one of its keys in an incompatible mode, and
- * - every earlier, incompatible waiter on one of its keys: so a stream of shared requests cannot starve an
- *   exclusive one, and grants are in order of arrival.
- * One rule serves both granting and the search for deadlocks (cycle.ts): what `blockersOf` names is what `isBlocked`
- * asks about. The edges of the wait-for graph are the reasons of waiting themselves, and no cycle escapes.
+ * - every earlier, incompatible waiter on one of its keys: so a stream of shared requests cannot
+ *   starve an exclusive one, and grants are in order of arrival.
+ * One rule serves both granting and the search for deadlocks (cycle.ts): what `blockersOf` names is
+ * what `isBlocked` asks about. The edges of the wait-for graph are the reasons of waiting
+ * themselves, and no cycle escapes.
  *
  * Interleavings that matter:
- * - An owner holds a key as shared and asks for it as exclusive while others wait. Behind them it would wait for those who
- *   wait for it: an *upgrade* goes before all waiters that do not hold the key. Two upgraders wait for each other,
- *   which is a deadlock like any other.
- * - A request for keys a and b finds a free and b taken. It takes neither, but nobody who comes later and is incompatible gets
- *   a: else it would never have both.
- * - A leader releases L of T1, whose branches are all done, grants it to T2, which commits, and dies before T1's record
- *   has left `decisions/`. The next leader finds both and holds L for both: `hold` refuses nothing. Both are decided; what
- *   the lock keeps out is a third, until both are done.
- * - A new leader that granted L before it has read all of `decisions/` could grant it while a branch of a committed holder is
- *   not yet applied. So a table is closed at first: requests queue, and `open` grants what is free then.
+ * - An owner holds a key as shared and asks for it as exclusive while others wait. Behind them it
+ *   would wait for those who wait for it: an *upgrade* goes before all waiters that do not hold the
+ *   key. Two upgraders wait for each other, which is a deadlock like any other.
+ * - A request for keys a and b finds a free and b taken. It takes neither, but no one who comes
+ *   later and is incompatible gets a: else it would never have both.
+ * - A leader releases L of T1, whose branches are all done, grants it to T2, which commits, and
+ *   dies before T1's record has left `decisions/`. The next leader finds both and holds L for both:
+ *   `hold` refuses nothing. Both are decided; what the lock keeps out is a third, until both are
+ *   done.
+ * - A new leader that granted L before it has read all of `decisions/` could grant it while a
+ *   branch of a committed holder is not yet applied. So a table is closed at first: requests queue,
+ *   and `open` grants what is free then.
  */
 import { uphold } from '../invariants.ts';
 import type { Position, Txid } from '../txid.ts';
@@ -62,7 +65,10 @@ export function compatible(one: LockMode, other: LockMode): boolean {
   return one === 'shared' && other === 'shared';
 }
 
-/** Each key once, exclusive where both modes were asked for; sorted, so that equal requests are equal. */
+/**
+ * Each key once, exclusive where both modes were asked for; sorted, so that equal requests are
+ * equal.
+ */
 export function normalWants(given: readonly LockWant[]): LockWant[] {
   const modes = new Map<string, LockMode>();
   for (const { key, mode } of given) {
@@ -130,7 +136,10 @@ export class LockTable<Owner extends LockOwner> {
     });
   }
 
-  /** Queues a request, of `normalWants`, and grants it where nothing blocks it: null. Else the request, which waits. */
+  /**
+   * Queues a request, of `normalWants`, and grants it where nothing blocks it: null. Else the
+   * request, which waits.
+   */
   request(given: {
     readonly owner: Owner;
     readonly wants: readonly LockWant[];
@@ -203,7 +212,10 @@ export class LockTable<Owner extends LockOwner> {
     return request.wants.some(({ key }) => this.queues.get(key)?.isBlocked(request) === true);
   }
 
-  /** Everyone the request waits for, and by which key; an owner that blocks it by several is named for each. */
+  /**
+   * Everyone the request waits for, and by which key; an owner that blocks it by several is named
+   * for each.
+   */
   *blockersOf(request: LockRequest<Owner>): IterableIterator<{ owner: Owner; key: string }> {
     for (const { key } of request.wants) {
       const queue = this.queues.get(key);

@@ -1,6 +1,6 @@
 /**
- * One branch as the leader of its transaction holds it, and the one table that says how its state may
- * change. (What the participant knows of it is in core/branch.)
+ * One branch as the leader of its transaction holds it, and the one table that says how its state
+ * may change. (What the participant knows of it is in core/branch.)
  *
  *     enlisted -> preparing -> prepared -> committing -> committed
  *        |         |  ^  |        |
@@ -76,7 +76,7 @@ export interface Branch {
   /** It carries the latest prepare, and later the latest command: votes count only from there. */
   connection: number | null;
   result: unknown;
-  /** Commands of phase 2 sent, or due while there was nobody to send them to. */
+  /** Commands of phase 2 sent, or due while there was no one to send them to. */
   attempts: number;
   lastError: string | null;
   timer: TimerHandle | null;
@@ -84,7 +84,9 @@ export interface Branch {
   prepareUntilMs: number;
   /** Its place among the prepares of its participant that are under way. */
   holdsPlace: boolean;
-  /** When its prepare was sent, until the first sign of life; null where that cannot be measured. */
+  /**
+   * When its prepare was sent, until the first sign of life; null where that cannot be measured.
+   */
   silentSinceMs: number | null;
   /** Whether it had voted `commit` when the decision was taken. */
   wasPrepared: boolean;

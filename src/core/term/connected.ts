@@ -14,7 +14,10 @@ export interface ConnectedParticipant {
 interface Named {
   readonly list: ConnectedParticipant[];
   turn: number;
-  /** How many of the list would add so many bytes to a record: whoever leaves is taken off without a look at the others. */
+  /**
+   * How many of the list would add so many bytes to a record: whoever leaves is taken off without a
+   * look at the others.
+   */
   readonly ownerBytes: Map<number, number>;
   longestOwner: number;
 }
@@ -74,10 +77,11 @@ export class ConnectedParticipants {
   }
 
   /**
-   * To whom a prepare goes. New work goes to each process in turn, but to none that stops. What was sent goes to the process that has it, for as long as
-   * that is connected: one that joins changes nothing. When it is gone, another that shares its *journal* finds there whether
-   * it voted; one with a journal of its own would know nothing of that vote, and is never asked (8.7). Nor is anybody
-   * else where the participant enlisted itself: its work is in that process.
+   * To whom a prepare goes. New work goes to each process in turn, but to none that stops. What was
+   * sent goes to the process that has it, for as long as that is connected: one that joins changes
+   * nothing. When it is gone, another that shares its *journal* finds there whether it voted; one
+   * with a journal of its own would know nothing of that vote, and is never asked (8.7). Nor is
+   * anyone else where the participant enlisted itself: its work is in that process.
    */
   routePrepare(branch: Branch): ConnectedParticipant | null {
     const entry = this.byName.get(branch.participant);
@@ -100,8 +104,8 @@ export class ConnectedParticipants {
   }
 
   /**
-   * To whom a decision goes: the process that has the branch; else whoever shares its journal; else whoever shares its store
-   * (8.7). The latest connection of each is the live one.
+   * To whom a decision goes: the process that has the branch; else whoever shares its journal; else
+   * whoever shares its store (8.7). The latest connection of each is the live one.
    */
   route(branch: Branch): ConnectedParticipant | null {
     const list = this.byName.get(branch.participant)?.list ?? [];
@@ -130,7 +134,10 @@ export class ConnectedParticipants {
     return peer !== undefined && peer.participant === branch.participant && owns(peer, branch);
   }
 
-  /** What the longest of those connected would add to a record: it bounds the size before its instances are known. */
+  /**
+   * What the longest of those connected would add to a record: it bounds the size before its
+   * instances are known.
+   */
   longestOwner(participant: string): number {
     return this.byName.get(participant)?.longestOwner ?? 0;
   }

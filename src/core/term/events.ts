@@ -28,7 +28,7 @@ export interface Sender {
   readonly connection: number;
   /** Set where the sender is a participant. */
   readonly participant: { readonly name: string; readonly instance: string } | null;
-  /** Whose share what it begins counts to; absent: nobody's. */
+  /** Whose share what it begins counts to; absent: no one's. */
   readonly origin?: Origin;
   /** Set where the sender is a client: what it begins is its own. */
   readonly client?: Owner;
@@ -38,7 +38,9 @@ export interface Sender {
   readonly hasShare?: boolean;
 }
 
-/** Who began a transaction. The instance is of one process, and of its connections after each other. */
+/**
+ * Who began a transaction. The instance is of one process, and of its connections after each other.
+ */
 export interface Owner {
   readonly name: string;
   readonly instance: string;
@@ -109,27 +111,34 @@ export type TermEvent =
       readonly readings: readonly LogAnswer[];
     }
   | { readonly type: 'read-failed'; readonly token: number }
-  /** A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages. */
+  /**
+   * A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages.
+   */
   | { readonly type: 'scan-started' }
   | { readonly type: 'scanned'; readonly records: readonly DecisionRecord[] }
   /** `failed`: not all of decisions/ was seen. */
   | { readonly type: 'scan-ended'; readonly failed?: boolean }
   | { readonly type: 'wake' }
   | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
-  /** An operator gave up an instance or a shared resource: branches that nobody can finish any more count as acknowledged. */
+  /**
+   * An operator gave up an instance or a shared resource: branches that no one can finish any more
+   * count as acknowledged.
+   */
   | { readonly type: 'retired'; readonly retired: Retired }
   | { readonly type: 'drain' }
   /** The leadership is over. Only the reads that settle what was in flight are still answered. */
   | { readonly type: 'lost' };
 
 /**
- * Effects, in the order in which the driver must carry them out. The order is part of the contract: a
- * `commit` command is put out only after the step that got `decided: written`, so nothing that tells
- * of a decision can overtake its becoming durable.
+ * Effects, in the order in which the driver must carry them out. The order is part of the contract:
+ * a `commit` command is put out only after the step that got `decided: written`, so nothing that
+ * tells of a decision can overtake its becoming durable.
  */
 export type Effect =
   | { readonly type: 'send'; readonly connection: number; readonly message: FromNode }
-  /** Answer with a `decided` event. Where the fate is unknown: with `lost`, and the term reads it. */
+  /**
+   * Answer with a `decided` event. Where the fate is unknown: with `lost`, and the term reads it.
+   */
   | { readonly type: 'decide'; readonly write: DecisionWrite }
   /** Lazy: answer with a `finished` event once durable. */
   | { readonly type: 'finish'; readonly txid: Txid }

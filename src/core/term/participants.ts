@@ -1,13 +1,15 @@
 /**
  * Participants come and go, and some never come back.
  *
- * - A branch hears only of the connections that it is reached by: another instance of its participant coming or going is
- *   nothing to it, or every restart in a fleet would repeat every command under way.
- * - A sibling that connects is nothing to what is prepared elsewhere (!: asked for it as well, it finds that another began it,
- *   and votes abort). What was prepared by one that is gone is sent to a sibling when it is decided.
- * - An instance may connect anew before the node has noticed that its old connection is dead. Its vote can come
- *   only by the new one, and counts only from the connection that carries the latest prepare (section 7): so
- *   the prepare is sent there again, at once.
+ * - A branch hears only of the connections that it is reached by: another instance of its
+ *   participant coming or going is nothing to it, or every restart in a fleet would repeat every
+ *   command under way.
+ * - A sibling that connects is nothing to what is prepared elsewhere (!: asked for it as well, it
+ *   finds that another began it, and votes abort). What was prepared by one that is gone is sent to
+ *   a sibling when it is decided.
+ * - An instance may connect anew before the node has noticed that its old connection is dead. Its
+ *   vote can come only by the new one, and counts only from the connection that carries the latest
+ *   prepare (section 7): so the prepare is sent there again, at once.
  */
 
 import type { Retired } from '../retired.ts';
@@ -22,7 +24,8 @@ export function participantConnected(state: TermState, peer: ConnectedParticipan
   state.connected.add(peer);
   participantCame(state, peer.participant);
   const waiting = [...(state.attached.get(peer.participant) ?? [])];
-  // All that wait for it before the first is sent: of two branches of one transaction, both may become larger.
+  // All that wait for it before the first is sent: of two branches of one transaction, both may
+  // become larger.
   for (const branch of waiting) {
     if (branch.state === 'unreachable') measure(state, branch);
   }
@@ -48,15 +51,18 @@ export function participantLost(state: TermState, connection: number): void {
     leaveCommand(state, branch);
     if (branch.state === 'preparing') prepareLost(state, branch);
     else if (branch.state === 'rolling-back') abandonRollback(state, branch);
-    // By another connection of the instance or resource at once; where there is none, when one comes.
-    // One that waited for its turn has no timer yet.
+    // By another connection of the instance or resource at once; where there is none, when one
+    // comes. One that waited for its turn has no timer yet.
     else if (branch.state === 'committing' && (waited || state.connected.route(branch) !== null)) {
       resend(state, branch);
     }
   }
 }
 
-/** Heard while a scan runs, it concerns what was scanned before, here, and what comes after, by `command`. */
+/**
+ * Heard while a scan runs, it concerns what was scanned before, here, and what comes after, by
+ * `command`.
+ */
 export function retire(state: TermState, retired: Retired): void {
   state.retired.add(retired);
   for (const branch of [...(state.attached.get(retired.participant) ?? [])]) {

@@ -1,9 +1,9 @@
 /**
  * The coordinator of one shard during one epoch: events in, effects out.
  *
- * A term is made when a leadership begins and dropped when it ends, so that no state outlives the right to use it. It
- * does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes what it remembers and appends to an
- * outbox, whose order is part of the contract (see Effect).
+ * A term is made when a leadership begins and dropped when it ends, so that no state outlives the
+ * right to use it. It does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes
+ * what it remembers and appends to an outbox, whose order is part of the contract (see Effect).
  */
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
@@ -63,7 +63,9 @@ export class Term {
     this.#state = new TermState(config);
   }
 
-  /** Feeds one event. Take the effects with `drain` afterwards; several steps may share one drain. */
+  /**
+   * Feeds one event. Take the effects with `drain` afterwards; several steps may share one drain.
+   */
   step(event: TermEvent, nowMs: number): void {
     const state = this.#state;
     // A clock that goes back would make timers fire late, never early.
@@ -136,8 +138,9 @@ export class Term {
   }
 
   /**
-   * What the event made possible for those who wait: for a lock, for a place with a participant, for the turn of a command. One leads to
-   * another: who got its lock wants a place, is refused one, and lets the lock go.
+   * What the event made possible for those who wait: for a lock, for a place with a participant,
+   * for the turn of a command. One leads to another: who got its lock wants a place, is refused
+   * one, and lets the lock go.
    */
   #serve(): void {
     const state = this.#state;

@@ -1,21 +1,25 @@
 /**
  * Before the first prepare: whether the participants of a transaction can take it.
  *
- * A transaction gets its places in the windows of all its participants together or none of them. While it waits, in
- * the queue of the first window that is full, it holds nothing anywhere:
- * - One that waited with places in hand would fill the windows of healthy participants with transactions that wait for a
- *   stalled one: the very thing that windows are to prevent. It would hold locks there too.
+ * A transaction gets its places in the windows of all its participants together or none of them.
+ * While it waits, in the queue of the first window that is full, it holds nothing anywhere:
+ * - One that waited with places in hand would fill the windows of healthy participants with
+ *   transactions that wait for a stalled one: the very thing that windows are to prevent. It would
+ *   hold locks there too.
  * - Two that each held a place and waited for the other's would wait until a time-out.
- * What it costs: where two windows are full for long, one that needs both may be overtaken by those that need one, until its
- * time-out. That is overload, and an abort that may be tried again is a fair answer to it.
+ * What it costs: where two windows are full for long, one that needs both may be overtaken by those
+ * that need one, until its time-out. That is overload, and an abort that may be tried again is a
+ * fair answer to it.
  *
- * A branch that enlisted itself takes a place and waits for none: its participant has worked for it already and may hold
- * locks, for which the prepares in the window may be waiting. Behind them it would free its locks when they have timed out.
+ * A branch that enlisted itself takes a place and waits for none: its participant has worked for it
+ * already and may hold locks, for which the prepares in the window may be waiting. Behind them it
+ * would free its locks when they have timed out.
  *
- * It is in one queue at a time, and within a queue first come is first served: whoever comes while others wait, waits
- * behind them, whether or not there is room for it. A window with someone waiting is therefore full, and every place that
- * is given back is offered to the first of its queue when the step is over (`admitWaiting`); not at once, because a
- * refusal gives back places in turn, and a queue of a thousand would be a thousand calls deep.
+ * It is in one queue at a time, and within a queue first come is first served: whoever comes while
+ * others wait, waits behind them, whether or not there is room for it. A window with someone
+ * waiting is therefore full, and every place that is given back is offered to the first of its
+ * queue when the step is over (`admitWaiting`); not at once, because a refusal gives back places in
+ * turn, and a queue of a thousand would be a thousand calls deep.
  */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import type { Transaction } from '../../transaction.ts';
@@ -24,7 +28,9 @@ import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 import { notConnectedText } from './not-connected.ts';
 
-/** 'admitted': every place was got, and the prepares may be sent. Else it waits, or why it cannot. */
+/**
+ * 'admitted': every place was got, and the prepares may be sent. Else it waits, or why it cannot.
+ */
 export function admit(
   state: TermState,
   transaction: Transaction,
@@ -36,7 +42,8 @@ export function admit(
     const bulkhead = bulkheadOf(state, participant);
     needs.set(bulkhead, (needs.get(bulkhead) ?? 0) + (instance === null ? 1 : 0));
   }
-  // The queue in which it waits has the first word: or it would lose its turn to another that is full too.
+  // The queue in which it waits has the first word: or it would lose its turn to another that is
+  // full too.
   for (const [bulkhead, places] of needs) {
     if (isFirst(bulkhead, transaction) && !bulkhead.window.fits(places)) return 'waits';
   }
@@ -74,7 +81,8 @@ export function admitWaiting(
   const { freed } = state.flow;
   if (freed.size === 0) return;
   for (const bulkhead of freed) {
-    // Looked at once more if anything below gives back a place of it: a set visits what is added again.
+    // Looked at once more if anything below gives back a place of it: a set visits what is added
+    // again.
     freed.delete(bulkhead);
     for (;;) {
       const transaction = bulkhead.window.first();

@@ -7,13 +7,14 @@
  *       |                                                    |                                   v
  *       +------------------- vote --------------------------- + ---- its time-out --------- probing
  *
- * The pause doubles with each probe that fails, with jitter, up to its limit. A probe that ends otherwise - its transaction
- * was aborted by somebody else - says nothing: the next transaction probes. Prepares that were sent before
- * it opened and time out afterwards change nothing: they tell what is known.
+ * The pause doubles with each probe that fails, with jitter, up to its limit. A probe that ends
+ * otherwise - its transaction was aborted by someone else - says nothing: the next transaction
+ * probes. Prepares that were sent before it opened and time out afterwards change nothing: they
+ * tell what is known.
  *
- * "Heard of": a vote that came too late for its transaction, or a new connection. It may be back, and whether it is in
- * time is for a probe to show: a participant that always votes too late would otherwise be open to all again with
- * each such vote.
+ * "Heard of": a vote that came too late for its transaction, or a new connection. It may be back,
+ * and whether it is in time is for a probe to show: a participant that always votes too late would
+ * otherwise be open to all again with each such vote.
  */
 
 import { backoffMs } from '../../backoff.ts';

@@ -1,6 +1,7 @@
 /**
- * What a term knows of one participant's present fitness: its window, its latency, its breaker, and since when it has
- * no connection. Kept by name, not by instance: a transaction names the participant.
+ * What a term knows of one participant's present fitness: its window, its latency, its breaker, and
+ * since when it has no connection. Kept by name, not by instance: a transaction names the
+ * participant.
  */
 import type { CoordinatorOptions } from '../../coordinator-options.ts';
 import type { Transaction } from '../../transaction.ts';
@@ -14,7 +15,10 @@ export class Bulkhead {
   readonly window: Window<Transaction>;
   readonly latency: Latency = new Latency();
   readonly breaker: Breaker;
-  /** Null while it has a connection. Counted from when the term first heard its name, or it would be a guess. */
+  /**
+   * Null while it has a connection. Counted from when the term first heard its name, or it would be
+   * a guess.
+   */
   goneSinceMs: number | null;
   usedAtMs: number;
   /** That it is gone was noted: once, not for each transaction. */
@@ -47,7 +51,10 @@ export class Bulkhead {
   }
 }
 
-/** Names that no participant connected under are kept for a minute, and at most this many: clients may name anything. */
+/**
+ * Names that no participant connected under are kept for a minute, and at most this many: clients
+ * may name anything.
+ */
 const maxIdleMs = 60_000;
 const maxBulkheads = 10_000;
 const maxLookedAt = 16;

@@ -1,20 +1,24 @@
 /**
  * Commands of phase 2 on one connection: so many at a time, the rest behind them.
  *
- * A participant that comes back owes acknowledgements of all that was decided without it. Sent at once, that
- * would be a storm for it, just when it is weakest, and a send queue of any length here. By connection and
- * not by participant: an instance that stands still must not hold up the commits of its siblings. Apart from the window of
- * prepares: a commit never waits behind work that is not decided.
+ * A participant that comes back owes acknowledgements of all that was decided without it. Sent at
+ * once, that would be a storm for it, just when it is weakest, and a send queue of any length here.
+ * By connection and not by participant: an instance that stands still must not hold up the commits
+ * of its siblings. Apart from the window of prepares: a commit never waits behind work that is not
+ * decided.
  *
- * Two windows: branches that voted `commit`, and rollbacks of those that did not. A participant may be unable to roll back what
- * still prepares, because that waits for a lock of one that is prepared. Behind some hundred such rollbacks the
- * command that frees the lock would never be sent, and they would never be acknowledged.
+ * Two windows: branches that voted `commit`, and rollbacks of those that did not. A participant may
+ * be unable to roll back what still prepares, because that waits for a lock of one that is
+ * prepared. Behind some hundred such rollbacks the command that frees the lock would never be sent,
+ * and they would never be acknowledged.
  *
- * A place is given back with any answer, and when none came in time; who is sent again stands behind those who wait. Else a
- * participant that cannot carry out as many commits as a window holds - what they were for is gone, or they hang - would never hear of the
- * others. (Found by simulation: an acknowledged commit that a restored log brought back.)
+ * A place is given back with any answer, and when none came in time; who is sent again stands
+ * behind those who wait. Else a participant that cannot carry out as many commits as a window holds
+ * - what they were for is gone, or they hang - would never hear of the others. (Found by
+ * simulation: an acknowledged commit that a restored log brought back.)
  *
- * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then on.
+ * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then
+ * on.
  */
 import type { Branch } from '../branch.ts';
 import { Window } from './participant-window.ts';

@@ -3,10 +3,13 @@ import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 
-/** Silence shorter than this is nobody's fault, however short the time-out of the transaction. */
+/** Silence shorter than this is no one's fault, however short the time-out of the transaction. */
 const silenceMsMin = 500;
 
-/** How long to wait for the vote of a prepare that is sent now; null: as long as the transaction may take. */
+/**
+ * How long to wait for the vote of a prepare that is sent now; null: as long as the transaction may
+ * take.
+ */
 export function prepareTimeoutMs(state: TermState, participant: string): number | null {
   const { prepareTimeoutMs: maxMs, prepareTimeoutMsMin: minMs } = state.config.options;
   if (maxMs === 0) return null;
@@ -54,8 +57,8 @@ export function prepareSilent(state: TermState, branch: Branch): void {
 }
 
 /**
- * The transaction's own time-out came first. Those that kept silent would otherwise never be found out where
- * transactions are shorter than the prepare time-out.
+ * The transaction's own time-out came first. Those that kept silent would otherwise never be found
+ * out where transactions are shorter than the prepare time-out.
  */
 export function silentAtDeadline(state: TermState, branch: Branch): void {
   if (branch.state !== 'preparing' || branch.silentSinceMs === null) return;

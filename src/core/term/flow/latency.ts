@@ -1,13 +1,16 @@
 /**
  * How long to wait for a vote, from how long the votes of one participant took.
  *
- * The estimate is TCP's (Jacobson 1988, RFC 6298): a smoothed mean and a smoothed deviation. What differs:
+ * The estimate is TCP's (Jacobson 1988, RFC 6298): a smoothed mean and a smoothed deviation. What
+ * differs:
  * - A prepare's latency is less even than a network's, for it may wait for locks: a factor on top.
  * - The first few say too little: until then the longest wait holds.
- * - A time-out doubles the wait until an answer is measured again (Karn and Partridge 1987). Without it a participant that
- *   has become slower than the estimate would never be waited for long enough to be measured. An answer that comes after
- *   its transaction was given up is measured too.
- * - Measured is the time to the first sign of life, a vote or `working`: what is at work is waited for anyhow.
+ * - A time-out doubles the wait until an answer is measured again (Karn and Partridge 1987).
+ *   Without it a participant that has become slower than the estimate would never be waited for
+ *   long enough to be measured. An answer that comes after its transaction was given up is measured
+ *   too.
+ * - Measured is the time to the first sign of life, a vote or `working`: what is at work is waited
+ *   for anyhow.
  */
 
 const samplesMin = 8;

@@ -1,10 +1,12 @@
 /**
- * How much may be under way with one peer at a time, and who waits for a place: first come, first served.
+ * How much may be under way with one peer at a time, and who waits for a place: first come, first
+ * served.
  *
- * Used twice: for the prepares of one participant whose vote is outstanding (a bulkhead: what is stalled in one
- * compartment cannot fill the others), and for the commands of phase 2 on one connection, so that a participant that
- * comes back gets its backlog in pieces. Those who wait are few words of memory each, and the queue is bounded where
- * its content can be refused; a commit cannot, and is held in memory by its transaction anyhow.
+ * Used twice: for the prepares of one participant whose vote is outstanding (a bulkhead: what is
+ * stalled in one compartment cannot fill the others), and for the commands of phase 2 on one
+ * connection, so that a participant that comes back gets its backlog in pieces. Those who wait are
+ * few words of memory each, and the queue is bounded where its content can be refused; a commit
+ * cannot, and is held in memory by its transaction anyhow.
  */
 export class Window<Waiting> {
   private readonly limit: number;
@@ -25,7 +27,7 @@ export class Window<Waiting> {
     return this.queue.size;
   }
 
-  /** More places than there are can be had by one alone: or it would wait for ever. */
+  /** More places than there are can be had by one alone: or it would wait forever. */
   fits(places: number): boolean {
     return this.taken === 0 || this.taken + places <= this.limit;
   }

@@ -3,16 +3,18 @@
  *
  * The interleavings that matter:
  * - The same request arrives twice while the first runs: the second joins it and gets its outcome.
- * - A stale copy of attempt 1, answered "aborted", arrives after the client gave up on it and is trying
- *   attempt 2: it must not run, or both could. An attempt not above an aborted one gets the same answer.
- * - The same stale copy arrives while attempt 2 runs, or after it committed: it neither joins nor gets that
- *   outcome, for its own was said.
- * - Attempt 1 committed under the last leader, whose answer was lost; attempt 2 comes to this one. It may run: its
- *   write finds `requests/R` and becomes an abort, and the recorded outcome is the answer. To spare the participants
- *   the work, an attempt above 1 is looked up in the log first.
- * - A copy comes after the window: the key may be collected, so it is never run. Where the key is there still, that says
- *   which transaction committed. It says so as an error and not as the outcome (!): a copy of an attempt that was answered "aborted"
- *   may be this old, and a later attempt have committed.
+ * - A stale copy of attempt 1, answered "aborted", arrives after the client gave up on it and is
+ *   trying attempt 2: it must not run, or both could. An attempt not above an aborted one gets the
+ *   same answer.
+ * - The same stale copy arrives while attempt 2 runs, or after it committed: it neither joins nor
+ *   gets that outcome, for its own was said.
+ * - Attempt 1 committed under the last leader, whose answer was lost; attempt 2 comes to this one.
+ *   It may run: its write finds `requests/R` and becomes an abort, and the recorded outcome is the
+ *   answer. To spare the participants the work, an attempt above 1 is looked up in the log first.
+ * - A copy comes after the window: the key may be collected, so it is never run. Where the key is
+ *   there still, that says which transaction committed. It says so as an error and not as the
+ *   outcome (!): a copy of an attempt that was answered "aborted" may be this old, and a later
+ *   attempt have committed.
  */
 import type { RequestEntry } from '../../records.ts';
 import type { Origin } from '../../shares.ts';
@@ -54,7 +56,8 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
       return;
     }
     const { state: known, refused } = memory;
-    // Before anything else: a later attempt may be running, or have committed, and its answer is not this one's.
+    // Before anything else: a later attempt may be running, or have committed, and its answer is
+    // not this one's.
     if (refused !== null && attempt.attempt <= refused.attempt) {
       state.send(attempt.to.connection, {
         type: 'outcome',

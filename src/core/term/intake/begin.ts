@@ -53,7 +53,8 @@ export function admits(
     });
     return false;
   }
-  // Those whose record is on its way to finished/ count: a log that moves none must not fill the memory.
+  // Those whose record is on its way to finished/ count: a log that moves none must not fill the
+  // memory.
   const held = state.transactions.size + finishing(state).size;
   if (held >= state.config.options.maxTransactions) {
     state.fail(to, 'BUSY', {

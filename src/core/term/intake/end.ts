@@ -44,8 +44,8 @@ function waitForEnd(
     status(state, from, message);
     return null;
   }
-  // What was recovered is decided, and whose it was is not known: its outcome can be told, and nothing
-  // changed. To all but its own client any other is as one that never was.
+  // What was recovered is decided, and whose it was is not known: its outcome can be told, and
+  // nothing changed. To all but its own client any other is as one that never was.
   if (!transaction.recovered && !owns(from, transaction)) {
     state.fail(senderOf(from, message.id), 'UNKNOWN_TRANSACTION', { txid });
     return null;
@@ -76,7 +76,7 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
   abort(
     state,
     transaction,
-    // Whoever wonders what took so long is told: nobody was there to answer.
+    // Whoever wonders what took so long is told: no one was there to answer.
     notConnected(state, transaction) ?? abortReason('TRANSACTION_TIMEOUT', { message }),
   );
 }

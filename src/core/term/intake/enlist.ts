@@ -15,7 +15,8 @@ import { addBranch } from './begin.ts';
  */
 export function enlist(state: TermState, from: Sender, message: Enlist): void {
   const to = senderOf(from, message.id);
-  // Whoever knows the txid may take part itself, and has a veto then; it sees and changes nothing of others.
+  // Whoever knows the txid may take part itself, and has a veto then; it sees and changes nothing
+  // of others.
   const joins = from.participant !== null && from.participant.name === message.participant;
   const transaction = state.transactions.get(message.txid);
   if (transaction === undefined) {
@@ -29,8 +30,9 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     state.fail(to, 'UNKNOWN_TRANSACTION', { txid: message.txid });
     return;
   }
-  // One with a request id is frozen from its beginning: it may be PENDING while the log is asked about
-  // the id, but its content is what the hash says. One that waits for locks may have been told to commit.
+  // One with a request id is frozen from its beginning: it may be PENDING while the log is asked
+  // about the id, but its content is what the hash says. One that waits for locks may have been
+  // told to commit.
   if (
     transaction.state !== 'PENDING' ||
     transaction.requestId !== null ||

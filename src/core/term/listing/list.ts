@@ -13,7 +13,9 @@ import { age, viewOf } from './view.ts';
 
 const defaultLimit = 50;
 const maxListLimit = 1_000;
-/** Of labels and details. A page ends there: a leader has better to do than to write down megabytes. */
+/**
+ * Of labels and details. A page ends there: a leader has better to do than to write down megabytes.
+ */
 const maxPageBytes = 1_048_576;
 
 export interface Listing {

@@ -1,6 +1,6 @@
 /**
- * What operators look at: lists, what is owed, what needs `attention`, and what has ended lately. The
- * door of the room.
+ * What operators look at: lists, what is owed, what needs `attention`, and what has ended lately.
+ * The door of the room.
  */
 import type { Transaction } from '../../transaction.ts';
 import type { Position, Txid } from '../../txid.ts';

@@ -20,7 +20,10 @@ export class RecentTransactions {
   private readonly heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
   private bytes = 0;
   private readonly ended = new Map<Txid, EndedTransaction>();
-  /** The txids of `ended`, oldest at `oldest`: a new iterator of the map would step over all that was deleted. */
+  /**
+   * The txids of `ended`, oldest at `oldest`: a new iterator of the map would step over all that
+   * was deleted.
+   */
   private readonly ring: Txid[] = [];
   private oldest = 0;
   /** The highest forgotten one that committed without a record: see `mayHaveHeldUnrecorded`. */
@@ -70,9 +73,9 @@ export class RecentTransactions {
   }
 
   /**
-   * Whether a transaction that left no record may be one that its client was told had committed, read-only. Such
-   * ones leave none, and this memory is bounded: rather than contradict that answer with
-   * "aborted", nothing more is said about any that old (I2).
+   * Whether a transaction that left no record may be one that its client was told had committed,
+   * read-only. Such ones leave none, and this memory is bounded: rather than contradict that answer
+   * with "aborted", nothing more is said about any that old (I2).
    */
   mayHaveHeldUnrecorded(position: Position): boolean {
     return (

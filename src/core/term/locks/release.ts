@@ -1,9 +1,11 @@
 /**
- * Letting go of a transaction's locks, and taking up those of one that an earlier leadership committed.
+ * Letting go of a transaction's locks, and taking up those of one that an earlier leadership
+ * committed.
  *
- * An abort lets go as soon as it is decided; a commit when every branch has acknowledged, or belongs to an instance that was retired:
- * until then another holder could read at a participant what the commit has not yet changed there. For the same reason the
- * decision record names the locks, and the next leader holds them again before it grants any.
+ * An abort lets go as soon as it is decided; a commit when every branch has acknowledged, or
+ * belongs to an instance that was retired: until then another holder could read at a participant
+ * what the commit has not yet changed there. For the same reason the decision record names the
+ * locks, and the next leader holds them again before it grants any.
  */
 import { lockName, lockNameParts } from '../../locks/names.ts';
 import type { LockRequest, LockWant } from '../../locks/table.ts';

@@ -1,4 +1,6 @@
-/** Who holds which locks and who waits, for how long: of one transaction, and of all for operators. */
+/**
+ * Who holds which locks and who waits, for how long: of one transaction, and of all for operators.
+ */
 import { lockNameParts } from '../../locks/names.ts';
 import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../../messages.ts';
 import { scopeOf, unscoped } from '../../scope.ts';

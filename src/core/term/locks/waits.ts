@@ -1,4 +1,6 @@
-/** Waiting for locks: limits, deadlocks, grants. What is to be aborted or frozen is the caller's. */
+/**
+ * Waiting for locks: limits, deadlocks, grants. What is to be aborted or frozen is the caller's.
+ */
 import { type AbortReason, abortReason, type ErrorCode } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import { cycleThrough, victimOf } from '../../locks/cycle.ts';
@@ -10,7 +12,7 @@ import { lockBytes, namedFor } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { endWait, failAskers } from './release.ts';
 
-/** Askers of one wait: beyond them somebody repeats himself in a loop. */
+/** Askers of one wait: beyond them someone repeats himself in a loop. */
 const maxReplies = 100;
 
 /** An open `lock` request. */
@@ -65,7 +67,10 @@ export function newLockBytes(
   return lockBytes(wants.filter(({ key }) => !known.has(key)));
 }
 
-/** Whether it holds all of this already; where it does not, how many keys it would hold and wait for. */
+/**
+ * Whether it holds all of this already; where it does not, how many keys it would hold and wait
+ * for.
+ */
 export function countLocks(
   { locks }: TermState,
   transaction: Transaction,
@@ -111,7 +116,8 @@ export function requestLocks(
   locks.waits.set(request, {
     replies: reply === null ? [] : [reply],
     waitMs,
-    // Where the transaction's own time-out comes first or at once with it, that one is the reason to name.
+    // Where the transaction's own time-out comes first or at once with it, that one is the reason
+    // to name.
     timer:
       waitMs > 0 && untilMs < transaction.deadlineAtMs
         ? state.timers.schedule(untilMs, { type: 'lock', request })
@@ -124,7 +130,9 @@ export function waitsForLocks({ locks }: TermState, transaction: Transaction): b
   return locks.table.waits(transaction).size > 0;
 }
 
-/** Who is to be aborted, and why, to break a deadlock of the transaction; null where there is none. */
+/**
+ * Who is to be aborted, and why, to break a deadlock of the transaction; null where there is none.
+ */
 export function deadlock(
   state: TermState,
   transaction: Transaction,
@@ -183,7 +191,10 @@ export function startHolding(state: TermState, transaction: Transaction): void {
   transaction.lockTimer = state.timers.schedule(atMs, { type: 'lock-hold', transaction });
 }
 
-/** All of `decisions/` was read: what earlier leaderships granted is held again, and this one may grant. */
+/**
+ * All of `decisions/` was read: what earlier leaderships granted is held again, and this one may
+ * grant.
+ */
 export function openLocks(state: TermState): void {
   for (const request of state.locks.table.open(state.nowMs)) state.locks.granted.push(request);
 }

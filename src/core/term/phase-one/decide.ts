@@ -2,11 +2,14 @@
  * Taking the decision.
  *
  * The interleavings that matter here:
- * - A time-out, a rollback or a forced abort meets a transaction whose commit is being written. It must
- *   not abort: the write may be durable already. READY therefore leaves only by the log's answer.
- * - The answer "aborted" of the log (someone forced it, or the floor passed) is final: the commit can
- *   never be written. Ours aborts, and nobody was told otherwise, since nobody is told before the answer.
- * - The reply to the write is lost. The driver ends the leadership; `lost` reads the fate from the log.
+ * - A time-out, a rollback or a forced abort meets a transaction whose commit is being written. It
+ *   must not abort: the write may be durable already. READY therefore leaves only by the log's
+ *   answer.
+ * - The answer "aborted" of the log (someone forced it, or the floor passed) is final: the commit
+ *   can never be written. Ours aborts, and no one was told otherwise, since no one is told before
+ *   the answer.
+ * - The reply to the write is lost. The driver ends the leadership; `lost` reads the fate from the
+ *   log.
  */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
@@ -145,7 +148,10 @@ function duplicateReason(): AbortReason {
   });
 }
 
-/** Before the decision was handed to the log: aborts here and now, without waiting for any other branch. */
+/**
+ * Before the decision was handed to the log: aborts here and now, without waiting for any other
+ * branch.
+ */
 export function abort(state: TermState, transaction: Transaction, reason: AbortReason): void {
   move(transaction, 'abort');
   state.clearTransactionTimer(transaction);

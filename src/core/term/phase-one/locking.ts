@@ -2,18 +2,21 @@
  * A transaction's locks come before its freeze: asked for, waited for, held for so long.
  *
  * Interleavings that matter:
- * - `commit` comes while a lock is waited for, or a one-shot brings locks: the branch set is closed from then on, and the
- *   freeze, with the first prepare, follows the last grant. So whoever waits is PENDING, nothing of it was sent anywhere, and
- *   a victim of a deadlock can always be aborted.
- * - Two one-shots ask for the same keys in opposite orders: the keys of one request are asked for at once and granted at
- *   once, so they wait for each other only where each holds something already.
- * - T1 aborts and T2 gets its lock while T1's branches still roll back. Nothing of T1 can commit any more, so what T2
- *   finds is what it would have found had T1 never been; and T1's rollbacks leave on each connection before T2's
- *   prepares, for grants are served at the end of a step.
- * - A grant lets a one-shot run, which aborts at once because its participant is away, which is a grant for the next, and so on through
- *   a long queue. Grants are therefore served from a list, not by calls within calls.
- * - The reply to `lock` is lost with the connection, and the client asks again on another: it joins the wait, or is answered at
- *   once where the lock is held. A client that never comes back waits until its lock's limit or its transaction's end.
+ * - `commit` comes while a lock is waited for, or a one-shot brings locks: the branch set is closed
+ *   from then on, and the freeze, with the first prepare, follows the last grant. So whoever waits
+ *   is PENDING, nothing of it was sent anywhere, and a victim of a deadlock can always be aborted.
+ * - Two one-shots ask for the same keys in opposite orders: the keys of one request are asked for
+ *   at once and granted at once, so they wait for each other only where each holds something
+ *   already.
+ * - T1 aborts and T2 gets its lock while T1's branches still roll back. Nothing of T1 can commit
+ *   any more, so what T2 finds is what it would have found had T1 never been; and T1's rollbacks
+ *   leave on each connection before T2's prepares, for grants are served at the end of a step.
+ * - A grant lets a one-shot run, which aborts at once because its participant is away, which is a
+ *   grant for the next, and so on through a long queue. Grants are therefore served from a list,
+ *   not by calls within calls.
+ * - The reply to `lock` is lost with the connection, and the client asks again on another: it joins
+ *   the wait, or is answered at once where the lock is held. A client that never comes back waits
+ *   until its lock's limit or its transaction's end.
  */
 import { abortReason } from '../../catalogue.ts';
 import type { LockRequest, LockWant } from '../../locks/table.ts';
@@ -42,7 +45,8 @@ export function lockAndFreeze(state: TermState, transaction: Transaction): void 
     freezeWhenLocked(state, transaction);
     return;
   }
-  // Known before it waits: to be refused afterwards would be to wait, and hold up others, for nothing.
+  // Known before it waits: to be refused afterwards would be to wait, and hold up others, for
+  // nothing.
   const refusal = unavailable(state, transaction);
   if (refusal !== null) {
     abort(state, transaction, refusal);
@@ -91,7 +95,7 @@ export function lockTimedOut(state: TermState, request: LockRequest<Transaction>
   if (reason !== null) abort(state, request.owner, reason);
 }
 
-/** The limit of holding. Nothing is taken from a decided one: somebody must look at it. */
+/** The limit of holding. Nothing is taken from a decided one: someone must look at it. */
 export function lockHeldTooLong(state: TermState, transaction: Transaction): void {
   transaction.lockTimer = null;
   const { lockHoldMs } = state.config.options;

@@ -2,9 +2,10 @@
  * Phase 1: prepares in parallel, votes, and what ends the wait for one.
  *
  * Interleavings that matter:
- * - A participant's connection breaks between prepare and vote and comes back. The prepare is sent again on the
- *   new connection (same answer, no second effect, 8.2), and the vote counts only from the connection that
- *   carries the latest prepare: a vote still under way on the old one is not counted twice.
+ * - A participant's connection breaks between prepare and vote and comes back. The prepare is sent
+ *   again on the new connection (same answer, no second effect, 8.2), and the vote counts only from
+ *   the connection that carries the latest prepare: a vote still under way on the old one is not
+ *   counted twice.
  * - A vote arrives after the decision. It changes nothing and is answered with the decision.
  * - A prepare must never follow a decision: only PREPARING sends prepares, checked here.
  */
@@ -71,7 +72,8 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   state.attach(branch);
   const peer = state.connected.routePrepare(branch);
   if (peer === null) {
-    // Another instance came, to which the branch does not belong: the wait goes on and does not begin anew.
+    // Another instance came, to which the branch does not belong: the wait goes on and does not
+    // begin anew.
     if (branch.state === 'unreachable') return;
     moveBranch(branch, 'unreachable');
     branch.connection = null;
@@ -270,7 +272,10 @@ export function working(state: TermState, from: Sender, message: Working): void 
   setPrepareTimer(state, branch);
 }
 
-/** Where the transaction's own time-out comes first or at once with it, that one is the reason to name. */
+/**
+ * Where the transaction's own time-out comes first or at once with it, that one is the reason to
+ * name.
+ */
 function setPrepareTimer(state: TermState, branch: Branch): void {
   if (branch.prepareUntilMs < branch.transaction.deadlineAtMs) {
     state.setBranchTimer(branch, branch.prepareUntilMs);

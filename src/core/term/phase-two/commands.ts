@@ -1,9 +1,10 @@
 /**
  * Phase 2: commands to branches, and their acknowledgements.
  *
- * A commit is retried for ever, per branch, with exponential back-off and jitter, and at once when the participant
- * returns. A rollback is retried while its participant is connected; for one that is not nothing is kept: its
- * report on return gets the answer, for absence means abort (presumed abort).
+ * A commit is retried forever, per branch, with exponential back-off and jitter, and at once when
+ * the participant returns. A rollback is retried while its participant is connected; for one that
+ * is not nothing is kept: its report on return gets the answer, for absence means abort (presumed
+ * abort).
  */
 import { backoffMs } from '../../backoff.ts';
 import { uphold } from '../../invariants.ts';
@@ -18,7 +19,9 @@ import { settle } from './settle.ts';
 
 const notConnected = 'The participant is not connected.';
 
-/** Puts a branch under the decision of its transaction; true where it owes an acknowledgement now. */
+/**
+ * Puts a branch under the decision of its transaction; true where it owes an acknowledgement now.
+ */
 export function command(state: TermState, branch: Branch): boolean {
   const committing = outcomeOf(branch.transaction.state) === 'committed';
   state.clearBranchTimer(branch);
@@ -41,13 +44,16 @@ export function command(state: TermState, branch: Branch): boolean {
   return true;
 }
 
-/** Nobody is left who could finish it: the branch owes nothing. */
+/** No one is left who could finish it: the branch owes nothing. */
 export function isRetired(state: TermState, branch: Branch): boolean {
   const { participant, instance, sharedResource } = branch;
   return instance !== null && state.retired.frees({ participant, instance, sharedResource });
 }
 
-/** Sends the command, or counts the attempt where there is nobody to send it to, and sets the time of the next. */
+/**
+ * Sends the command, or counts the attempt where there is no one to send it to, and sets the time
+ * of the next.
+ */
 function attempt(state: TermState, branch: Branch): void {
   const { transaction } = branch;
   const committing = branch.state === 'committing';
@@ -110,7 +116,8 @@ export function retry(state: TermState, branch: Branch): void {
   if (branch.connection !== null && (branch.lastError ?? notConnected) === notConnected) {
     branch.lastError = `No acknowledgement within ${state.config.options.ackTimeoutMs} ms.`;
   }
-  // Behind those that wait, if any do: a window full of commits that cannot be carried out must not keep back those that can.
+  // Behind those that wait, if any do: a window full of commits that cannot be carried out must not
+  // keep back those that can.
   leaveCommand(state, branch);
   attempt(state, branch);
 }
@@ -180,13 +187,15 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
     lastError: branch.lastError,
     attempts: branch.attempts,
   });
-  // 8.6: it neither prepared nor committed what it is told to commit. No retry will mend that by itself.
+  // 8.6: it neither prepared nor committed what it is told to commit. No retry will mend that by
+  // itself.
   if (message.error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
     flagAttention(state, branch);
   }
   // Its place is free until it is sent again.
   leaveCommand(state, branch);
-  // Never later than it would have been: a peer that refuses without end must not put the retry off without end.
+  // Never later than it would have been: a peer that refuses without end must not put the retry off
+  // without end.
   const { options, fraction } = state.config;
   const atMs = state.nowMs + backoffMs(branch.attempts, options, fraction());
   state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));

@@ -14,8 +14,8 @@ export function settle(state: TermState, transaction: Transaction): void {
   state.endedDuringScan?.add(transaction.txid);
   listEnded(state, transaction);
   if (transaction.inDecisions) {
-    // Forgetting comes after the record has moved: were it the other way round, a new leader would find the record,
-    // send the commit again, and be told that nobody knows the branch.
+    // Forgetting comes after the record has moved: were it the other way round, a new leader would
+    // find the record, send the commit again, and be told that no one knows the branch.
     state.phaseTwo.finishing.set(transaction.txid, transaction);
     state.outbox.push({ type: 'finish', txid: transaction.txid });
   } else {

@@ -1,9 +1,10 @@
 /**
  * What the leader says about a transaction: its memory first, and what is not there, from the log.
  *
- * The other way round is a race: a record that is written between a look at the log and a look at the
- * memory, by a transaction that leaves the memory in the same instant, would be seen by neither, and a
- * commit judged an abort. From memory to log it is safe: what is in neither can no longer be committed.
+ * The other way round is a race: a record that is written between a look at the log and a look at
+ * the memory, by a transaction that leaves the memory in the same instant, would be seen by
+ * neither, and a commit judged an abort. From memory to log it is safe: what is in neither can no
+ * longer be committed.
  */
 import { abortReason } from '../../catalogue.ts';
 import { isAhead, judge } from '../../judge.ts';
@@ -49,8 +50,9 @@ export function remembered(state: TermState, txid: Txid): Known | 'undecided' | 
 /**
  * Judges what is not in memory. `undecided` cannot be: this leadership would have it in memory.
  *
- * What left no record may have committed without one, because all its branches only read. Whoever is in doubt has voted
- * `commit`, so that it was not such a one; anybody else is told no more than that it is too long ago.
+ * What left no record may have committed without one, because all its branches only read. Whoever
+ * is in doubt has voted `commit`, so that it was not such a one; anyone else is told no more than
+ * that it is too long ago.
  */
 export function judged(
   state: TermState,
@@ -64,8 +66,8 @@ export function judged(
   const judgement = judge(txid, reading, asker);
   if (judgement.decision !== 'undecided' && judgement.decision !== 'ahead') return judgement;
   if (epochOf(txid) === state.config.epoch) return { decision: 'abort', source: 'presumed' };
-  // Of a newer epoch. Either another node leads by now, and the transaction is that one's to judge, or nobody ever led
-  // under it.
+  // Of a newer epoch. Either another node leads by now, and the transaction is that one's to judge,
+  // or no one ever led under it.
   const deposed = reading.leader !== null && reading.leader.epoch > state.config.epoch;
   return deposed ? 'deposed' : 'ahead';
 }
@@ -150,7 +152,10 @@ export function sayDecision(
   state.send(from.connection, { type: 'decision', ...of, ...decision });
 }
 
-/** A participant asks about what it takes part in; answers it where it does not. In doubt it has voted, so that its branch is known here. */
+/**
+ * A participant asks about what it takes part in; answers it where it does not. In doubt it has
+ * voted, so that its branch is known here.
+ */
 function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
   const branches =
     state.transactions.get(txid)?.branches.values() ?? ended(state, txid)?.status.branches;

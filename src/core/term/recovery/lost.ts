@@ -1,8 +1,9 @@
 /**
  * The leadership is over, or may be. What clients wait for is answered as far as it can be known:
  *
- * - Nothing handed to the log yet: nobody can commit it any more, since only this leadership could have. Aborted;
- *   but for a request with an id, "aborted" is the next leader's to say: OUTCOME_UNKNOWN.
+ * - Nothing handed to the log yet: no one can commit it any more, since only this leadership could
+ *   have. Aborted; but for a request with an id, "aborted" is the next leader's to say:
+ *   OUTCOME_UNKNOWN.
  * - READY: the write may have landed, also after its reply was lost. Only a reading tells, and only
  *   if it says more than "undecided" or a request with an id aborted.
  */

@@ -53,8 +53,8 @@ export function inDoubtRead(
  * The leadership may end while that reading is under way, and memory is looked at all the same.
  * Begun here and not handed to the log: `lose` made it an abort, and no other leadership can commit
  * it. Handed to it: READY until the log was read, 'undecided' to a report, which keeps no one
- * waiting, as a resolve would. Of a later leadership: not in memory, and the reading for it shows who
- * leads. So no answer is wrong; the successor gets the report too.
+ * waiting, as a resolve would. Of a later leadership: not in memory, and the reading for it shows
+ * who leads. So no answer is wrong; the successor gets the report too.
  */
 export function report(state: TermState, from: Sender, message: Report): void {
   const { id, inDoubt, kept } = message;
@@ -102,7 +102,9 @@ function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid
   else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
 }
 
-/** Commits that a participant still keeps: told to forget those whose record has moved or is gone. */
+/**
+ * Commits that a participant still keeps: told to forget those whose record has moved or is gone.
+ */
 function answerKept(state: TermState, report: OpenReport): void {
   const unknown = report.kept.filter(
     (txid) => !state.transactions.has(txid) && !finishing(state).has(txid),

@@ -1,10 +1,11 @@
 /**
  * Taking up what the log holds: at the start of a leadership, and when an operator asks.
  *
- * The interleaving that matters: a page of decisions/ is read, then a transaction on it ends, or the record of one
- * that had ended before the scan began moves to finished/, and then the page arrives. Taken up again, its
- * commit would be sent to participants that were told to forget it, and stand in `attention` for ever. So what ends or
- * moves while a scan runs is remembered and passed over.
+ * The interleaving that matters: a page of decisions/ is read, then a transaction on it ends, or
+ * the record of one that had ended before the scan began moves to finished/, and then the page
+ * arrives. Taken up again, its commit would be sent to participants that were told to forget it,
+ * and stand in `attention` forever. So what ends or moves while a scan runs is remembered and
+ * passed over.
  */
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
@@ -17,7 +18,10 @@ import { abort } from '../phase-one/phase-one.ts';
 import { command, finishing, settleIfDone } from '../phase-two/phase-two.ts';
 import type { TermState } from '../state.ts';
 
-/** Scans may overlap, one at the start and one that an operator asked for: what ended is kept until the last is over. */
+/**
+ * Scans may overlap, one at the start and one that an operator asked for: what ended is kept until
+ * the last is over.
+ */
 export function scanStarted(state: TermState): void {
   state.recovery.scans += 1;
   state.endedDuringScan ??= new Set();
@@ -39,7 +43,10 @@ export function scanned(state: TermState, records: readonly DecisionRecord[]): v
   }
 }
 
-/** The leader aborts in its memory first, and then moves the record: swept earlier, it would be out of the decision's compare. */
+/**
+ * The leader aborts in its memory first, and then moves the record: swept earlier, it would be out
+ * of the decision's compare.
+ */
 function sweepForcedAbort(state: TermState, record: DecisionRecord): void {
   const transaction = state.transactions.get(record.txid);
   if (transaction !== undefined) {

@@ -1,4 +1,7 @@
-/** What a client or operator is told about a transaction by its txid: from memory, and what is not there from the log. */
+/**
+ * What a client or operator is told about a transaction by its txid: from memory, and what is not
+ * there from the log.
+ */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import type { Commit, Rollback, Status, TransactionStatus } from '../../messages.ts';
 import { statusFromLog } from '../../status-from-log.ts';
@@ -19,7 +22,10 @@ import { judged, wasNeverBegun } from './judgement.ts';
 export function status(state: TermState, from: Sender, message: Status | Commit | Rollback): void {
   const { txid } = message;
   const to = senderOf(from, message.id);
-  /** To its own client, its participants and operators; to others it does not exist, or only its outcome is known. */
+  /**
+   * To its own client, its participants and operators; to others it does not exist, or only its
+   * outcome is known.
+   */
   const show = (
     of: { readonly owner: Owner | null },
     branches: Iterable<{ readonly participant: string }>,

@@ -1,8 +1,10 @@
 /**
- * What transactions hold of the node's memory, counted to whoever began them, so that no peer can use up what all need.
+ * What transactions hold of the node's memory, counted to whoever began them, so that no peer can
+ * use up what all need.
  *
- * A request that would take more than its peer's share is refused before anything is done for it. What a participant brings with its vote cannot be
- * refused without an abort: a result that finds no room is left out, which clients must expect of any outcome, and so is an abort's detail.
+ * A request that would take more than its peer's share is refused before anything is done for it.
+ * What a participant brings with its vote cannot be refused without an abort: a result that finds
+ * no room is left out, which clients must expect of any outcome, and so is an abort's detail.
  */
 import type { Origin } from '../../shares.ts';
 import type { Transaction } from '../../transaction.ts';

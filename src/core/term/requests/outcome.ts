@@ -6,7 +6,7 @@ import type { RequestEntry } from '../../records.ts';
 import { outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
 import type { TermState } from '../state.ts';
 
-/** Requests that may wait for one transaction: beyond them somebody repeats himself in a loop. */
+/** Requests that may wait for one transaction: beyond them someone repeats himself in a loop. */
 const maxWaiters = 1_000;
 
 function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
@@ -96,10 +96,11 @@ export function answerWaiters(state: TermState, transaction: Transaction): void 
 /**
  * Answers those who wait for an aborted transaction.
  *
- * Without a request id the abort is final as it stands: only this leadership could have committed the
- * txid, and it will not. With one, "aborted" says that no transaction committed under the id, and
- * that is the log's to say: an earlier leadership may have committed an earlier attempt (I8). A leader that is not
- * certain of its leadership at that moment cannot trust the reading to be the last word.
+ * Without a request id the abort is final as it stands: only this leadership could have committed
+ * the txid, and it will not. With one, "aborted" says that no transaction committed under the id,
+ * and that is the log's to say: an earlier leadership may have committed an earlier attempt (I8). A
+ * leader that is not certain of its leadership at that moment cannot trust the reading to be the
+ * last word.
  */
 export function answerAborted(state: TermState, transaction: Transaction): void {
   answerDecisions(state, transaction);
@@ -139,14 +140,20 @@ export function abortedRead(
   for (const waiter of waiters) state.fail(waiter, 'EXPIRED', { txid: transaction.txid });
 }
 
-/** Those who asked about the txid itself: its abort is final, whatever else the request id stands for. */
+/**
+ * Those who asked about the txid itself: its abort is final, whatever else the request id stands
+ * for.
+ */
 function answerDecisions(state: TermState, transaction: Transaction): void {
   const decisions = transaction.waiters.filter((waiter) => waiter.type === 'decision');
   transaction.waiters = transaction.waiters.filter((waiter) => waiter.type === 'outcome');
   for (const waiter of decisions) answer(state, transaction, waiter);
 }
 
-/** Another transaction committed under the request id: its outcome is the answer, unless the content differs. */
+/**
+ * Another transaction committed under the request id: its outcome is the answer, unless the content
+ * differs.
+ */
 export function answerDuplicate(
   state: TermState,
   transaction: Transaction,
@@ -160,8 +167,8 @@ export function answerDuplicate(
   const same = entry.requestHash === transaction.requestHash;
   if (memory?.transaction === transaction) {
     memory.txid = entry.txid;
-    // Where the content differs, the memory is from now on of the one that committed: a late copy of this one is in
-    // conflict with it still when the log has let go of the key.
+    // Where the content differs, the memory is from now on of the one that committed: a late copy
+    // of this one is in conflict with it still when the log has let go of the key.
     if (!same) {
       memory.hash = entry.requestHash;
       memory.refused = null;

@@ -1,8 +1,9 @@
 /**
  * Whose a transaction is, and who may see and change it (docs/PROTOCOL.md, section 7).
  *
- * Whoever learns a txid that is not its own could otherwise commit it half-enlisted: its client adds the second branch a moment later,
- * is told WRONG_STATE, and one of two services has committed. So for all others it does not exist.
+ * Whoever learns a txid that is not its own could otherwise commit it half-enlisted: its client
+ * adds the second branch a moment later, is told WRONG_STATE, and one of two services has
+ * committed. So for all others it does not exist.
  */
 import type { TransactionStatus } from '../../messages.ts';
 import type { Transaction } from '../../transaction.ts';
@@ -18,14 +19,15 @@ export function owns(from: Sender, { owner }: { readonly owner: Owner | null }):
 }
 
 /**
- * Whether it may look: clients of one name, too. A process that was started again asks for what it had begun, and one that sends
- * a request of another under the same id is told the txid of the one that ran.
+ * Whether it may look: clients of one name, too. A process that was started again asks for what it
+ * had begun, and one that sends a request of another under the same id is told the txid of the one
+ * that ran.
  */
 export function sees(from: Sender, of: { readonly owner: Owner | null }): boolean {
   return owns(from, of) || (from.client !== undefined && from.client.name === of.owner?.name);
 }
 
-/** Whether a branch of it is the sender's. An operator asks for everybody. */
+/** Whether a branch of it is the sender's. An operator asks for everyone. */
 export function takesPart(
   { participant, seesAll }: Sender,
   branches: Iterable<{ readonly participant: string }>,
@@ -35,7 +37,10 @@ export function takesPart(
   return false;
 }
 
-/** Of what only the log remembers nobody knows the owner: it is decided, and to strangers only that is told. */
+/**
+ * Of what only the log remembers no one knows the owner: it is decided, and to strangers only that
+ * is told.
+ */
 export function shownTo(from: Sender, view: TransactionStatus): TransactionStatus {
   const { participant, hasShare, seesAll, client } = from;
   if (hasShare === true || seesAll === true) return view;
@@ -45,7 +50,9 @@ export function shownTo(from: Sender, view: TransactionStatus): TransactionStatu
   return { txid, state, attention, ageMs, branches: [] };
 }
 
-/** Another transaction as its competitor may be told of it: clients of one name know each other's. */
+/**
+ * Another transaction as its competitor may be told of it: clients of one name know each other's.
+ */
 export function namedFor(transaction: Transaction, other: Transaction): Txid {
   return transaction.owner?.name === other.owner?.name ? other.txid : maskedTxid(other.txid);
 }

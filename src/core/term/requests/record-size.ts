@@ -1,11 +1,13 @@
 /**
- * An upper bound of a decision record's size, kept as branches are added, and looked at before each prepare.
+ * An upper bound of a decision record's size, kept as branches are added, and looked at before each
+ * prepare.
  *
- * What is not known when a transaction is begun is which instance each branch will belong to, and what resource that one
- * shares: until then the longest that is connected counts, or a guess. The interleaving that matters: a transaction
- * is begun while a participant is away, and the one that comes has longer names than were guessed. Whatever voted would then be
- * handed to the log with a record that it does not take. So the bound is made anew when somebody comes, and is exact
- * once every prepare was sent.
+ * What is not known when a transaction is begun is which instance each branch will belong to, and
+ * what resource that one shares: until then the longest that is connected counts, or a guess. The
+ * interleaving that matters: a transaction is begun while a participant is away, and the one that
+ * comes has longer names than were guessed. Whatever voted would then be handed to the log with a
+ * record that it does not take. So the bound is made anew when someone comes, and is exact once
+ * every prepare was sent.
  */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { lockNameParts } from '../../locks/names.ts';
@@ -60,7 +62,10 @@ export function measure(state: TermState, branch: Branch): void {
   branch.recordBytes = bytes;
 }
 
-/** Why the transaction cannot be committed, where its record would be too large; null where it is not. */
+/**
+ * Why the transaction cannot be committed, where its record would be too large; null where it is
+ * not.
+ */
 export function tooLarge(state: TermState, transaction: Transaction): AbortReason | null {
   const { maxRecordBytes } = state.config.options;
   if (transaction.recordBytes <= maxRecordBytes) return null;

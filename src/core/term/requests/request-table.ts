@@ -1,9 +1,9 @@
 /**
  * The leader's memory of request ids (docs/PROTOCOL.md, section 4, request window).
  *
- * It serves two rules that the log cannot: a duplicate in flight joins the first, and an attempt not above one
- * that was answered "aborted" gets the same answer again and is never run. What committed is
- * remembered here only to save a read; the log's `requests/R` is what counts.
+ * It serves two rules that the log cannot: a duplicate in flight joins the first, and an attempt
+ * not above one that was answered "aborted" gets the same answer again and is never run. What
+ * committed is remembered here only to save a read; the log's `requests/R` is what counts.
  */
 import { type AbortReason, withoutDetail } from '../../catalogue.ts';
 import type { Origin, Shares } from '../../shares.ts';
@@ -35,8 +35,8 @@ export interface RequestMemory {
   attempt: number;
   state: RequestState;
   /**
-   * The highest attempt that was answered "aborted", and its answer: final for it and for all below it, whatever
-   * becomes of later attempts (I8).
+   * The highest attempt that was answered "aborted", and its answer: final for it and for all below
+   * it, whatever becomes of later attempts (I8).
    */
   refused: RefusedAttempt | null;
   endedAtMs: number;
@@ -44,7 +44,10 @@ export interface RequestMemory {
   results: Readonly<Record<string, unknown>> | null;
 }
 
-/** Of ended requests with results or an abort's detail, kept for a client that lost its answer; older ones are answered without. */
+/**
+ * Of ended requests with results or an abort's detail, kept for a client that lost its answer;
+ * older ones are answered without.
+ */
 const maxResults = 1_000;
 
 export class RequestTable {
@@ -120,8 +123,8 @@ export class RequestTable {
   }
 
   /**
-   * The attempt that ran ended and nobody was told how: it may be run again. One before it that was answered
-   * "aborted" may not: forgotten here, a late copy of that one would run and could commit.
+   * The attempt that ran ended and no one was told how: it may be run again. One before it that was
+   * answered "aborted" may not: forgotten here, a late copy of that one would run and could commit.
    */
   drop(memory: RequestMemory, nowMs: number): void {
     const { refused } = memory;

@@ -53,7 +53,9 @@ export function requestsState({ options, heldBytes: shared }: TermConfig): Reque
   return { table, places, heldBytes };
 }
 
-/** What has ended may hold a quarter as much as what lives: half of it here, half among the recent. */
+/**
+ * What has ended may hold a quarter as much as what lives: half of it here, half among the recent.
+ */
 export function maxEndedBytes(heldBytes: Shares): number {
   return Math.floor(heldBytes.total / 8);
 }
