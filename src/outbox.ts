@@ -20,7 +20,21 @@ export type { OutboxMessage } from './resources/outbox/queue.ts';
  * that it has had; and in the order of the commits in this outbox, so a message that cannot be published holds up those
  * behind it until it can. `publish` may put aside what nobody can take, by its number of attempts.
  *
- * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
+ * Rejects with an Error whose `name` is DirectoryLockedError (another process has it), StorePlaceError,
+ * StoreFormatError, StoreUnreadableError or NativePackageError. The message says what to do.
+ *
+ * ```ts
+ * const outbox = await openOutbox<{ orderId: string }>({
+ *   dataDirectory: './data/notices',
+ *   publish: async ({ id, body }) => broker.send(body, { messageId: id }),
+ * });
+ * await serveParticipant({
+ *   name: 'notices',
+ *   urls: ['127.0.0.1:7070'],
+ *   dataDirectory: './data/notices-journal',
+ *   resource: outbox.resource(),
+ * });
+ * ```
  */
 export async function openOutbox<Body = unknown>(
   options: OutboxOptions<Body>,

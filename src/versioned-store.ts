@@ -44,7 +44,21 @@ export type { StoreTransaction } from './resources/versioned-store/work.ts';
  * `readMany` shows one store at one moment. Of a transaction over several stores an outside reader may see one
  * committed and the other not yet; a transaction that reads both does not.
  *
- * Rejects with DirectoryLockedError, StoreFormatError and StoreUnreadableError.
+ * Rejects with an Error whose `name` is DirectoryLockedError (another process has it), StorePlaceError,
+ * StoreFormatError, StoreUnreadableError or NativePackageError. The message says what to do.
+ *
+ * ```ts
+ * const stock = await openVersionedStore({
+ *   dataDirectory: './data/stock',
+ *   initial: [{ key: 'lamp', value: 10 }],
+ * });
+ * const resource = stock.resource<{ sku: string }, { left: number }>(async (tx, { payload }) => {
+ *   const left = ((await tx.readForUpdate<number>(payload.sku))?.value ?? 0) - 1;
+ *   if (left < 0) return vote.abort(`No ${payload.sku} left.`);
+ *   await tx.write(payload.sku, left);
+ *   return vote.commit({ left });
+ * });
+ * ```
  */
 export async function openVersionedStore(options: VersionedStoreOptions): Promise<VersionedStore> {
   const { VersionedStore } = await loadStore(() => import('./resources/versioned-store/store.ts'));

@@ -83,7 +83,7 @@ function configOf(name: string): ExtractorConfig {
         compilerMessageReporting: { default: error },
         extractorMessageReporting: {
           default: error,
-          'ae-undocumented': none,
+          'ae-undocumented': error,
           // The report has them too, so that what they say is pinned.
           'ae-forgotten-export': none,
           'ae-missing-release-tag': none,

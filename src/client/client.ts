@@ -30,6 +30,7 @@ import type {
   TransactRequest,
 } from './types.ts';
 
+/** What `connect` takes. */
 export interface ConnectOptions {
   /** Addresses of nodes, `host:port` or `ws://host:port`. One that answers is enough: it tells of the others. */
   readonly urls: readonly string[];
@@ -43,6 +44,7 @@ export interface ConnectOptions {
   readonly token?: string;
   /** Until the first welcome, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number;
+  /** Gives the attempt up: `connect` rejects with ABORTED_BY_CALLER. */
   readonly signal?: AbortSignal;
   /** For every transaction that does not say otherwise. */
   readonly defaults?: {
@@ -69,15 +71,7 @@ const statusTimeoutMs = 5_000;
  * answers, ABORTED_BY_CALLER; a TypeError for an address or a name that is none.
  *
  * ```ts
- * await using client = await connect({ urls: ['127.0.0.1:7070'] });
- * const outcome = await client.transact({
- *   requestId: 'order-17',
- *   branches: [
- *     { participant: 'inventory', payload: { take: 1 } },
- *     { participant: 'payment', payload: { charge: 999 } },
- *   ],
- * });
- * if (outcome.outcome === 'aborted') console.log(outcome.reason.code);
+ * await using client = await connect({ urls: ['127.0.0.1:7070'], name: 'shop' });
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
@@ -107,6 +101,10 @@ interface InFlight {
   call: Promise<unknown> | null;
 }
 
+/**
+ * A connection to a cluster, made by `connect`. Its calls may run at once, and each finds the leader that it needs.
+ * Close it when you are done, or hold it with `await using`.
+ */
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #defaults: TransactionSettings;
@@ -135,11 +133,26 @@ export class Client implements AsyncDisposable {
    * outcome, which `status` tells. Throws VerdictError with EXPIRED (older than the request window: the outcome can no
    * longer be known), REQUEST_CONFLICT (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED,
    * INVALID_MESSAGE, FORBIDDEN, and, where nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
+   *
+   * ```ts
+   * const outcome = await client.transact(
+   *   {
+   *     requestId: 'order-17',
+   *     branches: [
+   *       { participant: 'inventory', payload: { sku: 'lamp', quantity: 1 } },
+   *       { participant: 'payment', payload: { account: 'anna', cents: 4_900 } },
+   *     ],
+   *   },
+   *   { retry: true },
+   * );
+   * if (outcome.outcome === 'aborted') console.log(outcome.reason.code);
+   * ```
    */
   transact<const Branches extends readonly BranchRequest[]>(
     request: TransactRequest & { readonly branches: Branches },
     options?: TransactOptions,
   ): Promise<TransactOutcome<ResultsOf<Branches>>>;
+  /** The same, where the caller says what the results are: nothing checks them. */
   transact<Results, Payload = unknown>(
     request: TransactRequest<Payload>,
     options?: TransactOptions,
@@ -196,6 +209,13 @@ export class Client implements AsyncDisposable {
    * error about a transaction lost under it, which counts as an abort.
    *
    * Throws OutcomeUnknownError where a commit's outcome could not be learnt: that is never tried again.
+   *
+   * ```ts
+   * const result = await client.run(async (tx) => {
+   *   await tx.lock('account/anna');
+   *   await tx.enlist({ participant: 'payment', payload: { account: 'anna', cents: 4_900 } });
+   * });
+   * ```
    */
   async run<Value>(
     work: (tx: Transaction, context: RunContext) => Promise<Value>,
@@ -211,6 +231,7 @@ export class Client implements AsyncDisposable {
     await this.#cluster.close();
   }
 
+  /** Same as `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -8,6 +8,7 @@ import type { Cluster } from './cluster.ts';
 import { begin, type Transaction } from './transaction.ts';
 import type { AnswerWhen, CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
 
+/** What `client.run` takes. */
 export interface RunOptions extends CallOptions {
   /** For everything, all attempts and pauses included. Default 60,000. */
   readonly timeoutMs?: number | undefined;
@@ -23,6 +24,7 @@ export interface RunOptions extends CallOptions {
   readonly transaction?: TransactionSettings;
 }
 
+/** What the function of `client.run` is told of the attempt that it is called for. */
 export interface RunContext {
   /** 1 for the first call of the function. */
   readonly attempt: number;
@@ -30,6 +32,7 @@ export interface RunContext {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What became of `client.run`: of the attempt that committed, or of the last one. */
 export type RunResult<Value> =
   | {
       readonly outcome: 'committed';

@@ -24,7 +24,12 @@ import type {
   TransactionSettings,
 } from './types.ts';
 
+/**
+ * An interactive transaction, made by `client.begin`, `client.run` and `client.transaction`: branches are added, then it is
+ * committed or rolled back. Hold it with `await using`, and leaving the block rolls back what was not committed.
+ */
 export class Transaction implements AsyncDisposable {
+  /** Names the transaction everywhere: in logs, for `client.status`, for a service that enlists itself. */
   readonly txid: Txid;
   /** After this many milliseconds from `begin` without a decision the coordinator aborts it. */
   readonly timeoutMs: number;

@@ -21,6 +21,7 @@ export interface CallOptions {
 /** `decided`: the outcome is durable. `applied`: and every participant has carried it out. */
 export type AnswerWhen = 'decided' | 'applied';
 
+/** Options of `tx.commit`. */
 export interface CommitOptions extends CallOptions {
   /**
    * When the call resolves. Default `decided`: participants carry the commit out behind the answer, most within milliseconds, and until then a
@@ -64,6 +65,7 @@ export interface BranchRequest<Payload = unknown> {
   readonly payload?: Payload;
 }
 
+/** What holds for one transaction; `connect` takes defaults for these. */
 export interface TransactionSettings {
   /**
    * After this many milliseconds without a decision the coordinator aborts the transaction. Default: the node's own
@@ -82,6 +84,7 @@ export interface TransactionSettings {
   readonly lockGroup?: string | undefined;
 }
 
+/** Options of `tx.lock`. */
 export interface LockOptions extends CallOptions {
   /** `shared` with others that share it, or `exclusive`, the default. */
   readonly mode?: LockMode | undefined;
@@ -92,6 +95,7 @@ export interface LockOptions extends CallOptions {
   readonly waitMs?: number | undefined;
 }
 
+/** A whole transaction for `client.transact`: what is to happen everywhere or nowhere. */
 export interface TransactRequest<Payload = unknown> extends TransactionSettings {
   /**
    * The idempotency key: any string up to 128 bytes. Whatever is lost on the way, at most one transaction commits under
@@ -114,6 +118,7 @@ export interface TransactRequest<Payload = unknown> extends TransactionSettings 
   readonly locks?: readonly LockedKeys[];
   /** As `waitMs` of `tx.lock`, for all of them. */
   readonly lockWaitMs?: number;
+  /** The participants and their parts: one at least, at most `maxBranches` of the node (128 by default), with names of their own. */
   readonly branches: readonly BranchRequest<Payload>[];
 }
 
@@ -126,12 +131,16 @@ export type ResultsOf<Branches extends readonly BranchRequest[]> = {
     : unknown;
 };
 
+/** The branch's own name, or its participant's. */
 type NameOf<Branch extends BranchRequest> =
   | Extract<Branch['branch'], string>
   | (undefined extends Branch['branch'] ? Branch['participant'] : never);
 
+/** The transaction is committed, durably. */
 export interface Committed<Results> {
+  /** Tells it from `aborted`. */
   readonly outcome: 'committed';
+  /** The id of the transaction that committed. */
   readonly txid: Txid;
   /** Every branch voted `readonly`: nothing was changed anywhere. */
   readonly readonly: boolean;
@@ -147,8 +156,11 @@ export interface Committed<Results> {
   readonly applied?: boolean;
 }
 
+/** The transaction is aborted: nothing of it happened anywhere. */
 export interface Aborted {
+  /** Tells it from `committed`. */
   readonly outcome: 'aborted';
+  /** The id of the transaction that aborted. */
   readonly txid: Txid;
   /** Its `retryable` says whether the same may succeed later. */
   readonly reason: AbortReason;

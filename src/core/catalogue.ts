@@ -17,6 +17,7 @@ export interface ErrorEntry {
   readonly look: string;
 }
 
+/** What a node may answer a request with. */
 export const errorCodes = [
   'NOT_LEADER',
   'BUSY',
@@ -39,6 +40,7 @@ export const errorCodes = [
   'OUTCOME_UNKNOWN',
   'INTERNAL',
 ] as const;
+/** One of `errorCodes`. */
 export type ErrorCode = (typeof errorCodes)[number];
 
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
@@ -174,6 +176,7 @@ export interface ReasonEntry {
   readonly look: string;
 }
 
+/** Why a transaction may abort. */
 export const reasonCodes = [
   'VOTED_ABORT',
   'INVALID_PAYLOAD',
@@ -190,6 +193,7 @@ export const reasonCodes = [
   'TOO_LARGE',
   'LEADER_CHANGED',
 ] as const;
+/** Why a transaction aborted, in one word; docs/errors.md describes each. The words stay, the messages may change. */
 export type ReasonCode = (typeof reasonCodes)[number];
 
 export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
@@ -267,9 +271,13 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
 
 /** Why a transaction aborted, as clients see it. */
 export interface AbortReason {
+  /** What to match on. */
   readonly code: ReasonCode;
+  /** For people; a participant that voted abort wrote its own. */
   readonly message: string;
+  /** Whose vote, or silence, it was. Absent where it was no participant's. */
   readonly participant?: string;
+  /** Whether the same transaction may commit when it is tried again. */
   readonly retryable: boolean;
   /** Not before this, where that is known: a participant that does not answer is not asked again earlier. */
   readonly retryAfterMs?: number;

@@ -1,6 +1,7 @@
 /** Every option of a coordinator node that bears on the protocol. */
 import { day, minute, type OptionEntry, resolveOptions } from './options.ts';
 
+/** The names of a node's options. */
 export const coordinatorOptionNames = [
   'transactionTimeoutMs',
   'maxTransactionTimeoutMs',
@@ -42,7 +43,9 @@ export const coordinatorOptionNames = [
   'maxHeldBytes',
   'drainMs',
 ] as const;
+/** One of `coordinatorOptionNames`. */
 export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
+/** A node's options, each with its value. `coordinatorOptionTable` has meaning, default and bounds. */
 export type CoordinatorOptions = Readonly<Record<CoordinatorOptionName, number>>;
 
 export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, OptionEntry>> = {

@@ -1,20 +1,59 @@
 /** Every option of a participant that bears on the protocol. */
 import { day, minute, type OptionEntry, resolveOptions } from './options.ts';
 
-export const participantOptionNames = [
-  'patienceMs',
-  'queryTimeoutMs',
-  'workingMs',
-  'retryDelayMs',
-  'maxRetryDelayMs',
-  'reportPage',
-  'tombstoneMs',
-  'maxConcurrency',
-  'maxQueue',
-  'lockLimitMs',
-] as const;
-export type ParticipantOptionName = (typeof participantOptionNames)[number];
-export type ParticipantOptions = Readonly<Record<ParticipantOptionName, number>>;
+/** A participant's time-outs and limits. */
+export interface ParticipantOptions {
+  /**
+   * How long a branch stays in doubt before the participant asks for its outcome, and between two
+   * questions. Default 5,000.
+   */
+  readonly patienceMs: number;
+  /**
+   * How long one node may take to answer a query before the next is asked to resolve. A leader that
+   * is silent for 160 ms is passed over as soon as another node says that nothing is recorded.
+   * Default 2,000.
+   */
+  readonly queryTimeoutMs: number;
+  /**
+   * How often a prepare that is still running tells the coordinator so. 0: Never tell. Default
+   * 1,000.
+   */
+  readonly workingMs: number;
+  /**
+   * The first pause before a failed commit or rollback of the application is called again, and
+   * before a report that a leader did not answer is sent again; it doubles, with jitter. Default
+   * 100.
+   */
+  readonly retryDelayMs: number;
+  /**
+   * The longest such pause, and the longest between two attempts to reach a node. Default 5,000.
+   */
+  readonly maxRetryDelayMs: number;
+  /** Transactions in one report message. Default 1,000. */
+  readonly reportPage: number;
+  /**
+   * How long a tombstone is kept within one epoch: at least twice the longest transaction time-out.
+   * Default 600,000.
+   */
+  readonly tombstoneMs: number;
+  /**
+   * Prepares of the application that run at once; as many commits and rollbacks beside them.
+   * Default 1,024.
+   */
+  readonly maxConcurrency: number;
+  /**
+   * Prepares that wait for their turn; past it, new ones are answered with a retryable vote
+   * `abort`. 0: None waits. Default 4,096.
+   */
+  readonly maxQueue: number;
+  /**
+   * How long a branch that enlisted itself may wait for its prepare before it is rolled back. 0:
+   * For ever. Default 300,000.
+   */
+  readonly lockLimitMs: number;
+}
+/** The name of one. */
+export type ParticipantOptionName = keyof ParticipantOptions;
 
 export const participantOptionTable: Readonly<Record<ParticipantOptionName, OptionEntry>> = {
   patienceMs: {
@@ -95,6 +134,10 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     zero: 'For ever.',
   },
 };
+
+export const participantOptionNames = Object.keys(
+  participantOptionTable,
+) as readonly ParticipantOptionName[];
 
 /** Fills in defaults; throws a RangeError that names the option, its unit and its bounds. */
 export function participantOptions(given: Partial<ParticipantOptions> = {}): ParticipantOptions {

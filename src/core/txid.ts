@@ -13,6 +13,7 @@ declare const brand: unique symbol;
 export type Epoch = string & { readonly [brand]: 'epoch' };
 /** A place in a shard's order of transactions: `epoch.sequence`. The floor is one of these. */
 export type Position = string & { readonly [brand]: 'position' };
+/** A transaction's id, as the coordinator makes them. From a plain string: `isTxid`. */
 export type Txid = string & { readonly [brand]: 'txid' };
 
 /** Of a cluster. A node reads the leader keys of all in one transaction; etcd takes 128 operations in one. */
@@ -90,6 +91,7 @@ export function sealedText(txid: Txid): { readonly text: string; readonly seal: 
   return { text: txid.slice(0, -sealDigits), seal: txid.slice(-sealDigits) };
 }
 
+/** Whether the text has the form of a transaction's id. It says nothing about whether there is such a transaction. */
 export function isTxid(text: string): text is Txid {
   return txidPattern.test(text);
 }

@@ -28,6 +28,7 @@ import {
 } from './recovery.ts';
 import { type ParticipantReturns, ReturnsTable } from './returns.ts';
 
+/** Options of `beginTransaction`. */
 export interface BeginOptions {
   /** The transaction aborts when it is not decided within this. Default: the option `transactionTimeoutMs`. */
   readonly timeoutMs?: number;
@@ -35,8 +36,11 @@ export interface BeginOptions {
   readonly labels?: Labels;
 }
 
+/** The outcome of a transaction, and what its participants returned. */
 export interface TransactionResult {
+  /** The transaction's id. */
   readonly txid: Txid;
+  /** Where it stands now. */
   readonly state: TransactionState;
   /** null: not decided yet. */
   readonly outcome: Outcome | null;
@@ -62,12 +66,22 @@ const settledPollMs = 5;
  *
  * Its methods may be called at once: the log is opened, and the leadership taken, behind them. What fails there rejects
  * each call. Errors are VerdictErrors, matched by `code`; TypeError and RangeError are for arguments that cannot be.
+ *
+ * ```ts
+ * await using coordinator = new TransactionCoordinator({ log: { kind: 'lmdb', directory: './data' } });
+ * await coordinator.recover([stock, accounts]);
+ * const txid = await coordinator.beginTransaction();
+ * await coordinator.registerParticipant(txid, stock);
+ * await coordinator.registerParticipant(txid, accounts);
+ * const isCommitted = await coordinator.commitTransaction(txid);
+ * ```
  */
 export class TransactionCoordinator {
   readonly #returns: ReturnsTable;
   readonly #opened: Promise<Parts>;
   #closing: Promise<void> | null = null;
 
+  /** Throws RangeError for an option that does not exist or is out of its bounds. */
   constructor(options: EmbeddedOptions = {}) {
     const timings = timingsOf(options);
     this.#returns = new ReturnsTable(timings.maxRecent);
@@ -82,6 +96,10 @@ export class TransactionCoordinator {
     await engine.anyDriver();
   }
 
+  /**
+   * Begins a transaction without participants. It aborts by itself when it is not decided within its time-out. Rejects with
+   * LIMIT_EXCEEDED past `maxTransactions`, INVALID_MESSAGE for options that cannot be, CLOSED after `close`.
+   */
   async beginTransaction(options: BeginOptions = {}): Promise<Txid> {
     const { engine } = await this.#parts();
     const begin = checked({ type: 'begin', id: 0, ...options });
@@ -233,6 +251,7 @@ export class TransactionCoordinator {
     return this.#closing;
   }
 
+  /** Same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -21,6 +21,7 @@ import type { Engine } from './engine.ts';
 import { textOf } from './errors.ts';
 import type { NamedParticipant } from './participants.ts';
 
+/** What participants said that they hold, and what became of it. */
 export interface InDoubtAnswers {
   /** Told their outcome; the calls may still be under way. */
   readonly told: {

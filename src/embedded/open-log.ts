@@ -7,11 +7,13 @@ import { loadStore } from '../store/native-package.ts';
 
 /** Decisions are gone with the process: for tests, and for participants that live no longer themselves. */
 export interface MemoryLogChoice {
+  /** Chooses it. */
   readonly kind: 'memory';
 }
 
 /** Decisions are in LMDB, durable before they are answered. */
 export interface LmdbLogChoice {
+  /** Chooses it. */
   readonly kind: 'lmdb';
   /** Made where it is missing; it belongs to one coordinator of one process at a time. */
   readonly directory: string;
@@ -19,6 +21,7 @@ export interface LmdbLogChoice {
 
 /** Decisions are in etcd: another process can finish what this one began. */
 export interface EtcdLogChoice {
+  /** Chooses it. */
   readonly kind: 'etcd';
   /** `http://host:port` or `https://host:port` of the members. */
   readonly endpoints: readonly string[];
@@ -34,9 +37,11 @@ export interface EtcdLogChoice {
   readonly leaseTtlMs?: number;
   /** PEM. */
   readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** etcd's own users. Default: none. */
   readonly auth?: { readonly username: string; readonly password: string };
 }
 
+/** Where a `TransactionCoordinator` keeps its decisions. */
 export type LogChoice = MemoryLogChoice | LmdbLogChoice | EtcdLogChoice;
 
 export interface OpenedLog {

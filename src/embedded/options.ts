@@ -9,34 +9,88 @@ import {
 import type { Logger } from '../ports/logger.ts';
 import type { LogChoice } from './open-log.ts';
 
-/** Those of a node's options that mean something without connections. */
-type TimingName = Extract<
-  CoordinatorOptionName,
-  | 'transactionTimeoutMs'
-  | 'maxTransactionTimeoutMs'
-  | 'prepareTimeoutMs'
-  | 'breakerAfter'
-  | 'breakerPauseMs'
-  | 'maxBreakerPauseMs'
-  | 'commandWindow'
-  | 'ackTimeoutMs'
-  | 'retryDelayMs'
-  | 'maxRetryDelayMs'
-  | 'attentionAfter'
-  | 'maxTransactions'
-  | 'maxRecent'
-  | 'retentionMs'
-  | 'maxFinished'
-  | 'tickMs'
-  | 'maxBranches'
-  | 'maxRecordBytes'
-  | 'drainMs'
->;
+/** Those of a node's options that mean something without connections. Bounds: see `verdict serve --help`. */
+export interface EmbeddedTimings {
+  /**
+   * A transaction that names no time-out is aborted when it is not decided within this. Default
+   * 10,000.
+   */
+  readonly transactionTimeoutMs?: number;
+  /** The longest time-out a transaction may name; a longer one is cut to it. Default 300,000. */
+  readonly maxTransactionTimeoutMs?: number;
+  /**
+   * How long one branch may take at most to vote, from its prepare or its last `working`; less for
+   * a participant that has been seen to be faster. 0: No limit but the transaction time-out.
+   * Default 5,000.
+   */
+  readonly prepareTimeoutMs?: number;
+  /**
+   * Prepare time-outs of one participant in a row after which transactions with it are refused at
+   * once. 0: Never refuse for time-outs. Default 5.
+   */
+  readonly breakerAfter?: number;
+  /**
+   * The first pause before one transaction may try such a participant; it doubles with each
+   * failure, with jitter. Default 1,000.
+   */
+  readonly breakerPauseMs?: number;
+  /** The longest such pause. Default 5,000. */
+  readonly maxBreakerPauseMs?: number;
+  /**
+   * Commands under way at a time on one connection of a participant, to branches that voted
+   * `commit`; as many rollbacks of other branches too. The rest follow. Default 256.
+   */
+  readonly commandWindow?: number;
+  /**
+   * How long one attempt at a commit or rollback waits for its acknowledgement before it is sent
+   * again. Default 2,000.
+   */
+  readonly ackTimeoutMs?: number;
+  /**
+   * The first pause before a commit or rollback is sent again; it doubles with each attempt, with
+   * jitter. Default 100.
+   */
+  readonly retryDelayMs?: number;
+  /** The longest pause between two attempts. Default 30,000. */
+  readonly maxRetryDelayMs?: number;
+  /**
+   * Unacknowledged attempts at one branch after which its transaction is flagged `attention`.
+   * Retries go on. 0: Never flag. Default 8.
+   */
+  readonly attentionAfter?: number;
+  /** Transactions in memory at once; past it, new ones get BUSY. Default 100,000. */
+  readonly maxTransactions?: number;
+  /**
+   * Ended transactions remembered for status, lists and repeated requests. 0: Remember none.
+   * Default 10,000.
+   */
+  readonly maxRecent?: number;
+  /**
+   * How long the log keeps the record of a finished transaction; never less than the request window
+   * and a minute. Default 600,000.
+   */
+  readonly retentionMs?: number;
+  /**
+   * Finished records above which they are collected before `retentionMs`, but never before the
+   * request window and a minute. Default 200,000.
+   */
+  readonly maxFinished?: number;
+  /**
+   * How often the leader writes down how long it has led, by which the age of records is counted.
+   * It may be another at every node and after every start. Default 10,000.
+   */
+  readonly tickMs?: number;
+  /** Branches of one transaction. Default 128. */
+  readonly maxBranches?: number;
+  /** Bytes of one decision record, checked before the first prepare. Default 16,384. */
+  readonly maxRecordBytes?: number;
+  /**
+   * How long a planned stop lets transactions in flight finish. 0: Stop at once. Default 10,000.
+   */
+  readonly drainMs?: number;
+}
 
-/** Meaning, unit, default and bounds are the node's: see `verdict serve --help`. */
-export type EmbeddedTimings = Partial<Pick<CoordinatorOptions, TimingName>>;
-
-const timingNames: Readonly<Record<TimingName, true>> = {
+const timingNames: Readonly<Record<keyof EmbeddedTimings, true>> = {
   transactionTimeoutMs: true,
   maxTransactionTimeoutMs: true,
   prepareTimeoutMs: true,
@@ -58,6 +112,7 @@ const timingNames: Readonly<Record<TimingName, true>> = {
   drainMs: true,
 };
 
+/** What `new TransactionCoordinator` takes. */
 export interface EmbeddedOptions extends EmbeddedTimings {
   /** Where decisions are kept. Default: `{ kind: 'memory' }`. */
   readonly log?: LogChoice;

@@ -11,6 +11,7 @@ import { isName, nameText } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
 import { maxNameBytes } from '../wire/limits.ts';
 
+/** What `prepare` gets beside the transaction's id. */
 export interface PrepareContext {
   /** Fires when the vote no longer matters: the transaction was rolled back, or its time is over. End soon. */
   readonly signal: AbortSignal;
@@ -18,6 +19,13 @@ export interface PrepareContext {
   readonly timeoutMs: number;
 }
 
+/**
+ * An object of this process that takes part in transactions.
+ *
+ * Once `prepare` has returned true, both commit and rollback must be possible whatever happens, a crash included where the
+ * log is durable. `commit` and `rollback` may be called more than once for one transaction, and must then change nothing;
+ * `rollback` also comes where `prepare` was never called. For one transaction no two of them ever run at once.
+ */
 export interface EmbeddedParticipant {
   /**
    * Names the resource behind the object, the same after every restart: what the log knows it by. 1 to 128 bytes

@@ -4,6 +4,7 @@ import type { Doubts, InDoubtAnswers } from './doubts.ts';
 import type { Engine } from './engine.ts';
 import { checkParticipant, type EmbeddedParticipant } from './participant.ts';
 
+/** Options of `recover`. */
 export interface RecoverOptions {
   /** How long to wait for participants that have not done their part; retries go on after it. Default 10,000. */
   readonly waitMs?: number;
@@ -11,21 +12,27 @@ export interface RecoverOptions {
 
 /** A participant's part of a decided transaction that is not done yet. It is retried for ever. */
 export interface Unfinished {
+  /** The transaction. */
   readonly txid: Txid;
+  /** The name of the participant that owes its part. */
   readonly participant: string;
+  /** What it is to carry out. */
   readonly decision: 'commit' | 'abort';
   /** No object of that name was given: nothing happens until one is, to `recover` or `registerParticipant`. */
   readonly missing: boolean;
+  /** How often it was called. */
   readonly attempts: number;
   /** What came instead of true. */
   readonly lastError: string | null;
 }
 
+/** What `recover` found, and what became of it. */
 export interface RecoveryReport {
   /** Finished now: every participant said that it has committed. */
   readonly committed: readonly Txid[];
   /** In doubt at some participant, without a decision: rolled back there. */
   readonly rolledBack: readonly Txid[];
+  /** Decided, and not done when `waitMs` was over. It is tried again. */
   readonly unfinished: readonly Unfinished[];
   /** In doubt at a participant, and not for this log to judge: see *Durability* in docs/EMBEDDED.md. */
   readonly unjudged: InDoubtAnswers['unjudged'];

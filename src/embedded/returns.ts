@@ -13,9 +13,13 @@ export interface CallReturn {
 
 /** null: not called, or not ended yet. */
 export interface ParticipantReturns {
+  /** The participant's name. */
   readonly participant: string;
+  /** What its `prepare` returned. */
   readonly prepare: CallReturn | null;
+  /** What its last `commit` returned. */
   readonly commit: CallReturn | null;
+  /** What its last `rollback` returned. */
   readonly rollback: CallReturn | null;
 }
 

@@ -8,6 +8,7 @@ import type { Branch, Branches } from './branches.ts';
 import type { Sessions } from './sessions.ts';
 import { pause } from './timers.ts';
 
+/** Options of `ParticipantHandle.enlist`. */
 export interface EnlistOptions {
   /** The branch's name; default: the participant's. */
   readonly branch?: string;
@@ -15,6 +16,7 @@ export interface EnlistOptions {
   readonly payload?: unknown;
   /** How long to try to reach the leader. Default 5,000. */
   readonly timeoutMs?: number;
+  /** Gives the enlist up: it rejects with ABORTED_BY_CALLER. */
   readonly signal?: AbortSignal;
 }
 

@@ -19,14 +19,18 @@ import { behindSchemas } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
+  /** Which one: stable, to match on. */
   readonly alarm:
     | BranchAlarm
     | 'refused-by-node'
     | 'other-cluster'
     | 'journal-copied'
     | 'log-set-back';
+  /** What happened and what to do, for people. */
   readonly message: string;
+  /** The transaction, where it concerns one. */
   readonly txid?: Txid;
+  /** The branch, where it concerns one. */
   readonly branch?: string;
 }
 
@@ -41,6 +45,7 @@ export interface EtcdDecisionLog {
   readonly cluster: string;
   /** PEM. */
   readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /** etcd's own users. Default: none. */
   readonly auth?: { readonly username: string; readonly password: string };
   /**
    * Also force the abort of what is not decided while its leader's lease still stands: the locks go sooner, and
@@ -49,6 +54,7 @@ export interface EtcdDecisionLog {
   readonly resolve?: boolean;
 }
 
+/** What `serveParticipant` takes beside the resource. */
 export interface ParticipantSettings {
   /** The participant's name: what a transaction's branches call it. 1 to 128 bytes, nothing invisible. */
   readonly name: string;
@@ -93,12 +99,14 @@ export interface ParticipantSettings {
    * `serveParticipant` rejects with VerdictError TIMEOUT, which says what was waited for. Default 600,000 (10 min); 0: for ever.
    */
   readonly readyTimeoutMs?: number;
+  /** Time-outs and limits; the defaults are meant to stay. */
   readonly options?: Partial<ParticipantOptions>;
   /**
    * pino's loggers fit. Default: a line on stderr when the participant is connected for the first time, and one for each warning. Payloads
    * and results never are logged. `silentLogger` says nothing.
    */
   readonly logger?: Logger;
+  /** Called for each alarm, beside the line in the log. It must not throw. Default: the log alone. */
   readonly onAlarm?: (alarm: ParticipantAlarm) => void;
   /**
    * The journal failed: nothing can be promised any more, and the process must not go on. The participant is

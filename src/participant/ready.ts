@@ -14,6 +14,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { BranchRef, PrepareCall, Resource } from '../ports/resource.ts';
 import { withPrepare } from './with-prepare.ts';
 
+/** What a service does in its own store before its first prepare. See `ParticipantSettings.ready`. */
 export type ReadyWork = (call: { readonly signal: AbortSignal }) => Promise<void> | void;
 
 export const readyTimeoutMsDefault = 600_000;

@@ -10,7 +10,9 @@ import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
+/** A participant that serves, made by `serveParticipant`. Close it when you are done, or hold it with `await using`. */
 export interface ParticipantHandle {
+  /** The name that it serves under. */
   readonly name: string;
   /** The id of the durable store: the same after every start on it. */
   readonly instance: string;
@@ -41,6 +43,7 @@ export interface ParticipantHandle {
    * connections and the journal that it opened. What is in doubt stays in the journal.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Same as `close`, with its default time-out. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -55,8 +58,22 @@ const connectedTimeoutMs = 10_000;
  * survive a crash, and commit and rollback may be called more than once.
  *
  * Throws TypeError and RangeError for settings that cannot be, VerdictError TIMEOUT where `ready` could not be called or did not end
- * within `readyTimeoutMs`, and JournalError when the journal is broken, of
- * a newer format, or owned by another process.
+ * within `readyTimeoutMs`, JournalError when the journal is broken, of a newer format, owned by another process, or
+ * cannot be kept where it is to be, and an Error named NativePackageError where the package that keeps it is missing.
+ *
+ * ```ts
+ * await using participant = await serveParticipant({
+ *   name: 'inventory',
+ *   urls: ['127.0.0.1:7070'],
+ *   dataDirectory: './data/inventory',
+ *   prepare: async ({ txid, branch, payload }) => {
+ *     if (!(await reserve(txid, branch, payload))) return vote.abort('None left.');
+ *     return vote.commit();
+ *   },
+ *   commit: ({ txid, branch }) => confirmReservation(txid, branch),
+ *   rollback: ({ txid, branch }) => dropReservation(txid, branch),
+ * });
+ * ```
  */
 export async function serveParticipant<Payload = unknown, Result = unknown>(
   options: ServeOptions<Payload, Result>,

@@ -3,6 +3,7 @@ import type { VoteReason } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
 import type { PrepareResult } from '../ports/resource.ts';
 
+/** Options of `vote.abort`. */
 export interface AbortOptions {
   /** Default VOTED_ABORT. CONFLICT: a version that was read is stale. */
   readonly code?: NonNullable<VoteReason['code']>;
@@ -12,17 +13,28 @@ export interface AbortOptions {
   readonly detail?: unknown;
 }
 
+/** What `prepare` answers with: see `vote`. */
 export interface VoteBuilder {
   /** Prepared, durably: commit and rollback are both possible from now on. */
   commit<Result>(result: Result): PrepareResult<Result>;
+  /** The same, with nothing for the client. */
   commit(): PrepareResult<never>;
   /** Nothing was changed and nothing is held: the branch needs no second phase. */
   readonly<Result>(result: Result): PrepareResult<Result>;
+  /** The same, with nothing for the client. */
   readonly(): PrepareResult<never>;
   /** The transaction must not happen. Nothing is held. */
   abort(message: string, options?: AbortOptions): PrepareResult<never>;
 }
 
+/**
+ * Makes the answer of a `prepare`.
+ *
+ * ```ts
+ * if (left < 0) return vote.abort(`Only ${left} left.`);
+ * return vote.commit({ left });
+ * ```
+ */
 export const vote: VoteBuilder = {
   commit: (result?: unknown): PrepareResult<never> => ({
     vote: 'commit',

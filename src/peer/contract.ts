@@ -9,17 +9,22 @@ export interface ParticipantContract<
   Result = unknown,
   Returned = Result,
 > {
+  /** The participant's name: what branches call it, and what it serves under. */
   readonly name: Name;
+  /** What a payload must be. */
   readonly payload: StandardSchema<Payload, Sent>;
+  /** What a result must be. Absent: not looked at. */
   readonly result?: StandardSchema<Result, Returned>;
   /** A branch for `transact` or `enlist`: the compiler holds its payload against the schema, and knows its result. */
   branch(payload: Sent): ContractBranch<Sent, Result, Name>;
+  /** The same under a name of its own, where the participant has several. */
   branch<const Branch extends string>(
     payload: Sent,
     branch: Branch,
   ): ContractBranch<Sent, Result, Name, Branch>;
 }
 
+/** A branch as a contract makes it: a `BranchRequest` whose payload and result the compiler knows. */
 export type ContractBranch<
   Payload,
   Result = unknown,
@@ -32,11 +37,8 @@ export type ContractBranch<
   readonly '~types'?: { readonly result: Result };
 } & ([Participant] extends [Branch] ? { readonly branch?: Branch } : { readonly branch: Branch });
 
-interface AnyContract {
-  readonly name: string;
-  readonly payload: StandardSchema<unknown, unknown>;
-  readonly result?: StandardSchema<unknown, unknown>;
-}
+/** A contract of whatever types. */
+type AnyContract = Omit<ParticipantContract<string, unknown>, 'branch'>;
 
 /** A branch written out by a client that imports the contract's type alone: `BranchOf<typeof inventory>`. */
 export type BranchOf<
@@ -47,11 +49,14 @@ export type BranchOf<
 /** What a branch of the contract brings back. */
 export type ResultOf<Contract extends AnyContract> = OutputOf<NonNullable<Contract['result']>>;
 
+/** What goes into a schema. */
 type InputOf<Schema> = Schema extends StandardSchema<unknown, infer Input> ? Input : never;
+/** What comes out of a schema. */
 type OutputOf<Schema> = Schema extends StandardSchema<infer Output, unknown> ? Output : never;
 
 /**
- * Written once, in a module that the service and its clients share:
+ * Makes the contract of a participant. It is written once, in a module that the service and its clients share. Throws a
+ * TypeError for what is no schema.
  *
  * ```ts
  * export const inventory = defineParticipant({

@@ -13,7 +13,9 @@ export const peerErrorCodes = [
   'ABORTED_BY_CALLER',
   'CLOSED',
 ] as const;
+/** One of `peerErrorCodes`. */
 export type PeerErrorCode = (typeof peerErrorCodes)[number];
+/** What a VerdictError may say; docs/errors.md describes each. The words stay, the messages may change. */
 export type VerdictErrorCode = ErrorCode | PeerErrorCode;
 
 /** `acted` is the usual case; the error itself says what holds for it. */
@@ -44,18 +46,38 @@ export const peerErrorCatalogue: Readonly<Record<PeerErrorCode, ErrorEntry>> = {
   },
 };
 
+/** What a VerdictError is made of beside its code and message. */
 export interface VerdictErrorDetails {
+  /** Whether doing the same again, later or elsewhere, can succeed. */
   readonly retryable: boolean;
   /** What may have happened before the error. After 'nothing' the same may be done again without fear. */
   readonly acted: 'nothing' | 'unknown';
+  /** How long the node asks to wait before the next try. */
   readonly retryAfterMs?: number | undefined;
+  /** With NOT_LEADER: who leads, or null while nobody is known to. */
   readonly leader?: LeaderInfo | null | undefined;
+  /** The transaction, where it concerns one. */
   readonly txid?: Txid | undefined;
+  /** What was thrown first. */
   readonly cause?: unknown;
 }
 
+/**
+ * What the client, the participant and the library mode reject with. Match it by `code`, with `isVerdictError` first.
+ *
+ * ```ts
+ * try {
+ *   await client.transact(request);
+ * } catch (error) {
+ *   if (isVerdictError(error) && error.acted === 'nothing') await tryLater(request);
+ *   else throw error;
+ * }
+ * ```
+ */
 export class VerdictError extends Error {
+  /** `VerdictError`, or that of a class of its own. */
   override readonly name: string = 'VerdictError';
+  /** What happened: stable, to match on. */
   readonly code: VerdictErrorCode;
   /** Whether doing the same again, later or elsewhere, can succeed. */
   readonly retryable: boolean;
@@ -65,6 +87,7 @@ export class VerdictError extends Error {
   readonly retryAfterMs?: number;
   /** With NOT_LEADER: who leads, or null while nobody is known to. */
   readonly leader?: LeaderInfo | null;
+  /** The transaction, where it concerns one. */
   readonly txid?: Txid;
 
   constructor(code: VerdictErrorCode, message: string, details: VerdictErrorDetails) {
@@ -83,6 +106,7 @@ export class VerdictError extends Error {
  * undone. Ask `client.status(txid)` where there is a txid, or send the same requestId again.
  */
 export class OutcomeUnknownError extends VerdictError {
+  /** Always this. */
   override readonly name = 'OutcomeUnknownError';
 
   constructor(message: string, details: { txid?: Txid | undefined; cause?: unknown } = {}) {
@@ -140,6 +164,7 @@ export function closedError(what: string): VerdictError {
   });
 }
 
+/** Whether what was thrown is a VerdictError of this copy of the package. */
 export function isVerdictError(error: unknown): error is VerdictError {
   return error instanceof VerdictError;
 }

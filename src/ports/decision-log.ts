@@ -163,5 +163,6 @@ export class LeadershipLostError extends Error {
 
 /** The log cannot be used: closed, full, broken or unreachable. The text says what to do. */
 export class DecisionLogError extends Error {
+  /** `DecisionLogError`, or that of a class of its own. */
   override readonly name: string = 'DecisionLogError';
 }

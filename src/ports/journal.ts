@@ -127,5 +127,6 @@ export interface Journal {
 
 /** The journal cannot be used: broken, of a newer format, or owned by another process. The text says what to do. */
 export class JournalError extends Error {
+  /** Always this. */
   override readonly name = 'JournalError';
 }

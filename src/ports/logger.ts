@@ -1,11 +1,16 @@
 /** Where a node or an SDK writes its log. pino's loggers fit as they are. Payloads and results are never logged. */
 export interface Logger {
+  /** Each message that comes and goes. */
   debug(fields: object, text: string): void;
+  /** What an operator may want to know afterwards: connections, doubts that ended. */
   info(fields: object, text: string): void;
+  /** What may need looking at. */
   warn(fields: object, text: string): void;
+  /** What needs looking at: alarms, and failures that end the participant or the node. */
   error(fields: object, text: string): void;
 }
 
+/** Says nothing. */
 export const silentLogger: Logger = {
   debug: () => undefined,
   info: () => undefined,

@@ -29,10 +29,13 @@ import type { StoreFound } from '../core/branch/types.ts';
 import type { VoteReason } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
+/** One branch of a transaction, as the methods of a `Resource` get it. */
 export interface BranchCall<Payload> {
+  /** The transaction. Keep what is prepared under it and the branch. */
   readonly txid: Txid;
   /** The branch's name within the transaction. */
   readonly branch: string;
+  /** What the client sent, or what the branch was enlisted with. */
   readonly payload: Payload;
   /** The id of the journal that calls: in `prepare`, who votes. The SDK always gives it. */
   readonly instance?: string;
@@ -44,6 +47,7 @@ export interface EndCall<Payload> extends BranchCall<Payload> {
   readonly takenOver?: boolean;
 }
 
+/** What `Resource.prepare` gets. */
 export interface PrepareCall<Payload> extends BranchCall<Payload> {
   /**
    * Fires when the result no longer matters: the transaction was rolled back, or the time-out passed. End soon; whatever
@@ -64,6 +68,13 @@ export type PrepareResult<Result> =
   | { readonly vote: 'readonly'; readonly result?: Result }
   | { readonly vote: 'abort'; readonly reason: VoteReason };
 
+/**
+ * What a service gives `serveParticipant`: how its part of a transaction is prepared, committed and rolled back.
+ *
+ * `prepare` makes the work durable without showing it, and after `vote.commit` both other methods must be possible whatever
+ * happens. `commit` and `rollback` may be called more than once for one branch, and must then change nothing. What they
+ * throw is logged, and they are called again until they succeed. For one branch no two of them ever run at once.
+ */
 export interface Resource<Payload = unknown, Result = unknown> {
   /**
    * Called once for a branch, unless the process ends before the vote is durable: then it may be called
@@ -101,7 +112,9 @@ export interface Resource<Payload = unknown, Result = unknown> {
 
 /** As a store gives it back: what is no txid is logged and left alone. */
 export interface HeldBranch {
+  /** The transaction that it was prepared under. */
   readonly txid: string;
+  /** The branch's name within the transaction. */
   readonly branch: string;
   /** False: another instance prepared it, and nothing but a decision ends it. Default true. */
   readonly mine?: boolean;
@@ -112,7 +125,9 @@ export interface HeldBranch {
  * commit, that it holds `nothing` of the branch; by rollback, that the branch is committed, and whether a sibling was told to.
  */
 export class BranchEndedError extends Error {
+  /** Always this. */
   override readonly name = 'BranchEndedError';
+  /** What the store has of the branch. */
   readonly found: StoreFound;
 
   constructor(found: StoreFound, message: string) {
@@ -121,7 +136,10 @@ export class BranchEndedError extends Error {
   }
 }
 
+/** One branch of a transaction. */
 export interface BranchRef {
+  /** The transaction. */
   readonly txid: Txid;
+  /** The branch's name within the transaction. */
   readonly branch: string;
 }

@@ -3,5 +3,6 @@
  * the store itself, so that whoever handles it does not load LMDB.
  */
 export class StoreFailedError extends Error {
+  /** Always this. */
   override readonly name = 'StoreFailedError';
 }

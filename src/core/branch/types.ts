@@ -240,6 +240,7 @@ export interface BranchContext {
   readonly recordsStart: boolean;
 }
 
+/** What a participant may hear or find of one branch that a correct cluster never shows it. docs/OPERATING.md says what each means. */
 export type BranchAlarm =
   | 'commit-of-unknown'
   | 'commit-after-rollback'

@@ -28,7 +28,9 @@ import { uphold } from '../invariants.ts';
 import type { Position, Txid } from '../txid.ts';
 import { KeyQueue } from './queue.ts';
 
+/** The modes of a named lock. */
 export const lockModes = ['shared', 'exclusive'] as const;
+/** `shared` with others that share it; `exclusive` keeps all others out. */
 export type LockMode = (typeof lockModes)[number];
 
 export interface LockOwner {

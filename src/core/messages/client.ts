@@ -52,7 +52,9 @@ export interface Locked {
   readonly txid: Txid;
   readonly keys: readonly string[];
 }
+/** Named locks to take, all in one mode. */
 export interface LockedKeys {
+  /** Keys in the transaction's lock group. */
   readonly keys: readonly string[];
   /** `exclusive` where absent. */
   readonly mode?: LockMode;
@@ -110,34 +112,53 @@ export interface Status {
   readonly txid: Txid;
   readonly share?: string;
 }
+/** Where one branch of a transaction stands. */
 export interface BranchStatus {
+  /** The branch's name within the transaction. */
   readonly branch: string;
+  /** The name of the participant that has it. */
   readonly participant: string;
+  /** Where it stands, as the leader knows it. */
   readonly state: BranchState;
+  /** How often its commit or rollback was sent. */
   readonly attempts: number;
+  /** What the participant answered last, where that was a failure. */
   readonly lastError?: string;
 }
 /** A lock that the transaction holds, or waits for. */
 export interface LockStatus {
+  /** The key, in the transaction's lock group. */
   readonly key: string;
+  /** The mode that it holds, or waits for. */
   readonly mode: LockMode;
+  /** False: it waits. */
   readonly held: boolean;
   /** How long it has held it, or has waited. */
   readonly forMs: number;
   /** Of a wait: those who are in its way at this key, the first few. */
   readonly waitsFor?: readonly Txid[];
 }
+/** Where a transaction stands, and each of its branches. */
 export interface TransactionStatus {
+  /** The transaction's id. */
   readonly txid: Txid;
+  /** `COMMITTING` and `COMMITTED`: it is decided, and committed. `ABORTING` and `ABORTED`: it is aborted. */
   readonly state: TransactionState;
+  /** An operator should look: a branch does not carry its outcome out. It is tried again all the while. */
   readonly attention: boolean;
+  /** Each of its branches. */
   readonly branches: readonly BranchStatus[];
+  /** Milliseconds since it began. */
   readonly ageMs: number;
+  /** Why it aborted, where it did and that is known. */
   readonly reason?: AbortReason;
+  /** The request id that it was sent under. */
   readonly requestId?: string;
+  /** As the client gave them. */
   readonly labels?: Labels;
   /** Only of one that has, or waits for, any, and only from its leader. */
   readonly locks?: readonly LockStatus[];
+  /** Whose named locks it takes. */
   readonly lockGroup?: string;
 }
 export interface StatusReply extends TransactionStatus {

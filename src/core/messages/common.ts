@@ -7,6 +7,7 @@ export const protocolVersion = 1;
 export const peerRoles = ['client', 'participant', 'operator', 'node'] as const;
 export type PeerRole = (typeof peerRoles)[number];
 
+/** The states of a transaction, in their order. */
 export const transactionStates = [
   'PENDING',
   'PREPARING',
@@ -16,8 +17,10 @@ export const transactionStates = [
   'ABORTING',
   'ABORTED',
 ] as const;
+/** Where a transaction stands. It is decided from `COMMITTING` or `ABORTING` on, and done with `COMMITTED` or `ABORTED`. */
 export type TransactionState = (typeof transactionStates)[number];
 
+/** The states of a branch. */
 export const branchStates = [
   /** In the transaction, nothing sent yet. */
   'enlisted',
@@ -36,16 +39,20 @@ export const branchStates = [
   'rolling-back',
   'rolled-back',
 ] as const;
+/** Where a branch stands, as the transaction's leader knows it. */
 export type BranchState = (typeof branchStates)[number];
 
 export const votes = ['commit', 'abort', 'readonly'] as const;
 export type Vote = (typeof votes)[number];
 
+/** How a transaction is decided. */
 export type Decision = 'commit' | 'abort';
+/** How a transaction ends. */
 export type Outcome = 'committed' | 'aborted';
 /** How an answer about a decision is known. `presumed`: no record, and none can come any more. */
 export type DecisionSource = 'recorded' | 'presumed' | 'forced';
 
+/** Text about a transaction, by name: for people and tools, such as `{ order: '17' }`. 16 at most. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** Where the log stood when a prepare was sent; a participant keeps it with its vote. */
@@ -55,10 +62,15 @@ export interface Witness {
   readonly revision: string;
 }
 
+/** Who leads a shard: the epoch of its leadership. */
 export interface LeaderInfo {
+  /** The shard, from 0. */
   readonly shard: number;
+  /** Later leaderships have greater ones, as strings compare. */
   readonly epoch: Epoch;
+  /** The node's name. */
   readonly node: string;
+  /** Where it can be reached. */
   readonly url: string;
 }
 export interface NodeInfo {

@@ -46,6 +46,7 @@ export interface VoteMessage {
   readonly reason?: VoteReason;
   readonly result?: unknown;
 }
+/** What a participant may vote abort for. */
 export const voteReasonCodes = [
   'VOTED_ABORT',
   'INVALID_PAYLOAD',
@@ -56,10 +57,15 @@ export const voteReasonCodes = [
   'RESOURCE_UNAVAILABLE',
   'TRANSACTION_TIMEOUT',
 ] as const;
+/** Why a participant voted abort. `vote.abort` makes one. */
 export interface VoteReason {
+  /** Default VOTED_ABORT. */
   readonly code?: (typeof voteReasonCodes)[number];
+  /** For people. It reaches the client. */
   readonly message: string;
+  /** Whether the whole transaction may commit when it is tried again. Default: as the catalogue says for the code. */
   readonly retryable?: boolean;
+  /** Structured extra for the client; small. */
   readonly detail?: unknown;
 }
 export interface Working {

@@ -30,6 +30,7 @@ import { Slots } from './slots.ts';
 import { waitsFor } from './waits.ts';
 import { branchOfXid, type RecoveredXid, recovered, xidOf } from './xid.ts';
 
+/** What `openMariadbResource` takes. */
 export interface MariadbResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
   /** The user must be allowed to KILL its own connections and, on MySQL, XA_RECOVER_ADMIN. */
@@ -37,8 +38,22 @@ export interface MariadbResourceOptions<Payload, Result>
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Throws where the
- * server cannot.
+ * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Rejects where the
+ * server cannot, or cannot be reached, with what to do; TypeError and RangeError are for options that cannot be.
+ *
+ * ```ts
+ * const resource = await openMariadbResource<{ account: string; cents: number }>({
+ *   name: 'payment',
+ *   connection: { uri: 'mysql://shop@localhost/payment' },
+ *   prepare: async (sql, { payload }) => {
+ *     const { affectedCount } = await sql.query(
+ *       'UPDATE account SET cents = cents - ? WHERE name = ? AND cents >= ?',
+ *       [payload.cents, payload.account, payload.cents],
+ *     );
+ *     return affectedCount === 1 ? vote.commit() : vote.abort('Not enough money.');
+ *   },
+ * });
+ * ```
  */
 export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,

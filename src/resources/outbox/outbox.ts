@@ -62,6 +62,7 @@ export interface OutboxOptions<Body> {
 
 /** What a client sends as the payload of a branch: plain data, published in this order. */
 export interface OutboxPayload {
+  /** The bodies, 1 to 10,000. */
   readonly messages: readonly unknown[];
 }
 
@@ -72,6 +73,7 @@ export type OutboxRules<Payload, Body> = (
 
 const maxMessages = 10_000;
 
+/** A durable queue of messages that takes part in transactions, made by `openOutbox`. */
 export class Outbox<Body = unknown> {
   readonly #disk: BranchStore<PreparedMessages>;
   readonly #publisher: Publisher;

@@ -8,6 +8,7 @@ import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { OutboxMessage, Queued } from './queue.ts';
 
+/** What `publish` gets beside the message. */
 export interface PublishCall {
   /** 1 for the first try since the outbox was opened. */
   readonly attempt: number;

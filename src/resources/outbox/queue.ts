@@ -17,11 +17,15 @@ export const outboxFile = 'outbox.mdb';
 /** The format that this program writes, and the newest that it reads. */
 export const outboxHeader = { kind: 'verdict outbox', formatVersion: 2 } as const;
 
+/** A message of a committed transaction, as `publish` gets it. */
 export interface OutboxMessage<Body = unknown> {
   /** The same whenever this message is published again, and no other message's: the receiver drops what it has had. */
   readonly id: string;
+  /** The transaction that committed it. */
   readonly txid: Txid;
+  /** The branch that it was part of. */
   readonly branch: string;
+  /** What the branch said is to be published. */
   readonly body: Body;
 }
 

@@ -34,6 +34,7 @@ import { prepareBranch } from './prepare.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
 import { waitsFor } from './waits.ts';
 
+/** What `openPostgresqlResource` takes. */
 export interface PostgresqlResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
   /** The database itself, or a pooler that keeps sessions: one that lends them by transaction breaks the locks. */
@@ -41,8 +42,22 @@ export interface PostgresqlResourceOptions<Payload, Result>
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Throws where the
- * server cannot.
+ * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Rejects where the
+ * server cannot, or cannot be reached, with what to do; TypeError and RangeError are for options that cannot be.
+ *
+ * ```ts
+ * const resource = await openPostgresqlResource<{ account: string; cents: number }>({
+ *   name: 'payment',
+ *   connection: { connectionString: 'postgres://shop@localhost/payment' },
+ *   prepare: async (sql, { payload }) => {
+ *     const { affectedCount } = await sql.query(
+ *       'UPDATE account SET cents = cents - $1 WHERE name = $2 AND cents >= $1',
+ *       [payload.cents, payload.account],
+ *     );
+ *     return affectedCount === 1 ? vote.commit() : vote.abort('Not enough money.');
+ *   },
+ * });
+ * ```
  */
 export async function openPostgresqlResource<Payload = unknown, Result = unknown>(
   options: PostgresqlResourceOptions<Payload, Result>,

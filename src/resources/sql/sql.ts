@@ -9,7 +9,9 @@ import { systemClock } from '../../system/clock.ts';
 /** Of each branch's transaction. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
+/** What a statement gave. */
 export interface SqlResult<Row> {
+  /** What a SELECT, or a RETURNING, gave; empty for others. */
   readonly rows: readonly Row[];
   /** Rows that an INSERT, UPDATE or DELETE changed. */
   readonly affectedCount: number;
@@ -17,11 +19,15 @@ export interface SqlResult<Row> {
 
 /** As drivers and libraries write one. */
 export interface StatementObject {
+  /** The statement, as `pg` and its libraries say. */
   readonly text?: string;
+  /** The statement, as `mysql2` and its libraries say. */
   readonly sql?: string;
+  /** For its placeholders. */
   readonly values?: readonly unknown[];
 }
 
+/** The database within one branch: one session, one transaction. */
 export interface Sql {
   /**
    * One statement, with the database's own placeholders; several calls run one after the other. Not one that begins, ends or
@@ -45,14 +51,17 @@ export type PrepareSql<Payload, Result> = (
 /** What ends a branch. */
 export type End = Pick<EndCall<unknown>, 'txid' | 'branch' | 'instance' | 'takenOver'>;
 
+/** A resource over a database, for `serveParticipant`. */
 export interface SqlResource<Payload, Result> extends Resource<Payload, Result> {
   /** Ends the connections. Close the participant first. */
   close(): Promise<void>;
 }
 
+/** What a resource over either database takes. */
 export interface SqlResourceOptions<Payload, Result> {
   /** The participant's name: what tells its branches from those of others in the same database. */
   readonly name: string;
+  /** The work of one branch. */
   readonly prepare: PrepareSql<Payload, Result>;
   /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
   readonly isolation?: Isolation;

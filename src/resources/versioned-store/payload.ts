@@ -6,6 +6,7 @@ import type { Work } from './work.ts';
 export interface StorePayload {
   /** What the transaction rests on: a version that is no longer current makes the vote `abort`, `CONFLICT`. */
   readonly reads?: readonly { readonly key: string; readonly version: number }[];
+  /** What the commit writes and deletes: plain data. */
   readonly writes?: readonly (
     | { readonly key: string; readonly value: unknown }
     | { readonly key: string; readonly delete: true }

@@ -21,14 +21,19 @@ export const storeFile = 'store.mdb';
 /** The format that this program writes, and the newest that it reads. */
 export const storeHeader = { kind: 'verdict versioned store', formatVersion: 2 } as const;
 
+/** What is stored under a key. */
 export interface StoredRecord<Value = unknown> {
+  /** As it was written. */
   readonly value: Value;
+  /** Greater with each commit that writes the key. */
   readonly version: number;
 }
 
 /** What a new store begins with. */
 export interface InitialRecord {
+  /** Where it is stored. */
   readonly key: string;
+  /** Plain data. */
   readonly value: unknown;
   /** Default 1. */
   readonly version?: number;

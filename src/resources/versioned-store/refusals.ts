@@ -4,7 +4,9 @@ import type { LockResult } from './locks.ts';
 
 /** Ends a branch: however it is caught, the branch votes `abort` with this reason. */
 export class RefusedError extends Error {
+  /** Always this. */
   override readonly name = 'RefusedError';
+  /** What the branch votes. */
   readonly reason: VoteReason;
 
   constructor(reason: VoteReason) {
@@ -15,9 +17,11 @@ export class RefusedError extends Error {
 
 /** What the client needs to read again. */
 export interface ConflictDetail {
+  /** The record that another transaction has written meanwhile. */
   readonly key: string;
   /** The version that the transaction had read; 0: nothing was there. */
   readonly expected: number;
+  /** The version that is there now; 0: nothing. */
   readonly actual: number;
 }
 

@@ -67,9 +67,11 @@ export type BranchRules<Payload, Result> = (
 
 /** By key; 0 for what was deleted. */
 export interface WrittenVersions {
+  /** The version of each key that the branch wrote. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
+/** Options of `VersionedStore.enlist`. */
 export interface StoreEnlistOptions extends Omit<EnlistOptions, 'payload'> {
   /**
    * Default `decision`. `vote` lets the shared locks go with the vote; a branch that wrote nothing then votes
@@ -83,6 +85,7 @@ export interface StoreEnlistOptions extends Omit<EnlistOptions, 'payload'> {
 
 /** The part of a participant that is needed to enlist. */
 export interface Enlister {
+  /** As `ParticipantHandle.enlist`. */
   enlist(txid: Txid, options?: EnlistOptions): Promise<BranchRef>;
 }
 
@@ -93,6 +96,7 @@ interface Enlisting {
   readonly ended: Set<string>;
 }
 
+/** A durable key-value store that takes part in transactions, made by `openVersionedStore`. */
 export class VersionedStore {
   readonly #disk: BranchStore<PreparedBranch>;
   readonly #locks: KeyLocks;

@@ -23,6 +23,7 @@ export interface StoreTransaction extends BranchRef {
   expect(key: string, version: number): Promise<void>;
   /** The value becomes visible with the commit: plain data. Locks the key exclusively. */
   write(key: string, value: unknown): Promise<void>;
+  /** The record is gone with the commit. Locks the key exclusively. */
   delete(key: string): Promise<void>;
 }
 
