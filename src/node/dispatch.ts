@@ -2,26 +2,15 @@
 
 import type { ShardDriver } from '../coordinator/shard-driver.ts';
 import { scopedLockGroup } from '../core/locks/names.ts';
-import type {
-  Hello,
-  InfoReply,
-  List,
-  ListReply,
-  Locks,
-  LocksReply,
-  Retire,
-  ToNode,
-} from '../core/messages.ts';
+import type { Hello, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
-import type { Retired } from '../core/retired.ts';
 import { scoped } from '../core/scope.ts';
 import type { Sender, TermRequest } from '../core/term/events.ts';
-import { thrownLine } from '../core/thrown.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
-import { encodedOnce } from '../wire/encoded-once.ts';
 import { admitsTxid } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
 import type { CoordinatorNode } from './node.ts';
+import { operate } from './operate.ts';
 import { requestHash } from './request-hash.ts';
 import type { Session } from './session.ts';
 
@@ -111,19 +100,11 @@ export function dispatch(
       return;
     }
     case 'info':
-      info(node, session, message.id);
-      return;
     case 'list':
-      session.send({ ...list(node, message), id: message.id });
-      return;
     case 'locks':
-      session.send({ ...locks(node, message), id: message.id });
-      return;
     case 'recover':
-      void recover(node, session, message.id);
-      return;
     case 'retire':
-      retire(node, session, message);
+      operate(node, session, message);
       return;
   }
 }
@@ -230,96 +211,4 @@ function notLeader(node: CoordinatorNode, session: Session, id: number, shard: n
     retryAfterMs: 100,
     leader: node.leaders()[shard] ?? null,
   });
-}
-
-function list(node: CoordinatorNode, message: List): ListReply {
-  const { state, attention } = message;
-  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
-  return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
-    const listings = [...node.drivers.values()].map((driver) =>
-      driver.term.list({ ...message, limit }),
-    );
-    const all = listings.flatMap((listing) => listing.transactions);
-    if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
-    return {
-      type: 'list',
-      id: message.id,
-      transactions: encodedOnce(all.slice(0, limit)),
-      truncated: all.length > limit || listings.some((listing) => listing.truncated),
-    };
-  });
-}
-
-function locks(node: CoordinatorNode, message: Locks): LocksReply {
-  const { group, waiting } = message;
-  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
-  return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
-    const listings = [...node.drivers.values()].map((driver) =>
-      driver.term.locks({ ...message, limit }),
-    );
-    const all = listings.flatMap((listing) => listing.locks);
-    all.sort((a, b) => b.waiting - a.waiting);
-    return {
-      type: 'locks',
-      id: message.id,
-      locks: encodedOnce(all.slice(0, limit)),
-      truncated: all.length > limit || listings.some((listing) => listing.truncated),
-    };
-  });
-}
-
-function info(node: CoordinatorNode, session: Session, id: number): void {
-  const { given } = node;
-  const reply = node.dearAnswers.take<InfoReply>('info', () => ({
-    type: 'info',
-    id,
-    node: given.node,
-    cluster: given.log.meta.cluster,
-    version: given.version,
-    uptimeMs: Math.round(given.clock.monotonicMs() - node.startedAtMs),
-    ready: node.ready,
-    connections: node.connections,
-    shards: node.leaders().map((leader, shard) => ({
-      shard,
-      leader,
-      ...(node.drivers.get(shard)?.term.info() ?? {}),
-    })),
-    participants: node.participants.info(),
-  }));
-  session.send({ ...reply, id });
-}
-
-function retire(
-  node: CoordinatorNode,
-  session: Session,
-  { id, participant, instance, sharedResource }: Retire,
-): void {
-  if ((instance === undefined) === (sharedResource === undefined)) {
-    const text = 'retire names either an instance or a sharedResource.';
-    session.fail(id, 'INVALID_MESSAGE', text);
-    return;
-  }
-  const retired: Retired =
-    instance === undefined
-      ? { participant, sharedResource: sharedResource ?? '' }
-      : { participant, instance };
-  node.retire(retired).then(
-    () => session.send({ type: 'retired', id }),
-    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
-  );
-}
-
-async function recover(node: CoordinatorNode, session: Session, id: number): Promise<void> {
-  let pending = 0;
-  let resumed = 0;
-  try {
-    for (const driver of node.drivers.values()) {
-      const scan = await driver.scan();
-      pending += scan.pending;
-      resumed += scan.resumed;
-    }
-    session.send({ type: 'recovered', id, pending, resumed });
-  } catch (error) {
-    session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error));
-  }
 }

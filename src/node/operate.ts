@@ -1,0 +1,131 @@
+/** What operators ask of a node, and tell it to do. */
+import type {
+  InfoReply,
+  List,
+  ListReply,
+  Locks,
+  LocksReply,
+  Retire,
+  ToNode,
+} from '../core/messages.ts';
+import type { Retired } from '../core/retired.ts';
+import { thrownLine } from '../core/thrown.ts';
+import { encodedOnce } from '../wire/encoded-once.ts';
+import type { CoordinatorNode } from './node.ts';
+import type { Session } from './session.ts';
+
+export function operate(
+  node: CoordinatorNode,
+  session: Session,
+  message: Extract<ToNode, { type: 'info' | 'list' | 'locks' | 'recover' | 'retire' }>,
+): void {
+  const { id } = message;
+  switch (message.type) {
+    case 'info':
+      session.send({ ...info(node), id });
+      return;
+    case 'list':
+      session.send({ ...list(node, message), id });
+      return;
+    case 'locks':
+      session.send({ ...locks(node, message), id });
+      return;
+    case 'recover':
+      void recover(node, session, id);
+      return;
+    case 'retire':
+      retire(node, session, message);
+      return;
+  }
+}
+
+function list(node: CoordinatorNode, message: List): ListReply {
+  const { state, attention } = message;
+  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
+    const listings = [...node.drivers.values()].map((driver) =>
+      driver.term.list({ ...message, limit }),
+    );
+    const all = listings.flatMap((listing) => listing.transactions);
+    if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+    return {
+      type: 'list',
+      id: message.id,
+      transactions: encodedOnce(all.slice(0, limit)),
+      truncated: all.length > limit || listings.some((listing) => listing.truncated),
+    };
+  });
+}
+
+function locks(node: CoordinatorNode, message: Locks): LocksReply {
+  const { group, waiting } = message;
+  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
+    const listings = [...node.drivers.values()].map((driver) =>
+      driver.term.locks({ ...message, limit }),
+    );
+    const all = listings.flatMap((listing) => listing.locks);
+    all.sort((a, b) => b.waiting - a.waiting);
+    return {
+      type: 'locks',
+      id: message.id,
+      locks: encodedOnce(all.slice(0, limit)),
+      truncated: all.length > limit || listings.some((listing) => listing.truncated),
+    };
+  });
+}
+
+function info(node: CoordinatorNode): InfoReply {
+  const { given } = node;
+  return node.dearAnswers.take<InfoReply>('info', () => ({
+    type: 'info',
+    id: 0,
+    node: given.node,
+    cluster: given.log.meta.cluster,
+    version: given.version,
+    uptimeMs: Math.round(given.clock.monotonicMs() - node.startedAtMs),
+    ready: node.ready,
+    connections: node.connections,
+    shards: node.leaders().map((leader, shard) => ({
+      shard,
+      leader,
+      ...(node.drivers.get(shard)?.term.info() ?? {}),
+    })),
+    participants: node.participants.info(),
+  }));
+}
+
+function retire(
+  node: CoordinatorNode,
+  session: Session,
+  { id, participant, instance, sharedResource }: Retire,
+): void {
+  if ((instance === undefined) === (sharedResource === undefined)) {
+    const text = 'retire names either an instance or a sharedResource.';
+    session.fail(id, 'INVALID_MESSAGE', text);
+    return;
+  }
+  const retired: Retired =
+    instance === undefined
+      ? { participant, sharedResource: sharedResource ?? '' }
+      : { participant, instance };
+  node.retire(retired).then(
+    () => session.send({ type: 'retired', id }),
+    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
+  );
+}
+
+async function recover(node: CoordinatorNode, session: Session, id: number): Promise<void> {
+  let pending = 0;
+  let resumed = 0;
+  try {
+    for (const driver of node.drivers.values()) {
+      const scan = await driver.scan();
+      pending += scan.pending;
+      resumed += scan.resumed;
+    }
+    session.send({ type: 'recovered', id, pending, resumed });
+  } catch (error) {
+    session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error));
+  }
+}
