@@ -44,5 +44,6 @@ export {
   OutcomeUnknownError,
   VerdictError,
   type VerdictErrorCode,
+  type VerdictErrorDetails,
 } from './peer/verdict-error.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';

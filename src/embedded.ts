@@ -6,6 +6,7 @@ export type {
   BranchState,
   BranchStatus,
   Labels,
+  LockStatus,
   Outcome,
   TransactionState,
   TransactionStatus,
@@ -31,6 +32,7 @@ export {
   OutcomeUnknownError,
   VerdictError,
   type VerdictErrorCode,
+  type VerdictErrorDetails,
 } from './peer/verdict-error.ts';
 export { DecisionLogError } from './ports/decision-log.ts';
 export type { Logger } from './ports/logger.ts';

@@ -13,6 +13,7 @@ export type {
   ParticipantSettings,
   ServeOptions,
 } from './participant/options.ts';
+export type { ReadyWork } from './participant/ready.ts';
 export { type ParticipantHandle, serveParticipant } from './participant/serve.ts';
 export { type AbortOptions, type VoteBuilder, vote } from './participant/vote.ts';
 export {
@@ -26,6 +27,7 @@ export {
   isVerdictError,
   VerdictError,
   type VerdictErrorCode,
+  type VerdictErrorDetails,
 } from './peer/verdict-error.ts';
 export { JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';

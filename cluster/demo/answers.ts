@@ -1,5 +1,5 @@
 /** What `verdict submit --json` prints for each order. */
-import type { AbortReason } from '../../src/core/catalogue.ts';
+import type { AbortReason } from '../../src/client.ts';
 
 export interface Answer {
   readonly requestId: string | null;

@@ -1,9 +1,8 @@
 /** What `submit` was told, against the decision log and against what had to happen. */
-import { positionZero } from '../../src/core/txid.ts';
 import { hotStock } from '../shop/seed.ts';
 import { type Answer, codeOf } from './answers.ts';
-import { committedIn } from './committed.ts';
-import { type Facts, unfinished } from './facts.ts';
+import { committedIn, hasCollected } from './internals/committed.ts';
+import { type Facts, unfinished } from './internals/facts.ts';
 import type { Expectation } from './orders.ts';
 import type { Check } from './reconcile.ts';
 
@@ -51,7 +50,7 @@ function* answersAgree({ answers, log }: Facts): Generator<string> {
 }
 
 function* commitsAnswered({ answers, log }: Facts): Generator<string> {
-  if (log.floor !== positionZero) {
+  if (hasCollected(log)) {
     yield `The log has collected records up to ${log.floor}: it cannot be compared any more.`;
   }
   const answered = new Set(

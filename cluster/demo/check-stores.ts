@@ -1,7 +1,7 @@
 /** The five stores against the decision log, with each other, and with what they began with. */
 
 import type { StoredRecord } from '../../src/versioned-store.ts';
-import { effectsOf, valuesUnder } from '../shop/contents.ts';
+import { effectsOf, valuesUnder } from '../shop/internals/contents.ts';
 import { type ServiceName, serviceNames } from '../shop/paths.ts';
 import {
   type Account,
@@ -16,8 +16,8 @@ import { messagePrefix, type QueuedMessage } from '../shop/services/notification
 import { type Order, orderPrefix } from '../shop/services/order.ts';
 import { type Capture, capturePrefix } from '../shop/services/payment.ts';
 import { type Shipment, shipmentPrefix } from '../shop/services/shipping.ts';
-import { committedIn } from './committed.ts';
-import type { Facts } from './facts.ts';
+import { committedIn } from './internals/committed.ts';
+import type { Facts } from './internals/facts.ts';
 import { type DemoOrder, messageText } from './orders.ts';
 import type { Check } from './reconcile.ts';
 

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Processes } from '../launcher/processes.ts';
 import { startAgain } from './databases.ts';
-import { readFacts } from './facts.ts';
+import { readFacts } from './internals/facts.ts';
 import { layoutOf } from './layout.ts';
 import { maxOrderCount, orderCountMin } from './orders.ts';
 import { createProgress } from './progress.ts';

@@ -4,7 +4,7 @@
  */
 import { answerChecks } from './check-answers.ts';
 import { storeChecks } from './check-stores.ts';
-import type { Facts } from './facts.ts';
+import type { Facts } from './internals/facts.ts';
 
 export interface Check {
   readonly name: string;

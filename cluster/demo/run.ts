@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { epochOf, isTxid } from '../../src/core/txid.ts';
 import { type ManagedProcess, Processes } from '../launcher/processes.ts';
 import { startShop } from '../launcher/shop.ts';
 import { waitUntil, within } from '../launcher/waiting.ts';
 import { type Answer, parseAnswer } from './answers.ts';
 import type { Coordinator, Kill } from './coordinator.ts';
 import { startDatabases } from './databases.ts';
-import { type Facts, readStoredFacts, unfinished } from './facts.ts';
+import { epochIn } from './internals/committed.ts';
+import { type Facts, readStoredFacts, unfinished } from './internals/facts.ts';
 import type { Layout } from './layout.ts';
 import { startOnCluster } from './on-cluster.ts';
 import { demoOrders, orderLine } from './orders.ts';
@@ -218,8 +218,8 @@ class Demo {
 
   /** A txid says under which leadership it began: an answer of the old one may still be in the pipe when the node is dead. */
   #noteEpoch({ txid, outcome }: Answer): void {
-    if (txid === null || !isTxid(txid)) return;
-    const epoch = epochOf(txid);
+    const epoch = epochIn(txid);
+    if (epoch === null) return;
     if (epoch > this.#epochSeen) this.#epochSeen = epoch;
     if (outcome !== 'committed') return;
     for (const kill of this.#kills) {

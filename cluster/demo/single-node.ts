@@ -1,13 +1,12 @@
 /** The coordinator of the demo: one node on the embedded log, which can be killed and started again. */
 
 import { fileURLToPath } from 'node:url';
-import { readEmbeddedLog } from '../../src/decision-log/embedded/read.ts';
-import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
 import { freePort } from '../launcher/free-ports.ts';
 import { nodeIsReady } from '../launcher/probe.ts';
 import type { Processes } from '../launcher/processes.ts';
 import { Service } from '../launcher/service.ts';
 import type { Coordinator } from './coordinator.ts';
+import { readNodeLog } from './internals/node-log.ts';
 import type { Layout } from './layout.ts';
 
 const verdict: string = fileURLToPath(new URL('../../bin/verdict.mjs', import.meta.url));
@@ -45,11 +44,4 @@ export async function startSingleNode(options: CoordinatorOptions): Promise<Coor
     readLog: () => readNodeLog(layout.decisionLog),
     stop: (timeoutMs) => node.stop(timeoutMs),
   };
-}
-
-/** Whether a node owns it or not. */
-export async function readNodeLog(directory: string): Promise<LoggedOutcomes> {
-  const log = await readEmbeddedLog(directory);
-  if (log === null) throw new Error(`There is no decision log in ${directory}.`);
-  return log;
 }

@@ -1,6 +1,6 @@
 /** A service's log: one line a message, `level text key=value ...`, on stderr. */
 import process from 'node:process';
-import type { Logger } from '../../src/ports/logger.ts';
+import type { Logger } from '../../src/participant.ts';
 
 export function lineLogger(): Logger {
   const write =

@@ -2,8 +2,8 @@
 
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { readSecretFile } from '../../src/system/secret-file.ts';
-import { readShop, readStore } from './contents.ts';
+import { readShop, readStore } from './internals/contents.ts';
+import { readToken } from './internals/token.ts';
 import { isServiceName, type ServiceName, serviceNames } from './paths.ts';
 import { runService } from './run-service.ts';
 import { supervise } from './supervise.ts';
@@ -87,9 +87,8 @@ async function run(flags: RunFlags): Promise<void> {
     process.exitCode = await supervise({ args, restart });
     return;
   }
-  const token =
-    tokenFile === undefined ? null : readSecretFile(tokenFile, 'token').split('\n', 1)[0]?.trim();
-  await runService({ name: only, urls: url, data, token: token ?? null });
+  const token = tokenFile === undefined ? null : readToken(tokenFile);
+  await runService({ name: only, urls: url, data, token });
 }
 
 function urlList(text: string): readonly string[] {

@@ -1,14 +1,10 @@
 /** The notification service: an outbox whose messages go to a mailbox. */
 import { openOutbox } from '../../src/outbox.ts';
-import { vote } from '../../src/participant.ts';
-import type { Logger } from '../../src/ports/logger.ts';
-import { outboxFile, readContent } from '../../src/resources/outbox/queue.ts';
-import { readLmdb } from '../../src/store/lmdb.ts';
-import type { StoredRecord } from '../../src/versioned-store.ts';
-import { Mailbox, readMailbox } from './mailbox.ts';
+import { type Logger, vote } from '../../src/participant.ts';
+import { Mailbox } from './mailbox.ts';
 import { Payload, PayloadError } from './payload.ts';
-import type { RunningService, ServiceContent } from './service.ts';
-import { messagePrefix, notification, type QueuedMessage } from './services/notification.ts';
+import type { RunningService } from './service.ts';
+import { notification } from './services/notification.ts';
 
 export async function openNotices(directory: string, logger: Logger): Promise<RunningService> {
   let mailbox: Mailbox | null = null;
@@ -37,21 +33,4 @@ export async function openNotices(directory: string, logger: Logger): Promise<Ru
       await mailbox?.close();
     },
   };
-}
-
-/** Messages sent or about to be, by order; null where there is no outbox. A second one for an order would be its version 2. */
-export async function readNotices(directory: string): Promise<ServiceContent | null> {
-  // Before the mailbox: what is sent meanwhile is then found in both, not in neither.
-  const content = await readLmdb({ directory, file: outboxFile }, readContent);
-  if (content === null) return null;
-  const records = new Map<string, StoredRecord>();
-  const byId = new Map(
-    [...content.queued, ...readMailbox(directory)].map((each) => [each.id, each]),
-  );
-  for (const { body } of byId.values()) {
-    const value = body as QueuedMessage;
-    const key = messagePrefix + value.orderId;
-    records.set(key, { value, version: (records.get(key)?.version ?? 0) + 1 });
-  }
-  return { records, prepared: content.prepared };
 }

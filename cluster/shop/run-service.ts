@@ -1,7 +1,6 @@
 /** One service of the shop, as a process of its own. */
 import process from 'node:process';
-import { serveParticipant } from '../../src/participant.ts';
-import type { Logger } from '../../src/ports/logger.ts';
+import { type Logger, serveParticipant } from '../../src/participant.ts';
 import { openVersionedStore } from '../../src/versioned-store.ts';
 import { readDatabases } from './databases.ts';
 import { lineLogger } from './line-logger.ts';

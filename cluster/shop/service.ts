@@ -1,8 +1,6 @@
 /** What makes a service of the shop: its name, what it begins with, and what a branch of it does. */
 
-import type { VoteReason } from '../../src/core/messages.ts';
-import { vote } from '../../src/participant.ts';
-import type { BranchRef, Resource } from '../../src/ports/resource.ts';
+import { type BranchRef, type Resource, type VoteReason, vote } from '../../src/participant.ts';
 import type { StoredRecord, VersionedStore, WrittenVersions } from '../../src/versioned-store.ts';
 import type { ServiceName } from './paths.ts';
 import { Payload, PayloadError } from './payload.ts';

@@ -2,16 +2,12 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { openMariadbResource } from '../../src/mariadb.ts';
-import { vote } from '../../src/participant.ts';
-import type { BranchRef, PrepareCall } from '../../src/ports/resource.ts';
+import { type PrepareCall, vote } from '../../src/participant.ts';
 import { openPostgresqlResource, type Sql, type SqlResource } from '../../src/postgresql.ts';
-import { branchOfXid, type RecoveredXid, recovered } from '../../src/resources/mariadb/xid.ts';
-import { branchOf } from '../../src/resources/sql/names.ts';
 import type { StoredRecord, WrittenVersions } from '../../src/versioned-store.ts';
 import type { ServiceDatabase } from './databases.ts';
-import type { ServiceName } from './paths.ts';
 import { Payload, PayloadError } from './payload.ts';
-import type { BranchWork, Seed, ServiceContent, ShopService } from './service.ts';
+import type { BranchWork, Seed, ShopService } from './service.ts';
 
 /** What the two write differently. The values of both are value, version, name. */
 interface Dialect {
@@ -33,7 +29,7 @@ const dialects: Readonly<Record<ServiceDatabase['kind'], Dialect>> = {
   },
 };
 
-interface Row {
+export interface Row {
   readonly name: string;
   readonly value: string;
   readonly version: number;
@@ -98,7 +94,7 @@ async function prepare(
   return vote.commit({ versions });
 }
 
-function recordOf({ value, version }: Row): StoredRecord {
+export function recordOf({ value, version }: Row): StoredRecord {
   return { value: JSON.parse(value), version: Number(version) };
 }
 
@@ -117,40 +113,10 @@ export async function seedRecords(at: ServiceDatabase, seed: Seed): Promise<void
   });
 }
 
-/** Everything visible, and everything that is prepared and not ended, whoever it belongs to. */
-export function readSqlContent(at: ServiceDatabase, service: ServiceName): Promise<ServiceContent> {
-  return withQuery(at, async (query) => {
-    const rows = await query<Row>('SELECT name, value, version FROM record');
-    const records = new Map(rows.map((row) => [row.name, recordOf(row)]));
-    const prepared = await preparedBranches(at, service, query);
-    return { records, prepared };
-  });
-}
-
-async function preparedBranches(
-  { kind }: ServiceDatabase,
-  service: ServiceName,
-  query: Query,
-): Promise<readonly BranchRef[]> {
-  if (kind === 'postgresql') {
-    const text = 'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()';
-    return (await query<{ gid: string }>(text)).map(({ gid }) => {
-      const found = branchOf(service, gid);
-      if (found === null)
-        throw new Error(`PostgreSQL holds ${gid} prepared, which is no branch of ${service}.`);
-      return found.ref;
-    });
-  }
-  return (await query<RecoveredXid>('XA RECOVER')).flatMap((row) => {
-    const xid = recovered(row);
-    return (xid && branchOfXid(service, xid)?.ref) ?? [];
-  });
-}
-
-type Query = <R>(text: string, values?: readonly unknown[]) => Promise<R[]>;
+export type Query = <R>(text: string, values?: readonly unknown[]) => Promise<R[]>;
 
 /** On a connection of its own. */
-async function withQuery<T>(
+export async function withQuery<T>(
   { kind, ...address }: ServiceDatabase,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {

@@ -1,5 +1,5 @@
 /** What the shop holds, in sums, for people and for programs. */
-import { effectsOf, type ShopContents, valuesUnder } from './contents.ts';
+import { effectsOf, type ShopContents, valuesUnder } from './internals/contents.ts';
 import { type ServiceName, serviceNames } from './paths.ts';
 import { type Account, accountPrefix, type Stock, stockPrefix } from './seed.ts';
 import { type Taken, takenPrefix } from './services/inventory.ts';

@@ -65,6 +65,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
 };
 
+/** What users are to copy, and what checks it from outside: only its `internals` know more than the entries. */
+const exampleCode = /^cluster\/(?:shop|demo)\/(?!internals\/)/;
+
 export interface Violation {
   /** From the root, with `/`. */
   readonly file: string;
@@ -168,6 +171,9 @@ function refusal(
   if (targetUnit === unit) return undefined;
   if (rule === undefined) {
     if (!target.startsWith('src/')) return `cluster must not import ${target}: only src.`;
+    if (exampleCode.test(file) && !targetUnit.endsWith('.ts')) {
+      return `An example must not import ${target}: only what the package exports, such as src/participant.ts. What reads below that goes to ${exampleCode.exec(file)?.[0]}internals/.`;
+    }
     return targetUnit === 'cli' ? 'Nothing imports src/cli: run the command instead.' : undefined;
   }
   if (!target.startsWith('src/')) return `src must not import ${target}: it is not in the package.`;

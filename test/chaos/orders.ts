@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import process from 'node:process';
 import type { Answer } from '../../cluster/demo/answers.ts';
-import { readStoredFacts, unfinished } from '../../cluster/demo/facts.ts';
+import { readStoredFacts, unfinished } from '../../cluster/demo/internals/facts.ts';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { type DemoOrder, demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';

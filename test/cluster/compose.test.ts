@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnswer } from '../../cluster/demo/answers.ts';
-import { readStoredFacts, unfinished } from '../../cluster/demo/facts.ts';
+import { readStoredFacts, unfinished } from '../../cluster/demo/internals/facts.ts';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';

@@ -1,6 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { type Facts, readFacts, readStoredFacts, unfinished } from '../../cluster/demo/facts.ts';
+import {
+  type Facts,
+  readFacts,
+  readStoredFacts,
+  unfinished,
+} from '../../cluster/demo/internals/facts.ts';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';

@@ -1,5 +1,5 @@
 /** Takes stock: `{orderId?, items: [{sku, quantity, version?}]}`. */
-import type { BranchRef } from '../../../src/ports/resource.ts';
+import type { BranchRef } from '../../../src/participant.ts';
 import type { Payload } from '../payload.ts';
 import { PayloadError, versionOf } from '../payload.ts';
 import { inventorySeed, type Stock, stockPrefix } from '../seed.ts';

@@ -1,5 +1,5 @@
 /** Sends a message exactly if the order commits: `{orderId, to, text}`. It goes by an outbox: notices.ts. */
-import type { BranchRef } from '../../../src/ports/resource.ts';
+import type { BranchRef } from '../../../src/participant.ts';
 import type { Payload } from '../payload.ts';
 import type { BranchWork, Effect, ShopService } from '../service.ts';
 

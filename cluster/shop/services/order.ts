@@ -1,5 +1,5 @@
 /** Writes the order: `{orderId, account, items: [{sku, quantity}], totalCents}`. */
-import type { BranchRef } from '../../../src/ports/resource.ts';
+import type { BranchRef } from '../../../src/participant.ts';
 import type { Payload } from '../payload.ts';
 import { type BranchWork, type Effect, onceOnly, type ShopService } from '../service.ts';
 

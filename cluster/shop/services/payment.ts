@@ -1,5 +1,5 @@
 /** Captures money: `{orderId?, account, amountCents, version?}`. */
-import type { BranchRef } from '../../../src/ports/resource.ts';
+import type { BranchRef } from '../../../src/participant.ts';
 import { type Payload, versionOf } from '../payload.ts';
 import { type Account, accountPrefix, paymentSeed } from '../seed.ts';
 import {

@@ -1,5 +1,5 @@
 /** Books a shipment: `{orderId, address}`. */
-import type { BranchRef } from '../../../src/ports/resource.ts';
+import type { BranchRef } from '../../../src/participant.ts';
 import type { Payload } from '../payload.ts';
 import { type BranchWork, type Effect, onceOnly, type ShopService } from '../service.ts';
 

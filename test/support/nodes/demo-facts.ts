@@ -3,7 +3,7 @@
  * that must find what a test then spoils.
  */
 import type { Answer } from '../../../cluster/demo/answers.ts';
-import type { Facts } from '../../../cluster/demo/facts.ts';
+import type { Facts } from '../../../cluster/demo/internals/facts.ts';
 import { type DemoOrder, demoOrders, orderLine } from '../../../cluster/demo/orders.ts';
 import type { LoggedOutcome, LoggedOutcomes } from '../../../cluster/launcher/etcd-contents.ts';
 import { type ServiceName, serviceNames } from '../../../cluster/shop/paths.ts';

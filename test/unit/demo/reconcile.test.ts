@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Facts } from '../../../cluster/demo/facts.ts';
+import type { Facts } from '../../../cluster/demo/internals/facts.ts';
 import { reconcile } from '../../../cluster/demo/reconcile.ts';
 import { serviceNames } from '../../../cluster/shop/paths.ts';
 import { positionZero } from '../../../src/core/txid.ts';

@@ -1,8 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readNotices } from '../../../cluster/shop/internals/notices.ts';
 import { readMailbox } from '../../../cluster/shop/mailbox.ts';
-import { openNotices, readNotices } from '../../../cluster/shop/notices.ts';
+import { openNotices } from '../../../cluster/shop/notices.ts';
 import type { RunningService } from '../../../cluster/shop/service.ts';
 import { epochZero } from '../../../src/core/txid.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';

@@ -170,7 +170,28 @@ const plants: readonly Plant[] = [
   plant('src/index.ts', "export { target } from './cli/target.ts';", 'architecture'),
   plant('src/cli/outside.ts', "export { target } from '../../cluster/target.ts';", 'architecture'),
   plant('src/novelty/one.ts', 'export const planted = 1;', 'architecture'),
-  plant('cluster/demo/cli.ts', "export { target } from '../../src/cli/target.ts';", 'architecture'),
+  plant(
+    'cluster/launcher/cli.ts',
+    "export { target } from '../../src/cli/target.ts';",
+    'architecture',
+  ),
+
+  // Examples use what a user has: no room of src, and no way around it.
+  plant(
+    'cluster/shop/services/room.ts',
+    "export type { Target } from '../../../src/ports/target.ts';",
+    'architecture',
+  ),
+  plant(
+    'cluster/shop/room.ts',
+    "export { target } from '../../src/participant/target.ts';",
+    'architecture',
+  ),
+  plant(
+    'cluster/demo/room.ts',
+    "export const planted = import('../../src/core/target.ts');",
+    'architecture',
+  ),
 
   // Time and chance, everywhere but in the adapters of their ports.
   ...['client', 'participant', 'peer', 'coordinator', 'wire', 'transport', 'journal'].flatMap(
@@ -283,7 +304,10 @@ const clean: Readonly<Record<string, string>> = {
   'src/cli/clean.ts':
     "import { target } from '../node/target.ts';\n\nconsole.log(target, Date.now());\n",
   'src/participant.ts': "export { target } from './participant/target.ts';\n",
-  'cluster/demo/clean.ts': "export { target } from '../../src/client/target.ts';\n",
+  'cluster/launcher/clean.ts': "export { target } from '../../src/client/target.ts';\n",
+  'cluster/shop/services/clean.ts': "export { target } from '../../../src/participant.ts';\n",
+  'cluster/demo/clean.ts': "export { target } from '../shop/internals/clean.ts';\n",
+  'cluster/shop/internals/clean.ts': "export { target } from '../../../src/client/target.ts';\n",
 };
 
 const place = mkdtempSync(join(tmpdir(), 'verdict-purity-'));

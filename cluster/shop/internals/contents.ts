@@ -1,12 +1,12 @@
 /** What the shop's stores hold, read from their files whether or not the services run. */
 
-import { readContent, storeFile } from '../../src/resources/versioned-store/records.ts';
-import { readLmdb } from '../../src/store/lmdb.ts';
-import { readDatabases } from './databases.ts';
+import { readContent, storeFile } from '../../../src/resources/versioned-store/records.ts';
+import { readLmdb } from '../../../src/store/lmdb.ts';
+import { readDatabases } from '../databases.ts';
+import { type ServiceName, serviceNames, storeDirectory } from '../paths.ts';
+import type { Effect, ServiceContent } from '../service.ts';
+import { effectPrefixes } from '../services.ts';
 import { readNotices } from './notices.ts';
-import { type ServiceName, serviceNames, storeDirectory } from './paths.ts';
-import type { Effect, ServiceContent } from './service.ts';
-import { effectPrefixes } from './services.ts';
 
 export type ShopContents = Readonly<Record<ServiceName, ServiceContent>>;
 
@@ -25,7 +25,7 @@ export async function readShop(data: string): Promise<ShopContents> {
 export async function readStore(data: string, service: ServiceName): Promise<ServiceContent> {
   const database = readDatabases(data)[service];
   if (database !== undefined) {
-    const { readSqlContent } = await import('./sql-records.ts');
+    const { readSqlContent } = await import('./sql-contents.ts');
     return readSqlContent(database, service);
   }
   const directory = storeDirectory(data, service);

@@ -1,15 +1,15 @@
 /** What is left after a run, read from the files of all who took part. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { readLmdbJournal } from '../../src/journal/lmdb/read.ts';
-import type { JournalEntry } from '../../src/ports/journal.ts';
-import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
-import { readShop, type ShopContents } from '../shop/contents.ts';
-import { journalDirectory, type ServiceName, serviceNames } from '../shop/paths.ts';
-import { type Answer, parseAnswer } from './answers.ts';
-import type { Layout } from './layout.ts';
-import { type DemoOrder, demoOrders } from './orders.ts';
-import { readNodeLog } from './single-node.ts';
+import { readLmdbJournal } from '../../../src/journal/lmdb/read.ts';
+import type { JournalEntry } from '../../../src/ports/journal.ts';
+import type { LoggedOutcomes } from '../../launcher/etcd-contents.ts';
+import { readShop, type ShopContents } from '../../shop/internals/contents.ts';
+import { journalDirectory, type ServiceName, serviceNames } from '../../shop/paths.ts';
+import { type Answer, parseAnswer } from '../answers.ts';
+import type { Layout } from '../layout.ts';
+import { type DemoOrder, demoOrders } from '../orders.ts';
+import { readNodeLog } from './node-log.ts';
 
 export interface StoredFacts {
   readonly log: LoggedOutcomes;
