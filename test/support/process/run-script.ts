@@ -49,7 +49,7 @@ export function startScript(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): ScriptProcess {
-  const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  const file = fileURLToPath(new URL(`../../../${path}`, import.meta.url));
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
