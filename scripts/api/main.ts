@@ -1,5 +1,5 @@
 /**
- * The public surface: what each entry of the package exports, as a report in `api/`.
+ * The public surface: what each entry of the package exports, as a report in `scripts/api/reports/`.
  *
  * `npm run api` writes the reports. `npm run api:check` writes nothing, and fails where a report differs from the
  * sources, where a public name or one of its members has no doc comment, and where a public
@@ -22,7 +22,7 @@ import {
 const root = join(import.meta.dirname, '../..');
 /** Inside the project, so that the declarations find the packages that they import. */
 const declarations = join(root, '.cache/api');
-const reports = join(root, 'api');
+const reports = join(root, 'scripts/api/reports');
 
 const isCheck = process.argv.includes('--check');
 
@@ -117,7 +117,7 @@ function extract(configs: readonly ExtractorConfig[]): Set<string> {
     });
     if (isCheck && apiReportChanged) {
       faults.add(
-        `api/${basename(config.reportFilePath)} differs from the sources: run \`npm run api\`, and read the difference as a user of the package would.`,
+        `scripts/api/reports/${basename(config.reportFilePath)} differs from the sources: run \`npm run api\`, and read the difference as a user of the package would.`,
       );
     }
   }
