@@ -36,14 +36,20 @@ export class RecentTransactions {
   }
 
   add(ended: EndedTransaction): void {
-    this.ended.set(ended.status.txid, ended);
+    const { txid } = ended.status;
+    const isKnown = this.ended.has(txid);
+    this.ended.set(txid, ended);
     this.weigh(ended);
+    // One that was resumed and ended again keeps its place.
+    if (isKnown) return;
     if (this.ring.length < this.max) {
-      this.ring.push(ended.status.txid);
+      this.ring.push(txid);
       return;
     }
-    this.forget(this.ring[this.oldest] ?? ended.status.txid);
-    this.ring[this.oldest] = ended.status.txid;
+    const forgotten = this.ring[this.oldest];
+    // Undefined where there is room for none.
+    if (forgotten !== undefined) this.ring[this.oldest] = txid;
+    this.forget(forgotten ?? txid);
     this.oldest = (this.oldest + 1) % Math.max(1, this.max);
   }
 
