@@ -10,7 +10,7 @@ import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { Child, eventually, within } from '../support/process/child.ts';
 
 const python = 'python3';
-const home = '../../docs/python';
+const home = 'docs/python';
 const started = 1_000_000;
 const transfers = 120;
 const centsEach = 10;
