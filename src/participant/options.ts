@@ -70,7 +70,8 @@ export interface ParticipantSettings {
   /**
    * Names the one resource on which several processes work that share this journal, too. A branch
    * may then be prepared by one and committed by another. Not needed where the resource has an `identity`, as databases have: then
-   * each process has a journal of its own. The resource needs `inDoubt`.
+   * each process has a journal of its own. The resource should have
+   * `inDoubt`: without it the log warns at each start.
    */
   readonly sharedResource?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
@@ -169,15 +170,15 @@ export function checkSettings(settings: ParticipantSettings): void {
 }
 
 /**
- * (!) One process can roll back what another prepares at that moment, and write the tombstone; if the other dies before it has
- * heard of that, only the list of what the resource holds shows what it left.
+ * What to tell of a shared resource that cannot list what it holds; null: nothing.
+ *
+ * (!) One process can roll back what another prepares at that moment, and write the tombstone. If the
+ * other dies before it has heard of that, only the list of what the resource holds shows what it left.
  */
-export function checkShared(
+export function unlistedText(
   { sharedResource }: ParticipantSettings,
   { inDoubt }: Pick<Resource, 'inDoubt'>,
-): void {
-  if (sharedResource === undefined || inDoubt !== undefined) return;
-  throw new TypeError(
-    `sharedResource ${sharedResource} needs the method inDoubt, which lists what the resource holds prepared: what a process that died in its prepare has left is found by it alone.`,
-  );
+): string | null {
+  if (sharedResource === undefined || inDoubt !== undefined) return null;
+  return `sharedResource ${sharedResource} has no method inDoubt, which lists what it holds prepared: what a process leaves that dies in its prepare while another rolls the branch back is found by that list alone, and stays locked without it.`;
 }

@@ -4,7 +4,7 @@ import type { BranchRef, Resource } from '../ports/resource.ts';
 import { environmentVariable } from '../system/environment.ts';
 import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
-import { checkSettings, checkShared, resourceOf, type ServeOptions } from './options.ts';
+import { checkSettings, resourceOf, type ServeOptions, unlistedText } from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
@@ -81,11 +81,13 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   checkSettings(options);
   const adoption = readAdoption(environmentVariable(adoptionVariable)) ?? options.adoptCluster;
   const ports = await openPorts(options);
+  const logger = options.logger ?? stderrLogger(options.name);
   const readiness = new Ready();
   let participant: Participant;
   try {
     const resource = resourceOf(options) as Resource;
-    checkShared(options, resource);
+    const unlisted = unlistedText(options, resource);
+    if (unlisted !== null) logger.warn({ sharedResource: options.sharedResource }, unlisted);
     const waiting = options.ready === undefined ? resource : readiness.waiting(resource);
     participant = await Participant.start(
       adoption === undefined ? options : { ...options, adoptCluster: adoption },
@@ -103,7 +105,6 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   };
   if (options.ready !== undefined) {
     const { clock } = ports;
-    const logger = options.logger ?? stderrLogger(options.name);
     const unended = (): readonly BranchRef[] => participant.unended();
     const { ready, readyTimeoutMs: timeoutMs = readyTimeoutMsDefault } = options;
     try {

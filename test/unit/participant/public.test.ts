@@ -1,6 +1,6 @@
 /** The public entry as a service uses it: mostly a matter of types, which the compiler checks. */
 import { expect, it } from 'vitest';
-import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
+import { type Resource, serveParticipant, silentLogger, vote } from '../../../src/participant.ts';
 import { WatchedJournal } from '../../support/logs/watched-journal.ts';
 import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
@@ -72,11 +72,22 @@ it.each(['name', 'sharedResource'])(
   },
 );
 
-it('a shared resource that cannot list what it holds is refused', async () => {
+it.each([
+  [false, ['sharedResource db has no method inDoubt']],
+  [true, []],
+])('of a shared resource that lists what it holds (%s) the log warns: %j', async (lists, told) => {
   const { prepare, commit, rollback } = new Stock();
-  await expect(
-    serveParticipant({ ...settings(), sharedResource: 'db', prepare, commit, rollback }),
-  ).rejects.toThrow('sharedResource db needs the method inDoubt');
+  const warnings: string[] = [];
+  await using _ = await serveParticipant({
+    ...settings(),
+    sharedResource: 'db',
+    ...(lists ? { inDoubt: () => [] } : {}),
+    logger: { ...silentLogger, warn: (_fields: object, text: string) => void warnings.push(text) },
+    prepare,
+    commit,
+    rollback,
+  });
+  expect(warnings.map((text) => text.split(',')[0])).toEqual(told);
 });
 
 it('what no node takes as the name of a branch is refused at the call', async () => {
