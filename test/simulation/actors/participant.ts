@@ -104,7 +104,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       flushMs: disk.flushMs,
       fails: this.options.fails,
       watcher,
-      lists: this.options.lists || member.store !== null || member.sharesJournal,
+      lists: this.options.lists || member.store !== null,
     });
     this.#application = application;
     const settings: ParticipantSettings = {
