@@ -1,6 +1,8 @@
 import type { LeaderInfo, Witness } from '../core/messages.ts';
-import type { Epoch, Position, Txid } from '../core/txid.ts';
+import type { Epoch, Txid } from '../core/txid.ts';
 import {
+  type Collected,
+  type CollectOptions,
   type DecideResult,
   DecisionLogError,
   type DecisionRecord,
@@ -11,19 +13,9 @@ import {
 } from '../ports/decision-log.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
 import { StoreFailedError } from '../store/store-failed.ts';
-import type { LeaderBoard } from './leader-board.ts';
+import type { LocalLog } from './local-log.ts';
 import * as rules from './rules.ts';
 import type { LogTransaction } from './state.ts';
-
-/** What a leadership needs of the log it belongs to. */
-export interface LeadershipHost {
-  readonly board: LeaderBoard;
-  /** Rejects with DecisionLogError once the log is closed or its store has failed. */
-  run<T>(operation: (transaction: LogTransaction) => T): Promise<T>;
-  snapshot<T>(body: (keys: ReadableKeys) => T): Promise<T>;
-  /** Tells the board who leads, by what the store says. Works while the log is being closed. */
-  publishLeader(shard: number): void;
-}
 
 const deposed = 'the leader key is no longer its own';
 
@@ -34,14 +26,14 @@ export class LocalLeadership implements Leadership {
   readonly shard: number;
   readonly epoch: Epoch;
   readonly tickMs: number;
-  readonly #host: LeadershipHost;
+  readonly #log: LocalLog;
   readonly #lost = new AbortController();
   readonly #unwatch: () => void;
   #witness: Witness;
   #requests: number;
 
   constructor(
-    host: LeadershipHost,
+    log: LocalLog,
     won: {
       readonly leader: LeaderInfo;
       readonly witness: Witness;
@@ -52,14 +44,14 @@ export class LocalLeadership implements Leadership {
     this.shard = won.leader.shard;
     this.epoch = won.leader.epoch;
     this.tickMs = won.tickMs;
-    this.#host = host;
+    this.#log = log;
     this.#witness = won.witness;
     this.#requests = won.requests;
-    this.#unwatch = host.board.watch((leaders) => {
+    this.#unwatch = log.board.watch((leaders) => {
       if (leaders[this.shard]?.epoch !== this.epoch) this.end(deposed);
     });
     // Another may have begun between the write that won and this.
-    if (host.board.leaders()[this.shard]?.epoch !== this.epoch) this.end(deposed);
+    if (log.board.leaders()[this.shard]?.epoch !== this.epoch) this.end(deposed);
   }
 
   get lost(): AbortSignal {
@@ -68,7 +60,7 @@ export class LocalLeadership implements Leadership {
 
   isCertain(): boolean {
     return (
-      !this.#lost.signal.aborted && this.#host.board.leaders()[this.shard]?.epoch === this.epoch
+      !this.#lost.signal.aborted && this.#log.board.leaders()[this.shard]?.epoch === this.epoch
     );
   }
 
@@ -92,9 +84,7 @@ export class LocalLeadership implements Leadership {
     return this.#run((transaction) => rules.tick(transaction, this, byMs));
   }
 
-  collect(
-    options: rules.CollectOptions,
-  ): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }> {
+  collect(options: CollectOptions): Promise<Collected> {
     return this.#run((transaction) => rules.collect(transaction, this, options));
   }
 
@@ -109,8 +99,8 @@ export class LocalLeadership implements Leadership {
   async resign(): Promise<void> {
     // The right ends here, not when the key is gone: nothing is answered on its strength meanwhile.
     this.end('it was given up');
-    await this.#host.run((transaction) => rules.releaseLeadership(transaction, this));
-    this.#host.publishLeader(this.shard);
+    await this.#log.run((transaction) => rules.releaseLeadership(transaction, this));
+    this.#log.publishLeader(this.shard);
   }
 
   /** Marks the right as over. Harmless when repeated. */
@@ -126,7 +116,7 @@ export class LocalLeadership implements Leadership {
 
   async #run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
     try {
-      const done = await this.#host.run((transaction) => {
+      const done = await this.#log.run((transaction) => {
         const value = operation(transaction);
         const { requests } = transaction.state(this.shard);
         return { value, requests, witness: transaction.witness() };
@@ -142,7 +132,7 @@ export class LocalLeadership implements Leadership {
 
   async #look<T>(body: (keys: ReadableKeys) => T): Promise<T> {
     try {
-      return await this.#host.snapshot(body);
+      return await this.#log.snapshot(body);
     } catch (error) {
       this.#failed(error);
       throw error;

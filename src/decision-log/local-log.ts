@@ -3,27 +3,17 @@
  * which bring a store each.
  */
 
-import { isAhead } from '../core/judge.ts';
 import type { LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
-import { type Member, type Retired, retirementsOf } from '../core/retired.ts';
-import { thrownText } from '../core/thrown.ts';
+import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
-import {
-  type DecisionLog,
-  DecisionLogError,
-  type Leadership,
-  LeadershipLostError,
-  type LogMeta,
-  type LogReading,
-} from '../ports/decision-log.ts';
+import type { DecisionLog, Leadership, LogMeta, LogReading } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
-import { forOperator, isForOperator } from '../store/operator-error.ts';
 import { Evidence } from './evidence.ts';
 import type { LeaderBoard } from './leader-board.ts';
-import { type LeadershipHost, LocalLeadership } from './local-leadership.ts';
-import type { NodeBoard } from './node-board.ts';
-import type { RetiredBoard } from './retired-board.ts';
+import { LocalLeadership } from './local-leadership.ts';
+import type { LocalStore } from './local-store.ts';
+import { asLogError, assertShard, closedError } from './log-errors.ts';
 import * as rules from './rules.ts';
 import {
   assertMayRetire,
@@ -35,32 +25,8 @@ import {
   retiredPrefix,
 } from './state.ts';
 
-/**
- * How many may wait for the store: no bound of its own. Decisions are bounded by the transactions
- * that a leader may have in memory (`maxTransactions`), and one that was refused here would cost it
- * the leadership. All else comes one at a time, or has its own bound (`LogReads`).
- */
-export const maxLogOperations: number = Number.POSITIVE_INFINITY;
-
-/** Where a local log keeps its keys. */
-export interface LogStore {
-  /**
-   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with
-   * the store's failure, as `asLogError` has it.
-   */
-  run<T>(operation: (transaction: LogTransaction) => T): Promise<T>;
-  /** On the newest durable state. */
-  snapshot<T>(body: (keys: ReadableKeys) => T): T;
-  /** After everything under way is done. */
-  close(): Promise<void>;
-}
-
 export interface LocalLogOptions {
-  readonly store: LogStore;
-  readonly board: LeaderBoard;
-  readonly nodes: NodeBoard;
-  readonly retired: RetiredBoard;
-  readonly meta: LogMeta;
+  readonly store: LocalStore;
   readonly node: string;
   readonly url: string;
   /** Take the shard from another node that leads it, instead of waiting until it is free. */
@@ -68,27 +34,30 @@ export interface LocalLogOptions {
   readonly clock: Clock;
 }
 
-export class LocalLog implements DecisionLog, LeadershipHost {
+export class LocalLog implements DecisionLog {
   readonly meta: LogMeta;
   readonly board: LeaderBoard;
   readonly #options: LocalLogOptions;
+  readonly #store: LocalStore;
   readonly #closing = new AbortController();
   readonly #leaderships = new Set<LocalLeadership>();
   readonly #evidence = new Evidence();
   #closed: Promise<void> | null = null;
 
   constructor(options: LocalLogOptions) {
+    const { store, node, url } = options;
     this.#options = options;
-    this.meta = options.meta;
-    this.board = options.board;
-    options.nodes.join({ node: options.node, url: options.url });
+    this.#store = store;
+    this.meta = store.meta;
+    this.board = store.board;
+    store.nodes.join({ node, url });
   }
 
   async campaign(
     shard: number,
     options: { readonly signal: AbortSignal; readonly tickMs?: number },
   ): Promise<Leadership> {
-    this.#assertShard(shard);
+    assertShard(this.meta, shard);
     for (;;) {
       this.#assertOpen();
       options.signal.throwIfAborted();
@@ -112,20 +81,14 @@ export class LocalLog implements DecisionLog, LeadershipHost {
   }
 
   async read(txid: Txid, asker?: Member): Promise<LogReading> {
-    this.#assertShard(shardOf(txid));
-    return this.snapshot((keys) => ({ ...rules.read(keys, txid), ...refused(keys, asker) }));
+    assertShard(this.meta, shardOf(txid));
+    return this.snapshot((keys) => rules.read(keys, txid, asker));
   }
 
   async resolve(txid: Txid, asker?: Member, shown?: Witness): Promise<LogReading> {
-    this.#assertShard(shardOf(txid));
+    assertShard(this.meta, shardOf(txid));
     const atMs = this.#options.clock.wallMs();
-    return this.run((transaction) => {
-      const who = refused(transaction, asker);
-      const now = rules.read(transaction, txid);
-      const ahead = shown !== undefined && isAhead(shown, now.witness);
-      if (who.retired === true || ahead) return { ...now, ...who };
-      return { ...rules.resolve(transaction, { txid, atMs }), ...who };
-    });
+    return this.run((transaction) => rules.resolve(transaction, { txid, asker, shown, atMs }));
   }
 
   leaders(): readonly (LeaderInfo | null)[] {
@@ -141,18 +104,18 @@ export class LocalLog implements DecisionLog, LeadershipHost {
   }
 
   nodes(): readonly NodeInfo[] {
-    return this.#options.nodes.nodes();
+    return this.#store.nodes.nodes();
   }
 
   watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void {
-    return this.#options.nodes.watch(listener);
+    return this.#store.nodes.watch(listener);
   }
 
   async retire(retired: Retired): Promise<void> {
     const key = assertKeyFits(retiredKey(retired));
-    assertMayRetire(this.#options.retired.known, retired);
+    assertMayRetire(this.#store.retired.known, retired);
     await this.run((transaction) => transaction.put(key, plainRetired(retired)));
-    this.#options.retired.publish([retired]);
+    this.#store.retired.publish([retired]);
   }
 
   async retired(): Promise<readonly Retired[]> {
@@ -161,30 +124,30 @@ export class LocalLog implements DecisionLog, LeadershipHost {
         .range({ ...prefixRange(retiredPrefix), limit: maxRetired })
         .map(([, value]) => value as Retired),
     );
-    this.#options.retired.publish(all);
+    this.#store.retired.publish(all);
     return all;
   }
 
   watchRetired(listener: (retired: Retired) => void): () => void {
-    return this.#options.retired.watch(listener);
+    return this.#store.retired.watch(listener);
   }
 
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
-    return this.#options.store.run(operation);
+    return this.#store.run(operation);
   }
 
   async snapshot<T>(body: (keys: ReadableKeys) => T): Promise<T> {
     this.#assertOpen();
     try {
-      return this.#options.store.snapshot(body);
+      return this.#store.snapshot(body);
     } catch (error) {
       throw asLogError(error);
     }
   }
 
   publishLeader(shard: number): void {
-    const leader = this.#options.store.snapshot((keys) => readState(keys, shard).leader);
+    const leader = this.#store.snapshot((keys) => readState(keys, shard).leader);
     this.board.publish(shard, leader);
   }
 
@@ -198,8 +161,8 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     const resigned = [...this.#leaderships].map((leadership) => leadership.resign());
     this.#closing.abort(closedError());
     await Promise.allSettled(resigned);
-    this.#options.nodes.leave(this.#options.node);
-    await this.#options.store.close();
+    this.#store.nodes.leave(this.#options.node);
+    await this.#store.close();
   }
 
   async #tryLead(shard: number, tickMs: number): Promise<LocalLeadership | null> {
@@ -244,32 +207,7 @@ export class LocalLog implements DecisionLog, LeadershipHost {
     };
   }
 
-  #assertShard(shard: number): void {
-    if (Number.isInteger(shard) && shard >= 0 && shard < this.meta.shards) return;
-    throw new DecisionLogError(
-      `There is no shard ${shard}: cluster ${this.meta.cluster} has ${this.meta.shards}. The txid is of another cluster, or wrong.`,
-    );
-  }
-
   #assertOpen(): void {
     if (this.#closing.signal.aborted) throw closedError();
   }
-}
-
-function refused(keys: ReadableKeys, asker: Member | undefined): { readonly retired?: boolean } {
-  if (asker === undefined) return {};
-  return { retired: retirementsOf(asker).some((one) => keys.get(retiredKey(one)) !== undefined) };
-}
-
-function closedError(): DecisionLogError {
-  return new DecisionLogError('The decision log is closed. Open it again to use it.');
-}
-
-/** An error of a store's operation as the port's callers know them. */
-export function asLogError(error: unknown): unknown {
-  if (error instanceof LeadershipLostError || error instanceof DecisionLogError) return error;
-  if (error instanceof RangeError) return error;
-  const text = thrownText(error);
-  if (isForOperator(error)) return forOperator(new DecisionLogError(text));
-  return new DecisionLogError(text, { cause: error });
 }

@@ -1,30 +1,16 @@
 import { type Retired, RetiredSet } from '../core/retired.ts';
-
-type Listener = (retired: Retired) => void;
+import { Listeners } from './listeners.ts';
 
 /** What was retired, for everyone in this process who wants to hear of it. */
-export class RetiredBoard {
-  readonly #listeners = new Set<Listener>();
-  readonly #known: RetiredSet = new RetiredSet();
-
-  get known(): RetiredSet {
-    return this.#known;
-  }
+export class RetiredBoard extends Listeners<Retired> {
+  readonly known: RetiredSet = new RetiredSet();
 
   publish(all: readonly Retired[]): void {
     for (const retired of all) {
-      if (this.#known.has(retired)) continue;
-      for (const listener of [...this.#listeners]) listener(retired);
+      if (this.known.has(retired)) continue;
+      this.tell(retired);
       // After all have heard: where one could not be told, all hear of it again.
-      this.#known.add(retired);
+      this.known.add(retired);
     }
-  }
-
-  watch(listener: Listener): () => void {
-    const own: Listener = (retired) => listener(retired);
-    this.#listeners.add(own);
-    return () => {
-      this.#listeners.delete(own);
-    };
   }
 }

@@ -7,34 +7,33 @@
  * (I6), and throws `LeadershipLostError` before it has changed anything.
  */
 
-import { judge } from '../core/judge.ts';
-import type { LeaderInfo } from '../core/messages.ts';
-import {
-  type Epoch,
-  epochOf,
-  type Position,
-  positionOf,
-  shardOf,
-  type Txid,
-} from '../core/txid.ts';
-import {
-  type DecideResult,
-  type DecisionRecord,
-  type DecisionWrite,
-  LeadershipLostError,
-  type LogReading,
-  type RequestEntry,
+import { isAhead, judge } from '../core/judge.ts';
+import type { LeaderInfo, Witness } from '../core/messages.ts';
+import { type Member, retirementsOf } from '../core/retired.ts';
+import { type Epoch, epochOf, positionOf, shardOf, type Txid } from '../core/txid.ts';
+import type {
+  Collected,
+  CollectOptions,
+  DecideResult,
+  DecisionRecord,
+  DecisionWrite,
+  LogReading,
+  RequestEntry,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
+import { collectable } from './collectable.ts';
+import { leadershipLost } from './log-errors.ts';
 import {
   decisionKey,
   epochOfRevision,
   type FinishedRecord,
   finishedKey,
+  finishedRecord,
   type LogTransaction,
   readState,
   readWitness,
   requestKey,
+  retiredKey,
   shardPrefix,
 } from './state.ts';
 
@@ -48,9 +47,9 @@ export interface Fence {
 
 function compareFence(leader: LeaderInfo | null, fence: Fence): void {
   if (leader?.epoch === fence.epoch) return;
-  const now = leader === null ? 'no one leads it' : `${leader.node} leads it under ${leader.epoch}`;
-  throw new LeadershipLostError(
-    `The leadership of shard ${fence.shard} under epoch ${fence.epoch} is over: ${now}. Read the log before saying anything about what was in flight.`,
+  throw leadershipLost(
+    fence,
+    leader === null ? 'no one leads it' : `${leader.node} leads it under ${leader.epoch}`,
   );
 }
 
@@ -130,15 +129,6 @@ function recordedOutcome(keys: ReadableKeys, txid: Txid): DecisionRecord['outcom
   return (keys.get(finishedKey(txid)) as FinishedRecord | undefined)?.outcome ?? null;
 }
 
-function finishedRecord(record: DecisionRecord, tick: number): FinishedRecord {
-  return {
-    outcome: record.outcome,
-    ...(record.requestId === undefined ? {} : { requestId: record.requestId }),
-    atMs: record.atMs,
-    tick,
-  };
-}
-
 export function finish(transaction: LogTransaction, fence: Fence, txids: readonly Txid[]): void {
   const state = transaction.state(fence.shard);
   compareFence(state.leader, fence);
@@ -160,65 +150,44 @@ export function tick(transaction: LogTransaction, fence: Fence, byMs: number): n
   return state.tick + byMs;
 }
 
-export interface CollectOptions {
-  readonly below: Position;
-  readonly retentionMs: number;
-  readonly maxRecords: number;
-  readonly retentionMsMin: number;
-  readonly keepsRequest: (requestId: string) => boolean;
-  readonly limit: number;
-}
-
 export function collect(
   transaction: LogTransaction,
   fence: Fence,
   options: CollectOptions,
-): { readonly collected: number; readonly floor: Position; readonly more: boolean } {
-  const state = transaction.state(fence.shard);
+): Collected {
+  const { shard } = fence;
+  const state = transaction.state(shard);
   compareFence(state.leader, fence);
-  const { start, end } = prefixRange(shardPrefix('finished', fence.shard));
-  let { requests, finished, floor } = state;
-  let collected = 0;
-  let more = false;
-  for (const [key, value] of transaction.range({ start, end, limit: options.limit + 1 })) {
-    const record = value as FinishedRecord;
-    const txid = key.slice(start.length) as Txid;
-    const age = state.tick - record.tick;
-    const retention = finished > options.maxRecords ? options.retentionMsMin : options.retentionMs;
-    if (age < retention || positionOf(txid) >= options.below) break;
-    if (record.requestId !== undefined && options.keepsRequest(record.requestId)) break;
-    if (collected === options.limit) {
-      more = true;
-      break;
-    }
+  const { start, end } = prefixRange(shardPrefix('finished', shard));
+  const oldest = transaction.range({ start, end, limit: options.limit + 1 });
+  const { txids, requests, floor, more } = collectable(
+    oldest.map(([key, record]) => [key.slice(start.length) as Txid, record as FinishedRecord]),
+    {
+      ...options,
+      tick: state.tick,
+      floor: state.floor,
+      records: state.finished,
+      maxRequests: Number.POSITIVE_INFINITY,
+    },
+  );
+  for (const txid of txids) transaction.remove(finishedKey(txid));
+  let removed = 0;
+  for (const { txid, requestId } of requests) {
+    const key = requestKey(shard, requestId);
+    // Only where the key still names this transaction.
+    if ((transaction.get(key) as RequestEntry | undefined)?.txid !== txid) continue;
     transaction.remove(key);
-    if (record.requestId !== undefined) {
-      requests -= removeRequest(transaction, {
-        shard: fence.shard,
-        txid,
-        requestId: record.requestId,
-      });
-    }
-    collected += 1;
-    finished -= 1;
-    // A record that was finished after its neighbours were collected may lie below the floor
-    // already, which never comes down.
-    if (positionOf(txid) > floor) floor = positionOf(txid);
+    removed += 1;
   }
-  if (collected > 0) transaction.change(fence.shard, { requests, finished, floor });
+  const collected = txids.length;
+  if (collected > 0) {
+    transaction.change(shard, {
+      requests: state.requests - removed,
+      finished: state.finished - collected,
+      floor,
+    });
+  }
   return { collected, floor, more };
-}
-
-/** Only where the key still names this transaction. Returns how many keys went. */
-function removeRequest(
-  transaction: LogTransaction,
-  request: { readonly shard: number; readonly txid: Txid; readonly requestId: string },
-): number {
-  const key = requestKey(request.shard, request.requestId);
-  const entry = transaction.get(key) as RequestEntry | undefined;
-  if (entry?.txid !== request.txid) return 0;
-  transaction.remove(key);
-  return 1;
 }
 
 export function readRequest(
@@ -241,14 +210,13 @@ export function pending(
   return keys.range({ ...range, limit: page.limit }).map(([, record]) => record as DecisionRecord);
 }
 
-export function read(keys: ReadableKeys, txid: Txid): LogReading {
-  const state = readState(keys, shardOf(txid));
-  return {
-    record: readRecord(keys, txid),
-    floor: state.floor,
-    leader: state.leader,
-    witness: readWitness(keys),
-  };
+export function read(keys: ReadableKeys, txid: Txid, asker?: Member): LogReading {
+  const { floor, leader } = readState(keys, shardOf(txid));
+  const retired =
+    asker === undefined
+      ? {}
+      : { retired: retirementsOf(asker).some((one) => keys.get(retiredKey(one)) !== undefined) };
+  return { record: readRecord(keys, txid), floor, leader, witness: readWitness(keys), ...retired };
 }
 
 function readRecord(keys: ReadableKeys, txid: Txid): LogReading['record'] {
@@ -264,23 +232,31 @@ function readRecord(keys: ReadableKeys, txid: Txid): LogReading['record'] {
 
 /**
  * Section 5, resolve: the compare is that the transaction's epoch still leads, that nothing is
- * recorded, and that the floor is below it. Anything else is an answer already.
+ * recorded, and that the floor is below it. Anything else is an answer already. Nothing is written
+ * for who was retired, or `shown` a later log.
  */
 export function resolve(
   transaction: LogTransaction,
-  options: { readonly txid: Txid; readonly atMs: number },
+  options: {
+    readonly txid: Txid;
+    readonly asker: Member | undefined;
+    readonly shown: Witness | undefined;
+    readonly atMs: number;
+  },
 ): LogReading {
-  const { txid } = options;
-  const shard = shardOf(txid);
-  const { floor, leader } = transaction.state(shard);
-  const reading = { record: readRecord(transaction, txid), floor, leader };
-  if (judge(txid, reading, { inDoubt: true }).decision !== 'undecided') {
-    return { ...reading, witness: transaction.witness() };
+  const { txid, asker, shown, atMs } = options;
+  const before = read(transaction, txid, asker);
+  const ahead = shown !== undefined && isAhead(shown, before.witness);
+  if (before.retired === true || ahead) return before;
+  const { floor, leader } = transaction.state(shardOf(txid));
+  const now = { ...before, floor, leader };
+  if (judge(txid, now, { inDoubt: true }).decision !== 'undecided') {
+    return { ...now, witness: transaction.witness() };
   }
-  const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs: options.atMs };
+  const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
   transaction.put(decisionKey(txid), record);
   return {
-    ...reading,
+    ...now,
     record: { outcome: 'abort', finished: false, record },
     witness: transaction.witness(),
   };

@@ -3,6 +3,7 @@
  * (docs/PROTOCOL.md, section 4).
  */
 import type { Decision, LeaderInfo, Witness } from '../core/messages.ts';
+import type { DecisionRecord } from '../core/records.ts';
 import { requestShardFunction } from '../core/request-shard.ts';
 import type { Retired, RetiredSet } from '../core/retired.ts';
 import {
@@ -14,15 +15,16 @@ import {
   type Txid,
 } from '../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../ports/decision-log.ts';
+import type { Random } from '../ports/random.ts';
 import { CountedKeys } from '../store/counted-keys.ts';
-import { keyPart, type ReadableKeys } from '../store/key-value.ts';
+import { keyPart, type ReadableKeys, type WritableKeys } from '../store/key-value.ts';
 import { metaKey } from '../store/store-format.ts';
 import { systemRandom } from '../system/random.ts';
+import { newTxidSecret } from '../system/txid-seal.ts';
 
 /** The format that this program writes, and the newest that it reads. */
 export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as const;
 
-export const requestWindowMsDefault = 120_000;
 const revisionKey = 'revision';
 export const retiredPrefix = 'retired/';
 /** Of all participants: rare, bounded all the same, since every node reads all of them. */
@@ -34,26 +36,48 @@ export interface StoredMeta extends LogMeta {
   readonly requestShard: string;
 }
 
-export const clusterIdDigits = 20;
-
-/** The meta of a new store. */
-export function newMeta(wanted: {
+/** What a start asks for; what is left out is taken as the log has it. */
+export interface WantedMeta {
+  /** Default for a new log: `verdict`. */
   readonly cluster?: string;
+  /** Fixed when the log is made. Default: 1. */
   readonly shards?: number;
+  /** How long a request id is remembered, fixed when the log is made. Default: 2 minutes. */
   readonly requestWindowMs?: number;
-  readonly generation?: number;
-  readonly txidSecret: string;
-}): StoredMeta {
+}
+
+const clusterIdDigits = 20;
+
+/** The meta of a new log. */
+export function newMeta(
+  wanted: WantedMeta & { readonly generation?: number },
+  random: Random = systemRandom,
+): StoredMeta {
   return {
     ...logHeader,
     requestShard: requestShardFunction,
     cluster: wanted.cluster ?? 'verdict',
-    clusterId: systemRandom.token(clusterIdDigits),
+    clusterId: random.token(clusterIdDigits),
     shards: wanted.shards ?? 1,
-    requestWindowMs: wanted.requestWindowMs ?? requestWindowMsDefault,
+    requestWindowMs: wanted.requestWindowMs ?? 120_000,
     generation: wanted.generation ?? 0,
-    txidSecret: wanted.txidSecret,
+    txidSecret: newTxidSecret(random),
   };
+}
+
+/** Throws where a start asks for what the log was not made with. */
+export function assertMadeWith(
+  stored: LogMeta,
+  wanted: WantedMeta,
+  text: { readonly log: string; readonly otherwise: string },
+): void {
+  for (const name of ['cluster', 'shards', 'requestWindowMs'] as const) {
+    const asked = wanted[name];
+    if (asked === undefined || asked === stored[name]) continue;
+    throw new DecisionLogError(
+      `${text.log} was made with ${name} ${stored[name]}, which cannot change; ${asked} was asked for. Leave the option out, or start ${text.otherwise}.`,
+    );
+  }
 }
 
 /** What a shard's leader has under its fence, beside the records. */
@@ -84,6 +108,14 @@ export interface FinishedRecord {
   readonly atMs: number;
   /** The shard's tick when it was finished: its age is counted from here. */
   readonly tick: number;
+}
+
+/** What is kept of a record that is finished: phase 2 needs no more. */
+export function finishedRecord(
+  { outcome, requestId, atMs }: DecisionRecord,
+  tick: number,
+): FinishedRecord {
+  return { outcome, ...(requestId === undefined ? {} : { requestId }), atMs, tick };
 }
 
 export function shardPrefix(area: 'decisions' | 'finished', shard: number): string {
@@ -201,4 +233,14 @@ export class LogTransaction extends CountedKeys {
     for (const shard of this.#changedStates) this.put(stateKey(shard), this.state(shard));
     this.put(revisionKey, revision);
   }
+}
+
+/** Runs `body` in a transaction on these keys, and writes what it gathers. */
+export function inTransaction(
+  keys: WritableKeys,
+  body: (transaction: LogTransaction) => void,
+): void {
+  const transaction = new LogTransaction(keys);
+  body(transaction);
+  transaction.finish();
 }

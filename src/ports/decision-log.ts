@@ -97,6 +97,23 @@ export interface DecisionLog {
   close(): Promise<void>;
 }
 
+export interface CollectOptions {
+  readonly below: Position;
+  /** Of leadership: a record that was finished this long ago is old enough. */
+  readonly retentionMs: number;
+  /** Collect younger ones, down to `retentionMsMin`, while more records than this remain. */
+  readonly maxRecords: number;
+  readonly retentionMsMin: number;
+  readonly keepsRequest: (requestId: string) => boolean;
+  readonly limit: number;
+}
+
+export interface Collected {
+  readonly collected: number;
+  readonly floor: Position;
+  readonly more: boolean;
+}
+
 /**
  * The right to decide for one shard, for one epoch. Every write compares the epoch in the same
  * atomic step (I6). A method rejects with `LeadershipLostError` once the right is gone; what was in
@@ -140,16 +157,7 @@ export interface Leadership {
    * `below`; stops at the first record that is too young, that `keepsRequest` holds back, or at
    * `limit`.
    */
-  collect(options: {
-    readonly below: Position;
-    /** Of leadership: a record that was finished this long ago is old enough. */
-    readonly retentionMs: number;
-    /** Collect younger ones, down to `retentionMsMin`, while more records than this remain. */
-    readonly maxRecords: number;
-    readonly retentionMsMin: number;
-    readonly keepsRequest: (requestId: string) => boolean;
-    readonly limit: number;
-  }): Promise<{ readonly collected: number; readonly floor: Position; readonly more: boolean }>;
+  collect(options: CollectOptions): Promise<Collected>;
   /** How many requests/ keys there are, as far as known: for the limit on them. */
   requestCount(): number;
   /** Gives the leadership up. Never again usable. */

@@ -2,17 +2,15 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
 import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
-import { GroupCommit } from '../../store/group-commit.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
 import { metaKey } from '../../store/store-format.ts';
-import { LeaderBoard } from '../leader-board.ts';
-import { asLogError, LocalLog, type LogStore, maxLogOperations } from '../local-log.ts';
-import { NodeBoard } from '../node-board.ts';
-import { RetiredBoard } from '../retired-board.ts';
-import { LogTransaction } from '../state.ts';
-import { agreeOnMeta, type WantedMeta } from './meta.ts';
+import { LocalLog } from '../local-log.ts';
+import { LocalStore } from '../local-store.ts';
+import { asLogError } from '../log-errors.ts';
+import { inTransaction, type WantedMeta } from '../state.ts';
+import { agreeOnMeta } from './meta.ts';
 
-export interface EmbeddedLogOptions extends WantedMeta {
+export interface EmbeddedLogOptions extends Omit<WantedMeta, 'shards'> {
   /** Made where it is missing. It belongs to this log alone. */
   readonly directory: string;
   readonly node: string;
@@ -34,20 +32,9 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Deci
     lock = lockDirectory({ directory, purpose: `decision log of node ${node}`, clock });
     lmdb = openLmdb({ directory, file: embeddedLogFile, onFatal: options.onFatal ?? exitOnFatal });
     const meta = await begin(lmdb, options);
-    const store = embeddedStore(lmdb, lock);
-    const board = new LeaderBoard(meta.shards);
+    const store = new LocalStore(meta, owned(lmdb, lock));
     // No one else can lead: a leader key from before is of a process that is gone.
-    return new LocalLog({
-      store,
-      board,
-      nodes: new NodeBoard(),
-      retired: new RetiredBoard(),
-      meta,
-      node,
-      url,
-      takeover: true,
-      clock,
-    });
+    return new LocalLog({ store, node, url, takeover: true, clock });
   } catch (error) {
     await lmdb?.close();
     lock?.release();
@@ -67,30 +54,19 @@ async function begin(lmdb: LmdbStore, wanted: WantedMeta): Promise<LogMeta> {
   return lmdb.transact((keys) => {
     const meta = agreeOnMeta(keys, wanted);
     keys.put(metaKey, meta);
-    const transaction = new LogTransaction(keys);
-    for (let shard = 0; shard < meta.shards; shard += 1)
-      transaction.change(shard, { leader: null });
-    transaction.finish();
+    inTransaction(keys, (transaction) => {
+      for (let shard = 0; shard < meta.shards; shard += 1)
+        transaction.change(shard, { leader: null });
+    });
     return meta;
   });
 }
 
-function embeddedStore(lmdb: LmdbStore, lock: DirectoryLock): LogStore {
-  const group = new GroupCommit<LogTransaction>({
-    maxWaiting: maxLogOperations,
-    asError: asLogError,
-    transact: (body) =>
-      lmdb.transact((keys) => {
-        const transaction = new LogTransaction(keys);
-        body(transaction);
-        transaction.finish();
-      }),
-  });
+function owned(lmdb: LmdbStore, lock: DirectoryLock): LmdbStore {
   return {
-    run: (operation) => group.run(operation),
+    transact: (body) => lmdb.transact(body),
     snapshot: (body) => lmdb.snapshot(body),
     close: async () => {
-      await group.idle();
       await lmdb.close();
       lock.release();
     },

@@ -16,6 +16,7 @@ import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { DecideResult, DecisionWrite } from '../../core/records.ts';
 import { positionOf } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
+import { finishedRecord } from '../state.ts';
 import type { Fenced } from './fenced.ts';
 import type { ShardKeys } from './keys.ts';
 import {
@@ -62,12 +63,7 @@ export function prepareDecision(
   const decision = keys.decision(txid);
   const finished = keys.finishedRecord(txid);
   const value = write.finished
-    ? encodeFinished({
-        outcome: record.outcome,
-        ...(requestId === undefined ? {} : { requestId }),
-        atMs: record.atMs,
-        tick,
-      })
+    ? encodeFinished(finishedRecord(record, tick))
     : encodeDecision(record);
   if (value.length > maxRecordBytes) {
     throw new RangeError(

@@ -21,6 +21,7 @@ import { Evidence } from '../evidence.ts';
 import { LeaderBoard } from '../leader-board.ts';
 import { NodeBoard } from '../node-board.ts';
 import { RetiredBoard } from '../retired-board.ts';
+import type { WantedMeta } from '../state.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd } from './clients.ts';
@@ -32,7 +33,7 @@ import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
 import { type ClusterReading, Leaders } from './leaders.ts';
 import { EtcdLeadership } from './leadership.ts';
 import { NodeLease } from './lease.ts';
-import { type AgreedMeta, agreeOnMeta, metaOf, type WantedMeta } from './meta.ts';
+import { type AgreedMeta, agreeOnMeta, metaOf } from './meta.ts';
 import { assertShard } from './reader.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
@@ -42,6 +43,7 @@ import { EtcdStore } from './store.ts';
 import { WitnessKeeper } from './witness.ts';
 
 export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
+  readonly cluster: string;
   /** This node's name: one process at a time may have it. */
   readonly node: string;
   /** Where this node is reached by its peers. */

@@ -6,6 +6,7 @@
  * It must not put back what was collected.
  */
 import type { Txid } from '../../core/txid.ts';
+import { finishedRecord } from '../state.ts';
 import type { Fenced } from './fenced.ts';
 import { decodeDecision, encodeFinished } from './records.ts';
 import { found, get, modIs, nested, type Op, put, remove } from './requests.ts';
@@ -32,13 +33,7 @@ async function finishPage(fenced: Fenced, txids: readonly Txid[], tick: number):
   const moves = txids.flatMap((txid, index): Op[] => {
     const kv = found(responses, index);
     if (kv === null) return [];
-    const { outcome, requestId, atMs } = decodeDecision(kv.value);
-    const value = encodeFinished({
-      outcome,
-      ...(requestId === undefined ? {} : { requestId }),
-      atMs,
-      tick,
-    });
+    const value = encodeFinished(finishedRecord(decodeDecision(kv.value), tick));
     return [
       nested({
         compare: [modIs(kv.key, kv.mod_revision)],

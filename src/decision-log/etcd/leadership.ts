@@ -3,18 +3,20 @@
 import type { LeaderInfo, Witness } from '../../core/messages.ts';
 import { type Epoch, epochParts, type Txid } from '../../core/txid.ts';
 import {
+  type Collected,
+  type CollectOptions,
   type DecideResult,
   DecisionLogError,
   type DecisionRecord,
   type DecisionWrite,
   type Leadership,
-  LeadershipLostError,
   type LogReading,
   type RequestEntry,
 } from '../../ports/decision-log.ts';
+import { leadershipLost } from '../log-errors.ts';
 import { assertDecidable } from '../rules.ts';
 import { DecisionBatches } from './batches.ts';
-import { type Collected, type CollectOptions, collect } from './collect.ts';
+import { collect } from './collect.ts';
 import { decisionResult, type PreparedDecision, prepareDecision, writeBatch } from './decide.ts';
 import { Fenced } from './fenced.ts';
 import { finish } from './finish.ts';
@@ -231,11 +233,7 @@ export class EtcdLeadership implements Leadership {
   /** Marks the right as over. Harmless when repeated. */
   end(reason: string): void {
     if (this.#lost.signal.aborted) return;
-    this.#lost.abort(
-      new LeadershipLostError(
-        `The leadership of shard ${this.shard} under epoch ${this.epoch} is over: ${reason}. Read the log before saying anything about what was in flight.`,
-      ),
-    );
+    this.#lost.abort(leadershipLost(this, reason));
     this.#released = this.#options.ended();
   }
 }

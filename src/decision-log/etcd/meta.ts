@@ -10,10 +10,9 @@ import { requestShardFunction } from '../../core/request-shard.ts';
 import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
-import { newTxidSecret } from '../../system/txid-seal.ts';
-import { clusterIdDigits, requestWindowMsDefault } from '../state.ts';
+import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
 import type { EtcdKeys } from './keys.ts';
-import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
+import { decodeMeta, encodeMeta } from './records.ts';
 import {
   found,
   get,
@@ -25,19 +24,6 @@ import {
   type TxnResult,
 } from './requests.ts';
 import type { EtcdStore } from './store.ts';
-
-/** The format that this program writes, and the newest that it reads. */
-export const formatVersion = 1;
-
-/** What a start asks for; what is left out is taken as the cluster has it. */
-export interface WantedMeta {
-  readonly cluster: string;
-  readonly random: Random;
-  /** Fixed by the cluster's first node. Default there: 1. */
-  readonly shards?: number;
-  /** Fixed by the cluster's first node. Default there: 2 minutes. */
-  readonly requestWindowMs?: number;
-}
 
 export interface AgreedMeta {
   readonly meta: LogMeta;
@@ -52,30 +38,22 @@ export async function agreeOnMeta(
   keys: EtcdKeys,
   wanted: WantedMeta & { readonly random: Random },
 ): Promise<AgreedMeta> {
-  const { cluster, shards = 1, requestWindowMs = requestWindowMsDefault, random } = wanted;
-  if (!Number.isInteger(shards) || shards < 1 || shards > maxShards) {
+  const { cluster: _, ...asked } = wanted;
+  const { shards, random } = asked;
+  if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= maxShards)) {
     throw new DecisionLogError(`A cluster has from 1 to ${maxShards} shards; ${shards} cannot be.`);
   }
   const { responses } = await store.insist({ success: [get(keys.meta)] });
   if (found(responses, 0) === null) {
-    const value: MetaValue = {
-      formatVersion,
-      cluster,
-      clusterId: wanted.random.token(clusterIdDigits),
-      shards,
-      requestShard: requestShardFunction,
-      requestWindowMs,
-      generation: 0,
-      txidSecret: newTxidSecret(random),
-    };
+    const { kind: _, ...value } = newMeta(wanted, random);
     await store.insist({
       compare: [noneIn(keys.everything)],
       success: [put(keys.meta, encodeMeta(value))],
     });
   }
   const stored = await readMeta(store, keys);
-  demand('shards', stored.meta.shards, wanted.shards);
-  demand('requestWindowMs', stored.meta.requestWindowMs, wanted.requestWindowMs);
+  const text = { log: 'The cluster in etcd', otherwise: 'a cluster of another name' };
+  assertMadeWith(stored.meta, asked, text);
   return stored;
 }
 
@@ -93,9 +71,9 @@ export function metaOf(kv: KeyValue | null): LogMeta {
     );
   }
   const { requestShard, ...meta } = decodeMeta(kv.value);
-  if (meta.formatVersion > formatVersion) {
+  if (meta.formatVersion > logHeader.formatVersion) {
     throw new DecisionLogError(
-      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${formatVersion}. Start the newer program.`,
+      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${logHeader.formatVersion}. Start the newer program.`,
     );
   }
   if (requestShard !== requestShardFunction) {
@@ -104,13 +82,6 @@ export function metaOf(kv: KeyValue | null): LogMeta {
     );
   }
   return meta;
-}
-
-function demand(name: string, stored: number, wanted: number | undefined): void {
-  if (wanted === undefined || wanted === stored) return;
-  throw new DecisionLogError(
-    `The cluster in etcd was made with ${name} ${stored}, which cannot change; ${wanted} was asked for. Leave the option out, or start a cluster of another name.`,
-  );
 }
 
 /**

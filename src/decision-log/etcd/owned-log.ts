@@ -5,7 +5,7 @@
  */
 import type { DecisionLog } from '../../ports/decision-log.ts';
 import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
-import { asLogError } from '../local-log.ts';
+import { asLogError } from '../log-errors.ts';
 import { type EtcdLogOptions, openEtcdLog } from './etcd-log.ts';
 
 /** Rejects with DecisionLogError also where the directory has an owner, or cannot be used. */

@@ -4,22 +4,14 @@
  * compares them.
  */
 import { Packr } from 'msgpackr';
-import type { Decision } from '../../core/messages.ts';
 import type { DecisionRecord, RequestEntry } from '../../core/records.ts';
 import type { Retired } from '../../core/retired.ts';
 import { isPosition, type Position } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import { plainRetired } from '../state.ts';
+import { type FinishedRecord, plainRetired, type StoredMeta } from '../state.ts';
 
 const version = 1;
 const codec = new Packr({ useRecords: false });
-
-export interface FinishedValue {
-  readonly outcome: Decision;
-  readonly requestId?: string;
-  readonly atMs: number;
-  readonly tick: number;
-}
 
 export interface LeaderValue {
   readonly node: string;
@@ -37,17 +29,7 @@ export interface NodeValue {
   readonly retired: string;
 }
 
-export interface MetaValue {
-  readonly formatVersion: number;
-  readonly cluster: string;
-  readonly clusterId: string;
-  readonly shards: number;
-  /** The function that says to which shard a request id belongs. */
-  readonly requestShard: string;
-  readonly requestWindowMs: number;
-  readonly generation: number;
-  readonly txidSecret: string;
-}
+export type MetaValue = Omit<StoredMeta, 'kind'>;
 
 type Shape = Readonly<Record<string, (field: unknown) => boolean>>;
 const text = (field: unknown): boolean => typeof field === 'string';
@@ -106,8 +88,8 @@ export const decodeDecision = (value: Buffer): DecisionRecord =>
     atMs: time,
   });
 
-export const encodeFinished: (value: FinishedValue) => Buffer = encode;
-export const decodeFinished = (value: Buffer): FinishedValue =>
+export const encodeFinished: (value: FinishedRecord) => Buffer = encode;
+export const decodeFinished = (value: Buffer): FinishedRecord =>
   decode('finished record', value, { outcome, atMs: time, tick: whole });
 
 export const encodeRequest: (entry: RequestEntry) => Buffer = encode;

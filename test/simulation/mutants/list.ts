@@ -104,14 +104,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'floor-too-far',
     without: 'I9: the floor stays below every undecided transaction.',
-    file: 'src/decision-log/etcd/collect.ts',
+    file: 'src/decision-log/collectable.ts',
     from: 'if (position > floor) floor = position;',
     to: 'if (position > floor) floor = options.below;',
   },
   {
     name: 'collects-too-early',
     without: 'I8, I9: a record and its request key are kept for the request window.',
-    file: 'src/decision-log/etcd/collect.ts',
+    file: 'src/decision-log/collectable.ts',
     from: 'if (age < retention || position >= options.below) break;',
     to: 'if (position >= options.below) break;',
   },

@@ -1,0 +1,54 @@
+import type { LogMeta } from '../ports/decision-log.ts';
+import { GroupCommit } from '../store/group-commit.ts';
+import type { ReadableKeys } from '../store/key-value.ts';
+import type { LmdbStore } from '../store/lmdb.ts';
+import { LeaderBoard } from './leader-board.ts';
+import { asLogError } from './log-errors.ts';
+import { NodeBoard } from './node-board.ts';
+import { RetiredBoard } from './retired-board.ts';
+import { inTransaction, type LogTransaction } from './state.ts';
+
+/**
+ * A store of decisions in this process. Decisions that wait for it have no bound here: they are
+ * bounded by the transactions that a leader may have in memory (`maxTransactions`), and one that
+ * was refused here would cost it the leadership. All else comes one at a time, or has its own
+ * bound (`LogReads`).
+ */
+export class LocalStore {
+  readonly meta: LogMeta;
+  readonly board: LeaderBoard;
+  readonly nodes: NodeBoard = new NodeBoard();
+  readonly retired: RetiredBoard = new RetiredBoard();
+  readonly #store: LmdbStore;
+  readonly #group: GroupCommit<LogTransaction>;
+
+  constructor(meta: LogMeta, store: LmdbStore) {
+    this.meta = meta;
+    this.board = new LeaderBoard(meta.shards);
+    this.#store = store;
+    this.#group = new GroupCommit({
+      maxWaiting: Number.POSITIVE_INFINITY,
+      asError: asLogError,
+      transact: (body) => store.transact((keys) => inTransaction(keys, body)),
+    });
+  }
+
+  /**
+   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with
+   * the store's failure, as `asLogError` has it.
+   */
+  run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
+    return this.#group.run(operation);
+  }
+
+  /** On the newest durable state. */
+  snapshot<T>(body: (keys: ReadableKeys) => T): T {
+    return this.#store.snapshot(body);
+  }
+
+  /** After everything under way is done. */
+  async close(): Promise<void> {
+    await this.#group.idle();
+    await this.#store.close();
+  }
+}
