@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
-import { type EtcdOptions, type EtcdProgram, etcdSettings } from './etcd.ts';
+import { type EtcdProgram, etcdSettings } from './etcd-program.ts';
+import type { Processes } from './processes.ts';
 
 const image = 'quay.io/coreos/etcd:v3.5.16';
 const commandTimeoutMs = 60_000;
@@ -18,7 +19,7 @@ export function dockerMissing(): string | null {
  * The members are in a network of their own, and are reached by ports published on 127.0.0.1. The network and
  * whatever container is left are removed with the processes.
  */
-export function dockerEtcd({ processes }: EtcdOptions): EtcdProgram {
+export function dockerEtcd(processes: Processes): EtcdProgram {
   const project = `verdict-cluster-${randomUUID().slice(0, 8)}`;
   const containers: string[] = [];
   const problem = docker('network', 'create', project);

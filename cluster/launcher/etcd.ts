@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { findEtcd } from '../etcd/find.ts';
 import { dockerEtcd, dockerMissing } from './etcd-docker.ts';
+import { type EtcdProgram, etcdSettings } from './etcd-program.ts';
 import type { ClusterPorts } from './ports.ts';
 import { etcdIsReady } from './probe.ts';
 import type { Processes } from './processes.ts';
@@ -25,7 +26,7 @@ export interface PartOptions {
   readonly restarts?: ((note: string) => void) | undefined;
 }
 
-export interface EtcdOptions extends PartOptions {
+interface EtcdOptions extends PartOptions {
   readonly ports: ClusterPorts['etcd'];
   readonly source?: EtcdSource;
 }
@@ -36,33 +37,6 @@ export interface Etcd {
   /** Which etcd it is, for people. */
   readonly origin: string;
 }
-
-/** How to run one member. */
-export interface EtcdProgram {
-  readonly origin: string;
-  member(member: EtcdMemberOptions): { readonly command: string; readonly args: readonly string[] };
-}
-
-export interface EtcdMemberOptions {
-  readonly name: string;
-  readonly directory: string;
-  readonly ports: ClusterPorts['etcd'][number];
-  /** name=peer address, of all members. */
-  readonly others: readonly { readonly name: string; readonly peerPort: number }[];
-}
-
-/**
- * What every member is given: history is of no use to the nodes, and 8 GiB is the most that etcd advises. No JSON
- * gateway: any web page that this machine's browser shows could post to it, and rewrite decisions.
- */
-export const etcdSettings: readonly string[] = [
-  '--auto-compaction-mode=periodic',
-  '--auto-compaction-retention=5m',
-  `--quota-backend-bytes=${8 * 1024 ** 3}`,
-  '--enable-grpc-gateway=false',
-  '--logger=zap',
-  '--log-level=warn',
-];
 
 /** Resolves when every member sees a leader. */
 export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
@@ -106,7 +80,7 @@ async function chooseEtcd(options: EtcdOptions): Promise<EtcdProgram> {
   const named = (process.env['VERDICT_ETCD_BIN'] ?? '') !== '';
   if (local !== null && (source === 'program' || named)) throw new Error(local.missing);
   const docker = dockerMissing();
-  if (docker === null) return dockerEtcd(options);
+  if (docker === null) return dockerEtcd(options.processes);
   const tried = local === null ? '' : `${local.missing} `;
   throw new Error(
     `There is no etcd to run. ${tried}${docker} Install etcd (Debian: etcd-server; macOS: brew install etcd), or name its program in VERDICT_ETCD_BIN.`,

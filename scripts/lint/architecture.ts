@@ -89,7 +89,7 @@ export function checkArchitecture(root: string): Violation[] {
         found.push({ file, line: line(offset), message });
       }
       for (const [target, offset] of values) values.set(target, line(offset));
-      if (folder === 'src') imports.set(file, values);
+      imports.set(file, values);
     }
   }
   for (const cycle of cyclesOf(imports)) {
