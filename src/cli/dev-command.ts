@@ -1,20 +1,9 @@
 /** `verdict dev` on the command line. */
-import { hostname } from 'node:os';
-import { type Command, Option } from 'commander';
-import { type LogLevel, logLevels } from '../node/logging.ts';
-import type { SetExitCode } from './connection-options.ts';
+import type { Command } from 'commander';
+import type { DevFlags } from './dev.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';
-import { defaultUrl, listenAddress } from './parameters.ts';
-import { startFailure } from './serve-command.ts';
-import { packageVersion } from './version.ts';
-
-interface DevFlags {
-  readonly listen: ReturnType<typeof listenAddress>;
-  readonly logLevel: LogLevel;
-  readonly insecure?: true;
-  readonly shop?: true;
-}
+import { listenOption, logLevelOption, type SetExitCode } from './options.ts';
 
 export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
@@ -23,27 +12,15 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
     .description(
       'Runs a coordinator node on temporary data with a readable log, and says what to try. The data is removed at the end. With --shop (in a clone of the repository) it also runs the example shop: five services that take part in transactions.',
     )
-    .addOption(
-      new Option('--listen <host:port>', 'where to listen')
-        .argParser(listenAddress)
-        .default(listenAddress(defaultUrl), defaultUrl),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'lowest level to log').choices(logLevels).default('info'),
-    )
+    .addOption(listenOption('where to listen'))
+    .addOption(logLevelOption())
     .addOption(insecureOption())
     .option('--shop', 'also run the example shop (in a clone): inventory, payment and three more')
     .addHelpText('after', help)
-    .action(async ({ listen, logLevel, shop, insecure }: DevFlags) => {
-      refuseOpenDoor({ listen, token: null, insecure: insecure === true });
+    .action(async (flags: DevFlags & { insecure?: true }) => {
+      refuseOpenDoor(flags.listen.host, null, flags.insecure);
       const { dev } = await import('./dev.ts');
-      try {
-        const node = hostname();
-        const version = packageVersion();
-        setExitCode(await dev(io, { ...listen, logLevel, shop: shop === true, node, version }));
-      } catch (error) {
-        throw startFailure(error);
-      }
+      setExitCode(await dev(io, flags));
     });
 }
 

@@ -8,37 +8,32 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { thrownText } from '../core/thrown.ts';
-import type { LogLevel } from '../node/logging.ts';
 import { atPlace } from '../store/store-place.ts';
 import { exitSoon } from '../system/exit-guard.ts';
-import { CommandError } from './command-error.ts';
-import { exitCodes } from './exit-codes.ts';
+import { CommandError, usageError } from './command-error.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { defaultUrl } from './parameters.ts';
-import { serve } from './serve.ts';
+import { defaultUrl, hostName } from './parameters.ts';
+import { type ServeFlags, serve } from './serve.ts';
 
-export interface DevOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly node: string;
-  readonly version: string;
-  readonly logLevel: LogLevel;
-  readonly shop: boolean;
+export interface DevFlags extends Pick<ServeFlags, 'listen' | 'logLevel'> {
+  readonly shop?: true;
 }
 
 /** In the clone; the package does not have it. The same path from src/cli and from dist/cli. */
 const shopMain: string = fileURLToPath(new URL('../../cluster/shop/main.ts', import.meta.url));
 
-export async function dev(io: Io, options: DevOptions): Promise<number> {
-  const { host, port, node, version, logLevel, shop: hasShop } = options;
+export async function dev(
+  io: Io,
+  { listen, logLevel, shop: hasShop }: DevFlags,
+): Promise<ExitCode> {
   if (hasShop && !existsSync(shopMain)) {
-    throw new CommandError(
-      'USAGE',
+    throw usageError(
       'The shop is in the clone of the repository, not in the package. Leave --shop out.',
     );
   }
   // Until the node listens a signal ends the process at once, which then cleans up; there is nothing to stop in order.
-  const early = earlySignals();
+  const release = io.onStopSignal(() => exitSoon(exitCodes.interrupted));
   const directory = temporaryData();
   const shopData = join(directory, 'shop');
   let shop: ChildProcess | null = null;
@@ -48,41 +43,30 @@ export async function dev(io: Io, options: DevOptions): Promise<number> {
     rmSync(directory, { recursive: true, force: true });
   };
   process.once('exit', clean);
+  const flags: ServeFlags = {
+    data: join(directory, 'node'),
+    listen,
+    node: hostName(),
+    logLevel,
+    logFormat: 'pretty',
+    option: {},
+    cluster: 'verdict',
+  };
   try {
-    return await serve({
-      data: join(directory, 'node'),
-      host,
-      port,
-      node,
-      advertise: null,
+    return await serve(io, flags, {
       token: null,
-      logLevel,
-      logFormat: 'pretty',
-      version,
-      options: {},
-      etcd: null,
-      onReady: ({ address }) => {
-        early.off();
+      onReady: (address) => {
+        release();
         if (hasShop) shop = startShop(address, shopData);
-        io.stdout.write(toTry({ address, directory, shopData: hasShop ? shopData : null }));
+        io.stdout.write(toTry(address, directory, hasShop ? shopData : null));
       },
     });
   } finally {
-    early.off();
+    release();
     await stopped(shop);
     clean();
     process.removeListener('exit', clean);
   }
-}
-
-function earlySignals(): { off(): void } {
-  const interrupted = (): void => exitSoon(exitCodes.interrupted);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupted);
-  return {
-    off: () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted);
-    },
-  };
 }
 
 function startShop(address: string, data: string): ChildProcess {
@@ -97,45 +81,28 @@ async function stopped(shop: ChildProcess | null): Promise<void> {
   await once(shop, 'exit');
 }
 
-function toTry(given: {
-  readonly address: string;
-  readonly directory: string;
-  readonly shopData: string | null;
-}): string {
-  const { address, directory, shopData } = given;
+function toTry(address: string, directory: string, shopData: string | null): string {
   const url = address === defaultUrl ? '' : ` --url ${address}`;
-  const health = [`  http://${address}/healthz`, `  http://${address}/readyz`];
   const order = `{"participants":{"inventory":{"items":[{"sku":"sku-001","quantity":1}]},"payment":{"account":"customer-001","amountCents":500}}}`;
-  const branches = [
-    'begin',
-    'register inventory payload={"items":[{"sku":"sku-001","quantity":1}]}',
-    'register payment payload={"account":"customer-001","amountCents":500}',
-    'commit',
-  ];
+  const branches = String.raw`begin\nregister inventory payload={"items":[{"sku":"sku-001","quantity":1}]}\nregister payment payload={"account":"customer-001","amountCents":500}\ncommit\n`;
+  const shop =
+    '\nThe shop is starting next to it: inventory, payment, order, shipping, notification.';
   const tries =
     shopData === null
-      ? [
-          '  $ npx verdict exec -          # simulated participants: begin, register NAME, commit',
-          '  To take part with services of your own: "Your first transaction" in README.md.',
-        ]
-      : [
-          `  $ echo '${order}' | npx verdict submit -${url}`,
-          `  $ printf '${branches.join('\\n')}\\n' | npx verdict exec - --url ${address}`,
-          `  $ npm run -s shop -- totals --data ${shopData}`,
-        ];
-  return `${[
-    `Verdict listens on ${address}. Its data is in ${directory}, and goes when this ends.`,
-    ...(shopData === null
-      ? []
-      : ['The shop is starting next to it: inventory, payment, order, shipping, notification.']),
-    '',
-    'Try, in another terminal:',
-    `  $ npx verdict status${url}`,
-    ...tries,
-    '',
-    ...health,
-    '',
-  ].join('\n')}`;
+      ? `  $ npx verdict exec -          # simulated participants: begin, register NAME, commit
+  To take part with services of your own: "Your first transaction" in README.md.`
+      : `  $ echo '${order}' | npx verdict submit -${url}
+  $ printf '${branches}' | npx verdict exec - --url ${address}
+  $ npm run -s shop -- totals --data ${shopData}`;
+  return `Verdict listens on ${address}. Its data is in ${directory}, and goes when this ends.${shopData === null ? '' : shop}
+
+Try, in another terminal:
+  $ npx verdict status${url}
+${tries}
+
+  http://${address}/healthz
+  http://${address}/readyz
+`;
 }
 
 function temporaryData(): string {

@@ -1,4 +1,4 @@
-/** A node that others reach and that asks nobody for a token: only where that is said in so many words. */
+/** A node that others reach and that asks no one for a token: only where that is said in so many words. */
 import { isIPv4 } from 'node:net';
 import { Option } from 'commander';
 import { usageError } from './command-error.ts';
@@ -10,15 +10,10 @@ export function insecureOption(): Option {
   );
 }
 
-export function refuseOpenDoor(given: {
-  readonly listen: { readonly host: string };
-  readonly token: string | null;
-  readonly insecure: boolean;
-}): void {
-  const { listen, token, insecure } = given;
-  if (token !== null || insecure || isLoopback(listen.host)) return;
+export function refuseOpenDoor(host: string, token: string | null, insecure = false): void {
+  if (token !== null || insecure || isLoopback(host)) return;
   throw usageError(
-    `On ${listen.host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
+    `On ${host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
   );
 }
 

@@ -1,108 +1,76 @@
 /** Which decision log a node runs on: its own store, or etcd for a cluster of nodes. */
 import { readFile } from 'node:fs/promises';
+import type { EtcdAccess } from '../decision-log/etcd/client.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
 import { readForeignSecretFile } from '../system/secret-file.ts';
-import type { EtcdFiles } from './etcd-options.ts';
+import type { EtcdFlags } from './options.ts';
 
-/** How a node reaches etcd. */
-export interface EtcdServeOptions {
-  readonly endpoints: readonly string[];
-  /** Keys lie under `/verdict/<cluster>/`. */
-  readonly cluster: string;
-  /** Fixed by the cluster's first node. Default there: 1. */
-  readonly shards?: number;
-  /** How long after a leader's host has vanished another node may lead. Default 3,000. */
-  readonly leaseTtlMs?: number;
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  readonly username?: string;
-  readonly passwordFile?: string;
-  /** Compact etcd's history: only for an etcd that nobody else uses. */
-  readonly compact: boolean;
-}
-
-export interface OpenLogOptions {
+export interface LogFlags extends Omit<EtcdFlags, 'etcd'> {
+  /** With etcd it holds only what guards against a restored etcd. */
   readonly data: string;
   readonly node: string;
-  readonly url: string;
-  readonly requestWindowMs: number | undefined;
-  readonly etcd: EtcdServeOptions | null;
-  readonly logger: Logger;
-  readonly onFatal: (error: unknown) => void;
+  /** Fixed when the log is made. */
+  readonly requestWindow?: number;
+  readonly etcd?: readonly string[];
+  readonly leaseTtl?: number;
+  readonly shards?: number;
+  readonly etcdCompact?: true;
 }
 
-export async function openLog(given: OpenLogOptions): Promise<DecisionLog> {
-  const { data, node, url, etcd, logger, onFatal } = given;
-  const window =
-    given.requestWindowMs === undefined ? {} : { requestWindowMs: given.requestWindowMs };
-  if (etcd === null) {
+export async function openLog(
+  flags: LogFlags,
+  own: {
+    readonly url: string;
+    readonly logger: Logger;
+    readonly onFatal: (error: unknown) => void;
+  },
+): Promise<DecisionLog> {
+  const { data, node, requestWindow, etcd, cluster, shards, leaseTtl } = flags;
+  const { url, logger, onFatal } = own;
+  const window = requestWindow === undefined ? {} : { requestWindowMs: requestWindow };
+  const common = { node, url, clock: systemClock, onFatal, ...window };
+  if (etcd === undefined) {
     const { openEmbeddedLog } = await import('../decision-log/embedded/log.ts');
-    return openEmbeddedLog({
-      directory: data,
-      node,
-      url,
-      clock: systemClock,
-      onFatal,
-      ...window,
-    });
+    return openEmbeddedLog({ directory: data, ...common });
   }
   const { openOwnedEtcdLog } = await import('../decision-log/etcd/owned-log.ts');
   return openOwnedEtcdLog({
-    endpoints: etcd.endpoints,
-    cluster: etcd.cluster,
-    node,
-    url,
+    ...common,
+    endpoints: etcd,
+    cluster,
     stateDirectory: data,
-    clock: systemClock,
     random: systemRandom,
     logger,
-    onFatal,
-    compact: etcd.compact,
-    ...window,
-    ...(etcd.shards === undefined ? {} : { shards: etcd.shards }),
-    ...(etcd.leaseTtlMs === undefined ? {} : { leaseTtlMs: etcd.leaseTtlMs }),
+    compact: flags.etcdCompact === true,
+    ...(shards === undefined ? {} : { shards }),
+    ...(leaseTtl === undefined ? {} : { leaseTtlMs: leaseTtl }),
     // Its log may be JSON for a machine: a line of Node's own between them would break who reads it.
-    ...(await etcdAccess(etcd, (problem) => logger.warn({}, problem))),
+    ...(await etcdAccess(flags, (problem) => logger.warn({}, problem))),
   });
 }
 
 /** TLS and the account, from the files that hold them: secrets are not for command lines. */
 export async function etcdAccess(
-  etcd: EtcdFiles,
+  flags: Omit<EtcdFlags, 'etcd' | 'cluster'>,
   warn?: (problem: string) => void,
-): Promise<{
-  tls?: { ca: Buffer; cert?: Buffer; key?: Buffer };
-  auth?: { username: string; password: string };
-}> {
-  const { caFile, certFile, keyFile, username, passwordFile } = etcd;
+): Promise<Pick<EtcdAccess, 'tls' | 'auth'>> {
+  const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = flags;
+  const secret = (file: string, what: string): Buffer => readForeignSecretFile(file, what, warn);
+  const password = (): string =>
+    etcdPasswordFile === undefined
+      ? ''
+      : secret(etcdPasswordFile, 'password for etcd').toString().trimEnd();
   return {
-    ...(caFile === undefined
-      ? {}
-      : {
-          tls: {
-            ca: await readFile(caFile),
-            ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
-            ...(keyFile === undefined
-              ? {}
-              : { key: readForeignSecretFile(keyFile, 'key for etcd', warn) }),
-          },
-        }),
-    ...(username === undefined
-      ? {}
-      : {
-          auth: {
-            username,
-            password:
-              passwordFile === undefined
-                ? ''
-                : readForeignSecretFile(passwordFile, 'password for etcd', warn)
-                    .toString()
-                    .trimEnd(),
-          },
-        }),
+    ...(etcdCa !== undefined && {
+      tls: {
+        ca: await readFile(etcdCa),
+        ...(etcdCert !== undefined && { cert: await readFile(etcdCert) }),
+        ...(etcdKey !== undefined && { key: secret(etcdKey, 'key for etcd') }),
+      },
+    }),
+    ...(etcdUser !== undefined && { auth: { username: etcdUser, password: password() } }),
   };
 }

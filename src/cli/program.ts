@@ -1,13 +1,13 @@
 /** The `verdict` command: its subcommands, and what their help says. Each one's work is loaded when it is asked for. */
 import { Command } from 'commander';
-import type { SetExitCode } from './connection-options.ts';
 import { devCommand } from './dev-command.ts';
 import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
-import { decisionCommand, raiseGenerationCommand } from './operator/decision-command.ts';
+import { etcdCommands } from './operator/etcd-commands.ts';
 import { journalCommand } from './operator/journal-command.ts';
+import type { SetExitCode } from './options.ts';
 import { serveCommand } from './serve-command.ts';
 import { submitCommand } from './submit/command.ts';
 import { packageVersion } from './version.ts';
@@ -37,9 +37,8 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
   submitCommand(program, io, setExitCode);
   execCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
-  decisionCommand(program, io, setExitCode);
-  raiseGenerationCommand(program, io, setExitCode);
-  journalCommand(program, io, setExitCode);
+  etcdCommands(program, io, setExitCode);
+  journalCommand(program, io);
   return program;
 }
 

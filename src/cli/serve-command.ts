@@ -1,68 +1,34 @@
 /** `verdict serve` on the command line. */
-
 import { type Command, Option } from 'commander';
-import {
-  type CoordinatorOptions,
-  coordinatorOptionNames,
-  coordinatorOptionTable,
-} from '../core/coordinator-options.ts';
+import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordinator-options.ts';
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
-import type { LogFormat, LogLevel } from '../node/logging.ts';
-import { DecisionLogError } from '../ports/decision-log.ts';
-import { CommandError } from './command-error.ts';
-import type { SetExitCode } from './connection-options.ts';
-import {
-  clusterOption,
-  type EtcdAccessFlags,
-  etcdAccessOptions,
-  etcdFilesOf,
-} from './etcd-options.ts';
+import type { LogFormat } from '../node/logging.ts';
 import { etcdUrls } from './etcd-urls.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';
-import type { EtcdServeOptions } from './open-log.ts';
 import {
-  defaultUrl,
+  clusterOption,
+  etcdAccessOptions,
+  listenOption,
+  logLevelOption,
+  type SetExitCode,
+  tokenFileOption,
+} from './options.ts';
+import {
   hostName,
-  listenAddress,
   nameArgument,
   nodeOption,
   oneUrl,
   readToken,
   wholeNumber,
 } from './parameters.ts';
-import { packageVersion } from './version.ts';
+import type { ServeFlags } from './serve.ts';
 
-// Repeated from there, for the module is only loaded with the node.
-const logLevels = [
-  'debug',
-  'info',
-  'warn',
-  'error',
-  'silent',
-] as const satisfies readonly LogLevel[];
-const logFormats = ['pretty', 'json'] as const satisfies readonly LogFormat[];
+const logFormats = ['pretty', 'json'] satisfies readonly LogFormat[];
 
 /** Keys are kept that long, and records with them. */
 const maxRequestWindowMs = day;
-
-interface ServeFlags extends EtcdAccessFlags {
-  readonly data: string;
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly node: string;
-  readonly advertise?: string;
-  readonly tokenFile?: string;
-  readonly insecure?: true;
-  readonly logLevel: LogLevel;
-  readonly logFormat?: LogFormat;
-  readonly option: Partial<CoordinatorOptions>;
-  readonly requestWindow?: number;
-  readonly etcd?: readonly string[];
-  readonly shards?: number;
-  readonly leaseTtl?: number;
-  readonly etcdCompact?: boolean;
-}
 
 export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
@@ -71,32 +37,17 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .description(
       'Runs a coordinator node. Decisions are kept in the data directory and survive kill -9; start it again with the same directory.',
     )
-    .addOption(new Option('--data <dir>', 'directory of the decisions').default('./verdict-data'))
-    .addOption(
-      new Option('--listen <host:port>', 'where to listen; 0.0.0.0 lets other machines in')
-        .argParser(listenAddress)
-        .default(listenAddress(defaultUrl), defaultUrl),
-    )
+    .option('--data <dir>', 'directory of the decisions', './verdict-data')
+    .addOption(listenOption('where to listen; 0.0.0.0 lets other machines in'))
     .addOption(
       new Option('--node <name>', 'name of this node')
         .argParser(nameArgument)
         .default(hostName(), 'the host name'),
     )
-    .addOption(
-      new Option(
-        '--advertise <url>',
-        'address announced to others, if it differs from --listen',
-      ).argParser(oneUrl),
-    )
-    .addOption(
-      new Option('--token-file <file>', 'file with the token that every peer must present').env(
-        'VERDICT_TOKEN_FILE',
-      ),
-    )
+    .option('--advertise <url>', 'address announced to others, if it differs from --listen', oneUrl)
+    .addOption(tokenFileOption('file with the token that every peer must present'))
     .addOption(insecureOption())
-    .addOption(
-      new Option('--log-level <level>', 'lowest level to log').choices(logLevels).default('info'),
-    )
+    .addOption(logLevelOption())
     .addOption(
       new Option('--log-format <format>', 'format of the log on stderr')
         .choices(logFormats)
@@ -115,90 +66,41 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         .argParser(wholeNumber({ min: 1_000, max: maxRequestWindowMs }))
         .default(undefined, "the directory's own, 120000 in a new one"),
     )
-    .addOption(
-      new Option(
-        '--etcd <urls>',
-        'etcd of the cluster; separate several addresses with commas. Without it the node runs alone on its own store',
-      ).argParser(etcdUrls),
-    )
-    .addOption(clusterOption())
-    .addOption(
-      new Option(
-        '--shards <n>',
-        `with --etcd: number of leaders, 1 to ${maxShards}, fixed by the cluster's first node (default: 1)`,
-      ).argParser(wholeNumber({ min: 1, max: maxShards })),
-    )
-    .addOption(
-      new Option(
-        '--lease-ttl <ms>',
-        'with --etcd: how long after a host vanished another node may lead (default: 3000)',
-      ).argParser(wholeNumber({ min: 2_000, max: 60_000 })),
-    )
-    .addOption(
-      new Option(
-        '--etcd-compact',
-        "compact etcd's history: only for an etcd that nothing else uses",
-      ),
+    .option(
+      '--etcd <urls>',
+      'etcd of the cluster; separate several addresses with commas. Without it the node runs alone on its own store',
+      etcdUrls,
     );
-  etcdAccessOptions(command)
-    .addHelpText('after', (context) =>
-      help((context.error ? io.stderr.columns : io.stdout.columns) ?? 100),
+  clusterOption(command)
+    .option(
+      '--shards <n>',
+      `with --etcd: number of leaders, 1 to ${maxShards}, fixed by the cluster's first node (default: 1)`,
+      wholeNumber({ min: 1, max: maxShards }),
     )
-    .action(async (flags: ServeFlags) => {
+    .option(
+      '--lease-ttl <ms>',
+      'with --etcd: how long after a host vanished another node may lead (default: 3000)',
+      wholeNumber({ min: 2_000, max: 60_000 }),
+    )
+    .option('--etcd-compact', "compact etcd's history: only for an etcd that nothing else uses");
+  etcdAccessOptions(command)
+    .addHelpText('after', ({ error }) => help(command, (error ? io.stderr : io.stdout).columns))
+    .action(async (flags: ServeFlags & { tokenFile?: string; insecure?: true }) => {
       const token = readToken(flags.tokenFile);
-      refuseOpenDoor({ listen: flags.listen, token, insecure: flags.insecure === true });
+      refuseOpenDoor(flags.listen.host, token, flags.insecure);
       const { serve } = await import('./serve.ts');
-      try {
-        const exitCode = await serve({
-          data: flags.data,
-          ...flags.listen,
-          node: flags.node,
-          advertise: flags.advertise ?? null,
-          token,
-          logLevel: flags.logLevel,
-          logFormat: flags.logFormat ?? (io.stderr.isTTY === true ? 'pretty' : 'json'),
-          version: packageVersion(),
-          options: flags.option,
-          etcd: etcdOf(flags),
-          ...(flags.requestWindow === undefined ? {} : { requestWindowMs: flags.requestWindow }),
-        });
-        setExitCode(exitCode);
-      } catch (error) {
-        throw startFailure(error);
-      }
+      setExitCode(await serve(io, flags, { token }));
     });
 }
 
-function etcdOf(flags: ServeFlags): EtcdServeOptions | null {
-  if (flags.etcd === undefined) return null;
-  return {
-    endpoints: flags.etcd,
-    cluster: flags.cluster,
-    compact: flags.etcdCompact === true,
-    ...(flags.shards === undefined ? {} : { shards: flags.shards }),
-    ...(flags.leaseTtl === undefined ? {} : { leaseTtlMs: flags.leaseTtl }),
-    ...etcdFilesOf(flags),
-  };
-}
-
-/** What the log or the system refused is told in their words; anything else is a fault of this program. */
-export function startFailure(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
-  if (!refused) return error;
-  return new CommandError('INPUT', `The node cannot run. ${error.message}`, { cause: error });
-}
-
-/** As the errors of the system do. */
-function hasCode(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
-}
-
-function help(columns: number): string {
+function help(command: Command, columns = 100): string {
+  const indent = '      ';
   const entries = coordinatorOptionNames.map((name) => {
     const { default: value, min, max, meaning, zero } = coordinatorOptionTable[name];
     const zeroText = zero === null ? '' : ` 0: ${zero}`;
-    return `  ${name}=${value}\n${wrapped(`${meaning}${zeroText} (${min} to ${max})`, columns, '      ')}`;
+    const text = `${meaning}${zeroText} (${min} to ${max})`;
+    const lines = command.createHelp().boxWrap(text, columns - indent.length);
+    return `  ${name}=${value}\n${lines.replaceAll(/^/gm, indent)}`;
   });
   return `
 Examples:
@@ -211,17 +113,4 @@ Examples:
 
 Options of the node, with their defaults and bounds (--option name=value):
 ${entries.join('\n')}`;
-}
-
-function wrapped(text: string, columns: number, indent: string): string {
-  const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length + 1 > columns && line !== indent) {
-      lines.push(line);
-      line = indent;
-    }
-    line += line === indent ? word : ` ${word}`;
-  }
-  return [...lines, line].join('\n');
 }

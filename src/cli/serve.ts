@@ -10,6 +10,7 @@ import { healthHandler } from '../node/http.ts';
 import { createLogger, type LogFormat, type LogLevel } from '../node/logging.ts';
 import { CoordinatorNode } from '../node/node.ts';
 import { nodeUrl } from '../peer/url.ts';
+import { DecisionLogError } from '../ports/decision-log.ts';
 import { makeDirectory } from '../store/store-place.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
@@ -18,102 +19,106 @@ import { systemRandom } from '../system/random.ts';
 import { isAuthorized } from '../transport/websocket/authorization.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { webSocketAcceptor } from '../transport/websocket/listen.ts';
-import { exitCodes } from './exit-codes.ts';
-import { type EtcdServeOptions, openLog } from './open-log.ts';
+import { CommandError } from './command-error.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import type { Io } from './io.ts';
+import { type LogFlags, openLog } from './open-log.ts';
+import { packageVersion } from './version.ts';
 
-export interface ServeOptions {
-  readonly data: string;
-  readonly host: string;
-  readonly port: number;
-  readonly node: string;
-  readonly advertise: string | null;
-  readonly token: string | null;
+export interface ServeFlags extends LogFlags {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertise?: string;
   readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-  readonly version: string;
-  readonly options: Partial<CoordinatorOptions>;
-  /** How long a request id is remembered, fixed when the log is made. Default: what the log has, or 2 minutes. */
-  readonly requestWindowMs?: number;
-  /** Null: the decisions are kept in `data`. Else it holds only what guards against a restored etcd. */
-  readonly etcd: EtcdServeOptions | null;
+  readonly logFormat?: LogFormat;
+  readonly option: Partial<CoordinatorOptions>;
+}
+
+export interface ServeHooks {
+  readonly token: string | null;
   /** The node leads, and peers can connect to it. */
-  readonly onReady?: (node: { readonly url: string; readonly address: string }) => void;
+  readonly onReady?: (address: string) => void;
 }
 
 /** Ends with an exit code when the node was stopped by SIGINT or SIGTERM; rejects where it could not start. */
-export async function serve(given: ServeOptions): Promise<number> {
-  const options = memoryOptions(coordinatorOptions(given.options), heapLimitBytes());
-  const logger = createLogger({
-    level: given.logLevel,
-    format: given.logFormat,
-    node: given.node,
-  });
+export async function serve(io: Io, flags: ServeFlags, hooks: ServeHooks): Promise<ExitCode> {
+  try {
+    await runNode(io, flags, hooks);
+    return exitCodes.ok;
+  } catch (error) {
+    throw startFailure(error);
+  }
+}
+
+async function runNode(io: Io, flags: ServeFlags, { token, onReady }: ServeHooks): Promise<void> {
+  const { data, listen, etcd, node: name } = flags;
+  const options = memoryOptions(coordinatorOptions(flags.option), heapLimitBytes());
+  const format = flags.logFormat ?? (io.stderr.isTTY === true ? 'pretty' : 'json');
+  const logger = createLogger({ level: flags.logLevel, format, node: name });
   const fatal = (error: unknown): never => {
     logger.error({ error: thrownStack(error) }, 'Fatal: the node ends.');
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };
-  makeDirectory(resolve(given.data));
+  makeDirectory(resolve(data));
   let node: CoordinatorNode | null = null;
-  const { token } = given;
   const acceptor = webSocketAcceptor({
     ...options,
+    ...listen,
     clock: systemClock,
-    host: given.host,
-    port: given.port,
     http: healthHandler(() => node),
-    ...(token === null
-      ? {}
-      : {
-          authorize: (shown: string) =>
-            isAuthorized(shown, { token, url: nodeUrl(node?.url ?? '') }),
-        }),
+    ...(token !== null && {
+      authorize: (shown: string) => isAuthorized(shown, { token, url: nodeUrl(node?.url ?? '') }),
+    }),
     problem: (error) => logger.warn({ error: error.message }, 'The listening socket has a fault.'),
   });
-  const advertise = given.advertise ?? (given.etcd === null ? null : listenUrl(given));
-  const log = await openLog({
-    data: given.data,
-    node: given.node,
-    url: advertise ?? listenUrl(given),
-    requestWindowMs: given.requestWindowMs,
-    etcd: given.etcd,
-    logger,
-    onFatal: fatal,
-  });
+  const url = flags.advertise ?? listenUrl(listen);
+  const log = await openLog(flags, { url, logger, onFatal: fatal });
   const { requestWindowMs } = log.meta;
   if (requestWindowMs < usualWindowMs) {
     logger.warn({ requestWindowMs, usualWindowMs }, shortWindowText);
   }
   node = new CoordinatorNode({
-    node: given.node,
-    advertise,
-    version: given.version,
+    node: name,
+    advertise: etcd === undefined ? (flags.advertise ?? null) : url,
+    version: packageVersion(),
     log,
     acceptor,
-    dialer: given.etcd === null ? null : webSocketDialer({ clock: systemClock }),
+    dialer: etcd === undefined ? null : webSocketDialer({ clock: systemClock }),
     clock: systemClock,
     random: systemRandom,
     logger,
     debug: logger.isLevelEnabled('debug'),
     options,
-    token: given.token,
+    token,
     onFatal: fatal,
     reached: crashHook(),
   });
-  const stopped = stopOnSignal(node, (signal) =>
+  const stopped = stopOnSignal(io, node, (signal) =>
     logger.info({ signal }, 'Stopping: transactions in flight may finish. Again to stop at once.'),
   );
   try {
-    const listener = await node.start();
+    const { address } = await node.start();
     await node.whenReady();
-    logger.info({ url: node.url, address: listener.address, data: given.data }, 'Ready.');
-    given.onReady?.({ url: node.url, address: listener.address });
+    logger.info({ url: node.url, address, data }, 'Ready.');
+    onReady?.(address);
   } catch (error) {
     await log.close();
     throw error;
   }
   await stopped;
-  return 0;
+}
+
+/** What the log or the system refused is told in their words; anything else is a fault of this program. */
+function startFailure(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
+  if (!refused) return error;
+  return new CommandError('INPUT', `The node cannot run. ${error.message}`, { cause: error });
+}
+
+/** As the errors of the system do. */
+function hasCode(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 
 /** Longer than what clients and networks hold a copy of a request for. */
@@ -121,21 +126,23 @@ const usualWindowMs = 120_000;
 const shortWindowText =
   'The request window is shorter than 2 minutes. This weakens "a requestId never commits twice": a copy of a request with a wrong age (from a clock that stood still, or a client that does not count) may run again after the window.';
 
-function listenUrl({ host, port }: Pick<ServeOptions, 'host' | 'port'>): string {
+function listenUrl({ host, port }: ServeFlags['listen']): string {
   return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function stopOnSignal(node: CoordinatorNode, heard: (signal: string) => void): Promise<void> {
+function stopOnSignal(
+  io: Io,
+  node: CoordinatorNode,
+  heard: (signal: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let stopping = false;
-    const stop = (signal: NodeJS.Signals): void => {
+    io.onStopSignal((signal) => {
       if (stopping) return exitSoon(exitCodes.interrupted);
       stopping = true;
       heard(signal);
       node.stop().then(resolve, reject);
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    });
   });
 }
 

@@ -1,4 +1,5 @@
 /** Rows of cells, for people: aligned, and no wider than the terminal. */
+import { stripVTControlCharacters } from 'node:util';
 import type { Output } from './io.ts';
 import { countText, harmless } from './text.ts';
 
@@ -84,7 +85,10 @@ function below(
     if (text === '' || text === '-') continue;
     const part = `${head} ${text}`;
     const painted = paint === undefined ? part : `${head} ${paint(text)}`;
-    if (current !== '' && seen(current).length + gap.length + part.length > width) {
+    if (
+      current !== '' &&
+      stripVTControlCharacters(current).length + gap.length + part.length > width
+    ) {
       lines.push(current);
       current = '';
     }
@@ -107,10 +111,4 @@ function wrapped(text: string, width: number): string[] {
     rest = rest.slice(end).trimStart();
   }
   return rest === '' ? lines : [...lines, indent + rest];
-}
-
-/** Without what paints it. */
-function seen(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what picocolors writes.
-  return text.replace(/\u001b\[\d+m/g, '');
 }

@@ -1,15 +1,9 @@
 /** `verdict exec` on the command line. */
-import { type Command, Option } from 'commander';
-import type { SetExitCode } from '../connection-options.ts';
+import type { Command } from 'commander';
 import type { Io } from '../io.ts';
-import { readToken, urlList, wholeNumber } from '../parameters.ts';
-
-interface ExecFlags {
-  readonly url?: readonly string[];
-  readonly tokenFile?: string;
-  readonly timeout: number;
-  readonly keepGoing?: true;
-}
+import { type SetExitCode, tokenFileOption } from '../options.ts';
+import { urlList, wholeNumber } from '../parameters.ts';
+import type { ExecFlags } from './exec.ts';
 
 export function execCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program
@@ -19,36 +13,23 @@ export function execCommand(program: Command, io: Io, setExitCode: SetExitCode):
       'Carries out one operation per line (begin, register, commit, rollback, status) and prints one line of JSON for each. Without --url the participants are simulated in this process.',
     )
     .argument('<file>', 'a file, or - for stdin')
-    .addOption(
-      new Option(
-        '--url <urls>',
-        'a coordinator node, whose connected participants are used; separate several with commas',
-      ).argParser(urlList),
+    .option(
+      '--url <urls>',
+      'a coordinator node, whose connected participants are used; separate several with commas',
+      urlList,
     )
-    .addOption(
-      new Option(
-        '--token-file <file>',
-        'with --url: file with the token, if the node requires one',
-      ).env('VERDICT_TOKEN_FILE'),
-    )
-    .addOption(
-      new Option('--timeout <ms>', 'with --url: for the connection')
-        .argParser(wholeNumber({ min: 1, max: 600_000 }))
-        .default(5_000),
+    .addOption(tokenFileOption('with --url: file with the token, if the node requires one'))
+    .option(
+      '--timeout <ms>',
+      'with --url: for the connection',
+      wholeNumber({ min: 1, max: 600_000 }),
+      5_000,
     )
     .option('--keep-going', 'go on after a line that failed, as on a terminal')
     .addHelpText('after', help)
     .action(async (file: string, flags: ExecFlags) => {
       const { exec } = await import('./exec.ts');
-      const exitCode = await exec(io, {
-        file,
-        live:
-          flags.url === undefined
-            ? null
-            : { urls: flags.url, token: readToken(flags.tokenFile), timeoutMs: flags.timeout },
-        keepGoing: flags.keepGoing === true || (file === '-' && io.stdin.isTTY === true),
-      });
-      setExitCode(exitCode);
+      setExitCode(await exec(io, file, flags));
     });
 }
 

@@ -3,57 +3,66 @@ import { isTxid } from '../../core/txid.ts';
 import { VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import { complaintOf } from '../command-error.ts';
+import { connectClient } from '../connect-client.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { jsonText } from '../json.ts';
 import { LineWriter } from '../line-writer.ts';
 import { openInput, unreadable } from '../open-input.ts';
+import { readToken } from '../parameters.ts';
 import { type Line, LineReader } from '../submit/line-reader.ts';
-import { type LiveOptions, liveTarget } from './live.ts';
+import { liveTarget } from './live.ts';
 import { type Operation, parseLine } from './parse-line.ts';
 import { simulatedTarget } from './simulated.ts';
 import type { ExecTarget } from './target.ts';
 
-export interface ExecOptions {
-  /** A path, or `-` for stdin. */
-  readonly file: string;
-  /** null: participants are simulated. */
-  readonly live: LiveOptions | null;
-  /** Go on after a line that failed. */
-  readonly keepGoing: boolean;
+export interface ExecFlags {
+  /** Without it participants are simulated. */
+  readonly url?: readonly string[];
+  readonly tokenFile?: string;
+  readonly timeout: number;
+  readonly keepGoing?: true;
 }
 
 const maxLineBytes = 1_048_576;
 const statusPollMs = 10;
 
-export async function exec(io: Io, options: ExecOptions): Promise<ExitCode> {
-  const input = await openInput(io, options.file);
-  const target = options.live === null ? simulatedTarget() : await liveTarget(options.live);
+/** `file`: a path, or `-` for stdin. */
+export async function exec(io: Io, file: string, flags: ExecFlags): Promise<ExitCode> {
+  const { url: urls, tokenFile, timeout } = flags;
+  const token = urls === undefined ? null : readToken(tokenFile);
+  const input = await openInput(io, file);
+  const target =
+    urls === undefined ? simulatedTarget() : liveTarget(await connectClient(urls, token, timeout));
+  const isTyped = file === '-' && io.stdin.isTTY === true;
   const writer = new LineWriter(io.stdout, { onEnd: () => input.stream.destroy() });
-  const run = new ExecRun(target, (result) => writer.line(jsonText(result)), options.keepGoing);
-  // Somebody types: what is told stands above the next line to be.
-  const prompt = (): void => {
-    if (options.file === '-' && io.stdin.isTTY === true) io.stderr.write('verdict> ');
+  const run = new ExecRun(
+    target,
+    (result) => writer.line(jsonText(result)),
+    isTyped || flags.keepGoing === true,
+  );
+  // Someone types: what is told stands above the next line to be.
+  const prompt = (before = ''): void => {
+    if (isTyped) io.stderr.write(`${before}verdict> `);
   };
   try {
-    if (options.file === '-' && io.stdin.isTTY === true) io.stderr.write(greeting(options));
-    prompt();
-    for await (const line of lines(input.stream, options.file)) {
+    prompt(greeting(urls));
+    for await (const line of lines(input.stream, file)) {
       if (writer.gone || !(await run.line(line))) break;
       prompt();
     }
     await run.idle();
     await writer.finish();
   } finally {
-    if (options.file !== '-') input.stream.destroy();
+    if (file !== '-') input.stream.destroy();
     await target.close();
   }
   return writer.gone ? exitCodes.outputGone : run.exitCode;
 }
 
-function greeting({ live }: ExecOptions): string {
+function greeting(urls: readonly string[] | undefined): string {
   const how =
-    live === null ? 'simulated participants' : `the participants of ${live.urls.join(',')}`;
+    urls === undefined ? 'simulated participants' : `the participants of ${urls.join(',')}`;
   return `A transaction by hand, on ${how}: begin, register NAME, commit, status. Ctrl-D ends it; --help says more.\n`;
 }
 
@@ -100,8 +109,7 @@ class ExecRun {
     const parsed = line.kind === 'bad' ? { problem: line.problem } : parseLine(line.text);
     if (parsed === null) return true;
     if ('problem' in parsed) {
-      this.#bad = true;
-      this.#say({ line: line.number, error: { code: 'BAD_LINE', message: parsed.problem } });
+      this.#badLine({ line: line.number }, parsed.problem);
       return this.#keepGoing;
     }
     const done = this.#run(line.number, parsed.operation);
@@ -122,16 +130,20 @@ class ExecRun {
       const ms = Math.round(systemClock.monotonicMs() - startedMs);
       this.#say({ line, op, ...result, ms });
     } catch (error) {
-      const { code, message, exitCode } = complaintOf(error);
       // What the library or the SDK says of an argument is about the line.
       if (error instanceof TypeError || error instanceof RangeError) {
-        this.#bad = true;
-        this.#say({ line, op, error: { code: 'BAD_LINE', message: error.message } });
+        this.#badLine({ line, op }, error.message);
         return;
       }
+      const { code, message, exitCode } = complaintOf(error);
       this.#refused ??= exitCode;
       this.#say({ line, op, error: { code, message } });
     }
+  }
+
+  #badLine(where: object, message: string): void {
+    this.#bad = true;
+    this.#say({ ...where, error: { code: 'BAD_LINE', message } });
   }
 
   async #carryOut(operation: Operation): Promise<object> {

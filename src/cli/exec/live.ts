@@ -1,32 +1,11 @@
 /** `verdict exec` against a node: interactive transactions over the participants that are connected to it. */
-import { type Client, connect } from '../../client/client.ts';
+import type { Client } from '../../client/client.ts';
 import type { Transaction } from '../../client/transaction.ts';
 import type { TransactionOutcome } from '../../client/types.ts';
-import { isVerdictError, VerdictError } from '../../peer/verdict-error.ts';
-import { unreachable } from '../unreachable.ts';
+import { VerdictError } from '../../peer/verdict-error.ts';
 import type { DecidedOutcome, ExecTarget } from './target.ts';
 
-export interface LiveOptions {
-  readonly urls: readonly string[];
-  readonly token: string | null;
-  readonly timeoutMs: number;
-}
-
-export async function liveTarget({ urls, token, timeoutMs }: LiveOptions): Promise<ExecTarget> {
-  const client = await connect({
-    urls,
-    name: 'verdict-cli',
-    timeoutMs,
-    ...(token === null ? {} : { token }),
-  }).catch((error: unknown) => {
-    throw isVerdictError(error) && error.code === 'TIMEOUT'
-      ? unreachable(urls, new Map(), { cause: error })
-      : error;
-  });
-  return targetOf(client);
-}
-
-function targetOf(client: Client): ExecTarget {
+export function liveTarget(client: Client): ExecTarget {
   const begun = new Map<string, Transaction>();
   const find = (txid: string): Transaction => {
     const transaction = begun.get(txid);

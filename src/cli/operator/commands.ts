@@ -1,34 +1,15 @@
 /** The operator's commands on the command line. */
-import { type Command, Option } from 'commander';
-import type { TransactionState } from '../../core/messages.ts';
+import type { Command } from 'commander';
 import type { Txid } from '../../core/txid.ts';
-import { CommandError } from '../command-error.ts';
-import {
-  type ConnectionFlags,
-  connectionOptions,
-  type SetExitCode,
-} from '../connection-options.ts';
+import { usageError } from '../command-error.ts';
 import type { Io } from '../io.ts';
-import {
-  nameArgument,
-  readToken,
-  stateArgument,
-  txidArgument,
-  wholeNumber,
-} from '../parameters.ts';
-import type { OperatorContext } from './context.ts';
-import { maxListLimit } from './limits.ts';
+import { type ConnectionFlags, connectionOptions, type SetExitCode } from '../options.ts';
+import { nameArgument, stateArgument, txidArgument, wholeNumber } from '../parameters.ts';
+import { type ListFilter, type LocksFilter, maxListLimit } from './filters.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
     connectionOptions(command, { defaultMs: 10_000, meaning: 'for the whole command' });
-  const contextOf = (flags: ConnectionFlags): OperatorContext => ({
-    io,
-    urls: flags.url,
-    token: readToken(flags.tokenFile),
-    timeoutMs: flags.timeout,
-    json: flags.json === true,
-  });
 
   withConnection(program.command('status'))
     .summary('show a node, the leaders, the participants and the work under way')
@@ -38,7 +19,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .addHelpText('after', '\nExample:\n  $ verdict status --url 127.0.0.1:7070 --json')
     .action(async (flags: ConnectionFlags) => {
       const { status } = await import('./status.ts');
-      await status(contextOf(flags));
+      await status({ io, ...flags });
     });
 
   const tx = program
@@ -59,7 +40,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     )
     .action(async (txid: Txid, flags: ConnectionFlags) => {
       const { showTransaction } = await import('./transactions.ts');
-      await showTransaction(contextOf(flags), txid);
+      await showTransaction({ io, ...flags }, txid);
     });
 
   withConnection(tx.command('list'))
@@ -67,70 +48,28 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .description(
       'Lists transactions under way and recently ended ones, newest first, with the reasons of aborts. Ended ones are kept for a while only; tx show finds older ones.',
     )
-    .addOption(
-      new Option('--state <state>', 'only those in this state, such as COMMITTING').argParser(
-        stateArgument,
-      ),
-    )
+    .option('--state <state>', 'only those in this state, such as COMMITTING', stateArgument)
     .option('--attention', 'only those that a participant has not acknowledged for a long time')
-    .addOption(
-      new Option('--limit <n>', 'at most this many')
-        .argParser(wholeNumber({ min: 1, max: maxListLimit }))
-        .default(50),
-    )
+    .option('--limit <n>', 'at most this many', wholeNumber({ min: 1, max: maxListLimit }), 50)
     .addHelpText('after', '\nExample:\n  $ verdict tx list --state ABORTED --limit 10')
-    .action(
-      async (
-        flags: ConnectionFlags & {
-          readonly state?: TransactionState;
-          readonly attention?: true;
-          readonly limit: number;
-        },
-      ) => {
-        const { listTransactions } = await import('./transactions.ts');
-        const { state, attention, limit } = flags;
-        await listTransactions(contextOf(flags), {
-          limit,
-          ...(state === undefined ? {} : { state }),
-          ...(attention === undefined ? {} : { attention }),
-        });
-      },
-    );
+    .action(async (flags: ConnectionFlags & ListFilter) => {
+      const { listTransactions } = await import('./transactions.ts');
+      await listTransactions({ io, ...flags }, filterOf(flags));
+    });
 
   withConnection(program.command('locks'))
     .summary('show named locks, their holders and their waiters')
     .description(
       'Shows every named lock that a transaction holds or waits for, with the holders, the waiters in order, and how long each has held or waited. Locks with the most waiters come first.',
     )
-    .addOption(
-      new Option('--group <group>', 'only those of this lock group, of any client').argParser(
-        nameArgument,
-      ),
-    )
+    .option('--group <group>', 'only those of this lock group, of any client', nameArgument)
     .option('--waiting', 'only those with waiters')
-    .addOption(
-      new Option('--limit <n>', 'at most this many keys')
-        .argParser(wholeNumber({ min: 1, max: maxListLimit }))
-        .default(50),
-    )
+    .option('--limit <n>', 'at most this many keys', wholeNumber({ min: 1, max: maxListLimit }), 50)
     .addHelpText('after', '\nExample:\n  $ verdict locks --waiting')
-    .action(
-      async (
-        flags: ConnectionFlags & {
-          readonly group?: string;
-          readonly waiting?: true;
-          readonly limit: number;
-        },
-      ) => {
-        const { listLocks } = await import('./locks.ts');
-        const { group, waiting, limit } = flags;
-        await listLocks(contextOf(flags), {
-          limit,
-          ...(group === undefined ? {} : { group }),
-          ...(waiting === undefined ? {} : { waiting }),
-        });
-      },
-    );
+    .action(async (flags: ConnectionFlags & LocksFilter) => {
+      const { listLocks } = await import('./locks.ts');
+      await listLocks({ io, ...flags }, filterOf(flags));
+    });
 
   withConnection(program.command('resolve'))
     .summary('learn the outcome of a transaction, or force its abort')
@@ -145,7 +84,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     )
     .action(async (txid: Txid, flags: ConnectionFlags & { readonly yes?: true }) => {
       const { resolveTransaction } = await import('./repair.ts');
-      setExitCode(await resolveTransaction(contextOf(flags), { txid, sure: flags.yes === true }));
+      setExitCode(await resolveTransaction({ io, ...flags }, txid));
     });
 
   withConnection(program.command('recover'))
@@ -156,7 +95,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .addHelpText('after', '\nExample:\n  $ verdict recover')
     .action(async (flags: ConnectionFlags) => {
       const { recover } = await import('./repair.ts');
-      await recover(contextOf(flags));
+      await recover({ io, ...flags });
     });
 
   withConnection(program.command('retire'))
@@ -173,23 +112,27 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     )
     .option('--yes', 'do not ask')
     .addHelpText('after', '\nExample:\n  $ verdict retire inventory 8f3k2m9x0a7d1 --yes')
-    .action(
-      async (
-        participant: string,
-        instance: string | undefined,
-        flags: ConnectionFlags & { readonly yes?: true; readonly sharedResource?: string },
-      ) => {
-        const { retire } = await import('./repair.ts');
-        const { sharedResource } = flags;
-        if ((instance === undefined) === (sharedResource === undefined)) {
-          const text = 'Name either the lost instance or the lost --shared-resource.';
-          throw new CommandError('USAGE', text);
-        }
-        const retired =
-          instance === undefined
-            ? { participant, sharedResource: sharedResource ?? '' }
-            : { participant, instance };
-        await retire(contextOf(flags), { retired, sure: flags.yes === true });
-      },
-    );
+    .action(async (participant: string, instance: string | undefined, flags: RetireFlags) => {
+      const { retire } = await import('./repair.ts');
+      const { sharedResource } = flags;
+      const context = { io, ...flags };
+      if (instance !== undefined && sharedResource === undefined) {
+        await retire(context, { participant, instance });
+      } else if (instance === undefined && sharedResource !== undefined) {
+        await retire(context, { participant, sharedResource });
+      } else {
+        throw usageError('Name either the lost instance or the lost --shared-resource.');
+      }
+    });
+}
+
+interface RetireFlags extends ConnectionFlags {
+  readonly sharedResource?: string;
+  readonly yes?: true;
+}
+
+/** Without what says how to connect. */
+function filterOf<Flags extends ConnectionFlags>(flags: Flags): Omit<Flags, keyof ConnectionFlags> {
+  const { url, tokenFile, timeout, json, ...filter } = flags;
+  return filter;
 }

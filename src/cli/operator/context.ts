@@ -2,21 +2,23 @@
 import type { Io } from '../io.ts';
 import { jsonText } from '../json.ts';
 import { LineWriter } from '../line-writer.ts';
-import type { OperatorOptions } from './operator.ts';
+import type { ConnectionFlags } from '../options.ts';
+import { widthOf } from '../table.ts';
+import { type Colors, colorsFor } from '../text.ts';
 
-export interface OperatorContext extends OperatorOptions {
+export interface OperatorContext extends ConnectionFlags {
   readonly io: Io;
-  /** Answers for programs: one JSON object on one line. */
-  readonly json: boolean;
 }
 
-/** One answer, in the form asked for. */
+/** One answer: as one JSON object on one line with --json, else the lines, for people. */
 export async function answer(
-  context: Pick<OperatorContext, 'io' | 'json'>,
-  given: { readonly value: object; readonly lines: () => readonly string[] },
+  { io, json }: Pick<OperatorContext, 'io' | 'json'>,
+  value: object,
+  lines: (colors: Colors, width: number) => readonly string[],
 ): Promise<void> {
-  const writer = new LineWriter(context.io.stdout);
-  if (context.json) writer.line(jsonText(given.value));
-  else for (const line of given.lines()) writer.line(line);
+  const writer = new LineWriter(io.stdout);
+  if (json) writer.line(jsonText(value));
+  else
+    for (const line of lines(colorsFor(io.stdout, io.env), widthOf(io.stdout))) writer.line(line);
   await writer.finish();
 }

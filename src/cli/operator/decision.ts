@@ -7,54 +7,46 @@ import type { EtcdReader } from '../../decision-log/etcd/reader.ts';
 import type { LogReading } from '../../ports/decision-log.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import type { Io } from '../io.ts';
 import { decisionSources, harmless } from '../text.ts';
 import { answer } from './context.ts';
-import { type EtcdPlace, withEtcdReader } from './etcd-reader.ts';
+import { type EtcdContext, withEtcdReader } from './etcd-reader.ts';
 
-export interface DecisionOptions extends EtcdPlace {
-  readonly io: Io;
+export interface DecisionContext extends EtcdContext {
   readonly txid: Txid;
-  readonly resolve: boolean;
-  /** Do not ask. */
-  readonly sure: boolean;
-  readonly json: boolean;
+  readonly resolve?: true;
 }
 
-export async function decision(options: DecisionOptions): Promise<ExitCode> {
-  const { io, endpoints, cluster, files, resolve, sure } = options;
-  if (resolve && !sure) requireTerminal(io, 'resolve aborts a transaction that is not decided yet');
-  return withEtcdReader({ endpoints, cluster, files }, (reader) => readAndTell(options, reader));
+export async function showDecision(context: DecisionContext): Promise<ExitCode> {
+  const { io, resolve, yes } = context;
+  if (resolve && !yes) requireTerminal(io, 'resolve aborts a transaction that is not decided yet');
+  return withEtcdReader(context, (reader) => readAndTell(context, reader));
 }
 
-async function readAndTell(options: DecisionOptions, reader: EtcdReader): Promise<ExitCode> {
-  const { txid, resolve } = options;
+async function readAndTell(context: DecisionContext, reader: EtcdReader): Promise<ExitCode> {
+  const { txid, resolve } = context;
   let reading = await reader.read(txid);
   let judgement = judge(txid, reading, { inDoubt: false });
   let source: DecisionSource | null = 'source' in judgement ? judgement.source : null;
-  if (judgement.decision === 'undecided' && resolve && (await agreed(options, reading))) {
+  if (judgement.decision === 'undecided' && resolve && (await agreed(context, reading))) {
     reading = await reader.resolve(txid);
     judgement = judge(txid, reading, { inDoubt: false });
     if ('source' in judgement)
       source = reading.record?.outcome === 'abort' ? 'forced' : judgement.source;
   }
-  const decided = judgement.decision === 'commit' || judgement.decision === 'abort';
+  const { decision } = judgement;
+  const decided = decision === 'commit' || decision === 'abort';
   const line =
     source !== null && decided
-      ? `${judgement.decision}  (${decisionSources[source]})`
-      : undecidedText(judgement.decision, reading);
-  await answer(options, {
-    value: { txid, decision: judgement.decision, source, leader: reading.leader },
-    lines: () => [`${txid}  ${line}`],
-  });
+      ? `${decision}  (${decisionSources[source]})`
+      : undecidedText(decision, reading);
+  const value = { txid, decision, source, leader: reading.leader };
+  await answer(context, value, () => [`${txid}  ${line}`]);
   return decided ? exitCodes.ok : exitCodes.notDone;
 }
 
-async function agreed(options: DecisionOptions, reading: LogReading): Promise<boolean> {
-  const { io, txid, sure } = options;
-  if (sure) return true;
+async function agreed({ io, txid, yes }: DecisionContext, reading: LogReading): Promise<boolean> {
   const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
-  return confirm(io, question);
+  return yes === true || confirm(io, question);
 }
 
 function undecidedText(decision: string, reading: LogReading): string {

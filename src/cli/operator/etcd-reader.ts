@@ -5,25 +5,27 @@ import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { SecretFileError } from '../../system/secret-file.ts';
 import { CommandError } from '../command-error.ts';
-import type { EtcdFiles } from '../etcd-options.ts';
+import type { Io } from '../io.ts';
 import { etcdAccess } from '../open-log.ts';
+import type { EtcdFlags } from '../options.ts';
 
-export interface EtcdPlace {
-  readonly endpoints: readonly string[];
-  readonly cluster: string;
-  readonly files: EtcdFiles;
+export interface EtcdContext extends EtcdFlags {
+  readonly io: Io;
+  readonly json?: true;
+  readonly yes?: true;
 }
 
 export async function withEtcdReader<T>(
-  { endpoints, cluster, files }: EtcdPlace,
+  context: EtcdContext,
   body: (reader: EtcdReader) => Promise<T>,
 ): Promise<T> {
-  const access = await etcdAccess(files).catch((error: unknown) => {
+  const access = await etcdAccess(context).catch((error: unknown) => {
     if (error instanceof SecretFileError) throw error;
     throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
       cause: error,
     });
   });
+  const { etcd: endpoints, cluster } = context;
   const ports = { clock: systemClock, random: systemRandom };
   let reader: EtcdReader | null = null;
   try {

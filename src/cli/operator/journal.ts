@@ -5,18 +5,15 @@ import type { JournalEntry } from '../../ports/journal.ts';
 import { StoreUnreadableError } from '../../store/lmdb.ts';
 import { StoreFormatError } from '../../store/store-format.ts';
 import { CommandError } from '../command-error.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
-import { type Column, table, widthOf } from '../table.ts';
+import { type Column, table } from '../table.ts';
 import { harmless } from '../text.ts';
 import { answer } from './context.ts';
 
-export interface JournalOptions {
-  readonly io: Io;
-  readonly directories: readonly string[];
-  /** Null: what is in doubt. */
-  readonly txid: Txid | null;
-  readonly json: boolean;
+export interface JournalFlags {
+  /** Without it: what is in doubt. */
+  readonly txid?: Txid;
+  readonly json?: true;
 }
 
 interface Read extends JournalView {
@@ -25,46 +22,45 @@ interface Read extends JournalView {
 
 type Line = JournalEntry & { readonly directory: string };
 
-export async function showJournals(options: JournalOptions): Promise<ExitCode> {
-  const { io, directories, txid } = options;
+export async function showJournals(
+  io: Io,
+  directories: readonly string[],
+  { txid, json }: JournalFlags,
+): Promise<void> {
   const journals: Read[] = [];
   for (const directory of directories) journals.push(await read(directory, txid));
-  await answer(options, {
-    value: {
-      journals: journals.map(({ directory, instance, cluster, entries }) => ({
-        directory,
-        instance,
-        clusterId: cluster?.id ?? null,
-        branches: entries.map((entry) => ({
-          txid: entry.txid,
-          branch: entry.branch,
-          state: stateOf(entry),
-          since: sinceOf(entry),
-        })),
-      })),
-    },
-    lines: () => lines(journals, txid, widthOf(io.stdout)),
-  });
-  return exitCodes.ok;
+  const value = journals.map(({ directory, instance, cluster, entries }) => ({
+    directory,
+    instance,
+    clusterId: cluster?.id ?? null,
+    branches: entries.map((entry) => ({
+      txid: entry.txid,
+      branch: entry.branch,
+      state: stateOf(entry),
+      since: sinceOf(entry),
+    })),
+  }));
+  await answer({ io, ...(json && { json }) }, { journals: value }, (_colors, width) =>
+    lines(journals, txid, width),
+  );
 }
 
-async function read(directory: string, txid: Txid | null): Promise<Read> {
-  let view: JournalView | null;
+async function read(directory: string, txid: Txid | undefined): Promise<Read> {
   try {
-    view = await viewLmdbJournal(directory, txid ?? undefined);
+    const view = await viewLmdbJournal(directory, txid);
+    if (view !== null) return { directory, ...view };
   } catch (error) {
     if (!(error instanceof StoreUnreadableError) && !(error instanceof StoreFormatError))
       throw error;
     throw new CommandError('INPUT', error.message, { cause: error });
   }
-  if (view !== null) return { directory, ...view };
   throw new CommandError(
     'INPUT',
     `There is no journal in ${directory}: give the dataDirectory of a participant.`,
   );
 }
 
-function lines(journals: readonly Read[], txid: Txid | null, width: number): string[] {
+function lines(journals: readonly Read[], txid: Txid | undefined, width: number): string[] {
   const heads = journals.map(({ directory, instance, cluster }) => {
     const served =
       cluster === null
@@ -78,7 +74,7 @@ function lines(journals: readonly Read[], txid: Txid | null, width: number): str
   if (rows.length > 0) return [...heads, '', ...table(columns, rows, width)];
   return [
     ...heads,
-    txid === null
+    txid === undefined
       ? 'No branch is in doubt.'
       : 'Nothing is known of that transaction there (any more).',
   ];

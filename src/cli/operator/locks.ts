@@ -1,15 +1,10 @@
 /** `verdict locks`: who holds which named lock, who waits for it, for how long. */
-import type { LockInfo, LockParty, LocksReply } from '../../core/messages.ts';
-import { type Column, table, widthOf } from '../table.ts';
-import { type Colors, colorsFor, durationText, harmless, plural } from '../text.ts';
+import type { LockInfo, LockParty } from '../../core/messages.ts';
+import { type Column, table } from '../table.ts';
+import { type Colors, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { withOperator } from './operator.ts';
-
-export interface LocksFilter {
-  readonly group?: string;
-  readonly waiting?: boolean;
-  readonly limit: number;
-}
+import type { LocksFilter } from './filters.ts';
+import { type LocksList, withOperator } from './operator.ts';
 
 interface Line {
   readonly lock: LockInfo;
@@ -19,18 +14,10 @@ interface Line {
 
 export async function listLocks(context: OperatorContext, filter: LocksFilter): Promise<void> {
   const list = await withOperator(context, (operator) => operator.locks(filter));
-  const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, {
-    value: list,
-    lines: () => lockLines(list, colors, widthOf(context.io.stdout)),
-  });
+  await answer(context, list, (colors, width) => lockLines(list, colors, width));
 }
 
-export function lockLines(
-  list: Pick<LocksReply, 'locks' | 'truncated'>,
-  colors: Colors,
-  width?: number,
-): string[] {
+function lockLines(list: LocksList, colors: Colors, width: number): string[] {
   if (list.locks.length === 0) return ['No such lock is held or waited for.'];
   const lines = list.locks.flatMap((lock): Line[] => [
     ...lock.holders.map((party) => ({ lock, party, held: true })),

@@ -3,13 +3,7 @@
  * again while the answer is "not here" or "not now", until the time-out of the whole command. All of an operator's
  * requests may be repeated: the second time they find done what the first one did.
  */
-import type {
-  InfoReply,
-  ListReply,
-  LocksReply,
-  Recovered,
-  TransactionState,
-} from '../../core/messages.ts';
+import type { InfoReply, ListReply, LocksReply, Recovered } from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import type { Link } from '../../peer/link.ts';
@@ -20,24 +14,23 @@ import { isRequestRetryable, VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { webSocketDialer } from '../../transport/websocket/connect.ts';
+import type { ConnectionFlags } from '../options.ts';
+import { readToken } from '../parameters.ts';
 import { unreachable } from '../unreachable.ts';
+import type { ListFilter, LocksFilter } from './filters.ts';
 
-export interface OperatorOptions {
-  readonly urls: readonly string[];
-  readonly token: string | null;
-  /** For the whole command. */
-  readonly timeoutMs: number;
-}
+export type TransactionList = Pick<ListReply, 'transactions' | 'truncated'>;
+export type LocksList = Pick<LocksReply, 'locks' | 'truncated'>;
 
 /** What to wait for where a node says "not now" and names no time. */
 const retryDelayMs = 100;
 
 /** Connects, does the work, and disconnects whatever happened. */
 export async function withOperator<T>(
-  options: OperatorOptions,
+  flags: ConnectionFlags,
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const operator = new Operator(options);
+  const operator = new Operator(flags);
   try {
     await operator.connect();
     return await work(operator);
@@ -47,32 +40,31 @@ export async function withOperator<T>(
 }
 
 export class Operator {
-  readonly #options: OperatorOptions;
+  readonly #urls: readonly string[];
   readonly #nodes: Nodes;
+  /** For the whole command. */
+  readonly #timeoutMs: number;
   readonly #deadlineMs: number;
   /** Why each address could not be reached, the last time. */
   readonly #failures = new Map<string, string>();
   #refusal: VerdictError | null = null;
   #changed: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  constructor(options: OperatorOptions) {
-    this.#options = options;
-    this.#deadlineMs = systemClock.monotonicMs() + options.timeoutMs;
+  constructor({ url: urls, tokenFile, timeout: timeoutMs }: ConnectionFlags) {
+    this.#urls = urls;
+    this.#timeoutMs = timeoutMs;
+    this.#deadlineMs = systemClock.monotonicMs() + timeoutMs;
     const instance = systemRandom.token(13);
     this.#nodes = new Nodes({
-      urls: options.urls,
+      urls,
       reach: 'leaders',
-      token: options.token ?? undefined,
+      token: readToken(tokenFile) ?? undefined,
       link: {
         dialer: webSocketDialer({ clock: systemClock }),
         clock: systemClock,
         random: systemRandom,
-        connectTimeoutMs: options.timeoutMs,
-        hello: () => ({
-          name: 'verdict-cli',
-          instance,
-          roles: ['operator'],
-        }),
+        connectTimeoutMs: timeoutMs,
+        hello: () => ({ name: 'verdict-cli', instance, roles: ['operator'] }),
       },
       events: {
         changed: () => this.#wake(),
@@ -90,12 +82,12 @@ export class Operator {
 
   /** Waits for a first node. Fails as soon as every given address has failed once. */
   async connect(): Promise<void> {
-    const given = this.#options.urls.map(nodeUrl);
+    const given = this.#urls.map(nodeUrl);
     this.#nodes.start();
     while (this.#nodes.connected().length === 0) {
       if (this.#refusal !== null) throw this.#refusal;
       if (given.every((url) => this.#failures.has(url)) || this.#leftMs() <= 0) {
-        throw unreachable(this.#options.urls, this.#failures);
+        throw unreachable(this.#urls, this.#failures);
       }
       await this.#pause(this.#leftMs());
     }
@@ -119,11 +111,7 @@ export class Operator {
   }
 
   /** Of every shard, newest first. */
-  async list(filter: {
-    state?: TransactionState;
-    attention?: boolean;
-    limit: number;
-  }): Promise<Pick<ListReply, 'transactions' | 'truncated'>> {
+  async list(filter: ListFilter): Promise<TransactionList> {
     const replies = await this.#askLeaders({ type: 'list', ...filter });
     const all = replies.flatMap(({ transactions }) => transactions);
     if (replies.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
@@ -134,11 +122,7 @@ export class Operator {
   }
 
   /** Of every shard, those that most wait for first. */
-  async locks(filter: {
-    group?: string;
-    waiting?: boolean;
-    limit: number;
-  }): Promise<Pick<LocksReply, 'locks' | 'truncated'>> {
+  async locks(filter: LocksFilter): Promise<LocksList> {
     const replies = await this.#askLeaders({ type: 'locks', ...filter });
     const all = replies.flatMap(({ locks }) => locks);
     if (replies.length > 1) all.sort((a, b) => b.waiting - a.waiting);
@@ -208,7 +192,7 @@ export class Operator {
 
   #noAnswer(type: string): VerdictError {
     const tried = [...this.#failures].map(([url, why]) => ` ${url}: ${why}.`).join('');
-    const text = `No leader could be asked for ${type} within ${this.#options.timeoutMs} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
+    const text = `No leader could be asked for ${type} within ${this.#timeoutMs} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
     return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
   }
 

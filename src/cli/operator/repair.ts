@@ -8,66 +8,50 @@ import { decisionSources, durationText, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
-/** `sure`: do not ask. */
-export async function resolveTransaction(
-  context: OperatorContext,
-  options: { readonly txid: Txid; readonly sure: boolean },
-): Promise<ExitCode> {
-  const { txid, sure } = options;
-  if (!sure) {
-    requireTerminal(context.io, 'resolve aborts a transaction that is not decided yet');
+/** `yes`: do not ask. */
+type RepairContext = OperatorContext & { readonly yes?: true };
+
+export async function resolveTransaction(context: RepairContext, txid: Txid): Promise<ExitCode> {
+  const { io, yes } = context;
+  if (!yes) {
+    requireTerminal(io, 'resolve aborts a transaction that is not decided yet');
     // A connection of its own: a person may think longer than the time-out.
     const { state, ageMs, branches } = await withOperator(context, (operator) =>
       operator.status(txid),
     );
     const decided = state.startsWith('COMMIT') || state.startsWith('ABORT');
     const question = `${txid} is ${state} for ${durationText(ageMs)}, with ${plural(branches.length, 'branch', 'branches')}. If no commit is recorded it is aborted, and that is final. Go on?`;
-    if (!decided && !(await confirm(context.io, question))) return exitCodes.ok;
+    if (!decided && !(await confirm(io, question))) return exitCodes.ok;
   }
-  const reply = await withOperator(context, (operator) => operator.resolve(txid));
-  const { decision, source } = reply;
-  await answer(context, {
-    value: { txid, decision, source },
-    lines: () => [
-      decision === 'expired'
-        ? `${txid}  expired  (${errorCatalogue.EXPIRED.text})`
-        : `${txid}  ${decision}  (${decisionSources[source]})`,
-    ],
-  });
+  const { decision, source } = await withOperator(context, (operator) => operator.resolve(txid));
+  const how = decision === 'expired' ? errorCatalogue.EXPIRED.text : decisionSources[source];
+  await answer(context, { txid, decision, source }, () => [`${txid}  ${decision}  (${how})`]);
   return decision === 'commit' || decision === 'abort' ? exitCodes.ok : exitCodes.notDone;
 }
 
 export async function recover(context: OperatorContext): Promise<void> {
   const { pending, resumed } = await withOperator(context, (operator) => operator.recover());
-  await answer(context, {
-    value: { pending, resumed },
-    lines: () =>
-      pending === 0
-        ? ['Nothing to recover: every recorded decision is acknowledged.']
-        : [
-            `${plural(pending, 'recorded decision')} not acknowledged by every participant yet; ${resumed} taken up now. The leader sends them until they are: verdict tx list --state COMMITTING`,
-          ],
-  });
+  await answer(context, { pending, resumed }, () => [
+    pending === 0
+      ? 'Nothing to recover: every recorded decision is acknowledged.'
+      : `${plural(pending, 'recorded decision')} not acknowledged by every participant yet; ${resumed} taken up now. The leader sends them until they are: verdict tx list --state COMMITTING`,
+  ]);
 }
 
-export async function retire(
-  context: OperatorContext,
-  options: { readonly retired: Retired; readonly sure: boolean },
-): Promise<void> {
-  const { retired, sure } = options;
+export async function retire(context: RepairContext, retired: Retired): Promise<void> {
+  const { io, yes } = context;
   const { participant } = retired;
   const what =
     'instance' in retired
       ? `Instance ${retired.instance} of ${participant}`
       : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
-  if (!sure) {
-    requireTerminal(context.io, 'retire cannot be undone');
+  if (!yes) {
+    requireTerminal(io, 'retire cannot be undone');
     const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
-    if (!(await confirm(context.io, question))) return;
+    if (!(await confirm(io, question))) return;
   }
   await withOperator(context, (operator) => operator.retire(retired));
-  await answer(context, {
-    value: { ...retired, retired: true },
-    lines: () => [`${what} is retired: every node has heard of it.`],
-  });
+  await answer(context, { ...retired, retired: true }, () => [
+    `${what} is retired: every node has heard of it.`,
+  ]);
 }

@@ -1,7 +1,7 @@
 /** `verdict status`: a node, who leads, who is connected, what is under way. */
 import { type InfoReply, type ShardInfo, transactionStates } from '../../core/messages.ts';
-import { type Column, table, widthOf } from '../table.ts';
-import { type Colors, colorsFor, durationText, harmless, plural } from '../text.ts';
+import { type Column, table } from '../table.ts';
+import { type Colors, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
@@ -13,11 +13,7 @@ const statesShown = transactionStates.filter(
 export async function status(context: OperatorContext): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.info());
   const { type: _type, id: _id, ...info } = reply;
-  const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, {
-    value: info,
-    lines: () => statusLines(info, colors, widthOf(context.io.stdout)),
-  });
+  await answer(context, info, (colors, width) => statusLines(info, colors, width));
 }
 
 export function statusLines(

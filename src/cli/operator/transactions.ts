@@ -1,43 +1,32 @@
 /** `verdict tx show` and `verdict tx list`. */
-import type { TransactionState, TransactionStatus } from '../../core/messages.ts';
+import type { TransactionStatus } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
-import { type Column, table, widthOf } from '../table.ts';
-import { type Colors, colorsFor, durationText, harmless, plural, reasonText } from '../text.ts';
+import { type Column, table } from '../table.ts';
+import { type Colors, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { maxListLimit } from './limits.ts';
+import { type ListFilter, maxListLimit } from './filters.ts';
 import { type Operator, withOperator } from './operator.ts';
 
 export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.status(txid));
   const { type: _type, id: _id, ...transaction } = reply;
-  const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, {
-    value: transaction,
-    lines: () => transactionLines(transaction, colors, widthOf(context.io.stdout)),
-  });
+  await answer(context, transaction, (colors, width) =>
+    transactionLines(transaction, colors, width),
+  );
 }
 
 export async function listTransactions(
   context: OperatorContext,
-  filter: {
-    readonly state?: TransactionState;
-    readonly attention?: boolean;
-    readonly limit: number;
-  },
+  filter: ListFilter,
 ): Promise<void> {
   const { list, troubled } = await withOperator(context, async (operator) => {
     const list = await operator.list(filter);
     const isEmpty = filter.attention === true && list.transactions.length === 0;
     return { list, troubled: isEmpty ? await commitsThatFailed(operator) : null };
   });
-  const colors = colorsFor(context.io.stdout, context.io.env);
-  await answer(context, {
-    value: list,
-    lines: () =>
-      troubled === null
-        ? listLines(list, colors, widthOf(context.io.stdout))
-        : noAttentionLines(troubled),
-  });
+  await answer(context, list, (colors, width) =>
+    troubled === null ? listLines(list, colors, width) : noAttentionLines(troubled),
+  );
 }
 
 /** Of those under way, the ones that will need attention unless a next attempt goes better. */
@@ -46,7 +35,7 @@ async function commitsThatFailed(operator: Operator): Promise<TransactionStatus[
   return transactions.filter(({ branches }) => branches.some(({ lastError }) => lastError));
 }
 
-export function noAttentionLines(troubled: readonly TransactionStatus[]): string[] {
+function noAttentionLines(troubled: readonly TransactionStatus[]): string[] {
   const [first] = troubled;
   if (first === undefined) return ['All is well: no transaction needs attention.'];
   const count = plural(troubled.length, 'commit');
@@ -63,7 +52,7 @@ function whyText({ reason, branches }: TransactionStatus): string {
   return stuck === undefined ? '-' : `${stuck.participant}: ${harmless(stuck.lastError ?? '')}`;
 }
 
-export function transactionLines(
+function transactionLines(
   transaction: TransactionStatus,
   colors: Colors,
   width?: number,

@@ -1,17 +1,9 @@
 /** `verdict submit` on the command line. */
-import { type Command, Option } from 'commander';
-import {
-  type ConnectionFlags,
-  connectionOptions,
-  type SetExitCode,
-} from '../connection-options.ts';
+import type { Command } from 'commander';
 import type { Io } from '../io.ts';
-import { readToken, wholeNumber } from '../parameters.ts';
-
-interface SubmitFlags extends ConnectionFlags {
-  readonly concurrency: number;
-  readonly retry?: true;
-}
+import { connectionOptions, type SetExitCode } from '../options.ts';
+import { wholeNumber } from '../parameters.ts';
+import type { SubmitFlags } from './submit.ts';
 
 export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   const command = program
@@ -25,25 +17,17 @@ export function submitCommand(program: Command, io: Io, setExitCode: SetExitCode
     defaultMs: 30_000,
     meaning: 'for each transaction, retries included',
   })
-    .addOption(
-      new Option('--concurrency <n>', 'transactions in flight at once')
-        .argParser(wholeNumber({ min: 1, max: 10_000 }))
-        .default(64),
+    .option(
+      '--concurrency <n>',
+      'transactions in flight at once',
+      wholeNumber({ min: 1, max: 10_000 }),
+      64,
     )
     .option('--retry', 'retry what aborted for a temporary reason, for up to --timeout')
     .addHelpText('after', help)
     .action(async (file: string, flags: SubmitFlags) => {
       const { submit } = await import('./submit.ts');
-      const exitCode = await submit(io, {
-        file,
-        urls: flags.url,
-        token: readToken(flags.tokenFile),
-        concurrency: flags.concurrency,
-        timeoutMs: flags.timeout,
-        json: flags.json === true,
-        retry: flags.retry === true,
-      });
-      setExitCode(exitCode);
+      setExitCode(await submit(io, file, flags));
     });
 }
 

@@ -1,28 +1,22 @@
 /** `verdict submit`: transactions from a file or a pipe. */
 import { addAbortSignal } from 'node:stream';
-import { connect } from '../../client/client.ts';
-import { isVerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
+import { connectClient } from '../connect-client.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Io, StopSignal } from '../io.ts';
 import { openInput, unreadable } from '../open-input.ts';
-import { unreachable } from '../unreachable.ts';
+import type { ConnectionFlags } from '../options.ts';
+import { readToken } from '../parameters.ts';
 import { SubmitReport } from './report.ts';
 import { SubmitRun } from './run.ts';
 import { exitCodeOf } from './tally.ts';
 import { transactThrough } from './transact.ts';
 
-export interface SubmitOptions {
-  /** A path, or `-` for stdin. */
-  readonly file: string;
-  readonly urls: readonly string[];
-  readonly token: string | null;
+/** `timeout`: for each transaction, however often it has to be sent. */
+export interface SubmitFlags extends ConnectionFlags {
   readonly concurrency: number;
-  /** For each transaction, however often it has to be sent. */
-  readonly timeoutMs: number;
-  readonly json: boolean;
   /** Tries again what aborted for a reason that can pass. */
-  readonly retry: boolean;
+  readonly retry?: true;
 }
 
 /** How long the first connection may take, where the transactions' own time-out is not shorter. */
@@ -33,36 +27,31 @@ const maxConnectTimeoutMs = 5_000;
  */
 const sameSignalMs = 300;
 
-export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> {
-  const { file, urls, token, concurrency, timeoutMs, json, retry } = options;
+/** `file`: a path, or `-` for stdin. */
+export async function submit(io: Io, file: string, flags: SubmitFlags): Promise<ExitCode> {
+  const { url: urls, concurrency, timeout: timeoutMs } = flags;
+  const token = readToken(flags.tokenFile);
   const input = await openInput(io, file);
-  const client = await connect({
-    urls,
-    name: 'verdict-cli',
-    timeoutMs: Math.min(timeoutMs, maxConnectTimeoutMs),
-    ...(token === null ? {} : { token }),
-  }).catch((error: unknown) => {
+  const connecting = connectClient(urls, token, Math.min(timeoutMs, maxConnectTimeoutMs));
+  const client = await connecting.catch((error: unknown) => {
     input.stream.destroy();
-    throw isVerdictError(error) && error.code === 'TIMEOUT'
-      ? unreachable(urls, new Map(), { cause: error })
-      : error;
+    throw error;
   });
   const report = new SubmitReport(io, {
-    json,
+    json: flags.json === true,
     source: { file, urls },
     inputBytes: input.bytes,
     onOutputEnd: () => run.stop('output'),
   });
-  const transact = transactThrough(client, { timeoutMs, retry });
   const run: SubmitRun = new SubmitRun({
-    transact,
+    transact: transactThrough(client, { timeoutMs, retry: flags.retry === true }),
     report,
     clock: systemClock,
     concurrency,
     timeoutMs,
   });
   addAbortSignal(run.reading, input.stream);
-  const release = io.onStopSignal(stopper({ run, report, release: () => release() }));
+  const release = io.onStopSignal(stopper(run, report, () => release()));
   report.start();
   try {
     const end = await run.run(input.stream);
@@ -77,12 +66,11 @@ export async function submit(io: Io, options: SubmitOptions): Promise<ExitCode> 
 }
 
 /** The first signal stops the reading, the second the waiting; a third one is the system's to handle. */
-function stopper(given: {
-  readonly run: SubmitRun;
-  readonly report: SubmitReport;
-  readonly release: () => void;
-}): (signal: StopSignal) => void {
-  const { run, report, release } = given;
+function stopper(
+  run: SubmitRun,
+  report: SubmitReport,
+  release: () => void,
+): (signal: StopSignal) => void {
   let stoppedAtMs: number | null = null;
   return (signal) => {
     const nowMs = systemClock.monotonicMs();

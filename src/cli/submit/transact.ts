@@ -1,7 +1,6 @@
 /** One submitted transaction through the client SDK: every end, an error too, becomes a line of the report. */
 
 import type { Client } from '../../client/client.ts';
-import type { TransactOutcome } from '../../client/types.ts';
 import type { AbortReason } from '../../core/catalogue.ts';
 import { thrownText } from '../../core/thrown.ts';
 import type { Txid } from '../../core/txid.ts';
@@ -36,24 +35,19 @@ export function transactThrough(
   options: { readonly timeoutMs: number; readonly retry: boolean },
 ): Transact {
   return async (transaction, { signal }) => {
-    const { requestId, timeoutMs, labels, participants } = transaction;
-    const callTimeoutMs =
-      timeoutMs === undefined
+    const { participants, ...settings } = transaction;
+    const timeoutMs =
+      settings.timeoutMs === undefined
         ? options.timeoutMs
-        : Math.max(options.timeoutMs, timeoutMs + answerMs);
+        : Math.max(options.timeoutMs, settings.timeoutMs + answerMs);
     const branches = Object.entries(participants).map(([participant, payload]) => ({
       participant,
       payload,
     }));
     try {
-      const outcome: TransactOutcome = await client.transact(
-        {
-          branches,
-          ...(requestId === undefined ? {} : { requestId }),
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(labels === undefined ? {} : { labels }),
-        },
-        { signal, timeoutMs: callTimeoutMs, retry: options.retry },
+      const outcome = await client.transact(
+        { branches, ...settings },
+        { signal, timeoutMs, retry: options.retry },
       );
       const { txid } = outcome;
       return outcome.outcome === 'committed'
@@ -68,8 +62,8 @@ export function transactThrough(
 function failed(error: unknown): Ended {
   if (!isVerdictError(error)) {
     // A fault on this side. Whether anything was sent cannot be told, so nothing better than "unknown" is true.
-    const message = thrownText(error);
-    return { outcome: 'unknown', txid: null, error: { code: 'INTERNAL', message } };
+    const fault = { code: 'INTERNAL', message: thrownText(error) } as const;
+    return { outcome: 'unknown', txid: null, error: fault };
   }
   const { acted, code, message, txid = null } = error;
   return { outcome: acted === 'nothing' ? 'refused' : 'unknown', txid, error: { code, message } };

@@ -34,13 +34,13 @@ it.skipIf(process.platform === 'win32')(
       secret('key', 0o640 | 0o004),
       secret('own', 0o600),
     ];
-    const user = { username: 'verdict' };
-    const tls = { caFile: own, certFile: own, keyFile: key };
-    const access = await etcdAccess({ ...user, passwordFile: password, ...tls });
+    const user = { etcdUser: 'verdict' };
+    const tls = { etcdCa: own, etcdCert: own, etcdKey: key };
+    const access = await etcdAccess({ ...user, etcdPasswordFile: password, ...tls });
     expect(access.auth?.password).toBe('secret');
     expect(access.tls?.key?.toString()).toBe('secret\n');
-    await etcdAccess({ ...user, passwordFile: password });
-    await etcdAccess({ ...user, passwordFile: own });
+    await etcdAccess({ ...user, etcdPasswordFile: password });
+    await etcdAccess({ ...user, etcdPasswordFile: own });
     expect(warn.mock.calls.map(([text]) => text)).toEqual([
       expect.stringMatching(/^The key for etcd in .*key is open to others.*Run chmod 600/),
       expect.stringMatching(/^The password for etcd in .*pw is open to others.*Run chmod 600/),
@@ -54,18 +54,16 @@ it.skipIf(process.platform === 'win32')(
     const printed = vi.spyOn(process, 'emitWarning').mockReturnValue();
     const warn = vi.fn();
     // Its directory is none, so that it ends before it looks for etcd.
-    await openLog({
+    const flags = {
       data: secret('data', 0o600),
       node: 'a',
+      etcd: ['http://127.0.0.1:1'],
+      cluster: 'shop',
+      etcdUser: 'verdict',
+      etcdPasswordFile: secret('pw', 0o644),
+    };
+    await openLog(flags, {
       url: 'ws://127.0.0.1:7070/v1',
-      requestWindowMs: undefined,
-      etcd: {
-        endpoints: ['http://127.0.0.1:1'],
-        cluster: 'shop',
-        compact: false,
-        username: 'verdict',
-        passwordFile: secret('pw', 0o644),
-      },
       logger: { ...silentLogger, warn },
       onFatal: () => {},
     }).catch(() => {});

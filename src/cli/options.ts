@@ -1,0 +1,93 @@
+/** Options that several commands have. */
+import { type Command, Option } from 'commander';
+import { day } from '../core/options.ts';
+import type { LogLevel } from '../node/logging.ts';
+import { etcdUrls } from './etcd-urls.ts';
+import { defaultUrl, listenAddress, nameArgument, urlList, wholeNumber } from './parameters.ts';
+
+/** How a command hands its exit code over; 0 where it never does. */
+export type SetExitCode = (exitCode: number) => void;
+
+export interface ConnectionFlags {
+  readonly url: readonly string[];
+  readonly tokenFile?: string;
+  readonly timeout: number;
+  readonly json?: true;
+}
+
+/** Of every command that talks to a coordinator. */
+export function connectionOptions(
+  command: Command,
+  timeout: { readonly defaultMs: number; readonly meaning: string },
+): Command {
+  return command
+    .addOption(
+      new Option('--url <urls>', 'address of a coordinator node; separate several with commas')
+        .env('VERDICT_URL')
+        .argParser(urlList)
+        .default([defaultUrl], defaultUrl),
+    )
+    .addOption(tokenFileOption('file with the token, if the coordinator requires one'))
+    .option('--timeout <ms>', timeout.meaning, wholeNumber({ min: 1, max: day }), timeout.defaultMs)
+    .option('--json', 'answer in JSON, for programs');
+}
+
+export function tokenFileOption(meaning: string): Option {
+  return new Option('--token-file <file>', meaning).env('VERDICT_TOKEN_FILE');
+}
+
+/** How to reach a cluster's etcd. */
+export interface EtcdFlags {
+  readonly etcd: readonly string[];
+  readonly cluster: string;
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
+  readonly etcdUser?: string;
+  readonly etcdPasswordFile?: string;
+}
+
+/** Of every command that reads etcd itself. */
+export function etcdOptions(command: Command): Command {
+  return clusterOption(
+    command.requiredOption(
+      '--etcd <urls>',
+      'etcd of the cluster; separate several addresses with commas',
+      etcdUrls,
+    ),
+  );
+}
+
+export function clusterOption(command: Command): Command {
+  return command.option(
+    '--cluster <name>',
+    'with --etcd: name of the cluster, the prefix of its keys',
+    nameArgument,
+    'verdict',
+  );
+}
+
+/** TLS and the account. */
+export function etcdAccessOptions(command: Command): Command {
+  return command
+    .option('--etcd-ca <file>', 'certificate authority of an etcd with TLS')
+    .option('--etcd-cert <file>', 'client certificate for etcd')
+    .option('--etcd-key <file>', 'key of that certificate')
+    .option('--etcd-user <name>', 'user at etcd')
+    .option('--etcd-password-file <file>', "file with that user's password");
+}
+
+// Repeated here, for the module that has the type is only loaded with the node.
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] satisfies readonly LogLevel[];
+
+export function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'lowest level to log')
+    .choices(logLevels)
+    .default('info');
+}
+
+export function listenOption(meaning: string): Option {
+  return new Option('--listen <host:port>', meaning)
+    .argParser(listenAddress)
+    .default(listenAddress(defaultUrl), defaultUrl);
+}
