@@ -45,7 +45,7 @@ export class EtcdContents {
 
   constructor(options: Pick<EtcdAccess, 'endpoints' | 'auth'> & { readonly cluster: string }) {
     const { cluster, ...access } = options;
-    this.#clients = connectEtcd({ ...access, clock: systemClock, random: systemRandom }, 0);
+    this.#clients = connectEtcd({ ...access, clock: systemClock, random: systemRandom });
     this.#keys = new EtcdKeys(cluster);
   }
 

@@ -2,14 +2,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
-import { connectEtcd, type EtcdClients } from '../../src/decision-log/etcd/clients.ts';
 import { collect } from '../../src/decision-log/etcd/collect.ts';
 import { prepareDecision } from '../../src/decision-log/etcd/decide.ts';
-import {
-  Fenced,
-  type FencedRequest,
-  type FencedResult,
-} from '../../src/decision-log/etcd/fenced.ts';
+import { Fenced, type FencedRequest } from '../../src/decision-log/etcd/fenced.ts';
 import { finish } from '../../src/decision-log/etcd/finish.ts';
 import {
   fence,
@@ -23,8 +18,7 @@ import { resolveDecision } from '../../src/decision-log/etcd/reading.ts';
 import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import type { Txn } from '../../src/decision-log/etcd/requests.ts';
 import { nested } from '../../src/decision-log/etcd/requests.ts';
-import { EtcdStore } from '../../src/decision-log/etcd/store.ts';
-import { WitnessKeeper } from '../../src/decision-log/etcd/witness.ts';
+import { EtcdStore, type InsistedResult } from '../../src/decision-log/etcd/store.ts';
 import {
   type DecisionLog,
   type DecisionWrite,
@@ -33,7 +27,7 @@ import {
 } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
-import { commitOf, decideAll, never, realClock, txidAt } from '../support/logs/stores.ts';
+import { commitOf, decideAll, never, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
 const everything = {
@@ -47,7 +41,7 @@ const everything = {
 describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (programs) => {
   let etcd: TestEtcd;
   let rig: EtcdRig;
-  let clients: EtcdClients;
+  const stores: EtcdStore[] = [];
   let log: DecisionLog;
   let first: Leadership;
   let held: ObservedLeader;
@@ -58,7 +52,6 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   afterAll(() => etcd.dispose());
   beforeEach(async () => {
     rig = new EtcdRig(etcd.endpoints);
-    clients = connectEtcd(rig.options('zombie'), 0);
     log = await rig.open('alpha');
     first = await log.campaign(0, { signal: never });
     const leader = observe(0, await rig.look(rig.keys.shard(0).leader));
@@ -66,27 +59,20 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     held = leader;
   });
   afterEach(async () => {
-    clients.close();
+    await Promise.all(stores.splice(0).map((store) => store.close()));
     await rig.dispose();
   });
 
   function storeOf(): EtcdStore {
-    const witness = new WitnessKeeper({
-      path: null,
-      cluster: rig.cluster,
-      clock: realClock,
-      failed: () => undefined,
-    });
-    const { endpoints } = rig.options('zombie');
-    const onFatal = () => undefined;
-    return new EtcdStore({ clients, witness, clock: realClock, endpoints, onFatal });
+    const store = new EtcdStore({ ...rig.options('zombie'), onFatal: () => undefined });
+    stores.push(store);
+    return store;
   }
 
   /** The leadership of `key` once more, with nothing that could tell it of its end. */
-  function zombieOf(key: ObservedLeader, shard = 0, store = storeOf()): EtcdLeadership {
+  function zombieOf(key: ObservedLeader, store = storeOf()): EtcdLeadership {
     return new EtcdLeadership({
       store,
-      keys: rig.keys.shard(shard),
       held: key,
       leaseIsValid: () => true,
       resolve: (id) => log.resolve(id),
@@ -96,7 +82,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
 
   /** The leader's own fence, with something else done between what it has read and what it writes for it. */
   function interleaved(between: () => Promise<void>): Fenced {
-    const options = { store: storeOf(), keys: rig.keys.shard(0), held, lost: never };
+    const options = { store: storeOf(), held, lost: never };
     return new Interleaved(between, { ...options, end: () => undefined });
   }
 
@@ -149,7 +135,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     await rig.raw.kv.put({ key: keys.leader, value });
     const own = observe(5, await rig.look(keys.leader));
     if (own === null) throw new Error('The key was not written.');
-    const zombie = zombieOf(own, 5);
+    const zombie = zombieOf(own);
     expect(await zombie.tick(1)).toBe(1);
     await rig.raw.kv.put({ key: keys.leader, value });
     await expect(zombie.tick(1)).rejects.toThrow(LeadershipLostError);
@@ -163,12 +149,11 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     const { node, url } = held.info;
     const taken = await takeLeaderKey({
       store: storeOf(),
-      keys: rig.keys.shard(5),
       shard: 5,
       value: { node, url, nonce: 'n', generation: 0 },
       lease: held.lease,
       observed: null,
-      meta: { key: rig.keys.meta, modRevision: meta?.mod_revision ?? '' },
+      metaRevision: meta?.mod_revision ?? '',
     });
     expect(taken).toMatchObject({ kind: 'lost', there: null });
     expect(await rig.look(rig.keys.shard(5).leader)).toBeNull();
@@ -220,7 +205,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
       sent.push(request);
       return attempt(request);
     };
-    const zombie = zombieOf(held, 0, store);
+    const zombie = zombieOf(held, store);
     expect(await zombie.tick(1)).toBe(1);
     expect(await zombie.tick(1)).toBe(2);
     const [first] = sent;
@@ -253,7 +238,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
       }
       return insist(request, options);
     };
-    const reading = await resolveDecision({ store, keys: rig.keys, txid: txid(1), atMs: 0 });
+    const reading = await resolveDecision({ store, txid: txid(1), atMs: 0 });
     expect(reading.record).toBeNull();
     expect(reading.leader?.node).toBe('usurper');
     expect(judge(txid(1), reading, { inDoubt: true }).decision).toBe('abort');
@@ -293,7 +278,7 @@ class Interleaved extends Fenced {
     this.#between = between;
   }
 
-  override async write(request: FencedRequest): Promise<FencedResult> {
+  override async write(request: FencedRequest): Promise<InsistedResult> {
     await this.#between();
     return super.write(request);
   }

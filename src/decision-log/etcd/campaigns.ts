@@ -11,12 +11,9 @@
  *   lease. The old leader, if it lives after all, is fenced by that compare.
  */
 import { thrownLine } from '../../core/thrown.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { Evidence } from '../evidence.ts';
-import type { EtcdKeys } from './keys.ts';
-import { type ObservedLeader, type TakeOptions, takeLeaderKey } from './leader-key.ts';
+import { type ObservedLeader, takeLeaderKey } from './leader-key.ts';
 import type { Leaders } from './leaders.ts';
 import type { EtcdLeadership } from './leadership.ts';
 import type { NodeLease } from './lease.ts';
@@ -32,15 +29,12 @@ const nonceDigits = 20;
 
 export interface CampaignsOptions {
   readonly store: EtcdStore;
-  readonly keys: EtcdKeys;
   readonly lease: NodeLease;
   readonly leaders: Leaders;
   readonly evidence: Evidence;
   readonly node: string;
   readonly url: string;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
   readonly meta: () => AgreedMeta;
   /** `meta` as a failed take has shown it. */
   readonly metaSeen: (meta: KeyValue | null, revision: string) => void;
@@ -63,9 +57,9 @@ export class Campaigns {
 
   constructor(options: CampaignsOptions) {
     this.#options = options;
-    const { store, clock } = options;
+    const { clients, clock } = options.store;
     const timeToLive = async (lease: string) => {
-      const { TTL, grantedTTL } = await store.clients.kv.call((client) =>
+      const { TTL, grantedTTL } = await clients.kv.call((client) =>
         client.leaseClient.leaseTimeToLive({ ID: lease }),
       );
       return { leftS: Number(TTL), grantedS: Number(grantedTTL) };
@@ -114,7 +108,7 @@ export class Campaigns {
   }
 
   async #look(shard: number): Promise<Look> {
-    const { leaders, lease, evidence, node, logger, leading } = this.#options;
+    const { store, leaders, lease, evidence, node, leading } = this.#options;
     const observed = leaders.at(shard);
     const leaseId = lease.id;
     if (leaseId === null || !lease.isValid(leaseId))
@@ -133,8 +127,8 @@ export class Campaigns {
       }
       return await this.#take({ shard, observed, leaseId, guess });
     } catch (error) {
-      this.#options.store.ended.throwIfAborted();
-      logger.warn(
+      store.ended.throwIfAborted();
+      store.logger.warn(
         { shard, error: thrownLine(error) },
         'The leadership could not be taken; again soon.',
       );
@@ -149,23 +143,17 @@ export class Campaigns {
     readonly guess: boolean;
   }): Promise<Look> {
     const { shard, observed, leaseId } = options;
-    const { store, keys, leaders, lease, node, url, random, meta, adopt } = this.#options;
+    const { store, leaders, lease, node, url, random, meta, adopt } = this.#options;
     const agreed = meta();
-    const request: TakeOptions = {
+    const { generation } = agreed.meta;
+    const taken = await takeLeaderKey({
       store,
-      keys: keys.shard(shard),
       shard,
-      value: {
-        node,
-        url,
-        nonce: random.token(nonceDigits),
-        generation: agreed.meta.generation,
-      },
+      value: { node, url, nonce: random.token(nonceDigits), generation },
       lease: leaseId,
       observed,
-      meta: { key: keys.meta, modRevision: agreed.modRevision },
-    };
-    const taken = await takeLeaderKey(request);
+      metaRevision: agreed.modRevision,
+    });
     if (taken.kind === 'lost') {
       leaders.learn(shard, taken.there, taken.revision);
       this.#options.metaSeen(taken.meta, taken.revision);

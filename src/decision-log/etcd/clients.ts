@@ -141,11 +141,11 @@ export interface EtcdClients {
   close(): void;
 }
 
-/** `startAt`: the first endpoint, so that the nodes of a cluster spread over etcd's members. */
-export function connectEtcd(access: EtcdAccess, startAt: number): EtcdClients {
-  if (access.endpoints.length === 0) {
-    throw new DecisionLogError('Name at least one endpoint of etcd.');
-  }
+/** Begins at any endpoint, so that the nodes of a cluster spread over etcd's members. */
+export function connectEtcd(access: EtcdAccess): EtcdClients {
+  const { endpoints, random } = access;
+  if (endpoints.length === 0) throw new DecisionLogError('Name at least one endpoint of etcd.');
+  const startAt = Math.floor(random.fraction() * endpoints.length);
   const login = loginOf(access);
   const kv = new StickyClient(access, { startAt, login });
   const lease = new StickyClient(access, { startAt, login });

@@ -1,7 +1,5 @@
 /** This node's entry: that it is up, its address, and up to where it has heard of the retired. */
 import { thrownLine } from '../../core/thrown.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
 import type { NodeLease } from './lease.ts';
 import { decodeNode, encodeNode } from './records.ts';
 import { type KeyValue, putUnderLease } from './requests.ts';
@@ -12,12 +10,9 @@ const retryPauseMs = 50;
 
 export interface EnrollmentOptions {
   readonly store: EtcdStore;
-  readonly key: Buffer;
   readonly lease: NodeLease;
   readonly node: string;
   readonly url: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly heardTo: () => string;
 }
 
@@ -31,14 +26,15 @@ export class Enrollment {
 
   /** Tells the others that this node is there, for as long as the lease lives that it has now. */
   async enter(): Promise<void> {
-    const { store, key, lease, node, url, clock, logger, heardTo } = this.#options;
+    const { store, lease, node, url, heardTo } = this.#options;
+    const { clock, logger } = store;
     const { id } = lease;
     const startedMs = clock.wallMs();
     while (id !== null && lease.id === id && !store.ended.aborted) {
       try {
         this.#againAtMs = Number.POSITIVE_INFINITY;
         const value = encodeNode({ node, url, startedMs, retired: heardTo() });
-        await store.insist({ success: [putUnderLease(key, value, id)] });
+        await store.insist({ success: [putUnderLease(store.keys.node(node), value, id)] });
         this.#againAtMs = clock.monotonicMs() + againPauseMs;
         return;
       } catch (error) {
@@ -55,14 +51,15 @@ export class Enrollment {
    * for it.
    */
   check(nodes: readonly KeyValue[]): void {
-    const { key, lease, node, clock, logger, heardTo } = this.#options;
+    const { store, lease, node, heardTo } = this.#options;
+    const key = store.keys.node(node);
     const { id } = lease;
     // Two processes under one name would else write against each other as fast as etcd takes it.
-    if (id === null || clock.monotonicMs() < this.#againAtMs) return;
+    if (id === null || store.clock.monotonicMs() < this.#againAtMs) return;
     const own = nodes.find((entry) => entry.lease === id && entry.key.equals(key));
     if (own !== undefined && BigInt(decodeNode(own.value).retired) >= BigInt(heardTo())) return;
     if (own === undefined) {
-      logger.warn(
+      store.logger.warn(
         { node },
         'The entry of this node is missing or not its own, and is written again. Where this repeats, another process runs under its name: give each node a name of its own.',
       );

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import process from 'node:process';
 import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
-import { thrownLine } from '../../core/thrown.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
   type DecisionLog,
@@ -14,33 +13,30 @@ import {
   type LogMeta,
   type LogReading,
 } from '../../ports/decision-log.ts';
-import { type Logger, silentLogger } from '../../ports/logger.ts';
+import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { DurableFiles } from '../../store/durable-file.ts';
 import { Evidence } from '../evidence.ts';
 import { LeaderBoard } from '../leader-board.ts';
+import { assertShard } from '../log-errors.ts';
 import { NodeBoard } from '../node-board.ts';
 import { RetiredBoard } from '../retired-board.ts';
 import type { WantedMeta } from '../state.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
-import { connectEtcd } from './clients.ts';
 import { Compaction } from './compaction.ts';
 import { withEndpoints } from './endpoints.ts';
 import { Enrollment } from './enrollment.ts';
-import { EtcdKeys } from './keys.ts';
 import { deleteLeaderKey, type ObservedLeader } from './leader-key.ts';
 import { type ClusterReading, Leaders } from './leaders.ts';
 import { EtcdLeadership } from './leadership.ts';
 import { NodeLease } from './lease.ts';
 import { type AgreedMeta, agreeOnMeta, metaOf } from './meta.ts';
-import { assertShard } from './reader.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
 import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
-import { WitnessKeeper } from './witness.ts';
 
 export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly cluster: string;
@@ -91,9 +87,6 @@ export async function openEtcdLog(options: EtcdLogOptions): Promise<DecisionLog>
 
 class EtcdLog implements DecisionLog {
   readonly #options: EtcdLogOptions;
-  readonly #logger: Logger;
-  readonly #keys: EtcdKeys;
-  readonly #witness: WitnessKeeper;
   readonly #store: EtcdStore;
   readonly #lease: NodeLease;
   readonly #nodes: NodeBoard = new NodeBoard();
@@ -111,7 +104,6 @@ class EtcdLog implements DecisionLog {
   #closed: Promise<void> | null = null;
 
   constructor(options: EtcdLogOptions) {
-    const { cluster, clock, random, endpoints, stateDirectory } = options;
     const ttlMs = options.leaseTtlMs ?? leaseTtlMsDefault;
     if (!(ttlMs >= leaseTtlMsMin)) {
       throw new DecisionLogError(
@@ -119,79 +111,59 @@ class EtcdLog implements DecisionLog {
       );
     }
     this.#options = options;
-    this.#logger = options.logger ?? silentLogger;
-    this.#keys = new EtcdKeys(cluster);
-    this.#witness = new WitnessKeeper({
-      path: join(stateDirectory, witnessFile),
-      ...(options.files === undefined ? {} : { files: options.files }),
-      cluster,
-      clock,
-      failed: (error) => this.#logger.error({ error: thrownLine(error) }, error.message),
+    const store = new EtcdStore({
+      onFatal: exitOnFatal,
+      ...options,
+      witnessPath: join(options.stateDirectory, witnessFile),
     });
-    this.#store = new EtcdStore({
-      clients: connectEtcd(options, Math.floor(random.fraction() * endpoints.length)),
-      witness: this.#witness,
-      clock,
-      endpoints,
-      onFatal: options.onFatal ?? exitOnFatal,
-    });
+    this.#store = store;
     this.#lease = new NodeLease({
-      store: this.#store,
-      clock,
-      logger: this.#logger,
+      store,
       ttlMs,
       lapsed: (reason) => this.#lapsed(reason),
       renewed: () => void this.#enrollment.enter(),
     });
     this.#retirements = new Retirements({
-      store: this.#store,
-      keys: this.#keys,
+      store,
       board: this.#retired,
-      logger: this.#logger,
       leaseTtlMs: ttlMs,
       heard: () => void this.#enrollment.enter(),
     });
     this.#enrollment = new Enrollment({
-      ...options,
-      store: this.#store,
-      key: this.#keys.node(options.node),
+      store,
+      node: options.node,
+      url: options.url,
       lease: this.#lease,
-      logger: this.#logger,
       heardTo: () => this.#retirements.heardTo,
     });
   }
 
   async open(): Promise<void> {
-    const { clock, compact } = this.#options;
+    const store = this.#store;
     const [agreed] = await Promise.all([
-      agreeOnMeta(this.#store, this.#keys, this.#options),
+      agreeOnMeta(store, this.#options),
       assertSchemes(this.#options),
     ]);
     this.#agreed = agreed;
     const { cluster_id: clusterId, revision } = agreed.header;
-    this.#witness.begin({ clusterId, generation: agreed.meta.generation, revision });
+    store.witness.begin({ clusterId, generation: agreed.meta.generation, revision });
     await this.#lease.start();
     await this.#enrollment.enter();
     this.#board = new LeaderBoard(agreed.meta.shards);
     this.#leaders = new Leaders({
-      store: this.#store,
-      keys: this.#keys,
+      store,
       shards: agreed.meta.shards,
       board: this.#board,
       nodes: this.#nodes,
-      clock,
-      logger: this.#logger,
       read: (seen) => this.#wasRead(seen),
       changed: (shard) => this.#leaderChanged(shard),
     });
     this.#campaigns = new Campaigns({
       ...this.#options,
-      store: this.#store,
-      keys: this.#keys,
+      store,
       lease: this.#lease,
       leaders: this.#leaders,
       evidence: this.#evidence,
-      logger: this.#logger,
       meta: () => this.#metaNow(),
       metaSeen: (meta, revision) => this.#metaSeen(meta, revision),
       leading: (shard) => this.#leaderships.get(shard),
@@ -200,9 +172,8 @@ class EtcdLog implements DecisionLog {
     await this.#leaders.start();
     // After its entry is there: whoever retires something from now on waits for it.
     await this.#retirements.learn();
-    if (compact === true) {
-      const isDue = () => this.#leaderships.has(0);
-      this.#compaction = new Compaction({ store: this.#store, clock, logger: this.#logger, isDue });
+    if (this.#options.compact === true) {
+      this.#compaction = new Compaction(store, () => this.#leaderships.has(0));
       this.#compaction.start();
     }
   }
@@ -237,7 +208,7 @@ class EtcdLog implements DecisionLog {
 
   #question(txid: Txid, asker: Member | undefined): Question {
     assertShard(this.meta, shardOf(txid));
-    const question = { store: this.#store, keys: this.#keys, txid };
+    const question = { store: this.#store, txid };
     return asker === undefined ? question : { ...question, asker };
   }
 
@@ -280,9 +251,7 @@ class EtcdLog implements DecisionLog {
     this.#leaders?.close();
     // Another node may lead as soon as the keys are gone, before the lease runs out.
     await this.#lease.close().catch(() => undefined);
-    this.#store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
-    await this.#witness.close();
-    this.#store.clients.close();
+    await this.#store.close();
     this.#options.closed?.();
   }
 
@@ -299,7 +268,6 @@ class EtcdLog implements DecisionLog {
     const { shard } = held.info;
     const leadership = new EtcdLeadership({
       store: this.#store,
-      keys: this.#keys.shard(shard),
       held,
       leaseIsValid: () => this.#lease.isValid(held.lease),
       resolve: (txid) => this.resolve(txid),
@@ -325,7 +293,7 @@ class EtcdLog implements DecisionLog {
     const { shard } = held.info;
     for (let attempt = 1; attempt <= releaseAttempts && !this.#store.ended.aborted; attempt += 1) {
       try {
-        const result = await deleteLeaderKey(this.#store, this.#keys.shard(shard), held);
+        const result = await deleteLeaderKey(this.#store, held);
         if (result.succeeded) this.#leaders?.learn(shard, null, result.header.revision);
         return;
       } catch {
@@ -364,7 +332,7 @@ class EtcdLog implements DecisionLog {
     if (BigInt(revision) < BigInt(agreed.header.revision)) return;
     const meta = metaOf(kv);
     const { generation } = meta;
-    this.#store.guard(() => this.#witness.adoptGeneration({ generation, revision }));
+    this.#store.guard(() => this.#store.witness.adoptGeneration({ generation, revision }));
     const modRevision = kv?.mod_revision ?? agreed.modRevision;
     this.#agreed = { meta, modRevision, header: { ...agreed.header, revision } };
   }

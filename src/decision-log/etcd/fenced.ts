@@ -9,14 +9,10 @@
  *   transaction waits for the log alone, and a node that cannot reach the log must let another one
  *   lead.
  */
-import { backoffMs } from '../../core/backoff.ts';
-import { DecisionLogError, LeadershipLostError } from '../../ports/decision-log.ts';
 import type { ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
-import { type Compare, found, get, type Op, type Txn, type TxnResult } from './requests.ts';
-import { type EtcdStore, patienceMs } from './store.ts';
-
-const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
+import { type Compare, found, get, type Op, type Txn } from './requests.ts';
+import { type EtcdStore, type InsistedResult, patienceMs } from './store.ts';
 
 export interface FencedRequest {
   /** Beside the fence. */
@@ -24,11 +20,6 @@ export interface FencedRequest {
   readonly success: readonly Op[];
   /** After the leader key, which is always read first. */
   readonly failure?: readonly Op[];
-}
-
-export interface FencedResult extends TxnResult {
-  /** 1: the first reply was the answer. Above: an earlier attempt may have been applied. */
-  readonly attempts: number;
 }
 
 export class Fenced {
@@ -42,15 +33,15 @@ export class Fenced {
 
   constructor(options: {
     readonly store: EtcdStore;
-    readonly keys: ShardKeys;
     readonly held: ObservedLeader;
     readonly lost: AbortSignal;
     readonly end: (reason: string) => void;
   }) {
-    this.store = options.store;
-    this.keys = options.keys;
-    this.#held = options.held;
-    this.#fence = fence(options.keys, options.held);
+    const { store, held } = options;
+    this.store = store;
+    this.keys = store.keys.shard(held.info.shard);
+    this.#held = held;
+    this.#fence = fence(this.keys, held);
     this.#lost = options.lost;
     this.#end = options.end;
   }
@@ -59,35 +50,22 @@ export class Fenced {
    * Resolves with etcd's answer, which may be that a compare of the request's own failed. Rejects
    * with LeadershipLostError: what was sent then has an unknown fate.
    */
-  async write(request: FencedRequest): Promise<FencedResult> {
-    const { store } = this;
-    const txn = this.#txn(request);
-    const giveUp = store.clock.setTimer(patienceMs, () =>
+  async write(request: FencedRequest): Promise<InsistedResult> {
+    const giveUp = this.store.clock.setTimer(patienceMs, () =>
       this.#end(`etcd did not say within ${patienceMs / 1_000} s what became of a write`),
     );
     try {
-      for (let attempts = 1; ; attempts += 1) {
-        this.assertHeld();
-        try {
-          return { ...this.#stillHeld(await this.#unlessLost(store.attempt(txn))), attempts };
-        } catch (error) {
-          this.assertHeld();
-          if (error instanceof DecisionLogError || error instanceof LeadershipLostError)
-            throw error;
-        }
-        await store.pause(backoffMs(attempts, delays), this.#lost);
-      }
+      return await this.#insist(this.#txn(request), Number.POSITIVE_INFINITY);
     } finally {
       giveUp.cancel();
     }
   }
 
   /** Linearizable, only while the leadership stands. `success` may be made for each attempt. */
-  async read(success: readonly Op[] | ((attempt: number) => readonly Op[])): Promise<TxnResult> {
-    this.assertHeld();
+  read(success: readonly Op[] | ((attempt: number) => readonly Op[])): Promise<InsistedResult> {
     const txn = (attempt: number): Txn =>
       this.#txn({ success: typeof success === 'function' ? success(attempt) : success });
-    return this.#stillHeld(await this.#unlessLost(this.store.insist(txn, { signal: this.#lost })));
+    return this.#insist(txn, patienceMs);
   }
 
   /** A closed log says so before it says that its leaderships are over. */
@@ -105,18 +83,23 @@ export class Fenced {
   }
 
   /** Rejects as soon as the leadership ends. A reply that comes later is dropped. */
-  async #unlessLost<T>(work: Promise<T>): Promise<T> {
+  async #insist(txn: Parameters<EtcdStore['insist']>[0], forMs: number): Promise<InsistedResult> {
+    this.assertHeld();
     const { promise, reject } = Promise.withResolvers<never>();
     const stop = (): void => reject(this.#lost.reason);
     this.#lost.addEventListener('abort', stop);
     try {
-      return await Promise.race([work, promise]);
+      const answer = this.store.insist(txn, { signal: this.#lost, forMs });
+      return this.#stillHeld(await Promise.race([answer, promise]));
+    } catch (error) {
+      this.assertHeld();
+      throw error;
     } finally {
       this.#lost.removeEventListener('abort', stop);
     }
   }
 
-  #stillHeld(result: TxnResult): TxnResult {
+  #stillHeld(result: InsistedResult): InsistedResult {
     if (result.succeeded) return result;
     const leader = found(result.responses, 0);
     const ours =

@@ -7,86 +7,56 @@
  * reader reads every second or so by itself.
  */
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
-import type { Clock, Timer } from '../../ports/clock.ts';
-import type { EtcdStream, EtcdStub } from './client.ts';
-import type { StickyClient } from './clients.ts';
+import type { Timer } from '../../ports/clock.ts';
+import type { KeyRange } from './keys.ts';
+import { MemberStream } from './member-stream.ts';
+import type { EtcdStore } from './store.ts';
 
 const reopenPauseMs = 200;
 
-type WatchStream = EtcdStream<IWatchRequest, IWatchResponse>;
-
 export class Hints {
-  readonly #client: StickyClient;
-  readonly #clock: Clock;
-  readonly #ranges: readonly { readonly key: Buffer; readonly range_end?: Buffer }[];
-  readonly #hint: () => void;
-  #stream: WatchStream | null = null;
+  readonly #store: EtcdStore;
+  readonly #ranges: readonly (Pick<KeyRange, 'key'> & Partial<KeyRange>)[];
+  readonly #stream: MemberStream<IWatchRequest, IWatchResponse>;
   #timer: Timer | null = null;
   #closed = false;
 
   constructor(options: {
-    readonly client: StickyClient;
-    readonly clock: Clock;
+    readonly store: EtcdStore;
     /** Leader keys and the nodes; never the decisions. */
-    readonly ranges: readonly { readonly key: Buffer; readonly range_end?: Buffer }[];
+    readonly ranges: readonly (Pick<KeyRange, 'key'> & Partial<KeyRange>)[];
     readonly hint: () => void;
   }) {
-    this.#client = options.client;
-    this.#clock = options.clock;
-    this.#ranges = options.ranges;
-    this.#hint = options.hint;
+    const { store, ranges, hint } = options;
+    this.#store = store;
+    this.#ranges = ranges;
+    this.#stream = new MemberStream({
+      client: store.clients.watch,
+      open: (stub) => stub.watchClient.watch(),
+      received: (response) => {
+        hint();
+        if (!response.canceled) return;
+        this.#stream.giveUp();
+        this.#openLater();
+      },
+      ended: () => this.#openLater(),
+    });
   }
 
-  start(): void {
-    void this.#open();
+  async open(): Promise<void> {
+    await this.#stream.open();
+    for (const range of this.#ranges) this.#stream.write({ create_request: range });
   }
 
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    const stream = this.#stream;
-    this.#stream = null;
-    stream?.cancel();
-  }
-
-  async #open(): Promise<void> {
-    try {
-      const { stream, client } = await this.#client.openStream(async (from) => ({
-        stream: await from.watchClient.watch(),
-        client: from,
-      }));
-      const over = (): void => {
-        if (this.#stream === stream) this.#reopen(client);
-      };
-      stream.on('data', (response) => {
-        if (this.#stream !== stream) return;
-        this.#hint();
-        if (response.canceled) this.#reopen(client);
-      });
-      stream.on('end', over);
-      stream.on('error', over);
-      if (this.#closed) {
-        stream.cancel();
-        return;
-      }
-      this.#stream = stream;
-      for (const range of this.#ranges) stream.write({ create_request: range });
-    } catch {
-      this.#openLater();
-    }
-  }
-
-  #reopen(client: EtcdStub): void {
-    const stream = this.#stream;
-    this.#stream = null;
-    stream?.cancel();
-    this.#client.moveOn(client);
-    this.#openLater();
+    this.#stream.close();
   }
 
   #openLater(): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    this.#timer = this.#clock.setTimer(reopenPauseMs, () => void this.#open());
+    this.#timer = this.#store.clock.setTimer(reopenPauseMs, () => void this.open());
   }
 }

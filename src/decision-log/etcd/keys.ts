@@ -1,6 +1,6 @@
 /** Where everything is in etcd: docs/PROTOCOL.md, section 4. */
 import type { Retired } from '../../core/retired.ts';
-import { shardOf, type Txid } from '../../core/txid.ts';
+import type { Txid } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { assertKeyFits, keyPart } from '../../store/key-value.ts';
 import { retiredPart } from '../state.ts';
@@ -46,10 +46,6 @@ export class EtcdKeys {
 
   shard(shard: number): ShardKeys {
     return new ShardKeys(`${this.#prefix}shards/${shard.toString(36)}/`);
-  }
-
-  shardOfTxid(txid: Txid): ShardKeys {
-    return this.shard(shardOf(txid));
   }
 
   #key(rest: string): Buffer {

@@ -65,13 +65,13 @@ export function fence(keys: ShardKeys, held: ObservedLeader): readonly Compare[]
 
 export interface TakeOptions {
   readonly store: EtcdStore;
-  readonly keys: ShardKeys;
   readonly shard: number;
   readonly value: LeaderValue;
   readonly lease: string;
   /** What is there now, as far as known: it alone is taken over. */
   readonly observed: ObservedLeader | null;
-  readonly meta: { readonly key: Buffer; readonly modRevision: string };
+  /** The revision of `meta`, as this node has read it. */
+  readonly metaRevision: string;
 }
 
 export type Taken =
@@ -87,14 +87,16 @@ export type Taken =
 
 /** One attempt; its fate is read where the reply is lost. Rejects where etcd is unreachable. */
 export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
-  const { store, keys, shard, lease, observed, meta } = options;
+  const { store, shard, lease, observed, metaRevision } = options;
+  const { meta } = store.keys;
+  const keys = store.keys.shard(shard);
   const value = encodeLeader(options.value);
   let result: TxnResult;
   try {
     result = await store.attempt({
       compare: [
         observed === null ? absent(keys.leader) : modIs(keys.leader, observed.modRevision),
-        modIs(meta.key, meta.modRevision),
+        modIs(meta, metaRevision),
       ],
       success: [
         putUnderLease(keys.leader, value, lease),
@@ -104,7 +106,7 @@ export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
           success: [put(keys.floor, encodePosition(positionZero))],
         }),
       ],
-      failure: [get(keys.leader), get(meta.key)],
+      failure: [get(keys.leader), get(meta)],
     });
   } catch (error) {
     store.ended.throwIfAborted();
@@ -120,8 +122,9 @@ export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
 }
 
 async function readBack(options: TakeOptions, value: Buffer, cause: unknown): Promise<Taken> {
-  const { store, keys, shard, observed, meta } = options;
-  const result = await store.insist({ success: [get(keys.leader), get(meta.key)] });
+  const { store, shard, observed } = options;
+  const { leader } = store.keys.shard(shard);
+  const result = await store.insist({ success: [get(leader), get(store.keys.meta)] });
   const taken = lost(shard, result);
   if (taken.there?.value.equals(value)) return { kind: 'won', held: taken.there };
   // Nothing has changed: etcd refused it (full, no lease), or it is still under way.
@@ -139,11 +142,8 @@ function lost(shard: number, { responses, header }: TxnResult): Extract<Taken, {
 }
 
 /** Deletes the key where it is still exactly this one: works in a full etcd too. One attempt. */
-export async function deleteLeaderKey(
-  store: EtcdStore,
-  keys: ShardKeys,
-  held: ObservedLeader,
-): Promise<TxnResult> {
+export function deleteLeaderKey(store: EtcdStore, held: ObservedLeader): Promise<TxnResult> {
+  const keys = store.keys.shard(held.info.shard);
   return store.attempt({
     compare: [...fence(keys, held)],
     success: [remove(keys.leader)],

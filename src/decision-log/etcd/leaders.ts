@@ -9,16 +9,15 @@
 
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
-import type { Clock, Timer } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
+import type { Timer } from '../../ports/clock.ts';
 import type { LeaderBoard } from '../leader-board.ts';
 import type { NodeBoard } from '../node-board.ts';
 import { Hints } from './hints.ts';
-import type { EtcdKeys } from './keys.ts';
 import { type ObservedLeader, observe } from './leader-key.ts';
 import { decodeNode } from './records.ts';
 import { allFound, found, get, getRange, type KeyValue } from './requests.ts';
 import type { EtcdStore } from './store.ts';
+import { Turns } from './turns.ts';
 
 const pollMs = 1_000;
 /** Nodes of one cluster: far above any real one. */
@@ -26,12 +25,9 @@ export const maxNodes = 1_000;
 
 export interface LeadersOptions {
   readonly store: EtcdStore;
-  readonly keys: EtcdKeys;
   readonly shards: number;
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** After each reading, with what else it has shown. */
   readonly read: (seen: ClusterReading) => void;
   /** A shard's leader is another one, or no one. */
@@ -54,13 +50,13 @@ export class Leaders {
   readonly #options: LeadersOptions;
   readonly #known: Known[];
   readonly #hints: Hints;
+  readonly #readings: Turns<void> = new Turns(() => this.#readQuietly());
   #timer: Timer | null = null;
-  #reading: Promise<void> | null = null;
-  #readAgain = false;
   #closed = false;
 
   constructor(options: LeadersOptions) {
-    const { store, keys, shards, clock } = options;
+    const { store, shards } = options;
+    const { keys } = store;
     this.#options = options;
     this.#known = Array.from({ length: shards }, () => ({ revision: 0n, leader: null }));
     const ranges = [
@@ -68,13 +64,12 @@ export class Leaders {
       { key: keys.retirements },
       ...this.#known.map((_, shard) => ({ key: keys.shard(shard).leader })),
     ];
-    const hint = () => this.#hinted();
-    this.#hints = new Hints({ client: store.clients.watch, clock, ranges, hint });
+    this.#hints = new Hints({ store, ranges, hint: () => this.#hinted() });
   }
 
   async start(): Promise<void> {
     await this.#read();
-    this.#hints.start();
+    void this.#hints.open();
     this.#schedule();
   }
 
@@ -99,37 +94,31 @@ export class Leaders {
   }
 
   #hinted(): void {
-    if (this.#closed) return;
-    if (this.#reading === null) void this.#readQuietly();
-    else this.#readAgain = true;
+    if (!this.#closed) void this.#readings.next();
   }
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#timer = this.#options.clock.setTimer(pollMs, () => {
+    this.#timer = this.#options.store.clock.setTimer(pollMs, () => {
       this.#hinted();
       this.#schedule();
     });
   }
 
-  #readQuietly(): Promise<void> {
-    this.#reading ??= this.#read()
-      .catch((error: unknown) => {
-        if (this.#closed) return;
-        const { logger } = this.#options;
-        logger.warn({ error: thrownLine(error) }, 'The leaders could not be read from etcd.');
-      })
-      .finally(() => {
-        this.#reading = null;
-        if (!this.#readAgain) return;
-        this.#readAgain = false;
-        this.#hinted();
-      });
-    return this.#reading;
+  async #readQuietly(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await this.#read();
+    } catch (error) {
+      if (this.#closed) return;
+      const { logger } = this.#options.store;
+      logger.warn({ error: thrownLine(error) }, 'The leaders could not be read from etcd.');
+    }
   }
 
   async #read(): Promise<void> {
-    const { store, keys, nodes } = this.#options;
+    const { store, nodes } = this.#options;
+    const { keys } = store;
     const { responses, header } = await store.insist({
       success: [
         get(keys.meta),

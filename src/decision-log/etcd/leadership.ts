@@ -39,7 +39,6 @@ import type { EtcdStore } from './store.ts';
 
 export interface EtcdLeadershipOptions {
   readonly store: EtcdStore;
-  readonly keys: ShardKeys;
   readonly held: ObservedLeader;
   readonly leaseIsValid: () => boolean;
   readonly resolve: (txid: Txid) => Promise<LogReading>;
@@ -53,6 +52,7 @@ export class EtcdLeadership implements Leadership {
   /** Of who campaigned. */
   tickMs = 0;
   readonly #options: EtcdLeadershipOptions;
+  readonly #keys: ShardKeys;
   readonly #lost = new AbortController();
   readonly #fenced: Fenced;
   readonly #batches: DecisionBatches;
@@ -63,12 +63,13 @@ export class EtcdLeadership implements Leadership {
   #ticking: Promise<unknown> = Promise.resolve();
 
   constructor(options: EtcdLeadershipOptions) {
-    const { store, keys, held } = options;
+    const { store, held } = options;
     this.#options = options;
     this.shard = held.info.shard;
     this.epoch = held.info.epoch;
     const end = (reason: string): void => this.end(reason);
-    this.#fenced = new Fenced({ store, keys, held, lost: this.#lost.signal, end });
+    this.#fenced = new Fenced({ store, held, lost: this.#lost.signal, end });
+    this.#keys = this.#fenced.keys;
     this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
     const over = (): void => end('the log was closed or has halted');
     store.ended.addEventListener('abort', over);
@@ -79,8 +80,8 @@ export class EtcdLeadership implements Leadership {
 
   /** Reads what the leaderships before have left. */
   async begin(): Promise<void> {
-    const { keys } = this.#options;
-    const { responses } = await this.#fenced.read([get(keys.clock), countRange(keys.requests)]);
+    const { clock: key, requests } = this.#keys;
+    const { responses } = await this.#fenced.read([get(key), countRange(requests)]);
     const clock = found(responses, 0);
     this.#tick = clock === null ? null : decodeTick(clock.value);
     this.#requests = countFound(responses, 1);
@@ -110,7 +111,7 @@ export class EtcdLeadership implements Leadership {
   async decide(write: DecisionWrite): Promise<DecideResult> {
     this.#fenced.assertHeld();
     assertDecidable(this, write);
-    return this.#batches.add(prepareDecision(this.#options.keys, write, this.#finishedTick()));
+    return this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()));
   }
 
   async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {
@@ -152,7 +153,7 @@ export class EtcdLeadership implements Leadership {
   }
 
   async readRequest(requestId: string): Promise<RequestEntry | null> {
-    const { responses } = await this.#fenced.read([get(this.#options.keys.request(requestId))]);
+    const { responses } = await this.#fenced.read([get(this.#keys.request(requestId))]);
     const kv = found(responses, 0);
     return kv === null ? null : decodeRequest(kv.value);
   }
@@ -164,17 +165,16 @@ export class EtcdLeadership implements Leadership {
     after: Txid | null;
     limit: number;
   }): Promise<readonly DecisionRecord[]> {
-    const { keys } = this.#options;
-    const { range_end } = keys.decisions;
+    const { decisions } = this.#keys;
     const size = new PageSize();
     const records: DecisionRecord[] = [];
     for (let last = after; ; last = records.at(-1)?.txid ?? null) {
-      const key = last === null ? keys.decisions.key : keyAfter(keys.decision(last));
+      const key = last === null ? decisions.key : keyAfter(this.#keys.decision(last));
       let asked = 0;
       const { responses } = await this.#fenced.read((attempt) => {
         if (attempt > 1) size.tooMany();
         asked = size.next(limit - records.length);
-        return [getRange({ key, range_end }, asked)];
+        return [getRange({ ...decisions, key }, asked)];
       });
       const values = allFound(responses, 0).map(({ value }) => value);
       for (const value of values) records.push(decodeDecision(value));
@@ -197,7 +197,7 @@ export class EtcdLeadership implements Leadership {
 
   /** Compares the tick before it: a duplicate that was delayed must not set the clock back. */
   async #tickOnce(byMs: number): Promise<number> {
-    const { clock } = this.#options.keys;
+    const { clock } = this.#keys;
     const before = this.#tick;
     const next = (before ?? 0) + byMs;
     const { succeeded, responses } = await this.#fenced.write({

@@ -19,9 +19,8 @@
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
 import { elapsedMs, type Mark, mark } from '../../system/age.ts';
-import type { EtcdStream, EtcdStub } from './client.ts';
+import { MemberStream } from './member-stream.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 
 /** Of the TTL: for the drift between two machines' clocks, and a stalled event loop. */
@@ -30,12 +29,8 @@ const beatsPerTtl = 4;
 const retryPauseMs = 100;
 const grantPauseMs = 500;
 
-type BeatStream = EtcdStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
-
 export interface LeaseOptions {
   readonly store: EtcdStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly ttlMs: number;
   /** Every leadership ends now. */
   readonly lapsed: (reason: string) => void;
@@ -52,15 +47,24 @@ export class NodeLease {
   #confirmed: Mark | null = null;
   #lapseTimer: Timer | null = null;
   #beatTimer: Timer | null = null;
-  #stream: { readonly stream: BeatStream; readonly client: EtcdStub } | null = null;
-  #opening = false;
+  readonly #stream: MemberStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
   /** When the beats that have no answer yet were sent, oldest first. */
   #sent: Mark[] = [];
   #closed = false;
 
   constructor(options: LeaseOptions) {
+    const { store } = options;
     this.#options = options;
-    this.#clock = options.clock;
+    this.#clock = store.clock;
+    this.#stream = new MemberStream({
+      client: store.clients.lease,
+      open: (stub) => stub.leaseClient.leaseKeepAlive(),
+      received: (response) => this.#answered(response),
+      ended: () => {
+        this.#sent = [];
+        this.#scheduleBeat(retryPauseMs);
+      },
+    });
   }
 
   /** A string of digits; null while there is none. */
@@ -83,14 +87,14 @@ export class NodeLease {
   }
 
   async #obtain({ giveUpAtMs }: { readonly giveUpAtMs: number }): Promise<string> {
-    const { store, logger } = this.#options;
+    const { store } = this.#options;
     for (;;) {
       try {
         return await this.#grant();
       } catch (error) {
         store.ended.throwIfAborted();
         if (this.#clock.monotonicMs() >= giveUpAtMs) throw store.unreachable(error);
-        logger.warn({ error: thrownLine(error) }, 'Etcd grants no lease; it is asked again.');
+        store.logger.warn({ error: thrownLine(error) }, 'Etcd grants no lease; it is asked again.');
       }
       await store.pause(grantPauseMs);
     }
@@ -101,7 +105,7 @@ export class NodeLease {
     this.#closed = true;
     const id = this.#id;
     this.#forget();
-    this.#beatTimer?.cancel();
+    this.#stream.close();
     if (id === null) return;
     const { clients } = this.#options.store;
     // One attempt: where it fails, the lease runs out by itself.
@@ -164,50 +168,14 @@ export class NodeLease {
     if (this.#closed || id === null) return;
     this.#scheduleBeat(this.#grantedTtlMs / beatsPerTtl);
     // A whole beat without an answer: this member is no use.
-    if (this.#sent.length > 0) this.#drop();
-    if (this.#stream === null) await this.#open();
-    if (this.#stream === null || this.#id !== id || this.#closed) return;
-    this.#sent.push(mark(this.#clock));
-    this.#stream.stream.write({ ID: id });
-  }
-
-  async #open(): Promise<void> {
-    if (this.#opening) return;
-    this.#opening = true;
-    const { lease } = this.#options.store.clients;
-    try {
-      const own = await lease.openStream(async (client) => ({
-        stream: await client.leaseClient.leaseKeepAlive(),
-        client,
-      }));
-      const { stream } = own;
-      stream.on('data', (response) => {
-        if (this.#stream === own) this.#answered(response);
-      });
-      const over = (): void => {
-        if (this.#stream !== own) return;
-        this.#drop();
-        this.#scheduleBeat(retryPauseMs);
-      };
-      stream.on('end', over);
-      stream.on('error', over);
-      if (this.#closed) stream.cancel();
-      else this.#stream = own;
-    } catch {
-      this.#scheduleBeat(retryPauseMs);
-    } finally {
-      this.#opening = false;
+    if (this.#sent.length > 0) {
+      this.#sent = [];
+      this.#stream.giveUp();
     }
-  }
-
-  /** The next beat opens a stream to the next member. */
-  #drop(): void {
-    const own = this.#stream;
-    this.#stream = null;
-    this.#sent = [];
-    if (own === null) return;
-    this.#options.store.clients.lease.moveOn(own.client);
-    own.stream.cancel();
+    if (!this.#stream.isOpen) await this.#stream.open();
+    if (!this.#stream.isOpen || this.#id !== id || this.#closed) return;
+    this.#sent.push(mark(this.#clock));
+    this.#stream.write({ ID: id });
   }
 
   #answered(response: ILeaseKeepAliveResponse): void {
@@ -230,9 +198,7 @@ export class NodeLease {
     this.#confirmed = null;
     this.#lapseTimer?.cancel();
     this.#beatTimer?.cancel();
-    const own = this.#stream;
-    this.#stream = null;
     this.#sent = [];
-    own?.stream.cancel();
+    this.#stream.cancel();
   }
 }

@@ -11,7 +11,6 @@ import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
-import type { EtcdKeys } from './keys.ts';
 import { decodeMeta, encodeMeta } from './records.ts';
 import {
   found,
@@ -35,7 +34,6 @@ export interface AgreedMeta {
 
 export async function agreeOnMeta(
   store: EtcdStore,
-  keys: EtcdKeys,
   wanted: WantedMeta & { readonly random: Random },
 ): Promise<AgreedMeta> {
   const { cluster: _, ...asked } = wanted;
@@ -43,22 +41,22 @@ export async function agreeOnMeta(
   if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= maxShards)) {
     throw new DecisionLogError(`A cluster has from 1 to ${maxShards} shards; ${shards} cannot be.`);
   }
-  const { responses } = await store.insist({ success: [get(keys.meta)] });
+  const { responses } = await store.insist({ success: [get(store.keys.meta)] });
   if (found(responses, 0) === null) {
     const { kind: _, ...value } = newMeta(wanted, random);
     await store.insist({
-      compare: [noneIn(keys.everything)],
-      success: [put(keys.meta, encodeMeta(value))],
+      compare: [noneIn(store.keys.everything)],
+      success: [put(store.keys.meta, encodeMeta(value))],
     });
   }
-  const stored = await readMeta(store, keys);
+  const stored = await readMeta(store);
   const text = { log: 'The cluster in etcd', otherwise: 'a cluster of another name' };
   assertMadeWith(stored.meta, asked, text);
   return stored;
 }
 
-export async function readMeta(store: EtcdStore, keys: EtcdKeys): Promise<AgreedMeta> {
-  const { responses, header } = await store.insist({ success: [get(keys.meta)] });
+export async function readMeta(store: EtcdStore): Promise<AgreedMeta> {
+  const { responses, header } = await store.insist({ success: [get(store.keys.meta)] });
   const kv = found(responses, 0);
   return { meta: metaOf(kv), modRevision: kv?.mod_revision ?? '0', header };
 }
@@ -92,19 +90,19 @@ export function metaOf(kv: KeyValue | null): LogMeta {
  * was paused ever since: its lease comes back with the key, the fence finds the key it knows, and a
  * commit could be written that others presumed aborted meanwhile.
  */
-export async function raiseGeneration(store: EtcdStore, keys: EtcdKeys): Promise<number> {
-  const { meta, modRevision } = await readMeta(store, keys);
+export async function raiseGeneration(store: EtcdStore): Promise<number> {
+  const { meta, modRevision } = await readMeta(store);
   const generation = meta.generation + 1;
   if (generation > maxGeneration)
     throw new DecisionLogError('The generation cannot be raised further.');
   const { succeeded } = await store.insist({
-    compare: [modIs(keys.meta, modRevision)],
+    compare: [modIs(store.keys.meta, modRevision)],
     success: [
-      put(keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction, generation })),
-      ...Array.from({ length: meta.shards }, (_, shard) => remove(keys.shard(shard).leader)),
+      put(store.keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction, generation })),
+      ...Array.from({ length: meta.shards }, (_, shard) => remove(store.keys.shard(shard).leader)),
     ],
   });
   if (succeeded) return generation;
   // Another node's, or this one's own first attempt whose answer was lost.
-  return (await readMeta(store, keys)).meta.generation;
+  return (await readMeta(store)).meta.generation;
 }

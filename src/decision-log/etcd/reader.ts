@@ -10,15 +10,13 @@ import { shardOf } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { TxidSeal } from '../../system/txid-seal.ts';
+import { assertShard } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
-import { connectEtcd } from './clients.ts';
 import { withEndpoints } from './endpoints.ts';
-import { EtcdKeys } from './keys.ts';
 import { raiseGeneration, readMeta } from './meta.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
-import { WitnessKeeper } from './witness.ts';
 
 export interface EtcdReaderOptions extends EtcdAccess {
   readonly cluster: string;
@@ -40,24 +38,15 @@ export interface EtcdReader {
 
 export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdReader> {
   const options = withEndpoints(given);
-  const { cluster, clock, endpoints, random } = options;
-  const keys = new EtcdKeys(cluster);
-  const witness = new WitnessKeeper({ path: null, cluster, clock, failed: () => undefined });
-  const clients = connectEtcd(options, Math.floor(random.fraction() * endpoints.length));
   // A log that was set back rejects every call; there is no process to halt.
-  const store = new EtcdStore({ clients, witness, clock, endpoints, onFatal: () => undefined });
-  const close = async (): Promise<void> => {
-    store.end(new DecisionLogError('The decision log is closed. Open it again to use it.'));
-    clients.close();
-  };
+  const store = new EtcdStore(options);
   try {
-    const [{ meta, header }] = await Promise.all([readMeta(store, keys), assertSchemes(options)]);
+    const [{ meta, header }] = await Promise.all([readMeta(store), assertSchemes(options)]);
     assertCluster(meta, options.clusterId);
     const { cluster_id: clusterId, revision } = header;
-    witness.begin({ clusterId, generation: meta.generation, revision });
+    store.witness.begin({ clusterId, generation: meta.generation, revision });
     const question = (txid: Txid, asker: Member | undefined): Question => ({
       store,
-      keys,
       txid: known(meta, txid),
       assertMeta: (now) => assertCluster(now, meta.clusterId),
       ...(asker === undefined ? {} : { asker }),
@@ -66,12 +55,12 @@ export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdRead
       meta,
       read: async (txid, asker) => (await readDecision(question(txid, asker))).reading,
       resolve: async (txid, asker, shown) =>
-        resolveDecision({ ...question(txid, asker), atMs: clock.wallMs(), shown }),
-      raiseGeneration: () => raiseGeneration(store, keys),
-      close,
+        resolveDecision({ ...question(txid, asker), atMs: options.clock.wallMs(), shown }),
+      raiseGeneration: () => raiseGeneration(store),
+      close: () => store.close(),
     };
   } catch (error) {
-    await close();
+    await store.close();
     throw error;
   }
 }
@@ -90,12 +79,5 @@ function known(meta: LogMeta, txid: Txid): Txid {
   if (new TxidSeal(meta.txidSecret).isIssued(txid)) return txid;
   throw new DecisionLogError(
     `No leader of cluster ${meta.cluster} ever gave out ${txid}. It is of another cluster or of an etcd that was made anew, or it is mistyped.`,
-  );
-}
-
-export function assertShard(meta: LogMeta, shard: number): void {
-  if (Number.isInteger(shard) && shard >= 0 && shard < meta.shards) return;
-  throw new DecisionLogError(
-    `There is no shard ${shard}: cluster ${meta.cluster} has ${meta.shards}. The txid is of another cluster, or wrong.`,
   );
 }

@@ -13,7 +13,6 @@ import type { DecisionRecord } from '../../core/records.ts';
 import { type Member, retirementsOf } from '../../core/retired.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
 import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
-import type { EtcdKeys, ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader, observe } from './leader-key.ts';
 import { metaOf } from './meta.ts';
 import {
@@ -28,7 +27,6 @@ import type { EtcdStore } from './store.ts';
 
 export interface Question {
   readonly store: EtcdStore;
-  readonly keys: EtcdKeys;
   readonly txid: Txid;
   /** Who is to be told. */
   readonly asker?: Member;
@@ -57,8 +55,8 @@ export async function readDecision(question: Question): Promise<EtcdReading> {
 export async function resolveDecision(
   question: Question & { readonly atMs: number; readonly shown?: Witness | undefined },
 ): Promise<LogReading> {
-  const { store, keys, txid, atMs, shown } = question;
-  const shardKeys = keys.shardOfTxid(txid);
+  const { store, txid, atMs, shown } = question;
+  const keys = store.keys.shard(shardOf(txid));
   for (;;) {
     const { reading, leader, meta } = await readDecision(question);
     const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
@@ -69,12 +67,12 @@ export async function resolveDecision(
       compare: [
         // `undecided` says that the txid's leader was read. Mod revision and nonce, as for its
         // writes.
-        ...fence(shardKeys, leader),
-        absent(shardKeys.decision(txid)),
-        absent(shardKeys.finishedRecord(txid)),
-        valueBelow(shardKeys.floor, encodePosition(positionOf(txid))),
+        ...fence(keys, leader),
+        absent(keys.decision(txid)),
+        absent(keys.finishedRecord(txid)),
+        valueBelow(keys.floor, encodePosition(positionOf(txid))),
       ],
-      success: [put(shardKeys.decision(txid), encodeDecision(record))],
+      success: [put(keys.decision(txid), encodeDecision(record))],
     });
     if (result.succeeded) {
       const witness = { generation: meta.generation, revision: result.header.revision };
@@ -85,8 +83,9 @@ export async function resolveDecision(
   }
 }
 
-function readOps({ keys, txid, asker }: Question): Op[] {
-  const shard: ShardKeys = keys.shardOfTxid(txid);
+function readOps({ store, txid, asker }: Question): Op[] {
+  const { keys } = store;
+  const shard = keys.shard(shardOf(txid));
   return [
     get(shard.decision(txid)),
     get(shard.finishedRecord(txid)),

@@ -13,27 +13,23 @@
  *   that.
  */
 
-import { backoffMs } from '../../core/backoff.ts';
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import type { Logger } from '../../ports/logger.ts';
 import type { RetiredBoard } from '../retired-board.ts';
 import { assertMayRetire } from '../state.ts';
-import { type EtcdKeys, keyAfter } from './keys.ts';
+import { keyAfter } from './keys.ts';
 import { maxNodes } from './leaders.ts';
 import { decodeNode, decodeRetired, encodeRetired } from './records.ts';
 import { allFound, found, get, getRange, type KeyValue, put } from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
+import { Turns } from './turns.ts';
 
 const maxPage = 10_000;
-const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface RetirementsOptions {
   readonly store: EtcdStore;
-  readonly keys: EtcdKeys;
   readonly board: RetiredBoard;
-  readonly logger: Logger;
   /** A node that does not answer is gone after that. */
   readonly leaseTtlMs: number;
   /** This node has heard of more. */
@@ -72,7 +68,7 @@ export class Retirements {
     this.learn().catch((error: unknown) => {
       // The next reading of the leaders comes here again.
       this.#wanted = this.#heardTo;
-      this.#options.logger.warn(
+      this.#options.store.logger.warn(
         { error: thrownLine(error) },
         'What was retired could not be read.',
       );
@@ -80,7 +76,8 @@ export class Retirements {
   }
 
   async retire(retired: Retired): Promise<void> {
-    const { store, keys, board } = this.#options;
+    const { store, board } = this.#options;
+    const { keys } = store;
     assertMayRetire(board.known, retired);
     const { header } = await store.insist({
       success: [
@@ -95,7 +92,8 @@ export class Retirements {
   }
 
   async #read(): Promise<readonly Retired[]> {
-    const { store, keys, board, heard } = this.#options;
+    const { store, board, heard } = this.#options;
+    const { keys } = store;
     const all: Retired[] = [];
     let revision: bigint | null = null;
     for (let range = keys.retired; ; ) {
@@ -120,10 +118,10 @@ export class Retirements {
 
   async #heardByAll(): Promise<void> {
     const revision = this.#toBeHeard;
-    const { store, keys, leaseTtlMs } = this.#options;
+    const { store, leaseTtlMs } = this.#options;
     const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
     for (let asked = 1; ; asked += 1) {
-      const { responses } = await store.insist({ success: [getRange(keys.nodes, maxNodes)] });
+      const { responses } = await store.insist({ success: [getRange(store.keys.nodes, maxNodes)] });
       const entries = allFound(responses, 0).map(({ value }) => decodeNode(value));
       const deaf = entries.filter(({ retired }) => BigInt(retired) < revision);
       if (deaf.length === 0) return;
@@ -133,29 +131,7 @@ export class Retirements {
           `It is retired, but not every node has heard of it yet: ${names}. Until then that node may let it in. Look at why it does not hear, or stop it, and retire again.`,
         );
       }
-      await store.pause(backoffMs(asked, delays));
+      await store.pauseAfter(asked);
     }
-  }
-}
-
-/** One at a time. Calls that come meanwhile share the next, which begins after they came. */
-class Turns<T> {
-  readonly #run: () => Promise<T>;
-  #next: Promise<T> | null = null;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(run: () => Promise<T>) {
-    this.#run = run;
-  }
-
-  next(): Promise<T> {
-    if (this.#next !== null) return this.#next;
-    const next = this.#last.then(() => {
-      this.#next = null;
-      return this.#run();
-    });
-    this.#next = next;
-    this.#last = next.catch(() => undefined);
-    return next;
   }
 }

@@ -3,40 +3,61 @@
  * witness, and an end: closed, or halted because etcd was set back.
  */
 import { backoffMs } from '../../core/backoff.ts';
-import { thrownText } from '../../core/thrown.ts';
+import { thrownLine, thrownText } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
+import { type Logger, silentLogger } from '../../ports/logger.ts';
+import type { DurableFiles } from '../../store/durable-file.ts';
 import { pause } from '../../system/pause.ts';
-import type { EtcdClients } from './clients.ts';
+import { closedError } from '../log-errors.ts';
+import type { EtcdAccess } from './client.ts';
+import { connectEtcd, type EtcdClients } from './clients.ts';
+import { EtcdKeys } from './keys.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
-import { LogSetBackError, type WitnessKeeper } from './witness.ts';
+import { LogSetBackError, WitnessKeeper } from './witness.ts';
 
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
-const delays = { retryDelayMs: 20, maxRetryDelayMs: 500 };
+const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
-export interface EtcdStoreOptions {
-  readonly clients: EtcdClients;
-  readonly witness: WitnessKeeper;
-  readonly clock: Clock;
-  readonly endpoints: readonly string[];
-  readonly onFatal: (error: DecisionLogError) => void;
+export interface EtcdStoreOptions extends EtcdAccess {
+  readonly cluster: string;
+  /** Where what etcd has shown is kept beyond the process. Default: nowhere. */
+  readonly witnessPath?: string;
+  readonly files?: DurableFiles;
+  readonly logger?: Logger;
+  /** Called once, when etcd was set back. */
+  readonly onFatal?: (error: DecisionLogError) => void;
+}
+
+export interface InsistedResult extends TxnResult {
+  /** 1: the first reply was the answer. Above: an earlier attempt may have been applied. */
+  readonly attempts: number;
 }
 
 export class EtcdStore {
+  readonly keys: EtcdKeys;
   readonly clients: EtcdClients;
   readonly witness: WitnessKeeper;
   readonly clock: Clock;
-  readonly #endpoints: readonly string[];
-  readonly #onFatal: (error: DecisionLogError) => void;
+  readonly logger: Logger;
+  readonly #options: EtcdStoreOptions;
   readonly #ended = new AbortController();
 
   constructor(options: EtcdStoreOptions) {
-    this.clients = options.clients;
-    this.witness = options.witness;
-    this.clock = options.clock;
-    this.#endpoints = options.endpoints;
-    this.#onFatal = options.onFatal;
+    const { cluster, clock, logger = silentLogger, witnessPath: path = null, files } = options;
+    this.#options = options;
+    this.clock = clock;
+    this.logger = logger;
+    this.keys = new EtcdKeys(cluster);
+    this.clients = connectEtcd(options);
+    this.witness = new WitnessKeeper({
+      path,
+      ...(files === undefined ? {} : { files }),
+      cluster,
+      clock,
+      failed: (error) => logger.error({ error: thrownLine(error) }, error.message),
+    });
   }
 
   /** Aborts once, with a DecisionLogError, when this store answers no one any more. */
@@ -44,8 +65,10 @@ export class EtcdStore {
     return this.#ended.signal;
   }
 
-  end(reason: DecisionLogError): void {
-    if (!this.#ended.signal.aborted) this.#ended.abort(reason);
+  async close(): Promise<void> {
+    if (!this.ended.aborted) this.#ended.abort(closedError());
+    await this.witness.close();
+    this.clients.close();
   }
 
   /**
@@ -53,10 +76,10 @@ export class EtcdStore {
    * with, "no space" included, which etcd may say after it has applied, the fate is unknown.
    */
   async attempt(request: Txn): Promise<TxnResult> {
-    this.#ended.signal.throwIfAborted();
+    this.ended.throwIfAborted();
     const known = this.witness.revision;
     const result = await this.clients.kv.call((client) => client.kv.txn(request));
-    this.#ended.signal.throwIfAborted();
+    this.ended.throwIfAborted();
     const { cluster_id: clusterId, revision } = result.header;
     const wrote = hasWritten(result.responses);
     this.guard(() => this.witness.observe({ clusterId, revision }, { known, wrote }));
@@ -66,36 +89,42 @@ export class EtcdStore {
   /**
    * The identical transaction again and again until etcd answers: for reads, and for writes that
    * may happen twice. A read may be made anew for each attempt, the first being 1. Rejects with
-   * DecisionLogError after `patienceMs`, or with the reason of `signal`.
+   * DecisionLogError after `forMs`, or with the reason of `signal`.
    */
   async insist(
     request: Txn | ((attempt: number) => Txn),
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<TxnResult> {
-    const giveUpAtMs = this.clock.monotonicMs() + patienceMs;
+    options: { readonly signal?: AbortSignal; readonly forMs?: number } = {},
+  ): Promise<InsistedResult> {
+    const { signal, forMs = patienceMs } = options;
+    const giveUpAtMs = this.clock.monotonicMs() + forMs;
     for (let attempts = 1; ; attempts += 1) {
       try {
-        return await this.attempt(typeof request === 'function' ? request(attempts) : request);
+        const txn = typeof request === 'function' ? request(attempts) : request;
+        return { ...(await this.attempt(txn)), attempts };
       } catch (error) {
-        this.#ended.signal.throwIfAborted();
-        options.signal?.throwIfAborted();
+        this.ended.throwIfAborted();
+        signal?.throwIfAborted();
         if (error instanceof DecisionLogError) throw error;
         if (this.clock.monotonicMs() >= giveUpAtMs) throw this.unreachable(error);
       }
-      const pauseMs = backoffMs(attempts, delays);
-      await this.pause(pauseMs, ...(options.signal ? [options.signal] : []));
+      await this.pauseAfter(attempts, ...(signal === undefined ? [] : [signal]));
     }
+  }
+
+  /** The longer, the more attempts have failed. */
+  pauseAfter(attempts: number, ...signals: readonly AbortSignal[]): Promise<void> {
+    return this.pause(backoffMs(attempts, delays), ...signals);
   }
 
   /** Ends early, by a throw, with the store or one of the signals. */
   pause(delayMs: number, ...signals: readonly AbortSignal[]): Promise<void> {
-    return pause(this.clock, delayMs, this.#ended.signal, ...signals);
+    return pause(this.clock, delayMs, this.ended, ...signals);
   }
 
   unreachable(cause: unknown): DecisionLogError {
     const last = thrownText(cause);
     return new DecisionLogError(
-      `Etcd at ${this.#endpoints.join(', ')} gave no answer within ${patienceMs / 1_000} s; the last error: ${last}. Check that it runs, that a majority of its members is up, and that it is not full.`,
+      `Etcd at ${this.#options.endpoints.join(', ')} gave no answer within ${patienceMs / 1_000} s; the last error: ${last}. Check that it runs, that a majority of its members is up, and that it is not full.`,
       { cause },
     );
   }
@@ -105,9 +134,9 @@ export class EtcdStore {
     try {
       check();
     } catch (error) {
-      if (error instanceof LogSetBackError && !this.#ended.signal.aborted) {
+      if (error instanceof LogSetBackError && !this.ended.aborted) {
         this.#ended.abort(error);
-        this.#onFatal(error);
+        this.#options.onFatal?.(error);
       }
       throw error;
     }

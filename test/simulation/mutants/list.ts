@@ -98,8 +98,8 @@ export const mutants: readonly Mutant[] = [
     name: 'gives-up-on-a-lost-answer',
     without: 'A write whose answer was lost is sent again until etcd says what became of it.',
     file: 'src/decision-log/etcd/leadership.ts',
-    from: '    return this.#batches.add(prepareDecision(this.#options.keys, write, this.#finishedTick()));',
-    to: "    const over = new Promise<DecideResult>((resolve) => this.#options.store.clock.setTimer(300, () => resolve({ kind: 'aborted' })));\n    return Promise.race([over, this.#batches.add(prepareDecision(this.#options.keys, write, this.#finishedTick()))]);",
+    from: '    return this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()));',
+    to: "    const over = new Promise<DecideResult>((resolve) => this.#options.store.clock.setTimer(300, () => resolve({ kind: 'aborted' })));\n    return Promise.race([over, this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()))]);",
   },
   {
     name: 'floor-too-far',

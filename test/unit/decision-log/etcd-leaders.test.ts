@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch } from '../../../src/core/txid.ts';
-import { connectEtcd } from '../../../src/decision-log/etcd/clients.ts';
-import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
 import type { ObservedLeader } from '../../../src/decision-log/etcd/leader-key.ts';
 import { Leaders } from '../../../src/decision-log/etcd/leaders.ts';
 import { EtcdStore } from '../../../src/decision-log/etcd/store.ts';
-import { WitnessKeeper } from '../../../src/decision-log/etcd/witness.ts';
 import { LeaderBoard } from '../../../src/decision-log/leader-board.ts';
 import { NodeBoard } from '../../../src/decision-log/node-board.ts';
-import { silentLogger } from '../../../src/ports/logger.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const leader = (node: string, modRevision: string): ObservedLeader => ({
@@ -28,22 +24,14 @@ function setUp() {
   const endpoints = ['http://127.0.0.1:1'];
   const changes: number[] = [];
   const board = new LeaderBoard(1);
-  const store = new EtcdStore({
-    // Nobody is called: nothing here starts.
-    clients: connectEtcd({ endpoints, clock, random: { fraction: () => 0 } }, 0),
-    witness: new WitnessKeeper({ path: null, cluster: 'test', clock, failed: () => undefined }),
-    clock,
-    endpoints,
-    onFatal: () => undefined,
-  });
+  // Nobody is called: nothing here starts.
+  const random = { fraction: () => 0 };
+  const store = new EtcdStore({ endpoints, cluster: 'test', clock, random });
   const leaders = new Leaders({
     store,
-    keys: new EtcdKeys('test'),
     shards: 1,
     board,
     nodes: new NodeBoard(),
-    clock,
-    logger: silentLogger,
     read: () => undefined,
     changed: (shard) => changes.push(shard),
   });
