@@ -18,12 +18,13 @@ const head = `# Errors and abort reasons
 
 <!-- Made by \`npm run docs:errors\` from src/core/catalogue.ts and src/peer/verdict-error.ts. -->
 
-An *abort* is a result, not an error: \`outcome.reason.code\` says why, and nothing of the transaction is left anywhere. An *error*
-(\`error.code\` of a \`VerdictError\`) says that a call was not answered as it was meant. Match both by their code. Each carries \`retryable\`:
-whether the same, done again later or elsewhere, can succeed. \`client.run\` tries again by itself what is retryable.
+An *abort* is a result, not an error: \`outcome.reason.code\` says why, and the transaction leaves
+nothing behind. An *error* (\`error.code\` of a \`VerdictError\`) says that a call was not answered as
+intended. Match both by their code. Both carry \`retryable\`: whether the same call can succeed later
+or elsewhere. \`client.run\` retries what is retryable.
 
-*Had effect?* says what may have happened before the error: *nothing*, so that it is safe to repeat, or *unknown*: ask by \`requestId\` or txid
-first.
+*Had effect?* says what may have happened before the error: *nothing*, so that it is safe to repeat,
+or *unknown*: ask by \`requestId\` or txid first.
 `;
 
 export function errorsPage(): string {

@@ -12,12 +12,15 @@ export const messagesPagePath: string = fileURLToPath(
 
 const head = `# Messages of \`verdict.v1\`
 
-<!-- Made by \`npm run docs:messages\` from src/wire/shapes-to-node.ts and shapes-from-node.ts, which validate what comes in. -->
+<!-- Made by \`npm run docs:messages\` from src/wire/shapes-to-node.ts and shapes-from-node.ts,
+which validate what comes in. -->
 
-Each message is one map: MessagePack in a binary WebSocket message, or a line of JSON in a text message. \`type\` names it and is
-always there. Fields that are not listed are ignored; one that is there and breaks its rule gets \`error\` with \`INVALID_MESSAGE\` and
-the path of the field. An optional field may be left out; null is only what says so. Byte counts are of UTF-8. What the messages mean, and who
-may say what when, is in [PROTOCOL.md](PROTOCOL.md), section 7. The examples have every field that there is.
+Each message is one map: MessagePack in a binary WebSocket message, or a line of JSON in a text
+message. \`type\` names it and is always present. Unlisted fields are ignored. A field that breaks its
+rule gets \`error\` with \`INVALID_MESSAGE\` and the path of the field. Optional fields may be left out.
+A field may be null only where its rule says so. Byte counts are of UTF-8. What the messages mean,
+and who may send what when, is in [PROTOCOL.md](PROTOCOL.md), section 7. The examples show every
+field.
 `;
 
 export function messagesPage(): string {

@@ -23,26 +23,26 @@ export const peerErrorCatalogue: Readonly<Record<PeerErrorCode, ErrorEntry>> = {
   CONNECTION_LOST: {
     retryable: true,
     acted: 'unknown',
-    text: 'The connection ended before the reply came, or there is none. Where the error says that nothing was done, it had not been sent.',
+    text: 'The connection ended before the reply came, or there is none. If the error says that nothing was done, the request was never sent.',
     look: 'Whether the addresses answer: `verdict status --url HOST:PORT`.',
   },
   TIMEOUT: {
     retryable: true,
     acted: 'unknown',
-    text: 'No reply came within the time-out of the call. What was asked may still happen.',
-    look: 'The time-out against what the call takes; the load of the node.',
+    text: 'No reply came within the time-out of the call. The request may still be carried out.',
+    look: 'How long the call takes compared with its time-out; the load of the node.',
   },
   ABORTED_BY_CALLER: {
     retryable: false,
     acted: 'unknown',
-    text: 'The AbortSignal of the call fired. What was asked may still happen: where there is a txid, ask for its status.',
-    look: 'Who fired it.',
+    text: 'The AbortSignal of the call fired. The request may still be carried out: if there is a txid, ask for its status.',
+    look: 'The code that fired it.',
   },
   CLOSED: {
     retryable: false,
     acted: 'nothing',
     text: 'The client or participant was closed. Make a new one.',
-    look: 'Who closed it, and whether a call of it was still to come.',
+    look: 'The code that closed it, and whether calls were still to come.',
   },
 };
 
@@ -50,11 +50,11 @@ export const peerErrorCatalogue: Readonly<Record<PeerErrorCode, ErrorEntry>> = {
 export interface VerdictErrorDetails {
   /** Whether doing the same again, later or elsewhere, can succeed. */
   readonly retryable: boolean;
-  /** What may have happened before the error. After 'nothing' the same may be done again without fear. */
+  /** What may have happened before the error. After 'nothing' it is safe to repeat the call. */
   readonly acted: 'nothing' | 'unknown';
   /** How long the node asks to wait before the next try. */
   readonly retryAfterMs?: number | undefined;
-  /** With NOT_LEADER: who leads, or null while nobody is known to. */
+  /** With NOT_LEADER: who leads, or null while no one is known to. */
   readonly leader?: LeaderInfo | null | undefined;
   /** The transaction, where it concerns one. */
   readonly txid?: Txid | undefined;
@@ -81,11 +81,11 @@ export class VerdictError extends Error {
   readonly code: VerdictErrorCode;
   /** Whether doing the same again, later or elsewhere, can succeed. */
   readonly retryable: boolean;
-  /** What may have happened before the error. After 'nothing' the same may be done again without fear. */
+  /** What may have happened before the error. After 'nothing' it is safe to repeat the call. */
   readonly acted: 'nothing' | 'unknown';
   /** How long the node asks to wait before the next try. */
   readonly retryAfterMs?: number;
-  /** With NOT_LEADER: who leads, or null while nobody is known to. */
+  /** With NOT_LEADER: who leads, or null while no one is known to. */
   readonly leader?: LeaderInfo | null;
   /** The transaction, where it concerns one. */
   readonly txid?: Txid;

@@ -60,7 +60,7 @@ const limits = map<Limits>({
   maxBranches: required(count, 'Branches of one transaction.'),
   maxRecordBytes: required(count, 'Bytes of one decision record.'),
   maxTimeoutMs: required(count, 'The longest time-out of a transaction.'),
-  maxLocks: optional(count, 'Keys that one transaction may lock; absent: it knows no locks.'),
+  maxLocks: optional(count, 'Keys that one transaction may lock; absent: the node knows no locks.'),
   maxLockKeyBytes: optional(count, 'Bytes of the key of a lock.'),
   maxLockWaiters: optional(count, 'Requests that may wait for locks of one shard.'),
   maxTransactions: optional(count, 'Transactions in memory, of all peers; each has a share.'),
@@ -69,14 +69,14 @@ const limits = map<Limits>({
   maxBufferedBytes: optional(count, 'Bytes that may wait for one peer to read.'),
   maxInputBytes: optional(
     count,
-    'Bytes of messages not complete or not handled, of all peers; each has a share.',
+    'Bytes of messages that are incomplete or not handled yet, of all peers; each has a share.',
   ),
   maxOutputBytes: optional(count, 'Bytes that may wait for all peers to read; each has a share.'),
   maxHeldBytes: optional(count, 'Bytes that transactions hold, of all peers; each has a share.'),
 });
 
 const topology = {
-  leaders: required(list(leader, maxShards), 'By shard; null where nobody leads.'),
+  leaders: required(list(leader, maxShards), 'By shard; null where no one leads.'),
   nodes: required(list(nodeInfo, maxNodes), 'Every node that is up.'),
 };
 
@@ -93,24 +93,24 @@ const maxParties = 1_024;
 const lockStatus = map<LockStatus>({
   key: required(lockKey, 'What is locked.'),
   mode: required(lockMode, 'Shared or exclusive.'),
-  held: required(boolean, 'It holds it; else it waits for it.'),
-  forMs: required(count, 'How long it has.'),
-  waitsFor: optional(list(txid, maxParties), 'Those in its way, the first few.'),
+  held: required(boolean, 'Whether it holds the lock or waits for it.'),
+  forMs: required(count, 'For how long.'),
+  waitsFor: optional(list(txid, maxParties), 'The first few of those in its way.'),
 });
 
 const lockParty = map<LockParty>({
   txid: txidField,
   mode: required(lockMode, 'Shared or exclusive.'),
-  forMs: required(count, 'How long it has held it, or waited.'),
+  forMs: required(count, 'How long it has held the lock, or waited.'),
 });
 
 const lockInfo = map<LockInfo>({
-  shard: required(shardNumber, 'Whose leader knows.'),
+  shard: required(shardNumber, 'The shard whose leader knows.'),
   group: required(key, 'The lock group.'),
-  client: optional(key, "Whose group it is; absent where it is everybody's."),
+  client: optional(key, "Whose group it is; absent for everyone's."),
   key: required(lockKey, 'What is locked.'),
-  holders: required(list(lockParty, maxParties), 'Who holds it, the first of them.'),
-  waiters: required(list(lockParty, maxParties), 'Who waits for it, the next first.'),
+  holders: required(list(lockParty, maxParties), 'The first of its holders.'),
+  waiters: required(list(lockParty, maxParties), 'The first of its waiters, in order.'),
   holding: required(count, 'How many hold it.'),
   waiting: required(count, 'How many wait for it.'),
 });
@@ -126,7 +126,7 @@ const transactionStatus: FieldsOf<TransactionStatus> = {
   ageMs: required(count, 'Since it began.'),
   reason: optional(abortReason, 'Why it aborted.'),
   requestId: optional(key, 'The idempotency key it came with.'),
-  labels: optional(labels, 'As it was begun with.'),
+  labels: optional(labels, 'As given at the begin.'),
   locks: optional(
     list(lockStatus, (given) => 2 * given.maxLocks, 'twice `maxLocks`'),
     'What it holds and waits for.',
@@ -136,19 +136,19 @@ const transactionStatus: FieldsOf<TransactionStatus> = {
 
 const shardInfo = map<ShardInfo>({
   shard: required(shardNumber, 'Its number.'),
-  leader: required(leader, 'Who leads it; null where nobody does.'),
+  leader: required(leader, 'Who leads it; null where no one does.'),
   states: optional(
     record(state, count, 16),
     "Transactions in this node's memory, by state; absent where it does not lead.",
   ),
   attention: optional(count, 'How many need an operator.'),
-  floor: optional(key, 'The position below which absence says nothing.'),
+  floor: optional(key, 'The position below which a missing record proves nothing.'),
 });
 
 const participantInfo = map<ParticipantInfo>({
   participant: required(key, 'Its name.'),
   instance: required(key, 'The id of its durable store.'),
-  connections: required(count, 'How many it has open to this node.'),
+  connections: required(count, 'Its open connections to this node.'),
   sharedResource: optional(key, 'What it shares with other instances.'),
 });
 
@@ -158,7 +158,7 @@ export const fromNodeShapes: FromNodeShapes = {
     cluster: required(key, 'The name of the cluster.'),
     clusterId: required(
       key,
-      'Made with the decision log, by chance. A journal that has served one serves no other.',
+      'Random, made with the decision log. A journal that has served one serves no other.',
     ),
     shards: required(integer(1, maxShards), 'How many shards there are.'),
     ...topology,
@@ -172,29 +172,29 @@ export const fromNodeShapes: FromNodeShapes = {
   begun: {
     id,
     txid: txidField,
-    timeoutMs: required(duration, 'The time-out the transaction really has.'),
-    share: required(key, "Given on to another process, it makes the transaction that one's too."),
+    timeoutMs: required(duration, 'The time-out that applies.'),
+    share: required(key, 'Lets another process act for the transaction.'),
   },
   enlisted: { id, txid: txidField, branch: branchField },
-  locked: { id, txid: txidField, keys: required(lockKeys, 'What is held now.') },
+  locked: { id, txid: txidField, keys: required(lockKeys, 'The keys held now.') },
   outcome: {
     id,
     txid: txidField,
-    outcome: required(oneOf(['committed', 'aborted']), 'What happened, for ever.'),
+    outcome: required(oneOf(['committed', 'aborted']), 'What happened. It never changes.'),
     readonly: optional(boolean, 'No branch changed anything, so nothing was recorded.'),
     reason: optional(abortReason, 'Why it aborted.'),
     repeats: optional(
       count,
-      'Nothing was run now: so this attempt of the request id was answered before. A higher one would be run.',
+      'This attempt of the request id was already answered so, and nothing was run now. A higher one would be run.',
     ),
     results: required(
       nullable(record(key, anything, (given) => given.maxBranches, '`maxBranches`')),
-      "What each branch's vote brought, by branch; null where this leadership did not run it.",
+      "Each branch's result, by branch; null where this leadership did not run the transaction.",
     ),
   },
   status: { id, ...transactionStatus },
   decision: {
-    id: optional(count, 'Of the query; absent where it answers a line of a report.'),
+    id: optional(count, 'Of the query; absent in the answer to a line of a report.'),
     txid: txidField,
     decision: required(
       oneOf(['commit', 'abort', 'undecided', 'expired']),
@@ -207,12 +207,9 @@ export const fromNodeShapes: FromNodeShapes = {
     txid: txidField,
     branch: branchField,
     epoch: epochField,
-    witness: required(witness, 'Where the log stands; to be kept with the vote.'),
+    witness: required(witness, 'The position of the log; keep it with the vote.'),
     timeoutMs: required(duration, 'Vote within this, or say `working`.'),
-    payload: optional(
-      anything,
-      'What the client asks of the participant; absent where it gave none.',
-    ),
+    payload: optional(anything, 'What the client asks of the participant; absent if it gave none.'),
     traceparent: optional(text(256), 'W3C trace context.'),
   },
   commit: { txid: txidField, branch: branchField, epoch: epochField },
@@ -224,7 +221,7 @@ export const fromNodeShapes: FromNodeShapes = {
     cluster: required(key, 'The name of the cluster.'),
     version: required(key, 'Of the program.'),
     uptimeMs: required(count, 'Since it started.'),
-    ready: required(boolean, 'It can take transactions, or knows who can.'),
+    ready: required(boolean, 'Whether it can take transactions, or knows who can.'),
     connections: required(count, 'Open now.'),
     shards: required(list(shardInfo, maxShards), 'What it knows of each shard.'),
     participants: required(list(participantInfo, maxParticipants), 'Who is connected.'),
@@ -235,17 +232,17 @@ export const fromNodeShapes: FromNodeShapes = {
       list(map<TransactionStatus>(transactionStatus), maxLines),
       'Those that match.',
     ),
-    truncated: required(boolean, 'More matched than the limit let through.'),
+    truncated: required(boolean, 'More matched than the limit allows.'),
   },
   locks: {
     id,
-    locks: required(list(lockInfo, maxLines), 'By key, those most waited for first.'),
+    locks: required(list(lockInfo, maxLines), 'By key, those with most waiters first.'),
     truncated: required(boolean, 'There are more.'),
   },
   recovered: {
     id,
     pending: required(count, 'Decisions in the log that some branch has not acknowledged.'),
-    resumed: required(count, 'Of those, the ones taken up now.'),
+    resumed: required(count, 'How many of those were taken up now.'),
   },
   retired: { id },
 };

@@ -44,27 +44,27 @@ import {
 } from './validators.ts';
 
 const transactBranch = map<TransactBranch>({
-  participant: required(key, 'Who does it.'),
-  branch: optional(key, "Its name in the transaction; the participant's where there is none."),
+  participant: required(key, 'The participant that does it.'),
+  branch: optional(key, "Its name in the transaction; by default the participant's."),
   payload: optional(anything, 'What the participant gets with its prepare.'),
 });
 
 const lockedKeys = map<LockedKeys>({
   keys: required(lockKeys, 'What is locked, by name.'),
-  mode: optional(lockMode, 'Shared with others that share it, or not; `exclusive` where absent.'),
+  mode: optional(lockMode, '`shared` or `exclusive`; `exclusive` where absent.'),
 });
 
 const reportLine = map<Report['inDoubt'][number]>({
   txid: required(txid, 'A transaction in doubt.'),
-  witness: required(witness, 'What its prepare brought.'),
+  witness: required(witness, 'What its prepare carried.'),
 });
 
 const voteReason = map<VoteReason>({
-  code: optional(oneOf(voteReasonCodes), 'VOTED_ABORT where there is none.'),
+  code: optional(oneOf(voteReasonCodes), 'VOTED_ABORT where absent.'),
   message: required(sentence, 'Why, for people.'),
   retryable: optional(
     boolean,
-    "Whether the same again may succeed; the code's own answer where absent.",
+    'Whether the same request may succeed later; as for the code where absent.',
   ),
   detail: optional(anything, 'More, such as the key and versions of a CONFLICT.'),
 });
@@ -74,7 +74,7 @@ const ackError = map<NonNullable<Ack['error']>>({
   message: required(sentence, 'What is wrong, for people.'),
 });
 
-const share = optional(key, 'From `begun`, where another began the transaction.');
+const share = optional(key, 'From `begun`, if another peer began the transaction.');
 
 export const toNodeShapes: ToNodeShapes = {
   hello: {
@@ -82,54 +82,57 @@ export const toNodeShapes: ToNodeShapes = {
     name: required(key, 'Of the participant, client or node.'),
     instance: required(
       key,
-      "An id kept in the peer's durable store; a client's is of its process.",
+      "An id kept in the peer's durable store; a client's stands for its process.",
     ),
     roles: required(list(oneOf(peerRoles), 16), 'What the peer wants to be.'),
-    token: optional(text(maxTokenBytes), 'Proves who the peer is, where the node asks for it.'),
+    token: optional(
+      text(maxTokenBytes),
+      'Proves that the peer belongs to the installation, if the node asks for it.',
+    ),
     sharedResource: optional(
       key,
-      'Instances that name the same one may take over branches of each other.',
+      "Instances that name the same one may take over each other's branches.",
     ),
     process: optional(
       key,
-      'Where several processes share one journal, and so its instance: which of them this is.',
+      'Which process this is, if several share one journal and so its instance.',
     ),
     run: optional(
       key,
-      'Of a participant: this start of it, as START/PID/RANDOM; the one that started first sorts first.',
+      'Of a participant: this start of its process, as START/PID/RANDOM; earlier starts sort first.',
     ),
     earlierRuns: optional(
       list(key, maxEarlierRuns),
-      "The newest runs before this one in the participant's journal: who is named here came first, whatever the clocks say.",
+      "The newest earlier runs in the participant's journal: they came first, whatever the clocks say.",
     ),
     copy: optional(
       boolean,
-      'A node refused this run with JOURNAL_COPIED: the others need not find out again.',
+      'A node refused this run with JOURNAL_COPIED; the others need not find out again.',
     ),
   },
   begin: {
     id,
     timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
-    labels: optional(labels, 'For people: shown by status and lists.'),
+    labels: optional(labels, 'For people; shown in status and lists.'),
     lockGroup: optional(
       key,
-      "Of the locks that it will take: the client's own, or everybody's where it begins with `shared/`.",
+      "Of the locks that it will take: the client's own, or everyone's if it begins with `shared/`.",
     ),
   },
   enlist: {
     id,
     txid: txidField,
-    participant: required(key, 'Who joins.'),
-    branch: optional(key, "Its name in the transaction; the participant's where there is none."),
+    participant: required(key, 'The participant that joins.'),
+    branch: optional(key, "Its name in the transaction; by default the participant's."),
     payload: optional(anything, 'What the participant gets with its prepare.'),
     share,
   },
   lock: {
     id,
     txid: txidField,
-    keys: required(lockKeys, 'What is locked, all at once.'),
-    mode: required(lockMode, 'Shared with others that share it, or not.'),
-    waitMs: optional(duration, "How long at most; the node's default where absent."),
+    keys: required(lockKeys, 'What to lock, all at once.'),
+    mode: required(lockMode, '`shared` or `exclusive`.'),
+    waitMs: optional(duration, "The longest wait; the node's default where absent."),
     share,
   },
   commit: { id, txid: txidField, share },
@@ -144,35 +147,35 @@ export const toNodeShapes: ToNodeShapes = {
     ),
     epoch: optional(epoch, 'The leadership it is meant for; any where absent.'),
     timeoutMs: optional(duration, "The transaction's time-out; the node's default where absent."),
-    labels: optional(labels, 'For people: shown by status and lists.'),
+    labels: optional(labels, 'For people; shown in status and lists.'),
     announce: optional(boolean, 'Send `begun` as soon as the txid is known.'),
     locks: optional(
       list(lockedKeys, (limits) => limits.maxLocks, '`maxLocks`'),
       'Taken, all at once, before the first prepare.',
     ),
-    lockWaitMs: optional(duration, "How long at most; the node's default where absent."),
+    lockWaitMs: optional(duration, "The longest wait; the node's default where absent."),
     lockGroup: optional(
       key,
-      "Of the locks: the client's own, or everybody's where it begins with `shared/`. `default` where absent.",
+      "Of the locks: the client's own, or everyone's if it begins with `shared/`. `default` where absent.",
     ),
     branches: required(
       list(transactBranch, (limits) => limits.maxBranches, '`maxBranches`'),
-      'What is to be done by whom.',
+      'Who is to do what.',
     ),
   },
   status: { id, txid: txidField, share },
   query: {
     id,
     txid: txidField,
-    inDoubt: required(boolean, 'The asker voted `commit` and knows no outcome.'),
-    witness: optional(witness, 'What its prepare brought.'),
+    inDoubt: required(boolean, 'The sender voted `commit` and does not know the outcome.'),
+    witness: optional(witness, 'What its prepare carried.'),
   },
-  resolve: { id, txid: txidField, witness: optional(witness, 'What its prepare brought.') },
+  resolve: { id, txid: txidField, witness: optional(witness, 'What its prepare carried.') },
   report: {
     id,
     inDoubt: required(
       list(reportLine, maxReportLines),
-      'Branches that voted `commit` and know no outcome.',
+      'Branches that voted `commit` and do not know the outcome.',
     ),
     kept: required(
       list(txid, maxReportLines),
@@ -183,16 +186,16 @@ export const toNodeShapes: ToNodeShapes = {
     txid: txidField,
     branch: branchField,
     vote: required(oneOf(votes), 'Durable before it is sent.'),
-    reason: optional(voteReason, 'Why it is `abort`.'),
-    result: optional(anything, 'Handed to the client with the outcome.'),
+    reason: optional(voteReason, 'Why the vote is `abort`.'),
+    result: optional(anything, 'Passed to the client with the outcome.'),
   },
   working: { txid: txidField, branch: branchField },
   ack: {
     txid: txidField,
     branch: branchField,
-    decision: required(oneOf(['commit', 'abort']), 'The decision that is acknowledged.'),
-    ok: required(boolean, 'Whether it is done, durably.'),
-    error: optional(ackError, 'Why it is not.'),
+    decision: required(oneOf(['commit', 'abort']), 'The decision it acknowledges.'),
+    ok: required(boolean, 'Whether it is carried out, durably.'),
+    error: optional(ackError, 'Why not.'),
   },
   info: { id },
   list: {
@@ -204,7 +207,7 @@ export const toNodeShapes: ToNodeShapes = {
   locks: {
     id,
     group: optional(key, 'Only those of this lock group.'),
-    waiting: optional(boolean, 'Only keys that somebody waits for, or only those nobody does.'),
+    waiting: optional(boolean, 'Only keys with waiters, or only keys without.'),
     limit: optional(integer(1, maxLines), 'At most this many keys.'),
   },
   recover: { id },
@@ -214,7 +217,7 @@ export const toNodeShapes: ToNodeShapes = {
     instance: optional(key, 'The instance that will never come back.'),
     sharedResource: optional(
       key,
-      'Or, in its place, the shared resource that is gone: no instance that shares it comes back either.',
+      'Instead of an instance: the shared resource that is gone, and with it all instances that share it.',
     ),
   },
   error,

@@ -77,7 +77,7 @@ export const labels: Rule<Readonly<Record<string, string>>> = record(
 
 export const id: Field<number, false> = required(
   count,
-  'Of the request; its one reply carries it.',
+  'Of the request; its one reply carries the same.',
 );
 export const txidField: Field<Txid, false> = required(txid, 'The transaction.');
 export const branchField: Field<string, false> = required(
@@ -107,9 +107,9 @@ export const nodeInfo: Rule<NodeInfo> = map<NodeInfo>({
 export const abortReason: Rule<AbortReason> = map<AbortReason>({
   code: required(oneOf(reasonCodes), 'Why, for programs.'),
   message: required(sentence, 'Why, for people.'),
-  participant: optional(key, 'Whose branch was the cause.'),
-  retryable: required(boolean, 'Whether the same again may succeed.'),
-  retryAfterMs: optional(duration, 'Not before this.'),
+  participant: optional(key, 'The participant whose branch was the cause.'),
+  retryable: required(boolean, 'Whether the same request may succeed later.'),
+  retryAfterMs: optional(duration, 'Do not try again before this.'),
   detail: optional(anything, 'More, such as the key and versions of a CONFLICT.'),
 });
 
@@ -121,8 +121,8 @@ export const error: FieldsOf<ErrorMessage> = {
   id: optional(count, 'Of the request that it answers.'),
   code: required(errorCode, 'What is wrong, for programs.'),
   message: required(sentence, 'What is wrong and what to do next, for people.'),
-  retryable: required(boolean, 'Whether the same again, later or elsewhere, may succeed.'),
-  retryAfterMs: optional(duration, 'Not before this.'),
-  leader: optional(leader, 'Where to send it instead; null where nobody leads.'),
-  txid: optional(txid, 'The transaction, where one is known.'),
+  retryable: required(boolean, 'Whether the same request may succeed later or elsewhere.'),
+  retryAfterMs: optional(duration, 'Do not try again before this.'),
+  leader: optional(leader, 'Where to send it instead; null where no one leads.'),
+  txid: optional(txid, 'The transaction, if one is known.'),
 };
