@@ -1,32 +1,21 @@
 /** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
 import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch/branch.ts';
-import type { ParticipantOptions } from '../core/participant-options.ts';
 import { thrownAs, thrownLine } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import { Delays } from '../peer/delays.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
 import {
   BranchEndedError,
   type EndCall,
   type PrepareCall,
   type PrepareResult,
-  type Resource,
 } from '../ports/resource.ts';
-import type { ParticipantReached } from './crash-points.ts';
+import type { ParticipantContext } from './context.ts';
 import { Gate } from './gate.ts';
 import { reasonOf } from './prepare-failure.ts';
 import { checkedResult, type ResultLimits } from './results.ts';
 import { textOf } from './text.ts';
 
-export interface ApplicationOptions {
-  readonly resource: Resource;
-  /** Of the journal. */
-  readonly instance: string;
-  readonly options: ParticipantOptions;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly reached: ParticipantReached;
+export interface ApplicationOptions extends ParticipantContext {
   readonly limits: () => ResultLimits;
 }
 
@@ -47,7 +36,7 @@ export interface PrepareEvents {
 }
 
 export class Application {
-  readonly #with: ApplicationOptions;
+  readonly #given: ApplicationOptions;
   readonly #prepares: Gate;
   /**
    * Of their own: prepares that wait for locks may fill the other gate, and the commits that would
@@ -57,21 +46,22 @@ export class Application {
   readonly #delays: Delays<PrepareRun>;
   #preparing = 0;
 
-  constructor(options: ApplicationOptions) {
-    this.#with = options;
-    this.#prepares = new Gate(options.options.maxConcurrency);
-    this.#ends = new Gate(options.options.maxConcurrency);
-    this.#delays = new Delays(options.clock, (run) => this.#due(run));
+  constructor(given: ApplicationOptions) {
+    const { options, clock } = given;
+    this.#given = given;
+    this.#prepares = new Gate(options.maxConcurrency);
+    this.#ends = new Gate(options.maxConcurrency);
+    this.#delays = new Delays(clock, (run) => this.#due(run));
   }
 
   /** No place is left for one more prepare, not even to wait. */
   get full(): boolean {
-    const { maxConcurrency, maxQueue } = this.#with.options;
+    const { maxConcurrency, maxQueue } = this.#given.options;
     return this.#preparing >= maxConcurrency + maxQueue;
   }
 
   prepare(branch: BranchIdentity, data: PrepareData, events: PrepareEvents): PrepareRun {
-    const { clock } = this.#with;
+    const { clock } = this.#given;
     const run = new PrepareRun({ branch, data, events, nowMs: clock.monotonicMs() });
     this.#preparing += 1;
     this.#setTimer(run, run.startedAtMs);
@@ -85,7 +75,7 @@ export class Application {
       (error: unknown) => {
         const { branch, interrupted } = run;
         if (interrupted === null)
-          this.#with.logger.warn(
+          this.#given.logger.warn(
             { ...branch, error: thrownLine(error) },
             'prepare of the application threw',
           );
@@ -97,14 +87,14 @@ export class Application {
   #callResource(run: PrepareRun): Promise<PrepareResult<unknown>> {
     const { txid, branch } = run.branch;
     const { timeoutMs, payload, traceparent } = run.data;
-    this.#with.reached('before-prepare');
+    this.#given.reached('before-prepare');
     // Interrupted while it waited for its turn. One that enlisted itself may hold something all the same.
     if (run.interrupted !== null) return Promise.reject(run.interrupted);
     const call: PrepareCall<unknown> = {
       txid,
       branch,
       payload,
-      instance: this.#with.instance,
+      instance: this.#given.journal.instance,
       timeoutMs,
       // Made when it is asked for: few applications do, and it is the dearest thing here.
       get signal() {
@@ -114,7 +104,7 @@ export class Application {
       ...(traceparent === undefined ? {} : { traceparent }),
     };
     try {
-      return Promise.resolve(this.#with.resource.prepare(call));
+      return Promise.resolve(this.#given.resource.prepare(call));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -129,7 +119,7 @@ export class Application {
 
   /** One timer for the time-out and for the next `working`, whichever comes first. */
   #setTimer(run: PrepareRun, nowMs: number): void {
-    const { workingMs } = this.#with.options;
+    const { workingMs } = this.#given.options;
     const { timeoutMs } = run.data;
     const leftMs =
       timeoutMs > 0 && !run.timedOut
@@ -140,7 +130,7 @@ export class Application {
   }
 
   #due(run: PrepareRun): void {
-    const nowMs = this.#with.clock.monotonicMs();
+    const nowMs = this.#given.clock.monotonicMs();
     const { timeoutMs } = run.data;
     const over = timeoutMs > 0 && !run.timedOut && nowMs >= run.startedAtMs + timeoutMs;
     if (over) run.timedOut = true;
@@ -151,8 +141,8 @@ export class Application {
 
   #checked(returned: PrepareResult<unknown>): Prepared {
     try {
-      this.#with.reached('after-application-prepare');
-      return checkedResult(returned, this.#with.limits());
+      this.#given.reached('after-application-prepare');
+      return checkedResult(returned, this.#given.limits());
     } catch (error) {
       return { vote: 'threw', reason: reasonOf(error) };
     }
@@ -164,7 +154,7 @@ export class Application {
   }
 
   forgotten({ txid, branch }: BranchIdentity): void {
-    this.#with.resource.forgotten?.({ txid, branch });
+    this.#given.resource.forgotten?.({ txid, branch });
   }
 
   /** Tells null when it is done, else why it failed; never from within this call. */
@@ -173,12 +163,12 @@ export class Application {
     branch: Omit<EndCall<unknown>, 'instance'>,
     ended: (failure: Failure | null) => void,
   ): void {
-    const { resource, reached, logger, instance } = this.#with;
+    const { resource, reached, logger, journal } = this.#given;
     this.#ends.enter(() => {
       if (call === 'commit') reached('before-commit-applied');
       let returned: Promise<void>;
       try {
-        returned = Promise.resolve(resource[call]({ ...branch, instance }));
+        returned = Promise.resolve(resource[call]({ ...branch, instance: journal.instance }));
       } catch (error) {
         returned = Promise.reject(error);
       }

@@ -15,13 +15,11 @@ import {
   stepBranch,
   unknownBranch,
 } from '../core/branch/branch.ts';
-import type { Ack, DecisionMessage, Prepare, VoteMessage, VoteReason } from '../core/messages.ts';
+import type { Ack, DecisionMessage, Prepare, VoteMessage } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
-import type { Journal } from '../ports/journal.ts';
-import type { Logger } from '../ports/logger.ts';
 import type { Application, PrepareRun } from './application.ts';
 import type { BranchTimers } from './branch-timers.ts';
-import type { ParticipantReached } from './crash-points.ts';
+import type { ParticipantContext } from './context.ts';
 import type { Doubt } from './doubt.ts';
 import { carryOut } from './effects.ts';
 import { settleEnlisting } from './enlist.ts';
@@ -29,7 +27,6 @@ import type { Epochs } from './epochs.ts';
 import { Forgets } from './forgets.ts';
 import { foundOf } from './journal-entries.ts';
 import type { ParticipantAlarm } from './options.ts';
-import { refusals } from './refusals.ts';
 import { UnderWay } from './under-way.ts';
 
 export interface Branch {
@@ -48,21 +45,16 @@ export interface Branch {
 }
 
 /** What branches work with, all made before them. */
-export interface BranchPorts {
-  readonly journal: Journal;
+export interface BranchPorts extends ParticipantContext {
   readonly application: Application;
   readonly timers: BranchTimers<Branch>;
   readonly doubt: Doubt<Branch>;
   readonly epochs: Epochs;
-  readonly logger: Logger;
-  readonly wallMs: () => number;
   /** Other processes may write to the journal. */
   readonly shared: boolean;
   readonly siblings: boolean;
   readonly recordsStart: boolean;
-  readonly reached: ParticipantReached;
   readonly alarm: (alarm: ParticipantAlarm) => void;
-  readonly fatal: (error: unknown) => void;
   readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working) => void;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A readonly vote is only in the journal from now on. */
@@ -71,6 +63,13 @@ export interface BranchPorts {
 type Working = { readonly type: 'working'; readonly txid: Txid; readonly branch: string };
 
 const closedText = 'the participant is closed';
+
+/** Votes given without asking the application. */
+const refusals = {
+  full: 'The participant is at its limit of prepares. Try the transaction again.',
+  stopping: 'The participant is stopping. Try the transaction again.',
+  otherEpoch: 'The prepare is of another leadership than its transaction.',
+} as const;
 
 export class Branches {
   readonly ports: BranchPorts;
@@ -115,16 +114,13 @@ export class Branches {
   prepare(connection: ConnectionId, message: Prepare): void {
     if (this.#dead) return;
     const { txid, branch, epoch, witness, timeoutMs, payload, traceparent } = message;
-    if (epoch !== epochOf(txid)) {
-      // No later leader prepares a transaction of an earlier one.
-      this.#refuse(connection, message, refusals.otherEpoch);
-      return;
-    }
+    // No later leader prepares a transaction of an earlier one.
+    if (epoch !== epochOf(txid)) return this.#refuse(connection, message, 'otherEpoch');
     if (this.#get(txid, branch) === undefined) {
       // Nothing is written down for these: a repeat, on this connection or another, may fare better,
       // and votes count in order and only from the latest.
-      if (this.#stopping) return this.#refuse(connection, message, refusals.stopping);
-      if (this.ports.application.full) return this.#refuse(connection, message, refusals.full);
+      if (this.#stopping) return this.#refuse(connection, message, 'stopping');
+      if (this.ports.application.full) return this.#refuse(connection, message, 'full');
     }
     const prepare = {
       epoch,
@@ -303,8 +299,14 @@ export class Branches {
     return this.#branches.get(txid)?.find(({ identity }) => identity.branch === name);
   }
 
-  #refuse(connection: ConnectionId, { txid, branch }: BranchIdentity, reason: VoteReason): void {
-    this.ports.logger.warn({ txid, branch }, reason.message);
+  #refuse(
+    connection: ConnectionId,
+    { txid, branch }: BranchIdentity,
+    why: keyof typeof refusals,
+  ): void {
+    const message = refusals[why];
+    const reason = { code: 'VOTED_ABORT', message, retryable: true } as const;
+    this.ports.logger.warn({ txid, branch }, message);
     this.ports.send(connection, { type: 'vote', txid, branch, vote: 'abort', reason });
   }
 }

@@ -8,21 +8,14 @@
  */
 import { backoffMs } from '../core/backoff.ts';
 import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
-import type { ParticipantOptions } from '../core/participant-options.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { Random } from '../ports/random.ts';
+import { pauseOrAbort } from '../system/pause.ts';
+import type { ParticipantContext } from './context.ts';
 import type { DirectLog } from './direct-log.ts';
 import { Gate } from './gate.ts';
 import type { Session, Sessions } from './sessions.ts';
-import { pause } from './timers.ts';
 
-export interface DoubtOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly options: ParticipantOptions;
-  readonly logger: Logger;
+export interface DoubtOptions extends ParticipantContext {
   readonly sessions: Sessions;
   readonly directLog: () => DirectLog | null;
 }
@@ -41,14 +34,14 @@ const hedgeMs = 100;
 const silenceMs = 160;
 
 export class Doubt<Key extends object> {
-  readonly #with: DoubtOptions;
+  readonly #given: DoubtOptions;
   readonly #queries = new Map<Key, AbortController>();
   readonly #gate = new Gate(maxQuestions);
   /** Which of the other nodes is next. */
   #turn = 0;
 
-  constructor(options: DoubtOptions) {
-    this.#with = options;
+  constructor(given: DoubtOptions) {
+    this.#given = given;
   }
 
   stop(key: Key): void {
@@ -76,29 +69,26 @@ export class Doubt<Key extends object> {
   }
 
   async #ask(question: Question, signal: AbortSignal): Promise<Answered | null> {
-    const { clock, random, options } = this.#with;
+    const { clock, random, options, sessions, directLog } = this.#given;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
-      const { sessions } = this.#with;
       const leader = sessions.leader(shardOf(question.txid));
       if (leader !== null) {
         const decision = await this.#askLeader(leader, question, signal);
         if (decision !== null) return decision;
       }
       const others = this.#others(leader);
-      for (let index = 0; index < others.length && !signal.aborted; index += 1) {
-        const other = others[index];
-        if (other === undefined) continue;
+      for (const other of others) {
+        if (signal.aborted) break;
         // A lone node that is not known to lead may be about to: it reads the log, and forces nothing.
         const kind = sessions.nodes === 1 ? 'query' : 'resolve';
         const decision = await this.#request(kind, other, question, signal);
         if (decision !== null) return decision;
       }
       if (signal.aborted) break;
-      const decision = await this.#with.directLog()?.ask(question, signal);
+      const decision = await directLog()?.ask(question, signal);
       if (decision) return decision;
       if (signal.aborted) break;
-      const pauseMs = backoffMs(attempt, options, random.fraction());
-      await pause(clock, pauseMs, signal);
+      await pauseOrAbort(clock, backoffMs(attempt, options, random.fraction()), signal);
     }
     return null;
   }
@@ -119,7 +109,7 @@ export class Doubt<Key extends object> {
     const recorded = this.#askRecorded(leader, question, over.signal);
     let first = await Promise.race([fromLeader, recorded]);
     if (first === 'not recorded') {
-      const silence = pause(this.#with.clock, silenceMs - hedgeMs, over.signal);
+      const silence = pauseOrAbort(this.#given.clock, silenceMs - hedgeMs, over.signal);
       first = await Promise.race([fromLeader, silence.then(() => null)]);
     } else {
       first ??= await fromLeader;
@@ -135,7 +125,8 @@ export class Doubt<Key extends object> {
     question: Question,
     signal: AbortSignal,
   ): Promise<Answered | 'not recorded' | null> {
-    await pause(this.#with.clock, Math.min(hedgeMs, this.#with.options.queryTimeoutMs), signal);
+    const { clock, options } = this.#given;
+    await pauseOrAbort(clock, Math.min(hedgeMs, options.queryTimeoutMs), signal);
     const [other] = this.#others(leader);
     if (signal.aborted || other === undefined) return null;
     const decision = await this.#request('query', other, question, signal);
@@ -144,7 +135,7 @@ export class Doubt<Key extends object> {
 
   /** All but the leader, each time beginning with another one. */
   #others(leader: Session | null): readonly Session[] {
-    const others = this.#with.sessions.all().filter((session) => session !== leader);
+    const others = this.#given.sessions.all().filter((session) => session !== leader);
     this.#turn += 1;
     const first = this.#turn % Math.max(1, others.length);
     return [...others.slice(first), ...others.slice(0, first)];
@@ -157,7 +148,7 @@ export class Doubt<Key extends object> {
     { txid, witness }: Question,
     signal: AbortSignal,
   ): Promise<Answered | null> {
-    const { options, logger } = this.#with;
+    const { options, logger } = this.#given;
     const more = witness === null ? {} : { witness };
     const how = { timeoutMs: options.queryTimeoutMs, signal };
     try {

@@ -1,11 +1,11 @@
 /** What the branches' machines ask for, done: effects become calls, writes, messages and timers. */
 import type { LocalEffect } from '../core/branch/branch.ts';
 import type { Ack, VoteMessage } from '../core/messages.ts';
-import { shardOf } from '../core/txid.ts';
+import { epochOf, shardOf } from '../core/txid.ts';
 import type { PrepareEvents } from './application.ts';
 import type { Branch, Branches } from './branches.ts';
 import { settleEnlisting } from './enlist.ts';
-import { eventOfOutcome, eventOfVote, tombstoneOf, voteEntry } from './journal-entries.ts';
+import { eventOfOutcome, eventOfVote } from './journal-entries.ts';
 
 type EffectType = LocalEffect['type'];
 type EffectOf<Type extends EffectType> = Extract<LocalEffect, { readonly type: Type }>;
@@ -30,14 +30,15 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   'call-commit': end,
   'call-rollback': end,
   'write-vote': (branches, branch, effect) => {
-    const { journal, wallMs, reached, epochs } = branches.ports;
-    const { identity } = branch;
-    if (effect.state !== 'started') reached('before-vote-durable');
-    const vote = voteEntry(identity, effect, wallMs());
+    const { journal, clock, reached, epochs } = branches.ports;
+    const { state, epoch, witness, payload } = effect;
+    if (state !== 'started') reached('before-vote-durable');
+    const voted = { state, epoch, witness, payload, result: effect.result };
+    const vote = { ...branch.identity, ...voted, atMs: clock.wallMs() };
     branches.underWay.await(journal.vote(vote), (result) => {
       if (result.kind === 'written') {
-        if (effect.state !== 'started') reached('after-vote-durable');
-        epochs.learned(shardOf(identity.txid), effect.epoch);
+        if (state !== 'started') reached('after-vote-durable');
+        epochs.learned(shardOf(branch.identity.txid), epoch);
       }
       branches.step(branch, eventOfVote(result));
     });
@@ -51,7 +52,9 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   },
   'write-tombstone': (branches, branch, { reason }) => {
     const { identity } = branch;
-    const written = branches.ports.journal.tombstone(identity, tombstoneOf(identity, reason));
+    // With its epoch it may go as soon as a newer one is durably known (8.8).
+    const why = { epoch: epochOf(identity.txid), ...(reason === null ? {} : { reason }) };
+    const written = branches.ports.journal.tombstone(identity, why);
     branches.underWay.await(written, (result) => branches.step(branch, eventOfOutcome(result)));
   },
   'write-forget': ({ ports, forgets }, { identity }) => {
@@ -66,7 +69,7 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     const { timers } = branches.ports;
     switch (effect.timer) {
       case 'retry':
-        return timers.startRetry(branch, effect.attempt, () =>
+        return timers.startRetry(effect.attempt, () =>
           branches.step(branch, { type: 'retry-due' }),
         );
       case 'limit':

@@ -2,11 +2,11 @@
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { BranchRef } from '../ports/resource.ts';
+import { pauseOrAbort } from '../system/pause.ts';
 import type { Branch, Branches } from './branches.ts';
+import type { ParticipantContext } from './context.ts';
 import type { Sessions } from './sessions.ts';
-import { pause } from './timers.ts';
 
 /** Options of `ParticipantHandle.enlist`. */
 export interface EnlistOptions {
@@ -20,12 +20,9 @@ export interface EnlistOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Enlisting {
-  readonly name: string;
+export interface Enlisting extends ParticipantContext {
   readonly sessions: Sessions;
   readonly branches: Branches;
-  readonly clock: Clock;
-  readonly retryDelayMs: number;
 }
 
 const timeoutMsDefault = 5_000;
@@ -37,19 +34,18 @@ const timeoutMsDefault = 5_000;
  */
 export async function enlist(
   txid: Txid,
-  options: EnlistOptions,
-  world: Enlisting,
+  how: EnlistOptions,
+  { participant, clock, options, sessions, branches }: Enlisting,
 ): Promise<BranchRef> {
   if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
-  const { clock, name, sessions, branches } = world;
-  const { payload, timeoutMs = timeoutMsDefault } = options;
-  const signal = options.signal ?? new AbortController().signal;
+  const { branch, payload, timeoutMs = timeoutMsDefault } = how;
+  const signal = how.signal ?? new AbortController().signal;
   const deadlineMs = clock.monotonicMs() + timeoutMs;
   const message = {
     type: 'enlist',
     txid,
-    participant: name,
-    ...(options.branch === undefined ? {} : { branch: options.branch }),
+    participant,
+    ...(branch === undefined ? {} : { branch }),
     ...(payload === undefined ? {} : { payload }),
   } as const;
   checkRequest(message);
@@ -76,7 +72,8 @@ export async function enlist(
     } catch (error) {
       if (!(error instanceof VerdictError) || !error.retryable) throw error;
       last = error;
-      await pause(clock, Math.min(error.retryAfterMs ?? world.retryDelayMs, leftMs), signal);
+      const pauseMs = error.retryAfterMs ?? options.retryDelayMs;
+      await pauseOrAbort(clock, Math.min(pauseMs, leftMs), signal);
     }
   }
 }

@@ -2,16 +2,10 @@
  * Sweeps tombstones that are old enough (8.8), a few at a time. A readonly vote, which no node may ever
  * mention again, is remembered as long, and then becomes a tombstone.
  */
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { BranchKey, Journal } from '../ports/journal.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { BranchKey } from '../ports/journal.ts';
 import { steadyWall } from '../system/steady-wall.ts';
-
-export interface HousekeepingOptions {
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly tombstoneMs: number;
-  readonly fatal: (error: unknown) => void;
-}
+import type { ParticipantContext } from './context.ts';
 
 /** Entries one step takes, so that no vote waits long behind it. */
 const maxStep = 500;
@@ -21,7 +15,7 @@ const stepPauseMs = 50;
 const maxReadonly = 1_000_000;
 
 export class Housekeeping {
-  readonly #with: HousekeepingOptions;
+  readonly #given: ParticipantContext;
   readonly #wallMs: () => number;
   readonly #startedAtMs: number;
   #readonly: (BranchKey & { readonly atMs: number })[] = [];
@@ -30,10 +24,10 @@ export class Housekeeping {
   #closed = false;
   #step: Promise<void> = Promise.resolve();
 
-  constructor(options: HousekeepingOptions) {
-    this.#with = options;
-    this.#wallMs = steadyWall(options.clock);
-    this.#startedAtMs = options.clock.monotonicMs();
+  constructor(given: ParticipantContext) {
+    this.#given = given;
+    this.#wallMs = steadyWall(given.clock);
+    this.#startedAtMs = given.clock.monotonicMs();
   }
 
   start(): void {
@@ -41,7 +35,7 @@ export class Housekeeping {
   }
 
   votedReadonly({ txid, branch }: BranchKey): void {
-    this.#readonly.push({ txid, branch, atMs: this.#with.clock.monotonicMs() });
+    this.#readonly.push({ txid, branch, atMs: this.#given.clock.monotonicMs() });
   }
 
   /** Resolves when no step is under way. */
@@ -52,23 +46,24 @@ export class Housekeeping {
   }
 
   #restMs(): number {
-    return Math.max(1_000, Math.floor(this.#with.tombstoneMs / 20));
+    return Math.max(1_000, Math.floor(this.#given.options.tombstoneMs / 20));
   }
 
   #later(delayMs: number): void {
     if (this.#closed) return;
-    this.#timer = this.#with.clock.setTimer(delayMs, () => {
+    this.#timer = this.#given.clock.setTimer(delayMs, () => {
       this.#step = this.#sweep().then(
         (more) => this.#later(more ? stepPauseMs : this.#restMs()),
         (error: unknown) => {
-          if (!this.#closed) this.#with.fatal(error);
+          if (!this.#closed) this.#given.fatal(error);
         },
       );
     });
   }
 
   async #sweep(): Promise<boolean> {
-    const { journal, clock, tombstoneMs } = this.#with;
+    const { journal, clock } = this.#given;
+    const { tombstoneMs } = this.#given.options;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
     if (old.length > 0) await journal.forgetReadonly(old);
     // A clock that is set forward, now or between two lives, must not make tombstones old: what they keep out may be under way.

@@ -10,8 +10,9 @@ import { otherClusterCloseCode, otherClusterReason } from '../core/other-cluster
 import type { Txid } from '../core/txid.ts';
 import type { Refusal } from '../peer/link.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
-import { type Journal, JournalError, type ServedCluster } from '../ports/journal.ts';
+import { JournalError, type ServedCluster } from '../ports/journal.ts';
 import { adoptionLine } from './adoption-line.ts';
+import type { ParticipantContext } from './context.ts';
 
 export class OtherClusterError extends VerdictError {
   constructor(message: string) {
@@ -19,20 +20,18 @@ export class OtherClusterError extends VerdictError {
   }
 }
 
-export interface OneClusterOptions {
-  readonly journal: Journal;
+export interface OneClusterOptions extends ParticipantContext {
   readonly cluster: ServedCluster | null;
   readonly inDoubt: () => readonly { readonly txid: Txid }[];
-  readonly fatal: (error: unknown) => void;
 }
 
 export class OneCluster {
-  readonly #with: OneClusterOptions;
+  readonly #given: OneClusterOptions;
   #id: string | null;
 
-  constructor(options: OneClusterOptions) {
-    this.#with = options;
-    const { cluster } = options;
+  constructor(given: OneClusterOptions) {
+    this.#given = given;
+    const { cluster } = given;
     // One that never voted may yet serve another.
     this.#id = cluster?.voted === true ? cluster.id : null;
   }
@@ -55,7 +54,7 @@ export class OneCluster {
 
   /** Ahead of every write that this cluster may cause: the journal's writes are in order. */
   #bind(clusterId: string): void {
-    const { journal, fatal } = this.#with;
+    const { journal, fatal } = this.#given;
     journal.bind(clusterId).then((bound) => {
       if (bound) return;
       const text = `Another process of this resource has voted with the same journal for another cluster than ${clusterId}. Point all of them to one.`;
@@ -64,7 +63,7 @@ export class OneCluster {
   }
 
   #stranger(served: string, { node, cluster, clusterId }: Welcome): VerdictError {
-    const inDoubt = this.#with.inDoubt();
+    const inDoubt = this.#given.inDoubt();
     const doubts = inDoubt.length === 0 ? '' : ` ${inDoubt.length} of its branches are in doubt.`;
     const untold = [...new Set(inDoubt.map(({ txid }) => txid))];
     return new OtherClusterError(

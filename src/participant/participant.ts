@@ -3,22 +3,24 @@ import type { LocalState } from '../core/branch/branch.ts';
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
-import { isTxid, type Txid } from '../core/txid.ts';
+import { type Epoch, isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal, JournalEntry, ServedCluster } from '../ports/journal.ts';
-import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
+import { pauseOrAbort } from '../system/pause.ts';
 import { adoptCluster } from './adopt-cluster.ts';
 import { Application } from './application.ts';
 import { BranchTimers } from './branch-timers.ts';
 import { Branches } from './branches.ts';
+import type { ParticipantContext } from './context.ts';
 import { DirectLog, type LogReader } from './direct-log.ts';
 import { Doubt } from './doubt.ts';
 import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
+import { tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { foundOf } from './journal-entries.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
@@ -27,8 +29,6 @@ import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
 import { stderrLogger } from './stderr-logger.ts';
-import { pause } from './timers.ts';
-import { tellUnvoted } from './unvoted.ts';
 
 /** The adapters, chosen. */
 export interface ParticipantPorts {
@@ -56,8 +56,7 @@ export class Participant {
   readonly name: string;
   readonly instance: string;
   readonly #settings: ParticipantSettings;
-  readonly #ports: ParticipantPorts;
-  readonly #logger: Logger;
+  readonly #context: ParticipantContext;
   readonly #sessions: Sessions;
   readonly #branches: Branches;
   readonly #reports: Reports;
@@ -66,8 +65,7 @@ export class Participant {
   readonly #directLog: DirectLog | null;
   /** Where other instances work on the same store. */
   readonly #siblings: SiblingWatch | null;
-  readonly #retryDelayMs: number;
-  readonly #connectedWaiters = new Set<() => void>();
+  readonly #connectedWaiters = new Set<AbortController>();
   #closing: Promise<void> | null = null;
   #dead = false;
   /** Another process has this journal, too: a node said so. */
@@ -77,44 +75,50 @@ export class Participant {
     settings: ParticipantSettings,
     resource: Resource,
     ports: ParticipantPorts,
-    epochs: Epochs,
-    found: { readonly cluster: ServedCluster | null; readonly earlierRuns: readonly string[] },
+    found: {
+      readonly epochs: ReadonlyMap<number, Epoch>;
+      readonly cluster: ServedCluster | null;
+      readonly earlierRuns: readonly string[];
+    },
   ) {
+    const { name } = settings;
+    const { journal, dialer, clock, random, openReader } = ports;
+    const { instance } = journal;
     const options = participantOptions(settings.options);
-    const { journal, dialer, clock, random } = ports;
-    const logger = settings.logger ?? stderrLogger(settings.name);
-    const reached = settings.reached ?? ((): void => undefined);
-    const fatal = (error: unknown): void => this.#fatal(thrownError(error));
-    this.name = settings.name;
-    this.instance = journal.instance;
-    this.#settings = settings;
-    this.#ports = ports;
-    this.#logger = logger;
-    this.#retryDelayMs = options.retryDelayMs;
-    this.#housekeeping = new Housekeeping({
+    const context: ParticipantContext = {
+      participant: name,
       journal,
+      resource,
+      options,
       clock,
-      tombstoneMs: options.tombstoneMs,
-      fatal,
-    });
+      random,
+      logger: settings.logger ?? stderrLogger(name),
+      reached: settings.reached ?? ((): void => undefined),
+      fatal: (error) => this.#fatal(thrownError(error)),
+    };
+    this.name = name;
+    this.instance = instance;
+    this.#settings = settings;
+    this.#context = context;
+    this.#housekeeping = new Housekeeping(context);
     this.#cluster = new OneCluster({
-      journal,
+      ...context,
       cluster: found.cluster,
       inDoubt: () => this.inDoubt(),
-      fatal,
     });
     const { identity, inDoubt } = resource;
+    const isShared = settings.sharedResource !== undefined;
     // What nodes are told, and what the log is asked as (!): it is what an operator retires.
     const sharedResource = identity ?? settings.sharedResource;
     // Those who share the journal share its instance.
-    const process = settings.sharedResource === undefined ? undefined : random.token(processDigits);
+    const process = isShared ? random.token(processDigits) : undefined;
     const sessions = new Sessions({
       urls: settings.urls,
       token: settings.token,
       link: {
         hello: () => ({
-          name: settings.name,
-          instance: journal.instance,
+          name,
+          instance,
           roles: ['participant'],
           ...(sharedResource === undefined ? {} : { sharedResource }),
           ...(process === undefined ? {} : { process }),
@@ -127,7 +131,7 @@ export class Participant {
         maxRetryDelayMs: options.maxRetryDelayMs,
         refuses: (welcome) => this.#cluster.refuses(welcome),
       },
-      logger,
+      logger: context.logger,
       events: {
         welcome: (session) => this.#welcomed(session),
         changed: () => this.#reports.consider(),
@@ -140,52 +144,36 @@ export class Participant {
       },
     });
     this.#sessions = sessions;
-    const { openReader } = ports;
     this.#directLog =
       openReader === null
         ? null
         : new DirectLog({
             open: () => openReader(this.#cluster.id),
             resolve: settings.decisionLog?.etcd.resolve === true,
-            asker: {
-              participant: settings.name,
-              instance: journal.instance,
-              sharedResource: sharedResource ?? null,
-            },
-            logger,
+            asker: { participant: name, instance, sharedResource: sharedResource ?? null },
+            logger: context.logger,
             setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
           });
+    const epochs = new Epochs(journal, found.epochs);
     this.#branches = new Branches({
-      journal,
+      ...context,
       application: new Application({
-        resource,
-        instance: journal.instance,
-        options,
-        clock,
-        logger,
-        reached,
+        ...context,
         limits: () => sessions.limits() ?? limitsDefault,
       }),
-      timers: new BranchTimers({ clock, random, options }),
+      timers: new BranchTimers(context),
       doubt: new Doubt({
-        clock,
-        random,
-        options,
-        logger,
+        ...context,
         sessions,
         // What its journal holds in doubt may be the other one's.
         directLog: () => (this.#isCopy ? null : this.#directLog),
       }),
       epochs,
-      logger,
-      shared: settings.sharedResource !== undefined,
+      shared: isShared,
       siblings: identity !== undefined,
       // Processes of one resource claim a branch with this record, whatever the application can list.
-      recordsStart: settings.sharedResource !== undefined || resource.inDoubt === undefined,
-      wallMs: () => clock.wallMs(),
-      reached,
+      recordsStart: isShared || inDoubt === undefined,
       alarm: (alarm) => this.#alarm(alarm),
-      fatal,
       send: (to, message) => this.#send(to, message),
       isOpen: (connection) => sessions.isOpen(connection),
       votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
@@ -194,23 +182,11 @@ export class Participant {
       identity === undefined || inDoubt === undefined
         ? null
         : new SiblingWatch({
-            participant: settings.name,
-            list: () => inDoubt.call(resource, { instance: journal.instance }),
-            clock,
-            patienceMs: options.patienceMs,
-            logger,
+            ...context,
+            list: () => inDoubt.call(resource, { instance }),
             left: (branch) => this.#held(branch),
           });
-    this.#reports = new Reports({
-      sessions,
-      epochs,
-      branches: this.#branches,
-      clock,
-      random,
-      options,
-      logger,
-      fatal,
-    });
+    this.#reports = new Reports({ ...context, sessions, epochs, branches: this.#branches });
   }
 
   /** Loads the journal, takes up what it holds, and begins to dial. */
@@ -219,24 +195,19 @@ export class Participant {
     resource: Resource,
     ports: ParticipantPorts,
   ): Promise<Participant> {
-    const { instance } = ports.journal;
+    const { journal, run } = ports;
+    const { instance } = journal;
     await resource.begin?.({ instance });
     const { adoptCluster: adoption } = settings;
     if (adoption !== undefined) {
       const logger = settings.logger ?? stderrLogger(settings.name);
-      await adoptCluster(adoption, { journal: ports.journal, resource, logger });
+      await adoptCluster(adoption, { journal, resource, logger });
     }
-    const { entries, epochs, cluster } = await ports.journal.load();
-    const earlierRuns = ports.run === undefined ? [] : await ports.journal.started(ports.run);
+    const { entries, ...loaded } = await journal.load();
+    const earlierRuns = run === undefined ? [] : await journal.started(run);
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
     const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
-    const participant = new Participant(
-      settings,
-      resource,
-      ports,
-      new Epochs(ports.journal, epochs),
-      { cluster, earlierRuns },
-    );
+    const participant = new Participant(settings, resource, ports, { ...loaded, earlierRuns });
     participant.#takeUp(entries, held);
     participant.#housekeeping.start();
     participant.#sessions.start();
@@ -256,21 +227,19 @@ export class Participant {
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
       else this.#branches.load(entry, foundOf(entry));
     }
-    tellUnvoted(held, { entries, participant: this.name, logger: this.#logger });
+    tellUnvoted(held, entries, this.#context);
     // What is a sibling's has the patience to end by itself.
     for (const one of held) if (this.#siblings === null || one.mine !== false) this.#held(one);
     this.#siblings?.start(held);
     const counts = { entries: entries.length, inDoubt: this.inDoubt().length, held: held.length };
-    this.#logger.info(
-      { participant: this.name, instance: this.instance, ...counts },
-      'the journal is loaded',
-    );
+    const { name: participant, instance } = this;
+    this.#context.logger.info({ participant, instance, ...counts }, 'the journal is loaded');
   }
 
   #held({ txid, branch, mine = true }: HeldBranch): void {
     if (isTxid(txid)) this.#branches.held({ txid, branch }, mine);
     else
-      this.#logger.warn(
+      this.#context.logger.warn(
         { txid, branch },
         'inDoubt() of the application names something that is no txid',
       );
@@ -298,13 +267,8 @@ export class Participant {
 
   async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {
     if (this.#closing !== null || this.#dead) throw closedError();
-    return enlist(txid, options, {
-      name: this.name,
-      sessions: this.#sessions,
-      branches: this.#branches,
-      clock: this.#ports.clock,
-      retryDelayMs: this.#retryDelayMs,
-    });
+    const [sessions, branches] = [this.#sessions, this.#branches];
+    return enlist(txid, options, { ...this.#context, sessions, branches });
   }
 
   async connected(options: {
@@ -312,27 +276,16 @@ export class Participant {
     readonly signal: AbortSignal;
   }): Promise<void> {
     if (this.#sessions.all().length > 0) return;
-    const over = new AbortController();
-    let connected = false;
-    const waiter = (): void => {
-      connected = true;
-      over.abort();
-    };
-    this.#connectedWaiters.add(waiter);
-    await pause(
-      this.#ports.clock,
-      options.timeoutMs,
-      AbortSignal.any([over.signal, options.signal]),
-    );
-    this.#connectedWaiters.delete(waiter);
-    if (connected) return;
+    const connected = new AbortController();
+    const over = AbortSignal.any([connected.signal, options.signal]);
+    this.#connectedWaiters.add(connected);
+    await pauseOrAbort(this.#context.clock, options.timeoutMs, over);
+    this.#connectedWaiters.delete(connected);
+    if (connected.signal.aborted) return;
     throw new VerdictError(
       'TIMEOUT',
       `No node welcomed this participant: ${this.#settings.urls.join(', ')}.`,
-      {
-        retryable: true,
-        acted: 'nothing',
-      },
+      { retryable: true, acted: 'nothing' },
     );
   }
 
@@ -349,7 +302,7 @@ export class Participant {
       void Promise.all(this.#sessions.all().map((session) => this.#takeLeave(session)))
         .then(() => this.#branches.drain())
         .then(() => drained.abort());
-      await pause(this.#ports.clock, timeoutMs, drained.signal);
+      await pauseOrAbort(this.#context.clock, timeoutMs, drained.signal);
     }
     this.#stop();
     await this.#sessions.close();
@@ -362,11 +315,8 @@ export class Participant {
    * is under way that was sent before: none is refused that the node could have given to another.
    */
   async #takeLeave(session: Session): Promise<void> {
-    const connection = session.id;
-    if (
-      !this.#sessions.send(connection, { type: 'goaway', reason: 'The participant is stopping.' })
-    )
-      return;
+    const goaway = { type: 'goaway', reason: 'The participant is stopping.' } as const;
+    if (!this.#sessions.send(session.id, goaway)) return;
     await session.link
       .request({ type: 'report', inDoubt: [], kept: [] }, { timeoutMs: leaveTimeoutMs })
       .catch(() => undefined);
@@ -381,7 +331,7 @@ export class Participant {
 
   #welcomed(session: Session): void {
     if (this.#closing !== null) void this.#takeLeave(session);
-    for (const waiter of this.#connectedWaiters) waiter();
+    for (const waiter of this.#connectedWaiters) waiter.abort();
   }
 
   #received(session: Session, message: FromNode): void {
@@ -396,6 +346,8 @@ export class Participant {
 
   #dispatch(session: Session, message: FromNode): void {
     const branches = this.#branches;
+    const { logger } = this.#context;
+    const { node } = session;
     switch (message.type) {
       case 'prepare':
         this.#debug(message);
@@ -409,27 +361,19 @@ export class Participant {
       case 'decision':
         return branches.answer(message);
       case 'goaway':
-        this.#logger.info(
-          { node: session.node, reason: message.reason },
-          'the node is about to close',
-        );
-        return;
+        return logger.info({ node, reason: message.reason }, 'the node is about to close');
       case 'error':
-        this.#logger.warn(
-          { node: session.node, code: message.code, txid: message.txid },
+        return logger.warn(
+          { node, code: message.code, txid: message.txid },
           `the node refused a message: ${message.message}`,
         );
-        return;
       default:
-        this.#logger.warn(
-          { node: session.node, type: message.type },
-          'a message that answers nothing',
-        );
+        logger.warn({ node, type: message.type }, 'a message that answers nothing');
     }
   }
 
   #debug(message: Prepare | { type: 'commit' | 'rollback'; txid: Txid; branch: string }): void {
-    this.#logger.debug({ txid: message.txid, branch: message.branch }, message.type);
+    this.#context.logger.debug({ txid: message.txid, branch: message.branch }, message.type);
   }
 
   #send(connection: number, message: ToNode): void {
@@ -437,32 +381,27 @@ export class Participant {
       this.#sessions.send(connection, message);
     } catch (error) {
       // Results are checked before they become votes; what is left is not worth a process.
-      this.#logger.error(
-        { type: message.type, error: thrownLine(error) },
-        'a message cannot be sent',
-      );
+      const fields = { type: message.type, error: thrownLine(error) };
+      this.#context.logger.error(fields, 'a message cannot be sent');
     }
   }
 
   #alarm(alarm: ParticipantAlarm): void {
-    this.#logger.error({ ...alarm }, alarm.message);
+    this.#context.logger.error({ ...alarm }, alarm.message);
     try {
       this.#settings.onAlarm?.(alarm);
     } catch (error) {
-      this.#logger.error({ error: thrownLine(error) }, 'onAlarm threw');
+      this.#context.logger.error({ error: thrownLine(error) }, 'onAlarm threw');
     }
   }
 
   #fatal(error: Error): void {
     if (this.#dead) return;
-    this.#logger.error({ error }, 'the participant cannot go on');
+    this.#context.logger.error({ error }, 'the participant cannot go on');
     this.#stop();
     void this.#sessions.close();
     const { onFatal } = this.#settings;
-    if (onFatal !== undefined) {
-      onFatal(error);
-      return;
-    }
+    if (onFatal !== undefined) return onFatal(error);
     queueMicrotask(() => {
       throw error;
     });

@@ -16,24 +16,10 @@ export async function openPorts(
       ? null
       : (clusterId: string | null) => openEtcd(decisionLog.etcd, { clock, random, clusterId });
   const { runOf } = await import('../system/run.ts');
-  const run = runOf(clock, random);
-  if (journal !== undefined) {
-    return { journal, dialer, clock, random, run, openReader, close: async () => undefined };
-  }
+  const ports = { dialer, clock, random, run: runOf(clock, random), openReader };
+  if (journal !== undefined) return { ...ports, journal, close: async () => undefined };
   const opened = await openJournal(settings, { directory: String(dataDirectory), clock, random });
-  let closing: Promise<void> | null = null;
-  return {
-    journal: opened,
-    dialer,
-    clock,
-    random,
-    run,
-    openReader,
-    close: () => {
-      closing ??= opened.close();
-      return closing;
-    },
-  };
+  return { ...ports, journal: opened, close: () => opened.close() };
 }
 
 async function webSockets(clock: ParticipantPorts['clock']): Promise<ParticipantPorts['dialer']> {

@@ -9,9 +9,10 @@
  */
 
 import { VerdictError } from '../peer/verdict-error.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
 import type { BranchRef, PrepareCall, Resource } from '../ports/resource.ts';
+import { pause } from '../system/pause.ts';
+import type { ParticipantContext } from './context.ts';
+import { someOf } from './held.ts';
 import { withPrepare } from './with-prepare.ts';
 
 /** What a service does in its own store before its first prepare. See `ParticipantSettings.ready`. */
@@ -22,11 +23,8 @@ export const readyTimeoutMsDefault = 600_000;
 const lookMs = 25;
 const warnAfterMs = 1_000;
 const warnEveryMs = 60_000;
-const maxNamed = 10;
 
-export interface ReadyOver {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ReadyOver extends Pick<ParticipantContext, 'clock' | 'logger'> {
   readonly unended: () => readonly BranchRef[];
   /** 0: none. */
   readonly timeoutMs: number;
@@ -73,7 +71,7 @@ async function nothingUnended(over: ReadyOver, untilMs: number): Promise<void> {
   let warnAtMs = clock.monotonicMs() + warnAfterMs;
   for (let left = unended(); left.length > 0; left = unended()) {
     const nowMs = clock.monotonicMs();
-    const branches = left.slice(0, maxNamed);
+    const branches = someOf(left);
     if (nowMs >= untilMs) {
       const named = branches.map(({ txid, branch }) => `${branch} of ${txid}`).join(', ');
       throw late(
@@ -87,9 +85,7 @@ async function nothingUnended(over: ReadyOver, untilMs: number): Promise<void> {
         'ready waits for branches of the process before that are in doubt, or cannot be ended; their rows are locked. See docs/DATABASES.md, "Migrations"',
       );
     }
-    await new Promise<void>((resolve) => {
-      clock.setTimer(lookMs, resolve);
-    });
+    await pause(clock, lookMs);
   }
 }
 

@@ -9,44 +9,36 @@
 import { backoffMs } from '../core/backoff.ts';
 import type { LocalBranch } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
-import type { ParticipantOptions } from '../core/participant-options.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { Random } from '../ports/random.ts';
+import { pauseOrAbort } from '../system/pause.ts';
 import type { Branches } from './branches.ts';
+import type { ParticipantContext } from './context.ts';
 import type { Epochs } from './epochs.ts';
 import type { Session, Sessions } from './sessions.ts';
-import { pause } from './timers.ts';
 
-export interface ReportsOptions {
+export interface ReportsOptions extends ParticipantContext {
   readonly sessions: Sessions;
   readonly epochs: Epochs;
   readonly branches: Branches;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly options: ParticipantOptions;
-  readonly logger: Logger;
-  readonly fatal: (error: unknown) => void;
 }
 
 /** Reading and judging a page of doubts takes the leader longer than one query. */
 const pageTimeouts = 5;
 
 export class Reports {
-  readonly #with: ReportsOptions;
+  readonly #given: ReportsOptions;
   /** The newest epoch reported, or being reported, by session and shard. */
   readonly #reported = new WeakMap<Session, Map<number, Epoch>>();
   readonly #closed = new AbortController();
 
-  constructor(options: ReportsOptions) {
-    this.#with = options;
+  constructor(given: ReportsOptions) {
+    this.#given = given;
   }
 
   /** After a welcome or a new leader: reports to every leader that was not told on its connection and epoch. */
   consider(): void {
-    const { sessions } = this.#with;
+    const { sessions } = this.#given;
     for (const { shard, epoch } of sessions.leaders()) {
       void this.#consider(sessions.leader(shard), shard, epoch);
     }
@@ -57,7 +49,7 @@ export class Reports {
   }
 
   async #consider(session: Session | null, shard: number, epoch: Epoch): Promise<void> {
-    const { epochs, branches, fatal } = this.#with;
+    const { epochs, branches, fatal } = this.#given;
     // Whether or not its leader can be reached: a zombie's prepare may come first.
     const isNew = epochs.known(shard) < epoch;
     let claimed: Map<number, Epoch> | null = null;
@@ -80,7 +72,7 @@ export class Reports {
     const isWanted = (): boolean =>
       !this.#closed.signal.aborted &&
       claimed.get(shard) === epoch &&
-      this.#with.sessions.isOpen(session.id);
+      this.#given.sessions.isOpen(session.id);
     for (let failures = 1; isWanted(); failures += 1) {
       const error = await this.#report(session, shard);
       if (error === null) return;
@@ -93,15 +85,15 @@ export class Reports {
    * All that is in doubt, and the locks it holds, would wait with this report.
    */
   async #pause(failures: number, error: unknown): Promise<void> {
-    const { clock, random, options } = this.#with;
+    const { clock, random, options } = this.#given;
     const pauseMs = backoffMs(failures, options, random.fraction());
     const askedMs = error instanceof VerdictError ? (error.retryAfterMs ?? 0) : 0;
-    await pause(clock, Math.max(pauseMs, askedMs), this.#closed.signal);
+    await pauseOrAbort(clock, Math.max(pauseMs, askedMs), this.#closed.signal);
   }
 
   /** Null once all of it was answered, else why not. */
   async #report(session: Session, shard: number): Promise<unknown> {
-    const { options, logger } = this.#with;
+    const { options, logger } = this.#given;
     const txids = this.#txids(shard);
     try {
       for (let start = 0; start < Math.max(1, txids.length); start += options.reportPage) {
@@ -131,7 +123,7 @@ export class Reports {
 
   #txids(shard: number): Txid[] {
     const txids = new Set<Txid>();
-    for (const { local } of this.#with.branches.all()) {
+    for (const { local } of this.#given.branches.all()) {
       if (shardOf(local.txid) === shard && isReported(local)) txids.add(local.txid);
     }
     return [...txids];
@@ -142,7 +134,7 @@ export class Reports {
     const wanted = new Set(txids);
     const inDoubt = new Map<Txid, Witness>();
     const kept = new Set<Txid>();
-    for (const { local } of this.#with.branches.all()) {
+    for (const { local } of this.#given.branches.all()) {
       const { txid, state } = local;
       if (!wanted.has(txid)) continue;
       if (state === 'prepared' && local.witness !== null) inDoubt.set(txid, local.witness);

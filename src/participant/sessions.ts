@@ -32,14 +32,14 @@ export interface SessionEvents {
 }
 
 export class Sessions {
-  readonly #options: SessionsOptions;
+  readonly #given: SessionsOptions;
   readonly #nodes: Nodes;
   readonly #byId = new Map<ConnectionId, Session>();
   readonly #byLink = new Map<Link, Session>();
   #lastId = 0;
 
   constructor(options: SessionsOptions) {
-    this.#options = options;
+    this.#given = options;
     const { urls, token, link, events } = options;
     this.#nodes = new Nodes({
       urls,
@@ -114,16 +114,16 @@ export class Sessions {
     const session: Session = { id: this.#lastId, node: welcome.node, link, welcome };
     this.#byId.set(session.id, session);
     this.#byLink.set(link, session);
-    this.#options.logger.info({ node: welcome.node, url: link.url }, connectedText);
+    this.#given.logger.info({ node: welcome.node, url: link.url }, connectedText);
     this.#warn(welcome);
-    this.#options.events.welcome(session);
+    this.#given.events.welcome(session);
   }
 
   #received(link: Link, message: FromNode): void {
     if (message.type === 'topology') this.#warn(message);
     const session = this.#byLink.get(link);
     if (message.type === 'topology' || session === undefined) return;
-    this.#options.events.message(session, message);
+    this.#given.events.message(session, message);
   }
 
   #lost(link: Link): void {
@@ -131,14 +131,14 @@ export class Sessions {
     if (session === undefined) return;
     this.#byId.delete(session.id);
     this.#byLink.delete(link);
-    this.#options.logger.info({ node: session.node, url: link.url }, 'lost a node');
-    this.#options.events.lost(session.id);
+    this.#given.logger.info({ node: session.node, url: link.url }, 'lost a node');
+    this.#given.events.lost(session.id);
   }
 
   #warn({ nodes }: Pick<Welcome, 'nodes'>): void {
     for (const info of nodes) {
       if (advertisedUrl(info) !== null) continue;
-      this.#options.logger.warn(info, 'a node advertises no usable address');
+      this.#given.logger.warn(info, 'a node advertises no usable address');
     }
   }
 }

@@ -7,46 +7,41 @@
  * PREPARE may be carried out after it has.
  */
 import { thrownLine } from '../core/thrown.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { BranchRef, HeldBranch } from '../ports/resource.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { HeldBranch } from '../ports/resource.ts';
+import type { ParticipantContext } from './context.ts';
+import { keyOf, someOf } from './held.ts';
 
-export interface SiblingWatchOptions {
-  readonly participant: string;
+export interface SiblingWatchOptions extends ParticipantContext {
   readonly list: () => Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
-  readonly clock: Clock;
-  readonly patienceMs: number;
-  readonly logger: Logger;
   /** It has been there for the whole patience. */
   readonly left: (branch: HeldBranch) => void;
 }
 
-const maxNamed = 10;
 /** A database that is down for long is told so often. */
 const warnEveryMs = 60_000;
 
 export class SiblingWatch {
-  readonly #with: SiblingWatchOptions;
+  readonly #given: SiblingWatchOptions;
   /** What the last list had of others. */
   #seen: ReadonlySet<string> = new Set();
   #timer: Timer | null = null;
   #closed = false;
   #warnAtMs = 0;
 
-  constructor(options: SiblingWatchOptions) {
-    this.#with = options;
+  constructor(given: SiblingWatchOptions) {
+    this.#given = given;
   }
 
   /** `held`: the first list. */
   start(held: readonly HeldBranch[]): void {
     const others = held.filter(isOther);
     this.#seen = new Set(others.map(keyOf));
-    const { participant, logger, patienceMs } = this.#with;
+    const { participant, logger, options } = this.#given;
     if (others.length > 0) {
-      const branches = others.slice(0, maxNamed).map(({ txid, branch }) => ({ txid, branch }));
       logger.warn(
-        { participant, count: others.length, branches },
-        `other processes of this participant have branches prepared in the same store. They are left alone; what is still there after ${patienceMs} ms is asked about, and ended as it was decided`,
+        { participant, count: others.length, branches: someOf(others) },
+        `other processes of this participant have branches prepared in the same store. They are left alone; what is still there after ${options.patienceMs} ms is asked about, and ended as it was decided`,
       );
     }
     this.#later();
@@ -60,15 +55,16 @@ export class SiblingWatch {
 
   #later(): void {
     if (this.#closed) return;
-    this.#timer = this.#with.clock.setTimer(this.#with.patienceMs, () => void this.#look());
+    const { clock, options } = this.#given;
+    this.#timer = clock.setTimer(options.patienceMs, () => void this.#look());
   }
 
   async #look(): Promise<void> {
     this.#timer = null;
     try {
-      const others = [...(await this.#with.list())].filter(isOther);
+      const others = [...(await this.#given.list())].filter(isOther);
       if (this.#closed) return;
-      for (const branch of others) if (this.#seen.has(keyOf(branch))) this.#with.left(branch);
+      for (const branch of others) if (this.#seen.has(keyOf(branch))) this.#given.left(branch);
       this.#seen = new Set(others.map(keyOf));
     } catch (error) {
       this.#notListed(error);
@@ -77,21 +73,17 @@ export class SiblingWatch {
   }
 
   #notListed(error: unknown): void {
-    const { participant, logger, clock, patienceMs } = this.#with;
+    const { participant, logger, clock, options } = this.#given;
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#warnAtMs) return;
     this.#warnAtMs = nowMs + warnEveryMs;
     logger.warn(
       { participant, error: thrownLine(error) },
-      `what others have prepared could not be listed; tried again every ${patienceMs} ms, and told again once a minute while that lasts`,
+      `what others have prepared could not be listed; tried again every ${options.patienceMs} ms, and told again once a minute while that lasts`,
     );
   }
 }
 
 function isOther({ mine }: HeldBranch): boolean {
   return mine === false;
-}
-
-function keyOf({ txid, branch }: HeldBranch | BranchRef): string {
-  return `${txid} ${branch}`;
 }

@@ -99,7 +99,7 @@ type State = 'idle' | 'dialling' | 'greeting' | 'ready' | 'pausing' | 'closed';
 
 export class Link {
   readonly url: string;
-  readonly #options: LinkOptions;
+  readonly #given: LinkOptions;
   readonly #requests: Requests;
   readonly #connectTimeoutMs: number;
   readonly #delays: RetryDelays;
@@ -120,7 +120,7 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.url = nodeUrl(options.url);
-    this.#options = options;
+    this.#given = options;
     this.#requests = new Requests(options.clock);
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
     this.#delays = retryDelays(options);
@@ -213,13 +213,13 @@ export class Link {
       resolve();
     } else {
       connection.close(1000, 'done');
-      this.#timer = this.#options.clock.setTimer(closePatienceMs, () => connection.terminate());
+      this.#timer = this.#given.clock.setTimer(closePatienceMs, () => connection.terminate());
     }
     return promise;
   }
 
   #connect(): void {
-    const { dialer, heartbeatMs = 5_000, credential } = this.#options;
+    const { dialer, heartbeatMs = 5_000, credential } = this.#given;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
@@ -240,14 +240,14 @@ export class Link {
   #notOpened(info: CloseInfo): void {
     if (info.status === 401) {
       this.#delayMsMin = refusedDelayMs;
-      this.#options.events.refused?.(errorFromMessage(unauthenticated));
+      this.#given.events.refused?.(errorFromMessage(unauthenticated));
     }
     // The event may have closed this link.
     if (this.#state === 'dialling') this.#ended(info);
   }
 
   #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
-    const { clock, hello } = this.#options;
+    const { clock, hello } = this.#given;
     this.#dial = null;
     this.#connection = connection;
     this.#state = 'greeting';
@@ -275,8 +275,8 @@ export class Link {
   }
 
   #greeted(message: FromNode, connection: Connection<ToNode>): void {
-    const { events, clock } = this.#options;
-    const refusal = message.type === 'welcome' ? this.#options.refuses?.(message) : null;
+    const { events, clock } = this.#given;
+    const refusal = message.type === 'welcome' ? this.#given.refuses?.(message) : null;
     if (refusal) {
       this.#delayMsMin = refusedDelayMs;
       events.refused?.(refusal.error);
@@ -308,12 +308,12 @@ export class Link {
     if (this.#requests.receive(message)) return;
     // A planned end is no failure: the pause after it is the shortest.
     if (message.type === 'goaway') this.#attempts = 0;
-    this.#options.events.message?.(message);
+    this.#given.events.message?.(message);
   }
 
   /** The dial failed or the connection ended. */
   #ended(info: CloseInfo): void {
-    const { clock, events } = this.#options;
+    const { clock, events } = this.#given;
     this.#clearTimer();
     this.#dial = null;
     const wasReady = this.#state === 'ready';
@@ -333,7 +333,7 @@ export class Link {
   }
 
   #pauseMs(): number {
-    const fraction = this.#options.random.fraction();
+    const fraction = this.#given.random.fraction();
     return Math.max(this.#delayMsMin, backoffMs(this.#attempts, this.#delays, fraction));
   }
 

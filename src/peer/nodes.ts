@@ -51,7 +51,7 @@ interface Leadership {
 }
 
 export class Nodes {
-  readonly #options: NodesOptions;
+  readonly #given: NodesOptions;
   readonly #givenUrls: readonly string[];
   readonly #links = new Map<string, Link>();
   readonly #leaderships = new Map<number, Leadership>();
@@ -67,7 +67,7 @@ export class Nodes {
 
   constructor(options: NodesOptions) {
     if (options.urls.length === 0) throw new TypeError('Give the address of one node at least.');
-    this.#options = options;
+    this.#given = options;
     this.#givenUrls = [...new Set(options.urls.map(nodeUrl))];
     this.#succession = new Succession({
       clock: options.link.clock,
@@ -151,7 +151,7 @@ export class Nodes {
   }
 
   #open(url: string): void {
-    const { link: linkOptions, events, token } = this.#options;
+    const { link: linkOptions, events, token } = this.#given;
     const given = this.#givenUrls.includes(url);
     const link: Link = new Link({
       ...linkOptions,
@@ -188,7 +188,7 @@ export class Nodes {
     said: { leaders: readonly (LeaderInfo | null)[]; nodes: readonly NodeInfo[] },
   ): void {
     const from = link.welcome?.node;
-    this.#advertised = said.nodes.slice(0, maxAdvertised[this.#options.reach]);
+    this.#advertised = said.nodes.slice(0, maxAdvertised[this.#given.reach]);
     for (const [shard, leader] of said.leaders.slice(0, maxShards).entries()) {
       if (leader === null) this.#vacant(shard, from);
       else this.#learnLeader(leader, from);
@@ -230,13 +230,13 @@ export class Nodes {
     for (const [url, link] of this.#links) {
       if (!wanted.has(url) && !this.#isKept(link)) this.#drop(link);
     }
-    this.#options.events.changed?.();
+    this.#given.events.changed?.();
   }
 
   /** Though it is not wanted any more. */
   #isKept(link: Link): boolean {
     // A node that is not told of may still be at work; what is in flight there would end with it.
-    if (this.#options.reach === 'every') return link.connected;
+    if (this.#given.reach === 'every') return link.connected;
     // It is looked at again when something changes.
     return link.requestsInFlight > 0;
   }
@@ -245,12 +245,12 @@ export class Nodes {
     const { connected } = link;
     this.#links.delete(link.url);
     void link.close();
-    if (connected) this.#options.events.dropped?.(link);
+    if (connected) this.#given.events.dropped?.(link);
   }
 
   #wanted(): Set<string> {
     const leaders = this.#leaderLinks();
-    if (this.#options.reach === 'leaders' && leaders !== null) {
+    if (this.#given.reach === 'leaders' && leaders !== null) {
       return new Set([...leaders.map((link) => link.url), ...this.#lookouts(leaders)]);
     }
     const wanted = new Set(this.#givenUrls.filter((url) => !this.#isDouble(url)));
@@ -259,7 +259,7 @@ export class Nodes {
         .filter(({ url }) => !this.#isDouble(url))
         .map((link) => [link.welcome?.node, link.url]),
     );
-    const most = wanted.size + maxAdvertised[this.#options.reach];
+    const most = wanted.size + maxAdvertised[this.#given.reach];
     for (const info of this.#known()) {
       if (wanted.size === most) break;
       const url = reached.get(info.node) ?? advertisedUrl(info);
@@ -299,7 +299,7 @@ export class Nodes {
       if (link === newer || link.welcome?.node !== node) continue;
       this.#doubles.set(link.url, node);
       // Told ahead of the newer one's welcome: there is one connection to a node.
-      if (this.#options.reach === 'every') this.#drop(link);
+      if (this.#given.reach === 'every') this.#drop(link);
     }
   }
 

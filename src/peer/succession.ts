@@ -20,17 +20,17 @@ export interface SuccessionOptions {
 }
 
 export class Succession {
-  readonly #options: SuccessionOptions;
+  readonly #given: SuccessionOptions;
   /** By shard. */
   readonly #timers = new Map<number, Timer>();
 
   constructor(options: SuccessionOptions) {
-    this.#options = options;
+    this.#given = options;
   }
 
   /** A leader with a newer epoch than any before. */
   newLeader(leader: LeaderInfo): void {
-    const { clock, links, after } = this.#options;
+    const { clock, links, after } = this.#given;
     this.#timers.get(leader.shard)?.cancel();
     this.#timers.delete(leader.shard);
     if (![...links()].some((link) => link.requestsInFlight > 0)) return;

@@ -18,3 +18,8 @@ export async function pause(
     for (const signal of signals) signal.removeEventListener('abort', stop);
   }
 }
+
+/** The same, where an abort just ends the pause: the caller looks at the signal. */
+export function pauseOrAbort(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return pause(clock, delayMs, signal).catch(() => undefined);
+}

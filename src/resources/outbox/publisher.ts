@@ -2,10 +2,10 @@
 
 import { backoffMs } from '../../core/backoff.ts';
 import { thrownLine } from '../../core/thrown.ts';
-import { pause } from '../../participant/timers.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
+import { pauseOrAbort } from '../../system/pause.ts';
 import type { OutboxMessage, Queued } from './queue.ts';
 
 /** What `publish` gets beside the message. */
@@ -112,7 +112,7 @@ export class Publisher {
           'a message cannot be published; it is tried again',
         );
       }
-      await pause(clock, backoffMs(attempt, this.#with, random.fraction()), signal);
+      await pauseOrAbort(clock, backoffMs(attempt, this.#with, random.fraction()), signal);
     }
     return false;
   }

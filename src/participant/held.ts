@@ -1,0 +1,34 @@
+/** What a store lists as prepared. */
+import type { BranchRef, HeldBranch } from '../ports/resource.ts';
+import type { ParticipantContext } from './context.ts';
+
+/** In one message. */
+const maxNamed = 10;
+
+export function someOf<Branch extends HeldBranch>(
+  branches: readonly Branch[],
+): Pick<Branch, 'txid' | 'branch'>[] {
+  return branches.slice(0, maxNamed).map(({ txid, branch }) => ({ txid, branch }));
+}
+
+export function keyOf({ txid, branch }: HeldBranch): string {
+  return `${txid} ${branch}`;
+}
+
+/**
+ * What a store holds prepared without a vote in the journal is rolled back: a prepare was cut short. It looks the same where the journal was
+ * lost and the store kept, and the store does not say whose journal had the vote; so it is told.
+ */
+export function tellUnvoted(
+  held: readonly HeldBranch[],
+  entries: readonly BranchRef[],
+  { participant, logger }: Pick<ParticipantContext, 'participant' | 'logger'>,
+): void {
+  const known = new Set(entries.map(keyOf));
+  const unvoted = held.filter((one) => one.mine !== false && !known.has(keyOf(one)));
+  if (unvoted.length === 0) return;
+  logger.warn(
+    { participant, count: unvoted.length, branches: someOf(unvoted) },
+    'branches that the store holds prepared have no vote in the journal, and are rolled back, as after a process that ended in its prepare. Where the journal was lost, look what the others did: npx verdict tx show TXID',
+  );
+}
