@@ -207,11 +207,7 @@ export function assertServes(transaction: JournalTransaction, id: string | null)
   );
 }
 
-export function load(keys: ReadableKeys): {
-  readonly entries: readonly JournalEntry[];
-  readonly epochs: ReadonlyMap<number, Epoch>;
-  readonly cluster: ServedCluster | null;
-} {
+export function load(keys: ReadableKeys): JournalContents {
   const entries = [...allEntries(keys, areas.live), ...allEntries(keys, areas.readonly)];
   const epochs = entriesUnder(keys, epochsPrefix);
   return {

@@ -65,19 +65,9 @@ export function storedOf(entry: JournalEntry): Stored {
 }
 
 function entryOf({ txid, branch }: BranchKey, value: unknown): JournalEntry {
-  const { state, epoch, witness, payload, result, reason, forgotten, atMs } = value as Stored;
-  return {
-    txid,
-    branch,
-    state,
-    epoch: epoch ?? epochOf(txid),
-    witness: witness === undefined ? null : { generation: witness[0], revision: witness[1] },
-    ...(payload === undefined ? {} : { payload }),
-    ...(result === undefined ? {} : { result }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(forgotten === undefined ? {} : { forgotten }),
-    atMs,
-  };
+  const { epoch = epochOf(txid), witness: shown, ...rest } = value as Stored;
+  const witness = shown === undefined ? null : { generation: shown[0], revision: shown[1] };
+  return { txid, branch, ...rest, epoch, witness };
 }
 
 export function readEntry(keys: ReadableKeys, area: Area, key: BranchKey): JournalEntry | null {

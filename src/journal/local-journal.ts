@@ -71,11 +71,7 @@ export class LocalJournal implements Journal {
     });
   }
 
-  async load(): Promise<{
-    readonly entries: readonly JournalEntry[];
-    readonly epochs: ReadonlyMap<number, Epoch>;
-    readonly cluster: ServedCluster | null;
-  }> {
+  async load(): Promise<JournalContents> {
     return this.#snapshot(rules.load);
   }
 

@@ -80,7 +80,7 @@ export class Doubt<Key extends object> {
       for (const other of others) {
         if (signal.aborted) break;
         // A lone node that is not known to lead may be about to: it reads the log, and forces nothing.
-        const kind = sessions.nodes === 1 ? 'query' : 'resolve';
+        const kind = sessions.nodes.count === 1 ? 'query' : 'resolve';
         const decision = await this.#request(kind, other, question, signal);
         if (decision !== null) return decision;
       }

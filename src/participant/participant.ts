@@ -210,7 +210,7 @@ export class Participant {
     const participant = new Participant(settings, resource, ports, { ...loaded, earlierRuns });
     participant.#takeUp(entries, held);
     participant.#housekeeping.start();
-    participant.#sessions.start();
+    participant.#sessions.nodes.start();
     return participant;
   }
 
@@ -218,7 +218,7 @@ export class Participant {
   #foundCopied(): void {
     if (this.#isCopy) return;
     this.#isCopy = true;
-    this.#sessions.redial();
+    this.#sessions.nodes.redial();
   }
 
   #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {
@@ -305,7 +305,7 @@ export class Participant {
       await pauseOrAbort(this.#context.clock, timeoutMs, drained.signal);
     }
     this.#stop();
-    await this.#sessions.close();
+    await this.#sessions.nodes.close();
     await this.#directLog?.close();
     await this.#housekeeping.close();
   }
@@ -399,7 +399,7 @@ export class Participant {
     if (this.#dead) return;
     this.#context.logger.error({ error }, 'the participant cannot go on');
     this.#stop();
-    void this.#sessions.close();
+    void this.#sessions.nodes.close();
     const { onFatal } = this.#settings;
     if (onFatal !== undefined) return onFatal(error);
     queueMicrotask(() => {

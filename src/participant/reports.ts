@@ -39,7 +39,7 @@ export class Reports {
   /** After a welcome or a new leader: reports to every leader that was not told on its connection and epoch. */
   consider(): void {
     const { sessions } = this.#given;
-    for (const { shard, epoch } of sessions.leaders()) {
+    for (const { shard, epoch } of sessions.nodes.newestLeaders()) {
       void this.#consider(sessions.leader(shard), shard, epoch);
     }
   }

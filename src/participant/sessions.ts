@@ -1,6 +1,6 @@
 /** What a participant's branches and questions see of its connections: one session with every node. */
 import type { ConnectionId } from '../core/branch/branch.ts';
-import type { FromNode, LeaderInfo, Limits, ToNode, Welcome } from '../core/messages.ts';
+import type { FromNode, Limits, ToNode, Welcome } from '../core/messages.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes, type NodesOptions } from '../peer/nodes.ts';
 import { advertisedUrl } from '../peer/url.ts';
@@ -32,16 +32,16 @@ export interface SessionEvents {
 }
 
 export class Sessions {
+  readonly nodes: Nodes;
   readonly #given: SessionsOptions;
-  readonly #nodes: Nodes;
   readonly #byId = new Map<ConnectionId, Session>();
   readonly #byLink = new Map<Link, Session>();
   #lastId = 0;
 
-  constructor(options: SessionsOptions) {
-    this.#given = options;
-    const { urls, token, link, events } = options;
-    this.#nodes = new Nodes({
+  constructor(given: SessionsOptions) {
+    this.#given = given;
+    const { urls, token, link, events } = given;
+    this.nodes = new Nodes({
       urls,
       token,
       link,
@@ -57,18 +57,9 @@ export class Sessions {
     });
   }
 
-  start(): void {
-    this.#nodes.start();
-  }
-
   /** False where that connection is not open any more. Throws what cannot be sent at all. */
   send(connection: ConnectionId, message: ToNode): boolean {
     return this.#byId.get(connection)?.link.send(message) ?? false;
-  }
-
-  /** Ends what is connected and says hello anew: something in it has changed. */
-  redial(): void {
-    this.#nodes.redial();
   }
 
   isOpen(connection: ConnectionId): boolean {
@@ -79,19 +70,10 @@ export class Sessions {
     return [...this.#byId.values()];
   }
 
-  /** Nodes that are known of, connected or not. */
-  get nodes(): number {
-    return this.#nodes.count;
-  }
-
-  leaders(): readonly LeaderInfo[] {
-    return this.#nodes.newestLeaders();
-  }
-
   /** The session with the shard's leader, as far as this participant knows who leads. */
   leader(shard: number): Session | null {
-    const leader = this.#nodes.newestLeader(shard);
-    const link = leader === null ? null : this.#nodes.linkTo(leader.node);
+    const leader = this.nodes.newestLeader(shard);
+    const link = leader === null ? null : this.nodes.linkTo(leader.node);
     return (link && this.#byLink.get(link)) ?? null;
   }
 
@@ -103,10 +85,6 @@ export class Sessions {
       maxFrameBytes: Math.min(...all.map((limits) => limits.maxFrameBytes)),
       maxDepth: Math.min(...all.map((limits) => limits.maxDepth)),
     };
-  }
-
-  close(): Promise<void> {
-    return this.#nodes.close();
   }
 
   #welcomed(link: Link, welcome: Welcome): void {

@@ -61,15 +61,19 @@ export interface ServedCluster {
   readonly voted: boolean;
 }
 
+export interface JournalContents {
+  /** Every entry that is not a tombstone. */
+  readonly entries: readonly JournalEntry[];
+  /** By shard, the newest that is known. */
+  readonly epochs: ReadonlyMap<number, Epoch>;
+  readonly cluster: ServedCluster | null;
+}
+
 export interface Journal {
   /** An id made with the durable store and kept in it: not one of the process. */
   readonly instance: string;
-  /** Every entry that is not a tombstone, and the newest epoch known for each shard: read once, at the start. */
-  load(): Promise<{
-    readonly entries: readonly JournalEntry[];
-    readonly epochs: ReadonlyMap<number, Epoch>;
-    readonly cluster: ServedCluster | null;
-  }>;
+  /** Read once, at the start. */
+  load(): Promise<JournalContents>;
   /**
    * From now on this journal serves the cluster: to be called ahead of any write on its behalf. A journal that has voted stays with
    * the cluster it voted for: false, and nothing is changed. Of one that never did, the epochs of the cluster before go.
