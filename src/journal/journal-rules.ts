@@ -12,6 +12,7 @@ import { maxEarlierRuns } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import {
   type BranchKey,
+  type JournalContents,
   type JournalEntry,
   JournalError,
   type OutcomeWriteResult,

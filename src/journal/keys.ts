@@ -25,7 +25,7 @@ interface Stored {
   readonly witness?: readonly [generation: number, revision: string];
   readonly payload?: unknown;
   readonly result?: unknown;
-  readonly reason?: JournalEntry['reason'];
+  readonly reason?: NonNullable<JournalEntry['reason']>;
   readonly forgotten?: true;
   readonly atMs: number;
 }

@@ -9,10 +9,10 @@ import type { Clock } from '../ports/clock.ts';
 import {
   type BranchKey,
   type Journal,
+  type JournalContents,
   type JournalEntry,
   JournalError,
   type OutcomeWriteResult,
-  type ServedCluster,
   type VoteWrite,
   type VoteWriteResult,
 } from '../ports/journal.ts';

@@ -3,10 +3,10 @@ import type { LocalState } from '../core/branch/branch.ts';
 import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
-import { type Epoch, isTxid, type Txid } from '../core/txid.ts';
+import { isTxid, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Journal, JournalEntry, ServedCluster } from '../ports/journal.ts';
+import type { Journal, JournalContents, JournalEntry } from '../ports/journal.ts';
 import type { Random } from '../ports/random.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -75,11 +75,7 @@ export class Participant {
     settings: ParticipantSettings,
     resource: Resource,
     ports: ParticipantPorts,
-    found: {
-      readonly epochs: ReadonlyMap<number, Epoch>;
-      readonly cluster: ServedCluster | null;
-      readonly earlierRuns: readonly string[];
-    },
+    found: Omit<JournalContents, 'entries'> & { readonly earlierRuns: readonly string[] },
   ) {
     const { name } = settings;
     const { journal, dialer, clock, random, openReader } = ports;
