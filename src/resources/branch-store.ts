@@ -1,34 +1,51 @@
-/** The durable side of a resource: one LMDB file with its prepared branches, group commit, and the sweep of old notes. */
+/**
+ * The durable side of a resource that keeps its data in ordered keys: one LMDB file with its branches, group commit, and the
+ * sweep of old notes.
+ *
+ * - `prepared/<txid>/<branch>`: a branch that voted commit, with all that its commit will do, and the instance that voted;
+ * - `applied/<txid>/<branch>`: a branch that was committed, so that a repeat changes nothing.
+ *
+ * A journal may be lost where the store beside it is not: what an earlier instance voted for is then ended by nothing but the
+ * decision (!). The new instance knows of no vote, and would take it for work that never came so far.
+ */
 import type { Clock } from '../ports/clock.ts';
-import type { BranchRef, HeldBranch } from '../ports/resource.ts';
+import {
+  BranchEndedError,
+  type BranchRef,
+  type EndCall,
+  type HeldBranch,
+} from '../ports/resource.ts';
 import { CountedKeys } from '../store/counted-keys.ts';
 import { type DirectoryLock, lockDirectory } from '../store/directory-lock.ts';
 import { fileNumber } from '../store/file-number.ts';
 import { GroupCommit } from '../store/group-commit.ts';
-import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
+import {
+  entriesUnder,
+  keyPart,
+  prefixRange,
+  type ReadableKeys,
+  type WritableKeys,
+} from '../store/key-value.ts';
 import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../store/lmdb.ts';
-import { readHeader, type StoreHeader } from '../store/store-format.ts';
+import { metaKey, readHeader, type StoreHeader } from '../store/store-format.ts';
 import { systemRandom } from '../system/random.ts';
 import { steadyWall } from '../system/steady-wall.ts';
-import {
-  allPrepared,
-  type BranchEnd,
-  commit,
-  getPrepared,
-  isToRollBack,
-  type PreparedBy,
-  prepare,
-  rollback,
-  sweepApplied,
-} from './branch-records.ts';
+
+/** As every prepared branch is kept. */
+export interface PreparedBy extends BranchRef {
+  /** Whose journal has the vote. */
+  readonly instance?: string;
+}
+
+export type BranchEnd = Omit<EndCall<unknown>, 'payload'>;
 
 export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly dataDirectory: string;
   /** The file's name in the directory. */
   readonly file: string;
   readonly header: StoreHeader;
-  /** Makes an empty file one of ours, in its first transaction; repeated at every start. */
-  readonly begin: (keys: WritableKeys) => void;
+  /** What an empty file begins with. Default: nothing. */
+  readonly begin?: (keys: WritableKeys) => void;
   /** What the commit of a branch does, within the transaction that ends it. */
   readonly apply: (keys: WritableKeys, branch: Prepared) => void;
   readonly clock: Clock;
@@ -38,6 +55,14 @@ export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly onFatal?: OnFatal;
 }
 
+interface Applied {
+  readonly atMs: number;
+  /** Another instance had voted. */
+  readonly takenOver: boolean;
+}
+
+const preparedPrefix = 'prepared/';
+const appliedPrefix = 'applied/';
 const identityKey = 'identity';
 const identityDigits = 16;
 
@@ -74,7 +99,10 @@ export class BranchStore<Prepared extends PreparedBy> {
       lmdb.snapshot((keys) => readHeader(keys, header));
       // Also flushes what a process left in the page cache that was killed in the middle of a commit.
       await lmdb.transact((keys) => {
-        options.begin(keys);
+        if (readHeader(keys, header) === null) {
+          keys.put(metaKey, header);
+          options.begin?.(keys);
+        }
         if (keys.get(identityKey) === undefined)
           keys.put(identityKey, systemRandom.token(identityDigits));
       });
@@ -110,8 +138,19 @@ export class BranchStore<Prepared extends PreparedBy> {
     return this.#lmdb.snapshot((keys) => getPrepared<Prepared>(keys, branch));
   }
 
+  /** Throws where another instance has prepared it. */
+  ownPrepared(branch: PreparedBy): Prepared | null {
+    const before = this.prepared(branch);
+    if (before !== null) assertOwn(before, branch);
+    return before;
+  }
+
   allPrepared(): readonly Prepared[] {
     return this.#lmdb.snapshot((keys) => allPrepared<Prepared>(keys));
+  }
+
+  refs(): readonly BranchRef[] {
+    return this.allPrepared().map(({ txid, branch }) => ({ txid, branch }));
   }
 
   /** All of them, and whether this instance voted for them. */
@@ -123,26 +162,58 @@ export class BranchStore<Prepared extends PreparedBy> {
     }));
   }
 
-  /** Resolves when it is durable. */
-  prepare(branch: Prepared): Promise<void> {
-    return this.#group.run((keys) => prepare(keys, branch));
+  /** Keeps what the branch's commit will do. Resolves when it is durable. */
+  prepare(
+    { txid, branch, instance }: PreparedBy,
+    content: Omit<Prepared, keyof PreparedBy>,
+  ): Promise<void> {
+    const by = instance === undefined ? {} : { instance };
+    const prepared: PreparedBy = { txid, branch, ...content, ...by };
+    return this.#group.run((keys) => {
+      const text = branchText(prepared);
+      if (getApplied(keys, prepared) !== null) {
+        throw new Error(`The branch ${text} was committed here; it cannot be prepared.`);
+      }
+      const before = getPrepared<PreparedBy>(keys, prepared);
+      if (before !== null) assertOwn(before, prepared);
+      keys.put(preparedPrefix + text, prepared);
+    });
   }
 
-  /** Resolves when its writes are durable. Repeats change nothing. Rejects with BranchEndedError. */
+  /**
+   * What the branch does, the end of the prepared branch and the note that it was applied: one atomic step. Resolves when it
+   * is durable. Repeats change nothing. Rejects with BranchEndedError.
+   */
   commit(branch: BranchEnd): Promise<void> {
     return this.#group.run((keys) => {
-      commit<Prepared>(keys, branch, {
-        atMs: this.#wallMs(),
-        apply: (prepared) => this.#apply(keys, prepared),
-      });
+      this.#commit(keys, branch);
       this.#sweep(keys);
     });
   }
 
-  /** Resolves when it is durably gone. */
+  #commit(keys: WritableKeys, branch: BranchEnd): void {
+    const text = branchText(branch);
+    const prepared = getPrepared<Prepared>(keys, branch);
+    if (prepared === null) {
+      if (getApplied(keys, branch) !== null) return;
+      // It must never be acknowledged.
+      throw new BranchEndedError(
+        'nothing',
+        `The branch ${text} is neither prepared nor committed here. Look at the store's backup and at the transaction: npx verdict tx show ${branch.txid}`,
+      );
+    }
+    this.#apply(keys, prepared);
+    keys.remove(preparedPrefix + text);
+    const { takenOver = false } = branch;
+    keys.put(appliedPrefix + text, { atMs: this.#wallMs(), takenOver } satisfies Applied);
+  }
+
+  /** Resolves when it is durably gone: nothing held, nothing done. Rejects with BranchEndedError. */
   async rollback(branch: BranchEnd): Promise<void> {
     if (!this.#lmdb.snapshot((keys) => isToRollBack(keys, branch))) return;
-    await this.#group.run((keys) => rollback(keys, branch));
+    await this.#group.run((keys) => {
+      if (isToRollBack(keys, branch)) keys.remove(preparedPrefix + branchText(branch));
+    });
   }
 
   /** Resolves when what `operation` changed is durable; it shares its transaction with others. */
@@ -157,6 +228,8 @@ export class BranchStore<Prepared extends PreparedBy> {
   }
 
   /**
+   * A bounded step through the notes of what was applied, from where the last one ended.
+   *
    * The journal may ask for a commit again as long as it has not recorded it: that is over long before the
    * limit - while the process runs. One that was down for a day may ask right after its start, so nothing
    * is swept before it has run for as long.
@@ -165,10 +238,46 @@ export class BranchStore<Prepared extends PreparedBy> {
     this.#commits += 1;
     if (this.#commits % commitsPerSweep !== 0) return;
     if (this.#clock.monotonicMs() - this.#openedAtMs < this.#appliedKeepMs) return;
-    this.#sweptTo = sweepApplied(keys, {
-      after: this.#sweptTo,
-      beforeMs: this.#wallMs() - this.#appliedKeepMs,
-      limit: sweepLimit,
-    });
+    const beforeMs = this.#wallMs() - this.#appliedKeepMs;
+    const range = prefixRange(appliedPrefix, this.#sweptTo ?? undefined);
+    const page = keys.range({ ...range, limit: sweepLimit });
+    for (const [key, value] of page) if ((value as Applied).atMs < beforeMs) keys.remove(key);
+    this.#sweptTo = page.length < sweepLimit ? null : (page.at(-1)?.[0] ?? null);
   }
+}
+
+/** Names a branch in keys, and as an owner of locks. */
+export function branchText(branch: BranchRef): string {
+  return `${branch.txid}/${keyPart(branch.branch)}`;
+}
+
+export function allPrepared<Prepared extends BranchRef>(keys: ReadableKeys): readonly Prepared[] {
+  return entriesUnder(keys, preparedPrefix).map(([, value]) => value as Prepared);
+}
+
+function getPrepared<Prepared>(keys: ReadableKeys, branch: BranchRef): Prepared | null {
+  return (keys.get(preparedPrefix + branchText(branch)) as Prepared | undefined) ?? null;
+}
+
+function getApplied(keys: ReadableKeys, branch: BranchRef): Applied | null {
+  return (keys.get(appliedPrefix + branchText(branch)) as Applied | undefined) ?? null;
+}
+
+/** A vote is its instance's own: no one repeats it for another. */
+function assertOwn(before: PreparedBy, { instance }: PreparedBy): void {
+  if (before.instance === instance) return;
+  throw new Error(`The branch ${branchText(before)} was prepared here under another journal.`);
+}
+
+/** Nothing that another instance holds, unless it was decided so. Throws where it was committed. */
+function isToRollBack(keys: ReadableKeys, branch: BranchEnd): boolean {
+  const applied = getApplied(keys, branch);
+  if (applied !== null) {
+    throw new BranchEndedError(
+      applied.takenOver ? 'committed-by-sibling' : 'committed',
+      `The branch ${branchText(branch)} was committed here; it cannot be rolled back.`,
+    );
+  }
+  const prepared = getPrepared<PreparedBy>(keys, branch);
+  return prepared !== null && (branch.takenOver === true || prepared.instance === branch.instance);
 }

@@ -1,6 +1,6 @@
 /** What a service's database holds, prepared branches included: by the names that the SDK gives them there. */
 import type { BranchRef } from '../../../src/participant.ts';
-import { branchOfXid, type RecoveredXid, recovered } from '../../../src/resources/mariadb/xid.ts';
+import { preparedBranches as mariadbBranches } from '../../../src/resources/mariadb/xid.ts';
 import { branchOf } from '../../../src/resources/sql/names.ts';
 import type { ServiceDatabase } from '../databases.ts';
 import type { ServiceName } from '../paths.ts';
@@ -31,8 +31,5 @@ async function preparedBranches(
       return found.ref;
     });
   }
-  return (await query<RecoveredXid>('XA RECOVER')).flatMap((row) => {
-    const xid = recovered(row);
-    return (xid && branchOfXid(service, xid)?.ref) ?? [];
-  });
+  return (await mariadbBranches({ rows: query }, service)).map(({ ref }) => ref);
 }

@@ -73,10 +73,13 @@ export async function detached(
 ): Promise<void> {
   if (detachedBranches.take(xid.name) || !(await isPrepared(on, xid))) return;
   for (let tries = 1; (await holderOf(on, xid.name)) !== null; tries += 1) {
-    if (tries > maxTries)
-      throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+    if (tries > maxTries) throw stuck(xid);
     if (tries > patientTries) await endHolder(on, xid.name);
     await pause(clock, pauseMs);
   }
   await pause(clock, graceMs);
+}
+
+export function stuck({ text }: Xid): Error {
+  return new Error(`The branch ${text} is held by a session that does not end.`);
 }

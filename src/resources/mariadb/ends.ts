@@ -56,29 +56,16 @@ export class Ends implements Statements {
   }
 
   rows<Row extends RowDataPacket>(text: string, values?: readonly unknown[]): Promise<Row[]> {
-    return this.#once<Row[]>(text, values);
+    return this.#lend((on) => on.rows<Row>(text, values), isTooLate);
   }
 
   write(text: string, values?: readonly unknown[]): Promise<ResultSetHeader> {
-    return this.#once<ResultSetHeader>(text, values);
+    return this.#lend((on) => on.write(text, values), isTooLate);
   }
 
   /** Several statements on one connection. Where `body` rejects it is ended, and what it held goes with it. */
-  async together<T>(body: (on: Statements) => Promise<T>): Promise<T> {
-    const on = await this.#connection();
-    let done = false;
-    try {
-      const result = await body({
-        rows: <Row extends RowDataPacket>(text: string, values?: readonly unknown[]) =>
-          this.#run<Row[]>(on, text, values),
-        write: (text, values) => this.#run<ResultSetHeader>(on, text, values),
-      });
-      done = true;
-      return result;
-    } finally {
-      if (done) on.release();
-      else on.destroy();
-    }
+  together<T>(body: (on: Statements) => Promise<T>): Promise<T> {
+    return this.#lend(body, () => true);
   }
 
   end(): Promise<void> {
@@ -101,33 +88,35 @@ export class Ends implements Statements {
     }
   }
 
-  async #once<Result extends RowDataPacket[] | ResultSetHeader>(
-    text: string,
-    values: readonly unknown[] | undefined,
-  ): Promise<Result> {
+  async #lend<T>(
+    body: (on: Statements) => Promise<T>,
+    endsIt: (error: unknown) => boolean,
+  ): Promise<T> {
     const on = await this.#connection();
+    const run = async <Result extends RowDataPacket[] | ResultSetHeader>(
+      sql: string,
+      values: readonly unknown[] | undefined,
+    ): Promise<Result> => {
+      const timeout = this.#timeoutMs;
+      const asked = values === undefined ? { sql, timeout } : { sql, timeout, values };
+      const [result] = await on.query<Result>(asked as mysql.QueryOptions);
+      return result;
+    };
     try {
-      const result = await this.#run<Result>(on, text, values);
+      const result = await body({ rows: run, write: run });
       on.release();
       return result;
     } catch (error) {
-      // Its answer may come yet, and would be taken for that to the next.
-      if ((error as { code?: unknown }).code === 'PROTOCOL_SEQUENCE_TIMEOUT') on.destroy();
+      if (endsIt(error)) on.destroy();
       else on.release();
       throw error;
     }
   }
+}
 
-  async #run<Result extends RowDataPacket[] | ResultSetHeader>(
-    on: mysql.PoolConnection,
-    sql: string,
-    values: readonly unknown[] | undefined,
-  ): Promise<Result> {
-    const timeout = this.#timeoutMs;
-    const asked = values === undefined ? { sql, timeout } : { sql, timeout, values };
-    const [result] = await on.query<Result>(asked as mysql.QueryOptions);
-    return result;
-  }
+/** Its answer may come yet, and would be taken for that to the next. */
+function isTooLate(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'PROTOCOL_SEQUENCE_TIMEOUT';
 }
 
 function ignore(): void {}

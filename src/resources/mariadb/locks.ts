@@ -3,13 +3,12 @@
  * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
  */
 import type { Clock } from '../../ports/clock.ts';
-import { pause } from '../../system/pause.ts';
+import { untilGone } from '../sql/force.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
 import type { Statements } from './ends.ts';
 import { maxSlots } from './slots.ts';
 
-const pauseMs = 25;
-const maxWaitMs = 20_000;
+const advice = 'See SHOW PROCESSLIST, and end it.';
 const unknownThread = 1094;
 
 /** An expression; a lock's name has 64 characters at most. `what` holds no quote: sql/names.ts. */
@@ -22,18 +21,17 @@ export function slotLock(participant: string, instance: string | undefined, slot
 }
 
 /**
- * Ends the session that holds the lock, and returns with the lock held by `on` and by nobody else: whatever that session
+ * Ends the session that holds the lock, and returns with the lock held by `on` and by no one else: whatever that session
  * was at has happened by now, or never will.
  */
-export async function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
-  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
-  for (;;) {
+export function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
+  const taken = async (): Promise<boolean> => {
     const rows = await on.rows(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
-    if (rows[0]?.['taken'] === 1) return;
-    failLate(clock, giveUpAtMs);
+    if (rows[0]?.['taken'] === 1) return true;
     await endHolder(on, what);
-    await pause(clock, pauseMs);
-  }
+    return false;
+  };
+  return untilGone(clock, taken, advice);
 }
 
 export async function endHolder(on: Statements, what: string): Promise<void> {
@@ -53,25 +51,26 @@ function slotPrefix(participant: string, instance: string | undefined): string {
 }
 
 /** Ends all sessions at work for this instance of the participant, and returns when they are gone. */
-export async function endSlotHolders(
+export function endSlotHolders(
   on: Statements,
-  of: { readonly participant: string; readonly instance: string | undefined },
+  {
+    participant,
+    instance,
+  }: { readonly participant: string; readonly instance: string | undefined },
   clock: Clock,
 ): Promise<void> {
-  const prefix = slotPrefix(of.participant, of.instance);
-  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
-  for (;;) {
+  const prefix = slotPrefix(participant, instance);
+  const gone = async (): Promise<boolean> => {
     const rows = await on.rows(
       `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${maxSlots - 1})
        SELECT holder FROM (
          SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${prefix}', slot)))) AS holder
          FROM slots) AS held WHERE holder IS NOT NULL`,
     );
-    if (rows.length === 0) return;
-    failLate(clock, giveUpAtMs);
     for (const row of rows) await kill(on, Number(row['holder']));
-    await pause(clock, pauseMs);
-  }
+    return rows.length === 0;
+  };
+  return untilGone(clock, gone, advice);
 }
 
 /** Ids of connections are not used again while the server runs. */
@@ -81,11 +80,4 @@ export async function kill(on: Statements, connectionId: number): Promise<void> 
   } catch (error) {
     if ((error as { errno?: unknown }).errno !== unknownThread) throw error;
   }
-}
-
-function failLate(clock: Clock, giveUpAtMs: number): void {
-  if (clock.monotonicMs() <= giveUpAtMs) return;
-  throw new Error(
-    'A session that works for this participant does not end. See SHOW PROCESSLIST, and end it.',
-  );
 }

@@ -13,22 +13,22 @@
  * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
  */
 
-import type { HeldBranch } from '../../ports/resource.ts';
-import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
-import { heldBranch, markOf, namePrefix } from '../sql/names.ts';
-import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
+import { namePrefix } from '../sql/names.ts';
+import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
+import { sqlResource } from '../sql/resource.ts';
 import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
 import type { MariadbConnection } from './connection-options.ts';
 import type { MariadbContext } from './context.ts';
 import { DetachedBranches } from './detach.ts';
 import { Ends } from './ends.ts';
+import { refusals } from './error-numbers.ts';
 import { endSlotHolders } from './locks.ts';
-import { commitBranch, rollbackBranch } from './outcome.ts';
-import { prepareBranch } from './prepare.ts';
+import { commitXid, rollbackXid } from './outcome.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
+import { MariadbSession } from './session.ts';
 import { Slots } from './slots.ts';
 import { waitsFor } from './waits.ts';
-import { branchOfXid, type RecoveredXid, recovered, xidOf } from './xid.ts';
+import { preparedBranches, xidOf } from './xid.ts';
 
 /** What `openMariadbResource` takes. */
 export interface MariadbResourceOptions<Payload, Result>
@@ -59,7 +59,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
   const settings = sqlSettings(options);
-  const { name, table, clock, logger } = settings;
+  const { name, table, clock } = settings;
   const { connection } = options;
   const slots = new Slots({ max: settings.maxSessions, waitMs: settings.sessionWaitMs, clock });
   const ends = new Ends(connection);
@@ -74,57 +74,25 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   try {
     await checkServer(ends);
     await makeTable(ends, table);
-    const identity = await identityIn(ends, table);
-    const look = (): Promise<Waits> => waitsFor(context);
-    const watch = new LockWatch({ participant: name, clock, logger, look });
-    return watchedBy(watch, resourceOn(context, options, identity));
+    return sqlResource(settings, options.prepare, {
+      database: 'MariaDB',
+      identity: await identityIn(ends, table),
+      refusals,
+      rows: rowStatements(context),
+      idOf: (branch) => xidOf(name, branch),
+      open: (xid, call) => MariadbSession.open(context, xid, call),
+      endSessions: (instance) => endSlotHolders(ends, { participant: name, instance }, clock),
+      commit: (xid) => commitXid(context, xid),
+      rollback: (xid, branch) => rollbackXid(context, xid, branch),
+      prepared: () => preparedBranches(ends, name),
+      waits: () => waitsFor(context),
+      // A connection that is broken already has nothing to end.
+      close: () => ends.end().catch(() => undefined),
+    });
   } catch (error) {
     await ends.end();
     throw error;
   }
-}
-
-function resourceOn<Payload, Result>(
-  context: MariadbContext,
-  options: MariadbResourceOptions<Payload, Result>,
-  identity: string,
-): SqlResource<Payload, Result> {
-  const { ends, name, clock, shared } = context;
-  const rows = outcomeRows(context);
-  return {
-    identity,
-    begin: async ({ instance }) => {
-      if (!shared) await endSlotHolders(ends, { participant: name, instance }, clock);
-    },
-    prepare: (call) => prepareBranch(context, options.prepare, call),
-    commit: async (branch) => {
-      const xid = xidOf(name, branch);
-      if (xid === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
-      await commitBranch(context, xid, branch);
-      rows.committed();
-    },
-    rollback: async (branch) => {
-      const xid = xidOf(name, branch);
-      // Never prepared: it had no name to be prepared under.
-      if (xid !== null) await rollbackBranch(context, xid, branch);
-    },
-    inDoubt: (call) => preparedBranches(ends, name, markOf(call?.instance)),
-    forgotten: (branch) => {
-      const xid = xidOf(name, branch);
-      if (xid !== null) rows.forgotten(xid.name);
-    },
-    // A connection that is broken already has nothing to end.
-    close: () => ends.end().catch(() => undefined),
-  };
-}
-
-async function preparedBranches(ends: Ends, name: string, mark: string): Promise<HeldBranch[]> {
-  const rows = await ends.rows<RecoveredXid>('XA RECOVER');
-  return rows.flatMap((row) => {
-    const xid = recovered(row);
-    const found = xid === null ? null : branchOfXid(name, xid);
-    return found === null ? [] : [heldBranch(found, mark)];
-  });
 }
 
 const maxSweep = 1_000;
@@ -133,7 +101,7 @@ const maxSweep = 1_000;
  * Reads first, without locks, and then writes row by row: a search that locks (an IN may become one) would wait for
  * every branch that is prepared, and whoever commits meanwhile for it.
  */
-function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows {
+function rowStatements({ ends, table, name }: MariadbContext): RowStatements {
   const each = (statement: string, names: readonly string[]): Promise<void> =>
     ends.together(async (on) => {
       // No gap is locked where a row is gone already.
@@ -150,8 +118,8 @@ function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows 
     );
     return rows.map((row) => String(row['name']));
   };
-  return new OutcomeRows({
-    clock,
+  return {
+    note: (row, mark) => ends.write(`UPDATE ${table} SET note = ? WHERE name = ?`, [mark, row]),
     remove: (names) => each(`DELETE FROM ${table}`, names),
     sweepStrange: async () => {
       const seconds = strangeKeepMs / 1_000;
@@ -162,5 +130,5 @@ function outcomeRows({ clock, ends, table, name }: MariadbContext): OutcomeRows 
         await namesWhere('seen_at IS NULL'),
       );
     },
-  });
+  };
 }

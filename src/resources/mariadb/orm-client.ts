@@ -1,13 +1,11 @@
 /** The branch as a pool of `mysql2`, with promises or callbacks. */
+import { answer, type Done, type Values } from '../sql/answer.ts';
 import type { GuardedSql } from '../sql/guarded-sql.ts';
 import { guardedSql, NestedTransactions } from '../sql/nested.ts';
 import type { Sql, StatementObject } from '../sql/sql.ts';
 
-type Done = (error: unknown, ...more: unknown[]) => void;
-type Run = (
-  statement: string | StatementObject,
-  values: readonly unknown[] | undefined,
-) => Promise<unknown>;
+type Statement = string | StatementObject;
+type Run = (statement: Statement, values: readonly unknown[] | undefined) => Promise<unknown>;
 
 class Queries {
   readonly #run: Run;
@@ -16,27 +14,12 @@ class Queries {
     this.#run = run;
   }
 
-  query(
-    statement: string | StatementObject,
-    values?: readonly unknown[] | Done,
-    done?: Done,
-  ): unknown {
-    const callback = typeof values === 'function' ? values : done;
-    const given = typeof values === 'function' ? undefined : values;
-    const result = this.#run(statement, given);
-    if (callback === undefined) return result;
-    result.then(
-      (raw) => callback(null, ...(raw as unknown[])),
-      (error: unknown) => callback(error),
-    );
-    return undefined;
+  query(statement: Statement, values?: Values, done?: Done): unknown {
+    const run = (given: readonly unknown[] | undefined) => this.#run(statement, given);
+    return answer(values, done, run, (raw) => raw as unknown[]);
   }
 
-  execute(
-    statement: string | StatementObject,
-    values?: readonly unknown[] | Done,
-    done?: Done,
-  ): unknown {
+  execute(statement: Statement, values?: Values, done?: Done): unknown {
     return this.query(statement, values, done);
   }
 

@@ -22,10 +22,9 @@
  */
 import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
-import { markOf } from '../sql/names.ts';
 import type { End } from '../sql/sql.ts';
 import type { MariadbContext } from './context.ts';
-import { detached, graceMs } from './detach.ts';
+import { detached, graceMs, stuck } from './detach.ts';
 import type { Statements } from './ends.ts';
 import { isNotFree, numberOf, unknownXid } from './error-numbers.ts';
 import { takeByForce } from './locks.ts';
@@ -35,21 +34,7 @@ const pauseMs = 20;
 const maxTries = 200;
 
 /** A branch that a sibling prepared has another mark in its gtrid, and is looked for; its name and its row are the same. */
-export async function commitBranch(
-  context: MariadbContext,
-  own: Xid,
-  { instance, takenOver = false }: End,
-): Promise<void> {
-  const { ends, table } = context;
-  await commitXid(context, own);
-  // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
-  if (takenOver) {
-    const text = `UPDATE ${table} SET note = ? WHERE name = ?`;
-    await ends.write(text, [markOf(instance), own.name]);
-  }
-}
-
-async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
+export async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= maxTries; tries += 1) {
     await detached(context, ends, xid);
@@ -71,10 +56,10 @@ async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
     }
     await pause(clock, pauseMs);
   }
-  throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+  throw stuck(xid);
 }
 
-export async function rollbackBranch(
+export async function rollbackXid(
   context: MariadbContext,
   own: Xid,
   { txid, branch, takenOver = false }: End,
@@ -97,8 +82,7 @@ export async function rollbackBranch(
     const xid = (takenOver ? await preparedByAny(on, own) : null) ?? own;
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
-      if (tries > maxTries)
-        throw new Error(`The branch ${xid.text} is held by a session that does not end.`);
+      if (tries > maxTries) throw stuck(xid);
       await pause(clock, graceMs);
       ended = await endBranch(() => on.write(statement(xid)));
     }

@@ -1,6 +1,5 @@
 /** What the server must be able to do, asked before anything is promised. */
-import { newIdentity } from '../sql/names.ts';
-import { identityName } from '../sql/outcome-rows.ts';
+import { identityOf, identityRow } from '../sql/names.ts';
 import type { Statements } from './ends.ts';
 
 export async function checkServer(on: Statements): Promise<void> {
@@ -58,18 +57,13 @@ export async function makeTable(on: Statements, table: string): Promise<void> {
   );
 }
 
-/** What this database calls itself, the same for every process that works on it; made with the first. */
-export async function identityIn(on: Statements, table: string): Promise<string> {
-  const look = async (): Promise<string | null> => {
-    const [row] = await on.rows(`SELECT note FROM ${table} WHERE name = '${identityName}'`);
+export function identityIn(on: Statements, table: string): Promise<string> {
+  const note = async (): Promise<string | null> => {
+    const [row] = await on.rows(`SELECT note FROM ${table} WHERE name = '${identityRow}'`);
     return row === undefined ? null : String(row['note']);
   };
-  const found = await look();
-  if (found !== null) return found;
-  await on.write(`INSERT IGNORE INTO ${table} (name, note) VALUES ('${identityName}', ?)`, [
-    newIdentity('my'),
-  ]);
-  return (await look()) ?? identityName;
+  const text = `INSERT IGNORE INTO ${table} (name, note) VALUES ('${identityRow}', ?)`;
+  return identityOf('my', note, (identity) => on.write(text, [identity]));
 }
 
 const noSuchTable = 1146;

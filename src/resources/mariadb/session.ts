@@ -10,13 +10,14 @@
  */
 import type mysql from 'mysql2/promise';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { Timer } from '../../ports/clock.ts';
-import type { PrepareCall } from '../../ports/resource.ts';
-import { pause } from '../../system/pause.ts';
-import { BranchTakenError } from '../sql/branch-taken.ts';
+import {
+  BranchSession,
+  picked,
+  type SessionCall,
+  type SessionLimits,
+} from '../sql/branch-session.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
-import { serverLimitMs } from '../sql/sql.ts';
-import { doneWithin } from '../sql/within.ts';
+import { BranchTakenError } from '../sql/refusal.ts';
 import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { sessionGone } from './detach.ts';
@@ -24,10 +25,9 @@ import { numberOf } from './error-numbers.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';
 
+const rowOptions = ['rowsAsArray', 'typeCast'] as const;
 /** A connection that was cut in silence takes nothing that is sent: noticed in that time. */
 const silentSeconds = 25;
-/** So long the driver has to hear that its session was ended. */
-const heardMs = 1_000;
 const slotWaitSeconds = 5;
 const duplicateXid = 1440;
 /** XAER_RMFAIL: what the server says to COMMIT, ROLLBACK, BEGIN, and all that commits by itself, within a branch. */
@@ -36,38 +36,21 @@ const notWithinXa = 1399;
 const inTransaction = 1;
 type Answer = [RowDataPacket[] | ResultSetHeader, unknown];
 
-export class MariadbSession {
+export class MariadbSession extends BranchSession {
   readonly #context: MariadbContext;
   readonly #connection: mysql.Connection;
   readonly #xid: Xid;
   readonly #slot: number;
-  readonly #signal: AbortSignal;
-  #over = false;
-  #lost = false;
-  #interrupted = false;
-  #isLate = false;
-  #limit: Timer | null = null;
+  readonly #instance: string | undefined;
 
-  /** Rejects where the branch is prepared already, or is just being. */
-  static async begin(
-    context: MariadbContext,
-    xid: Xid,
-    slot: number,
-    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
-  ): Promise<MariadbSession> {
-    let connection: mysql.Connection;
+  static async open(context: MariadbContext, xid: Xid, call: SessionCall): Promise<MariadbSession> {
+    const slot = await context.slots.take(call.signal);
+    if (slot === null) throw new Error('no session for another branch was free in time');
     try {
-      connection = await openSession(context.connection);
+      const connection = await openSession(context.connection);
+      return new MariadbSession(context, connection, xid, slot, call);
     } catch (error) {
       context.slots.give(slot);
-      throw error;
-    }
-    const session = new MariadbSession(context, connection, xid, slot, call.signal);
-    try {
-      await session.#begin(call);
-      return session;
-    } catch (error) {
-      session.destroy();
       throw error;
     }
   }
@@ -77,37 +60,25 @@ export class MariadbSession {
     connection: mysql.Connection,
     xid: Xid,
     slot: number,
-    signal: AbortSignal,
+    call: SessionCall,
   ) {
+    super(context, call);
     this.#context = context;
     this.#connection = connection;
     this.#xid = xid;
     this.#slot = slot;
-    this.#signal = signal;
-    connection.on('error', this.#setLost);
-    connection.on('end', this.#setLost);
+    this.#instance = call.instance;
+    connection.on('error', this.setLost);
+    connection.on('end', this.setLost);
     context.sessions.add(connection.threadId);
   }
 
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  get isLate(): boolean {
-    return this.#isLate;
-  }
-
-  async #begin({
-    timeoutMs,
-    instance,
-  }: Pick<PrepareCall<unknown>, 'timeoutMs' | 'instance'>): Promise<void> {
-    const { lockWaitMs, lockLimitMs, isolation, shared, name, clock } = this.#context;
-    this.#signal.throwIfAborted();
-    const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
-    if (!shared) await this.#takeLock(slotLock(name, instance, this.#slot), slotWaitSeconds);
+  protected async beginBranch({ waitMs, serverMs }: SessionLimits): Promise<void> {
+    const { isolation, shared, name } = this.#context;
+    if (!shared) await this.#takeLock(slotLock(name, this.#instance, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
     const waitSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
-    const limitSeconds = Math.ceil(serverLimitMs(timeoutMs, lockLimitMs) / 1_000);
+    const limitSeconds = Math.ceil(serverMs / 1_000);
     await this.#run(
       `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', innodb_lock_wait_timeout = ${waitSeconds},
        wait_timeout = ${limitSeconds}, net_write_timeout = ${silentSeconds}`,
@@ -119,9 +90,6 @@ export class MariadbSession {
       if ((cause as { errno?: unknown }).errno !== duplicateXid) throw cause;
       throw new BranchTakenError('The branch is prepared already.', { cause });
     }
-    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
-    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
-    if (this.#signal.aborted) this.#interrupt();
   }
 
   async #takeLock(lock: string, waitSeconds: number): Promise<void> {
@@ -133,7 +101,7 @@ export class MariadbSession {
   }
 
   async query({ text, values, more }: Statement): Promise<StatementResult> {
-    const config = { ...picked(more), sql: text } as mysql.QueryOptions;
+    const config = { ...picked(more, rowOptions), sql: text } as mysql.QueryOptions;
     let raw: Answer;
     try {
       raw =
@@ -158,7 +126,6 @@ export class MariadbSession {
       : { rows: [], affectedCount: result.affectedRows, raw };
   }
 
-  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   async prepareBranch(): Promise<void> {
     const { text, name, mark } = this.#xid;
     await this.#connection.execute(
@@ -173,7 +140,6 @@ export class MariadbSession {
     if (await sessionGone(ends, threadId, clock)) detachedBranches.add(name);
   }
 
-  /** Nothing is held afterwards; rejects where that is not certain. */
   async abandon(): Promise<void> {
     const { text } = this.#xid;
     try {
@@ -181,7 +147,7 @@ export class MariadbSession {
       await this.#run(`XA END ${text}`).catch(() => undefined);
       await this.#run(`XA ROLLBACK ${text}`);
     } catch (error) {
-      this.destroy();
+      await this.destroy();
       throw error;
     }
     await this.#end();
@@ -197,44 +163,25 @@ export class MariadbSession {
     await this.#connection.end().catch(() => undefined);
   }
 
-  destroy(): void {
+  async destroy(): Promise<void> {
     this.#release();
     this.#connection.destroy();
   }
 
-  readonly #interrupt = (): void => {
-    if (this.#interrupted) return;
-    this.#interrupted = true;
-    const { ends, clock } = this.#context;
-    const killed = kill(ends, this.#connection.threadId).catch(() => undefined);
-    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
-    void doneWithin(clock, killed, heardMs)
-      .then(() => pause(clock, heardMs))
-      .then(() => this.#over || this.#drop());
-  };
+  protected endAtServer(): Promise<void> {
+    return kill(this.#context.ends, this.#connection.threadId);
+  }
 
-  readonly #pastLimit = (): void => {
-    this.#isLate = true;
-    this.#interrupt();
-  };
-
-  /** What waits for an answer rejects: the driver's own `destroy` says goodbye first, and waits. */
-  #drop(): void {
+  /** The driver's own `destroy` says goodbye first, and waits. */
+  protected drop(): void {
     const { connection } = this.#connection as unknown as {
       readonly connection?: { readonly stream?: { destroy(): void } };
     };
     connection?.stream?.destroy();
   }
 
-  readonly #setLost = (): void => {
-    this.#lost = true;
-  };
-
   #release(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#limit?.cancel();
-    this.#signal.removeEventListener('abort', this.#interrupt);
+    if (!this.finish()) return;
     this.#context.sessions.delete(this.#connection.threadId);
     this.#context.slots.give(this.#slot);
   }
@@ -246,12 +193,4 @@ function headerOf(result: Answer[0]): ResultSetHeader | null {
   return typeof (last as ResultSetHeader | undefined)?.serverStatus === 'number'
     ? (last as ResultSetHeader)
     : null;
-}
-
-/** What changes how rows are read. */
-function picked({ rowsAsArray, typeCast }: Readonly<Record<string, unknown>>): object {
-  return {
-    ...(rowsAsArray === undefined ? {} : { rowsAsArray }),
-    ...(typeCast === undefined ? {} : { typeCast }),
-  };
 }

@@ -6,12 +6,11 @@
  *     may not                       its own account's statements that take long, whatever for
  *     either way                    who waits for a table's metadata lock, in this database
  */
-import type { BranchRef } from '../../ports/resource.ts';
 import type { WaitingStatement, Waits } from '../sql/lock-watch.ts';
 import type { MariadbContext } from './context.ts';
 import type { Statements } from './ends.ts';
 import { numberOf } from './error-numbers.ts';
-import { branchOfXid, type RecoveredXid, recovered } from './xid.ts';
+import { preparedBranches } from './xid.ts';
 
 const running = `SELECT ID AS id, INFO AS statement, STATE AS state, DB = DATABASE() AS here
   FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute') AND INFO IS NOT NULL AND ID <> CONNECTION_ID()`;
@@ -27,11 +26,7 @@ export async function waitsFor({
   name,
   sessions,
 }: Pick<MariadbContext, 'ends' | 'name' | 'sessions'>): Promise<Waits> {
-  const prepared = (await ends.rows<RecoveredXid>('XA RECOVER')).flatMap((row): BranchRef[] => {
-    const xid = recovered(row);
-    const found = xid === null ? null : branchOfXid(name, xid);
-    return found === null ? [] : [found.ref];
-  });
+  const prepared = (await preparedBranches(ends, name)).map(({ ref }) => ref);
   if (prepared.length === 0) return { prepared, waiting: [] };
   const forRows = await idsWaitingForRows(ends);
   const waiting: WaitingStatement[] = [];

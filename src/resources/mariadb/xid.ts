@@ -34,50 +34,56 @@ export function xidOf(
   return { ...textOf({ gtrid, bqual }), mark, name: branchName(participant, ref) };
 }
 
-function textOf({ gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>): Omit<Xid, 'name' | 'mark'> {
+function textOf({ gtrid, bqual }: XidParts): Omit<Xid, 'name' | 'mark'> {
   return { text: `'${gtrid}','${bqual}',${formatId}`, gtrid, bqual };
 }
 
-/** A row of XA RECOVER. */
-export interface RecoveredXid extends RowDataPacket {
+interface RecoveredXid extends RowDataPacket {
   readonly formatID: number;
   readonly gtrid_length: number;
   readonly bqual_length: number;
   readonly data: Buffer | string;
 }
 
-export function recovered(row: RecoveredXid): Pick<Xid, 'gtrid' | 'bqual'> | null {
-  if (Number(row.formatID) !== formatId) return null;
-  const text = row.data.toString();
-  return { gtrid: text.slice(0, row.gtrid_length), bqual: text.slice(row.gtrid_length) };
+type XidParts = Pick<Xid, 'gtrid' | 'bqual'>;
+
+/** All that Verdict has prepared on this server, also what its session still has. */
+async function recovered(on: Pick<Statements, 'rows'>): Promise<XidParts[]> {
+  const rows = await on.rows<RecoveredXid>('XA RECOVER');
+  return rows.flatMap(({ formatID, gtrid_length: length, data }) => {
+    const text = data.toString();
+    const xid = { gtrid: text.slice(0, length), bqual: text.slice(length) };
+    return Number(formatID) === formatId ? [xid] : [];
+  });
 }
 
 /** Also while its session lives. */
-export async function isPrepared(on: Statements, xid: Xid): Promise<boolean> {
-  const rows = await on.rows<RecoveredXid>('XA RECOVER');
-  return rows.some((row) => {
-    const one = recovered(row);
-    return one?.gtrid === xid.gtrid && one.bqual === xid.bqual;
-  });
+export async function isPrepared(on: Statements, { gtrid, bqual }: Xid): Promise<boolean> {
+  const found = await recovered(on);
+  return found.some((one) => one.gtrid === gtrid && one.bqual === bqual);
 }
 
 /** The same branch as whichever instance prepared it; null where none has. */
 export async function preparedByAny(on: Statements, xid: Xid): Promise<Xid | null> {
   const [txid] = xid.gtrid.split(':');
-  for (const row of await on.rows<RecoveredXid>('XA RECOVER')) {
-    const one = recovered(row);
-    if (one?.bqual !== xid.bqual) continue;
+  for (const one of await recovered(on)) {
     const [of, mark = ''] = one.gtrid.split(':');
-    if (of === txid) return { ...textOf(one), mark, name: xid.name };
+    if (one.bqual === xid.bqual && of === txid) return { ...textOf(one), mark, name: xid.name };
   }
   return null;
 }
 
-/** Null for a branch of another participant on the same server. */
-export function branchOfXid(
+/** All branches of the participant, by whichever instance. */
+export async function preparedBranches(
+  on: Pick<Statements, 'rows'>,
   participant: string,
-  { gtrid, bqual }: Pick<Xid, 'gtrid' | 'bqual'>,
-): MarkedBranch | null {
+): Promise<MarkedBranch[]> {
+  const found = (await recovered(on)).map((xid) => branchOfXid(participant, xid));
+  return found.filter((branch) => branch !== null);
+}
+
+/** Null for a branch of another participant on the same server. */
+function branchOfXid(participant: string, { gtrid, bqual }: XidParts): MarkedBranch | null {
   const [name, branch, ...more] = bqual.split(':');
   if (name !== encodePart(participant) || branch === undefined || more.length > 0) return null;
   const [txid = '', mark = '', ...rest] = gtrid.split(':');

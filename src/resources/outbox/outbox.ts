@@ -20,11 +20,9 @@ import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
-import { assertOwn } from '../branch-records.ts';
 import { BranchStore } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
 import {
-  begin,
   countOf,
   enqueue,
   headOf,
@@ -86,7 +84,6 @@ export class Outbox<Body = unknown> {
       clock: options.clock ?? systemClock,
       file: outboxFile,
       header: outboxHeader,
-      begin,
       apply: enqueue,
     });
     return new Outbox(options, disk);
@@ -113,7 +110,7 @@ export class Outbox<Body = unknown> {
 
   /** The branches that are prepared: on disk, and published by nobody yet. */
   inDoubt(): readonly BranchRef[] {
-    return this.#disk.allPrepared().map(({ txid, branch }) => ({ txid, branch }));
+    return this.#disk.refs();
   }
 
   /** How many messages of committed branches are not known to be published. */
@@ -153,12 +150,7 @@ export class Outbox<Body = unknown> {
     call: PrepareCall<never>,
     rules: OutboxRules<never, unknown>,
   ): Promise<PrepareResult<never>> {
-    const { txid, branch, instance } = call;
-    const before = this.#disk.prepared(call);
-    if (before !== null) {
-      assertOwn(before, call);
-      return vote.commit();
-    }
+    if (this.#disk.ownPrepared(call) !== null) return vote.commit();
     const bodies = await rules(call);
     if ('vote' in bodies) return bodies;
     if (bodies.length === 0) return vote.readonly();
@@ -173,8 +165,7 @@ export class Outbox<Body = unknown> {
     }
     // What the file would keep as something else is a vote to abort that says where it stands.
     const kept = bodies.map((body, index) => sendable(body, `message ${index}`));
-    const by = instance === undefined ? {} : { instance };
-    await this.#disk.prepare({ txid, branch, bodies: kept, ...by });
+    await this.#disk.prepare(call, { bodies: kept });
     return vote.commit();
   }
 }

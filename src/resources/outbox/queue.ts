@@ -1,5 +1,5 @@
 /**
- * What an outbox holds beside its branches (branch-records.ts): `queue/<number>`, a message of a committed branch that is
+ * What an outbox holds beside its branches (branch-store.ts): `queue/<number>`, a message of a committed branch that is
  * not known to be published, in the order of the commits; and `next`, the number of the next one.
  */
 import type { Txid } from '../../core/txid.ts';
@@ -10,8 +10,8 @@ import {
   type ReadableKeys,
   type WritableKeys,
 } from '../../store/key-value.ts';
-import { metaKey, readHeader } from '../../store/store-format.ts';
-import { allPrepared, type PreparedBy } from '../branch-records.ts';
+import { readHeader } from '../../store/store-format.ts';
+import { allPrepared, type PreparedBy } from '../branch-store.ts';
 
 export const outboxFile = 'outbox.mdb';
 /** The format that this program writes, and the newest that it reads. */
@@ -42,11 +42,6 @@ const queuePrefix = 'queue/';
 const nextKey = 'next';
 /** Every whole number that JavaScript counts exactly. */
 const numberDigits = 16;
-
-/** Makes an empty file one of ours. */
-export function begin(keys: WritableKeys): void {
-  if (readHeader(keys, outboxHeader) === null) keys.put(metaKey, outboxHeader);
-}
 
 /** What a prepared branch's commit does. */
 export function enqueue(keys: WritableKeys, { txid, branch, bodies }: PreparedMessages): void {

@@ -7,40 +7,27 @@
  */
 import type pg from 'pg';
 import type { Clock } from '../../ports/clock.ts';
-import { pause } from '../../system/pause.ts';
+import { untilGone } from '../sql/force.ts';
 
 /** `what` holds no quote: sql/names.ts. */
 export function lockKey(what: string): string {
   return `hashtextextended('${what}', 0)`;
 }
 
-const pauseMs = 25;
-const maxWaitMs = 20_000;
-
 /**
- * Ends every session that holds the lock, and returns with the lock held by `client` and by nobody else: whatever those
+ * Ends every session that holds the lock, and returns with the lock held by `client` and by no one else: whatever those
  * sessions were at has happened by now, or never will.
  */
-export async function takeByForce(
-  client: pg.PoolClient,
-  what: string,
-  clock: Clock,
-): Promise<void> {
-  const key = lockKey(what);
-  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
-  for (;;) {
+export function takeByForce(client: pg.PoolClient, what: string, clock: Clock): Promise<void> {
+  const taken = async (): Promise<boolean> => {
     const { rows } = await client.query<{ taken: boolean }>(
-      `SELECT pg_try_advisory_lock(${key}) AS taken`,
+      `SELECT pg_try_advisory_lock(${lockKey(what)}) AS taken`,
     );
-    if (rows[0]?.taken === true) return;
-    if (clock.monotonicMs() > giveUpAtMs) {
-      throw new Error(
-        'A session that works for this participant does not end. See pg_stat_activity for "verdict ..." and end it.',
-      );
-    }
+    if (rows[0]?.taken === true) return true;
     await endHolders(client, what);
-    await pause(clock, pauseMs);
-  }
+    return false;
+  };
+  return untilGone(clock, taken, 'See pg_stat_activity for "verdict ..." and end it.');
 }
 
 /** `pid`: only where it is this one. */

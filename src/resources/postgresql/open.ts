@@ -20,18 +20,19 @@
  *   (docs/DATABASES.md).
  */
 
-import type { HeldBranch } from '../../ports/resource.ts';
-import { LockWatch, type Waits, watchedBy } from '../sql/lock-watch.ts';
-import { branchOf, heldBranch, markOf, namePrefix } from '../sql/names.ts';
-import { OutcomeRows, strangeKeepMs } from '../sql/outcome-rows.ts';
+import type pg from 'pg';
+import { branchOf, type MarkedBranch, namePrefix } from '../sql/names.ts';
+import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
+import { sqlResource } from '../sql/resource.ts';
 import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
-import { openPools, type PostgresqlPools } from './connections.ts';
+import { openPools } from './connections.ts';
 import { gidOf, instanceLockOf, type PostgresqlContext } from './context.ts';
+import { refusals } from './error-codes.ts';
 import { letGo, takeByForce } from './locks.ts';
-import { commitPrepared, rollbackPrepared } from './outcome.ts';
-import { prepareBranch } from './prepare.ts';
+import { commitPrepared, preparedUnder, rollbackPrepared } from './outcome.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
+import { PostgresqlSession } from './session.ts';
 import { waitsFor } from './waits.ts';
 
 /** What `openPostgresqlResource` takes. */
@@ -63,92 +64,61 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
   options: PostgresqlResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
   const settings = sqlSettings(options);
-  const { name, table, clock, logger } = settings;
+  const { name } = settings;
   const pools = openPools(options.connection, settings);
+  const { ends } = pools;
   try {
-    await checkServer(pools.ends);
-    const context = { ...settings, pools, table: await makeTable(pools.ends, table) };
-    const identity = await identityIn(pools.ends, table);
-    const look = (): Promise<Waits> => waitsFor(pools.ends, name);
-    const watch = new LockWatch({ participant: name, clock, logger, look });
-    return watchedBy(watch, resourceOn(context, options, identity));
+    await checkServer(ends);
+    const table = await makeTable(ends, settings.table);
+    const context: PostgresqlContext = { ...settings, pools, table };
+    return sqlResource(settings, options.prepare, {
+      database: 'PostgreSQL',
+      identity: await identityIn(ends, table),
+      refusals,
+      rows: rowStatements(context),
+      idOf: (branch) => gidOf(name, branch),
+      open: async (gid, call) =>
+        new PostgresqlSession(context, await pools.work.connect(), gid, call),
+      endSessions: (instance) => endSessions(context, instance),
+      commit: (gid, branch) => commitPrepared(context, gid, branch),
+      rollback: (gid, branch) => rollbackPrepared(context, gid, branch),
+      prepared: () => preparedBranches(ends, name),
+      waits: () => waitsFor(ends, name),
+      close: pools.close,
+    });
   } catch (error) {
     await pools.close();
     throw error;
   }
 }
 
-function resourceOn<Payload, Result>(
-  context: PostgresqlContext,
-  options: PostgresqlResourceOptions<Payload, Result>,
-  identity: string,
-): SqlResource<Payload, Result> {
-  const { pools, name, shared } = context;
-  const rows = outcomeRows(context);
-  return {
-    identity,
-    begin: async ({ instance }) => {
-      if (!shared) await endEarlierSessions(context, instance);
-    },
-    prepare: (call) => prepareBranch(context, options.prepare, call),
-    commit: async (branch) => {
-      const gid = gidOf(name, branch);
-      if (gid === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
-      await commitPrepared(context, gid, branch);
-      rows.committed();
-    },
-    rollback: async (branch) => {
-      const gid = gidOf(name, branch);
-      // Never prepared: it had no name to be prepared under.
-      if (gid !== null) await rollbackPrepared(context, gid, branch);
-    },
-    inDoubt: (call) => preparedBranches(pools, name, markOf(call?.instance)),
-    forgotten: (branch) => {
-      const gid = gidOf(name, branch);
-      if (gid !== null) rows.forgotten(gid);
-    },
-    close: () => pools.close(),
-  };
-}
-
-async function endEarlierSessions(
-  context: PostgresqlContext,
+async function endSessions(
+  { name, pools, clock }: PostgresqlContext,
   instance: string | undefined,
 ): Promise<void> {
-  const client = await context.pools.ends.connect();
+  const client = await pools.ends.connect();
   try {
-    await takeByForce(client, instanceLockOf(context.name, instance), context.clock);
+    await takeByForce(client, instanceLockOf(name, instance), clock);
     await letGo(client);
   } finally {
     client.release();
   }
 }
 
-async function preparedBranches(
-  { ends }: PostgresqlPools,
-  name: string,
-  mark: string,
-): Promise<HeldBranch[]> {
-  const { rows } = await ends.query<{ gid: string }>(
-    'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)',
-    [namePrefix(name)],
-  );
-  return rows.map(({ gid }) => {
+async function preparedBranches(ends: pg.Pool, name: string): Promise<MarkedBranch[]> {
+  return (await preparedUnder(ends, namePrefix(name))).map((gid) => {
     const found = branchOf(name, gid);
-    if (found !== null) return heldBranch(found, mark);
+    if (found !== null) return found;
     throw new Error(
       `The prepared transaction ${gid} has a name like Verdict's, and is none of them.`,
     );
   });
 }
 
-function outcomeRows({ clock, pools, table, name }: PostgresqlContext): OutcomeRows {
-  const { ends } = pools;
-  return new OutcomeRows({
-    clock,
-    remove: async (gids) => {
-      await ends.query(`DELETE FROM ${table} WHERE gid = ANY ($1)`, [gids]);
-    },
+function rowStatements({ pools: { ends }, table, name }: PostgresqlContext): RowStatements {
+  return {
+    note: (gid, mark) => ends.query(`UPDATE ${table} SET note = $2 WHERE gid = $1`, [gid, mark]),
+    remove: (gids) => ends.query(`DELETE FROM ${table} WHERE gid = ANY ($1)`, [gids]),
     sweepStrange: async () => {
       const prefix = namePrefix(name);
       await ends.query(
@@ -160,5 +130,5 @@ function outcomeRows({ clock, pools, table, name }: PostgresqlContext): OutcomeR
         [prefix],
       );
     },
-  });
+  };
 }

@@ -1,27 +1,9 @@
 /** The branch as a pool of `pg`. */
 import pg from 'pg';
+import { answer, type Done, type Values } from '../sql/answer.ts';
 import type { GuardedSql } from '../sql/guarded-sql.ts';
 import { guardedSql, NestedTransactions } from '../sql/nested.ts';
 import type { Sql, StatementObject } from '../sql/sql.ts';
-
-type Done = (error: unknown, ...more: unknown[]) => void;
-type Values = readonly unknown[] | Done;
-
-/** Some libraries wait for a promise, some for a callback. */
-function answer(
-  values: Values | undefined,
-  done: Done | undefined,
-  run: (values: readonly unknown[] | undefined) => Promise<unknown>,
-): unknown {
-  const callback = typeof values === 'function' ? values : done;
-  const result = run(typeof values === 'function' ? undefined : values);
-  if (callback === undefined) return result;
-  result.then(
-    (raw) => callback(null, raw),
-    (error: unknown) => callback(error),
-  );
-  return undefined;
-}
 
 /** What libraries use of `pg.PoolClient`. Results are the driver's own. */
 class BranchClient {

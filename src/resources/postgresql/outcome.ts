@@ -36,7 +36,7 @@ export async function commitPrepared(
   const own = `COMMIT PREPARED '${preparedAs(gid, instance)}'`;
   let done = !takenOver && (await endPrepared(context, ends, own));
   if (!done) {
-    for (const name of await everyName(ends, gid)) {
+    for (const name of await preparedUnder(ends, `${gid}:`)) {
       done = (await endPrepared(context, ends, `COMMIT PREPARED '${name}'`)) || done;
     }
   }
@@ -45,11 +45,6 @@ export async function commitPrepared(
       'nothing',
       `PostgreSQL holds no prepared transaction ${gid}, and none of that name has committed: it was rolled back there by hand, or the data are older than the vote. See docs/DATABASES.md on heuristic outcomes.`,
     );
-  }
-  // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
-  if (takenOver) {
-    const text = `UPDATE ${context.table} SET note = $2 WHERE gid = $1`;
-    await ends.query(text, [gid, markOf(instance)]);
   }
 }
 
@@ -67,7 +62,7 @@ export async function rollbackPrepared(
     await takeByForce(client, gid, context.clock);
     // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
     // prepared the branch, which votes commit for it.
-    const names = takenOver ? await everyName(client, gid) : [preparedAs(gid, instance)];
+    const names = takenOver ? await preparedUnder(client, `${gid}:`) : [preparedAs(gid, instance)];
     let ended = false;
     for (const name of names) {
       ended = (await endPrepared(context, client, `ROLLBACK PREPARED '${name}'`)) || ended;
@@ -88,11 +83,14 @@ export async function rollbackPrepared(
   }
 }
 
-/** What the branch is prepared as, by whichever instance. */
-async function everyName(on: pg.Pool | pg.PoolClient, gid: string): Promise<string[]> {
+/** By whichever instance: with a gid as the prefix, what this branch is prepared as. */
+export async function preparedUnder(
+  on: pg.Pool | pg.PoolClient,
+  prefix: string,
+): Promise<string[]> {
   const { rows } = await on.query<{ gid: string }>(
     'SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)',
-    [`${gid}:`],
+    [prefix],
   );
   return rows.map((row) => row.gid);
 }

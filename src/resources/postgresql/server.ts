@@ -1,7 +1,6 @@
 /** What the server must be able to do, asked before anything is promised. */
 import type pg from 'pg';
-import { newIdentity } from '../sql/names.ts';
-import { identityName } from '../sql/outcome-rows.ts';
+import { identityOf, identityRow } from '../sql/names.ts';
 
 interface Settings {
   readonly prepared_max: number;
@@ -73,15 +72,11 @@ async function makeTables(pool: pg.Pool, table: string): Promise<void> {
   );
 }
 
-/** What this database calls itself, the same for every process that works on it; made with the first. */
-export async function identityIn(pool: pg.Pool, table: string): Promise<string> {
-  const look = async (): Promise<string | null> => {
-    const text = `SELECT note FROM ${table} WHERE gid = '${identityName}'`;
+export function identityIn(pool: pg.Pool, table: string): Promise<string> {
+  const note = async (): Promise<string | null> => {
+    const text = `SELECT note FROM ${table} WHERE gid = '${identityRow}'`;
     return (await pool.query<{ note: string }>(text)).rows[0]?.note ?? null;
   };
-  const found = await look();
-  if (found !== null) return found;
-  const text = `INSERT INTO ${table} (gid, note) VALUES ('${identityName}', $1) ON CONFLICT (gid) DO NOTHING`;
-  await pool.query(text, [newIdentity('pg')]);
-  return (await look()) ?? identityName;
+  const text = `INSERT INTO ${table} (gid, note) VALUES ('${identityRow}', $1) ON CONFLICT (gid) DO NOTHING`;
+  return identityOf('pg', note, (identity) => pool.query(text, [identity]));
 }

@@ -12,10 +12,12 @@
  * ROLLBACK, which may have been one TO a savepoint, or one AND CHAIN, by a setting that went with the transaction.
  */
 import type pg from 'pg';
-import type { Timer } from '../../ports/clock.ts';
-import type { PrepareCall } from '../../ports/resource.ts';
-import { pause } from '../../system/pause.ts';
-import { BranchTakenError } from '../sql/branch-taken.ts';
+import {
+  BranchSession,
+  picked,
+  type SessionCall,
+  type SessionLimits,
+} from '../sql/branch-session.ts';
 import {
   type Statement,
   type StatementResult,
@@ -23,97 +25,57 @@ import {
   TransactionEndedError,
 } from '../sql/guarded-sql.ts';
 import { markOf } from '../sql/names.ts';
-import { serverLimitMs } from '../sql/sql.ts';
-import { doneWithin } from '../sql/within.ts';
+import { BranchTakenError } from '../sql/refusal.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
 import { constraintOf } from './error-codes.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
 
+/** Not a name: a named statement would outlive the session's cleaning in the driver alone. */
+const rowOptions = ['rowMode', 'types'] as const;
 /** A connection that was cut in silence is noticed in that time: by keep-alives, or as what was sent is not taken. */
 const silentMs = 25_000;
-/** So long the driver has to hear that its session was ended. */
-const heardMs = 1_000;
 /** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
-export class PostgresqlSession {
+export class PostgresqlSession extends BranchSession {
   readonly #context: PostgresqlContext;
   readonly #client: pg.PoolClient;
   readonly #gid: string;
   readonly #preparedAs: string;
   readonly #mark: string;
   readonly #instanceLock: string;
-  readonly #signal: AbortSignal;
   #pid = 0;
   /** Where the row lies. */
   #ctid = '';
-  #ending: Promise<void> | null = null;
-  #lost = false;
-  #over = false;
   /** The statement copies to or from its client, for which a query has no place. */
   #copying = false;
-  #isLate = false;
-  #limit: Timer | null = null;
 
-  /** Rejects where the branch is prepared already, or is just being. */
-  static async begin(
-    context: PostgresqlContext,
-    gid: string,
-    call: Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>,
-  ): Promise<PostgresqlSession> {
-    const client = await context.pools.work.connect();
-    const session = new PostgresqlSession(context, client, gid, call);
-    try {
-      await session.#begin(call.timeoutMs);
-      return session;
-    } catch (error) {
-      await session.destroy();
-      throw error;
-    }
-  }
-
-  private constructor(
-    context: PostgresqlContext,
-    client: pg.PoolClient,
-    gid: string,
-    { signal, instance }: Pick<PrepareCall<unknown>, 'signal' | 'instance'>,
-  ) {
+  constructor(context: PostgresqlContext, client: pg.PoolClient, gid: string, call: SessionCall) {
+    super(context, call);
+    const { instance } = call;
     this.#context = context;
     this.#client = client;
     this.#gid = gid;
     this.#preparedAs = preparedAs(gid, instance);
     this.#mark = markOf(instance);
     this.#instanceLock = instanceLockOf(context.name, instance);
-    this.#signal = signal;
-    client.on('error', this.#setLost);
+    client.on('error', this.setLost);
     const connection = connectionOf(client);
     connection.on('copyInResponse', this.#refuseData);
     connection.on('copyOutResponse', this.#setCopying);
   }
 
-  /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  get isLate(): boolean {
-    return this.#isLate;
-  }
-
-  async #begin(timeoutMs: number): Promise<void> {
-    const { lockWaitMs, lockLimitMs, isolation, table, clock } = this.#context;
-    this.#signal.throwIfAborted();
+  protected async beginBranch({ waitMs, serverMs }: SessionLimits): Promise<void> {
+    const { isolation, table } = this.#context;
     const gid = this.#gid;
-    const limitMs = serverLimitMs(timeoutMs, lockLimitMs);
-    const waitMs = timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs;
     // One message. BEGIN comes first: behind any query it could set no isolation level.
     const results = await this.#batch(
       `BEGIN ISOLATION LEVEL ${isolation};
        SET LOCAL verdict.branch = '${gid}';
        SET LOCAL lock_timeout = ${waitMs};
-       SET LOCAL statement_timeout = ${limitMs};
-       SET LOCAL idle_in_transaction_session_timeout = ${limitMs};
+       SET LOCAL statement_timeout = ${serverMs};
+       SET LOCAL idle_in_transaction_session_timeout = ${serverMs};
        SET LOCAL tcp_keepalives_idle = 10;
        SET LOCAL tcp_keepalives_interval = 5;
        SET LOCAL tcp_keepalives_count = 3;
@@ -134,14 +96,16 @@ export class PostgresqlSession {
     if (!mine) throw new BranchTakenError('Another session is at work on this branch.');
     if (held) throw new BranchTakenError('The branch is prepared already.');
     this.#ctid = (row as { ctid: string }).ctid;
-    this.#limit = clock.setTimer(lockLimitMs, this.#pastLimit);
-    this.#signal.addEventListener('abort', this.#interrupt, { once: true });
-    if (this.#signal.aborted) this.#interrupt();
   }
 
   async query({ text, values, more }: Statement): Promise<StatementResult> {
     // The extended protocol, whatever the values: it takes one statement, and the server refuses two.
-    const config = { ...picked(more), text, values: [...values], queryMode: 'extended' };
+    const config = {
+      ...picked(more, rowOptions),
+      text,
+      values: [...values],
+      queryMode: 'extended',
+    };
     let raw: pg.QueryResult<Record<string, unknown>>;
     this.#copying = false;
     try {
@@ -161,7 +125,7 @@ export class PostgresqlSession {
     }
     // The driver rejects before it has heard how the transaction stands now.
     await this.#client.query('').catch(() => undefined);
-    if (this.#client.getTransactionStatus() !== 'I' || this.#lost) return;
+    if (this.#client.getTransactionStatus() !== 'I' || this.lost) return;
     throw new TransactionEndedError(text, 'failed and ended it; nothing was committed.', error);
   }
 
@@ -189,7 +153,6 @@ export class PostgresqlSession {
     return rows[0]?.branch === this.#gid;
   }
 
-  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   async prepareBranch(): Promise<void> {
     const gid = this.#gid;
     // The setting went with the transaction in which it was made: in another one, which would be prepared without the
@@ -216,7 +179,6 @@ export class PostgresqlSession {
     );
   }
 
-  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: ends what only read, checked as a commit is. */
   async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
     try {
       // What was read means something only where its transaction could commit; without `serializable` it always can.
@@ -231,9 +193,8 @@ export class PostgresqlSession {
     this.#release();
   }
 
-  /** The connection is not used again; the server ends the session when it notices. */
   async destroy(): Promise<void> {
-    await this.#ending;
+    await this.ending;
     this.#release(true);
   }
 
@@ -273,25 +234,13 @@ export class PostgresqlSession {
     return results as pg.QueryResult[];
   }
 
-  /**
-   * The session ends, not only its statement: a cancellation that comes too late would hit the next branch on
-   * this connection.
-   */
-  readonly #interrupt = (): void => {
-    if (this.#ending !== null) return;
-    const { pools, clock } = this.#context;
-    this.#ending = endHolders(pools.ends, this.#gid, this.#pid).catch(ignore);
-    // Where the connection was swallowed, nobody hears of that: what waits for its answer would wait for ever.
-    void doneWithin(clock, this.#ending, heardMs)
-      .then(() => pause(clock, heardMs))
-      .then(() => (this.#over ? undefined : this.#client.end()))
-      .catch(ignore);
-  };
+  protected endAtServer(): Promise<void> {
+    return endHolders(this.#context.pools.ends, this.#gid, this.#pid);
+  }
 
-  readonly #pastLimit = (): void => {
-    this.#isLate = true;
-    this.#interrupt();
-  };
+  protected drop(): Promise<void> {
+    return this.#client.end();
+  }
 
   /** The driver has answered that there are none; but the server has passed over the end of its message meanwhile, and waits for another. */
   readonly #refuseData = (): void => {
@@ -303,21 +252,14 @@ export class PostgresqlSession {
     this.#copying = true;
   };
 
-  readonly #setLost = (): void => {
-    this.#lost = true;
-  };
-
   #release(destroy = false): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#limit?.cancel();
-    this.#signal.removeEventListener('abort', this.#interrupt);
-    this.#client.off('error', this.#setLost);
+    if (!this.finish()) return;
+    this.#client.off('error', this.setLost);
     const connection = connectionOf(this.#client);
     connection.off('copyInResponse', this.#refuseData);
     connection.off('copyOutResponse', this.#setCopying);
     // One that is being ended is of no use to the next.
-    this.#client.release(destroy || this.#ending !== null);
+    this.#client.release(destroy || this.ending !== null);
   }
 }
 
@@ -337,13 +279,3 @@ function copyRefused(text: string): Error {
     `"${shortened(text)}" was refused: a query of a branch has no stream to copy from or to. Write rows with INSERT ... SELECT FROM unnest($1, ...), read them with SELECT, or let the server copy a file of its own.`,
   );
 }
-
-/** What changes how rows are read. Not a name: a named statement would outlive the session's cleaning in the driver alone. */
-function picked({ rowMode, types }: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return {
-    ...(rowMode === undefined ? {} : { rowMode }),
-    ...(types === undefined ? {} : { types }),
-  };
-}
-
-function ignore(): void {}

@@ -8,12 +8,10 @@
  * Branches mostly live for milliseconds, so under load nothing is asked either. Verdict's own sessions are no news: their
  * waits have a limit, and their votes say so.
  */
-import { isTxid } from '../../core/txid.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { BranchRef, HeldBranch } from '../../ports/resource.ts';
+import type { BranchRef } from '../../ports/resource.ts';
 import { shortened } from './guarded-sql.ts';
-import type { SqlResource } from './sql.ts';
 
 export interface WaitingStatement {
   /** Of the session and what it is at: the same as long as it waits for the same. */
@@ -64,7 +62,7 @@ export class LockWatch {
   }
 
   /** Or may be. */
-  prepared(branch: BranchRef | HeldBranch): void {
+  prepared(branch: BranchRef): void {
     const key = keyOf(branch);
     if (!this.#prepared.has(key)) this.#prepared.set(key, this.#with.clock.monotonicMs());
     if (this.#timer === null && !this.#looking) this.#later(quietMs);
@@ -153,38 +151,6 @@ export class LockWatch {
   }
 }
 
-/** The same resource; what it prepares and ends is told to the watch, which ends with it. */
-export function watchedBy<Payload, Result>(
-  watch: LockWatch,
-  resource: SqlResource<Payload, Result>,
-): SqlResource<Payload, Result> {
-  return {
-    ...resource,
-    prepare: async (call) => {
-      const result = await resource.prepare(call);
-      if (result?.vote === 'commit') watch.prepared(call);
-      return result;
-    },
-    commit: async (call) => {
-      await resource.commit(call);
-      watch.ended(call);
-    },
-    rollback: async (call) => {
-      await resource.rollback(call);
-      watch.ended(call);
-    },
-    inDoubt: async (call) => {
-      const held = [...((await resource.inDoubt?.(call)) ?? [])];
-      for (const branch of held) if (isTxid(branch.txid)) watch.prepared(branch);
-      return held;
-    },
-    close: () => {
-      watch.close();
-      return resource.close();
-    },
-  };
-}
-
-function keyOf({ txid, branch }: BranchRef | HeldBranch): string {
+function keyOf({ txid, branch }: BranchRef): string {
   return `${txid} ${branch}`;
 }

@@ -5,7 +5,7 @@
  * whether it did.
  */
 import { isTxid, type Txid } from '../../core/txid.ts';
-import type { BranchRef, HeldBranch } from '../../ports/resource.ts';
+import type { BranchRef } from '../../ports/resource.ts';
 import { systemRandom } from '../../system/random.ts';
 import { shortHash } from '../../system/short-hash.ts';
 
@@ -34,10 +34,19 @@ export function markOf(instance: string | undefined): string {
 }
 
 const identityDigits = 16;
+/** Of a row that is no branch's: its note is what the database calls itself. */
+export const identityRow = 'identity';
 
-/** Made once, by whoever opens a database first. */
-export function newIdentity(kind: string): string {
-  return `${kind}-${systemRandom.token(identityDigits)}`;
+/** What a database calls itself, the same for every process that works on it; made with the first. */
+export async function identityOf(
+  kind: string,
+  note: () => Promise<string | null>,
+  keepFirst: (identity: string) => Promise<unknown>,
+): Promise<string> {
+  const found = await note();
+  if (found !== null) return found;
+  await keepFirst(`${kind}-${systemRandom.token(identityDigits)}`);
+  return (await note()) ?? identityRow;
 }
 
 export function marked(text: string, mark: string): string {
@@ -47,11 +56,6 @@ export function marked(text: string, mark: string): string {
 export interface MarkedBranch {
   readonly ref: BranchRef;
   readonly mark: string;
-}
-
-/** To the instance of that mark. */
-export function heldBranch({ ref, mark }: MarkedBranch, asking: string): HeldBranch {
-  return mark === asking ? ref : { ...ref, mine: false };
 }
 
 /** Null for what no `branchName` of this participant has made. */

@@ -12,36 +12,31 @@
  */
 import type { Clock } from '../../ports/clock.ts';
 
-const keepMsDefault = 10 * 60_000;
+const keepMs = 10 * 60_000;
 export const strangeKeepMs: number = 7 * 24 * 3_600_000;
 const strangeIntervalMs = 3_600_000;
 const batch = 256;
 /** Beyond this many, the oldest are left to the other rule. */
 const maxForgotten = 200_000;
 
-/** Of rows that are no branch's: what the store calls itself. */
-export const identityName = 'identity';
-
-export interface OutcomeRowsOptions {
-  readonly clock: Clock;
+export interface RowStatements {
+  /** Says in the branch's row for which instance a sibling committed it. */
+  readonly note: (name: string, mark: string) => Promise<unknown>;
   /** Deletes the rows of these branches. */
-  readonly remove: (names: readonly string[]) => Promise<void>;
+  readonly remove: (names: readonly string[]) => Promise<unknown>;
   /** Marks rows that are not marked, and deletes those that were marked `strangeKeepMs` ago. */
   readonly sweepStrange: () => Promise<void>;
-  readonly keepMs?: number;
 }
 
 export class OutcomeRows {
-  readonly #with: OutcomeRowsOptions;
-  readonly #keepMs: number;
+  readonly #with: RowStatements & { readonly clock: Clock };
   /** In the order in which they were forgotten. */
   readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
 
-  constructor(options: OutcomeRowsOptions) {
+  constructor(options: RowStatements & { readonly clock: Clock }) {
     this.#with = options;
-    this.#keepMs = options.keepMs ?? keepMsDefault;
   }
 
   /** Nobody asks for this branch any more. Never waits, never fails. */
@@ -68,7 +63,7 @@ export class OutcomeRows {
   async #sweep(nowMs: number): Promise<void> {
     const due: string[] = [];
     for (const [name, atMs] of this.#forgotten) {
-      if (atMs > nowMs - this.#keepMs || due.length === batch) break;
+      if (atMs > nowMs - keepMs || due.length === batch) break;
       due.push(name);
     }
     const strangeDue =

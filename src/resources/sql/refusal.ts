@@ -2,8 +2,12 @@
 
 import type { VoteReason } from '../../core/messages.ts';
 import { thrownText } from '../../core/thrown.ts';
-import { BranchTakenError } from './branch-taken.ts';
 import { inCauses } from './causes.ts';
+
+/** The branch, or its resource, is another session's: nothing that this one could vote about. */
+export class BranchTakenError extends Error {
+  override readonly name = 'BranchTakenError';
+}
 
 export interface Refusal {
   readonly reason: VoteReason;

@@ -10,46 +10,22 @@
  *
  * A branch that lost to another one (a serialization failure, a deadlock) is run again, on a new snapshot: the other is
  * mostly one that is decided already, and commits behind its client's answer. So `prepare` may run several times for one
- * vote, each time as if it were the first.
+ * vote, each time as if it were the first, until `lockWaitMs` after the start.
  */
 import type { VoteReason } from '../../core/messages.ts';
 import { PrepareFailure } from '../../participant/prepare-failure.ts';
-import { vote } from '../../participant/vote.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
-import {
-  GuardedSql,
-  type Statement,
-  type StatementResult,
-  TransactionEndedError,
-} from './guarded-sql.ts';
+import type { BranchSession } from './branch-session.ts';
+import { GuardedSql, TransactionEndedError } from './guarded-sql.ts';
 import type { Refusal, Refusals } from './refusal.ts';
-import type { PrepareSql } from './sql.ts';
+import type { PrepareSql, SqlSettings } from './sql.ts';
 import { Turns } from './turns.ts';
 import { doneWithin } from './within.ts';
 
-export interface BranchSession {
-  /** The connection broke. */
-  readonly lost: boolean;
-  /** It was ended for having held its locks for too long. */
-  readonly isLate: boolean;
-  /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
-  query(statement: Statement): Promise<StatementResult>;
-  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
-  prepareBranch(): Promise<void>;
-  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
-  abandon(how: { readonly readAll: boolean }): Promise<void>;
-  /** The session ends, without waiting for what it is at. */
-  destroy(): void;
-}
-
-export interface BranchDatabase extends Refusals {
-  readonly clock: Clock;
-  readonly begin: () => Promise<BranchSession>;
-  /** How long after its start a branch that lost to others is still run again. */
-  readonly againForMs: number;
-  readonly lockLimitMs: number;
+interface BranchDatabase extends Refusals {
+  readonly settings: SqlSettings;
+  readonly open: () => Promise<BranchSession>;
 }
 
 /** So long a vote waits for the session to be given up. */
@@ -61,8 +37,8 @@ export async function runBranch<Payload, Result>(
   prepare: PrepareSql<Payload, Result>,
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result>> {
-  const { clock, againForMs } = database;
-  const untilMs = clock.monotonicMs() + againForMs;
+  const { clock, lockWaitMs } = database.settings;
+  const untilMs = clock.monotonicMs() + lockWaitMs;
   for (let pauseMs = 0; ; pauseMs = Math.min(maxPauseMs, 2 * pauseMs + 1)) {
     const outcome = await tryOnce(database, prepare, call);
     if (!('again' in outcome)) return outcome;
@@ -73,14 +49,15 @@ export async function runBranch<Payload, Result>(
 }
 
 async function tryOnce<Payload, Result>(
-  { begin, clock, lockLimitMs, refusalOf, refusalOfBegin }: BranchDatabase,
+  { settings, open, refusalOf, refusalOfBegin }: BranchDatabase,
   prepare: PrepareSql<Payload, Result>,
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result> | { readonly again: VoteReason }> {
   const { signal } = call;
+  const { clock, lockLimitMs } = settings;
   let session: BranchSession;
   try {
-    session = await begin();
+    session = await (await open()).begin();
   } catch (error) {
     signal.throwIfAborted();
     const refusal = refusalOfBegin(error);
@@ -93,7 +70,7 @@ async function tryOnce<Payload, Result>(
   );
   const giveUp = async (): Promise<void> => {
     const abandoned = session.abandon({ readAll: false });
-    if (!(await doneWithin(clock, abandoned, abandonWaitMs))) session.destroy();
+    if (!(await doneWithin(clock, abandoned, abandonWaitMs))) void session.destroy();
   };
   let ending = false;
   let preparing = false;
@@ -133,10 +110,4 @@ function late(lockLimitMs: number): Refusal {
 
 function abortOf(reason: VoteReason): PrepareResult<never> {
   return { vote: 'abort', reason };
-}
-
-export function nameTooLong(database: string, branch: string): PrepareResult<never> {
-  return vote.abort(
-    `The branch's name is too long for ${database} together with the participant's: ${branch}`,
-  );
 }

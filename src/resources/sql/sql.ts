@@ -119,13 +119,6 @@ function checkedLockLimit(lockLimitMs: number): number {
   );
 }
 
-/** The server's own limits, behind those of the SDK: they count where this process or its host vanishes, or its connection. */
-const serverGraceMs = 5_000;
-
-export function serverLimitMs(timeoutMs: number, lockLimitMs: number): number {
-  return timeoutMs > 0 ? Math.min(timeoutMs + serverGraceMs, lockLimitMs) : lockLimitMs;
-}
-
 const tablePattern = /^[a-z_][a-z0-9_]{0,57}(\.[a-z_][a-z0-9_]{0,57})?$/;
 
 /** Throws a TypeError for a name that would have to be quoted: it becomes part of statements. */

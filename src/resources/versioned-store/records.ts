@@ -1,5 +1,5 @@
 /**
- * What a versioned store holds beside its branches (branch-records.ts), and the rules of changing it, as functions on
+ * What a versioned store holds beside its branches (branch-store.ts), and the rules of changing it, as functions on
  * one transaction: `records/<key>` is the value and its version, one higher with every write.
  *
  * And one number, `deleted`: the highest version that was ever deleted. A record that is made begins above it,
@@ -13,9 +13,9 @@ import {
   type ReadableKeys,
   type WritableKeys,
 } from '../../store/key-value.ts';
-import { metaKey, readHeader } from '../../store/store-format.ts';
+import { readHeader } from '../../store/store-format.ts';
 import { sendable } from '../../wire/sendable.ts';
-import { allPrepared, type PreparedBy } from '../branch-records.ts';
+import { allPrepared, type PreparedBy } from '../branch-store.ts';
 
 export const storeFile = 'store.mdb';
 /** The format that this program writes, and the newest that it reads. */
@@ -111,10 +111,8 @@ export function readContent(keys: ReadableKeys): StoreContent {
   return { records, prepared: allPrepared(keys) };
 }
 
-/** Makes an empty store one of ours; records that are there already stay as they are. */
-export function begin(keys: WritableKeys, initial: Iterable<InitialRecord>): void {
-  if (readHeader(keys, storeHeader) !== null) return;
-  keys.put(metaKey, storeHeader);
+/** What a new store begins with. */
+export function putInitial(keys: WritableKeys, initial: Iterable<InitialRecord>): void {
   for (const { key, value, version = 1 } of initial) {
     keys.put(recordKey(key), { value: sendable(value, `the value of ${key}`), version });
   }

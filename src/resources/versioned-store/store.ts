@@ -16,16 +16,15 @@ import type { Clock } from '../../ports/clock.ts';
 import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
-import { assertOwn, type BranchEnd, branchText } from '../branch-records.ts';
-import { BranchStore } from '../branch-store.ts';
+import { type BranchEnd, BranchStore, branchText } from '../branch-store.ts';
 import { KeyLocks } from './locks.ts';
 import { carryOut, readPayload, StorePayloadError } from './payload.ts';
 import {
   applyWrites,
-  begin,
   getRecord,
   type InitialRecord,
   type PreparedBranch,
+  putInitial,
   type RecordWrite,
   type StoredRecord,
   storeFile,
@@ -110,7 +109,7 @@ export class VersionedStore {
       clock: options.clock ?? systemClock,
       file: storeFile,
       header: storeHeader,
-      begin: (keys) => begin(keys, options.initial ?? []),
+      begin: (keys) => putInitial(keys, options.initial ?? []),
       apply: applyWrites,
     });
     try {
@@ -145,7 +144,7 @@ export class VersionedStore {
 
   /** The branches that are prepared: on disk, with their keys locked. */
   inDoubt(): readonly BranchRef[] {
-    return this.#disk.allPrepared().map(({ txid, branch }) => ({ txid, branch }));
+    return this.#disk.refs();
   }
 
   /** For `serveParticipant`: branches whose payload is a `StorePayload`. */
@@ -213,19 +212,14 @@ export class VersionedStore {
     call: PrepareCall<never>,
     rules: BranchRules<never, unknown>,
   ): Promise<PrepareResult<unknown>> {
-    const before = this.#disk.prepared(call);
-    if (before !== null) {
-      assertOwn(before, call);
-      return vote.commit(versionsOf(before.writes));
-    }
+    const before = this.#disk.ownPrepared(call);
+    if (before !== null) return vote.commit(versionsOf(before.writes));
     const enlisted = this.#works.get(branchText(call)) ?? null;
     if (enlisted === null && isEnlisted(call.payload)) {
       this.#endEnlisting(call);
       return vote.abort(
         'There is no work to prepare: it was lost when its service was started again, or had not begun. Retry.',
-        {
-          retryable: true,
-        },
+        { retryable: true },
       );
     }
     const work = enlisted ?? this.#work(call, false);
@@ -235,7 +229,7 @@ export class VersionedStore {
       const answer = await rules(work, call);
       if (work.refusal !== null) return { vote: 'abort', reason: work.refusal };
       if (answer.vote === 'abort') return answer;
-      const result = await this.#keep(work, answer.result, call.instance);
+      const result = await this.#keep(work, answer.result, call);
       prepared = result.vote === 'commit';
       return result;
     } catch (error) {
@@ -252,16 +246,15 @@ export class VersionedStore {
   async #keep(
     work: Work,
     result: unknown,
-    instance: string | undefined,
+    call: PrepareCall<never>,
   ): Promise<PrepareResult<unknown>> {
-    const { txid, branch, owner } = work;
+    const { owner } = work;
     const writes = work.finish();
     const exclusive = this.#locks.keysOf(owner, 'exclusive');
     const shared = work.readLocksUntilVote ? [] : this.#locks.keysOf(owner, 'shared');
     const said = result ?? versionsOf(writes);
     if (exclusive.length + shared.length === 0) return vote.readonly(said);
-    const by = instance === undefined ? {} : { instance };
-    await this.#disk.prepare({ txid, branch, writes, exclusive, shared, ...by });
+    await this.#disk.prepare(call, { writes, exclusive, shared });
     if (work.readLocksUntilVote) this.#locks.releaseShared(owner);
     return vote.commit(said);
   }
@@ -290,12 +283,8 @@ export class VersionedStore {
 
   #lockAgain(branch: PreparedBranch): void {
     const owner = branchText(branch);
-    const { exclusive, shared } = branch;
-    for (const [keys, mode] of [
-      [exclusive, 'exclusive'],
-      [shared, 'shared'],
-    ] as const) {
-      for (const key of keys) {
+    for (const mode of ['exclusive', 'shared'] as const) {
+      for (const key of branch[mode]) {
         if (this.#locks.tryTake({ owner, key, mode })) continue;
         throw new Error(
           `Two prepared branches hold the key ${key}: the store is broken. Restore it from a backup.`,

@@ -4,7 +4,7 @@ import type { VoteReason } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';
 import { sendable } from '../../wire/sendable.ts';
-import { branchText } from '../branch-records.ts';
+import { branchText } from '../branch-store.ts';
 import type { KeyLocks, LockMode } from './locks.ts';
 import { type RecordWrite, recordKey, type StoredRecord } from './records.ts';
 import { conflict, lockRefusal, RefusedError } from './refusals.ts';

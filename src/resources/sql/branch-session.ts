@@ -1,0 +1,127 @@
+/** The session of one branch, whatever the database: when it is ended, and that it is let go once. */
+import type { Timer } from '../../ports/clock.ts';
+import type { PrepareCall } from '../../ports/resource.ts';
+import { pause } from '../../system/pause.ts';
+import type { Statement, StatementResult } from './guarded-sql.ts';
+import type { SqlSettings } from './sql.ts';
+import { doneWithin } from './within.ts';
+
+export type SessionCall = Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>;
+
+export interface SessionLimits {
+  /** For a lock. */
+  readonly waitMs: number;
+  /** The server's own limit, behind those of the SDK: it counts where this process or its host vanishes, or its connection. */
+  readonly serverMs: number;
+}
+
+const serverGraceMs = 5_000;
+/** So long the driver has to hear that its session was ended. */
+const heardMs = 1_000;
+
+export abstract class BranchSession {
+  readonly #settings: SqlSettings;
+  readonly #call: SessionCall;
+  #ending: Promise<void> | null = null;
+  #lost = false;
+  #over = false;
+  #isLate = false;
+  #limit: Timer | null = null;
+
+  constructor(settings: SqlSettings, call: SessionCall) {
+    this.#settings = settings;
+    this.#call = call;
+  }
+
+  /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** It was ended for having held its locks for too long. */
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  /** Resolves when the server was told to end the session; null where it was not. */
+  protected get ending(): Promise<void> | null {
+    return this.#ending;
+  }
+
+  /** Rejects where the branch is prepared already, or is just being. */
+  async begin(): Promise<this> {
+    const { clock, lockWaitMs, lockLimitMs } = this.#settings;
+    const { signal, timeoutMs } = this.#call;
+    try {
+      signal.throwIfAborted();
+      await this.beginBranch({
+        waitMs: timeoutMs > 0 ? Math.min(lockWaitMs, timeoutMs) : lockWaitMs,
+        serverMs: timeoutMs > 0 ? Math.min(timeoutMs + serverGraceMs, lockLimitMs) : lockLimitMs,
+      });
+    } catch (error) {
+      await this.destroy();
+      throw error;
+    }
+    this.#limit = clock.setTimer(lockLimitMs, () => {
+      this.#isLate = true;
+      this.#interrupt();
+    });
+    signal.addEventListener('abort', this.#interrupt, { once: true });
+    if (signal.aborted) this.#interrupt();
+    return this;
+  }
+
+  protected abstract beginBranch(limits: SessionLimits): Promise<void>;
+  /** Rejects with `TransactionEndedError` where the branch's transaction is not what it was. */
+  abstract query(statement: Statement): Promise<StatementResult>;
+  /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
+  abstract prepareBranch(): Promise<void>;
+  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
+  abstract abandon(how: { readonly readAll: boolean }): Promise<void>;
+  /** The session ends, without waiting for what it is at. */
+  abstract destroy(): Promise<void>;
+  /** On another connection. */
+  protected abstract endAtServer(): Promise<void>;
+  /** What waits for an answer on this connection rejects. */
+  protected abstract drop(): Promise<void> | void;
+
+  protected readonly setLost = (): void => {
+    this.#lost = true;
+  };
+
+  /** True the first time: the connection is to be let go. */
+  protected finish(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#limit?.cancel();
+    this.#call.signal.removeEventListener('abort', this.#interrupt);
+    return true;
+  }
+
+  /**
+   * The session ends, not only its statement: a cancellation that comes too late would hit the next branch on
+   * this connection.
+   */
+  readonly #interrupt = (): void => {
+    if (this.#ending !== null) return;
+    const { clock } = this.#settings;
+    this.#ending = this.endAtServer().catch(ignore);
+    // Where the connection was swallowed, no one hears of that: what waits for its answer would wait forever.
+    void doneWithin(clock, this.#ending, heardMs)
+      .then(() => pause(clock, heardMs))
+      .then(() => (this.#over ? undefined : this.drop()))
+      .catch(ignore);
+  };
+}
+
+/** Of what else a library gave with a statement: what changes how rows are read. */
+export function picked(
+  more: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    names.map((name) => [name, more[name]]).filter(([, value]) => value !== undefined),
+  );
+}
+
+function ignore(): void {}
