@@ -7,7 +7,6 @@ import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
 import type { Sender, TermRequest } from '../core/term/events.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
-import { admitsTxid } from './issued.ts';
 import { answerFromLog } from './judge-from-log.ts';
 import type { CoordinatorNode } from './node.ts';
 import { operate } from './operate.ts';
@@ -27,20 +26,16 @@ export function dispatch(
       return;
     case 'begin': {
       const client = session.hello?.name ?? '';
-      const { lockGroup: named } = message;
+      const { id, lockGroup: named } = message;
       const lockGroup = named === undefined ? undefined : scopedLockGroup(client, named);
-      const shard = groupShard(node, lockGroup);
-      const driver =
-        shard === null ? anyDriver(node, undefined) : (node.drivers.get(shard) ?? null);
-      if (driver === null) notLeader(node, session, message.id, shard ?? 0);
-      else {
-        const own = lockGroup === undefined ? message : { ...message, lockGroup };
-        deliver(session, driver, own, null);
-      }
+      const driver = leaderOf(node, session, { id, shard: groupShard(node, lockGroup) });
+      const own = lockGroup === undefined ? message : { ...message, lockGroup };
+      driver?.step({ type: 'message', from: session.sender, message: own, requestHash: null });
       return;
     }
     case 'transact': {
       const client = session.hello?.name ?? '';
+      const { id, epoch } = message;
       const requestId =
         message.requestId === undefined ? undefined : scoped(client, message.requestId);
       const locks = (message.locks ?? []).length > 0 || message.lockGroup !== undefined;
@@ -49,18 +44,18 @@ export function dispatch(
       const shard =
         groupShard(node, lockGroup) ??
         (requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards));
-      const driver =
-        shard === null ? anyDriver(node, message.epoch) : (node.drivers.get(shard) ?? null);
-      if (driver === null) notLeader(node, session, message.id, shard ?? 0);
-      else {
-        const hash = requestId === undefined ? null : requestHash(message);
-        const own = {
+      const driver = leaderOf(node, session, { id, shard, epoch });
+      if (driver === null) return;
+      driver.step({
+        type: 'message',
+        from: session.sender,
+        message: {
           ...message,
           ...(requestId === undefined ? {} : { requestId }),
           ...(lockGroup === undefined ? {} : { lockGroup }),
-        };
-        deliver(session, driver, own, hash);
-      }
+        },
+        requestHash: requestId === undefined ? null : requestHash(message),
+      });
       return;
     }
     case 'enlist':
@@ -94,9 +89,8 @@ export function dispatch(
         session.send({ type: 'reported', id: message.id });
         return;
       }
-      const driver = node.drivers.get(shard);
-      if (driver === undefined) notLeader(node, session, message.id, shard);
-      else node.reports.add(session, shard, message);
+      if (leaderOf(node, session, { id: message.id, shard }) !== null)
+        node.reports.add(session, shard, message);
       return;
     }
     case 'info':
@@ -109,17 +103,28 @@ export function dispatch(
   }
 }
 
+/** Who leads the shard here, or any where it is null; null, and answered, where there is no such leadership. */
+function leaderOf(
+  node: CoordinatorNode,
+  session: Session,
+  asked: { readonly id: number; readonly shard: number | null; readonly epoch?: Epoch | undefined },
+): ShardDriver | null {
+  const { id, shard, epoch } = asked;
+  const driver = shard === null ? anyDriver(node, epoch) : node.drivers.get(shard);
+  if (driver !== undefined) return driver;
+  notLeader(node, session, id, shard ?? 0);
+  return null;
+}
+
 /**
  * The shard whose leadership the peer meant, where it named an epoch: two leaderships never have the same one. Else
  * one by chance, so that all shards of this node share the load.
  */
-function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver | null {
+function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver | undefined {
   const drivers = [...node.drivers.values()];
   const meant =
     epoch === undefined ? undefined : drivers.find(({ leader }) => leader.epoch === epoch);
-  if (meant !== undefined) return meant;
-  const at = Math.floor(node.given.random.fraction() * drivers.length);
-  return drivers[at] ?? null;
+  return meant ?? drivers[Math.floor(node.given.random.fraction() * drivers.length)];
 }
 
 function groupShard(node: CoordinatorNode, lockGroup: string | undefined): number | null {
@@ -132,42 +137,40 @@ function toShard(
   message: Extract<TermRequest, { txid: Txid }>,
 ): void {
   const id = 'id' in message ? message.id : undefined;
-  const shard = shardOf(message.txid);
+  const { txid } = message;
+  const shard = shardOf(txid);
   if (shard >= node.given.log.meta.shards) {
-    session.fail(
-      id,
-      'UNKNOWN_TRANSACTION',
-      'The txid names a shard that this cluster does not have.',
-    );
+    const text = 'The txid names a shard that this cluster does not have.';
+    session.fail(id, 'UNKNOWN_TRANSACTION', text);
     return;
   }
-  if (!admitsTxid(node, session, message)) return;
+  if (!node.isIssued(txid)) {
+    // A vote, or an acknowledgement, has no answer.
+    if (id !== undefined) session.fail(id, 'UNKNOWN_TRANSACTION', notIssued);
+    return;
+  }
   const driver = node.drivers.get(shard);
   if (readers.has(message.type) && node.logReads.isFull(session.id)) {
     if (id !== undefined) {
-      tooManyReads(session, id);
+      session.fail(id, 'BUSY', tooManyReads, { retryAfterMs: 100 });
       return;
     }
     // A vote that comes too late to count, as if it had been lost: its sender asks for the outcome.
-    if (driver?.term.remembers(message.txid) !== true) return;
+    if (driver?.term.remembers(txid) !== true) return;
   }
   if (driver !== undefined) {
-    deliver(session, driver, message, null, senderWithShare(node, session, message));
+    const from = senderWithShare(node, session, message);
+    driver.step({ type: 'message', from, message, requestHash: null });
   } else if (message.type === 'query' || message.type === 'resolve' || message.type === 'status') {
-    const refuseRetired = () => node.refuseRetired(session);
-    const { logReads } = node;
-    const line = (event: string) => node.takeLine(event);
-    void answerFromLog({ ...node.given, logReads, line, refuseRetired }, session, {
-      message,
-      from: senderWithShare(node, session, message),
-    });
+    const from = senderWithShare(node, session, message);
+    void answerFromLog(node, session, { message, from });
   } else if (id !== undefined) {
     notLeader(node, session, id, shard);
   }
 }
 
 /** The sender, and whether it brought what makes the transaction its own. */
-export function senderWithShare(
+function senderWithShare(
   node: CoordinatorNode,
   session: Session,
   message: { readonly txid: Txid; readonly share?: string },
@@ -177,38 +180,15 @@ export function senderWithShare(
   return { ...session.sender, hasShare: true };
 }
 
-function deliver(
-  session: Session,
-  driver: ShardDriver,
-  message: TermRequest,
-  hash: string | null,
-  from: Sender = session.sender,
-): void {
-  driver.step({ type: 'message', from, message, requestHash: hash });
-}
-
 /** What may have the log read for whoever sent it. */
 const readers: ReadonlySet<ToNode['type']> = new Set(['query', 'resolve', 'status', 'vote']);
 
-function tooManyReads(session: Session, id: number): void {
-  session.send({
-    type: 'error',
-    id,
-    code: 'BUSY',
-    message: 'As many questions of this connection as may wait for the decision log do so.',
-    retryable: true,
-    retryAfterMs: 100,
-  });
-}
+const tooManyReads = 'As many questions of this connection as may wait for the decision log do so.';
+const notIssued =
+  'No leader of this cluster ever gave out that txid: it is made up or mistyped, or of another cluster or decision log. Nothing was done.';
 
 function notLeader(node: CoordinatorNode, session: Session, id: number, shard: number): void {
-  session.send({
-    type: 'error',
-    id,
-    code: 'NOT_LEADER',
-    message: 'This node does not lead the shard at the moment.',
-    retryable: true,
-    retryAfterMs: 100,
-    leader: node.leaders()[shard] ?? null,
-  });
+  const leader = node.leaders()[shard] ?? null;
+  const text = 'This node does not lead the shard at the moment.';
+  session.fail(id, 'NOT_LEADER', text, { retryAfterMs: 100, leader });
 }

@@ -5,28 +5,20 @@
  *        ^                            |
  *        +------- answered -----------+--- probeMs without an answer: silence is the lease's to judge
  *
- * A connection that breaks says little: a proxy, a limit, a network. An address that then *refuses* says that nobody listens
+ * A connection that breaks says little: a proxy, a limit, a network. An address that then *refuses* says that no one listens
  * there any more: the process is gone, and waiting for its lease would only cost time. Just after a kill the listener
  * may still be closing and accept once more, so the probing goes on for a while. An address that was
  * never reached proves nothing by refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6).
  */
 import type { LeaderInfo } from '../core/messages.ts';
 import { Link } from '../peer/link.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog } from '../ports/decision-log.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { Random } from '../ports/random.ts';
 import type { CloseInfo, Dialer } from '../ports/transport.ts';
+import type { NodeOptions } from './node.ts';
 
-export interface LeaderWatchOptions {
-  readonly node: string;
+export interface LeaderWatchOptions
+  extends Pick<NodeOptions, 'node' | 'token' | 'log' | 'clock' | 'random' | 'logger'> {
   readonly instance: string;
-  readonly token: string | null;
-  readonly log: DecisionLog;
   readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
 }
 
 const probeMs = 500;
@@ -93,11 +85,7 @@ export class LeaderWatch {
         credential: token === null ? undefined : { token, given: false },
         retryDelayMs: probePauseMs,
         maxRetryDelayMs: maxProbePauseMs,
-        hello: () => ({
-          name: this.#options.node,
-          instance,
-          roles: ['node'],
-        }),
+        hello: () => ({ name: this.#options.node, instance, roles: ['node'] }),
         events: {
           welcome: () => {
             watched.brokeAtMs = null;

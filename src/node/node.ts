@@ -14,6 +14,7 @@ import { servedElsewhere } from '../core/other-cluster.ts';
 import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
 import { thrownLine } from '../core/thrown.ts';
+import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -26,7 +27,6 @@ import { maxLockKeyBytes } from '../wire/limits.ts';
 import { Copies } from './copies.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
-import { isIssued } from './issued.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { ParticipantSessions } from './participants.ts';
 import { ReportQueue } from './report-queue.ts';
@@ -65,9 +65,6 @@ export class CoordinatorNode implements SessionHost {
   readonly reports: ReportQueue<Session>;
   readonly leading: Leading;
   readonly startedAtMs: number;
-  readonly clock: Clock;
-  readonly handshakeTimeoutMs: number;
-  readonly maxPingAgeMs: number;
   readonly #sessions = new Map<number, Session>();
   readonly #retired = new RetiredSet();
   readonly #reached: Reached;
@@ -82,38 +79,37 @@ export class CoordinatorNode implements SessionHost {
   #url = '';
 
   constructor(given: NodeOptions) {
+    const { clock, options, dialer, random } = given;
     this.given = given;
     this.seal = new TxidSeal(given.log.meta.txidSecret);
-    this.clock = given.clock;
-    this.handshakeTimeoutMs = given.options.handshakeTimeoutMs;
-    this.maxPingAgeMs = given.options.maxPingAgeMs;
-    this.dearAnswers = new DearAnswers(given.clock);
-    this.startedAtMs = given.clock.monotonicMs();
+    this.dearAnswers = new DearAnswers(clock);
+    this.startedAtMs = clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
-    this.#lines = new LineLimit(given.clock);
-    this.logReads = new LogReads(given.clock);
+    this.#lines = new LineLimit(clock);
+    this.logReads = new LogReads(clock);
     this.reports = new ReportQueue<Session>({
-      clock: given.clock,
+      clock,
       judges: () => this.drivers,
-      isIssued: (txid) => isIssued(this, txid),
-      foreign: (session, lines) => this.#tellForeign(session, lines),
+      isIssued: (txid) => this.isIssued(txid),
+      foreign: ({ peer }, lines) =>
+        this.write(
+          'error',
+          'foreign',
+          { event: 'foreign-transactions', ...peer, lines },
+          'A participant holds transactions that no leader of this cluster ever gave out: its journal is of another cluster, or the decision log was made anew. They are not judged; see docs/OPERATING.md.',
+        ),
     });
-    this.#heldBytes = new Shares(heldBytesOf(given.options));
+    this.#heldBytes = new Shares(heldBytesOf(options));
     this.leading = new Leading({
-      log: given.log,
-      node: given.node,
-      clock: given.clock,
-      logger: given.logger,
-      drainMs: given.options.drainMs,
-      tickMs: given.options.tickMs,
+      ...given,
+      drainMs: options.drainMs,
+      tickMs: options.tickMs,
       learn: () => this.#learnRetired(),
       lead: (leadership) => this.#lead(leadership),
       changed: () => this.#announce(),
     });
     this.#leaderWatch =
-      given.dialer === null
-        ? null
-        : new LeaderWatch({ ...given, dialer: given.dialer, instance: given.random.token(20) });
+      dialer === null ? null : new LeaderWatch({ ...given, dialer, instance: random.token(20) });
   }
 
   get drivers(): ReadonlyMap<number, ShardDriver> {
@@ -149,29 +145,23 @@ export class CoordinatorNode implements SessionHost {
   }
 
   async whenReady(): Promise<void> {
-    while (!this.ready && this.#stopping === null) await pause(this.clock, readyPollMs);
+    while (!this.ready && this.#stopping === null) await pause(this.given.clock, readyPollMs);
   }
 
   #lead(leadership: Leadership): ShardDriver {
-    const { log } = this.given;
     this.#reached('leadership-taken');
     const { shard, epoch } = leadership;
     const driver = new ShardDriver({
-      log,
+      ...this.given,
       leadership,
       leader: { shard, epoch, node: this.given.node, url: this.#url },
-      clock: this.given.clock,
-      random: this.given.random,
-      options: this.given.options,
-      logger: this.given.logger,
-      debug: this.given.debug,
       heldBytes: this.#heldBytes,
       logReads: this.logReads,
       reached: this.#reached,
       send: (connection, message) => {
         if (!this.reports.answered(message)) this.#sessions.get(connection)?.send(message);
       },
-      onBroken: (error) => this.given.onFatal(error),
+      onBroken: this.given.onFatal,
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
     for (const retired of this.#retired.all()) driver.step({ type: 'retired', retired });
@@ -181,6 +171,16 @@ export class CoordinatorNode implements SessionHost {
 
   leaders(): (LeaderInfo | null)[] {
     return this.leading.leaders();
+  }
+
+  /**
+   * Whether a leader of this cluster gave the id out. What a term has in memory it gave out itself, which spares the
+   * hash for nearly every vote and acknowledgement.
+   */
+  isIssued(txid: Txid): boolean {
+    return (
+      this.drivers.get(shardOf(txid))?.term.remembers(txid) === true || this.seal.isIssued(txid)
+    );
   }
 
   nodes(): NodeInfo[] {
@@ -214,14 +214,11 @@ export class CoordinatorNode implements SessionHost {
     if (token !== null && !shown && !isSecret(hello.token, token)) {
       return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
     }
+    if (!hello.roles.includes('participant')) return null;
     const { name: participant, instance, sharedResource = null } = hello;
-    if (
-      hello.roles.includes('participant') &&
-      this.#retired.refuses({ participant, instance, sharedResource })
-    ) {
+    if (this.#retired.refuses({ participant, instance, sharedResource })) {
       return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
     }
-    if (!hello.roles.includes('participant')) return null;
     const copied = this.#copies.claim(hello, connection.remoteAddress);
     if (copied === null) return null;
     this.#tellCopied(hello, copied);
@@ -229,9 +226,8 @@ export class CoordinatorNode implements SessionHost {
   }
 
   #tellCopied({ name: participant, instance }: Hello, text: string): void {
-    const more = this.#lines.take('journal-copied');
-    if (more === null) return;
-    this.given.logger.error({ event: 'journal-copied', participant, instance, ...more }, text);
+    const event = 'journal-copied';
+    this.write('error', event, { event, participant, instance }, text);
   }
 
   opened(session: Session): void {
@@ -254,7 +250,7 @@ export class CoordinatorNode implements SessionHost {
       // The close may take its time where the peer is half-open: it counts as gone from now on.
       earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
     }
-    this.#tell(session, 'Participant connected.', {});
+    this.#tell(session, 'Participant connected.');
   }
 
   /** The participant stops: it ends what it has, and its siblings, or the process after it, get what is new. */
@@ -264,7 +260,7 @@ export class CoordinatorNode implements SessionHost {
     for (const driver of this.drivers.values()) {
       driver.step({ type: 'participant-leaves', connection: session.id });
     }
-    this.#tell(session, 'Participant is stopping.', {});
+    this.#tell(session, 'Participant is stopping.');
   }
 
   #join(driver: ShardDriver, session: Session): void {
@@ -321,29 +317,18 @@ export class CoordinatorNode implements SessionHost {
   }
 
   unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
-    const more = this.#lines.take('unsendable');
-    if (more === null) return;
-    const { name, instance } = session.hello ?? {};
-    this.given.logger.error(
-      { name, instance, type, error: thrownLine(error), ...more },
+    const { participant: name, instance } = session.peer;
+    this.write(
+      'error',
+      'unsendable',
+      { name, instance, type, error: thrownLine(error) },
       'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
-    );
-  }
-
-  /** A participant reported transactions that this cluster never had. */
-  #tellForeign(session: Session, lines: number): void {
-    const more = this.#lines.take('foreign');
-    if (more === null) return;
-    const { name: participant, instance } = session.hello ?? {};
-    this.given.logger.error(
-      { event: 'foreign-transactions', participant, instance, lines, ...more },
-      'A participant holds transactions that no leader of this cluster ever gave out: its journal is of another cluster, or the decision log was made anew. They are not judged; see docs/OPERATING.md.',
     );
   }
 
   invalid(session: Session, problem: { code: ErrorCode; message: string }): void {
     this.given.logger.debug(
-      { remote: session.connection.remoteAddress, name: session.hello?.name, ...problem },
+      { remote: session.connection.remoteAddress, name: session.peer.participant, ...problem },
       'A message was refused.',
     );
   }
@@ -358,41 +343,36 @@ export class CoordinatorNode implements SessionHost {
     }
     this.#tell(session, 'Participant disconnected.', { why: info.kind });
     const served = servedElsewhere(info);
-    if (served !== null) this.#tellOtherCluster(session, served);
-  }
-
-  /** Refused by the participant, which tells its own log all of it: whoever looks at this node sees why it does not come. */
-  #tellOtherCluster(session: Session, served: string): void {
-    const more = this.#lines.take('other-cluster');
-    if (more === null) return;
-    const { name: participant, instance } = session.hello ?? {};
+    if (served === null) return;
+    // The participant tells its own log all of it: whoever looks at this node sees why it does not come.
+    const event = 'other-cluster';
     const { clusterId } = this.given.log.meta;
-    this.given.logger.error(
-      { event: 'other-cluster', participant, instance, served, clusterId, ...more },
+    this.write(
+      'error',
+      event,
+      { event, ...session.peer, served, clusterId },
       'A participant refuses this node: its journal serves the cluster with another id. See docs/OPERATING.md, "A recreated decision log".',
     );
   }
 
-  takeLine(event: string): object | null {
-    return this.#lines.take(event);
+  /** A line of the log, where not too many of its kind were: who comes and goes without end must not fill it. */
+  write(level: 'info' | 'warn' | 'error', kind: string, fields: object, text: string): void {
+    const more = this.#lines.take(kind);
+    if (more !== null) this.given.logger[level]({ ...fields, ...more }, text);
   }
 
-  /** Who comes and goes without end must not fill the log. */
-  #tell(session: Session, text: string, fields: object): void {
-    const more = this.#lines.take(text);
-    if (more === null) return;
-    const { name: participant, instance } = session.hello ?? {};
-    this.given.logger.info({ participant, instance, ...fields, ...more }, text);
+  #tell({ peer }: Session, text: string, fields: object = {}): void {
+    this.write('info', text, { ...peer, ...fields }, text);
   }
 
-  /** Every node refuses it for ever from then on; its branches count as acknowledged. */
+  /** Every node refuses it forever from then on; its branches count as acknowledged. */
   async retire(retired: Retired): Promise<void> {
     await this.given.log.retire(retired);
     this.given.logger.warn({ ...retired }, 'An operator retired a participant.');
   }
 
   /**
-   * What others have retired. Before a leadership answers anybody (!): the leaderships before it counted on all that is there, and what
+   * What others have retired. Before a leadership answers anyone (!): the leaderships before it counted on all that is there, and what
    * they collected because of it is gone. What comes later is heard of by `watchRetired`, and no leadership counts on it sooner.
    */
   async #learnRetired(): Promise<void> {
@@ -406,8 +386,7 @@ export class CoordinatorNode implements SessionHost {
     }
     for (const driver of this.drivers.values()) driver.step({ type: 'retired', retired });
     const text = 'A participant was retired.';
-    const more = this.#lines.take(text);
-    if (more !== null) this.given.logger.info({ ...retired, ...more }, text);
+    this.write('info', text, retired, text);
   }
 
   refuseRetired(session: Session): void {

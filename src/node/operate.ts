@@ -39,39 +39,32 @@ export function operate(
   }
 }
 
+const usualLimit = 50;
+const maxLimit = 1_000;
+
 function list(node: CoordinatorNode, message: List): ListReply {
-  const { state, attention } = message;
-  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  const { id, state, attention } = message;
+  const limit = Math.min(message.limit ?? usualLimit, maxLimit);
   return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
-    const listings = [...node.drivers.values()].map((driver) =>
-      driver.term.list({ ...message, limit }),
-    );
-    const all = listings.flatMap((listing) => listing.transactions);
-    if (listings.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
-    return {
-      type: 'list',
-      id: message.id,
-      transactions: encodedOnce(all.slice(0, limit)),
-      truncated: all.length > limit || listings.some((listing) => listing.truncated),
-    };
+    const drivers = [...node.drivers.values()];
+    const lists = drivers.map(({ term }) => term.list({ ...message, limit }));
+    const all = lists.flatMap(({ transactions }) => transactions);
+    if (lists.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+    const truncated = all.length > limit || lists.some((each) => each.truncated);
+    return { type: 'list', id, transactions: encodedOnce(all.slice(0, limit)), truncated };
   });
 }
 
 function locks(node: CoordinatorNode, message: Locks): LocksReply {
-  const { group, waiting } = message;
-  const limit = Math.min(Math.max(1, message.limit ?? 50), 1_000);
+  const { id, group, waiting } = message;
+  const limit = Math.min(message.limit ?? usualLimit, maxLimit);
   return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
-    const listings = [...node.drivers.values()].map((driver) =>
-      driver.term.locks({ ...message, limit }),
-    );
-    const all = listings.flatMap((listing) => listing.locks);
+    const drivers = [...node.drivers.values()];
+    const lists = drivers.map(({ term }) => term.locks({ ...message, limit }));
+    const all = lists.flatMap((each) => each.locks);
     all.sort((a, b) => b.waiting - a.waiting);
-    return {
-      type: 'locks',
-      id: message.id,
-      locks: encodedOnce(all.slice(0, limit)),
-      truncated: all.length > limit || listings.some((listing) => listing.truncated),
-    };
+    const truncated = all.length > limit || lists.some((each) => each.truncated);
+    return { type: 'locks', id, locks: encodedOnce(all.slice(0, limit)), truncated };
   });
 }
 
@@ -101,8 +94,7 @@ function retire(
   { id, participant, instance, sharedResource }: Retire,
 ): void {
   if ((instance === undefined) === (sharedResource === undefined)) {
-    const text = 'retire names either an instance or a sharedResource.';
-    session.fail(id, 'INVALID_MESSAGE', text);
+    session.fail(id, 'INVALID_MESSAGE', 'retire names either an instance or a sharedResource.');
     return;
   }
   const retired: Retired =

@@ -2,9 +2,10 @@
  * One connection to a node: who is at the other end, what it may do, and where its messages go.
  * A fault of one session never touches another.
  */
-import type { ErrorCode } from '../core/catalogue.ts';
-import { errorCatalogue } from '../core/catalogue.ts';
+import { type ErrorCode, errorCatalogue } from '../core/catalogue.ts';
+import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import {
+  type ErrorMessage,
   type FromNode,
   type Hello,
   type PeerRole,
@@ -52,9 +53,10 @@ function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
 const maxInvalid = 100;
 
 export interface SessionHost {
-  readonly clock: Clock;
-  readonly handshakeTimeoutMs: number;
-  readonly maxPingAgeMs: number;
+  readonly given: {
+    readonly clock: Clock;
+    readonly options: Pick<CoordinatorOptions, 'handshakeTimeoutMs' | 'maxPingAgeMs'>;
+  };
   /** Decides whether the peer is let in; null where it is. */
   admit(
     hello: Hello,
@@ -88,12 +90,13 @@ export class Session implements ConnectionHandler<ToNode> {
     this.id = given.id;
     this.connection = given.connection;
     this.#host = given.host;
-    this.forcing = new ForcingLimit(given.host.clock);
+    const { clock, options } = given.host.given;
+    this.forcing = new ForcingLimit(clock);
     const address = given.connection.remoteAddress;
     this.#sender = { connection: given.id, participant: null, origin: { address, name: '' } };
-    this.#helloTimer = given.host.clock.setTimer(given.host.handshakeTimeoutMs, () => {
+    this.#helloTimer = clock.setTimer(options.handshakeTimeoutMs, () => {
       this.#helloTimer = null;
-      this.refuse('UNAUTHENTICATED', `No hello came within ${given.host.handshakeTimeoutMs} ms.`);
+      this.refuse('UNAUTHENTICATED', `No hello came within ${options.handshakeTimeoutMs} ms.`);
     });
   }
 
@@ -113,6 +116,11 @@ export class Session implements ConnectionHandler<ToNode> {
     return { participant: name, instance, sharedResource: sharedResource ?? null };
   }
 
+  /** Who it is, for the log. */
+  get peer(): { readonly participant: string | undefined; readonly instance: string | undefined } {
+    return { participant: this.#hello?.name, instance: this.#hello?.instance };
+  }
+
   is(role: PeerRole): boolean {
     return this.#hello?.roles.includes(role) === true;
   }
@@ -130,7 +138,12 @@ export class Session implements ConnectionHandler<ToNode> {
     }
   }
 
-  fail(id: number | undefined, code: ErrorCode, message?: string): void {
+  fail(
+    id: number | undefined,
+    code: ErrorCode,
+    message?: string,
+    more: Pick<ErrorMessage, 'retryAfterMs' | 'leader'> = {},
+  ): void {
     const entry = errorCatalogue[code];
     this.send({
       type: 'error',
@@ -138,6 +151,7 @@ export class Session implements ConnectionHandler<ToNode> {
       code,
       message: fitText(message ?? entry.text, maxTextBytes),
       retryable: entry.retryable,
+      ...more,
     });
   }
 
@@ -151,7 +165,7 @@ export class Session implements ConnectionHandler<ToNode> {
     if (this.#ended) return;
     const host = this.#host;
     // Whatever this connection carries may have lain in a buffer since then: `requestAgeMs` would mean nothing.
-    if (this.connection.answeredPingAgeMs() > host.maxPingAgeMs) {
+    if (this.connection.answeredPingAgeMs() > host.given.options.maxPingAgeMs) {
       this.connection.terminate();
       return;
     }

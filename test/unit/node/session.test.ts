@@ -13,9 +13,8 @@ import { never, txidAt } from '../../support/logs/stores.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const judging = {
-  logger: silentLogger,
   logReads: new LogReads(new ManualClock()),
-  line: () => ({}),
+  write: () => undefined,
 };
 
 const maxPingAgeMs = 30_000;
@@ -55,9 +54,7 @@ beforeEach(() => {
     id: 1,
     connection,
     host: {
-      clock,
-      handshakeTimeoutMs: 60_000,
-      maxPingAgeMs,
+      given: { clock, options: { handshakeTimeoutMs: 60_000, maxPingAgeMs } },
       admit: () => null,
       opened: () => undefined,
       received: (_session, message) => received.push(message.type),
@@ -113,7 +110,8 @@ describe('a node that does not lead', () => {
       type === 'query'
         ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
         : ({ type, id: 7, txid, witness } as const);
-    const judge = { ...judging, log, clock, refuseRetired: () => undefined };
+    const given = { log, clock, logger: silentLogger };
+    const judge = { ...judging, given, refuseRetired: () => undefined };
     await answerFromLog(judge, session, { message: question, from: session.sender });
     return { answers: sent, record: (await log.read(txid)).record };
   }
@@ -127,8 +125,7 @@ describe('a node that does not lead', () => {
       const refused: Session[] = [];
       const judge = {
         ...judging,
-        log,
-        clock,
+        given: { log, clock, logger: silentLogger },
         refuseRetired: (which: Session) => refused.push(which),
       };
       const txid = txidAt(makeEpoch({ generation: 0, revision: 0n }), 1);
@@ -170,7 +167,8 @@ describe('a node that does not lead', () => {
     const { epoch } = await leader.campaign(0, { signal: never });
     const txid = txidAt(epoch, 1);
     session.message(hello);
-    const judge = { ...judging, log, clock, refuseRetired: () => undefined };
+    const given = { log, clock, logger: silentLogger };
+    const judge = { ...judging, given, refuseRetired: () => undefined };
     const witness = later((await log.read(txid)).witness, 1);
     const message = { type: 'resolve', id: 7, txid, witness } as const;
     await answerFromLog(judge, session, { message, from: session.sender });

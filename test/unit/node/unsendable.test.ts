@@ -18,9 +18,10 @@ it('what cannot be sent ends its own connection, and whoever sent it goes on', (
     bufferedBytes: () => 0,
   };
   const host = {
-    clock: new ManualClock(),
-    handshakeTimeoutMs: 1_000,
-    maxPingAgeMs: 30_000,
+    given: {
+      clock: new ManualClock(),
+      options: { handshakeTimeoutMs: 1_000, maxPingAgeMs: 30_000 },
+    },
     unsendable: (_session: Session, what: { type: string; error: unknown }) => {
       told.push(`${what.type}: ${String(what.error)}`);
     },
