@@ -97,7 +97,7 @@ function help(command: Command, columns = 100): string {
   const indent = '      ';
   const entries = coordinatorOptionNames.map((name) => {
     const { default: value, min, max, meaning, zero } = coordinatorOptionTable[name];
-    const zeroText = zero === null ? '' : ` 0: ${zero}`;
+    const zeroText = zero === undefined ? '' : ` 0: ${zero}`;
     const text = `${meaning}${zeroText} (${min} to ${max})`;
     const lines = command.createHelp().boxWrap(text, columns - indent.length);
     return `  ${name}=${value}\n${lines.replaceAll(/^/gm, indent)}`;

@@ -287,23 +287,10 @@ export interface AbortReason {
 
 export function abortReason(
   code: ReasonCode,
-  more: {
-    message?: string;
-    participant?: string;
-    retryable?: boolean;
-    retryAfterMs?: number;
-    detail?: unknown;
-  } = {},
+  more: Partial<Omit<AbortReason, 'code'>> = {},
 ): AbortReason {
-  const entry = reasonCatalogue[code];
-  return {
-    code,
-    message: more.message ?? entry.text,
-    retryable: more.retryable ?? entry.retryable,
-    ...(more.participant === undefined ? {} : { participant: more.participant }),
-    ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
-    ...(more.detail === undefined ? {} : { detail: more.detail }),
-  };
+  const { text: message, retryable } = reasonCatalogue[code];
+  return { code, message, retryable, ...more };
 }
 
 /** The same reason as it is kept where details are too much to keep. */

@@ -54,14 +54,12 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     min: 1,
     max: 60 * minute,
     meaning: 'A transaction that names no time-out is aborted when it is not decided within this.',
-    zero: null,
   },
   maxTransactionTimeoutMs: {
     default: 5 * minute,
     min: 1,
     max: 60 * minute,
     meaning: 'The longest time-out a transaction may name; a longer one is cut to it.',
-    zero: null,
   },
   prepareTimeoutMs: {
     default: 5_000,
@@ -95,7 +93,6 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     min: 1,
     max: 1_000_000,
     meaning: 'Prepares of one participant under way at a time; past it, transactions wait.',
-    zero: null,
   },
   participantQueue: {
     default: 1_024,
@@ -111,7 +108,6 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 1_000_000,
     meaning:
       'Commands under way at a time on one connection of a participant, to branches that voted `commit`; as many rollbacks of other branches too. The rest follow.',
-    zero: null,
   },
   breakerAfter: {
     default: 5,
@@ -127,14 +123,12 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 60 * minute,
     meaning:
       'The first pause before one transaction may try such a participant; it doubles with each failure, with jitter.',
-    zero: null,
   },
   maxBreakerPauseMs: {
     default: 5_000,
     min: 1,
     max: 60 * minute,
     meaning: 'The longest such pause.',
-    zero: null,
   },
   ackTimeoutMs: {
     default: 2_000,
@@ -142,7 +136,6 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 60 * minute,
     meaning:
       'How long one attempt at a commit or rollback waits for its acknowledgement before it is sent again.',
-    zero: null,
   },
   retryDelayMs: {
     default: 100,
@@ -150,14 +143,12 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 60 * minute,
     meaning:
       'The first pause before a commit or rollback is sent again; it doubles with each attempt, with jitter.',
-    zero: null,
   },
   maxRetryDelayMs: {
     default: 30_000,
     min: 1,
     max: 60 * minute,
     meaning: 'The longest pause between two attempts.',
-    zero: null,
   },
   // Some 20 s of refusals, and longer than most restarts take.
   attentionAfter: {
@@ -173,14 +164,12 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     min: 1,
     max: 100_000_000,
     meaning: 'Request ids remembered at once; past it, new requests with an id get BUSY.',
-    zero: null,
   },
   maxTransactions: {
     default: 100_000,
     min: 1,
     max: 10_000_000,
     meaning: 'Transactions in memory at once; past it, new ones get BUSY.',
-    zero: null,
   },
   maxRecent: {
     default: 10_000,
@@ -195,7 +184,6 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 7 * day,
     meaning:
       'How long the log keeps the record of a finished transaction; never less than the request window and a minute.',
-    zero: null,
   },
   maxFinished: {
     default: 200_000,
@@ -203,7 +191,6 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 100_000_000,
     meaning:
       'Finished records above which they are collected before `retentionMs`, but never before the request window and a minute.',
-    zero: null,
   },
   tickMs: {
     default: 10_000,
@@ -211,35 +198,30 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 10 * minute,
     meaning:
       'How often the leader writes down how long it has led, by which the age of records is counted. It may be another at every node and after every start.',
-    zero: null,
   },
   maxBranches: {
     default: 128,
     min: 1,
     max: 1_024,
     meaning: 'Branches of one transaction.',
-    zero: null,
   },
   maxRecordBytes: {
     default: 16_384,
     min: 1_024,
     max: 65_536,
     meaning: 'Bytes of one decision record, checked before the first prepare.',
-    zero: null,
   },
   maxLocks: {
     default: 64,
     min: 1,
     max: 1_024,
     meaning: 'Keys that one transaction may lock.',
-    zero: null,
   },
   maxLockWaiters: {
     default: 10_000,
     min: 1,
     max: 1_000_000,
     meaning: 'Requests that wait for locks of one shard at once; past it, new ones get BUSY.',
-    zero: null,
   },
   lockWaitMs: {
     default: 5_000,
@@ -262,42 +244,36 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     min: 1_024,
     max: 67_108_864,
     meaning: 'Bytes of one WebSocket message.',
-    zero: null,
   },
   maxDepth: {
     default: 32,
     min: 8,
     max: 256,
     meaning: 'Nesting of maps and arrays in one message.',
-    zero: null,
   },
   maxConnections: {
     default: 20_000,
     min: 1,
     max: 1_000_000,
     meaning: 'Connections to one node.',
-    zero: null,
   },
   maxConnectionsPerAddress: {
     default: 4_096,
     min: 1,
     max: 1_000_000,
     meaning: 'Connections from one address.',
-    zero: null,
   },
   handshakeTimeoutMs: {
     default: 5_000,
     min: 10,
     max: 10 * minute,
     meaning: 'How long a connection may take for its handshake, and again for its hello.',
-    zero: null,
   },
   heartbeatMs: {
     default: 5_000,
     min: 10,
     max: 10 * minute,
     meaning: 'How often each side pings; a connection that answers none of two is dropped.',
-    zero: null,
   },
   maxPingAgeMs: {
     default: 30_000,
@@ -306,14 +282,12 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 30_000,
     meaning:
       'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
-    zero: null,
   },
   maxBufferedBytes: {
     default: 67_108_864,
     min: 65_536,
     max: 1_073_741_824,
     meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
-    zero: null,
   },
   maxInputBytes: {
     default: 0,

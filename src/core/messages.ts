@@ -3,47 +3,10 @@
  * here; `src/wire` encodes, decodes and validates them. docs/PROTOCOL.md, section 7, is their
  * documentation.
  */
-import type {
-  Begin,
-  Begun,
-  Commit,
-  Enlist,
-  Enlisted,
-  Lock,
-  Locked,
-  OutcomeMessage,
-  Rollback,
-  Status,
-  StatusReply,
-  Transact,
-} from './messages/client.ts';
+import type { FromClient, ToClient } from './messages/client.ts';
 import type { ErrorMessage, Goaway, Hello, Topology, Welcome } from './messages/common.ts';
-import type {
-  Info,
-  InfoReply,
-  List,
-  ListReply,
-  Locks,
-  LocksReply,
-  Recover,
-  Recovered,
-  Retire,
-  Retired,
-} from './messages/operator.ts';
-import type {
-  Ack,
-  CommitBranch,
-  DecisionMessage,
-  Forget,
-  Prepare,
-  Query,
-  Report,
-  Reported,
-  Resolve,
-  RollbackBranch,
-  VoteMessage,
-  Working,
-} from './messages/participant.ts';
+import type { FromOperator, ToOperator } from './messages/operator.ts';
+import type { FromParticipant, ToParticipant } from './messages/participant.ts';
 
 export * from './messages/client.ts';
 export * from './messages/common.ts';
@@ -51,28 +14,7 @@ export * from './messages/operator.ts';
 export * from './messages/participant.ts';
 
 /** What a node receives. */
-export type ToNode =
-  | Hello
-  | Begin
-  | Enlist
-  | Lock
-  | Commit
-  | Rollback
-  | Transact
-  | Status
-  | Query
-  | Resolve
-  | Report
-  | VoteMessage
-  | Working
-  | Ack
-  | Info
-  | List
-  | Locks
-  | Recover
-  | Retire
-  | ErrorMessage
-  | Goaway;
+export type ToNode = Hello | FromClient | FromParticipant | FromOperator | ErrorMessage | Goaway;
 
 /** What a node sends. */
 export type FromNode =
@@ -80,21 +22,8 @@ export type FromNode =
   | Topology
   | Goaway
   | ErrorMessage
-  | Begun
-  | Enlisted
-  | Locked
-  | OutcomeMessage
-  | StatusReply
-  | DecisionMessage
-  | Reported
-  | Prepare
-  | CommitBranch
-  | RollbackBranch
-  | Forget
-  | InfoReply
-  | ListReply
-  | LocksReply
-  | Recovered
-  | Retired;
+  | ToClient
+  | ToParticipant
+  | ToOperator;
 
 export type Message = ToNode | FromNode;

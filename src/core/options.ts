@@ -8,8 +8,8 @@ export interface OptionEntry {
   readonly min: number;
   readonly max: number;
   readonly meaning: string;
-  /** What 0 does; null where 0 is out of bounds or nothing special. */
-  readonly zero: string | null;
+  /** What 0 does, where it is within the bounds. */
+  readonly zero?: string;
 }
 
 export const minute = 60_000;

@@ -62,7 +62,6 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 60 * minute,
     meaning:
       'How long a branch stays in doubt before the participant asks for its outcome, and between two questions.',
-    zero: null,
   },
   queryTimeoutMs: {
     default: 2_000,
@@ -70,7 +69,6 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 10 * minute,
     meaning:
       'How long one node may take to answer a query before the next is asked to resolve. A leader that is silent for 160 ms is passed over as soon as another node says that nothing is recorded.',
-    zero: null,
   },
   workingMs: {
     default: 1_000,
@@ -85,21 +83,18 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 10 * minute,
     meaning:
       'The first pause before a failed commit or rollback of the application is called again, and before a report that a leader did not answer is sent again; it doubles, with jitter.',
-    zero: null,
   },
   maxRetryDelayMs: {
     default: 5_000,
     min: 1,
     max: 60 * minute,
     meaning: 'The longest such pause, and the longest between two attempts to reach a node.',
-    zero: null,
   },
   reportPage: {
     default: 1_000,
     min: 1,
     max: 1_000,
     meaning: 'Transactions in one report message.',
-    zero: null,
   },
   tombstoneMs: {
     default: 10 * minute,
@@ -107,7 +102,6 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 7 * day,
     meaning:
       'How long a tombstone is kept within one epoch: at least twice the longest transaction time-out.',
-    zero: null,
   },
   maxConcurrency: {
     default: 1_024,
@@ -115,7 +109,6 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 1_000_000,
     meaning:
       'Prepares of the application that run at once; as many commits and rollbacks beside them.',
-    zero: null,
   },
   maxQueue: {
     default: 4_096,

@@ -16,9 +16,9 @@ import type { LockWant } from './locks/table.ts';
 import type { Labels, TransactionState } from './messages.ts';
 import type { Origin } from './shares.ts';
 import type { Branch } from './term/branch.ts';
-import type { Owner } from './term/events.ts';
+import type { Owner, ReplyTo } from './term/events.ts';
 import type { TimerHandle } from './timer-wheel.ts';
-import type { Position, Txid } from './txid.ts';
+import { type Position, positionOf, type Txid } from './txid.ts';
 
 /** What can happen to a transaction as a whole. */
 export type TransactionEvent =
@@ -49,9 +49,7 @@ const table: Readonly<
 };
 
 /** Someone who waits for the outcome: an open request of a connection. */
-export interface Waiter {
-  readonly connection: number;
-  readonly id: number;
+export interface Waiter extends ReplyTo {
   /** `outcome` answers a client, `decision` a participant or operator that asked to resolve. */
   readonly type: 'outcome' | 'decision';
 }
@@ -104,6 +102,57 @@ export interface Transaction {
   lockTimer: TimerHandle | null;
   /** Its record stands under decisions/ and must move to finished/ before anyone may forget. */
   inDecisions: boolean;
+}
+
+/** What is known of a transaction when it comes into memory: begun now, or found in the log. */
+export interface NewTransaction
+  extends Pick<
+    Transaction,
+    'timeoutMs' | 'labels' | 'owner' | 'origin' | 'lockGroup' | 'asked' | 'recovered'
+  > {
+  readonly nowMs: number;
+  readonly request: {
+    readonly id: string;
+    readonly hash: string | null;
+    readonly ageMs: number;
+  } | null;
+}
+
+export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
+  const { nowMs, timeoutMs, request, recovered } = given;
+  return {
+    txid,
+    position: positionOf(txid),
+    startedAtMs: nowMs,
+    deadlineAtMs: nowMs + timeoutMs,
+    timeoutMs,
+    labels: given.labels,
+    owner: given.owner,
+    requestId: request?.id ?? null,
+    requestHash: request?.hash ?? null,
+    requestedAtMs: nowMs - (request?.ageMs ?? 0),
+    recovered,
+    state: recovered ? 'COMMITTING' : 'PENDING',
+    branches: new Map(),
+    votesOwed: 0,
+    acksOwed: 0,
+    readonly: false,
+    reason: null,
+    attention: false,
+    waiters: [],
+    timer: null,
+    waitsFor: null,
+    origin: given.origin,
+    heldBytes: 0,
+    resultsDropped: false,
+    recordBytes: 0,
+    lockGroup: given.lockGroup,
+    asked: given.asked,
+    // Its content is closed from the beginning.
+    freezeWhenLocked: given.asked !== null,
+    lockTimer: null,
+    inDecisions: recovered,
+  };
 }
 
 export function move(transaction: Transaction, event: TransactionEvent): void {

@@ -93,10 +93,6 @@ export class LockTable<Owner extends LockOwner> {
     return this.waitCount;
   }
 
-  get isOpen(): boolean {
-    return this.opened;
-  }
-
   keys(): IterableIterator<[string, KeyQueue<Owner>]> {
     return this.queues.entries();
   }
@@ -109,12 +105,11 @@ export class LockTable<Owner extends LockOwner> {
     return this.owners.get(owner)?.waiting ?? noRequests;
   }
 
-  /** The keys that the owner holds or waits for, and those of `more`: what its limit counts. */
-  countWith(owner: Owner, more: readonly LockWant[]): number {
+  /** The keys that the owner holds or waits for: what its limit counts. */
+  keysOf(owner: Owner): Set<string> {
     const keys = new Set(this.held(owner).keys());
     for (const { wants } of this.waits(owner)) for (const { key } of wants) keys.add(key);
-    for (const { key } of more) keys.add(key);
-    return keys.size;
+    return keys;
   }
 
   /** The request as it waits already, where the owner repeats one. */

@@ -165,3 +165,8 @@ export interface StatusReply extends TransactionStatus {
   readonly type: 'status';
   readonly id: number;
 }
+
+/** What a client sends. */
+export type FromClient = Begin | Enlist | Lock | Commit | Rollback | Transact | Status;
+/** What it gets. */
+export type ToClient = Begun | Enlisted | Locked | OutcomeMessage | StatusReply;

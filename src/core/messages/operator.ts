@@ -106,3 +106,8 @@ export interface Retired {
   readonly type: 'retired';
   readonly id: number;
 }
+
+/** What an operator sends. */
+export type FromOperator = Info | List | Locks | Recover | Retire;
+/** What it gets. */
+export type ToOperator = InfoReply | ListReply | LocksReply | Recovered | Retired;

@@ -110,3 +110,14 @@ export interface Forget {
   readonly type: 'forget';
   readonly txids: readonly Txid[];
 }
+
+/** What a participant sends; it may `enlist` itself, too. */
+export type FromParticipant = Query | Resolve | Report | VoteMessage | Working | Ack;
+/** What it gets. */
+export type ToParticipant =
+  | DecisionMessage
+  | Reported
+  | Prepare
+  | CommitBranch
+  | RollbackBranch
+  | Forget;

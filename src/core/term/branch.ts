@@ -12,9 +12,10 @@
  * `readonly` or `abort`. Where no one is there to be told it is over at once: absence means abort.
  */
 import { InvariantViolation } from '../invariants.ts';
-import type { BranchState } from '../messages.ts';
+import type { BranchState, TransactBranch } from '../messages.ts';
 import type { TimerHandle } from '../timer-wheel.ts';
 import type { Transaction } from '../transaction.ts';
+import type { ConnectedParticipant } from './connected.ts';
 
 /** What can happen to a branch. */
 export type BranchEvent =
@@ -94,6 +95,42 @@ export interface Branch {
   recordBytes: number;
   /** Where its command of phase 2 is with respect to the window of its connection. */
   command: 'none' | 'waiting' | 'sent';
+}
+
+/** Who a branch belongs to: whoever enlisted itself, or is named in the record. */
+export type BranchOwner = Pick<ConnectedParticipant, 'instance' | 'sharedResource' | 'process'>;
+
+/** `owner`: null where it will belong to whoever gets its prepare. */
+export function newBranch(
+  transaction: Transaction,
+  given: TransactBranch,
+  owner: BranchOwner | null,
+): Branch {
+  const { recovered } = transaction;
+  return {
+    transaction,
+    branch: given.branch ?? given.participant,
+    participant: given.participant,
+    payload: given.payload ?? null,
+    payloadBytes: 0,
+    state: recovered ? 'prepared' : 'enlisted',
+    instance: owner?.instance ?? null,
+    sharedResource: owner?.sharedResource ?? null,
+    process: owner?.process ?? null,
+    enlistedItself: owner !== null && !recovered,
+    acknowledgedBy: null,
+    connection: null,
+    result: undefined,
+    attempts: 0,
+    lastError: null,
+    timer: null,
+    prepareUntilMs: 0,
+    holdsPlace: false,
+    silentSinceMs: null,
+    wasPrepared: false,
+    recordBytes: 0,
+    command: 'none',
+  };
 }
 
 export function moveBranch(branch: Branch, event: BranchEvent): void {

@@ -1,27 +1,12 @@
 /** What goes into a term, and what comes out of it. */
 
 import type { Reading } from '../judge.ts';
-import type {
-  Ack,
-  Begin,
-  Commit,
-  Enlist,
-  FromNode,
-  Lock,
-  Query,
-  Report,
-  Resolve,
-  Rollback,
-  Status,
-  Transact,
-  VoteMessage,
-  Witness,
-  Working,
-} from '../messages.ts';
+import type { ErrorMessage, FromClient, FromNode, FromParticipant, Witness } from '../messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../records.ts';
 import type { Retired } from '../retired.ts';
 import type { Origin } from '../shares.ts';
 import type { Txid } from '../txid.ts';
+import type { ConnectedParticipant } from './connected.ts';
 
 /** Who sent a message. The session has checked that it may. */
 export interface Sender {
@@ -46,20 +31,7 @@ export interface Owner {
   readonly instance: string;
 }
 
-export type TermRequest =
-  | Begin
-  | Enlist
-  | Lock
-  | Commit
-  | Rollback
-  | Transact
-  | Status
-  | Query
-  | Resolve
-  | Report
-  | VoteMessage
-  | Working
-  | Ack;
+export type TermRequest = FromClient | FromParticipant;
 
 /** A reading of the log, or null where the log could not be read. */
 export interface LogAnswer extends Reading {
@@ -70,15 +42,7 @@ export interface LogAnswer extends Reading {
 }
 
 export type TermEvent =
-  | {
-      readonly type: 'participant-connected';
-      readonly connection: number;
-      readonly participant: string;
-      readonly instance: string;
-      readonly sharedResource: string | null;
-      /** Which of those that share the instance; null where it is one process. */
-      readonly process: string | null;
-    }
+  | ({ readonly type: 'participant-connected' } & ConnectedParticipant)
   /** It is still there for what it has, and takes nothing new. */
   | { readonly type: 'participant-leaves'; readonly connection: number }
   | { readonly type: 'participant-lost'; readonly connection: number }
@@ -162,7 +126,20 @@ export interface Note {
   readonly [field: string]: unknown;
 }
 
+/** Why a request is refused, as its answer says it. */
+export type Refusal = Pick<ErrorMessage, 'code' | 'message' | 'retryAfterMs'>;
+
+export function busy(message: string, retryAfterMs = 250): Refusal {
+  return { code: 'BUSY', message, retryAfterMs };
+}
+
+/** Where the answer to a request goes. */
+export interface ReplyTo {
+  readonly connection: number;
+  readonly id: number;
+}
+
 /** Where the answer to one of its requests goes. */
-export function senderOf(from: Sender, id: number): { connection: number; id: number } {
+export function senderOf(from: Sender, id: number): ReplyTo {
   return { connection: from.connection, id };
 }

@@ -14,9 +14,9 @@
 
 import type { Retired } from '../retired.ts';
 import type { ConnectedParticipant } from './connected.ts';
-import { leaveCommand, participantCame, participantWent } from './flow/flow.ts';
-import { prepareLost, sendPrepare } from './phase-one/phase-one.ts';
-import { abandonRollback, isRetired, resend, settleBranch } from './phase-two/phase-two.ts';
+import { commandWindows, participantCame, participantWent } from './flow/flow.ts';
+import { sendPrepare } from './phase-one/phase-one.ts';
+import { abandonRollback, isRetired, sendCommand, settleBranch } from './phase-two/phase-two.ts';
 import { measure } from './requests/requests.ts';
 import type { TermState } from './state.ts';
 
@@ -36,7 +36,7 @@ export function participantConnected(state: TermState, peer: ConnectedParticipan
       if (state.connected.routePrepare(branch)?.connection === peer.connection)
         sendPrepare(state, branch);
     } else if (branch.state === 'committing') {
-      if (state.connected.route(branch)?.connection === peer.connection) resend(state, branch);
+      if (state.connected.route(branch)?.connection === peer.connection) sendCommand(state, branch);
     }
   }
 }
@@ -48,13 +48,14 @@ export function participantLost(state: TermState, connection: number): void {
   for (const branch of [...(state.attached.get(peer.participant) ?? [])]) {
     if (branch.connection !== connection) continue;
     const waited = branch.command === 'waiting';
-    leaveCommand(state, branch);
-    if (branch.state === 'preparing') prepareLost(state, branch);
+    commandWindows(state).leave(branch);
+    if (branch.state === 'preparing') sendPrepare(state, branch);
+    // Another connection of the same instance may stand already.
     else if (branch.state === 'rolling-back') abandonRollback(state, branch);
     // By another connection of the instance or resource at once; where there is none, when one
     // comes. One that waited for its turn has no timer yet.
     else if (branch.state === 'committing' && (waited || state.connected.route(branch) !== null)) {
-      resend(state, branch);
+      sendCommand(state, branch);
     }
   }
 }

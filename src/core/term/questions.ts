@@ -5,7 +5,7 @@
 import type { Commit, Query, Report, Resolve, Rollback, Status, Witness } from '../messages.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Txid } from '../txid.ts';
-import type { Sender } from './events.ts';
+import type { ReplyTo, Sender } from './events.ts';
 
 /** A participant's report whose lines are being answered. */
 export interface OpenReport {
@@ -67,7 +67,7 @@ export type RequestQuestion =
   /** A request past its window: what can still be said of it. */
   | {
       readonly type: 'expired';
-      readonly to: { readonly connection: number; readonly id: number };
+      readonly to: ReplyTo;
       readonly hash: string;
       readonly ageMs: number;
     }

@@ -17,7 +17,7 @@ import type { Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Branch } from './branch.ts';
 import { ConnectedParticipants } from './connected.ts';
-import type { Effect, Note, Sender } from './events.ts';
+import type { Effect, Note, ReplyTo, Sender } from './events.ts';
 import { type FlowState, flowState } from './flow/flow.ts';
 import { type ListingState, listingState } from './listing/listing.ts';
 import { type LocksState, locksState } from './locks/locks.ts';
@@ -108,22 +108,12 @@ export class TermState {
   }
 
   fail(
-    to: { readonly connection: number; readonly id: number },
+    to: ReplyTo,
     code: ErrorCode,
-    more: { message?: string; retryAfterMs?: number; leader?: LeaderInfo; txid?: Txid } = {},
+    more: Partial<Pick<ErrorMessage, 'message' | 'retryAfterMs' | 'leader' | 'txid'>> = {},
   ): void {
-    const entry = errorCatalogue[code];
-    const message: ErrorMessage = {
-      type: 'error',
-      id: to.id,
-      code,
-      message: more.message ?? entry.text,
-      retryable: entry.retryable,
-      ...(more.retryAfterMs === undefined ? {} : { retryAfterMs: more.retryAfterMs }),
-      ...(more.leader === undefined ? {} : { leader: more.leader }),
-      ...(more.txid === undefined ? {} : { txid: more.txid }),
-    };
-    this.send(to.connection, message);
+    const { text: message, retryable } = errorCatalogue[code];
+    this.send(to.connection, { type: 'error', id: to.id, code, message, retryable, ...more });
   }
 
   note(note: Note): void {

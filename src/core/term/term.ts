@@ -22,11 +22,11 @@ import {
 } from './intake/intake.ts';
 import {
   counts,
-  ended,
   type Listing,
   list,
   type OwedAcknowledgement,
   owed,
+  recent,
 } from './listing/listing.ts';
 import { hasGranted, type LockListing, listLocks, serveGrants } from './locks/locks.ts';
 import { participantConnected, participantLost, retire } from './participants.ts';
@@ -53,7 +53,7 @@ import {
   scanStarted,
   status,
 } from './recovery/recovery.ts';
-import { forgetRequests, isRequestLive } from './requests/requests.ts';
+import { forgetRequests, requestTable } from './requests/requests.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
 
 export class Term {
@@ -180,7 +180,7 @@ export class Term {
 
   /** Whether a transaction of this request id is in memory: its key must not be collected. */
   keepsRequest(requestId: string): boolean {
-    return isRequestLive(this.#state, requestId);
+    return requestTable(this.#state).isLive(requestId);
   }
 
   /** Transactions that some client may still be waiting for. */
@@ -196,7 +196,7 @@ export class Term {
   remembers(txid: Txid): boolean {
     const state = this.#state;
     return (
-      state.transactions.has(txid) || finishing(state).has(txid) || ended(state, txid) !== null
+      state.transactions.has(txid) || finishing(state).has(txid) || recent(state).get(txid) !== null
     );
   }
 

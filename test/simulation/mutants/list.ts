@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'prepare-after-decision',
     without: 'No prepare is sent once the transaction is decided.',
-    file: 'src/core/term/phase-two/commands.ts',
+    file: 'src/core/term/phase-two/phase-two.ts',
     from: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });",
     to: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });\n    state.send(peer.connection, { type: 'prepare', txid: transaction.txid, branch: branch.branch, epoch, witness: state.witness, timeoutMs: 1000, payload: null });",
   },
@@ -140,8 +140,8 @@ export const mutants: readonly Mutant[] = [
     name: 'stale-attempt-runs',
     without: 'I8: an attempt not above one that was answered "aborted" gets that answer again.',
     file: 'src/core/term/intake/attempts.ts',
-    from: 'if (refused !== null && attempt.attempt <= refused.attempt) {',
-    to: 'if (refused !== null && attempt.attempt < 0) {',
+    from: 'if (refused !== null && attempt <= refused.attempt) {',
+    to: 'if (refused !== null && attempt < 0) {',
   },
   {
     name: 'accepts-old-epoch',
@@ -160,14 +160,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'finishes-on-all-but-one',
     without: 'I9: every branch acknowledged before the record moves.',
-    file: 'src/core/term/phase-two/commands.ts',
+    file: 'src/core/term/phase-two/phase-two.ts',
     from: "if (transaction.acksOwed > 0) return;\n  uphold(\n    [...transaction.branches.values()].every(\n      (branch) => branch.state !== 'committing' && branch.state !== 'rolling-back',\n    ),",
     to: 'if (transaction.acksOwed > 1) return;\n  uphold(\n    true,',
   },
   {
     name: 'forgets-before-finish',
     without: 'Participants forget only once the record has moved.',
-    file: 'src/core/term/phase-two/settle.ts',
+    file: 'src/core/term/phase-two/phase-two.ts',
     from: '  if (transaction.inDecisions) {\n',
     to: '  if (transaction.inDecisions) {\n    forget(state, [transaction]);\n',
   },
@@ -189,7 +189,7 @@ export const mutants: readonly Mutant[] = [
     name: 'recovery-forgets-locks',
     without: 'I12: a new leader holds the locks of every commit that is not done.',
     file: 'src/core/term/recovery/scan.ts',
-    from: '    holdAgain(state, transaction, record.locks);\n',
+    from: '    holdAgain(state, transaction, locks);\n',
     to: '',
   },
   {
@@ -223,9 +223,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'branch-added-after-the-freeze',
     without: 'I3: the branch set is frozen before the first prepare.',
-    file: 'src/core/term/intake/enlist.ts',
-    from: "  if (\n    transaction.state !== 'PENDING' ||\n    transaction.requestId !== null ||\n    transaction.freezeWhenLocked\n  ) {",
-    to: '  if (false) {',
+    file: 'src/core/term/intake/pending.ts',
+    from: "  if (\n    transaction?.state !== 'PENDING' ||\n    transaction.requestId !== null ||\n    transaction.freezeWhenLocked\n  ) {",
+    to: '  if (transaction === undefined) {',
   },
   {
     name: 'rolls-back-what-is-being-decided',

@@ -21,7 +21,7 @@ describe.each(tables)('options', ({ table, names, resolve }) => {
     for (const [name, entry] of Object.entries(table)) {
       expect(entry.default, name).toBeGreaterThanOrEqual(entry.min);
       expect(entry.default, name).toBeLessThanOrEqual(entry.max);
-      expect(entry.zero !== null, name).toBe(entry.min === 0);
+      expect(entry.zero !== undefined, name).toBe(entry.min === 0);
       expect(entry.meaning, name).toMatch(/^[A-Z].*\.$/);
     }
   });

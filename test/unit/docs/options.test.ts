@@ -52,7 +52,7 @@ it.each<[string, Readonly<Record<string, OptionEntry>>, number]>([
   expect(said.size).toBe(count);
   for (const [name, text] of said) {
     const { meaning, zero, default: value } = table[name] ?? expect.fail(name);
-    const ofZero = zero === null ? '' : ` 0: ${zero}`;
+    const ofZero = zero === undefined ? '' : ` 0: ${zero}`;
     expect(text, name).toBe(`${meaning}${ofZero} Default ${value.toLocaleString('en')}.`);
   }
 });

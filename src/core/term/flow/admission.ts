@@ -26,7 +26,9 @@ import type { Transaction } from '../../transaction.ts';
 import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
-import { notConnectedText } from './not-connected.ts';
+
+/** Of so many the names are told: a message has a limit, and a person reads no more. */
+const maxNames = 3;
 
 /**
  * 'admitted': every place was got, and the prepares may be sent. Else it waits, or why it cannot.
@@ -152,4 +154,29 @@ export function releasePlace(state: TermState, branch: Branch): void {
   bulkhead.breaker.ended(branch, state.nowMs);
   bulkhead.window.release();
   if (bulkhead.window.waiting > 0) state.flow.freed.add(bulkhead);
+}
+
+/**
+ * The abort of a transaction that waited for participants without a connection: it names them. Null
+ * where every branch that is waited for has a connection.
+ */
+export function notConnected(state: TermState, transaction: Transaction): AbortReason | null {
+  const names = new Set<string>();
+  for (const branch of transaction.branches.values()) {
+    if (branch.state === 'unreachable') names.add(branch.participant);
+  }
+  const [participant] = names;
+  if (participant === undefined) return null;
+  return abortReason('PARTICIPANT_UNAVAILABLE', {
+    participant,
+    message: state.connected.has(participant)
+      ? `${participant} is stopping, and no other instance of it is connected. Nothing was done.`
+      : notConnectedText([...names]),
+    retryAfterMs: state.config.options.breakerPauseMs,
+  });
+}
+
+function notConnectedText(names: readonly string[]): string {
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : '';
+  return `Not connected: ${names.slice(0, maxNames).join(', ')}${more}. Nothing was done. Start what is missing, or compare its name with that in the transaction.`;
 }

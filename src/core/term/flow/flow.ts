@@ -2,12 +2,18 @@
  * Flow control: how much may be under way with each participant and on each connection
  * (docs/PROTOCOL.md, section 10). None of it bears on an outcome. The door of the room.
  */
-import type { Branch } from '../branch.ts';
 import type { TermConfig, TermState } from '../state.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { CommandWindows } from './command-window.ts';
 
-export { admit, admitWaiting, leaveQueue, releasePlace, unavailable } from './admission.ts';
+export {
+  admit,
+  admitWaiting,
+  leaveQueue,
+  notConnected,
+  releasePlace,
+  unavailable,
+} from './admission.ts';
 export { forgetIdle } from './bulkhead.ts';
 export {
   heardOf,
@@ -20,7 +26,6 @@ export {
   voteCounted,
   votedLate,
 } from './fitness.ts';
-export { notConnected } from './not-connected.ts';
 
 export interface FlowState {
   /** By the participant's name. */
@@ -46,17 +51,6 @@ export function offerAgain({ flow }: TermState, participant: string): void {
   if (bulkhead !== undefined) flow.freed.add(bulkhead);
 }
 
-/** True where the command may be sent on the connection now; else it waits for its turn. */
-export function enterCommand({ flow }: TermState, branch: Branch, connection: number): boolean {
-  return flow.commands.enter(branch, connection);
-}
-
-/** Acknowledged, refused, not answered in time, or its connection is gone. */
-export function leaveCommand({ flow }: TermState, branch: Branch): void {
-  flow.commands.leave(branch);
-}
-
-/** The command whose turn it is, or null. */
-export function nextCommand({ flow }: TermState): Branch | null {
-  return flow.commands.next();
+export function commandWindows({ flow }: TermState): CommandWindows {
+  return flow.commands;
 }

@@ -19,49 +19,45 @@
 import type { RequestEntry } from '../../records.ts';
 import type { Origin } from '../../shares.ts';
 import { outcomeOf, type Transaction } from '../../transaction.ts';
+import type { ReplyTo } from '../events.ts';
 import { abortAsDuplicate, lockAndFreeze } from '../phase-one/phase-one.ts';
 import type { RequestQuestion } from '../questions.ts';
-import {
-  answer,
-  type RequestMemory,
-  requestMemory,
-  requestsProblem,
-  runRequest,
-  wait,
-} from '../requests/requests.ts';
+import { answer, type RequestMemory, requestTable, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { sendBegun } from './begin.ts';
 
 interface Attempt {
-  readonly to: { readonly connection: number; readonly id: number };
+  readonly to: ReplyTo;
   readonly origin: Origin | undefined;
   readonly requestId: string;
   readonly hash: string;
   readonly attempt: number;
   readonly ageMs: number;
-  /** Tells the txid, to a sender that asked for it. */
-  readonly announce: (transaction: Transaction) => void;
+  /** Its sender wants to know the txid at once. */
+  readonly announce: boolean;
   readonly run: (request: { id: string; hash: string; ageMs: number }) => Transaction | null;
 }
 
-export function joinOrRun(state: TermState, attempt: Attempt): void {
-  if (attempt.ageMs > state.config.requestWindowMs) {
-    const { to, requestId, hash, ageMs } = attempt;
+export function joinOrRun(state: TermState, given: Attempt): void {
+  const { to, origin, requestId, hash, attempt, ageMs } = given;
+  if (ageMs > state.config.requestWindowMs) {
     state.readRequest(requestId, { type: 'expired', to, hash, ageMs });
     return;
   }
-  const memory = requestMemory(state, attempt.requestId);
+  const table = requestTable(state);
+  const memory = table.get(requestId);
   if (memory !== null) {
-    if (memory.hash !== attempt.hash) {
-      state.fail(attempt.to, 'REQUEST_CONFLICT');
+    if (memory.hash !== hash) {
+      state.fail(to, 'REQUEST_CONFLICT');
       return;
     }
     const { state: known, refused } = memory;
     // Before anything else: a later attempt may be running, or have committed, and its answer is
     // not this one's.
-    if (refused !== null && attempt.attempt <= refused.attempt) {
-      state.send(attempt.to.connection, {
+    if (refused !== null && attempt <= refused.attempt) {
+      state.send(to.connection, {
         type: 'outcome',
-        id: attempt.to.id,
+        id: to.id,
         txid: refused.txid,
         outcome: 'aborted',
         reason: refused.reason,
@@ -71,13 +67,13 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
       return;
     }
     if (known.state === 'running' && memory.transaction !== null) {
-      join(state, attempt, memory, memory.transaction);
+      join(state, given, memory, memory.transaction);
       return;
     }
     if (known.state === 'committed') {
-      state.send(attempt.to.connection, {
+      state.send(to.connection, {
         type: 'outcome',
-        id: attempt.to.id,
+        id: to.id,
         txid: memory.txid,
         outcome: 'committed',
         ...(known.readonly ? { readonly: true } : {}),
@@ -86,35 +82,28 @@ export function joinOrRun(state: TermState, attempt: Attempt): void {
       return;
     }
   } else {
-    const problem = requestsProblem(state, attempt.origin);
+    const problem = table.problem(origin);
     if (problem !== null) {
-      state.fail(attempt.to, 'BUSY', { message: problem, retryAfterMs: 1_000 });
+      state.fail(to, problem.code, problem);
       return;
     }
   }
-  const transaction = attempt.run({
-    id: attempt.requestId,
-    hash: attempt.hash,
-    ageMs: attempt.ageMs,
-  });
+  const transaction = given.run({ id: requestId, hash, ageMs });
   if (transaction === null) return;
-  runRequest(state, {
-    requestId: attempt.requestId,
-    origin: attempt.origin ?? null,
-    hash: attempt.hash,
+  table.run({
+    requestId,
+    origin: origin ?? null,
+    hash,
     txid: transaction.txid,
     transaction,
-    attempt: attempt.attempt,
+    attempt,
     state: { state: 'running' },
     refused: memory?.refused ?? null,
     endedAtMs: 0,
     results: null,
   });
-  if (attempt.attempt <= 1) {
-    lockAndFreeze(state, transaction);
-    return;
-  }
-  state.readRequest(attempt.requestId, { type: 'attempt', transaction });
+  if (attempt <= 1) lockAndFreeze(state, transaction);
+  else state.readRequest(requestId, { type: 'attempt', transaction });
 }
 
 /** What the log shows of earlier attempts. */
@@ -147,13 +136,13 @@ export function expiredRead(
 
 function join(
   state: TermState,
-  attempt: Attempt,
+  { to, attempt, announce }: Attempt,
   memory: RequestMemory,
   transaction: Transaction,
 ): void {
-  memory.attempt = Math.max(memory.attempt, attempt.attempt);
-  attempt.announce(transaction);
-  const waiter = { ...attempt.to, type: 'outcome' } as const;
+  memory.attempt = Math.max(memory.attempt, attempt);
+  if (announce) sendBegun(state, to, transaction);
+  const waiter = { ...to, type: 'outcome' } as const;
   if (outcomeOf(transaction.state) === 'committed') answer(state, transaction, waiter);
   // An abort is not said before the log was asked; it waits with the others.
   else wait(state, transaction, waiter);

@@ -2,6 +2,5 @@
 export { attemptRead, expiredRead } from './attempts.ts';
 export { begin } from './begin.ts';
 export { commit, rollback, transactionTimedOut } from './end.ts';
-export { enlist } from './enlist.ts';
-export { lock } from './lock.ts';
+export { enlist, lock } from './pending.ts';
 export { transact } from './transact.ts';

@@ -2,14 +2,19 @@
  * What operators look at: lists, what is owed, what needs `attention`, and what has ended lately.
  * The door of the room.
  */
+import type {
+  Decision,
+  List,
+  ShardInfo,
+  TransactionState,
+  TransactionStatus,
+} from '../../messages.ts';
+import { unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
-import type { Position, Txid } from '../../txid.ts';
+import type { Txid } from '../../txid.ts';
+import { weightOf } from '../../weight.ts';
 import type { TermConfig, TermState } from '../state.ts';
-import { type EndedTransaction, RecentTransactions } from './recent.ts';
-import { viewOf } from './view.ts';
-
-export { counts, type Listing, list, type OwedAcknowledgement, owed } from './list.ts';
-export { age, viewOf } from './view.ts';
+import { RecentTransactions } from './recent.ts';
 
 export interface ListingState {
   readonly recent: RecentTransactions;
@@ -52,10 +57,104 @@ export function listEnded(state: TermState, transaction: Transaction): void {
   });
 }
 
-export function ended({ listing }: TermState, txid: Txid): EndedTransaction | null {
-  return listing.recent.get(txid);
+export function recent({ listing }: TermState): RecentTransactions {
+  return listing.recent;
 }
 
-export function mayHaveHeldUnrecorded({ listing }: TermState, position: Position): boolean {
-  return listing.recent.mayHaveHeldUnrecorded(position);
+/** A transaction in memory as it is shown. */
+export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs'> {
+  return {
+    txid: transaction.txid,
+    state: transaction.state,
+    attention: transaction.attention,
+    branches: [...transaction.branches.values()].map((branch) => ({
+      branch: branch.branch,
+      participant: branch.participant,
+      state: branch.state,
+      attempts: branch.attempts,
+      ...(branch.lastError === null ? {} : { lastError: branch.lastError }),
+    })),
+    ...(transaction.reason === null ? {} : { reason: transaction.reason }),
+    ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
+    ...(transaction.labels === null ? {} : { labels: transaction.labels }),
+  };
+}
+
+export function age(state: TermState, startedAtMs: number): number {
+  return Math.max(0, Math.round(state.nowMs - startedAtMs));
+}
+
+const defaultLimit = 50;
+const maxListLimit = 1_000;
+/**
+ * Of labels and details. A page ends there: a leader has better to do than to write down megabytes.
+ */
+const maxPageBytes = 1_048_576;
+
+export interface Listing {
+  readonly transactions: readonly TransactionStatus[];
+  readonly truncated: boolean;
+}
+
+/** A bounded list of transactions in memory, newest first, for operators. */
+export function list(state: TermState, message: Omit<List, 'type' | 'id'>): Listing {
+  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxListLimit);
+  const matches = (view: { state: TransactionState; attention: boolean }): boolean =>
+    (message.state === undefined || view.state === message.state) &&
+    (message.attention === undefined || view.attention === message.attention);
+  const transactions: TransactionStatus[] = [];
+  let bytes = 0;
+  /** False: the page is full. At least one has its place, however long it is. */
+  const add = (view: Omit<TransactionStatus, 'ageMs'>, startedAtMs: number): boolean => {
+    bytes += weightOf(view.labels) + weightOf(view.reason?.detail);
+    const full = transactions.length >= limit || bytes > maxPageBytes;
+    if (full && transactions.length > 0) return false;
+    transactions.push({ ...view, ageMs: age(state, startedAtMs) });
+    return true;
+  };
+  const noneLives = message.attention === true && state.listing.attention === 0;
+  const live = noneLives ? [] : [...state.transactions.values()].reverse();
+  for (const transaction of live) {
+    if (!matches(transaction)) continue;
+    if (!add(viewOf(transaction), transaction.startedAtMs))
+      return { transactions, truncated: true };
+  }
+  for (const ended of state.listing.recent.newestFirst()) {
+    if (!matches(ended.status)) continue;
+    if (!add(ended.status, ended.startedAtMs)) return { transactions, truncated: true };
+  }
+  return { transactions, truncated: false };
+}
+
+export function counts(state: TermState): Pick<ShardInfo, 'states' | 'attention'> {
+  const states: Partial<Record<TransactionState, number>> = {};
+  for (const transaction of state.transactions.values()) {
+    states[transaction.state] = (states[transaction.state] ?? 0) + 1;
+  }
+  return { states, attention: state.listing.attention };
+}
+
+/** A branch that was told a decision and has not acknowledged it. */
+export interface OwedAcknowledgement {
+  readonly txid: Txid;
+  readonly participant: string;
+  readonly decision: Decision;
+  /** Flagged `attention`. */
+  readonly attention: boolean;
+  readonly attempts: number;
+  readonly lastError: string | null;
+}
+
+export function owed(state: TermState): OwedAcknowledgement[] {
+  const all: OwedAcknowledgement[] = [];
+  for (const transaction of state.transactions.values()) {
+    const { txid, attention } = transaction;
+    for (const branch of transaction.branches.values()) {
+      if (branch.state !== 'committing' && branch.state !== 'rolling-back') continue;
+      const { participant, attempts, lastError } = branch;
+      const decision = branch.state === 'committing' ? 'commit' : 'abort';
+      all.push({ txid, participant, decision, attention, attempts, lastError });
+    }
+  }
+  return all;
 }

@@ -24,7 +24,7 @@ import {
   answerDuplicate,
   answerWaiters,
   endRequest,
-  requestLogged,
+  requestTable,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
@@ -100,7 +100,7 @@ export function decided(state: TermState, txid: Txid, result: DecideResult): voi
     () => `${txid} decided in ${transaction?.state ?? 'nowhere'}`,
   );
   if (result.kind === 'written') {
-    if (transaction.requestId !== null) requestLogged(state);
+    if (transaction.requestId !== null) requestTable(state).logged += 1;
     // One of branches that only read was written straight under finished/.
     transaction.inDecisions = !transaction.readonly;
     recorded(state, transaction);

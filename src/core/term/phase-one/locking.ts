@@ -23,13 +23,7 @@ import type { LockRequest, LockWant } from '../../locks/table.ts';
 import type { Transaction } from '../../transaction.ts';
 import { unavailable } from '../flow/flow.ts';
 import { flagTransaction } from '../listing/listing.ts';
-import {
-  deadlock,
-  type LockReply,
-  lockTimeout,
-  requestLocks,
-  waitsForLocks,
-} from '../locks/locks.ts';
+import { deadlock, type LockReply, lockTable, lockTimeout, requestLocks } from '../locks/locks.ts';
 import type { TermState } from '../state.ts';
 import { abort } from './decide.ts';
 import { freeze } from './prepare.ts';
@@ -59,7 +53,7 @@ export function lockAndFreeze(state: TermState, transaction: Transaction): void 
 
 /** A commit: nothing may be added from here on, and the freeze waits for what is waited for. */
 export function freezeWhenLocked(state: TermState, transaction: Transaction): void {
-  if (waitsForLocks(state, transaction)) transaction.freezeWhenLocked = true;
+  if (lockTable(state).waits(transaction).size > 0) transaction.freezeWhenLocked = true;
   else freeze(state, transaction);
 }
 

@@ -9,7 +9,6 @@ export {
 } from './locking.ts';
 export {
   freeze,
-  prepareLost,
   prepareTimedOut,
   sendPrepare,
   startPrepares,

@@ -163,12 +163,6 @@ function endUnreachable(state: TermState, branch: Branch): void {
   if (reason !== null) abort(state, branch.transaction, reason);
 }
 
-/** The connection that carried the prepare is gone before the vote came. */
-export function prepareLost(state: TermState, branch: Branch): void {
-  // Another connection of the same instance (or shared resource) may stand already.
-  sendPrepare(state, branch);
-}
-
 const votes = {
   commit: 'voted-commit',
   readonly: 'voted-readonly',

@@ -1,20 +1,24 @@
-/** Phase 2: commands, acknowledgements, the end of a transaction. The door of the room. */
-import type { Transaction } from '../../transaction.ts';
+/**
+ * Phase 2: commands to branches, their acknowledgements, and letting go of a transaction: its record
+ * moves to finished/, then participants may forget it. The door of the room.
+ *
+ * A commit is retried forever, per branch, with exponential back-off and jitter, and at once when
+ * the participant returns. A rollback is retried while its participant is connected; for one that
+ * is not nothing is kept: its report on return gets the answer, for absence means abort (presumed
+ * abort).
+ */
+import { backoffMs } from '../../backoff.ts';
+import { uphold } from '../../invariants.ts';
+import type { Ack } from '../../messages.ts';
+import { move, outcomeOf, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
+import { type Branch, moveBranch } from '../branch.ts';
+import type { Sender } from '../events.ts';
+import { commandWindows } from '../flow/flow.ts';
+import { flagTransaction, listEnded } from '../listing/listing.ts';
+import { releaseLocks } from '../locks/locks.ts';
+import { letGo } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
-
-export {
-  abandonRollback,
-  acknowledge,
-  command,
-  isRetired,
-  resend,
-  retry,
-  sendWaiting,
-  settleBranch,
-  settleIfDone,
-} from './commands.ts';
-export { finished } from './settle.ts';
 
 export interface PhaseTwoState {
   /** Transactions whose record is on its way from decisions/ to finished/. */
@@ -27,4 +31,262 @@ export function phaseTwoState(): PhaseTwoState {
 
 export function finishing({ phaseTwo }: TermState): ReadonlyMap<Txid, Transaction> {
   return phaseTwo.finishing;
+}
+
+const notConnected = 'The participant is not connected.';
+
+/**
+ * Puts a branch under the decision of its transaction; true where it owes an acknowledgement now.
+ */
+export function command(state: TermState, branch: Branch): boolean {
+  const committing = outcomeOf(branch.transaction.state) === 'committed';
+  state.clearBranchTimer(branch);
+  branch.wasPrepared = branch.state === 'prepared';
+  branch.payload = undefined;
+  branch.attempts = 0;
+  branch.lastError = null;
+  branch.connection = null;
+  moveBranch(branch, committing ? 'commit' : 'roll-back');
+  const owes = committing
+    ? !isRetired(state, branch)
+    : branch.instance !== null && state.connected.route(branch) !== null;
+  if (!owes) {
+    moveBranch(branch, 'settled');
+    state.detach(branch);
+    return false;
+  }
+  state.attach(branch);
+  sendCommand(state, branch);
+  return true;
+}
+
+/** No one is left who could finish it: the branch owes nothing. */
+export function isRetired(state: TermState, branch: Branch): boolean {
+  const { participant, instance, sharedResource } = branch;
+  return instance !== null && state.retired.frees({ participant, instance, sharedResource });
+}
+
+/**
+ * Sends the command, or counts the attempt where there is no one to send it to, and sets the time
+ * of the next.
+ */
+export function sendCommand(state: TermState, branch: Branch): void {
+  const { transaction } = branch;
+  const committing = branch.state === 'committing';
+  uphold(
+    outcomeOf(transaction.state) === (committing ? 'committed' : 'aborted'),
+    'I1',
+    () => `${transaction.txid}/${branch.branch} is ${branch.state} in ${transaction.state}`,
+  );
+  const peer = state.connected.route(branch);
+  const { options, epoch } = state.config;
+  if (peer === null) {
+    commandWindows(state).leave(branch);
+    branch.connection = null;
+  } else if (!commandWindows(state).enter(branch, peer.connection)) {
+    state.clearBranchTimer(branch);
+    return;
+  }
+  if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
+  branch.attempts += 1;
+  let delayMs = backoffMs(branch.attempts, options, state.config.fraction());
+  if (peer === null) {
+    branch.lastError = notConnected;
+  } else {
+    // Recovered from a record, which does not say.
+    if (peer.instance === branch.instance) branch.process = peer.process;
+    delayMs += options.ackTimeoutMs;
+    state.send(peer.connection, {
+      type: committing ? 'commit' : 'rollback',
+      txid: transaction.txid,
+      branch: branch.branch,
+      epoch,
+    });
+    if (state.config.debug || branch.attempts > 1) {
+      state.note({
+        level: 'debug',
+        event: branch.attempts === 1 ? 'command' : 'retry',
+        txid: transaction.txid,
+        participant: branch.participant,
+        command: committing ? 'commit' : 'rollback',
+        attempts: branch.attempts,
+      });
+    }
+  }
+  state.setBranchTimer(branch, state.nowMs + delayMs);
+}
+
+function flagAttention(state: TermState, branch: Branch): void {
+  if (state.config.options.attentionAfter === 0) return;
+  flagTransaction(state, branch.transaction, {
+    participant: branch.participant,
+    branch: branch.branch,
+    attempts: branch.attempts,
+    lastError: branch.lastError,
+  });
+}
+
+/** The timer of a branch in phase 2: no acknowledgement in time, or the pause is over. */
+export function retry(state: TermState, branch: Branch): void {
+  branch.timer = null;
+  if (branch.connection !== null && (branch.lastError ?? notConnected) === notConnected) {
+    branch.lastError = `No acknowledgement within ${state.config.options.ackTimeoutMs} ms.`;
+  }
+  // Behind those that wait, if any do: a window full of commits that cannot be carried out must not
+  // keep back those that can.
+  commandWindows(state).leave(branch);
+  sendCommand(state, branch);
+}
+
+/** Sends the commands whose turn came in this step. */
+export function sendWaiting(state: TermState): void {
+  for (;;) {
+    const branch = commandWindows(state).next();
+    if (branch === null) return;
+    sendCommand(state, branch);
+  }
+}
+
+/** The connection by which a rollback was sent is gone: nothing is kept. */
+export function abandonRollback(state: TermState, branch: Branch): void {
+  if (state.connected.route(branch) !== null) {
+    sendCommand(state, branch);
+    return;
+  }
+  settleBranch(state, branch);
+}
+
+export function acknowledge(state: TermState, from: Sender, message: Ack): void {
+  const transaction = state.transactions.get(message.txid);
+  const branch = transaction?.branches.get(message.branch);
+  if (transaction === undefined || branch === undefined) return;
+  if (!state.connected.owns(from.connection, branch)) {
+    note(state, branch, 'acknowledgement-refused', 'from another instance');
+    return;
+  }
+  const owed = branch.state === 'committing' || branch.state === 'rolling-back';
+  const decision = branch.state === 'committing' ? 'commit' : 'abort';
+  if (!owed || message.decision !== decision) {
+    // An acknowledgement counts only if its decision is the one taken.
+    if (owed) note(state, branch, 'acknowledgement-refused', `of ${message.decision}`);
+    return;
+  }
+  if (message.ok) {
+    if (state.config.debug) {
+      state.note({
+        level: 'debug',
+        event: 'acknowledgement',
+        txid: transaction.txid,
+        participant: branch.participant,
+        decision,
+      });
+    }
+    commandWindows(state).leave(branch);
+    branch.connection = from.connection;
+    branch.acknowledgedBy = from.participant?.instance ?? null;
+    settleBranch(state, branch);
+    return;
+  }
+  branch.lastError = message.error?.message ?? 'The participant could not carry it out.';
+  state.note({
+    level: 'warn',
+    event: 'acknowledgement-failed',
+    txid: transaction.txid,
+    participant: branch.participant,
+    decision,
+    code: message.error?.code,
+    lastError: branch.lastError,
+    attempts: branch.attempts,
+  });
+  // 8.6: it neither prepared nor committed what it is told to commit. No retry will mend that by
+  // itself.
+  if (message.error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
+    flagAttention(state, branch);
+  }
+  // Its place is free until it is sent again.
+  commandWindows(state).leave(branch);
+  // Never later than it would have been: a peer that refuses without end must not put the retry off
+  // without end.
+  const { options, fraction } = state.config;
+  const atMs = state.nowMs + backoffMs(branch.attempts, options, fraction());
+  state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));
+}
+
+export function settleBranch(state: TermState, branch: Branch): void {
+  const { transaction } = branch;
+  state.clearBranchTimer(branch);
+  commandWindows(state).leave(branch);
+  state.detach(branch);
+  moveBranch(branch, 'settled');
+  transaction.acksOwed -= 1;
+  settleIfDone(state, transaction);
+}
+
+/** Once every branch is settled it leaves the leader's memory for the recent ones. */
+export function settleIfDone(state: TermState, transaction: Transaction): void {
+  if (transaction.acksOwed > 0) return;
+  uphold(
+    [...transaction.branches.values()].every(
+      (branch) => branch.state !== 'committing' && branch.state !== 'rolling-back',
+    ),
+    'I9',
+    () => `${transaction.txid} settled with an acknowledgement owed`,
+  );
+  move(transaction, 'settled');
+  state.transactions.delete(transaction.txid);
+  releaseLocks(state, transaction);
+  state.endedDuringScan?.add(transaction.txid);
+  listEnded(state, transaction);
+  if (transaction.inDecisions) {
+    // Forgetting comes after the record has moved: were it the other way round, a new leader would
+    // find the record, send the commit again, and be told that no one knows the branch.
+    state.phaseTwo.finishing.set(transaction.txid, transaction);
+    state.outbox.push({ type: 'finish', txid: transaction.txid });
+  } else {
+    letGo(state, transaction);
+    forget(state, [transaction]);
+  }
+}
+
+/** Their records have moved. */
+export function finished(state: TermState, txids: readonly Txid[]): void {
+  const { finishing } = state.phaseTwo;
+  const done: Transaction[] = [];
+  for (const txid of txids) {
+    const transaction = finishing.get(txid);
+    if (transaction === undefined) continue;
+    finishing.delete(txid);
+    state.endedDuringScan?.add(txid);
+    letGo(state, transaction);
+    done.push(transaction);
+  }
+  forget(state, done);
+}
+
+/** Tells participants that they may forget what they keep of these transactions. */
+function forget(state: TermState, transactions: readonly Transaction[]): void {
+  const byConnection = new Map<number, Transaction['txid'][]>();
+  for (const transaction of transactions) {
+    for (const branch of transaction.branches.values()) {
+      if (branch.state !== 'committed' && branch.state !== 'readonly') continue;
+      const peer = state.connected.routeForget(branch);
+      // Not connected: its report on return gets the answer.
+      if (peer === null) continue;
+      const txids = byConnection.get(peer.connection);
+      if (txids === undefined) byConnection.set(peer.connection, [transaction.txid]);
+      else if (txids.at(-1) !== transaction.txid) txids.push(transaction.txid);
+    }
+  }
+  for (const [connection, txids] of byConnection) state.send(connection, { type: 'forget', txids });
+}
+
+function note(state: TermState, branch: Branch, event: string, why: string): void {
+  state.note({
+    level: 'warn',
+    event,
+    txid: branch.transaction.txid,
+    participant: branch.participant,
+    branch: branch.branch,
+    why,
+  });
 }

@@ -12,7 +12,7 @@ import type { Decision, DecisionSource, Query, Resolve, Witness } from '../../me
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txid.ts';
 import { type LogAnswer, type Sender, senderOf } from '../events.ts';
-import { ended, mayHaveHeldUnrecorded } from '../listing/listing.ts';
+import { recent } from '../listing/listing.ts';
 import { abort } from '../phase-one/phase-one.ts';
 import type { Asked } from '../questions.ts';
 import { answer, sourceOf, takesPart, wait } from '../requests/requests.ts';
@@ -33,7 +33,7 @@ export function remembered(state: TermState, txid: Txid): Known | 'undecided' | 
       source: sourceOf(transaction),
     };
   }
-  const over = ended(state, txid);
+  const over = recent(state).get(txid);
   if (over === null) return null;
   const { status } = over;
   return {
@@ -61,7 +61,9 @@ export function judged(
   asker: { inDoubt: boolean },
 ): Judged {
   const unrecorded =
-    !asker.inDoubt && reading.record === null && mayHaveHeldUnrecorded(state, positionOf(txid));
+    !asker.inDoubt &&
+    reading.record === null &&
+    recent(state).mayHaveHeldUnrecorded(positionOf(txid));
   if (unrecorded) return { decision: 'expired', source: 'presumed' };
   const judgement = judge(txid, reading, asker);
   if (judgement.decision !== 'undecided' && judgement.decision !== 'ahead') return judgement;
@@ -158,7 +160,7 @@ export function sayDecision(
  */
 function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
   const branches =
-    state.transactions.get(txid)?.branches.values() ?? ended(state, txid)?.status.branches;
+    state.transactions.get(txid)?.branches.values() ?? recent(state).get(txid)?.status.branches;
   if (branches === undefined || takesPart(from, branches)) return false;
   state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
   return true;

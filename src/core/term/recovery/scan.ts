@@ -10,9 +10,9 @@
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { DecisionRecord } from '../../records.ts';
-import { outcomeOf, type Transaction } from '../../transaction.ts';
-import { epochOf, positionOf } from '../../txid.ts';
-import type { Branch } from '../branch.ts';
+import { newTransaction, outcomeOf } from '../../transaction.ts';
+import { epochOf } from '../../txid.ts';
+import { newBranch } from '../branch.ts';
 import { holdAgain, openLocks, startHolding } from '../locks/locks.ts';
 import { abort } from '../phase-one/phase-one.ts';
 import { command, finishing, settleIfDone } from '../phase-two/phase-two.ts';
@@ -69,68 +69,27 @@ function resume(state: TermState, record: DecisionRecord): void {
   if (epochOf(record.txid) === state.config.epoch) {
     state.note({ level: 'error', event: 'record-without-memory', txid: record.txid });
   }
-  const branches = new Map<string, Branch>();
-  const transaction: Transaction = {
-    txid: record.txid,
-    position: positionOf(record.txid),
-    startedAtMs: state.nowMs,
-    deadlineAtMs: 0,
+  const { requestId, requestHash, locks } = record;
+  const transaction = newTransaction(record.txid, {
+    nowMs: state.nowMs,
     timeoutMs: 0,
     labels: null,
     owner: null,
-    requestId: record.requestId ?? null,
-    requestHash: record.requestHash ?? null,
-    requestedAtMs: state.nowMs,
-    recovered: true,
-    state: 'COMMITTING',
-    branches,
-    votesOwed: 0,
-    acksOwed: 0,
-    readonly: false,
-    reason: null,
-    attention: false,
-    waiters: [],
-    timer: null,
-    waitsFor: null,
     origin: null,
-    heldBytes: 0,
-    resultsDropped: false,
-    recordBytes: 0,
-    lockGroup: record.locks?.group ?? null,
+    request:
+      requestId === undefined ? null : { id: requestId, hash: requestHash ?? null, ageMs: 0 },
+    lockGroup: locks?.group ?? null,
     asked: null,
-    freezeWhenLocked: false,
-    lockTimer: null,
-    inDecisions: true,
-  };
+    recovered: true,
+  });
   for (const recorded of record.branches) {
-    branches.set(recorded.branch, {
-      transaction,
-      branch: recorded.branch,
-      participant: recorded.participant,
-      payload: undefined,
-      payloadBytes: 0,
-      state: 'prepared',
-      instance: recorded.instance,
-      sharedResource: recorded.sharedResource ?? null,
-      process: null,
-      enlistedItself: false,
-      acknowledgedBy: null,
-      connection: null,
-      result: undefined,
-      attempts: 0,
-      lastError: null,
-      timer: null,
-      prepareUntilMs: 0,
-      holdsPlace: false,
-      silentSinceMs: null,
-      wasPrepared: false,
-      recordBytes: 0,
-      command: 'none',
-    });
+    const { instance, sharedResource = null } = recorded;
+    const branch = newBranch(transaction, recorded, { instance, sharedResource, process: null });
+    transaction.branches.set(branch.branch, branch);
   }
   state.transactions.set(record.txid, transaction);
-  if (record.locks !== undefined) {
-    holdAgain(state, transaction, record.locks);
+  if (locks !== undefined) {
+    holdAgain(state, transaction, locks);
     startHolding(state, transaction);
   }
   state.recovery.resumed += 1;
@@ -140,7 +99,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     txid: record.txid,
     participants: record.branches.map((branch) => branch.participant),
   });
-  for (const branch of branches.values()) {
+  for (const branch of transaction.branches.values()) {
     if (command(state, branch)) transaction.acksOwed += 1;
   }
   settleIfDone(state, transaction);

@@ -8,7 +8,7 @@ import { statusFromLog } from '../../status-from-log.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, type Txid } from '../../txid.ts';
 import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts';
-import { age, ended as endedOf, viewOf } from '../listing/listing.ts';
+import { age, recent, viewOf } from '../listing/listing.ts';
 import { locksOf } from '../locks/locks.ts';
 import type { Asked } from '../questions.ts';
 import { sees, shownTo, takesPart } from '../requests/requests.ts';
@@ -45,7 +45,7 @@ export function status(state: TermState, from: Sender, message: Status | Commit 
     }));
     return;
   }
-  const ended = endedOf(state, txid);
+  const ended = recent(state).get(txid);
   if (ended !== null) {
     const view = () => ({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
     show(ended, ended.status.branches, view);
@@ -100,7 +100,7 @@ function tell(
     id,
     txid,
     outcome: committed ? 'committed' : 'aborted',
-    ...(committed && endedOf(state, txid)?.readonly === true ? { readonly: true } : {}),
+    ...(committed && recent(state).get(txid)?.readonly === true ? { readonly: true } : {}),
     ...(reason === undefined ? {} : { reason }),
     results: null,
   });

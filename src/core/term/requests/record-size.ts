@@ -15,6 +15,7 @@ import type { LockWant } from '../../locks/table.ts';
 import type { Transaction } from '../../transaction.ts';
 import { utf8Bytes } from '../../utf8.ts';
 import type { Branch } from '../branch.ts';
+import type { Refusal } from '../events.ts';
 import type { TermState } from '../state.ts';
 
 const perRecord = 192;
@@ -62,15 +63,34 @@ export function measure(state: TermState, branch: Branch): void {
   branch.recordBytes = bytes;
 }
 
-/**
- * Why the transaction cannot be committed, where its record would be too large; null where it is
- * not.
- */
-export function tooLarge(state: TermState, transaction: Transaction): AbortReason | null {
+/** Why there may not be so many branches, or so many bytes of a record; null where there may. */
+export function beyondBranches(state: TermState, count: number, bytes: number): Refusal | null {
+  const { maxBranches } = state.config.options;
+  if (count > maxBranches) {
+    return {
+      code: 'LIMIT_EXCEEDED',
+      message: `A transaction has at most ${maxBranches} branches.`,
+    };
+  }
+  return beyondRecord(state, bytes, 'use fewer branches or shorter names');
+}
+
+export function beyondRecord(
+  state: TermState,
+  bytes: number,
+  advice: string,
+): { readonly code: 'TOO_LARGE'; readonly message: string } | null {
   const { maxRecordBytes } = state.config.options;
-  if (transaction.recordBytes <= maxRecordBytes) return null;
-  const message = `The decision record would pass ${maxRecordBytes} bytes: use fewer branches, shorter names, or a shorter name of the shared resource.`;
-  return abortReason('TOO_LARGE', { message });
+  if (bytes <= maxRecordBytes) return null;
+  const message = `The decision record would pass ${maxRecordBytes} bytes: ${advice}.`;
+  return { code: 'TOO_LARGE', message };
+}
+
+/** Why the transaction cannot be committed, where its record would be too large. */
+export function tooLarge(state: TermState, { recordBytes }: Transaction): AbortReason | null {
+  const advice = 'use fewer branches, shorter names, or a shorter name of the shared resource';
+  const problem = beyondRecord(state, recordBytes, advice);
+  return problem === null ? null : abortReason(problem.code, problem);
 }
 
 export function lockBytes(wants: readonly LockWant[]): number {

@@ -10,6 +10,7 @@ import type { Origin, Shares } from '../../shares.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import { weightOf } from '../../weight.ts';
+import { busy, type Refusal } from '../events.ts';
 
 export type RequestState =
   /** An attempt runs, or its answer is being made certain. */
@@ -66,17 +67,19 @@ export class RequestTable {
     this.maxEndedBytes = given.maxEndedBytes;
   }
 
-  /** Whether whoever sends it may have one more remembered. */
-  admits(origin: Origin | undefined): boolean {
-    return origin === undefined || this.shares.admits(origin, 1);
+  /** Why no more of whoever sends it is remembered; null where there is room. */
+  problem(origin: Origin | undefined): Refusal | null {
+    const max = this.shares.total;
+    if (Math.max(this.logged, this.live.size + this.ended.size) >= max) {
+      return busy(`The node remembers its limit of ${max} request ids.`, 1_000);
+    }
+    if (origin === undefined || this.shares.admits(origin, 1)) return null;
+    const message = `This peer has its share of the ${max} request ids that the node remembers.`;
+    return busy(message, 1_000);
   }
 
   get(requestId: string): RequestMemory | null {
     return this.live.get(requestId) ?? this.ended.get(requestId) ?? null;
-  }
-
-  get size(): number {
-    return this.live.size + this.ended.size;
   }
 
   run(memory: RequestMemory): void {

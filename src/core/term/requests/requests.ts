@@ -1,21 +1,19 @@
 /**
  * Requests: whose a transaction is, who waits for its outcome and what they are told, what its
  * request id stands for, and what it holds of the node's memory. The door of the room.
+ *
+ * What a transaction holds is counted to whoever began it, so that no peer can use up what all need.
+ * A request that would take more than its peer's share is refused before anything is done for it.
+ * What a participant brings with its vote cannot be refused without an abort: a result that finds
+ * no room is left out, which clients must expect of any outcome, and so is an abort's detail.
  */
 import { heldBytesOf, type Origin, Shares } from '../../shares.ts';
+import type { Transaction } from '../../transaction.ts';
+import { weightOf } from '../../weight.ts';
+import { busy, type Refusal } from '../events.ts';
 import type { TermConfig, TermState } from '../state.ts';
-import { type RequestMemory, RequestTable } from './request-table.ts';
+import { RequestTable } from './request-table.ts';
 
-export {
-  branchBytes as heldBranchBytes,
-  bytesProblem,
-  hold,
-  holdsVoted,
-  letGo,
-  shareProblem,
-  takePlace,
-  transactionBytes,
-} from './holdings.ts';
 export {
   abortedRead,
   answer,
@@ -29,6 +27,8 @@ export {
 } from './outcome.ts';
 export { namedFor, owns, sees, shownTo, takesPart } from './owner.ts';
 export {
+  beyondBranches,
+  beyondRecord,
   branchBytes,
   emptyRecordBytes,
   lockBytes,
@@ -60,33 +60,8 @@ export function maxEndedBytes(heldBytes: Shares): number {
   return Math.floor(heldBytes.total / 8);
 }
 
-export function requestMemory({ requests }: TermState, requestId: string): RequestMemory | null {
-  return requests.table.get(requestId);
-}
-
-/** Why no more request ids are remembered, as text for the peer; null where there is room. */
-export function requestsProblem(state: TermState, origin: Origin | undefined): string | null {
-  const { table } = state.requests;
-  const { maxRequests } = state.config.options;
-  if (Math.max(table.logged, table.size) >= maxRequests) {
-    return `The node remembers its limit of ${maxRequests} request ids.`;
-  }
-  return table.admits(origin)
-    ? null
-    : `This peer has its share of the ${maxRequests} request ids that the node remembers.`;
-}
-
-export function runRequest({ requests }: TermState, memory: RequestMemory): void {
-  requests.table.run(memory);
-}
-
-export function isRequestLive({ requests }: TermState, requestId: string): boolean {
-  return requests.table.isLive(requestId);
-}
-
-/** A commit under a request id is in the log. */
-export function requestLogged({ requests }: TermState): void {
-  requests.table.logged += 1;
+export function requestTable({ requests }: TermState): RequestTable {
+  return requests.table;
 }
 
 /** Beyond the window, for what was under way when a request ended. */
@@ -97,4 +72,59 @@ export function forgetRequests(state: TermState, logged: number): void {
   const { table } = state.requests;
   table.logged = logged;
   table.forgetBefore(state.nowMs - state.config.requestWindowMs - memoryMarginMs);
+}
+
+/** About what the leader's own memory of it takes. */
+export const transactionBytes = 1_024;
+export const heldBranchBytes = 512;
+
+/** Why nothing more may begin; null where it may. */
+export function shareProblem(
+  state: TermState,
+  origin: Origin | undefined,
+  bytes: number,
+): Refusal | null {
+  if (origin === undefined) return null;
+  const { places } = state.requests;
+  if (places.admits(origin, 1)) return bytesProblem(state, origin, bytes);
+  return busy(`This peer has its share of the ${places.total} transactions that the node holds.`);
+}
+
+export function bytesProblem(
+  state: TermState,
+  origin: Origin | null,
+  bytes: number,
+): Refusal | null {
+  const { heldBytes } = state.requests;
+  if (origin === null || heldBytes.admits(origin, bytes)) return null;
+  return busy(
+    `The transactions of this peer hold its share of the ${heldBytes.total} bytes that the node has for all. Send less at once, or end some.`,
+  );
+}
+
+export function hold(state: TermState, transaction: Transaction, bytes: number): void {
+  if (transaction.origin === null || bytes === 0) return;
+  transaction.heldBytes += bytes;
+  state.requests.heldBytes.take(transaction.origin, bytes);
+}
+
+/** Whether there is room for what a vote brought, which is then held. */
+export function holdsVoted(state: TermState, transaction: Transaction, value: unknown): boolean {
+  if (value === undefined) return true;
+  const bytes = weightOf(value);
+  if (bytesProblem(state, transaction.origin, bytes) !== null) return false;
+  hold(state, transaction, bytes);
+  return true;
+}
+
+/** A transaction begins. */
+export function takePlace(state: TermState, transaction: Transaction, bytes: number): void {
+  if (transaction.origin !== null) state.requests.places.take(transaction.origin, 1);
+  hold(state, transaction, bytes);
+}
+
+/** It is out of memory, or the whole term is. */
+export function letGo(state: TermState, transaction: Transaction): void {
+  hold(state, transaction, -transaction.heldBytes);
+  if (transaction.origin !== null) state.requests.places.take(transaction.origin, -1);
 }
