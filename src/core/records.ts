@@ -45,8 +45,8 @@ export interface RequestEntry {
 
 export type DecideResult =
   /** The record is durable: ours, whether this write or an earlier one of the same made it. */
-  | { readonly kind: 'written' }
+  | { readonly type: 'written' }
   /** An abort was forced, or the floor has passed the txid: no commit can ever be recorded. */
-  | { readonly kind: 'aborted' }
+  | { readonly type: 'aborted' }
   /** Another transaction committed under this requestId. This attempt aborts; that one is the answer. */
-  | { readonly kind: 'duplicate'; readonly entry: RequestEntry };
+  | { readonly type: 'duplicate'; readonly entry: RequestEntry };

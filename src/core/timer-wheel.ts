@@ -119,10 +119,7 @@ export class TimerWheel<T> {
     // up.
     const reach = slots ** levels - slots ** (levels - 1);
     const place = delta >= reach ? this.tick + reach : node.tick;
-    const list = this.slot(level, place);
-    node.list = list;
-    node.index = list.length;
-    list.push(node);
+    put(node, this.slot(level, place));
     if (this.notBefore !== null) {
       const span = spans[level] as number;
       this.notBefore = Math.min(this.notBefore, Math.floor(place / span) * span);
@@ -135,19 +132,11 @@ export class TimerWheel<T> {
       if (this.tick % (spans[level] as number) !== 0) continue;
       const list = this.slot(level, this.tick);
       const nodes = list.splice(0, list.length);
-      for (const node of nodes) this.insertDue(node);
+      for (const node of nodes) {
+        if (node.tick > this.tick) this.insert(node);
+        else put(node, this.slot(0, this.tick));
+      }
     }
-  }
-
-  private insertDue(node: Node<T>): void {
-    if (node.tick > this.tick) {
-      this.insert(node);
-      return;
-    }
-    const list = this.slot(0, this.tick);
-    node.list = list;
-    node.index = list.length;
-    list.push(node);
   }
 
   /** The next tick at which a slot comes up or an upper slot must cascade, or an earlier one. */
@@ -158,33 +147,23 @@ export class TimerWheel<T> {
   }
 
   private scan(): number {
+    let least: number | null = null;
     for (let level = 0; level < levels; level += 1) {
       const span = spans[level] as number;
       const base = Math.floor(this.tick / span);
       for (let step = 1; step <= slots; step += 1) {
-        if (this.slot(level, (base + step) * span).length > 0) {
-          const candidate = (base + step) * span;
-          const upper = this.nextUpperTick(level + 1);
-          return upper === null ? candidate : Math.min(candidate, upper);
-        }
+        const at = (base + step) * span;
+        if (this.slot(level, at).length === 0) continue;
+        if (least === null || at < least) least = at;
+        break;
       }
     }
-    return this.tick + 1;
+    return least ?? this.tick + 1;
   }
+}
 
-  private nextUpperTick(from: number): number | null {
-    let least: number | null = null;
-    for (let level = from; level < levels; level += 1) {
-      const span = spans[level] as number;
-      const base = Math.floor(this.tick / span);
-      for (let step = 1; step <= slots; step += 1) {
-        if (this.slot(level, (base + step) * span).length > 0) {
-          const at = (base + step) * span;
-          if (least === null || at < least) least = at;
-          break;
-        }
-      }
-    }
-    return least;
-  }
+function put<T>(node: Node<T>, list: Node<T>[]): void {
+  node.list = list;
+  node.index = list.length;
+  list.push(node);
 }

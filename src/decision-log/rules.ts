@@ -99,14 +99,14 @@ export function decide(
   const { txid, requestId, requestHash } = record;
   const there = recordedOutcome(transaction, txid);
   // Our own record: an earlier attempt landed and its answer was lost.
-  if (there === 'commit') return { kind: 'written' };
+  if (there === 'commit') return { type: 'written' };
   if (requestId !== undefined) {
     const entry = transaction.get(requestKey(shard, requestId)) as RequestEntry | undefined;
-    if (entry !== undefined) return { kind: 'duplicate', entry };
+    if (entry !== undefined) return { type: 'duplicate', entry };
   }
   // At or below the floor a record may have been there and gone: writing it could bring a forced
   // abort or a collected commit back to life.
-  if (there === 'abort' || positionOf(txid) <= state.floor) return { kind: 'aborted' };
+  if (there === 'abort' || positionOf(txid) <= state.floor) return { type: 'aborted' };
 
   if (write.finished) {
     const finished = finishedRecord(record, state.tick + tickMs);
@@ -120,7 +120,7 @@ export function decide(
   const requests = state.requests + (requestId === undefined ? 0 : 1);
   const finished = state.finished + (write.finished ? 1 : 0);
   transaction.change(shard, { requests, finished });
-  return { kind: 'written' };
+  return { type: 'written' };
 }
 
 function recordedOutcome(keys: ReadableKeys, txid: Txid): DecisionRecord['outcome'] | null {

@@ -177,7 +177,7 @@ export async function groupCommit(etcd: TestEtcd): Promise<readonly Figure[]> {
   const decide = async (): Promise<void> => {
     sequence += 1;
     const result = await leadership.decide(commitOf(txidAt(leadership.epoch, sequence)));
-    if (result.kind !== 'written') throw new Error('A decision was not written.');
+    if (result.type !== 'written') throw new Error('A decision was not written.');
   };
   const value = Buffer.alloc(200, 'x');
   const put = async (): Promise<void> => {

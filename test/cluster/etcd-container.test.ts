@@ -54,7 +54,7 @@ describe('etcd in a container', () => {
       const log = await rig.open('alpha', { leaseTtlMs: 2_000 });
       const leadership = await log.campaign(0, { signal: never });
       const txid = txidAt(leadership.epoch, 1);
-      expect(await leadership.decide(commitOf(txid))).toEqual({ kind: 'written' });
+      expect(await leadership.decide(commitOf(txid))).toEqual({ type: 'written' });
       await docker(['pause', etcd.getId()]);
       try {
         // Longer than the lease: nothing but its own clock can tell the leader.

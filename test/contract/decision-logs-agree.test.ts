@@ -104,7 +104,7 @@ function kindsOf({ command, answer }: ScriptAnswer): readonly string[] {
 function kindOf(answer: unknown): string {
   if (typeof answer !== 'object' || answer === null) return String(answer);
   if ('rejected' in answer) return String(answer.rejected);
-  if ('kind' in answer) return String(answer.kind);
+  if ('type' in answer) return String(answer.type);
   if ('collected' in answer) return answer.collected === 0 ? 'none' : 'some';
   if (!('record' in answer)) return 'other';
   const { record } = answer as Pick<LogReading, 'record'>;

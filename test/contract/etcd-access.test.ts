@@ -13,7 +13,7 @@ import { hasOpenssl, makeCertificates } from '../support/nodes/certificates.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = { kind: 'written' };
+const written = { type: 'written' };
 
 describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (programs) => {
   describe('the meta of a cluster', () => {

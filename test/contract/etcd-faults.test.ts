@@ -12,7 +12,7 @@ import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = { kind: 'written' };
+const written = { type: 'written' };
 /** Long enough that no lease ends meanwhile. */
 const patient = { leaseTtlMs: 20_000 };
 
@@ -75,7 +75,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
         () => Promise.all(txids.map((id) => leadership.decide(commitOf(id, { requestId: id })))),
         () => rig.look(rig.keys.shard(0).decision(txid(1))),
       );
-      expect(results.every(({ kind }) => kind === 'written')).toBe(true);
+      expect(results.every(({ type }) => type === 'written')).toBe(true);
       expect(leadership.requestCount()).toBe(20);
       await expectOnePutEach(rig, txids);
     });
@@ -89,7 +89,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
         async () =>
           (await etcd.member.metric('grpc_server_handled_total', 'grpc_method="Txn"')) > handled,
       );
-      expect(result).toMatchObject({ kind: 'duplicate', entry: { txid: txid(1) } });
+      expect(result).toMatchObject({ type: 'duplicate', entry: { txid: txid(1) } });
       expect((await log.read(txid(2))).record?.outcome).toBe('abort');
     });
 
@@ -134,7 +134,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
         'branches',
       );
       expect(resolved.record?.outcome).toBe('abort');
-      expect(await leadership.decide(commitOf(txid(1)))).toEqual({ kind: 'aborted' });
+      expect(await leadership.decide(commitOf(txid(1)))).toEqual({ type: 'aborted' });
       await expectOnePutEach(rig, [txid(1)]);
     });
 
@@ -194,7 +194,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       for (const id of txids) expect(await rig.look(rig.keys.shard(0).decision(id))).toBeNull();
       expect(await rig.look(rig.keys.shard(0).clock)).toBeNull();
       await makeRoom(rig.raw);
-      expect(await decided).toEqual(txids.map(() => ({ kind: 'written' })));
+      expect(await decided).toEqual(txids.map(() => ({ type: 'written' })));
       expect(await tick).toBe(1);
       for (const id of txids) {
         expect((await rig.look(rig.keys.shard(0).decision(id)))?.version).toBe('1');

@@ -125,7 +125,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     const twin = zombieOf({ ...held, value });
     expect(twin.epoch).toBe(first.epoch);
     await expect(twin.decide(commitOf(txid(1)))).rejects.toThrow(LeadershipLostError);
-    expect(await first.decide(commitOf(txid(1)))).toEqual({ kind: 'written' });
+    expect(await first.decide(commitOf(txid(1)))).toEqual({ type: 'written' });
   });
 
   it('holds against a key that was written again, though it says the same', async () => {

@@ -136,13 +136,13 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       const campaign = log.campaign(0, { signal: never });
       leader.child.kill('SIGSTOP');
       const next = await campaign;
-      expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual({ kind: 'written' });
+      expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual({ type: 'written' });
       leader.child.kill('SIGCONT');
       const { lost, certain } = await leader.lost;
       expect(lost).toContain('LeadershipLostError');
       expect(certain).toBe(false);
       await expectAllThere(log, leader.written);
-      expect(await next.decide(commitOf(txidAt(next.epoch, 2)))).toEqual({ kind: 'written' });
+      expect(await next.decide(commitOf(txidAt(next.epoch, 2)))).toEqual({ type: 'written' });
     });
 
     it('restarted under its name, it does not wait for its own lease', async () => {
@@ -332,6 +332,6 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
     expect(next.witness().generation).toBe(1);
     expect(log.meta.generation).toBe(1);
     expect((await log.read(txidAt(next.epoch, 1))).witness.generation).toBe(1);
-    expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual({ kind: 'written' });
+    expect(await next.decide(commitOf(txidAt(next.epoch, 1)))).toEqual({ type: 'written' });
   });
 });

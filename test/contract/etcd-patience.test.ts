@@ -16,7 +16,7 @@ import { TcpProxy } from '../support/network/tcp-proxy.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
-const written = { kind: 'written' };
+const written = { type: 'written' };
 /** Long enough that no lease ends meanwhile. */
 const patient = { leaseTtlMs: 20_000 };
 

@@ -217,7 +217,7 @@ async function apply(context: {
 }
 
 function told(result: DecideResult, txid: (sequence: number) => Txid): string {
-  if (result.kind !== 'duplicate') return result.kind;
+  if (result.type !== 'duplicate') return result.type;
   for (let sequence = 1; sequence <= 12; sequence += 1) {
     if (txid(sequence) === result.entry.txid) return `duplicate ${sequence}`;
   }

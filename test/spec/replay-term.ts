@@ -112,11 +112,11 @@ export class ReplayedTerm {
   decided(s: SpecState, x: number, answer: string, more: { other: number; seen: number }): void {
     this.#current = x;
     const entry = (): DecideResult => ({
-      kind: 'duplicate',
+      type: 'duplicate',
       entry: { txid: txidFor(s, more.other), requestHash },
     });
     const result: DecideResult =
-      answer === 'duplicate' ? entry() : { kind: answer as 'written' | 'aborted' };
+      answer === 'duplicate' ? entry() : { type: answer as 'written' | 'aborted' };
     this.#step({ type: 'decided', txid: txidFor(s, x), result, witness: witnessFor(more.seen) }, s);
   }
 

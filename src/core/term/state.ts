@@ -20,10 +20,10 @@ import { ConnectedParticipants } from './connected.ts';
 import type { Effect, Note, ReplyTo, Sender } from './events.ts';
 import { type FlowState, flowState } from './flow/flow.ts';
 import { type ListingState, listingState } from './listing/listing.ts';
-import { type LocksState, locksState } from './locks/locks.ts';
-import { type PhaseTwoState, phaseTwoState } from './phase-two/phase-two.ts';
+import { LocksState } from './locks/locks.ts';
+import { PhaseTwoState } from './phase-two/phase-two.ts';
 import type { Question, RequestQuestion } from './questions.ts';
-import { type RecoveryState, recoveryState } from './recovery/recovery.ts';
+import { RecoveryState } from './recovery/recovery.ts';
 import { maxEndedBytes, type RequestsState, requestsState } from './requests/requests.ts';
 
 export interface TermConfig {
@@ -60,11 +60,11 @@ export class TermState {
   readonly config: TermConfig;
   // What is a room's own: read and changed by its files alone.
   readonly flow: FlowState;
-  readonly locks: LocksState;
+  readonly locks: LocksState = new LocksState();
   readonly requests: RequestsState;
   readonly listing: ListingState;
-  readonly phaseTwo: PhaseTwoState;
-  readonly recovery: RecoveryState;
+  readonly phaseTwo: PhaseTwoState = new PhaseTwoState();
+  readonly recovery: RecoveryState = new RecoveryState();
   // What all share.
   readonly transactions: Map<Txid, Transaction> = new Map();
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
@@ -91,11 +91,8 @@ export class TermState {
     this.nowMs = config.nowMs;
     this.timers = new TimerWheel({ nowMs: config.nowMs });
     this.flow = flowState(config);
-    this.locks = locksState();
     this.requests = requestsState(config);
     this.listing = listingState(config, maxEndedBytes(this.requests.heldBytes));
-    this.phaseTwo = phaseTwoState();
-    this.recovery = recoveryState();
   }
 
   /** Answers come in any order; what the log has once shown it has shown. */
@@ -135,29 +132,19 @@ export class TermState {
   }
 
   setBranchTimer(branch: Branch, atMs: number): void {
-    this.clearBranchTimer(branch);
+    this.clearTimer(branch);
     branch.timer = this.timers.schedule(atMs, { type: 'branch', branch });
   }
 
-  clearBranchTimer(branch: Branch): void {
-    if (branch.timer !== null) {
-      this.timers.cancel(branch.timer);
-      branch.timer = null;
-    }
-  }
-
   setTransactionTimer(transaction: Transaction): void {
-    transaction.timer = this.timers.schedule(transaction.deadlineAtMs, {
-      type: 'transaction',
-      transaction,
-    });
+    const target = { type: 'transaction', transaction } as const;
+    transaction.timer = this.timers.schedule(transaction.deadlineAtMs, target);
   }
 
-  clearTransactionTimer(transaction: Transaction): void {
-    if (transaction.timer !== null) {
-      this.timers.cancel(transaction.timer);
-      transaction.timer = null;
-    }
+  clearTimer(of: Branch | Transaction): void {
+    if (of.timer === null) return;
+    this.timers.cancel(of.timer);
+    of.timer = null;
   }
 
   /** From here on the branch hears of its participant's connections. */

@@ -43,10 +43,9 @@ import {
 import { acknowledge, finished, finishing, retry, sendWaiting } from './phase-two/phase-two.ts';
 import {
   answerLateVote,
+  ask,
   lose,
-  query,
   report,
-  resolve,
   resumedByScan,
   scanEnded,
   scanned,
@@ -248,9 +247,8 @@ export class Term {
       case 'status':
         return status(state, from, message);
       case 'query':
-        return query(state, from, message);
       case 'resolve':
-        return resolve(state, from, message);
+        return ask(state, from, message);
       case 'report':
         return report(state, from, message);
       case 'vote':

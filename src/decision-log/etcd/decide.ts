@@ -121,7 +121,7 @@ export function decisionResult(
   { write }: PreparedDecision,
   { succeeded, responses }: TxnResult,
 ): DecideResult {
-  if (succeeded) return { kind: 'written' };
+  if (succeeded) return { type: 'written' };
   const { txid, requestId } = write.record;
   const decision = found(responses, 0);
   const finished = found(responses, 1);
@@ -129,9 +129,9 @@ export function decisionResult(
     ? decodeDecision(decision.value).outcome
     : finished && decodeFinished(finished.value).outcome;
   // Commits of this epoch are ours alone: an earlier attempt landed, and its reply was lost.
-  if (outcome === 'commit') return { kind: 'written' };
+  if (outcome === 'commit') return { type: 'written' };
   const request = requestId === undefined ? null : found(responses, 3);
-  if (request !== null) return { kind: 'duplicate', entry: decodeRequest(request.value) };
+  if (request !== null) return { type: 'duplicate', entry: decodeRequest(request.value) };
   const floor = found(responses, 2);
   if (floor === null) {
     throw new DecisionLogError(
@@ -139,7 +139,7 @@ export function decisionResult(
     );
   }
   if (outcome === 'abort' || positionOf(txid) <= decodePosition(floor.value)) {
-    return { kind: 'aborted' };
+    return { type: 'aborted' };
   }
   throw new Error(`Etcd refused the decision of ${txid}, and nothing that it showed says why.`);
 }

@@ -121,11 +121,11 @@ export class EtcdLeadership implements Leadership {
       const answer = answers[index];
       if (answer === undefined) throw new Error('The batch has fewer answers than decisions.');
       let result = decisionResult(decision, answer);
-      if (result.kind === 'duplicate' && attempts > 1) {
+      if (result.type === 'duplicate' && attempts > 1) {
         result = await this.#settleDuplicate(decision.write.record.txid, result);
       }
       // Where our own record was met at the first attempt, the call that wrote it has counted it.
-      const wrote = answer.succeeded || (result.kind === 'written' && attempts > 1);
+      const wrote = answer.succeeded || (result.type === 'written' && attempts > 1);
       if (wrote && decision.write.record.requestId !== undefined) this.#requests += 1;
       results.push(result);
     }
@@ -140,7 +140,7 @@ export class EtcdLeadership implements Leadership {
   async #settleDuplicate(txid: Txid, duplicate: DecideResult): Promise<DecideResult> {
     try {
       const { record } = await this.#options.resolve(txid);
-      return record?.outcome === 'commit' ? { kind: 'written' } : duplicate;
+      return record?.outcome === 'commit' ? { type: 'written' } : duplicate;
     } catch (error) {
       this.end('etcd did not say what became of a write');
       this.#fenced.assertHeld();

@@ -27,12 +27,12 @@ export function batching(rig: LogRig, { flushes }: { readonly flushes: boolean }
           () => undefined,
         );
       }
-      expect(await calls[0]).toEqual({ kind: 'written' });
+      expect(await calls[0]).toEqual({ type: 'written' });
       // Promises that were settled together have all gone on by then; no other write has ended.
       for (let tick = 0; tick < 50; tick += 1) await undefined;
       if (flushes) expect(told).toBeLessThan(many);
       const results = await Promise.all(calls);
-      expect(results.every(({ kind }) => kind === 'written')).toBe(true);
+      expect(results.every(({ type }) => type === 'written')).toBe(true);
       expect(await rig.leadership.pending({ after: null, limit: many + 1 })).toHaveLength(many);
     });
 
@@ -47,9 +47,9 @@ export function batching(rig: LogRig, { flushes }: { readonly flushes: boolean }
       const results = await Promise.all([3, 1, 2].map(decide));
       expect(told).toEqual([3, 1, 2]);
       expect(results).toMatchObject([
-        { kind: 'written' },
-        { kind: 'duplicate', entry: { txid: rig.txid(3) } },
-        { kind: 'duplicate', entry: { txid: rig.txid(3) } },
+        { type: 'written' },
+        { type: 'duplicate', entry: { txid: rig.txid(3) } },
+        { type: 'duplicate', entry: { txid: rig.txid(3) } },
       ]);
     });
 
@@ -78,7 +78,7 @@ export function batching(rig: LogRig, { flushes }: { readonly flushes: boolean }
           continue;
         }
         // What was told is there, whatever became of the others of its turn.
-        expect(settled.value).toEqual({ kind: 'written' });
+        expect(settled.value).toEqual({ type: 'written' });
         expect(recorded.has(rig.txid(index + 1))).toBe(true);
       }
     });
@@ -91,7 +91,7 @@ export function batching(rig: LogRig, { flushes }: { readonly flushes: boolean }
         rig.leadership.collect({ ...collectAll, below: rig.below(3) }),
         ...decideFrom(3, 2),
       ]);
-      expect(decided).toEqual([{ kind: 'written' }, { kind: 'written' }]);
+      expect(decided).toEqual([{ type: 'written' }, { type: 'written' }]);
       expect(collected.floor < positionOf(rig.txid(3))).toBe(true);
       const pending = await rig.leadership.pending({ after: null, limit: 10 });
       expect(pending.map(({ txid }) => txid)).toEqual([rig.txid(3), rig.txid(4)]);

@@ -7,7 +7,7 @@ import { collectAll, type LogRig } from './rig.ts';
 export function deciding(rig: LogRig): void {
   describe('decide', () => {
     it('records a commit under decisions/', async () => {
-      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'written' });
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ type: 'written' });
       const reading = await rig.log.read(rig.txid(1));
       expect(reading.record).toEqual({
         outcome: 'commit',
@@ -38,14 +38,14 @@ export function deciding(rig: LogRig): void {
         return { ...write, record: { ...record, locks: { group: 'g', exclusive, shared: [] } } };
       });
       const results = await decideAll(rig.leadership, large);
-      expect(results).toEqual(large.map(() => ({ kind: 'written' })));
+      expect(results).toEqual(large.map(() => ({ type: 'written' })));
       const pending = await rig.leadership.pending({ after: null, limit: 100 });
       expect(pending).toEqual(large.map(({ record }) => record));
     });
 
     it('records one that nobody owes an acknowledgement for under finished/', async () => {
       const write = commitOf(rig.txid(1), { finished: true, requestId: 'r' });
-      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
+      expect(await rig.leadership.decide(write)).toEqual({ type: 'written' });
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({
         outcome: 'commit',
         finished: true,
@@ -63,7 +63,7 @@ export function deciding(rig: LogRig): void {
     ])('counts our own record, %s, as written: an earlier attempt landed', async (_, finished) => {
       const write = commitOf(rig.txid(1), { requestId: 'r', finished });
       await rig.leadership.decide(write);
-      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
+      expect(await rig.leadership.decide(write)).toEqual({ type: 'written' });
       expect(rig.leadership.requestCount()).toBe(1);
     });
 
@@ -71,21 +71,21 @@ export function deciding(rig: LogRig): void {
       const write = commitOf(rig.txid(1), { requestId: 'r' });
       await rig.leadership.decide(write);
       await rig.leadership.finish([rig.txid(1)]);
-      expect(await rig.leadership.decide(write)).toEqual({ kind: 'written' });
+      expect(await rig.leadership.decide(write)).toEqual({ type: 'written' });
       expect((await rig.log.read(rig.txid(1))).record?.finished).toBe(true);
       expect(await rig.leadership.pending({ after: null, limit: 10 })).toEqual([]);
     });
 
     it('says aborted on a forced abort', async () => {
       await rig.log.resolve(rig.txid(1));
-      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'aborted' });
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ type: 'aborted' });
       expect((await rig.log.read(rig.txid(1))).record?.outcome).toBe('abort');
     });
 
     it('says aborted on a forced abort that was swept to finished/', async () => {
       await rig.log.resolve(rig.txid(1));
       await rig.leadership.finish([rig.txid(1)]);
-      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ kind: 'aborted' });
+      expect(await rig.leadership.decide(commitOf(rig.txid(1)))).toEqual({ type: 'aborted' });
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({
         outcome: 'abort',
         finished: true,
@@ -97,8 +97,8 @@ export function deciding(rig: LogRig): void {
       await rig.leadership.collect({ ...collectAll, below: rig.below(9) });
       expect(
         await decideAll(rig.leadership, [commitOf(rig.txid(5)), commitOf(rig.txid(4))]),
-      ).toEqual([{ kind: 'aborted' }, { kind: 'aborted' }]);
-      expect(await rig.leadership.decide(commitOf(rig.txid(6)))).toEqual({ kind: 'written' });
+      ).toEqual([{ type: 'aborted' }, { type: 'aborted' }]);
+      expect(await rig.leadership.decide(commitOf(rig.txid(6)))).toEqual({ type: 'written' });
       expect((await rig.log.read(rig.txid(5))).record).toBeNull();
     });
 
@@ -106,7 +106,7 @@ export function deciding(rig: LogRig): void {
       await rig.leadership.decide(commitOf(rig.txid(1), { requestId: 'r' }));
       const entry = { txid: rig.txid(1), requestHash: 'hash of r' };
       expect(await rig.leadership.decide(commitOf(rig.txid(2), { requestId: 'r' }))).toEqual({
-        kind: 'duplicate',
+        type: 'duplicate',
         entry,
       });
       expect((await rig.log.read(rig.txid(2))).record).toBeNull();
@@ -119,8 +119,8 @@ export function deciding(rig: LogRig): void {
         commitOf(rig.txid(1), { requestId: 'r', finished: true }),
       ]);
       expect(results).toEqual([
-        { kind: 'written' },
-        { kind: 'duplicate', entry: { txid: rig.txid(2), requestHash: 'hash of r' } },
+        { type: 'written' },
+        { type: 'duplicate', entry: { txid: rig.txid(2), requestHash: 'hash of r' } },
       ]);
     });
 
@@ -129,7 +129,7 @@ export function deciding(rig: LogRig): void {
       await rig.log.resolve(rig.txid(2));
       const result = await rig.leadership.decide(commitOf(rig.txid(2), { requestId: 'r' }));
       // Either rules the commit out; neither may leave a trace.
-      expect(result.kind).toMatch(/^(duplicate|aborted)$/);
+      expect(result.type).toMatch(/^(duplicate|aborted)$/);
       expect((await rig.leadership.readRequest('r'))?.txid).toBe(rig.txid(1));
     });
 
@@ -142,7 +142,7 @@ export function deciding(rig: LogRig): void {
         commitOf(rig.txid(4), { requestId: 'r' }),
         commitOf(rig.txid(5), { requestId: 's' }),
       ]);
-      expect(results.map((result) => result.kind)).toEqual([
+      expect(results.map((result) => result.type)).toEqual([
         'aborted',
         'written',
         'duplicate',
@@ -154,7 +154,7 @@ export function deciding(rig: LogRig): void {
       const calls = Array.from({ length: 100 }, (_, index) =>
         rig.leadership.decide(commitOf(rig.txid(index + 1), { requestId: `r${index % 50}` })),
       );
-      const kinds = (await Promise.all(calls)).map((result) => result.kind);
+      const kinds = (await Promise.all(calls)).map((result) => result.type);
       expect(kinds.slice(0, 50)).toEqual(Array.from({ length: 50 }, () => 'written'));
       expect(kinds.slice(50)).toEqual(Array.from({ length: 50 }, () => 'duplicate'));
       expect(rig.leadership.requestCount()).toBe(50);
@@ -165,7 +165,7 @@ export function deciding(rig: LogRig): void {
       ids.push('\ufffd', '1', '\u{1F600}', 'x'.repeat(128), 'ÿ'.repeat(64));
       const writes = ids.map((requestId, index) => commitOf(rig.txid(index + 1), { requestId }));
       const results = await decideAll(rig.leadership, writes);
-      for (const result of results) expect(result.kind).toBe('written');
+      for (const result of results) expect(result.type).toBe('written');
       for (const [index, id] of ids.entries()) {
         expect((await rig.leadership.readRequest(id))?.txid, JSON.stringify(id)).toBe(
           rig.txid(index + 1),

@@ -80,7 +80,7 @@ export function reading(rig: LogRig): void {
           const decided = rig.leadership.decide(commitOf(id));
           const resolved = rig.log.resolve(id);
           const [result, reading] = await Promise.all([decided, resolved]);
-          return [result.kind === 'written' ? 'commit' : 'abort', reading.record?.outcome];
+          return [result.type === 'written' ? 'commit' : 'abort', reading.record?.outcome];
         }),
       );
       for (const [decided, read] of both) expect(read).toBe(decided);

@@ -35,7 +35,7 @@ export const mutants: readonly Mutant[] = [
     without: 'A commit leaves only after the result of its decision came back.',
     file: 'src/coordinator/shard-driver.ts',
     from: 'const result = await answered;',
-    to: "answered.catch(() => undefined); const result = { kind: 'written' } as const;",
+    to: "answered.catch(() => undefined); const result = { type: 'written' } as const;",
   },
   {
     name: 'vote-before-durable',
@@ -99,7 +99,7 @@ export const mutants: readonly Mutant[] = [
     without: 'A write whose answer was lost is sent again until etcd says what became of it.',
     file: 'src/decision-log/etcd/leadership.ts',
     from: '    return this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()));',
-    to: "    const over = new Promise<DecideResult>((resolve) => this.#options.store.clock.setTimer(300, () => resolve({ kind: 'aborted' })));\n    return Promise.race([over, this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()))]);",
+    to: "    const over = new Promise<DecideResult>((resolve) => this.#options.store.clock.setTimer(300, () => resolve({ type: 'aborted' })));\n    return Promise.race([over, this.#batches.add(prepareDecision(this.#keys, write, this.#finishedTick()))]);",
   },
   {
     name: 'floor-too-far',
@@ -188,7 +188,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'recovery-forgets-locks',
     without: 'I12: a new leader holds the locks of every commit that is not done.',
-    file: 'src/core/term/recovery/scan.ts',
+    file: 'src/core/term/recovery/recovery.ts',
     from: '    holdAgain(state, transaction, locks);\n',
     to: '',
   },
@@ -210,8 +210,8 @@ export const mutants: readonly Mutant[] = [
     name: 'lost-reply-is-a-refusal',
     without: 'What is met by a second attempt may be the first one.',
     file: 'src/decision-log/etcd/decide.ts',
-    from: "if (outcome === 'commit') return { kind: 'written' };",
-    to: "if (outcome === 'commit') return { kind: 'aborted' };",
+    from: "if (outcome === 'commit') return { type: 'written' };",
+    to: "if (outcome === 'commit') return { type: 'aborted' };",
   },
   {
     name: 'request-window-ignored',

@@ -59,7 +59,7 @@ export class TermChecker {
         break;
       case 'decided':
         this.#tally(event.txid).decided = true;
-        if (event.result.kind === 'written') this.#tally(event.txid).written = true;
+        if (event.result.type === 'written') this.#tally(event.txid).written = true;
         break;
       case 'scanned':
         for (const record of event.records) {

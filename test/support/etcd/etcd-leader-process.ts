@@ -26,7 +26,7 @@ try {
   for (let sequence = 1; ; sequence += 1) {
     const txid = issuedAt(log.meta, leadership.epoch, sequence);
     const result = await leadership.decide(commitOf(txid));
-    if (result.kind !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
+    if (result.type !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
     say({ written: txid });
     await sleep(2);
   }

@@ -21,7 +21,7 @@ async function decideForEver(): Promise<never> {
     const txid = txidAt(leadership.epoch, sequence);
     const requestId = `request of ${txid}`;
     const result = await leadership.decide(commitOf(txid, { requestId }));
-    if (result.kind !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
+    if (result.type !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
     tell(`${JSON.stringify({ txid, requestId })}`);
   }
 }

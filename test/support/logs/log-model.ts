@@ -54,11 +54,11 @@ export class LogModel {
     if (epochOf(record.txid) !== this.leader) return null;
     const existing = this.records.get(record.txid);
     if (existing !== undefined) {
-      return { kind: existing.record.outcome === 'commit' ? 'written' : 'aborted' };
+      return { type: existing.record.outcome === 'commit' ? 'written' : 'aborted' };
     }
-    if (this.isBelowFloor(record.txid)) return { kind: 'aborted' };
+    if (this.isBelowFloor(record.txid)) return { type: 'aborted' };
     const entry = record.requestId === undefined ? undefined : this.requests.get(record.requestId);
-    if (entry !== undefined) return { kind: 'duplicate', entry };
+    if (entry !== undefined) return { type: 'duplicate', entry };
     this.revision += 1;
     this.records.set(record.txid, { record, finished: write.finished, finishedAtMs: nowMs });
     if (record.requestId !== undefined) {
@@ -67,7 +67,7 @@ export class LogModel {
         requestHash: record.requestHash ?? '',
       });
     }
-    return { kind: 'written' };
+    return { type: 'written' };
   }
 
   force(txid: Txid): void {

@@ -19,10 +19,10 @@ const decision = (sequence: number, requestId?: string): PreparedDecision =>
 function harness() {
   const sent: { readonly txids: readonly Txid[]; end(): void; fail(error: Error): void }[] = [];
   const batches = new DecisionBatches((batch) => {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly { kind: 'written' }[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly { type: 'written' }[]>();
     sent.push({
       txids: batch.map(({ write }) => write.record.txid),
-      end: () => resolve(batch.map(() => ({ kind: 'written' }))),
+      end: () => resolve(batch.map(() => ({ type: 'written' }))),
       fail: reject,
     });
     return promise;

@@ -11,5 +11,5 @@ it('takes as many decisions at once as a leader may have: a refusal would cost t
   // One and the same again and again: as many that wait, for less work.
   const write = commitOf(txidAt(leadership.epoch, 1));
   const results = await decideAll(leadership, new Array(100_001).fill(write));
-  expect(results.every(({ kind }) => kind === 'written')).toBe(true);
+  expect(results.every(({ type }) => type === 'written')).toBe(true);
 });

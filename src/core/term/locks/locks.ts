@@ -37,15 +37,11 @@ interface LockWait {
   readonly timer: TimerHandle | null;
 }
 
-export interface LocksState {
-  readonly table: LockTable<Transaction>;
-  readonly waits: Map<LockRequest<Transaction>, LockWait>;
+export class LocksState {
+  readonly table: LockTable<Transaction> = new LockTable();
+  readonly waits: Map<LockRequest<Transaction>, LockWait> = new Map();
   /** To be served at the end of the step. */
-  granted: LockRequest<Transaction>[];
-}
-
-export function locksState(): LocksState {
-  return { table: new LockTable(), waits: new Map(), granted: [] };
+  granted: LockRequest<Transaction>[] = [];
 }
 
 export function hasGranted({ locks }: TermState): boolean {

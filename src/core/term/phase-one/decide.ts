@@ -47,7 +47,7 @@ export function allVoted(state: TermState, transaction: Transaction): void {
     return;
   }
   move(transaction, 'all-voted');
-  state.clearTransactionTimer(transaction);
+  state.clearTimer(transaction);
   const branches: RecordedBranch[] = [];
   for (const branch of transaction.branches.values()) {
     uphold(
@@ -99,21 +99,18 @@ export function decided(state: TermState, txid: Txid, result: DecideResult): voi
     'I2',
     () => `${txid} decided in ${transaction?.state ?? 'nowhere'}`,
   );
-  if (result.kind === 'written') {
+  if (result.type === 'written') {
     if (transaction.requestId !== null) requestTable(state).logged += 1;
     // One of branches that only read was written straight under finished/.
     transaction.inDecisions = !transaction.readonly;
     recorded(state, transaction);
     return;
   }
-  move(transaction, 'denied');
-  transaction.reason = result.kind === 'aborted' ? abortReason('FORCED') : duplicateReason();
-  noteDecision(state, transaction);
-  if (result.kind === 'duplicate') answerDuplicate(state, transaction, result.entry);
-  else answerAborted(state, transaction);
-  rollBackBranches(state, transaction);
+  const isForced = result.type === 'aborted';
+  const reason = isForced ? abortReason('FORCED') : duplicateReason;
+  end(state, transaction, 'denied', { reason, entry: isForced ? null : result.entry });
   // The forced record has done its work: it goes to finished/, where collection finds it.
-  if (result.kind === 'aborted') state.outbox.push({ type: 'finish', txid });
+  if (isForced) state.outbox.push({ type: 'finish', txid });
 }
 
 function recorded(state: TermState, transaction: Transaction): void {
@@ -122,8 +119,7 @@ function recorded(state: TermState, transaction: Transaction): void {
   answerWaiters(state, transaction);
   endRequest(state, transaction);
   for (const branch of transaction.branches.values()) {
-    if (branch.state !== 'prepared') continue;
-    if (command(state, branch)) transaction.acksOwed += 1;
+    if (branch.state === 'prepared') command(state, branch);
   }
   settleIfDone(state, transaction);
 }
@@ -134,43 +130,42 @@ export function abortAsDuplicate(
   transaction: Transaction,
   entry: RequestEntry,
 ): void {
-  move(transaction, 'abort');
-  state.clearTransactionTimer(transaction);
-  transaction.reason = duplicateReason();
-  noteDecision(state, transaction);
-  answerDuplicate(state, transaction, entry);
-  rollBackBranches(state, transaction);
+  end(state, transaction, 'abort', { reason: duplicateReason, entry });
 }
 
-function duplicateReason(): AbortReason {
-  return abortReason('ROLLED_BACK', {
-    message: 'Another attempt of the same request had committed.',
-  });
-}
+const duplicateReason = abortReason('ROLLED_BACK', {
+  message: 'Another attempt of the same request had committed.',
+});
 
 /**
  * Before the decision was handed to the log: aborts here and now, without waiting for any other
  * branch.
  */
 export function abort(state: TermState, transaction: Transaction, reason: AbortReason): void {
-  move(transaction, 'abort');
-  state.clearTransactionTimer(transaction);
-  transaction.reason = reason;
-  noteDecision(state, transaction);
-  answerAborted(state, transaction);
-  rollBackBranches(state, transaction);
+  end(state, transaction, 'abort', { reason, entry: null });
 }
 
-function rollBackBranches(state: TermState, transaction: Transaction): void {
+/** `entry`: what committed under the same request id, where it is that. */
+function end(
+  state: TermState,
+  transaction: Transaction,
+  event: 'abort' | 'denied',
+  { reason, entry }: { readonly reason: AbortReason; readonly entry: RequestEntry | null },
+): void {
+  move(transaction, event);
+  state.clearTimer(transaction);
+  transaction.reason = reason;
+  noteDecision(state, transaction);
+  if (entry === null) answerAborted(state, transaction);
+  else answerDuplicate(state, transaction, entry);
   leaveQueue(state, transaction);
   for (const branch of transaction.branches.values()) {
     releasePlace(state, branch);
-    state.clearBranchTimer(branch);
+    state.clearTimer(branch);
     state.detach(branch);
     branch.payload = undefined;
     // One that voted abort has rolled back by itself; one that only read has nothing to undo.
-    if (branch.state === 'refused' || branch.state === 'readonly') continue;
-    if (command(state, branch)) transaction.acksOwed += 1;
+    if (branch.state !== 'refused' && branch.state !== 'readonly') command(state, branch);
   }
   // After the rollbacks: what is granted by it must not overtake them.
   releaseLocks(state, transaction);

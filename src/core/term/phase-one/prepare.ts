@@ -195,7 +195,7 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): bool
     }
     return false;
   }
-  state.clearBranchTimer(branch);
+  state.clearTimer(branch);
   state.detach(branch);
   branch.payload = undefined;
   hold(state, transaction, -branch.payloadBytes);
@@ -274,6 +274,6 @@ function setPrepareTimer(state: TermState, branch: Branch): void {
   if (branch.prepareUntilMs < branch.transaction.deadlineAtMs) {
     state.setBranchTimer(branch, branch.prepareUntilMs);
   } else {
-    state.clearBranchTimer(branch);
+    state.clearTimer(branch);
   }
 }

@@ -20,13 +20,9 @@ import { releaseLocks } from '../locks/locks.ts';
 import { letGo } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
-export interface PhaseTwoState {
+export class PhaseTwoState {
   /** Transactions whose record is on its way from decisions/ to finished/. */
-  readonly finishing: Map<Txid, Transaction>;
-}
-
-export function phaseTwoState(): PhaseTwoState {
-  return { finishing: new Map() };
+  readonly finishing: Map<Txid, Transaction> = new Map();
 }
 
 export function finishing({ phaseTwo }: TermState): ReadonlyMap<Txid, Transaction> {
@@ -35,12 +31,11 @@ export function finishing({ phaseTwo }: TermState): ReadonlyMap<Txid, Transactio
 
 const notConnected = 'The participant is not connected.';
 
-/**
- * Puts a branch under the decision of its transaction; true where it owes an acknowledgement now.
- */
-export function command(state: TermState, branch: Branch): boolean {
-  const committing = outcomeOf(branch.transaction.state) === 'committed';
-  state.clearBranchTimer(branch);
+/** Puts a branch under the decision of its transaction, and counts it if it owes that an answer. */
+export function command(state: TermState, branch: Branch): void {
+  const { transaction } = branch;
+  const committing = outcomeOf(transaction.state) === 'committed';
+  state.clearTimer(branch);
   branch.wasPrepared = branch.state === 'prepared';
   branch.payload = undefined;
   branch.attempts = 0;
@@ -53,11 +48,11 @@ export function command(state: TermState, branch: Branch): boolean {
   if (!owes) {
     moveBranch(branch, 'settled');
     state.detach(branch);
-    return false;
+    return;
   }
+  transaction.acksOwed += 1;
   state.attach(branch);
   sendCommand(state, branch);
-  return true;
 }
 
 /** No one is left who could finish it: the branch owes nothing. */
@@ -84,7 +79,7 @@ export function sendCommand(state: TermState, branch: Branch): void {
     commandWindows(state).leave(branch);
     branch.connection = null;
   } else if (!commandWindows(state).enter(branch, peer.connection)) {
-    state.clearBranchTimer(branch);
+    state.clearTimer(branch);
     return;
   }
   if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
@@ -214,7 +209,7 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
 
 export function settleBranch(state: TermState, branch: Branch): void {
   const { transaction } = branch;
-  state.clearBranchTimer(branch);
+  state.clearTimer(branch);
   commandWindows(state).leave(branch);
   state.detach(branch);
   moveBranch(branch, 'settled');

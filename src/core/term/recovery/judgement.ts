@@ -86,10 +86,18 @@ type Judged =
  * deposed leader's last prepares may carry what came after this one's takeover - so only a reading
  * condemns.
  */
-function answerUnlessAhead(state: TermState, from: Sender, message: Query | Resolve): void {
-  const { witness, txid } = message;
-  if (witness === undefined || !isAhead(witness, state.witness)) answerNow(state, from, message);
-  else state.read([txid], { type: 'witness', from, message, witness }, from);
+export function ask(state: TermState, from: Sender, message: Query | Resolve): void {
+  const { id, witness, txid } = message;
+  const branches =
+    state.transactions.get(txid)?.branches.values() ?? recent(state).get(txid)?.status.branches;
+  // In doubt it has voted, so that its branch is known here.
+  if (branches !== undefined && !takesPart(from, branches)) {
+    state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
+  } else if (witness === undefined || !isAhead(witness, state.witness)) {
+    answerNow(state, from, message);
+  } else {
+    state.read([txid], { type: 'witness', from, message, witness }, from);
+  }
 }
 
 export function witnessRead(
@@ -130,10 +138,6 @@ export function alarmAhead(state: TermState, from: Sender, witness?: Witness): v
   });
 }
 
-export function query(state: TermState, from: Sender, message: Query): void {
-  if (!isOthers(state, from, message)) answerUnlessAhead(state, from, message);
-}
-
 function queryNow(state: TermState, from: Sender, message: Query): void {
   const { id, txid } = message;
   const known = remembered(state, txid);
@@ -154,23 +158,7 @@ export function sayDecision(
   state.send(from.connection, { type: 'decision', ...of, ...decision });
 }
 
-/**
- * A participant asks about what it takes part in; answers it where it does not. In doubt it has
- * voted, so that its branch is known here.
- */
-function isOthers(state: TermState, from: Sender, { id, txid }: Query | Resolve): boolean {
-  const branches =
-    state.transactions.get(txid)?.branches.values() ?? recent(state).get(txid)?.status.branches;
-  if (branches === undefined || takesPart(from, branches)) return false;
-  state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
-  return true;
-}
-
 /** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */
-export function resolve(state: TermState, from: Sender, message: Resolve): void {
-  if (!isOthers(state, from, message)) answerUnlessAhead(state, from, message);
-}
-
 function resolveNow(state: TermState, from: Sender, message: Resolve): void {
   const { id, txid } = message;
   const transaction = state.transactions.get(txid);

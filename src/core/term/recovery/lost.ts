@@ -21,8 +21,8 @@ export function lose(state: TermState): void {
   state.accepting = false;
   const unknown: Transaction[] = [];
   for (const transaction of state.transactions.values()) {
-    state.clearTransactionTimer(transaction);
-    for (const branch of transaction.branches.values()) state.clearBranchTimer(branch);
+    state.clearTimer(transaction);
+    for (const branch of transaction.branches.values()) state.clearTimer(branch);
     if (transaction.state === 'READY') {
       unknown.push(transaction);
     } else if (outcomeOf(transaction.state) === null) {

@@ -48,7 +48,7 @@ export function inDoubtRead(
 
 /**
  * A report: its doubts whose witness is not ahead of the log, then what it still keeps. As
- * `answerUnlessAhead`, with one reading for all of its witnesses.
+ * `ask`, with one reading for all of its witnesses.
  *
  * The leadership may end while that reading is under way, and memory is looked at all the same.
  * Begun here and not handed to the log: `lose` made it an abort, and no other leadership can commit

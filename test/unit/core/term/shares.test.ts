@@ -86,7 +86,7 @@ class Flooded {
         } else if (effect.type === 'decide') {
           const { txid } = effect.write.record;
           this.term.step(
-            { type: 'decided', txid, result: { kind: 'written' }, witness },
+            { type: 'decided', txid, result: { type: 'written' }, witness },
             this.#nowMs,
           );
         } else if (effect.type === 'read-request') {
