@@ -49,8 +49,8 @@ export function participantLost(state: TermState, connection: number): void {
     if (branch.connection !== connection) continue;
     const waited = branch.command === 'waiting';
     commandWindows(state).leave(branch);
+    // By another connection of the same instance, which may stand already.
     if (branch.state === 'preparing') sendPrepare(state, branch);
-    // Another connection of the same instance may stand already.
     else if (branch.state === 'rolling-back') abandonRollback(state, branch);
     // By another connection of the instance or resource at once; where there is none, when one
     // comes. One that waited for its turn has no timer yet.

@@ -22,7 +22,14 @@ import { outcomeOf, type Transaction } from '../../transaction.ts';
 import type { ReplyTo } from '../events.ts';
 import { abortAsDuplicate, lockAndFreeze } from '../phase-one/phase-one.ts';
 import type { RequestQuestion } from '../questions.ts';
-import { answer, type RequestMemory, requestTable, wait } from '../requests/requests.ts';
+import {
+  abortedMessage,
+  answer,
+  committedMessage,
+  type RequestMemory,
+  requestTable,
+  wait,
+} from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { sendBegun } from './begin.ts';
 
@@ -55,15 +62,8 @@ export function joinOrRun(state: TermState, given: Attempt): void {
     // Before anything else: a later attempt may be running, or have committed, and its answer is
     // not this one's.
     if (refused !== null && attempt <= refused.attempt) {
-      state.send(to.connection, {
-        type: 'outcome',
-        id: to.id,
-        txid: refused.txid,
-        outcome: 'aborted',
-        reason: refused.reason,
-        results: null,
-        repeats: refused.attempt,
-      });
+      const said = abortedMessage(to, refused.txid, refused.reason);
+      state.send(to.connection, { ...said, repeats: refused.attempt });
       return;
     }
     if (known.state === 'running' && memory.transaction !== null) {
@@ -71,14 +71,8 @@ export function joinOrRun(state: TermState, given: Attempt): void {
       return;
     }
     if (known.state === 'committed') {
-      state.send(to.connection, {
-        type: 'outcome',
-        id: to.id,
-        txid: memory.txid,
-        outcome: 'committed',
-        ...(known.readonly ? { readonly: true } : {}),
-        results: memory.results,
-      });
+      const { txid, results } = memory;
+      state.send(to.connection, committedMessage(to, txid, results, known.readonly));
       return;
     }
   } else {

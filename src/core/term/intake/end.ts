@@ -63,13 +63,8 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
   transaction.timer = null;
   if (transaction.state !== 'PENDING' && transaction.state !== 'PREPARING') return;
   if (state.config.debug) {
-    state.note({
-      level: 'debug',
-      event: 'time-out',
-      txid: transaction.txid,
-      of: 'transaction',
-      state: transaction.state,
-    });
+    const { txid, state: now } = transaction;
+    state.note({ level: 'debug', event: 'time-out', txid, of: 'transaction', state: now });
   }
   for (const branch of transaction.branches.values()) silentAtDeadline(state, branch);
   const message = `The transaction was not decided within ${Math.round(transaction.timeoutMs)} ms.`;

@@ -11,7 +11,13 @@ import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts'
 import { age, recent, viewOf } from '../listing/listing.ts';
 import { locksOf } from '../locks/locks.ts';
 import type { Asked } from '../questions.ts';
-import { sees, shownTo, takesPart } from '../requests/requests.ts';
+import {
+  abortedMessage,
+  committedMessage,
+  sees,
+  shownTo,
+  takesPart,
+} from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { judged, wasNeverBegun } from './judgement.ts';
 
@@ -89,21 +95,17 @@ function tell(
   view: TransactionStatus,
 ): void {
   const { id, txid } = message;
+  const { connection } = from;
+  const to = senderOf(from, id);
   if (message.type === 'status') {
-    state.send(from.connection, { type: 'status', id, ...view });
-    return;
+    state.send(connection, { type: 'status', id, ...view });
+  } else if (outcomeOf(view.state) === 'committed') {
+    const readonly = recent(state).get(txid)?.readonly === true;
+    state.send(connection, committedMessage(to, txid, null, readonly));
+  } else {
+    const reason = view.reason ?? reasonOfAbsent(state, txid);
+    state.send(connection, abortedMessage(to, txid, reason));
   }
-  const committed = outcomeOf(view.state) === 'committed';
-  const reason = committed ? undefined : (view.reason ?? reasonOfAbsent(state, txid));
-  state.send(from.connection, {
-    type: 'outcome',
-    id,
-    txid,
-    outcome: committed ? 'committed' : 'aborted',
-    ...(committed && recent(state).get(txid)?.readonly === true ? { readonly: true } : {}),
-    ...(reason === undefined ? {} : { reason }),
-    results: null,
-  });
 }
 
 /** Of this epoch and ended long ago: why is forgotten. */

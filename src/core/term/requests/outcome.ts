@@ -4,30 +4,34 @@ import { uphold } from '../../invariants.ts';
 import type { DecisionSource, OutcomeMessage } from '../../messages.ts';
 import type { RequestEntry } from '../../records.ts';
 import { outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
+import type { Txid } from '../../txid.ts';
+import type { ReplyTo } from '../events.ts';
 import type { TermState } from '../state.ts';
 
 /** Requests that may wait for one transaction: beyond them someone repeats himself in a loop. */
 const maxWaiters = 1_000;
 
-function outcomeMessage(transaction: Transaction, id: number): OutcomeMessage {
-  if (outcomeOf(transaction.state) === 'committed') {
-    return {
-      type: 'outcome',
-      id,
-      txid: transaction.txid,
-      outcome: 'committed',
-      ...(transaction.readonly ? { readonly: true } : {}),
-      results: resultsOf(transaction),
-    };
-  }
-  return {
-    type: 'outcome',
-    id,
-    txid: transaction.txid,
-    outcome: 'aborted',
-    reason: transaction.reason ?? abortReason('LEADER_CHANGED'),
-    results: null,
-  };
+export function committedMessage(
+  { id }: ReplyTo,
+  txid: Txid,
+  results: OutcomeMessage['results'] = null,
+  readonly = false,
+): OutcomeMessage {
+  const message = { type: 'outcome', id, txid, outcome: 'committed', results } as const;
+  return readonly ? { ...message, readonly } : message;
+}
+
+export function abortedMessage(
+  { id }: ReplyTo,
+  txid: Txid,
+  reason: AbortReason | undefined,
+): OutcomeMessage {
+  const given = reason === undefined ? {} : { reason };
+  return { type: 'outcome', id, txid, outcome: 'aborted', ...given, results: null };
+}
+
+function reasonOf({ reason }: Transaction): AbortReason {
+  return reason ?? abortReason('LEADER_CHANGED');
 }
 
 function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> | null {
@@ -64,17 +68,17 @@ export function wait(state: TermState, transaction: Transaction, waiter: Waiter)
 export function answer(state: TermState, transaction: Transaction, waiter: Waiter): void {
   const outcome = outcomeOf(transaction.state);
   uphold(outcome !== null, 'I2', () => `${transaction.txid} answered in ${transaction.state}`);
-  if (waiter.type === 'outcome') {
-    state.send(waiter.connection, outcomeMessage(transaction, waiter.id));
-    return;
+  const { connection, id } = waiter;
+  const { txid, readonly } = transaction;
+  const committed = outcome === 'committed';
+  if (waiter.type === 'decision') {
+    const decision = committed ? 'commit' : 'abort';
+    state.send(connection, { type: 'decision', id, txid, decision, source: sourceOf(transaction) });
+  } else if (committed) {
+    state.send(connection, committedMessage(waiter, txid, resultsOf(transaction), readonly));
+  } else {
+    state.send(connection, abortedMessage(waiter, txid, reasonOf(transaction)));
   }
-  state.send(waiter.connection, {
-    type: 'decision',
-    id: waiter.id,
-    txid: transaction.txid,
-    decision: outcome === 'committed' ? 'commit' : 'abort',
-    source: sourceOf(transaction),
-  });
 }
 
 export function sourceOf(
@@ -88,9 +92,13 @@ export function sourceOf(
 }
 
 export function answerWaiters(state: TermState, transaction: Transaction): void {
-  const waiters = transaction.waiters;
+  for (const waiter of takeWaiters(transaction)) answer(state, transaction, waiter);
+}
+
+function takeWaiters(transaction: Transaction): readonly Waiter[] {
+  const { waiters } = transaction;
   transaction.waiters = [];
-  for (const waiter of waiters) answer(state, transaction, waiter);
+  return waiters;
 }
 
 /**
@@ -135,9 +143,8 @@ export function abortedRead(
     return;
   }
   // Past the window an earlier attempt's key may have been collected: its absence says nothing.
-  const waiters = transaction.waiters;
-  transaction.waiters = [];
-  for (const waiter of waiters) state.fail(waiter, 'EXPIRED', { txid: transaction.txid });
+  const { txid } = transaction;
+  for (const waiter of takeWaiters(transaction)) state.fail(waiter, 'EXPIRED', { txid });
 }
 
 /**
@@ -160,10 +167,9 @@ export function answerDuplicate(
   entry: RequestEntry,
 ): void {
   answerDecisions(state, transaction);
-  const waiters = transaction.waiters;
-  transaction.waiters = [];
-  const requestId = transaction.requestId;
-  const memory = requestId === null ? null : state.requests.table.get(requestId);
+  const { table } = state.requests;
+  const { requestId } = transaction;
+  const memory = requestId === null ? null : table.get(requestId);
   const same = entry.requestHash === transaction.requestHash;
   if (memory?.transaction === transaction) {
     memory.txid = entry.txid;
@@ -173,52 +179,29 @@ export function answerDuplicate(
       memory.hash = entry.requestHash;
       memory.refused = null;
     }
-    state.requests.table.end(
-      memory,
-      { state: 'committed', readonly: false },
-      { nowMs: state.nowMs, results: null },
-    );
+    table.end(memory, { state: 'committed', readonly: false }, state.nowMs);
   }
-  for (const waiter of waiters) {
-    if (!same) {
-      state.fail(waiter, 'REQUEST_CONFLICT');
-    } else {
-      state.send(waiter.connection, {
-        type: 'outcome',
-        id: waiter.id,
-        txid: entry.txid,
-        outcome: 'committed',
-        results: null,
-      });
-    }
+  for (const waiter of takeWaiters(transaction)) {
+    if (same) state.send(waiter.connection, committedMessage(waiter, entry.txid));
+    else state.fail(waiter, 'REQUEST_CONFLICT');
   }
 }
 
 export function failWaiters(state: TermState, transaction: Transaction): void {
-  const waiters = transaction.waiters;
-  transaction.waiters = [];
-  for (const waiter of waiters) {
-    state.fail(waiter, 'OUTCOME_UNKNOWN', { txid: transaction.txid });
-  }
+  const { txid } = transaction;
+  for (const waiter of takeWaiters(transaction)) state.fail(waiter, 'OUTCOME_UNKNOWN', { txid });
 }
 
 /** Notes the end of the attempt under the request id, for its repeats. */
 export function endRequest(state: TermState, transaction: Transaction): void {
   if (transaction.requestId === null) return;
-  const memory = state.requests.table.get(transaction.requestId);
+  const { table } = state.requests;
+  const memory = table.get(transaction.requestId);
   if (memory === null || memory.txid !== transaction.txid) return;
   if (outcomeOf(transaction.state) === 'committed') {
-    state.requests.table.end(
-      memory,
-      { state: 'committed', readonly: transaction.readonly },
-      { nowMs: state.nowMs, results: resultsOf(transaction) },
-    );
+    const known = { state: 'committed', readonly: transaction.readonly } as const;
+    table.end(memory, known, state.nowMs, resultsOf(transaction));
   } else {
-    const reason: AbortReason = transaction.reason ?? abortReason('LEADER_CHANGED');
-    state.requests.table.end(
-      memory,
-      { state: 'aborted', reason },
-      { nowMs: state.nowMs, results: null },
-    );
+    table.end(memory, { state: 'aborted', reason: reasonOf(transaction) }, state.nowMs);
   }
 }

@@ -93,15 +93,16 @@ export class RequestTable {
   end(
     memory: RequestMemory,
     state: RequestState,
-    more: { nowMs: number; results: Readonly<Record<string, unknown>> | null },
+    nowMs: number,
+    results: RequestMemory['results'] = null,
   ): void {
     memory.state = state;
     if (state.state === 'aborted') {
       memory.refused = { attempt: memory.attempt, txid: memory.txid, reason: state.reason };
     }
     memory.transaction = null;
-    memory.endedAtMs = more.nowMs;
-    memory.results = more.results;
+    memory.endedAtMs = nowMs;
+    memory.results = results;
     this.live.delete(memory.requestId);
     this.ended.set(memory.requestId, memory);
     this.weigh(memory);
@@ -137,7 +138,7 @@ export class RequestTable {
     }
     memory.txid = refused.txid;
     memory.attempt = refused.attempt;
-    this.end(memory, { state: 'aborted', reason: refused.reason }, { nowMs, results: null });
+    this.end(memory, { state: 'aborted', reason: refused.reason }, nowMs);
   }
 
   isLive(requestId: string): boolean {

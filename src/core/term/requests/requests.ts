@@ -15,11 +15,13 @@ import type { TermConfig, TermState } from '../state.ts';
 import { RequestTable } from './request-table.ts';
 
 export {
+  abortedMessage,
   abortedRead,
   answer,
   answerAborted,
   answerDuplicate,
   answerWaiters,
+  committedMessage,
   endRequest,
   failWaiters,
   sourceOf,
