@@ -47,11 +47,11 @@ export class LocalLeadership implements Leadership {
     this.#log = log;
     this.#witness = won.witness;
     this.#requests = won.requests;
-    this.#unwatch = log.board.watch((leaders) => {
+    this.#unwatch = log.watchLeaders((leaders) => {
       if (leaders[this.shard]?.epoch !== this.epoch) this.end(deposed);
     });
     // Another may have begun between the write that won and this.
-    if (log.board.leaders()[this.shard]?.epoch !== this.epoch) this.end(deposed);
+    if (log.leaders()[this.shard]?.epoch !== this.epoch) this.end(deposed);
   }
 
   get lost(): AbortSignal {
@@ -59,9 +59,7 @@ export class LocalLeadership implements Leadership {
   }
 
   isCertain(): boolean {
-    return (
-      !this.#lost.signal.aborted && this.#log.board.leaders()[this.shard]?.epoch === this.epoch
-    );
+    return !this.#lost.signal.aborted && this.#log.leaders()[this.shard]?.epoch === this.epoch;
   }
 
   witness(): Witness {

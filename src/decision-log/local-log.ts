@@ -3,14 +3,13 @@
  * which bring a store each.
  */
 
-import type { LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
+import type { LeaderInfo, Witness } from '../core/messages.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, LogMeta, LogReading } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
-import { Evidence } from './evidence.ts';
-import type { LeaderBoard } from './leader-board.ts';
+import { LogOnBoards } from './boards.ts';
 import { LocalLeadership } from './local-leadership.ts';
 import type { LocalStore } from './local-store.ts';
 import { asLogError, assertShard, closedError } from './log-errors.ts';
@@ -34,23 +33,21 @@ export interface LocalLogOptions {
   readonly clock: Clock;
 }
 
-export class LocalLog implements DecisionLog {
+export class LocalLog extends LogOnBoards implements DecisionLog {
   readonly meta: LogMeta;
-  readonly board: LeaderBoard;
   readonly #options: LocalLogOptions;
   readonly #store: LocalStore;
   readonly #closing = new AbortController();
   readonly #leaderships = new Set<LocalLeadership>();
-  readonly #evidence = new Evidence();
   #closed: Promise<void> | null = null;
 
   constructor(options: LocalLogOptions) {
     const { store, node, url } = options;
+    super(store);
     this.#options = options;
     this.#store = store;
     this.meta = store.meta;
-    this.board = store.board;
-    store.nodes.join({ node, url });
+    this.nodeBoard.join({ node, url });
   }
 
   async campaign(
@@ -91,31 +88,11 @@ export class LocalLog implements DecisionLog {
     return this.run((transaction) => rules.resolve(transaction, { txid, asker, shown, atMs }));
   }
 
-  leaders(): readonly (LeaderInfo | null)[] {
-    return this.board.leaders();
-  }
-
-  watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void {
-    return this.board.watch(listener);
-  }
-
-  leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
-    this.#evidence.add(leader);
-  }
-
-  nodes(): readonly NodeInfo[] {
-    return this.#store.nodes.nodes();
-  }
-
-  watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void {
-    return this.#store.nodes.watch(listener);
-  }
-
   async retire(retired: Retired): Promise<void> {
     const key = assertKeyFits(retiredKey(retired));
-    assertMayRetire(this.#store.retired.known, retired);
+    assertMayRetire(this.retiredBoard.known, retired);
     await this.run((transaction) => transaction.put(key, plainRetired(retired)));
-    this.#store.retired.publish([retired]);
+    this.retiredBoard.publish([retired]);
   }
 
   async retired(): Promise<readonly Retired[]> {
@@ -124,12 +101,8 @@ export class LocalLog implements DecisionLog {
         .range({ ...prefixRange(retiredPrefix), limit: maxRetired })
         .map(([, value]) => value as Retired),
     );
-    this.#store.retired.publish(all);
+    this.retiredBoard.publish(all);
     return all;
-  }
-
-  watchRetired(listener: (retired: Retired) => void): () => void {
-    return this.#store.retired.watch(listener);
   }
 
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
@@ -148,7 +121,7 @@ export class LocalLog implements DecisionLog {
 
   publishLeader(shard: number): void {
     const leader = this.#store.snapshot((keys) => readState(keys, shard).leader);
-    this.board.publish(shard, leader);
+    this.leaderBoard.publish(shard, leader);
   }
 
   close(): Promise<void> {
@@ -161,13 +134,13 @@ export class LocalLog implements DecisionLog {
     const resigned = [...this.#leaderships].map((leadership) => leadership.resign());
     this.#closing.abort(closedError());
     await Promise.allSettled(resigned);
-    this.#store.nodes.leave(this.#options.node);
+    this.nodeBoard.leave(this.#options.node);
     await this.#store.close();
   }
 
   async #tryLead(shard: number, tickMs: number): Promise<LocalLeadership | null> {
     const { node, url, takeover } = this.#options;
-    const overtakes = (leader: LeaderInfo) => takeover || this.#evidence.against(leader);
+    const overtakes = (leader: LeaderInfo) => takeover || this.evidence.against(leader);
     const won = await this.run((transaction) => {
       const leader = rules.takeLeadership(transaction, { shard, node, url, overtakes });
       const { requests } = transaction.state(shard);
@@ -184,17 +157,17 @@ export class LocalLog implements DecisionLog {
 
   /** Resolves when the shard's leader changes or is known to be gone; rejects at the end. */
   #nextChange(shard: number, signal: AbortSignal): { happened: Promise<void>; forget(): void } {
-    const before = this.board.leaders()[shard]?.epoch;
+    const before = this.leaders()[shard]?.epoch;
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // No one may be waiting for it when it rejects.
     promise.catch(() => undefined);
     const onEnd = (): void => reject(ended.reason);
     ended.addEventListener('abort', onEnd);
-    const unwatch = this.board.watch((leaders) => {
+    const unwatch = this.watchLeaders((leaders) => {
       if (leaders[shard]?.epoch !== before) resolve();
     });
-    const ignore = this.#evidence.watch((about) => {
+    const ignore = this.evidence.watch((about) => {
       if (about === shard) resolve();
     });
     return {

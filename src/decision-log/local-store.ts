@@ -2,10 +2,8 @@ import type { LogMeta } from '../ports/decision-log.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
 import type { LmdbStore } from '../store/lmdb.ts';
-import { LeaderBoard } from './leader-board.ts';
+import { LeaderBoard, NodeBoard, RetiredBoard } from './boards.ts';
 import { asLogError } from './log-errors.ts';
-import { NodeBoard } from './node-board.ts';
-import { RetiredBoard } from './retired-board.ts';
 import { inTransaction, type LogTransaction } from './state.ts';
 
 /**

@@ -12,7 +12,7 @@
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Random } from '../../ports/random.ts';
-import type { Evidence } from '../evidence.ts';
+import type { Evidence } from '../boards.ts';
 import { type ObservedLeader, takeLeaderKey } from './leader-key.ts';
 import type { Leaders } from './leaders.ts';
 import type { EtcdLeadership } from './leadership.ts';

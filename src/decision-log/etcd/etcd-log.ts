@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
+import type { Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
@@ -16,11 +16,8 @@ import {
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { DurableFiles } from '../../store/durable-file.ts';
-import { Evidence } from '../evidence.ts';
-import { LeaderBoard } from '../leader-board.ts';
+import { LeaderBoard, LogOnBoards, NodeBoard, RetiredBoard } from '../boards.ts';
 import { assertShard } from '../log-errors.ts';
-import { NodeBoard } from '../node-board.ts';
-import { RetiredBoard } from '../retired-board.ts';
 import type { WantedMeta } from '../state.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
@@ -74,112 +71,109 @@ const releasePauseMs = 50;
 const fatalExitCode = 70;
 
 /** Rejects with DecisionLogError where etcd is unreachable, was set back, or has other data. */
-export async function openEtcdLog(options: EtcdLogOptions): Promise<DecisionLog> {
-  const log = new EtcdLog(withEndpoints(options));
+export async function openEtcdLog(given: EtcdLogOptions): Promise<DecisionLog> {
+  const options = withEndpoints(given);
+  const { leaseTtlMs = leaseTtlMsDefault, stateDirectory } = options;
+  if (!(leaseTtlMs >= leaseTtlMsMin)) {
+    throw new DecisionLogError(
+      `The lease's TTL must be at least ${leaseTtlMsMin} ms; etcd grants no shorter one. ${leaseTtlMs} was asked for.`,
+    );
+  }
+  const witnessPath = join(stateDirectory, witnessFile);
+  const store = new EtcdStore({ onFatal: exitOnFatal, ...options, witnessPath });
+  let log: EtcdLog | null = null;
   try {
-    await log.open();
+    const [agreed] = await Promise.all([agreeOnMeta(store, options), assertSchemes(options)]);
+    store.begin(agreed);
+    log = new EtcdLog({ ...options, leaseTtlMs }, store, agreed);
+    await log.start();
     return log;
   } catch (error) {
-    await log.close();
+    await (log ?? store).close();
     throw error;
   }
 }
 
-class EtcdLog implements DecisionLog {
+class EtcdLog extends LogOnBoards implements DecisionLog {
   readonly #options: EtcdLogOptions;
   readonly #store: EtcdStore;
   readonly #lease: NodeLease;
-  readonly #nodes: NodeBoard = new NodeBoard();
-  readonly #evidence: Evidence = new Evidence();
-  readonly #retired: RetiredBoard = new RetiredBoard();
   readonly #retirements: Retirements;
   readonly #enrollment: Enrollment;
+  readonly #leaders: Leaders;
+  readonly #campaigns: Campaigns;
+  readonly #compaction: Compaction;
   readonly #leaderships = new Map<number, EtcdLeadership>();
-  /** Made when `meta` has said how many shards there are. */
-  #agreed: AgreedMeta | null = null;
-  #board: LeaderBoard = new LeaderBoard(0);
-  #leaders: Leaders | null = null;
-  #campaigns: Campaigns | null = null;
-  #compaction: Compaction | null = null;
+  #agreed: AgreedMeta;
   #closed: Promise<void> | null = null;
 
-  constructor(options: EtcdLogOptions) {
-    const ttlMs = options.leaseTtlMs ?? leaseTtlMsDefault;
-    if (!(ttlMs >= leaseTtlMsMin)) {
-      throw new DecisionLogError(
-        `The lease's TTL must be at least ${leaseTtlMsMin} ms; etcd grants no shorter one. ${ttlMs} was asked for.`,
-      );
-    }
-    this.#options = options;
-    const store = new EtcdStore({
-      onFatal: exitOnFatal,
-      ...options,
-      witnessPath: join(options.stateDirectory, witnessFile),
+  constructor(
+    options: EtcdLogOptions & { readonly leaseTtlMs: number },
+    store: EtcdStore,
+    agreed: AgreedMeta,
+  ) {
+    const { shards } = agreed.meta;
+    super({
+      board: new LeaderBoard(shards),
+      nodes: new NodeBoard(),
+      retired: new RetiredBoard(),
     });
+    const { node, url, leaseTtlMs } = options;
+    this.#options = options;
     this.#store = store;
+    this.#agreed = agreed;
     this.#lease = new NodeLease({
       store,
-      ttlMs,
+      ttlMs: leaseTtlMs,
       lapsed: (reason) => this.#lapsed(reason),
       renewed: () => void this.#enrollment.enter(),
     });
     this.#retirements = new Retirements({
       store,
-      board: this.#retired,
-      leaseTtlMs: ttlMs,
+      board: this.retiredBoard,
+      leaseTtlMs,
       heard: () => void this.#enrollment.enter(),
     });
     this.#enrollment = new Enrollment({
       store,
-      node: options.node,
-      url: options.url,
+      node,
+      url,
       lease: this.#lease,
       heardTo: () => this.#retirements.heardTo,
     });
-  }
-
-  async open(): Promise<void> {
-    const store = this.#store;
-    const [agreed] = await Promise.all([
-      agreeOnMeta(store, this.#options),
-      assertSchemes(this.#options),
-    ]);
-    this.#agreed = agreed;
-    const { cluster_id: clusterId, revision } = agreed.header;
-    store.witness.begin({ clusterId, generation: agreed.meta.generation, revision });
-    await this.#lease.start();
-    await this.#enrollment.enter();
-    this.#board = new LeaderBoard(agreed.meta.shards);
     this.#leaders = new Leaders({
       store,
-      shards: agreed.meta.shards,
-      board: this.#board,
-      nodes: this.#nodes,
+      shards,
+      board: this.leaderBoard,
+      nodes: this.nodeBoard,
       read: (seen) => this.#wasRead(seen),
       changed: (shard) => this.#leaderChanged(shard),
     });
     this.#campaigns = new Campaigns({
-      ...this.#options,
+      ...options,
       store,
       lease: this.#lease,
       leaders: this.#leaders,
-      evidence: this.#evidence,
-      meta: () => this.#metaNow(),
+      evidence: this.evidence,
+      meta: () => this.#agreed,
       metaSeen: (meta, revision) => this.#metaSeen(meta, revision),
       leading: (shard) => this.#leaderships.get(shard),
       adopt: (held) => this.#adopt(held),
     });
+    this.#compaction = new Compaction(store, () => this.#leaderships.has(0));
+  }
+
+  async start(): Promise<void> {
+    await this.#lease.start();
+    await this.#enrollment.enter();
     await this.#leaders.start();
     // After its entry is there: whoever retires something from now on waits for it.
     await this.#retirements.learn();
-    if (this.#options.compact === true) {
-      this.#compaction = new Compaction(store, () => this.#leaderships.has(0));
-      this.#compaction.start();
-    }
+    if (this.#options.compact === true) this.#compaction.start();
   }
 
   get meta(): LogMeta {
-    return this.#metaNow().meta;
+    return this.#agreed.meta;
   }
 
   async campaign(
@@ -188,13 +182,9 @@ class EtcdLog implements DecisionLog {
   ): Promise<Leadership> {
     this.#store.ended.throwIfAborted();
     assertShard(this.meta, shard);
-    const leadership = await this.#part(this.#campaigns).campaign(shard, options.signal);
+    const leadership = await this.#campaigns.campaign(shard, options.signal);
     leadership.tickMs = options.tickMs ?? 0;
     return leadership;
-  }
-
-  leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
-    this.#evidence.add(leader);
   }
 
   async read(txid: Txid, asker?: Member): Promise<LogReading> {
@@ -212,22 +202,6 @@ class EtcdLog implements DecisionLog {
     return asker === undefined ? question : { ...question, asker };
   }
 
-  leaders(): readonly (LeaderInfo | null)[] {
-    return this.#board.leaders();
-  }
-
-  watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void {
-    return this.#board.watch(listener);
-  }
-
-  nodes(): readonly NodeInfo[] {
-    return this.#nodes.nodes();
-  }
-
-  watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void {
-    return this.#nodes.watch(listener);
-  }
-
   retire(retired: Retired): Promise<void> {
     return this.#retirements.retire(retired);
   }
@@ -236,32 +210,19 @@ class EtcdLog implements DecisionLog {
     return this.#retirements.learn();
   }
 
-  watchRetired(listener: (retired: Retired) => void): () => void {
-    return this.#retired.watch(listener);
-  }
-
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
-    this.#compaction?.close();
+    this.#compaction.close();
     await Promise.allSettled([...this.#leaderships.values()].map((one) => one.resign()));
-    this.#leaders?.close();
+    this.#leaders.close();
     // Another node may lead as soon as the keys are gone, before the lease runs out.
     await this.#lease.close().catch(() => undefined);
     await this.#store.close();
     this.#options.closed?.();
-  }
-
-  #metaNow(): AgreedMeta {
-    return this.#part(this.#agreed);
-  }
-
-  #part<T>(part: T | null): T {
-    if (part === null) throw new Error('The decision log was used before it was open.');
-    return part;
   }
 
   #adopt(held: ObservedLeader): EtcdLeadership {
@@ -294,7 +255,7 @@ class EtcdLog implements DecisionLog {
     for (let attempt = 1; attempt <= releaseAttempts && !this.#store.ended.aborted; attempt += 1) {
       try {
         const result = await deleteLeaderKey(this.#store, held);
-        if (result.succeeded) this.#leaders?.learn(shard, null, result.header.revision);
+        if (result.succeeded) this.#leaders.learn(shard, null, result.header.revision);
         return;
       } catch {
         await this.#store.pause(releasePauseMs).catch(() => undefined);
@@ -304,11 +265,11 @@ class EtcdLog implements DecisionLog {
 
   #leaderChanged(shard: number): void {
     const leadership = this.#leaderships.get(shard);
-    const now = this.#leaders?.at(shard);
+    const now = this.#leaders.at(shard);
     if (leadership !== undefined && now?.info.epoch !== leadership.epoch) {
-      leadership.end(now === null ? 'its leader key is gone' : `${now?.info.node} leads it now`);
+      leadership.end(now === null ? 'its leader key is gone' : `${now.info.node} leads it now`);
     }
-    this.#campaigns?.wake(shard);
+    this.#campaigns.wake(shard);
   }
 
   #wasRead({ meta, nodes, retirements, revision }: ClusterReading): void {
@@ -316,17 +277,16 @@ class EtcdLog implements DecisionLog {
     this.#retirements.seen(retirements);
     this.#enrollment.check(nodes);
     for (let shard = 0; shard < this.meta.shards; shard += 1) {
-      const held = this.#leaders?.at(shard);
-      const campaigns = this.#part(this.#campaigns);
-      if (!held || held.lease !== this.#lease.id) continue;
+      const held = this.#leaders.at(shard);
+      if (held === null || held.lease !== this.#lease.id) continue;
       if (this.#leaderships.get(shard)?.epoch === held.info.epoch) continue;
-      if (campaigns.isOn(shard)) campaigns.wake(shard);
+      if (this.#campaigns.isOn(shard)) this.#campaigns.wake(shard);
       else void this.#release(held);
     }
   }
 
   #metaSeen(kv: KeyValue | null, revision: string): void {
-    const agreed = this.#metaNow();
+    const agreed = this.#agreed;
     if (kv !== null && kv.mod_revision === agreed.modRevision) return;
     // Overtaken by the answer that is known.
     if (BigInt(revision) < BigInt(agreed.header.revision)) return;

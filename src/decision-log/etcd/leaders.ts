@@ -10,8 +10,7 @@
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Timer } from '../../ports/clock.ts';
-import type { LeaderBoard } from '../leader-board.ts';
-import type { NodeBoard } from '../node-board.ts';
+import type { LeaderBoard, NodeBoard } from '../boards.ts';
 import { Hints } from './hints.ts';
 import { type ObservedLeader, observe } from './leader-key.ts';
 import { decodeNode } from './records.ts';

@@ -41,10 +41,10 @@ export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdRead
   // A log that was set back rejects every call; there is no process to halt.
   const store = new EtcdStore(options);
   try {
-    const [{ meta, header }] = await Promise.all([readMeta(store), assertSchemes(options)]);
+    const [agreed] = await Promise.all([readMeta(store), assertSchemes(options)]);
+    const { meta } = agreed;
     assertCluster(meta, options.clusterId);
-    const { cluster_id: clusterId, revision } = header;
-    store.witness.begin({ clusterId, generation: meta.generation, revision });
+    store.begin(agreed);
     const question = (txid: Txid, asker: Member | undefined): Question => ({
       store,
       txid: known(meta, txid),

@@ -16,7 +16,7 @@
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import type { RetiredBoard } from '../retired-board.ts';
+import type { RetiredBoard } from '../boards.ts';
 import { assertMayRetire } from '../state.ts';
 import { keyAfter } from './keys.ts';
 import { maxNodes } from './leaders.ts';

@@ -13,6 +13,7 @@ import { closedError } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd, type EtcdClients } from './clients.ts';
 import { EtcdKeys } from './keys.ts';
+import type { AgreedMeta } from './meta.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
 import { LogSetBackError, WitnessKeeper } from './witness.ts';
 
@@ -58,6 +59,11 @@ export class EtcdStore {
       clock,
       failed: (error) => logger.error({ error: thrownLine(error) }, error.message),
     });
+  }
+
+  /** From now on every answer is held against what the first one has shown. */
+  begin({ meta: { generation }, header: { cluster_id: clusterId, revision } }: AgreedMeta): void {
+    this.witness.begin({ clusterId, generation, revision });
   }
 
   /** Aborts once, with a DecisionLogError, when this store answers no one any more. */

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { makeEpoch } from '../../../src/core/txid.ts';
+import { LeaderBoard, NodeBoard } from '../../../src/decision-log/boards.ts';
 import type { ObservedLeader } from '../../../src/decision-log/etcd/leader-key.ts';
 import { Leaders } from '../../../src/decision-log/etcd/leaders.ts';
 import { EtcdStore } from '../../../src/decision-log/etcd/store.ts';
-import { LeaderBoard } from '../../../src/decision-log/leader-board.ts';
-import { NodeBoard } from '../../../src/decision-log/node-board.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const leader = (node: string, modRevision: string): ObservedLeader => ({
