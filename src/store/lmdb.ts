@@ -78,11 +78,7 @@ export async function readLmdb<T>(
   try {
     database = open<Buffer, string>({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
   } catch (error) {
-    throw forOperator(
-      new StoreUnreadableError(
-        `The store ${path} cannot be read: ${describe(error)}. ${openAdvice(describe(error), path)}`,
-      ),
-    );
+    throw unreadableStore(path, 'read', error);
   }
   try {
     return body(new LmdbKeys(database));
@@ -100,6 +96,7 @@ export function openLmdb(options: {
   /** Others may have it open too. Default: this process alone. */
   readonly shared?: boolean;
   readonly onFatal: OnFatal;
+  readonly closed?: () => void;
 }): LmdbStore {
   const directory = resolve(options.directory);
   const made = makeDirectory(directory);
@@ -123,33 +120,31 @@ export function openLmdb(options: {
     flushDirectories(directory, made === undefined ? directory : dirname(made));
   } catch (error) {
     void database?.close();
-    throw forOperator(
-      new StoreUnreadableError(
-        `The store ${path} cannot be opened: ${describe(error)}. ${openAdvice(describe(error), path)}`,
-      ),
-    );
+    throw unreadableStore(path, 'opened', error);
   }
-  let held: HeldFile;
   try {
-    held = holdFile(path, options.shared ?? false);
+    return new Store(database, holdFile(path, options.shared ?? false), options);
   } catch (error) {
     void database.close();
     throw error;
   }
-  return new Store(database, held, options.onFatal);
 }
 
 class Store implements LmdbStore {
   readonly #database: RootDatabase<Buffer, string>;
   readonly #held: HeldFile;
-  readonly #onFatal: OnFatal;
+  readonly #options: { readonly onFatal: OnFatal; readonly closed?: () => void };
   readonly #keys: LmdbKeys;
   #failure: StoreFailedError | null = null;
 
-  constructor(database: RootDatabase<Buffer, string>, held: HeldFile, onFatal: OnFatal) {
+  constructor(
+    database: RootDatabase<Buffer, string>,
+    held: HeldFile,
+    options: { readonly onFatal: OnFatal; readonly closed?: () => void },
+  ) {
     this.#database = database;
     this.#held = held;
-    this.#onFatal = onFatal;
+    this.#options = options;
     this.#keys = new LmdbKeys(database);
   }
 
@@ -184,20 +179,23 @@ class Store implements LmdbStore {
   async close(): Promise<void> {
     await this.#database.close();
     this.#held.release();
+    this.#options.closed?.();
   }
 
   async #fail(error: unknown): Promise<StoreFailedError> {
     // lmdb-js rejects with a general error that carries the promise of the real one.
     const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
     const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
+    const { path } = this.#held;
+    const why = thrownText(cause);
     const failure = new StoreFailedError(
-      `A write to ${this.#held.path} failed: ${describe(cause)}. ${writeAdvice(describe(cause), placeOf(this.#held.path))} Whether the last writes are durable is known after the restart, not before.`,
+      `A write to ${path} failed: ${why}. ${writeAdvice(why, placeOf(path))} Whether the last writes are durable is known after the restart, not before.`,
       { cause },
     );
     // Of several writes at once each may come here.
     if (this.#failure !== null) return this.#failure;
     this.#failure = failure;
-    this.#onFatal(failure);
+    this.#options.onFatal(failure);
     return failure;
   }
 }
@@ -266,10 +264,12 @@ function flushDirectories(from: string, upTo: string): void {
   }
 }
 
-function openAdvice(why: string, path: string): string {
-  return `${writeAdvice(why, placeOf(path))} Where the file is broken, restore it from a backup.`;
-}
-
-function describe(error: unknown): string {
-  return thrownText(error);
+function unreadableStore(path: string, verb: string, error: unknown): StoreUnreadableError {
+  const why = thrownText(error);
+  const advice = writeAdvice(why, placeOf(path));
+  return forOperator(
+    new StoreUnreadableError(
+      `The store ${path} cannot be ${verb}: ${why}. ${advice} Where the file is broken, restore it from a backup.`,
+    ),
+  );
 }

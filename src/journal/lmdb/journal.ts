@@ -1,8 +1,8 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Journal } from '../../ports/journal.ts';
 import type { Random } from '../../ports/random.ts';
-import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../../store/lmdb.ts';
+import type { OnFatal } from '../../store/lmdb.ts';
+import { openOwnedStore } from '../../store/owned-store.ts';
 import { readHeader } from '../../store/store-format.ts';
 import { agreeOnInstance } from '../instance.ts';
 import { journalHeader } from '../journal-rules.ts';
@@ -27,38 +27,20 @@ export const journalFile = 'journal.mdb';
 
 /** Rejects with JournalError where the directory has an owner, or holds what this program cannot read. */
 export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Journal> {
-  const { directory, clock, random } = options;
-  const shared = options.shared ?? false;
-  let lock: DirectoryLock | null = null;
-  let lmdb: LmdbStore | null = null;
+  const { directory, shared = false, clock, random, onFatal } = options;
   try {
-    lock = lockDirectory({ directory, purpose: 'participant journal', shared, clock });
-    const store = openLmdb({
+    const { store, begun: instance } = await openOwnedStore({
       directory,
       file: journalFile,
+      purpose: 'participant journal',
       shared,
-      onFatal: options.onFatal ?? exitOnFatal,
-    });
-    lmdb = store;
-    // On a snapshot first: what cannot be read must not be written to either.
-    store.snapshot((keys) => readHeader(keys, journalHeader));
-    const instance = await store.transact((keys) => agreeOnInstance(keys, random));
-    return new LocalJournal({
-      instance,
       clock,
-      shared,
-      store: {
-        transact: (body) => store.transact(body),
-        snapshot: (body) => store.snapshot(body),
-        close: async () => {
-          await store.close();
-          lock?.release();
-        },
-      },
+      onFatal,
+      check: (keys) => readHeader(keys, journalHeader),
+      begin: (keys) => agreeOnInstance(keys, random),
     });
+    return new LocalJournal({ instance, clock, shared, store });
   } catch (error) {
-    await lmdb?.close();
-    lock?.release();
     throw asJournalError(error);
   }
 }
