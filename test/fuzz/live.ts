@@ -40,6 +40,8 @@ export const maxHeapGrownBytes: number = 24 * 1_048_576;
 export const maxRssGrownBytes: number = 192 * 1_048_576;
 
 const participants = ['a', 'b'] as const;
+/** Request ids are used again and again: past the window, they are others. */
+const requestWindowMs = 5_000;
 const quietMs = 4_000;
 const settleTimeoutMs = 60_000;
 const attackTimeoutMs = 20 * 60_000;
@@ -50,7 +52,7 @@ export async function fuzzLive(options: LiveOptions): Promise<LiveResult> {
     participants,
     // What ended must be forgotten before the memory is looked at.
     options: { maxTransactionTimeoutMs: 4_000, maxRecent: 500, handshakeTimeoutMs: 2_000 },
-    requestWindowMs: 5_000,
+    requestWindowMs,
     nodeSettings: { through: ['env', `NODE_OPTIONS=--import ${probe}`], logLevel: 'info' },
   });
   try {
@@ -169,7 +171,7 @@ class Live {
   }
 
   async #unsettled({ votes }: AttackEnd): Promise<string[]> {
-    const violations = await this.#cluster.settled();
+    const violations = await this.#cluster.settled({ requestWindowMs });
     const given = new Set(votes);
     // I3 for the participants of the attack, which keep no store: nobody but themselves can have voted for them.
     for (const { txid, outcome, branches = [] } of readLog(this.#cluster.log).records) {

@@ -2,6 +2,7 @@
  * Holds what clients were told against what the decision log and every participant hold, once all is quiet. Pure:
  * returns every violation as a sentence; none means that the run was atomic.
  */
+import { scopeOf, unscoped } from '../../../src/core/scope.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../../src/core/txid.ts';
 import type { RecordedCall } from '../clients/history.ts';
 import type { Change } from '../etcd/etcd-history.ts';
@@ -14,6 +15,8 @@ export interface Run {
   /** Further answers about a txid: from status, query, another client. */
   readonly answers?: readonly { readonly txid: Txid; readonly committed: boolean }[];
   readonly log: LogContents;
+  /** Where commits may lie further apart than it, and records say when they were. */
+  readonly requestWindowMs?: number;
   readonly participants: readonly ParticipantState[];
   /** All that etcd ever saw, where the log is there. */
   readonly changes?: readonly Change[];
@@ -98,30 +101,47 @@ function committedInLog(log: LogContents, txid: Txid): boolean | null {
   return positionOf(txid) <= (log.floors[shardOf(txid)] ?? positionZero) ? null : false;
 }
 
-/** At most one transaction commits under one request id. */
-function requests({ calls, log }: Run): string[] {
+/** At most one transaction commits under one request id of a client, within the request window. */
+function requests({ calls, log, requestWindowMs = Number.POSITIVE_INFINITY }: Run): string[] {
   const found: string[] = [];
+  const times = new Map(log.records.map(({ txid, atMs }) => [txid, atMs]));
+  const apartMs = (one: Txid, other: Txid): number =>
+    Math.abs((times.get(one) ?? Number.NaN) - (times.get(other) ?? Number.NaN));
   const committed = new Map<string, Txid>();
+  /** As the client called it, who does not say its name in the record of its calls. */
+  const byCallersId = new Map<string, Set<Txid>>();
   const note = (requestId: string, txid: Txid): void => {
     const before = committed.get(requestId);
-    if (before !== undefined && before !== txid) {
-      found.push(`request ${requestId} committed as ${before} and as ${txid}`);
+    if (before !== undefined && before !== txid && !(apartMs(before, txid) > requestWindowMs)) {
+      found.push(`request ${shown(requestId)} committed as ${before} and as ${txid}`);
     }
     committed.set(requestId, txid);
+    const id = unscoped(requestId);
+    byCallersId.set(id, (byCallersId.get(id) ?? new Set()).add(txid));
   };
   for (const { requestId, txid } of log.requests) {
     note(requestId, txid);
     if (committedInLog(log, txid) === false) {
-      found.push(`request ${requestId} points to ${txid}, which did not commit`);
+      found.push(`request ${shown(requestId)} points to ${txid}, which did not commit`);
     }
   }
   for (const { requestId, txid, outcome } of log.records) {
     if (requestId !== null && outcome === 'commit') note(requestId, txid);
   }
   for (const { requestId, txid, ended } of calls) {
-    if (requestId !== null && txid !== null && ended === 'ok') note(requestId, txid);
+    if (requestId === null || txid === null || ended !== 'ok') continue;
+    const others = byCallersId.get(requestId);
+    if (others === undefined) byCallersId.set(requestId, new Set([txid]));
+    else if (!others.has(txid)) {
+      found.push(`request ${requestId} committed as ${[...others].join(' and ')} and as ${txid}`);
+    }
   }
   return found;
+}
+
+function shown(requestId: string): string {
+  const client = scopeOf(requestId);
+  return client === undefined ? requestId : `${unscoped(requestId)} of ${client}`;
 }
 
 function holdsNothing({ plan }: RecordedCall): boolean {

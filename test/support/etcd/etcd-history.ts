@@ -189,7 +189,7 @@ export async function readEtcdLog(
           txid,
           outcome,
           area: 'decisions',
-          requestId: requestId === undefined ? null : unscoped(requestId),
+          requestId: requestId ?? null,
         });
       }
       for (const { key, value } of await all(client, own.finished)) {
@@ -199,11 +199,11 @@ export async function readEtcdLog(
           txid,
           outcome,
           area: 'finished',
-          requestId: requestId === undefined ? null : unscoped(requestId),
+          requestId: requestId ?? null,
         });
       }
       for (const { key, value } of await all(client, own.requests)) {
-        const requestId = unscoped(JSON.parse(nameIn(key)) as string);
+        const requestId = JSON.parse(nameIn(key)) as string;
         requests.push({ requestId, txid: decodeRequest(value).txid });
       }
       const floor = await client.kv.range({ key: own.floor });

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord, RecordedBranch } from '../../../src/core/records.ts';
-import { unscoped } from '../../../src/core/scope.ts';
 import { type Position, positionZero, type Txid } from '../../../src/core/txid.ts';
 import { readStore } from '../participants/effects.ts';
 
@@ -10,14 +9,17 @@ export interface LoggedRecord {
   readonly txid: Txid;
   readonly outcome: Decision;
   readonly area: 'decisions' | 'finished';
+  /** With the name of its client, as the log has it. */
   readonly requestId: string | null;
   /** Those that voted `commit`, where the log still says so. */
   readonly branches?: readonly RecordedBranch[];
+  /** When it was decided, where that is known. */
+  readonly atMs?: number;
 }
 
 export interface LogContents {
   readonly records: readonly LoggedRecord[];
-  /** requestId and the txid that committed under it. */
+  /** requestId, with the name of its client, and the txid that committed under it. */
   readonly requests: readonly { readonly requestId: string; readonly txid: Txid }[];
   /** By shard. */
   readonly floors: readonly Position[];
@@ -36,7 +38,8 @@ export function readLog(directory: string): LogContents {
             txid: key.slice(`${area}/0/`.length) as Txid,
             outcome: record.outcome,
             area,
-            requestId: record.requestId === undefined ? null : unscoped(record.requestId),
+            requestId: record.requestId ?? null,
+            atMs: record.atMs,
             branches: record.branches,
           };
         }),
@@ -44,7 +47,7 @@ export function readLog(directory: string): LogContents {
     const requests = keys
       .range({ start: 'requests/0/', end: 'requests/00', limit: everything })
       .map(([key, value]) => ({
-        requestId: unscoped(JSON.parse(key.slice('requests/0/'.length)) as string),
+        requestId: JSON.parse(key.slice('requests/0/'.length)) as string,
         txid: (value as { txid: Txid }).txid,
       }));
     const shard = keys.get('shards/0') as { floor: Position } | undefined;

@@ -85,7 +85,9 @@ export class Cluster {
   }
 
   /** Waits until nothing is on its way any more, then holds everything against everything. */
-  async settled(more: Pick<Run, 'answers' | 'retired'> = {}): Promise<string[]> {
+  async settled(
+    more: Pick<Run, 'answers' | 'retired' | 'requestWindowMs'> = {},
+  ): Promise<string[]> {
     let violations: string[] = [];
     try {
       await eventually(
@@ -102,7 +104,7 @@ export class Cluster {
     return violations;
   }
 
-  check(more: Pick<Run, 'answers' | 'retired'> = {}): string[] {
+  check(more: Pick<Run, 'answers' | 'retired' | 'requestWindowMs'> = {}): string[] {
     const present = [...this.participants.values()].filter(
       ({ name }) => more.retired?.includes(name) !== true,
     );

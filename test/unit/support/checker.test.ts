@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { scoped } from '../../../src/core/scope.ts';
 import {
   makeEpoch,
   makePosition,
@@ -73,6 +74,16 @@ function withLog(change: Partial<Run['log']>): Run {
   return { ...sound, log: { ...sound.log, ...change } };
 }
 
+/** Twice the same request id, under a window of 5 s. */
+function withWindow(second: { readonly client: string; readonly apartMs: number }): Run {
+  const records = sound.log.records.map((each) => {
+    if (each.txid === one) return { ...each, requestId: scoped('shop', 'r'), atMs: 1_000 };
+    if (each.txid !== three) return each;
+    return { ...each, requestId: scoped(second.client, 'r'), atMs: 1_000 + second.apartMs };
+  });
+  return { ...withLog({ records }), requestWindowMs: 5_000 };
+}
+
 /** Changes what participant b holds. */
 function withHeld(change: (entries: readonly Held[]) => readonly Held[]): Run {
   const participants = sound.participants.map((state) =>
@@ -89,6 +100,13 @@ const changing =
 describe('the checker', () => {
   it('finds nothing in a sound run', () => {
     expect(check(sound)).toEqual([]);
+  });
+
+  it.each([
+    ['of two clients', { client: 'till', apartMs: 0 }],
+    ['past the window', { client: 'shop', apartMs: 5_001 }],
+  ])('lets one request id stand for two requests: %s', (_what, second) => {
+    expect(check(withWindow(second))).toEqual([]);
   });
 
   it.each<[string, Run, RegExp]>([
@@ -125,6 +143,11 @@ describe('the checker', () => {
       'two commits under one request id',
       withLog({ records: [...sound.log.records, record(two, { requestId: 'r4' })] }),
       /request r4 committed as/,
+    ],
+    [
+      'two commits under one request id of one client, soon after each other',
+      withWindow({ client: 'shop', apartMs: 5_000 }),
+      /request r of shop committed as/,
     ],
     [
       'a request key that points to no commit',
