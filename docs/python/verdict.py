@@ -116,7 +116,7 @@ class Participant:
         self.store.execute("INSERT OR IGNORE INTO verdict_facts VALUES ('instance', ?)", (str(uuid.uuid4()),))
 
     def serve(self, nodes):
-        """Keeps a connection to every node, for ever: any of them may come to lead, and any of them can end a doubt."""
+        """Keeps a connection to every node, forever: any of them may come to lead, and any of them can end a doubt."""
         for node in nodes:
             threading.Thread(target=self._serve, args=(node,), daemon=True).start()
         while True:  # 8.3: in doubt longer than the patience, ask; whoever leads says `undecided` while it is

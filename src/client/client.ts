@@ -256,7 +256,7 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Whoever closes the client knows that these end: a rejection that nobody awaits yet is no accident then. Nothing is attached to the
+   * Whoever closes the client knows that these end: a rejection that no one awaits yet is no accident then. Nothing is attached to the
    * others: one that the caller forgot is the caller's to hear of.
    */
   #inFlight<Value>(work: Promise<Value>): Promise<Value> {

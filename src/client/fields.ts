@@ -1,4 +1,4 @@
-/** Fields that nobody knows are refused: a request with a `requestID` would be one without a request id, and could commit twice. */
+/** Fields that no one knows are refused: a request with a `requestID` would be one without a request id, and could commit twice. */
 import type { BranchRequest, TransactOptions, TransactRequest } from './types.ts';
 
 type Known<T> = Readonly<Record<keyof T, true>>;

@@ -80,7 +80,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
   },
   participantWaitMs: {
     // Longer than a participant's slowest try to connect (its maxRetryDelayMs) and a start on a busy machine: right after a
-    // failover to a node that itself has just started, everybody is on the way back.
+    // failover to a node that itself has just started, everyone is on the way back.
     default: 5_000,
     min: 0,
     max: 60 * minute,
@@ -237,7 +237,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 7 * day,
     meaning:
       'How long a transaction may hold locks: past it an undecided one is aborted, a decided one is flagged `attention`.',
-    zero: 'For ever.',
+    zero: 'Forever.',
   },
   maxFrameBytes: {
     default: 1_048_576,

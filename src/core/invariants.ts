@@ -5,7 +5,7 @@
 
 export const invariants = {
   I1: 'Atomicity: never one branch committed and another aborted.',
-  I2: 'One decision for each transaction, for ever.',
+  I2: 'One decision for each transaction, forever.',
   I3: 'Commit only if the branch set was frozen before the first prepare and every vote is durable and commit or readonly.',
   I4: 'A participant that voted commit neither forgets nor decides alone.',
   I5: 'Absence of a record means abort only when commit can no longer be written.',

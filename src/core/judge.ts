@@ -21,7 +21,7 @@ export type Judgement =
 /**
  * `inDoubt`: the one who asks is an enlisted participant that voted commit and knows no outcome. Below
  * the floor it is told `abort`, for a commit that it has not acknowledged would still be
- * recorded (I5, I9); anybody else is told `expired`.
+ * recorded (I5, I9); anyone else is told `expired`.
  */
 export function judge(txid: Txid, reading: Reading, asker: { inDoubt: boolean }): Judgement {
   if (reading.record !== null) {

@@ -48,7 +48,7 @@ export interface ParticipantOptions {
   readonly maxQueue: number;
   /**
    * How long a branch that enlisted itself may wait for its prepare before it is rolled back. 0:
-   * For ever. Default 300,000.
+   * Forever. Default 300,000.
    */
   readonly lockLimitMs: number;
 }
@@ -124,7 +124,7 @@ export const participantOptionTable: Readonly<Record<ParticipantOptionName, Opti
     max: 60 * minute,
     meaning:
       'How long a branch that enlisted itself may wait for its prepare before it is rolled back.',
-    zero: 'For ever.',
+    zero: 'Forever.',
   },
 };
 

@@ -31,7 +31,7 @@ export interface DecisionRecord {
   readonly atMs: number;
 }
 
-/** A commit to write. `finished`: nobody owes an acknowledgement, so it goes straight under finished/. */
+/** A commit to write. `finished`: no one owes an acknowledgement, so it goes straight under finished/. */
 export interface DecisionWrite {
   readonly record: DecisionRecord & { readonly outcome: 'commit' };
   readonly finished: boolean;

@@ -10,7 +10,7 @@ export function scoped(client: string, name: string): string {
   return `${client}${between}${name}`;
 }
 
-/** Whose it is; undefined for what is nobody's own. */
+/** Whose it is; undefined for what is no one's own. */
 export function scopeOf(text: string): string | undefined {
   const at = text.indexOf(between);
   return at < 0 ? undefined : text.slice(0, at);

@@ -31,7 +31,7 @@ export const randomDigits: number = nonceDigits + sealDigits;
 const epochDigits: number = generationDigits + revisionDigits;
 /** Generations that operators raise, one at a time, never come near it; an epoch beyond it is made up. */
 export const maxGeneration: number = 36 ** 3 - 1;
-/** Of three digits, and a revision of 64 bits: whoever believed `zzz...` would refuse every real leader for ever. */
+/** Of three digits, and a revision of 64 bits: whoever believed `zzz...` would refuse every real leader forever. */
 const epochText = '0[0-9a-z]{3}[01][0-9a-z]{12}';
 const epochPattern = new RegExp(`^${epochText}$`);
 const positionPattern = new RegExp(`^${epochText}\\.[0-9a-z]{${sequenceDigits}}$`);

@@ -7,8 +7,8 @@
  *
  * The interleavings that matter here:
  * - The transaction is aborted (another's vote, a time-out, a caller's rollback) while `prepare` still runs. The rollback waits
- *   until it has ended: called beside it, it would find nothing, and the prepare would then hold its locks for ever. A late
- *   true changes nothing: nobody is told of it, and rollback is called.
+ *   until it has ended: called beside it, it would find nothing, and the prepare would then hold its locks forever. A late
+ *   true changes nothing: no one is told of it, and rollback is called.
  * - A rollback comes before the call of `prepare` was made: it is not made any more. The rollback is: what the application
  *   did between registering and committing is its to undo.
  * - The coordinator sends a command again, because no acknowledgement came in time, while the first call of it still
@@ -101,7 +101,7 @@ export class BranchCalls {
     void this.#prepare(timeoutMs).catch(this.#given.onBroken);
   }
 
-  /** `alone`: go on until it is done, for nobody will say it again. */
+  /** `alone`: go on until it is done, for no one will say it again. */
   decide(decision: Decision, how: { alone: boolean } = { alone: false }): void {
     uphold(
       this.#wanted === null || this.#wanted === decision,

@@ -48,7 +48,7 @@ export interface TransactionResult {
   readonly reason?: AbortReason;
   /**
    * What every participant's methods returned, in order of registration; empty for a transaction of an earlier process
-   * that nobody was called for here, and for one that ended `maxRecent` transactions ago.
+   * that no one was called for here, and for one that ended `maxRecent` transactions ago.
    */
   readonly participants: readonly ParticipantReturns[];
 }
@@ -86,7 +86,7 @@ export class TransactionCoordinator {
     const timings = timingsOf(options);
     this.#returns = new ReturnsTable(timings.maxRecent);
     this.#opened = this.#open(options, timings);
-    // Each call rejects with it; before the first it is nobody's unhandled rejection.
+    // Each call rejects with it; before the first it is no one's unhandled rejection.
     this.#opened.catch(() => undefined);
   }
 
@@ -218,7 +218,7 @@ export class TransactionCoordinator {
 
   /**
    * Finishes what an earlier process left: calls commit, until it returns true, on each participant of a recorded decision
-   * that is not finished, and rolls back what participants list in `inDoubt` and nobody decided. To be called once
+   * that is not finished, and rolls back what participants list in `inDoubt` and no one decided. To be called once
    * at the start, with every participant that there is. Resolves when all is done, or at the latest after `waitMs`
    * with what is not; a name that is missing is taken up when it comes.
    */

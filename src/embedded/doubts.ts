@@ -29,7 +29,7 @@ export interface InDoubtAnswers {
     readonly participant: string;
     readonly decision: Decision;
   }[];
-  /** Nobody can say: not an id of this log, or the log is in memory and knows nothing of an earlier process. */
+  /** No one can say: not an id of this log, or the log is in memory and knows nothing of an earlier process. */
   readonly unjudged: { readonly txid: string; readonly participant: string }[];
   /** `inDoubt` threw, or the log could not be read. Asked again later. */
   readonly failed: { readonly participant: string; readonly error: string }[];

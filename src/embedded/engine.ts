@@ -41,7 +41,7 @@ export interface EngineOptions {
 }
 
 const pollMs = 10;
-/** How long a call waits for somebody to lead: longer than a lease takes to end. */
+/** How long a call waits for someone to lead: longer than a lease takes to end. */
 const leadWaitMs = 10_000;
 
 export class Engine {
@@ -206,7 +206,7 @@ export class Engine {
     this.#caller.failAll('The coordinator was closed before the outcome was known.');
   }
 
-  /** Of processes beside this one: what it decides for them waits for nobody who never comes back. */
+  /** Of processes beside this one: what it decides for them waits for no one who never comes back. */
   #hear(retired: Retired): void {
     if (!this.#retired.add(retired)) return;
     for (const driver of this.#leading.drivers.values()) driver.step({ type: 'retired', retired });

@@ -98,7 +98,7 @@ export async function openChosenLog(
   }
 }
 
-/** Nobody can connect to it: peers are told so by its scheme. */
+/** No one can connect to it: peers are told so by its scheme. */
 function urlOf(node: string): string {
   return `embedded://${node}`;
 }

@@ -34,7 +34,7 @@ export interface EmbeddedParticipant {
   readonly name: string;
   /**
    * true: the vote to commit, a promise that survives a crash. false: the vote to abort; nothing is held, and neither commit
-   * nor rollback follows. A throw, or anything else, is a vote to abort too, and rollback follows, for nobody
+   * nor rollback follows. A throw, or anything else, is a vote to abort too, and rollback follows, for no one
    * knows how far it came.
    */
   prepare(txid: Txid, context: PrepareContext): Promise<boolean> | boolean;

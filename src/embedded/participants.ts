@@ -158,7 +158,7 @@ export class Participants {
         this.#branch(named, message.txid).decide(message.type === 'commit' ? 'commit' : 'abort');
         return;
       case 'decision': {
-        // Of a vote that came too late for its term: nobody sends it again.
+        // Of a vote that came too late for its term: no one sends it again.
         const { txid, decision } = message;
         const branch = named.branches.get(txid);
         if (branch === undefined || (decision !== 'commit' && decision !== 'abort')) return;

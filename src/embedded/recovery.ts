@@ -10,7 +10,7 @@ export interface RecoverOptions {
   readonly waitMs?: number;
 }
 
-/** A participant's part of a decided transaction that is not done yet. It is retried for ever. */
+/** A participant's part of a decided transaction that is not done yet. It is retried forever. */
 export interface Unfinished {
   /** The transaction. */
   readonly txid: Txid;

@@ -31,7 +31,7 @@ type Row = { participant: string } & { [method in ParticipantMethod]: CallReturn
 export class ReturnsTable {
   readonly #max: number;
   readonly #byTxid = new Map<Txid, Map<string, Row>>();
-  /** Transactions of which nobody has anything left to do, oldest first. */
+  /** Transactions of which no one has anything left to do, oldest first. */
   readonly #ended = new Set<Txid>();
 
   constructor(max: number) {
@@ -60,7 +60,7 @@ export class ReturnsTable {
     return [...(this.#byTxid.get(txid)?.values() ?? [])].map((row) => ({ ...row }));
   }
 
-  /** Nobody has anything left to do: it may be forgotten when its turn comes. */
+  /** No one has anything left to do: it may be forgotten when its turn comes. */
   end(txid: Txid): void {
     this.#ended.delete(txid);
     this.#ended.add(txid);

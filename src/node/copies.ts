@@ -1,6 +1,6 @@
 /**
  * Two processes on copies of one journal: a cloned volume, an image with a data directory in it. Both have its instance, so each takes the
- * other's place, dials again, and so on for ever, while branches of the one are sent to the other.
+ * other's place, dials again, and so on forever, while branches of the one are sent to the other.
  *
  * Each start of a process has an id of its own, its `run`. A run that is new is taken at once: that is a restart, and the earlier run is dead.
  * A run that comes back after another took its place is alive beside it. Twice (!): once may be a hello that lay in a buffer while its process

@@ -1,10 +1,10 @@
 /**
  * How often one connection may have aborts forced at a node that does not lead: each may be a write to the log. A participant that
- * comes back with thousands of doubts gets through in seconds; nobody fills the log.
+ * comes back with thousands of doubts gets through in seconds; no one fills the log.
  */
 import type { Clock } from '../ports/clock.ts';
 
-/** At once, after a while without any; and for ever. */
+/** At once, after a while without any; and forever. */
 const maxBurst = 1_000;
 const perSecond = 200;
 

@@ -1,6 +1,6 @@
 /**
  * Reports, judged in pieces. One names ten thousand transactions, and each costs a hash and perhaps a reading of the log: between two
- * pieces everybody else has a turn, and the lease its beat.
+ * pieces everyone else has a turn, and the lease its beat.
  *
  * Of one connection and shard one report is under way and one waits, the latest: one that came in between is answered `BUSY`, for its
  * sender has asked again already. Pieces change nothing of what is judged: a participant sends its report in pages as it is, and what

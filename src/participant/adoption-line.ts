@@ -1,5 +1,5 @@
 /**
- * The variable by which an operator tells a service whose code nobody changes at night that the decision log was made anew:
+ * The variable by which an operator tells a service whose code no one changes at night that the decision log was made anew:
  *
  *     VERDICT_ADOPT_CLUSTER='OLD:NEW TXID=commit TXID=rollback'
  *

@@ -15,7 +15,7 @@ export const participantCrashPoints = [
   'before-commit-applied',
   /** The application has committed; the journal does not say so. */
   'after-commit-applied',
-  /** The journal says so; nobody was told. */
+  /** The journal says so; no one was told. */
   'after-outcome-durable',
   /** The application has rolled back; there is no tombstone. */
   'after-rollback-applied',

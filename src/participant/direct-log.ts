@@ -107,7 +107,7 @@ export class DirectLog {
   }
 
   /**
-   * What saw the log set back answers nobody any more. Another may read what an operator has raised the generation of, and
+   * What saw the log set back answers no one any more. Another may read what an operator has raised the generation of, and
    * nothing of the one before: it would not know what this one had seen.
    */
   #openAnew(): void {

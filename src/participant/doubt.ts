@@ -29,7 +29,7 @@ const maxQuestions = 256;
 const hedgeMs = 100;
 /**
  * And sooner than this, where nothing is: then another node is made to resolve. A leader that is slower than that forfeits
- * a transaction which has been in doubt for the whole patience and which, without it, nobody could have ended.
+ * a transaction which has been in doubt for the whole patience and which, without it, no one could have ended.
  */
 const silenceMs = 160;
 
@@ -119,7 +119,7 @@ export class Doubt<Key extends object> {
     return first;
   }
 
-  /** Null: nobody else could be asked, or nobody answered. */
+  /** Null: no one else could be asked, or no one answered. */
   async #askRecorded(
     leader: Session,
     question: Question,

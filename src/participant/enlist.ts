@@ -1,4 +1,4 @@
-/** A participant that takes part of its own accord: asks the leader first, works afterwards. */
+/** A participant that joins a transaction itself: asks the leader first, works afterwards. */
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { VerdictError } from '../peer/verdict-error.ts';

@@ -33,7 +33,7 @@ export class Gate {
     begin();
   }
 
-  /** Hands the place over to whoever waits, so that nobody can slip in between. */
+  /** Hands the place over to whoever waits, so that no one can slip in between. */
   leave(): void {
     const next = this.#waiting[this.#head];
     if (next === undefined) {

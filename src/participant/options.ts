@@ -97,7 +97,7 @@ export interface ParticipantSettings {
   readonly ready?: ReadyWork;
   /**
    * How long `ready` may take, the wait for branches of the process before included. Past it the participant is closed, and
-   * `serveParticipant` rejects with VerdictError TIMEOUT, which says what was waited for. Default 600,000 (10 min); 0: for ever.
+   * `serveParticipant` rejects with VerdictError TIMEOUT, which says what was waited for. Default 600,000 (10 min); 0: forever.
    */
   readonly readyTimeoutMs?: number;
   /** Time-outs and limits; the defaults are meant to stay. */

@@ -36,7 +36,7 @@ export interface ParticipantPorts {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
-  /** Which start of the process this is: tells a restart from a copy of the journal. Absent: nobody asks. */
+  /** Which start of the process this is: tells a restart from a copy of the journal. Absent: no one asks. */
   readonly run?: string;
   /** The decision log itself, for doubts that no node ends; null where this participant was given no access. */
   readonly openReader: ((clusterId: string | null) => Promise<LogReader>) | null;
@@ -210,7 +210,7 @@ export class Participant {
     return participant;
   }
 
-  /** From now on nobody is asked about an outcome, and no command is taken: every node is dialled anew, and refuses. */
+  /** From now on no one is asked about an outcome, and no command is taken: every node is dialled anew, and refuses. */
   #foundCopied(): void {
     if (this.#isCopy) return;
     this.#isCopy = true;
@@ -219,7 +219,7 @@ export class Participant {
 
   #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {
     for (const entry of entries) {
-      // Not kept in memory: the journal is asked again when somebody asks for it.
+      // Not kept in memory: the journal is asked again when someone asks for it.
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
       else this.#branches.load(entry, foundOf(entry));
     }

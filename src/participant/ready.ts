@@ -89,7 +89,7 @@ async function nothingUnended(over: ReadyOver, untilMs: number): Promise<void> {
   }
 }
 
-/** What is late goes on, but for its signal: nobody can end it from outside. */
+/** What is late goes on, but for its signal: no one can end it from outside. */
 async function within(ready: ReadyWork, over: ReadyOver, untilMs: number): Promise<void> {
   const { clock, timeoutMs } = over;
   const controller = new AbortController();

@@ -17,7 +17,7 @@ export interface ParticipantHandle {
   /** The id of the durable store: the same after every start on it. */
   readonly instance: string;
   /**
-   * Takes part in a running transaction of one's own accord. Resolves when the leader has agreed and a
+   * Joins a running transaction. Resolves when the leader has agreed and a
    * rollback would be heard of; do nothing for the transaction before that. Then work; `prepare` is called
    * when the client commits, `rollback` when it does not, or when no prepare came for `lockLimitMs`.
    * Asking for the same again is harmless. A rollback may also come while the application is still at that work: it ends

@@ -2,7 +2,7 @@
  * Branches that siblings have prepared in a store that this instance shares with them, each with a journal of its own.
  *
  * Most of them end by themselves in milliseconds: their instance lives, and hears the decision. What is still there after the
- * patience may be nobody's any more (its process was killed, its journal lost), and holds its locks until somebody asks for
+ * patience may be no one's any more (its process was killed, its journal lost), and holds its locks until someone asks for
  * its outcome: so this one does. Listed again and again, since an instance may end at any time, and its last
  * PREPARE may be carried out after it has.
  */

@@ -6,14 +6,14 @@ export function stderrLogger(participant: string): Logger {
   const line = (text: string, fields: object = {}): void => {
     // What a node says must not steer a terminal.
     const clean = `verdict: ${participant}: ${text}${detailOf(fields)}`.replace(/\p{C}/gu, '?');
-    // biome-ignore lint/suspicious/noConsole: it does not fail where nobody reads, as the stream would.
+    // biome-ignore lint/suspicious/noConsole: it does not fail where no one reads, as the stream would.
     console.error(clean);
   };
   let connected = false;
   return {
     debug: () => undefined,
     info: (fields, text) => {
-      // Once: connections that come and go are for a log that somebody asked for.
+      // Once: connections that come and go are for a log that someone asked for.
       if (connected || text !== connectedText) return;
       connected = true;
       line(text, fields);

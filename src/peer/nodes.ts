@@ -197,7 +197,7 @@ export class Nodes {
 
   /**
    * A newer epoch always counts. One whose end was told counts again only on its leader's own word: nodes that
-   * have not heard of the end would else send everybody back to it.
+   * have not heard of the end would else send everyone back to it.
    */
   #learnLeader(leader: LeaderInfo, from: string | undefined): void {
     if (leader.shard >= maxShards) return;
@@ -277,7 +277,7 @@ export class Nodes {
   /** The link to one node that does not lead; where there is none yet, all addresses that may lead to one. */
   #lookouts(leaders: readonly Link[]): string[] {
     const leading = new Set(leaders.map((link) => link.welcome?.node));
-    // Several leaders tell of each other; and a node that is alone has nobody to tell of it.
+    // Several leaders tell of each other; and a node that is alone has no one to tell of it.
     if (leading.size > 1 || this.#advertised.every(({ node }) => leading.has(node))) return [];
     const open = this.connected().find((link) => !leading.has(link.welcome?.node));
     if (open !== undefined) return [open.url];

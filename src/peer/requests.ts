@@ -182,7 +182,7 @@ export class Requests {
     if (message.type === 'error') {
       this.#fail(message.id, errorFromMessage(message));
     } else if (isAboutAnother(message, waiting.about)) {
-      // Believed, it would be the outcome of a transaction that nobody asked about.
+      // Believed, it would be the outcome of a transaction that no one asked about.
       this.#fail(
         message.id,
         new VerdictError('INVALID_MESSAGE', aboutAnother(waiting.type), {

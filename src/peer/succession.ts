@@ -3,7 +3,7 @@
  *
  * A node that stands still (stopped, starved, behind a cable that was cut) closes nothing: heart-beats take many
  * seconds to tell. The word of any other node that a newer epoch leads comes much earlier. A deposed leader that still
- * runs reads what became of the transactions it had in flight, and says more than anybody else could: it
+ * runs reads what became of the transactions it had in flight, and says more than anyone else could: it
  * gets a little time for that. What has no answer by then counts as lost with its connection.
  */
 import type { LeaderInfo } from '../core/messages.ts';

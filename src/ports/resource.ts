@@ -15,7 +15,7 @@
  *   nothing where nothing is. (Who also keeps what was committed can tell a repetition from a branch that was lost with
  *   its data, and should throw for that one: it is not done, and an operator must hear of it.) They return when their effect is durable. Where one throws, it is called
  *   again with growing pauses until it succeeds: its outcome is decided, and refusing is no option.
- *   They have no time-out: nobody may give up a decided outcome.
+ *   They have no time-out: no one may give up a decided outcome.
  * - For one branch the SDK never runs two of them at once; different branches run concurrently.
  *
  * A store on which several processes work at once, each with a journal of its own (a database), says so by its `identity`. It
@@ -80,7 +80,7 @@ export interface Resource<Payload = unknown, Result = unknown> {
    * Called once for a branch, unless the process ends before the vote is durable: then it may be called
    * again, after a rollback. After `vote.abort` and
    * `vote.readonly` the application must hold nothing: neither commit nor rollback follows. A throw is a
-   * vote `abort`; rollback follows, for nobody knows how far it came. Its message reaches the client.
+   * vote `abort`; rollback follows, for no one knows how far it came. Its message reaches the client.
    */
   prepare(call: PrepareCall<Payload>): Promise<PrepareResult<Result>> | PrepareResult<Result>;
   /** Only ever after `vote.commit`. The payload is undefined only where it had been committed before. */
@@ -106,7 +106,7 @@ export interface Resource<Payload = unknown, Result = unknown> {
   readonly identity?: string;
   /** Once, before any other call: ends what an earlier process of the same instance may still have under way. */
   begin?(call: { readonly instance: string }): Promise<void> | void;
-  /** Nobody asks for its outcome any more. Never waits, never fails. */
+  /** No one asks for its outcome any more. Never waits, never fails. */
   forgotten?(branch: BranchRef): void;
 }
 

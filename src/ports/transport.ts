@@ -11,7 +11,7 @@ export interface CloseInfo {
   readonly code: number;
   readonly reason: string;
   /**
-   * `refused`: nobody listens at the address: hard evidence that the process is gone.
+   * `refused`: no one listens at the address: hard evidence that the process is gone.
    * `reset`: the other side ended an open connection without a close frame.
    * `silent`: no sign of life within the heart-beat limit. `closed`: an orderly close.
    */

@@ -31,7 +31,7 @@ export function lockDirectory(options: {
   readonly directory: string;
   /** What it is owned for, such as `decision log`: told to whoever is refused. */
   readonly purpose: string;
-  /** Others that ask for a shared lock may have it too; nobody may have it alone. Default: alone. */
+  /** Others that ask for a shared lock may have it too; no one may have it alone. Default: alone. */
   readonly shared?: boolean;
   readonly clock: Clock;
 }): DirectoryLock {

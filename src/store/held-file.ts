@@ -1,6 +1,6 @@
 /**
  * The file of a store, held beside the directory's lock. `owner.lock` looks like something that a cleaner of temporary
- * files may take, and then the next process would own the directory as well; nobody takes the data away and means no harm.
+ * files may take, and then the next process would own the directory as well; no one takes the data away and means no harm.
  * And a file that was removed goes on taking writes, which no disk keeps: so its owner looks before each.
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
@@ -28,7 +28,7 @@ export function holdFile(path: string, shared: boolean): HeldFile {
   if (!locked) {
     throw forOperator(
       new DirectoryLockedError(
-        `The store ${path} is in use by another process, though owner.lock does not say so: somebody removed it. Stop that process, or start this one with another directory.`,
+        `The store ${path} is in use by another process, though owner.lock does not say so: someone removed it. Stop that process, or start this one with another directory.`,
       ),
     );
   }

@@ -110,7 +110,7 @@ export function openLmdb(options: {
       path,
       noSubdir: true,
       overlappingSync: false,
-      // Its batches end in a promise that nobody is given: a commit that fails would end the process by it. GroupCommit batches.
+      // Its batches end in a promise that no one is given: a commit that fails would end the process by it. GroupCommit batches.
       eventTurnBatching: false,
       mapSize: mapBytesInitial,
       encoding: 'binary',

@@ -6,7 +6,7 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
   const error = new Error(
     `Verdict needs Node ${wanted.join('.')} or newer, and this is ${process.version}: install a newer one.`,
   );
-  // Where it was thrown helps nobody.
+  // Where it was thrown helps no one.
   error.stack = `Error: ${error.message}`;
   throw error;
 }

@@ -3,7 +3,7 @@
  *
  * Node joins the threads of libuv's pool before it ends: after `process.exit` and after an uncaught error. LMDB's writer is one
  * of them, and a transaction whose body has not run yet makes it wait for this thread, which is waiting for it: the
- * process would stay for ever, mute, with its directory locked. So a process that ends in the middle of a
+ * process would stay forever, mute, with its directory locked. So a process that ends in the middle of a
  * transaction ends by SIGKILL (a shell shows 137), after its exit listeners ran. What was not answered was not promised:
  * dying so is what the store is made for.
  *
@@ -33,7 +33,7 @@ export async function guardTransaction<T>(transaction: () => Promise<T>): Promis
     return await transaction();
   } finally {
     underWay -= 1;
-    // Before anybody hears of what was written.
+    // Before anyone hears of what was written.
     if (underWay === 0 && soonWith !== null) process.exit(soonWith);
   }
 }
@@ -74,7 +74,7 @@ function end(exitCode: number): void {
 
 /** Nothing of this program is left after it: not the threads, nor what they hold locked. */
 function becomeEnded(exitCode: number): void {
-  // Its faults are for stderr, and nobody reads them there: what follows must be tried all the same.
+  // Its faults are for stderr, and no one reads them there: what follows must be tried all the same.
   try {
     const { execPath } = process;
     process.execve?.(execPath, [execPath, '-e', `process.exit(${exitCode})`], {});

@@ -1,4 +1,4 @@
-/** The machine's own chance: tokens nobody can guess, and cheap fractions for jitter and choices. */
+/** The machine's own chance: tokens no one can guess, and cheap fractions for jitter and choices. */
 import { randomFillSync } from 'node:crypto';
 import type { Random } from '../ports/random.ts';
 

@@ -50,7 +50,7 @@ export class TxidSeal {
     return timingSafeEqual(Buffer.from(this.#seal(text)), Buffer.from(seal));
   }
 
-  /** What makes a transaction somebody else's too. Made, not remembered: so any node can tell, also after a failover. */
+  /** What makes a transaction someone else's too. Made, not remembered: so any node can tell, also after a failover. */
   shareOf(txid: Txid): string {
     return this.#hmac(`share ${txid}`).toString('base64url').slice(0, shareCharacters);
   }

@@ -1,7 +1,7 @@
 /**
  * What may travel: null, booleans, finite numbers, well-formed strings, bigints of 64 bits, Uint8Arrays, arrays and plain
  * objects of these. Anything else would arrive as something else, or not at all, so it is refused where it is handed in:
- * a peer that met it in a frame would close the connection, under everybody who uses it.
+ * a peer that met it in a frame would close the connection, under everyone who uses it.
  */
 import { protoName } from '../core/names.ts';
 import { widestLimits } from './limits.ts';

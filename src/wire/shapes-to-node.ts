@@ -82,7 +82,7 @@ export const toNodeShapes: ToNodeShapes = {
     name: required(key, 'Of the participant, client or node.'),
     instance: required(
       key,
-      "An id kept in the peer's durable store; a client's stands for its process.",
+      "An id kept in the peer's durable store; a client's belongs to its process.",
     ),
     roles: required(list(oneOf(peerRoles), 16), 'What the peer wants to be.'),
     token: optional(

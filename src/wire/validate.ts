@@ -6,7 +6,7 @@ import { fromNodeShapes } from './shapes-from-node.ts';
 import { toNodeShapes } from './shapes-to-node.ts';
 import { type Fields, isMap, lastFault, quoted, readFields, refused } from './validators.ts';
 
-/** `to-node`: what a node receives. `from-node`: what everybody else receives. */
+/** `to-node`: what a node receives. `from-node`: what everyone else receives. */
 export type Direction = 'to-node' | 'from-node';
 export type MessageOf<D extends Direction> = { 'to-node': ToNode; 'from-node': FromNode }[D];
 

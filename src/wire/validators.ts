@@ -213,7 +213,7 @@ export function map<T>(fields: FieldsOf<T>): Rule<T> {
 
 /**
  * Compiles a map's fields to one function. It hands back the decoded map itself where that holds nothing but known
- * fields, as nearly all do; `also` are known keys which somebody else has checked.
+ * fields, as nearly all do; `also` are known keys which someone else has checked.
  */
 export function readFields(
   fields: Fields,

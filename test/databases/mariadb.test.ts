@@ -185,7 +185,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     const call = prepareCall(raise);
     await resource.prepare(call);
     await byHand('COMMIT');
-    await expect(resource.rollback(refOf(call))).rejects.toThrow(/somebody ran XA COMMIT by hand/);
+    await expect(resource.rollback(refOf(call))).rejects.toThrow(/someone ran XA COMMIT by hand/);
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
   });

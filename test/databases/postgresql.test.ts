@@ -142,7 +142,7 @@ describe('what an operator did by hand', () => {
     const call = prepareCall(raise);
     await resource.prepare(call);
     await postgresql.query(connection, `COMMIT PREPARED '${(await prepared())[0]}'`);
-    await expect(resource.rollback(refOf(call))).rejects.toThrow(/somebody ran COMMIT PREPARED/);
+    await expect(resource.rollback(refOf(call))).rejects.toThrow(/someone ran COMMIT PREPARED/);
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
   });

@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
   {
     model: protocol,
     name: 'no put-if-absent',
-    why: 'A commit overwrites the abort that somebody forced.',
+    why: 'A commit overwrites the abort that someone forced.',
     changes: [
       { file: 'log.qnt', from: 'else if (recorded == "commit")', to: 'else if (false)' },
       {
@@ -306,7 +306,7 @@ export const mutants: readonly Mutant[] = [
   {
     model: protocol,
     name: 'a leadership that does not read what was retired before it',
-    why: 'It takes a vote of one that the operator was told is out for ever.',
+    why: 'It takes a vote of one that the operator was told is out forever.',
     changes: [
       {
         file: 'steps.qnt',

@@ -52,7 +52,7 @@ function simulate(name: string, does: Simulation): EmbeddedParticipant {
     prepare: async (_txid, { signal }) => {
       await pause(does.delayMs);
       if (does.vote === 'throw') throw new Error('vote=throw');
-      // Until the coordinator gives it up: a promise that never ends would keep the rollback waiting for ever.
+      // Until the coordinator gives it up: a promise that never ends would keep the rollback waiting forever.
       if (does.vote === 'hang') {
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       }

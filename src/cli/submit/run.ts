@@ -123,7 +123,7 @@ export class SubmitRun {
     if (isAnswered(ended)) {
       this.#answers += 1;
     } else if (ms >= timeoutMs - timerEarlyMs && this.#answers === answersBefore) {
-      // A whole time-out passed, and nobody else was answered meanwhile either: the next line would fare no better.
+      // A whole time-out passed, and no one else was answered meanwhile either: the next line would fare no better.
       // (A lost connection alone says less: without a requestId it ends a call at once.)
       this.stop('unreachable');
     }

@@ -193,7 +193,7 @@ export const committed: Row<'committed'> = {
   answer: refuseAbortAnswer,
   enlisted: refuseEnlist,
   'connection-lost': stay,
-  // It lost what it had reported as done; commit is idempotent, and nobody is told anything new.
+  // It lost what it had reported as done; commit is idempotent, and no one is told anything new.
   held: (branch) => beginCommit(branch, { payload: undefined, result: branch.result, owed: [] }),
   journal: (branch, { found }, context) =>
     found?.state === 'tombstone' ? adopt(branch, found, context) : stay(branch),
@@ -241,7 +241,7 @@ export const rollingBack: Row<'rolling-back'> = {
       : pause(branch, 'abort', message);
   },
   // The application first, the tombstone second: a crash between the two finds the entry and rolls
-  // back again; the other way round would leave the application holding what nobody remembers.
+  // back again; the other way round would leave the application holding what no one remembers.
   'application-rolled-back': (branch) => recordAbort(branch, branch),
 };
 

@@ -22,7 +22,7 @@
  *
  * `starting` writes `started`, for an application that cannot list what it holds, and wherever
  * processes share a resource: a branch then belongs to the one whose `started` was written, and
- * nobody else aborts it without a decision.
+ * no one else aborts it without a decision.
  *
  * Rules that the table keeps, with the scenarios that forced them:
  *
@@ -35,7 +35,7 @@
  * - Commit before the vote is known to be durable: no correct leader can have decided it, for the
  *   vote is sent afterwards. `UNKNOWN_BRANCH`, an alarm, and the branch goes on.
  * - Prepare while prepare runs, or while the vote is written: one vote, to the connection that
- *   carried the latest prepare, as only there it counts; where that one closed, to nobody: the
+ *   carried the latest prepare, as only there it counts; where that one closed, to no one: the
  *   leader asks again on its next connection and is answered from `prepared`.
  * - The vote `abort` is sent at once, before the rollback and before the tombstone (!: behind a rollback that could not be carried
  *   out it came after the leader's time-out, its cause was lost, and the other branches kept their locks meanwhile). It promises
@@ -54,7 +54,7 @@
  * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no record here but a
  *   tombstone: both may have got it, and the store makes the second of two a repeat. Where it holds neither the branch nor
  *   the record of its commit, `UNKNOWN_BRANCH`.
- * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: nobody counts it, its instance
+ * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: no one counts it, its instance
  *   is in doubt, asks, and is told `abort`.
  * - "abort", told below the floor, meets a branch that a sibling has committed on command while this instance was away: the
  *   store says so, and the journal follows it.

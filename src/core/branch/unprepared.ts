@@ -155,7 +155,7 @@ export const working: Row<'working'> = {
           beginRollback(branch, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
         )
       : stay(branch),
-  // Unprepared: nothing was promised, so it needs nobody's word. Its prepare will find the tombstone.
+  // Unprepared: nothing was promised, so it needs no one's word. Its prepare will find the tombstone.
   'limit-over': (branch) =>
     beginRollback(branch, { payload: undefined, reason: reasons.limitOver }),
 };

@@ -51,7 +51,7 @@ export const preparing: Row<'preparing'> = {
     const { prepare, voter, owed, interrupted } = branch;
     const holds = prepared.vote === 'commit' || prepared.vote === 'threw';
     if (interrupted !== null) {
-      // A late `commit` must not become a vote. After a rollback nobody waits for a vote any more.
+      // A late `commit` must not become a vote. After a rollback no one waits for a vote any more.
       const reason = interrupted === 'rollback' ? reasons.rolledBack : reasons.timedOut;
       const end = { owed, reason, voter: interrupted === 'timeout' ? voter : null };
       return holds

@@ -53,7 +53,7 @@ export interface Locks {
   readonly type: 'locks';
   readonly id: number;
   readonly group?: string;
-  /** Only keys that somebody waits for. */
+  /** Only keys that someone waits for. */
   readonly waiting?: boolean;
   readonly limit?: number;
 }
@@ -66,7 +66,7 @@ export interface LockParty {
 export interface LockInfo {
   readonly shard: number;
   readonly group: string;
-  /** Whose group it is; absent where it is everybody's. */
+  /** Whose group it is; absent where it is everyone's. */
   readonly client?: string;
   readonly key: string;
   /** The first of each, at most 100; `holding` and `waiting` count all. */

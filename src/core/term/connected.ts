@@ -117,7 +117,7 @@ export class ConnectedParticipants {
     );
   }
 
-  /** Who is told to forget: whoever acknowledged. The instance that voted may be in doubt still. */
+  /** The one to tell `forget`: it acknowledged. The instance that voted may be in doubt still. */
   routeForget(branch: Branch): ConnectedParticipant | null {
     const list = this.byName.get(branch.participant)?.list ?? [];
     const instance = branch.acknowledgedBy ?? branch.instance;

@@ -13,11 +13,11 @@
  *                                                    ended, and the question is put again with the branch's lock held
  *
  * InnoDB shows what a commit wrote a moment before that is on disk. A row alone would thus prove a commit that a crash
- * still takes back, after which the branch would be prepared for ever: whoever relies on the row writes to it
+ * still takes back, after which the branch would be prepared forever: whoever relies on the row writes to it
  * first, and that write is on disk only after the commit is.
  *
  * And it does not write a rollback to disk at all, since for an ordinary transaction nothing depends on it: after a
- * crash a branch that was rolled back is prepared again, with its locks, and nobody would ever end it. So each
+ * crash a branch that was rolled back is prepared again, with its locks, and no one would ever end it. So each
  * rollback is followed by a write of its own, too.
  */
 import { BranchEndedError } from '../../ports/resource.ts';
@@ -94,7 +94,7 @@ export async function rollbackXid(
     if (!ended && (await isCommitted(context, on, xid))) {
       throw new BranchEndedError(
         (await isCommittedBySibling(context, on, xid)) ? 'committed-by-sibling' : 'committed',
-        `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: somebody ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
+        `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: someone ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
     await assertRolledBack(context, on, xid);

@@ -118,7 +118,7 @@ export class MariadbSession extends BranchSession {
     const [result] = raw;
     const header = headerOf(result);
     if (header !== null && (header.serverStatus & inTransaction) === 0) {
-      // Only by the branch's own XA id, which nobody comes by unawares.
+      // Only by the branch's own XA id, which no one comes by unawares.
       throw new TransactionEndedError(text, 'ended it; what it had done may be committed.');
     }
     return Array.isArray(result)

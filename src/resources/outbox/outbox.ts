@@ -108,7 +108,7 @@ export class Outbox<Body = unknown> {
     this.#publisher.wake();
   }
 
-  /** The branches that are prepared: on disk, and published by nobody yet. */
+  /** The branches that are prepared: on disk, and published by no one yet. */
   inDoubt(): readonly BranchRef[] {
     return this.#disk.refs();
   }

@@ -5,7 +5,7 @@
  *
  * - This process ends before PREPARE TRANSACTION arrived: the server rolls back when it notices.
  * - It ends after the statement was sent and before the vote was durable: the server may carry it out
- *   after the next process has started and asked what is in doubt, and nobody would ever end it. So a start
+ *   after the next process has started and asked what is in doubt, and no one would ever end it. So a start
  *   first ends the sessions of the process before on the same journal (locks.ts), and what `inDoubt` finds of this instance
  *   is all there is. Sessions of other instances are their own affair: a rolling update opens beside them.
  * - Another instance prepared it: `inDoubt` says so, by the mark in its name. It may be dead and its journal lost, so any
@@ -16,7 +16,7 @@
  *   the transaction itself wrote tells the second one that it is done.
  * - The server is killed at any of these points: what was prepared is prepared after its restart, with its
  *   locks; what was not is gone. Both are what the rules above expect.
- * - The operator ends a prepared transaction by hand: commit and rollback find out and throw until somebody looks
+ * - The operator ends a prepared transaction by hand: commit and rollback find out and throw until someone looks
  *   (docs/DATABASES.md).
  */
 

@@ -33,7 +33,7 @@ class BranchClient {
 }
 
 /**
- * A real `pg.Pool`, which never connects: libraries that find none would take it for a single connection, on which nobody could
+ * A real `pg.Pool`, which never connects: libraries that find none would take it for a single connection, on which no one could
  * tell two transactions apart, or for the options of a pool of their own, outside of the branch.
  */
 class BranchPool extends pg.Pool {

@@ -72,7 +72,7 @@ export async function rollbackPrepared(
     if (committed !== null) {
       throw new BranchEndedError(
         committed === 'a sibling' ? 'committed-by-sibling' : 'committed',
-        `The branch ${branch} of ${txid} is to be rolled back and has committed in PostgreSQL: somebody ran COMMIT PREPARED by hand. See docs/DATABASES.md on heuristic outcomes.`,
+        `The branch ${branch} of ${txid} is to be rolled back and has committed in PostgreSQL: someone ran COMMIT PREPARED by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
     await letGo(client);

@@ -5,7 +5,7 @@
  *
  * The row that says "committed" is written by the transaction itself, so it is visible exactly when the rest is. It is
  * written first, with a reference to what never exists, which the server checks when the transaction is to end: so
- * a COMMIT or PREPARE TRANSACTION by anybody else fails at the server, and all of the branch is rolled back. Only the
+ * a COMMIT or PREPARE TRANSACTION by anyone else fails at the server, and all of the branch is rolled back. Only the
  * statement before our own PREPARE TRANSACTION takes the reference away.
  *
  * What else could end the transaction is seen after each statement: by the server's own status (`I`, idle), and after a

@@ -14,7 +14,7 @@ const sameObject = `w.locktype = h.locktype AND coalesce(w.relation, 0) = coales
    AND (w.database, w.page, w.tuple, w.virtualxid, w.classid, w.objid, w.objsubid)
        IS NOT DISTINCT FROM (h.database, h.page, h.tuple, h.virtualxid, h.classid, h.objid, h.objsubid)`;
 
-/** Who only reads is in the way of nobody but an ACCESS EXCLUSIVE lock; SERIALIZABLE's own locks never are. */
+/** Who only reads is in the way of no one but an ACCESS EXCLUSIVE lock; SERIALIZABLE's own locks never are. */
 const inTheWay = `h.mode <> 'SIReadLock' AND (h.mode <> 'AccessShareLock' OR w.mode = 'AccessExclusiveLock')`;
 
 const waits = `

@@ -48,7 +48,7 @@ export class GuardedSql implements Sql {
   /** Resolves when the one before is done, whichever way. */
   #last: Promise<unknown> = Promise.resolve();
   readonly #unfinished = new Set<Given>();
-  /** Somebody may still come to hear of them, until prepare returns. */
+  /** Someone may still come to hear of them, until prepare returns. */
   readonly #failed: Given[] = [];
   #ended = false;
   #broken: TransactionEndedError | null = null;

@@ -1,5 +1,5 @@
 /**
- * A promise that knows whether anybody waits for it. A query without `await` that fails must abort its branch, and not end
+ * A promise that knows whether anyone waits for it. A query without `await` that fails must abort its branch, and not end
  * the process as an unhandled rejection does.
  */
 export class HeardPromise<T> extends Promise<T> {
@@ -20,7 +20,7 @@ export class HeardPromise<T> extends Promise<T> {
     return this.#heard;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: a promise, whose own `then` tells that somebody waits
+  // biome-ignore lint/suspicious/noThenProperty: a promise, whose own `then` tells that someone waits
   override then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,

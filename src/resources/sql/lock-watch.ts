@@ -1,6 +1,6 @@
 /**
  * Tells a service whose statement waits for a branch that this participant has prepared. A migration or a seed of the service's own, on a
- * connection of its own, waits in silence for what only the service can end; if it comes before `serveParticipant`, for ever.
+ * connection of its own, waits in silence for what only the service can end; if it comes before `serveParticipant`, forever.
  *
  *     a branch is prepared here, or may be -> for a second nothing is asked -> every half second the database: who waits for it?
  *     a statement that is seen to wait for a second is told, with the branch; each branch at most once a minute
@@ -146,7 +146,7 @@ export class LockWatch {
         ...(named.length < longest.branches.length ? { branchCount: longest.branches.length } : {}),
         ...(late.length > 1 ? { waitingCount: late.length } : {}),
       },
-      `a statement ${longest.sure ? 'waits' : 'may be waiting'} for ${longest.branches.length === 1 ? 'a branch' : 'one of the branches'} that this participant has prepared: it goes on when the outcome is carried out, for which the participant must be served and connected. A migration or a seed that is awaited before serveParticipant waits for ever: run it in "ready" (docs/DATABASES.md, "Migrations"). "npx verdict tx show TXID" says what was decided`,
+      `a statement ${longest.sure ? 'waits' : 'may be waiting'} for ${longest.branches.length === 1 ? 'a branch' : 'one of the branches'} that this participant has prepared: it goes on when the outcome is carried out, for which the participant must be served and connected. A migration or a seed that is awaited before serveParticipant waits forever: run it in "ready" (docs/DATABASES.md, "Migrations"). "npx verdict tx show TXID" says what was decided`,
     );
   }
 }

@@ -4,7 +4,7 @@
  * send are understood. Whatever else would end the transaction is refused as it is everywhere (guarded-sql.ts).
  *
  * One transaction is open at a time (turns.ts), so it must be known whose each statement is: by its connection. What is not sent
- * is lost to nobody, so the service may handle that error.
+ * is lost to no one, so the service may handle that error.
  */
 import { GuardedSql, type StatementResult, shortened, textOf } from './guarded-sql.ts';
 import type { Sql, StatementObject } from './sql.ts';
@@ -32,7 +32,7 @@ export class NestedTransactions {
   /** Why its transaction was not begun. What follows would not be undone with it. */
   #refused: Error | null = null;
 
-  /** `pool`: it stands for a pool, each of whose queries may be anybody's; how a connection of it is taken. */
+  /** `pool`: it stands for a pool, each of whose queries may be anyone's; how a connection of it is taken. */
   constructor(sql: GuardedSql, { pool = null }: { readonly pool?: string | null } = {}) {
     this.#sql = sql;
     this.#pool = pool;
@@ -91,7 +91,7 @@ export class NestedTransactions {
     const ends = begun || commits.test(text) || rollsBack.test(text) || savepoints.test(text);
     if (ends && this.#pool !== null) {
       throw new Error(
-        `"${shortened(text)}" was not sent: ormClient(sql) is a pool, whose statements may be anybody's. Begin a transaction on a connection of it: ${this.#pool}.`,
+        `"${shortened(text)}" was not sent: ormClient(sql) is a pool, whose statements may be anyone's. Begin a transaction on a connection of it: ${this.#pool}.`,
       );
     }
     if (savepoints.test(text) && !this.#open) {

@@ -4,7 +4,7 @@
  * A row is the only proof that a commit whose reply was lost has happened, and that a sibling which takes a commit over finds
  * done already. So it must outlive every commit that may still be sent:
  *
- * - A row goes `keepMs` after the instance that voted was told to forget: everybody has acknowledged by then.
+ * - A row goes `keepMs` after the instance that voted was told to forget: everyone has acknowledged by then.
  * - Every other row - its process ended for good, or a sibling committed for it - may be asked for as long as the instance
  *   that voted may come back. These are marked when they are first seen, and go `strangeKeepMs` after. A participant
  *   that is away for longer and then asks again is told that the branch is unknown, which it reports and retries: an alarm
@@ -39,7 +39,7 @@ export class OutcomeRows {
     this.#with = options;
   }
 
-  /** Nobody asks for this branch any more. Never waits, never fails. */
+  /** No one asks for this branch any more. Never waits, never fails. */
   forgotten(name: string): void {
     const nowMs = this.#with.clock.monotonicMs();
     this.#forgotten.delete(name);

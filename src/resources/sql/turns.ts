@@ -4,7 +4,7 @@
  *
  *     A: SAVEPOINT   B: SAVEPOINT   B: UPDATE   B: RELEASE, "committed"   A: ROLLBACK TO, and B's UPDATE is gone
  *
- * So while one is open, only the connection that opened it sends any. Others wait, but not for ever: what uses the outer handle
+ * So while one is open, only the connection that opened it sends any. Others wait, but not forever: what uses the outer handle
  * within its own transaction waits for itself.
  */
 import type { Clock } from '../../ports/clock.ts';
@@ -52,7 +52,7 @@ export class Turns {
     this.#wake();
   }
 
-  /** Nothing is sent any more: nobody waits, but `send` has to say so. */
+  /** Nothing is sent any more: no one waits, but `send` has to say so. */
   close(): void {
     this.#closed = true;
     this.#wake();

@@ -2,10 +2,10 @@
  * Shared and exclusive locks on keys, granted in the order in which they were asked for. They live in memory: after
  * a restart the store takes them again for every branch that it finds prepared.
  *
- * Nobody waits for ever: two transactions may wait for each other in two different services, where neither can see
+ * No one waits forever: two transactions may wait for each other in two different services, where neither can see
  * it, and `waitMs` ends that. Where both wait here, it is seen at once: who would close a circle of waiting
  * owners is refused instead. Every other wait was checked when it began, and a grant only turns waiting for
- * somebody in the queue into waiting for a holder, so no circle ever comes to be unseen.
+ * someone in the queue into waiting for a holder, so no circle ever comes to be unseen.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 
@@ -66,7 +66,7 @@ export class KeyLocks {
     return keys.filter((key) => this.modeOf(key, owner) === mode).sort();
   }
 
-  /** Takes the lock where nobody is in the way. An owner may take its own again, and more of it. */
+  /** Takes the lock where no one is in the way. An owner may take its own again, and more of it. */
   tryTake({ owner, key, mode }: Omit<LockRequest, 'signal'>): boolean {
     const lock = this.#locks.get(key);
     if (lock === undefined) {
@@ -102,7 +102,7 @@ export class KeyLocks {
     for (const key of this.keysOf(owner, 'shared')) this.#letGo(owner, key);
   }
 
-  /** Everybody who waits gives up. */
+  /** Everyone who waits gives up. */
   close(): void {
     for (const owner of [...this.#waitersOf.keys()]) this.#giveUp(owner);
   }
@@ -187,7 +187,7 @@ export class KeyLocks {
   }
 
   /**
-   * What else the owner asked for on this key and has with this grant. In the queue it might stand behind somebody who
+   * What else the owner asked for on this key and has with this grant. In the queue it might stand behind someone who
    * waits for the owner: neither would ever go on, and no circle was there to be seen when it began to wait.
    */
   #grantCovered({ waiters }: Lock, { owner, mode }: Waiter): void {
@@ -207,7 +207,7 @@ export class KeyLocks {
 
   #lockAt(key: string): Lock {
     const lock = this.#locks.get(key);
-    if (lock === undefined) throw new Error(`Nobody holds or wants the key ${key}.`);
+    if (lock === undefined) throw new Error(`No one holds or wants the key ${key}.`);
     return lock;
   }
 
@@ -227,7 +227,7 @@ export class KeyLocks {
     return false;
   }
 
-  /** Whether anybody may wait for its owner: the usual waiter, on its first key, needs no search. */
+  /** Whether anyone may wait for its owner: the usual waiter, on its first key, needs no search. */
   #isInTheWay(waiter: Waiter): boolean {
     if ((this.#waitersOf.get(waiter.owner)?.size ?? 0) > 1) return true;
     for (const key of this.#heldBy.get(waiter.owner) ?? []) {

@@ -11,7 +11,7 @@ export interface StorePayload {
     | { readonly key: string; readonly value: unknown }
     | { readonly key: string; readonly delete: true }
   )[];
-  /** Keys that nobody may write until the decision, whatever their versions are. */
+  /** Keys that no one may write until the decision, whatever their versions are. */
   readonly locks?: readonly string[];
 }
 

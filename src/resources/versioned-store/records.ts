@@ -86,7 +86,7 @@ function apply(keys: WritableKeys, { key, version, value }: RecordWrite): void {
     if (current > deletedUpTo(keys)) keys.put(deletedKey, current);
     return;
   }
-  // The branch held the key alone since it chose the version: nobody else can have written.
+  // The branch held the key alone since it chose the version: no one else can have written.
   if (current !== 0 && current !== version - 1) {
     throw new Error(
       `The record ${key} has version ${current}, and ${version} is to be written: the store is broken. Restore it from a backup.`,

@@ -164,7 +164,7 @@ export class VersionedStore {
   }
 
   /**
-   * Takes part in a running transaction of one's own accord: asks the leader, then gives the branch to work on. What is
+   * Joins a running transaction: asks the leader, then gives the branch to work on. What is
    * read and written there is prepared when the client commits; the rules then find it done in `tx`, and a branch
    * of data needs none. Work that a restart of this process lost votes `abort`.
    *
@@ -274,7 +274,7 @@ export class VersionedStore {
     if (this.#disk.prepared(branch) === null) this.#locks.release(owner);
   }
 
-  /** Nobody would be left to end work that began now. */
+  /** No one would be left to end work that began now. */
   #endEnlisting(branch: BranchRef): void {
     for (const { txid, ended } of this.#enlisting) {
       if (txid === branch.txid) ended.add(branch.branch);

@@ -17,7 +17,7 @@ import { conflict, lockRefusal, RefusedError } from './refusals.ts';
 export interface StoreTransaction extends BranchRef {
   /** The value as of the last commit, or as this branch wrote it; null where there is none. Locks the key shared. */
   read<Value = unknown>(key: string): Promise<StoredRecord<Value> | null>;
-  /** `read`, with the key locked exclusively at once: for what will be written, so that nobody else reads it meanwhile. */
+  /** `read`, with the key locked exclusively at once: for what will be written, so that no one else reads it meanwhile. */
   readForUpdate<Value = unknown>(key: string): Promise<StoredRecord<Value> | null>;
   /** Refuses with `CONFLICT` where the key's version is another; 0 stands for no record. Locks the key shared. */
   expect(key: string, version: number): Promise<void>;

@@ -1,7 +1,7 @@
 /** What one connection holds of something that all share, kept up to date by its owner. */
 import type { Origin, Shares } from '../../core/shares.ts';
 
-/** What everybody may have without being counted: nearly all connections never hold more. */
+/** What everyone may have without being counted: nearly all connections never hold more. */
 const freeBytes = 16_384;
 
 export class Account {

@@ -135,7 +135,7 @@ function failure(error: (Error & { code?: string }) | null): CloseInfo {
     error instanceof AggregateError
       ? error.errors.map((each: Error & { code?: string }) => each.code)
       : [error.code];
-  // Every address of the name must refuse before nobody can be said to listen.
+  // Every address of the name must refuse before no one can be said to listen.
   const refused = codes.length > 0 && codes.every((code) => code === 'ECONNREFUSED');
   const kind = refused ? 'refused' : error.code === 'ECONNRESET' ? 'reset' : 'failed';
   return { code: 1006, reason: error.message || String(error.code), kind };

@@ -51,7 +51,7 @@ export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, num
   readonly port: number;
   /** Connections that the operating system holds before they are accepted. Default 1,024. */
   readonly backlog?: number;
-  /** Whether an `Authorization` header is the right one. Default: nobody looks at it. */
+  /** Whether an `Authorization` header is the right one. Default: no one looks at it. */
   readonly authorize?: (authorization: string) => boolean;
   /** Plain HTTP requests (`/healthz` and the like). Default: 404. */
   readonly http?: RequestListener;

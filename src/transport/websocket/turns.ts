@@ -21,7 +21,7 @@ export interface Worker {
 const sliceMs = 1;
 /** How long a connection that was over its slice waits with its like. */
 const heavyMs = 50;
-/** For all that wait, in one turn: while others are at work, and while nobody is. */
+/** For all that wait, in one turn: while others are at work, and while no one is. */
 const budgetMs = { beside: 1, alone: 8 } as const;
 /** So long after the last frame of a connection that did not have to wait, others count as being at work. */
 const besideMs = 20;

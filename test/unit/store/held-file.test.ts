@@ -51,7 +51,7 @@ describe('a store whose directory is', () => {
     expect(existsSync(join(root.path, 'link', 'store.mdb'))).toBe(true);
     for (const at of [directory, join(root.path, 'link')]) {
       expect(() => open(at)).toThrow(DirectoryLockedError);
-      expect(() => open(at, true)).toThrow(/somebody removed it/);
+      expect(() => open(at, true)).toThrow(/someone removed it/);
     }
     await store.transact((keys) => keys.put('a', 1));
     await store.close();

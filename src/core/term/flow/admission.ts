@@ -27,7 +27,7 @@ import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 
-/** Of so many the names are told: a message has a limit, and a person reads no more. */
+/** How many names are listed: a message has a limit, and a person reads no more. */
 const maxNames = 3;
 
 /**

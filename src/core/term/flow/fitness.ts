@@ -46,7 +46,7 @@ export function prepareSilent(state: TermState, branch: Branch): void {
   const bulkhead = bulkheadOf(state, branch.participant);
   bulkhead.latency.timedOut();
   if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
-  // Whoever waits for it is told at once.
+  // Those who wait for it are told at once.
   state.flow.freed.add(bulkhead);
   state.note({
     level: 'warn',

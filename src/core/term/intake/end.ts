@@ -71,7 +71,7 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
   abort(
     state,
     transaction,
-    // Whoever wonders what took so long is told: no one was there to answer.
+    // Says what took so long: no one was there to answer.
     notConnected(state, transaction) ?? abortReason('TRANSACTION_TIMEOUT', { message }),
   );
 }

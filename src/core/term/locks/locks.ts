@@ -247,7 +247,7 @@ function endWait(state: TermState, request: LockRequest<Transaction>): LockWait 
   return wait;
 }
 
-/** Who asked for the lock of an aborted transaction is told why there is none. */
+/** Tells those who asked for a lock of an aborted transaction why there is none. */
 function failAskers(state: TermState, transaction: Transaction, wait: LockWait): void {
   const { reason, txid } = transaction;
   const lost = reason?.code === 'DEADLOCK' || reason?.code === 'LOCK_TIMEOUT';
