@@ -1,4 +1,7 @@
-/** Prose of the documents keeps to 100 columns, so that a change shows in a diff as what it is. */
+/**
+ * Prose of the documents keeps to 100 columns, so that a diff shows what changed and no more, and to
+ * English words: these are what a translation leaves behind.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +41,14 @@ function isAlone(text: string, index: number): boolean {
 
 it.each(documents)('%s keeps to 100 columns', (document) => {
   expect(tooLong(readFileSync(join(root, document), 'utf8'))).toEqual([]);
+});
+
+const translated =
+  /\b(?:(?:no|every|any|some)body|for ever|belongs? into|(?:who|whoever) is told|of its own accord|lets? pass)\b/i;
+
+it.each(documents)('%s has none of the words of a translation', (document) => {
+  const lines = readFileSync(join(root, document), 'utf8').split('\n');
+  expect(lines.filter((line) => translated.test(line))).toEqual([]);
 });
 
 const long = 'word '.repeat(25).trim();
