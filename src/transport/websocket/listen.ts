@@ -24,6 +24,7 @@ import { openFrame } from '../../wire/codec.ts';
 import { maxHelloBytes, widestLimits } from '../../wire/limits.ts';
 import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
+import { Closings } from './closings.ts';
 import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
 import { refusalOf } from './refusal.ts';
 import { smallerMessage } from './smaller.ts';
@@ -94,6 +95,7 @@ class WebSocketListener implements Listener {
   readonly #webSockets: WebSocketServer;
   readonly #connections = new Set<WebSocketConnection<'to-node', FromNode>>();
   readonly #turns: Turns;
+  readonly #closings = new Closings();
   readonly #input: Shares;
   readonly #output: Shares;
   #serial = 0;
@@ -132,6 +134,7 @@ class WebSocketListener implements Listener {
     });
     this.#http.maxConnections = limits.maxConnections + spareSockets;
     this.#http.on('connection', (socket) => {
+      this.#closings.watch(socket);
       const address = socket.remoteAddress ?? '';
       socket.on('error', () => {
         // 'close' follows. Without a listener the error of one socket would end the process.

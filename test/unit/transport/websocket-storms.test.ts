@@ -1,0 +1,74 @@
+/** What thousands do at once is taken in portions: how many of it one turn has, not how long that takes. */
+import { once } from 'node:events';
+import { afterEach, expect, it } from 'vitest';
+import { atEndOfTurn } from '../../../src/system/turn.ts';
+import { bare, cleanUp, listen, rawSocket, until } from '../../support/network/websocket-rig.ts';
+import { pause } from '../../support/process/child.ts';
+
+afterEach(cleanUp);
+
+const peers = 200;
+const maxPerTurn = 32;
+
+/** How many there are more at the end of a turn than at the end of the one before it, at most. */
+async function mostInATurn(count: () => number, isOver: () => boolean): Promise<number> {
+  let most = 0;
+  for (let before = count(); !isOver(); ) {
+    await new Promise<void>((resolve) => atEndOfTurn(resolve));
+    const now = count();
+    most = Math.max(most, now - before);
+    before = now;
+  }
+  return most;
+}
+
+it.each(['by this side', 'by their peers'])(
+  'connections cut at once %s end in portions',
+  async (who) => {
+    const { url, ends } = await listen();
+    const sockets = await Promise.all(Array.from({ length: peers }, () => bare(url)));
+    await until(() => ends.length === peers);
+    let closed = 0;
+    for (const end of ends) void end.closed.then(() => (closed += 1));
+    if (who === 'by this side') for (const { connection } of ends) connection.terminate();
+    else for (const { socket } of sockets) socket.terminate();
+    const most = await mostInATurn(
+      () => closed,
+      () => closed === peers,
+    );
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(maxPerTurn);
+  },
+);
+
+it('what still comes on connections that wait to be cut does no harm', async () => {
+  const { url, ends } = await listen();
+  const sockets = await Promise.all(Array.from({ length: peers }, () => bare(url)));
+  await until(() => ends.length === peers);
+  for (const { connection } of ends) connection.terminate();
+  for (const { socket } of sockets) socket.send('{}');
+  await Promise.all(ends.map(({ closed }) => closed));
+  await Promise.all(sockets.map(({ ended }) => ended));
+  expect(ends.flatMap(({ messages, problems }) => [...messages, ...problems])).toEqual([]);
+});
+
+it('handshakes that are too slow are looked for often enough to end one after the other', async () => {
+  const { url } = await listen({ handshakeTimeoutMs: 1_000 });
+  const endedAtMs: number[] = [];
+  const ended: Promise<void>[] = [];
+  for (let left = 5; left > 0; left -= 1) {
+    const socket = await rawSocket(url);
+    socket.write('GET /v1 HTTP/1.1\r\n');
+    socket.resume();
+    ended.push(
+      once(socket, 'close').then(() => {
+        endedAtMs.push(performance.now());
+      }),
+    );
+    await pause(200);
+  }
+  await Promise.all(ended);
+  const apart = endedAtMs.filter((atMs, index) => atMs - (endedAtMs[index - 1] ?? atMs) > 100);
+  // Looked for once a second, they would end in two batches at most.
+  expect(apart.length).toBeGreaterThanOrEqual(2);
+});
