@@ -13,7 +13,7 @@ const maxWaiting = 2_000;
 /** Of one turn of the event loop. */
 const budgetMs = 2;
 
-/** Whoever asked has gone. */
+/** The asker has gone. */
 export class AskerGoneError extends Error {
   override readonly name = 'AskerGoneError';
 }

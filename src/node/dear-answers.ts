@@ -1,6 +1,6 @@
 /**
  * Answers to operators that took long to make are given again for a while, in proportion: however many ask, and however often, making
- * them takes a small part of the node's time. What is cheap is made anew for each.
+ * them takes a small part of the node's time. Cheap answers are made for each request.
  */
 import type { Clock } from '../ports/clock.ts';
 

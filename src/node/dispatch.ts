@@ -180,7 +180,7 @@ function senderWithShare(
   return { ...session.sender, hasShare: true };
 }
 
-/** What may have the log read for whoever sent it. */
+/** Messages that may make the log be read for their sender. */
 const readers: ReadonlySet<ToNode['type']> = new Set(['query', 'resolve', 'status', 'vote']);
 
 const tooManyReads = 'As many questions of this connection as may wait for the decision log do so.';

@@ -373,7 +373,7 @@ export class CoordinatorNode implements SessionHost {
 
   /**
    * What others have retired. Before a leadership answers anyone (!): the leaderships before it counted on all that is there, and what
-   * they collected because of it is gone. What comes later is heard of by `watchRetired`, and no leadership counts on it sooner.
+   * they collected because of it is gone. `watchRetired` hears of what comes later, and no leadership counts on it sooner.
    */
   async #learnRetired(): Promise<void> {
     for (const retired of await this.given.log.retired()) this.#hear(retired);

@@ -173,7 +173,7 @@ export class ReportQueue<R extends Reporter> {
     return judges().get(shard) !== judge || clock.monotonicMs() - atMs > maxAgeMs;
   }
 
-  /** Whoever reported does it again, where the leadership is gone to the next. */
+  /** The participant reports again if the leadership has passed to the next. */
   #drop(running: Running<R>): void {
     this.#forget(running);
     this.#busy(running, running);

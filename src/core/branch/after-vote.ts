@@ -371,7 +371,7 @@ function failed(
   return acknowledge(branch, to, decision, { code: 'INTERNAL', message: text });
 }
 
-/** Every command is answered once; each who asked hears of the success later, too. */
+/** Every command is answered once; later each who asked learns of the success, too. */
 function pause(
   branch: LocalBranchOf<'committing' | 'rolling-back'>,
   decision: Decision,

@@ -62,7 +62,7 @@
  *   vote ignores `abort` - its vote meets a decision that answers it - and one that is done with
  *   the opposite raises an alarm and undoes nothing.
  * - Commit and rollback of the application are called again until they succeed. Each command is
- *   answered once meanwhile with `ok: false`, and everyone who asked hears of the success.
+ *   answered once meanwhile with `ok: false`, and everyone who asked learns of the success.
  */
 
 import { epochOf } from '../txid.ts';

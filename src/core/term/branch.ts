@@ -97,10 +97,10 @@ export interface Branch {
   command: 'none' | 'waiting' | 'sent';
 }
 
-/** Who a branch belongs to: whoever enlisted itself, or is named in the record. */
+/** The owner of a branch: the instance that enlisted itself, or is named in the record. */
 export type BranchOwner = Pick<ConnectedParticipant, 'instance' | 'sharedResource' | 'process'>;
 
-/** `owner`: null where it will belong to whoever gets its prepare. */
+/** `owner`: null where it will belong to the instance that gets its prepare. */
 export function newBranch(
   transaction: Transaction,
   given: TransactBranch,

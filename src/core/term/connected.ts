@@ -104,8 +104,8 @@ export class ConnectedParticipants {
   }
 
   /**
-   * To whom a decision goes: the process that has the branch; else whoever shares its journal; else
-   * whoever shares its store (8.7). The latest connection of each is the live one.
+   * Who gets a decision: the process that has the branch; else one that shares its journal; else
+   * one that shares its store (8.7). The latest connection of each is the live one.
    */
   route(branch: Branch): ConnectedParticipant | null {
     const list = this.byName.get(branch.participant)?.list ?? [];

@@ -19,7 +19,7 @@ export interface Sender {
   readonly client?: Owner;
   /** An operator, another node, or the very process: every transaction is shown to it. */
   readonly seesAll?: boolean;
-  /** The message brought the token that whoever began the transaction was given for others. */
+  /** The message carried the share that the transaction's owner was given for others. */
   readonly hasShare?: boolean;
 }
 

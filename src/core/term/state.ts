@@ -41,7 +41,7 @@ export interface TermConfig {
   readonly fraction: () => number;
   /** The last part of a txid, from all before it: chance and a proof that a leader gave it out. */
   readonly randomPart: (place: string) => string;
-  /** What whoever began a transaction may hand to others, so that it is theirs too. */
+  /** What the owner of a transaction may hand to others, so that it is theirs too. */
   readonly shareOf: (txid: Txid) => string;
   /** Wall clock, for records that people read. */
   readonly wallMs: () => number;

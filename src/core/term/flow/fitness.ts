@@ -1,4 +1,4 @@
-/** What happens with a participant's prepares, as its latency and its breaker hear of it. */
+/** Tells a participant's latency and its breaker what becomes of its prepares. */
 import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';

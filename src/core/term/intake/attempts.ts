@@ -7,7 +7,7 @@
  *   trying attempt 2: it must not run, or both could. An attempt not above an aborted one gets the
  *   same answer.
  * - The same stale copy arrives while attempt 2 runs, or after it committed: it neither joins nor
- *   gets that outcome, for its own was said.
+ *   gets that outcome, because its own was sent.
  * - Attempt 1 committed under the last leader, whose answer was lost; attempt 2 comes to this one.
  *   It may run: its write finds `requests/R` and becomes an abort, and the recorded outcome is the
  *   answer. To spare the participants the work, an attempt above 1 is looked up in the log first.

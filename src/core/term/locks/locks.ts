@@ -30,7 +30,7 @@ export interface LockReply extends ReplyTo {
   readonly keys: readonly string[];
 }
 
-/** Who is to hear of the end of a wait. */
+/** Who learns of the end of a wait. */
 interface LockWait {
   readonly replies: LockReply[];
   readonly waitMs: number;
@@ -191,7 +191,7 @@ export function openLocks(state: TermState): void {
   for (const request of state.locks.table.open(state.nowMs)) state.locks.granted.push(request);
 }
 
-/** At the end of a step: those who got what they waited for hear of it, and run. */
+/** At the end of a step: tells those who got what they waited for, and runs them. */
 export function serveGrants(
   state: TermState,
   freeze: (state: TermState, transaction: Transaction) => void,

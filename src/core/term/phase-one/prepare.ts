@@ -254,7 +254,7 @@ function refuse(state: TermState, from: Sender, message: VoteMessage, why: strin
   });
 }
 
-/** "Still at it": starts the branch's own time-out anew; the transaction's stays. */
+/** "Still at it": restarts the branch's own time-out; the transaction's stays. */
 export function working(state: TermState, from: Sender, message: Working): void {
   const branch = state.transactions.get(message.txid)?.branches.get(message.branch);
   if (branch?.state !== 'preparing' || branch.connection !== from.connection) return;

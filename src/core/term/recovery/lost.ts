@@ -33,7 +33,7 @@ export function lose(state: TermState): void {
       else failWaiters(state, transaction);
     }
   }
-  // Whoever leads next in this process begins with all the room.
+  // The next leadership in this process starts with all the room.
   for (const transaction of state.transactions.values()) letGo(state, transaction);
   for (const transaction of finishing(state).values()) letGo(state, transaction);
   if (unknown.length === 0) return;

@@ -43,7 +43,7 @@ export function ownerBytes({ instance, sharedResource }: Owner): number {
   return utf8Bytes(instance) + shared;
 }
 
-/** `owner`: null where it will belong to whoever gets its prepare. */
+/** `owner`: null where it will belong to the instance that gets its prepare. */
 export function branchBytes(
   state: TermState,
   branch: { readonly branch: string; readonly participant: string },
@@ -54,7 +54,7 @@ export function branchBytes(
   return names + Math.max(state.connected.longestOwner(branch.participant), instanceGuess);
 }
 
-/** Counts the branch anew, by what is known of it now. */
+/** Counts the branch again, by what is known of it now. */
 export function measure(state: TermState, branch: Branch): void {
   const { instance, sharedResource } = branch;
   const owner = instance === null ? null : { instance, sharedResource };

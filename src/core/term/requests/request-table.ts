@@ -67,7 +67,7 @@ export class RequestTable {
     this.maxEndedBytes = given.maxEndedBytes;
   }
 
-  /** Why no more of whoever sends it is remembered; null where there is room. */
+  /** Why no more of its sender's are remembered; null where there is room. */
   problem(origin: Origin | undefined): Refusal | null {
     const max = this.shares.total;
     if (Math.max(this.logged, this.live.size + this.ended.size) >= max) {
