@@ -10,7 +10,7 @@ export type { EnlistOptions } from './participant/enlist.ts';
 export type {
   EtcdDecisionLog,
   ParticipantAlarm,
-  ParticipantSettings,
+  ServeBaseOptions,
   ServeOptions,
 } from './participant/options.ts';
 export type { ReadyWork } from './participant/ready.ts';

@@ -24,7 +24,7 @@ import type {
   BranchRequest,
   CallOptions,
   ResultsOf,
-  TransactionSettings,
+  TransactionOptions,
   TransactOptions,
   TransactOutcome,
   TransactRequest,
@@ -107,11 +107,11 @@ interface InFlight {
  */
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
-  readonly #defaults: TransactionSettings;
+  readonly #defaults: TransactionOptions;
   readonly #calls = new Set<InFlight>();
 
   /** @internal Made by `connect`. */
-  constructor(options: { cluster: Cluster; defaults: TransactionSettings }) {
+  constructor(options: { cluster: Cluster; defaults: TransactionOptions }) {
     this.#cluster = options.cluster;
     this.#defaults = options.defaults;
   }
@@ -168,7 +168,7 @@ export class Client implements AsyncDisposable {
    * Begins an interactive transaction. Throws VerdictError: TIMEOUT, ABORTED_BY_CALLER, CLOSED, LIMIT_EXCEEDED,
    * FORBIDDEN. `await using` rolls back what is left uncommitted.
    */
-  async begin(settings: TransactionSettings = {}, options: CallOptions = {}): Promise<Transaction> {
+  async begin(settings: TransactionOptions = {}, options: CallOptions = {}): Promise<Transaction> {
     const whole = this.#settings(settings);
     return begin(this.#cluster, { settings: whole, call: this.#call(options, whole) });
   }
@@ -273,7 +273,7 @@ export class Client implements AsyncDisposable {
     return call;
   }
 
-  #settings(given: TransactionSettings): TransactionSettings {
+  #settings(given: TransactionOptions): TransactionOptions {
     return {
       timeoutMs: given.timeoutMs ?? this.#defaults.timeoutMs,
       labels: given.labels ?? this.#defaults.labels,
@@ -281,7 +281,7 @@ export class Client implements AsyncDisposable {
     };
   }
 
-  #call(options: CallOptions, settings: TransactionSettings): Call {
+  #call(options: CallOptions, settings: TransactionOptions): Call {
     const { timeoutMs = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
     return new Call(this.#cluster.clock, {
       ...options,

@@ -6,7 +6,7 @@ import { isVerdictError, retryAfterMsOf } from '../peer/verdict-error.ts';
 import { Call, callMarginMs } from './call.ts';
 import type { Cluster } from './cluster.ts';
 import { begin, type Transaction } from './transaction.ts';
-import type { AnswerWhen, CallOptions, TransactionOutcome, TransactionSettings } from './types.ts';
+import type { AnswerWhen, CallOptions, TransactionOptions, TransactionOutcome } from './types.ts';
 
 /** What `client.run` takes. */
 export interface RunOptions extends CallOptions {
@@ -21,7 +21,7 @@ export interface RunOptions extends CallOptions {
   /** When it resolves: see `CommitOptions`. Default `decided`. */
   readonly answer?: AnswerWhen | undefined;
   /** Time-out and labels of each transaction. */
-  readonly transaction?: TransactionSettings;
+  readonly transaction?: TransactionOptions;
 }
 
 /** What the function of `client.run` is told of the attempt that it is called for. */
@@ -62,7 +62,7 @@ type Attempt<Value> =
 export async function run<Value>(
   cluster: Cluster,
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
-  options: RunOptions & { readonly settings: TransactionSettings },
+  options: RunOptions & { readonly settings: TransactionOptions },
 ): Promise<RunResult<Value>> {
   const { answer, maxAttempts = 5, settings } = options;
   if (!(maxAttempts >= 1))
@@ -101,7 +101,7 @@ async function once<Value>(
     work: (tx: Transaction, context: RunContext) => Promise<Value>;
     whole: Call;
     attempts: number;
-    settings: TransactionSettings;
+    settings: TransactionOptions;
     answer: AnswerWhen | undefined;
   },
 ): Promise<Attempt<Value>> {

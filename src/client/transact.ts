@@ -9,7 +9,7 @@ import { defaultLockGroup } from '../core/locks/names.ts';
 import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { isVerdictError, VerdictError } from '../peer/verdict-error.ts';
+import { isVerdictError, refusal } from '../peer/verdict-error.ts';
 import { ageMs, type Mark, mark } from '../system/age.ts';
 import type { Call } from './call.ts';
 import {
@@ -174,10 +174,9 @@ function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined 
 /** A node of a version before locks ignores the field, and would run the transaction without them. */
 function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): void {
   if ((locks ?? []).length === 0 || link.welcome?.limits.maxLocks !== undefined) return;
-  throw new VerdictError(
+  throw refusal(
     'UNSUPPORTED_VERSION',
     `${leader.node} knows no locks, and would run the transaction without them. Upgrade every node first.`,
-    { retryable: false, acted: 'nothing' },
   );
 }
 

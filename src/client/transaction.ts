@@ -20,8 +20,8 @@ import type {
   CallOptions,
   CommitOptions,
   LockOptions,
+  TransactionOptions,
   TransactionOutcome,
-  TransactionSettings,
 } from './types.ts';
 
 /**
@@ -246,7 +246,7 @@ async function insist<Reply>(
 /** A begun transaction without branches does nothing and ends with its time-out: one too many is harmless. */
 export async function begin(
   cluster: Cluster,
-  options: { settings: TransactionSettings; call: Call; within?: Call | undefined },
+  options: { settings: TransactionOptions; call: Call; within?: Call | undefined },
 ): Promise<Transaction> {
   const { settings, call, within } = options;
   const { timeoutMs, labels, lockGroup } = settings;

@@ -66,7 +66,7 @@ export interface BranchRequest<Payload = unknown> {
 }
 
 /** What holds for one transaction; `connect` takes defaults for these. */
-export interface TransactionSettings {
+export interface TransactionOptions {
   /**
    * After this many milliseconds without a decision the coordinator aborts the transaction. Default: the node's own
    * (`transactionTimeoutMs`, 10 s). Once the decision is being written no time-out can abort it.
@@ -96,7 +96,7 @@ export interface LockOptions extends CallOptions {
 }
 
 /** A whole transaction for `client.transact`: what is to happen everywhere or nowhere. */
-export interface TransactRequest<Payload = unknown> extends TransactionSettings {
+export interface TransactRequest<Payload = unknown> extends TransactionOptions {
   /**
    * The idempotency key: any string up to 128 bytes. Whatever is lost on the way, at most one transaction commits under
    * it within the cluster's request window (2 minutes by default, counted from when it was first sent). It is the own of

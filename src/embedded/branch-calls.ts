@@ -19,13 +19,13 @@
 
 import { backoffMs } from '../core/backoff.ts';
 import { uphold } from '../core/invariants.ts';
-import type { Decision, Vote } from '../core/messages.ts';
+import type { Decision, VoteReason } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
+import type { Timer } from '../ports/clock.ts';
 import { textOf } from './errors.ts';
 import type { EmbeddedParticipant } from './participant.ts';
-import type { Ended, ParticipantMethod, ReturnsTable } from './returns.ts';
+import type { NamedParticipant, ParticipantsOptions } from './participants.ts';
+import type { Ended, ParticipantMethod } from './returns.ts';
 
 export type BranchCallsState =
   | 'registered'
@@ -35,24 +35,17 @@ export type BranchCallsState =
   | 'committed'
   | 'rolled-back';
 
-export interface BranchCallsOptions {
+export interface BranchCallsOptions extends ParticipantsOptions {
   readonly txid: Txid;
-  readonly name: string;
+  readonly named: NamedParticipant;
   readonly participant: EmbeddedParticipant;
   /** `prepared`: taken up from a participant's `inDoubt`, or by a command for a transaction of an earlier process. */
   readonly state: 'registered' | 'prepared';
-  readonly returns: ReturnsTable;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly retryDelayMs: number;
-  readonly maxRetryDelayMs: number;
-  readonly vote: (vote: Vote, why: string | null) => void;
-  /** `why`: what it answered instead of true. */
-  readonly acknowledge: (decision: Decision, why: string | null) => void;
   /** Nothing is left to do for it. */
   readonly ended: () => void;
-  readonly onBroken: (error: unknown) => void;
 }
+
+const overStates: readonly BranchCallsState[] = ['committed', 'rolled-back', 'refused'];
 
 export class BranchCalls {
   readonly #given: BranchCallsOptions;
@@ -74,6 +67,10 @@ export class BranchCalls {
 
   get state(): BranchCallsState {
     return this.#state;
+  }
+
+  get participant(): EmbeddedParticipant {
+    return this.#given.participant;
   }
 
   /** Whether a call of the participant's is under way. */
@@ -106,22 +103,22 @@ export class BranchCalls {
     uphold(
       this.#wanted === null || this.#wanted === decision,
       'I2',
-      () => `${this.#given.txid}/${this.#given.name}: ${decision} after ${this.#wanted}`,
+      () => `${this.#name()}: ${decision} after ${this.#wanted}`,
     );
     if (this.#isOver()) {
       const done = this.#state === 'committed' ? 'commit' : 'abort';
       uphold(
         done === decision,
         'I1',
-        () => `${this.#given.txid}/${this.#given.name}: ${decision}, but it is ${this.#state}`,
+        () => `${this.#name()}: ${decision}, but it is ${this.#state}`,
       );
-      this.#given.acknowledge(decision, null);
+      this.#acknowledge(decision, null);
       return;
     }
     uphold(
       decision === 'abort' || this.#state === 'prepared',
       'I3',
-      () => `${this.#given.txid}/${this.#given.name}: commit, but it is ${this.#state}`,
+      () => `${this.#name()}: commit, but it is ${this.#state}`,
     );
     this.#wanted = decision;
     this.#alone ||= how.alone;
@@ -143,10 +140,12 @@ export class BranchCalls {
     this.#timer = null;
   }
 
+  #name(): string {
+    return `${this.#given.txid}/${this.#given.named.name}`;
+  }
+
   #isOver(): boolean {
-    return (
-      this.#state === 'committed' || this.#state === 'rolled-back' || this.#state === 'refused'
-    );
+    return overStates.includes(this.#state);
   }
 
   async #prepare(timeoutMs: number): Promise<void> {
@@ -157,7 +156,8 @@ export class BranchCalls {
       this.#carryOut('abort');
       return;
     }
-    const { participant, txid, name } = this.#given;
+    const { participant, txid } = this.#given;
+    const { name } = this.#given.named;
     const ended = await this.#call('prepare', () =>
       participant.prepare(txid, { signal: this.#signal.signal, timeoutMs }),
     );
@@ -166,15 +166,17 @@ export class BranchCalls {
     if (voted === true) this.#state = 'prepared';
     if (voted === false) {
       this.#end('refused', this.#wanted);
-      if (this.#wanted === null) this.#given.vote('abort', `${name} voted abort.`);
+      if (this.#wanted === null)
+        this.#vote({ vote: 'abort', reason: { message: `${name} voted abort.` } });
       return;
     }
     if (this.#wanted !== null) {
       this.#carryOut(this.#wanted);
     } else if (voted === true) {
-      this.#given.vote('commit', null);
+      this.#vote({ vote: 'commit' });
     } else {
-      this.#given.vote('abort', `prepare of ${name} ${told(ended, 'true or false')}`);
+      const message = `prepare of ${name} ${told(ended, 'true or false')}`;
+      this.#vote({ vote: 'abort', reason: { message } });
       this.decide('abort', { alone: true });
     }
   }
@@ -189,7 +191,7 @@ export class BranchCalls {
 
   async #run(decision: Decision): Promise<void> {
     await Promise.resolve();
-    const { participant, txid, name } = this.#given;
+    const { participant, txid, named } = this.#given;
     const method = decision === 'commit' ? 'commit' : 'rollback';
     const ended = await this.#call(method, () => participant[method](txid));
     this.#running = false;
@@ -198,8 +200,8 @@ export class BranchCalls {
       return;
     }
     this.#failures += 1;
-    this.#lastError = `${method} of ${name} ${told(ended, 'true')}`;
-    this.#given.acknowledge(decision, this.#lastError);
+    this.#lastError = `${method} of ${named.name} ${told(ended, 'true')}`;
+    this.#acknowledge(decision, this.#lastError);
     if (!this.#alone || this.#stopped) return;
     const { clock, random } = this.#given;
     const delayMs = backoffMs(this.#failures, this.#given, random.fraction());
@@ -208,19 +210,37 @@ export class BranchCalls {
 
   #end(state: 'committed' | 'rolled-back' | 'refused', decision: Decision | null): void {
     this.#state = state;
-    if (decision !== null) this.#given.acknowledge(decision, null);
+    if (decision !== null) this.#acknowledge(decision, null);
     this.#given.ended();
   }
 
+  #vote(what: { vote: 'commit' } | { vote: 'abort'; reason: VoteReason }): void {
+    const { named, txid, deliver } = this.#given;
+    deliver(named, { type: 'vote', txid, branch: named.name, ...what });
+  }
+
+  /** `why`: what it answered instead of true. */
+  #acknowledge(decision: Decision, why: string | null): void {
+    const { named, txid, deliver } = this.#given;
+    deliver(named, {
+      type: 'ack',
+      txid,
+      branch: named.name,
+      decision,
+      ok: why === null,
+      ...(why === null ? {} : { error: { code: 'INTERNAL', message: why } }),
+    });
+  }
+
   async #call(method: ParticipantMethod, call: () => unknown): Promise<Ended> {
-    const { txid, name: participant, returns } = this.#given;
+    const { txid, named, returns } = this.#given;
     let ended: Ended;
     try {
       ended = { returned: await call() };
     } catch (error) {
       ended = { threw: textOf(error) };
     }
-    returns.add({ txid, participant, method, ended });
+    returns.add({ txid, participant: named.name, method, ended });
     return ended;
   }
 }

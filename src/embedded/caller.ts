@@ -1,5 +1,6 @@
 /** The calls of this process to the core: each a request with an id, and the one reply that ends it. */
 import type { FromNode } from '../core/messages.ts';
+import type { ReplyTo, RequestType } from '../peer/requests.ts';
 import { OutcomeUnknownError } from '../peer/verdict-error.ts';
 import { fromErrorMessage } from './errors.ts';
 
@@ -14,19 +15,10 @@ export class Caller {
   #nextId = 1;
 
   /** `send` must hand the request over; the reply may come before it returns. */
-  call<Reply extends FromNode['type']>(
-    reply: Reply,
-    send: (id: number) => void,
-  ): Promise<Extract<FromNode, { type: Reply }>> {
+  call<Type extends RequestType>(send: (id: number) => void): Promise<ReplyTo[Type]> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#open.set(id, {
-        resolve: (message) => {
-          if (message.type === reply) resolve(message as Extract<FromNode, { type: Reply }>);
-          else reject(new TypeError(`The core answered ${message.type} instead of ${reply}.`));
-        },
-        reject,
-      });
+      this.#open.set(id, { resolve: resolve as (message: FromNode) => void, reject });
       send(id);
     });
   }

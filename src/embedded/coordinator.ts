@@ -4,10 +4,10 @@ import type { AbortReason } from '../core/catalogue.ts';
 import { judge } from '../core/judge.ts';
 import type { Labels, Outcome, TransactionState, TransactionStatus } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
-import type { TermRequest } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { closedError, VerdictError } from '../peer/verdict-error.ts';
+import type { RequestWithoutId } from '../peer/requests.ts';
+import { closedError, refusal, VerdictError } from '../peer/verdict-error.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemRandom } from '../system/random.ts';
@@ -15,7 +15,7 @@ import { widestLimits } from '../wire/limits.ts';
 import { validate } from '../wire/validate.ts';
 import { Doubts } from './doubts.ts';
 import { Engine } from './engine.ts';
-import { notLeading, unknownTransaction, wrongState } from './errors.ts';
+import { notLeading, unknownTransaction } from './errors.ts';
 import { openChosenLog } from './open-log.ts';
 import { type EmbeddedOptions, timingsOf } from './options.ts';
 import { checkParticipant, type EmbeddedParticipant } from './participant.ts';
@@ -102,9 +102,9 @@ export class TransactionCoordinator {
    */
   async beginTransaction(options: BeginOptions = {}): Promise<Txid> {
     const { engine } = await this.#parts();
-    const begin = checked({ type: 'begin', id: 0, ...options });
+    const begin = checked({ type: 'begin', ...options });
     const driver = await engine.anyDriver();
-    const { txid } = await engine.request(driver, 'begun', (id) => ({ ...begin, id }));
+    const { txid } = await engine.request(driver, begin);
     return txid;
   }
 
@@ -116,20 +116,16 @@ export class TransactionCoordinator {
     checkParticipant(participant);
     const { name } = participant;
     const { engine } = await this.#parts();
-    const enlist = checked({
-      type: 'enlist',
-      id: 0,
-      txid: checkTxid(engine, txid),
-      participant: name,
-    });
+    const enlist = checked({ type: 'enlist', txid: checkTxid(engine, txid), participant: name });
     const driver = await engine.driverOf(enlist.txid);
     if (driver === null) throw unknownTransaction(txid);
     const named = engine.adopt(participant);
-    const known = engine.participants.objectOf(named, enlist.txid);
+    const known = named.branches.get(enlist.txid)?.participant;
     if (known !== undefined && known !== participant) {
-      throw wrongState(
-        enlist.txid,
+      throw refusal(
+        'WRONG_STATE',
         `The transaction has another participant named ${JSON.stringify(name)} already: a name stands for one resource.`,
+        { txid: enlist.txid },
       );
     }
     const isNew = known === undefined;
@@ -137,7 +133,7 @@ export class TransactionCoordinator {
       engine.participants.bind(named, { txid: enlist.txid, participant, state: 'registered' });
     }
     try {
-      await engine.request(driver, 'enlisted', (id) => ({ ...enlist, id }), named);
+      await engine.request(driver, enlist, named);
     } catch (error) {
       if (isNew) {
         engine.participants.drop(named, enlist.txid);
@@ -168,13 +164,9 @@ export class TransactionCoordinator {
     const known = checkTxid(engine, txid);
     const driver = await engine.driverOf(known);
     if (driver === null) return this.#statusFromLog(engine, known);
-    const status = await engine.request(driver, 'status', (id) => ({
-      type: 'status',
-      id,
-      txid: known,
-    }));
-    const { type: _, id: __, ...rest } = status;
-    return rest;
+    const reply = await engine.request(driver, { type: 'status', txid: known });
+    const { type: _, id: __, ...status } = reply;
+    return status;
   }
 
   /** The outcome, the reason of an abort, and what every participant returned. */
@@ -297,7 +289,7 @@ export class TransactionCoordinator {
 
   async #decide(type: 'commit' | 'rollback', txid: string, reason?: string): Promise<Outcome> {
     const { engine } = await this.#parts();
-    const to = { id: 0, txid: checkTxid(engine, txid) };
+    const to = { txid: checkTxid(engine, txid) };
     const request =
       type === 'commit'
         ? checked({ type, ...to })
@@ -307,7 +299,7 @@ export class TransactionCoordinator {
       const { state } = await this.#statusFromLog(engine, request.txid);
       return outcomeOfState(state) ?? 'aborted';
     }
-    const { outcome } = await engine.request(driver, 'outcome', (id) => ({ ...request, id }));
+    const { outcome } = await engine.request(driver, request);
     return outcome;
   }
 
@@ -319,15 +311,8 @@ export class TransactionCoordinator {
     if (decision === 'undecided') throw notLeading('The transaction is not decided.');
     if (decision === 'ahead') throw unknownTransaction(txid);
     if (decision === 'expired') {
-      throw new VerdictError(
-        'EXPIRED',
-        'The outcome is no longer known: its record was collected.',
-        {
-          retryable: false,
-          acted: 'unknown',
-          txid,
-        },
-      );
+      const text = 'The outcome is no longer known: its record was collected.';
+      throw new VerdictError('EXPIRED', text, { retryable: false, acted: 'unknown', txid });
     }
     const { record } = reading;
     return statusFromLog(txid, { decision, record, wallMs: systemClock.wallMs() });
@@ -345,8 +330,8 @@ function checkTxid(engine: Engine, txid: unknown): Txid {
 }
 
 /** What a node would check of a message from outside. */
-function checked<const M extends TermRequest>(message: M): M {
-  const copy: Record<string, unknown> = { ...message };
+function checked<const M extends RequestWithoutId>(message: M): M {
+  const copy: Record<string, unknown> = { ...message, id: 0 };
   for (const name of Object.keys(copy)) if (copy[name] === undefined) delete copy[name];
   const result = validate(copy, 'to-node', widestLimits);
   if (!result.ok) throw new TypeError(result.problem.message);

@@ -146,8 +146,8 @@ export class Doubts {
     // A leader looks at its memory first: a decision may be on its way to the log.
     if (driver !== undefined) {
       try {
-        const query = (id: number) => ({ type: 'query', id, txid, inDoubt: true }) as const;
-        return known((await engine.request(driver, 'decision', query, named)).decision);
+        const query = { type: 'query', txid, inDoubt: true } as const;
+        return known((await engine.request(driver, query, named)).decision);
       } catch (error) {
         if (isVerdictError(error) && neverBegun.includes(error.code)) return null;
         throw error;

@@ -9,10 +9,11 @@ import type { Reached } from '../coordinator/crash-points.ts';
 import { Leading } from '../coordinator/leading.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
-import type { FromNode } from '../core/messages.ts';
+import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import { type Retired, RetiredSet } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
 import { epochOf, shardOf, type Txid } from '../core/txid.ts';
+import type { ReplyTo, RequestType, RequestWithoutId } from '../peer/requests.ts';
 import { closedError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
@@ -133,14 +134,13 @@ export class Engine {
     if (this.#refusing) throw closedError('coordinator');
   }
 
-  async request<Reply extends FromNode['type']>(
+  async request<Type extends RequestType>(
     driver: ShardDriver,
-    reply: Reply,
-    message: (id: number) => TermRequest,
+    request: RequestWithoutId & { readonly type: Type },
     from: NamedParticipant | null = null,
-  ): Promise<Extract<FromNode, { type: Reply }>> {
+  ): Promise<ReplyTo[Type]> {
     this.check();
-    return this.#caller.call(reply, (id) => {
+    return this.#caller.call<Type>((id) => {
       driver.step({
         type: 'message',
         from: {
@@ -149,7 +149,8 @@ export class Engine {
           // Whoever has the coordinator may do everything with it.
           seesAll: true,
         },
-        message: message(id),
+        // `Omit` and an id make the message whole again; the compiler cannot see that through the union.
+        message: { ...request, id } as unknown as TermRequest,
         requestHash: null,
       });
     });
@@ -248,10 +249,9 @@ export class Engine {
     }
   }
 
-  #deliver(from: NamedParticipant, message: TermRequest & { txid: Txid }): void {
+  #deliver(from: NamedParticipant, message: VoteMessage | Ack): void {
     if (this.#broken !== null) return;
-    if (message.type === 'vote') this.#given.reached('before-vote-counted');
-    else if (message.type === 'ack') this.#given.reached('before-ack-counted');
+    this.#given.reached(message.type === 'vote' ? 'before-vote-counted' : 'before-ack-counted');
     // Also to one that still takes up what the log holds: its first commands are answered before it has read all.
     this.#leading.drivers.get(shardOf(message.txid))?.step({
       type: 'message',

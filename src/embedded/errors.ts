@@ -2,8 +2,12 @@
 
 import type { ErrorMessage } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
-import type { Txid } from '../core/txid.ts';
-import { errorFromMessage, OutcomeUnknownError, VerdictError } from '../peer/verdict-error.ts';
+import {
+  errorFromMessage,
+  OutcomeUnknownError,
+  refusal,
+  VerdictError,
+} from '../peer/verdict-error.ts';
 import { fitText } from '../wire/utf8.ts';
 
 const maxThrownBytes = 512;
@@ -21,15 +25,10 @@ export function fromErrorMessage(message: ErrorMessage): VerdictError {
 
 export function unknownTransaction(txid: unknown): VerdictError {
   const shown = typeof txid === 'string' ? JSON.stringify(fitText(txid, 80)) : `a ${typeof txid}`;
-  return new VerdictError(
+  return refusal(
     'UNKNOWN_TRANSACTION',
     `There is no transaction ${shown}: use an id that beginTransaction returned.`,
-    { retryable: false, acted: 'nothing' },
   );
-}
-
-export function wrongState(txid: Txid, text: string): VerdictError {
-  return new VerdictError('WRONG_STATE', text, { retryable: false, acted: 'nothing', txid });
 }
 
 export function notLeading(what: string): VerdictError {

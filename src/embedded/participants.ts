@@ -4,12 +4,11 @@
  * A name stands for one resource, whatever object is given for it: a transaction keeps the object that it was
  * registered with, and what an earlier process left is finished by the latest object of the name.
  */
-import type { FromNode, VoteReason } from '../core/messages.ts';
-import type { TermRequest } from '../core/term/events.ts';
+import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import { BranchCalls } from './branch-calls.ts';
+import { BranchCalls, type BranchCallsOptions } from './branch-calls.ts';
 import type { EmbeddedParticipant } from './participant.ts';
 import type { ReturnsTable } from './returns.ts';
 
@@ -31,7 +30,7 @@ export interface ParticipantsOptions {
   readonly retryDelayMs: number;
   readonly maxRetryDelayMs: number;
   /** Hands a participant's message to the term of the transaction's shard; dropped where none is led here. */
-  readonly deliver: (from: NamedParticipant, message: TermRequest & { txid: Txid }) => void;
+  readonly deliver: (from: NamedParticipant, message: VoteMessage | Ack) => void;
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -44,7 +43,6 @@ export class Participants {
   readonly #byConnection = new Map<number, NamedParticipant>();
   /** Branches with something left to do, by transaction. */
   readonly #live = new Map<Txid, number>();
-  readonly #objects = new Map<BranchCalls, EmbeddedParticipant>();
 
   constructor(given: ParticipantsOptions) {
     this.#given = given;
@@ -77,56 +75,16 @@ export class Participants {
     return { named, isNew: true };
   }
 
-  /** The object that the transaction has under the name. */
-  objectOf(named: NamedParticipant, txid: Txid): EmbeddedParticipant | undefined {
-    const branch = named.branches.get(txid);
-    return branch === undefined ? undefined : this.#objects.get(branch);
-  }
-
   bind(
     named: NamedParticipant,
-    how: { txid: Txid; participant: EmbeddedParticipant; state: 'registered' | 'prepared' },
+    how: Pick<BranchCallsOptions, 'txid' | 'participant' | 'state'>,
   ): BranchCalls {
-    const { txid, participant, state } = how;
-    const { returns, clock, random, retryDelayMs, maxRetryDelayMs } = this.#given;
-    const { deliver, onBroken } = this.#given;
-    returns.list(txid, named.name);
+    const { txid } = how;
+    this.#given.returns.list(txid, named.name);
     this.#live.set(txid, (this.#live.get(txid) ?? 0) + 1);
-    const branch: BranchCalls = new BranchCalls({
-      txid,
-      name: named.name,
-      participant,
-      state,
-      returns,
-      clock,
-      random,
-      retryDelayMs,
-      maxRetryDelayMs,
-      vote: (vote, why) => {
-        const reason: VoteReason | undefined = why === null ? undefined : { message: why };
-        deliver(named, {
-          type: 'vote',
-          txid,
-          branch: named.name,
-          vote,
-          ...(reason === undefined ? {} : { reason }),
-        });
-      },
-      acknowledge: (decision, why) => {
-        deliver(named, {
-          type: 'ack',
-          txid,
-          branch: named.name,
-          decision,
-          ok: why === null,
-          ...(why === null ? {} : { error: { code: 'INTERNAL' as const, message: why } }),
-        });
-      },
-      ended: () => this.drop(named, txid),
-      onBroken,
-    });
+    const ended = (): void => this.drop(named, txid);
+    const branch = new BranchCalls({ ...this.#given, ...how, named, ended });
     named.branches.set(txid, branch);
-    this.#objects.set(branch, participant);
     return branch;
   }
 
@@ -135,7 +93,6 @@ export class Participants {
     if (branch === undefined) return;
     branch.stop();
     named.branches.delete(txid);
-    this.#objects.delete(branch);
     const live = (this.#live.get(txid) ?? 1) - 1;
     if (live > 0) {
       this.#live.set(txid, live);

@@ -5,9 +5,9 @@ import { type Journal, type JournalEntry, JournalError } from '../ports/journal.
 import type { Logger } from '../ports/logger.ts';
 import type { BranchCall, Resource } from '../ports/resource.ts';
 import { adoptionLine, adoptionVariable } from './adoption-line.ts';
-import type { ParticipantSettings } from './options.ts';
+import type { ServeBaseOptions } from './options.ts';
 
-export type Adoption = NonNullable<ParticipantSettings['adoptCluster']>;
+export type Adoption = NonNullable<ServeBaseOptions['adoptCluster']>;
 
 export interface AdoptionOf {
   readonly journal: Journal;

@@ -1,7 +1,7 @@
 /** A participant that joins a transaction itself: asks the leader first, works afterwards. */
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { VerdictError } from '../peer/verdict-error.ts';
+import { refusal, VerdictError } from '../peer/verdict-error.ts';
 import type { BranchRef } from '../ports/resource.ts';
 import { pauseOrAbort } from '../system/pause.ts';
 import type { Branch, Branches } from './branches.ts';
@@ -62,13 +62,9 @@ export async function enlist(
         leader: { shard: shardOf(txid), epoch: epochOf(txid) },
       });
       const identity = { txid, branch: reply.branch };
-      const refusal = await branches.enlist(identity);
-      if (refusal === null) return identity;
-      throw new VerdictError('WRONG_STATE', `Not enlisted: ${refusal}.`, {
-        retryable: false,
-        acted: 'nothing',
-        txid,
-      });
+      const refused = await branches.enlist(identity);
+      if (refused === null) return identity;
+      throw refusal('WRONG_STATE', `Not enlisted: ${refused}.`, { txid });
     } catch (error) {
       if (!(error instanceof VerdictError) || !error.retryable) throw error;
       last = error;
@@ -80,11 +76,7 @@ export async function enlist(
 
 function unreachable(signal: AbortSignal): VerdictError {
   return signal.aborted
-    ? new VerdictError('ABORTED_BY_CALLER', 'The caller gave the enlist up.', {
-        retryable: false,
-        acted: 'nothing',
-        cause: signal.reason,
-      })
+    ? refusal('ABORTED_BY_CALLER', 'The caller gave the enlist up.', { cause: signal.reason })
     : new VerdictError('CONNECTION_LOST', "The shard's leader is not connected. Try again later.", {
         retryable: true,
         acted: 'nothing',

@@ -55,7 +55,7 @@ export interface EtcdDecisionLog {
 }
 
 /** What `serveParticipant` takes beside the resource. */
-export interface ParticipantSettings {
+export interface ServeBaseOptions {
   /** The participant's name: what a transaction's branches call it. 1 to 128 bytes, nothing invisible. */
   readonly name: string;
   /** Nodes, `host:port` each; the others are learned from them. At least one. */
@@ -125,7 +125,7 @@ export interface ParticipantSettings {
 }
 
 /** The resource, as an object of its own or spread among the settings. */
-export type ServeOptions<Payload = unknown, Result = unknown> = ParticipantSettings & {
+export type ServeOptions<Payload = unknown, Result = unknown> = ServeBaseOptions & {
   /**
    * What a payload must be, by the Standard Schema interface (zod, valibot, arktype and others): one that is not aborts its transaction with
    * INVALID_PAYLOAD, the field and what is wrong with it, before `prepare` is called. It is asked for branches that this participant
@@ -149,7 +149,7 @@ export function resourceOf<Payload, Result>(
 }
 
 /** Throws a TypeError that names the setting. */
-export function checkSettings(settings: ParticipantSettings): void {
+export function checkSettings(settings: ServeBaseOptions): void {
   const { name, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
   checkNodeUrls(settings);
@@ -176,7 +176,7 @@ export function checkSettings(settings: ParticipantSettings): void {
  * other dies before it has heard of that, only the list of what the resource holds shows what it left.
  */
 export function unlistedText(
-  { sharedResource }: ParticipantSettings,
+  { sharedResource }: ServeBaseOptions,
   { inDoubt }: Pick<Resource, 'inDoubt'>,
 ): string | null {
   if (sharedResource === undefined || inDoubt !== undefined) return null;

@@ -1,10 +1,10 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
 import type { LocalState } from '../core/branch/branch.ts';
-import type { FromNode, Prepare, ToNode } from '../core/messages.ts';
+import type { FromNode, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { VerdictError } from '../peer/verdict-error.ts';
+import { refusal, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal, JournalContents, JournalEntry } from '../ports/journal.ts';
 import type { Random } from '../ports/random.ts';
@@ -17,6 +17,7 @@ import { BranchTimers } from './branch-timers.ts';
 import { Branches } from './branches.ts';
 import type { ParticipantContext } from './context.ts';
 import { DirectLog, type LogReader } from './direct-log.ts';
+import { dispatch } from './dispatch.ts';
 import { Doubt } from './doubt.ts';
 import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
@@ -24,7 +25,7 @@ import { tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { foundOf } from './journal-entries.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
-import type { ParticipantAlarm, ParticipantSettings } from './options.ts';
+import type { ParticipantAlarm, ServeBaseOptions } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
@@ -55,7 +56,7 @@ const unendedStates: readonly LocalState[] = [...inDoubtStates, 'committing', 'r
 export class Participant {
   readonly name: string;
   readonly instance: string;
-  readonly #settings: ParticipantSettings;
+  readonly #settings: ServeBaseOptions;
   readonly #context: ParticipantContext;
   readonly #sessions: Sessions;
   readonly #branches: Branches;
@@ -72,7 +73,7 @@ export class Participant {
   #isCopy = false;
 
   private constructor(
-    settings: ParticipantSettings,
+    settings: ServeBaseOptions,
     resource: Resource,
     ports: ParticipantPorts,
     found: Omit<JournalContents, 'entries'> & { readonly earlierRuns: readonly string[] },
@@ -187,7 +188,7 @@ export class Participant {
 
   /** Loads the journal, takes up what it holds, and begins to dial. */
   static async start(
-    settings: ParticipantSettings,
+    settings: ServeBaseOptions,
     resource: Resource,
     ports: ParticipantPorts,
   ): Promise<Participant> {
@@ -262,7 +263,9 @@ export class Participant {
   }
 
   async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {
-    if (this.#closing !== null || this.#dead) throw closedError();
+    if (this.#closing !== null || this.#dead) {
+      throw refusal('CLOSED', 'The participant is closed. Serve a new one.');
+    }
     const [sessions, branches] = [this.#sessions, this.#branches];
     return enlist(txid, options, { ...this.#context, sessions, branches });
   }
@@ -333,43 +336,11 @@ export class Participant {
   #received(session: Session, message: FromNode): void {
     if (this.#dead) return;
     try {
-      this.#dispatch(session, message);
+      dispatch(session, message, this.#branches);
     } catch (error) {
       // An assertion of this program: what is in memory can no longer be trusted.
       this.#fatal(thrownError(error));
     }
-  }
-
-  #dispatch(session: Session, message: FromNode): void {
-    const branches = this.#branches;
-    const { logger } = this.#context;
-    const { node } = session;
-    switch (message.type) {
-      case 'prepare':
-        this.#debug(message);
-        return branches.prepare(session.id, message);
-      case 'commit':
-      case 'rollback':
-        this.#debug(message);
-        return branches.command(session.id, message);
-      case 'forget':
-        return branches.forget(message.txids);
-      case 'decision':
-        return branches.answer(message);
-      case 'goaway':
-        return logger.info({ node, reason: message.reason }, 'the node is about to close');
-      case 'error':
-        return logger.warn(
-          { node, code: message.code, txid: message.txid },
-          `the node refused a message: ${message.message}`,
-        );
-      default:
-        logger.warn({ node, type: message.type }, 'a message that answers nothing');
-    }
-  }
-
-  #debug(message: Prepare | { type: 'commit' | 'rollback'; txid: Txid; branch: string }): void {
-    this.#context.logger.debug({ txid: message.txid, branch: message.branch }, message.type);
   }
 
   #send(connection: number, message: ToNode): void {
@@ -402,13 +373,6 @@ export class Participant {
       throw error;
     });
   }
-}
-
-function closedError(): VerdictError {
-  return new VerdictError('CLOSED', 'The participant is closed. Serve a new one.', {
-    retryable: false,
-    acted: 'nothing',
-  });
 }
 
 function refusalAlarm(error: VerdictError): ParticipantAlarm['alarm'] {

@@ -1,11 +1,11 @@
 /** The adapters a participant runs on, unless it is given others. Each is loaded only where it is used. */
 import type { Journal } from '../ports/journal.ts';
 import type { LogReader } from './direct-log.ts';
-import type { EtcdDecisionLog, ParticipantSettings } from './options.ts';
+import type { EtcdDecisionLog, ServeBaseOptions } from './options.ts';
 import type { ParticipantPorts } from './participant.ts';
 
 export async function openPorts(
-  settings: ParticipantSettings,
+  settings: ServeBaseOptions,
 ): Promise<ParticipantPorts & { close(): Promise<void> }> {
   const clock = settings.clock ?? (await import('../system/clock.ts')).systemClock;
   const random = settings.random ?? (await import('../system/random.ts')).systemRandom;
@@ -42,7 +42,7 @@ async function openEtcd(
 }
 
 async function openJournal(
-  settings: ParticipantSettings,
+  settings: ServeBaseOptions,
   options: Pick<ParticipantPorts, 'clock' | 'random'> & { readonly directory: string },
 ): Promise<Journal> {
   const { loadStore } = await import('../store/native-package.ts');

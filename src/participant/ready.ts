@@ -15,7 +15,7 @@ import type { ParticipantContext } from './context.ts';
 import { someOf } from './held.ts';
 import { withPrepare } from './with-prepare.ts';
 
-/** What a service does in its own store before its first prepare. See `ParticipantSettings.ready`. */
+/** What a service does in its own store before its first prepare. See `ServeBaseOptions.ready`. */
 export type ReadyWork = (call: { readonly signal: AbortSignal }) => Promise<void> | void;
 
 export const readyTimeoutMsDefault = 600_000;

@@ -4,7 +4,7 @@ import { isName, nameText } from '../core/names.ts';
 import { maxNameBytes, widestLimits } from '../wire/limits.ts';
 import { validate } from '../wire/validate.ts';
 import type { RequestWithoutId } from './requests.ts';
-import { VerdictError } from './verdict-error.ts';
+import { refusal } from './verdict-error.ts';
 
 /** Throws what the node would answer: `transact.branches[0].branch must be …`. Payloads are looked at when they are sent. */
 export function checkRequest(message: RequestWithoutId): void {
@@ -16,7 +16,7 @@ export function checkRequest(message: RequestWithoutId): void {
   const result = validate(copy, 'to-node', widestLimits);
   if (result.ok) return;
   const { code, message: text } = result.problem;
-  throw new VerdictError(code, `${text}.`, { retryable: false, acted: 'nothing' });
+  throw refusal(code, `${text}.`);
 }
 
 /** For the names in a hello, which are known before there is a connection. Throws a TypeError. */

@@ -22,7 +22,7 @@ import type { TimerHandle } from '../core/timer-wheel.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Delays } from './delays.ts';
-import { abortedByCaller, errorFromMessage, VerdictError } from './verdict-error.ts';
+import { abortedByCaller, errorFromMessage, refusal, VerdictError } from './verdict-error.ts';
 
 /** Which reply answers which request. */
 export interface ReplyTo {
@@ -261,6 +261,5 @@ function aboutAnother(type: RequestType): string {
 function notSendable(error: unknown): Error {
   if (error instanceof VerdictError) return error;
   const code = error instanceof RangeError ? 'TOO_LARGE' : 'INVALID_MESSAGE';
-  const text = thrownText(error);
-  return new VerdictError(code, text, { retryable: false, acted: 'nothing', cause: error });
+  return refusal(code, thrownText(error), { cause: error });
 }

@@ -157,11 +157,17 @@ export function abortedByCaller(options: {
   });
 }
 
+/** Nothing was done, and the same again would be refused again. */
+export function refusal(
+  code: VerdictErrorCode,
+  message: string,
+  more: Pick<VerdictErrorDetails, 'txid' | 'cause'> = {},
+): VerdictError {
+  return new VerdictError(code, message, { ...more, retryable: false, acted: 'nothing' });
+}
+
 export function closedError(what: string): VerdictError {
-  return new VerdictError('CLOSED', `The ${what} is closed. Make a new one.`, {
-    retryable: false,
-    acted: 'nothing',
-  });
+  return refusal('CLOSED', `The ${what} is closed. Make a new one.`);
 }
 
 /** Whether what was thrown is a VerdictError of this copy of the package. */

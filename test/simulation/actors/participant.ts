@@ -5,7 +5,7 @@ import type { Txid } from '../../../src/core/txid.ts';
 import { openEtcdReader } from '../../../src/decision-log/etcd/reader.ts';
 import { agreeOnInstance } from '../../../src/journal/instance.ts';
 import { LocalJournal } from '../../../src/journal/local-journal.ts';
-import type { ParticipantAlarm, ParticipantSettings } from '../../../src/participant/options.ts';
+import type { ParticipantAlarm, ServeBaseOptions } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { MemoryKeys } from '../../../src/store/memory-keys.ts';
@@ -107,7 +107,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       lists: this.options.lists || member.store !== null,
     });
     this.#application = application;
-    const settings: ParticipantSettings = {
+    const settings: ServeBaseOptions = {
       logger: silentLogger,
       name: member.participant,
       urls,

@@ -5,7 +5,7 @@ import type { ParticipantOptions } from '../../../src/core/participant-options.t
 import type { Txid } from '../../../src/core/txid.ts';
 import { load } from '../../../src/journal/journal-rules.ts';
 import type { ParticipantCrashPoint } from '../../../src/participant/crash-points.ts';
-import type { ParticipantSettings } from '../../../src/participant.ts';
+import type { ServeBaseOptions } from '../../../src/participant.ts';
 import { Child, type Exit, within } from '../process/child.ts';
 import { type Held, readEffects, readStore, type Transfer } from './effects.ts';
 
@@ -29,7 +29,7 @@ export interface ParticipantProcessSettings {
   /** Whether the service can say what it holds prepared. Default true. */
   readonly listsInDoubt?: boolean;
   /** Access to the decision log, for doubts that no node ends. */
-  readonly decisionLog?: ParticipantSettings['decisionLog'];
+  readonly decisionLog?: ServeBaseOptions['decisionLog'];
   /** As Child's. */
   readonly through?: readonly string[];
   /** By `host:port` that nodes advertise: where to dial instead. Without it: as told. */

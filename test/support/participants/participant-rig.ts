@@ -11,7 +11,7 @@ import type {
 import { epochOf, type Txid } from '../../../src/core/txid.ts';
 import type {
   ParticipantAlarm,
-  ParticipantSettings,
+  ServeBaseOptions,
   ServeOptions,
 } from '../../../src/participant/options.ts';
 import { type ParticipantHandle, serveParticipant } from '../../../src/participant/serve.ts';
@@ -41,7 +41,7 @@ export interface Rig {
   node(name: string, more?: Partial<Welcome>): Promise<MemoryConnection>;
 }
 
-export type RigOptions = Partial<Omit<ParticipantSettings, 'journal' | 'dialer' | 'clock'>> &
+export type RigOptions = Partial<Omit<ServeBaseOptions, 'journal' | 'dialer' | 'clock'>> &
   Pick<ServeOptions, 'result'> & {
     readonly journal?: WatchedJournal;
     readonly application?: ScriptedResource;

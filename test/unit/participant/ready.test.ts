@@ -1,7 +1,7 @@
 /** What a service does before its first prepare, while branches of the process before may still hold its rows. */
 import { describe, expect, it } from 'vitest';
 import { serveParticipant } from '../../../src/participant/serve.ts';
-import { type ParticipantSettings, vote } from '../../../src/participant.ts';
+import { type ServeBaseOptions, vote } from '../../../src/participant.ts';
 import { WatchedJournal } from '../../support/logs/watched-journal.ts';
 import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
@@ -17,7 +17,7 @@ import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
 
-type Settings = Pick<ParticipantSettings, 'ready' | 'readyTimeoutMs'>;
+type Settings = Pick<ServeBaseOptions, 'ready' | 'readyTimeoutMs'>;
 
 function start(ready: NonNullable<Settings['ready']>, more: Settings = {}) {
   const journal = new WatchedJournal();
