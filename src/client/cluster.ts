@@ -34,6 +34,16 @@ export interface Route {
   readonly leader: LeaderInfo;
 }
 
+/** What is sent until it is answered, and to whom. */
+export interface Insistence<Reply> {
+  /** A function: another one at each attempt. */
+  readonly shard: number | (() => number);
+  readonly call: Call;
+  /** Default: `mayBeSentAgain`. */
+  readonly again?: (error: VerdictError) => boolean;
+  readonly send: (route: Route) => Promise<Reply>;
+}
+
 /** For a request that ends with the call, and with the leadership it is for. */
 export function requestOptions({ leader }: Route, call: Call): RequestOptions {
   return { timeoutMs: call.leftMs(), signal: call.signal, leader };
@@ -139,29 +149,43 @@ export class Cluster {
 
   /** Waits until the shard's leader is known and connected. */
   async leader(shard: number, call: Call): Promise<Route> {
-    for (;;) {
-      this.#refuseWhenClosed();
+    return this.#found(call, () => {
       const over = call.over();
       if (over !== null) throw over;
       const link = this.#nodes.leaderLink(shard);
       const leader = this.#nodes.leader(shard);
-      if (link !== null && leader !== null) return { link, leader };
-      await this.#change(call);
+      return link === null || leader === null ? null : { link, leader };
+    });
+  }
+
+  /** Sends to the shard's leader until it answers with anything but what may be sent `again`. */
+  async insist<Reply>({
+    shard,
+    call,
+    again = mayBeSentAgain,
+    send,
+  }: Insistence<Reply>): Promise<Reply> {
+    for (let failures = 1; ; failures += 1) {
+      const route = await this.leader(typeof shard === 'number' ? shard : shard(), call);
+      try {
+        return await send(route);
+      } catch (error) {
+        if (!isVerdictError(error) || !again(error)) throw error;
+        await this.recover({ error, ...route, shard: route.leader.shard, failures, call });
+      }
     }
   }
 
   /** After an error: takes in what it says about the leader, and waits a little, longer with each failure. */
   async recover(options: {
     error: VerdictError;
-    route: Route;
+    link: Link;
+    shard: number;
     failures: number;
     call: Call;
   }): Promise<void> {
-    const { error, route, failures, call } = options;
-    const { shard } = route.leader;
-    if (error.code === 'NOT_LEADER') {
-      this.#nodes.notLeader(route.link, { shard, leader: error.leader });
-    }
+    const { error, link, shard, failures, call } = options;
+    if (error.code === 'NOT_LEADER') this.#nodes.notLeader(link, { shard, leader: error.leader });
     await call.pause(this.pauseMs(failures, error.retryAfterMs));
   }
 
@@ -172,13 +196,12 @@ export class Cluster {
   ): Promise<TransactionStatus> {
     const shard = shardOf(txid);
     for (let failures = 1; ; failures += 1) {
-      const link = await this.#anyone(shard, call);
+      const link = await this.#found(
+        call,
+        () => this.#nodes.leaderLink(shard) ?? this.#nodes.connected()[0],
+      );
       try {
-        const {
-          type: _type,
-          id: _id,
-          ...status
-        } = await link.request(
+        const reply = await link.request(
           { type: 'status', txid, ...(share === undefined ? {} : { share }) },
           {
             timeoutMs: Math.min(call.leftMs(), statusTimeoutMs),
@@ -186,13 +209,11 @@ export class Cluster {
             leader: this.#nodes.leader(shard) ?? undefined,
           },
         );
+        const { type: _type, id: _id, ...status } = reply;
         return status;
       } catch (error) {
         if (!isRequestRetryable(error)) throw error;
-        if (error.code === 'NOT_LEADER') {
-          this.#nodes.notLeader(link, { shard, leader: error.leader });
-        }
-        await call.pause(this.pauseMs(failures, error.retryAfterMs));
+        await this.recover({ error, link, shard, failures, call });
       }
     }
   }
@@ -201,11 +222,11 @@ export class Cluster {
     return Math.max(backoffMs(failures, delays, this.random.fraction()), retryAfterMs);
   }
 
-  async #anyone(shard: number, call: Call): Promise<Link> {
+  async #found<Found>(call: Call, look: () => Found | null | undefined): Promise<Found> {
     for (;;) {
-      this.#refuseWhenClosed();
-      const link = this.#nodes.leaderLink(shard) ?? this.#nodes.connected()[0];
-      if (link !== undefined) return link;
+      if (this.#closed) throw closedError('client');
+      const found = look() ?? null;
+      if (found !== null) return found;
       await this.#change(call);
     }
   }
@@ -224,10 +245,6 @@ export class Cluster {
       const text = `No leader could be reached within ${Math.round(call.timeoutMs)} ms.${last}`;
       throw new VerdictError('TIMEOUT', text, { acted, retryable, cause: this.#refusal ?? error });
     }
-  }
-
-  #refuseWhenClosed(): void {
-    if (this.#closed) throw closedError('client');
   }
 
   #tell(): void {

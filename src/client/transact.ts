@@ -97,7 +97,7 @@ async function transactAgain<Results>(
         if (committed !== null) return { ...committed, attempt };
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!mayBeSentAgain(error)) throw error;
-        await cluster.recover({ error, route, failures, call });
+        await cluster.recover({ error, link: route.link, shard, failures, call });
       }
     }
   } catch (error) {
@@ -132,37 +132,35 @@ async function transactOnce<Results>(
 ): Promise<TransactOutcome<Results>> {
   const attempt = 1;
   const content = contentOf(request);
-  for (let failures = 1; ; failures += 1) {
-    const route = await cluster.leader(cluster.shardFor({ lockGroup: lockGroupOf(request) }), call);
-    mustKnowLocks(route, request);
-    let txid: Txid | undefined;
-    let share: string | undefined;
-    try {
-      const reply = await route.link.request(
-        { type: 'transact', ...content, epoch: route.leader.epoch, announce: true },
-        {
-          ...requestOptions(route, call),
-          onBegun: (begun) => {
-            ({ txid, share } = begun);
-          },
-        },
-      );
-      return { ...outcomeOf<Results>(reply), attempt };
-    } catch (error) {
-      if (!isVerdictError(error)) throw error;
+  let txid: Txid | undefined;
+  let share: string | undefined;
+  try {
+    const reply = await cluster.insist({
+      shard: () => cluster.shardFor({ lockGroup: lockGroupOf(request) }),
+      call,
       // Where there is a txid the transaction has begun, whatever the error says.
-      txid ??= error.txid;
-      if (isRefusedForNow(error) && txid === undefined) {
-        await cluster.recover({ error, route, failures, call });
-        continue;
-      }
-      if (error.acted === 'nothing' && txid === undefined) throw error;
-      if (txid === undefined || call.over() !== null) throw unknownOutcome({ error, txid });
-      return {
-        ...(await followUp<Results>(cluster, { txid, share, call, after: error })),
-        attempt,
-      };
-    }
+      again: (error) => isRefusedForNow(error) && (txid ?? error.txid) === undefined,
+      send: (route) => {
+        mustKnowLocks(route, request);
+        return route.link.request(
+          { type: 'transact', ...content, epoch: route.leader.epoch, announce: true },
+          {
+            ...requestOptions(route, call),
+            onBegun: (begun) => {
+              ({ txid, share } = begun);
+            },
+          },
+        );
+      },
+    });
+    return { ...outcomeOf<Results>(reply), attempt };
+  } catch (error) {
+    if (!isVerdictError(error)) throw error;
+    txid ??= error.txid;
+    if (error.acted === 'nothing' && txid === undefined) throw error;
+    if (txid === undefined || call.over() !== null) throw unknownOutcome({ error, txid });
+    const outcome = await followUp<Results>(cluster, { txid, share, call, after: error });
+    return { ...outcome, attempt };
   }
 }
 

@@ -2,18 +2,13 @@
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
+import type { ReplyTo, RequestType, RequestWithoutId } from '../peer/requests.ts';
 import { isVerdictError } from '../peer/verdict-error.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
-import {
-  type Cluster,
-  isRefusedForNow,
-  mayBeSentAgain,
-  type Route,
-  requestOptions,
-} from './cluster.ts';
+import { type Cluster, isRefusedForNow, mayBeSentAgain, requestOptions } from './cluster.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import type {
   BranchRequest,
@@ -83,9 +78,7 @@ export class Transaction implements AsyncDisposable {
       ...(payload === undefined ? {} : { payload }),
     } as const;
     checkRequest(message);
-    const reply = await this.#insist(this.#call(options, this.#within), (route, call) =>
-      route.link.request(message, requestOptions(route, call)),
-    );
+    const reply = await this.#insist(this.#call(options, this.#within), message);
     return reply.branch;
   }
 
@@ -114,9 +107,7 @@ export class Transaction implements AsyncDisposable {
       ...(waitMs === undefined ? {} : { waitMs }),
     } as const;
     checkRequest(message);
-    await this.#insist(this.#call(call, this.#within), (route, within) =>
-      route.link.request(message, requestOptions(route, within)),
-    );
+    await this.#insist(this.#call(call, this.#within), message);
   }
 
   /**
@@ -132,13 +123,16 @@ export class Transaction implements AsyncDisposable {
   ): Promise<TransactionOutcome<Results>> {
     const { answer, ...rest } = options;
     checkAnswer(answer);
+    const { txid, share } = this;
     const call = this.#call(rest, this.#within);
-    this.#commit ??= this.#committed(call).catch((error: unknown) => {
-      // Only what certainly had no effect may be tried once more.
-      if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
-      throw error;
-    });
-    return whenApplied(this.#cluster, await this.#commit, { answer, call, share: this.share });
+    this.#commit ??= this.#end<never>(call, { type: 'commit', txid, share }).catch(
+      (error: unknown) => {
+        // Only what certainly had no effect may be tried once more.
+        if (isVerdictError(error) && error.acted === 'nothing') this.#commit = null;
+        throw error;
+      },
+    );
+    return whenApplied(this.#cluster, await this.#commit, { answer, call, share });
   }
 
   /**
@@ -151,19 +145,11 @@ export class Transaction implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<TransactionOutcome<Results>> {
     const { txid, share } = this;
-    const call = this.#call(options, undefined);
     const text = reason === undefined ? {} : { reason: fitText(reason, maxTextBytes) };
-    try {
-      const reply = await this.#insist(call, (route) =>
-        route.link.request({ type: 'rollback', txid, share, ...text }, requestOptions(route, call)),
-      );
-      this.#ended = true;
-      return outcomeOf<Results>(reply);
-    } catch (error) {
-      const outcome = await this.#settled<Results>(error, call);
-      this.#ended = true;
-      return outcome;
-    }
+    const message = { type: 'rollback', txid, share, ...text } as const;
+    const outcome = await this.#end<Results>(this.#call(options, undefined), message);
+    this.#ended = true;
+    return outcome;
   }
 
   /** The state now. Throws VerdictError: EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
@@ -177,24 +163,14 @@ export class Transaction implements AsyncDisposable {
     await this.rollback('The transaction was left before its commit.').catch(() => undefined);
   }
 
-  async #committed(call: Call): Promise<TransactionOutcome<never>> {
-    const { txid, share } = this;
-    const shard = shardOf(txid);
-    for (let failures = 1; ; failures += 1) {
-      const route = await this.#cluster.leader(shard, call);
-      try {
-        const reply = await route.link.request(
-          { type: 'commit', txid, share },
-          requestOptions(route, call),
-        );
-        return outcomeOf<never>(reply);
-      } catch (error) {
-        if (isRefusedForNow(error)) {
-          await this.#cluster.recover({ error, route, failures, call });
-          continue;
-        }
-        return this.#settled<never>(error, call);
-      }
+  async #end<Results>(
+    call: Call,
+    message: RequestWithoutId & { readonly type: 'commit' | 'rollback' },
+  ): Promise<TransactionOutcome<Results>> {
+    try {
+      return outcomeOf<Results>(await this.#insist(call, message));
+    } catch (error) {
+      return this.#settled<Results>(error, call);
     }
   }
 
@@ -209,12 +185,17 @@ export class Transaction implements AsyncDisposable {
     return followUp<Results>(this.#cluster, { txid, share, call, after: error });
   }
 
-  /** For requests that have the same effect once or twice. */
-  async #insist<Reply>(
+  /** A commit is never sent a second time; the others have the same effect once or twice. */
+  async #insist<Type extends RequestType>(
     call: Call,
-    send: (route: Route, call: Call) => Promise<Reply>,
-  ): Promise<Reply> {
-    return insist(this.#cluster, { shard: shardOf(this.txid), call, send });
+    message: RequestWithoutId & { readonly type: Type },
+  ): Promise<ReplyTo[Type]> {
+    return this.#cluster.insist({
+      shard: shardOf(this.txid),
+      call,
+      again: message.type === 'commit' ? isRefusedForNow : mayBeSentAgain,
+      send: (route) => route.link.request(message, requestOptions(route, call)),
+    });
   }
 
   #call(options: CallOptions, within: Call | undefined): Call {
@@ -223,23 +204,6 @@ export class Transaction implements AsyncDisposable {
       defaultTimeoutMs: this.timeoutMs + callMarginMs,
       within,
     });
-  }
-}
-
-/** Sends to the shard's leader until it answers with anything but a passing refusal. */
-async function insist<Reply>(
-  cluster: Cluster,
-  options: { shard: number; call: Call; send: (route: Route, call: Call) => Promise<Reply> },
-): Promise<Reply> {
-  const { shard, call, send } = options;
-  for (let failures = 1; ; failures += 1) {
-    const route = await cluster.leader(shard, call);
-    try {
-      return await send(route, call);
-    } catch (error) {
-      if (!mayBeSentAgain(error)) throw error;
-      await cluster.recover({ error, route, failures, call });
-    }
   }
 }
 
@@ -257,7 +221,7 @@ export async function begin(
     ...(lockGroup === undefined ? {} : { lockGroup }),
   } as const;
   checkRequest(message);
-  const begun = await insist(cluster, {
+  const begun = await cluster.insist({
     shard: cluster.shardFor({ lockGroup }),
     call,
     send: (route) => route.link.request(message, requestOptions(route, call)),

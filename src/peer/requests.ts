@@ -1,22 +1,6 @@
 /** The requests of one link that wait for their reply: matched by id, bounded, each with its time-out. */
 
-import type {
-  Begun,
-  DecisionMessage,
-  Enlisted,
-  FromNode,
-  InfoReply,
-  LeaderInfo,
-  ListReply,
-  Locked,
-  LocksReply,
-  OutcomeMessage,
-  Recovered,
-  Reported,
-  Retired,
-  StatusReply,
-  ToNode,
-} from '../core/messages.ts';
+import type { Begun, FromNode, LeaderInfo, ToNode } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import type { Txid } from '../core/txid.ts';
@@ -24,27 +8,7 @@ import type { Clock } from '../ports/clock.ts';
 import { Delays } from './delays.ts';
 import { abortedByCaller, errorFromMessage, refusal, VerdictError } from './verdict-error.ts';
 
-/** Which reply answers which request. */
-export interface ReplyTo {
-  readonly begin: Begun;
-  readonly enlist: Enlisted;
-  readonly lock: Locked;
-  readonly commit: OutcomeMessage;
-  readonly rollback: OutcomeMessage;
-  readonly transact: OutcomeMessage;
-  readonly status: StatusReply;
-  readonly query: DecisionMessage;
-  readonly resolve: DecisionMessage;
-  readonly report: Reported;
-  readonly info: InfoReply;
-  readonly list: ListReply;
-  readonly locks: LocksReply;
-  readonly recover: Recovered;
-  readonly retire: Retired;
-}
-export type RequestType = keyof ReplyTo;
-
-const replyTypes: { readonly [Type in RequestType]: ReplyTo[Type]['type'] } = {
+const replyTypes = {
   begin: 'begun',
   enlist: 'enlisted',
   lock: 'locked',
@@ -60,6 +24,12 @@ const replyTypes: { readonly [Type in RequestType]: ReplyTo[Type]['type'] } = {
   locks: 'locks',
   recover: 'recovered',
   retire: 'retired',
+} as const;
+export type RequestType = keyof typeof replyTypes;
+
+/** Which reply answers which request. */
+export type ReplyTo = {
+  readonly [Type in RequestType]: Extract<FromNode, { readonly type: (typeof replyTypes)[Type] }>;
 };
 
 type WithoutId<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
