@@ -6,7 +6,7 @@ import { backoffMs, retryDelays } from '../core/backoff.ts';
 import { retryAfterMsOf } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
 import type { Cluster } from './cluster.ts';
-import type { RetryOptions, TransactOutcome } from './types.ts';
+import type { RetryOptions, TransactionOutcome } from './types.ts';
 
 /** With retries, for the whole call. */
 export const retryTimeoutMs = 60_000;
@@ -14,45 +14,50 @@ export const retryTimeoutMs = 60_000;
 export class Retries {
   readonly #cluster: Cluster;
   readonly #call: Call;
-  readonly #options: Required<RetryOptions> | null;
+  readonly #options: Required<RetryOptions>;
   #aborts = 0;
 
-  constructor(cluster: Cluster, call: Call, retry: boolean | RetryOptions | undefined) {
+  /** `of`: what the options are called to the caller. */
+  constructor(
+    cluster: Cluster,
+    call: Call,
+    options: RetryOptions & { readonly maxAttempts: number; readonly of: string },
+  ) {
+    const { maxAttempts, of } = options;
+    if (!(maxAttempts >= 1)) {
+      throw new RangeError(`${of}maxAttempts must be 1 or more, not ${maxAttempts}`);
+    }
     this.#cluster = cluster;
     this.#call = call;
-    this.#options = optionsOf(retry);
+    this.#options = { maxAttempts, ...retryDelays(options) };
   }
 
   /**
-   * Waits for the moment of the next attempt. False where there is none to be: this outcome is the last. `leftMs`: for how long a
+   * Waits for the moment of the next attempt. False where there is none to be: this one is the last. `leftMs`: for how long a
    * request may still be sent.
    */
   async after(
-    outcome: TransactOutcome<unknown>,
+    failure: { readonly retryable: boolean; readonly retryAfterMs?: number },
     leftMs: number = Number.POSITIVE_INFINITY,
   ): Promise<boolean> {
-    if (this.#options === null || outcome.outcome === 'committed') return false;
-    const { reason, repeated } = outcome;
     this.#aborts += 1;
-    if (!reason.retryable || this.#aborts >= this.#options.maxAttempts) return false;
+    if (!failure.retryable || this.#aborts >= this.#options.maxAttempts) return false;
     const ownMs = backoffMs(this.#aborts, this.#options, this.#cluster.random.fraction());
-    // What an answer from memory asked to wait may be long over.
-    const askedMs = repeated === true ? 0 : (retryAfterMsOf(reason) ?? 0);
-    const pauseMs = ownMs + askedMs;
+    // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
+    const pauseMs = ownMs + (retryAfterMsOf(failure) ?? 0);
     // No pause that the time-out would end: what is known now is the better answer.
     if (this.#call.over() !== null || pauseMs >= Math.min(leftMs, this.#call.leftMs()))
       return false;
     await this.#call.pause(pauseMs);
     return true;
   }
-}
 
-function optionsOf(retry: boolean | RetryOptions | undefined): Required<RetryOptions> | null {
-  if (retry === undefined || retry === false) return null;
-  const given = retry === true ? {} : retry;
-  const { maxAttempts = 10 } = given;
-  if (!(maxAttempts >= 1)) {
-    throw new RangeError(`retry.maxAttempts must be 1 or more, not ${maxAttempts}`);
+  /** The same of an outcome: a commit is the last. */
+  async afterOutcome(outcome: TransactionOutcome<unknown>, leftMs?: number): Promise<boolean> {
+    if (outcome.outcome === 'committed') return false;
+    const { retryable, retryAfterMs } = outcome.reason;
+    // What an answer from memory asked to wait may be long over.
+    const asked = outcome.repeated === true || retryAfterMs === undefined ? {} : { retryAfterMs };
+    return this.after({ retryable, ...asked }, leftMs);
   }
-  return { maxAttempts, ...retryDelays(given) };
 }

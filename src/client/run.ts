@@ -1,10 +1,10 @@
 /** A function in a transaction, tried again while its aborts can pass. */
-import { backoffMs, retryDelays } from '../core/backoff.ts';
 import type { AbortReason } from '../core/catalogue.ts';
 import type { Txid } from '../core/txid.ts';
-import { isVerdictError, retryAfterMsOf } from '../peer/verdict-error.ts';
+import { isVerdictError } from '../peer/verdict-error.ts';
 import { Call, callMarginMs } from './call.ts';
 import type { Cluster } from './cluster.ts';
+import { Retries } from './retry.ts';
 import { begin, type Transaction } from './transaction.ts';
 import type { AnswerWhen, CallOptions, TransactionOptions, TransactionOutcome } from './types.ts';
 
@@ -65,34 +65,18 @@ export async function run<Value>(
   options: RunOptions & { readonly settings: TransactionOptions },
 ): Promise<RunResult<Value>> {
   const { answer, maxAttempts = 5, settings } = options;
-  if (!(maxAttempts >= 1))
-    throw new RangeError(`maxAttempts must be 1 or more, not ${maxAttempts}`);
-  const delays = retryDelays(options);
   const whole = new Call(cluster.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
+  const retries = new Retries(cluster, whole, { ...options, maxAttempts, of: '' });
   for (let attempts = 1; ; attempts += 1) {
     const attempt = await once(cluster, { work, whole, attempts, settings, answer });
-    const passes = attempt.kind === 'over' ? isPassing(attempt.result) : attempt.passes;
-    const ownPauseMs = backoffMs(attempts, delays, cluster.random.fraction());
-    // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
-    const pauseMs = ownPauseMs + (attempt.kind === 'over' ? askedPauseMs(attempt.result) : 0);
-    // No pause that the time-out would end: what is known now is the better answer.
     const again =
-      passes && attempts < maxAttempts && whole.over() === null && pauseMs < whole.leftMs();
-    if (!again) {
-      if (attempt.kind === 'over') return attempt.result;
-      throw attempt.error;
-    }
-    await whole.pause(pauseMs);
+      attempt.kind === 'over'
+        ? await retries.afterOutcome(attempt.result)
+        : await retries.after({ retryable: attempt.passes });
+    if (again) continue;
+    if (attempt.kind === 'over') return attempt.result;
+    throw attempt.error;
   }
-}
-
-function isPassing(result: RunResult<unknown>): boolean {
-  return result.outcome === 'aborted' && result.reason.retryable;
-}
-
-/** What the coordinator asks for: before it, the answer would be the same. */
-function askedPauseMs(result: RunResult<unknown>): number {
-  return result.outcome === 'aborted' ? (retryAfterMsOf(result.reason) ?? 0) : 0;
 }
 
 async function once<Value>(

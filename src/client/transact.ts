@@ -40,7 +40,8 @@ export async function transact<Results>(
     ...(requestId === undefined ? {} : { requestId }),
     ...(attempt === undefined ? {} : { attempt }),
   });
-  const retries = new Retries(cluster, call, retry);
+  const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
+  const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
   return requestId === undefined
     ? transactUnnamed(cluster, request, { call, retries })
     : transactAgain(cluster, { ...request, requestId }, { call, retries });
@@ -90,7 +91,7 @@ async function transactAgain<Results>(
         // Final for this attempt and all below it, whatever had become of their answers.
         if (outcome.outcome === 'aborted') unknown = null;
         const windowMs = route.link.welcome?.requestWindowMs ?? Number.POSITIVE_INFINITY;
-        if (!(await retries.after(outcome, windowMs - requestAgeMs))) return outcome;
+        if (!(await retries.afterOutcome(outcome, windowMs - requestAgeMs))) return outcome;
         attempt = outcome.attempt + 1;
       } catch (error) {
         const committed = committedBefore<Results>(error);
@@ -121,7 +122,7 @@ async function transactUnnamed<Results>(
 ): Promise<TransactOutcome<Results>> {
   for (;;) {
     const outcome = await transactOnce<Results>(cluster, request, call);
-    if (!(await retries.after(outcome))) return outcome;
+    if (!(await retries.afterOutcome(outcome))) return outcome;
   }
 }
 
