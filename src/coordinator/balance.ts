@@ -7,13 +7,14 @@ import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
  * nodes only the one that leads most (of these the first by name) acts, or a node that joins would
  * be handed more than its share at once.
  */
-export function overloaded(given: {
+export function overloaded(options: {
   readonly node: string;
   readonly nodes: readonly NodeInfo[];
   readonly leaders: readonly (LeaderInfo | null)[];
 }): number | null {
-  const counts = new Map(given.nodes.map(({ node }) => [node, 0]));
-  for (const leader of given.leaders) {
+  const { node: own, nodes, leaders } = options;
+  const counts = new Map(nodes.map(({ node }) => [node, 0]));
+  for (const leader of leaders) {
     // Someone is just taking it: wait until all are led.
     if (leader === null) return null;
     counts.set(leader.node, (counts.get(leader.node) ?? 0) + 1);
@@ -21,8 +22,7 @@ export function overloaded(given: {
   const ranked = [...counts].sort(([a, led], [b, other]) => other - led || (a < b ? -1 : 1));
   const most = ranked[0];
   const fewest = ranked.at(-1);
-  if (most === undefined || fewest === undefined || most[0] !== given.node) return null;
+  if (most === undefined || fewest === undefined || most[0] !== own) return null;
   if (most[1] - fewest[1] < 2) return null;
-  const own = given.leaders.filter((leader) => leader?.node === given.node);
-  return own.at(-1)?.shard ?? null;
+  return leaders.findLast((leader) => leader?.node === own)?.shard ?? null;
 }

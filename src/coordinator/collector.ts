@@ -1,17 +1,10 @@
 /** The leader's clockwork: a tick now and then, and after it the collection of old records. */
-import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { Term } from '../core/term/term.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { Leadership } from '../ports/decision-log.ts';
-import type { Reached } from './crash-points.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { ShardDriverOptions } from './shard-driver.ts';
 
-export interface CollectorOptions {
-  readonly leadership: Leadership;
-  readonly clock: Clock;
-  readonly options: CoordinatorOptions;
-  readonly requestWindowMs: number;
+export interface CollectorOptions extends ShardDriverOptions {
   readonly term: Term;
-  readonly reached: Reached;
   readonly ticked: (requestCount: number) => void;
   readonly failed: (error: unknown) => void;
 }
@@ -25,12 +18,12 @@ const collectPage = 500;
 const marginMs = 60_000;
 
 export class Collector {
-  readonly #given: CollectorOptions;
+  readonly #options: CollectorOptions;
   #timer: Timer | null = null;
   #stopped = false;
 
-  constructor(given: CollectorOptions) {
-    this.#given = given;
+  constructor(options: CollectorOptions) {
+    this.#options = options;
   }
 
   start(): void {
@@ -44,12 +37,13 @@ export class Collector {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#timer = this.#given.clock.setTimer(this.#given.options.tickMs, () => void this.#tick());
+    const { clock, options } = this.#options;
+    this.#timer = clock.setTimer(options.tickMs, () => void this.#tick());
   }
 
   async #tick(): Promise<void> {
-    const { leadership, options, requestWindowMs, term, reached, ticked } = this.#given;
-    const retentionMsMin = requestWindowMs + marginMs;
+    const { log, leadership, options, term, reached, ticked } = this.#options;
+    const retentionMsMin = log.meta.requestWindowMs + marginMs;
     const retentionMs = Math.max(options.retentionMs, retentionMsMin);
     try {
       await leadership.tick(options.tickMs);
@@ -69,7 +63,7 @@ export class Collector {
         more = step.more;
       }
     } catch (error) {
-      this.#given.failed(error);
+      this.#options.failed(error);
       return;
     }
     this.#schedule();

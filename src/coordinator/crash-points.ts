@@ -42,5 +42,4 @@ export const crashPoints = [
 
 export type CrashPoint = (typeof crashPoints)[number];
 
-/** Called at each point as it is passed. */
 export type Reached = (point: CrashPoint) => void;

@@ -34,7 +34,6 @@ export interface LeadingOptions {
    * starts.
    */
   readonly lead: (leadership: Leadership) => ShardDriver;
-  /** What this node leads has changed. */
   readonly changed: () => void;
 }
 
@@ -47,19 +46,18 @@ const turnMs = 25;
 
 export class Leading {
   readonly drivers: Map<number, ShardDriver> = new Map();
-  readonly #given: LeadingOptions;
+  readonly #options: LeadingOptions;
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[] = [];
   /** The shard that is just being given up: others are to have the first turn at it. */
   #giving: number | null = null;
 
-  constructor(given: LeadingOptions) {
-    this.#given = given;
+  constructor(options: LeadingOptions) {
+    this.#options = options;
   }
 
-  /** Begins to campaign for every shard. */
   start(): void {
-    const { log } = this.#given;
+    const { log } = this.#options;
     for (let shard = 0; shard < log.meta.shards; shard += 1) this.#loops.push(this.#loop(shard));
     if (log.meta.shards > 1) this.#loops.push(this.#balance());
   }
@@ -70,19 +68,12 @@ export class Leading {
   }
 
   leaders(): (LeaderInfo | null)[] {
-    const known = this.#given.log.leaders();
-    const leaders: (LeaderInfo | null)[] = [];
-    for (let shard = 0; shard < this.#given.log.meta.shards; shard += 1) {
+    return this.#options.log.leaders().map((leader, shard) => {
       const driver = this.drivers.get(shard);
-      if (driver !== undefined) {
-        leaders.push(driver.started ? driver.leader : null);
-        continue;
-      }
-      const leader = known[shard] ?? null;
+      if (driver !== undefined) return driver.started ? driver.leader : null;
       // A leadership of this node's that is over, while the log's board has not heard of it.
-      leaders.push(leader?.node === this.#given.node ? null : leader);
-    }
-    return leaders;
+      return leader?.node === this.#options.node ? null : leader;
+    });
   }
 
   /**
@@ -96,7 +87,7 @@ export class Leading {
   }
 
   async #loop(shard: number): Promise<void> {
-    const { log, logger, tickMs } = this.#given;
+    const { log, logger, tickMs } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
@@ -112,9 +103,8 @@ export class Leading {
     }
   }
 
-  /** Resolves when the leadership is over. */
   async #lead(leadership: Leadership): Promise<void> {
-    const { changed, learn, lead, logger } = this.#given;
+    const { changed, learn, lead, logger } = this.#options;
     const { shard } = leadership;
     const over = new Promise<void>((resolve) => {
       if (leadership.lost.aborted) resolve();
@@ -144,13 +134,13 @@ export class Leading {
 
   /** The more this node leads, the later it campaigns; a single one never waits. */
   #turn(shard: number): number {
-    if (this.#given.log.nodes().length <= 1) return 0;
+    if (this.#options.log.nodes().length <= 1) return 0;
     const given = this.#giving === shard ? balanceMs : 0;
     return given + this.drivers.size * turnMs;
   }
 
   async #balance(): Promise<void> {
-    const { log, node, logger } = this.#given;
+    const { log, node, logger } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#pause(balanceMs);
@@ -167,7 +157,7 @@ export class Leading {
   }
 
   async #drain(driver: ShardDriver): Promise<void> {
-    const { clock, drainMs, logger } = this.#given;
+    const { clock, drainMs, logger } = this.#options;
     driver.step({ type: 'drain' });
     const untilMs = clock.monotonicMs() + drainMs;
     while (driver.term.undecided() > 0 && clock.monotonicMs() < untilMs)
@@ -181,9 +171,8 @@ export class Leading {
     }
   }
 
-  /** Cut short by the stop. */
   async #pause(delayMs: number): Promise<void> {
     if (delayMs <= 0) return;
-    await pause(this.#given.clock, delayMs, this.#stop.signal).catch(() => undefined);
+    await pause(this.#options.clock, delayMs, this.#stop.signal).catch(() => undefined);
   }
 }

@@ -79,7 +79,6 @@ export class LogReads {
       const [reading] = reader.waiting.values();
       const starts = reading !== undefined && reader.underWay < maxUnderWayOfOne;
       if (starts && !this.#hasTime()) return;
-      // To the end of the round.
       this.#readers.delete(connection);
       if (reading === undefined && reader.underWay === 0) continue;
       this.#readers.set(connection, reader);

@@ -1,9 +1,8 @@
-/** Notes of the core as lines of the log. */
 import type { LeaderInfo } from '../core/messages.ts';
 import type { Note } from '../core/term/events.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { LineLimit } from './line-limit.ts';
+import type { ShardDriverOptions } from './shard-driver.ts';
 
 const texts: Readonly<Record<string, string>> = {
   begin: 'Transaction begun.',
@@ -37,14 +36,10 @@ export class Notes {
   readonly #leader: LeaderInfo;
   readonly #limit: LineLimit;
 
-  constructor(given: {
-    readonly logger: Logger;
-    readonly leader: LeaderInfo;
-    readonly clock: Clock;
-  }) {
-    this.#logger = given.logger;
-    this.#leader = given.leader;
-    this.#limit = new LineLimit(given.clock);
+  constructor({ logger, leader, clock }: Pick<ShardDriverOptions, 'logger' | 'leader' | 'clock'>) {
+    this.#logger = logger;
+    this.#leader = leader;
+    this.#limit = new LineLimit(clock);
   }
 
   write(note: Note): void {

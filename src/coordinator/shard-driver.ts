@@ -58,7 +58,7 @@ const readPage = 250;
 const ticksBetweenSweeps = 6;
 
 export class ShardDriver {
-  readonly #given: ShardDriverOptions;
+  readonly #options: ShardDriverOptions;
   readonly #term: Term;
   readonly #collector: Collector;
   readonly #notes: Notes;
@@ -74,7 +74,7 @@ export class ShardDriver {
   #ticks = 0;
 
   constructor(given: ShardDriverOptions) {
-    this.#given = given;
+    this.#options = given;
     this.#notes = new Notes(given);
     this.#lines = new LineLimit(given.clock);
     this.#logReads = given.logReads ?? new LogReads(given.clock);
@@ -97,12 +97,8 @@ export class ShardDriver {
       nowMs: clock.monotonicMs(),
     });
     this.#collector = new Collector({
-      leadership,
-      clock,
-      options: given.options,
-      requestWindowMs: given.log.meta.requestWindowMs,
+      ...given,
       term: this.#term,
-      reached: given.reached,
       ticked: (requestCount) => {
         this.step({ type: 'tick', requestCount, witness: leadership.witness() });
         this.#sweepNowAndThen();
@@ -115,7 +111,7 @@ export class ShardDriver {
   }
 
   get leader(): LeaderInfo {
-    return this.#given.leader;
+    return this.#options.leader;
   }
 
   /** What the log held is taken up. */
@@ -131,7 +127,7 @@ export class ShardDriver {
   async start(): Promise<void> {
     const { pending } = await this.scan();
     this.#started = true;
-    this.#given.logger.info(
+    this.#options.logger.info(
       { shard: this.leader.shard, epoch: this.leader.epoch, pending },
       pending === 0 ? 'Leading: nothing to recover.' : 'Leading: recovered decisions are resumed.',
     );
@@ -147,7 +143,7 @@ export class ShardDriver {
   }
 
   async #scan(): Promise<{ pending: number; resumed: number }> {
-    const { leadership, reached } = this.#given;
+    const { leadership, reached } = this.#options;
     this.step({ type: 'scan-started' });
     let pending = 0;
     let resumed = 0;
@@ -181,7 +177,7 @@ export class ShardDriver {
     this.#ticks += 1;
     if (this.#stopped || this.#ticks % ticksBetweenSweeps !== 0) return;
     this.scan().catch((error: unknown) => {
-      this.#given.logger.warn({ error: thrownLine(error) }, 'A look through decisions/ failed.');
+      this.#options.logger.warn({ error: thrownLine(error) }, 'A look through decisions/ failed.');
     });
   }
 
@@ -190,15 +186,15 @@ export class ShardDriver {
     // A process that was stopped for long finds its sockets full when it wakes, and comes to its
     // timers, the lease's among them, only after these: it would go on to command participants in
     // its successor's time.
-    if (!this.#stopped && event.type !== 'lost' && !this.#given.leadership.isCertain()) {
+    if (!this.#stopped && event.type !== 'lost' && !this.#options.leadership.isCertain()) {
       this.#lose(new Error('Its lease was not confirmed in time.'));
       return;
     }
     try {
-      this.#term.step(event, this.#given.clock.monotonicMs());
+      this.#term.step(event, this.#options.clock.monotonicMs());
       for (const effect of this.#term.drain()) this.#carryOut(effect);
     } catch (error) {
-      this.#given.onBroken(error);
+      this.#options.onBroken(error);
       return;
     }
     this.#setWake();
@@ -207,13 +203,13 @@ export class ShardDriver {
   /** Gives the leadership up; what clients wait for is answered as far as it can be known. */
   async stop(): Promise<void> {
     this.#lose(null);
-    await this.#given.leadership.resign();
+    await this.#options.leadership.resign();
   }
 
   #lose(error: unknown): void {
     if (this.#stopped) return;
     if (error !== null) {
-      this.#given.logger.warn(
+      this.#options.logger.warn(
         { shard: this.leader.shard, epoch: this.leader.epoch, error: thrownLine(error) },
         'The leadership is over.',
       );
@@ -224,11 +220,11 @@ export class ShardDriver {
     this.#wake?.timer.cancel();
     this.#finishTimer?.cancel();
     // What stops here must not go on holding the shard. Does nothing where the log has ended it.
-    if (error !== null) void this.#given.leadership.resign().catch(() => undefined);
+    if (error !== null) void this.#options.leadership.resign().catch(() => undefined);
   }
 
   #carryOut(effect: Effect): void {
-    const { reached } = this.#given;
+    const { reached } = this.#options;
     switch (effect.type) {
       case 'send':
         this.#send(effect.connection, effect.message);
@@ -255,7 +251,7 @@ export class ShardDriver {
   }
 
   #send(connection: number, message: FromNode): void {
-    const { reached, send } = this.#given;
+    const { reached, send } = this.#options;
     if (message.type === 'prepare') reached('before-prepare');
     send(connection, message);
     if (message.type === 'prepare') reached('after-prepare');
@@ -266,7 +262,7 @@ export class ShardDriver {
   }
 
   async #decide(write: DecisionWrite): Promise<void> {
-    const { leadership, reached } = this.#given;
+    const { leadership, reached } = this.#options;
     try {
       const answered = leadership.decide(write);
       reached('decision-in-flight');
@@ -282,14 +278,14 @@ export class ShardDriver {
 
   #gatherFinishes(): void {
     if (this.#finishing || this.#finishTimer !== null) return;
-    this.#finishTimer = this.#given.clock.setTimer(finishGatherMs, () => {
+    this.#finishTimer = this.#options.clock.setTimer(finishGatherMs, () => {
       this.#finishTimer = null;
       void this.#finish();
     });
   }
 
   async #finish(): Promise<void> {
-    const { leadership, reached } = this.#given;
+    const { leadership, reached } = this.#options;
     this.#finishing = true;
     try {
       while (this.#finishes.length > 0 && !this.#stopped) {
@@ -316,16 +312,12 @@ export class ShardDriver {
       if (newer !== undefined) {
         this.#lose(new Error(`${newer.leader?.node} leads under a newer epoch.`));
       }
-      this.step({
-        type: 'read',
-        token,
-        readings: readings.map((reading) => ({ ...reading })),
-      });
+      this.step({ type: 'read', token, readings });
     } catch (error) {
       const more = error instanceof AskerGoneError ? null : this.#lines.take('read-failed');
       if (more !== null) {
         const fields = { error: thrownLine(error), ...more };
-        this.#given.logger.warn(fields, 'The decision log could not be read.');
+        this.#options.logger.warn(fields, 'The decision log could not be read.');
       }
       this.step({ type: 'read-failed', token });
     }
@@ -333,7 +325,7 @@ export class ShardDriver {
 
   /** The term's own come first, a page at a time; those of a connection wait among all such. */
   async #readings({ txids, connection }: Extract<Effect, { type: 'read' }>): Promise<LogReading[]> {
-    const { log, clock } = this.#given;
+    const { log, clock } = this.#options;
     if (connection !== undefined) {
       const start = (txid: Txid) =>
         this.#logReads.read(connection, `read ${txid}`, () => log.read(txid));
@@ -349,7 +341,7 @@ export class ShardDriver {
   }
 
   async #readRequest(token: number, requestId: string): Promise<void> {
-    const { leadership } = this.#given;
+    const { leadership } = this.#options;
     try {
       const entry = await leadership.readRequest(requestId);
       this.step({ type: 'request-read', token, entry, certain: leadership.isCertain() });
@@ -365,8 +357,8 @@ export class ShardDriver {
     // One that fires early finds nothing due and sets the next: cheaper than moving the timer.
     if (this.#wake !== null && this.#wake.atMs <= atMs) return;
     this.#wake?.timer.cancel();
-    const delayMs = Math.max(0, atMs - this.#given.clock.monotonicMs());
-    const timer = this.#given.clock.setTimer(delayMs, () => {
+    const delayMs = Math.max(0, atMs - this.#options.clock.monotonicMs());
+    const timer = this.#options.clock.setTimer(delayMs, () => {
       this.#wake = null;
       this.step({ type: 'wake' });
     });

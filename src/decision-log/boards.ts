@@ -22,7 +22,6 @@ class Listeners<T> {
   }
 }
 
-/** Who leads which shard. */
 export class LeaderBoard extends Listeners<readonly (LeaderInfo | null)[]> {
   #leaders: readonly (LeaderInfo | null)[];
 
@@ -42,7 +41,6 @@ export class LeaderBoard extends Listeners<readonly (LeaderInfo | null)[]> {
   }
 }
 
-/** Which nodes are up. */
 export class NodeBoard extends Listeners<readonly NodeInfo[]> {
   #nodes: readonly NodeInfo[] = [];
 
@@ -66,7 +64,6 @@ export class NodeBoard extends Listeners<readonly NodeInfo[]> {
   }
 }
 
-/** What was retired. */
 export class RetiredBoard extends Listeners<Retired> {
   readonly known: RetiredSet = new RetiredSet();
 

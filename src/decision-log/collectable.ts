@@ -5,9 +5,7 @@ import type { FinishedRecord } from './state.ts';
 
 export interface Collectable {
   readonly txids: readonly Txid[];
-  /** Of those that have one. */
   readonly requests: readonly { readonly txid: Txid; readonly requestId: string }[];
-  /** When they are gone. */
   readonly floor: Position;
   readonly more: boolean;
 }
@@ -18,7 +16,6 @@ export function collectable(
   options: CollectOptions & {
     readonly tick: number;
     readonly floor: Position;
-    /** How many there are under finished/. */
     readonly records: number;
     readonly maxRequests: number;
   },

@@ -9,6 +9,7 @@ import {
   type DecisionWrite,
   type Leadership,
   LeadershipLostError,
+  type PendingPage,
   type RequestEntry,
 } from '../ports/decision-log.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
@@ -90,7 +91,7 @@ export class LocalLeadership implements Leadership {
     return this.#look((keys) => rules.readRequest(keys, this, requestId));
   }
 
-  pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]> {
+  pending(page: PendingPage): Promise<readonly DecisionRecord[]> {
     return this.#look((keys) => rules.pending(keys, this, page));
   }
 

@@ -7,7 +7,13 @@ import type { LeaderInfo, Witness } from '../core/messages.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog, Leadership, LogMeta, LogReading } from '../ports/decision-log.ts';
+import type {
+  CampaignOptions,
+  DecisionLog,
+  Leadership,
+  LogMeta,
+  LogReading,
+} from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import { LogOnBoards } from './boards.ts';
 import { LocalLeadership } from './local-leadership.ts';
@@ -50,13 +56,10 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
     this.nodeBoard.join({ node, url });
   }
 
-  async campaign(
-    shard: number,
-    options: { readonly signal: AbortSignal; readonly tickMs?: number },
-  ): Promise<Leadership> {
+  async campaign(shard: number, options: CampaignOptions): Promise<Leadership> {
     assertShard(this.meta, shard);
     for (;;) {
-      this.#assertOpen();
+      this.#closing.signal.throwIfAborted();
       options.signal.throwIfAborted();
       // Listening begins before the look, so that a change in between is not missed.
       const change = this.#nextChange(shard, options.signal);
@@ -111,7 +114,7 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
   }
 
   async snapshot<T>(body: (keys: ReadableKeys) => T): Promise<T> {
-    this.#assertOpen();
+    this.#closing.signal.throwIfAborted();
     try {
       return this.#store.snapshot(body);
     } catch (error) {
@@ -178,9 +181,5 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
         ended.removeEventListener('abort', onEnd);
       },
     };
-  }
-
-  #assertOpen(): void {
-    if (this.#closing.signal.aborted) throw closedError();
   }
 }

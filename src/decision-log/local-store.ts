@@ -39,12 +39,10 @@ export class LocalStore {
     return this.#group.run(operation);
   }
 
-  /** On the newest durable state. */
   snapshot<T>(body: (keys: ReadableKeys) => T): T {
     return this.#store.snapshot(body);
   }
 
-  /** After everything under way is done. */
   async close(): Promise<void> {
     await this.#group.idle();
     await this.#store.close();

@@ -18,6 +18,7 @@ import type {
   DecisionRecord,
   DecisionWrite,
   LogReading,
+  PendingPage,
   RequestEntry,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
@@ -37,7 +38,6 @@ import {
   shardPrefix,
 } from './state.ts';
 
-/** A leadership as the rules see it. */
 export interface Fence {
   readonly shard: number;
   readonly epoch: Epoch;
@@ -202,7 +202,7 @@ export function readRequest(
 export function pending(
   keys: ReadableKeys,
   fence: Fence,
-  page: { readonly after: Txid | null; readonly limit: number },
+  page: PendingPage,
 ): readonly DecisionRecord[] {
   compareFence(readState(keys, fence.shard).leader, fence);
   const after = page.after === null ? undefined : decisionKey(page.after);

@@ -48,7 +48,6 @@ export interface WantedMeta {
 
 const clusterIdDigits = 20;
 
-/** The meta of a new log. */
 export function newMeta(
   wanted: WantedMeta & { readonly generation?: number },
   random: Random = systemRandom,
@@ -194,7 +193,6 @@ export class LogTransaction extends CountedKeys {
   readonly #states = new Map<number, ShardState>();
   readonly #changedStates = new Set<number>();
   #stateChanges = 0;
-  /** Once something was changed. */
   #next: Witness | null = null;
 
   state(shard: number): ShardState {
@@ -226,7 +224,6 @@ export class LogTransaction extends CountedKeys {
     return this.#next;
   }
 
-  /** Writes what was gathered. The last call on it. */
   finish(): void {
     if (this.changes === 0) return;
     const revision = readRevision(this) + 1;
@@ -235,7 +232,6 @@ export class LogTransaction extends CountedKeys {
   }
 }
 
-/** Runs `body` in a transaction on these keys, and writes what it gathers. */
 export function inTransaction(
   keys: WritableKeys,
   body: (transaction: LogTransaction) => void,

@@ -45,19 +45,23 @@ export interface LogMeta {
   readonly txidSecret: string;
 }
 
+export interface CampaignOptions {
+  readonly signal: AbortSignal;
+  /**
+   * The longest that this node lets pass between two ticks (default 0). What is finished between
+   * two counts as finished at the later one, so that it never seems older than it is, whatever the
+   * next leader's `tickMs`.
+   */
+  readonly tickMs?: number;
+}
+
 export interface DecisionLog {
   readonly meta: LogMeta;
   /**
    * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The
    * new epoch is above every earlier one of the shard, and is durable before this resolves.
-   * `tickMs`: the longest that this node lets pass between two ticks (default 0). What is finished
-   * between two counts as finished at the later one, so that it never seems older than it is,
-   * whatever the next leader's `tickMs`.
    */
-  campaign(
-    shard: number,
-    options: { readonly signal: AbortSignal; readonly tickMs?: number },
-  ): Promise<Leadership>;
+  campaign(shard: number, options: CampaignOptions): Promise<Leadership>;
   /**
    * Hard evidence that the process that leads the shard under this epoch is gone: its port refuses
    * connections. A campaign of this log for the shard, waiting now or begun later, takes it over
@@ -95,6 +99,11 @@ export interface DecisionLog {
   /** `listener` hears of each one before this node counts as having heard of it. */
   watchRetired(listener: (retired: Retired) => void): () => void;
   close(): Promise<void>;
+}
+
+export interface PendingPage {
+  readonly after: Txid | null;
+  readonly limit: number;
 }
 
 export interface CollectOptions {
@@ -145,7 +154,7 @@ export interface Leadership {
   /** Linearizable, under the fence. */
   readRequest(requestId: string): Promise<RequestEntry | null>;
   /** Records under decisions/ in txid order, after `after`: what a new leader must finish. */
-  pending(page: { after: Txid | null; limit: number }): Promise<readonly DecisionRecord[]>;
+  pending(page: PendingPage): Promise<readonly DecisionRecord[]>;
   /**
    * Raises the tick, which is in milliseconds of leadership, by as many as have passed: the only
    * measure of age that survives a failover. Never by more than has passed.

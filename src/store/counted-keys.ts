@@ -1,5 +1,5 @@
 import type { Counted } from './group-commit.ts';
-import type { WritableKeys } from './key-value.ts';
+import type { Entry, KeyRange, WritableKeys } from './key-value.ts';
 
 /** Keys that count the changes made through them: one transaction, as `GroupCommit` wants it. */
 export class CountedKeys implements WritableKeys, Counted {
@@ -18,16 +18,12 @@ export class CountedKeys implements WritableKeys, Counted {
     return this.#keys.get(key);
   }
 
-  range(options: {
-    readonly start: string;
-    readonly end: string;
-    readonly limit: number;
-  }): readonly (readonly [string, unknown])[] {
+  range(options: KeyRange & { readonly limit: number }): readonly Entry[] {
     return this.#keys.range(options);
   }
 
-  last(options: { readonly start: string; readonly end: string }): string | null {
-    return this.#keys.last(options);
+  last(range: KeyRange): string | null {
+    return this.#keys.last(range);
   }
 
   put(key: string, value: unknown): void {

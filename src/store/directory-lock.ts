@@ -12,8 +12,7 @@ import process from 'node:process';
 import { tryLock } from 'fs-native-extensions';
 import type { Clock } from '../ports/clock.ts';
 import { forOperator } from './operator-error.ts';
-import { privateFile } from './private-files.ts';
-import { atPlace, makeDirectory, placeError } from './store-place.ts';
+import { atPlace, makeDirectory, placeError, privateFile } from './store-place.ts';
 
 export interface DirectoryLock {
   readonly directory: string;

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { privateFile } from './private-files.ts';
-import { makeDirectory, placeError } from './store-place.ts';
+import { makeDirectory, placeError, privateFile } from './store-place.ts';
 
 /** Where such files are: a simulation keeps them in memory. */
 export interface DurableFiles {

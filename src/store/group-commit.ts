@@ -97,20 +97,11 @@ export class GroupCommit<Context extends Counted> {
 
   #add<T>(operation: (context: Context) => T, then: () => void): Promise<T> {
     if (this.#waiting.length >= this.#maxWaiting) {
-      return Promise.reject(
-        this.#asError(
-          new TooManyWaitingError(
-            `${this.#maxWaiting} operations wait for the store already. Send fewer at once.`,
-          ),
-        ),
-      );
+      const text = `${this.#maxWaiting} operations wait for the store already. Send fewer at once.`;
+      return Promise.reject(this.#asError(new TooManyWaitingError(text)));
     }
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({
-        run: operation,
-        resolve: resolve as (value: unknown) => void,
-        reject,
-      });
+      this.#waiting.push({ run: operation, resolve: resolve as (value: unknown) => void, reject });
       then();
     });
   }

@@ -4,15 +4,19 @@
  */
 export interface ReadableKeys {
   get(key: string): unknown;
-  /** Entries with `start` <= key < `end`, in key order, `limit` at most. */
-  range(options: {
-    readonly start: string;
-    readonly end: string;
-    readonly limit: number;
-  }): readonly (readonly [key: string, value: unknown])[];
-  /** The last key with `start` <= key < `end`, or null. */
-  last(options: { readonly start: string; readonly end: string }): string | null;
+  /** In key order, `limit` at most. */
+  range(options: KeyRange & { readonly limit: number }): readonly Entry[];
+  /** Null where the range has none. */
+  last(range: KeyRange): string | null;
 }
+
+/** `start` <= key < `end`. */
+export interface KeyRange {
+  readonly start: string;
+  readonly end: string;
+}
+
+export type Entry = readonly [key: string, value: unknown];
 
 export interface WritableKeys extends ReadableKeys {
   put(key: string, value: unknown): void;
@@ -43,10 +47,7 @@ export function keyPart(text: string): string {
 }
 
 /** The range of all keys that begin with `prefix`, which ends in a slash; `after` is one of them. */
-export function prefixRange(
-  prefix: string,
-  after?: string,
-): { readonly start: string; readonly end: string } {
+export function prefixRange(prefix: string, after?: string): KeyRange {
   return {
     // The least string above `after`: keys hold no character below the space.
     start: after === undefined ? prefix : `${after} `,
@@ -58,11 +59,8 @@ export function prefixRange(
 const pageSize = 1_000;
 
 /** Every entry whose key begins with `prefix`, which ends in a slash; read in pages. */
-export function entriesUnder(
-  keys: ReadableKeys,
-  prefix: string,
-): (readonly [key: string, value: unknown])[] {
-  const found: (readonly [string, unknown])[] = [];
+export function entriesUnder(keys: ReadableKeys, prefix: string): Entry[] {
+  const found: Entry[] = [];
   for (;;) {
     const range = prefixRange(prefix, found.at(-1)?.[0]);
     const page = keys.range({ ...range, limit: pageSize });

@@ -23,12 +23,11 @@ import { Packr } from 'msgpackr';
 import { thrownText } from '../core/thrown.ts';
 import { guardTransaction } from '../system/exit-guard.ts';
 import { type HeldFile, holdFile } from './held-file.ts';
-import type { ReadableKeys, WritableKeys } from './key-value.ts';
+import type { Entry, KeyRange, ReadableKeys, WritableKeys } from './key-value.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import { forOperator } from './operator-error.ts';
-import { privateFile } from './private-files.ts';
 import { StoreFailedError } from './store-failed.ts';
-import { assertRoom, makeDirectory, warnOfNetwork } from './store-place.ts';
+import { assertRoom, makeDirectory, privateFile, warnOfNetwork } from './store-place.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
 /** The file is there but is not one of ours, or is broken. */
@@ -89,7 +88,7 @@ export async function readLmdb<T>(
 
 const mapBytesInitial = 256 * 1024 * 1024;
 
-export function openLmdb(options: {
+export interface LmdbOptions {
   readonly directory: string;
   /** The file's name in the directory. */
   readonly file: string;
@@ -97,7 +96,9 @@ export function openLmdb(options: {
   readonly shared?: boolean;
   readonly onFatal: OnFatal;
   readonly closed?: () => void;
-}): LmdbStore {
+}
+
+export function openLmdb(options: LmdbOptions): LmdbStore {
   const directory = resolve(options.directory);
   const made = makeDirectory(directory);
   const path = resolve(directory, options.file);
@@ -133,15 +134,11 @@ export function openLmdb(options: {
 class Store implements LmdbStore {
   readonly #database: RootDatabase<Buffer, string>;
   readonly #held: HeldFile;
-  readonly #options: { readonly onFatal: OnFatal; readonly closed?: () => void };
+  readonly #options: LmdbOptions;
   readonly #keys: LmdbKeys;
   #failure: StoreFailedError | null = null;
 
-  constructor(
-    database: RootDatabase<Buffer, string>,
-    held: HeldFile,
-    options: { readonly onFatal: OnFatal; readonly closed?: () => void },
-  ) {
+  constructor(database: RootDatabase<Buffer, string>, held: HeldFile, options: LmdbOptions) {
     this.#database = database;
     this.#held = held;
     this.#options = options;
@@ -216,16 +213,12 @@ class LmdbKeys implements WritableKeys {
     return bytes === undefined ? undefined : this.#codec.unpack(bytes);
   }
 
-  range(options: {
-    readonly start: string;
-    readonly end: string;
-    readonly limit: number;
-  }): readonly (readonly [string, unknown])[] {
+  range(options: KeyRange & { readonly limit: number }): readonly Entry[] {
     const found = this.#guard(() => [...this.#database.getRange(options)]);
     return found.map(({ key, value }) => [key, this.#codec.unpack(value)] as const);
   }
 
-  last({ start, end }: { readonly start: string; readonly end: string }): string | null {
+  last({ start, end }: KeyRange): string | null {
     const backwards = { reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: 1 };
     const keys = this.#guard(() => [
       ...this.#database.getKeys({ ...backwards, start: end, end: start }),

@@ -1,4 +1,4 @@
-import type { WritableKeys } from './key-value.ts';
+import type { Entry, KeyRange, WritableKeys } from './key-value.ts';
 
 /**
  * `WritableKeys` in memory: a map, and its keys in order. Insertions are nearly always at the end (ids
@@ -25,12 +25,8 @@ export class MemoryKeys implements WritableKeys {
     if (this.#values.delete(key)) this.#ordered.splice(this.#position(key), 1);
   }
 
-  range(options: {
-    readonly start: string;
-    readonly end: string;
-    readonly limit: number;
-  }): readonly (readonly [string, unknown])[] {
-    const found: (readonly [string, unknown])[] = [];
+  range(options: KeyRange & { readonly limit: number }): readonly Entry[] {
+    const found: Entry[] = [];
     let index = this.#position(options.start);
     while (index < this.#ordered.length && found.length < options.limit) {
       const key = this.#ordered[index] as string;
@@ -41,7 +37,7 @@ export class MemoryKeys implements WritableKeys {
     return found;
   }
 
-  last(options: { readonly start: string; readonly end: string }): string | null {
+  last(options: KeyRange): string | null {
     const key = this.#ordered[this.#position(options.end) - 1];
     return key === undefined || key < options.start ? null : key;
   }

@@ -1,16 +1,11 @@
 import type { Clock } from '../ports/clock.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from './lmdb.ts';
+import { exitOnFatal, type LmdbOptions, type LmdbStore, type OnFatal, openLmdb } from './lmdb.ts';
 
-/** Opens a store and owns its directory until it is closed: alone, or with others that share it. */
-export async function openOwnedStore<Begun>(options: {
-  readonly directory: string;
-  /** The file's name in the directory. */
-  readonly file: string;
+export interface OwnedStoreOptions<Begun> extends Omit<LmdbOptions, 'onFatal' | 'closed'> {
   /** What the directory is owned for, as whoever is refused is told. */
   readonly purpose: string;
-  readonly shared?: boolean;
   readonly clock: Clock;
   /** Default: says why on stderr and ends the process with 70. */
   readonly onFatal?: OnFatal | undefined;
@@ -22,7 +17,12 @@ export async function openOwnedStore<Begun>(options: {
    * is on disk. So it comes before any answer.
    */
   readonly begin: (keys: WritableKeys) => Begun;
-}): Promise<{ readonly store: LmdbStore; readonly begun: Begun }> {
+}
+
+/** Opens a store and owns its directory until it is closed: alone, or with others that share it. */
+export async function openOwnedStore<Begun>(
+  options: OwnedStoreOptions<Begun>,
+): Promise<{ readonly store: LmdbStore; readonly begun: Begun }> {
   const { directory, file, purpose, shared = false, clock, onFatal = exitOnFatal } = options;
   const lock = lockDirectory({ directory, purpose, shared, clock });
   let store: LmdbStore | null = null;

@@ -16,8 +16,12 @@ import { dirname } from 'node:path';
 import process from 'node:process';
 import { thrownText } from '../core/thrown.ts';
 import { forOperator } from './operator-error.ts';
-import { privateDirectory, privateFile } from './private-files.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
+
+/** For the account that runs the process alone: votes, payloads and results are kept in clear. */
+export const privateFile = 0o600;
+/** Of directories that are made here; one that was there keeps its mode. */
+const privateDirectory = 0o700;
 
 /** Nothing can be kept there. The text says why, and what to do. */
 export class StorePlaceError extends Error {

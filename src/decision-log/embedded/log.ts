@@ -1,15 +1,22 @@
 /** The embedded decision log: one node, one LMDB file, one owner. Each start is a new epoch. */
+import { requestShardFunction } from '../../core/request-shard.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
-import type { WritableKeys } from '../../store/key-value.ts';
+import type { ReadableKeys, WritableKeys } from '../../store/key-value.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { openOwnedStore } from '../../store/owned-store.ts';
-import { metaKey } from '../../store/store-format.ts';
+import { metaKey, readHeader, unreadable } from '../../store/store-format.ts';
 import { LocalLog } from '../local-log.ts';
 import { LocalStore } from '../local-store.ts';
 import { asLogError } from '../log-errors.ts';
-import { inTransaction, type WantedMeta } from '../state.ts';
-import { agreeOnMeta } from './meta.ts';
+import {
+  assertMadeWith,
+  inTransaction,
+  logHeader,
+  newMeta,
+  type StoredMeta,
+  type WantedMeta,
+} from '../state.ts';
 
 export interface EmbeddedLogOptions extends Omit<WantedMeta, 'shards'> {
   /** Made where it is missing. It belongs to this log alone. */
@@ -53,4 +60,22 @@ function begin(keys: WritableKeys, wanted: WantedMeta): LogMeta {
       transaction.change(shard, { leader: null });
   });
   return meta;
+}
+
+/** The meta of the store, or of a new one. Throws where stored and wanted contradict each other. */
+function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta {
+  const header = readHeader(keys, logHeader);
+  if (header === null) return newMeta(wanted);
+  const stored = header as unknown as StoredMeta;
+  const whole =
+    typeof stored.cluster === 'string' &&
+    typeof stored.clusterId === 'string' &&
+    stored.shards === 1 &&
+    stored.requestShard === requestShardFunction &&
+    Number.isInteger(stored.requestWindowMs) &&
+    Number.isInteger(stored.generation) &&
+    typeof stored.txidSecret === 'string';
+  if (!whole) throw unreadable(logHeader);
+  assertMadeWith(stored, wanted, { log: 'The decision log', otherwise: 'with an empty directory' });
+  return stored;
 }

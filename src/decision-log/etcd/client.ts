@@ -19,7 +19,6 @@ import {
   Etcd3,
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
-  type IOptions,
   type IWatchRequest,
   type IWatchResponse,
 } from 'etcd3';
@@ -111,12 +110,14 @@ function showToken(login: EtcdLogin): Interceptor {
     });
 }
 
-type ClientAccess = Pick<EtcdAccess, 'tls' | 'clock'>;
-
-function clientOptions(access: ClientAccess, endpoint: string, login: EtcdLogin | null): IOptions {
-  const { tls, clock } = access;
+/** etcd3's client of one endpoint. */
+export function etcd3Client(
+  { tls, clock }: Pick<EtcdAccess, 'tls' | 'clock'>,
+  endpoint: string,
+  login: EtcdLogin | null = null,
+): Etcd3 {
   const shown = login === null ? [] : [showToken(login)];
-  return {
+  return new Etcd3({
     hosts: endpoint,
     ...(tls === undefined
       ? {}
@@ -148,14 +149,5 @@ function clientOptions(access: ClientAccess, endpoint: string, login: EtcdLogin 
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 500,
     },
-  };
-}
-
-/** etcd3's client of one endpoint. */
-export function etcd3Client(
-  access: ClientAccess,
-  endpoint: string,
-  login: EtcdLogin | null = null,
-): Etcd3 {
-  return new Etcd3(clientOptions(access, endpoint, login));
+  });
 }

@@ -47,7 +47,6 @@ const maxRecordBytes = coordinatorOptionTable.maxRecordBytes.max;
 
 export interface PreparedDecision {
   readonly write: DecisionWrite;
-  /** Its compares, its put, and what is read where a compare fails. */
   readonly txn: { readonly compare: Compare[]; readonly success: Op[]; readonly failure: Op[] };
   /** What it adds to the request. */
   readonly bytes: number;

@@ -7,6 +7,7 @@ import type { Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
+  type CampaignOptions,
   type DecisionLog,
   DecisionLogError,
   type Leadership,
@@ -176,10 +177,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     return this.#agreed.meta;
   }
 
-  async campaign(
-    shard: number,
-    options: { readonly signal: AbortSignal; readonly tickMs?: number },
-  ): Promise<Leadership> {
+  async campaign(shard: number, options: CampaignOptions): Promise<Leadership> {
     this.#store.ended.throwIfAborted();
     assertShard(this.meta, shard);
     const leadership = await this.#campaigns.campaign(shard, options.signal);

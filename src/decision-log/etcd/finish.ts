@@ -16,7 +16,6 @@ const maxMoves = 64;
 export async function finish(
   fenced: Fenced,
   txids: readonly Txid[],
-  /** At the moment of the move. */
   tick: () => number,
 ): Promise<void> {
   fenced.assertHeld();

@@ -12,7 +12,6 @@ export interface KeyRange {
 
 const clusterPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** The keys of one cluster. */
 export class EtcdKeys {
   readonly meta: Buffer;
   readonly nodes: KeyRange;
@@ -57,7 +56,6 @@ export class EtcdKeys {
   }
 }
 
-/** The keys of one shard. */
 export class ShardKeys {
   readonly leader: Buffer;
   readonly floor: Buffer;
@@ -98,7 +96,6 @@ function prefixKeys(prefix: string): KeyRange {
   return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) };
 }
 
-/** The least key above `key`. */
 export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)]);
 }

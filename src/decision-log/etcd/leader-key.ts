@@ -35,7 +35,6 @@ import {
 } from './requests.ts';
 import type { EtcdStore } from './store.ts';
 
-/** A leader key as it was read. */
 export interface ObservedLeader {
   readonly info: LeaderInfo;
   readonly modRevision: string;
@@ -81,7 +80,6 @@ export type Taken =
       readonly kind: 'lost';
       readonly there: ObservedLeader | null;
       readonly meta: KeyValue | null;
-      /** Of the answer that showed it. */
       readonly revision: string;
     };
 

@@ -1,6 +1,6 @@
 /** One leadership over etcd: the fence, the batches of decisions, and what is known under it. */
 
-import type { LeaderInfo, Witness } from '../../core/messages.ts';
+import type { Witness } from '../../core/messages.ts';
 import { type Epoch, epochParts, type Txid } from '../../core/txid.ts';
 import {
   type Collected,
@@ -11,6 +11,7 @@ import {
   type DecisionWrite,
   type Leadership,
   type LogReading,
+  type PendingPage,
   type RequestEntry,
 } from '../../ports/decision-log.ts';
 import { leadershipLost } from '../log-errors.ts';
@@ -87,10 +88,6 @@ export class EtcdLeadership implements Leadership {
     this.#requests = countFound(responses, 1);
   }
 
-  get info(): LeaderInfo {
-    return this.#options.held.info;
-  }
-
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
@@ -158,13 +155,7 @@ export class EtcdLeadership implements Leadership {
     return kv === null ? null : decodeRequest(kv.value);
   }
 
-  async pending({
-    after,
-    limit,
-  }: {
-    after: Txid | null;
-    limit: number;
-  }): Promise<readonly DecisionRecord[]> {
+  async pending({ after, limit }: PendingPage): Promise<readonly DecisionRecord[]> {
     const { decisions } = this.#keys;
     const size = new PageSize();
     const records: DecisionRecord[] = [];

@@ -32,9 +32,7 @@ const grantPauseMs = 500;
 export interface LeaseOptions {
   readonly store: EtcdStore;
   readonly ttlMs: number;
-  /** Every leadership ends now. */
   readonly lapsed: (reason: string) => void;
-  /** A lease is there in the place of a lost one. */
   readonly renewed: (id: string) => void;
 }
 
@@ -70,10 +68,6 @@ export class NodeLease {
   /** A string of digits; null while there is none. */
   get id(): string | null {
     return this.#id;
-  }
-
-  get grantedTtlMs(): number {
-    return this.#grantedTtlMs;
   }
 
   /** Whether the lease `id` certainly lives at this moment. */
@@ -145,7 +139,6 @@ export class NodeLease {
   #checkLapse(): void {
     const leftMs = this.#leftMs();
     if (leftMs > 0) {
-      // The timer ran a little early.
       this.#lapseTimer = this.#clock.setTimer(Math.ceil(leftMs), () => this.#checkLapse());
       return;
     }

@@ -53,7 +53,6 @@ export class EtcdLogin {
     return this.#underWay;
   }
 
-  /** Etcd does not know this token any more. */
   refused(token: string | null): void {
     if (token === this.#token) this.#token = null;
   }

@@ -28,7 +28,6 @@ export interface AgreedMeta {
   readonly meta: LogMeta;
   /** The revision of the key: a new leader compares it. */
   readonly modRevision: string;
-  /** Of the read that showed it. */
   readonly header: TxnResult['header'];
 }
 

@@ -28,7 +28,6 @@ export class PageSize {
     this.#records = Math.max(1, Math.min(fitting, this.#records * growth, maxRecords));
   }
 
-  /** No answer came in time. */
   tooMany(): void {
     this.#records = Math.max(1, Math.floor(this.#records / shrink));
   }

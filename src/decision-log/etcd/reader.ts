@@ -29,7 +29,6 @@ export interface EtcdReader {
   readonly meta: LogMeta;
   /** Linearizable. */
   read(txid: Txid, asker?: Member): Promise<LogReading>;
-  /** As the DecisionLog's `resolve`. */
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
   /** For an operator who has restored etcd, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;

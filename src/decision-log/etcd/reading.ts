@@ -28,7 +28,6 @@ import type { EtcdStore } from './store.ts';
 export interface Question {
   readonly store: EtcdStore;
   readonly txid: Txid;
-  /** Who is to be told. */
   readonly asker?: Member;
   /** Throws where the log that was read is not the one that was asked. */
   readonly assertMeta?: (meta: LogMeta) => void;

@@ -1,4 +1,3 @@
-/** The requests of etcd's KV service that the log is made of, in their raw form. */
 import type {
   ICompare,
   IKeyValue,
@@ -78,7 +77,6 @@ export const removeRange = (range: KeyRange): Op => ({ request_delete_range: { .
 
 export const nested = (request: Txn): Op => ({ request_txn: request });
 
-/** The key found by the operation at `index` of a transaction's answer, or null. */
 export function found(responses: readonly OpResult[], index: number): KeyValue | null {
   return allFound(responses, index)[0] ?? null;
 }

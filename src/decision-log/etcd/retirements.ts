@@ -32,7 +32,6 @@ export interface RetirementsOptions {
   readonly board: RetiredBoard;
   /** A node that does not answer is gone after that. */
   readonly leaseTtlMs: number;
-  /** This node has heard of more. */
   readonly heard: () => void;
 }
 
@@ -55,7 +54,6 @@ export class Retirements {
     return String(this.#heardTo);
   }
 
-  /** Reads all of it, from now on. */
   learn(): Promise<readonly Retired[]> {
     return this.#readings.next();
   }

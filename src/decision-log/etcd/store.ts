@@ -117,7 +117,6 @@ export class EtcdStore {
     }
   }
 
-  /** The longer, the more attempts have failed. */
   pauseAfter(attempts: number, ...signals: readonly AbortSignal[]): Promise<void> {
     return this.pause(backoffMs(attempts, delays), ...signals);
   }

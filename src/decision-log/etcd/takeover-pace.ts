@@ -41,7 +41,6 @@ export class TakeoverPace {
     this.#wrong = 0;
   }
 
-  /** How long to wait from now before the next takeover on evidence. */
   async pauseMs(): Promise<number> {
     await this.#judge();
     if (this.#wrong === 0) return 0;

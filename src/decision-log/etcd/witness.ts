@@ -34,12 +34,19 @@ interface StoredMark extends WitnessMark {
 
 const writePauseMs = 250;
 
+export interface WitnessOptions {
+  /** Null keeps nothing beyond the process, for one that only reads. */
+  readonly path: string | null;
+  readonly files?: DurableFiles;
+  readonly cluster: string;
+  readonly clock: Clock;
+  /** The file cannot be written. */
+  readonly failed: (error: Error) => void;
+}
+
 export class WitnessKeeper {
-  readonly #path: string | null;
+  readonly #options: WitnessOptions;
   readonly #files: DurableFiles;
-  readonly #cluster: string;
-  readonly #clock: Clock;
-  readonly #failed: (error: Error) => void;
   #clusterId = '';
   #generation = 0;
   /** Of the answer that showed the generation first. */
@@ -50,20 +57,9 @@ export class WitnessKeeper {
   #timer: Timer | null = null;
   #begun = false;
 
-  /** `path`: null keeps nothing beyond the process, for one that only reads. */
-  constructor(options: {
-    readonly path: string | null;
-    readonly files?: DurableFiles;
-    readonly cluster: string;
-    readonly clock: Clock;
-    /** The file cannot be written. */
-    readonly failed: (error: Error) => void;
-  }) {
-    this.#path = options.path;
+  constructor(options: WitnessOptions) {
+    this.#options = options;
     this.#files = options.files ?? systemFiles;
-    this.#cluster = options.cluster;
-    this.#clock = options.clock;
-    this.#failed = options.failed;
   }
 
   get revision(): bigint {
@@ -144,8 +140,8 @@ export class WitnessKeeper {
   }
 
   #schedule(): void {
-    if (this.#path === null || this.#timer !== null || this.#writing !== null) return;
-    this.#timer = this.#clock.setTimer(writePauseMs, () => {
+    if (this.#options.path === null || this.#timer !== null || this.#writing !== null) return;
+    this.#timer = this.#options.clock.setTimer(writePauseMs, () => {
       this.#timer = null;
       this.#writing = this.#write().finally(() => {
         this.#writing = null;
@@ -155,22 +151,23 @@ export class WitnessKeeper {
   }
 
   async #write(): Promise<void> {
-    if (this.#path === null || !this.#begun || this.#written === this.#revision) return;
+    const { path } = this.#options;
+    if (path === null || !this.#begun || this.#written === this.#revision) return;
     const revision = this.#revision;
     const mark: StoredMark = {
       formatVersion: 1,
-      cluster: this.#cluster,
+      cluster: this.#options.cluster,
       clusterId: this.#clusterId,
       generation: this.#generation,
       revision: String(revision),
     };
     try {
-      await this.#files.write(this.#path, `${JSON.stringify(mark)}\n`);
+      await this.#files.write(path, `${JSON.stringify(mark)}\n`);
       this.#written = revision;
     } catch (error) {
-      this.#failed(
+      this.#options.failed(
         new DecisionLogError(
-          `The file ${this.#path}, which guards against a restored etcd, cannot be written: ${thrownLine(error)}. Make room on its disk, or mend its permissions.`,
+          `The file ${path}, which guards against a restored etcd, cannot be written: ${thrownLine(error)}. Make room on its disk, or mend its permissions.`,
           { cause: error },
         ),
       );
@@ -180,18 +177,18 @@ export class WitnessKeeper {
   }
 
   #read(): WitnessMark | null {
-    if (this.#path === null) return null;
-    const text = this.#files.read(this.#path);
+    const { path, cluster } = this.#options;
+    const text = path === null ? null : this.#files.read(path);
     if (text === null) return null;
     const mark = parseMark(text);
     if (mark === null) {
       throw new DecisionLogError(
-        `The file ${this.#path}, which guards against a restored etcd, cannot be read. If etcd was certainly not restored since this node last ran, remove the file.`,
+        `The file ${path}, which guards against a restored etcd, cannot be read. If etcd was certainly not restored since this node last ran, remove the file.`,
       );
     }
-    if (mark.cluster !== this.#cluster) {
+    if (mark.cluster !== cluster) {
       throw new DecisionLogError(
-        `The state directory belongs to a node of cluster ${mark.cluster}, not of ${this.#cluster}. Give each node a directory of its own.`,
+        `The state directory belongs to a node of cluster ${mark.cluster}, not of ${cluster}. Give each node a directory of its own.`,
       );
     }
     return mark;
