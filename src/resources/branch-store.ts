@@ -41,7 +41,6 @@ export type BranchEnd = Omit<EndCall<unknown>, 'payload'>;
 
 export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly dataDirectory: string;
-  /** The file's name in the directory. */
   readonly file: string;
   readonly header: StoreHeader;
   /** What an empty file begins with. Default: nothing. */

@@ -5,8 +5,8 @@
 import mysql, { type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import { systemClock } from '../../system/clock.ts';
 import type { MariadbConnection } from './connection-options.ts';
-import { settingsOf } from './connections.ts';
 
+const connectTimeoutMs = 10_000;
 const maxSessions = 4;
 const lockWaitSeconds = 5;
 const timeoutMsDefault = 30_000;
@@ -117,6 +117,33 @@ export class Ends implements Statements {
 /** Its answer may come yet, and would be taken for that to the next. */
 function isTooLate(error: unknown): boolean {
   return (error as { code?: unknown }).code === 'PROTOCOL_SEQUENCE_TIMEOUT';
+}
+
+/** The connection of one prepare, which ends with it (session.ts). */
+export async function openSession(connection: MariadbConnection): Promise<mysql.Connection> {
+  const session = await mysql.createConnection(settingsOf(connection));
+  session.on('error', ignore);
+  return session;
+}
+
+function settingsOf(connection: MariadbConnection): mysql.ConnectionOptions {
+  const { uri, ...parts } = connection;
+  return {
+    ...parts,
+    ...(uri === undefined ? {} : { uri: withoutMultiple(uri) }),
+    connectTimeout: connectTimeoutMs,
+    // Objects are values, never parts of a statement.
+    stringifyObjects: true,
+    multipleStatements: false,
+    flags: ['-MULTI_STATEMENTS'],
+  };
+}
+
+/** What a URI asks for goes before the options. */
+function withoutMultiple(uri: string): string {
+  const url = new URL(uri);
+  for (const name of ['multipleStatements', 'flags']) url.searchParams.delete(name);
+  return url.href;
 }
 
 function ignore(): void {}

@@ -1,5 +1,5 @@
 /** MariaDB's error numbers that mean something here. */
-import { inCauses } from '../sql/causes.ts';
+import { inCauses, isInCauses } from '../sql/causes.ts';
 import { type ErrorKind, type Refusals, refusalsOf } from '../sql/refusal.ts';
 
 /** XAER_NOTA: no such branch - or one that belongs to a session that still lives. */
@@ -54,10 +54,8 @@ export const refusals: Refusals = refusalsOf({
 
 /** The driver's word that the connection is of no use any more. */
 function isFatal(error: unknown): boolean {
-  return (
-    inCauses(error, (one) => {
-      const { fatal, sqlState } = one as { readonly fatal?: unknown; readonly sqlState?: unknown };
-      return fatal === true && sqlState === undefined ? true : null;
-    }) !== null
-  );
+  return isInCauses(error, (one) => {
+    const { fatal, sqlState } = one as { readonly fatal?: unknown; readonly sqlState?: unknown };
+    return fatal === true && sqlState === undefined;
+  });
 }

@@ -3,8 +3,8 @@
  * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
  */
 import type { Clock } from '../../ports/clock.ts';
-import { untilGone } from '../sql/force.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
+import { untilGone } from '../sql/waiting.ts';
 import type { Statements } from './ends.ts';
 import { maxSlots } from './slots.ts';
 

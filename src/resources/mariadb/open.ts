@@ -61,7 +61,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   const settings = sqlSettings(options);
   const { name, table, clock } = settings;
   const { connection } = options;
-  const slots = new Slots({ max: settings.maxSessions, waitMs: settings.sessionWaitMs, clock });
+  const slots = new Slots(settings);
   const ends = new Ends(connection);
   const context: MariadbContext = {
     ...settings,

@@ -1,11 +1,9 @@
 /** The branch as a pool of `mysql2`, with promises or callbacks. */
-import { answer, type Done, type Values } from '../sql/answer.ts';
 import type { GuardedSql } from '../sql/guarded-sql.ts';
-import { guardedSql, NestedTransactions } from '../sql/nested.ts';
-import type { Sql, StatementObject } from '../sql/sql.ts';
+import { answer, type Done, guardedSql, NestedTransactions, type Values } from '../sql/nested.ts';
+import type { GivenStatement, GivenValues, Sql } from '../sql/sql.ts';
 
-type Statement = string | StatementObject;
-type Run = (statement: Statement, values: readonly unknown[] | undefined) => Promise<unknown>;
+type Run = (statement: GivenStatement, values: GivenValues) => Promise<unknown>;
 
 class Queries {
   readonly #run: Run;
@@ -14,12 +12,12 @@ class Queries {
     this.#run = run;
   }
 
-  query(statement: Statement, values?: Values, done?: Done): unknown {
-    const run = (given: readonly unknown[] | undefined) => this.#run(statement, given);
+  query(statement: GivenStatement, values?: Values, done?: Done): unknown {
+    const run = (given: GivenValues) => this.#run(statement, given);
     return answer(values, done, run, (raw) => raw as unknown[]);
   }
 
-  execute(statement: Statement, values?: Values, done?: Done): unknown {
+  execute(statement: GivenStatement, values?: Values, done?: Done): unknown {
     return this.query(statement, values, done);
   }
 

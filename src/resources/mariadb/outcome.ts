@@ -20,6 +20,7 @@
  * crash a branch that was rolled back is prepared again, with its locks, and no one would ever end it. So each
  * rollback is followed by a write of its own, too.
  */
+import type { RowDataPacket } from 'mysql2/promise';
 import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import type { End } from '../sql/sql.ts';
@@ -39,7 +40,7 @@ export async function commitXid(context: MariadbContext, xid: Xid): Promise<void
   for (let tries = 1; tries <= maxTries; tries += 1) {
     await detached(context, ends, xid);
     if (await endBranch(() => ends.write(`XA COMMIT ${xid.text}`))) {
-      if (await hasRow(context, ends, xid)) return;
+      if ((await rowOf(context, ends, xid)) !== null) return;
       throw lostBranch(xid, 'XA COMMIT');
     }
     const held = await isPrepared(ends, xid);
@@ -92,8 +93,9 @@ export async function rollbackXid(
       return;
     }
     if (!ended && (await isCommitted(context, on, xid))) {
+      const note = (await rowOf(context, on, xid))?.note ?? null;
       throw new BranchEndedError(
-        (await isCommittedBySibling(context, on, xid)) ? 'committed-by-sibling' : 'committed',
+        note === null ? 'committed' : 'committed-by-sibling',
         `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: someone ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }
@@ -118,40 +120,40 @@ async function endBranch(run: () => Promise<unknown>): Promise<boolean> {
 
 async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): Promise<boolean> {
   // Read first: a write would wait for the branch, where that is still prepared.
-  if (!(await hasRow(context, on, xid))) return false;
+  if ((await rowOf(context, on, xid)) === null) return false;
   const text = `UPDATE ${context.table} SET proofs = proofs + 1 WHERE name = ?`;
   return (await on.write(text, [xid.name])).affectedRows === 1;
 }
 
 /** A sibling prepared the branch: still prepared, or committed, as its row says. This instance then holds nothing of it. */
-async function isOfAnother({ table }: MariadbContext, on: Statements, own: Xid): Promise<boolean> {
+async function isOfAnother(context: MariadbContext, on: Statements, own: Xid): Promise<boolean> {
   const prepared = await preparedByAny(on, own);
   if (prepared !== null) return prepared.mark !== own.mark;
-  const text = `SELECT 1 FROM ${table} WHERE name = ? AND mark <> ?`;
-  return (await on.rows(text, [own.name, own.mark])).length > 0;
+  const mark = (await rowOf(context, on, own))?.mark ?? own.mark;
+  return mark !== own.mark;
 }
 
-async function isCommittedBySibling(
+interface OutcomeRow extends RowDataPacket {
+  /** Of the instance that prepared it. */
+  readonly mark: string | null;
+  /** Of the instance for which a sibling committed it. */
+  readonly note: string | null;
+}
+
+/** Null: it has not committed, as far as can be seen. */
+async function rowOf(
   { table }: MariadbContext,
   on: Statements,
   { name }: Xid,
-): Promise<boolean> {
-  const text = `SELECT 1 FROM ${table} WHERE name = ? AND note IS NOT NULL`;
-  return (await on.rows(text, [name])).length > 0;
-}
-
-async function hasRow({ table }: MariadbContext, on: Statements, { name }: Xid): Promise<boolean> {
-  return (await on.rows(`SELECT 1 FROM ${table} WHERE name = ?`, [name])).length > 0;
+): Promise<OutcomeRow | null> {
+  const text = `SELECT mark, note FROM ${table} WHERE name = ?`;
+  return (await on.rows<OutcomeRow>(text, [name]))[0] ?? null;
 }
 
 /** By the branch itself, which has written its row and not ended. */
-async function isLocked(
-  { table }: MariadbContext,
-  on: Statements,
-  { name }: Xid,
-): Promise<boolean> {
+async function isLocked({ table }: MariadbContext, on: Statements, xid: Xid): Promise<boolean> {
   try {
-    await on.rows(`SELECT 1 FROM ${table} WHERE name = ? FOR UPDATE NOWAIT`, [name]);
+    await on.rows(`SELECT 1 FROM ${table} WHERE name = ? FOR UPDATE NOWAIT`, [xid.name]);
     return false;
   } catch (error) {
     if (isNotFree(error)) return true;

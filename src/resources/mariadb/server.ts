@@ -6,28 +6,30 @@ export async function checkServer(on: Statements): Promise<void> {
   const [row] = await on.rows(
     'SELECT VERSION() AS version, @@innodb_flush_log_at_trx_commit AS flush, @@read_only AS readonly, @@autocommit AS autocommit',
   );
-  const { version, flush, readonly, autocommit } = row as Readonly<
-    Record<'flush' | 'readonly' | 'autocommit', number>
-  > & { readonly version: string };
-  const problem = await problemOf(on, version);
+  const settings = row as Settings;
+  const problem = (await versionProblem(on, settings.version)) ?? problemOf(settings);
   if (problem !== null) throw new Error(problem);
-  if (Number(readonly) !== 0) {
-    throw new Error('This server is read-only, which prepares nothing: connect to the primary.');
-  }
-  if (Number(autocommit) !== 1) {
-    throw new Error(
-      'This session keeps autocommit off, although it was set: nothing that is written here would last.',
-    );
-  }
-  if (Number(flush) !== 1) {
-    throw new Error(
-      `innodb_flush_log_at_trx_commit of this server is ${flush}: what it prepares would not survive a crash. Set it to 1.`,
-    );
-  }
+}
+
+interface Settings {
+  readonly version: string;
+  readonly flush: number;
+  readonly readonly: number;
+  readonly autocommit: number;
+}
+
+function problemOf({ readonly, autocommit, flush }: Settings): string | null {
+  if (Number(readonly) !== 0)
+    return 'This server is read-only, which prepares nothing: connect to the primary.';
+  if (Number(autocommit) !== 1)
+    return 'This session keeps autocommit off, although it was set: nothing that is written here would last.';
+  if (Number(flush) !== 1)
+    return `innodb_flush_log_at_trx_commit of this server is ${flush}: what it prepares would not survive a crash. Set it to 1.`;
+  return null;
 }
 
 /** A branch must outlive its session. */
-async function problemOf(on: Statements, version: string): Promise<string | null> {
+async function versionProblem(on: Statements, version: string): Promise<string | null> {
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   if (/mariadb/i.test(version)) {
     return major > 10 || (major === 10 && minor >= 5) ? null : 'MariaDB 10.5 or newer is needed.';

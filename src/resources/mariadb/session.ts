@@ -18,9 +18,9 @@ import {
 } from '../sql/branch-session.ts';
 import { type Statement, type StatementResult, TransactionEndedError } from '../sql/guarded-sql.ts';
 import { BranchTakenError } from '../sql/refusal.ts';
-import { openSession } from './connections.ts';
 import type { MariadbContext } from './context.ts';
 import { sessionGone } from './detach.ts';
+import { openSession } from './ends.ts';
 import { numberOf } from './error-numbers.ts';
 import { kill, lockName, slotLock } from './locks.ts';
 import type { Xid } from './xid.ts';

@@ -2,6 +2,7 @@
 
 import { Gate } from '../../participant/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { SqlSettings } from '../sql/sql.ts';
 
 /** What a start looks through for sessions of the process before. */
 export const maxSlots = 256;
@@ -12,14 +13,13 @@ export class Slots {
   readonly #clock: Clock;
   readonly #waitMs: number;
 
-  constructor(options: { readonly max: number; readonly waitMs: number; readonly clock: Clock }) {
-    const { max, waitMs, clock } = options;
+  constructor({ maxSessions: max, sessionWaitMs, clock }: SqlSettings) {
     if (!Number.isInteger(max) || max < 1 || max > maxSlots)
       throw new RangeError(`maxSessions must be a whole number from 1 to ${maxSlots}.`);
     this.#gate = new Gate(max);
     this.#free = Array.from({ length: max }, (_, index) => max - 1 - index);
     this.#clock = clock;
-    this.#waitMs = waitMs;
+    this.#waitMs = sessionWaitMs;
   }
 
   /** Null where none was free in time. */

@@ -82,7 +82,6 @@ export async function preparedBranches(
   return found.filter((branch) => branch !== null);
 }
 
-/** Null for a branch of another participant on the same server. */
 function branchOfXid(participant: string, { gtrid, bqual }: XidParts): MarkedBranch | null {
   const [name, branch, ...more] = bqual.split(':');
   if (name !== encodePart(participant) || branch === undefined || more.length > 0) return null;

@@ -29,7 +29,6 @@ export interface PublisherOptions {
   readonly publish: Publish<never>;
   /** The oldest message behind this key. */
   readonly head: (after: string | null) => Queued | null;
-  /** Resolves when it is durably gone. */
   readonly remove: (key: string) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,7 +50,6 @@ export class Publisher {
     this.#with = options;
   }
 
-  /** There may be something to publish. */
   wake(): void {
     this.#woken = true;
     if (this.#closing.signal.aborted) return;

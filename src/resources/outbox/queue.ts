@@ -70,14 +70,11 @@ export function countOf(keys: ReadableKeys): number {
   return head === null ? 0 : nextNumber(keys) - Number(head.key.slice(queuePrefix.length));
 }
 
-export interface OutboxContent {
-  /** Committed, and not known to be published. */
+/** Everything, for totals and checks. `queued`: committed, and not known to be published. */
+export function readContent(keys: ReadableKeys): {
   readonly queued: readonly OutboxMessage[];
   readonly prepared: readonly PreparedMessages[];
-}
-
-/** Everything, for totals and checks. */
-export function readContent(keys: ReadableKeys): OutboxContent {
+} {
   readHeader(keys, outboxHeader);
   const queued = entriesUnder(keys, queuePrefix).map(([, message]) => message as OutboxMessage);
   return { queued, prepared: allPrepared(keys) };

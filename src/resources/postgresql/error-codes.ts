@@ -6,15 +6,8 @@ export const undefinedObject = '42704';
 /** "... is busy": another session is just ending this prepared transaction. */
 export const notInPrerequisiteState = '55000';
 
-export function codeOf(error: unknown): string | null {
-  return textIn(error, 'code');
-}
-
-export function constraintOf(error: unknown): string | null {
-  return textIn(error, 'constraint');
-}
-
-function textIn(error: unknown, name: 'code' | 'constraint'): string | null {
+/** What the database says of the error. */
+export function textIn(error: unknown, name: 'code' | 'constraint'): string | null {
   return inCauses(error, (one) => {
     const value = (one as Readonly<Record<string, unknown>>)[name];
     return typeof value === 'string' ? value : null;
@@ -46,10 +39,11 @@ const notSupported = '0A000';
 export const refusals: Refusals = refusalsOf({
   database: 'PostgreSQL',
   kindOf: (error) => {
-    const code = codeOf(error) ?? '';
+    const code = textIn(error, 'code') ?? '';
     return kinds.get(code) ?? classes.get(code.slice(0, 2)) ?? null;
   },
   // What has no code is the driver's: no connection in time, or it broke.
-  isNoSession: (error) => [null, notSupported].includes(codeOf(error)),
-  adviceOf: (error) => (codeOf(error) === outOfMemory ? 'raise max_prepared_transactions' : null),
+  isNoSession: (error) => [null, notSupported].includes(textIn(error, 'code')),
+  adviceOf: (error) =>
+    textIn(error, 'code') === outOfMemory ? 'raise max_prepared_transactions' : null,
 });

@@ -7,7 +7,7 @@
  */
 import type pg from 'pg';
 import type { Clock } from '../../ports/clock.ts';
-import { untilGone } from '../sql/force.ts';
+import { untilGone } from '../sql/waiting.ts';
 
 /** `what` holds no quote: sql/names.ts. */
 export function lockKey(what: string): string {
@@ -43,6 +43,17 @@ export async function endHolders(
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND ((classid::bigint << 32) | objid::bigint) = ${lockKey(what)} AND ${only}`,
   );
+}
+
+/** Ends every session that holds the lock. */
+export async function endByForce(pool: pg.Pool, what: string, clock: Clock): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await takeByForce(client, what, clock);
+    await letGo(client);
+  } finally {
+    client.release();
+  }
 }
 
 export async function letGo(client: pg.PoolClient): Promise<void> {

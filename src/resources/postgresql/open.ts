@@ -29,7 +29,7 @@ import type { PostgresqlConnection } from './connection-options.ts';
 import { openPools } from './connections.ts';
 import { gidOf, instanceLockOf, type PostgresqlContext } from './context.ts';
 import { refusals } from './error-codes.ts';
-import { letGo, takeByForce } from './locks.ts';
+import { endByForce } from './locks.ts';
 import { commitPrepared, preparedUnder, rollbackPrepared } from './outcome.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
 import { PostgresqlSession } from './session.ts';
@@ -79,7 +79,7 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
       idOf: (branch) => gidOf(name, branch),
       open: async (gid, call) =>
         new PostgresqlSession(context, await pools.work.connect(), gid, call),
-      endSessions: (instance) => endSessions(context, instance),
+      endSessions: (instance) => endByForce(ends, instanceLockOf(name, instance), settings.clock),
       commit: (gid, branch) => commitPrepared(context, gid, branch),
       rollback: (gid, branch) => rollbackPrepared(context, gid, branch),
       prepared: () => preparedBranches(ends, name),
@@ -89,19 +89,6 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
   } catch (error) {
     await pools.close();
     throw error;
-  }
-}
-
-async function endSessions(
-  { name, pools, clock }: PostgresqlContext,
-  instance: string | undefined,
-): Promise<void> {
-  const client = await pools.ends.connect();
-  try {
-    await takeByForce(client, instanceLockOf(name, instance), clock);
-    await letGo(client);
-  } finally {
-    client.release();
   }
 }
 

@@ -1,9 +1,8 @@
 /** The branch as a pool of `pg`. */
 import pg from 'pg';
-import { answer, type Done, type Values } from '../sql/answer.ts';
 import type { GuardedSql } from '../sql/guarded-sql.ts';
-import { guardedSql, NestedTransactions } from '../sql/nested.ts';
-import type { Sql, StatementObject } from '../sql/sql.ts';
+import { answer, type Done, guardedSql, NestedTransactions, type Values } from '../sql/nested.ts';
+import type { GivenStatement, Sql } from '../sql/sql.ts';
 
 /** What libraries use of `pg.PoolClient`. Results are the driver's own. */
 class BranchClient {
@@ -13,7 +12,7 @@ class BranchClient {
     this.#nested = new NestedTransactions(sql);
   }
 
-  query(statement: string | StatementObject, values?: Values, done?: Done): unknown {
+  query(statement: GivenStatement, values?: Values, done?: Done): unknown {
     return answer(values, done, (given) => this.#nested.run(statement, given));
   }
 

@@ -21,7 +21,7 @@ import { pause } from '../../system/pause.ts';
 import { markOf } from '../sql/names.ts';
 import type { End } from '../sql/sql.ts';
 import { type PostgresqlContext, preparedAs } from './context.ts';
-import { codeOf, notInPrerequisiteState, undefinedObject } from './error-codes.ts';
+import { notInPrerequisiteState, textIn, undefinedObject } from './error-codes.ts';
 import { letGo, takeByForce } from './locks.ts';
 
 const busyPauseMs = 20;
@@ -106,7 +106,7 @@ async function endPrepared(
       await on.query(statement);
       return true;
     } catch (error) {
-      const code = codeOf(error);
+      const code = textIn(error, 'code');
       if (code === undefinedObject) return false;
       if (code !== notInPrerequisiteState || tries === maxBusyTries) throw error;
     }

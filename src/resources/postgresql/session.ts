@@ -27,7 +27,7 @@ import {
 import { markOf } from '../sql/names.ts';
 import { BranchTakenError } from '../sql/refusal.ts';
 import { instanceLockOf, type PostgresqlContext, preparedAs } from './context.ts';
-import { constraintOf } from './error-codes.ts';
+import { textIn } from './error-codes.ts';
 import { endHolders, lockKey } from './locks.ts';
 import { guardConstraint } from './server.ts';
 
@@ -120,7 +120,7 @@ export class PostgresqlSession extends BranchSession {
   }
 
   async #afterFailure(text: string, error: unknown): Promise<void> {
-    if (constraintOf(error) === guardConstraint) {
+    if (textIn(error, 'constraint') === guardConstraint) {
       throw new TransactionEndedError(text, 'was refused, and nothing was committed.', error);
     }
     // The driver rejects before it has heard how the transaction stands now.

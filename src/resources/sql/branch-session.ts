@@ -4,7 +4,7 @@ import type { PrepareCall } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import type { Statement, StatementResult } from './guarded-sql.ts';
 import type { SqlSettings } from './sql.ts';
-import { doneWithin } from './within.ts';
+import { doneWithin } from './waiting.ts';
 
 export type SessionCall = Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'instance'>;
 

@@ -16,3 +16,8 @@ export function inCauses<T>(error: unknown, of: (one: object) => T | null): T | 
   }
   return null;
 }
+
+/** Whether it is so of the error or of what caused it. */
+export function isInCauses(error: unknown, is: (one: object) => boolean): boolean {
+  return inCauses(error, (one) => (is(one) ? true : null)) !== null;
+}

@@ -8,9 +8,9 @@
  * that answer, and what a service catches is kept.
  */
 import { thrownText } from '../../core/thrown.ts';
-import { inCauses } from './causes.ts';
+import { isInCauses } from './causes.ts';
 import { HeardPromise } from './heard.ts';
-import type { Sql, SqlResult, StatementObject } from './sql.ts';
+import type { GivenStatement, GivenValues, Sql, SqlResult } from './sql.ts';
 import type { Turns } from './turns.ts';
 
 export interface Statement {
@@ -21,7 +21,6 @@ export interface Statement {
 }
 
 export interface StatementResult extends SqlResult<unknown> {
-  /** As the driver gave it. */
   readonly raw: unknown;
 }
 
@@ -59,10 +58,7 @@ export class GuardedSql implements Sql {
     this.turns = turns;
   }
 
-  query<Row>(
-    statement: string | StatementObject,
-    values?: readonly unknown[],
-  ): Promise<SqlResult<Row>> {
+  query<Row>(statement: GivenStatement, values?: readonly unknown[]): Promise<SqlResult<Row>> {
     return this.given(statement, async () => {
       if (this.turns.taken && !this.#ended) throw besideTransaction(textOf(statement));
       const { rows, affectedCount } = await this.run(statement, values);
@@ -71,7 +67,7 @@ export class GuardedSql implements Sql {
   }
 
   /** What the service is given for a statement: prepare must not return before it is done, nor pass over its failure. */
-  given<T>(statement: string | StatementObject, work: () => Promise<T>): Promise<T> {
+  given<T>(statement: GivenStatement, work: () => Promise<T>): Promise<T> {
     const one: Given = { text: textOf(statement) };
     this.#unfinished.add(one);
     const promise = HeardPromise.of(this.#done(one, work));
@@ -92,8 +88,8 @@ export class GuardedSql implements Sql {
   }
 
   run(
-    given: string | StatementObject,
-    values: readonly unknown[] | undefined,
+    given: GivenStatement,
+    values: GivenValues,
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<StatementResult> {
     const statement = { ...statementOf(given, values), more };
@@ -149,7 +145,7 @@ export class GuardedSql implements Sql {
 
   /** Whether it is what a statement failed with, or was caused by that. */
   isFailure(error: unknown): boolean {
-    return inCauses(error, (one) => (this.#failures.has(one) ? true : null)) !== null;
+    return isInCauses(error, (one) => this.#failures.has(one));
   }
 
   /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */
@@ -168,20 +164,25 @@ interface Given {
 
 /** It was not sent: nothing that was done is lost. */
 function besideTransaction(text: string): Error {
-  return new Error(
-    `"${shortened(text)}" was not sent: a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`,
+  return notSent(
+    text,
+    `a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`,
   );
 }
 
-export function textOf(statement: string | StatementObject): string {
+export function notSent(text: string, why: string): Error {
+  return new Error(`"${shortened(text)}" was not sent: ${why}`);
+}
+
+export function textOf(statement: GivenStatement): string {
   const text: unknown =
     typeof statement === 'string' ? statement : (statement?.text ?? statement?.sql);
   return typeof text === 'string' ? text : '';
 }
 
 function statementOf(
-  given: string | StatementObject,
-  values: readonly unknown[] | undefined,
+  given: GivenStatement,
+  values: GivenValues,
 ): Pick<Statement, 'text' | 'values'> {
   const object = typeof given === 'string' ? { text: given } : given;
   const text: unknown = object.text ?? object.sql;

@@ -6,8 +6,8 @@
  * One transaction is open at a time (turns.ts), so it must be known whose each statement is: by its connection. What is not sent
  * is lost to no one, so the service may handle that error.
  */
-import { GuardedSql, type StatementResult, shortened, textOf } from './guarded-sql.ts';
-import type { Sql, StatementObject } from './sql.ts';
+import { GuardedSql, notSent, type StatementResult, textOf } from './guarded-sql.ts';
+import type { GivenStatement, GivenValues, Sql } from './sql.ts';
 
 const begins = /^\s*(begin|start)(\s+(transaction|work))?\s*;?\s*$/i;
 /** With an isolation level or an access mode. */
@@ -38,10 +38,7 @@ export class NestedTransactions {
     this.#pool = pool;
   }
 
-  run(
-    statement: string | StatementObject,
-    values: readonly unknown[] | undefined,
-  ): Promise<unknown> {
+  run(statement: GivenStatement, values: GivenValues): Promise<unknown> {
     return this.#sql.given(statement, () => {
       const result =
         this.#pool === null
@@ -57,17 +54,15 @@ export class NestedTransactions {
     if (this.#open) void this.run('ROLLBACK', undefined);
   }
 
-  async #next(
-    statement: string | StatementObject,
-    values: readonly unknown[] | undefined,
-  ): Promise<unknown> {
+  async #next(statement: GivenStatement, values: GivenValues): Promise<unknown> {
     const text = textOf(statement);
     const begun = begins.test(text);
     const starts = begun || sets.test(text);
     if (starts) this.#refused = null;
     if (this.#refused !== null) throw this.#refused;
     try {
-      this.#check(text, begun);
+      const problem = this.#problemOf(text, begun);
+      if (problem !== null) throw notSent(text, problem);
       const send = () => this.#send(statement, values, { text, begun });
       const { raw } = await this.#sql.turns.run(this, send, (limitMs) => tooLate(text, limitMs));
       return raw;
@@ -77,33 +72,23 @@ export class NestedTransactions {
     }
   }
 
-  #check(text: string, begun: boolean): void {
-    if (sets.test(text)) {
-      throw new Error(
-        `"${shortened(text)}" was not sent: the branch's transaction has begun already, and its isolation level and access mode cannot be changed within it. Set the level for all branches, with the option "isolation" of openPostgresqlResource or openMariadbResource, and begin without one.`,
-      );
-    }
-    if (begun && this.#open) {
-      throw new Error(
-        `"${shortened(text)}" was not sent: a transaction is open on this connection already, and it cannot be known whose the next statements are. Take a connection for each from ormClient(sql), or nest with SAVEPOINT.`,
-      );
-    }
+  /** Why it is not sent. */
+  #problemOf(text: string, begun: boolean): string | null {
+    if (sets.test(text))
+      return 'the branch\'s transaction has begun already, and its isolation level and access mode cannot be changed within it. Set the level for all branches, with the option "isolation" of openPostgresqlResource or openMariadbResource, and begin without one.';
+    if (begun && this.#open)
+      return 'a transaction is open on this connection already, and it cannot be known whose the next statements are. Take a connection for each from ormClient(sql), or nest with SAVEPOINT.';
     const ends = begun || commits.test(text) || rollsBack.test(text) || savepoints.test(text);
-    if (ends && this.#pool !== null) {
-      throw new Error(
-        `"${shortened(text)}" was not sent: ormClient(sql) is a pool, whose statements may be anyone's. Begin a transaction on a connection of it: ${this.#pool}.`,
-      );
-    }
-    if (savepoints.test(text) && !this.#open) {
-      throw new Error(
-        `"${shortened(text)}" was not sent: no transaction is open on this connection. Begin one first.`,
-      );
-    }
+    if (ends && this.#pool !== null)
+      return `ormClient(sql) is a pool, whose statements may be anyone's. Begin a transaction on a connection of it: ${this.#pool}.`;
+    if (savepoints.test(text) && !this.#open)
+      return 'no transaction is open on this connection. Begin one first.';
+    return null;
   }
 
   async #send(
-    statement: string | StatementObject,
-    values: readonly unknown[] | undefined,
+    statement: GivenStatement,
+    values: GivenValues,
     { text, begun }: { readonly text: string; readonly begun: boolean },
   ): Promise<StatementResult> {
     if (begun) return this.#begin();
@@ -140,7 +125,28 @@ export class NestedTransactions {
 }
 
 function tooLate(text: string, limitMs: number): Error {
-  return new Error(
-    `"${shortened(text)}" was not sent: another transaction was open on ormClient(sql) for more than ${limitMs} ms. A branch is one database transaction, in which those of a library run one after the other: within one use the handle that it was given, not the outer one, and end it before the next.`,
+  return notSent(
+    text,
+    `another transaction was open on ormClient(sql) for more than ${limitMs} ms. A branch is one database transaction, in which those of a library run one after the other: within one use the handle that it was given, not the outer one, and end it before the next.`,
   );
+}
+
+export type Done = (error: unknown, ...more: unknown[]) => void;
+export type Values = readonly unknown[] | Done;
+
+/** Some libraries wait for a promise, some for a callback: with what `given` makes of the driver's result. */
+export function answer(
+  values: Values | undefined,
+  done: Done | undefined,
+  run: (values: GivenValues) => Promise<unknown>,
+  given: (raw: unknown) => readonly unknown[] = (raw) => [raw],
+): unknown {
+  const callback = typeof values === 'function' ? values : done;
+  const result = run(typeof values === 'function' ? undefined : values);
+  if (callback === undefined) return result;
+  result.then(
+    (raw) => callback(null, ...given(raw)),
+    (error: unknown) => callback(error),
+  );
+  return undefined;
 }

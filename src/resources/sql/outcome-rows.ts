@@ -22,7 +22,6 @@ const maxForgotten = 200_000;
 export interface RowStatements {
   /** Says in the branch's row for which instance a sibling committed it. */
   readonly note: (name: string, mark: string) => Promise<unknown>;
-  /** Deletes the rows of these branches. */
   readonly remove: (names: readonly string[]) => Promise<unknown>;
   /** Marks rows that are not marked, and deletes those that were marked `strangeKeepMs` ago. */
   readonly sweepStrange: () => Promise<void>;
@@ -30,7 +29,6 @@ export interface RowStatements {
 
 export class OutcomeRows {
   readonly #with: RowStatements & { readonly clock: Clock };
-  /** In the order in which they were forgotten. */
   readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
@@ -48,19 +46,16 @@ export class OutcomeRows {
       if (this.#forgotten.size <= maxForgotten) break;
       this.#forgotten.delete(oldest);
     }
-    this.#sweepSoon(nowMs);
+    void this.#sweep(nowMs);
   }
 
   /** The commit of a branch is about to return. Never waits, never fails. */
   committed(): void {
-    this.#sweepSoon(this.#with.clock.monotonicMs());
-  }
-
-  #sweepSoon(nowMs: number): void {
-    if (!this.#sweeping) void this.#sweep(nowMs);
+    void this.#sweep(this.#with.clock.monotonicMs());
   }
 
   async #sweep(nowMs: number): Promise<void> {
+    if (this.#sweeping) return;
     const due: string[] = [];
     for (const [name, atMs] of this.#forgotten) {
       if (atMs > nowMs - keepMs || due.length === batch) break;

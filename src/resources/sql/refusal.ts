@@ -2,7 +2,7 @@
 
 import type { VoteReason } from '../../core/messages.ts';
 import { thrownText } from '../../core/thrown.ts';
-import { inCauses } from './causes.ts';
+import { isInCauses } from './causes.ts';
 
 /** The branch, or its resource, is another session's: nothing that this one could vote about. */
 export class BranchTakenError extends Error {
@@ -37,11 +37,12 @@ export function refusalsOf(given: {
   readonly adviceOf?: (error: unknown) => string | null;
 }): Refusals {
   const { database, kindOf, isNoSession, adviceOf = () => null } = given;
+  const deadlock = `${database} found a deadlock, and chose this branch to end it. Retry.`;
   const unavailable = (error: unknown, more: { lost?: true } = {}): Refusal => {
     const advice = adviceOf(error);
     const retry = advice === null ? 'Retry.' : `Retry; where it lasts, ${advice}.`;
     const message = `${database} takes no work just now: ${thrownText(error)}. ${retry}`;
-    return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, ...more };
+    return refusedWith('RESOURCE_UNAVAILABLE', message, more);
   };
   const refusalOf = (error: unknown, lost: boolean): Refusal | null => {
     const kind = kindOf(error);
@@ -49,7 +50,7 @@ export function refusalsOf(given: {
       case 'lock-timeout':
         return lockTimeout;
       case 'deadlock':
-        return deadlock(database);
+        return refusedWith('DEADLOCK', deadlock, { again: true });
       case 'conflict':
         return conflict;
       default:
@@ -67,28 +68,24 @@ export function refusalsOf(given: {
   };
 }
 
-const lockTimeout: Refusal = {
-  reason: {
-    code: 'LOCK_TIMEOUT',
-    message: 'A row or table is held by another transaction, and was not free in time. Retry.',
-    retryable: true,
-  },
-};
+const lockTimeout = refusedWith(
+  'LOCK_TIMEOUT',
+  'A row or table is held by another transaction, and was not free in time. Retry.',
+);
 
-function deadlock(database: string): Refusal {
-  const message = `${database} found a deadlock, and chose this branch to end it. Retry.`;
-  return { reason: { code: 'DEADLOCK', message, retryable: true }, again: true };
+const conflict = refusedWith(
+  'CONFLICT',
+  'Another transaction changed what this branch had read (serialization failure). Retry.',
+  { again: true },
+);
+
+export function refusedWith(
+  code: NonNullable<VoteReason['code']>,
+  message: string,
+  more: Omit<Refusal, 'reason'> = {},
+): Refusal {
+  return { reason: { code, message, retryable: true }, ...more };
 }
-
-const conflict: Refusal = {
-  reason: {
-    code: 'CONFLICT',
-    message:
-      'Another transaction changed what this branch had read (serialization failure). Retry.',
-    retryable: true,
-  },
-  again: true,
-};
 
 const networkCodes: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
@@ -106,11 +103,9 @@ const networkCodes: ReadonlySet<string> = new Set([
 
 /** The operating system's word that there is no connection. */
 function isNetworkError(error: unknown): boolean {
-  return (
-    inCauses(error, (one) => {
-      const { code, syscall } = one as { readonly code?: unknown; readonly syscall?: unknown };
-      if (typeof code !== 'string' || !networkCodes.has(code)) return null;
-      return code !== 'ENOENT' || syscall === 'connect' ? true : null;
-    }) !== null
-  );
+  return isInCauses(error, (one) => {
+    const { code, syscall } = one as { readonly code?: unknown; readonly syscall?: unknown };
+    if (typeof code !== 'string' || !networkCodes.has(code)) return false;
+    return code !== 'ENOENT' || syscall === 'connect';
+  });
 }

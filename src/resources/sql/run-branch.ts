@@ -18,10 +18,10 @@ import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import type { BranchSession } from './branch-session.ts';
 import { GuardedSql, TransactionEndedError } from './guarded-sql.ts';
-import type { Refusal, Refusals } from './refusal.ts';
+import { type Refusal, type Refusals, refusedWith } from './refusal.ts';
 import type { PrepareSql, SqlSettings } from './sql.ts';
 import { Turns } from './turns.ts';
-import { doneWithin } from './within.ts';
+import { doneWithin } from './waiting.ts';
 
 interface BranchDatabase extends Refusals {
   readonly settings: SqlSettings;
@@ -105,7 +105,7 @@ async function tryOnce<Payload, Result>(
 
 function late(lockLimitMs: number): Refusal {
   const message = `The branch had held its locks for ${lockLimitMs} ms and not voted, and was given up. Retry; where prepare needs longer, raise lockLimitMs of the resource.`;
-  return { reason: { code: 'RESOURCE_UNAVAILABLE', message, retryable: true }, lost: true };
+  return refusedWith('RESOURCE_UNAVAILABLE', message, { lost: true });
 }
 
 function abortOf(reason: VoteReason): PrepareResult<never> {

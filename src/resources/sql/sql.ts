@@ -27,6 +27,9 @@ export interface StatementObject {
   readonly values?: readonly unknown[];
 }
 
+export type GivenStatement = string | StatementObject;
+export type GivenValues = readonly unknown[] | undefined;
+
 /** The database within one branch: one session, one transaction. */
 export interface Sql {
   /**

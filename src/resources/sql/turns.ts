@@ -10,7 +10,6 @@
 import type { Clock } from '../../ports/clock.ts';
 
 export class Turns {
-  /** How long one waits. */
   readonly limitMs: number;
   readonly #clock: Clock;
   #holder: object | null = null;
@@ -23,7 +22,6 @@ export class Turns {
     this.limitMs = timeoutMs > 0 ? Math.min(maxTurnWaitMs, timeoutMs / 4) : maxTurnWaitMs;
   }
 
-  /** A transaction is open. */
   get taken(): boolean {
     return this.#holder !== null;
   }

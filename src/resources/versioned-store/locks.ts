@@ -50,12 +50,10 @@ export class KeyLocks {
     this.#maxWaiters = options.maxWaiters;
   }
 
-  /** How many requests wait. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** How the owner holds the key. */
   modeOf(key: string, owner: string): LockMode | null {
     return this.#locks.get(key)?.holders.get(owner) ?? null;
   }
@@ -97,7 +95,6 @@ export class KeyLocks {
     for (const key of [...(this.#heldBy.get(owner) ?? [])]) this.#letGo(owner, key);
   }
 
-  /** What the owner holds shared. */
   releaseShared(owner: string): void {
     for (const key of this.keysOf(owner, 'shared')) this.#letGo(owner, key);
   }

@@ -95,14 +95,11 @@ function apply(keys: WritableKeys, { key, version, value }: RecordWrite): void {
   keys.put(recordKey(key), { value, version });
 }
 
-export interface StoreContent {
-  /** By key. */
+/** Everything, for totals and checks. */
+export function readContent(keys: ReadableKeys): {
   readonly records: ReadonlyMap<string, StoredRecord>;
   readonly prepared: readonly PreparedBranch[];
-}
-
-/** Everything, for totals and checks. */
-export function readContent(keys: ReadableKeys): StoreContent {
+} {
   readHeader(keys, storeHeader);
   const records = new Map<string, StoredRecord>();
   for (const [key, value] of entriesUnder(keys, recordsPrefix)) {

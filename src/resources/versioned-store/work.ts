@@ -65,17 +65,17 @@ export class Work implements StoreTransaction {
   }
 
   async read<Value>(key: string): Promise<StoredRecord<Value> | null> {
-    await this.#lock(key, 'shared');
+    await this.lock(key, 'shared');
     return this.#get(key) as StoredRecord<Value> | null;
   }
 
   async readForUpdate<Value>(key: string): Promise<StoredRecord<Value> | null> {
-    await this.#lock(key, 'exclusive');
+    await this.lock(key, 'exclusive');
     return this.#get(key) as StoredRecord<Value> | null;
   }
 
   async expect(key: string, expected: number): Promise<void> {
-    await this.#lock(key, 'shared');
+    await this.lock(key, 'shared');
     const actual = this.#with.current(key)?.version ?? 0;
     if (actual !== expected) throw this.#refuse(conflict({ key, expected, actual }));
   }
@@ -84,18 +84,13 @@ export class Work implements StoreTransaction {
     if (value === undefined) throw new TypeError(`Nothing to write to ${key}. Use delete.`);
     // What the file would keep as something else is refused now, and not missed when it is read back.
     const kept = sendable(value, `the value of ${key}`);
-    await this.#lock(key, 'exclusive');
+    await this.lock(key, 'exclusive');
     this.#changes.set(key, { value: kept });
   }
 
   async delete(key: string): Promise<void> {
-    await this.#lock(key, 'exclusive');
+    await this.lock(key, 'exclusive');
     this.#changes.set(key, 'deleted');
-  }
-
-  /** Locks the key as if it were about to be written. */
-  lock(key: string, mode: LockMode): Promise<void> {
-    return this.#lock(key, mode);
   }
 
   /** From now on waiting for a lock ends with this signal. */
@@ -126,7 +121,7 @@ export class Work implements StoreTransaction {
     this.#phase = 'ended';
   }
 
-  async #lock(key: string, mode: LockMode): Promise<void> {
+  async lock(key: string, mode: LockMode): Promise<void> {
     this.#assertNotEnded();
     recordKey(key);
     const { locks } = this.#with;

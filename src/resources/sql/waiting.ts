@@ -1,0 +1,37 @@
+/** Waits that have a limit. */
+import type { Clock } from '../../ports/clock.ts';
+import { pause } from '../../system/pause.ts';
+
+/** Whether it was done in time, whichever way. It goes on where it was not. */
+export function doneWithin(
+  clock: Clock,
+  what: Promise<unknown>,
+  limitMs: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(limitMs, () => resolve(false));
+    const done = (): void => {
+      timer.cancel();
+      resolve(true);
+    };
+    what.then(done, done);
+  });
+}
+
+const pauseMs = 25;
+const maxWaitMs = 20_000;
+
+/** Of other sessions of a participant: `goneNow` tells whether they are, and ends those that are not. */
+export async function untilGone(
+  clock: Clock,
+  goneNow: () => Promise<boolean>,
+  advice: string,
+): Promise<void> {
+  const giveUpAtMs = clock.monotonicMs() + maxWaitMs;
+  while (!(await goneNow())) {
+    if (clock.monotonicMs() > giveUpAtMs) {
+      throw new Error(`A session that works for this participant does not end. ${advice}`);
+    }
+    await pause(clock, pauseMs);
+  }
+}
