@@ -48,12 +48,8 @@ export function prepareSilent(state: TermState, branch: Branch): void {
   if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
   // Those who wait for it are told at once.
   state.flow.freed.add(bulkhead);
-  state.note({
-    level: 'warn',
-    event: 'breaker-opened',
-    participant: bulkhead.participant,
-    why: 'no votes',
-  });
+  const { participant } = branch;
+  state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'no votes' });
 }
 
 /**

@@ -23,13 +23,8 @@ export function rollback(state: TermState, from: Sender, message: Rollback): voi
   if (transaction === null) return;
   // READY: the commit may be durable already. The log's answer is the client's.
   if (transaction.state === 'READY') return;
-  abort(
-    state,
-    transaction,
-    abortReason('ROLLED_BACK', {
-      ...(message.reason === undefined ? {} : { message: message.reason }),
-    }),
-  );
+  const given = message.reason === undefined ? {} : { message: message.reason };
+  abort(state, transaction, abortReason('ROLLED_BACK', given));
 }
 
 /** The sender waits for the outcome from here on; null where it was answered. */
@@ -68,10 +63,7 @@ export function transactionTimedOut(state: TermState, transaction: Transaction):
   }
   for (const branch of transaction.branches.values()) silentAtDeadline(state, branch);
   const message = `The transaction was not decided within ${Math.round(transaction.timeoutMs)} ms.`;
-  abort(
-    state,
-    transaction,
-    // Says what took so long: no one was there to answer.
-    notConnected(state, transaction) ?? abortReason('TRANSACTION_TIMEOUT', { message }),
-  );
+  // Says what took so long: no one was there to answer.
+  const absent = notConnected(state, transaction);
+  abort(state, transaction, absent ?? abortReason('TRANSACTION_TIMEOUT', { message }));
 }

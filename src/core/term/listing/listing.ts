@@ -34,13 +34,8 @@ export function flagTransaction(
   if (transaction.attention) return;
   transaction.attention = true;
   state.listing.attention += 1;
-  state.note({
-    level: 'warn',
-    event: 'attention',
-    txid: transaction.txid,
-    state: transaction.state,
-    ...why,
-  });
+  const { txid, state: now } = transaction;
+  state.note({ level: 'warn', event: 'attention', txid, state: now, ...why });
 }
 
 /** It is over: out of the flagged, into the recent. */

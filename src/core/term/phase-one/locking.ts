@@ -93,23 +93,17 @@ export function lockTimedOut(state: TermState, request: LockRequest<Transaction>
 export function lockHeldTooLong(state: TermState, transaction: Transaction): void {
   transaction.lockTimer = null;
   const { lockHoldMs } = state.config.options;
+  const message = `The transaction held its locks for ${lockHoldMs} ms without being decided.`;
   switch (transaction.state) {
     case 'PENDING':
     case 'PREPARING':
-      abort(
-        state,
-        transaction,
-        abortReason('LOCK_TIMEOUT', {
-          message: `The transaction held its locks for ${lockHoldMs} ms without being decided.`,
-        }),
-      );
+      abort(state, transaction, abortReason('LOCK_TIMEOUT', { message }));
       return;
-    case 'READY':
-      transaction.lockTimer = state.timers.schedule(state.nowMs + readyPauseMs, {
-        type: 'lock-hold',
-        transaction,
-      });
+    case 'READY': {
+      const target = { type: 'lock-hold', transaction } as const;
+      transaction.lockTimer = state.timers.schedule(state.nowMs + readyPauseMs, target);
       return;
+    }
     case 'COMMITTING':
       flagTransaction(state, transaction, { lockHoldMs });
       return;

@@ -61,11 +61,12 @@ function sendPrepares(state: TermState, transaction: Transaction): void {
 }
 
 export function sendPrepare(state: TermState, branch: Branch): void {
-  const { transaction } = branch;
+  const { transaction, participant, branch: name } = branch;
+  const { txid } = transaction;
   uphold(
     transaction.state === 'PREPARING',
     'I3',
-    () => `prepare for ${transaction.txid}/${branch.branch} in ${transaction.state}`,
+    () => `prepare for ${txid}/${name} in ${transaction.state}`,
   );
   const { options, epoch } = state.config;
   const { nowMs } = state;
@@ -103,31 +104,22 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   branch.connection = peer.connection;
   const isFirst = branch.prepareUntilMs === 0;
   if (isFirst) {
-    const timeoutMs = prepareTimeoutMs(state, branch.participant);
-    branch.prepareUntilMs =
-      timeoutMs === null
-        ? transaction.deadlineAtMs
-        : Math.min(nowMs + timeoutMs, transaction.deadlineAtMs);
+    const timeoutMs = prepareTimeoutMs(state, participant) ?? Number.POSITIVE_INFINITY;
+    branch.prepareUntilMs = Math.min(nowMs + timeoutMs, transaction.deadlineAtMs);
   }
   setPrepareTimer(state, branch);
   prepareSent(state, branch, { isFirst });
   state.send(peer.connection, {
     type: 'prepare',
-    txid: transaction.txid,
-    branch: branch.branch,
+    txid,
+    branch: name,
     epoch,
     witness: state.witness,
     timeoutMs: Math.max(1, Math.ceil(transaction.deadlineAtMs - nowMs)),
     payload: branch.payload,
   });
   if (state.config.debug) {
-    state.note({
-      level: 'debug',
-      event: 'prepare',
-      txid: transaction.txid,
-      participant: branch.participant,
-      branch: branch.branch,
-    });
+    state.note({ level: 'debug', event: 'prepare', txid, participant, branch: name });
   }
 }
 
@@ -138,22 +130,12 @@ export function prepareTimedOut(state: TermState, branch: Branch): void {
     endUnreachable(state, branch);
     return;
   }
-  state.note({
-    level: 'debug',
-    event: 'time-out',
-    txid: branch.transaction.txid,
-    participant: branch.participant,
-    of: 'prepare',
-  });
+  const { transaction, participant } = branch;
+  const { txid } = transaction;
+  state.note({ level: 'debug', event: 'time-out', txid, participant, of: 'prepare' });
   prepareSilent(state, branch);
-  abort(
-    state,
-    branch.transaction,
-    abortReason('PREPARE_TIMEOUT', {
-      participant: branch.participant,
-      message: `${branch.participant} did not vote in time.`,
-    }),
-  );
+  const message = `${participant} did not vote in time.`;
+  abort(state, transaction, abortReason('PREPARE_TIMEOUT', { participant, message }));
 }
 
 function endUnreachable(state: TermState, branch: Branch): void {
@@ -171,7 +153,8 @@ const votes = {
 
 /** True where it came too late, and its sender is in doubt. One that holds nothing is not. */
 export function vote(state: TermState, from: Sender, message: VoteMessage): boolean {
-  const transaction = state.transactions.get(message.txid);
+  const { txid, reason, result } = message;
+  const transaction = state.transactions.get(txid);
   if (transaction === undefined) {
     if (from.participant !== null) votedLate(state, from.participant.name);
     return message.vote === 'commit';
@@ -203,32 +186,23 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): bool
   voteCounted(state, branch);
   releasePlace(state, branch);
   if (state.config.debug) {
-    state.note({
-      level: 'debug',
-      event: 'vote',
-      txid: transaction.txid,
-      participant: branch.participant,
-      vote: message.vote,
-    });
+    const { participant } = branch;
+    state.note({ level: 'debug', event: 'vote', txid, participant, vote: message.vote });
   }
   moveBranch(branch, votes[message.vote]);
   if (message.vote === 'abort') {
-    const reason = message.reason;
-    abort(
-      state,
-      transaction,
-      abortReason(reason?.code ?? 'VOTED_ABORT', {
-        participant: branch.participant,
-        ...(reason === undefined ? {} : { message: reason.message }),
-        ...(reason?.retryable === undefined ? {} : { retryable: reason.retryable }),
-        ...(reason?.detail === undefined || !holdsVoted(state, transaction, reason.detail)
-          ? {}
-          : { detail: reason.detail }),
-      }),
-    );
+    const detail = reason?.detail;
+    const isKept = detail !== undefined && holdsVoted(state, transaction, detail);
+    const given = {
+      participant: branch.participant,
+      ...(reason === undefined ? {} : { message: reason.message }),
+      ...(reason?.retryable === undefined ? {} : { retryable: reason.retryable }),
+      ...(isKept ? { detail } : {}),
+    };
+    abort(state, transaction, abortReason(reason?.code ?? 'VOTED_ABORT', given));
     return false;
   }
-  if (holdsVoted(state, transaction, message.result)) branch.result = message.result;
+  if (holdsVoted(state, transaction, result)) branch.result = result;
   else transaction.resultsDropped = true;
   transaction.votesOwed -= 1;
   if (transaction.votesOwed === 0) allVoted(state, transaction);

@@ -111,14 +111,10 @@ export function sendCommand(state: TermState, branch: Branch): void {
   state.setBranchTimer(branch, state.nowMs + delayMs);
 }
 
-function flagAttention(state: TermState, branch: Branch): void {
+function flagAttention(state: TermState, of: Branch): void {
   if (state.config.options.attentionAfter === 0) return;
-  flagTransaction(state, branch.transaction, {
-    participant: branch.participant,
-    branch: branch.branch,
-    attempts: branch.attempts,
-    lastError: branch.lastError,
-  });
+  const { participant, branch, attempts, lastError } = of;
+  flagTransaction(state, of.transaction, { participant, branch, attempts, lastError });
 }
 
 /** The timer of a branch in phase 2: no acknowledgement in time, or the pause is over. */
@@ -152,29 +148,24 @@ export function abandonRollback(state: TermState, branch: Branch): void {
 }
 
 export function acknowledge(state: TermState, from: Sender, message: Ack): void {
-  const transaction = state.transactions.get(message.txid);
-  const branch = transaction?.branches.get(message.branch);
-  if (transaction === undefined || branch === undefined) return;
+  const { txid, ok, error } = message;
+  const branch = state.transactions.get(txid)?.branches.get(message.branch);
+  if (branch === undefined) return;
+  const { participant, attempts } = branch;
   if (!state.connected.owns(from.connection, branch)) {
-    note(state, branch, 'acknowledgement-refused', 'from another instance');
+    noteRefused(state, branch, 'from another instance');
     return;
   }
   const owed = branch.state === 'committing' || branch.state === 'rolling-back';
   const decision = branch.state === 'committing' ? 'commit' : 'abort';
   if (!owed || message.decision !== decision) {
     // An acknowledgement counts only if its decision is the one taken.
-    if (owed) note(state, branch, 'acknowledgement-refused', `of ${message.decision}`);
+    if (owed) noteRefused(state, branch, `of ${message.decision}`);
     return;
   }
-  if (message.ok) {
+  if (ok) {
     if (state.config.debug) {
-      state.note({
-        level: 'debug',
-        event: 'acknowledgement',
-        txid: transaction.txid,
-        participant: branch.participant,
-        decision,
-      });
+      state.note({ level: 'debug', event: 'acknowledgement', txid, participant, decision });
     }
     commandWindows(state).leave(branch);
     branch.connection = from.connection;
@@ -182,20 +173,21 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
     settleBranch(state, branch);
     return;
   }
-  branch.lastError = message.error?.message ?? 'The participant could not carry it out.';
+  const lastError = error?.message ?? 'The participant could not carry it out.';
+  branch.lastError = lastError;
   state.note({
     level: 'warn',
     event: 'acknowledgement-failed',
-    txid: transaction.txid,
-    participant: branch.participant,
+    txid,
+    participant,
     decision,
-    code: message.error?.code,
-    lastError: branch.lastError,
-    attempts: branch.attempts,
+    code: error?.code,
+    lastError,
+    attempts,
   });
   // 8.6: it neither prepared nor committed what it is told to commit. No retry will mend that by
   // itself.
-  if (message.error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
+  if (error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
     flagAttention(state, branch);
   }
   // Its place is free until it is sent again.
@@ -203,7 +195,7 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
   // Never later than it would have been: a peer that refuses without end must not put the retry off
   // without end.
   const { options, fraction } = state.config;
-  const atMs = state.nowMs + backoffMs(branch.attempts, options, fraction());
+  const atMs = state.nowMs + backoffMs(attempts, options, fraction());
   state.setBranchTimer(branch, Math.min(atMs, branch.timer?.atMs ?? atMs));
 }
 
@@ -275,13 +267,8 @@ function forget(state: TermState, transactions: readonly Transaction[]): void {
   for (const [connection, txids] of byConnection) state.send(connection, { type: 'forget', txids });
 }
 
-function note(state: TermState, branch: Branch, event: string, why: string): void {
-  state.note({
-    level: 'warn',
-    event,
-    txid: branch.transaction.txid,
-    participant: branch.participant,
-    branch: branch.branch,
-    why,
-  });
+function noteRefused(state: TermState, of: Branch, why: string): void {
+  const { participant, branch } = of;
+  const { txid } = of.transaction;
+  state.note({ level: 'warn', event: 'acknowledgement-refused', txid, participant, branch, why });
 }

@@ -28,22 +28,15 @@ export function remembered(state: TermState, txid: Txid): Known | 'undecided' | 
   if (transaction !== undefined) {
     const outcome = outcomeOf(transaction.state);
     if (outcome === null) return 'undecided';
-    return {
-      decision: outcome === 'committed' ? 'commit' : 'abort',
-      source: sourceOf(transaction),
-    };
+    const decision = outcome === 'committed' ? 'commit' : 'abort';
+    return { decision, source: sourceOf(transaction) };
   }
   const over = recent(state).get(txid);
   if (over === null) return null;
-  const { status } = over;
+  const { state: now, requestId = null, reason = null } = over.status;
   return {
-    decision: status.state === 'COMMITTED' ? 'commit' : 'abort',
-    source: sourceOf({
-      state: status.state,
-      readonly: over.readonly,
-      requestId: status.requestId ?? null,
-      reason: status.reason ?? null,
-    }),
+    decision: now === 'COMMITTED' ? 'commit' : 'abort',
+    source: sourceOf({ state: now, readonly: over.readonly, requestId, reason }),
   };
 }
 
@@ -128,14 +121,9 @@ function answerNow(state: TermState, from: Sender, message: Query | Resolve): vo
 }
 
 export function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
-  state.note({
-    level: 'error',
-    event: 'log-set-back',
-    participant: from.participant?.name,
-    instance: from.participant?.instance,
-    witness,
-    log: state.witness,
-  });
+  const { name: participant, instance } = from.participant ?? {};
+  const seen = { participant, instance, witness, log: state.witness };
+  state.note({ level: 'error', event: 'log-set-back', ...seen });
 }
 
 function queryNow(state: TermState, from: Sender, message: Query): void {
@@ -179,12 +167,8 @@ function resolveNow(state: TermState, from: Sender, message: Resolve): void {
   if (!wait(state, transaction, waiter)) return;
   // READY: the log's answer is under way, and nothing but it can decide.
   if (transaction.state !== 'READY') {
-    const participant = from.participant?.name;
-    abort(
-      state,
-      transaction,
-      abortReason('FORCED', participant === undefined ? {} : { participant }),
-    );
+    const by = from.participant === null ? {} : { participant: from.participant.name };
+    abort(state, transaction, abortReason('FORCED', by));
   }
 }
 

@@ -59,13 +59,9 @@ export function inDoubtRead(
 export function report(state: TermState, from: Sender, message: Report): void {
   const { id, inDoubt, kept } = message;
   if (state.config.debug) {
-    state.note({
-      level: 'debug',
-      event: 'report',
-      participant: from.participant?.name,
-      inDoubt: inDoubt.length,
-      kept: kept.length,
-    });
+    const participant = from.participant?.name;
+    const lines = { inDoubt: inDoubt.length, kept: kept.length };
+    state.note({ level: 'debug', event: 'report', participant, ...lines });
   }
   const open: OpenReport = { from, id, kept, failed: false };
   const trusted: Txid[] = [];
@@ -129,13 +125,9 @@ export function keptRead(
     } else if (reading.record === null && positionOf(txid) <= reading.floor) {
       forget.push(txid);
     } else {
-      state.note({
-        level: 'error',
-        event: 'commit-without-record',
-        txid,
-        participant: from.participant?.name,
-        instance: from.participant?.instance,
-      });
+      const { name: participant, instance } = from.participant ?? {};
+      const event = 'commit-without-record';
+      state.note({ level: 'error', event, txid, participant, instance });
     }
   }
   if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
