@@ -4,6 +4,14 @@ import type { LockMode } from '../locks/table.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { BranchState, Labels, Outcome, TransactionState } from './common.ts';
 
+/** A request about one transaction. */
+interface OfTransaction {
+  readonly id: number;
+  readonly txid: Txid;
+  /** What whoever began it was given for others: it makes it the sender's, too. */
+  readonly share?: string;
+}
+
 export interface Begin {
   readonly type: 'begin';
   readonly id: number;
@@ -21,14 +29,11 @@ export interface Begun {
   /** Given on to another process, it makes the transaction that one's too. */
   readonly share: string;
 }
-export interface Enlist {
+export interface Enlist extends OfTransaction {
   readonly type: 'enlist';
-  readonly id: number;
-  readonly txid: Txid;
   readonly participant: string;
   readonly branch?: string;
   readonly payload?: unknown;
-  readonly share?: string;
 }
 export interface Enlisted {
   readonly type: 'enlisted';
@@ -36,14 +41,11 @@ export interface Enlisted {
   readonly txid: Txid;
   readonly branch: string;
 }
-export interface Lock {
+export interface Lock extends OfTransaction {
   readonly type: 'lock';
-  readonly id: number;
-  readonly txid: Txid;
   readonly keys: readonly string[];
   readonly mode: LockMode;
   readonly waitMs?: number;
-  readonly share?: string;
 }
 /** All of the keys are held. */
 export interface Locked {
@@ -59,18 +61,12 @@ export interface LockedKeys {
   /** `exclusive` where absent. */
   readonly mode?: LockMode;
 }
-export interface Commit {
+export interface Commit extends OfTransaction {
   readonly type: 'commit';
-  readonly id: number;
-  readonly txid: Txid;
-  readonly share?: string;
 }
-export interface Rollback {
+export interface Rollback extends OfTransaction {
   readonly type: 'rollback';
-  readonly id: number;
-  readonly txid: Txid;
   readonly reason?: string;
-  readonly share?: string;
 }
 export interface TransactBranch {
   readonly participant: string;
@@ -106,11 +102,8 @@ export interface OutcomeMessage {
   /** What each branch's vote brought back, by branch; null where this leadership did not run it. */
   readonly results: Readonly<Record<string, unknown>> | null;
 }
-export interface Status {
+export interface Status extends OfTransaction {
   readonly type: 'status';
-  readonly id: number;
-  readonly txid: Txid;
-  readonly share?: string;
 }
 /** Where one branch of a transaction stands. */
 export interface BranchStatus {

@@ -3,6 +3,12 @@ import type { ErrorCode } from '../catalogue.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Decision, DecisionSource, Vote, Witness } from './common.ts';
 
+/** Of one branch of a transaction. */
+interface OfBranch {
+  readonly txid: Txid;
+  readonly branch: string;
+}
+
 // ---- participant -> node, and the replies ----
 
 export interface Query {
@@ -38,10 +44,8 @@ export interface Reported {
   readonly type: 'reported';
   readonly id: number;
 }
-export interface VoteMessage {
+export interface VoteMessage extends OfBranch {
   readonly type: 'vote';
-  readonly txid: Txid;
-  readonly branch: string;
   readonly vote: Vote;
   readonly reason?: VoteReason;
   readonly result?: unknown;
@@ -68,15 +72,11 @@ export interface VoteReason {
   /** Structured extra for the client; small. */
   readonly detail?: unknown;
 }
-export interface Working {
+export interface Working extends OfBranch {
   readonly type: 'working';
-  readonly txid: Txid;
-  readonly branch: string;
 }
-export interface Ack {
+export interface Ack extends OfBranch {
   readonly type: 'ack';
-  readonly txid: Txid;
-  readonly branch: string;
   readonly decision: Decision;
   readonly ok: boolean;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
@@ -84,26 +84,20 @@ export interface Ack {
 
 // ---- node -> participant ----
 
-export interface Prepare {
+export interface Prepare extends OfBranch {
   readonly type: 'prepare';
-  readonly txid: Txid;
-  readonly branch: string;
   readonly epoch: Epoch;
   readonly witness: Witness;
   readonly timeoutMs: number;
   readonly payload: unknown;
   readonly traceparent?: string;
 }
-export interface CommitBranch {
+export interface CommitBranch extends OfBranch {
   readonly type: 'commit';
-  readonly txid: Txid;
-  readonly branch: string;
   readonly epoch: Epoch;
 }
-export interface RollbackBranch {
+export interface RollbackBranch extends OfBranch {
   readonly type: 'rollback';
-  readonly txid: Txid;
-  readonly branch: string;
   readonly epoch: Epoch;
 }
 export interface Forget {

@@ -143,3 +143,8 @@ export interface ReplyTo {
 export function senderOf(from: Sender, id: number): ReplyTo {
   return { connection: from.connection, id };
 }
+
+/** Of an operator's list: as many as were asked for, within bounds. */
+export function listLimit(asked = 50): number {
+  return Math.min(Math.max(1, asked), 1_000);
+}

@@ -1,6 +1,6 @@
 /**
  * What a term has asked the log and has no answer to yet: data alone, so that a term can be
- * printed, compared and replayed. The room that asked answers (answers.ts).
+ * printed, compared and replayed. The room that asked answers.
  */
 import type { Commit, Query, Report, Resolve, Rollback, Status, Witness } from '../messages.ts';
 import type { Transaction } from '../transaction.ts';

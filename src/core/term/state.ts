@@ -113,6 +113,11 @@ export class TermState {
     this.send(to.connection, { type: 'error', id: to.id, code, message, retryable, ...more });
   }
 
+  /** How long ago that was, as it is told. */
+  ageMs(sinceMs: number): number {
+    return Math.max(0, Math.round(this.nowMs - sinceMs));
+  }
+
   note(note: Note): void {
     this.outbox.push({ type: 'note', note });
   }

@@ -6,15 +6,17 @@
  * what it remembers and appends to an outbox, whose order is part of the contract (see Effect).
  */
 import type { List, Locks, ShardInfo } from '../messages.ts';
+import type { RequestEntry } from '../records.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, type Txid } from '../txid.ts';
-import { answered, failRequestReads, requestAnswered } from './answers.ts';
-import type { Effect, Sender, TermEvent, TermRequest } from './events.ts';
+import type { Effect, LogAnswer, Sender, TermEvent, TermRequest } from './events.ts';
 import { admitWaiting, forgetIdle, hasFreed } from './flow/flow.ts';
 import {
+  attemptRead,
   begin,
   commit,
   enlist,
+  expiredRead,
   lock,
   rollback,
   transact,
@@ -41,18 +43,26 @@ import {
   working,
 } from './phase-one/phase-one.ts';
 import { acknowledge, finished, finishing, retry, sendWaiting } from './phase-two/phase-two.ts';
+import type { RequestQuestion } from './questions.ts';
 import {
   answerLateVote,
   ask,
+  decisionRead,
+  inDoubtRead,
+  keptRead,
   lose,
+  lostRead,
   report,
+  reportWitnessesRead,
   resumedByScan,
   scanEnded,
   scanned,
   scanStarted,
   status,
+  statusRead,
+  witnessRead,
 } from './recovery/recovery.ts';
-import { forgetRequests, requestTable } from './requests/requests.ts';
+import { abortedRead, forgetRequests, requestTable } from './requests/requests.ts';
 import { type TermConfig, TermState, type TimerTarget } from './state.ts';
 
 export class Term {
@@ -279,4 +289,64 @@ export class Term {
       }
     }
   }
+}
+
+/** `readings` is null where the log could not be read. */
+function answered(state: TermState, token: number, readings: readonly LogAnswer[] | null): void {
+  const question = state.reads.get(token);
+  state.reads.delete(token);
+  for (const { witness } of readings ?? []) state.sawWitness(witness);
+  switch (question?.type) {
+    case 'witness':
+      return witnessRead(state, question, readings);
+    case 'decision':
+      return decisionRead(state, question, readings);
+    case 'status':
+      return statusRead(state, question, readings);
+    case 'in-doubt':
+      return inDoubtRead(state, question, readings);
+    case 'report-witnesses':
+      return reportWitnessesRead(state, question, readings);
+    case 'report-kept':
+      return keptRead(state, question, readings);
+    case 'lost':
+      return lostRead(state, question, readings);
+    case undefined:
+      return;
+  }
+}
+
+/** What `requests/R` holds. `certain`: the leadership stood when this was handed over. */
+function requestAnswered(
+  state: TermState,
+  token: number,
+  entry: RequestEntry | null | 'failed',
+  certain: boolean,
+): void {
+  const question = state.requestReads.get(token);
+  state.requestReads.delete(token);
+  if (question !== undefined) answerRequest(state, question, entry, certain);
+}
+
+function answerRequest(
+  state: TermState,
+  question: RequestQuestion,
+  entry: RequestEntry | null | 'failed',
+  certain: boolean,
+): void {
+  switch (question.type) {
+    case 'attempt':
+      return attemptRead(state, question.transaction, entry);
+    case 'expired':
+      return expiredRead(state, question, entry);
+    case 'aborted':
+      return abortedRead(state, question.transaction, certain ? entry : 'failed');
+  }
+}
+
+/** The leadership is over: aborts under a request id may not be said any more. */
+function failRequestReads(state: TermState): void {
+  const unread = [...state.requestReads.values()];
+  state.requestReads.clear();
+  for (const question of unread) answerRequest(state, question, 'failed', false);
 }

@@ -1,10 +1,11 @@
 /**
  * What a term knows of one participant's present fitness: its window, its latency, its breaker, and
- * since when it has no connection. Kept by name, not by instance: a transaction names the
- * participant.
+ * since when it has no connection. Tells latency and breaker what becomes of its prepares. Kept by name,
+ * not by instance: a transaction names the participant.
  */
 import type { CoordinatorOptions } from '../../coordinator-options.ts';
 import type { Transaction } from '../../transaction.ts';
+import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { Breaker } from './breaker.ts';
 import { Latency } from './latency.ts';
@@ -97,4 +98,91 @@ function makeRoom(bulkheads: Map<string, Bulkhead>): void {
     looked += 1;
     if (looked >= maxLookedAt) return;
   }
+}
+
+/** Silence shorter than this is no one's fault, however short the time-out of the transaction. */
+const silenceMsMin = 500;
+
+/**
+ * How long to wait for the vote of a prepare that is sent now; null: as long as the transaction may
+ * take.
+ */
+export function prepareTimeoutMs(state: TermState, participant: string): number | null {
+  const { prepareTimeoutMs: maxMs, prepareTimeoutMsMin: minMs } = state.config.options;
+  if (maxMs === 0) return null;
+  if (minMs === 0) return maxMs;
+  return bulkheadOf(state, participant).latency.timeoutMs({ minMs, maxMs });
+}
+
+export function prepareSent(state: TermState, branch: Branch, more: { isFirst: boolean }): void {
+  // Sent again, an answer may be to either: it is not measured (Karn and Partridge 1987).
+  branch.silentSinceMs = more.isFirst ? state.nowMs : null;
+  bulkheadOf(state, branch.participant).breaker.passed(branch);
+}
+
+/** The first sign of life of a branch: a vote or `working`. */
+export function heardOf(state: TermState, branch: Branch): void {
+  if (branch.silentSinceMs === null) return;
+  const { latency } = bulkheadOf(state, branch.participant);
+  latency.measured(state.nowMs - branch.silentSinceMs);
+  branch.silentSinceMs = null;
+}
+
+export function voteCounted(state: TermState, branch: Branch): void {
+  heardOf(state, branch);
+  const bulkhead = bulkheadOf(state, branch.participant);
+  if (bulkhead.breaker.voted()) noteClosed(state, bulkhead);
+}
+
+/** A vote for a transaction that was given up. */
+export function votedLate(state: TermState, participant: string): void {
+  bulkheadOf(state, participant).breaker.heard(state.nowMs);
+}
+
+export function prepareSilent(state: TermState, branch: Branch): void {
+  const bulkhead = bulkheadOf(state, branch.participant);
+  bulkhead.latency.timedOut();
+  if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
+  // Those who wait for it are told at once.
+  state.flow.freed.add(bulkhead);
+  const { participant } = branch;
+  state.note({ level: 'warn', event: 'breaker-opened', participant, why: 'no votes' });
+}
+
+/**
+ * The transaction's own time-out came first. Those that kept silent would otherwise never be found
+ * out where transactions are shorter than the prepare time-out.
+ */
+export function silentAtDeadline(state: TermState, branch: Branch): void {
+  if (branch.state !== 'preparing' || branch.silentSinceMs === null) return;
+  const { latency } = bulkheadOf(state, branch.participant);
+  const { prepareTimeoutMs: maxMs, transactionTimeoutMs } = state.config.options;
+  const longestMs = maxMs === 0 ? transactionTimeoutMs : maxMs;
+  const overdueMs = latency.timeoutMs({ minMs: silenceMsMin, maxMs: longestMs });
+  if (state.nowMs - branch.silentSinceMs >= overdueMs) prepareSilent(state, branch);
+}
+
+export function participantCame(state: TermState, participant: string): void {
+  const bulkhead = state.flow.bulkheads.get(participant);
+  if (bulkhead === undefined) return;
+  if (bulkhead.goneSinceMs === null) {
+    // Another instance, or the same again before its old connection was seen to be dead.
+    bulkhead.breaker.heard(state.nowMs);
+    return;
+  }
+  const wasOpen = bulkhead.absenceNoted || !bulkhead.breaker.isClosed;
+  bulkhead.goneSinceMs = null;
+  bulkhead.absenceNoted = false;
+  bulkhead.breaker.close();
+  if (wasOpen) noteClosed(state, bulkhead);
+}
+
+export function participantWent(state: TermState, participant: string): void {
+  if (state.connected.has(participant)) return;
+  const bulkhead = bulkheadOf(state, participant);
+  bulkhead.goneSinceMs ??= state.nowMs;
+}
+
+function noteClosed(state: TermState, { participant }: Bulkhead): void {
+  state.note({ level: 'info', event: 'breaker-closed', participant });
 }

@@ -14,8 +14,8 @@ export {
   releasePlace,
   unavailable,
 } from './admission.ts';
-export { forgetIdle } from './bulkhead.ts';
 export {
+  forgetIdle,
   heardOf,
   participantCame,
   participantWent,
@@ -25,7 +25,7 @@ export {
   silentAtDeadline,
   voteCounted,
   votedLate,
-} from './fitness.ts';
+} from './bulkhead.ts';
 
 export interface FlowState {
   /** By the participant's name. */

@@ -13,6 +13,7 @@ import { unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import { weightOf } from '../../weight.ts';
+import { listLimit } from '../events.ts';
 import type { TermConfig, TermState } from '../state.ts';
 import { RecentTransactions } from './recent.ts';
 
@@ -75,12 +76,6 @@ export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs
   };
 }
 
-export function age(state: TermState, startedAtMs: number): number {
-  return Math.max(0, Math.round(state.nowMs - startedAtMs));
-}
-
-const defaultLimit = 50;
-const maxListLimit = 1_000;
 /**
  * Of labels and details. A page ends there: a leader has better to do than to write down megabytes.
  */
@@ -93,7 +88,7 @@ export interface Listing {
 
 /** A bounded list of transactions in memory, newest first, for operators. */
 export function list(state: TermState, message: Omit<List, 'type' | 'id'>): Listing {
-  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxListLimit);
+  const limit = listLimit(message.limit);
   const matches = (view: { state: TransactionState; attention: boolean }): boolean =>
     (message.state === undefined || view.state === message.state) &&
     (message.attention === undefined || view.attention === message.attention);
@@ -104,7 +99,7 @@ export function list(state: TermState, message: Omit<List, 'type' | 'id'>): List
     bytes += weightOf(view.labels) + weightOf(view.reason?.detail);
     const full = transactions.length >= limit || bytes > maxPageBytes;
     if (full && transactions.length > 0) return false;
-    transactions.push({ ...view, ageMs: age(state, startedAtMs) });
+    transactions.push({ ...view, ageMs: state.ageMs(startedAtMs) });
     return true;
   };
   const noneLives = message.attention === true && state.listing.attention === 0;

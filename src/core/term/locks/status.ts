@@ -6,13 +6,12 @@ import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '
 import { scopeOf, unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
+import { listLimit } from '../events.ts';
 import { namedFor } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
 const maxNamed = 16;
 const maxParties = 100;
-const defaultLimit = 50;
-const maxLimit = 1_000;
 
 export interface LockListing {
   readonly locks: readonly LockInfo[];
@@ -28,7 +27,7 @@ export function locksOf(
   const { lockGroup } = transaction;
   const locks: LockStatus[] = [];
   for (const [name, { mode, sinceMs }] of state.locks.table.held(transaction)) {
-    locks.push({ key: lockNameParts(name).key, mode, held: true, forMs: since(state, sinceMs) });
+    locks.push({ key: lockNameParts(name).key, mode, held: true, forMs: state.ageMs(sinceMs) });
   }
   for (const request of state.locks.table.waits(transaction)) {
     for (const { key: name } of request.wants) {
@@ -44,7 +43,7 @@ export function locksOf(
         key: lockNameParts(name).key,
         mode,
         held: false,
-        forMs: since(state, request.sinceMs),
+        forMs: state.ageMs(request.sinceMs),
         waitsFor: [...waitsFor],
       });
     }
@@ -56,7 +55,7 @@ export function locksOf(
 }
 
 export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>): LockListing {
-  const limit = Math.min(Math.max(1, message.limit ?? defaultLimit), maxLimit);
+  const limit = listLimit(message.limit);
   const found: { name: string; waiting: number }[] = [];
   for (const [name, { waiting }] of state.locks.table.keys()) {
     if (message.group !== undefined && unscoped(lockNameParts(name).group) !== message.group)
@@ -78,12 +77,12 @@ function infoOf(state: TermState, name: string): LockInfo {
   for (const [owner, mode] of queue?.holders() ?? []) {
     if (holders.length >= maxParties) break;
     const sinceMs = state.locks.table.held(owner).get(name)?.sinceMs ?? state.nowMs;
-    holders.push({ txid: owner.txid, mode, forMs: since(state, sinceMs) });
+    holders.push({ txid: owner.txid, mode, forMs: state.ageMs(sinceMs) });
   }
   for (const request of queue?.requests() ?? []) {
     if (waiters.length >= maxParties) break;
     const mode = queue?.modeOf(request) ?? 'exclusive';
-    waiters.push({ txid: request.owner.txid, mode, forMs: since(state, request.sinceMs) });
+    waiters.push({ txid: request.owner.txid, mode, forMs: state.ageMs(request.sinceMs) });
   }
   const { group, key } = lockNameParts(name);
   const client = scopeOf(group);
@@ -97,8 +96,4 @@ function infoOf(state: TermState, name: string): LockInfo {
     holding: queue?.holders().size ?? 0,
     waiting: queue?.waiting ?? 0,
   };
-}
-
-function since(state: TermState, sinceMs: number): number {
-  return Math.max(0, Math.round(state.nowMs - sinceMs));
 }

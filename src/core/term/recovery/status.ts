@@ -8,7 +8,7 @@ import { statusFromLog } from '../../status-from-log.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, type Txid } from '../../txid.ts';
 import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts';
-import { age, recent, viewOf } from '../listing/listing.ts';
+import { recent, viewOf } from '../listing/listing.ts';
 import { locksOf } from '../locks/locks.ts';
 import type { Asked } from '../questions.ts';
 import {
@@ -47,13 +47,13 @@ export function status(state: TermState, from: Sender, message: Status | Commit 
     show(transaction, transaction.branches.values(), () => ({
       ...viewOf(transaction),
       ...locksOf(state, transaction, from.seesAll === true),
-      ageMs: age(state, transaction.startedAtMs),
+      ageMs: state.ageMs(transaction.startedAtMs),
     }));
     return;
   }
   const ended = recent(state).get(txid);
   if (ended !== null) {
-    const view = () => ({ ...ended.status, ageMs: age(state, ended.startedAtMs) });
+    const view = () => ({ ...ended.status, ageMs: state.ageMs(ended.startedAtMs) });
     show(ended, ended.status.branches, view);
     return;
   }
