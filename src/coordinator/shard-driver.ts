@@ -182,7 +182,7 @@ export class ShardDriver {
   }
 
   step(event: TermEvent): void {
-    if (this.#stopped && event.type !== 'read' && event.type !== 'read-failed') return;
+    if (this.#stopped && event.type !== 'read') return;
     // A process that was stopped for long finds its sockets full when it wakes, and comes to its
     // timers, the lease's among them, only after these: it would go on to command participants in
     // its successor's time.
@@ -319,7 +319,7 @@ export class ShardDriver {
         const fields = { error: thrownLine(error), ...more };
         this.#options.logger.warn(fields, 'The decision log could not be read.');
       }
-      this.step({ type: 'read-failed', token });
+      this.step({ type: 'read', token, readings: null });
     }
   }
 
@@ -346,7 +346,7 @@ export class ShardDriver {
       const entry = await leadership.readRequest(requestId);
       this.step({ type: 'request-read', token, entry, certain: leadership.isCertain() });
     } catch {
-      this.step({ type: 'request-read-failed', token });
+      this.step({ type: 'request-read', token, entry: 'failed', certain: false });
     }
   }
 

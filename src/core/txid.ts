@@ -44,13 +44,6 @@ export const epochZero: Epoch = '0'.repeat(epochDigits) as Epoch;
 /** The floor before the first collection. */
 export const positionZero: Position = `${epochZero}.${'0'.repeat(sequenceDigits)}` as Position;
 
-export interface TxidParts {
-  readonly shard: number;
-  readonly epoch: Epoch;
-  readonly sequence: number;
-  readonly position: Position;
-}
-
 export function makeEpoch(parts: { generation: number; revision: bigint }): Epoch {
   return (digits(BigInt(parts.generation), generationDigits) +
     digits(parts.revision, revisionDigits)) as Epoch;
@@ -65,15 +58,6 @@ export function epochParts(epoch: Epoch): { generation: number; revision: bigint
 
 export function makePosition(epoch: Epoch, sequence: number): Position {
   return `${epoch}.${digits(BigInt(sequence), sequenceDigits)}` as Position;
-}
-
-export function makeTxid(parts: {
-  shard: number;
-  epoch: Epoch;
-  sequence: number;
-  random: string;
-}): Txid {
-  return `${placeOf(parts)}${parts.random}` as Txid;
 }
 
 /** All of a txid that stands before its random part. */
@@ -102,16 +86,6 @@ export function isEpoch(text: string): text is Epoch {
 
 export function isPosition(text: string): text is Position {
   return positionPattern.test(text);
-}
-
-export function txidParts(txid: Txid): TxidParts {
-  const position = positionOf(txid);
-  return {
-    shard: shardOf(txid),
-    epoch: epochOf(txid),
-    sequence: Number.parseInt(position.slice(epochDigits + 1), 36),
-    position,
-  };
 }
 
 export function shardOf(txid: Txid): number {

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { type Client, connect } from '../../src/client.ts';
 import type { FromNode, ToNode } from '../../src/core/messages.ts';
-import { type Epoch, makeEpoch, makeTxid, shardOf, type Txid } from '../../src/core/txid.ts';
+import { type Epoch, makeEpoch, shardOf, type Txid } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
 import { type ParticipantHandle, serveParticipant } from '../../src/participant/serve.ts';
 import { vote } from '../../src/participant/vote.ts';
@@ -15,6 +15,7 @@ import { silentLogger } from '../../src/ports/logger.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { decodeFrame, encodeMessage } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
+import { makeTxid } from '../support/core/txids.ts';
 import { ManualClock, settle } from '../support/samples/manual-clock.ts';
 import { leaderInfo, welcomeOf } from '../support/samples/messages.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';

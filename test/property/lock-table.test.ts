@@ -13,7 +13,8 @@ import {
   type LockWant,
   normalWants,
 } from '../../src/core/locks/table.ts';
-import { makeEpoch, makePosition, makeTxid } from '../../src/core/txid.ts';
+import { makeEpoch, makePosition } from '../../src/core/txid.ts';
+import { makeTxid } from '../support/core/txids.ts';
 
 interface Waiting {
   readonly owner: LockOwner;

@@ -134,7 +134,7 @@ export class ReplayedTerm {
     if (token === undefined) throw new Error(`The core did not ask for the request key of ${x}.`);
     this.#requestReads.delete(x);
     if (more.failed) {
-      this.#step({ type: 'request-read-failed', token }, s);
+      this.#step({ type: 'request-read', token, entry: 'failed', certain: false }, s);
       return;
     }
     const entry = more.reading === 0 ? null : { txid: txidFor(s, more.reading), requestHash };

@@ -6,12 +6,12 @@ import {
   type Epoch,
   makeEpoch,
   makePosition,
-  makeTxid,
   type Position,
   positionZero,
   randomDigits,
   type Txid,
 } from '../../src/core/txid.ts';
+import { makeTxid } from '../support/core/txids.ts';
 import type { SpecLog, SpecState } from './itf.ts';
 
 export const requestId = 'R';

@@ -33,7 +33,10 @@ export interface Owner {
 
 export type TermRequest = FromClient | FromParticipant;
 
-/** A reading of the log, or null where the log could not be read. */
+/** What `requests/R` holds, as far as it could be read. */
+export type RequestAnswer = RequestEntry | null | 'failed';
+
+/** A reading of the log. */
 export interface LogAnswer extends Reading {
   readonly record:
     | (NonNullable<Reading['record']> & { readonly record: DecisionRecord | null })
@@ -64,17 +67,16 @@ export type TermEvent =
   | {
       readonly type: 'request-read';
       readonly token: number;
-      readonly entry: RequestEntry | null;
+      readonly entry: RequestAnswer;
       /** Whether the leadership stood for certain when this answer was handed over. */
       readonly certain: boolean;
     }
-  | { readonly type: 'request-read-failed'; readonly token: number }
   | {
       readonly type: 'read';
       readonly token: number;
-      readonly readings: readonly LogAnswer[];
+      /** Null where the log could not be read. */
+      readonly readings: readonly LogAnswer[] | null;
     }
-  | { readonly type: 'read-failed'; readonly token: number }
   /**
    * A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages.
    */

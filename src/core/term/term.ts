@@ -6,10 +6,9 @@
  * what it remembers and appends to an outbox, whose order is part of the contract (see Effect).
  */
 import type { List, Locks, ShardInfo } from '../messages.ts';
-import type { RequestEntry } from '../records.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, type Txid } from '../txid.ts';
-import type { Effect, LogAnswer, Sender, TermEvent, TermRequest } from './events.ts';
+import type { Effect, LogAnswer, RequestAnswer, Sender, TermEvent, TermRequest } from './events.ts';
 import { admitWaiting, forgetIdle, hasFreed } from './flow/flow.ts';
 import {
   attemptRead,
@@ -79,7 +78,7 @@ export class Term {
     const state = this.#state;
     // A clock that goes back would make timers fire late, never early.
     state.nowMs = Math.max(state.nowMs, nowMs);
-    if (state.lost && event.type !== 'read' && event.type !== 'read-failed') return;
+    if (state.lost && event.type !== 'read') return;
     switch (event.type) {
       case 'message':
         this.#message(event.from, event.message, event.requestHash);
@@ -103,14 +102,8 @@ export class Term {
       case 'request-read':
         requestAnswered(state, event.token, event.entry, event.certain);
         break;
-      case 'request-read-failed':
-        requestAnswered(state, event.token, 'failed', false);
-        break;
       case 'read':
         answered(state, event.token, event.readings);
-        break;
-      case 'read-failed':
-        answered(state, event.token, null);
         break;
       case 'scan-started':
         scanStarted(state);
@@ -320,7 +313,7 @@ function answered(state: TermState, token: number, readings: readonly LogAnswer[
 function requestAnswered(
   state: TermState,
   token: number,
-  entry: RequestEntry | null | 'failed',
+  entry: RequestAnswer,
   certain: boolean,
 ): void {
   const question = state.requestReads.get(token);
@@ -331,7 +324,7 @@ function requestAnswered(
 function answerRequest(
   state: TermState,
   question: RequestQuestion,
-  entry: RequestEntry | null | 'failed',
+  entry: RequestAnswer,
   certain: boolean,
 ): void {
   switch (question.type) {

@@ -4,8 +4,9 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Message } from '../../../src/core/messages.ts';
-import { makeTxid, type Txid } from '../../../src/core/txid.ts';
+import type { Txid } from '../../../src/core/txid.ts';
 import { type Direction, encodeFrame } from '../../../src/wire/codec.ts';
+import { makeTxid } from '../../support/core/txids.ts';
 import { leaderInfo } from '../../support/samples/messages.ts';
 import { sampleEpoch } from '../../support/samples/samples.ts';
 import type { Frame } from '../frames.ts';

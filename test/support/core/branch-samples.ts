@@ -9,7 +9,8 @@ import type {
   LocalState,
   PrepareData,
 } from '../../../src/core/branch/branch.ts';
-import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
+import { type Epoch, makeEpoch, type Txid } from '../../../src/core/txid.ts';
+import { makeTxid } from './txids.ts';
 
 export const olderEpoch: Epoch = makeEpoch({ generation: 1, revision: 6n });
 export const epoch: Epoch = makeEpoch({ generation: 1, revision: 7n });

@@ -13,16 +13,11 @@ import type { DecideResult, DecisionWrite, RecordedLocks } from '../../../src/co
 import { concerns, type Retired } from '../../../src/core/retired.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../../src/core/term/events.ts';
 import { Term } from '../../../src/core/term/term.ts';
-import {
-  type Epoch,
-  makeEpoch,
-  makeTxid,
-  randomDigits,
-  type Txid,
-} from '../../../src/core/txid.ts';
+import { type Epoch, makeEpoch, randomDigits, type Txid } from '../../../src/core/txid.ts';
 import { LoadChecker } from '../checks/load-checker.ts';
 import { TermChecker } from '../checks/term-checker.ts';
 import { type Instance, LogModel } from '../logs/log-model.ts';
+import { makeTxid } from './txids.ts';
 
 export const requestWindowMs = 120_000;
 export const worldEpoch: Epoch = makeEpoch({ generation: 0, revision: 50n });
@@ -118,7 +113,7 @@ export class TermWorld {
   }
 
   step(event: TermEvent): void {
-    if (this.lost && event.type !== 'read' && event.type !== 'read-failed') return;
+    if (this.lost && event.type !== 'read') return;
     if (event.type === 'lost') {
       this.lost = true;
       // The fence: nothing of this epoch is written from here on.
@@ -314,12 +309,13 @@ export class TermWorld {
       if (work.event.type === 'scan-ended') this.#scanning = false;
     } else if (work.kind === 'read') {
       const { token, txids } = work;
-      if (how.fail === true) this.step({ type: 'read-failed', token });
+      if (how.fail === true) this.step({ type: 'read', token, readings: null });
       else this.step({ type: 'read', token, readings: txids.map((txid) => this.log.read(txid)) });
     } else {
       const { token } = work;
       const entry = this.log.requests.get(work.requestId) ?? null;
-      if (how.fail === true) this.step({ type: 'request-read-failed', token });
+      if (how.fail === true)
+        this.step({ type: 'request-read', token, entry: 'failed', certain: false });
       else this.step({ type: 'request-read', token, entry, certain: how.certain ?? true });
     }
   }

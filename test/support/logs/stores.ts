@@ -8,7 +8,6 @@ import {
   type Epoch,
   epochParts,
   makeEpoch,
-  makeTxid,
   placeOf,
   randomDigits,
   type Txid,
@@ -23,6 +22,7 @@ import type {
 } from '../../../src/ports/decision-log.ts';
 import type { Random } from '../../../src/ports/random.ts';
 import { TxidSeal } from '../../../src/system/txid-seal.ts';
+import { makeTxid } from '../core/txids.ts';
 
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),

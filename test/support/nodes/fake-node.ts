@@ -3,10 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { pack } from 'msgpackr';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ToNode } from '../../../src/core/messages.ts';
-import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
+import { type Epoch, makeEpoch, type Txid } from '../../../src/core/txid.ts';
 import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
+import { makeTxid } from '../core/txids.ts';
 import { eventually } from '../process/child.ts';
 
 type Typed<T extends ToNode['type']> = Extract<ToNode, { readonly type: T }>;

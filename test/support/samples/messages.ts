@@ -1,6 +1,7 @@
 /** Messages that many tests need, with what does not matter filled in. */
 import type { LeaderInfo, Welcome } from '../../../src/core/messages.ts';
-import { type Epoch, makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
+import { type Epoch, makeEpoch, type Txid } from '../../../src/core/txid.ts';
+import { makeTxid } from '../core/txids.ts';
 
 export function epochOfRevision(revision: number): Epoch {
   return makeEpoch({ generation: 0, revision: BigInt(revision) });

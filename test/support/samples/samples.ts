@@ -1,13 +1,8 @@
 /** A realistic message of every type, with every field that it can have. The compiler demands a sample of each. */
 import { abortReason } from '../../../src/core/catalogue.ts';
 import type { FromNode, LeaderInfo, ToNode, Witness } from '../../../src/core/messages.ts';
-import {
-  type Epoch,
-  makeEpoch,
-  makePosition,
-  makeTxid,
-  type Txid,
-} from '../../../src/core/txid.ts';
+import { type Epoch, makeEpoch, makePosition, type Txid } from '../../../src/core/txid.ts';
+import { makeTxid } from '../core/txids.ts';
 
 export const sampleEpoch: Epoch = makeEpoch({ generation: 1, revision: 4_711n });
 export const sampleTxid: Txid = makeTxid({

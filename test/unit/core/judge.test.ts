@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isAhead, type Judgement, judge, type Reading } from '../../../src/core/judge.ts';
-import { makeEpoch, makePosition, makeTxid, positionZero } from '../../../src/core/txid.ts';
+import { makeEpoch, makePosition, positionZero } from '../../../src/core/txid.ts';
+import { makeTxid } from '../../support/core/txids.ts';
 
 const epoch = (revision: bigint): ReturnType<typeof makeEpoch> =>
   makeEpoch({ generation: 0, revision });

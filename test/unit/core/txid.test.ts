@@ -10,14 +10,13 @@ import {
   isTxid,
   makeEpoch,
   makePosition,
-  makeTxid,
   maxGeneration,
   positionOf,
   positionZero,
   randomDigits,
   shardOf,
-  txidParts,
 } from '../../../src/core/txid.ts';
+import { makeTxid, txidParts } from '../../support/core/txids.ts';
 
 const generation = fc.nat(maxGeneration);
 const revision = fc.bigInt(0n, 2n ** 63n - 1n);

@@ -1,9 +1,10 @@
 /** Ids that nobody gave out: refused without a write, by the leader and by every other node. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
-import { makeEpoch, makeTxid, placeOf, type Txid, txidParts } from '../../../src/core/txid.ts';
+import { makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
 import { shardPrefix } from '../../../src/decision-log/state.ts';
 import { entriesUnder } from '../../../src/store/key-value.ts';
+import { makeTxid, txidParts } from '../../support/core/txids.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
 import { settle } from '../../support/samples/manual-clock.ts';
 import { seededRandom } from '../../support/samples/seeded-random.ts';

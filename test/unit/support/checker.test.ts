@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { scoped } from '../../../src/core/scope.ts';
-import {
-  makeEpoch,
-  makePosition,
-  makeTxid,
-  positionZero,
-  type Txid,
-} from '../../../src/core/txid.ts';
+import { makeEpoch, makePosition, positionZero, type Txid } from '../../../src/core/txid.ts';
 import { check, type Run } from '../../support/checks/checker.ts';
 import type { RecordedCall } from '../../support/clients/history.ts';
+import { makeTxid } from '../../support/core/txids.ts';
 import type { LoggedRecord } from '../../support/logs/log-contents.ts';
 import type { Held } from '../../support/participants/effects.ts';
 

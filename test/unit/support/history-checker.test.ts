@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { makeEpoch, makeTxid, type Txid } from '../../../src/core/txid.ts';
+import { makeEpoch, type Txid } from '../../../src/core/txid.ts';
 import { checkHistory, type HistoryRun } from '../../support/checks/history-checker.ts';
+import { makeTxid } from '../../support/core/txids.ts';
 import type { Change } from '../../support/etcd/etcd-history.ts';
 
 const first = makeEpoch({ generation: 0, revision: 3n });

@@ -16,10 +16,9 @@
  *   outcome (!): a copy of an attempt that was answered "aborted" may be this old, and a later
  *   attempt have committed.
  */
-import type { RequestEntry } from '../../records.ts';
 import type { Origin } from '../../shares.ts';
 import { outcomeOf, type Transaction } from '../../transaction.ts';
-import type { ReplyTo } from '../events.ts';
+import type { ReplyTo, RequestAnswer } from '../events.ts';
 import { abortAsDuplicate, lockAndFreeze } from '../phase-one/phase-one.ts';
 import type { RequestQuestion } from '../questions.ts';
 import {
@@ -104,7 +103,7 @@ export function joinOrRun(state: TermState, given: Attempt): void {
 export function attemptRead(
   state: TermState,
   transaction: Transaction,
-  entry: RequestEntry | null | 'failed',
+  entry: RequestAnswer,
 ): void {
   // Meanwhile it may have timed out; that path reads the log for itself.
   if (transaction.state !== 'PENDING' || state.lost) return;
@@ -115,7 +114,7 @@ export function attemptRead(
 export function expiredRead(
   state: TermState,
   { to, hash, ageMs }: Extract<RequestQuestion, { readonly type: 'expired' }>,
-  entry: RequestEntry | null | 'failed',
+  entry: RequestAnswer,
 ): void {
   const { requestWindowMs } = state.config;
   const age = `The request was first sent ${Math.round(ageMs)} ms ago, past the request window of ${requestWindowMs} ms. It was not run`;

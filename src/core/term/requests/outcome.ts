@@ -5,7 +5,7 @@ import type { DecisionSource, OutcomeMessage } from '../../messages.ts';
 import type { RequestEntry } from '../../records.ts';
 import { outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
-import type { ReplyTo } from '../events.ts';
+import type { ReplyTo, RequestAnswer } from '../events.ts';
 import type { TermState } from '../state.ts';
 
 /** Requests that may wait for one transaction: beyond them someone repeats himself in a loop. */
@@ -124,7 +124,7 @@ export function answerAborted(state: TermState, transaction: Transaction): void 
 export function abortedRead(
   state: TermState,
   transaction: Transaction,
-  entry: RequestEntry | null | 'failed',
+  entry: RequestAnswer,
 ): void {
   const { requestId } = transaction;
   if (entry === 'failed') {

@@ -1,7 +1,8 @@
 /** A commit that comes late: repeated by the network, or sent by a leader that was paused and goes on after its successor. */
 import { describe, expect, it } from 'vitest';
 import { type LocalBranch, stepBranch } from '../../../../src/core/branch/branch.ts';
-import { makeEpoch, makeTxid } from '../../../../src/core/txid.ts';
+import { makeEpoch } from '../../../../src/core/txid.ts';
+import { makeTxid } from '../../../support/core/txids.ts';
 
 const old = makeEpoch({ generation: 0, revision: 1n });
 const newer = makeEpoch({ generation: 0, revision: 2n });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { makeEpoch, makeTxid, positionOf, type Txid } from '../../../../src/core/txid.ts';
+import { makeEpoch, positionOf, type Txid } from '../../../../src/core/txid.ts';
 import { a1, TermHarness } from '../../../support/core/term-harness.ts';
+import { makeTxid } from '../../../support/core/txids.ts';
 
 const made = (revision: bigint, sequence = 1): Txid =>
   makeTxid({

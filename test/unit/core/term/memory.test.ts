@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { Effect, TermEvent } from '../../../../src/core/term/events.ts';
-import { makeEpoch, makeTxid, type Txid } from '../../../../src/core/txid.ts';
+import { makeEpoch, type Txid } from '../../../../src/core/txid.ts';
 import { a1, b1, TermHarness } from '../../../support/core/term-harness.ts';
 import { requestWindowMs } from '../../../support/core/term-world.ts';
+import { makeTxid } from '../../../support/core/txids.ts';
 
 const old: Txid = makeTxid({
   shard: 0,

@@ -3,7 +3,8 @@ import {
   type EndedTransaction,
   RecentTransactions,
 } from '../../../../src/core/term/listing/recent.ts';
-import { makeEpoch, makeTxid, positionOf, type Txid } from '../../../../src/core/txid.ts';
+import { makeEpoch, positionOf, type Txid } from '../../../../src/core/txid.ts';
+import { makeTxid } from '../../../support/core/txids.ts';
 
 const epoch = makeEpoch({ generation: 1, revision: 4n });
 const txidOf = (sequence: number): Txid =>
