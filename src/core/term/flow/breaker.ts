@@ -1,7 +1,7 @@
 /**
  * Refuses at once what would only wait for a participant that does not answer (a circuit breaker).
  *
- *     closed --`after` time-outs without a vote between--> open --pause over, or heard of--> half-open
+ *     closed --`breakerAfter` time-outs without a vote between--> open --pause over, or heard of--> half-open
  *       ^                                                    ^                                   |
  *       |                                                    |                               one probe
  *       |                                                    |                                   v
@@ -18,13 +18,12 @@
  */
 
 import { backoffMs } from '../../backoff.ts';
+import type { CoordinatorOptions } from '../../coordinator-options.ts';
 
-export interface BreakerOptions {
-  /** 0: never opens. */
-  readonly after: number;
-  readonly pauseMs: number;
-  readonly maxPauseMs: number;
-}
+type BreakerOptions = Pick<
+  CoordinatorOptions,
+  'breakerAfter' | 'breakerPauseMs' | 'maxBreakerPauseMs'
+>;
 
 type BreakerState =
   | { readonly state: 'closed'; readonly timeouts: number }
@@ -47,7 +46,7 @@ export class Breaker {
   refusal(nowMs: number): number | null {
     const state = this.now;
     if (state.state === 'closed') return null;
-    if (state.state === 'probing') return this.options.pauseMs;
+    if (state.state === 'probing') return this.options.breakerPauseMs;
     return nowMs >= state.untilMs ? null : Math.max(1, Math.ceil(state.untilMs - nowMs));
   }
 
@@ -79,9 +78,9 @@ export class Breaker {
       if (state.probe === one) this.open(state.pauses + 1, nowMs, fraction);
       return false;
     }
-    if (state.state === 'open' || this.options.after === 0) return false;
+    if (state.state === 'open' || this.options.breakerAfter === 0) return false;
     const timeouts = state.timeouts + 1;
-    if (timeouts < this.options.after) {
+    if (timeouts < this.options.breakerAfter) {
       this.now = { state: 'closed', timeouts };
       return false;
     }
@@ -103,8 +102,8 @@ export class Breaker {
   }
 
   private open(pauses: number, nowMs: number, fraction: () => number): void {
-    const { pauseMs, maxPauseMs } = this.options;
-    const delays = { retryDelayMs: pauseMs, maxRetryDelayMs: maxPauseMs };
+    const { breakerPauseMs: retryDelayMs, maxBreakerPauseMs: maxRetryDelayMs } = this.options;
+    const delays = { retryDelayMs, maxRetryDelayMs };
     const untilMs = nowMs + backoffMs(pauses, delays, fraction());
     this.now = { state: 'open', untilMs, pauses };
   }

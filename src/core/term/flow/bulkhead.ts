@@ -3,7 +3,6 @@
  * since when it has no connection. Tells latency and breaker what becomes of its prepares. Kept by name,
  * not by instance: a transaction names the participant.
  */
-import type { CoordinatorOptions } from '../../coordinator-options.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
@@ -25,24 +24,15 @@ export class Bulkhead {
   /** That it is gone was noted: once, not for each transaction. */
   absenceNoted = false;
 
-  constructor(given: {
-    readonly participant: string;
-    readonly options: CoordinatorOptions;
-    readonly isConnected: boolean;
-    readonly nowMs: number;
-  }) {
-    const { options, nowMs } = given;
-    this.participant = given.participant;
+  constructor({ config, connected, nowMs }: TermState, participant: string) {
+    const { options } = config;
+    this.participant = participant;
     this.window = new Window({
       limit: options.participantWindow,
       maxWaiting: options.participantQueue,
     });
-    this.breaker = new Breaker({
-      after: options.breakerAfter,
-      pauseMs: options.breakerPauseMs,
-      maxPauseMs: options.maxBreakerPauseMs,
-    });
-    this.goneSinceMs = given.isConnected ? null : nowMs;
+    this.breaker = new Breaker(options);
+    this.goneSinceMs = connected.has(participant) ? null : nowMs;
     this.usedAtMs = nowMs;
   }
 
@@ -69,12 +59,7 @@ export function bulkheadOf(state: TermState, participant: string): Bulkhead {
     return known;
   }
   if (bulkheads.size >= maxBulkheads) makeRoom(bulkheads);
-  const bulkhead = new Bulkhead({
-    participant,
-    options: state.config.options,
-    isConnected: state.connected.has(participant),
-    nowMs,
-  });
+  const bulkhead = new Bulkhead(state, participant);
   bulkheads.set(participant, bulkhead);
   return bulkhead;
 }

@@ -84,14 +84,11 @@ export class CommandWindows {
   private of(connection: number): Lanes {
     let lanes = this.byConnection.get(connection);
     if (lanes === undefined) {
-      lanes = { prepared: this.window(), unprepared: this.window() };
+      const limits = { limit: this.limit, maxWaiting: Number.POSITIVE_INFINITY };
+      lanes = { prepared: new Window(limits), unprepared: new Window(limits) };
       this.byConnection.set(connection, lanes);
     }
     return lanes;
-  }
-
-  private window(): Window<Branch> {
-    return new Window({ limit: this.limit, maxWaiting: Number.POSITIVE_INFINITY });
   }
 }
 

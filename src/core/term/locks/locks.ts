@@ -30,6 +30,13 @@ export interface LockReply extends ReplyTo {
   readonly keys: readonly string[];
 }
 
+/** Locks that a transaction asks for. */
+export interface LockAsk {
+  readonly wants: readonly LockWant[];
+  readonly waitMs: number | undefined;
+  readonly reply: LockReply | null;
+}
+
 /** Who learns of the end of a wait. */
 interface LockWait {
   readonly replies: LockReply[];
@@ -95,14 +102,9 @@ export function joinWait(
 export function requestLocks(
   state: TermState,
   transaction: Transaction,
-  given: {
-    readonly wants: readonly LockWant[];
-    readonly waitMs: number;
-    readonly reply: LockReply | null;
-  },
+  { wants, waitMs = state.config.options.lockWaitMs, reply }: LockAsk,
 ): LockRequest<Transaction> | null {
   const { nowMs, locks } = state;
-  const { wants, waitMs, reply } = given;
   const request = locks.table.request({ owner: transaction, wants, nowMs });
   if (request === null) {
     startHolding(state, transaction);

@@ -19,11 +19,11 @@
  *   until its lock's limit or its transaction's end.
  */
 import { abortReason } from '../../catalogue.ts';
-import type { LockRequest, LockWant } from '../../locks/table.ts';
+import type { LockRequest } from '../../locks/table.ts';
 import type { Transaction } from '../../transaction.ts';
 import { unavailable } from '../flow/flow.ts';
 import { flagTransaction } from '../listing/listing.ts';
-import { deadlock, type LockReply, lockTable, lockTimeout, requestLocks } from '../locks/locks.ts';
+import { deadlock, type LockAsk, lockTable, lockTimeout, requestLocks } from '../locks/locks.ts';
 import type { TermState } from '../state.ts';
 import { abort } from './decide.ts';
 import { freeze } from './prepare.ts';
@@ -58,19 +58,10 @@ export function freezeWhenLocked(state: TermState, transaction: Transaction): vo
 }
 
 /** Whether it waits, or was aborted for asking; where it does not, the locks are held. */
-export function askForLocks(
-  state: TermState,
-  transaction: Transaction,
-  given: {
-    readonly wants: readonly LockWant[];
-    readonly waitMs: number | undefined;
-    readonly reply: LockReply | null;
-  },
-): boolean {
-  const waitMs = given.waitMs ?? state.config.options.lockWaitMs;
-  const request = requestLocks(state, transaction, { ...given, waitMs });
+export function askForLocks(state: TermState, transaction: Transaction, asked: LockAsk): boolean {
+  const request = requestLocks(state, transaction, asked);
   if (request === null) return false;
-  if (waitMs === 0) lockTimedOut(state, request);
+  if ((asked.waitMs ?? state.config.options.lockWaitMs) === 0) lockTimedOut(state, request);
   else endDeadlocks(state, transaction);
   return true;
 }

@@ -14,7 +14,7 @@ import { lockNameParts } from '../../locks/names.ts';
 import type { LockWant } from '../../locks/table.ts';
 import type { Transaction } from '../../transaction.ts';
 import { utf8Bytes } from '../../utf8.ts';
-import type { Branch } from '../branch.ts';
+import type { Branch, BranchOwner } from '../branch.ts';
 import type { Refusal } from '../events.ts';
 import type { TermState } from '../state.ts';
 
@@ -33,10 +33,7 @@ export function emptyRecordBytes(requestId: string | null): number {
 }
 
 /** Who a branch belongs to, as far as a record names it. */
-export interface Owner {
-  readonly instance: string;
-  readonly sharedResource: string | null;
-}
+type Owner = Pick<BranchOwner, 'instance' | 'sharedResource'>;
 
 export function ownerBytes({ instance, sharedResource }: Owner): number {
   const shared = sharedResource === null ? 0 : perSharedResource + utf8Bytes(sharedResource);

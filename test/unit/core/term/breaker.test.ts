@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../../src/core/term/flow/breaker.ts';
 
-const options = { after: 3, pauseMs: 100, maxPauseMs: 400 };
+const options = { breakerAfter: 3, breakerPauseMs: 100, maxBreakerPauseMs: 400 };
 const full = (): number => 1;
 const made = (): Breaker => new Breaker(options);
 
@@ -81,7 +81,7 @@ describe('a breaker', () => {
   });
 
   it('never opens where that is switched off', () => {
-    const breaker = new Breaker({ ...options, after: 0 });
+    const breaker = new Breaker({ ...options, breakerAfter: 0 });
     for (let count = 0; count < 100; count += 1) breaker.timedOut(count, 0, full);
     expect(breaker.refusal(0)).toBeNull();
   });
@@ -115,7 +115,7 @@ describe('a breaker', () => {
           else if (one !== undefined && each.what === 'end') breaker.ended(one, nowMs);
           const isOver = each.what === 'time-out' || each.what === 'end';
           if (breaker.isClosed || (isOver && one === probing)) probing = null;
-          expect(breaker.refusal(nowMs) ?? 0).toBeLessThanOrEqual(options.maxPauseMs);
+          expect(breaker.refusal(nowMs) ?? 0).toBeLessThanOrEqual(options.maxBreakerPauseMs);
         }
       }),
     );
