@@ -28,6 +28,7 @@ import { Copies } from './copies.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
+import { PacedAnswers } from './paced-answers.ts';
 import { ParticipantSessions } from './participants.ts';
 import { ReportQueue } from './report-queue.ts';
 import { Session, type SessionHost } from './session.ts';
@@ -59,6 +60,7 @@ const readyPollMs = 10;
 export class CoordinatorNode implements SessionHost {
   readonly given: NodeOptions;
   readonly dearAnswers: DearAnswers;
+  readonly pacedAnswers: PacedAnswers;
   readonly participants: ParticipantSessions = new ParticipantSessions();
   readonly seal: TxidSeal;
   readonly logReads: LogReads;
@@ -83,6 +85,7 @@ export class CoordinatorNode implements SessionHost {
     this.given = given;
     this.seal = new TxidSeal(given.log.meta.txidSecret);
     this.dearAnswers = new DearAnswers(clock);
+    this.pacedAnswers = new PacedAnswers(clock);
     this.startedAtMs = clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(clock);

@@ -22,13 +22,13 @@ export function operate(
   const { id } = message;
   switch (message.type) {
     case 'info':
-      session.send({ ...info(node), id });
+      answer(node, session, id, () => info(node));
       return;
     case 'list':
-      session.send({ ...list(node, message), id });
+      answer(node, session, id, () => list(node, message));
       return;
     case 'locks':
-      session.send({ ...locks(node, message), id });
+      answer(node, session, id, () => locks(node, message));
       return;
     case 'recover':
       void recover(node, session, id);
@@ -37,6 +37,17 @@ export function operate(
       retire(node, session, message);
       return;
   }
+}
+
+/** Of several that are asked for at once, each in its turn. */
+function answer(
+  node: CoordinatorNode,
+  session: Session,
+  id: number,
+  make: () => InfoReply | ListReply | LocksReply,
+): void {
+  const given = node.pacedAnswers.give(() => session.send({ ...make(), id }));
+  if (!given) session.fail(id, 'BUSY');
 }
 
 const usualLimit = 50;
