@@ -16,7 +16,7 @@ import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
-import { pause } from '../system/pause.ts';
+import { pause, pauseOrAbort } from '../system/pause.ts';
 import { overloaded } from './balance.ts';
 import type { ShardDriver } from './shard-driver.ts';
 
@@ -173,6 +173,6 @@ export class Leading {
 
   async #pause(delayMs: number): Promise<void> {
     if (delayMs <= 0) return;
-    await pause(this.#options.clock, delayMs, this.#stop.signal).catch(() => undefined);
+    await pauseOrAbort(this.#options.clock, delayMs, this.#stop.signal);
   }
 }

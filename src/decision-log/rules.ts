@@ -33,6 +33,7 @@ import {
   type LogTransaction,
   readState,
   readWitness,
+  recordRead,
   requestKey,
   retiredKey,
   shardPrefix,
@@ -97,7 +98,7 @@ export function decide(
   compareFence(state.leader, fence);
   const { record } = write;
   const { txid, requestId, requestHash } = record;
-  const there = recordedOutcome(transaction, txid);
+  const there = readRecord(transaction, txid)?.outcome;
   // Our own record: an earlier attempt landed and its answer was lost.
   if (there === 'commit') return { type: 'written' };
   if (requestId !== undefined) {
@@ -121,12 +122,6 @@ export function decide(
   const finished = state.finished + (write.finished ? 1 : 0);
   transaction.change(shard, { requests, finished });
   return { type: 'written' };
-}
-
-function recordedOutcome(keys: ReadableKeys, txid: Txid): DecisionRecord['outcome'] | null {
-  const decision = keys.get(decisionKey(txid)) as DecisionRecord | undefined;
-  if (decision !== undefined) return decision.outcome;
-  return (keys.get(finishedKey(txid)) as FinishedRecord | undefined)?.outcome ?? null;
 }
 
 export function finish(transaction: LogTransaction, fence: Fence, txids: readonly Txid[]): void {
@@ -220,14 +215,9 @@ export function read(keys: ReadableKeys, txid: Txid, asker?: Member): LogReading
 }
 
 function readRecord(keys: ReadableKeys, txid: Txid): LogReading['record'] {
-  const decision = keys.get(decisionKey(txid)) as DecisionRecord | undefined;
-  if (decision !== undefined)
-    return { outcome: decision.outcome, finished: false, record: decision };
-  const finished = keys.get(finishedKey(txid)) as FinishedRecord | undefined;
-  // What phase 2 needed is gone with the move.
-  return finished === undefined
-    ? null
-    : { outcome: finished.outcome, finished: true, record: null };
+  const decision = (keys.get(decisionKey(txid)) as DecisionRecord | undefined) ?? null;
+  const finished = decision === null ? keys.get(finishedKey(txid)) : null;
+  return recordRead(decision, (finished as FinishedRecord | undefined) ?? null);
 }
 
 /**

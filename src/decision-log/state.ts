@@ -14,7 +14,7 @@ import {
   shardOf,
   type Txid,
 } from '../core/txid.ts';
-import { DecisionLogError, type LogMeta } from '../ports/decision-log.ts';
+import { DecisionLogError, type LogMeta, type LogReading } from '../ports/decision-log.ts';
 import type { Random } from '../ports/random.ts';
 import { CountedKeys } from '../store/counted-keys.ts';
 import { keyPart, type ReadableKeys, type WritableKeys } from '../store/key-value.ts';
@@ -115,6 +115,15 @@ export function finishedRecord(
   tick: number,
 ): FinishedRecord {
   return { outcome, ...(requestId === undefined ? {} : { requestId }), atMs, tick };
+}
+
+/** A record as a reading shows it: what phase 2 needed is gone with the move to finished/. */
+export function recordRead(
+  decision: DecisionRecord | null,
+  finished: FinishedRecord | null,
+): LogReading['record'] {
+  if (decision !== null) return { outcome: decision.outcome, finished: false, record: decision };
+  return finished && { outcome: finished.outcome, finished: true, record: null };
 }
 
 export function shardPrefix(area: 'decisions' | 'finished', shard: number): string {

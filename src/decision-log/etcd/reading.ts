@@ -13,6 +13,7 @@ import type { DecisionRecord } from '../../core/records.ts';
 import { type Member, retirementsOf } from '../../core/retired.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
 import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
+import { recordRead } from '../state.ts';
 import { fence, type ObservedLeader, observe } from './leader-key.ts';
 import { metaOf } from './meta.ts';
 import {
@@ -110,12 +111,10 @@ function interpret(
     leader,
     meta,
     reading: {
-      record:
-        decision !== null
-          ? recordOf(decodeDecision(decision.value))
-          : finished !== null
-            ? { outcome: decodeFinished(finished.value).outcome, finished: true, record: null }
-            : null,
+      record: recordRead(
+        decision && decodeDecision(decision.value),
+        finished && decodeFinished(finished.value),
+      ),
       floor: floor === null ? positionZero : decodePosition(floor.value),
       leader: leader?.info ?? null,
       witness: seen,
@@ -129,8 +128,4 @@ const readsMin = 5;
 
 function isFound(responses: TxnResult['responses']): boolean {
   return responses.some((_, index) => found(responses, index) !== null);
-}
-
-function recordOf(record: DecisionRecord): LogReading['record'] {
-  return { outcome: record.outcome, finished: false, record };
 }
