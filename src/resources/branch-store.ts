@@ -16,7 +16,6 @@ import {
   type HeldBranch,
 } from '../ports/resource.ts';
 import { CountedKeys } from '../store/counted-keys.ts';
-import { type DirectoryLock, lockDirectory } from '../store/directory-lock.ts';
 import { fileNumber } from '../store/file-number.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import {
@@ -26,7 +25,8 @@ import {
   type ReadableKeys,
   type WritableKeys,
 } from '../store/key-value.ts';
-import { exitOnFatal, type LmdbStore, type OnFatal, openLmdb } from '../store/lmdb.ts';
+import type { LmdbStore, OnFatal } from '../store/lmdb.ts';
+import { openOwnedStore } from '../store/owned-store.ts';
 import { metaKey, readHeader, type StoreHeader } from '../store/store-format.ts';
 import { systemRandom } from '../system/random.ts';
 import { steadyWall } from '../system/steady-wall.ts';
@@ -74,7 +74,6 @@ export class BranchStore<Prepared extends PreparedBy> {
   /** Made with the file, and another one for a copy of it: what is done to a copy is not done to the original. */
   readonly identity: string;
   readonly #lmdb: LmdbStore;
-  readonly #directoryLock: DirectoryLock;
   readonly #group: GroupCommit<CountedKeys>;
   readonly #apply: BranchStoreOptions<Prepared>['apply'];
   readonly #clock: Clock;
@@ -88,37 +87,30 @@ export class BranchStore<Prepared extends PreparedBy> {
   static async open<Prepared extends PreparedBy>(
     options: BranchStoreOptions<Prepared>,
   ): Promise<BranchStore<Prepared>> {
-    const { dataDirectory: directory, file, header, clock } = options;
-    const lock = lockDirectory({ directory, purpose: header.kind, clock });
-    let lmdb: LmdbStore | null = null;
-    try {
-      const onFatal = options.onFatal ?? exitOnFatal;
-      lmdb = openLmdb({ directory, file, onFatal });
-      // On a snapshot first: what cannot be read must not be written to either.
-      lmdb.snapshot((keys) => readHeader(keys, header));
-      // Also flushes what a process left in the page cache that was killed in the middle of a commit.
-      await lmdb.transact((keys) => {
+    const { dataDirectory: directory, file, header, clock, onFatal } = options;
+    const { store, begun } = await openOwnedStore({
+      directory,
+      file,
+      purpose: header.kind,
+      clock,
+      onFatal,
+      check: (keys) => readHeader(keys, header),
+      begin: (keys) => {
         if (readHeader(keys, header) === null) {
           keys.put(metaKey, header);
           options.begin?.(keys);
         }
-        if (keys.get(identityKey) === undefined)
-          keys.put(identityKey, systemRandom.token(identityDigits));
-      });
-      return new BranchStore(options, lmdb, lock);
-    } catch (error) {
-      await lmdb?.close();
-      lock.release();
-      throw error;
-    }
+        const made = keys.get(identityKey) ?? systemRandom.token(identityDigits);
+        keys.put(identityKey, made);
+        return `${header.kind.replaceAll(' ', '-')}-${made}-${fileNumber(directory, file)}`;
+      },
+    });
+    return new BranchStore(options, store, begun);
   }
 
-  private constructor(options: BranchStoreOptions<Prepared>, lmdb: LmdbStore, lock: DirectoryLock) {
-    const file = fileNumber(options.dataDirectory, options.file);
-    const made = lmdb.snapshot((keys) => keys.get(identityKey)) as string;
-    this.identity = `${options.header.kind.replaceAll(' ', '-')}-${made}-${file}`;
+  private constructor(options: BranchStoreOptions<Prepared>, lmdb: LmdbStore, identity: string) {
+    this.identity = identity;
     this.#lmdb = lmdb;
-    this.#directoryLock = lock;
     this.#group = new GroupCommit({
       transact: (body) => lmdb.transact((keys) => body(new CountedKeys(keys))),
     });
@@ -223,7 +215,6 @@ export class BranchStore<Prepared extends PreparedBy> {
   async close(): Promise<void> {
     await this.#group.idle();
     await this.#lmdb.close();
-    this.#directoryLock.release();
   }
 
   /**
