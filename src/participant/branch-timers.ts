@@ -1,30 +1,32 @@
 /** The timers of branches. */
 import { backoffMs } from '../core/backoff.ts';
+import type { BranchTimer } from '../core/branch/branch.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
 import { Delays } from '../peer/delays.ts';
 import type { ParticipantContext } from './context.ts';
 
-type Stoppable = 'patience' | 'limit';
-
 export class BranchTimers<Key> {
   readonly #given: ParticipantContext;
   readonly #delays: Delays<() => void>;
-  readonly #running: { readonly [Timer in Stoppable]: Map<Key, TimerHandle> } = {
+  readonly #delaysMs: { readonly [Timer in BranchTimer]: number };
+  readonly #running: { readonly [Timer in BranchTimer]: Map<Key, TimerHandle> } = {
     patience: new Map(),
     limit: new Map(),
+    tombstone: new Map(),
   };
 
   constructor(given: ParticipantContext) {
     this.#given = given;
     this.#delays = new Delays(given.clock, (fire) => fire());
+    const { patienceMs, lockLimitMs, tombstoneMs } = given.options;
+    this.#delaysMs = { patience: patienceMs, limit: lockLimitMs, tombstone: tombstoneMs };
   }
 
   /** Starts anew where it runs already. */
-  start(timer: Stoppable, key: Key, fire: () => void): void {
-    const { patienceMs, lockLimitMs } = this.#given.options;
-    if (timer === 'limit' && lockLimitMs === 0) return;
+  start(timer: BranchTimer, key: Key, fire: () => void): void {
+    if (timer === 'limit' && this.#delaysMs.limit === 0) return;
     this.stop(timer, key);
-    const handle = this.#delays.start(timer === 'limit' ? lockLimitMs : patienceMs, () => {
+    const handle = this.#delays.start(this.#delaysMs[timer], () => {
       this.#running[timer].delete(key);
       fire();
     });
@@ -37,7 +39,7 @@ export class BranchTimers<Key> {
     this.#delays.start(backoffMs(attempt, options, random.fraction()), fire);
   }
 
-  stop(timer: Stoppable, key: Key): void {
+  stop(timer: BranchTimer, key: Key): void {
     const handle = this.#running[timer].get(key);
     if (handle === undefined) return;
     this.#running[timer].delete(key);

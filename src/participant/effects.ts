@@ -79,6 +79,10 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
         return timers.start('patience', branch, () =>
           branches.receive(branch, { type: 'patience-over' }),
         );
+      case 'tombstone':
+        return timers.start('tombstone', branch, () =>
+          branches.receive(branch, { type: 'tombstone-due' }),
+        );
     }
   },
   'stop-timer': ({ ports }, branch, { timer }) => {

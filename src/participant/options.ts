@@ -168,17 +168,3 @@ export function checkSettings(settings: ServeBaseOptions): void {
     );
   }
 }
-
-/**
- * What to tell of a shared resource that cannot list what it holds; null: nothing.
- *
- * (!) One process can roll back what another prepares at that moment, and write the tombstone. If the
- * other dies before it has heard of that, only the list of what the resource holds shows what it left.
- */
-export function unlistedText(
-  { sharedResource }: ServeBaseOptions,
-  { inDoubt }: Pick<Resource, 'inDoubt'>,
-): string | null {
-  if (sharedResource === undefined || inDoubt !== undefined) return null;
-  return `sharedResource ${sharedResource} has no method inDoubt, which lists what it holds prepared: what a process leaves that dies in its prepare while another rolls the branch back is found by that list alone, and stays locked without it.`;
-}

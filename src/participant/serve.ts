@@ -4,7 +4,7 @@ import type { BranchRef, Resource } from '../ports/resource.ts';
 import { environmentVariable } from '../system/environment.ts';
 import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
-import { checkSettings, resourceOf, type ServeOptions, unlistedText } from './options.ts';
+import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
@@ -86,8 +86,6 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   let participant: Participant;
   try {
     const resource = resourceOf(options) as Resource;
-    const unlisted = unlistedText(options, resource);
-    if (unlisted !== null) logger.warn({ sharedResource: options.sharedResource }, unlisted);
     const waiting = options.ready === undefined ? resource : readiness.waiting(resource);
     participant = await Participant.start(
       adoption === undefined ? options : { ...options, adoptCluster: adoption },

@@ -132,7 +132,7 @@ export class Replacements {
 
   /** One of those that work on a store begins; where all do, one ends, as in a rolling update, or its disk is lost. */
   replace(
-    { world, participants }: Cluster,
+    { world, network, participants }: Cluster,
     chance: Chance,
     { loses, journal = false }: { readonly loses: boolean; readonly journal?: boolean },
   ): void {
@@ -153,8 +153,18 @@ export class Replacements {
         this.#with.journalLost(one.name);
       } else one.process?.kill();
     };
-    // At any moment, or with a vote that is on its disk and may just have been sent.
+    // At any moment; holding what it prepared, cut off so that the other is asked meanwhile, and ends the branch; or with a
+    // vote that is on its disk and may just have been sent.
     if (chance.happens(0.5)) return end();
+    if (journal && chance.happens(0.5)) {
+      one.atNextPrepare = () => {
+        one.atNextPrepare = null;
+        one.diesBeforeVote = true;
+        for (const { dialler } of network.wires)
+          if (dialler.process === one.process) dialler.snap();
+      };
+      return;
+    }
     one.atNextVote = () => {
       one.atNextVote = null;
       world.after(chance.logarithmic(0.1, 20), end);

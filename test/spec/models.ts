@@ -80,4 +80,12 @@ export const clusters: Model = {
   witnesses: ['doubt_outlives_log', 'another_is_served'],
 };
 
-export const models: readonly Model[] = [protocol, copies, clusters];
+export const orphans: Model = {
+  file: 'orphans.qnt',
+  variables: ['ps', 'entry', 'held', 'outcome', 'done', 'event'],
+  invariants: ['I1_atomicity', 'I10_nothing_left'],
+  steps: [['step', 1 / 20]],
+  witnesses: ['rolled_back_beside_its_prepare', 'votes_after_rollback', 'buried'],
+};
+
+export const models: readonly Model[] = [protocol, copies, clusters, orphans];

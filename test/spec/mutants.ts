@@ -2,7 +2,7 @@
  * The specification with one rule taken away, as a change of its text. Each must be caught: an invariant that nothing can
  * break shows nothing. A change that no longer applies is a failure, not a mutant that was not caught.
  */
-import { clusters, copies, type Model, protocol } from './models.ts';
+import { clusters, copies, type Model, orphans, protocol } from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
@@ -370,6 +370,38 @@ export const mutants: readonly Mutant[] = [
     why: 'A stranger names a far epoch, and the own leader is refused ever after.',
     changes: [{ file: 'clusters.qnt', from: 'cluster: c, known: 0 }', to: 'cluster: c }' }],
     invariant: 'I7_epochs',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: orphans,
+    name: 'a tombstone over what another process prepares',
+    why: 'The prepare takes effect behind the rollback, and its process dies ahead of its vote: whoever starts finds a tombstone.',
+    changes: [
+      {
+        file: 'orphans.qnt',
+        from: 'entry\' = entry,\n      held\' = false, done\' = done.union(Set("abort")), ps\' = becomes(p, "rolled-back")',
+        to: 'entry\' = "tombstone",\n      held\' = false, done\' = done.union(Set("abort")), ps\' = becomes(p, "tombstone")',
+      },
+    ],
+    invariant: 'I10_nothing_left',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: orphans,
+    name: 'what another process began is rolled back without a decision',
+    why: 'That process votes, and its vote counts.',
+    changes: [
+      {
+        file: 'orphans.qnt',
+        from: 'entry == "started",\n      outcome == "abort",',
+        to: 'entry == "started",',
+      },
+    ],
+    invariant: 'I1_atomicity',
     step: 'step',
     budget: 600,
     seed: 1n,

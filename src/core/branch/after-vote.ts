@@ -242,8 +242,49 @@ export const rollingBack: Row<'rolling-back'> = {
   },
   // The application first, the tombstone second: a crash between the two finds the entry and rolls
   // back again; the other way round would leave the application holding what no one remembers.
-  'application-rolled-back': (branch) => recordAbort(branch, branch),
+  'application-rolled-back': (branch) =>
+    branch.begunElsewhere
+      ? {
+          branch: { ...identity(branch), state: 'rolled-back', payload: branch.payload },
+          effects: [
+            ...acknowledge(branch, everyAsker(branch), 'abort'),
+            { type: 'start-timer', timer: 'tombstone' },
+          ],
+        }
+      : recordAbort(branch, branch),
 };
+
+export const rolledBack: Row<'rolled-back'> = {
+  ...nothingOwed,
+  ...lateTimers,
+  prepare: refusePrepare,
+  commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
+  rollback: (branch, { connection }) => rollbackAgain(branch, { owed: [connection] }),
+  forget: stay,
+  answer: refuseCommitAnswer,
+  enlisted: refuseEnlist,
+  'connection-lost': stay,
+  held: (branch) => rollbackAgain(branch, {}),
+  // The process that began it has ended it, or voted after all: nobody counts that vote, and it asks.
+  journal: (branch, { found }, context) =>
+    found?.state === 'started' ? stay(branch) : stopTombstone(adopt(branch, found, context)),
+  // Its process may have died since, holding what its prepare took.
+  'tombstone-due': (branch) => rollbackAgain(branch, { begunElsewhere: false }),
+};
+
+function rollbackAgain(
+  branch: LocalBranchOf<'rolled-back'>,
+  more: { readonly owed?: readonly ConnectionId[]; readonly begunElsewhere?: boolean },
+): Next {
+  const { payload } = branch;
+  return stopTombstone(
+    beginRollback(branch, { payload, reason: null, begunElsewhere: true, ...more }),
+  );
+}
+
+function stopTombstone(next: Next): Next {
+  return { ...next, effects: [{ type: 'stop-timer', timer: 'tombstone' }, ...next.effects] };
+}
 
 export const recordingAbort: Row<'recording-abort'> = {
   ...nothingOwed,
@@ -339,10 +380,10 @@ function repeatVote(
 
 /** It promises nothing, so it waits for nothing: not for a rollback that may take long, nor for the journal. */
 function refusePrepare(
-  branch: LocalBranchOf<'rolling-back' | 'recording-abort' | 'gone'>,
+  branch: LocalBranchOf<'rolling-back' | 'rolled-back' | 'recording-abort' | 'gone'>,
   event: { readonly connection: ConnectionId },
 ): Next {
-  const reason = branch.reason ?? reasons.rolledBack;
+  const reason = (branch.state === 'rolled-back' ? null : branch.reason) ?? reasons.rolledBack;
   return { branch, effects: sendVote(branch, event.connection, { vote: 'abort', reason }) };
 }
 

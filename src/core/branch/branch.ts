@@ -15,6 +15,7 @@
  *
  *    unknown -- rollback --> recording-abort        the journal's entry on start:
  *    orphaned -- answer abort, rollback --> rolling-back    started -> rolling-back (shared: orphaned), the others as named
+ *               rolling-back --> rolled-back -- once no prepare can run --> rolling-back --> recording-abort
  *
  *    unknown -- held, not mine --> voted-elsewhere          where siblings work on one store, each with a journal of its own:
  *    voted-elsewhere -- commit, rollback, answer --> committing, rolling-back (taken over) --> unknown, gone
@@ -54,6 +55,9 @@
  * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no record here but a
  *   tombstone: both may have got it, and the store makes the second of two a repeat. Where it holds neither the branch nor
  *   the record of its commit, `UNKNOWN_BRANCH`.
+ * - What another process of the same journal began is rolled back on a decision, and its `started` stays (!: the prepare took
+ *   effect behind the rollback, its process died ahead of its vote, and the tombstone hid from every later start what it held).
+ *   The record keeps out a late prepare as a tombstone does; whoever starts rolls back again; it goes when tombstones go.
  * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: no one counts it, its instance
  *   is in doubt, asks, and is told `abort`.
  * - "abort", told below the floor, meets a branch that a sibling has committed on command while this instance was away: the

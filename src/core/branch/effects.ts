@@ -72,11 +72,17 @@ export const nothingOwed: {
 
 /** A timer may fire in the turn in which it was stopped. */
 export const lateTimers: {
-  readonly [Event in 'prepare-timeout' | 'patience-over' | 'limit-over' | 'retry-due']: typeof stay;
+  readonly [Event in
+    | 'prepare-timeout'
+    | 'patience-over'
+    | 'limit-over'
+    | 'tombstone-due'
+    | 'retry-due']: typeof stay;
 } = {
   'prepare-timeout': stay,
   'patience-over': stay,
   'limit-over': stay,
+  'tombstone-due': stay,
   'retry-due': stay,
 };
 
@@ -189,6 +195,7 @@ export function beginRollback(
     readonly voter?: ConnectionId | null;
     readonly reason: VoteReason | null;
     readonly takenOver?: TakenOver;
+    readonly begunElsewhere?: boolean;
   },
 ): Next {
   return {
@@ -196,6 +203,7 @@ export function beginRollback(
       ...identity(branch),
       state: 'rolling-back',
       takenOver: more.takenOver ?? null,
+      begunElsewhere: more.begunElsewhere ?? false,
       payload: more.payload,
       owed: more.owed ?? [],
       told: [],
@@ -285,7 +293,7 @@ export function adopt(branch: LocalBranch, found: Found | null, context: BranchC
   switch (found.state) {
     case 'started':
       return context.shared
-        ? orphan(branch, found)
+        ? orphan(branch, { ...found, recorded: true })
         : beginRollback(branch, { payload: found.payload, reason: reasons.notPrepared });
     case 'prepared': {
       const { epoch, witness, payload, result } = found;
@@ -304,10 +312,13 @@ export function adopt(branch: LocalBranch, found: Found | null, context: BranchC
   }
 }
 
-export function orphan(branch: LocalBranch, held: Omit<Found, 'state'>): Next {
-  const { epoch, witness, payload } = held;
+export function orphan(
+  branch: LocalBranch,
+  held: Pick<Found, 'witness' | 'payload'> & { readonly recorded: boolean },
+): Next {
+  const { witness, payload, recorded } = held;
   return {
-    branch: { ...identity(branch), state: 'orphaned', epoch, witness, payload },
+    branch: { ...identity(branch), state: 'orphaned', witness, payload, recorded },
     effects: [{ type: 'start-timer', timer: 'patience' }],
   };
 }

@@ -19,6 +19,7 @@ export const branchTable: { readonly [State in LocalState]: Row<State> } = {
   'recording-commit': after.recordingCommit,
   committed: after.committed,
   'rolling-back': after.rollingBack,
+  'rolled-back': after.rolledBack,
   'recording-abort': after.recordingAbort,
   gone: after.gone,
   forgotten: after.forgotten,

@@ -74,7 +74,12 @@ interface StateData {
    * Begun by a process of the same shared resource that may be dead or may be about to vote: as the
    * journal has no vote, and that process alone may abort without a decision, this one asks.
    */
-  orphaned: { readonly epoch: Epoch; readonly witness: Witness | null; readonly payload: unknown };
+  orphaned: {
+    readonly witness: Witness | null;
+    readonly payload: unknown;
+    /** False: the application lists it, and the journal has nothing of it. */
+    readonly recorded: boolean;
+  };
   /** A sibling's vote: the store holds it and this journal knows nothing of it. Only a decision ends it (I4). */
   'voted-elsewhere': object;
   /** The application's prepare runs. */
@@ -109,7 +114,16 @@ interface StateData {
   /** Kept until a node says `forget`. */
   committed: { readonly result: unknown };
   /** The application's rollback runs, or waits to be called again. */
-  'rolling-back': Calling & Aborting;
+  'rolling-back': Calling &
+    Aborting & {
+      /** The journal has the record of the process that began it: it stays for now. */
+      readonly begunElsewhere: boolean;
+    };
+  /**
+   * Rolled back for the process that began it, which may still prepare, and die holding what it took. Its `started` stays in
+   * the journal until no prepare can run any more: it keeps out a late prepare, and whoever starts meanwhile rolls back again.
+   */
+  'rolled-back': { readonly payload: unknown };
   /** The application holds nothing any more; the tombstone is being written. */
   'recording-abort': Askers & Aborting;
   /** A tombstone, but not of a commit. */
@@ -137,6 +151,7 @@ export const branchStates = [
   'recording-commit',
   'committed',
   'rolling-back',
+  'rolled-back',
   'recording-abort',
   'gone',
   'forgotten',
@@ -195,6 +210,7 @@ interface EventData {
   'prepare-timeout': object;
   'patience-over': object;
   'limit-over': object;
+  'tombstone-due': object;
   'retry-due': object;
 }
 
@@ -219,6 +235,7 @@ export const branchEventTypes = [
   'prepare-timeout',
   'patience-over',
   'limit-over',
+  'tombstone-due',
   'retry-due',
 ] as const;
 export type LocalEventType = (typeof branchEventTypes)[number];
@@ -252,6 +269,9 @@ export type BranchAlarm =
   | 'older-leader'
   | 'held-after-readonly';
 
+/** `tombstone`: as long as tombstones are kept, for then no prepare of the branch runs any more. */
+export type BranchTimer = 'patience' | 'limit' | 'tombstone';
+
 /**
  * Carried out in order. Whatever depends on something being durable is not among the effects of the
  * step that writes it, but of the one that hears it was written.
@@ -281,11 +301,11 @@ export type LocalEffect =
   | { readonly type: 'write-forget' }
   /** Dropped where that connection is no longer open: delivery is never promised. */
   | { readonly type: 'send'; readonly to: ConnectionId; readonly message: VoteMessage | Ack }
-  /** `patience-over`, `limit-over` or `retry-due` follows, unless the timer is stopped. */
-  | { readonly type: 'start-timer'; readonly timer: 'patience' | 'limit' }
+  /** The event of the same name follows, unless the timer is stopped. */
+  | { readonly type: 'start-timer'; readonly timer: BranchTimer }
   | { readonly type: 'start-timer'; readonly timer: 'retry'; readonly attempt: number }
   /** Stopping `patience` also ends a query under way. */
-  | { readonly type: 'stop-timer'; readonly timer: 'patience' | 'limit' }
+  | { readonly type: 'stop-timer'; readonly timer: BranchTimer }
   /** Ask for the outcome until there is an answer. */
   | { readonly type: 'query'; readonly witness: Witness | null }
   /** Tells the application's own call of enlist. */

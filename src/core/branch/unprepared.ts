@@ -27,7 +27,14 @@ import {
   votedElsewhere,
   withAsker,
 } from './effects.ts';
-import type { BranchContext, ConnectionId, Found, LocalBranch, PrepareData } from './types.ts';
+import type {
+  BranchContext,
+  ConnectionId,
+  Found,
+  LocalBranch,
+  LocalBranchOf,
+  PrepareData,
+} from './types.ts';
 
 export const unknown: Row<'unknown'> = {
   ...nothingOwed,
@@ -64,7 +71,7 @@ export const unknown: Row<'unknown'> = {
     !mine && context.siblings
       ? votedElsewhere(branch)
       : context.shared
-        ? orphan(branch, { epoch: epochOf(branch.txid), witness: null })
+        ? orphan(branch, { witness: null, recorded: false })
         : beginRollback(branch, { payload: undefined, reason: reasons.notPrepared }),
   journal: (branch, { found }, context) => adopt(branch, found, context),
 };
@@ -170,15 +177,10 @@ export const orphaned: Row<'orphaned'> = {
     effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
   }),
   commit: (branch, { connection }) => refuseCommit(branch, connection),
-  rollback: (branch, { connection }) =>
-    stopPatience(
-      beginRollback(branch, { payload: branch.payload, owed: [connection], reason: null }),
-    ),
+  rollback: (branch, { connection }) => rollbackOrphan(branch, [connection]),
   forget: stay,
   answer: (branch, { decision }) => {
-    if (decision === 'abort') {
-      return stopPatience(beginRollback(branch, { payload: branch.payload, reason: null }));
-    }
+    if (decision === 'abort') return rollbackOrphan(branch, []);
     const again: Next = { branch, effects: [{ type: 'start-timer', timer: 'patience' }] };
     return decision === 'commit' ? before(contradicted(branch, decision), again) : again;
   },
@@ -186,7 +188,7 @@ export const orphaned: Row<'orphaned'> = {
   'connection-lost': stay,
   held: stay,
   journal: (branch, { found }, context) =>
-    found?.state === 'started' || (found === null && branch.witness === null)
+    found?.state === 'started' || (found === null && !branch.recorded)
       ? stay(branch)
       : stopPatience(adopt(branch, found, context)),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
@@ -266,7 +268,16 @@ function voteAbort(branch: LocalBranch, voter: ConnectionId): Next {
 
 /** As `adopt`, but a `started` entry that refused ours is always another process's. */
 function adoptOther(branch: LocalBranch, entry: Found, context: BranchContext): Next {
-  return entry.state === 'started' ? orphan(branch, entry) : adopt(branch, entry, context);
+  return entry.state === 'started'
+    ? orphan(branch, { ...entry, recorded: true })
+    : adopt(branch, entry, context);
+}
+
+function rollbackOrphan(branch: LocalBranchOf<'orphaned'>, owed: readonly ConnectionId[]): Next {
+  const { payload, recorded } = branch;
+  return stopPatience(
+    beginRollback(branch, { payload, owed, reason: null, begunElsewhere: recorded }),
+  );
 }
 
 function stopLimit(next: Next): Next {

@@ -53,6 +53,8 @@ export interface ApplicationOptions {
   /** A commit or rollback that throws the first time. */
   readonly fails: () => boolean;
   readonly watcher: ApplicationWatcher;
+  /** Told as it begins to prepare. */
+  readonly prepares: () => void;
   /** Whether it can list what it holds. */
   readonly lists: boolean;
 }
@@ -90,7 +92,8 @@ export class SimApplication implements Resource {
 
   async prepare(call: PrepareCall<unknown>): Promise<PrepareResult<unknown>> {
     const { tag, vote, delayMs } = call.payload as Script;
-    const { process } = this.#with;
+    const { process, prepares } = this.#with;
+    prepares();
     if (delayMs > 0) {
       await new Promise<void>((resolve) => {
         const timer = process.clock.setTimer(delayMs, resolve);

@@ -44,6 +44,10 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
   participant: Participant | null = null;
   /** Called as a vote becomes durable. */
   atNextVote: (() => void) | null = null;
+  /** Called as its application begins to prepare. */
+  atNextPrepare: (() => void) | null = null;
+  /** It has prepared, and its vote is not written. */
+  diesBeforeVote = false;
   #journal: LocalJournal | null = null;
   #store: SimJournalStore | null = null;
   #application: SimApplication | null = null;
@@ -104,6 +108,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       flushMs: disk.flushMs,
       fails: this.options.fails,
       watcher,
+      prepares: () => this.atNextPrepare?.(),
       lists: this.options.lists || member.store !== null,
     });
     this.#application = application;
@@ -114,7 +119,10 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       journal,
       ...(member.sharesJournal ? { sharedResource: `journal of ${this.role}` } : {}),
       options: this.options.settings(this.starts),
-      reached: (point) => this.passes(process, point),
+      reached: (point) => {
+        if (this.diesBeforeVote && point === 'before-vote-durable') process.kill();
+        this.passes(process, point);
+      },
       ...(direct === 'none'
         ? {}
         : {
@@ -178,6 +186,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
 
   protected override fell(process: SimProcess, options: { readonly tells: boolean }): void {
     this.participant = null;
+    this.diesBeforeVote = false;
     this.#journal?.crash();
     this.#store?.died();
     this.#application?.died();

@@ -265,6 +265,15 @@ export const mutants: readonly Mutant[] = [
     faults: 'shared-journal=1',
   },
   {
+    name: 'tombstone-over-what-another-prepares',
+    without:
+      'Section 8.7: what another process of a shared journal began is rolled back again until no prepare of it can run.',
+    file: 'src/core/branch/after-vote.ts',
+    from: '    branch.begunElsewhere\n',
+    to: '    false\n',
+    faults: 'slow-prepare=0.9,shared-journal=1',
+  },
+  {
     name: 'ticks-of-one-length',
     without: 'Section 4: age is in time, whatever `tickMs` a leader has.',
     file: 'src/coordinator/collector.ts',

@@ -52,7 +52,13 @@ export const sampleStates: { readonly [Name in LocalState]: LocalBranchOf<Name> 
     owed: [],
   },
   working: { ...identity, state: 'working' },
-  orphaned: { ...identity, state: 'orphaned', ...kept },
+  orphaned: {
+    ...identity,
+    state: 'orphaned',
+    witness: kept.witness,
+    payload: kept.payload,
+    recorded: true,
+  },
   'voted-elsewhere': { ...identity, state: 'voted-elsewhere' },
   preparing: {
     ...identity,
@@ -93,7 +99,9 @@ export const sampleStates: { readonly [Name in LocalState]: LocalBranchOf<Name> 
     attempt: 1,
     lastError: null,
     reason: null,
+    begunElsewhere: false,
   },
+  'rolled-back': { ...identity, state: 'rolled-back', payload: prepareData.payload },
   'recording-abort': { ...identity, state: 'recording-abort', ...asked, reason: null },
   gone: { ...identity, state: 'gone', reason: null },
   forgotten: { ...identity, state: 'forgotten' },
@@ -149,6 +157,7 @@ export type SampleEvent =
   | 'prepare-timeout'
   | 'patience-over'
   | 'limit-over'
+  | 'tombstone-due'
   | 'retry-due';
 
 /** Every kind of event at least once. */
@@ -211,6 +220,7 @@ export const sampleEvents: Readonly<Record<SampleEvent, LocalEvent>> = {
   'prepare-timeout': { type: 'prepare-timeout' },
   'patience-over': { type: 'patience-over' },
   'limit-over': { type: 'limit-over' },
+  'tombstone-due': { type: 'tombstone-due' },
   'retry-due': { type: 'retry-due' },
 };
 

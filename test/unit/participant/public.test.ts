@@ -72,24 +72,6 @@ it.each(['name', 'sharedResource'])(
   },
 );
 
-it.each([
-  [false, ['sharedResource db has no method inDoubt']],
-  [true, []],
-])('of a shared resource that lists what it holds (%s) the log warns: %j', async (lists, told) => {
-  const { prepare, commit, rollback } = new Stock();
-  const warnings: string[] = [];
-  await using _ = await serveParticipant({
-    ...settings(),
-    sharedResource: 'db',
-    ...(lists ? { inDoubt: () => [] } : {}),
-    logger: { ...silentLogger, warn: (_fields: object, text: string) => void warnings.push(text) },
-    prepare,
-    commit,
-    rollback,
-  });
-  expect(warnings.map((text) => text.split(',')[0])).toEqual(told);
-});
-
 it('what no node takes as the name of a branch is refused at the call', async () => {
   await using participant = await serveParticipant({ ...settings(), resource: new Stock() });
   await expect(participant.enlist(txidOf(1), { branch: '__proto__' })).rejects.toMatchObject({

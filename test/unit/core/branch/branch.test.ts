@@ -382,6 +382,48 @@ describe('the journal on start', () => {
     ]);
   });
 
+  // (!) Its prepare may take effect behind the rollback, and its process die ahead of its vote: a tombstone would hide that.
+  it('leaves the record of what another process began until no prepare of it can run', () => {
+    const shared = { shared: true, recordsStart: true };
+    const { lines } = play(
+      fresh,
+      [
+        loaded('started'),
+        rollbackFrom(first),
+        'application-rolled-back',
+        prepareFrom(second),
+        rollbackFrom(second),
+        'application-rolled-back',
+        'tombstone-due',
+        'application-rolled-back',
+        'outcome-written',
+      ],
+      shared,
+    );
+    expect(lines).toEqual([
+      'orphaned | start patience',
+      'rolling-back | stop patience | call-rollback',
+      'rolled-back | ack abort ok to 1 | start tombstone',
+      'rolled-back | vote abort to 2',
+      'rolling-back | stop tombstone | call-rollback',
+      'rolled-back | ack abort ok to 2 | start tombstone',
+      'rolling-back | stop tombstone | call-rollback',
+      'recording-abort | write-tombstone',
+      'gone',
+    ]);
+  });
+
+  it('writes the tombstone of what the application lists and the journal does not know', () => {
+    const { lines } = play(fresh, ['held', 'answer abort', 'application-rolled-back'], {
+      shared: true,
+    });
+    expect(lines).toEqual([
+      'orphaned | start patience',
+      'rolling-back | stop patience | call-rollback',
+      'recording-abort | write-tombstone',
+    ]);
+  });
+
   it('leaves what the application holds on a shared resource to a decision, too', () => {
     const { lines } = play(fresh, ['held', loaded('prepared'), 'answer commit'], { shared: true });
     expect(lines).toEqual([
