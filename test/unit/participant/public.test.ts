@@ -1,6 +1,6 @@
 /** The public entry as a service uses it: mostly a matter of types, which the compiler checks. */
 import { expect, it } from 'vitest';
-import { type Resource, serveParticipant, silentLogger, vote } from '../../../src/participant.ts';
+import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
 import { WatchedJournal } from '../../support/logs/watched-journal.ts';
 import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
