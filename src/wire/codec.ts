@@ -38,17 +38,6 @@ export function encodeMessage(message: Message, form: Form): Uint8Array | string
   return form === 'binary' ? encodeBinary(value) : encodeText(value);
 }
 
-/** All messages in one frame, however large: a sender with a limit splits, see `encodeMessage`. */
-export function encodeFrame(messages: readonly Message[], form: 'binary'): Uint8Array;
-export function encodeFrame(messages: readonly Message[], form: 'text'): string;
-export function encodeFrame(messages: readonly Message[], form: Form): Uint8Array | string;
-export function encodeFrame(messages: readonly Message[], form: Form): Uint8Array | string {
-  if (form === 'text') return messages.map((message) => encodeMessage(message, form)).join('');
-  const [first] = messages;
-  if (first !== undefined && messages.length === 1) return encodeMessage(first, form);
-  return concatenate(messages.map((message) => encodeMessage(message, form)));
-}
-
 /** As `openFrame`, with all messages made. */
 export function decodeFrame<D extends Direction>(
   data: Uint8Array | string,
@@ -78,16 +67,4 @@ export function openFrame<D extends Direction>(
     throw new FrameError(1009, `The frame is larger than ${maxFrameBytes} bytes.`);
   }
   return typeof data === 'string' ? decodeText(data, options) : decodeBinary(data, options);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let position = 0;
-  for (const part of parts) {
-    whole.set(part, position);
-    position += part.length;
-  }
-  return whole;
 }

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/core/messages.ts';
-import { encodeFrame, encodeMessage, type Form } from '../../src/wire/codec.ts';
+import { encodeMessage, type Form } from '../../src/wire/codec.ts';
 import { FrameError } from '../../src/wire/frame-error.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { snippets } from '../fuzz/bytes.ts';
+import { encodeFrame } from '../support/network/encode-frame.ts';
 import { sampleTxid } from '../support/samples/samples.ts';
 import { catalogue, decode, forms } from '../support/samples/wire.ts';
 

@@ -30,21 +30,24 @@ import { refusalOf } from './refusal.ts';
 import { smallerMessage } from './smaller.ts';
 import { Turns } from './turns.ts';
 
-type OptionName =
-  | 'maxFrameBytes'
-  | 'maxDepth'
-  | 'maxBranches'
-  | 'maxLocks'
-  | 'maxConnections'
-  | 'maxConnectionsPerAddress'
-  | 'handshakeTimeoutMs'
-  | 'heartbeatMs'
-  | 'maxBufferedBytes'
-  | 'maxInputBytes'
-  | 'maxOutputBytes';
+const optionNames = [
+  'maxFrameBytes',
+  'maxDepth',
+  'maxBranches',
+  'maxLocks',
+  'maxConnections',
+  'maxConnectionsPerAddress',
+  'handshakeTimeoutMs',
+  'heartbeatMs',
+  'maxBufferedBytes',
+  'maxInputBytes',
+  'maxOutputBytes',
+] as const;
+type OptionName = (typeof optionNames)[number];
+type AcceptorLimits = Readonly<Record<OptionName, number>>;
 
 /** The limits are those of `coordinatorOptionTable`, with its defaults; 0 bytes for all peers together is no limit. */
-export interface AcceptorOptions extends Partial<Readonly<Record<OptionName, number>>> {
+export interface AcceptorOptions extends Partial<AcceptorLimits> {
   readonly clock: Clock;
   /** Default 127.0.0.1: whoever may reach the port may try to speak. */
   readonly host?: string;
@@ -89,7 +92,7 @@ class WebSocketListener implements Listener {
   address = '';
   port = 0;
   readonly #options: AcceptorOptions;
-  readonly #limits: Readonly<Record<OptionName, number>>;
+  readonly #limits: AcceptorLimits;
   readonly #accept: (connection: Connection<FromNode>) => ConnectionHandler<ToNode>;
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;
@@ -283,21 +286,14 @@ const listenErrors: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is not known.',
 };
 
-function limitsOf(options: AcceptorOptions): Readonly<Record<OptionName, number>> {
-  const take = (name: OptionName): number => options[name] ?? coordinatorOptionTable[name].default;
-  return {
-    maxFrameBytes: take('maxFrameBytes'),
-    maxDepth: take('maxDepth'),
-    maxBranches: take('maxBranches'),
-    maxLocks: take('maxLocks'),
-    maxConnections: take('maxConnections'),
-    maxConnectionsPerAddress: take('maxConnectionsPerAddress'),
-    handshakeTimeoutMs: take('handshakeTimeoutMs'),
-    heartbeatMs: take('heartbeatMs'),
-    maxBufferedBytes: take('maxBufferedBytes'),
-    maxInputBytes: take('maxInputBytes') || Number.MAX_SAFE_INTEGER,
-    maxOutputBytes: take('maxOutputBytes') || Number.MAX_SAFE_INTEGER,
-  };
+function limitsOf(options: AcceptorOptions): AcceptorLimits {
+  const limits = Object.fromEntries(
+    optionNames.map((name) => [name, options[name] ?? coordinatorOptionTable[name].default]),
+  ) as Record<OptionName, number>;
+  for (const name of ['maxInputBytes', 'maxOutputBytes'] as const) {
+    limits[name] ||= Number.MAX_SAFE_INTEGER;
+  }
+  return limits;
 }
 
 function hostPort(host: string, port: number): string {

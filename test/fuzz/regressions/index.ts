@@ -5,8 +5,9 @@
 import { Buffer } from 'node:buffer';
 import type { Message } from '../../../src/core/messages.ts';
 import type { Txid } from '../../../src/core/txid.ts';
-import { type Direction, encodeFrame } from '../../../src/wire/codec.ts';
+import type { Direction } from '../../../src/wire/codec.ts';
 import { makeTxid } from '../../support/core/txids.ts';
+import { encodeFrame } from '../../support/network/encode-frame.ts';
 import { leaderInfo } from '../../support/samples/messages.ts';
 import { sampleEpoch } from '../../support/samples/samples.ts';
 import type { Frame } from '../frames.ts';

@@ -1,17 +1,12 @@
 /** Shorthands for the tests of src/wire. */
 import { pack } from 'msgpackr';
 import type { Message } from '../../../src/core/messages.ts';
-import {
-  type Decoded,
-  type Direction,
-  decodeFrame,
-  encodeFrame,
-  type Form,
-} from '../../../src/wire/codec.ts';
+import { type Decoded, type Direction, decodeFrame, type Form } from '../../../src/wire/codec.ts';
 import { FrameError } from '../../../src/wire/frame-error.ts';
 import { fromNodeShapes } from '../../../src/wire/shapes-from-node.ts';
 import { toNodeShapes } from '../../../src/wire/shapes-to-node.ts';
 import type { Fields } from '../../../src/wire/validators.ts';
+import { encodeFrame } from '../network/encode-frame.ts';
 import { fromNodeSamples, toNodeSamples } from './samples.ts';
 
 export const limits = {

@@ -1,6 +1,7 @@
 import { isNativeAccelerationEnabled } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
+import { encodeMessage } from '../../../src/wire/codec.ts';
+import { encodeFrame } from '../../support/network/encode-frame.ts';
 import { sampleTxid, toNodeSamples } from '../../support/samples/samples.ts';
 import { decode, frameError } from '../../support/samples/wire.ts';
 

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { coordinatorOptionTable } from '../../../src/core/coordinator-options.ts';
 import type { Message } from '../../../src/core/messages.ts';
-import { type Direction, encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
+import { type Direction, encodeMessage } from '../../../src/wire/codec.ts';
 import {
   maxFrameMessages,
   maxMessageElements,
   maxNesting,
   widestLimits,
 } from '../../../src/wire/limits.ts';
+import { encodeFrame } from '../../support/network/encode-frame.ts';
 import {
   fromNodeSamples,
   sampleEpoch,

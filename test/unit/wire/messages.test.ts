@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
+import { encodeMessage } from '../../../src/wire/codec.ts';
 import type { Fields } from '../../../src/wire/validators.ts';
+import { encodeFrame } from '../../support/network/encode-frame.ts';
 import { fromNodeSamples, sampleTxid, toNodeSamples } from '../../support/samples/samples.ts';
 import { catalogue, decode, forms, frameOf, trip } from '../../support/samples/wire.ts';
 

@@ -2,10 +2,11 @@ import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../../src/core/messages.ts';
 import { utf8Bytes } from '../../../src/core/utf8.ts';
-import { encodeFrame, encodeMessage, type Form } from '../../../src/wire/codec.ts';
+import { encodeMessage, type Form } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
 import { sendable } from '../../../src/wire/sendable.ts';
 import { fitText } from '../../../src/wire/utf8.ts';
+import { encodeFrame } from '../../support/network/encode-frame.ts';
 import { sampleTxid } from '../../support/samples/samples.ts';
 import { decode, forms } from '../../support/samples/wire.ts';
 
