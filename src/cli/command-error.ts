@@ -39,31 +39,21 @@ export interface Complaint {
 
 export function complaintOf(error: unknown): Complaint {
   if (error instanceof CommandError) {
-    return {
-      code: error.code,
-      message: error.message,
-      exitCode: exitCodeOfCommandError[error.code],
-    };
+    const { code, message } = error;
+    return { code, message, exitCode: exitCodeOfCommandError[code] };
   }
   if (error instanceof SecretFileError) {
-    return { code: 'INPUT', message: error.message, exitCode: exitCodeOfCommandError.INPUT };
+    return { code: 'INPUT', message: error.message, exitCode: exitCodes.fault };
   }
   if (isVerdictError(error)) {
+    const { code } = error;
+    const isGone = code === 'CONNECTION_LOST' || code === 'TIMEOUT';
+    const exitCode = isGone ? exitCodes.unreachable : exitCodes.notDone;
     // One line: what a node says must not look like a second one of this program's.
-    return {
-      code: error.code,
-      message: harmless(adviceOn(error)),
-      exitCode: exitCodeOfVerdictError(error),
-    };
+    return { code, message: harmless(adviceOn(error)), exitCode };
   }
   // A fault of this program, or one of the system's: the stack is for whoever mends it.
-  const text = thrownStack(error);
-  return { code: 'FAULT', message: text, exitCode: exitCodes.fault };
-}
-
-function exitCodeOfVerdictError(error: VerdictError): ExitCode {
-  if (error.code === 'CONNECTION_LOST' || error.code === 'TIMEOUT') return exitCodes.unreachable;
-  return exitCodes.notDone;
+  return { code: 'FAULT', message: thrownStack(error), exitCode: exitCodes.fault };
 }
 
 /** What the node said, and the catalogue's advice where it said something of its own. */

@@ -3,9 +3,8 @@ import { CommanderError } from 'commander';
 import { complaintOf } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Io, processIo } from './io.ts';
-import { jsonText } from './json.ts';
 import { buildProgram } from './program.ts';
-import { colorsFor, harmlessLines } from './text.ts';
+import { colorsFor, harmlessLines, jsonText } from './text.ts';
 
 /**
  * Runs the command and resolves with its exit code, without ending the process: output may still be under way.

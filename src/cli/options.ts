@@ -2,8 +2,14 @@
 import { type Command, Option } from 'commander';
 import { day } from '../core/options.ts';
 import type { LogLevel } from '../node/logging.ts';
-import { etcdUrls } from './etcd-urls.ts';
-import { defaultUrl, listenAddress, nameArgument, urlList, wholeNumber } from './parameters.ts';
+import {
+  defaultUrl,
+  etcdUrls,
+  listenAddress,
+  nameArgument,
+  urlList,
+  wholeNumber,
+} from './parameters.ts';
 
 /** How a command hands its exit code over; 0 where it never does. */
 export type SetExitCode = (exitCode: number) => void;

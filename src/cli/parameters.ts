@@ -9,6 +9,7 @@ import {
 import { type TransactionState, transactionStates } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
+import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
@@ -29,14 +30,22 @@ export function wholeNumber(bounds: { min: number; max: number }): (text: string
 /** `host:port,host:port`, as they will be dialled. */
 export function urlList(text: string): readonly string[] {
   const urls = text.split(',').map((url) => url.trim());
-  for (const url of urls) {
-    try {
-      nodeUrl(url);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  }
+  for (const url of urls) checked(() => nodeUrl(url));
   return urls;
+}
+
+/** The addresses of `--etcd`. */
+export function etcdUrls(text: string): string[] {
+  return checked(() => etcdEndpoints(text.split(',').filter((part) => part.trim() !== '')));
+}
+
+/** What another part of the program says against it is what is wrong with the argument. */
+function checked<T>(check: () => T, end = ''): T {
+  try {
+    return check();
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}${end}`);
+  }
 }
 
 export function oneUrl(text: string): string {
@@ -95,11 +104,7 @@ export function nodeOption(
     ...before,
     [name as CoordinatorOptionName]: Number(digits.replaceAll('_', '')),
   };
-  try {
-    coordinatorOptions(options);
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
-  }
+  checked(() => coordinatorOptions(options), '.');
   return options;
 }
 

@@ -5,8 +5,6 @@ import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
-import { etcdCommands } from './operator/etcd-commands.ts';
-import { journalCommand } from './operator/journal-command.ts';
 import type { SetExitCode } from './options.ts';
 import { serveCommand } from './serve-command.ts';
 import { submitCommand } from './submit/command.ts';
@@ -37,8 +35,6 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
   submitCommand(program, io, setExitCode);
   execCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
-  etcdCommands(program, io, setExitCode);
-  journalCommand(program, io);
   return program;
 }
 

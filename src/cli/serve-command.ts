@@ -4,7 +4,6 @@ import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordina
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
 import type { LogFormat } from '../node/logging.ts';
-import { etcdUrls } from './etcd-urls.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';
 import {
@@ -16,6 +15,7 @@ import {
   tokenFileOption,
 } from './options.ts';
 import {
+  etcdUrls,
   hostName,
   nameArgument,
   nodeOption,

@@ -1,7 +1,8 @@
-/** How things are written for people. */
+/** How things are written: for people, and for the programs whose answers people read. */
 import { createColors } from 'picocolors';
 import type { AbortReason } from '../core/catalogue.ts';
 import { escapeUnseen } from '../core/names.ts';
+import { encodeText } from '../wire/text.ts';
 import type { Io, Output } from './io.ts';
 
 export type Colors = ReturnType<typeof createColors>;
@@ -20,6 +21,12 @@ export function harmless(text: string): string {
 /** The same for what has lines of its own. */
 export function harmlessLines(text: string): string {
   return text.split('\n').map(harmless).join('\n');
+}
+
+/** One line, without its end. What JSON lacks is written as on the wire: long integers in full, bytes as base64. */
+export function jsonText(value: object): string {
+  // JSON itself escapes only the oldest control characters; a parser reads the others back all the same.
+  return escapeUnseen(encodeText(value).trimEnd());
 }
 
 /** `CONFLICT inventory: stale version (a retry may succeed)`. */

@@ -3,9 +3,18 @@ import type { Command } from 'commander';
 import type { Txid } from '../../core/txid.ts';
 import { usageError } from '../command-error.ts';
 import type { Io } from '../io.ts';
-import { type ConnectionFlags, connectionOptions, type SetExitCode } from '../options.ts';
+import {
+  type ConnectionFlags,
+  connectionOptions,
+  etcdAccessOptions,
+  etcdOptions,
+  type SetExitCode,
+} from '../options.ts';
 import { nameArgument, stateArgument, txidArgument, wholeNumber } from '../parameters.ts';
+import type { DecisionContext } from './decision.ts';
+import type { EtcdContext } from './etcd-reader.ts';
 import { type ListFilter, type LocksFilter, maxListLimit } from './filters.ts';
+import type { JournalFlags } from './journal.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
@@ -123,6 +132,57 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       } else {
         throw usageError('Name either the lost instance or the lost --shared-resource.');
       }
+    });
+
+  const decision = program
+    .command('decision')
+    .summary('read the decision on a transaction from etcd, without a coordinator')
+    .description(
+      'Reads the decision on a transaction from the etcd of a cluster. No coordinator is asked, and none need run. Where none is recorded and the leader that could still decide has its lease, the transaction is undecided: wait for the lease to run out, or force the abort with --resolve.',
+    )
+    .argument('<txid>', 'as submit and tx list print it', txidArgument);
+  etcdOptions(decision)
+    .option('--resolve', 'abort it if it is undecided; this is final')
+    .option('--yes', 'with --resolve: do not ask before the abort is forced')
+    .option('--json', 'answer in JSON, for programs');
+  etcdAccessOptions(decision)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ verdict decision 0.00010000000000001.000000001.k3v9x0q2m8d5a \\\n      --etcd http://10.0.0.1:2379 --cluster shop',
+    )
+    .action(async (txid: Txid, flags: Omit<DecisionContext, 'io' | 'txid'>) => {
+      const { showDecision } = await import('./decision.ts');
+      setExitCode(await showDecision({ io, txid, ...flags }));
+    });
+
+  const raise = program
+    .command('raise-generation')
+    .summary('after etcd was restored from an old copy: let its nodes start again')
+    .description(
+      'Etcd that was brought back from an old copy may have lost commits that participants know, and every node halts on it. Bring back the newest data of etcd if there is any. Else stop all nodes, raise the generation with this, and start them: all that is begun from then on has ids above all that were given out before. docs/OPERATING.md says what to check first.',
+    );
+  etcdOptions(raise).option('--yes', 'do not ask').option('--json', 'answer in JSON, for programs');
+  etcdAccessOptions(raise).action(async (flags: Omit<EtcdContext, 'io'>) => {
+    const { raiseGeneration } = await import('./raise-generation.ts');
+    setExitCode(await raiseGeneration({ io, ...flags }));
+  });
+
+  program
+    .command('journal')
+    .summary("read participants' journals: the cluster each serves, and what it holds in doubt")
+    .description(
+      'Reads participants\' journals in their data directories, even while the participants run, and changes nothing. It prints the id of the cluster that each has served and its branches in doubt. You need that when the decision log was deleted or recreated. The outcome of such a branch is what any other participant of its transaction did: --txid shows it. Then start the participant once with VERDICT_ADOPT_CLUSTER (docs/OPERATING.md, "A recreated decision log").',
+    )
+    .argument('<directories...>', "the participants' data directories")
+    .option('--txid <txid>', 'everything known about this transaction', txidArgument)
+    .option('--json', 'answer in JSON, for programs')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ verdict journal ./inventory-data ./payment-data\n  $ verdict journal ./payment-data --txid 0.00010000000000001.000000001.k3v9x0q2m8d5a',
+    )
+    .action(async (directories: readonly string[], flags: JournalFlags) => {
+      const { showJournals } = await import('./journal.ts');
+      await showJournals(io, directories, flags);
     });
 }
 

@@ -1,10 +1,9 @@
 /** What every operator's command is given. */
 import type { Io } from '../io.ts';
-import { jsonText } from '../json.ts';
 import { LineWriter } from '../line-writer.ts';
 import type { ConnectionFlags } from '../options.ts';
 import { widthOf } from '../table.ts';
-import { type Colors, colorsFor } from '../text.ts';
+import { type Colors, colorsFor, jsonText } from '../text.ts';
 
 export interface OperatorContext extends ConnectionFlags {
   readonly io: Io;

@@ -1,8 +1,7 @@
 /** What a `submit` prints: a line on stdout as each transaction ends, bad lines, and a summary on stderr. */
 import type { Io } from '../io.ts';
-import { jsonText } from '../json.ts';
 import { LineWriter } from '../line-writer.ts';
-import { type Colors, colorsFor, harmless, reasonText } from '../text.ts';
+import { type Colors, colorsFor, harmless, jsonText, reasonText } from '../text.ts';
 import { Progress } from './progress.ts';
 import { summaryLines, summaryValue } from './summary.ts';
 import { type StopCause, Tally } from './tally.ts';
@@ -28,10 +27,10 @@ export interface Source {
 
 export class SubmitReport {
   readonly tally: Tally = new Tally();
+  readonly progress: Progress;
   readonly #json: boolean;
   readonly #source: Source;
   readonly #colors: Colors;
-  readonly #progress: Progress;
   readonly #answers: LineWriter;
   readonly #remarks: LineWriter;
 
@@ -49,22 +48,18 @@ export class SubmitReport {
     this.#json = options.json;
     this.#source = options.source;
     this.#colors = colorsFor(io.stdout, io.env);
-    this.#progress = new Progress(io, {
+    this.progress = new Progress(io, {
       shown: io.stderr.isTTY === true && !options.json,
       inputBytes: options.inputBytes,
       tally: this.tally,
     });
-    const aside = (write: () => void): void => this.#progress.aside(write);
+    const aside = (write: () => void): void => this.progress.aside(write);
     this.#answers = new LineWriter(io.stdout, {
       onEnd: options.onOutputEnd,
       // A bar on another device than the answers need not make way for them.
       ...(io.stdout.isTTY === true ? { around: aside } : {}),
     });
     this.#remarks = new LineWriter(io.stderr, { around: aside });
-  }
-
-  start(): void {
-    this.#progress.start();
   }
 
   ended(given: { line: number; requestId: string | null; ended: Ended; ms: number }): void {
@@ -99,24 +94,15 @@ export class SubmitReport {
     if (!this.#json) this.#remarks.line(text);
   }
 
-  progressed(bytes: number): void {
-    this.#progress.update(bytes);
-  }
-
   /** While stdout or stderr is behind, nothing more is to be submitted. */
   async room(): Promise<void> {
     await this.#answers.room();
     await this.#remarks.room();
   }
 
-  /** Takes the bar away. */
-  stop(): void {
-    this.#progress.stop();
-  }
-
   /** Rejects where the answers could not be written. */
   async finish(end: SubmitEnd): Promise<void> {
-    this.stop();
+    this.progress.stop();
     const given = { tally: this.tally, end, source: this.#source };
     if (this.#json) this.#remarks.line(jsonText({ summary: summaryValue(given) }));
     else for (const line of summaryLines(given)) this.#remarks.line(line);

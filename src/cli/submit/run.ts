@@ -90,7 +90,7 @@ export class SubmitRun {
       if (this.reading.aborted) return false;
       this.#lastLine = line.number;
       this.#submit(line);
-      report.progressed(line.endsAtByte);
+      report.progress.update(line.endsAtByte);
     }
     return !this.reading.aborted;
   }

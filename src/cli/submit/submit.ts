@@ -52,14 +52,14 @@ export async function submit(io: Io, file: string, flags: SubmitFlags): Promise<
   });
   addAbortSignal(run.reading, input.stream);
   const release = io.onStopSignal(stopper(run, report, () => release()));
-  report.start();
+  report.progress.start();
   try {
     const end = await run.run(input.stream);
     await report.finish(end);
     if (end.inputFailure !== null) throw unreadable(file, end.inputFailure.error);
     return exitCodeOf(report.tally, end.stopCause);
   } finally {
-    report.stop();
+    report.progress.stop();
     release();
     await client.close();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { etcdUrls } from '../../../src/cli/etcd-urls.ts';
+import { etcdUrls } from '../../../src/cli/parameters.ts';
 import { etcdEndpoints } from '../../../src/decision-log/etcd/endpoints.ts';
 import { TransactionCoordinator } from '../../../src/embedded.ts';
 import { serveParticipant, vote } from '../../../src/participant.ts';
