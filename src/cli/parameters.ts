@@ -17,6 +17,9 @@ import { defaultPort } from '../wire/address.ts';
 import { maxNameBytes } from '../wire/limits.ts';
 import { CommandError } from './command-error.ts';
 
+/** As many as a node lists at most. */
+export const maxListLimit = 1_000;
+
 export const defaultUrl: string = `127.0.0.1:${defaultPort}`;
 
 export function wholeNumber(bounds: { min: number; max: number }): (text: string) => number {

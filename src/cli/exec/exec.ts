@@ -1,4 +1,6 @@
 /** `verdict exec`: a transaction played by hand, one operation a line in, one result line each out. */
+import type { AbortReason } from '../../core/catalogue.ts';
+import type { Outcome, TransactionStatus } from '../../core/messages.ts';
 import { isTxid } from '../../core/txid.ts';
 import { VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -14,7 +16,6 @@ import { jsonText } from '../text.ts';
 import { liveTarget } from './live.ts';
 import { type Operation, parseLine } from './parse-line.ts';
 import { simulatedTarget } from './simulated.ts';
-import type { ExecTarget } from './target.ts';
 
 export interface ExecFlags {
   /** Without it participants are simulated. */
@@ -22,6 +23,24 @@ export interface ExecFlags {
   readonly tokenFile?: string;
   readonly timeout: number;
   readonly keepGoing?: true;
+}
+
+export interface DecidedOutcome {
+  readonly outcome: Outcome;
+  readonly reason?: AbortReason;
+  /** What the participants brought back. */
+  readonly results?: unknown;
+}
+
+/** What the operations are carried out on. */
+export interface ExecTarget {
+  begin(timeoutMs: number | null): Promise<string>;
+  register(txid: string, given: Extract<Operation, { op: 'register' }>): Promise<void>;
+  commit(txid: string): Promise<DecidedOutcome>;
+  rollback(txid: string, reason: string | null): Promise<DecidedOutcome>;
+  status(txid: string): Promise<TransactionStatus>;
+  /** What is not decided is rolled back. */
+  close(): Promise<void>;
 }
 
 const maxLineBytes = 1_048_576;

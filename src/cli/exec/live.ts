@@ -3,7 +3,7 @@ import type { Client } from '../../client/client.ts';
 import type { Transaction } from '../../client/transaction.ts';
 import type { TransactionOutcome } from '../../client/types.ts';
 import { VerdictError } from '../../peer/verdict-error.ts';
-import type { DecidedOutcome, ExecTarget } from './target.ts';
+import type { DecidedOutcome, ExecTarget } from './exec.ts';
 
 export function liveTarget(client: Client): ExecTarget {
   const begun = new Map<string, Transaction>();

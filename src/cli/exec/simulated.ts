@@ -2,8 +2,8 @@
 import { TransactionCoordinator } from '../../embedded/coordinator.ts';
 import type { EmbeddedParticipant } from '../../embedded/participant.ts';
 import { systemClock } from '../../system/clock.ts';
+import type { DecidedOutcome, ExecTarget } from './exec.ts';
 import type { Simulation } from './parse-line.ts';
-import type { DecidedOutcome, ExecTarget } from './target.ts';
 
 const obedient: Simulation = {
   vote: 'commit',

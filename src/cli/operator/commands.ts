@@ -10,11 +10,16 @@ import {
   etcdOptions,
   type SetExitCode,
 } from '../options.ts';
-import { nameArgument, stateArgument, txidArgument, wholeNumber } from '../parameters.ts';
-import type { DecisionContext } from './decision.ts';
-import type { EtcdContext } from './etcd-reader.ts';
-import { type ListFilter, type LocksFilter, maxListLimit } from './filters.ts';
+import {
+  maxListLimit,
+  nameArgument,
+  stateArgument,
+  txidArgument,
+  wholeNumber,
+} from '../parameters.ts';
+import type { DecisionContext, EtcdContext } from './at-etcd.ts';
 import type { JournalFlags } from './journal.ts';
+import type { ListFilter, LocksFilter } from './operator.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
@@ -151,7 +156,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       '\nExample:\n  $ verdict decision 0.00010000000000001.000000001.k3v9x0q2m8d5a \\\n      --etcd http://10.0.0.1:2379 --cluster shop',
     )
     .action(async (txid: Txid, flags: Omit<DecisionContext, 'io' | 'txid'>) => {
-      const { showDecision } = await import('./decision.ts');
+      const { showDecision } = await import('./at-etcd.ts');
       setExitCode(await showDecision({ io, txid, ...flags }));
     });
 
@@ -163,7 +168,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     );
   etcdOptions(raise).option('--yes', 'do not ask').option('--json', 'answer in JSON, for programs');
   etcdAccessOptions(raise).action(async (flags: Omit<EtcdContext, 'io'>) => {
-    const { raiseGeneration } = await import('./raise-generation.ts');
+    const { raiseGeneration } = await import('./at-etcd.ts');
     setExitCode(await raiseGeneration({ io, ...flags }));
   });
 

@@ -3,8 +3,7 @@ import type { LockInfo, LockParty } from '../../core/messages.ts';
 import { type Column, table } from '../table.ts';
 import { type Colors, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import type { LocksFilter } from './filters.ts';
-import { type LocksList, withOperator } from './operator.ts';
+import { type LocksFilter, type LocksList, withOperator } from './operator.ts';
 
 interface Line {
   readonly lock: LockInfo;

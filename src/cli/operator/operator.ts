@@ -3,7 +3,14 @@
  * again while the answer is "not here" or "not now", until the time-out of the whole command. All of an operator's
  * requests may be repeated: the second time they find done what the first one did.
  */
-import type { InfoReply, ListReply, LocksReply, Recovered } from '../../core/messages.ts';
+import type {
+  InfoReply,
+  List,
+  ListReply,
+  Locks,
+  LocksReply,
+  Recovered,
+} from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import type { Link } from '../../peer/link.ts';
@@ -17,8 +24,9 @@ import { webSocketDialer } from '../../transport/websocket/connect.ts';
 import type { ConnectionFlags } from '../options.ts';
 import { readToken } from '../parameters.ts';
 import { unreachable } from '../unreachable.ts';
-import type { ListFilter, LocksFilter } from './filters.ts';
 
+export type ListFilter = Pick<List, 'state' | 'attention'> & { readonly limit: number };
+export type LocksFilter = Pick<Locks, 'group' | 'waiting'> & { readonly limit: number };
 export type TransactionList = Pick<ListReply, 'transactions' | 'truncated'>;
 export type LocksList = Pick<LocksReply, 'locks' | 'truncated'>;
 

@@ -1,11 +1,11 @@
 /** `verdict tx show` and `verdict tx list`. */
 import type { TransactionStatus } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
+import { maxListLimit } from '../parameters.ts';
 import { type Column, table } from '../table.ts';
 import { type Colors, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { type ListFilter, maxListLimit } from './filters.ts';
-import { type Operator, withOperator } from './operator.ts';
+import { type ListFilter, type Operator, withOperator } from './operator.ts';
 
 export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.status(txid));

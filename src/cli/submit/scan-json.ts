@@ -65,8 +65,8 @@ const numberUnits: ReadonlySet<number> = new Set(
 );
 
 /**
- * Beyond a double's range, or an integer that a double rounds to another one. That fractions are rounded is what everyone
- * expects. What a double of that size prints as itself survives as text, as in every JavaScript program.
+ * Beyond a double's range, or an integer that a double rounds to another one. Everyone expects
+ * fractions to be rounded. What a double of that size prints as itself survives as text, as in every JavaScript program.
  */
 function isLost(number: string): boolean {
   const value = Number(number);

@@ -1,15 +1,27 @@
-/** `verdict decision`: what the log says of one transaction, without a coordinator. */
+/** What an operator does at etcd itself, with no coordinator in between: `verdict decision` and `verdict raise-generation`. */
 import { errorCatalogue } from '../../core/catalogue.ts';
 import { judge } from '../../core/judge.ts';
 import type { DecisionSource } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
-import type { EtcdReader } from '../../decision-log/etcd/reader.ts';
-import type { LogReading } from '../../ports/decision-log.ts';
+import { type EtcdReader, openEtcdReader } from '../../decision-log/etcd/reader.ts';
+import { DecisionLogError, type LogReading } from '../../ports/decision-log.ts';
+import { systemClock } from '../../system/clock.ts';
+import { systemRandom } from '../../system/random.ts';
+import { SecretFileError } from '../../system/secret-file.ts';
+import { CommandError } from '../command-error.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+import { etcdAccess } from '../open-log.ts';
+import type { EtcdFlags } from '../options.ts';
 import { decisionSources, harmless } from '../text.ts';
 import { answer } from './context.ts';
-import { type EtcdContext, withEtcdReader } from './etcd-reader.ts';
+
+export interface EtcdContext extends EtcdFlags {
+  readonly io: Io;
+  readonly json?: true;
+  readonly yes?: true;
+}
 
 export interface DecisionContext extends EtcdContext {
   readonly txid: Txid;
@@ -64,4 +76,44 @@ function leaderText({ leader }: LogReading): string {
   return leader === null
     ? 'its leader'
     : `its leader ${harmless(leader.node)} at ${harmless(leader.url)}`;
+}
+
+const generationQuestion =
+  'Commits that etcd lost with its newer state are lost for good, and participants in doubt about them will abort. Are all nodes stopped, and is there no newer copy of etcd? Go on?';
+
+export async function raiseGeneration(context: EtcdContext): Promise<ExitCode> {
+  const { io, cluster, yes } = context;
+  if (!yes) {
+    requireTerminal(io, 'raise-generation gives up what a restored etcd has lost');
+    if (!(await confirm(io, generationQuestion))) return exitCodes.notDone;
+  }
+  const generation = await withEtcdReader(context, (reader) => reader.raiseGeneration());
+  await answer(context, { cluster, generation }, () => [
+    `${cluster} is at generation ${generation}. Its nodes may start.`,
+  ]);
+  return exitCodes.ok;
+}
+
+async function withEtcdReader<T>(
+  context: EtcdContext,
+  body: (reader: EtcdReader) => Promise<T>,
+): Promise<T> {
+  const access = await etcdAccess(context).catch((error: unknown) => {
+    if (error instanceof SecretFileError) throw error;
+    throw new CommandError('INPUT', `A file cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  });
+  const { etcd: endpoints, cluster } = context;
+  const ports = { clock: systemClock, random: systemRandom };
+  let reader: EtcdReader | null = null;
+  try {
+    reader = await openEtcdReader({ endpoints, cluster, ...ports, ...access });
+    return await body(reader);
+  } catch (error) {
+    if (!(error instanceof DecisionLogError)) throw error;
+    throw new CommandError('UNREACHABLE', error.message, { cause: error });
+  } finally {
+    await reader?.close();
+  }
 }
