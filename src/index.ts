@@ -1,3 +1,3 @@
-/** `verdict`: both SDKs at once. `verdict/client` and `verdict/participant` are the same, one each. */
+/** `verdict`: both SDKs, `verdict/client` and `verdict/participant`. */
 export * from './client.ts';
 export * from './participant.ts';

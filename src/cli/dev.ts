@@ -32,7 +32,7 @@ export async function dev(
       'The shop is in the clone of the repository, not in the package. Leave --shop out.',
     );
   }
-  // Until the node listens a signal ends the process at once, which then cleans up; there is nothing to stop in order.
+  // Until the node listens there is nothing to stop in order: a signal ends the process at once.
   const release = io.onStopSignal(() => exitSoon(exitCodes.interrupted));
   const directory = temporaryData();
   const shopData = join(directory, 'shop');
@@ -71,7 +71,7 @@ export async function dev(
 
 function startShop(address: string, data: string): ChildProcess {
   const args = [shopMain, '--url', address, '--data', data, '--restart'];
-  // Its lines go where the log goes: stdout is for what to try. The channel tells it when this process is gone.
+  // Its lines go to stderr, as the log does. The channel tells it when this process is gone.
   return spawn(process.execPath, args, { stdio: ['ignore', 2, 2, 'ipc'] });
 }
 

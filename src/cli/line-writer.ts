@@ -1,6 +1,6 @@
 /**
- * Writes lines to a stream that may be slow, or may go away. Lines of one turn of the event loop leave in one
- * write; `room` is how a writer of many keeps memory constant.
+ * Writes lines to a stream that may be slow, or may go away. Lines of one turn of the event loop
+ * leave in one write; waiting for `room` keeps memory constant.
  */
 import { CommandError } from './command-error.ts';
 import type { Output } from './io.ts';
@@ -56,8 +56,8 @@ export class LineWriter {
   }
 
   /**
-   * Resolves when everything is written or the reader is gone; rejects with a CommandError where it cannot be
-   * written for another reason, such as a full disk.
+   * Resolves when everything is written or the reader is gone. Rejects with a CommandError when it
+   * cannot be written for another reason, such as a full disk.
    */
   async finish(): Promise<void> {
     this.#flush();

@@ -7,8 +7,9 @@ import { buildProgram } from './program.ts';
 import { colorsFor, harmlessLines, jsonText } from './text.ts';
 
 /**
- * Runs the command and resolves with its exit code, without ending the process: output may still be under way.
- * `argv`: what stands after the command's name. `io`: for tests; without it the process's own, whose exitCode is set too.
+ * Runs the command and resolves with its exit code, without ending the process: output may still be
+ * under way. `argv`: what stands after the command's name. `io`: for tests; by default the
+ * process's own, whose exitCode is set too.
  */
 export async function main(argv: readonly string[], io?: Io): Promise<number> {
   if (io !== undefined) return run(argv, io);
@@ -18,7 +19,7 @@ export async function main(argv: readonly string[], io?: Io): Promise<number> {
 }
 
 async function run(argv: readonly string[], io: Io): Promise<number> {
-  // A reader that goes away must not end this with a stack trace. Whoever writes answers hears of it by itself.
+  // A reader that goes away must not cause a stack trace. LineWriter has a listener of its own.
   io.stdout.on('error', ignore);
   io.stderr.on('error', ignore);
   let exitCode: number = exitCodes.ok;

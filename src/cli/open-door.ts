@@ -1,4 +1,4 @@
-/** A node that others reach and that asks no one for a token: only where that is said in so many words. */
+/** A node that other machines can reach needs a token, or an explicit --insecure. */
 import { isIPv4 } from 'node:net';
 import { Option } from 'commander';
 import { usageError } from './command-error.ts';

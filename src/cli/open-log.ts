@@ -47,7 +47,7 @@ export async function openLog(
     compact: flags.etcdCompact === true,
     ...(shards === undefined ? {} : { shards }),
     ...(leaseTtl === undefined ? {} : { leaseTtlMs: leaseTtl }),
-    // Its log may be JSON for a machine: a line of Node's own between them would break who reads it.
+    // The log may be JSON: a warning printed by Node itself would break whoever parses it.
     ...(await etcdAccess(flags, (problem) => logger.warn({}, problem))),
   });
 }

@@ -1,4 +1,4 @@
-/** What stands on the command line -> checked values. An InvalidArgumentError ends the command as wrong usage. */
+/** Arguments -> checked values. An InvalidArgumentError ends the command as wrong usage. */
 import { hostname } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import {

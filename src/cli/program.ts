@@ -1,4 +1,4 @@
-/** The `verdict` command: its subcommands, and what their help says. Each one's work is loaded when it is asked for. */
+/** The `verdict` command and its subcommands. What a subcommand needs is loaded when it runs. */
 import { Command } from 'commander';
 import { devCommand } from './dev-command.ts';
 import { execCommand } from './exec/command.ts';

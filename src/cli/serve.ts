@@ -39,7 +39,7 @@ export interface ServeHooks {
   readonly onReady?: (address: string) => void;
 }
 
-/** Ends with an exit code when the node was stopped by SIGINT or SIGTERM; rejects where it could not start. */
+/** Resolves when SIGINT or SIGTERM has stopped the node; rejects if it could not start. */
 export async function serve(io: Io, flags: ServeFlags, hooks: ServeHooks): Promise<ExitCode> {
   try {
     await runNode(io, flags, hooks);
@@ -108,7 +108,7 @@ async function runNode(io: Io, flags: ServeFlags, { token, onReady }: ServeHooks
   await stopped;
 }
 
-/** What the log or the system refused is told in their words; anything else is a fault of this program. */
+/** What the log or the system refused, in their words. Anything else is a fault of this program. */
 function startFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
@@ -147,9 +147,9 @@ function stopOnSignal(
 }
 
 /**
- * For tests: VERDICT_TEST_CRASH_AT=point[:n] ends the process with SIGKILL when it passes the point for
- * the n-th time (default 1). VERDICT_TEST_CRASH_FILE names a file that is read at each point and may hold the name of
- * one: which node leads is known only while it runs.
+ * For tests: VERDICT_TEST_CRASH_AT=point[:n] ends the process with SIGKILL when it passes the point
+ * for the n-th time (default 1). VERDICT_TEST_CRASH_FILE names a file that is read at each point
+ * and may hold the name of one: which node leads is known only while it runs.
  */
 function crashHook(): Reached {
   const wanted = process.env['VERDICT_TEST_CRASH_AT'] ?? '';

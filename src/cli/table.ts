@@ -23,8 +23,8 @@ export function widthOf(stream: Output): number {
 }
 
 /**
- * The head and one line a row, columns two spaces apart; the last is not padded. Columns for which `width` has no room stand below their
- * row instead, each with its name.
+ * The head and one line per row, columns two spaces apart; the last is not padded. Columns that do
+ * not fit into `width` stand below their row instead, each with its name.
  */
 export function table<Row>(
   columns: readonly Column<Row>[],

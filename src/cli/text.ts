@@ -13,7 +13,7 @@ export function colorsFor(stream: Output, env: Io['env']): Colors {
   return createColors(stream.isTTY === true && !unwanted);
 }
 
-/** Text from elsewhere, on one line, without the power to move a terminal's cursor or to look like another. */
+/** Foreign text on one line: it can neither move the cursor nor pass for another text. */
 export function harmless(text: string): string {
   return escapeUnseen(text.replace(/[\n\t]/g, ' '));
 }
@@ -23,9 +23,9 @@ export function harmlessLines(text: string): string {
   return text.split('\n').map(harmless).join('\n');
 }
 
-/** One line, without its end. What JSON lacks is written as on the wire: long integers in full, bytes as base64. */
+/** One line without its newline. As on the wire: long integers in full, bytes as base64. */
 export function jsonText(value: object): string {
-  // JSON itself escapes only the oldest control characters; a parser reads the others back all the same.
+  // JSON escapes only ASCII's control characters; a parser reads the others back all the same.
   return escapeUnseen(encodeText(value).trimEnd());
 }
 

@@ -1,20 +1,25 @@
 /**
- * Two processes on copies of one journal: a cloned volume, an image with a data directory in it. Both have its instance, so each takes the
- * other's place, dials again, and so on forever, while branches of the one are sent to the other.
+ * Two processes on copies of one journal: a cloned volume, an image with a data directory in it.
+ * Both have its instance, so each takes the other's place, dials again, and so on forever, while
+ * branches of the one are sent to the other.
  *
- * Each start of a process has an id of its own, its `run`. A run that is new is taken at once: that is a restart, and the earlier run is dead.
- * A run that comes back after another took its place is alive beside it. Twice (!): once may be a hello that lay in a buffer while its process
- * died and the next one came. Then the one that started first stays, by what both say alone, so that every node keeps the same one: its journal
- * is the older, and what the instance voted for is in it. What the journals say of it goes before what two machines' clocks said (!).
+ * Each start of a process has an id of its own, its `run`. A new run is accepted at once: that is a
+ * restart, and the earlier run is dead. A run that comes back after another took its place is alive
+ * beside it. Twice (!): once may be a hello that lay in a buffer while its process died and the
+ * next one came. Then the one that started first stays, by what both say alone, so that every node
+ * keeps the same one: its journal is the older, and holds what the instance voted for. What the
+ * journals say of it goes before what two machines' clocks said (!).
  *
- * The other is refused for as long as it runs, however long the one that stays is away (!): it holds in doubt what that one voted for, would commit its
- * copy, and acknowledge in its name. The record goes, and the one that voted is told "abort" below the floor when it is back (test/spec/copies.qnt).
+ * The other is refused for as long as it runs, however long the one that stays is away (!): it
+ * holds in doubt what that one voted for, would commit its copy, and acknowledge in its name. The
+ * record would go, and the one that voted be told "abort" below the floor once it is back
+ * (test/spec/copies.qnt).
  */
 
 import type { Hello } from '../core/messages.ts';
 import { instanceKey } from '../core/names.ts';
 
-/** Instances remembered, and runs of each, some 40 MiB at most: what is forgotten is taken for new, and found out again. */
+/** Remembered, some 40 MiB at most: what is forgotten counts as new, and is found out again. */
 const maxInstances = 4_000;
 const maxRuns = 8;
 const maxReturns = 2;
@@ -38,7 +43,7 @@ type Claimant = Pick<Hello, 'name' | 'instance' | 'process' | 'run' | 'earlierRu
 export class Copies {
   readonly #claims = new Map<string, Claim>();
 
-  /** Of a participant that says hello: why it is refused, or null where it takes the instance's place. */
+  /** Why a participant that says hello is refused, or null if it takes the instance's place. */
   claim(hello: Claimant, address: string): string | null {
     const { run, earlierRuns = [] } = hello;
     if (run === undefined || hello.process !== undefined) return null;
@@ -74,7 +79,7 @@ export class Copies {
   }
 }
 
-/** It is alive beside the one that took its place, if this is not the first time: one of the two is the copy. */
+/** The second time, it is alive beside the one that took its place: one of the two is a copy. */
 function returned({ current, runs }: Claim, run: string, self: Run): void {
   self.returns += 1;
   const rival = current === null ? undefined : runs.get(current);

@@ -1,6 +1,7 @@
 /**
- * Answers to operators that took long to make are given again for a while, in proportion: however many ask, and however often, making
- * them takes a small part of the node's time. Cheap answers are made for each request.
+ * Answers to operators that took long to make are given again for a while, in proportion to that
+ * time. So they take a small part of the node's time, however often they are asked for. Cheap ones
+ * are made anew each time.
  */
 import type { Clock } from '../ports/clock.ts';
 

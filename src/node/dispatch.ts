@@ -103,7 +103,7 @@ export function dispatch(
   }
 }
 
-/** Who leads the shard here, or any where it is null; null, and answered, where there is no such leadership. */
+/** Who leads the shard, or any shard, at this node. Null if no one does: then it has answered. */
 function leaderOf(
   node: CoordinatorNode,
   session: Session,
@@ -117,8 +117,8 @@ function leaderOf(
 }
 
 /**
- * The shard whose leadership the peer meant, where it named an epoch: two leaderships never have the same one. Else
- * one by chance, so that all shards of this node share the load.
+ * The shard whose leadership the peer meant, if it named an epoch: two leaderships never have the
+ * same one. Else one by chance, so that all shards of this node share the load.
  */
 function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver | undefined {
   const drivers = [...node.drivers.values()];

@@ -1,6 +1,7 @@
 /**
- * How often one connection may have aborts forced at a node that does not lead: each may be a write to the log. A participant that
- * comes back with thousands of doubts gets through in seconds; no one fills the log.
+ * How often one connection may force aborts at a node that does not lead: each may be a write
+ * to the log. A participant that comes back with thousands of doubts gets through in seconds; no
+ * one fills the log.
  */
 import type { Clock } from '../ports/clock.ts';
 

@@ -1,7 +1,7 @@
 /**
- * What a node says of a transaction whose shard it does not lead: one linearizable reading of the log, judged
- * (docs/PROTOCOL.md, section 5). This is what lets a participant that is cut off from the leader end its doubt at any
- * other node.
+ * What a node says of a transaction whose shard it does not lead: one linearizable reading of the
+ * log, judged (docs/PROTOCOL.md, section 5). So a participant that is cut off from the leader can
+ * end its doubt at any other node.
  */
 
 import { AskerGoneError, type LogReads } from '../coordinator/log-reads.ts';
@@ -60,7 +60,7 @@ export async function answerFromLog(
     session.fail(id, 'LOG_UNAVAILABLE');
     return;
   }
-  // It may have heard of it later than the one who collected the record, and the absence would say "abort".
+  // This node may hear of it after the record was collected; its absence would say "abort".
   if (reading.retired === true) {
     node.refuseRetired(session);
     return;

@@ -3,12 +3,13 @@
  *
  *     watching --reset or closed--> probing --refused--> gone: told to the log
  *        ^                            |
- *        +------- answered -----------+--- probeMs without an answer: silence is the lease's to judge
+ *        +------- answered -----------+--- probeMs without an answer: left to the lease
  *
- * A connection that breaks says little: a proxy, a limit, a network. An address that then *refuses* says that no one listens
- * there any more: the process is gone, and waiting for its lease would only cost time. Just after a kill the listener
- * may still be closing and accept once more, so the probing goes on for a while. An address that was
- * never reached proves nothing by refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6).
+ * A connection that breaks says little: it may be a proxy, a limit, the network. An address that
+ * then *refuses* says that no one listens there any more: the process is gone, and waiting for its
+ * lease would only cost time. Just after a kill the listener may still be closing and accept once
+ * more, so the probing goes on for a while. An address that was never reached proves nothing by
+ * refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6).
  */
 import type { LeaderInfo } from '../core/messages.ts';
 import { Link } from '../peer/link.ts';

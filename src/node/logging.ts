@@ -10,8 +10,8 @@ export const logFormats = ['pretty', 'json'] as const;
 export type LogFormat = (typeof logFormats)[number];
 
 /**
- * Lines go to stderr, so that stdout stays for answers. Written synchronously: the last line before a kill is the one
- * that is wanted.
+ * Lines go to stderr; stdout is for answers. They are written synchronously: the last line before a
+ * kill is the one that matters.
  */
 export function createLogger(options: {
   readonly level: LogLevel;
@@ -32,7 +32,7 @@ export function createLogger(options: {
   return pino({ level: options.level, base: { node: options.node } }, shown);
 }
 
-/** JSON escapes no more than the controls of ASCII; a terminal obeys others, too, and turns a line's direction. */
+/** JSON escapes only ASCII's controls; a terminal obeys others too, such as those of direction. */
 function forPeople(stream: DestinationStream): DestinationStream {
   return {
     write: (line) =>

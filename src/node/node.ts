@@ -40,7 +40,7 @@ export interface NodeOptions {
   readonly version: string;
   readonly log: DecisionLog;
   readonly acceptor: Acceptor;
-  /** How this node reaches others, to notice at once when a leader's process dies; null where there are none. */
+  /** Reaches other nodes, to notice at once when a leader's process dies; null if it is alone. */
   readonly dialer: Dialer | null;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,7 +48,7 @@ export interface NodeOptions {
   /** Whether the logger takes level debug: notes of that level are not made otherwise. */
   readonly debug: boolean;
   readonly options: CoordinatorOptions;
-  /** What a peer brings in its hello where it has not shown it as it came; null: nothing is asked for. */
+  /** What a peer's hello must hold unless its connection has shown it; null: no token is needed. */
   readonly token: string | null;
   /** A fault after which the node must not go on: print it and end the process. */
   readonly onFatal: (error: unknown) => void;
@@ -132,7 +132,7 @@ export class CoordinatorNode implements SessionHost {
     return this.#sessions.size;
   }
 
-  /** Listens, and campaigns from then on. Resolves when peers can connect; `whenReady` when it leads or knows who does. */
+  /** Listens, then campaigns. Resolves when peers can connect; `whenReady`: every shard is led. */
   async start(): Promise<Listener> {
     const { acceptor, log } = this.given;
     this.#unwatch = [log.watchRetired((retired) => this.#hear(retired))];
@@ -177,8 +177,8 @@ export class CoordinatorNode implements SessionHost {
   }
 
   /**
-   * Whether a leader of this cluster gave the id out. What a term has in memory it gave out itself, which spares the
-   * hash for nearly every vote and acknowledgement.
+   * Whether a leader of this cluster gave the id out. A term gave out what it has in memory, which
+   * spares the hash for nearly every vote and acknowledgement.
    */
   isIssued(txid: Txid): boolean {
     return (
@@ -250,13 +250,13 @@ export class CoordinatorNode implements SessionHost {
         });
         earlier.connection.close(1000, 'superseded');
       }
-      // The close may take its time where the peer is half-open: it counts as gone from now on.
+      // Closing may take long if the peer is half-open: from now on it counts as gone.
       earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
     }
     this.#tell(session, 'Participant connected.');
   }
 
-  /** The participant stops: it ends what it has, and its siblings, or the process after it, get what is new. */
+  /** The participant stops: it ends what it has; its siblings or its next process get new work. */
   leaves(session: Session): void {
     if (session.leaving || !session.is('participant')) return;
     session.leaving = true;
@@ -347,7 +347,7 @@ export class CoordinatorNode implements SessionHost {
     this.#tell(session, 'Participant disconnected.', { why: info.kind });
     const served = servedElsewhere(info);
     if (served === null) return;
-    // The participant tells its own log all of it: whoever looks at this node sees why it does not come.
+    // The participant logs it too; this line tells whoever looks at the node why it stays away.
     const event = 'other-cluster';
     const { clusterId } = this.given.log.meta;
     this.write(
@@ -358,7 +358,7 @@ export class CoordinatorNode implements SessionHost {
     );
   }
 
-  /** A line of the log, where not too many of its kind were: who comes and goes without end must not fill it. */
+  /** Logs a line unless there were too many of its kind: peers must not be able to fill the log. */
   write(level: 'info' | 'warn' | 'error', kind: string, fields: object, text: string): void {
     const more = this.#lines.take(kind);
     if (more !== null) this.given.logger[level]({ ...fields, ...more }, text);
@@ -375,8 +375,9 @@ export class CoordinatorNode implements SessionHost {
   }
 
   /**
-   * What others have retired. Before a leadership answers anyone (!): the leaderships before it counted on all that is there, and what
-   * they collected because of it is gone. `watchRetired` hears of what comes later, and no leadership counts on it sooner.
+   * What others have retired. Before a leadership answers anyone (!): the leaderships before it
+   * counted on all that is there, and what they collected because of it is gone. `watchRetired`
+   * hears of what comes later, and no leadership counts on it sooner.
    */
   async #learnRetired(): Promise<void> {
     for (const retired of await this.given.log.retired()) this.#hear(retired);
@@ -396,13 +397,13 @@ export class CoordinatorNode implements SessionHost {
     const { member } = session;
     if (member === null) return;
     session.refuse('FORBIDDEN', retiredText(member.participant, member.instance));
-    // The close may take its time where the peer is half-open: nothing more is heard or told on it from now on.
+    // Closing may take long if the peer is half-open: from now on the session counts as gone.
     session.closed({ code: 1008, reason: 'retired', kind: 'closed' });
   }
 
   /**
-   * A planned stop: no new transactions, those in flight finish for up to `drainMs`, the leadership is given up, peers
-   * are told. Called again: the same stop.
+   * A planned stop: no new transactions; those in flight finish, for up to `drainMs`; leaderships
+   * are given up; peers are told. A second call joins the first.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#drain();

@@ -1,4 +1,4 @@
-/** The participants connected to this node: which sessions they are, and which of them are superseded. */
+/** The participants connected to this node: their sessions, and which of these are superseded. */
 import type { ParticipantInfo } from '../core/messages.ts';
 import { instanceKey } from '../core/names.ts';
 import type { Session } from './session.ts';
@@ -9,9 +9,9 @@ export class ParticipantSessions {
   readonly #instances = new Map<string, Session[]>();
 
   /**
-   * Adds a session, and returns those it takes the place of. One instance is one process with one durable
-   * store: a second connection of it means that the first is dead, though no one has noticed.
-   * Where several processes share the store, and the instance with it, each names itself.
+   * Adds a session, and returns those it replaces. One instance is one process with one durable
+   * store: a second connection means that the first is dead, though no one has noticed. Where
+   * several processes share the store, and the instance with it, each names itself.
    */
   add(session: Session): Session[] {
     const key = keyOf(session);

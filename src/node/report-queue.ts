@@ -1,10 +1,11 @@
 /**
- * Reports, judged in pieces. One names ten thousand transactions, and each costs a hash and perhaps a reading of the log: between two
- * pieces everyone else has a turn, and the lease its beat.
+ * Reports, judged in pieces. A report may name ten thousand transactions, and each costs a hash and
+ * perhaps a reading of the log. Between two pieces all others have a turn, and so has the lease.
  *
- * Of one connection and shard one report is under way and one waits, the latest: one that came in between is answered `BUSY`, for its
- * sender has asked again already. Pieces change nothing of what is judged: a participant sends its report in pages as it is, and what
- * each line is told depends on nothing but the memory and the log at the time.
+ * Of each connection and shard one report is under way and one waits, the latest. One that came in
+ * between is answered `BUSY`: its sender has asked again already. The pieces do not change what is
+ * judged: a participant sends its report in pages anyway, and the answer to each line depends only
+ * on the memory and the log at the time.
  */
 import type { FromNode, Report } from '../core/messages.ts';
 import type { Sender, TermEvent } from '../core/term/events.ts';
@@ -15,7 +16,7 @@ const pieceLines = 250;
 /** Of one turn of the event loop, for all reports together. */
 const budgetMs = 5;
 const retryAfterMs = 200;
-/** From when it came: as old as a message may be that lay in a buffer. Its sender has asked again long before. */
+/** Since it came: as old as a buffered message may be. Its sender has long asked again. */
 const maxAgeMs = 30_000;
 
 export interface Reporter {

@@ -5,8 +5,9 @@ import { normalWants } from '../core/locks/table.ts';
 import type { Transact } from '../core/messages.ts';
 
 /**
- * Over the branches, and the locks where there are any: time-out and labels may differ between attempts. Keys of maps are sorted, so that a
- * client in another language, or one that builds its payload anew, sends the same request.
+ * Over the branches, and the locks if there are any: time-out and labels may differ between
+ * attempts. Keys of maps are sorted, so that a client in another language, or one that builds its
+ * payload anew, sends the same request.
  */
 export function requestHash({
   branches,

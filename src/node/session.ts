@@ -126,8 +126,8 @@ export class Session implements ConnectionHandler<ToNode> {
   }
 
   /**
-   * What cannot be sent ends this connection and no more: its peer asks again or reports, and all others go on. It is a fault of this
-   * program, since nothing is taken in that cannot go out.
+   * What cannot be sent ends this connection only: its peer asks again or reports, and all others
+   * go on. It is a fault of this program: nothing is accepted that could not be sent.
    */
   send(message: FromNode): void {
     try {
@@ -164,7 +164,7 @@ export class Session implements ConnectionHandler<ToNode> {
   message(message: ToNode): void {
     if (this.#ended) return;
     const host = this.#host;
-    // Whatever this connection carries may have lain in a buffer since then: `requestAgeMs` would mean nothing.
+    // What comes may have lain in a buffer since then: `requestAgeMs` would mean nothing.
     if (this.connection.answeredPingAgeMs() > host.given.options.maxPingAgeMs) {
       this.connection.terminate();
       return;

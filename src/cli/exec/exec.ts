@@ -1,4 +1,4 @@
-/** `verdict exec`: a transaction played by hand, one operation a line in, one result line each out. */
+/** `verdict exec`: a transaction played by hand, one operation per line, one result for each. */
 import type { AbortReason } from '../../core/catalogue.ts';
 import type { Outcome, TransactionStatus } from '../../core/messages.ts';
 import { isTxid } from '../../core/txid.ts';
@@ -60,7 +60,7 @@ export async function exec(io: Io, file: string, flags: ExecFlags): Promise<Exit
     (result) => writer.line(jsonText(result)),
     isTyped || flags.keepGoing === true,
   );
-  // Someone types: what is told stands above the next line to be.
+  // The prompt comes after the results of the line before.
   const prompt = (before = ''): void => {
     if (isTyped) io.stderr.write(`${before}verdict> `);
   };
@@ -90,7 +90,7 @@ async function* lines(stream: AsyncIterable<Buffer>, file: string): AsyncGenerat
   try {
     for await (const chunk of stream) yield* reader.push(chunk);
   } catch (error) {
-    // The output went away, and the input was let go of for it.
+    // The output went away, so the input was closed.
     if ((error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
     throw unreadable(file, error);
   }
@@ -140,7 +140,7 @@ class ExecRun {
     return this.#keepGoing || this.exitCode === exitCodes.ok;
   }
 
-  /** Never rejects: what fails is told in the line's result. */
+  /** Never rejects: the line's result says what failed. */
   async #run(line: number, operation: Operation): Promise<void> {
     const { op } = operation;
     const startedMs = systemClock.monotonicMs();

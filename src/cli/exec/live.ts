@@ -1,4 +1,4 @@
-/** `verdict exec` against a node: interactive transactions over the participants that are connected to it. */
+/** `verdict exec` against a node: transactions over the participants connected to it. */
 import type { Client } from '../../client/client.ts';
 import type { Transaction } from '../../client/transaction.ts';
 import type { TransactionOutcome } from '../../client/types.ts';

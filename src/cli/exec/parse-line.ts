@@ -1,4 +1,4 @@
-/** One line of `verdict exec`: words, then `name=value`, and `&` at the end where it is not to be waited for. */
+/** One line of `verdict exec`: words, then `name=value`; a final `&` runs it in the background. */
 
 /** What a simulated participant answers to prepare. */
 export const simulatedVotes = ['commit', 'abort', 'throw', 'hang'] as const;

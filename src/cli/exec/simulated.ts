@@ -1,4 +1,4 @@
-/** `verdict exec` without a node: the library's coordinator, and participants that do as their line says. */
+/** `verdict exec` without a node: the library's coordinator, and simulated participants. */
 import { TransactionCoordinator } from '../../embedded/coordinator.ts';
 import type { EmbeddedParticipant } from '../../embedded/participant.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -52,7 +52,7 @@ function simulate(name: string, does: Simulation): EmbeddedParticipant {
     prepare: async (_txid, { signal }) => {
       await pause(does.delayMs);
       if (does.vote === 'throw') throw new Error('vote=throw');
-      // Until the coordinator gives it up: a promise that never ends would keep the rollback waiting forever.
+      // Until the coordinator gives up; a promise that never settles would block the rollback.
       if (does.vote === 'hang') {
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       }

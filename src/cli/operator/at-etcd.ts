@@ -1,4 +1,4 @@
-/** What an operator does at etcd itself, with no coordinator in between: `verdict decision` and `verdict raise-generation`. */
+/** `verdict decision` and `raise-generation`: at etcd itself, without a coordinator. */
 import { errorCatalogue } from '../../core/catalogue.ts';
 import { judge } from '../../core/judge.ts';
 import type { DecisionSource } from '../../core/messages.ts';

@@ -1,4 +1,4 @@
-/** `verdict journal`: what participants' journals say, without the participants. Payloads and results are not shown. */
+/** `verdict journal`: what participants' journals say. Payloads and results are not shown. */
 import type { Txid } from '../../core/txid.ts';
 import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
 import type { JournalEntry } from '../../ports/journal.ts';

@@ -1,7 +1,7 @@
 /**
- * An operator's conversation with a cluster: each request goes to the node that can answer it, and is asked
- * again while the answer is "not here" or "not now", until the time-out of the whole command. All of an operator's
- * requests may be repeated: the second time they find done what the first one did.
+ * An operator's conversation with a cluster. Each request goes to the node that can answer it, and
+ * is repeated while the answer is "not here" or "not now", until the command's time-out. Every
+ * request of an operator may be repeated: the second time it finds its work done.
  */
 import type {
   InfoReply,

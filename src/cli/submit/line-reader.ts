@@ -1,6 +1,6 @@
 /**
- * Cuts a stream of bytes into lines, in constant memory whatever the stream holds: a line longer than the limit is
- * skipped as it passes and reported, never gathered.
+ * Cuts a stream of bytes into lines, in constant memory: a line longer than the limit is skipped as
+ * it passes and reported, never gathered.
  */
 
 export type Line = {
@@ -19,9 +19,9 @@ const bufferBytesMin = 4_096;
 
 export class LineReader {
   readonly #maxLineBytes: number;
-  // A byte order mark at the start of a line is dropped: files that were joined have one in the middle.
+  // Drops a byte order mark at the start of any line: joined files have one in the middle.
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
-  /** The start of a line whose end has not come yet. One more byte than a line may have, for its CR. */
+  /** The start of a line whose end has not come yet. Has room for one extra byte, its CR. */
   #held: Uint8Array = new Uint8Array(0);
   #heldBytes = 0;
   #overlong = false;

@@ -61,7 +61,7 @@ export class Progress {
 
   stop(): void {
     if (this.#bar?.isActive !== true) return;
-    // The library goes back to where the bar was first drawn. Lines written meanwhile have scrolled that away.
+    // The library returns to where it first drew the bar, which lines have scrolled away since.
     this.aside(() => this.#stream.write('\u001B7'));
     this.#bar.stop();
   }

@@ -1,4 +1,4 @@
-/** What a `submit` prints: a line on stdout as each transaction ends, bad lines, and a summary on stderr. */
+/** What a `submit` prints: outcomes on stdout; bad lines and a summary on stderr. */
 import type { Io } from '../io.ts';
 import { LineWriter } from '../line-writer.ts';
 import { type Colors, colorsFor, harmless, jsonText, reasonText } from '../text.ts';
@@ -13,7 +13,7 @@ export interface SubmitEnd {
   readonly inputFailure: { readonly error: unknown } | null;
   /** Every line up to this one was dealt with. */
   readonly lastLine: number;
-  /** A transaction was submitted that carries no requestId: running the file again would repeat it. */
+  /** A transaction had no requestId: running the file again would repeat it. */
   readonly withoutRequestId: boolean;
   readonly ms: number;
 }

@@ -1,6 +1,7 @@
 /**
- * The run of a `submit`: reads, submits a bounded number at once, reports each end. Memory is constant: one chunk of
- * input, one line, `concurrency` transactions; reading waits for these, and these wait for the output.
+ * The run of a `submit`: reads, submits a bounded number at once, reports each outcome. Memory is
+ * constant: one chunk of input, one line, `concurrency` transactions. Reading waits for
+ * transactions, and these wait for the output.
  */
 import { entryOf } from '../../peer/verdict-error.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -123,7 +124,7 @@ export class SubmitRun {
     if (isAnswered(ended)) {
       this.#answers += 1;
     } else if (ms >= timeoutMs - timerEarlyMs && this.#answers === answersBefore) {
-      // A whole time-out passed, and no one else was answered meanwhile either: the next line would fare no better.
+      // Nothing was answered for a whole time-out: the next line would fare no better.
       // (A lost connection alone says less: without a requestId it ends a call at once.)
       this.stop('unreachable');
     }

@@ -1,7 +1,7 @@
 /**
- * What JSON.parse does not say about a text that it accepts: a key that stands twice in one object (the
- * parser keeps the last), and an integer that a double cannot hold (the parser rounds it). Either would
- * submit something else than what was written.
+ * What JSON.parse accepts in silence: a key that stands twice in one object (it keeps the last),
+ * and an integer that a double cannot hold (it rounds). Either would submit something else than
+ * what was written.
  */
 
 const quote = 0x22;
@@ -66,7 +66,7 @@ const numberUnits: ReadonlySet<number> = new Set(
 
 /**
  * Beyond a double's range, or an integer that a double rounds to another one. Everyone expects
- * fractions to be rounded. What a double of that size prints as itself survives as text, as in every JavaScript program.
+ * fractions to be rounded. An integer that a double prints as it was written survives as text.
  */
 function isLost(number: string): boolean {
   const value = Number(number);

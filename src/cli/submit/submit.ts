@@ -22,8 +22,8 @@ export interface SubmitFlags extends ConnectionFlags {
 /** How long the first connection may take, where the transactions' own time-out is not shorter. */
 const maxConnectTimeoutMs = 5_000;
 /**
- * One Ctrl-C can arrive twice: from the terminal, and from a parent process that hands signals on. A person's second one
- * comes later than this.
+ * One Ctrl-C can arrive twice: from the terminal, and from a parent process that forwards signals.
+ * A person's second one comes later than this.
  */
 const sameSignalMs = 300;
 
@@ -65,7 +65,7 @@ export async function submit(io: Io, file: string, flags: SubmitFlags): Promise<
   }
 }
 
-/** The first signal stops the reading, the second the waiting; a third one is the system's to handle. */
+/** The first signal stops the reading, the second the waiting; a third ends the process. */
 function stopper(
   run: SubmitRun,
   report: SubmitReport,

@@ -1,4 +1,4 @@
-/** One submitted transaction through the client SDK: every end, an error too, becomes a line of the report. */
+/** One submitted transaction through the client SDK: its outcome or error, for the report. */
 
 import type { Client } from '../../client/client.ts';
 import type { AbortReason } from '../../core/catalogue.ts';
@@ -15,7 +15,7 @@ export type Ended =
     }
   | { readonly outcome: 'aborted'; readonly txid: Txid; readonly reason: AbortReason }
   | {
-      /** `unknown`: it has an outcome, or will have one, that is not known here. `refused`: nothing was done. */
+      /** `unknown`: it has or will have an outcome, not known here. `refused`: nothing was done. */
       readonly outcome: 'unknown' | 'refused';
       readonly txid: Txid | null;
       readonly error: { readonly code: VerdictErrorCode; readonly message: string };
@@ -29,7 +29,7 @@ export type Transact = (
 /** What a call waits beyond its transaction's own time-out, for the answer to arrive. */
 const answerMs = 5_000;
 
-/** `timeoutMs`: how long to go on with one transaction where nodes come and go; `retry`: and where it aborts for what can pass. */
+/** `timeoutMs`: for one transaction, while nodes come and go. `retry`: also after some aborts. */
 export function transactThrough(
   client: Client,
   options: { readonly timeoutMs: number; readonly retry: boolean },
@@ -61,7 +61,7 @@ export function transactThrough(
 
 function failed(error: unknown): Ended {
   if (!isVerdictError(error)) {
-    // A fault on this side. Whether anything was sent cannot be told, so nothing better than "unknown" is true.
+    // A fault on this side. Something may have been sent, so only "unknown" is true.
     const fault = { code: 'INTERNAL', message: thrownText(error) } as const;
     return { outcome: 'unknown', txid: null, error: fault };
   }
