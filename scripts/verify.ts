@@ -3,7 +3,7 @@
  * does not hide what the later ones would say.
  *
  * Two lanes: the specification and the simulation compute on one core for minutes, beside the static checks and the
- * tests that wait for nobody. They are over before the suites begin that start processes and mind their time.
+ * tests that wait for no one. They are over before the suites begin that start processes and depend on time.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';

@@ -70,7 +70,7 @@ async function setUp(): Promise<void> {
   );
   await unlessThere(auth.roleAdd({ name: 'root' }));
   await auth.userGrantRole({ user: 'root', role: 'root' });
-  // Last: from here on nobody does anything without an account.
+  // Last: from here on no one does anything without an account.
   await auth.authEnable();
 }
 

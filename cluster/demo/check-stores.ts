@@ -61,7 +61,7 @@ function* storesAgree({ orders, shop }: Facts): Generator<string> {
   for (const id of [...ids].sort()) {
     const order = ordered.get(id);
     if (order === undefined) {
-      yield `${id} is in the stores, but nobody ordered it.`;
+      yield `${id} is in the stores, but no one ordered it.`;
       continue;
     }
     const parts = {

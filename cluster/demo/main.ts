@@ -82,7 +82,7 @@ async function demo(flags: Flags): Promise<void> {
   const interrupted = new AbortController();
   for (const signal of Object.keys(exitCodes)) {
     process.on(signal, () => {
-      // Asked twice: no more waiting for anybody. The children are killed on the way out.
+      // Asked twice: wait for no one any more. The children are killed on the way out.
       if (interrupted.signal.aborted) process.exit(exitCodes[signal]);
       interrupted.abort(new Interrupted(signal));
     });

@@ -65,7 +65,7 @@ async function runningLeader(options: {
   let leader: SeenLeader | null = null;
   await waitUntil(wait, async () => {
     leader = await contents.leader();
-    if (leader === null) return 'nobody leads';
+    if (leader === null) return 'no one leads';
     const { epoch } = leader;
     return kills.some((kill) => kill.epoch === epoch) ? 'the last leader is dead' : true;
   });

@@ -1,5 +1,5 @@
 /**
- * Does it all add up? Each check compares two records of the same run that nobody else compares, and names
+ * Does it all add up? Each check compares two records of the same run that no one else compares, and names
  * every discrepancy it finds by its ids.
  */
 import { answerChecks } from './check-answers.ts';

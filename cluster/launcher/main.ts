@@ -85,7 +85,7 @@ async function run(flags: Flags): Promise<void> {
   let exitCode = 0;
   for (const [signal, code] of Object.entries(exitCodes)) {
     process.on(signal, () => {
-      // Asked twice: no more waiting for anybody. The children are killed on the way out.
+      // Asked twice: wait for no one any more. The children are killed on the way out.
       if (stopped.signal.aborted) process.exit(code);
       // Ctrl-C is how this is meant to end.
       exitCode = signal === 'SIGINT' ? 0 : code;

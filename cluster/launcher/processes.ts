@@ -83,7 +83,7 @@ export class ManagedProcess {
     return this.#exit === null;
   }
 
-  /** By the child's own handle: never a pid that somebody else has got meanwhile. */
+  /** By the child's own handle: never a pid that another process may have by now. */
   kill(signal: NodeJS.Signals): void {
     if (this.running) this.#child.kill(signal);
   }

@@ -37,7 +37,7 @@ export class Service {
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
-    // It may fail while nobody is waiting for it; whoever waits next hears of it.
+    // It may fail while no one waits for it; whoever waits next hears of it.
     this.failed.catch(() => undefined);
   }
 

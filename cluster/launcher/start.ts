@@ -54,7 +54,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const ends = [...etcd.members, ...nodes.all].map(({ failed }) => failed);
   if (shop !== null) ends.push(shop.failsOnExit());
   const failed = Promise.race(ends);
-  // It may fail while nobody is waiting for it; whoever waits next hears of it.
+  // It may fail while no one waits for it; whoever waits next hears of it.
   failed.catch(() => undefined);
   return { name: clusterName, etcd, nodes, urls: nodes.urls, failed };
 }

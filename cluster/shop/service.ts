@@ -62,7 +62,7 @@ export function serviceResource(
       throw error;
     }
     const records = new Map<string, StoredRecord | null>();
-    // In one order for everybody: two branches in this store never wait for each other.
+    // In the same order for everyone: two branches in this store never wait for each other.
     for (const key of [...new Set(work.keys)].sort()) records.set(key, await tx.readForUpdate(key));
     for (const [key, version] of work.versions) await tx.expect(key, version);
     const plan = work.plan((key) => records.get(key) ?? null);

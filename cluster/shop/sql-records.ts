@@ -66,7 +66,7 @@ async function prepare(
     throw error;
   }
   const found = new Map<string, StoredRecord>();
-  // In one order for everybody: two branches never wait for each other.
+  // In the same order for everyone: two branches never wait for each other.
   for (const key of [...new Set(work.keys)].sort()) {
     const { rows } = await sql.query<Row>(dialect.read, [key]);
     const [row] = rows;

@@ -1,5 +1,5 @@
 /**
- * The lock file and the whole tree stay free of package registries' host names: everybody installs
+ * The lock file and the whole tree stay free of package registries' host names: everyone installs
  * from the registry that their own npm is configured for (.npmrc omits `resolved`).
  */
 import { execFileSync } from 'node:child_process';
