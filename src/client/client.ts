@@ -97,10 +97,6 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return new Client({ cluster, defaults: options.defaults ?? {} });
 }
 
-interface InFlight {
-  call: Promise<unknown> | null;
-}
-
 /**
  * A connection to a cluster, made by `connect`. Its calls may run at once, and each finds the leader that it needs.
  * Close it when you are done, or hold it with `await using`.
@@ -108,7 +104,7 @@ interface InFlight {
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #defaults: TransactionOptions;
-  readonly #calls = new Set<InFlight>();
+  readonly #calls = new Set<Promise<unknown>>();
 
   /** @internal Made by `connect`. */
   constructor(options: { cluster: Cluster; defaults: TransactionOptions }) {
@@ -227,7 +223,7 @@ export class Client implements AsyncDisposable {
 
   /** Closes the connections. Calls in flight reject: with OutcomeUnknownError where something may have happened. */
   async close(): Promise<void> {
-    for (const { call } of this.#calls) call?.catch(() => undefined);
+    for (const call of this.#calls) call.catch(() => undefined);
     await this.#cluster.close();
   }
 
@@ -260,16 +256,8 @@ export class Client implements AsyncDisposable {
    * others: one that the caller forgot is the caller's to hear of.
    */
   #inFlight<Value>(work: Promise<Value>): Promise<Value> {
-    const entry: InFlight = { call: null };
-    this.#calls.add(entry);
-    const call = (async () => {
-      try {
-        return await work;
-      } finally {
-        this.#calls.delete(entry);
-      }
-    })();
-    entry.call = call;
+    const call: Promise<Value> = work.finally(() => this.#calls.delete(call));
+    this.#calls.add(call);
     return call;
   }
 

@@ -116,7 +116,7 @@ export class Link {
   #welcomedAtMs = 0;
   #delayMsMin = 0;
   #lastEnd = 'not connected yet';
-  #closing: { readonly promise: Promise<void>; readonly resolve: () => void } | null = null;
+  #closing: PromiseWithResolvers<void> | null = null;
 
   constructor(options: LinkOptions) {
     this.url = nodeUrl(options.url);
@@ -194,8 +194,8 @@ export class Link {
   /** Sends what is queued, closes, and never connects again. Requests in flight reject with CLOSED. */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing.promise;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#closing = { promise, resolve };
+    this.#closing = Promise.withResolvers<void>();
+    const { promise, resolve } = this.#closing;
     const connection = this.#connection;
     this.#clearTimer();
     this.#dial?.cancel();
@@ -268,8 +268,9 @@ export class Link {
       closed: (info) => {
         if (!current()) return;
         this.#connection = null;
-        if (this.#state === 'closed') this.#closed();
-        else this.#ended(info);
+        if (this.#state !== 'closed') return this.#ended(info);
+        this.#clearTimer();
+        this.#closing?.resolve();
       },
     };
   }
@@ -335,11 +336,6 @@ export class Link {
   #pauseMs(): number {
     const fraction = this.#given.random.fraction();
     return Math.max(this.#delayMsMin, backoffMs(this.#attempts, this.#delays, fraction));
-  }
-
-  #closed(): void {
-    this.#clearTimer();
-    this.#closing?.resolve();
   }
 
   #clearTimer(): void {
