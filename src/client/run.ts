@@ -55,10 +55,6 @@ export type RunResult<Value> =
 
 export const runTimeoutMs = 60_000;
 
-type Attempt<Value> =
-  | { readonly kind: 'over'; readonly result: RunResult<Value> }
-  | { readonly kind: 'failed'; readonly error: unknown; readonly passes: boolean };
-
 export async function run<Value>(
   cluster: Cluster,
   work: (tx: Transaction, context: RunContext) => Promise<Value>,
@@ -68,44 +64,25 @@ export async function run<Value>(
   const whole = new Call(cluster.clock, { ...options, defaultTimeoutMs: runTimeoutMs });
   const retries = new Retries(cluster, whole, { ...options, maxAttempts, of: '' });
   for (let attempts = 1; ; attempts += 1) {
-    const attempt = await once(cluster, { work, whole, attempts, settings, answer });
-    const again =
-      attempt.kind === 'over'
-        ? await retries.afterOutcome(attempt.result)
-        : await retries.after({ retryable: attempt.passes });
-    if (again) continue;
-    if (attempt.kind === 'over') return attempt.result;
-    throw attempt.error;
+    // `begin` repeats itself by what passes; what it throws does not pass.
+    const tx = await begin(cluster, { settings, call: whole, within: whole });
+    let value: Value;
+    try {
+      value = await work(tx, { attempt: attempts, signal: whole.signal });
+    } catch (error) {
+      if (await retries.after({ retryable: await passesAfterRollback(tx, error) })) continue;
+      throw error;
+    }
+    // Its errors are final: an unknown outcome must not be followed by another attempt.
+    const outcome = await tx.commit({ answer }).catch(async (error: unknown) => {
+      if (isVerdictError(error) && error.acted === 'nothing') await giveUp(tx);
+      throw error;
+    });
+    if (await retries.afterOutcome(outcome)) continue;
+    return outcome.outcome === 'committed'
+      ? { ...outcome, value, attempts }
+      : { ...outcome, attempts };
   }
-}
-
-async function once<Value>(
-  cluster: Cluster,
-  options: {
-    work: (tx: Transaction, context: RunContext) => Promise<Value>;
-    whole: Call;
-    attempts: number;
-    settings: TransactionOptions;
-    answer: AnswerWhen | undefined;
-  },
-): Promise<Attempt<Value>> {
-  const { work, whole, attempts, settings, answer } = options;
-  // `begin` repeats itself by what passes; what it throws does not pass.
-  const tx = await begin(cluster, { settings, call: whole, within: whole });
-  let value: Value;
-  try {
-    value = await work(tx, { attempt: attempts, signal: whole.signal });
-  } catch (error) {
-    return { kind: 'failed', error, passes: await passesAfterRollback(tx, error) };
-  }
-  // Its errors are final: an unknown outcome must not be followed by another attempt.
-  const outcome = await tx.commit({ answer }).catch(async (error: unknown) => {
-    if (isVerdictError(error) && error.acted === 'nothing') await giveUp(tx);
-    throw error;
-  });
-  const result: RunResult<Value> =
-    outcome.outcome === 'committed' ? { ...outcome, value, attempts } : { ...outcome, attempts };
-  return { kind: 'over', result };
 }
 
 /**
