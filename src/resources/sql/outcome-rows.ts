@@ -32,6 +32,8 @@ export class OutcomeRows {
   readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
+  /** Asked for while one was under way (!: it took long, and what was due waited for a next commit that did not come). */
+  #sweepsAgain = false;
 
   constructor(options: RowStatements & { readonly clock: Clock }) {
     this.#with = options;
@@ -55,7 +57,10 @@ export class OutcomeRows {
   }
 
   async #sweep(nowMs: number): Promise<void> {
-    if (this.#sweeping) return;
+    if (this.#sweeping) {
+      this.#sweepsAgain = true;
+      return;
+    }
     const due: string[] = [];
     for (const [name, atMs] of this.#forgotten) {
       if (atMs > nowMs - keepMs || due.length === batch) break;
@@ -76,6 +81,10 @@ export class OutcomeRows {
       // What could not be deleted is tried again after the next commit.
     } finally {
       this.#sweeping = false;
+      if (this.#sweepsAgain) {
+        this.#sweepsAgain = false;
+        this.committed();
+      }
     }
   }
 }

@@ -126,7 +126,7 @@ describe('a transaction in the library mode', () => {
 
   it('ends when its time is over, committed by nobody', () =>
     using({}, async (coordinator) => {
-      const txid = await coordinator.beginTransaction({ timeoutMs: 20, labels: { order: '7' } });
+      const txid = await coordinator.beginTransaction({ timeoutMs: 250, labels: { order: '7' } });
       const [inventory] = pair();
       await coordinator.registerParticipant(txid, inventory);
       expect((await coordinator.getTransactionStatus(txid)).labels).toEqual({ order: '7' });
