@@ -72,10 +72,12 @@ async function dieAt(point: CrashPoint): Promise<Txid> {
 async function halfPrepared() {
   const node = cluster.node('n1');
   const client = await cluster.client();
+  // Longer than it stands still: a leader that gave it up by itself finds what was forced only when it looks through decisions/.
+  const patient = { timeoutMs: 60_000, callTimeoutMs: 60_000 };
   const slow = cluster.history.transact(
     client,
     { a: {}, b: { delayMs: 1_000 } },
-    { requestId: 'slow' },
+    { requestId: 'slow', ...patient },
   );
   const { txid } = await eventually(
     () => cluster.participant('a').state().held[0] ?? null,
