@@ -32,6 +32,7 @@ export {
 export { JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';
 export {
+  type AbortVote,
   type BranchCall,
   BranchEndedError,
   type BranchRef,

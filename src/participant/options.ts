@@ -148,10 +148,16 @@ export function resourceOf<Payload, Result>(
   return behindSchemas('resource' in options ? options.resource : options, options);
 }
 
-/** Throws a TypeError that names the setting. */
+/** Throws a TypeError that names the setting, or the method that is missing. */
 export function checkSettings(settings: ServeBaseOptions): void {
+  if (typeof settings !== 'object' || settings === null) {
+    throw new TypeError(
+      'serveParticipant takes an object: { name, urls, dataDirectory, prepare, commit, rollback }.',
+    );
+  }
   const { name, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
+  checkMethods(name, 'resource' in settings ? settings.resource : settings);
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   checkToken(settings.token);
@@ -167,4 +173,28 @@ export function checkSettings(settings: ServeBaseOptions): void {
       'give either dataDirectory (where the journal is kept) or a journal of your own',
     );
   }
+}
+
+/** JavaScript starts without them, and would find it out at the first transaction. */
+function checkMethods(name: string, given: unknown): void {
+  const resource = (given ?? {}) as Readonly<Record<string, unknown>>;
+  for (const method of ['prepare', 'commit', 'rollback']) {
+    if (typeof resource[method] === 'function') continue;
+    throw new TypeError(`Participant ${name} has no method ${method}. ${advice(resource)}`);
+  }
+  for (const method of ['begin', 'inDoubt', 'forgotten']) {
+    const optional = resource[method];
+    if (optional !== undefined && typeof optional !== 'function')
+      throw new TypeError(`${method} of participant ${name} must be a method.`);
+  }
+}
+
+function advice(resource: Readonly<Record<string, unknown>>): string {
+  if (typeof resource === 'function')
+    return 'This is a function: call it, and give what it returns.';
+  if (typeof resource['then'] === 'function') return 'This is a promise: await it.';
+  // A versioned store or an outbox.
+  if (typeof resource['resource'] === 'function')
+    return 'Give what its resource() returns: resource: store.resource().';
+  return 'Give prepare, commit and rollback, or a resource that has them.';
 }

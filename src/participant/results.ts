@@ -6,6 +6,7 @@ import { encodeMessage } from '../wire/codec.ts';
 import { sendable } from '../wire/sendable.ts';
 import { reasonOf } from './prepare-failure.ts';
 import { boundedText } from './text.ts';
+import { checkedVote } from './vote.ts';
 
 export type ResultLimits = Pick<Limits, 'maxFrameBytes' | 'maxDepth'>;
 
@@ -19,24 +20,14 @@ const envelopeDepth = 1;
  * durable: afterwards it could only be kept back, and the branch would be in doubt for nothing.
  */
 export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLimits): Prepared {
-  switch (returned?.vote) {
-    case 'commit':
-    case 'readonly':
-      try {
-        return { vote: returned.vote, result: fitting(returned.result, limits) };
-      } catch (error) {
-        // It may hold what it prepared, and what it said cannot be told: rolled back.
-        return { vote: 'threw', reason: reasonOf(error) };
-      }
-    case 'abort':
-      return { vote: 'abort', reason: checkedReason(returned.reason, limits) };
-    default:
-      return {
-        vote: 'threw',
-        reason: reasonOf(
-          'prepare must return vote.commit(), vote.readonly() or vote.abort(message)',
-        ),
-      };
+  try {
+    const given = checkedVote(returned);
+    return given.vote === 'abort'
+      ? { vote: 'abort', reason: checkedReason(given.reason, limits) }
+      : { vote: given.vote, result: fitting(given.result, limits) };
+  } catch (error) {
+    // It may hold what it prepared, and what it said cannot be told: rolled back.
+    return { vote: 'threw', reason: reasonOf(error) };
   }
 }
 

@@ -1,7 +1,7 @@
 /** How an application's prepare answers. */
 import type { VoteReason } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
-import type { PrepareResult } from '../ports/resource.ts';
+import type { AbortVote, PrepareResult } from '../ports/resource.ts';
 
 /** Options of `vote.abort`. */
 export interface AbortOptions {
@@ -24,7 +24,7 @@ export interface VoteBuilder {
   /** The same, with nothing for the client. */
   readonly(): PrepareResult<never>;
   /** The transaction must not happen. Nothing is held. */
-  abort(message: string, options?: AbortOptions): PrepareResult<never>;
+  abort(message: string, options?: AbortOptions): AbortVote;
 }
 
 /**
@@ -49,6 +49,24 @@ export const vote: VoteBuilder = {
     reason: { code: options.code ?? 'VOTED_ABORT', message: reasonText(message), ...options },
   }),
 };
+
+/** It, where it is a vote; else throws a TypeError that says what to return: JavaScript returns whatever it has. */
+export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareResult<Result> {
+  switch (returned?.vote) {
+    case 'commit':
+    case 'readonly':
+      return returned;
+    case 'abort':
+      if (isAbort(returned)) return returned;
+  }
+  throw new TypeError('prepare must return vote.commit(), vote.readonly() or vote.abort(message)');
+}
+
+/** Made by `vote.abort`, or as that would make it. */
+export function isAbort(returned: unknown): returned is AbortVote {
+  const { vote: said, reason } = (returned ?? {}) as Partial<AbortVote>;
+  return said === 'abort' && typeof reason === 'object' && reason !== null;
+}
 
 /** A client must get words: JavaScript hands over whatever it has. */
 function reasonText(message: unknown): string {

@@ -66,7 +66,15 @@ export interface PrepareCall<Payload> extends BranchCall<Payload> {
 export type PrepareResult<Result> =
   | { readonly vote: 'commit'; readonly result?: Result }
   | { readonly vote: 'readonly'; readonly result?: Result }
-  | { readonly vote: 'abort'; readonly reason: VoteReason };
+  | AbortVote;
+
+/** Made by `vote.abort`. */
+export interface AbortVote {
+  /** Always this. */
+  readonly vote: 'abort';
+  /** For the client. */
+  readonly reason: VoteReason;
+}
 
 /**
  * What a service gives `serveParticipant`: how its part of a transaction is prepared, committed and rolled back.

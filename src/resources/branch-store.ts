@@ -69,6 +69,15 @@ const identityDigits = 16;
 const commitsPerSweep = 64;
 const sweepLimit = 256;
 
+/** Throws a TypeError where the call that opens a store was given none of the options, or not where to keep it. */
+export function checkPlace(caller: string, options: { readonly dataDirectory: string }): void {
+  const directory: unknown = options?.dataDirectory;
+  if (typeof directory === 'string' && directory !== '') return;
+  throw new TypeError(
+    `${caller} needs dataDirectory: the path of a directory of its own, such as { dataDirectory: './data/store' }.`,
+  );
+}
+
 /** Everything that it resolves is on disk: LMDB's transactions resolve after their flush. */
 export class BranchStore<Prepared extends PreparedBy> {
   /** Made with the file, and another one for a copy of it: what is done to a copy is not done to the original. */

@@ -7,7 +7,7 @@ import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgres
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
 
-/** A branch's payload is what it does; `readonly` is a read-only vote, anything else a commit. */
+/** A branch's payload is what it does; `readonly` is a read-only vote, `{instead}` what is returned for one, all else a commit. */
 export type Work = (sql: Sql) => Promise<unknown>;
 export type WorkResource = SqlResource<Work, unknown>;
 
@@ -52,6 +52,8 @@ export const raise: Work = (sql) =>
 
 export const runWork: PrepareSql<Work, unknown> = async (sql, { payload }) => {
   const answer = await payload(sql);
+  if (typeof answer === 'object' && answer !== null && 'instead' in answer)
+    return answer.instead as never;
   return answer === 'readonly' ? vote.readonly() : vote.commit();
 };
 
@@ -509,6 +511,20 @@ export function sqlResource(bench: SqlBench): void {
       await Promise.all(ends);
       expect(await balance()).toBe(102);
     });
+
+    it.each([[undefined], [null], [false], [{}], [{ vote: 'Commit' }]])(
+      'that are none, as %j, leave nothing, and say what to return',
+      async (instead) => {
+        const resource = await open();
+        const call = prepareCall<Work>((sql) => raise(sql).then(() => ({ instead })));
+        await expect(async () => resource.prepare(call)).rejects.toThrow(
+          'prepare must return vote.commit(), vote.readonly() or vote.abort(message)',
+        );
+        expect(await prepared()).toEqual([]);
+        await resource.rollback(refOf(call));
+        expect(await balance()).toBe(100);
+      },
+    );
 
     it('readonly holds nothing and leaves nothing, even where it wrote', async () => {
       const resource = await open();

@@ -10,17 +10,23 @@
  * commits: a crash between a publication and the note of it repeats the message, with the same id.
  */
 
-import { vote } from '../../participant/vote.ts';
+import { isAbort, vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
-import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import type {
+  AbortVote,
+  BranchRef,
+  PrepareCall,
+  PrepareResult,
+  Resource,
+} from '../../ports/resource.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
-import { BranchStore } from '../branch-store.ts';
+import { BranchStore, checkPlace } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
 import {
   countOf,
@@ -64,12 +70,17 @@ export interface OutboxPayload {
   readonly messages: readonly unknown[];
 }
 
-/** A service's own rules: the bodies of the branch's messages, or `vote.abort(message)`. */
+/**
+ * A service's own rules: the bodies of the branch's messages, or `vote.abort(message)`. An empty list publishes nothing.
+ * Anything else - `vote.commit()` or nothing, say - aborts the transaction with a message that says what to return.
+ */
 export type OutboxRules<Payload, Body> = (
   call: PrepareCall<Payload>,
-) => Promise<readonly Body[] | PrepareResult<never>> | readonly Body[] | PrepareResult<never>;
+) => Promise<readonly Body[] | AbortVote> | readonly Body[] | AbortVote;
 
 const maxMessages = 10_000;
+const wrongBodies =
+  'the rules of an outbox must return a list of message bodies or vote.abort(message)';
 
 /** A durable queue of messages that takes part in transactions, made by `openOutbox`. */
 export class Outbox<Body = unknown> {
@@ -79,6 +90,9 @@ export class Outbox<Body = unknown> {
 
   /** @internal What `openOutbox` calls. */
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
+    checkPlace('openOutbox', options);
+    if (typeof options.publish !== 'function')
+      throw new TypeError('openOutbox needs publish: a function that is given each message.');
     const disk = await BranchStore.open<PreparedMessages>({
       ...options,
       clock: options.clock ?? systemClock,
@@ -152,7 +166,8 @@ export class Outbox<Body = unknown> {
   ): Promise<PrepareResult<never>> {
     if (this.#disk.ownPrepared(call) !== null) return vote.commit();
     const bodies = await rules(call);
-    if ('vote' in bodies) return bodies;
+    if (isAbort(bodies)) return bodies;
+    if (!Array.isArray(bodies)) throw new TypeError(wrongBodies);
     if (bodies.length === 0) return vote.readonly();
     if (bodies.length > maxMessages || bodies.includes(undefined)) {
       return vote.abort(`A branch publishes 1 to ${maxMessages} messages, each with a body.`);
@@ -170,7 +185,7 @@ export class Outbox<Body = unknown> {
   }
 }
 
-function dataRules({ payload }: PrepareCall<unknown>): readonly unknown[] | PrepareResult<never> {
+function dataRules({ payload }: PrepareCall<unknown>): readonly unknown[] | AbortVote {
   const messages = (payload as Partial<OutboxPayload> | null | undefined)?.messages;
   return Array.isArray(messages) ? messages : vote.abort('payload.messages must be a list.');
 }

@@ -52,7 +52,7 @@ export function sqlResource<Id, Payload, Result>(
       }
       const open = (): Promise<BranchSession> => dialect.open(id, call);
       const result = await runBranch({ settings, open, ...dialect.refusals }, prepare, call);
-      if (result?.vote === 'commit') watch.prepared(call);
+      if (result.vote === 'commit') watch.prepared(call);
       return result;
     },
     commit: async (branch) => {

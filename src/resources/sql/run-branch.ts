@@ -14,6 +14,7 @@
  */
 import type { VoteReason } from '../../core/messages.ts';
 import { PrepareFailure } from '../../participant/prepare-failure.ts';
+import { checkedVote } from '../../participant/vote.ts';
 import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import type { BranchSession } from './branch-session.ts';
@@ -41,7 +42,7 @@ export async function runBranch<Payload, Result>(
   const untilMs = clock.monotonicMs() + lockWaitMs;
   for (let pauseMs = 0; ; pauseMs = Math.min(maxPauseMs, 2 * pauseMs + 1)) {
     const outcome = await tryOnce(database, prepare, call);
-    if (!('again' in outcome)) return outcome;
+    if ('vote' in outcome) return outcome;
     if (clock.monotonicMs() + pauseMs >= untilMs) return abortOf(outcome.again);
     if (pauseMs > 0) await pause(clock, pauseMs);
     call.signal.throwIfAborted();
@@ -75,13 +76,13 @@ async function tryOnce<Payload, Result>(
   let ending = false;
   let preparing = false;
   try {
-    const result = await prepare(sql, call);
+    const result = checkedVote(await prepare(sql, call));
     await sql.end();
     ending = true;
-    if (result?.vote === 'commit') {
+    if (result.vote === 'commit') {
       preparing = true;
       await session.prepareBranch();
-    } else if (result?.vote === 'readonly') await session.abandon({ readAll: true });
+    } else if (result.vote === 'readonly') await session.abandon({ readAll: true });
     else await giveUp();
     return result;
   } catch (thrown) {

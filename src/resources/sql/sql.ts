@@ -44,7 +44,8 @@ export interface Sql {
 
 /**
  * The work of one branch. What it wrote through `sql` is prepared when it returns `vote.commit`, and rolled back
- * when it returns anything else or throws. `sql` ends with it.
+ * when it returns anything else or throws. What is no vote at all aborts the transaction, with a message that says
+ * what to return. `sql` ends with it.
  */
 export type PrepareSql<Payload, Result> = (
   sql: Sql,

@@ -108,9 +108,19 @@ export function readContent(keys: ReadableKeys): {
   return { records, prepared: allPrepared(keys) };
 }
 
+export function isIterable(given: unknown): boolean {
+  return typeof (given as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
+}
+
+export function wrongInitial(): TypeError {
+  return new TypeError("initial must be a list of records, such as [{ key: 'lamp', value: 10 }].");
+}
+
 /** What a new store begins with. */
 export function putInitial(keys: WritableKeys, initial: Iterable<InitialRecord>): void {
-  for (const { key, value, version = 1 } of initial) {
+  for (const record of initial) {
+    if (typeof record?.key !== 'string') throw wrongInitial();
+    const { key, value, version = 1 } = record;
     keys.put(recordKey(key), { value: sendable(value, `the value of ${key}`), version });
   }
 }

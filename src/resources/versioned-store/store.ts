@@ -11,18 +11,25 @@
  */
 import type { Txid } from '../../core/txid.ts';
 import type { EnlistOptions } from '../../participant/enlist.ts';
-import { vote } from '../../participant/vote.ts';
+import { checkedVote, vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { BranchRef, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
+import type {
+  AbortVote,
+  BranchRef,
+  PrepareCall,
+  PrepareResult,
+  Resource,
+} from '../../ports/resource.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
-import { type BranchEnd, BranchStore, branchText } from '../branch-store.ts';
+import { type BranchEnd, BranchStore, branchText, checkPlace } from '../branch-store.ts';
 import { KeyLocks } from './locks.ts';
 import { carryOut, readPayload, StorePayloadError } from './payload.ts';
 import {
   applyWrites,
   getRecord,
   type InitialRecord,
+  isIterable,
   type PreparedBranch,
   putInitial,
   type RecordWrite,
@@ -30,6 +37,7 @@ import {
   storeFile,
   storeHeader,
   versionAfter,
+  wrongInitial,
 } from './records.ts';
 import { RefusedError } from './refusals.ts';
 import { type StoreTransaction, Work } from './work.ts';
@@ -57,7 +65,9 @@ export interface VersionedStoreOptions {
 
 /**
  * A service's own rules: called with the branch and its payload at prepare. Returns `vote.commit(result)` or
- * `vote.abort(message)`. Without a result the client gets `{versions}`, which the commit leaves behind.
+ * `vote.abort(message)`, or `vote.readonly(result)` where it wrote nothing. Without a result the client gets
+ * `{versions}`, which the commit leaves behind. Anything else, nothing included, aborts the transaction with a message
+ * that says what to return.
  */
 export type BranchRules<Payload, Result> = (
   tx: StoreTransaction,
@@ -104,12 +114,15 @@ export class VersionedStore {
 
   /** @internal What `openVersionedStore` calls. */
   static async open(options: VersionedStoreOptions): Promise<VersionedStore> {
+    checkPlace('openVersionedStore', options);
+    const { initial = [] } = options;
+    if (!isIterable(initial)) throw wrongInitial();
     const disk = await BranchStore.open<PreparedBranch>({
       ...options,
       clock: options.clock ?? systemClock,
       file: storeFile,
       header: storeHeader,
-      begin: (keys) => putInitial(keys, options.initial ?? []),
+      begin: (keys) => putInitial(keys, initial),
       apply: applyWrites,
     });
     try {
@@ -226,10 +239,11 @@ export class VersionedStore {
     let prepared = false;
     try {
       work.beginPrepare(() => call.signal);
-      const answer = await rules(work, call);
+      const returned = await rules(work, call);
       if (work.refusal !== null) return { vote: 'abort', reason: work.refusal };
+      const answer = checkedVote(returned);
       if (answer.vote === 'abort') return answer;
-      const result = await this.#keep(work, answer.result, call);
+      const result = await this.#keep(work, answer, call);
       prepared = result.vote === 'commit';
       return result;
     } catch (error) {
@@ -245,14 +259,16 @@ export class VersionedStore {
   /** Makes the vote certain: all that the branch holds until its outcome is on disk before it is said. */
   async #keep(
     work: Work,
-    result: unknown,
+    answer: Exclude<PrepareResult<unknown>, AbortVote>,
     call: PrepareCall<never>,
   ): Promise<PrepareResult<unknown>> {
     const { owner } = work;
     const writes = work.finish();
+    if (answer.vote === 'readonly' && writes.length > 0)
+      throw new TypeError('prepare returned vote.readonly() and wrote: return vote.commit()');
     const exclusive = this.#locks.keysOf(owner, 'exclusive');
     const shared = work.readLocksUntilVote ? [] : this.#locks.keysOf(owner, 'shared');
-    const said = result ?? versionsOf(writes);
+    const said = answer.result ?? versionsOf(writes);
     if (exclusive.length + shared.length === 0) return vote.readonly(said);
     await this.#disk.prepare(call, { writes, exclusive, shared });
     if (work.readLocksUntilVote) this.#locks.releaseShared(owner);

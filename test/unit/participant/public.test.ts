@@ -79,3 +79,33 @@ it('what no node takes as the name of a branch is refused at the call', async ()
     message: expect.stringContaining('enlist.branch'),
   });
 });
+
+const stock = () => ({
+  prepare: () => vote.commit(),
+  commit: () => undefined,
+  rollback: () => undefined,
+});
+
+it.each([
+  [{}, 'Participant inventory has no method prepare. Give prepare, commit and rollback'],
+  [{ ...stock(), commit: undefined }, 'Participant inventory has no method commit.'],
+  [{ resource: { ...stock(), rollback: 5 } }, 'Participant inventory has no method rollback.'],
+  [{ resource: undefined }, 'Participant inventory has no method prepare.'],
+  [{ resource: null }, 'Participant inventory has no method prepare.'],
+  [{ resource: { resource: stock } }, 'has no method prepare. Give what its resource() returns'],
+  [{ resource: stock }, 'has no method prepare. This is a function: call it'],
+  [{ resource: Promise.resolve(stock()) }, 'has no method prepare. This is a promise: await it'],
+  [{ ...stock(), begin: null }, 'begin of participant inventory must be a method.'],
+  [{ ...stock(), inDoubt: [] }, 'inDoubt of participant inventory must be a method.'],
+  [{ resource: { ...stock(), forgotten: 5 } }, 'forgotten of participant inventory must be a'],
+])('what lacks a method is not served: %o', async (resource, text) => {
+  const refused = serveParticipant({ ...settings(), ...resource } as never);
+  await expect(refused).rejects.toThrow(TypeError);
+  await expect(refused).rejects.toThrow(text);
+});
+
+it.each([[undefined], [null], ['inventory']])('settings that are none: %j', async (given) => {
+  await expect(serveParticipant(given as never)).rejects.toThrow(
+    'serveParticipant takes an object: { name, urls, dataDirectory, prepare, commit, rollback }',
+  );
+});
