@@ -3,17 +3,26 @@
 import { errorCatalogue } from '../core/catalogue.ts';
 import { thrownStack } from '../core/thrown.ts';
 import { isVerdictError, type VerdictError } from '../peer/verdict-error.ts';
+import { isForOperator } from '../store/operator-error.ts';
 import { SecretFileError } from '../system/secret-file.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { harmless } from './text.ts';
 
-export type CommandErrorCode = 'USAGE' | 'UNREACHABLE' | 'INPUT' | 'OUTPUT';
+export type CommandErrorCode =
+  | 'USAGE'
+  | 'UNREACHABLE'
+  | 'REFUSED'
+  | 'INPUT'
+  | 'OUTPUT'
+  | 'INTERRUPTED';
 
 const exitCodeOfCommandError: Readonly<Record<CommandErrorCode, ExitCode>> = {
   USAGE: exitCodes.usage,
   UNREACHABLE: exitCodes.unreachable,
+  REFUSED: exitCodes.notDone,
   INPUT: exitCodes.fault,
   OUTPUT: exitCodes.fault,
+  INTERRUPTED: exitCodes.interrupted,
 };
 
 /** The command itself knows what is wrong and what to do next. */
@@ -42,7 +51,7 @@ export function complaintOf(error: unknown): Complaint {
     const { code, message } = error;
     return { code, message, exitCode: exitCodeOfCommandError[code] };
   }
-  if (error instanceof SecretFileError) {
+  if (error instanceof SecretFileError || (error instanceof Error && isForOperator(error))) {
     return { code: 'INPUT', message: error.message, exitCode: exitCodes.fault };
   }
   if (isVerdictError(error)) {
@@ -56,8 +65,12 @@ export function complaintOf(error: unknown): Complaint {
   return { code: 'FAULT', message: thrownStack(error), exitCode: exitCodes.fault };
 }
 
-/** What the node said, and the catalogue's advice where it said something of its own. */
+/**
+ * What the node said, and the catalogue's advice where it said something of its own. Not for
+ * WRONG_STATE: the catalogue's text is about the state, and a message of its own may be about a name.
+ */
 function adviceOn(error: VerdictError): string {
+  if (error.code === 'WRONG_STATE') return error.message;
   const advice = Object.hasOwn(errorCatalogue, error.code)
     ? errorCatalogue[error.code as keyof typeof errorCatalogue].text
     : '';

@@ -27,7 +27,10 @@ export const exitCodeTexts: readonly (readonly [code: ExitCode, text: string])[]
     exitCodes.nodeFault,
     'serve: the node ended itself after a fault that its log names (killed, 137: during a write)',
   ],
-  [exitCodes.interrupted, 'stopped by Ctrl-C'],
+  [
+    exitCodes.interrupted,
+    'stopped by Ctrl-C; serve and dev: by a second signal (the first stops them in order, with 0)',
+  ],
   [exitCodes.outputGone, 'submit: stopped, because the reader of the output went away'],
-  [exitCodes.terminated, 'stopped by SIGTERM'],
+  [exitCodes.terminated, 'stopped by SIGTERM; not serve and dev, which end with 0'],
 ];

@@ -52,6 +52,11 @@ export async function openLog(
   });
 }
 
+/** What is wrong with the log. Without the label that gRPC leaves with nothing behind it. */
+export function logErrorText({ message }: Error): string {
+  return message.replace(/\.? Resolution note: *\./g, '.');
+}
+
 /** TLS and the account, from the files that hold them: secrets are not for command lines. */
 export async function etcdAccess(
   flags: Omit<EtcdFlags, 'etcd' | 'cluster'>,

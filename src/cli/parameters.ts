@@ -88,7 +88,9 @@ export function listenAddress(text: string): { readonly host: string; readonly p
 }
 
 function portNumber(text: string): number {
-  return wholeNumber({ min: 0, max: 65_535 })(text);
+  const port = Number(text);
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError('As the port, write a whole number from 0 to 65535.');
 }
 
 /** One `name=value`; collects them. */

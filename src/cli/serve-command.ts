@@ -4,6 +4,7 @@ import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordina
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
 import type { LogFormat } from '../node/logging.ts';
+import { usageError } from './command-error.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';
 import {
@@ -88,10 +89,26 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .action(async (flags: ServeFlags & { tokenFile?: string; insecure?: true }) => {
       const token = readToken(flags.tokenFile);
       refuseOpenDoor(flags.listen.host, token, flags.insecure);
+      if (flags.etcd === undefined) refuseClusterOptions(command);
       const { serve } = await import('./serve.ts');
       setExitCode(await serve(io, flags, { token }));
     });
 }
+
+/** A node on its own store would drop them: whoever gives them means another one. */
+function refuseClusterOptions(command: Command): void {
+  const given = command.options
+    .filter((option) => clusterOptions.test(option.long ?? ''))
+    .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
+    .map((option) => option.long);
+  if (given.length === 0) return;
+  const what = given.length === 1 ? 'is' : 'are';
+  throw usageError(
+    `${given.join(', ')} ${what} for a cluster, and without --etcd the node runs alone on its own store. Add --etcd, or leave ${given.length === 1 ? 'it' : 'them'} out.`,
+  );
+}
+
+const clusterOptions = /^--(cluster|shards|lease-ttl|etcd-.+)$/;
 
 function help(command: Command, columns = 100): string {
   const indent = '      ';

@@ -22,7 +22,7 @@ import { webSocketAcceptor } from '../transport/websocket/listen.ts';
 import { CommandError } from './command-error.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { type LogFlags, openLog } from './open-log.ts';
+import { type LogFlags, logErrorText, openLog } from './open-log.ts';
 import { packageVersion } from './version.ts';
 
 export interface ServeFlags extends LogFlags {
@@ -113,7 +113,7 @@ function startFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
   if (!refused) return error;
-  return new CommandError('INPUT', `The node cannot run. ${error.message}`, { cause: error });
+  return new CommandError('INPUT', `The node cannot run. ${logErrorText(error)}`, { cause: error });
 }
 
 /** As the errors of the system do. */

@@ -5,7 +5,10 @@ import type { Logger } from '../ports/logger.ts';
 export function stderrLogger(participant: string): Logger {
   const line = (text: string, fields: object = {}): void => {
     // What a node says must not steer a terminal.
-    const clean = `verdict: ${participant}: ${text}${detailOf(fields)}`.replace(/\p{C}/gu, '?');
+    const clean = `verdict: ${participant}: ${text}${detailOf(fields, text)}`.replace(
+      /\p{C}/gu,
+      '?',
+    );
     // biome-ignore lint/suspicious/noConsole: it does not fail where no one reads, as the stream would.
     console.error(clean);
   };
@@ -25,8 +28,11 @@ export function stderrLogger(participant: string): Logger {
 
 export const connectedText = 'connected to a node';
 
-function detailOf(fields: object): string {
-  const parts = Object.entries(fields).map(([name, value]) => `${name}=${textOf(value)}`);
+/** Without what the line says already: an alarm has its text among its fields too. */
+function detailOf(fields: object, text: string): string {
+  const parts = Object.entries(fields)
+    .filter(([, value]) => value !== undefined && value !== text)
+    .map(([name, value]) => `${name}=${textOf(value)}`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 

@@ -71,8 +71,12 @@ function parse(line: string): ParsedLine {
   const allowed = known[op as Operation['op']];
   for (const name of values.keys()) {
     if (!allowed.includes(name)) {
-      const names = allowed.length === 0 ? 'none' : allowed.map((each) => `${each}=`).join(', ');
-      throw new Problem(`${op} takes no ${name}=; it takes ${names}.`);
+      const names = allowed.map((each) => `${each}=`).join(', ');
+      throw new Problem(
+        allowed.length === 0
+          ? `${op} takes no name=value, so no ${name}= either.`
+          : `${op} takes no ${name}=; it takes ${names}.`,
+      );
     }
   }
   if (more.length > 0) throw new Problem(`${op} takes one word after it, not also ${more[0]}.`);

@@ -12,7 +12,7 @@ import { CommandError } from '../command-error.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
-import { etcdAccess } from '../open-log.ts';
+import { etcdAccess, logErrorText } from '../open-log.ts';
 import type { EtcdFlags } from '../options.ts';
 import { decisionSources, harmless } from '../text.ts';
 import { answer } from './context.ts';
@@ -50,7 +50,7 @@ async function readAndTell(context: DecisionContext, reader: EtcdReader): Promis
   const line =
     source !== null && decided
       ? `${decision}  (${decisionSources[source]})`
-      : undecidedText(decision, reading);
+      : undecidedText(decision, { txid, reading });
   const value = { txid, decision, source, leader: reading.leader };
   await answer(context, value, () => [`${txid}  ${line}`]);
   return decided ? exitCodes.ok : exitCodes.notDone;
@@ -61,14 +61,17 @@ async function agreed({ io, txid, yes }: DecisionContext, reading: LogReading): 
   return yes === true || confirm(io, question);
 }
 
-function undecidedText(decision: string, reading: LogReading): string {
+export function undecidedText(
+  decision: string,
+  { txid, reading }: { readonly txid: Txid; readonly reading: LogReading },
+): string {
   switch (decision) {
     case 'expired':
       return `expired  (${errorCatalogue.EXPIRED.text})`;
     case 'ahead':
       return 'unknown  (This log never had that epoch. The txid is of another cluster, or etcd was restored from an older state: see docs/OPERATING.md.)';
     default:
-      return `undecided  (${leaderText(reading)} holds its lease and may still decide. Ask again when the lease has run out, or abort it with --resolve.)`;
+      return `undecided  (nothing is recorded, and ${leaderText(reading)} holds its lease: it may still decide, or has aborted it, which it does not record. Ask a node: verdict tx show ${txid}. If none answers, ask again when the lease has run out, or abort it with --resolve.)`;
   }
 }
 
@@ -112,7 +115,10 @@ async function withEtcdReader<T>(
     return await body(reader);
   } catch (error) {
     if (!(error instanceof DecisionLogError)) throw error;
-    throw new CommandError('UNREACHABLE', error.message, { cause: error });
+    // What etcd did not answer has a cause; what the log itself refuses has none.
+    const refused = reader !== null && error.cause === undefined;
+    const code = refused ? 'REFUSED' : 'UNREACHABLE';
+    throw new CommandError(code, logErrorText(error), { cause: error });
   } finally {
     await reader?.close();
   }

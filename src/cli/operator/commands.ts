@@ -143,7 +143,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .command('decision')
     .summary('read the decision on a transaction from etcd, without a coordinator')
     .description(
-      'Reads the decision on a transaction from the etcd of a cluster. No coordinator is asked, and none need run. Where none is recorded and the leader that could still decide has its lease, the transaction is undecided: wait for the lease to run out, or force the abort with --resolve.',
+      'Reads the decision on a transaction from the etcd of a cluster. No coordinator is asked, and none need run. Where none is recorded and the leader that could still decide has its lease, the transaction is undecided: ask a node (tx show), for a leader does not record its aborts. If none answers, wait for the lease to run out, or force the abort with --resolve.',
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument);
   etcdOptions(decision)

@@ -28,6 +28,7 @@ export function statusLines(
     `version ${harmless(info.version)}  up ${durationText(info.uptimeMs)}  ${plural(info.connections, 'connection')}`,
     '',
     ...table(shardColumns(colors), info.shards, width),
+    ...elsewhereLines(info.shards),
     '',
   ];
   if (info.participants.length === 0) {
@@ -45,6 +46,18 @@ export function statusLines(
     );
   }
   return lines;
+}
+
+/** Whom to ask for the counts that this node does not have. */
+function elsewhereLines(shards: readonly ShardInfo[]): string[] {
+  const urls = new Set(
+    shards.flatMap(({ states, leader }) =>
+      states === undefined && leader !== null ? [leader.url] : [],
+    ),
+  );
+  return [...urls].map(
+    (url) => `-: only its leader counts. Ask it: verdict status --url ${harmless(url)}`,
+  );
 }
 
 function shardColumns(colors: Colors): Column<ShardInfo>[] {

@@ -85,7 +85,7 @@ export class SubmitReport {
         jsonText({ line, requestId, txid: null, outcome: 'refused', error, ms: 0 }),
       );
     } else {
-      const name = requestId === null ? '' : ` (${harmless(requestId)})`;
+      const name = requestId === null || requestId === '' ? '' : ` (${harmless(requestId)})`;
       this.#remarks.line(`line ${line}${name}: ${harmless(problem)}`);
     }
   }

@@ -52,11 +52,20 @@ export function transactThrough(
       const { txid } = outcome;
       return outcome.outcome === 'committed'
         ? { outcome: 'committed', txid, results: outcome.results }
-        : { outcome: 'aborted', txid, reason: outcome.reason };
+        : { outcome: 'aborted', txid, reason: reasonForLines(outcome.reason) };
     } catch (error) {
       return failed(error);
     }
   };
+}
+
+/** The SDK's advice names an option that a line does not have. */
+export function reasonForLines(reason: AbortReason): AbortReason {
+  const message = reason.message.replace(
+    /`retry`, `attempt: \d+` or another requestId/,
+    '--retry, or another requestId',
+  );
+  return { ...reason, message };
 }
 
 function failed(error: unknown): Ended {

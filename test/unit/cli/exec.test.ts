@@ -112,6 +112,14 @@ describe('exec on simulated participants', () => {
     ]);
   });
 
+  it('says of a second participant of a name that, and nothing of the state', async () => {
+    const { exitCode, results } = await run('begin\nregister x\nregister x\n');
+    expect(exitCode).toBe(exitCodes.notDone);
+    const { error } = results[2] as unknown as { error: { code: string; message: string } };
+    expect(error.code).toBe('WRONG_STATE');
+    expect(error.message).toMatch(/a name stands for one resource\.$/);
+  });
+
   it('refuses what is only for a node', async () => {
     const { exitCode, results } = await run('begin\nregister inventory payload={"a": 1}\n');
     expect(exitCode).toBe(exitCodes.badLines);
@@ -129,7 +137,8 @@ describe('a line of exec', () => {
     ['register a delay=1 delay=2', 'twice'],
     ['register a payload={', 'JSON'],
     ['register tx=t1 a', 'words come first'],
-    ['commit wait=5', 'takes no wait='],
+    ['commit wait=5', 'commit takes no name=value, so no wait= either.'],
+    ['rollback wait=5', 'rollback takes no wait=; it takes reason=.'],
     ['status wait=99999999999', 'wait='],
     ['toString', 'no operation'],
   ])('%s is refused', (line, why) => {

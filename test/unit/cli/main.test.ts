@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { complaintOf, usageError } from '../../../src/cli/command-error.ts';
 import { exitCodes, exitCodeTexts } from '../../../src/cli/exit-codes.ts';
+import { logErrorText } from '../../../src/cli/open-log.ts';
 import { listenAddress, nodeOption } from '../../../src/cli/parameters.ts';
 import { errorCatalogue, errorCodes } from '../../../src/core/catalogue.ts';
 import { coordinatorOptionNames } from '../../../src/core/coordinator-options.ts';
 import { VerdictError } from '../../../src/peer/verdict-error.ts';
+import { placeError } from '../../../src/store/store-place.ts';
 import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 
 const commands = [
@@ -25,6 +27,9 @@ const commands = [
   ['journal'],
 ];
 const txid = '0.00010000000000001.000000001.k3v9x0q2m8d5a';
+
+/** A node that gets as far as its data directory does not start either. */
+const serveNowhere = ['serve', '--data', '/proc/nowhere'] as const;
 
 let directory = '';
 /** A port at which nobody listens. */
@@ -47,6 +52,12 @@ describe('help', () => {
     for (const code of Object.values(exitCodes))
       expect(out).toMatch(new RegExp(`^ +${code}  \\S`, 'm'));
     expect(exitCodeTexts).toHaveLength(Object.keys(exitCodes).length);
+  });
+
+  it('says what a signal does to serve and dev', async () => {
+    const { out } = await runMain(['--help']);
+    expect(out).toMatch(/^ +130 .*serve and dev: by a second signal \(the first .* 0\)/m);
+    expect(out).toMatch(/^ +143 .*not serve and dev/m);
   });
 
   it.each(commands)('of %s %s has an example', async (...command) => {
@@ -85,7 +96,18 @@ describe('wrong usage', () => {
     [['resolve', txid], 'Add --yes'],
     [['retire', 'inventory', 'x'], 'Add --yes'],
     [['retire', 'inventory', ''], 'Write a name of 1 to 128 bytes'],
-    [['serve', '--listen', '1.2.3.4:99999'], 'Write a whole number from 0 to 65535'],
+    [['serve', '--listen', '1.2.3.4:99999'], 'As the port, write a whole number from 0 to 65535'],
+    [[...serveNowhere, '--cluster', 'two'], '--cluster is for a cluster'],
+    [[...serveNowhere, '--cluster', 'verdict'], 'Add --etcd, or leave it out'],
+    [
+      [...serveNowhere, '--shards', '3', '--lease-ttl', '5000'],
+      '--shards, --lease-ttl are for a cluster',
+    ],
+    [[...serveNowhere, '--etcd-compact'], '--etcd-compact is for a cluster'],
+    [
+      [...serveNowhere, '--etcd-ca', 'ca.pem', '--etcd-user', 'verdict'],
+      '--etcd-ca, --etcd-user are',
+    ],
     [['serve', '--option', 'nonsense'], 'Write name=value'],
     [['serve', '--option', 'nonsense=1'], 'There is no option nonsense'],
     [['serve', '--option', 'tickMs=1'], 'tickMs must be a whole number from 10'],
@@ -157,15 +179,43 @@ describe('what cannot be done', () => {
 });
 
 describe('complaintOf', () => {
-  it.each(errorCodes)('%s of a node says what to do next', (code) => {
-    const { retryable, acted, text } = errorCatalogue[code];
-    const complaint = complaintOf(new VerdictError(code, 'Said the node.', { retryable, acted }));
-    expect(complaint).toEqual({
-      code,
-      exitCode: exitCodes.notDone,
-      message: `Said the node. ${text}`,
+  it.each(errorCodes.filter((each) => each !== 'WRONG_STATE'))(
+    '%s of a node says what to do next',
+    (code) => {
+      const { retryable, acted, text } = errorCatalogue[code];
+      const complaint = complaintOf(new VerdictError(code, 'Said the node.', { retryable, acted }));
+      expect(complaint).toEqual({
+        code,
+        exitCode: exitCodes.notDone,
+        message: `Said the node. ${text}`,
+      });
+      expect(complaintOf(new VerdictError(code, text, { retryable, acted })).message).toBe(text);
+    },
+  );
+
+  it('WRONG_STATE says what the node said, which need not be about the state', () => {
+    const { retryable, acted, text } = errorCatalogue.WRONG_STATE;
+    for (const said of ['Another has that name already.', text]) {
+      const complaint = complaintOf(new VerdictError('WRONG_STATE', said, { retryable, acted }));
+      expect(complaint).toEqual({
+        code: 'WRONG_STATE',
+        exitCode: exitCodes.notDone,
+        message: said,
+      });
+    }
+  });
+
+  it('what an operator mends is said without the name of a class', () => {
+    expect(complaintOf(placeError('/nowhere', new Error('no such device')))).toEqual({
+      code: 'INPUT',
+      exitCode: exitCodes.fault,
+      message: expect.stringMatching(/^\/nowhere cannot be used: no such device\./),
     });
-    expect(complaintOf(new VerdictError(code, text, { retryable, acted })).message).toBe(text);
+  });
+
+  it('an error of etcd ends in no label with nothing behind it', () => {
+    const said = 'Last error: ECONNREFUSED. Resolution note: . Check that it runs.';
+    expect(logErrorText(new Error(said))).toBe('Last error: ECONNREFUSED. Check that it runs.');
   });
 
   it('tells usage, no answer and faults apart', () => {

@@ -113,6 +113,12 @@ describe('SubmitRun', () => {
     expect(exitCodeOf(report.tally, null)).toBe(exitCodes.badLines);
   });
 
+  it('names a bad line by its number alone where its requestId is empty', async () => {
+    const { whole, io } = submission(async () => committed);
+    await whole([`{"requestId":"","participants":{"a":1}}\n`]);
+    expect(io.errors()).toMatch(/^line 1: \S/m);
+  });
+
   it('answers programs with one object a line, bad lines too', async () => {
     const { whole, io } = submission(async () => failed('refused', 'BUSY'), { json: true });
     await whole([line('order-1'), 'nonsense\n']);

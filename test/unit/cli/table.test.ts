@@ -57,6 +57,30 @@ describe('table', () => {
   });
 });
 
+describe('status', () => {
+  const counted = { shard: 0, states: {}, attention: 0 };
+  const leader = { node: 'b', url: 'ws://b:7070/v1', epoch: '00010000000000001' };
+  const info = (shards: readonly object[]) =>
+    ({ ...fromNodeSamples.info, shards }) as unknown as Parameters<typeof statusLines>[0];
+
+  it('names whom to ask for counts that the node does not have', () => {
+    const shards = [
+      { shard: 0, leader },
+      { shard: 1, leader },
+      { shard: 2, leader: null },
+    ];
+    const lines = statusLines(info(shards), plain).filter((line) => line.startsWith('-: '));
+    expect(lines).toEqual([
+      '-: only its leader counts. Ask it: verdict status --url ws://b:7070/v1',
+    ]);
+  });
+
+  it('and no one where it has them all', () => {
+    const lines = statusLines(info([{ ...counted, leader }]), plain);
+    expect(lines.join('\n')).not.toContain('Ask it');
+  });
+});
+
 describe('80 columns', () => {
   it('have room for what status and tx list say', () => {
     const { info, list } = fromNodeSamples;
