@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { day } from '../core/options.ts';
 import type { LogLevel } from '../node/logging.ts';
+import { usageError } from './command-error.ts';
 import {
   defaultUrl,
   etcdUrls,
@@ -80,7 +81,24 @@ export function etcdAccessOptions(command: Command): Command {
     .option('--etcd-cert <file>', 'client certificate for etcd')
     .option('--etcd-key <file>', 'key of that certificate')
     .option('--etcd-user <name>', 'user at etcd')
-    .option('--etcd-password-file <file>', "file with that user's password");
+    .option('--etcd-password-file <file>', "file with that user's password")
+    .hook('preAction', refuseHalfAccess);
+}
+
+/** Without the other one it would not be used. */
+const needs = {
+  etcdCert: ['--etcd-cert', 'etcdCa', '--etcd-ca'],
+  etcdKey: ['--etcd-key', 'etcdCa', '--etcd-ca'],
+  etcdPasswordFile: ['--etcd-password-file', 'etcdUser', '--etcd-user'],
+} as const;
+
+function refuseHalfAccess(command: Command): void {
+  const given = command.opts<Partial<EtcdFlags>>();
+  if (given.etcd === undefined) return;
+  for (const [name, [option, other, otherOption]] of Object.entries(needs)) {
+    if (given[name as keyof typeof needs] === undefined || given[other] !== undefined) continue;
+    throw usageError(`${option} needs ${otherOption}, and is not used without it. Give both.`);
+  }
 }
 
 // Repeated here, for the module that has the type is only loaded with the node.

@@ -30,6 +30,7 @@ const txid = '0.00010000000000001.000000001.k3v9x0q2m8d5a';
 
 /** A node that gets as far as its data directory does not start either. */
 const serveNowhere = ['serve', '--data', '/proc/nowhere'] as const;
+const atEtcd = ['--etcd', '127.0.0.1:1'] as const;
 
 let directory = '';
 /** A port at which nobody listens. */
@@ -104,9 +105,16 @@ describe('wrong usage', () => {
       '--shards, --lease-ttl are for a cluster',
     ],
     [[...serveNowhere, '--etcd-compact'], '--etcd-compact is for a cluster'],
+    [[...serveNowhere, '--etcd-cert', 'c.pem'], '--etcd-cert is for a cluster'],
     [
       [...serveNowhere, '--etcd-ca', 'ca.pem', '--etcd-user', 'verdict'],
       '--etcd-ca, --etcd-user are',
+    ],
+    [[...serveNowhere, ...atEtcd, '--etcd-cert', 'c.pem'], '--etcd-cert needs --etcd-ca'],
+    [['decision', txid, ...atEtcd, '--etcd-key', 'k.pem'], '--etcd-key needs --etcd-ca'],
+    [
+      ['raise-generation', ...atEtcd, '--etcd-password-file', 'p'],
+      '--etcd-password-file needs --etcd-user',
     ],
     [['serve', '--option', 'nonsense'], 'Write name=value'],
     [['serve', '--option', 'nonsense=1'], 'There is no option nonsense'],
