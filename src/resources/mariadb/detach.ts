@@ -13,6 +13,7 @@
  */
 import type { Clock } from '../../ports/clock.ts';
 import { pause } from '../../system/pause.ts';
+import { doneWithin } from '../sql/waiting.ts';
 import type { MariadbContext } from './context.ts';
 import type { Statements } from './ends.ts';
 import { endHolder, holderOf } from './locks.ts';
@@ -52,17 +53,20 @@ export async function sessionGone(
   connectionId: number,
   clock: Clock,
 ): Promise<boolean> {
-  const giveUpAtMs = clock.monotonicMs() + maxGoneWaitMs;
-  try {
-    while (clock.monotonicMs() <= giveUpAtMs) {
+  let gone = false;
+  let waits = true;
+  const look = async (): Promise<void> => {
+    while (waits && !gone) {
       const text = 'SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ?';
-      if ((await on.rows(text, [connectionId])).length === 0) return true;
-      await pause(clock, gonePauseMs);
+      gone = (await on.rows(text, [connectionId])).length === 0;
+      if (!gone) await pause(clock, gonePauseMs);
     }
-  } catch {
-    // As after a crash: whoever ends the branch looks for himself.
-  }
-  return false;
+  };
+  // The limit is this wait's own (!): the connection that asks may be swallowed, and its statement's limit is longer than the
+  // transaction's time. Where it could not be asked whoever ends the branch looks for himself, as after a crash.
+  await doneWithin(clock, look(), maxGoneWaitMs);
+  waits = false;
+  return gone;
 }
 
 /** Returns when XA COMMIT and XA ROLLBACK of the branch may be tried. */
