@@ -70,7 +70,9 @@
  */
 
 import { epochOf } from '../txid.ts';
-import { acknowledge, alarm, type Handler, type Next } from './effects.ts';
+import { acknowledge } from './askers.ts';
+import { alarm } from './effects.ts';
+import type { Handler, Next } from './row.ts';
 import { branchTable } from './table.ts';
 import type {
   BranchContext,

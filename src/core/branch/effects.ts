@@ -1,108 +1,22 @@
 /** The pieces that the handlers of the branch machine are made of. */
 
-import type { ErrorCode } from '../catalogue.ts';
-import type { Decision, VoteReason } from '../messages.ts';
+import type { VoteReason } from '../messages.ts';
 import { epochOf } from '../txid.ts';
+import { acknowledge } from './askers.ts';
+import { identity, type Next } from './row.ts';
 import type {
   Askers,
   BranchAlarm,
   BranchContext,
-  BranchIdentity,
   ConnectionId,
   Found,
   LocalBranch,
   LocalBranchOf,
   LocalEffect,
   LocalEvent,
-  LocalEventOf,
-  LocalEventType,
-  LocalState,
   PrepareData,
   TakenOver,
 } from './types.ts';
-
-/** A step, and the events that are to be stepped right after it. */
-export interface Next {
-  readonly branch: LocalBranch;
-  readonly effects: readonly LocalEffect[];
-  readonly again?: readonly LocalEvent[];
-}
-
-export type Handler<State extends LocalState, Event extends LocalEventType> = (
-  branch: LocalBranchOf<State>,
-  event: LocalEventOf<Event>,
-  context: BranchContext,
-) => Next;
-
-/** One row of the table: what each event does in this state. The compiler demands every cell. */
-export type Row<State extends LocalState> = {
-  readonly [Event in LocalEventType]: Handler<State, Event>;
-};
-
-export function stay(branch: LocalBranch): Next {
-  return { branch, effects: [] };
-}
-
-/** The driver told the machine something that cannot be: a fault of this program, not of a peer. */
-export function impossible(branch: LocalBranch, event: LocalEvent): never {
-  throw new Error(`assertion: a branch that is ${branch.state} cannot meet ${event.type}`);
-}
-
-/** Cells of every state in which the application and the journal owe no answer. */
-export const nothingOwed: {
-  readonly [Event in
-    | 'application-prepared'
-    | 'application-committed'
-    | 'application-rolled-back'
-    | 'application-failed'
-    | 'vote-written'
-    | 'vote-refused'
-    | 'outcome-written'
-    | 'outcome-contradicted']: typeof impossible;
-} = {
-  'application-prepared': impossible,
-  'application-committed': impossible,
-  'application-rolled-back': impossible,
-  'application-failed': impossible,
-  'vote-written': impossible,
-  'vote-refused': impossible,
-  'outcome-written': impossible,
-  'outcome-contradicted': impossible,
-};
-
-/** A timer may fire in the turn in which it was stopped. */
-export const lateTimers: {
-  readonly [Event in
-    | 'prepare-timeout'
-    | 'patience-over'
-    | 'limit-over'
-    | 'tombstone-due'
-    | 'retry-due']: typeof stay;
-} = {
-  'prepare-timeout': stay,
-  'patience-over': stay,
-  'limit-over': stay,
-  'tombstone-due': stay,
-  'retry-due': stay,
-};
-
-export function identity(branch: LocalBranch): BranchIdentity {
-  return { txid: branch.txid, branch: branch.branch };
-}
-
-export function withAsker(
-  owed: readonly ConnectionId[],
-  connection: ConnectionId,
-): readonly ConnectionId[] {
-  return owed.includes(connection) ? owed : [...owed, connection];
-}
-
-export function withoutAsker(
-  owed: readonly ConnectionId[],
-  connection: ConnectionId,
-): readonly ConnectionId[] {
-  return owed.includes(connection) ? owed.filter((one) => one !== connection) : owed;
-}
 
 export function sendVote(
   branch: LocalBranch,
@@ -118,22 +32,6 @@ export function sendVote(
     return [{ type: 'send', to, message: bare }];
   }
   return [{ type: 'send', to, message }];
-}
-
-export function acknowledge(
-  branch: LocalBranch,
-  to: readonly ConnectionId[],
-  decision: Decision,
-  error?: { readonly code: ErrorCode; readonly message: string },
-): LocalEffect[] {
-  const message = {
-    type: 'ack',
-    ...identity(branch),
-    decision,
-    ok: error === undefined,
-    ...(error === undefined ? {} : { error }),
-  } as const;
-  return to.map((one) => ({ type: 'send', to: one, message }));
 }
 
 export function alarm(name: BranchAlarm, message: string): LocalEffect {
@@ -399,16 +297,17 @@ export function replayRollbacks(
   return owed.map((connection) => ({ type: 'rollback', connection, epoch: epochOf(txid) }));
 }
 
-export function forgetVoterAndAsker(
-  branch: LocalBranchOf<'starting' | 'preparing' | 'voting'>,
+export function repeatVote(
+  branch: LocalBranchOf<'prepared' | 'committing' | 'recording-commit' | 'committed'>,
   event: { readonly connection: ConnectionId },
 ): Next {
   return {
-    branch: {
-      ...branch,
-      voter: branch.voter === event.connection ? null : branch.voter,
-      owed: withoutAsker(branch.owed, event.connection),
-    },
-    effects: [],
+    branch,
+    effects: sendVote(branch, event.connection, { vote: 'commit', result: branch.result }),
   };
+}
+
+/** Nothing is left to remember here: what there is to know, the store knows. */
+export function settled(branch: LocalBranch, effects: readonly LocalEffect[]): Next {
+  return { branch: { ...identity(branch), state: 'unknown' }, effects };
 }

@@ -1,8 +1,10 @@
 /** Every state's row: what each event does there. */
-import * as after from './after-vote.ts';
-import type { Row } from './effects.ts';
+import * as commit from './committing.ts';
+import * as rollback from './rolling-back.ts';
+import type { Row } from './row.ts';
 import type { LocalState } from './types.ts';
 import * as before from './unprepared.ts';
+import * as voted from './voted.ts';
 import * as voting from './voting.ts';
 
 export const branchTable: { readonly [State in LocalState]: Row<State> } = {
@@ -13,14 +15,14 @@ export const branchTable: { readonly [State in LocalState]: Row<State> } = {
   'voted-elsewhere': before.elsewhere,
   preparing: voting.preparing,
   voting: voting.voting,
-  prepared: after.prepared,
-  readonly: after.readonly,
-  committing: after.committing,
-  'recording-commit': after.recordingCommit,
-  committed: after.committed,
-  'rolling-back': after.rollingBack,
-  'rolled-back': after.rolledBack,
-  'recording-abort': after.recordingAbort,
-  gone: after.gone,
-  forgotten: after.forgotten,
+  prepared: voted.prepared,
+  readonly: voted.readonly,
+  committing: commit.committing,
+  'recording-commit': commit.recordingCommit,
+  committed: commit.committed,
+  'rolling-back': rollback.rollingBack,
+  'rolled-back': rollback.rolledBack,
+  'recording-abort': rollback.recordingAbort,
+  gone: rollback.gone,
+  forgotten: commit.forgotten,
 };

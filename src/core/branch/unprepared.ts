@@ -1,6 +1,7 @@
 /** The branch machine before the application's prepare runs. The diagram and the rules are in `branch.ts`. */
 
 import { epochOf } from '../txid.ts';
+import { forgetVoterAndAsker, withAsker } from './askers.ts';
 import {
   adopt,
   alarm,
@@ -8,13 +9,7 @@ import {
   beginRollback,
   commitElsewhere,
   contradicted,
-  forgetVoterAndAsker,
-  identity,
-  lateTimers,
-  type Next,
-  nothingOwed,
   orphan,
-  type Row,
   reasons,
   recordAbort,
   refuseCommit,
@@ -23,10 +18,18 @@ import {
   replayRollbacks,
   rollbackElsewhere,
   sendVote,
-  stay,
   votedElsewhere,
-  withAsker,
 } from './effects.ts';
+import {
+  before,
+  identity,
+  lateTimers,
+  type Next,
+  nothingOwed,
+  type Row,
+  stay,
+  stopTimer,
+} from './row.ts';
 import type {
   BranchContext,
   ConnectionId,
@@ -142,11 +145,12 @@ export const working: Row<'working'> = {
             reason: reasons.staleEpoch,
           })
         : beginPrepare(branch, prepare, connection);
-    return stopLimit(next);
+    return stopTimer('limit', next);
   },
   commit: (branch, { connection }) => refuseCommit(branch, connection),
   rollback: (branch, { connection }) =>
-    stopLimit(
+    stopTimer(
+      'limit',
       beginRollback(branch, { payload: undefined, owed: [connection], reason: reasons.rolledBack }),
     ),
   forget: stay,
@@ -158,7 +162,8 @@ export const working: Row<'working'> = {
   // Another process of the shared resource was told to roll back.
   journal: (branch, { found }) =>
     found?.state === 'tombstone'
-      ? stopLimit(
+      ? stopTimer(
+          'limit',
           beginRollback(branch, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
         )
       : stay(branch),
@@ -190,7 +195,7 @@ export const orphaned: Row<'orphaned'> = {
   journal: (branch, { found }, context) =>
     found?.state === 'started' || (found === null && !branch.recorded)
       ? stay(branch)
-      : stopPatience(adopt(branch, found, context)),
+      : stopTimer('patience', adopt(branch, found, context)),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 
@@ -202,12 +207,13 @@ export const elsewhere: Row<'voted-elsewhere'> = {
     branch,
     effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
   }),
-  commit: (branch, { connection }) => stopPatience(commitElsewhere(branch, [connection])),
-  rollback: (branch, { connection }) => stopPatience(rollbackElsewhere(branch, [connection])),
+  commit: (branch, { connection }) => stopTimer('patience', commitElsewhere(branch, [connection])),
+  rollback: (branch, { connection }) =>
+    stopTimer('patience', rollbackElsewhere(branch, [connection])),
   forget: stay,
   answer: (branch, { decision }) => {
-    if (decision === 'commit') return stopPatience(commitElsewhere(branch, []));
-    if (decision === 'abort') return stopPatience(rollbackElsewhere(branch, []));
+    if (decision === 'commit') return stopTimer('patience', commitElsewhere(branch, []));
+    if (decision === 'abort') return stopTimer('patience', rollbackElsewhere(branch, []));
     const again: Next = { branch, effects: [{ type: 'start-timer', timer: 'patience' }] };
     return decision === 'expired' ? before(expiredInDoubt(branch), again) : again;
   },
@@ -215,7 +221,7 @@ export const elsewhere: Row<'voted-elsewhere'> = {
   'connection-lost': stay,
   held: stay,
   journal: (branch, { found }, context) =>
-    found === null ? stay(branch) : stopPatience(adopt(branch, found, context)),
+    found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
 };
 
@@ -275,19 +281,8 @@ function adoptOther(branch: LocalBranch, entry: Found, context: BranchContext): 
 
 function rollbackOrphan(branch: LocalBranchOf<'orphaned'>, owed: readonly ConnectionId[]): Next {
   const { payload, recorded } = branch;
-  return stopPatience(
+  return stopTimer(
+    'patience',
     beginRollback(branch, { payload, owed, reason: null, begunElsewhere: recorded }),
   );
-}
-
-function stopLimit(next: Next): Next {
-  return { ...next, effects: [{ type: 'stop-timer', timer: 'limit' }, ...next.effects] };
-}
-
-function stopPatience(next: Next): Next {
-  return { ...next, effects: [{ type: 'stop-timer', timer: 'patience' }, ...next.effects] };
-}
-
-function before(first: Next, next: Next): Next {
-  return { ...next, effects: [...first.effects, ...next.effects] };
 }

@@ -1,16 +1,11 @@
 /** The branch machine from the application's prepare to the vote. The diagram and the rules are in `branch.ts`. */
 
 import type { VoteReason } from '../messages.ts';
+import { forgetVoterAndAsker, withAsker } from './askers.ts';
 import {
   adopt,
   beginRollback,
   contradicted,
-  forgetVoterAndAsker,
-  identity,
-  lateTimers,
-  type Next,
-  nothingOwed,
-  type Row,
   reasons,
   recordAbort,
   refuseCommit,
@@ -18,9 +13,8 @@ import {
   replayPrepare,
   replayRollbacks,
   sendVote,
-  stay,
-  withAsker,
 } from './effects.ts';
+import { identity, lateTimers, type Next, nothingOwed, type Row, stay } from './row.ts';
 import type { LocalBranchOf } from './types.ts';
 
 export const preparing: Row<'preparing'> = {

@@ -202,7 +202,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-patience',
     without: 'I11: a participant in doubt asks for its outcome.',
-    file: 'src/core/branch/after-vote.ts',
+    file: 'src/core/branch/voted.ts',
     from: "'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),",
     to: "'patience-over': (branch) => ({ branch, effects: [] }),",
   },
@@ -268,7 +268,7 @@ export const mutants: readonly Mutant[] = [
     name: 'tombstone-over-what-another-prepares',
     without:
       'Section 8.7: what another process of a shared journal began is rolled back again until no prepare of it can run.',
-    file: 'src/core/branch/after-vote.ts',
+    file: 'src/core/branch/rolling-back.ts',
     from: '    branch.begunElsewhere\n',
     to: '    false\n',
     faults: 'slow-prepare=0.9,shared-journal=1',
