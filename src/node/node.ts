@@ -11,7 +11,7 @@ import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
 import { servedElsewhere } from '../core/other-cluster.ts';
-import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
+import { concerns, type Retired } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -21,10 +21,9 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
 import { pause } from '../system/pause.ts';
-import { isSecret } from '../system/secret.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { maxLockKeyBytes } from '../wire/limits.ts';
-import { Copies } from './copies.ts';
+import { Admission, type Refusal, retiredText } from './admission.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
@@ -68,10 +67,9 @@ export class CoordinatorNode implements SessionHost {
   readonly leading: Leading;
   readonly startedAtMs: number;
   readonly #sessions = new Map<number, Session>();
-  readonly #retired = new RetiredSet();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
-  readonly #copies: Copies = new Copies();
+  readonly #admission: Admission;
   readonly #heldBytes: Shares;
   #listener: Listener | null = null;
   #nextSession = 1;
@@ -89,6 +87,13 @@ export class CoordinatorNode implements SessionHost {
     this.startedAtMs = clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(clock);
+    this.#admission = new Admission({
+      token: given.token,
+      tellCopied: ({ name: participant, instance }, text) => {
+        const event = 'journal-copied';
+        this.write('error', event, { event, participant, instance }, text);
+      },
+    });
     this.logReads = new LogReads(clock);
     this.reports = new ReportQueue<Session>({
       clock,
@@ -167,7 +172,7 @@ export class CoordinatorNode implements SessionHost {
       onBroken: this.given.onFatal,
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
-    for (const retired of this.#retired.all()) driver.step({ type: 'retired', retired });
+    for (const retired of this.#admission.retired.all()) driver.step({ type: 'retired', retired });
     for (const session of this.participants.all()) this.#join(driver, session);
     return driver;
   }
@@ -208,29 +213,8 @@ export class CoordinatorNode implements SessionHost {
     return session;
   }
 
-  admit(
-    hello: Hello,
-    connection: Connection<FromNode>,
-  ): { code: ErrorCode; message: string } | null {
-    const { token } = this.given;
-    const shown = connection.authenticated === true;
-    if (token !== null && !shown && !isSecret(hello.token, token)) {
-      return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
-    }
-    if (!hello.roles.includes('participant')) return null;
-    const { name: participant, instance, sharedResource = null } = hello;
-    if (this.#retired.refuses({ participant, instance, sharedResource })) {
-      return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
-    }
-    const copied = this.#copies.claim(hello, connection.remoteAddress);
-    if (copied === null) return null;
-    this.#tellCopied(hello, copied);
-    return { code: 'JOURNAL_COPIED', message: copied };
-  }
-
-  #tellCopied({ name: participant, instance }: Hello, text: string): void {
-    const event = 'journal-copied';
-    this.write('error', event, { event, participant, instance }, text);
+  admit(hello: Hello, connection: Connection<FromNode>): Refusal | null {
+    return this.#admission.refusal(hello, connection);
   }
 
   opened(session: Session): void {
@@ -239,10 +223,9 @@ export class CoordinatorNode implements SessionHost {
     const superseded = this.participants.add(session);
     for (const driver of this.drivers.values()) this.#join(driver, session);
     for (const earlier of superseded) {
-      const copied = earlier.hello === null ? null : this.#copies.refusal(earlier.hello);
-      if (copied !== null && earlier.hello !== null) {
-        this.#tellCopied(earlier.hello, copied);
-        earlier.refuse('JOURNAL_COPIED', copied);
+      const refusal = this.#admission.supersededRefusal(earlier.hello);
+      if (refusal !== null) {
+        earlier.refuse(refusal.code, refusal.message);
       } else {
         earlier.send({
           type: 'goaway',
@@ -384,7 +367,7 @@ export class CoordinatorNode implements SessionHost {
   }
 
   #hear(retired: Retired): void {
-    if (!this.#retired.add(retired)) return;
+    if (!this.#admission.retired.add(retired)) return;
     for (const session of [...this.participants.all()]) {
       if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
     }
@@ -422,8 +405,4 @@ export class CoordinatorNode implements SessionHost {
     await log.close();
     logger.info({}, 'Stopped.');
   }
-}
-
-function retiredText(participant: string, instance: string): string {
-  return `Instance ${instance} of ${participant} was retired by an operator. Start it with a new, empty data directory.`;
 }

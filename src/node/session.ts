@@ -18,6 +18,7 @@ import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
+import type { Refusal } from './admission.ts';
 import { ForcingLimit } from './forcing.ts';
 
 /** Which role a message needs; any of several. `hello`, `error` and `goaway` need none. */
@@ -58,10 +59,7 @@ export interface SessionHost {
     readonly options: Pick<CoordinatorOptions, 'handshakeTimeoutMs' | 'maxPingAgeMs'>;
   };
   /** Decides whether the peer is let in; null where it is. */
-  admit(
-    hello: Hello,
-    connection: Connection<FromNode>,
-  ): { code: ErrorCode; message: string } | null;
+  admit(hello: Hello, connection: Connection<FromNode>): Refusal | null;
   /** Hello was accepted; answer it. */
   opened(session: Session): void;
   received(session: Session, message: Exclude<ToNode, Hello>): void;

@@ -1,0 +1,57 @@
+/** Who is let in: with the token; and as a participant neither retired nor on a copy of another's journal. */
+import type { ErrorCode } from '../core/catalogue.ts';
+import type { FromNode, Hello } from '../core/messages.ts';
+import { RetiredSet } from '../core/retired.ts';
+import type { Connection } from '../ports/transport.ts';
+import { isSecret } from '../system/secret.ts';
+import { Copies } from './copies.ts';
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export class Admission {
+  readonly #token: string | null;
+  readonly #tellCopied: (hello: Hello, text: string) => void;
+  /** What operators have retired, as far as this node has heard. */
+  readonly retired: RetiredSet = new RetiredSet();
+  readonly #copies = new Copies();
+
+  constructor(options: {
+    readonly token: string | null;
+    readonly tellCopied: (hello: Hello, text: string) => void;
+  }) {
+    this.#token = options.token;
+    this.#tellCopied = options.tellCopied;
+  }
+
+  refusal(hello: Hello, connection: Connection<FromNode>): Refusal | null {
+    const token = this.#token;
+    const shown = connection.authenticated === true;
+    if (token !== null && !shown && !isSecret(hello.token, token)) {
+      return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
+    }
+    if (!hello.roles.includes('participant')) return null;
+    const { name: participant, instance, sharedResource = null } = hello;
+    if (this.retired.refuses({ participant, instance, sharedResource })) {
+      return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
+    }
+    return this.#copied(hello, this.#copies.claim(hello, connection.remoteAddress));
+  }
+
+  /** Of one whose place another connection of its instance took; null: it may come back. */
+  supersededRefusal(hello: Hello | null): Refusal | null {
+    return hello === null ? null : this.#copied(hello, this.#copies.refusal(hello));
+  }
+
+  #copied(hello: Hello, message: string | null): Refusal | null {
+    if (message === null) return null;
+    this.#tellCopied(hello, message);
+    return { code: 'JOURNAL_COPIED', message };
+  }
+}
+
+export function retiredText(participant: string, instance: string): string {
+  return `Instance ${instance} of ${participant} was retired by an operator. Start it with a new, empty data directory.`;
+}
