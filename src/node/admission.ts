@@ -1,15 +1,10 @@
 /** Who is let in: with the token; and as a participant neither retired nor on a copy of another's journal. */
-import type { ErrorCode } from '../core/catalogue.ts';
 import type { FromNode, Hello } from '../core/messages.ts';
 import { RetiredSet } from '../core/retired.ts';
+import type { Refusal } from '../core/term/events.ts';
 import type { Connection } from '../ports/transport.ts';
 import { isSecret } from '../system/secret.ts';
 import { Copies } from './copies.ts';
-
-export interface Refusal {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 
 export class Admission {
   readonly #token: string | null;

@@ -13,6 +13,7 @@ import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../
 import { servedElsewhere } from '../core/other-cluster.ts';
 import { concerns, type Retired } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
+import type { Refusal } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -23,7 +24,7 @@ import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { maxLockKeyBytes } from '../wire/limits.ts';
-import { Admission, type Refusal, retiredText } from './admission.ts';
+import { Admission, retiredText } from './admission.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';

@@ -13,12 +13,11 @@ import {
   type ToNode,
 } from '../core/messages.ts';
 import type { Member } from '../core/retired.ts';
-import type { Sender } from '../core/term/events.ts';
+import type { Refusal, Sender } from '../core/term/events.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
-import type { Refusal } from './admission.ts';
 import { ForcingLimit } from './forcing.ts';
 
 /** Which role a message needs; any of several. `hello`, `error` and `goaway` need none. */
