@@ -9,6 +9,7 @@ import type {
   ToNode,
 } from '../core/messages.ts';
 import type { Retired } from '../core/retired.ts';
+import { listLimit } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
 import type { CoordinatorNode } from './node.ts';
@@ -47,15 +48,14 @@ function answer(
   make: () => InfoReply | ListReply | LocksReply,
 ): void {
   const given = node.pacedAnswers.give(() => session.send({ ...make(), id }));
-  if (!given) session.fail(id, 'BUSY');
+  if (!given) session.fail(id, 'BUSY', tooManyWait, { retryAfterMs: 100 });
 }
 
-const usualLimit = 50;
-const maxLimit = 1_000;
+const tooManyWait = 'As many lists as may wait for their turn do so. Ask again later.';
 
 function list(node: CoordinatorNode, message: List): ListReply {
   const { id, state, attention } = message;
-  const limit = Math.min(message.limit ?? usualLimit, maxLimit);
+  const limit = listLimit(message.limit);
   return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
     const drivers = [...node.drivers.values()];
     const lists = drivers.map(({ term }) => term.list({ ...message, limit }));
@@ -68,7 +68,7 @@ function list(node: CoordinatorNode, message: List): ListReply {
 
 function locks(node: CoordinatorNode, message: Locks): LocksReply {
   const { id, group, waiting } = message;
-  const limit = Math.min(message.limit ?? usualLimit, maxLimit);
+  const limit = listLimit(message.limit);
   return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
     const drivers = [...node.drivers.values()];
     const lists = drivers.map(({ term }) => term.locks({ ...message, limit }));

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PacedAnswers } from '../../../src/node/paced-answers.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
+import { LoopNode } from '../../support/nodes/loop-node.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
 
 function setUp() {
   let nowMs = 0;
@@ -58,3 +60,34 @@ describe('answers that may be large', () => {
     expect(ask(5)).toBe(true);
   });
 });
+
+/** Time that an answer takes. */
+class WorkClock extends ManualClock {
+  #workMs = 0;
+
+  work(forMs: number): void {
+    this.#workMs += forMs;
+  }
+
+  override monotonicMs(): number {
+    return super.monotonicMs() + this.#workMs;
+  }
+}
+
+it.each(['info', 'list', 'locks'] as const)(
+  '%s waits for its turn, or is told when to ask again',
+  async (type) => {
+    const clock = new WorkClock();
+    const loop = await LoopNode.started({}, { node: 'loop', clock });
+    const operator = await loop.peer({ name: 'operator', roles: ['operator'] });
+    const { pacedAnswers } = loop.node;
+    pacedAnswers.give(() => clock.work(5));
+    expect(await operator.ask({ type })).toBeNull();
+    while (pacedAnswers.give(() => undefined));
+    expect(await operator.ask({ type })).toMatchObject({ code: 'BUSY', retryAfterMs: 100 });
+    await clock.advance(1);
+    await settle();
+    expect(operator.answer(1)).toMatchObject({ type });
+    await loop.stop();
+  },
+);

@@ -1,7 +1,9 @@
 /** What thousands do at once is taken in portions: how many of it one turn has, not how long that takes. */
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { atEndOfTurn } from '../../../src/system/turn.ts';
+import { Closings } from '../../../src/transport/websocket/closings.ts';
 import { bare, cleanUp, listen, rawSocket, until } from '../../support/network/websocket-rig.ts';
 import { pause } from '../../support/process/child.ts';
 
@@ -50,6 +52,16 @@ it('what still comes on connections that wait to be cut does no harm', async () 
   await Promise.all(ends.map(({ closed }) => closed));
   await Promise.all(sockets.map(({ ended }) => ended));
   expect(ends.flatMap(({ messages, problems }) => [...messages, ...problems])).toEqual([]);
+});
+
+it('a connection that waits to be cut is not read', async () => {
+  const socket = new Socket();
+  socket.resume();
+  new Closings().watch(socket);
+  socket.destroy();
+  expect([socket.isPaused(), socket.destroyed]).toEqual([true, false]);
+  await new Promise<void>((resolve) => atEndOfTurn(resolve));
+  expect(socket.destroyed).toBe(true);
 });
 
 it('handshakes that are too slow are looked for often enough to end one after the other', async () => {
