@@ -70,8 +70,7 @@ export interface ServeBaseOptions {
   /**
    * Names the one resource on which several processes work that share this journal, too. A branch
    * may then be prepared by one and committed by another. Not needed where the resource has an `identity`, as databases have: then
-   * each process has a journal of its own. The resource should have
-   * `inDoubt`: without it the log warns at each start.
+   * each process has a journal of its own.
    */
   readonly sharedResource?: string;
   /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */

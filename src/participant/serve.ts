@@ -81,7 +81,6 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   checkSettings(options);
   const adoption = readAdoption(environmentVariable(adoptionVariable)) ?? options.adoptCluster;
   const ports = await openPorts(options);
-  const logger = options.logger ?? stderrLogger(options.name);
   const readiness = new Ready();
   let participant: Participant;
   try {
@@ -103,6 +102,7 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   };
   if (options.ready !== undefined) {
     const { clock } = ports;
+    const logger = options.logger ?? stderrLogger(options.name);
     const unended = (): readonly BranchRef[] => participant.unended();
     const { ready, readyTimeoutMs: timeoutMs = readyTimeoutMsDefault } = options;
     try {
