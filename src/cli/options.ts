@@ -85,20 +85,28 @@ export function etcdAccessOptions(command: Command): Command {
     .hook('preAction', refuseHalfAccess);
 }
 
-/** Without the other one it would not be used. */
-const needs = {
-  etcdCert: ['--etcd-cert', 'etcdCa', '--etcd-ca'],
-  etcdKey: ['--etcd-key', 'etcdCa', '--etcd-ca'],
-  etcdPasswordFile: ['--etcd-password-file', 'etcdUser', '--etcd-user'],
-} as const;
+/** Each option, and what it is of no use without. */
+const needs = [
+  ['etcdCert', 'etcdCa'],
+  ['etcdCert', 'etcdKey'],
+  ['etcdKey', 'etcdCa'],
+  ['etcdKey', 'etcdCert'],
+  ['etcdPasswordFile', 'etcdUser'],
+] as const;
 
 function refuseHalfAccess(command: Command): void {
   const given = command.opts<Partial<EtcdFlags>>();
   if (given.etcd === undefined) return;
-  for (const [name, [option, other, otherOption]] of Object.entries(needs)) {
-    if (given[name as keyof typeof needs] === undefined || given[other] !== undefined) continue;
-    throw usageError(`${option} needs ${otherOption}, and is not used without it. Give both.`);
-  }
+  const half = needs.find(
+    ([name, other]) => given[name] !== undefined && given[other] === undefined,
+  );
+  if (half === undefined) return;
+  const [option, other] = half.map((name) => longOf(command, name));
+  throw usageError(`${option} needs ${other}, and is of no use without it. Give both.`);
+}
+
+function longOf({ options }: Command, name: string): string | undefined {
+  return options.find((option) => option.attributeName() === name)?.long;
 }
 
 // Repeated here, for the module that has the type is only loaded with the node.

@@ -1,6 +1,7 @@
 /** `verdict/client`: the client of a Verdict cluster. */
 
 import { coordinatorOptionTable } from '../core/coordinator-options.ts';
+import { checkFields, shown } from '../core/fields.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
@@ -15,7 +16,15 @@ import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { Cluster } from './cluster.ts';
-import { checkTransact } from './fields.ts';
+import {
+  callFields,
+  checkTransact,
+  connectFields,
+  runFields,
+  shareFields,
+  statusFields,
+  transactionFields,
+} from './fields.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { transact } from './transact.ts';
@@ -76,6 +85,8 @@ const statusTimeoutMs = 5_000;
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
   checkNodeUrls(options);
+  checkFields(options, connectFields, "connect's options");
+  checkFields(options.defaults, transactionFields, 'defaults');
   const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
   const { name = 'client' } = options;
   checkName(name, 'name');
@@ -165,6 +176,8 @@ export class Client implements AsyncDisposable {
    * FORBIDDEN. `await using` rolls back what is left uncommitted.
    */
   async begin(settings: TransactionOptions = {}, options: CallOptions = {}): Promise<Transaction> {
+    checkFields(settings, transactionFields, 'begin');
+    checkFields(options, callFields, "begin's options");
     const whole = this.#settings(settings);
     return begin(this.#cluster, { settings: whole, call: this.#call(options, whole) });
   }
@@ -175,9 +188,15 @@ export class Client implements AsyncDisposable {
    */
   transaction(
     txid: Txid | string,
-    { share, timeoutMs }: { readonly share: string; readonly timeoutMs?: number },
+    options: { readonly share: string; readonly timeoutMs?: number },
   ): Transaction {
-    if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
+    if (!isTxid(txid)) throw new TypeError(`${shown(txid)} is no txid`);
+    checkFields(options, shareFields, "transaction's options");
+    // JavaScript may leave it out.
+    const { share, timeoutMs }: Partial<typeof options> = options ?? {};
+    if (share === undefined) {
+      throw new TypeError('transaction needs { share }: tx.share of the process that began it.');
+    }
     const settings = this.#settings({ timeoutMs });
     const { timeoutMs: ofCalls = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
     return new Transaction({ txid, share, timeoutMs: ofCalls, cluster: this.#cluster });
@@ -190,8 +209,10 @@ export class Client implements AsyncDisposable {
    */
   async status(
     txid: Txid | string,
-    { share, ...options }: CallOptions & { readonly share?: string } = {},
+    options: CallOptions & { readonly share?: string } = {},
   ): Promise<TransactionStatus> {
+    checkFields(options, statusFields, "status's options");
+    const { share } = options;
     const call = new Call(this.#cluster.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });
     // A text that is no txid is refused by the node.
     return this.#cluster.status({ txid: txid as Txid, share }, call);
@@ -217,6 +238,13 @@ export class Client implements AsyncDisposable {
     work: (tx: Transaction, context: RunContext) => Promise<Value>,
     options: RunOptions = {},
   ): Promise<RunResult<Value>> {
+    if (typeof work !== 'function') {
+      throw new TypeError(
+        `run wants a function that is given the transaction, not ${shown(work)}.`,
+      );
+    }
+    checkFields(options, runFields, "run's options");
+    checkFields(options.transaction, transactionFields, 'transaction');
     const settings = this.#settings(options.transaction ?? {});
     return run(this.#cluster, work, { ...options, settings });
   }

@@ -1,51 +1,85 @@
-/** Fields that no one knows are refused: a request with a `requestID` would be one without a request id, and could commit twice. */
-import type { BranchRequest, TransactOptions, TransactRequest } from './types.ts';
+/** What the client's calls take, held against what there is before anything is sent. */
+import { checkFields, type Fields } from '../core/fields.ts';
+import type { ConnectOptions } from './client.ts';
+import type { RunOptions } from './run.ts';
+import type {
+  BranchRequest,
+  CallOptions,
+  CommitOptions,
+  LockOptions,
+  RetryOptions,
+  TransactionOptions,
+  TransactOptions,
+  TransactRequest,
+} from './types.ts';
 
-type Known<T> = Readonly<Record<keyof T, true>>;
-
-const requestFields: Known<TransactRequest> = {
-  requestId: true,
-  attempt: true,
-  requestAgeMs: true,
-  locks: true,
-  lockWaitMs: true,
-  branches: true,
-  timeoutMs: true,
-  labels: true,
-  lockGroup: true,
+export const callFields: Fields<CallOptions> = { timeoutMs: 'ms', signal: 'signal' };
+export const commitFields: Fields<CommitOptions> = { ...callFields, answer: 'any' };
+// The wire's own tables say more of what goes over it as it is.
+export const lockFields: Fields<LockOptions> = { ...callFields, mode: 'any', waitMs: 'ms' };
+export const statusFields: Fields<CallOptions & { share?: string }> = {
+  ...callFields,
+  share: 'text',
 };
-const branchFields: Known<BranchRequest> = { participant: true, branch: true, payload: true };
-const optionFields: Known<TransactOptions> = {
-  answer: true,
-  retry: true,
-  timeoutMs: true,
-  signal: true,
+export const shareFields: Fields<{ share: string; timeoutMs?: number }> = {
+  share: 'text',
+  timeoutMs: 'ms',
+};
+export const transactionFields: Fields<TransactionOptions> = {
+  timeoutMs: 'ms',
+  labels: 'any',
+  lockGroup: 'any',
+};
+export const branchFields: Fields<BranchRequest> = {
+  participant: 'any',
+  branch: 'any',
+  payload: 'any',
+};
+const retryFields: Fields<RetryOptions> = {
+  maxAttempts: 'count',
+  retryDelayMs: 'ms',
+  maxRetryDelayMs: 'ms',
+};
+export const runFields: Fields<RunOptions> = {
+  ...commitFields,
+  ...retryFields,
+  transaction: 'object',
+};
+const transactOptions: Fields<TransactOptions> = { ...commitFields, retry: 'any' };
+const requestFields: Fields<TransactRequest> = {
+  ...transactionFields,
+  requestId: 'any',
+  attempt: 'any',
+  requestAgeMs: 'any',
+  locks: 'any',
+  lockWaitMs: 'ms',
+  branches: 'any',
+};
+export const connectFields: Fields<ConnectOptions> = {
+  urls: 'any',
+  name: 'any',
+  token: 'any',
+  timeoutMs: 'ms',
+  signal: 'signal',
+  defaults: 'object',
+  dialer: 'any',
+  clock: 'any',
+  random: 'any',
 };
 
-export function checkTransact(request: TransactRequest, options: TransactOptions): void {
-  checkFields(request, { known: requestFields, of: 'transact' });
-  checkFields(options, { known: optionFields, of: "transact's options" });
+export function checkTransact(given: TransactRequest, options: TransactOptions): void {
+  checkFields(given, requestFields, 'transact');
+  checkFields(options, transactOptions, "transact's options");
+  if (typeof options.retry === 'object') checkFields(options.retry, retryFields, 'retry');
   // What is no list is refused with the rest of the request.
-  if (Array.isArray(request.branches)) {
-    for (const branch of request.branches)
-      checkFields(branch, { known: branchFields, of: 'a branch' });
+  if (Array.isArray(given.branches)) {
+    for (const branch of given.branches) {
+      if (typeof branch === 'object') checkFields(branch, branchFields, 'a branch');
+    }
   }
-  const { requestAgeMs } = request;
+  const { requestAgeMs } = given;
   if (requestAgeMs === undefined || (Number.isFinite(requestAgeMs) && requestAgeMs >= 0)) return;
   throw new TypeError(
     'requestAgeMs must be the milliseconds since the request was first sent: a number not below 0',
   );
-}
-
-function checkFields(
-  value: unknown,
-  { known, of }: { readonly known: Readonly<Record<string, true>>; readonly of: string },
-): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [field, given] of Object.entries(value)) {
-    if (given === undefined || Object.hasOwn(known, field)) continue;
-    throw new TypeError(
-      `There is no field ${JSON.stringify(field.slice(0, 40))} in ${of}. The fields are ${Object.keys(known).join(', ')}.`,
-    );
-  }
 }

@@ -1,4 +1,5 @@
 /** An interactive transaction: begun first, branches added one by one, then committed or rolled back. */
+import { checkFields, shown } from '../core/fields.ts';
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
@@ -9,6 +10,7 @@ import { fitText } from '../wire/utf8.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { type Cluster, isRefusedForNow, mayBeSentAgain, requestOptions } from './cluster.ts';
+import { branchFields, callFields, commitFields, lockFields } from './fields.ts';
 import { followUp, outcomeOf, unknownOutcome } from './outcome.ts';
 import type {
   BranchRequest,
@@ -67,8 +69,9 @@ export class Transaction implements AsyncDisposable {
     branch: BranchRequest<Payload>,
     options: CallOptions = {},
   ): Promise<string> {
+    checkFields(branch, branchFields, 'enlist');
     const { txid, share } = this;
-    const { participant, payload } = branch;
+    const { participant, payload }: BranchRequest<Payload> = branch ?? {};
     const message = {
       type: 'enlist',
       txid,
@@ -96,6 +99,7 @@ export class Transaction implements AsyncDisposable {
    */
   async lock(keys: readonly string[] | string, options: LockOptions = {}): Promise<void> {
     const { txid, share } = this;
+    checkFields(options, lockFields, "lock's options");
     const { mode = 'exclusive', waitMs, ...call } = options;
     const list = typeof keys === 'string' ? [keys] : keys;
     const message = {
@@ -121,6 +125,7 @@ export class Transaction implements AsyncDisposable {
   async commit<Results = Record<string, unknown>>(
     options: CommitOptions = {},
   ): Promise<TransactionOutcome<Results>> {
+    checkFields(options, commitFields, "commit's options");
     const { answer, ...rest } = options;
     checkAnswer(answer);
     const { txid, share } = this;
@@ -144,6 +149,9 @@ export class Transaction implements AsyncDisposable {
     reason?: string,
     options: CallOptions = {},
   ): Promise<TransactionOutcome<Results>> {
+    if (reason !== undefined && typeof reason !== 'string') {
+      throw new TypeError(`The reason of a rollback must be a string, not ${shown(reason)}.`);
+    }
     const { txid, share } = this;
     const text = reason === undefined ? {} : { reason: fitText(reason, maxTextBytes) };
     const message = { type: 'rollback', txid, share, ...text } as const;
@@ -199,6 +207,7 @@ export class Transaction implements AsyncDisposable {
   }
 
   #call(options: CallOptions, within: Call | undefined): Call {
+    checkFields(options, callFields, "the call's options");
     return new Call(this.#cluster.clock, {
       ...options,
       defaultTimeoutMs: this.timeoutMs + callMarginMs,

@@ -1,6 +1,7 @@
 /** The library mode: a transaction coordinator within a process, over objects of it. */
 
 import type { AbortReason } from '../core/catalogue.ts';
+import { checkFields, type Fields, shown } from '../core/fields.ts';
 import { judge } from '../core/judge.ts';
 import type { Labels, Outcome, TransactionState, TransactionStatus } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
@@ -59,6 +60,8 @@ interface Parts {
 }
 
 const settledPollMs = 5;
+const settledFields: Fields<{ timeoutMs?: number }> = { timeoutMs: 'ms' };
+const beginFields: Fields<BeginOptions> = { timeoutMs: 'ms', labels: 'any' };
 
 /**
  * Coordinates transactions over objects of this process: presumed-abort two-phase commit (Mohan et al. 1986), on the core
@@ -101,6 +104,7 @@ export class TransactionCoordinator {
    * LIMIT_EXCEEDED past `maxTransactions`, INVALID_MESSAGE for options that cannot be, CLOSED after `close`.
    */
   async beginTransaction(options: BeginOptions = {}): Promise<Txid> {
+    checkFields(options, beginFields, 'beginTransaction');
     const { engine } = await this.#parts();
     const begin = checked({ type: 'begin', ...options });
     const driver = await engine.anyDriver();
@@ -155,6 +159,9 @@ export class TransactionCoordinator {
 
   /** Aborts the transaction: true, it is aborted; false, it was committed already. */
   async rollbackTransaction(txid: string, reason?: string): Promise<boolean> {
+    if (reason !== undefined && typeof reason !== 'string') {
+      throw new TypeError(`The reason of a rollback must be a string, not ${shown(reason)}.`);
+    }
     return (await this.#decide('rollback', txid, reason)) === 'aborted';
   }
 
@@ -188,8 +195,10 @@ export class TransactionCoordinator {
    */
   async whenSettled(
     txid: string,
-    { timeoutMs }: { readonly timeoutMs?: number } = {},
+    options: { readonly timeoutMs?: number } = {},
   ): Promise<TransactionResult> {
+    checkFields(options, settledFields, 'whenSettled');
+    const { timeoutMs } = options;
     const { engine } = await this.#parts();
     const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : engine.nowMs() + timeoutMs;
     for (;;) {

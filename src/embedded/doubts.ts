@@ -10,6 +10,7 @@
  * - It lists one that another process's living leader is running on the same resource: the log says `undecided`, and it is
  *   left alone. When that leader is gone a leadership begins here, and the list is asked for again.
  */
+import { isIterable, shown } from '../core/fields.ts';
 import { judge } from '../core/judge.ts';
 import type { Decision } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
@@ -82,8 +83,11 @@ export class Doubts {
     const answers: InDoubtAnswers = { told: [], unjudged: [], failed: [] };
     for (const named of participants) {
       try {
-        const list = await named.latest.inDoubt?.();
-        for (const txid of list ?? []) await this.#tell(named, txid, answers);
+        const list = (await named.latest.inDoubt?.()) ?? [];
+        if (!isIterable(list)) {
+          throw new TypeError(`inDoubt must return a list of txids, not ${shown(list)}.`);
+        }
+        for (const txid of list) await this.#tell(named, txid, answers);
       } catch (error) {
         const failed = { participant: named.name, error: textOf(error) };
         answers.failed.push(failed);

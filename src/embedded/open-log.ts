@@ -1,4 +1,5 @@
 /** The decision log of a coordinator in the library: in memory, in a directory of its own, or in etcd. */
+import { checkFields, type Fields, shown } from '../core/fields.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -61,6 +62,7 @@ export async function openChosenLog(
     readonly onFatal: (error: unknown) => void;
   },
 ): Promise<OpenedLog> {
+  checkChoice(choice);
   const { clock, random, logger, onFatal } = given;
   const made = `embedded-${random.token(nodeDigits)}`;
   switch (choice.kind) {
@@ -93,8 +95,30 @@ export async function openChosenLog(
       });
       return { log, node };
     }
-    default:
-      throw new TypeError("log.kind must be 'memory', 'lmdb' or 'etcd'.");
+  }
+}
+
+const placeFields = { kind: 'text', directory: 'text' } as const;
+const etcdFields: Fields<EtcdLogChoice> = {
+  ...placeFields,
+  endpoints: 'list',
+  cluster: 'text',
+  node: 'text',
+  shards: 'count',
+  leaseTtlMs: 'ms',
+  tls: 'object',
+  auth: 'object',
+};
+
+function checkChoice(choice: LogChoice): void {
+  const { kind, directory }: { kind?: unknown; directory?: unknown } = choice ?? {};
+  if (kind === 'memory') return checkFields(choice, { kind: 'text' }, 'log');
+  if (kind !== 'lmdb' && kind !== 'etcd') {
+    throw new TypeError(`log.kind must be 'memory', 'lmdb' or 'etcd', not ${shown(kind)}.`);
+  }
+  checkFields(choice, kind === 'etcd' ? etcdFields : placeFields, 'log');
+  if (directory === undefined) {
+    throw new TypeError('log.directory must be given: it is made where it is missing.');
   }
 }
 

@@ -1,4 +1,5 @@
 /** `recover`: what the log and the participants still hold of an earlier process is finished. */
+import { checkFields, type Fields, isIterable, shown } from '../core/fields.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Doubts, InDoubtAnswers } from './doubts.ts';
 import type { Engine } from './engine.ts';
@@ -42,12 +43,20 @@ export interface RecoveryReport {
 
 const waitMsDefault = 10_000;
 const pollMs = 5;
+const recoverFields: Fields<RecoverOptions> = { waitMs: 'ms' };
 
 export async function recover(
   { engine, doubts }: { readonly engine: Engine; readonly doubts: Doubts },
   participants: Iterable<EmbeddedParticipant>,
-  { waitMs = waitMsDefault }: RecoverOptions,
+  options: RecoverOptions,
 ): Promise<RecoveryReport> {
+  if (!isIterable(participants)) {
+    throw new TypeError(
+      `recover wants every participant that there is, in an array, not ${shown(participants)}.`,
+    );
+  }
+  checkFields(options, recoverFields, "recover's options");
+  const { waitMs = waitMsDefault } = options;
   const given = [...participants];
   const names = new Set<string>();
   for (const participant of given) {

@@ -1,4 +1,5 @@
 /** What operators ask of a node, and tell it to do. */
+import type { ShardDriver } from '../coordinator/shard-driver.ts';
 import type {
   InfoReply,
   List,
@@ -57,7 +58,7 @@ function list(node: CoordinatorNode, message: List): ListReply {
   const { id, state, attention } = message;
   const limit = listLimit(message.limit);
   return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
-    const drivers = [...node.drivers.values()];
+    const drivers = upToNow(node);
     const lists = drivers.map(({ term }) => term.list({ ...message, limit }));
     const all = lists.flatMap(({ transactions }) => transactions);
     if (lists.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
@@ -70,13 +71,20 @@ function locks(node: CoordinatorNode, message: Locks): LocksReply {
   const { id, group, waiting } = message;
   const limit = listLimit(message.limit);
   return node.dearAnswers.take(JSON.stringify(['locks', group, waiting, limit]), () => {
-    const drivers = [...node.drivers.values()];
+    const drivers = upToNow(node);
     const lists = drivers.map(({ term }) => term.locks({ ...message, limit }));
     const all = lists.flatMap((each) => each.locks);
     all.sort((a, b) => b.waiting - a.waiting);
     const truncated = all.length > limit || lists.some((each) => each.truncated);
     return { type: 'locks', id, locks: encodedOnce(all.slice(0, limit)), truncated };
   });
+}
+
+/** A term that nothing happens in does not know how late it is. */
+function upToNow({ drivers }: CoordinatorNode): ShardDriver[] {
+  const all = [...drivers.values()];
+  for (const driver of all) driver.step({ type: 'wake' });
+  return all;
 }
 
 function info(node: CoordinatorNode): InfoReply {

@@ -1,4 +1,5 @@
 /** A participant that joins a transaction itself: asks the leader first, works afterwards. */
+import { checkFields, type Fields, shown } from '../core/fields.ts';
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { refusal, VerdictError } from '../peer/verdict-error.ts';
@@ -26,6 +27,12 @@ export interface Enlisting extends ParticipantContext {
 }
 
 const timeoutMsDefault = 5_000;
+const enlistFields: Fields<EnlistOptions> = {
+  branch: 'any',
+  payload: 'any',
+  timeoutMs: 'ms',
+  signal: 'signal',
+};
 
 /**
  * The leader's answer may be lost; asking again is harmless, as an enlist of the same content is one
@@ -37,7 +44,8 @@ export async function enlist(
   how: EnlistOptions,
   { participant, clock, options, sessions, branches }: Enlisting,
 ): Promise<BranchRef> {
-  if (!isTxid(txid)) throw new TypeError(`"${String(txid)}" is no txid`);
+  if (!isTxid(txid)) throw new TypeError(`${shown(txid)} is no txid`);
+  checkFields(how, enlistFields, 'enlist');
   const { branch, payload, timeoutMs = timeoutMsDefault } = how;
   const signal = how.signal ?? new AbortController().signal;
   const deadlineMs = clock.monotonicMs() + timeoutMs;

@@ -1,5 +1,6 @@
 /** What `serveParticipant` takes. */
 import type { BranchAlarm } from '../core/branch/branch.ts';
+import { checkFields, type Fields } from '../core/fields.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';
@@ -15,7 +16,7 @@ import type { StandardSchema } from '../ports/schema.ts';
 import type { Dialer } from '../ports/transport.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import type { ReadyWork } from './ready.ts';
-import { behindSchemas } from './schema.ts';
+import { behindSchemas, type Schemas } from './schema.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
@@ -147,6 +148,38 @@ export function resourceOf<Payload, Result>(
   return behindSchemas('resource' in options ? options.resource : options, options);
 }
 
+const settingFields: Fields<Required<ServeBaseOptions & Schemas>> = {
+  name: 'any',
+  urls: 'any',
+  dataDirectory: 'text',
+  journal: 'object',
+  sharedResource: 'any',
+  token: 'any',
+  adoptCluster: 'object',
+  decisionLog: 'object',
+  ready: 'method',
+  readyTimeoutMs: 'any',
+  options: 'object',
+  logger: 'object',
+  onAlarm: 'method',
+  onFatal: 'method',
+  reached: 'method',
+  dialer: 'any',
+  clock: 'any',
+  random: 'any',
+  payload: 'schema',
+  result: 'schema',
+};
+const resourceFields: Fields<Required<Resource>> = {
+  prepare: 'method',
+  commit: 'method',
+  rollback: 'method',
+  inDoubt: 'method',
+  identity: 'text',
+  begin: 'method',
+  forgotten: 'method',
+};
+
 /** Throws a TypeError that names the setting, or the method that is missing. */
 export function checkSettings(settings: ServeBaseOptions): void {
   if (typeof settings !== 'object' || settings === null) {
@@ -157,6 +190,13 @@ export function checkSettings(settings: ServeBaseOptions): void {
   const { name, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
   checkMethods(name, 'resource' in settings ? settings.resource : settings);
+  checkFields(
+    settings,
+    'resource' in settings
+      ? { ...settingFields, resource: 'any' }
+      : { ...settingFields, ...resourceFields },
+    "serveParticipant's options",
+  );
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
   checkToken(settings.token);

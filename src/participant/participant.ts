@@ -1,5 +1,6 @@
 /** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
 import type { LocalState } from '../core/branch/branch.ts';
+import { isIterable, shown } from '../core/fields.ts';
 import type { FromNode, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
@@ -203,7 +204,11 @@ export class Participant {
     const { entries, ...loaded } = await journal.load();
     const earlierRuns = run === undefined ? [] : await journal.started(run);
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
-    const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
+    const listed: unknown = (await resource.inDoubt?.({ instance })) ?? [];
+    if (!isIterable(listed)) {
+      throw new TypeError(`inDoubt must return a list of branches, not ${shown(listed)}.`);
+    }
+    const held = [...(listed as Iterable<HeldBranch>)];
     const participant = new Participant(settings, resource, ports, { ...loaded, earlierRuns });
     participant.#takeUp(entries, held);
     participant.#housekeeping.start();

@@ -12,7 +12,7 @@ import { withPrepare } from './with-prepare.ts';
 /** Of so many faults the client is told. */
 const maxIssues = 10;
 
-interface Schemas<Payload, Result> {
+export interface Schemas<Payload = never, Result = unknown> {
   readonly payload?: StandardSchema<Payload, unknown>;
   readonly result?: StandardSchema<unknown, Result>;
 }

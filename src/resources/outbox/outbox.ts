@@ -10,6 +10,7 @@
  * commits: a crash between a publication and the note of it repeats the message, with the same id.
  */
 
+import { checkFields, type Fields } from '../../core/fields.ts';
 import { isAbort, vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -82,6 +83,19 @@ const maxMessages = 10_000;
 const wrongBodies =
   'the rules of an outbox must return a list of message bodies or vote.abort(message)';
 
+const optionFields: Fields<OutboxOptions<never>> = {
+  dataDirectory: 'text',
+  publish: 'any',
+  retryDelayMs: 'ms',
+  maxRetryDelayMs: 'ms',
+  maxQueue: 'count',
+  logger: 'object',
+  appliedKeepMs: 'ms',
+  onFatal: 'method',
+  clock: 'any',
+  random: 'any',
+};
+
 /** A durable queue of messages that takes part in transactions, made by `openOutbox`. */
 export class Outbox<Body = unknown> {
   readonly #disk: BranchStore<PreparedMessages>;
@@ -91,6 +105,7 @@ export class Outbox<Body = unknown> {
   /** @internal What `openOutbox` calls. */
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
     checkPlace('openOutbox', options);
+    checkFields(options, optionFields, 'openOutbox');
     if (typeof options.publish !== 'function')
       throw new TypeError('openOutbox needs publish: a function that is given each message.');
     const disk = await BranchStore.open<PreparedMessages>({

@@ -1,4 +1,5 @@
 /** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+import { checkFields, type Fields, shown } from '../../core/fields.ts';
 import { day } from '../../core/options.ts';
 import { stderrLogger } from '../../participant/stderr-logger.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -96,14 +97,31 @@ export interface SqlResourceOptions<Payload, Result> {
 /** The options, whole. */
 export type SqlSettings = Required<Omit<SqlResourceOptions<never, never>, 'prepare'>>;
 
+const optionFields: Fields<Required<SqlResourceOptions<never, never>> & { connection: unknown }> = {
+  name: 'any',
+  prepare: 'method',
+  connection: 'any',
+  isolation: 'text',
+  shared: 'flag',
+  table: 'text',
+  lockWaitMs: 'ms',
+  lockLimitMs: 'ms',
+  maxSessions: 'count',
+  sessionWaitMs: 'ms',
+  logger: 'object',
+  clock: 'any',
+};
+
 /** Throws for a table or a limit that cannot be. */
-export function sqlSettings(
-  options: Omit<SqlResourceOptions<never, never>, 'prepare'>,
-): SqlSettings {
-  const { name } = options;
+export function sqlSettings(options: SqlResourceOptions<never, unknown>): SqlSettings {
+  checkFields(options, optionFields, 'the options of the resource');
+  const { name, prepare } = options as Partial<typeof options> & { readonly name: string };
+  if (prepare === undefined) {
+    throw new TypeError('The resource needs prepare: a function that does the work of a branch.');
+  }
   return {
     name,
-    isolation: options.isolation ?? 'serializable',
+    isolation: checkedIsolation(options.isolation ?? 'serializable'),
     shared: options.shared ?? false,
     table: checkedTable(options.table ?? 'verdict_branches'),
     lockWaitMs: options.lockWaitMs ?? 2_000,
@@ -113,6 +131,15 @@ export function sqlSettings(
     logger: options.logger ?? stderrLogger(name),
     clock: options.clock ?? systemClock,
   };
+}
+
+const isolations: readonly string[] = ['read committed', 'repeatable read', 'serializable'];
+
+function checkedIsolation(isolation: Isolation): Isolation {
+  if (isolations.includes(isolation)) return isolation;
+  throw new TypeError(
+    `isolation must be one of '${isolations.join("', '")}', not ${shown(isolation)}.`,
+  );
 }
 
 function checkedLockLimit(lockLimitMs: number): number {

@@ -1,4 +1,5 @@
 /** A branch as plain data: for clients that write to a versioned store without a service's own rules. */
+import { shown } from '../../core/fields.ts';
 import type { LockMode } from './locks.ts';
 import type { Work } from './work.ts';
 
@@ -44,10 +45,10 @@ export async function carryOut(payload: StorePayload, work: Work): Promise<void>
 
 /** Throws StorePayloadError. */
 export function readPayload(payload: unknown): StorePayload {
-  const { reads, writes, locks } = object(payload, 'payload');
+  const { reads, writes, locks } = object(payload, 'payload', ['reads', 'writes', 'locks']);
   const read = list(reads, 'payload.reads').map((value, index) => {
     const at = `payload.reads[${index}]`;
-    const { key, version } = object(value, at);
+    const { key, version } = object(value, at, ['key', 'version']);
     if (!Number.isSafeInteger(version) || (version as number) < 0) {
       throw new StorePayloadError(`${at}.version must be a whole number, 0 for no record.`);
     }
@@ -55,7 +56,7 @@ export function readPayload(payload: unknown): StorePayload {
   });
   const written = list(writes, 'payload.writes').map((given, index) => {
     const at = `payload.writes[${index}]`;
-    const { key, value, delete: deletes } = object(given, at);
+    const { key, value, delete: deletes } = object(given, at, ['key', 'value', 'delete']);
     const named = { key: keyOf(key, `${at}.key`) };
     if (deletes === true && value === undefined) return { ...named, delete: true as const };
     if (deletes === undefined && value !== undefined) return { ...named, value };
@@ -70,11 +71,20 @@ export function readPayload(payload: unknown): StorePayload {
   return { reads: read, writes: written, locks: locked };
 }
 
-function object(value: unknown, at: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Readonly<Record<string, unknown>>;
+/** With no other fields: a payload of `write` in place of `writes` would commit, and change nothing. */
+function object<Field extends string>(
+  value: unknown,
+  at: string,
+  fields: readonly Field[],
+): Readonly<Partial<Record<Field, unknown>>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new StorePayloadError(`${at} must be an object.`);
   }
-  throw new StorePayloadError(`${at} must be an object.`);
+  const unknown = Object.keys(value).find((name) => !fields.some((field) => field === name));
+  if (unknown === undefined) return value as Readonly<Partial<Record<Field, unknown>>>;
+  throw new StorePayloadError(
+    `There is no field ${shown(unknown)} in ${at}. The fields are ${fields.join(', ')}.`,
+  );
 }
 
 function list(value: unknown, at: string): readonly unknown[] {

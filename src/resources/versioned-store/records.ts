@@ -108,10 +108,6 @@ export function readContent(keys: ReadableKeys): {
   return { records, prepared: allPrepared(keys) };
 }
 
-export function isIterable(given: unknown): boolean {
-  return typeof (given as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
-}
-
 export function wrongInitial(): TypeError {
   return new TypeError("initial must be a list of records, such as [{ key: 'lamp', value: 10 }].");
 }

@@ -9,6 +9,7 @@
  * shared to read, exclusive to write - and keeps the locks until the decision; the records change with the
  * commit alone. After a restart the locks of every prepared branch are taken again before anything else.
  */
+import { checkFields, type Fields, isIterable, shown } from '../../core/fields.ts';
 import type { Txid } from '../../core/txid.ts';
 import type { EnlistOptions } from '../../participant/enlist.ts';
 import { checkedVote, vote } from '../../participant/vote.ts';
@@ -29,7 +30,6 @@ import {
   applyWrites,
   getRecord,
   type InitialRecord,
-  isIterable,
   type PreparedBranch,
   putInitial,
   type RecordWrite,
@@ -105,6 +105,16 @@ interface Enlisting {
   readonly ended: Set<string>;
 }
 
+const optionFields: Fields<VersionedStoreOptions> = {
+  dataDirectory: 'text',
+  initial: 'any',
+  lockWaitMs: 'ms',
+  maxLockWaiters: 'count',
+  appliedKeepMs: 'ms',
+  onFatal: 'method',
+  clock: 'any',
+};
+
 /** A durable key-value store that takes part in transactions, made by `openVersionedStore`. */
 export class VersionedStore {
   readonly #disk: BranchStore<PreparedBranch>;
@@ -115,6 +125,7 @@ export class VersionedStore {
   /** @internal What `openVersionedStore` calls. */
   static async open(options: VersionedStoreOptions): Promise<VersionedStore> {
     checkPlace('openVersionedStore', options);
+    checkFields(options, optionFields, 'openVersionedStore');
     const { initial = [] } = options;
     if (!isIterable(initial)) throw wrongInitial();
     const disk = await BranchStore.open<PreparedBranch>({
@@ -143,6 +154,7 @@ export class VersionedStore {
 
   /** What the last commit left there, with its version; null for nothing. See `StorePayload.reads`. */
   read<Value = unknown>(key: string): StoredRecord<Value> | null {
+    if (typeof key !== 'string') throw new TypeError(`A key must be a string, not ${shown(key)}.`);
     return this.#disk.snapshot((keys) => getRecord(keys, key)) as StoredRecord<Value> | null;
   }
 
@@ -186,8 +198,14 @@ export class VersionedStore {
   async enlist(
     participant: Enlister,
     txid: Txid,
-    { readLocksUntil = 'decision', ...options }: StoreEnlistOptions = {},
+    given: StoreEnlistOptions = {},
   ): Promise<StoreTransaction> {
+    const { readLocksUntil = 'decision', ...options } = given;
+    if (readLocksUntil !== 'decision' && readLocksUntil !== 'vote') {
+      throw new TypeError(
+        `readLocksUntil must be 'decision' or 'vote', not ${shown(readLocksUntil)}.`,
+      );
+    }
     const enlisting: Enlisting = { txid, ended: new Set() };
     this.#enlisting.add(enlisting);
     try {

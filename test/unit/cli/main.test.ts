@@ -113,6 +113,14 @@ describe('wrong usage', () => {
     [[...serveNowhere, ...atEtcd, '--etcd-cert', 'c.pem'], '--etcd-cert needs --etcd-ca'],
     [['decision', txid, ...atEtcd, '--etcd-key', 'k.pem'], '--etcd-key needs --etcd-ca'],
     [
+      [...serveNowhere, ...atEtcd, '--etcd-ca', 'ca.pem', '--etcd-cert', 'c.pem'],
+      '--etcd-cert needs --etcd-key',
+    ],
+    [
+      ['decision', txid, ...atEtcd, '--etcd-ca', 'ca.pem', '--etcd-key', 'k.pem'],
+      '--etcd-key needs --etcd-cert',
+    ],
+    [
       ['raise-generation', ...atEtcd, '--etcd-password-file', 'p'],
       '--etcd-password-file needs --etcd-user',
     ],

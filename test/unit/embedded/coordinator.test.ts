@@ -18,6 +18,42 @@ describe('a coordinator', () => {
     await coordinator.close();
   });
 
+  it.each<[unknown, RegExp]>([
+    [{ kind: 'lmdb' }, /log.directory must be given/],
+    [{ kind: 'lmdb', dir: './data' }, /"dir" in log\..* directory/],
+    [{ kind: 'etcd', endpoint: 'x' }, /"endpoint" in log\..* endpoints/],
+    [{ kind: 'memory', directory: './data' }, /"directory" in log/],
+    ['lmdb', /log.kind must be/],
+  ])('rejects every call where the log is to be %j', async (log, said) => {
+    const coordinator = new TransactionCoordinator({ log } as never);
+    await expect(coordinator.ready()).rejects.toThrow(said);
+    await coordinator.close();
+  });
+
+  it.each<[string, unknown[], RegExp]>([
+    ['beginTransaction', [{ timeout: 5 }], /"timeout" in beginTransaction\..* timeoutMs/],
+    ['beginTransaction', [{ timeoutMs: '5' }], /timeoutMs in beginTransaction must be a number/],
+    ['rollbackTransaction', ['x', { a: 1 }], /reason of a rollback must be a string/],
+    ['whenSettled', ['x', { timeout: 5 }], /"timeout" in whenSettled/],
+    ['recover', [], /recover wants every participant/],
+    ['recover', [[], { wait: 5 }], /"wait" in recover's options\..* waitMs/],
+  ])('%s(%j) is refused', async (call, given, said) => {
+    await using coordinator = new TransactionCoordinator();
+    type Calls = Readonly<Record<string, (...given: unknown[]) => Promise<unknown>>>;
+    const refused = (coordinator as unknown as Calls)[call]?.(...given);
+    await expect(refused).rejects.toThrow(TypeError);
+    await expect(refused).rejects.toThrow(said);
+  });
+
+  it('says of an inDoubt that returns no list what it should', async () => {
+    await using coordinator = new TransactionCoordinator();
+    const [inventory] = pair();
+    const odd = Object.assign(inventory, { inDoubt: () => 5 as never });
+    expect((await coordinator.recover([odd])).failed).toMatchObject([
+      { error: expect.stringContaining('inDoubt must return a list of txids, not 5.') },
+    ]);
+  });
+
   it('lets what is under way end when it is closed, and takes no more', async () => {
     const coordinator = new TransactionCoordinator();
     const { answer, give } = held();

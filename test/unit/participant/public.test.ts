@@ -109,3 +109,29 @@ it.each([[undefined], [null], ['inventory']])('settings that are none: %j', asyn
     'serveParticipant takes an object: { name, urls, dataDirectory, prepare, commit, rollback }',
   );
 });
+
+it.each<[object, RegExp]>([
+  [{ resource: new Stock(), sharedresource: 'x' }, /"sharedresource".*sharedResource/],
+  [{ resource: new Stock(), commit: () => undefined }, /"commit"/],
+  [{ resource: new Stock(), onAlarm: 'x' }, /onAlarm in serveParticipant's options must be a func/],
+  [{ resource: new Stock(), payload: { sku: 'lamp' } }, /payload .* must be a schema/],
+  [
+    { ...new Stock(), prepare: vote.commit, commit: vote.commit, rollback: vote.commit, db: 1 },
+    /"db"/,
+  ],
+])('%j is refused at once', async (given, said) => {
+  await expect(serveParticipant({ ...settings(), ...given } as never)).rejects.toThrow(said);
+});
+
+it('inDoubt that returns no list is refused before the participant serves', async () => {
+  const resource = Object.assign(new Stock(), { inDoubt: () => 5 as never });
+  await expect(serveParticipant({ ...settings(), resource })).rejects.toThrow(
+    'inDoubt must return a list of branches, not 5.',
+  );
+});
+
+it('enlist takes no field that does not exist', async () => {
+  await using participant = await serveParticipant({ ...settings(), resource: new Stock() });
+  const enlist = participant.enlist(txidOf(1), { branches: 'x' } as never);
+  await expect(enlist).rejects.toThrow('There is no field "branches" in enlist.');
+});

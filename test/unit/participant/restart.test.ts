@@ -355,7 +355,9 @@ describe('two processes on one shared resource', () => {
       await saysAbort(c, toC);
       expect(c.application.calls).toEqual(['rollback stock']);
       // Once more when no prepare can run any more, and for good.
-      await c.clock.advance(601_000);
+      await c.clock.advance(590_000);
+      expect([c.application.calls.length, a.journal.state(key)]).toEqual([1, 'started']);
+      await c.clock.advance(11_000);
       expect(c.application.calls).toEqual(['rollback stock', 'rollback stock']);
       expect(a.journal.state(key)).toBe('tombstone');
     },

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeEpoch } from '../../../../src/core/txid.ts';
+import { openOutbox } from '../../../../src/outbox.ts';
 import { vote } from '../../../../src/participant.ts';
 import type { PrepareResult, Resource } from '../../../../src/ports/resource.ts';
 import { Outbox, type OutboxOptions } from '../../../../src/resources/outbox/outbox.ts';
@@ -210,4 +211,9 @@ it.each([
   };
   await expect(resource.prepare(call as never)).rejects.toThrow(text);
   expect(outbox.inDoubt()).toEqual([]);
+});
+
+it('takes no option that does not exist', async () => {
+  const options = { dataDirectory: 'none', publish: () => undefined, maxqueue: 1 };
+  await expect(openOutbox(options)).rejects.toThrow(/"maxqueue" in openOutbox\..* maxQueue/);
 });

@@ -3,6 +3,7 @@ import { vote } from '../../../../src/participant.ts';
 import { readContent, storeFile } from '../../../../src/resources/versioned-store/records.ts';
 import { VersionedStore } from '../../../../src/resources/versioned-store/store.ts';
 import { readLmdb } from '../../../../src/store/lmdb.ts';
+import { openVersionedStore } from '../../../../src/versioned-store.ts';
 import { settle } from '../../../support/samples/manual-clock.ts';
 import { StoreRig } from './rig.ts';
 
@@ -70,6 +71,9 @@ describe('versioned store: branches of data', () => {
 
   it.each([
     [undefined, 'payload must be'],
+    [{ write: [{ key: 'x', value: 1 }] }, 'There is no field "write" in payload.'],
+    [{ reads: [{ key: 'x', version: 1, value: 1 }] }, 'no field "value" in payload.reads[0].'],
+    [{ writes: [{ key: 'x', value: 1, ttl: 1 }] }, 'no field "ttl" in payload.writes[0].'],
     [{ reads: [{ key: 'x' }] }, 'payload.reads[0].version'],
     [{ writes: [{ key: 'x' }] }, 'payload.writes[0] must have'],
     [{ writes: [{ key: 'x', value: 1, delete: true }] }, 'payload.writes[0] must have'],
@@ -310,3 +314,14 @@ async function commitMany(count: number): Promise<void> {
   );
   await Promise.all(all);
 }
+
+it.each<[object, RegExp]>([
+  [{ lockWait: 5 }, /"lockWait" in openVersionedStore\..* lockWaitMs/],
+  [{ lockWaitMs: '5' }, /lockWaitMs in openVersionedStore must be a number/],
+])('%j is no option', async (options, said) => {
+  await expect(openVersionedStore({ dataDirectory: 'none', ...options })).rejects.toThrow(said);
+});
+
+it('reads no key that is not text', () => {
+  expect(() => rig.store.read(5 as never)).toThrow('A key must be a string, not 5.');
+});
