@@ -51,7 +51,7 @@ export function thrownAs<T>(
 
 function messageOf(thrown: unknown): string | null {
   const message = textAt(thrown, 'message');
-  if (message !== null) return message;
+  if (message !== null) return withCauses(message, thrown);
   // An AggregateError often says nothing itself.
   const several = at(thrown, 'errors');
   if (!Array.isArray(several) || several.length === 0) return null;
@@ -59,6 +59,24 @@ function messageOf(thrown: unknown): string | null {
     .slice(0, 5)
     .map((one) => textAt(one, 'message') ?? wordsOf(one))
     .join('; ');
+}
+
+const maxCauses = 4;
+const maxWrapperCharacters = 300;
+
+/** Libraries wrap what happened in what they were at, the whole statement say: what happened must not be cut off behind it. */
+function withCauses(message: string, thrown: unknown): string {
+  const texts = [message];
+  let cause = at(thrown, 'cause');
+  for (let depth = 0; depth < maxCauses && isObject(cause); depth += 1) {
+    const inner = textAt(cause, 'message');
+    if (inner !== null && !texts.some((text) => text.includes(inner))) texts.push(inner);
+    cause = at(cause, 'cause');
+  }
+  if (texts.length > 1 && message.length > maxWrapperCharacters) {
+    texts[0] = `${message.slice(0, maxWrapperCharacters)}...`;
+  }
+  return texts.join(': ');
 }
 
 function wordsOf(thrown: unknown): string {

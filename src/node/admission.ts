@@ -25,7 +25,11 @@ export class Admission {
     const token = this.#token;
     const shown = connection.authenticated === true;
     if (token !== null && !shown && !isSecret(hello.token, token)) {
-      return { code: 'UNAUTHENTICATED', message: 'The token is missing or wrong.' };
+      return {
+        code: 'UNAUTHENTICATED',
+        message:
+          'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).',
+      };
     }
     if (!hello.roles.includes('participant')) return null;
     const { name: participant, instance, sharedResource = null } = hello;

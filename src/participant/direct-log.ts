@@ -57,7 +57,7 @@ export class DirectLog {
       if (this.#closed) return;
       this.#given.logger.error(
         { error },
-        'decisionLog cannot be read: mend its address, or its cluster name, or doubts will wait for a node',
+        'decisionLog cannot be read: correct its address, or its cluster name, or doubts will wait for a node',
       );
     }
   }

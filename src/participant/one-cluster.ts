@@ -68,7 +68,7 @@ export class OneCluster {
     const untold = [...new Set(inDoubt.map(({ txid }) => txid))];
     return new OtherClusterError(
       `The node ${node} is of the cluster ${cluster} with the id ${clusterId}; this participant's journal has served the one with the id ${served}, and serves no other.${doubts} ` +
-        'Either it is the address of another cluster: mend urls. Or the decision log was deleted or made anew: bring it back, and all ends by itself. ' +
+        'Either it is the address of another cluster: correct urls. Or the decision log was deleted or made anew: bring it back, and all ends by itself. ' +
         'Where it is gone for good see docs/OPERATING.md, "A recreated decision log"; then start this service once with ' +
         adoptionLine({ from: served, to: clusterId, untold }),
     );

@@ -79,7 +79,7 @@ export class SiblingWatch {
     this.#warnAtMs = nowMs + warnEveryMs;
     logger.warn(
       { participant, error: thrownLine(error) },
-      `what others have prepared could not be listed; tried again every ${options.patienceMs} ms, and told again once a minute while that lasts`,
+      `what others have prepared could not be listed; tried again every ${options.patienceMs} ms, and logged once a minute while that lasts`,
     );
   }
 }

@@ -167,7 +167,7 @@ export class WitnessKeeper {
     } catch (error) {
       this.#options.failed(
         new DecisionLogError(
-          `The file ${path}, which guards against a restored etcd, cannot be written: ${thrownLine(error)}. Make room on its disk, or mend its permissions.`,
+          `The file ${path}, which guards against a restored etcd, cannot be written: ${thrownLine(error)}. Make room on its disk, or correct its permissions.`,
           { cause: error },
         ),
       );

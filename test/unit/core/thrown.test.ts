@@ -25,6 +25,17 @@ describe('what was thrown, in words', () => {
     expect(thrownText(oddThrows.get('an AggregateError'))).toMatch(/^a; /);
     expect(thrownText(oddThrows.get('an Error of another realm'))).toBe('other realm');
     expect(thrownText({ why: 'no stock' })).toBe('an object: {"why":"no stock"}');
+    const cause = new Error('duplicate key', { cause: new Error('line 1') });
+    const statement = `Failed query: ${'x'.repeat(5_000)}`;
+    expect(thrownText(new Error(statement, { cause }))).toMatch(
+      /^Failed query: x{286}\.\.\.: duplicate key: line 1$/,
+    );
+    expect(thrownLine(new Error('a duplicate key', { cause }))).toBe(
+      'Error: a duplicate key: line 1',
+    );
+    const circle = new Error('round');
+    circle.cause = circle;
+    expect(thrownText(circle)).toBe('round');
     const error = new Error('x');
     expect(thrownError(error)).toBe(error);
   });
