@@ -198,9 +198,9 @@ export class VersionedStore {
   async enlist(
     participant: Enlister,
     txid: Txid,
-    given: StoreEnlistOptions = {},
+    options: StoreEnlistOptions = {},
   ): Promise<StoreTransaction> {
-    const { readLocksUntil = 'decision', ...options } = given;
+    const { readLocksUntil = 'decision', ...call } = options;
     if (readLocksUntil !== 'decision' && readLocksUntil !== 'vote') {
       throw new TypeError(
         `readLocksUntil must be 'decision' or 'vote', not ${shown(readLocksUntil)}.`,
@@ -209,7 +209,7 @@ export class VersionedStore {
     const enlisting: Enlisting = { txid, ended: new Set() };
     this.#enlisting.add(enlisting);
     try {
-      const ref = await participant.enlist(txid, { ...options, payload: enlistedPayload });
+      const ref = await participant.enlist(txid, { ...call, payload: enlistedPayload });
       if (enlisting.ended.has(ref.branch)) throw endedBefore(ref);
       const known = this.#works.get(branchText(ref));
       if (known !== undefined) return known;
