@@ -66,8 +66,8 @@ export function complaintOf(error: unknown): Complaint {
 }
 
 /**
- * What the node said, and the catalogue's advice where it said something of its own. Not for
- * WRONG_STATE: the catalogue's text is about the state, and a message of its own may be about a name.
+ * What the node said, and the catalogue's advice if the words are its own. Not for WRONG_STATE:
+ * there the catalogue speaks of the state, but a node may speak of a name.
  */
 function adviceOn(error: VerdictError): string {
   if (error.code === 'WRONG_STATE') return error.message;

@@ -1,6 +1,6 @@
 /**
- * Waiting until a commit is carried out everywhere. The decision's own answer is never held back for it: what is durable is told, and
- * then the status is asked for. So a leader that dies in between costs nothing but the waiting.
+ * Waits until a commit is carried out everywhere. The decision's own answer is never held back for
+ * it; the status is asked for afterwards. So a leader that dies in between costs only more waiting.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { isVerdictError } from '../peer/verdict-error.ts';
@@ -9,8 +9,8 @@ import type { Cluster } from './cluster.ts';
 import type { AnswerWhen, TransactionOutcome } from './types.ts';
 
 /**
- * Participants mostly acknowledge within some milliseconds. Where one is away, all whose commits it owes ask, each at moments of
- * its own: a thousand of them put some 1,300 questions a second on the leader, which answers from memory.
+ * Participants mostly acknowledge within milliseconds. If one is away, a thousand commits that it
+ * owes ask their leader, which answers from memory, some 1,300 times a second.
  */
 const delays = { retryDelayMs: 2, maxRetryDelayMs: 1_000 };
 

@@ -4,7 +4,7 @@ import { abortedByCaller, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CallOptions } from './types.ts';
 
-/** A call waits this much longer than the transaction it is about, so that it hears of the time-out. */
+/** A call waits this much longer than its transaction, so that it hears of the time-out. */
 export const callMarginMs = 5_000;
 
 export class Call {
@@ -44,8 +44,8 @@ export class Call {
   }
 
   /**
-   * Waits for `done`, which `begin` is given and must not call before it returns. Rejects when the call is over. What
-   * `begin` returns is called at the end, whichever it was.
+   * Waits for `done`, which `begin` gets and must not call before it returns. Rejects when the call
+   * is over. What `begin` returns is called at the end in either case.
    */
   hold(begin: (done: (error?: Error) => void) => () => void): Promise<void> {
     const over = this.over();

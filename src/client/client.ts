@@ -41,15 +41,15 @@ import type {
 
 /** What `connect` takes. */
 export interface ConnectOptions {
-  /** Addresses of nodes, `host:port` or `ws://host:port`. One that answers is enough: it tells of the others. */
+  /** Addresses of nodes: `host:port` or `ws://host:port`. One that answers names the others. */
   readonly urls: readonly string[];
   /**
-   * How this client is called, in logs and among others. Default `client`. Request ids are the name's own: give all processes of one
-   * service the same one, and send a request again under the name that it was first sent under. A transaction belongs to the process that began it, whatever
-   * its name; clients of other names are not told its txid where they compete for its locks.
+   * This client's name in logs. Default `client`. Request ids belong to a name: give all processes
+   * of a service the same one, and repeat a request under its first name. A transaction belongs to
+   * its process, whatever the name; competitors for its locks with other names do not see its txid.
    */
   readonly name?: string;
-  /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
+  /** The cluster's token, if it requires one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
   /** Until the first welcome, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number;
@@ -73,11 +73,11 @@ const connectTimeoutMs = 5_000;
 const statusTimeoutMs = 5_000;
 
 /**
- * Connects to a cluster. Resolves with the first node's welcome; from then on lost connections are made again by
- * themselves, and the leader is found whoever it is.
+ * Connects to a cluster. Resolves with the first node's welcome; from then on the client reconnects
+ * by itself and finds whoever leads.
  *
- * Throws VerdictError: UNAUTHENTICATED, FORBIDDEN or UNSUPPORTED_VERSION where a node refuses, TIMEOUT where none
- * answers, ABORTED_BY_CALLER; a TypeError for an address or a name that is none.
+ * Throws VerdictError: UNAUTHENTICATED, FORBIDDEN or UNSUPPORTED_VERSION if a node refuses, TIMEOUT
+ * if none answers, ABORTED_BY_CALLER; a TypeError for an invalid address or name.
  *
  * ```ts
  * await using client = await connect({ urls: ['127.0.0.1:7070'], name: 'shop' });
@@ -109,8 +109,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 /**
- * A connection to a cluster, made by `connect`. Its calls may run at once, and each finds the leader that it needs.
- * Close it when you are done, or hold it with `await using`.
+ * A connection to a cluster, made by `connect`. Its calls may run at once; each finds the leader
+ * that it needs. Close it when you are done, or hold it with `await using`.
  */
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -124,22 +124,23 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Runs a whole transaction in one round trip. Resolves when it is decided, durably: an abort is a result, not an
-   * exception.
+   * Runs a whole transaction in one round trip. Resolves when it is decided, durably: an abort is a
+   * result, not an exception.
    *
-   * With a `requestId` the request is sent again whenever its answer is missing, until the time-out; at most one
-   * transaction commits under the id. Without one it is sent again only where it certainly had no effect; where its
-   * answer is lost, its outcome is asked for.
+   * With a `requestId` the request is sent again whenever its answer is missing, until the
+   * time-out; at most one transaction commits under the id. Without one it is sent again only if it
+   * certainly had no effect; if its answer is lost, its outcome is asked for.
    *
    * With `answer: 'applied'` it resolves only when every participant has carried the commit out.
+   * With `retry` an abort that can pass is tried again, under the same `requestId`, within the
+   * call's time-out.
    *
-   * With `retry` an abort that can pass is tried again, under the same `requestId`, within the call's time-out.
-   *
-   * Throws OutcomeUnknownError (code OUTCOME_UNKNOWN, with the `txid` where it is known) when the time-out, the signal
-   * or `close` ended the call while the transaction may have been running: nothing is undone, and it has one
-   * outcome, which `status` tells. Throws VerdictError with EXPIRED (older than the request window: the outcome can no
-   * longer be known), REQUEST_CONFLICT (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED,
-   * INVALID_MESSAGE, FORBIDDEN, and, where nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
+   * Throws OutcomeUnknownError (code OUTCOME_UNKNOWN, with the `txid` if it is known) when the
+   * time-out, the signal or `close` ended the call while the transaction may have been running:
+   * nothing is undone, and it has one outcome, which `status` tells. Throws VerdictError with
+   * EXPIRED (older than the request window: the outcome can no longer be known), REQUEST_CONFLICT
+   * (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED, INVALID_MESSAGE, FORBIDDEN,
+   * and, if nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
    *
    * ```ts
    * const outcome = await client.transact(
@@ -172,8 +173,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Begins an interactive transaction. Throws VerdictError: TIMEOUT, ABORTED_BY_CALLER, CLOSED, LIMIT_EXCEEDED,
-   * FORBIDDEN. `await using` rolls back what is left uncommitted.
+   * Begins an interactive transaction. Throws VerdictError: TIMEOUT, ABORTED_BY_CALLER, CLOSED,
+   * LIMIT_EXCEEDED, FORBIDDEN. `await using` rolls back what is left uncommitted.
    */
   async begin(settings: TransactionOptions = {}, options: CallOptions = {}): Promise<Transaction> {
     checkFields(settings, transactionFields, 'begin');
@@ -183,8 +184,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Goes on with a transaction that another process began: its `txid` and its `share` came from there. It is the same transaction,
-   * and as much this process's as the other's. Throws a TypeError for what is no txid. Nothing is asked yet.
+   * Continues a transaction that another process began and gave its `txid` and `share` to this one,
+   * which may then do all that the other may. Throws a TypeError for an invalid txid. Sends nothing
+   * yet.
    */
   transaction(
     txid: Txid | string,
@@ -203,9 +205,10 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * The state of a transaction, from whichever node can tell. Default time-out 5 s. Of one that a client of another name
-   * began, give its `share`: without it a transaction under way is unknown, and of an older one the outcome alone is told. Throws VerdictError:
-   * UNKNOWN_TRANSACTION, EXPIRED (its record was collected), TIMEOUT, ABORTED_BY_CALLER, CLOSED.
+   * The state of a transaction, from whichever node can tell. Default time-out 5 s. If a client of
+   * another name began it, give its `share`: without it a running transaction is unknown, and of an
+   * older one only the outcome is shown. Throws VerdictError: UNKNOWN_TRANSACTION, EXPIRED (its
+   * record was collected), TIMEOUT, ABORTED_BY_CALLER, CLOSED.
    */
   async status(
     txid: Txid | string,
@@ -219,13 +222,15 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Begins a transaction, calls the function with it, and commits. An abort that can pass (`reason.retryable`) is tried
-   * again in a new transaction, with growing, jittered pauses, up to `maxAttempts` times within `timeoutMs`; the last
-   * one is the result. So the function may be called several times: it should change nothing but through the
-   * transaction. What it throws rolls the transaction back and is thrown again, unless it is this client's own
-   * error about a transaction lost under it, which counts as an abort.
+   * Begins a transaction, calls the function with it, and commits. An abort that can pass
+   * (`reason.retryable`) is tried again in a new transaction, with growing, jittered pauses, up to
+   * `maxAttempts` times within `timeoutMs`; the last one is the result. So the function may be
+   * called several times and should change nothing outside the transaction. What it throws rolls
+   * the transaction back and is thrown again, unless it is this client's own error about a
+   * transaction lost under it, which counts as an abort.
    *
-   * Throws OutcomeUnknownError where a commit's outcome could not be learnt: that is never tried again.
+   * Throws OutcomeUnknownError if a commit's outcome could not be learnt: that is never tried
+   * again.
    *
    * ```ts
    * const result = await client.run(async (tx) => {
@@ -249,7 +254,7 @@ export class Client implements AsyncDisposable {
     return run(this.#cluster, work, { ...options, settings });
   }
 
-  /** Closes the connections. Calls in flight reject: with OutcomeUnknownError where something may have happened. */
+  /** Closes. Calls in flight reject: with OutcomeUnknownError if something may have happened. */
   async close(): Promise<void> {
     for (const call of this.#calls) call.catch(() => undefined);
     await this.#cluster.close();
@@ -280,8 +285,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Whoever closes the client knows that these end: a rejection that no one awaits yet is no accident then. Nothing is attached to the
-   * others: one that the caller forgot is the caller's to hear of.
+   * `close` marks those in flight as handled: their rejection is expected. Nothing is attached to
+   * others: a call that the caller forgot must be reported as unhandled.
    */
   #inFlight<Value>(work: Promise<Value>): Promise<Value> {
     const call: Promise<Value> = work.finally(() => this.#calls.delete(call));

@@ -59,7 +59,7 @@ export function isRefusedForNow(error: unknown): error is VerdictError {
   return isRequestRetryable(error) && error.acted === 'nothing';
 }
 
-/** For requests that have one effect however often they are sent. Their time-out is the call's own end. */
+/** For requests that may be repeated. Their time-out is the call's own end. */
 export function mayBeSentAgain(error: unknown): error is VerdictError {
   return isRequestRetryable(error) && error.code !== 'TIMEOUT';
 }
@@ -129,8 +129,8 @@ export class Cluster {
   }
 
   /**
-   * A lock group's shard goes before a request id's, so that all who compete meet one leader. With neither any shard will
-   * do: chance spreads the load.
+   * A lock group's shard comes before a request id's, so that all who compete meet one leader. With
+   * neither, any shard will do: chance spreads the load.
    */
   shardFor({
     requestId,
@@ -176,7 +176,7 @@ export class Cluster {
     }
   }
 
-  /** After an error: takes in what it says about the leader, and waits a little, longer with each failure. */
+  /** After an error: learns what it says of the leader, then waits, longer with each failure. */
   async recover(options: {
     error: VerdictError;
     link: Link;
@@ -189,7 +189,7 @@ export class Cluster {
     await call.pause(this.pauseMs(failures, error.retryAfterMs));
   }
 
-  /** Asks the leader, or any node while there is none, until one answers. Only asks: it may be repeated freely. */
+  /** Asks the leader, or any node while there is none, until one answers. */
   async status(
     { txid, share }: { readonly txid: Txid; readonly share?: string | undefined },
     call: Call,

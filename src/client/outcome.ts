@@ -43,8 +43,8 @@ function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Resul
 }
 
 /**
- * Asks for the status until the transaction is decided. What had been sent is never sent again here: it may be lying
- * in some buffer still, or may be running.
+ * Asks for the status until the transaction is decided. The request itself is not sent again: it
+ * may still lie in a buffer, or be running.
  */
 export async function followUp<Results>(
   cluster: Cluster,
@@ -63,8 +63,8 @@ export async function followUp<Results>(
 }
 
 /**
- * The error of a call that ended while its effect is unknown. `after`: what had made it unknown, where `error` is only
- * the end of the waiting. EXPIRED stays what it is: asking again will not help any more.
+ * The error of a call that ended while its effect is unknown. `after`: what made it unknown, if
+ * `error` is only the end of the waiting. EXPIRED stays: asking again will not help.
  */
 export function unknownOutcome(options: {
   error: unknown;

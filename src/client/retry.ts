@@ -1,6 +1,6 @@
 /**
- * Trying an aborted one-shot again. "Aborted" is final for the attempt that was told it, and for all below it (I8): so the next
- * attempt is another number under the same request id, and at most one of them commits.
+ * Tries an aborted one-shot again. "Aborted" is final for its attempt and all below, so the next
+ * has another number, and at most one commits (I8, one commit for each request id).
  */
 import { backoffMs, retryDelays } from '../core/backoff.ts';
 import { retryAfterMsOf } from '../peer/verdict-error.ts';
@@ -33,7 +33,7 @@ export class Retries {
   }
 
   /**
-   * Waits for the moment of the next attempt. False where there is none to be: this one is the last. `leftMs`: for how long a
+   * Waits until the next attempt is due. False: this one was the last. `leftMs`: for how long a
    * request may still be sent.
    */
   async after(
@@ -43,7 +43,7 @@ export class Retries {
     this.#aborts += 1;
     if (!failure.retryable || this.#aborts >= this.#options.maxAttempts) return false;
     const ownMs = backoffMs(this.#aborts, this.#options, this.#cluster.random.fraction());
-    // On top, not in its place: it is jitter as well, or all who were told the same would come at the same moment.
+    // On top: `ownMs` is jitter too, or all who got the same answer would come at one moment.
     const pauseMs = ownMs + (retryAfterMsOf(failure) ?? 0);
     // No pause that the time-out would end: what is known now is the better answer.
     if (this.#call.over() !== null || pauseMs >= Math.min(leftMs, this.#call.leftMs()))

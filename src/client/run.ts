@@ -86,8 +86,8 @@ export async function run<Value>(
 }
 
 /**
- * Rolls back, and says whether the function failed only because the transaction was lost under it. A function that
- * called `commit` itself is never called again: its commit may have succeeded.
+ * Rolls back, and says whether the function failed only because it lost its transaction. One that
+ * called `commit` itself is not called again: its commit may have succeeded.
  */
 async function passesAfterRollback(tx: Transaction, error: unknown): Promise<boolean> {
   if (tx.commitRequested) return false;

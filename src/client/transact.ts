@@ -1,9 +1,9 @@
 /**
  * One-shot transactions.
  *
- * With a requestId the log itself keeps a second commit out, so that the request may be sent again whenever an answer
- * is missing. Without one nothing keeps it out: what may have been received is never sent again, and its
- * outcome is asked for instead.
+ * With a requestId the log itself prevents a second commit, so the request may be sent again
+ * whenever an answer is missing. Without one nothing does: what may have been received is never
+ * sent again, and its outcome is asked for instead.
  */
 import { defaultLockGroup } from '../core/locks/names.ts';
 import type { LockedKeys, TransactBranch } from '../core/messages.ts';
@@ -70,7 +70,7 @@ async function transactAgain<Results>(
       const route = await cluster.leader(shard, call);
       mustKnowLocks(route, request);
       const { epoch } = route.leader;
-      // An attempt belongs to one epoch: an "aborted" of an older leader must not settle what a newer one runs.
+      // An attempt belongs to one epoch: an older leader's "aborted" must not settle a newer one's.
       if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
       lastEpoch = epoch;
       firstSent ??= mark(cluster.clock);
@@ -165,12 +165,12 @@ async function transactOnce<Results>(
   }
 }
 
-/** Kept for every time that it is sent: under another group a request id would be another request. */
+/** The same each time it is sent: under another group a request id is another request. */
 function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined {
   return lockGroup ?? ((locks ?? []).length > 0 ? defaultLockGroup : undefined);
 }
 
-/** A node of a version before locks ignores the field, and would run the transaction without them. */
+/** A node older than locks ignores the field, and would run the transaction without them. */
 function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): void {
   if ((locks ?? []).length === 0 || link.welcome?.limits.maxLocks !== undefined) return;
   throw refusal(

@@ -1,4 +1,4 @@
-/** An interactive transaction: begun first, branches added one by one, then committed or rolled back. */
+/** An interactive transaction: begun, given branches one by one, then committed or rolled back. */
 import { checkFields, shown } from '../core/fields.ts';
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -22,17 +22,17 @@ import type {
 } from './types.ts';
 
 /**
- * An interactive transaction, made by `client.begin`, `client.run` and `client.transaction`: branches are added, then it is
- * committed or rolled back. Hold it with `await using`, and leaving the block rolls back what was not committed.
+ * An interactive transaction, made by `client.begin`, `client.run` and `client.transaction`. With
+ * `await using`, leaving the block rolls back what was not committed.
  */
 export class Transaction implements AsyncDisposable {
-  /** Names the transaction everywhere: in logs, for `client.status`, for a service that enlists itself. */
+  /** Names the transaction: in logs, for `client.status`, for a service that enlists itself. */
   readonly txid: Txid;
   /** After this many milliseconds from `begin` without a decision the coordinator aborts it. */
   readonly timeoutMs: number;
   /**
-   * For another process that is to go on with the transaction: `client.transaction(txid, { share })` there. Whoever has it may do all
-   * that this one may. A service that only takes part needs the txid alone.
+   * Lets another process continue it: `client.transaction(txid, { share })` there. Whoever has it
+   * may do all that this process may. A service that only takes part needs only the txid.
    */
   readonly share: string;
   readonly #cluster: Cluster;
@@ -61,9 +61,10 @@ export class Transaction implements AsyncDisposable {
   }
 
   /**
-   * Adds a branch. Returns its name. The same again with the same content changes nothing. Throws VerdictError:
-   * WRONG_STATE once the transaction is being committed or was aborted, UNKNOWN_TRANSACTION after its end or its
-   * leader's, LIMIT_EXCEEDED, TOO_LARGE, TIMEOUT, ABORTED_BY_CALLER.
+   * Adds a branch and returns its name. Repeating it with the same content changes nothing. Throws
+   * VerdictError: WRONG_STATE once the transaction is being committed or was aborted,
+   * UNKNOWN_TRANSACTION after its end or its leader's, LIMIT_EXCEEDED, TOO_LARGE, TIMEOUT,
+   * ABORTED_BY_CALLER.
    */
   async enlist<Payload = unknown>(
     branch: BranchRequest<Payload>,
@@ -86,16 +87,17 @@ export class Transaction implements AsyncDisposable {
   }
 
   /**
-   * Takes named locks, all of these keys at once, in the order in which they are asked for across all clients. They are held
-   * until the transaction was aborted, or has committed and every participant has carried it out. Keys that it holds already,
-   * in the same mode or a stronger one, change nothing; a shared one asked for as exclusive is raised.
+   * Takes named locks, all of these keys at once, in the order of asking across all clients. They
+   * are held until it aborts, or has committed and every participant has carried it out. A key that
+   * it holds in the same or a stronger mode changes nothing; a shared one is raised to exclusive.
    *
-   * Throws VerdictError: DEADLOCK (it was the youngest of a cycle of waiters) and LOCK_TIMEOUT, after which the transaction
-   * is aborted - `client.run` runs it again -; WRONG_STATE once it is being committed or was aborted, also while it
-   * waited; UNKNOWN_TRANSACTION, LIMIT_EXCEEDED, TOO_LARGE, INVALID_MESSAGE, TIMEOUT, ABORTED_BY_CALLER.
+   * Throws VerdictError: DEADLOCK (it was the youngest of a cycle of waiters) and LOCK_TIMEOUT,
+   * both aborting it (`client.run` runs it again); WRONG_STATE if it is committing or aborted, also
+   * while it waited; UNKNOWN_TRANSACTION, LIMIT_EXCEEDED, TOO_LARGE, INVALID_MESSAGE, TIMEOUT,
+   * ABORTED_BY_CALLER.
    *
-   * A call that ends by its own time-out or signal ends no wait: the lock may still be granted, until `waitMs` is over or the
-   * transaction ends. A `commit` meanwhile waits for it too.
+   * A call's own time-out or signal does not end the wait: the lock may still be granted until
+   * `waitMs` is over or the transaction ends. A `commit` meanwhile waits for it too.
    */
   async lock(keys: readonly string[] | string, options: LockOptions = {}): Promise<void> {
     const { txid, share } = this;
@@ -115,12 +117,13 @@ export class Transaction implements AsyncDisposable {
   }
 
   /**
-   * Freezes the branches, has them all prepare, and decides. Resolves when the decision is durable; the participants
-   * carry it out behind it. An abort is a result, not an exception.
+   * Freezes the branches, has them all prepare, and decides. Resolves when the decision is durable;
+   * participants carry it out afterwards. An abort is a result, not an exception.
    *
-   * Where the answer is lost the outcome is asked for until the call's time-out; the commit is never sent a second
-   * time. Calling it again gives the first call's answer. With `answer: 'applied'` it resolves when every participant has carried it out. Throws OutcomeUnknownError (with the txid) when the
-   * time-out or the signal ended that; nothing is undone then.
+   * If the answer is lost, the outcome is asked for until the call's time-out; the commit is never
+   * sent twice. A second call gives the first one's answer. With `answer: 'applied'` it resolves
+   * when every participant has carried it out. Throws OutcomeUnknownError (with the txid) if the
+   * time-out or the signal ended it; nothing is undone then.
    */
   async commit<Results = Record<string, unknown>>(
     options: CommitOptions = {},
@@ -141,9 +144,9 @@ export class Transaction implements AsyncDisposable {
   }
 
   /**
-   * Aborts the transaction. Resolves with its outcome, which is `committed` if a commit was first. Repeated by itself
-   * where a connection is lost. Within `client.run` it is not bound by that call's time-out and signal: locks should go
-   * all the same. Throws like `commit`.
+   * Aborts the transaction. Resolves with its outcome: `committed` if a commit came first. Repeats
+   * itself if a connection is lost. Within `client.run` it ignores that call's time-out and signal,
+   * so that locks go all the same. Throws like `commit`.
    */
   async rollback<Results = Record<string, unknown>>(
     reason?: string,
@@ -160,12 +163,12 @@ export class Transaction implements AsyncDisposable {
     return outcome;
   }
 
-  /** The state now. Throws VerdictError: EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
+  /** The state now. Throws EXPIRED, UNKNOWN_TRANSACTION, TIMEOUT, ABORTED_BY_CALLER. */
   async status(options: CallOptions = {}): Promise<TransactionStatus> {
     return this.#cluster.status(this, this.#call(options, this.#within));
   }
 
-  /** Rolls back what was neither committed nor rolled back. Lets a failure pass: the time-out rolls back too. */
+  /** Rolls back unless it has ended. Ignores a failure: the time-out rolls back too. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended || this.#commit !== null) return;
     await this.rollback('The transaction was left before its commit.').catch(() => undefined);
@@ -182,11 +185,11 @@ export class Transaction implements AsyncDisposable {
     }
   }
 
-  /** What became of it, after a commit or rollback that got no outcome. Throws where the request had no effect. */
+  /** The outcome if a commit or rollback got none. Throws if the request did nothing. */
   async #settled<Results>(error: unknown, call: Call): Promise<TransactionOutcome<Results>> {
     const { txid, share } = this;
     if (!isVerdictError(error)) throw error;
-    // Its leader changed, or it ended by itself: nothing is left to commit or roll back, but there is an outcome.
+    // Its leader changed, or it ended by itself: nothing is left to do, but there is an outcome.
     const gone = error.code === 'UNKNOWN_TRANSACTION' || error.code === 'WRONG_STATE';
     if (error.acted === 'nothing' && !gone) throw error;
     if (call.over() !== null) throw unknownOutcome({ error, txid });
@@ -216,7 +219,7 @@ export class Transaction implements AsyncDisposable {
   }
 }
 
-/** A begun transaction without branches does nothing and ends with its time-out: one too many is harmless. */
+/** One too many is harmless: without branches it does nothing and ends with its time-out. */
 export async function begin(
   cluster: Cluster,
   options: { settings: TransactionOptions; call: Call; within?: Call | undefined },

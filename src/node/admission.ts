@@ -1,4 +1,4 @@
-/** Who is let in: with the token; and as a participant neither retired nor on a copy of another's journal. */
+/** Admits peers: with the token; participants if neither retired nor on a copied journal. */
 import type { FromNode, Hello } from '../core/messages.ts';
 import { RetiredSet } from '../core/retired.ts';
 import type { Refusal } from '../core/term/events.ts';

@@ -9,7 +9,7 @@
  * then *refuses* says that no one listens there any more: the process is gone, and waiting for its
  * lease would only cost time. Just after a kill the listener may still be closing and accept once
  * more, so the probing goes on for a while. An address that was never reached proves nothing by
- * refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6).
+ * refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6, the fence).
  */
 import type { LeaderInfo } from '../core/messages.ts';
 import { Link } from '../peer/link.ts';

@@ -1,6 +1,6 @@
 /**
- * Gives the answers that may be large, pages of lists, a few in each turn: those that are kept are still written out
- * for each who asks, a megabyte each, and many may ask at once.
+ * Gives answers that may be large, pages of lists, a few in each turn: even kept ones are written
+ * out for each peer, a megabyte each, and many may ask at once.
  */
 import type { Clock } from '../ports/clock.ts';
 

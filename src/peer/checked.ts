@@ -1,4 +1,4 @@
-/** What an SDK is called with, held against the tables of the wire before anything is sent: the same rules, with the field named. */
+/** Checks an SDK's arguments by the wire's tables before sending, and names the field. */
 import type { ToNode } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { maxNameBytes, widestLimits } from '../wire/limits.ts';
@@ -6,9 +6,9 @@ import { validate } from '../wire/validate.ts';
 import type { RequestWithoutId } from './requests.ts';
 import { refusal } from './verdict-error.ts';
 
-/** Throws what the node would answer: `transact.branches[0].branch must be …`. Payloads are looked at when they are sent. */
+/** Throws what the node would: `transact.branches[0].branch must be …`. Not about payloads. */
 export function checkRequest(message: RequestWithoutId): void {
-  // Absent and undefined are one here; and what the reader leaves out must not go from the caller's own objects.
+  // Absent and undefined are the same here. A copy, for `validate` removes unknown fields.
   const copy: Record<string, unknown> = { id: 0 };
   for (const [field, value] of Object.entries(message)) {
     if (value !== undefined) copy[field] = Array.isArray(value) ? value.map(copied) : value;

@@ -1,7 +1,7 @@
-/** What a participant's callers and the participant itself agree on: its name, what a payload is, and what a result is. */
+/** What a participant and its callers agree on: its name, payload and result. */
 import type { StandardSchema } from '../ports/schema.ts';
 
-/** `Sent` and `Returned` go into the schemas, by the client and by `prepare`; `Payload` and `Result` are what these make of them. */
+/** `Sent` and `Returned` go into the schemas; `Payload` and `Result` come out of them. */
 export interface ParticipantContract<
   Name extends string,
   Payload,
@@ -15,7 +15,7 @@ export interface ParticipantContract<
   readonly payload: StandardSchema<Payload, Sent>;
   /** What a result must be. Absent: not looked at. */
   readonly result?: StandardSchema<Result, Returned>;
-  /** A branch for `transact` or `enlist`: the compiler holds its payload against the schema, and knows its result. */
+  /** A branch for `transact` or `enlist`, its payload and result checked by the compiler. */
   branch(payload: Sent): ContractBranch<Sent, Result, Name>;
   /** The same under a name of its own, where the participant has several. */
   branch<const Branch extends string>(
@@ -24,7 +24,7 @@ export interface ParticipantContract<
   ): ContractBranch<Sent, Result, Name, Branch>;
 }
 
-/** A branch as a contract makes it: a `BranchRequest` whose payload and result the compiler knows. */
+/** A branch of a contract: a `BranchRequest` whose payload and result the compiler knows. */
 export type ContractBranch<
   Payload,
   Result = unknown,
@@ -40,7 +40,7 @@ export type ContractBranch<
 /** A contract of whatever types. */
 type AnyContract = Omit<ParticipantContract<string, unknown>, 'branch'>;
 
-/** A branch written out by a client that imports the contract's type alone: `BranchOf<typeof inventory>`. */
+/** A branch for a client that imports only the contract's type: `BranchOf<typeof inventory>`. */
 export type BranchOf<
   Contract extends AnyContract,
   Branch extends string = Contract['name'],
@@ -55,8 +55,8 @@ type InputOf<Schema> = Schema extends StandardSchema<unknown, infer Input> ? Inp
 type OutputOf<Schema> = Schema extends StandardSchema<infer Output, unknown> ? Output : never;
 
 /**
- * Makes the contract of a participant. It is written once, in a module that the service and its clients share. Throws a
- * TypeError for what is no schema.
+ * Makes the contract of a participant, once, in a module that the service and its clients share.
+ * Throws a TypeError for what is no schema.
  *
  * ```ts
  * export const inventory = defineParticipant({
@@ -64,8 +64,8 @@ type OutputOf<Schema> = Schema extends StandardSchema<infer Output, unknown> ? O
  *   payload: z.object({ sku: z.string(), quantity: z.int().positive() }),
  *   result: z.object({ left: z.int() }),
  * });
- * // the service:  serveParticipant({ ...inventory, urls, dataDirectory, prepare, commit, rollback })
- * // a client:     client.transact({ branches: [inventory.branch({ sku: 'lamp', quantity: 1 })] })
+ * // service: serveParticipant({ ...inventory, urls, dataDirectory, prepare, commit, rollback })
+ * // client:  client.transact({ branches: [inventory.branch({ sku: 'lamp', quantity: 1 })] })
  * ```
  */
 export function defineParticipant<

@@ -1,7 +1,7 @@
 import { type TimerHandle, TimerWheel } from '../core/timer-wheel.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 
-/** Many delays of any length, nearly all of which are stopped before their end: a wheel, and one timer of the clock's. */
+/** Many delays, of which nearly all are stopped early: a wheel, on one timer of the clock. */
 export class Delays<Value> {
   readonly #clock: Clock;
   readonly #fire: (value: Value) => void;

@@ -9,8 +9,8 @@
  *
  *     any state --close()--> closed
  *
- * Everything that belongs to one connection carries the dial's serial number, so that a late event of an older one
- * finds nothing to act on.
+ * All that belongs to one connection carries its dial's serial number, so that a late event of an
+ * older one finds nothing to act on.
  */
 import { backoffMs, type RetryDelays, retryDelays } from '../core/backoff.ts';
 import type { ErrorMessage, FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
@@ -79,7 +79,7 @@ export interface LinkEvents {
   lost?(info: CloseInfo): void;
   /** A dial or a greeting failed; the link goes on trying by itself. */
   failed?(info: CloseInfo): void;
-  /** The node refused the hello: tried again only once in a while, for a token or a setting may be mended. */
+  /** The node refused the hello: tried again only rarely, until a token or setting is corrected. */
   refused?(error: VerdictError): void;
 }
 
@@ -150,8 +150,9 @@ export class Link {
   }
 
   /**
-   * False: dropped, for there is no connection. True: on its way, which promises nothing. Throws a RangeError for a
-   * message larger than the node takes, a TypeError for one that cannot be encoded.
+   * False: dropped, as there is no connection. True: on its way, which promises nothing. Throws a
+   * RangeError for a message larger than the node takes, a TypeError for one that cannot be
+   * encoded.
    */
   send(message: ToNode): boolean {
     if (this.#state !== 'ready' || this.#connection === null) return false;
@@ -160,8 +161,8 @@ export class Link {
   }
 
   /**
-   * Adds the id and resolves with the one reply. Rejects with a VerdictError: the node's own, or CONNECTION_LOST,
-   * TIMEOUT, ABORTED_BY_CALLER, CLOSED, TOO_LARGE; its `acted` says whether the node may have acted.
+   * Adds the id and resolves with the one reply. Rejects with a VerdictError: the node's own, or
+   * CONNECTION_LOST, TIMEOUT, ABORTED_BY_CALLER, CLOSED, TOO_LARGE; `acted` says whether it acted.
    */
   request<Message extends RequestWithoutId>(
     message: Message,
@@ -172,7 +173,7 @@ export class Link {
       ...options,
       about: subjectOf(message),
       send: (id) => {
-        // `Omit` and an id make the message whole again; the compiler cannot see that through the union.
+        // With its id the message is whole again; the compiler cannot see that.
         if (!this.send({ ...message, id } as unknown as ToNode)) {
           throw connectionLost({ sent: false, reason: this.#lastEnd });
         }
@@ -180,7 +181,7 @@ export class Link {
     });
   }
 
-  /** Another leads the shard by now: what an older leadership was asked here rejects with CONNECTION_LOST. */
+  /** Another leads the shard: requests to older leaderships reject with CONNECTION_LOST. */
   giveUp(newer: Leadership): void {
     const reason = 'another node leads by now, and this one does not answer';
     this.#requests.failOlder(newer, () => connectionLost({ sent: true, reason }));
@@ -191,7 +192,7 @@ export class Link {
     if (this.#state === 'pausing') this.#connect();
   }
 
-  /** Sends what is queued, closes, and never connects again. Requests in flight reject with CLOSED. */
+  /** Sends what is queued and closes, finally. Requests in flight reject with CLOSED. */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing.promise;
     this.#closing = Promise.withResolvers<void>();
@@ -321,7 +322,7 @@ export class Link {
     this.#state = 'pausing';
     this.#welcome = null;
     this.#lastEnd = info.reason === '' ? info.kind : info.reason;
-    // A connection that ended as soon as it stood counts as one more failure, or its node would be dialled at speed.
+    // One that ended as soon as it stood counts as a failure, or it would be redialled at speed.
     if (wasReady && clock.monotonicMs() - this.#welcomedAtMs >= this.#delays.maxRetryDelayMs)
       this.#attempts = 0;
     this.#timer = clock.setTimer(this.#pauseMs(), () => this.#connect());

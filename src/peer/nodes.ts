@@ -2,14 +2,14 @@
  * A set of links: to the given addresses, and to those that welcome and topology teach.
  *
  * Given addresses are always kept: they may be the only ones that work from here (a port forwarded
- * into a container), and the only way back when every advertised node is gone. An advertised address
- * is dialled only while no link reaches the same node.
+ * into a container), and the only way back when every advertised node is gone. An advertised
+ * address is dialled only while no link reaches the same node.
  *
  * `every`, for participants: a link to every node. A connection ends only when a newer one reaches
- * its node. `leaders`, for clients: while each shard's leader is known and connected, links to these
- * and, where one node leads all, to one other, the lookout: a leader that stands still does not say
- * so, and it is the others' topology that names its successor. Otherwise to every node, for any of
- * them may be the first to know better.
+ * its node. `leaders`, for clients: while each shard's leader is known and connected, links to
+ * these and, if one node leads all, to one other, the lookout: a leader that stands still does not
+ * say so, and the others' topology names its successor. Otherwise to every node, for any may know
+ * first.
  */
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
 import { maxShards } from '../core/txid.ts';
@@ -196,8 +196,8 @@ export class Nodes {
   }
 
   /**
-   * A newer epoch always counts. One whose end was told counts again only on its leader's own word: nodes that
-   * have not heard of the end would else send everyone back to it.
+   * A newer epoch always counts. One that is known to have ended counts again only on its leader's
+   * own word: nodes that have not heard of the end would send everyone back to it.
    */
   #learnLeader(leader: LeaderInfo, from: string | undefined): void {
     if (leader.shard >= maxShards) return;
@@ -274,7 +274,7 @@ export class Nodes {
     return [...leaders.map(({ leader }) => leader), ...this.#advertised];
   }
 
-  /** The link to one node that does not lead; where there is none yet, all addresses that may lead to one. */
+  /** To one node that does not lead; without one, all addresses that may lead to one. */
   #lookouts(leaders: readonly Link[]): string[] {
     const leading = new Set(leaders.map((link) => link.welcome?.node));
     // Several leaders tell of each other; and a node that is alone has no one to tell of it.
@@ -290,8 +290,8 @@ export class Nodes {
   }
 
   /**
-   * Of two connections of one instance a node keeps the newer. If the older were made again, the two
-   * would push each other out forever: its address waits until the newer connection is lost.
+   * Of two connections of one instance a node keeps the newer. If the older were made again, the
+   * two would oust each other forever: its address waits until the newer connection is lost.
    */
   #nodeReached(newer: Link, node: string): void {
     this.#doubles.delete(newer.url);

@@ -1,4 +1,4 @@
-/** The requests of one link that wait for their reply: matched by id, bounded, each with its time-out. */
+/** The requests of one link that wait for a reply: matched by id, bounded, with time-outs. */
 
 import type { Begun, FromNode, LeaderInfo, ToNode } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
@@ -42,7 +42,7 @@ export type Leadership = Pick<LeaderInfo, 'shard' | 'epoch'>;
 export interface RequestOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** The leadership that is asked: once a newer one is known, its answer is not waited for much longer. */
+  /** The leadership that is asked: once a newer one is known, the wait is cut short. */
   readonly leader?: Leadership | undefined;
   /** For a `transact` with `announce`: its txid, ahead of the outcome. */
   readonly onBegun?: ((begun: Begun) => void) | undefined;
@@ -87,7 +87,7 @@ interface Waiting {
   readonly forgetSignal: (() => void) | null;
 }
 
-/** A request is kept until its time-out: without a bound, a node that answers nothing would fill the memory. */
+/** They stay until their time-out: unbounded, a node that answers nothing fills the memory. */
 const maxRequests = 100_000;
 
 export class Requests {
@@ -227,7 +227,7 @@ function aboutAnother(type: RequestType): string {
   return `The node answered ${type} with what it says of another transaction. It speaks another protocol, or is broken.`;
 }
 
-/** The transport throws a RangeError for a message that fits no frame, a TypeError for what cannot be encoded. */
+/** The transport throws a RangeError if it fits no frame, a TypeError if it cannot be encoded. */
 function notSendable(error: unknown): Error {
   if (error instanceof VerdictError) return error;
   const code = error instanceof RangeError ? 'TOO_LARGE' : 'INVALID_MESSAGE';

@@ -1,10 +1,10 @@
 /**
  * Ends the waiting for a leader that another one has followed.
  *
- * A node that stands still (stopped, starved, behind a cable that was cut) closes nothing: heart-beats take many
- * seconds to tell. The word of any other node that a newer epoch leads comes much earlier. A deposed leader that still
- * runs reads what became of the transactions it had in flight, and says more than anyone else could: it
- * gets a little time for that. What has no answer by then counts as lost with its connection.
+ * A node that stands still (stopped, starved, cut off) closes nothing, and heart-beats take many
+ * seconds to tell; another node names a newer epoch much earlier. A deposed leader that still runs
+ * reads what became of its transactions, and knows more than anyone else: it gets a little time for
+ * that. What has no answer by then counts as lost with its connection.
  */
 import type { LeaderInfo } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';

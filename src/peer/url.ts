@@ -2,8 +2,8 @@
 import { defaultPort, webSocketPath } from '../wire/address.ts';
 
 /**
- * `host`, `host:port`, `ws://`, `wss://`, `http://` or `https://` -> the WebSocket address of the node. A bare
- * host gets the default port. Throws a TypeError that names what is wrong.
+ * `host`, `host:port`, `ws://`, `wss://`, `http://` or `https://` -> the node's WebSocket address.
+ * A bare host gets the default port. Throws a TypeError that names what is wrong.
  */
 export function nodeUrl(text: string): string {
   if (typeof text !== 'string') throw new TypeError(badUrl(String(text)));
@@ -29,7 +29,7 @@ export function nodeUrl(text: string): string {
   return url.href;
 }
 
-/** The `urls` of an SDK's options, whatever was given in their place. Throws a TypeError that says what is wanted. */
+/** Checks an SDK's `urls`, whatever was given. Throws a TypeError that says what is wanted. */
 export function checkNodeUrls(options: unknown): void {
   const wanted = "urls must be a list of node addresses, such as { urls: ['127.0.0.1:7070'] }";
   if (typeof options !== 'object' || options === null) {
@@ -45,7 +45,7 @@ export function checkNodeUrls(options: unknown): void {
   for (const url of urls) nodeUrl(url);
 }
 
-/** The address that a node advertises, which may be anything: null where it is none, for that is no reason to fail. */
+/** The address that a node advertises; null if it is none, which is no reason to fail. */
 export function advertisedUrl({ url }: { readonly url: string }): string | null {
   try {
     return nodeUrl(url);

@@ -1,6 +1,6 @@
 /**
- * The one error class of both SDKs. Match it by `code`: two copies of this package in one process have two
- * classes, but one set of codes.
+ * The one error class of both SDKs. Match it by `code`: two copies of this package in one process
+ * have two classes, but one set of codes.
  */
 import { type ErrorCode, type ErrorEntry, errorCatalogue } from '../core/catalogue.ts';
 import type { ErrorMessage, LeaderInfo } from '../core/messages.ts';
@@ -15,7 +15,7 @@ export const peerErrorCodes = [
 ] as const;
 /** One of `peerErrorCodes`. */
 export type PeerErrorCode = (typeof peerErrorCodes)[number];
-/** What a VerdictError may say; docs/errors.md describes each. The words stay, the messages may change. */
+/** The codes of a VerdictError; docs/errors.md describes each. Codes stay, messages may change. */
 export type VerdictErrorCode = ErrorCode | PeerErrorCode;
 
 /** `acted` is the usual case; the error itself says what holds for it. */
@@ -63,7 +63,8 @@ export interface VerdictErrorDetails {
 }
 
 /**
- * What the client, the participant and the library mode reject with. Match it by `code`, with `isVerdictError` first.
+ * What the client, the participant and the library mode reject with. Match it by `code`, after
+ * `isVerdictError`.
  *
  * ```ts
  * try {
@@ -102,8 +103,9 @@ export class VerdictError extends Error {
 }
 
 /**
- * The transaction has, or will have, exactly one outcome, but this call ended before it was known. Nothing was
- * undone. Ask `client.status(txid)` where there is a txid, or send the same requestId again.
+ * The transaction has, or will have, exactly one outcome, but this call ended before it was known.
+ * Nothing was undone. Ask `client.status(txid)` if there is a txid, or send the same requestId
+ * again.
  */
 export class OutcomeUnknownError extends VerdictError {
   /** Always this. */
@@ -114,7 +116,7 @@ export class OutcomeUnknownError extends VerdictError {
   }
 }
 
-/** No node asks for a second; one that asks for a year is not obeyed, or its peers would be lost to all others. */
+/** No node asks for a second; one that asks for a year must not be lost to its peers. */
 const maxRetryAfterMs = 30_000;
 
 /** How long the node asks to wait, within reason. */

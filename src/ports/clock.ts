@@ -1,13 +1,13 @@
 /**
- * Time. Nothing in the coordinator or the SDKs reads it from anywhere else, so that a simulation can
- * stand in for it.
+ * Time. The coordinator and the SDKs read it from nowhere else, so that a simulation can replace
+ * it.
  */
 export interface Clock {
-  /** Milliseconds since some fixed point; never goes back, never jumps. For every delay and deadline. Stands still while the machine sleeps. */
+  /** Milliseconds since some point, without jumps or the machine's sleep. For delays, deadlines. */
   monotonicMs(): number;
   /** Milliseconds since the Unix epoch; may jump. For records and people, never for a deadline. */
   wallMs(): number;
-  /** Milliseconds since the machine started, its sleep included; absent where it tells no such thing. For ages: `system/age.ts`. */
+  /** Since the machine started, sleep included; absent if unknown. For ages: `system/age.ts`. */
   bootMs?(): number;
   /** Calls back once, at the earliest after `delayMs`. A delay of 0 is still asynchronous. */
   setTimer(delayMs: number, callback: () => void): Timer;

@@ -64,9 +64,9 @@ export interface DecisionLog {
   campaign(shard: number, options: CampaignOptions): Promise<Leadership>;
   /**
    * Hard evidence that the process that leads the shard under this epoch is gone: its port refuses
-   * connections. A campaign of this log for the shard, waiting now or begun later, takes it over
-   * without waiting for the lease. Wrong evidence costs an election, never an outcome (I6); while
-   * it keeps being wrong, the log waits longer and longer before it acts on it.
+   * connections. A campaign of this log for the shard, waiting or begun later, takes it over
+   * without waiting for the lease. Wrong evidence costs an election, never an outcome (I6, the
+   * fence); while it keeps being wrong, the log waits longer and longer before it acts on it.
    */
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
   /**
@@ -125,8 +125,8 @@ export interface Collected {
 
 /**
  * The right to decide for one shard, for one epoch. Every write compares the epoch in the same
- * atomic step (I6). A method rejects with `LeadershipLostError` once the right is gone; what was in
- * flight then has an UNKNOWN fate and must be read before anything is said about it.
+ * atomic step (I6, the fence). A method rejects with `LeadershipLostError` once the right is gone;
+ * what was in flight then has an UNKNOWN fate and must be read before anything is said of it.
  */
 export interface Leadership {
   readonly shard: number;
@@ -161,8 +161,8 @@ export interface Leadership {
    */
   tick(byMs: number): Promise<number>;
   /**
-   * One step of collection: deletes from the start of finished/ the records that are old enough,
-   * with their requests/ keys, and moves the floor up, in one atomic step (I9). Never at or above
+   * One step (I9, collection): deletes from the start of finished/ the records that are old enough,
+   * with their requests/ keys, and moves the floor up, in one atomic step. Never at or above
    * `below`; stops at the first record that is too young, that `keepsRequest` holds back, or at
    * `limit`.
    */

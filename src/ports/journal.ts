@@ -1,6 +1,7 @@
 /**
- * The participant's durable memory of votes, outcomes and tombstones. Implementations: `journal/lmdb`,
- * `journal/memory`. A method that resolves has made its change durable, unless it says otherwise.
+ * The participant's durable memory of votes, outcomes and tombstones. Implementations:
+ * `journal/lmdb`, `journal/memory`. A method that resolves has made its change durable, unless it
+ * says otherwise.
  */
 import type { AbortReason } from '../core/catalogue.ts';
 import type { VoteReason, Witness } from '../core/messages.ts';
@@ -12,7 +13,7 @@ export interface BranchKey {
 }
 
 /**
- * `started`: prepare is about to be called at the application (only written for an application that cannot list what it holds).
+ * `started`: prepare is about to be called (only if the application cannot list what it holds).
  * `prepared`: voted commit, in doubt. `readonly`: voted readonly. `committed`: kept until `forget`.
  * `tombstone`: rolled back or forgotten (`forgotten` tells which); a prepare must not run again.
  */
@@ -39,11 +40,11 @@ export type VoteWrite = JournalEntry & { readonly state: 'started' | 'prepared' 
 
 export type VoteWriteResult =
   | { readonly kind: 'written' }
-  /** I7: the shard's durably known epoch is newer than the prepare's. */
+  /** I7, no stale prepare: a newer epoch of the shard than the prepare's is known. */
   | { readonly kind: 'stale-epoch'; readonly known: Epoch }
   /**
-   * I7, 8.2: the branch has an outcome or a tombstone already; or a vote that this one would weaken (only
-   * `started` may become something else, and the same vote again is `written`).
+   * I7, no stale prepare; 8.2: the branch has an outcome or a tombstone, or a vote that this one
+   * would weaken (only `started` may become something else; the same vote again is `written`).
    */
   | { readonly kind: 'refused'; readonly entry: JournalEntry };
 
@@ -51,7 +52,7 @@ export type OutcomeWriteResult =
   | { readonly kind: 'written' }
   /** The same outcome was there. */
   | { readonly kind: 'repeated' }
-  /** Something that rules it out was there, or (for a commit) nothing was: nothing was changed; an alarm. */
+  /** Something rules it out, or (for a commit) nothing was there: nothing changed; an alarm. */
   | { readonly kind: 'contradicted'; readonly entry: JournalEntry | null };
 
 /** Whose log a journal's votes are promises to. */
@@ -75,61 +76,70 @@ export interface Journal {
   /** Read once, at the start. */
   load(): Promise<JournalContents>;
   /**
-   * From now on this journal serves the cluster: to be called ahead of any write on its behalf. A journal that has voted stays with
-   * the cluster it voted for: false, and nothing is changed. Of one that never did, the epochs of the cluster before go.
+   * From now on this journal serves the cluster: call it before any write for it. False, and
+   * nothing changes, if the journal voted for another. If it never voted, the epochs of the one
+   * before go.
    */
   bind(clusterId: string): Promise<boolean>;
   /**
-   * An operator's act, before anything else: the journal serves this cluster and no other, whatever it served before, of
-   * which it forgets what ended. Rejects with JournalError where a branch is in doubt: no node of the new cluster knows it.
+   * An operator's act, before anything else: the journal serves this cluster and no other, and
+   * forgets what ended. Rejects with JournalError if a branch is in doubt: the new cluster cannot
+   * know it.
    */
   rebind(clusterId: string): Promise<void>;
-  /** A process starts to work with this journal: kept, with those before it. Returns the newest of those, the last one first. */
+  /** A process starts on this journal: kept. Returns earlier ones, the newest first. */
   started(run: string): Promise<readonly string[]>;
   find(key: BranchKey): Promise<JournalEntry | null>;
   /**
-   * True: nothing was ever written about the branch, as far as this journal's owner gave it to write; no need to `find` it.
-   * False says nothing: it may cost a read, or another process may write it meanwhile.
+   * True: this journal's owner never wrote anything about the branch; no need to `find` it. False
+   * says nothing: it may cost a read, or another process may write it meanwhile.
    */
   isUnwritten(key: BranchKey): boolean;
   /**
-   * Persists a vote. In the same atomic step: refuses a prepare of an older epoch than the newest known
-   * for its shard, and one that meets an outcome or a tombstone; and remembers a newer epoch. `abort`
-   * votes are tombstones: see `tombstone`.
+   * Persists a vote. In the same atomic step: refuses a prepare of an older epoch than the newest
+   * known for its shard, and one that meets an outcome or a tombstone; and remembers a newer epoch.
+   * `abort` votes are tombstones: see `tombstone`.
    */
   vote(entry: VoteWrite): Promise<VoteWriteResult>;
   /**
-   * `prepared` (or `started`) -> `committed`; the payload goes. `committed` again, or a commit that was forgotten:
-   * `repeated`; any other tombstone or nothing there: `contradicted` (I4: a commit is only ever of what was prepared).
+   * `prepared` (or `started`) -> `committed`; the payload goes. `committed`, forgotten or not:
+   * `repeated`; any other tombstone or nothing: `contradicted` (I4, a vote binds).
    */
   committed(key: BranchKey): Promise<OutcomeWriteResult>;
-  /** Anything but `committed` (or nothing) -> `tombstone`; a `committed` entry, forgotten or not: `contradicted`. */
+  /**
+   * All but `committed` (or nothing) -> `tombstone`; `committed`, even forgotten: `contradicted`.
+   */
   tombstone(
     key: BranchKey,
     more?: { readonly reason?: VoteReason | AbortReason; readonly epoch?: Epoch },
   ): Promise<OutcomeWriteResult>;
-  /** A node's `forget`: `committed` or `readonly` entries of these transactions -> `tombstone`. May be lazy: a lost one is forgotten again on the next report. Entries in doubt stay. */
+  /**
+   * `committed` or `readonly` entries of these transactions -> `tombstone`; those in doubt stay.
+   * May be lazy: a lost `forget` is repeated at the next report.
+   */
   forget(txids: readonly Txid[]): Promise<void>;
   /**
-   * These branches' `readonly` entries -> `tombstone`, and nothing else of their transactions: what a participant lets go by
-   * itself, with age. Lazy, as `forget` is.
+   * Only these branches' `readonly` entries -> `tombstone`: a participant drops them by age. Lazy,
+   * as `forget` is.
    */
   forgetReadonly(keys: readonly BranchKey[]): Promise<void>;
   /**
-   * A newer epoch of the shard: durable before it resolves; then tombstones and `readonly` entries of the shard's older epochs may go (8.8).
-   * An epoch not above the known one changes nothing. Returns the newest known.
+   * A newer epoch of the shard, durable before it resolves; then tombstones and `readonly` entries
+   * of its older epochs may go (8.8). A known or older one changes nothing. Returns the newest
+   * known.
    */
   adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch>;
   /**
-   * Removes up to `limit` of: tombstones and `readonly` entries of older epochs than the newest known of
-   * their shard, and tombstones last changed before `beforeMs` (8.8). Returns how many went; fewer than `limit`
-   * means that none is left, but for tombstones behind so many younger ones of transactions that began earlier.
+   * Removes up to `limit` of: tombstones and `readonly` entries of older epochs than the newest
+   * known of their shard, and tombstones last changed before `beforeMs` (8.8). Returns how many
+   * went; fewer than `limit`: none is left, except tombstones behind as many younger ones of older
+   * transactions.
    */
   sweep(options: { readonly beforeMs: number; readonly limit: number }): Promise<number>;
   close(): Promise<void>;
 }
 
-/** The journal cannot be used: broken, of a newer format, or owned by another process. The text says what to do. */
+/** The journal is broken, of a newer format or another process's. The text says what to do. */
 export class JournalError extends Error {
   /** Always this. */
   override readonly name = 'JournalError';

@@ -1,4 +1,4 @@
-/** Where a node or an SDK writes its log. pino's loggers fit as they are. Payloads and results are never logged. */
+/** The log of a node or an SDK. pino's loggers fit. Payloads and results are never logged. */
 export interface Logger {
   /** Each message that comes and goes. */
   debug(fields: object, text: string): void;

@@ -1,29 +1,32 @@
 /**
- * What a service gives the participant SDK: how its part of a transaction is prepared, committed and
- * rolled back. The SDK does the rest.
+ * What a service gives the participant SDK: how its part of a transaction is prepared, committed
+ * and rolled back. The SDK does the rest.
  *
  * What the three owe each other:
  *
  * - `prepare` makes the work of one branch certain without making it visible: when it returns
- *   `vote.commit`, both commit and rollback must be possible whatever happens - a full disk, a crash, a restart years
- *   later. *Durable* means: on stable storage (an fdatasync that returned, a database's PREPARE TRANSACTION
- *   that was answered), under the txid and branch, before it returns. The SDK keeps the payload for commit
- *   and rollback; whatever else these need is the application's to keep.
- * - `commit` and `rollback` may be called more than once for one branch - after a crash between the call and
- *   the record of it, after a failure, from two processes of one shared resource at once - and must
- *   then change nothing the second time: keep by txid and branch what is still prepared, and do
- *   nothing where nothing is. (Who also keeps what was committed can tell a repetition from a branch that was lost with
- *   its data, and should throw for that one: it is not done, and an operator must hear of it.) They return when their effect is durable. Where one throws, it is called
- *   again with growing pauses until it succeeds: its outcome is decided, and refusing is no option.
- *   They have no time-out: no one may give up a decided outcome.
+ *   `vote.commit`, both commit and rollback must be possible whatever happens: a full disk, a
+ *   crash, a restart years later. *Durable* means: on stable storage (an fdatasync that returned, a
+ *   database's PREPARE TRANSACTION that was answered), under the txid and branch, before it
+ *   returns. The SDK keeps the payload for commit and rollback; the application keeps whatever else
+ *   they need.
+ * - `commit` and `rollback` may be called more than once for one branch (after a crash between the
+ *   call and its record, after a failure, from two processes of one shared resource at once), and
+ *   must then change nothing: keep by txid and branch what is still prepared, and do nothing if
+ *   nothing is. (A resource that also keeps what was committed can tell a repetition from a branch
+ *   lost with its data. It should throw for the latter: an operator must hear of it.) They return
+ *   when their effect is durable. If one throws, it is called again with growing pauses until it
+ *   succeeds: its outcome is decided. They have no time-out: no one may give up a decided outcome.
  * - For one branch the SDK never runs two of them at once; different branches run concurrently.
  *
- * A store on which several processes work at once, each with a journal of its own (a database), says so by its `identity`. It
- * then owes more: each branch is prepared under the instance that votes (`instance`) and under no two at once, `inDoubt` tells
- * whose each is, any instance can commit and roll back every branch, and a record of each commit stays in the store until the
- * instance that voted was told to forget (`forgotten`), and a while longer, for a prepare may still be under way to a sibling, or for
- * as long as it may come back. A rollback without `takenOver` ends only what the calling instance prepared itself (!): it also
- * follows a prepare that failed just because a sibling holds the branch, and has voted commit for it.
+ * A store on which several processes work at once, each with a journal of its own (a database),
+ * says so by its `identity`. It owes more. Each branch is prepared under the instance that votes
+ * (`instance`) and never under two at once; `inDoubt` tells whose each is. Any instance can commit
+ * and roll back every branch. A record of each commit stays until the instance that voted is told
+ * to forget (`forgotten`), and a while longer: a prepare may still be under way to a sibling, or
+ * that instance may come back. A rollback without `takenOver` ends only what the calling instance
+ * prepared itself (!): it also follows a prepare that failed just because a sibling holds the
+ * branch, and has voted commit for it.
  */
 import type { StoreFound } from '../core/branch/types.ts';
 import type { VoteReason } from '../core/messages.ts';
@@ -50,15 +53,15 @@ export interface EndCall<Payload> extends BranchCall<Payload> {
 /** What `Resource.prepare` gets. */
 export interface PrepareCall<Payload> extends BranchCall<Payload> {
   /**
-   * Fires when the result no longer matters: the transaction was rolled back, or the time-out passed. End soon; whatever
-   * is returned then is rolled back.
+   * Fires when the result no longer matters: the transaction was rolled back, or the time-out
+   * passed. End soon; whatever is returned then is rolled back.
    */
   readonly signal: AbortSignal;
   /** Until the transaction's own time-out, from when the prepare came in. */
   readonly timeoutMs: number;
   /** W3C trace context of the transaction, where the coordinator has one. */
   readonly traceparent?: string;
-  /** Tells the coordinator now that this prepare is still at it; the SDK also does so every `workingMs`. */
+  /** Tells the coordinator that this prepare still runs; the SDK also does, every `workingMs`. */
   readonly working: () => void;
 }
 
@@ -77,42 +80,44 @@ export interface AbortVote {
 }
 
 /**
- * What a service gives `serveParticipant`: how its part of a transaction is prepared, committed and rolled back.
+ * What a service gives `serveParticipant`: how its part is prepared, committed and rolled back.
  *
- * `prepare` makes the work durable without showing it, and after `vote.commit` both other methods must be possible whatever
- * happens. `commit` and `rollback` may be called more than once for one branch, and must then change nothing. What they
- * throw is logged, and they are called again until they succeed. For one branch no two of them ever run at once.
+ * `prepare` makes the work durable without showing it; after `vote.commit` both other methods must
+ * be possible whatever happens. `commit` and `rollback` may be called more than once for one
+ * branch, and must then change nothing. What they throw is logged, and they are called again until
+ * they succeed. For one branch no two of them ever run at once.
  */
 export interface Resource<Payload = unknown, Result = unknown> {
   /**
-   * Called once for a branch, unless the process ends before the vote is durable: then it may be called
-   * again, after a rollback. After `vote.abort` and
-   * `vote.readonly` the application must hold nothing: neither commit nor rollback follows. A throw is a
-   * vote `abort`; rollback follows, for no one knows how far it came. Its message reaches the client.
+   * Called once for a branch, or again, after a rollback, if the process ends before the vote is
+   * durable. After `vote.abort` and `vote.readonly` the application must hold nothing: neither
+   * commit nor rollback follows. A throw is a vote `abort`; rollback follows, for no one knows how
+   * far it came. Its message reaches the client.
    */
   prepare(call: PrepareCall<Payload>): Promise<PrepareResult<Result>> | PrepareResult<Result>;
-  /** Only ever after `vote.commit`. The payload is undefined only where it had been committed before. */
+  /** Only after `vote.commit`. The payload is undefined only if it was committed before. */
   commit(call: EndCall<Payload | undefined>): Promise<void> | void;
   /**
-   * May be called for a branch that was never prepared, or not completely, and then has no payload if none had come:
-   * does nothing where nothing is held.
+   * Does nothing if nothing is held: the branch may never have been prepared, or not completely.
+   * Without a payload if none had come.
    */
   rollback(call: EndCall<Payload | undefined>): Promise<void> | void;
   /**
-   * Every branch that the application holds durably prepared, asked once on start, before any call. With it the SDK
-   * needs no record of its own that a prepare began: what the application holds without a vote in the journal is
-   * rolled back. A resource without it has rollback called for each prepare that was under way. Where there is an `identity`
-   * it is asked again now and then: what other instances have prepared, and left, is asked about.
+   * Every branch that the application holds durably prepared, asked once on start, before any call.
+   * With it the SDK keeps no record that a prepare began: what is held without a vote in the
+   * journal is rolled back. Without it, rollback is called for each prepare that was under way.
+   * With an `identity` it is asked again now and then, to ask about what other instances have
+   * prepared and left.
    */
   inDoubt?(call?: {
     readonly instance?: string;
   }): Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
   /**
-   * An id made with the store and kept in it, the same for whoever opens it: branches may be ended by any instance that names
-   * the same one. Without it a branch is ended only by the instance that voted.
+   * An id made with the store and kept in it, the same for whoever opens it: any instance that
+   * names it may end a branch. Without it only the instance that voted may.
    */
   readonly identity?: string;
-  /** Once, before any other call: ends what an earlier process of the same instance may still have under way. */
+  /** Once, before any other call: ends what an earlier process of this instance has under way. */
   begin?(call: { readonly instance: string }): Promise<void> | void;
   /** No one asks for its outcome any more. Never waits, never fails. */
   forgotten?(branch: BranchRef): void;
@@ -129,8 +134,9 @@ export interface HeldBranch {
 }
 
 /**
- * Thrown by commit and rollback of a resource with an `identity` where the store says for certain that it cannot be done: by
- * commit, that it holds `nothing` of the branch; by rollback, that the branch is committed, and whether a sibling was told to.
+ * Thrown by commit and rollback of a resource with an `identity` if the store is certain that it
+ * cannot be done. By commit: it holds `nothing` of the branch. By rollback: the branch is
+ * committed, and whether a sibling was told to.
  */
 export class BranchEndedError extends Error {
   /** Always this. */

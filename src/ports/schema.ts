@@ -1,6 +1,6 @@
 /**
- * A schema by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot, arktype and others bring along: no
- * library of this package's choosing. `Input` is what it takes, `Output` what it makes of it.
+ * A schema by the Standard Schema interface (standardschema.dev, version 1), which zod, valibot,
+ * arktype and others implement. `Input` is what it takes, `Output` what it makes of it.
  */
 export interface StandardSchema<Output, Input = Output> {
   /** What the schema's library puts there. */

@@ -23,7 +23,7 @@ export interface CloseInfo {
 /** What a peer shows a node that asks for a token. */
 export interface Credential {
   readonly token: string;
-  /** The address is of those that came with the token. One that a node advertises gets no more than a proof for itself. */
+  /** It came with the token. An advertised address only gets a proof for itself. */
   readonly given: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface Connection<Out> {
   close(code: number, reason: string): void;
   /** Drops the connection without a word. */
   terminate(): void;
-  /** How long ago the last ping that was answered had been sent, the machine's sleep included; at first, how long it is open. */
+  /** How long ago the last answered ping was sent, sleep included; at first, since it opened. */
   answeredPingAgeMs(): number;
   /** Bytes accepted by `send` that the peer has not taken yet. */
   bufferedBytes(): number;
@@ -50,7 +50,7 @@ export interface Connection<Out> {
 
 export interface ConnectionHandler<In> {
   message(message: In): void;
-  /** A well-framed message that breaks the rules was received; the transport goes on with the next. */
+  /** A well-framed message broke the rules; the transport goes on with the next. */
   invalid(problem: { code: ErrorCode; message: string; id?: number }): void;
   /** Called once. */
   closed(info: CloseInfo): void;
