@@ -31,10 +31,7 @@ export class TimerWheel<T> {
   private readonly wheel: Node<T>[][][];
   /** The last tick that was handled. */
   private tick: number;
-  /**
-   * No slot comes up before this tick; null: to be looked for. A cancelled timer leaves it too low,
-   * never too high.
-   */
+  /** No slot comes up before it; null: look. After a cancelled timer too low, never too high. */
   private notBefore: number | null = null;
   private count = 0;
 

@@ -94,9 +94,7 @@ export interface Transaction {
   lockGroup: string | null;
   /** Of a one-shot: the locks to take before its freeze, as long as they were not asked for. */
   asked: { readonly wants: readonly LockWant[]; readonly waitMs: number | undefined } | null;
-  /**
-   * PENDING, and its content is closed: it is frozen when the last lock it waits for is granted.
-   */
+  /** PENDING, and its content is closed: frozen when the last lock it waits for is granted. */
   freezeWhenLocked: boolean;
   /** The limit of holding locks. */
   lockTimer: TimerHandle | null;

@@ -19,17 +19,12 @@ export interface CycleStep<Owner extends LockOwner> {
   readonly key: string;
 }
 
-/**
- * A shortest cycle of owners through this one, each waiting for the next; null where there is none.
- */
+/** A shortest cycle through this owner, each waiting for the next; null where there is none. */
 export function cycleThrough<Owner extends LockOwner>(
   table: LockTable<Owner>,
   start: Owner,
 ): readonly CycleStep<Owner>[] | null {
-  /**
-   * Looked up when the first is found who waits for `start`: mostly no one does, and the queue may
-   * be long.
-   */
+  /** Looked up once someone waits for `start`: mostly no one does, and a queue may be long. */
   let waitsFor: ReadonlyMap<Owner, string> | null = null;
   /** For each owner seen: whom it waits for, one step nearer to `start`, and by which key. */
   const seen = new Map<Owner, { readonly next: Owner; readonly key: string }>();

@@ -1,10 +1,7 @@
 /** Lock keys of one group are their own: two groups that share a shard do not share keys. */
 import { scoped } from '../scope.ts';
 
-/**
- * Where a transaction names none. Whoever competes must name the same: its hash is the shard whose
- * leader they meet.
- */
+/** Where none is named. Who competes must name the same: it gives the shard where they meet. */
 export const defaultLockGroup = 'default';
 
 /** A group that begins so is the same one for clients of all names. */
@@ -15,9 +12,7 @@ export function scopedLockGroup(client: string, group: string = defaultLockGroup
   return group.startsWith(sharedGroups) ? group : scoped(client, group);
 }
 
-/**
- * Neither a key, nor a name or group of which a scoped group is made, holds a control character.
- */
+/** No key, and no name or group that a scoped group is made of, holds a control character. */
 const between = '\n';
 
 export function lockName(group: string, key: string): string {

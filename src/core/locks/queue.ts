@@ -107,9 +107,7 @@ export class KeyQueue<Owner extends LockOwner> {
     for (const { owner } of this.before(request, mode)) yield owner;
   }
 
-  /**
-   * The waiters, of whatever owner but this one, that its holding or waiting here keeps waiting.
-   */
+  /** The waiters of all other owners that its holding here keeps waiting. */
   *blockedBy(owner: Owner): IterableIterator<LockRequest<Owner>> {
     const held = this.held.get(owner);
     if (held !== undefined) {

@@ -67,10 +67,7 @@ export function compatible(one: LockMode, other: LockMode): boolean {
   return one === 'shared' && other === 'shared';
 }
 
-/**
- * Each key once, exclusive where both modes were asked for; sorted, so that equal requests are
- * equal.
- */
+/** Each key once, exclusive where both modes were asked for. Sorted: equal requests are equal. */
 export function normalWants(given: readonly LockWant[]): LockWant[] {
   const modes = new Map<string, LockMode>();
   for (const { key, mode } of given) {
@@ -133,10 +130,7 @@ export class LockTable<Owner extends LockOwner> {
     });
   }
 
-  /**
-   * Queues a request, of `normalWants`, and grants it where nothing blocks it: null. Else the
-   * request, which waits.
-   */
+  /** Queues a request, of `normalWants`; null where nothing blocks it, so that it is granted. */
   request(given: {
     readonly owner: Owner;
     readonly wants: readonly LockWant[];
@@ -209,10 +203,7 @@ export class LockTable<Owner extends LockOwner> {
     return request.wants.some(({ key }) => this.queues.get(key)?.isBlocked(request) === true);
   }
 
-  /**
-   * Everyone the request waits for, and by which key; an owner that blocks it by several is named
-   * for each.
-   */
+  /** Everyone the request waits for, and by which key; an owner may come once for each key. */
   *blockersOf(request: LockRequest<Owner>): IterableIterator<{ owner: Owner; key: string }> {
     for (const { key } of request.wants) {
       const queue = this.queues.get(key);

@@ -85,9 +85,7 @@ export interface Branch {
   prepareUntilMs: number;
   /** Its place among the prepares of its participant that are under way. */
   holdsPlace: boolean;
-  /**
-   * When its prepare was sent, until the first sign of life; null where that cannot be measured.
-   */
+  /** When its prepare was sent, until the first sign of life; null where it is not measured. */
   silentSinceMs: number | null;
   /** Whether it had voted `commit` when the decision was taken. */
   wasPrepared: boolean;

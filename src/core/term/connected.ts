@@ -14,10 +14,7 @@ export interface ConnectedParticipant {
 interface Named {
   readonly list: ConnectedParticipant[];
   turn: number;
-  /**
-   * How many of the list would add so many bytes to a record: whoever leaves is taken off without a
-   * look at the others.
-   */
+  /** How many of the list add so many bytes to a record: who leaves costs no look at the rest. */
   readonly ownerBytes: Map<number, number>;
   longestOwner: number;
 }
@@ -134,10 +131,7 @@ export class ConnectedParticipants {
     return peer !== undefined && peer.participant === branch.participant && owns(peer, branch);
   }
 
-  /**
-   * What the longest of those connected would add to a record: it bounds the size before its
-   * instances are known.
-   */
+  /** What the longest of those connected adds to a record: the bound before one is chosen. */
   longestOwner(participant: string): number {
     return this.byName.get(participant)?.longestOwner ?? 0;
   }

@@ -23,9 +23,7 @@ export interface Sender {
   readonly hasShare?: boolean;
 }
 
-/**
- * Who began a transaction. The instance is of one process, and of its connections after each other.
- */
+/** Who began a transaction. The instance is of one process, over all its connections. */
 export interface Owner {
   readonly name: string;
   readonly instance: string;
@@ -77,19 +75,14 @@ export type TermEvent =
       /** Null where the log could not be read. */
       readonly readings: readonly LogAnswer[] | null;
     }
-  /**
-   * A scan of decisions/ begins: what ends from here on is not to be taken up again from its pages.
-   */
+  /** A scan of decisions/ begins: its pages do not take up again what ends from here on. */
   | { readonly type: 'scan-started' }
   | { readonly type: 'scanned'; readonly records: readonly DecisionRecord[] }
   /** `failed`: not all of decisions/ was seen. */
   | { readonly type: 'scan-ended'; readonly failed?: boolean }
   | { readonly type: 'wake' }
   | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
-  /**
-   * An operator gave up an instance or a shared resource: branches that no one can finish any more
-   * count as acknowledged.
-   */
+  /** An operator gave up an instance or resource: what no one can finish counts as acknowledged. */
   | { readonly type: 'retired'; readonly retired: Retired }
   | { readonly type: 'drain' }
   /** The leadership is over. Only the reads that settle what was in flight are still answered. */
@@ -102,9 +95,7 @@ export type TermEvent =
  */
 export type Effect =
   | { readonly type: 'send'; readonly connection: number; readonly message: FromNode }
-  /**
-   * Answer with a `decided` event. Where the fate is unknown: with `lost`, and the term reads it.
-   */
+  /** Answered by `decided`; where the fate is unknown, by `lost`, and the term reads it. */
   | { readonly type: 'decide'; readonly write: DecisionWrite }
   /** Lazy: answer with a `finished` event once durable. */
   | { readonly type: 'finish'; readonly txid: Txid }

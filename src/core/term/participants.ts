@@ -60,10 +60,7 @@ export function participantLost(state: TermState, connection: number): void {
   }
 }
 
-/**
- * Heard while a scan runs, it concerns what was scanned before, here, and what comes after, by
- * `command`.
- */
+/** While a scan runs it concerns what was scanned before; `command` sees to what comes after. */
 export function retire(state: TermState, retired: Retired): void {
   state.retired.add(retired);
   for (const branch of [...(state.attached.get(retired.participant) ?? [])]) {

@@ -71,9 +71,7 @@ export class Term {
     this.#state = new TermState(config);
   }
 
-  /**
-   * Feeds one event. Take the effects with `drain` afterwards; several steps may share one drain.
-   */
+  /** Feeds one event. Take the effects with `drain`; several steps may share one drain. */
   step(event: TermEvent, nowMs: number): void {
     const state = this.#state;
     // A clock that goes back would make timers fire late, never early.

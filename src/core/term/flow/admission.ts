@@ -30,9 +30,7 @@ import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
 /** How many names are listed: a message has a limit, and a person reads no more. */
 const maxNames = 3;
 
-/**
- * 'admitted': every place was got, and the prepares may be sent. Else it waits, or why it cannot.
- */
+/** 'admitted': it has every place, and the prepares may be sent. A reason: it cannot. */
 export function admit(
   state: TermState,
   transaction: Transaction,

@@ -15,10 +15,7 @@ export class Bulkhead {
   readonly window: Window<Transaction>;
   readonly latency: Latency = new Latency();
   readonly breaker: Breaker;
-  /**
-   * Null while it has a connection. Counted from when the term first heard its name, or it would be
-   * a guess.
-   */
+  /** Null while it has a connection. At the earliest, when the term first heard its name. */
   goneSinceMs: number | null;
   usedAtMs: number;
   /** That it is gone was noted: once, not for each transaction. */
@@ -42,10 +39,7 @@ export class Bulkhead {
   }
 }
 
-/**
- * Names that no participant connected under are kept for a minute, and at most this many: clients
- * may name anything.
- */
+/** Clients may name anything: what never connected is kept so long, and no more of it than this. */
 const maxIdleMs = 60_000;
 const maxBulkheads = 10_000;
 const maxLookedAt = 16;
@@ -70,10 +64,7 @@ export function forgetIdle({ flow: { bulkheads }, nowMs }: TermState): void {
   }
 }
 
-/**
- * Looks at a few of the eldest and puts those that are needed behind the rest: no long search at
- * every new name.
- */
+/** Looks at a few of the eldest, and puts those in use behind the rest: no long search. */
 function makeRoom(bulkheads: Map<string, Bulkhead>): void {
   let looked = 0;
   for (const [participant, bulkhead] of bulkheads) {
@@ -88,10 +79,7 @@ function makeRoom(bulkheads: Map<string, Bulkhead>): void {
 /** Silence shorter than this is no one's fault, however short the time-out of the transaction. */
 const silenceMsMin = 500;
 
-/**
- * How long to wait for the vote of a prepare that is sent now; null: as long as the transaction may
- * take.
- */
+/** How long to wait for a vote from now on; null: as long as the transaction may take. */
 export function prepareTimeoutMs(state: TermState, participant: string): number | null {
   const { prepareTimeoutMs: maxMs, prepareTimeoutMsMin: minMs } = state.config.options;
   if (maxMs === 0) return null;

@@ -1,7 +1,4 @@
-/**
- * What is added to a transaction while it is PENDING: a branch, by its participant or by the client,
- * and locks.
- */
+/** What is added to a PENDING transaction: locks, and branches by client or participant. */
 import { equalValues } from '../../equal.ts';
 import { defaultLockGroup, scopedLockGroup } from '../../locks/names.ts';
 import type { Enlist, Lock } from '../../messages.ts';

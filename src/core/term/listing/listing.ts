@@ -1,7 +1,4 @@
-/**
- * What operators look at: lists, what is owed, what needs `attention`, and what has ended lately.
- * The door of the room.
- */
+/** What operators look at: lists, what is owed, `attention`, what ended. The door of the room. */
 import type {
   Decision,
   List,
@@ -76,9 +73,7 @@ export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs
   };
 }
 
-/**
- * Of labels and details. A page ends there: a leader has better to do than to write down megabytes.
- */
+/** Of labels and details. A page ends there: a leader has better to do than to write megabytes. */
 const maxPageBytes = 1_048_576;
 
 export interface Listing {

@@ -124,9 +124,7 @@ export function requestLocks(
   return request;
 }
 
-/**
- * Who is to be aborted, and why, to break a deadlock of the transaction; null where there is none.
- */
+/** Whose abort breaks a deadlock of the transaction, and why; null where there is none. */
 export function deadlock(
   state: TermState,
   transaction: Transaction,
@@ -185,10 +183,7 @@ export function startHolding(state: TermState, transaction: Transaction): void {
   transaction.lockTimer = state.timers.schedule(atMs, { type: 'lock-hold', transaction });
 }
 
-/**
- * All of `decisions/` was read: what earlier leaderships granted is held again, and this one may
- * grant.
- */
+/** `decisions/` was read: what earlier leaderships granted is held, and this one may grant. */
 export function openLocks(state: TermState): void {
   for (const request of state.locks.table.open(state.nowMs)) state.locks.granted.push(request);
 }

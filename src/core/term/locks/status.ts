@@ -1,6 +1,4 @@
-/**
- * Who holds which locks and who waits, for how long: of one transaction, and of all for operators.
- */
+/** Who holds and who waits for locks, how long: of one transaction, and for operators of all. */
 import { lockNameParts } from '../../locks/names.ts';
 import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../../messages.ts';
 import { scopeOf, unscoped } from '../../scope.ts';

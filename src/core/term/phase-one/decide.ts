@@ -137,10 +137,7 @@ const duplicateReason = abortReason('ROLLED_BACK', {
   message: 'Another attempt of the same request had committed.',
 });
 
-/**
- * Before the decision was handed to the log: aborts here and now, without waiting for any other
- * branch.
- */
+/** Before the log has the decision: aborts at once, without waiting for any other branch. */
 export function abort(state: TermState, transaction: Transaction, reason: AbortReason): void {
   end(state, transaction, 'abort', { reason, entry: null });
 }

@@ -240,10 +240,7 @@ export function working(state: TermState, from: Sender, message: Working): void 
   setPrepareTimer(state, branch);
 }
 
-/**
- * Where the transaction's own time-out comes first or at once with it, that one is the reason to
- * name.
- */
+/** Where the transaction's own time-out is not later, that one is the reason to name. */
 function setPrepareTimer(state: TermState, branch: Branch): void {
   if (branch.prepareUntilMs < branch.transaction.deadlineAtMs) {
     state.setBranchTimer(branch, branch.prepareUntilMs);

@@ -61,10 +61,7 @@ export function isRetired(state: TermState, branch: Branch): boolean {
   return instance !== null && state.retired.frees({ participant, instance, sharedResource });
 }
 
-/**
- * Sends the command, or counts the attempt where there is no one to send it to, and sets the time
- * of the next.
- */
+/** Sends the command, or counts the attempt where no one is there; sets the time of the next. */
 export function sendCommand(state: TermState, branch: Branch): void {
   const { transaction } = branch;
   const committing = branch.state === 'committing';

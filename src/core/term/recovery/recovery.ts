@@ -35,10 +35,7 @@ export function resumedByScan({ recovery }: TermState): number {
   return recovery.resumed;
 }
 
-/**
- * Scans may overlap, one at the start and one that an operator asked for: what ended is kept until
- * the last is over.
- */
+/** Scans may overlap, where an operator asks for one: what ended is kept until the last is over. */
 export function scanStarted(state: TermState): void {
   state.recovery.scans += 1;
   state.endedDuringScan ??= new Set();
@@ -60,10 +57,7 @@ export function scanned(state: TermState, records: readonly DecisionRecord[]): v
   }
 }
 
-/**
- * The leader aborts in its memory first, and then moves the record: swept earlier, it would be out
- * of the decision's compare.
- */
+/** Aborts in memory first, then moves the record: swept earlier, no compare would find it. */
 function sweepForcedAbort(state: TermState, record: DecisionRecord): void {
   const transaction = state.transactions.get(record.txid);
   if (transaction !== undefined) {

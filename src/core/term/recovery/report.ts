@@ -98,9 +98,7 @@ function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid
   else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
 }
 
-/**
- * Commits that a participant still keeps: told to forget those whose record has moved or is gone.
- */
+/** Commits that it still keeps: told to forget those whose record has moved or is gone. */
 function answerKept(state: TermState, report: OpenReport): void {
   const unknown = report.kept.filter(
     (txid) => !state.transactions.has(txid) && !finishing(state).has(txid),

@@ -1,7 +1,4 @@
-/**
- * What a client or operator is told about a transaction by its txid: from memory, and what is not
- * there from the log.
- */
+/** What is told about a transaction by its txid: from memory, and else from the log. */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import type { Commit, Rollback, Status, TransactionStatus } from '../../messages.ts';
 import { statusFromLog } from '../../status-from-log.ts';
@@ -28,10 +25,7 @@ import { judged, wasNeverBegun } from './judgement.ts';
 export function status(state: TermState, from: Sender, message: Status | Commit | Rollback): void {
   const { txid } = message;
   const to = senderOf(from, message.id);
-  /**
-   * To its own client, its participants and operators; to others it does not exist, or only its
-   * outcome is known.
-   */
+  /** Others than its client, participants and operators see nothing, or only the outcome. */
   const show = (
     of: { readonly owner: Owner | null },
     branches: Iterable<{ readonly participant: string }>,

@@ -147,20 +147,14 @@ export function abortedRead(
   for (const waiter of takeWaiters(transaction)) state.fail(waiter, 'EXPIRED', { txid });
 }
 
-/**
- * Those who asked about the txid itself: its abort is final, whatever else the request id stands
- * for.
- */
+/** Those who asked about the txid: its abort is final, whatever the request id stands for. */
 function answerDecisions(state: TermState, transaction: Transaction): void {
   const decisions = transaction.waiters.filter((waiter) => waiter.type === 'decision');
   transaction.waiters = transaction.waiters.filter((waiter) => waiter.type === 'outcome');
   for (const waiter of decisions) answer(state, transaction, waiter);
 }
 
-/**
- * Another transaction committed under the request id: its outcome is the answer, unless the content
- * differs.
- */
+/** Another one committed under the request id: that is the answer, unless the content differs. */
 export function answerDuplicate(
   state: TermState,
   transaction: Transaction,

@@ -37,10 +37,7 @@ export function takesPart(
   return false;
 }
 
-/**
- * Of what only the log remembers no one knows the owner: it is decided, and to strangers only that
- * is told.
- */
+/** Of what only the log remembers the owner is unknown: strangers learn its outcome and no more. */
 export function shownTo(from: Sender, view: TransactionStatus): TransactionStatus {
   const { participant, hasShare, seesAll, client } = from;
   if (hasShare === true || seesAll === true) return view;
@@ -50,9 +47,7 @@ export function shownTo(from: Sender, view: TransactionStatus): TransactionStatu
   return { txid, state, attention, ageMs, branches: [] };
 }
 
-/**
- * Another transaction as its competitor may be told of it: clients of one name know each other's.
- */
+/** How a competitor may be told of another: clients of one name know each other's. */
 export function namedFor(transaction: Transaction, other: Transaction): Txid {
   return transaction.owner?.name === other.owner?.name ? other.txid : maskedTxid(other.txid);
 }

@@ -45,10 +45,7 @@ export interface RequestMemory {
   results: Readonly<Record<string, unknown>> | null;
 }
 
-/**
- * Of ended requests with results or an abort's detail, kept for a client that lost its answer;
- * older ones are answered without.
- */
+/** Ended requests with results or an abort's detail; older ones are answered without. */
 const maxResults = 1_000;
 
 export class RequestTable {

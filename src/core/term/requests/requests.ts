@@ -55,9 +55,7 @@ export function requestsState({ options, heldBytes: shared }: TermConfig): Reque
   return { table, places, heldBytes };
 }
 
-/**
- * What has ended may hold a quarter as much as what lives: half of it here, half among the recent.
- */
+/** What has ended may hold a quarter of what lives: half of it here, half among the recent. */
 export function maxEndedBytes(heldBytes: Shares): number {
   return Math.floor(heldBytes.total / 8);
 }
