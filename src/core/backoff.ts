@@ -17,9 +17,9 @@ export function retryDelays(
 }
 
 /**
- * `failures`: how many tries failed so far, 1 at least. Half of the pause is fixed and half is chance,
- * for peers that lost one node together must not come back together. `fraction` is that chance, from
- * 0 up to 1; without it the pause is whole.
+ * `failures`: tries that failed so far, 1 at least. Half of the pause is fixed and half is chance:
+ * peers that lost one node together must not come back together. `fraction` is that chance, from 0
+ * up to 1; without it the pause is whole.
  */
 export function backoffMs(failures: number, delays: RetryDelays, fraction = 1): number {
   const doublings = Math.min(Math.max(0, failures - 1), 30);

@@ -8,7 +8,7 @@
 
 export interface ErrorEntry {
   readonly retryable: boolean;
-  /** The transaction was aborted with it: what may be done again is the transaction, not the request. */
+  /** The transaction was aborted with it: do the transaction again, not the request. */
   readonly aborted?: true;
   readonly acted: 'nothing' | 'unknown';
   /** What happened and what to do next, for a person. */
@@ -193,7 +193,7 @@ export const reasonCodes = [
   'TOO_LARGE',
   'LEADER_CHANGED',
 ] as const;
-/** Why a transaction aborted, in one word; docs/errors.md describes each. The words stay, the messages may change. */
+/** Why a transaction aborted, as docs/errors.md says. The words stay, the messages may change. */
 export type ReasonCode = (typeof reasonCodes)[number];
 
 export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
@@ -279,7 +279,7 @@ export interface AbortReason {
   readonly participant?: string;
   /** Whether the same transaction may commit when it is tried again. */
   readonly retryable: boolean;
-  /** Not before this, where that is known: a participant that does not answer is not asked again earlier. */
+  /** Not before this, where it is known: a silent participant is not asked again earlier. */
   readonly retryAfterMs?: number;
   /** Structured extra, such as `{key, expected, actual}` of a CONFLICT. */
   readonly detail?: unknown;

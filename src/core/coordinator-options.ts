@@ -45,7 +45,7 @@ export const coordinatorOptionNames = [
 ] as const;
 /** One of `coordinatorOptionNames`. */
 export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
-/** A node's options, each with its value. `coordinatorOptionTable` has meaning, default and bounds. */
+/** A node's options. `coordinatorOptionTable` has the meaning, default and bounds of each. */
 export type CoordinatorOptions = Readonly<Record<CoordinatorOptionName, number>>;
 
 export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, OptionEntry>> = {
@@ -79,8 +79,8 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     zero: 'No measuring: `prepareTimeoutMs` for all.',
   },
   participantWaitMs: {
-    // Longer than a participant's slowest try to connect (its maxRetryDelayMs) and a start on a busy machine: right after a
-    // failover to a node that itself has just started, everyone is on the way back.
+    // Longer than a participant's slowest try to connect (its maxRetryDelayMs) and a busy machine's
+    // start: after a failover to a node that has just started, everyone is on the way back.
     default: 5_000,
     min: 0,
     max: 60 * minute,
@@ -278,7 +278,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
   maxPingAgeMs: {
     default: 30_000,
     min: 100,
-    // Half of what a request key outlives its window by (collector.ts): what lay in a buffer longer is older than it says.
+    // Half of what a request key outlives its window by (collector.ts): what lay longer is older.
     max: 30_000,
     meaning:
       'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',

@@ -1,4 +1,4 @@
-/** Structural equality of what MessagePack and JSON can carry: a repeated enlist must be the same one. */
+/** Equality of what MessagePack and JSON can carry: a repeated enlist must be the same one. */
 export function equalValues(a: unknown, b: unknown): boolean {
   if (a === b || Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

@@ -1,6 +1,7 @@
 /**
- * Options as JavaScript gives them. A field that does not exist is refused: a request with a `requestID` would be one without a
- * request id, and could commit twice. So is a value of another type, before it does harm far from where it was given.
+ * Options as JavaScript gives them. A field that does not exist is refused: a `requestID` would
+ * make a request without an id, which could commit twice. So is a value of another type, before it
+ * does harm elsewhere.
  */
 
 /** What a value may be. `any`: whoever takes it looks at it. */
@@ -67,7 +68,7 @@ export function checkFields(
   }
 }
 
-/** What a caller gave where something else was wanted, short: never whole objects, which may be payloads. */
+/** What a caller gave instead, short: never whole objects, which may be payloads. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
   if (Array.isArray(value)) return 'an array';

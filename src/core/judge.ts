@@ -15,13 +15,13 @@ export type Judgement =
   | { readonly decision: Decision | 'expired'; readonly source: DecisionSource }
   /** No record yet, and the epoch that may write one still leads. */
   | { readonly decision: 'undecided' }
-  /** The txid is of an epoch that this log has never had: the log was set back, or the peer is broken. */
+  /** Of an epoch that this log has never had: it was set back, or the peer is broken. */
   | { readonly decision: 'ahead' };
 
 /**
- * `inDoubt`: the one who asks is an enlisted participant that voted commit and knows no outcome. Below
- * the floor it is told `abort`, for a commit that it has not acknowledged would still be
- * recorded (I5, I9); anyone else is told `expired`.
+ * `inDoubt`: an enlisted participant asks that voted commit and knows no outcome. Below the floor
+ * it is told `abort`, for a commit that it has not acknowledged would still be recorded (I5,
+ * absence means abort; I9, collection); anyone else is told `expired`.
  */
 export function judge(txid: Txid, reading: Reading, asker: { inDoubt: boolean }): Judgement {
   if (reading.record !== null) {

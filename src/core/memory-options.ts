@@ -3,7 +3,7 @@ import type { CoordinatorOptions } from './coordinator-options.ts';
 /** What one remembered request id takes, all told. */
 const requestBytes = 512;
 
-/** Puts figures where an option was left to follow the heap. Request ids alone may take a quarter of it. */
+/** Fills in what is left to follow the heap. Request ids alone may take a quarter of it. */
 export function memoryOptions(options: CoordinatorOptions, heapBytes: number): CoordinatorOptions {
   const part = (bytes: number, parts: number): number =>
     bytes === 0 ? Math.floor(heapBytes / parts) : bytes;

@@ -1,7 +1,6 @@
 /**
- * The messages of `verdict.v1`, as types. They are the vocabulary of the core, which is why they live
- * here; `src/wire` encodes, decodes and validates them. docs/PROTOCOL.md, section 7, is their
- * documentation.
+ * The messages of `verdict.v1`, as types: the vocabulary of the core. `src/wire` encodes, decodes
+ * and validates them; docs/PROTOCOL.md, section 7, is their documentation.
  */
 import type { FromClient, ToClient } from './messages/client.ts';
 import type { ErrorMessage, Goaway, Hello, Topology, Welcome } from './messages/common.ts';

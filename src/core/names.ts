@@ -1,6 +1,6 @@
 /**
- * The one rule for names and keys that come from outside: of participants, branches, instances, clients, nodes, requests, labels,
- * locks and their groups. Every way in asks it, so that what one takes no other refuses later.
+ * The rule for names and keys from outside: of participants, branches, instances, clients, nodes,
+ * requests, labels, locks and their groups. What one way in takes, no other refuses later.
  */
 import { utf8Bytes } from './utf8.ts';
 
@@ -9,15 +9,12 @@ export function nameText(maxBytes: number): string {
   return `a name of 1 to ${maxBytes} bytes without control or invisible characters, and not \`${protoName}\``;
 }
 
-/**
- * To JavaScript an object's prototype, not a key: a map with it cannot be sent, and a name becomes one where results are told
- * by branch.
- */
+/** An object's prototype, not a key: it cannot be sent in a map, and results are told by name. */
 export const protoName = '__proto__';
 
 /**
- * Control characters, line ends and half characters break lines and keys. What is not seen, or turns the direction of
- * writing, makes two names look like one.
+ * Control characters, line ends and half characters break lines and keys. What is not seen, or
+ * turns the direction of writing, makes two names look like one.
  */
 const unseen = '\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}';
 const unfit = new RegExp(`[${unseen}]`, 'u');
@@ -36,7 +33,7 @@ export function fitsBytes(value: string, maxBytes: number): boolean {
   return value.length * 3 <= maxBytes || utf8Bytes(value) <= maxBytes;
 }
 
-/** A text for people with what no name may hold written as JSON would escape it: what is left cannot move a terminal's cursor. */
+/** Text for people, with what no name may hold escaped as in JSON: it cannot move a cursor. */
 export function escapeUnseen(text: string): string {
   if (plain.test(text) || !unfit.test(text)) return text;
   return text.replace(everyUnfit, (character) => {

@@ -1,6 +1,6 @@
 /**
- * What an option is - meaning, unit (last in its name), default, bounds, and what 0 does - and how given ones become whole.
- * The CLI's flags, the SDKs' options and the tables in the docs derive from coordinator-options.ts and participant-options.ts.
+ * What an option is (unit last in its name, bounds, what 0 does), and how given ones become whole.
+ * The CLI's flags, the SDKs' options and the docs derive from the two tables of them.
  */
 
 export interface OptionEntry {

@@ -1,4 +1,4 @@
-/** What a participant closes with where a node is not of the cluster that its journal serves: so the node's log tells it too. */
+/** How a participant whose journal serves another cluster closes: the node's log tells it, too. */
 const prefix = 'other cluster: ';
 
 export const otherClusterCloseCode = 1008;

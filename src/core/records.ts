@@ -31,7 +31,7 @@ export interface DecisionRecord {
   readonly atMs: number;
 }
 
-/** A commit to write. `finished`: no one owes an acknowledgement, so it goes straight under finished/. */
+/** A commit to write. `finished`: it goes straight there, for no acknowledgement is owed. */
 export interface DecisionWrite {
   readonly record: DecisionRecord & { readonly outcome: 'commit' };
   readonly finished: boolean;
@@ -48,5 +48,5 @@ export type DecideResult =
   | { readonly type: 'written' }
   /** An abort was forced, or the floor has passed the txid: no commit can ever be recorded. */
   | { readonly type: 'aborted' }
-  /** Another transaction committed under this requestId. This attempt aborts; that one is the answer. */
+  /** Another one committed under this requestId, and is the answer. This attempt aborts. */
   | { readonly type: 'duplicate'; readonly entry: RequestEntry };

@@ -1,6 +1,6 @@
 /**
- * Which shard a request id belongs to, or a lock group. The name, of the function and of what it is taken of, is in the log's
- * `meta`: neither may ever change for a cluster, or a request that is sent again would not find its commit.
+ * Which shard a request id or a lock group belongs to. The name of the function and of its text is
+ * in the log's `meta`: were either to change, a request sent again would not find its commit.
  */
 export const requestShardFunction = 'fnv1a32-scoped';
 

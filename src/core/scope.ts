@@ -1,8 +1,8 @@
 /**
- * The name of what is a client's own, a request id or a lock group: in the log, in a leader's memory, and for its shard.
+ * The name of what is a client's own, a request id or a lock group: in log, memory and shard.
  *
- * Two services that number their orders alike must not meet: one would be given the other's results, or find its id used. A client's
- * name and an id hold no control character, so that different pairs are different texts.
+ * Two services that number their orders alike must not meet: one would get the other's results, or
+ * find its id used. Names and ids hold no control character: different pairs are different texts.
  */
 const between = '\n';
 

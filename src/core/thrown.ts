@@ -1,7 +1,7 @@
 /**
- * What was thrown, in words: the one place where something foreign is turned into text. An application may throw what it likes - an
- * object without a prototype, an Error whose message is no text, one whose getters throw - and what handles an error must
- * not fail over it. Total: these never throw, whatever they are given.
+ * What was thrown, in words. An application may throw what it likes - an object without a
+ * prototype, an Error whose message is no text, one with getters that throw - and what handles an
+ * error must not fail over it. Total: these never throw, whatever they are given.
  */
 
 const maxCharacters = 10_000;
@@ -22,7 +22,7 @@ export function thrownLine(thrown: unknown): string {
   });
 }
 
-/** With its stack, where it has one: for whoever mends it. */
+/** With its stack, where it has one: for whoever corrects it. */
 export function thrownStack(thrown: unknown): string {
   return bounded(() => textAt(thrown, 'stack') ?? thrownLine(thrown));
 }
@@ -37,7 +37,7 @@ export function thrownError(thrown: unknown): Error {
   return new Error(thrownText(thrown));
 }
 
-/** It, where it is one of these; `instanceof` asks what was thrown for its prototype, which may throw. */
+/** It, where it is one of these; `instanceof` asks it for its prototype, which may throw. */
 export function thrownAs<T>(
   thrown: unknown,
   kind: abstract new (...given: never[]) => T,
@@ -64,7 +64,7 @@ function messageOf(thrown: unknown): string | null {
 const maxCauses = 4;
 const maxWrapperCharacters = 300;
 
-/** Libraries wrap what happened in what they were at, the whole statement say: what happened must not be cut off behind it. */
+/** Libraries wrap what happened in the whole statement, say: it must not be cut off behind that. */
 function withCauses(message: string, thrown: unknown): string {
   const texts = [message];
   let cause = at(thrown, 'cause');

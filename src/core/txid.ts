@@ -16,7 +16,7 @@ export type Position = string & { readonly [brand]: 'position' };
 /** A transaction's id, as the coordinator makes them. From a plain string: `isTxid`. */
 export type Txid = string & { readonly [brand]: 'txid' };
 
-/** Of a cluster. A node reads the leader keys of all in one transaction; etcd takes 128 operations in one. */
+/** Of a cluster: a node reads all leader keys in one transaction, and etcd takes 128 operations. */
 export const maxShards = 100;
 
 const generationDigits = 4;
@@ -29,9 +29,9 @@ export const sealDigits = 7;
 export const randomDigits: number = nonceDigits + sealDigits;
 
 const epochDigits: number = generationDigits + revisionDigits;
-/** Generations that operators raise, one at a time, never come near it; an epoch beyond it is made up. */
+/** Operators raise generations one at a time and never come near it: one beyond is made up. */
 export const maxGeneration: number = 36 ** 3 - 1;
-/** Of three digits, and a revision of 64 bits: whoever believed `zzz...` would refuse every real leader forever. */
+/** Three digits, and 64 bits: whoever believed `zzz...` would refuse every real leader forever. */
 const epochText = '0[0-9a-z]{3}[01][0-9a-z]{12}';
 const epochPattern = new RegExp(`^${epochText}$`);
 const positionPattern = new RegExp(`^${epochText}\\.[0-9a-z]{${sequenceDigits}}$`);
@@ -65,7 +65,7 @@ export function placeOf(parts: { shard: number; epoch: Epoch; sequence: number }
   return `${parts.shard.toString(36)}.${makePosition(parts.epoch, parts.sequence)}.`;
 }
 
-/** A txid that may be told to those whose it is not: always the same for the same transaction, and good for nothing. */
+/** For those whose it is not: always the same for one transaction, and good for nothing. */
 export function maskedTxid(txid: Txid): Txid {
   return `${txid.slice(0, -randomDigits)}${'0'.repeat(randomDigits)}` as Txid;
 }
@@ -75,7 +75,7 @@ export function sealedText(txid: Txid): { readonly text: string; readonly seal: 
   return { text: txid.slice(0, -sealDigits), seal: txid.slice(-sealDigits) };
 }
 
-/** Whether the text has the form of a transaction's id. It says nothing about whether there is such a transaction. */
+/** Whether the text has the form of a transaction's id, not whether there is such a transaction. */
 export function isTxid(text: string): text is Txid {
   return txidPattern.test(text);
 }

@@ -1,6 +1,6 @@
 /**
- * About how many bytes of memory a value takes that came over the wire. What it costs to find out grows with the entries of its maps and
- * lists, not with the length of its texts. Recursive: what came over the wire is not nested deep.
+ * About how many bytes a value from the wire takes in memory. The cost grows with entries, not with
+ * the length of texts. Recursive: what came over the wire is not nested deep.
  */
 const perEntry = 16;
 

@@ -1,25 +1,30 @@
 /**
  * One branch at its participant.
  *
- *                 self-enlisted                 the vote is written     commit, by command or answer
- *    unknown --> starting --> working ----+    (I7 is checked there)   +--> committing --> recording-commit --> committed
- *       |           |                     v            |               |       ^  | throws                          |
- *       +-----------+-------------> preparing --> voting --> prepared -+       +--+ again, later               forget
- *                                         |            |    (in doubt) |                                           v
- *                                         |            |               |                                       forgotten
- *                                         |            +--> readonly --|---- forget -----------------------------> gone
- *                                         |            |               |                                           ^
- *                                         +------------+---------------+--> rolling-back --> recording-abort ------+
- *                                           abort, rollback, time-out,         ^  | throws    (the tombstone      ^
- *                                           refused by the journal             +--+ again      is written)        |
+ *                 self-enlisted              the vote is written
+ *    unknown --> starting --> working --+    (I7 is checked there)
+ *       |           |                   v           |
+ *       +-----------+------------> preparing --> voting --> prepared (in doubt)
+ *                                       |           |           |
+ *                                       |           +--> readonly -- forget --> gone
+ *                                       |           |           |
+ *                                       +-----------+-----------+--> rolling-back
+ *                                         abort, rollback, time-out, refused by the journal
  *
- *    unknown -- rollback --> recording-abort        the journal's entry on start:
- *    orphaned -- answer abort, rollback --> rolling-back    started -> rolling-back (shared: orphaned), the others as named
- *               rolling-back --> rolled-back -- once no prepare can run --> rolling-back --> recording-abort
+ *    prepared -- commit, by command or answer --> committing --> recording-commit --> committed
+ *    committed -- forget --> forgotten
+ *    rolling-back --> recording-abort (the tombstone is written) --> gone
+ *    committing, rolling-back -- throws --> the same, again later
  *
- *    unknown -- held, not mine --> voted-elsewhere          where siblings work on one store, each with a journal of its own:
- *    voted-elsewhere -- commit, rollback, answer --> committing, rolling-back (taken over) --> unknown, gone
- *    unknown -- commit, rollback --> the same
+ *    unknown -- rollback --> recording-abort
+ *    the journal's entry on start: started --> rolling-back (shared: orphaned), others as named
+ *    orphaned -- answer abort, rollback --> rolling-back --> rolled-back
+ *    rolled-back -- once no prepare can run --> rolling-back --> recording-abort
+ *
+ *    where siblings work on one store, each with a journal of its own:
+ *    unknown -- held, not mine --> voted-elsewhere
+ *    voted-elsewhere -- commit, rollback, answer; unknown -- commit, rollback -->
+ *       committing, rolling-back (taken over) --> unknown, gone
  *
  * `starting` writes `started`, for an application that cannot list what it holds, and wherever
  * processes share a resource: a branch then belongs to the one whose `started` was written, and
@@ -27,10 +32,10 @@
  *
  * Rules that the table keeps, with the scenarios that forced them:
  *
- * - Rollback while the application prepares: its signal fires, its end is awaited, then it is rolled
- *   back, then the tombstone is written, then comes the acknowledgement. A `commit` that it returns
- *   late is no vote: the abort is decided. Calling rollback beside a running prepare would let the
- *   prepare take locks after the rollback had looked for them.
+ * - Rollback while the application prepares: its signal fires, its end is awaited, then it is
+ *   rolled back, then the tombstone is written, then comes the acknowledgement. A `commit` that it
+ *   returns late is no vote: the abort is decided. Calling rollback beside a running prepare would
+ *   let the prepare take locks after the rollback had looked for them.
  * - Rollback while the vote is being written: whichever the journal takes first, the branch ends in
  *   a tombstone and is acknowledged, and the vote is not sent.
  * - Commit before the vote is known to be durable: no correct leader can have decided it, for the
@@ -38,30 +43,34 @@
  * - Prepare while prepare runs, or while the vote is written: one vote, to the connection that
  *   carried the latest prepare, as only there it counts; where that one closed, to no one: the
  *   leader asks again on its next connection and is answered from `prepared`.
- * - The vote `abort` is sent at once, before the rollback and before the tombstone (!: behind a rollback that could not be carried
- *   out it came after the leader's time-out, its cause was lost, and the other branches kept their locks meanwhile). It promises
- *   nothing. A process that dies between the two may be asked again by the same leader only where its vote never arrived, and
- *   then votes anew; one that arrived has ended the transaction, for a vote counts only on the connection that carried the
- *   latest prepare. It acknowledges nothing, either: a rollback is acknowledged behind the tombstone, as ever (I7).
+ * - The vote `abort` is sent at once, before the rollback and before the tombstone (!: behind a
+ *   rollback that could not be carried out it came after the leader's time-out, its cause was lost,
+ *   and the other branches kept their locks meanwhile). It promises nothing. Where a process dies
+ *   between the two, the same leader asks again only if the vote never arrived, and it votes anew;
+ *   one that arrived has ended the transaction, for a vote counts only on the connection that
+ *   carried the latest prepare. Nor does it acknowledge anything: that comes behind the tombstone
+ *   (I7, no stale prepare).
  * - A prepare of an older epoch than is known gets the vote `abort`. Silence would be as safe, but
  *   would hold the zombie's client until a time-out; the vote promises nothing that a later leader
  *   could need, and a zombie cannot commit past the fence whatever it is told.
  * - A repeated prepare of a branch that voted is answered with that vote.
  * - Rollback by a leader older than the transaction is refused (8.2), commit likewise: a leader
  *   cannot judge its successor's transactions.
- * - What a sibling voted for is not this instance's to roll back alone, however certainly its own journal knows nothing of
- *   it (!: a new process of a rolling update rolled back what the old one had voted for, and the transaction committed). The
- *   name in the store tells whose it is; what is this instance's own and not in its journal was never voted for.
- * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no record here but a
- *   tombstone: both may have got it, and the store makes the second of two a repeat. Where it holds neither the branch nor
- *   the record of its commit, `UNKNOWN_BRANCH`.
- * - What another process of the same journal began is rolled back on a decision, and its `started` stays (!: the prepare took
- *   effect behind the rollback, its process died ahead of its vote, and the tombstone hid from every later start what it held).
- *   The record keeps out a late prepare as a tombstone does; whoever starts rolls back again; it goes when tombstones go.
- * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: no one counts it, its instance
- *   is in doubt, asks, and is told `abort`.
- * - "abort", told below the floor, meets a branch that a sibling has committed on command while this instance was away: the
- *   store says so, and the journal follows it.
+ * - What a sibling voted for is not this instance's to roll back alone, however certainly its own
+ *   journal knows nothing of it (!: a new process of a rolling update rolled back what the old one
+ *   had voted for, and the transaction committed). The name in the store tells whose it is; what is
+ *   this instance's own and not in its journal was never voted for.
+ * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no
+ *   record here but a tombstone: both may have got it, and to the store the second is a repeat.
+ *   Where it holds neither the branch nor the record of its commit, `UNKNOWN_BRANCH`.
+ * - What another process of the same journal began is rolled back on a decision, and its `started`
+ *   stays (!: the prepare took effect behind the rollback, its process died ahead of its vote, and
+ *   the tombstone hid from every later start what it held). Like a tombstone it keeps out a late
+ *   prepare; whoever starts rolls back again; it goes when tombstones go.
+ * - A sibling's rollback may overtake the prepare that it is about. That one may still vote: no one
+ *   counts it, its instance is in doubt, asks, and is told `abort`.
+ * - "abort", told below the floor, meets a branch that a sibling committed on command while this
+ *   instance was away: the store says so, and the journal follows it.
  * - An answer to a query ends doubt and nothing else (8.5): a branch still preparing or writing its
  *   vote ignores `abort` - its vote meets a decision that answers it - and one that is done with
  *   the opposite raises an alarm and undoes nothing.
@@ -128,9 +137,10 @@ function stepOne(branch: LocalBranch, event: LocalEvent, context: BranchContext)
 }
 
 /**
- * A leader that was paused sends its commit again after its successor had the branch acknowledged and forgotten, and its
- * tombstone was swept (8.8). It is refused like any commit of what is not here, but it is no alarm: were something
- * wrong, the successor's own commit would raise it. A branch that was rolled back is another matter.
+ * A paused leader may send its commit again after its successor had the branch acknowledged and
+ * forgotten, and its tombstone was swept (8.8). It is refused like any commit of what is not here,
+ * without an alarm: were something wrong, the successor's own commit would raise it. A branch that
+ * was rolled back is another matter.
  */
 function withoutNoise(next: Next): Next {
   const noise = (effect: LocalEffect): boolean =>

@@ -1,4 +1,4 @@
-/** The branch machine from the decision `commit` on. The diagram and the rules are in `branch.ts`. */
+/** The branch machine from the decision `commit` on; see `branch.ts`. */
 
 import { acknowledge, everyAsker, failed, forgetAsker, pause, withAsker } from './askers.ts';
 import {
@@ -52,7 +52,7 @@ export const committing: Row<'committing'> = {
       ? nothingToCommit(branch, branch.takenOver)
       : pause(branch, 'commit', message),
   'application-committed': (branch) => {
-    // The store's own record outlives every repeat; the journal of the instance that voted says the rest.
+    // The store's record outlives every repeat; the rest is in the journal of whoever voted.
     if (branch.takenOver !== null)
       return settled(branch, acknowledge(branch, everyAsker(branch), 'commit'));
     const { owed, told, result } = branch;
@@ -131,7 +131,7 @@ export const forgotten: Row<'forgotten'> = {
     branch,
     effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.rolledBack }),
   }),
-  // A repeat that was delayed past the forget, or of a leader that has been succeeded: it was done, durably.
+  // A repeat delayed past the forget, or of a leader that was succeeded: it was done, durably.
   commit: (branch, { connection }) => ({
     branch,
     effects: acknowledge(branch, [connection], 'commit'),
@@ -147,7 +147,7 @@ export const forgotten: Row<'forgotten'> = {
   journal: stay,
 };
 
-/** 8.6. To an answer it is no contradiction: the instance that voted was faster, and was told to forget. */
+/** 8.6. An answer does not contradict it: the instance that voted was told to forget by then. */
 function nothingToCommit(branch: LocalBranchOf<'committing'>, { quiet }: TakenOver): Next {
   const askers = everyAsker(branch);
   const message =

@@ -54,7 +54,7 @@ export const reasons: Readonly<
     message: 'The branch was rolled back, or forgotten, before this prepare came.',
     retryable: true,
   },
-  // The transaction's own time-out: this vote and the leader's timer say the same, whichever comes first.
+  // The transaction's own time-out: this vote and the leader's timer say the same.
   timedOut: {
     code: 'TRANSACTION_TIMEOUT',
     message: 'The participant did not finish preparing in time.',
@@ -77,7 +77,7 @@ export const reasons: Readonly<
   },
 };
 
-/** The vote `abort` to the prepare that waits, if one does: it promises nothing, so it waits for nothing. */
+/** The vote `abort` to a prepare that waits: it promises nothing, so it waits for nothing. */
 function refuse(
   branch: LocalBranch,
   { voter, reason }: { readonly voter?: ConnectionId | null; readonly reason: VoteReason | null },
@@ -170,13 +170,13 @@ export function commitElsewhere(
   return beginCommit(branch, { payload: undefined, result: undefined, owed, takenOver: { quiet } });
 }
 
-/** For the sibling that voted, or that is still on its way to a vote: that one then is in doubt, and asks. */
+/** For the sibling that voted, or is about to: that one is in doubt then, and asks. */
 export function rollbackElsewhere(branch: LocalBranch, owed: readonly ConnectionId[]): Next {
   const takenOver = { quiet: false };
   return beginRollback(branch, { payload: undefined, owed, reason: null, takenOver });
 }
 
-/** It has waited in the store for the whole patience: asks at once, and until there is an answer. */
+/** It waited in the store for the whole patience: asks at once, and until there is an answer. */
 export function votedElsewhere(branch: LocalBranch): Next {
   return {
     branch: { ...identity(branch), state: 'voted-elsewhere' },

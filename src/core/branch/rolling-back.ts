@@ -1,4 +1,4 @@
-/** The branch machine from the rollback on. The diagram and the rules are in `branch.ts`. */
+/** The branch machine from the rollback on; see `branch.ts`. */
 
 import { acknowledge, everyAsker, failed, forgetAsker, pause, withAsker } from './askers.ts';
 import {
@@ -50,7 +50,7 @@ export const rollingBack: Row<'rolling-back'> = {
           ],
         },
   'application-failed': (branch, { message, found }) => {
-    // Another one has committed it meanwhile, and had its record collected: "abort" was said below the floor.
+    // Another one committed it, and its record was collected: "abort" was said below the floor.
     if (branch.takenOver !== null && found !== undefined && everyAsker(branch).length === 0) {
       return settled(branch, []);
     }
@@ -83,7 +83,7 @@ export const rolledBack: Row<'rolled-back'> = {
   enlisted: refuseEnlist,
   'connection-lost': stay,
   held: (branch) => rollbackAgain(branch, {}),
-  // The process that began it has ended it, or voted after all: nobody counts that vote, and it asks.
+  // Who began it has ended it, or voted after all: no one counts that vote, and it asks.
   journal: (branch, { found }, context) =>
     found?.state === 'started'
       ? stay(branch)
@@ -161,7 +161,7 @@ export const gone: Row<'gone'> = {
   journal: stay,
 };
 
-/** It promises nothing, so it waits for nothing: not for a rollback that may take long, nor for the journal. */
+/** It promises nothing, so it waits for nothing: no rollback, which may take long, no journal. */
 function refusePrepare(
   branch: LocalBranchOf<'rolling-back' | 'rolled-back' | 'recording-abort' | 'gone'>,
   event: { readonly connection: ConnectionId },
@@ -170,7 +170,7 @@ function refusePrepare(
   return { branch, effects: sendVote(branch, event.connection, { vote: 'abort', reason }) };
 }
 
-/** It was told to, and the coordinator has its acknowledgement: the journal is brought in line, and nothing is undone. */
+/** On command, and acknowledged: the journal is brought in line, and nothing is undone. */
 function committedBySibling(branch: LocalBranchOf<'rolling-back'>): Next {
   const askers = everyAsker(branch);
   const message =

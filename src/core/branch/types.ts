@@ -2,7 +2,7 @@
 import type { Ack, Decision, VoteMessage, VoteReason, Witness } from '../messages.ts';
 import type { Epoch, Txid } from '../txid.ts';
 
-/** One connection to one node, ever: a number that no other connection of this process had or will have. */
+/** One connection to one node: a number that no other connection of this process ever has. */
 export type ConnectionId = number;
 
 export interface BranchIdentity {
@@ -40,8 +40,8 @@ export interface Askers {
 }
 
 /**
- * The branch was prepared by a sibling: an instance with a journal of its own over the same store. This journal has nothing of
- * it, so that the store alone says what is there. `quiet`: the commit came from a leader that has been succeeded.
+ * The branch was prepared by a sibling with its own journal: the store alone says what is there.
+ * `quiet`: the commit came from a leader that has been succeeded.
  */
 export interface TakenOver {
   readonly quiet: boolean;
@@ -80,7 +80,7 @@ interface StateData {
     /** False: the application lists it, and the journal has nothing of it. */
     readonly recorded: boolean;
   };
-  /** A sibling's vote: the store holds it and this journal knows nothing of it. Only a decision ends it (I4). */
+  /** A sibling's vote, known from the store alone. Only a decision ends it (I4, a vote binds). */
   'voted-elsewhere': object;
   /** The application's prepare runs. */
   preparing: {
@@ -120,8 +120,9 @@ interface StateData {
       readonly begunElsewhere: boolean;
     };
   /**
-   * Rolled back for the process that began it, which may still prepare, and die holding what it took. Its `started` stays in
-   * the journal until no prepare can run any more: it keeps out a late prepare, and whoever starts meanwhile rolls back again.
+   * Rolled back for the process that began it, which may still prepare, and die with what it took.
+   * Its `started` stays in the journal until no prepare can run any more: it keeps out a late one,
+   * and whoever starts meanwhile rolls back again.
    */
   'rolled-back': { readonly payload: unknown };
   /** The application holds nothing any more; the tombstone is being written. */
@@ -197,7 +198,7 @@ interface EventData {
   'application-rolled-back': object;
   /** Its commit or rollback threw; `found` where the store says why for certain. */
   'application-failed': { readonly message: string; readonly found?: StoreFound };
-  /** The application says that it holds something for this branch; `mine`: prepared by this instance. */
+  /** The application says that it holds something; `mine`: prepared by this instance. */
   held: { readonly mine: boolean };
   // from the journal
   /** What is there: read on start, and before a branch that memory does not know is stepped. */
@@ -257,7 +258,7 @@ export interface BranchContext {
   readonly recordsStart: boolean;
 }
 
-/** What a participant may hear or find of one branch that a correct cluster never shows it. docs/OPERATING.md says what each means. */
+/** What a correct cluster never shows a participant. docs/OPERATING.md says what each means. */
 export type BranchAlarm =
   | 'commit-of-unknown'
   | 'commit-after-rollback'

@@ -1,4 +1,4 @@
-/** The branch machine before the application's prepare runs. The diagram and the rules are in `branch.ts`. */
+/** The branch machine before the application's prepare runs; see `branch.ts`. */
 
 import { epochOf } from '../txid.ts';
 import { forgetVoterAndAsker, withAsker } from './askers.ts';
@@ -69,7 +69,7 @@ export const unknown: Row<'unknown'> = {
   },
   'connection-lost': stay,
   // Its vote was never written, so it was never sent, so no commit is possible: rolled back alone.
-  // Where the journal is shared another process may be writing that vote just now; and of a sibling's this one says nothing.
+  // Not where the journal is shared, as another process may be writing that vote, nor a sibling's.
   held: (branch, { mine }, context) =>
     !mine && context.siblings
       ? votedElsewhere(branch)
@@ -167,7 +167,7 @@ export const working: Row<'working'> = {
           beginRollback(branch, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
         )
       : stay(branch),
-  // Unprepared: nothing was promised, so it needs no one's word. Its prepare will find the tombstone.
+  // Nothing was promised, so it needs no one's word. Its prepare will find the tombstone.
   'limit-over': (branch) =>
     beginRollback(branch, { payload: undefined, reason: reasons.limitOver }),
 };

@@ -1,4 +1,4 @@
-/** The branch machine as its vote is durable. The diagram and the rules are in `branch.ts`. */
+/** The branch machine as its vote is durable; see `branch.ts`. */
 
 import {
   adopt,
@@ -33,7 +33,7 @@ export const prepared: Row<'prepared'> = {
     if (decision === 'abort') return stopTimer('patience', rollbackPrepared(branch, []));
     const wait: LocalEffect = { type: 'start-timer', timer: 'patience' };
     if (decision === 'undecided') return { branch, effects: [wait] };
-    // Never said to an enlisted participant in doubt (section 5): whoever said it did not know that.
+    // Never said to an enlisted participant in doubt (section 5): whoever did knew no better.
     const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
     return { branch, effects: [alarm('outcome-expired', text), wait] };
   },

@@ -1,4 +1,4 @@
-/** The branch machine from the application's prepare to the vote. The diagram and the rules are in `branch.ts`. */
+/** The branch machine from the application's prepare to the vote; see `branch.ts`. */
 
 import type { VoteReason } from '../messages.ts';
 import { forgetVoterAndAsker, withAsker } from './askers.ts';
@@ -138,7 +138,7 @@ export const voting: Row<'voting'> = {
   },
 };
 
-/** No vote was sent, and none will be: the branch ends in a tombstone, whoever was first in the journal. */
+/** No vote was sent, and none will be: a tombstone, whoever was first in the journal. */
 function undoVote(branch: LocalBranchOf<'voting'>, reason: VoteReason = reasons.rolledBack): Next {
   const { owed, prepare } = branch;
   // A rollback that came makes a vote pointless.

@@ -97,7 +97,7 @@ export interface OutcomeMessage {
   readonly outcome: Outcome;
   readonly readonly?: boolean;
   readonly reason?: AbortReason;
-  /** Nothing was run: this is the answer that this attempt of the request id had been given. A higher one would be run. */
+  /** Nothing was run: this attempt had been given this answer. A higher one would be run. */
   readonly repeats?: number;
   /** What each branch's vote brought back, by branch; null where this leadership did not run it. */
   readonly results: Readonly<Record<string, unknown>> | null;
@@ -135,9 +135,9 @@ export interface LockStatus {
 export interface TransactionStatus {
   /** The transaction's id. */
   readonly txid: Txid;
-  /** `COMMITTING` and `COMMITTED`: it is decided, and committed. `ABORTING` and `ABORTED`: it is aborted. */
+  /** `COMMITTING`, `COMMITTED`: decided, and committed. `ABORTING`, `ABORTED`: aborted. */
   readonly state: TransactionState;
-  /** An operator should look: a branch does not carry its outcome out. It is tried again all the while. */
+  /** An operator should look: a branch does not carry its outcome out, and is tried again. */
   readonly attention: boolean;
   /** Each of its branches. */
   readonly branches: readonly BranchStatus[];

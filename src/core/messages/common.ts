@@ -17,7 +17,7 @@ export const transactionStates = [
   'ABORTING',
   'ABORTED',
 ] as const;
-/** Where a transaction stands. It is decided from `COMMITTING` or `ABORTING` on, and done with `COMMITTED` or `ABORTED`. */
+/** Decided from `COMMITTING` or `ABORTING` on, and done with `COMMITTED` or `ABORTED`. */
 export type TransactionState = (typeof transactionStates)[number];
 
 /** The states of a branch. */
@@ -52,7 +52,7 @@ export type Outcome = 'committed' | 'aborted';
 /** How an answer about a decision is known. `presumed`: no record, and none can come any more. */
 export type DecisionSource = 'recorded' | 'presumed' | 'forced';
 
-/** Text about a transaction, by name: for people and tools, such as `{ order: '17' }`. 16 at most. */
+/** Text about a transaction, for people and tools, such as `{ order: '17' }`. 16 at most. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** Where the log stood when a prepare was sent; a participant keeps it with its vote. */

@@ -67,7 +67,7 @@ export interface VoteReason {
   readonly code?: (typeof voteReasonCodes)[number];
   /** For people. It reaches the client. */
   readonly message: string;
-  /** Whether the whole transaction may commit when it is tried again. Default: as the catalogue says for the code. */
+  /** Whether the whole transaction, tried again, may commit. Default: as the code's entry says. */
   readonly retryable?: boolean;
   /** Structured extra for the client; small. */
   readonly detail?: unknown;

@@ -1,11 +1,12 @@
 /**
  * Refuses at once what would only wait for a participant that does not answer (a circuit breaker).
  *
- *     closed --`breakerAfter` time-outs without a vote between--> open --pause over, or heard of--> half-open
- *       ^                                                    ^                                   |
- *       |                                                    |                               one probe
- *       |                                                    |                                   v
- *       +------------------- vote --------------------------- + ---- its time-out --------- probing
+ *     closed --`breakerAfter` time-outs, no vote between--> open --pause over, or heard of--+
+ *       ^                                                    ^                             v
+ *       |                                                    |                         half-open
+ *       |                                                    |                             | one
+ *       |                                                    |                             v probe
+ *       +---------------------- vote ------------------------+------- its time-out ---- probing
  *
  * The pause doubles with each probe that fails, with jitter, up to its limit. A probe that ends
  * otherwise - its transaction was aborted by someone else - says nothing: the next transaction

@@ -1,7 +1,6 @@
 /**
- * What a term knows of one participant's present fitness: its window, its latency, its breaker, and
- * since when it has no connection. Tells latency and breaker what becomes of its prepares. Kept by name,
- * not by instance: a transaction names the participant.
+ * What a term knows of one participant's fitness: its window, latency and breaker, and since when
+ * it has no connection. Kept by name, not by instance: a transaction names the participant.
  */
 import type { Transaction } from '../../transaction.ts';
 import type { Branch } from '../branch.ts';

@@ -20,7 +20,7 @@ export class RecentTransactions {
   private readonly heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
   private bytes = 0;
   private readonly ended = new Map<Txid, EndedTransaction>();
-  /** The txids of `ended`, oldest at `oldest`: iterating the map would step over all that is gone. */
+  /** The txids of `ended`, oldest at `oldest`: to iterate the map is to step over all deleted. */
   private readonly ring: Txid[] = [];
   private oldest = 0;
   /** The highest forgotten one that committed without a record: see `mayHaveHeldUnrecorded`. */

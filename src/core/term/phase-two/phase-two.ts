@@ -1,6 +1,6 @@
 /**
- * Phase 2: commands to branches, their acknowledgements, and letting go of a transaction: its record
- * moves to finished/, then participants may forget it. The door of the room.
+ * Phase 2: commands to branches, their acknowledgements, and letting go of a transaction: its
+ * record moves to finished/, then participants may forget it. The door of the room.
  *
  * A commit is retried forever, per branch, with exponential back-off and jitter, and at once when
  * the participant returns. A rollback is retried while its participant is connected; for one that
@@ -182,8 +182,8 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
     lastError,
     attempts,
   });
-  // 8.6: it neither prepared nor committed what it is told to commit. No retry will mend that by
-  // itself.
+  // 8.6: it neither prepared nor committed what it is told to commit. A retry alone
+  // will not cure that.
   if (error?.code === 'UNKNOWN_BRANCH' && decision === 'commit') {
     flagAttention(state, branch);
   }

@@ -2,8 +2,8 @@
  * Recovery and judgement: what the log holds is taken up, and what is asked is answered from memory
  * and then the log (docs/PROTOCOL.md, sections 5 and 6). The door of the room.
  *
- * Taken up at the start of a leadership, and when an operator asks. The interleaving that matters: a
- * page of decisions/ is read, then a transaction on it ends, or the record of one that had ended
+ * Taken up at the start of a leadership, and when an operator asks. The interleaving that matters:
+ * a page of decisions/ is read, then a transaction on it ends, or the record of one that had ended
  * before the scan began moves to finished/, and then the page arrives. Taken up again, its commit
  * would be sent to participants that were told to forget it, and stand in `attention` forever. So
  * what ends or moves while a scan runs is remembered and passed over.

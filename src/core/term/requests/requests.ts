@@ -2,10 +2,10 @@
  * Requests: whose a transaction is, who waits for its outcome and what they are told, what its
  * request id stands for, and what it holds of the node's memory. The door of the room.
  *
- * What a transaction holds is counted to whoever began it, so that no peer can use up what all need.
- * A request that would take more than its peer's share is refused before anything is done for it.
- * What a participant brings with its vote cannot be refused without an abort: a result that finds
- * no room is left out, which clients must expect of any outcome, and so is an abort's detail.
+ * What a transaction holds is counted to whoever began it, so that no peer can use up what all
+ * need. A request that would take more than its peer's share is refused before anything is done for
+ * it. What a participant brings with its vote cannot be refused without an abort: a result that
+ * finds no room is left out, which clients must expect of any outcome, and so is an abort's detail.
  */
 import { heldBytesOf, type Origin, Shares } from '../../shares.ts';
 import type { Transaction } from '../../transaction.ts';
