@@ -8,7 +8,6 @@
 import {
   type BranchIdentity,
   type ConnectionId,
-  type Found,
   type LocalBranch,
   type LocalEvent,
   settledStates,
@@ -17,6 +16,7 @@ import {
 } from '../core/branch/branch.ts';
 import type { Ack, DecisionMessage, Prepare, VoteMessage } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
+import type { JournalEntry } from '../ports/journal.ts';
 import type { Application, PrepareRun } from './application.ts';
 import type { BranchTimers } from './branch-timers.ts';
 import type { ParticipantContext } from './context.ts';
@@ -25,7 +25,6 @@ import { carryOut } from './effects.ts';
 import { settleEnlisting } from './enlist.ts';
 import type { Epochs } from './epochs.ts';
 import { Forgets } from './forgets.ts';
-import { foundOf } from './journal-entries.ts';
 import type { ParticipantAlarm } from './options.ts';
 import { UnderWay } from './under-way.ts';
 
@@ -162,10 +161,10 @@ export class Branches {
   }
 
   /** What the journal held on start: known without asking. */
-  load(identity: BranchIdentity, found: Found): void {
-    const branch = this.at(identity);
+  load(entry: JournalEntry): void {
+    const branch = this.at(entry);
     branch.looked = true;
-    this.step(branch, { type: 'journal', found });
+    this.step(branch, { type: 'journal', found: entry });
   }
 
   connectionLost(connection: ConnectionId): void {
@@ -258,7 +257,7 @@ export class Branches {
           const before = branch.local;
           // A late prepare right behind the `forget` would find the commit still, and bring it back to memory for good.
           await this.forgets.written(identity.txid);
-          const found = foundOf(await journal.find(identity));
+          const found = await journal.find(identity);
           // A result came in between: what was read may be older than it.
           if (branch.local !== before) continue;
           branch.looked = true;

@@ -1,13 +1,6 @@
 /** Between the branch machine's words and the journal's. */
-import type { Found, LocalEvent } from '../core/branch/branch.ts';
-import type { JournalEntry, OutcomeWriteResult, VoteWriteResult } from '../ports/journal.ts';
-
-/** Only reasons of votes are ever written. */
-export function foundOf<Entry extends JournalEntry | null>(
-  entry: Entry,
-): Found | Extract<Entry, null> {
-  return entry as Found | Extract<Entry, null>;
-}
+import type { LocalEvent } from '../core/branch/branch.ts';
+import type { OutcomeWriteResult, VoteWriteResult } from '../ports/journal.ts';
 
 export function eventOfVote(result: VoteWriteResult): LocalEvent {
   switch (result.kind) {
@@ -16,11 +9,11 @@ export function eventOfVote(result: VoteWriteResult): LocalEvent {
     case 'stale-epoch':
       return { type: 'vote-refused', by: 'stale-epoch' };
     case 'refused':
-      return { type: 'vote-refused', by: 'entry', entry: foundOf(result.entry) };
+      return { type: 'vote-refused', by: 'entry', entry: result.entry };
   }
 }
 
 export function eventOfOutcome(result: OutcomeWriteResult): LocalEvent {
   if (result.kind !== 'contradicted') return { type: 'outcome-written' };
-  return { type: 'outcome-contradicted', entry: foundOf(result.entry) };
+  return { type: 'outcome-contradicted', entry: result.entry };
 }

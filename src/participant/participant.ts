@@ -24,7 +24,6 @@ import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
 import { tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { foundOf } from './journal-entries.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
 import type { ParticipantAlarm, ServeBaseOptions } from './options.ts';
 import { Reports } from './reports.ts';
@@ -227,7 +226,7 @@ export class Participant {
     for (const entry of entries) {
       // Not kept in memory: the journal is asked again when someone asks for it.
       if (entry.state === 'readonly') this.#housekeeping.votedReadonly(entry);
-      else this.#branches.load(entry, foundOf(entry));
+      else this.#branches.load(entry);
     }
     tellUnvoted(held, entries, this.#context);
     // What is a sibling's has the patience to end by itself.

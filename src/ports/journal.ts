@@ -3,7 +3,6 @@
  * `journal/lmdb`, `journal/memory`. A method that resolves has made its change durable, unless it
  * says otherwise.
  */
-import type { AbortReason } from '../core/catalogue.ts';
 import type { VoteReason, Witness } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 
@@ -29,7 +28,7 @@ export interface JournalEntry extends BranchKey {
   /** What the vote brought back, for repeats. */
   readonly result?: unknown;
   /** Why the vote was `abort`, for repeats. */
-  readonly reason?: VoteReason | AbortReason;
+  readonly reason?: VoteReason;
   /** Of a tombstone: it stands for a commit that was forgotten. Never false. */
   readonly forgotten?: true;
   /** Wall clock of the last change; ages tombstones. */
@@ -111,7 +110,7 @@ export interface Journal {
    */
   tombstone(
     key: BranchKey,
-    more?: { readonly reason?: VoteReason | AbortReason; readonly epoch?: Epoch },
+    more?: { readonly reason?: VoteReason; readonly epoch?: Epoch },
   ): Promise<OutcomeWriteResult>;
   /**
    * `committed` or `readonly` entries of these transactions -> `tombstone`; those in doubt stay.

@@ -13,7 +13,7 @@ import {
 } from '../../src/core/branch/branch.ts';
 import { type Epoch, epochZero, type Txid } from '../../src/core/txid.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
-import { eventOfOutcome, eventOfVote, foundOf } from '../../src/participant/journal-entries.ts';
+import { eventOfOutcome, eventOfVote } from '../../src/participant/journal-entries.ts';
 import type { Journal, JournalEntry } from '../../src/ports/journal.ts';
 import { ManualClock } from '../support/samples/manual-clock.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
@@ -84,7 +84,7 @@ export class ReplayedParticipant {
     const txids = [...this.#branches.keys()];
     this.#branches.clear();
     for (const txid of txids) {
-      const found = foundOf(await this.entry(txid));
+      const found = await this.entry(txid);
       await this.step(txid, { type: 'journal', found });
     }
   }
