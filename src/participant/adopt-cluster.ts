@@ -1,24 +1,18 @@
 /** An operator's word that the decision log was made anew: what is in doubt ends as told, then the journal serves the new cluster. */
 
 import type { Txid } from '../core/txid.ts';
-import { type Journal, type JournalEntry, JournalError } from '../ports/journal.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { BranchCall, Resource } from '../ports/resource.ts';
+import { type JournalEntry, JournalError } from '../ports/journal.ts';
+import type { BranchCall } from '../ports/resource.ts';
 import { adoptionLine, adoptionVariable } from './adoption-line.ts';
+import type { ParticipantContext } from './context.ts';
 import type { ServeBaseOptions } from './options.ts';
 
 export type Adoption = NonNullable<ServeBaseOptions['adoptCluster']>;
 
-export interface AdoptionOf {
-  readonly journal: Journal;
-  readonly resource: Resource;
-  readonly logger: Logger;
-}
-
 /** Rejects with JournalError, nothing being changed, where a branch is in doubt whose outcome was not told. */
 export async function adoptCluster(
   adoption: Adoption,
-  { journal, resource, logger }: AdoptionOf,
+  { journal, resource, logger }: Pick<ParticipantContext, 'journal' | 'resource' | 'logger'>,
 ): Promise<void> {
   const { entries, cluster } = await journal.load();
   // Left in the settings after it was done; or meant for another participant of this process.
@@ -48,7 +42,7 @@ function outcomeOf(
 async function end(
   { txid, branch, payload }: JournalEntry,
   outcome: 'commit' | 'rollback' | null,
-  { journal, resource }: Omit<AdoptionOf, 'logger'>,
+  { journal, resource }: Pick<ParticipantContext, 'journal' | 'resource'>,
 ): Promise<void> {
   const call: BranchCall<unknown> = { txid, branch, payload, instance: journal.instance };
   if (outcome === 'commit') {

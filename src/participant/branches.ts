@@ -6,6 +6,7 @@
  * timers, are stepped at once.
  */
 import {
+  type BranchContext,
   type BranchIdentity,
   type ConnectionId,
   type LocalBranch,
@@ -14,7 +15,7 @@ import {
   stepBranch,
   unknownBranch,
 } from '../core/branch/branch.ts';
-import type { Ack, DecisionMessage, Prepare, VoteMessage } from '../core/messages.ts';
+import type { Ack, DecisionMessage, Prepare, VoteMessage, Working } from '../core/messages.ts';
 import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
 import type { JournalEntry } from '../ports/journal.ts';
 import type { Application, PrepareRun } from './application.ts';
@@ -44,22 +45,17 @@ export interface Branch {
 }
 
 /** What branches work with, all made before them. */
-export interface BranchPorts extends ParticipantContext {
+export interface BranchPorts extends ParticipantContext, Omit<BranchContext, 'knownEpoch'> {
   readonly application: Application;
   readonly timers: BranchTimers<Branch>;
   readonly doubt: Doubt<Branch>;
   readonly epochs: Epochs;
-  /** Other processes may write to the journal. */
-  readonly shared: boolean;
-  readonly siblings: boolean;
-  readonly recordsStart: boolean;
   readonly alarm: (alarm: ParticipantAlarm) => void;
   readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working) => void;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A readonly vote is only in the journal from now on. */
   readonly votedReadonly: (branch: BranchIdentity) => void;
 }
-type Working = { readonly type: 'working'; readonly txid: Txid; readonly branch: string };
 
 const closedText = 'the participant is closed';
 
@@ -206,7 +202,7 @@ export class Branches {
   /** Nothing is stepped, sent or written any more. */
   stop(): void {
     this.#dead = true;
-    this.underWay.stop();
+    this.underWay.stopped = true;
     this.ports.timers.close();
     this.ports.doubt.close();
     this.ports.application.close();

@@ -7,11 +7,11 @@
  * no node answers, the decision log itself is read, if this participant was given access to it.
  */
 import { backoffMs } from '../core/backoff.ts';
-import type { Decision, DecisionMessage, Witness } from '../core/messages.ts';
-import { shardOf, type Txid } from '../core/txid.ts';
+import type { DecisionMessage } from '../core/messages.ts';
+import { shardOf } from '../core/txid.ts';
 import { pauseOrAbort } from '../system/pause.ts';
 import type { ParticipantContext } from './context.ts';
-import type { DirectLog } from './direct-log.ts';
+import type { DirectLog, DirectQuestion } from './direct-log.ts';
 import { Gate } from './gate.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -20,8 +20,7 @@ export interface DoubtOptions extends ParticipantContext {
   readonly directLog: () => DirectLog | null;
 }
 
-type Answered = Decision | 'undecided' | 'expired';
-type Question = { readonly txid: Txid; readonly witness: Witness | null };
+type Answered = DecisionMessage['decision'];
 
 /** Questions under way at once: thousands of branches may be in doubt after one crash. */
 const maxQuestions = 256;
@@ -50,7 +49,7 @@ export class Doubt<Key extends object> {
   }
 
   /** Asks until there is an answer, or `stop`. */
-  query(key: Key, question: Question, answered: (decision: Answered) => void): void {
+  query(key: Key, question: DirectQuestion, answered: (decision: Answered) => void): void {
     if (this.#queries.has(key)) return;
     const controller = new AbortController();
     this.#queries.set(key, controller);
@@ -68,7 +67,7 @@ export class Doubt<Key extends object> {
     this.#queries.clear();
   }
 
-  async #ask(question: Question, signal: AbortSignal): Promise<Answered | null> {
+  async #ask(question: DirectQuestion, signal: AbortSignal): Promise<Answered | null> {
     const { clock, random, options, sessions, directLog } = this.#given;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       const leader = sessions.leader(shardOf(question.txid));
@@ -99,7 +98,7 @@ export class Doubt<Key extends object> {
    */
   async #askLeader(
     leader: Session,
-    question: Question,
+    question: DirectQuestion,
     signal: AbortSignal,
   ): Promise<Answered | null> {
     const over = new AbortController();
@@ -122,7 +121,7 @@ export class Doubt<Key extends object> {
   /** Null: no one else could be asked, or no one answered. */
   async #askRecorded(
     leader: Session,
-    question: Question,
+    question: DirectQuestion,
     signal: AbortSignal,
   ): Promise<Answered | 'not recorded' | null> {
     const { clock, options } = this.#given;
@@ -145,7 +144,7 @@ export class Doubt<Key extends object> {
   async #request(
     type: 'query' | 'resolve',
     session: Session,
-    { txid, witness }: Question,
+    { txid, witness }: DirectQuestion,
     signal: AbortSignal,
   ): Promise<Answered | null> {
     const { options, logger } = this.#given;

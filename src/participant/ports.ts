@@ -9,7 +9,9 @@ export async function openPorts(
 ): Promise<ParticipantPorts & { close(): Promise<void> }> {
   const clock = settings.clock ?? (await import('../system/clock.ts')).systemClock;
   const random = settings.random ?? (await import('../system/random.ts')).systemRandom;
-  const dialer = settings.dialer ?? (await webSockets(clock));
+  const dialer =
+    settings.dialer ??
+    (await import('../transport/websocket/connect.ts')).webSocketDialer({ clock });
   const { journal, dataDirectory, decisionLog } = settings;
   const openReader =
     decisionLog === undefined
@@ -22,23 +24,12 @@ export async function openPorts(
   return { ...ports, journal: opened, close: () => opened.close() };
 }
 
-async function webSockets(clock: ParticipantPorts['clock']): Promise<ParticipantPorts['dialer']> {
-  const { webSocketDialer } = await import('../transport/websocket/connect.ts');
-  return webSocketDialer({ clock });
-}
-
 async function openEtcd(
-  { endpoints, cluster, tls, auth }: EtcdDecisionLog,
+  { resolve: _, ...access }: EtcdDecisionLog,
   ports: Pick<ParticipantPorts, 'clock' | 'random'> & { readonly clusterId: string | null },
 ): Promise<LogReader> {
   const { openEtcdReader } = await import('../decision-log/etcd/reader.ts');
-  return openEtcdReader({
-    ...ports,
-    endpoints,
-    cluster,
-    ...(tls === undefined ? {} : { tls }),
-    ...(auth === undefined ? {} : { auth }),
-  });
+  return openEtcdReader({ ...access, ...ports });
 }
 
 async function openJournal(
