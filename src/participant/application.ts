@@ -62,7 +62,7 @@ export class Application {
 
   prepare(branch: BranchIdentity, data: PrepareData, events: PrepareEvents): PrepareRun {
     const { clock } = this.#given;
-    const run = new PrepareRun({ branch, data, events, nowMs: clock.monotonicMs() });
+    const run = new PrepareRun({ branch, data, events, startedAtMs: clock.monotonicMs() });
     this.#preparing += 1;
     this.#setTimer(run, run.startedAtMs);
     this.#prepares.enter(() => this.#call(run));
@@ -71,7 +71,10 @@ export class Application {
 
   #call(run: PrepareRun): void {
     this.#callResource(run).then(
-      (returned) => this.#prepared(run, this.#checked(returned)),
+      (returned) => {
+        this.#given.reached('after-application-prepare');
+        this.#prepared(run, checkedResult(returned, this.#given.limits()));
+      },
       (error: unknown) => {
         const { branch, interrupted } = run;
         if (interrupted === null)
@@ -139,22 +142,9 @@ export class Application {
     else run.events.working();
   }
 
-  #checked(returned: PrepareResult<unknown>): Prepared {
-    try {
-      this.#given.reached('after-application-prepare');
-      return checkedResult(returned, this.#given.limits());
-    } catch (error) {
-      return { vote: 'threw', reason: reasonOf(error) };
-    }
-  }
-
   /** No time-out and no `working` any more. */
   close(): void {
     this.#delays.close();
-  }
-
-  forgotten({ txid, branch }: BranchIdentity): void {
-    this.#given.resource.forgotten?.({ txid, branch });
   }
 
   /** Tells null when it is done, else why it failed; never from within this call. */
@@ -185,10 +175,7 @@ export class Application {
             { txid, branch: name, error: thrownLine(error) },
             `${call} of the application threw; it is called again`,
           );
-          ended({
-            message: textOf(error),
-            ...(found === undefined ? {} : { found }),
-          });
+          ended({ message: textOf(error), ...(found === undefined ? {} : { found }) });
         },
       );
     });
@@ -203,38 +190,29 @@ export class PrepareRun {
   readonly startedAtMs: number;
   timer: TimerHandle | null = null;
   timedOut = false;
-  #interrupted: Error | null = null;
+  /** Why its result no longer matters, where it does not. */
+  interrupted: Error | null = null;
   #controller: AbortController | null = null;
 
-  constructor(given: {
-    readonly branch: BranchIdentity;
-    readonly data: PrepareData;
-    readonly events: PrepareEvents;
-    readonly nowMs: number;
-  }) {
+  constructor(given: Pick<PrepareRun, 'branch' | 'data' | 'events' | 'startedAtMs'>) {
     this.branch = given.branch;
     this.data = given.data;
     this.events = given.events;
-    this.startedAtMs = given.nowMs;
-  }
-
-  /** Why its result no longer matters, where it does not. */
-  get interrupted(): Error | null {
-    return this.#interrupted;
+    this.startedAtMs = given.startedAtMs;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
-      if (this.#interrupted !== null) this.#controller.abort(this.#interrupted);
+      if (this.interrupted !== null) this.#controller.abort(this.interrupted);
     }
     return this.#controller.signal;
   }
 
   interrupt(why: keyof typeof interruptions): void {
-    if (this.#interrupted !== null) return;
-    this.#interrupted = new Error(interruptions[why]);
-    this.#controller?.abort(this.#interrupted);
+    if (this.interrupted !== null) return;
+    this.interrupted = new Error(interruptions[why]);
+    this.#controller?.abort(this.interrupted);
   }
 }
 

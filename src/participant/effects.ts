@@ -58,7 +58,7 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     branches.underWay.await(written, (result) => branches.step(branch, eventOfOutcome(result)));
   },
   'write-forget': ({ ports, forgets }, { identity }) => {
-    ports.application.forgotten(identity);
+    ports.resource.forgotten?.(identity);
     forgets.add(identity.txid);
   },
   send: ({ ports }, _branch, { to, message }) => {
@@ -67,23 +67,14 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   },
   'start-timer': (branches, branch, effect) => {
     const { timers } = branches.ports;
-    switch (effect.timer) {
-      case 'retry':
-        return timers.startRetry(effect.attempt, () =>
-          branches.step(branch, { type: 'retry-due' }),
-        );
-      case 'limit':
-        return timers.start('limit', branch, () => branches.step(branch, { type: 'limit-over' }));
-      // Another process of a shared resource may have learned the outcome meanwhile: the journal is asked first.
-      case 'patience':
-        return timers.start('patience', branch, () =>
-          branches.receive(branch, { type: 'patience-over' }),
-        );
-      case 'tombstone':
-        return timers.start('tombstone', branch, () =>
-          branches.receive(branch, { type: 'tombstone-due' }),
-        );
+    if (effect.timer === 'retry') {
+      const due = { type: 'retry-due' } as const;
+      return timers.startRetry(effect.attempt, () => branches.step(branch, due));
     }
+    const { type, asksJournal } = timerEvents[effect.timer];
+    timers.start(effect.timer, branch, () =>
+      asksJournal ? branches.receive(branch, { type }) : branches.step(branch, { type }),
+    );
   },
   'stop-timer': ({ ports }, branch, { timer }) => {
     ports.timers.stop(timer, branch);
@@ -102,6 +93,13 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   alarm: ({ ports }, { identity }, { alarm, message }) =>
     ports.alarm({ ...identity, alarm, message }),
 };
+
+/** `asksJournal`: another process of a shared resource may have learned the outcome meanwhile. */
+const timerEvents = {
+  limit: { type: 'limit-over', asksJournal: false },
+  patience: { type: 'patience-over', asksJournal: true },
+  tombstone: { type: 'tombstone-due', asksJournal: true },
+} as const;
 
 function prepareEvents(branches: Branches, branch: Branch): PrepareEvents {
   return {

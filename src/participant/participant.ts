@@ -66,10 +66,13 @@ export class Participant {
   readonly #directLog: DirectLog | null;
   /** Where other instances work on the same store. */
   readonly #siblings: SiblingWatch | null;
-  readonly #connectedWaiters = new Set<AbortController>();
+  #nextWelcome = new AbortController();
   #closing: Promise<void> | null = null;
   #dead = false;
-  /** Another process has this journal, too: a node said so. */
+  /**
+   * Another process has this journal, too: a node said so. From then on no one is asked about an
+   * outcome, and no command is taken: every node is dialled anew, and refuses.
+   */
   #isCopy = false;
 
   private constructor(
@@ -98,11 +101,8 @@ export class Participant {
     this.#settings = settings;
     this.#context = context;
     this.#housekeeping = new Housekeeping(context);
-    this.#cluster = new OneCluster({
-      ...context,
-      cluster: found.cluster,
-      inDoubt: () => this.inDoubt(),
-    });
+    const { cluster } = found;
+    this.#cluster = new OneCluster({ ...context, cluster, inDoubt: () => this.inDoubt() });
     const { identity, inDoubt } = resource;
     const isShared = settings.sharedResource !== undefined;
     // What nodes are told, and what the log is asked as (!): it is what an operator retires.
@@ -135,7 +135,10 @@ export class Participant {
         message: (session, message) => this.#received(session, message),
         lost: (connection) => this.#branches.connectionLost(connection),
         refused: (url, error) => {
-          if (error.code === 'JOURNAL_COPIED') this.#foundCopied();
+          if (error.code === 'JOURNAL_COPIED' && !this.#isCopy) {
+            this.#isCopy = true;
+            sessions.nodes.redial();
+          }
           this.#alarm({ alarm: refusalAlarm(error), message: `${url}: ${error.message}` });
         },
       },
@@ -215,13 +218,6 @@ export class Participant {
     return participant;
   }
 
-  /** From now on no one is asked about an outcome, and no command is taken: every node is dialled anew, and refuses. */
-  #foundCopied(): void {
-    if (this.#isCopy) return;
-    this.#isCopy = true;
-    this.#sessions.nodes.redial();
-  }
-
   #takeUp(entries: readonly JournalEntry[], held: readonly HeldBranch[]): void {
     for (const entry of entries) {
       // Not kept in memory: the journal is asked again when someone asks for it.
@@ -270,8 +266,8 @@ export class Participant {
     if (this.#closing !== null || this.#dead) {
       throw refusal('CLOSED', 'The participant is closed. Serve a new one.');
     }
-    const [sessions, branches] = [this.#sessions, this.#branches];
-    return enlist(txid, options, { ...this.#context, sessions, branches });
+    const branches = this.#branches;
+    return enlist(txid, options, { ...this.#context, sessions: this.#sessions, branches });
   }
 
   async connected(options: {
@@ -279,12 +275,10 @@ export class Participant {
     readonly signal: AbortSignal;
   }): Promise<void> {
     if (this.#sessions.all().length > 0) return;
-    const connected = new AbortController();
-    const over = AbortSignal.any([connected.signal, options.signal]);
-    this.#connectedWaiters.add(connected);
+    const { signal: welcomed } = this.#nextWelcome;
+    const over = AbortSignal.any([welcomed, options.signal]);
     await pauseOrAbort(this.#context.clock, options.timeoutMs, over);
-    this.#connectedWaiters.delete(connected);
-    if (connected.signal.aborted) return;
+    if (welcomed.aborted) return;
     throw new VerdictError(
       'TIMEOUT',
       `No node welcomed this participant: ${this.#settings.urls.join(', ')}.`,
@@ -334,7 +328,8 @@ export class Participant {
 
   #welcomed(session: Session): void {
     if (this.#closing !== null) void this.#takeLeave(session);
-    for (const waiter of this.#connectedWaiters) waiter.abort();
+    this.#nextWelcome.abort();
+    this.#nextWelcome = new AbortController();
   }
 
   #received(session: Session, message: FromNode): void {

@@ -3,6 +3,7 @@ export class UnderWay {
   readonly #failed: (error: unknown) => void;
   #count = 0;
   #none: (() => void) | null = null;
+  /** Once set, no `then` is called. */
   stopped = false;
 
   /** `failed`: work, or what followed it, threw. */
@@ -42,9 +43,5 @@ export class UnderWay {
     return new Promise((resolve) => {
       this.#none = resolve;
     });
-  }
-
-  stop(): void {
-    this.stopped = true;
   }
 }

@@ -36,19 +36,17 @@ export interface VoteBuilder {
  * ```
  */
 export const vote: VoteBuilder = {
-  commit: (result?: unknown): PrepareResult<never> => ({
-    vote: 'commit',
-    ...(result === undefined ? {} : { result: result as never }),
-  }),
-  readonly: (result?: unknown): PrepareResult<never> => ({
-    vote: 'readonly',
-    ...(result === undefined ? {} : { result: result as never }),
-  }),
+  commit: (result?: unknown) => withResult('commit', result),
+  readonly: (result?: unknown) => withResult('readonly', result),
   abort: (message, options = {}) => ({
     vote: 'abort',
     reason: { code: options.code ?? 'VOTED_ABORT', message: reasonText(message), ...options },
   }),
 };
+
+function withResult(vote: 'commit' | 'readonly', result: unknown): PrepareResult<never> {
+  return { vote, ...(result === undefined ? {} : { result: result as never }) };
+}
 
 /** It, where it is a vote; else throws a TypeError that says what to return: JavaScript returns whatever it has. */
 export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareResult<Result> {
