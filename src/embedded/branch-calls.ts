@@ -105,7 +105,7 @@ export class BranchCalls {
       'I2',
       () => `${this.#name()}: ${decision} after ${this.#wanted}`,
     );
-    if (this.#isOver()) {
+    if (overStates.includes(this.#state)) {
       const done = this.#state === 'committed' ? 'commit' : 'abort';
       uphold(
         done === decision,
@@ -142,10 +142,6 @@ export class BranchCalls {
 
   #name(): string {
     return `${this.#given.txid}/${this.#given.named.name}`;
-  }
-
-  #isOver(): boolean {
-    return overStates.includes(this.#state);
   }
 
   async #prepare(timeoutMs: number): Promise<void> {
@@ -203,8 +199,8 @@ export class BranchCalls {
     this.#lastError = `${method} of ${named.name} ${told(ended, 'true')}`;
     this.#acknowledge(decision, this.#lastError);
     if (!this.#alone || this.#stopped) return;
-    const { clock, random } = this.#given;
-    const delayMs = backoffMs(this.#failures, this.#given, random.fraction());
+    const { clock, random, options } = this.#given;
+    const delayMs = backoffMs(this.#failures, options, random.fraction());
     this.#timer = clock.setTimer(delayMs, () => this.#carryOut(decision));
   }
 

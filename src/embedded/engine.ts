@@ -54,7 +54,6 @@ export class Engine {
   readonly #leading: Leading;
   #nextShard = 0;
   #broken: unknown = null;
-  #closing: Promise<void> | null = null;
   #refusing = false;
   readonly #retired = new RetiredSet();
 
@@ -67,8 +66,7 @@ export class Engine {
       returns,
       clock,
       random,
-      retryDelayMs: options.retryDelayMs,
-      maxRetryDelayMs: options.maxRetryDelayMs,
+      options,
       deliver: (from, message) => this.#deliver(from, message),
       onBroken: (error) => this.break(error),
     });
@@ -158,7 +156,8 @@ export class Engine {
 
   /** The object stands for its name from now on; what waited for the name goes on at once. */
   adopt(participant: EmbeddedParticipant): NamedParticipant {
-    const { named, isNew } = this.participants.adopt(participant);
+    const isNew = this.participants.get(participant.name) === undefined;
+    const named = this.participants.adopt(participant);
     if (isNew) for (const driver of this.#leading.drivers.values()) join(driver, named);
     return named;
   }
@@ -183,13 +182,8 @@ export class Engine {
     this.#given.onBroken(error);
   }
 
-  /** Ends what is under way, for up to `drainMs`; what is decided and not done is left to `recover`. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
+  /** Once. Ends what is under way, for up to `drainMs`; what is decided and not done is left to `recover`. */
+  async close(): Promise<void> {
     const { clock, options } = this.#given;
     const untilMs = clock.monotonicMs() + options.drainMs;
     // What was called before the close, and is on its way here, counts as under way.

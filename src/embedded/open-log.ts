@@ -63,36 +63,26 @@ export async function openChosenLog(
   },
 ): Promise<OpenedLog> {
   checkChoice(choice);
-  const { clock, random, logger, onFatal } = given;
+  const { clock, random, onFatal } = given;
   const made = `embedded-${random.token(nodeDigits)}`;
+  const { node = made } = choice.kind === 'etcd' ? choice : {};
+  // No one can connect to it: peers are told so by its scheme.
+  const url = `embedded://${node}`;
   switch (choice.kind) {
     case 'memory': {
       const { openMemoryLog } = await import('../decision-log/memory/log.ts');
       const { MemoryLogStore } = await import('../decision-log/memory/store.ts');
-      const node = made;
-      const log = openMemoryLog({ store: new MemoryLogStore(), node, url: urlOf(node), clock });
-      return { log, node };
+      return { log: openMemoryLog({ store: new MemoryLogStore(), node, url, clock }), node };
     }
     case 'lmdb': {
       const { openEmbeddedLog } = await loadStore(() => import('../decision-log/embedded/log.ts'));
       const { directory } = choice;
-      const node = made;
-      const log = await openEmbeddedLog({ directory, node, url: urlOf(node), clock, onFatal });
-      return { log, node };
+      return { log: await openEmbeddedLog({ directory, node, url, clock, onFatal }), node };
     }
     case 'etcd': {
       const { openOwnedEtcdLog } = await import('../decision-log/etcd/owned-log.ts');
-      const { kind: _, node = made, directory, ...rest } = choice;
-      const log = await openOwnedEtcdLog({
-        ...rest,
-        node,
-        url: urlOf(node),
-        stateDirectory: directory,
-        clock,
-        random,
-        logger,
-        onFatal,
-      });
+      const { kind: _, directory: stateDirectory, ...rest } = choice;
+      const log = await openOwnedEtcdLog({ ...rest, ...given, node, url, stateDirectory });
       return { log, node };
     }
   }
@@ -120,9 +110,4 @@ function checkChoice(choice: LogChoice): void {
   if (directory === undefined) {
     throw new TypeError('log.directory must be given: it is made where it is missing.');
   }
-}
-
-/** No one can connect to it: peers are told so by its scheme. */
-function urlOf(node: string): string {
-  return `embedded://${node}`;
 }

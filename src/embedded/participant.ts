@@ -1,12 +1,4 @@
-/**
- * What an object in this process must offer to take part in transactions.
- *
- * `prepare` makes the work of one transaction certain without making it visible: once it returned true, both commit
- * and rollback must be possible whatever happens, a crash included - *durably*, where the log is durable.
- * `commit` and `rollback` may be called more than once for one transaction and must then change nothing; `rollback` also
- * comes for a transaction of which `prepare` was never called, or did not end well. For one transaction
- * no two of them ever run at once; those of different transactions do.
- */
+/** What an object in this process must offer to take part in transactions. */
 import { isName, nameText } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
 import { maxNameBytes } from '../wire/limits.ts';
@@ -22,9 +14,11 @@ export interface PrepareContext {
 /**
  * An object of this process that takes part in transactions.
  *
- * Once `prepare` has returned true, both commit and rollback must be possible whatever happens, a crash included where the
- * log is durable. `commit` and `rollback` may be called more than once for one transaction, and must then change nothing;
- * `rollback` also comes where `prepare` was never called. For one transaction no two of them ever run at once.
+ * Once `prepare` has returned true, both commit and rollback must be possible whatever happens, a
+ * crash included where the log is durable. `commit` and `rollback` may be called more than once for
+ * one transaction, and must then change nothing; `rollback` also comes where `prepare` was never
+ * called, or did not end well. For one transaction no two of them ever run at once; those of
+ * different transactions do.
  */
 export interface EmbeddedParticipant {
   /**

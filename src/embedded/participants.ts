@@ -6,11 +6,9 @@
  */
 import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
 import { BranchCalls, type BranchCallsOptions } from './branch-calls.ts';
+import type { EngineOptions } from './engine.ts';
 import type { EmbeddedParticipant } from './participant.ts';
-import type { ReturnsTable } from './returns.ts';
 
 /** In the log's records: every object of a name is the same resource, in every process. */
 export const embeddedInstance = 'embedded';
@@ -23,15 +21,10 @@ export interface NamedParticipant {
   readonly branches: Map<Txid, BranchCalls>;
 }
 
-export interface ParticipantsOptions {
-  readonly returns: ReturnsTable;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly retryDelayMs: number;
-  readonly maxRetryDelayMs: number;
+export interface ParticipantsOptions
+  extends Pick<EngineOptions, 'returns' | 'clock' | 'random' | 'options' | 'onBroken'> {
   /** Hands a participant's message to the term of the transaction's shard; dropped where none is led here. */
   readonly deliver: (from: NamedParticipant, message: VoteMessage | Ack) => void;
-  readonly onBroken: (error: unknown) => void;
 }
 
 /** Below it is the caller's. */
@@ -56,13 +49,13 @@ export class Participants {
     return this.#byName.get(name);
   }
 
-  /** The object stands for its name from now on. `isNew`: the terms have not heard of the name. */
-  adopt(participant: EmbeddedParticipant): { named: NamedParticipant; isNew: boolean } {
+  /** The object stands for its name from now on. */
+  adopt(participant: EmbeddedParticipant): NamedParticipant {
     const { name } = participant;
     const known = this.#byName.get(name);
     if (known !== undefined) {
       known.latest = participant;
-      return { named: known, isNew: false };
+      return known;
     }
     const named: NamedParticipant = {
       name,
@@ -72,7 +65,7 @@ export class Participants {
     };
     this.#byName.set(name, named);
     this.#byConnection.set(named.connection, named);
-    return { named, isNew: true };
+    return named;
   }
 
   bind(
@@ -108,21 +101,21 @@ export class Participants {
     if (named === undefined) return;
     switch (message.type) {
       case 'prepare':
-        named.branches.get(message.txid)?.prepare(message.timeoutMs);
-        return;
+        return named.branches.get(message.txid)?.prepare(message.timeoutMs);
       case 'commit':
-      case 'rollback':
-        this.#branch(named, message.txid).decide(message.type === 'commit' ? 'commit' : 'abort');
-        return;
+      case 'rollback': {
+        const { txid, type } = message;
+        const branch =
+          named.branches.get(txid) ??
+          this.bind(named, { txid, participant: named.latest, state: 'prepared' });
+        return branch.decide(type === 'commit' ? 'commit' : 'abort');
+      }
       case 'decision': {
         // Of a vote that came too late for its term: no one sends it again.
         const { txid, decision } = message;
-        const branch = named.branches.get(txid);
-        if (branch === undefined || (decision !== 'commit' && decision !== 'abort')) return;
-        branch.decide(decision, { alone: true });
-        return;
+        if (decision !== 'commit' && decision !== 'abort') return;
+        named.branches.get(txid)?.decide(decision, { alone: true });
       }
-      default:
     }
   }
 
@@ -143,12 +136,5 @@ export class Participants {
     for (const { branches } of this.#byName.values()) {
       for (const branch of branches.values()) branch.stop();
     }
-  }
-
-  #branch(named: NamedParticipant, txid: Txid): BranchCalls {
-    return (
-      named.branches.get(txid) ??
-      this.bind(named, { txid, participant: named.latest, state: 'prepared' })
-    );
   }
 }
