@@ -49,3 +49,8 @@ export function escapeUnseen(text: string): string {
 export function instanceKey(participant: string, instance: string): string {
   return `${participant}\u0000${instance}`;
 }
+
+/** One branch of a transaction, as the key of a map or a set: no txid holds a space. */
+export function branchId({ txid, branch }: Record<'txid' | 'branch', string>): string {
+  return `${txid} ${branch}`;
+}

@@ -1,5 +1,6 @@
 /** `recover`: what the log and the participants still hold of an earlier process is finished. */
 import { checkFields, type Fields, isIterable, shown } from '../core/fields.ts';
+import { branchId } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Doubts, InDoubtAnswers } from './doubts.ts';
 import type { Engine } from './engine.ts';
@@ -99,7 +100,7 @@ export function unfinished(engine: Engine): Unfinished[] {
   const add = (owed: Omit<Unfinished, 'missing'>, missing: boolean): void => {
     const { txid, participant, decision, attempts, lastError } = owed;
     const one = { txid, participant, decision, missing, attempts, lastError };
-    all.set(`${txid} ${participant}`, one);
+    all.set(branchId({ txid, branch: participant }), one);
   };
   for (const { name, branches } of engine.participants.all()) {
     for (const [txid, { alone }] of branches) {

@@ -1,4 +1,5 @@
 /** What a store lists as prepared. */
+import { branchId } from '../core/names.ts';
 import type { BranchRef, HeldBranch } from '../ports/resource.ts';
 import type { ParticipantContext } from './context.ts';
 
@@ -11,10 +12,6 @@ export function someOf<Branch extends HeldBranch>(
   return branches.slice(0, maxNamed).map(({ txid, branch }) => ({ txid, branch }));
 }
 
-export function keyOf({ txid, branch }: HeldBranch): string {
-  return `${txid} ${branch}`;
-}
-
 /**
  * What a store holds prepared without a vote in the journal is rolled back: a prepare was cut short. It looks the same where the journal was
  * lost and the store kept, and the store does not say whose journal had the vote; so it is told.
@@ -24,8 +21,8 @@ export function tellUnvoted(
   entries: readonly BranchRef[],
   { participant, logger }: Pick<ParticipantContext, 'participant' | 'logger'>,
 ): void {
-  const known = new Set(entries.map(keyOf));
-  const unvoted = held.filter((one) => one.mine !== false && !known.has(keyOf(one)));
+  const known = new Set(entries.map(branchId));
+  const unvoted = held.filter((one) => one.mine !== false && !known.has(branchId(one)));
   if (unvoted.length === 0) return;
   logger.warn(
     { participant, count: unvoted.length, branches: someOf(unvoted) },

@@ -6,11 +6,12 @@
  * its outcome: so this one does. Listed again and again, since an instance may end at any time, and its last
  * PREPARE may be carried out after it has.
  */
+import { branchId } from '../core/names.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Timer } from '../ports/clock.ts';
 import type { HeldBranch } from '../ports/resource.ts';
 import type { ParticipantContext } from './context.ts';
-import { keyOf, someOf } from './held.ts';
+import { someOf } from './held.ts';
 
 export interface SiblingWatchOptions extends ParticipantContext {
   readonly list: () => Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
@@ -36,7 +37,7 @@ export class SiblingWatch {
   /** `held`: the first list. */
   start(held: readonly HeldBranch[]): void {
     const others = held.filter(isOther);
-    this.#seen = new Set(others.map(keyOf));
+    this.#seen = new Set(others.map(branchId));
     const { participant, logger, options } = this.#given;
     if (others.length > 0) {
       logger.warn(
@@ -64,8 +65,8 @@ export class SiblingWatch {
     try {
       const others = [...(await this.#given.list())].filter(isOther);
       if (this.#closed) return;
-      for (const branch of others) if (this.#seen.has(keyOf(branch))) this.#given.left(branch);
-      this.#seen = new Set(others.map(keyOf));
+      for (const branch of others) if (this.#seen.has(branchId(branch))) this.#given.left(branch);
+      this.#seen = new Set(others.map(branchId));
     } catch (error) {
       this.#notListed(error);
     }

@@ -8,6 +8,7 @@
  * Branches mostly live for milliseconds, so under load nothing is asked either. Verdict's own sessions are no news: their
  * waits have a limit, and their votes say so.
  */
+import { branchId } from '../../core/names.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -63,13 +64,13 @@ export class LockWatch {
 
   /** Or may be. */
   prepared(branch: BranchRef): void {
-    const key = keyOf(branch);
+    const key = branchId(branch);
     if (!this.#prepared.has(key)) this.#prepared.set(key, this.#with.clock.monotonicMs());
     if (this.#timer === null && !this.#looking) this.#later(quietMs);
   }
 
   ended(branch: BranchRef): void {
-    const key = keyOf(branch);
+    const key = branchId(branch);
     this.#prepared.delete(key);
     this.#warnedAtMs.delete(key);
   }
@@ -109,7 +110,7 @@ export class LockWatch {
   }
 
   #take({ prepared, waiting }: Waits, askedAtMs: number): void {
-    const still = new Set(prepared.map(keyOf));
+    const still = new Set(prepared.map(branchId));
     for (const [key, sinceMs] of this.#prepared) {
       if (sinceMs >= askedAtMs || still.has(key)) continue;
       this.#prepared.delete(key);
@@ -129,12 +130,13 @@ export class LockWatch {
     const isNews = ({ branches }: WaitingStatement): boolean =>
       branches.some(
         (branch) =>
-          nowMs >= (this.#warnedAtMs.get(keyOf(branch)) ?? Number.NEGATIVE_INFINITY) + warnEveryMs,
+          nowMs >=
+          (this.#warnedAtMs.get(branchId(branch)) ?? Number.NEGATIVE_INFINITY) + warnEveryMs,
       );
     const late = waiting.filter((each) => waitedMs(each) >= quietMs);
     const [longest] = late.filter(isNews).toSorted((a, b) => waitedMs(b) - waitedMs(a));
     if (longest === undefined) return;
-    for (const branch of longest.branches) this.#warnedAtMs.set(keyOf(branch), nowMs);
+    for (const branch of longest.branches) this.#warnedAtMs.set(branchId(branch), nowMs);
     const { participant, logger } = this.#with;
     const named = longest.branches.slice(0, maxNamed);
     logger.warn(
@@ -149,8 +151,4 @@ export class LockWatch {
       `a statement ${longest.sure ? 'waits' : 'may be waiting'} for ${longest.branches.length === 1 ? 'a branch' : 'one of the branches'} that this participant has prepared: it goes on when the outcome is carried out, for which the participant must be served and connected. A migration or a seed that is awaited before serveParticipant waits forever: run it in "ready" (docs/DATABASES.md, "Migrations"). "npx verdict tx show TXID" says what was decided`,
     );
   }
-}
-
-function keyOf({ txid, branch }: BranchRef): string {
-  return `${txid} ${branch}`;
 }
