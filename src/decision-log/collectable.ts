@@ -1,4 +1,4 @@
-/** Which finished records may be collected (I8, I9): the same on every log. */
+/** Which finished records may be collected: the same rule on every log. */
 import { type Position, positionOf, type Txid } from '../core/txid.ts';
 import type { CollectOptions } from '../ports/decision-log.ts';
 import type { FinishedRecord } from './state.ts';

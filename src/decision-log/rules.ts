@@ -4,7 +4,7 @@
  * are kept differs.
  *
  * Every function that belongs to a leadership compares its epoch first, in the same transaction
- * (I6), and throws `LeadershipLostError` before it has changed anything.
+ * (I6, the fence), and throws `LeadershipLostError` before it has changed anything.
  */
 
 import { isAhead, judge } from '../core/judge.ts';

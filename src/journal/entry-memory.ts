@@ -1,16 +1,16 @@
 /**
- * What the one owner of a journal knows of it without reading: most branches are prepared, committed and forgotten within
- * milliseconds, and a read of the store before each write would cost more than the write.
+ * What the one owner of a journal knows without reading: most branches are over within
+ * milliseconds, and a read before each write would cost more than the write.
  *
- * The invariant that every answer rests on: a transaction of which the store holds an entry is in `#held` with all its
- * entries, or its txid is not above its shard's `#unknownUpTo`. It holds because
+ * The invariant behind every answer: where the store holds an entry of a transaction, all its
+ * entries are in `#held`, or its txid is not above its shard's `#unknownUpTo`. It holds because
  * - at the start `#held` is empty and `#unknownUpTo` is the highest txid in the store;
- * - the journal has one owner, and every write of it passes through here, in the transaction that writes;
+ * - every write of the one owner passes through here, in the transaction that writes;
  * - what leaves `#held`, because it ended or to make room, raises `#unknownUpTo`;
- * - after a transaction that failed, when the store may hold less than was noted here, nothing is known any more.
+ * - after a failed transaction, when the store may hold less than noted here, nothing is known.
  *
- * Txids rise, so what comes new is nearly always above those that have ended: that nothing is held of it is then known
- * without a read.
+ * Txids rise: a new one is nearly always above those that ended, and known to be new without a
+ * read.
  */
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
@@ -20,7 +20,7 @@ const maxHeldDefault = 32_768;
 export class EntryMemory {
   readonly #maxHeld: number;
   readonly #held = new Map<Txid, readonly JournalEntry[]>();
-  /** Walks `#held` from its oldest on; a new iterator would step over all that was ever deleted in front of it. */
+  /** Walks `#held` from its oldest on: a new iterator would step over all deleted before it. */
   #oldest: Iterator<Txid> = this.#held.keys();
   readonly #unknownUpTo: Map<number, Txid>;
   readonly #epochs = new Map<number, Epoch>();

@@ -5,12 +5,12 @@ import { journalHeader } from './journal-rules.ts';
 
 const instanceDigits = 20;
 
-/** The store's instance id: made with it and kept in it, for it names the durable memory, not a process. */
+/** The store's instance id, kept in it: it names the durable memory, not a process. */
 export function agreeOnInstance(keys: WritableKeys, random: Random): string {
   const header = readHeader(keys, journalHeader);
   const instance = header === null ? random.token(instanceDigits) : header['instance'];
   if (typeof instance !== 'string' || instance === '') throw unreadable(journalHeader);
-  // Written again at every start: a first write whose flush covers the whole file (src/store/lmdb.ts).
+  // Written at every start: a first write, whose flush covers the whole file (src/store/lmdb.ts).
   keys.put(metaKey, { ...journalHeader, instance });
   return instance;
 }

@@ -1,5 +1,5 @@
 /**
- * The rules of the participant's journal (docs/PROTOCOL.md, section 8 and I7), as functions on one
+ * The rules of the participant's journal (docs/PROTOCOL.md, section 8), as functions on one
  * transaction; the memory journal and the LMDB one run these same ones.
  *
  *     (nothing) --vote--> started --vote--> prepared --committed--> committed --forget--> tombstone
@@ -37,7 +37,7 @@ export const journalHeader = { kind: 'verdict journal', formatVersion: 1 } as co
 
 type TombstoneMore = Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch };
 
-/** Both checks of I7 and the write of the vote: one atomic step. */
+/** Both checks of I7, no stale prepare, and the write of the vote: one atomic step. */
 export function vote(transaction: JournalTransaction, entry: VoteWrite): VoteWriteResult {
   const shard = shardOf(entry.txid);
   const known = transaction.epoch(shard);
@@ -52,8 +52,8 @@ export function vote(transaction: JournalTransaction, entry: VoteWrite): VoteWri
 }
 
 /**
- * A vote once given stands (I4): it may be given again, never weakened. And a branch is begun once: of two processes that
- * share the resource and get the same prepare, only one may work for it, for the other could abort what it voted for.
+ * I4, a vote binds: it may be repeated, never weakened. And a branch is begun once: of two
+ * processes that share the resource and get one prepare, the other could abort what one voted for.
  */
 function mayFollow(entry: VoteWrite, there: JournalEntry): boolean {
   if (entry.state === 'started') return false;
@@ -115,7 +115,7 @@ function bury(
   });
 }
 
-/** What is in doubt stays (I4): a node's `forget` is not an outcome. */
+/** What is in doubt stays (I4, a vote binds): a node's `forget` is not an outcome. */
 export function forget(
   transaction: JournalTransaction,
   txids: readonly Txid[],
@@ -129,7 +129,7 @@ export function forget(
   }
 }
 
-/** By branch, not by transaction: another branch of it may be a commit, which stays until a node says `forget` (8.5). */
+/** By branch: another branch of the transaction may be a commit, which waits for `forget` (8.5). */
 export function forgetReadonly(
   transaction: JournalTransaction,
   keys: readonly BranchKey[],
@@ -151,7 +151,7 @@ export function adoptEpoch(
   return newer.epoch;
 }
 
-/** What was voted is a promise to one log. Another, or the same one made anew, knows nothing of it, and would presume the abort. */
+/** A vote is a promise to one log. Any other knows nothing of it, and would presume the abort. */
 export function bind(transaction: JournalTransaction, id: string): boolean {
   const cluster = transaction.cluster();
   if (cluster?.id === id) return true;
@@ -178,7 +178,7 @@ export function rebind(
   transaction.setCluster({ id, voted: false });
 }
 
-/** Those before this one, the last one first. A copy of the journal has them, too: whoever is named in it was there before it. */
+/** Earlier runs, newest first. A copy of the journal has them too: they came before it. */
 export function started(transaction: JournalTransaction, run: string): readonly string[] {
   const earlier = (transaction.get(runsKey) as readonly string[] | undefined) ?? [];
   transaction.put(runsKey, [run, ...earlier].slice(0, maxEarlierRuns));
@@ -199,7 +199,7 @@ function stillInDoubt(branches: readonly BranchKey[]): JournalError {
   );
 }
 
-/** Throws where the process that writes serves another cluster than the store: two that share it were given different ones. */
+/** Throws where two processes that share the store were given different clusters to serve. */
 export function assertServes(transaction: JournalTransaction, id: string | null): void {
   const cluster = transaction.cluster();
   if (id === null || cluster === null || cluster.id === id) return;
@@ -250,8 +250,8 @@ function sweepOlderEpochs(transaction: JournalTransaction, limit: number): numbe
 }
 
 /**
- * From the front of each shard's tombstones, where the oldest transactions lie. They are in order of beginning and not
- * of burial, so that an old one may lie behind so many younger ones that a step does not reach it: it goes later.
+ * From the front of each shard's tombstones, where the oldest transactions lie. They are in order
+ * of beginning, not of burial: an old one may lie behind too many younger ones, and goes later.
  */
 function sweepAged(transaction: JournalTransaction, options: SweepOptions): number {
   const { end } = prefixRange(areas.tombstones);

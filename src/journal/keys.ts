@@ -1,10 +1,10 @@
 /**
  * Where a journal keeps what, and in which form.
  *
- * Three areas of entries, so that what is swept lies together and a start does not read tombstones: live (started,
- * prepared, committed), readonly, tombstones. Within an area and a shard the order of keys is that in which
- * transactions began, which is nearly that of age. Keys and values are short, for every vote writes one: a value
- * leaves out what its key says.
+ * Three areas of entries, so that what is swept lies together and a start reads no tombstones: live
+ * (started, prepared, committed), readonly, tombstones. Within an area and a shard keys are ordered
+ * as transactions began, nearly by age. Every vote writes one: a value leaves out what its key
+ * says.
  */
 import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';

@@ -1,7 +1,7 @@
 /**
- * The Journal port over a store in this process: shared by the memory journal and the LMDB one. Every check is
- * made in the transaction that writes. Where several share the store each check reads it; the one owner of a store
- * remembers what it wrote (`EntryMemory`) and reads only what it does not know.
+ * The Journal port over a store in this process, in memory or LMDB. Every check is made in the
+ * transaction that writes. A store's one owner remembers what it wrote (`EntryMemory`) and reads
+ * only what it does not know; where several share it, each check reads.
  */
 import { thrownText } from '../core/thrown.ts';
 import type { Epoch, Txid } from '../core/txid.ts';

@@ -18,8 +18,8 @@ import {
 const maxBranches = 1_024;
 
 /**
- * One transaction on a journal. With a memory, which only a journal of one owner may have, what that knows is
- * not read; without one everything is read in the transaction, for another process may have written it.
+ * One transaction on a journal. What the memory knows, which only a journal of one owner has, is
+ * not read; without one everything is, for another process may have written it.
  */
 export class JournalTransaction extends CountedKeys {
   readonly #memory: EntryMemory | null;
@@ -53,7 +53,7 @@ export class JournalTransaction extends CountedKeys {
     this.#memory?.wrote(to);
   }
 
-  /** Only what has ended is dropped: the memory keeps no such entry, but sends its reader to the store. */
+  /** Only for what has ended: the memory keeps no such entry, and sends readers to the store. */
   drop(entry: JournalEntry): void {
     this.remove(branchKey(areaOf(entry.state), entry));
   }

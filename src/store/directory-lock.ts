@@ -1,10 +1,9 @@
 /**
  * One owner for a data directory.
  *
- * The lock is an open-file-description lock on `owner.lock`: the operating system gives it back when the
- * process dies, however it dies, so there is never a stale lock to remove by hand. It excludes a second
- * open in the same process as well, which a plain fcntl lock would not. What the file says is for people
- * only; the lock alone decides.
+ * The lock is an open-file-description lock on `owner.lock`: the system gives it back when the
+ * process dies, however it dies, so none is ever stale. Unlike a plain fcntl lock it excludes a
+ * second open in the same process too. The text in the file is for people; the lock alone decides.
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -28,9 +27,9 @@ export class DirectoryLockedError extends Error {
 /** Makes the directory where it is missing. Throws `DirectoryLockedError` when it has an owner. */
 export function lockDirectory(options: {
   readonly directory: string;
-  /** What it is owned for, such as `decision log`: told to whoever is refused. */
+  /** What it is owned for, such as `decision log`: the error for a second owner says it. */
   readonly purpose: string;
-  /** Others that ask for a shared lock may have it too; no one may have it alone. Default: alone. */
+  /** Others may have it too if they share it; no one may have it alone. Default: alone. */
   readonly shared?: boolean;
   readonly clock: Clock;
 }): DirectoryLock {

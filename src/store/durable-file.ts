@@ -1,4 +1,4 @@
-/** A small file that is replaced whole: after a crash it holds the old text or the new one, never a part. */
+/** A small file that is replaced whole: a crash leaves the old text or the new, never a part. */
 import { readFileSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * The file of a store, held beside the directory's lock. `owner.lock` looks like something that a cleaner of temporary
- * files may take, and then the next process would own the directory as well; no one takes the data away and means no harm.
- * And a file that was removed goes on taking writes, which no disk keeps: so its owner looks before each.
+ * A store's file, held beside the directory's lock: a cleaner of temporary files may take
+ * `owner.lock`, and the next process would own the directory as well. A removed file goes on taking
+ * writes, which no disk keeps: so its owner looks before each.
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { tryLock } from 'fs-native-extensions';

@@ -1,6 +1,6 @@
 /**
- * Ordered keys with values, read and written synchronously inside one transaction. The rules of the
- * decision log and of the journal are written against this, so that they are the same whatever stores them.
+ * Ordered keys with values, read and written synchronously inside one transaction: the rules of the
+ * decision log and of the journal are the same whatever stores them.
  */
 export interface ReadableKeys {
   get(key: string): unknown;
@@ -26,7 +26,7 @@ export interface WritableKeys extends ReadableKeys {
 /** LMDB refuses keys of more than 1,978 bytes; the longest made here is far below. */
 const maxKeyBytes = 1_900;
 
-/** Throws where the key is longer than every store takes: to be asked before a transaction begins. */
+/** Throws where the key is too long for some store: to be called before a transaction begins. */
 export function assertKeyFits(key: string): string {
   if (key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes) {
     throw new RangeError(`The key ${key.slice(0, 60)}… is longer than ${maxKeyBytes} bytes.`);
@@ -35,9 +35,8 @@ export function assertKeyFits(key: string): string {
 }
 
 /**
- * Any text as a part of a key, different for different texts. Escaping as JSON keeps control characters out, and
- * marks where the text ends. Throws for what is not well-formed Unicode (a lone surrogate): in UTF-8, and
- * so in keys and in stored values, two such strings would become one.
+ * Any text as a part of a key, different for different texts. Escaped as JSON it has no control
+ * characters and an end. Throws for a lone surrogate: in UTF-8 two such strings would become one.
  */
 export function keyPart(text: string): string {
   if (!text.isWellFormed()) {
@@ -46,7 +45,7 @@ export function keyPart(text: string): string {
   return JSON.stringify(text);
 }
 
-/** The range of all keys that begin with `prefix`, which ends in a slash; `after` is one of them. */
+/** All keys that begin with `prefix`, which ends in a slash; behind `after`, one of them. */
 export function prefixRange(prefix: string, after?: string): KeyRange {
   return {
     // The least string above `after`: keys hold no character below the space.

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 
-/** The page header of 24 bytes, then the meta page's magic number and version, in the machine's byte order. */
+/** The page header, then the meta page's magic number and version, in the machine's byte order. */
 const layout = { flags: 18, magic: 24, version: 28, length: 32 } as const;
 const metaFlag = 0x08;
 const magic = 0xbeefc0de;

@@ -2,15 +2,16 @@
  * One LMDB file, opened so that a transaction is durable before it is answered or seen.
  *
  * What lmdb-js 3.5 does with these settings (read in its source, and seen with strace):
- * - `overlappingSync: false`: a commit writes the data pages, calls fdatasync on the file, then writes the
- *   meta page through a second descriptor opened with O_DSYNC. Only then do readers see the commit and does
- *   the promise resolve. So whatever is read by this process's own commits is on disk.
- * - A record written by a process that was killed between those two steps may be in the page cache and
- *   not on disk. The fdatasync of the next commit covers the whole file, meta pages included: the
- *   owner commits once at opening, before it answers anything.
+ * - `overlappingSync: false`: a commit writes the data pages, calls fdatasync, then writes the meta
+ *   page through a second descriptor opened with O_DSYNC. Only then do readers see the commit and
+ *   does the promise resolve: what this process's own commits let it read is on disk.
+ * - A record of a process killed between those two steps may be in the page cache and not on disk.
+ *   The fdatasync of the next commit covers the whole file, meta pages included: the owner commits
+ *   once at opening, before it answers anything.
  * - A failed fdatasync or meta write leaves the earlier state standing, but the kernel may have
  *   dropped the dirty pages and would report success to a second try. It is never tried again: the
- *   process ends (`onFatal`), and its peers learn the fate of what was in flight from the restarted one.
+ *   process ends (`onFatal`), and the restarted one tells its peers what became of what was in
+ *   flight.
  * - The map grows by itself; `mapSize` is only where it begins.
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
@@ -35,7 +36,7 @@ export class StoreUnreadableError extends Error {
   override readonly name = 'StoreUnreadableError';
 }
 
-/** Called once, when a write failed. Must end the process, or make sure that nothing is answered any more. */
+/** Called once, when a write failed. Must see to it that nothing is answered any more. */
 export type OnFatal = (error: StoreFailedError) => void;
 
 /** EX_SOFTWARE of sysexits.h. */
@@ -53,9 +54,8 @@ export function exitOnFatal(error: StoreFailedError): void {
 
 export interface LmdbStore {
   /**
-   * Runs `body` in one write transaction; resolves with what it returned when all of it is durable. When it
-   * throws, nothing is written and the promise rejects with what it threw. One at a time:
-   * `GroupCommit` gathers callers.
+   * Runs `body` in one write transaction; resolves with what it returned when all of it is durable.
+   * Where it throws, nothing is written and the promise rejects with that. One at a time.
    */
   transact<T>(body: (keys: WritableKeys) => T): Promise<T>;
   /** Runs `body` on one consistent snapshot: the newest durable state. */
@@ -64,8 +64,8 @@ export interface LmdbStore {
 }
 
 /**
- * Runs `body` on one consistent snapshot of a file that another process may own and be writing. Null where
- * there is no such file; nothing is made or changed.
+ * Runs `body` on one consistent snapshot of a file that another process may own and be writing.
+ * Null where there is no such file; nothing is made or changed.
  */
 export async function readLmdb<T>(
   options: { readonly directory: string; readonly file: string },
@@ -111,7 +111,7 @@ export function openLmdb(options: LmdbOptions): LmdbStore {
       path,
       noSubdir: true,
       overlappingSync: false,
-      // Its batches end in a promise that no one is given: a commit that fails would end the process by it. GroupCommit batches.
+      // Its batches end in a promise of its own: a failed commit would end the process by it.
       eventTurnBatching: false,
       mapSize: mapBytesInitial,
       encoding: 'binary',
@@ -150,7 +150,7 @@ class Store implements LmdbStore {
     let thrown: { readonly error: unknown } | null = null;
     try {
       this.#held.assertThere();
-      // A child transaction: when the body throws half-way, the child is dropped and nothing is committed.
+      // A child transaction: when the body throws half-way, nothing is committed.
       return await guardTransaction(() =>
         this.#database.childTransaction(() => {
           try {
@@ -168,7 +168,7 @@ class Store implements LmdbStore {
   }
 
   snapshot<T>(body: (keys: ReadableKeys) => T): T {
-    // Another process may have committed since the current read transaction began (a shared journal).
+    // Another process may have committed since the read transaction began (a shared journal).
     this.#database.resetReadTxn();
     return body(this.#keys);
   }

@@ -1,8 +1,8 @@
 import type { Entry, KeyRange, WritableKeys } from './key-value.ts';
 
 /**
- * `WritableKeys` in memory: a map, and its keys in order. Insertions are nearly always at the end (ids
- * rise) and removals at the start, where an array is as good as a tree.
+ * `WritableKeys` in memory: a map, and its keys in order. Insertions are nearly always at the end,
+ * for ids rise, and removals at the start: there an array is as good as a tree.
  */
 export class MemoryKeys implements WritableKeys {
   readonly #values = new Map<string, unknown>();

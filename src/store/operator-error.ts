@@ -1,4 +1,4 @@
-/** What an operator mends. The text says what happened and what to do: where it was thrown helps no one. */
+/** Errors for an operator: the text says what happened and what to do, and no stack is needed. */
 import { thrownLine } from '../core/thrown.ts';
 
 const marked = new WeakSet<Error>();

@@ -1,6 +1,5 @@
 /**
- * The store failed under a write: nothing it held in flight may be answered. The text says what to do. Apart from
- * the store itself, so that whoever handles it does not load LMDB.
+ * A write failed: nothing in flight may be answered. Apart from the store, whose users load LMDB.
  */
 export class StoreFailedError extends Error {
   /** Always this. */

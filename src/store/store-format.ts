@@ -15,7 +15,7 @@ export class StoreFormatError extends Error {
   override readonly name = 'StoreFormatError';
 }
 
-/** What the store says about itself; null where it is empty. Throws where this program must not touch it. */
+/** Null where the store is empty. Throws where this program must not touch it. */
 export function readHeader(
   keys: ReadableKeys,
   expected: StoreHeader,

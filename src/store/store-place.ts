@@ -1,6 +1,6 @@
 /**
- * The place of a store, made and tried before the store is: what is wrong with it is told in one sentence with the path in it, and never by LMDB, which
- * ends the process with a fault of the memory where it maps a file that the disk had no room for.
+ * The place of a store, made and tried before the store is: what is wrong with it is told in one
+ * sentence. LMDB would end the process with a memory fault where the disk has no room for its file.
  */
 import {
   closeSync,
@@ -28,7 +28,7 @@ export class StorePlaceError extends Error {
   override readonly name = 'StorePlaceError';
 }
 
-/** Runs `action`, which opens or makes something at the path; what the system says about it comes with advice. */
+/** Runs `action`, which opens or makes something at the path; system errors come with advice. */
 export function atPlace<T>(path: string, action: () => T): T {
   try {
     return action();
@@ -47,8 +47,8 @@ export function placeError(path: string, error: unknown): StorePlaceError {
 }
 
 /**
- * The directory, with those above it; resolves with the first that was made, undefined where all were there. Not Node's own: on a read-only file system
- * that says ENOENT, and below /proc it does not end.
+ * The directory, with those above it; returns the first that was made, undefined where all were
+ * there. Not Node's own: that says ENOENT on a read-only file system, and never ends below /proc.
  */
 export function makeDirectory(directory: string): string | undefined {
   return atPlace(directory, () => make(directory));
@@ -74,7 +74,7 @@ function make(directory: string): string | undefined {
 /** A new LMDB store and its file of locks, with some commits. */
 const roomBytes = 65_536;
 
-/** Throws StorePlaceError where a new store would have no room. One that is there with all of its file of locks needs none at first. */
+/** Throws StorePlaceError where a new store would have no room. One that is there needs none. */
 export function assertRoom(path: string): void {
   if (isAllocated(path) && isAllocated(`${path}-lock`)) return;
   const probe = `${path}-room`;
@@ -108,7 +108,7 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
 
 const warned = new Set<string>();
 
-/** LMDB maps its file, and a map over the network is not held to what other machines, or the server after a restart, make of it. */
+/** LMDB maps its file: over a network, other machines or a restarted server may spoil the map. */
 export function warnOfNetwork(directory: string, type: number = typeOf(directory)): void {
   const name = networkFileSystems.get(type);
   if (name === undefined || warned.has(directory)) return;

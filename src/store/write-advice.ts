@@ -1,6 +1,6 @@
 /**
- * Why a store or a journal cannot be opened or written, and what to do. LMDB says it in the system's words, Node by the system's names, and a write
- * that a full disk or a limit cut short is an error of input or output to LMDB.
+ * Why a store cannot be opened or written, and what to do. LMDB says it in the system's words, Node
+ * by the system's names; a write that a full disk or a limit cut short is an I/O error to LMDB.
  */
 import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

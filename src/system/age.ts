@@ -1,12 +1,13 @@
 /**
- * How long ago something was. A machine that sleeps (a laptop's lid, a paused virtual machine) stops the monotonic clock,
- * so that by it alone what lay there for an hour is a moment old; the wall clock counts the sleep, and jumps when it is set.
+ * How long ago something was. A machine that sleeps (a laptop's lid, a paused virtual machine)
+ * stops the monotonic clock; the wall clock counts the sleep, and jumps when it is set.
  *
  * Which way to err depends on who asks:
  * - `ageMs`: too old does no harm, too young does: a request that must not run twice.
- * - `elapsedMs`: the truth, as far as this machine tells it: leases, what a ping bounds. A wall clock that is set forward
- *   counts only where the machine does not tell its sleep.
- * - `steadyWall` (its own file): too young does no harm, too old does: tombstones. It stands still with the machine.
+ * - `elapsedMs`: the truth, as far as this machine tells it: leases, what a ping bounds. A wall
+ *   clock set forward counts only where the machine does not tell its sleep.
+ * - `steadyWall`: too young does no harm, too old does: tombstones. It stands still with the
+ *   machine.
  */
 import type { Clock } from '../ports/clock.ts';
 
@@ -17,7 +18,7 @@ export interface Mark {
   readonly bootMs: number | null;
 }
 
-/** Clocks drift apart and are rounded: what the wall clock must have gained for a sleep to be looked for. */
+/** The wall clock's gain from which on a sleep is looked for: clocks drift, and are rounded. */
 const gainedMsMin = 100;
 
 export function mark(clock: Clock): Mark {
@@ -38,7 +39,7 @@ export function ageMs(clock: Clock, since: Mark): number {
   );
 }
 
-/** Cheap: the machine is asked for its sleep only where the wall clock has gained on the monotonic one. */
+/** Cheap: asks the machine for its sleep only where the wall clock gained on the monotonic one. */
 export function elapsedMs(clock: Clock, since: Mark): number {
   const monotonicMs = clock.monotonicMs() - since.monotonicMs;
   const wallMs = clock.wallMs() - since.wallMs;

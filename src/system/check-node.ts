@@ -1,4 +1,4 @@
-/** The first import of every way in: a Node that is too old says so in one sentence, and not by whatever it does not know first. */
+/** The first import of every way in: a Node that is too old says so in one sentence. */
 const wanted = [22, 18] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 

@@ -24,7 +24,7 @@ class SystemTimer implements Timer {
     return setTimeout(this.#fire, Math.min(Math.ceil(delayMs), maxDelayMs));
   }
 
-  /** Early after a clamped delay, and by up to a millisecond because the event loop's clock is coarse. */
+  /** Early after a clamped delay, and by up to 1 ms because the event loop's clock is coarse. */
   readonly #fire = (): void => {
     const leftMs = this.#dueMs - performance.now();
     if (leftMs > 0) this.#handle = this.#arm(leftMs);

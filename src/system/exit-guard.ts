@@ -1,14 +1,14 @@
 /**
  * The end of a process that has LMDB open.
  *
- * Node joins the threads of libuv's pool before it ends: after `process.exit` and after an uncaught error. LMDB's writer is one
- * of them, and a transaction whose body has not run yet makes it wait for this thread, which is waiting for it: the
- * process would stay forever, mute, with its directory locked. So a process that ends in the middle of a
- * transaction ends by SIGKILL (a shell shows 137), after its exit listeners ran. What was not answered was not promised:
- * dying so is what the store is made for.
+ * Node joins the threads of libuv's pool before it ends, after `process.exit` and after an uncaught
+ * error. LMDB's writer is one of them, and with a transaction whose body has not run yet it waits
+ * for this thread, which waits for it: the process would stay forever, its directory locked. So a
+ * process that ends in the middle of a transaction ends by SIGKILL (a shell shows 137), after its
+ * exit listeners. What was not answered was not promised: the store is made for that.
  *
- * The first process of a container, PID 1 of its namespace, is spared every signal that comes from within, SIGKILL
- * too. It becomes another program instead, one that only ends: the kernel ends the threads of the old one for that.
+ * PID 1 of a container is spared every signal from within, SIGKILL too. It becomes another program
+ * that only ends: for that the kernel ends the threads of the old one.
  */
 import { writeSync } from 'node:fs';
 import process from 'node:process';
@@ -16,7 +16,7 @@ import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { thrownStack } from '../core/thrown.ts';
 
-/** How long `exitSoon` waits for transactions under way: many times what a flush takes on a healthy disk. */
+/** How long `exitSoon` waits for transactions: many times a flush on a healthy disk. */
 const graceMs = 1_000;
 
 let underWay = 0;
@@ -24,7 +24,7 @@ let soonWith: number | null = null;
 let guarding = false;
 let uncaught: { readonly error: unknown } | null = null;
 
-/** Runs one LMDB transaction. While the process is about to end none begins: the promise stays open. */
+/** Runs one LMDB transaction. Once the process is to end none begins: the promise stays open. */
 export async function guardTransaction<T>(transaction: () => Promise<T>): Promise<T> {
   guard();
   if (soonWith !== null) return new Promise(() => undefined);
@@ -38,7 +38,7 @@ export async function guardTransaction<T>(transaction: () => Promise<T>): Promis
   }
 }
 
-/** Ends the process when no transaction is under way, at once where none is; at the latest when the grace is over. */
+/** Ends the process when no transaction is under way, or at the latest after the grace. */
 export function exitSoon(exitCode: number): void {
   if (underWay === 0) process.exit(exitCode);
   if (soonWith !== null) return;
@@ -58,7 +58,7 @@ function guard(): void {
 
 function end(exitCode: number): void {
   if (underWay === 0) return;
-  // Nothing runs after the kill: not the listeners behind this one, and Node reports an uncaught error only after them.
+  // Nothing runs after the kill: neither later listeners nor Node's report of an uncaught error.
   const listeners = process.listeners('exit');
   for (const listener of listeners.slice(listeners.indexOf(end) + 1)) {
     try {
@@ -74,14 +74,14 @@ function end(exitCode: number): void {
 
 /** Nothing of this program is left after it: not the threads, nor what they hold locked. */
 function becomeEnded(exitCode: number): void {
-  // Its faults are for stderr, and no one reads them there: what follows must be tried all the same.
+  // Whatever it throws, what follows must be tried all the same.
   try {
     const { execPath } = process;
     process.execve?.(execPath, [execPath, '-e', `process.exit(${exitCode})`], {});
   } catch (error) {
     report(error);
   }
-  // Ends in a fault of the processor where its signal does nothing, and that ends a first process too.
+  // Where its signal does nothing it ends in a processor fault, which ends a PID 1 too.
   process.abort();
 }
 

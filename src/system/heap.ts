@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 
-/** How large the heap of this process may grow: what --max-old-space-size says, or what Node makes of the machine's or the container's memory. */
+/** By --max-old-space-size, or what Node makes of the memory of the machine or the container. */
 export function heapLimitBytes(): number {
   return getHeapStatistics().heap_size_limit;
 }

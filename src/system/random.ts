@@ -1,14 +1,14 @@
-/** The machine's own chance: tokens no one can guess, and cheap fractions for jitter and choices. */
+/** Tokens that no one can guess, and cheap fractions for jitter and choices. */
 import { randomFillSync } from 'node:crypto';
 import type { Random } from '../ports/random.ts';
 
 const digits = '0123456789abcdefghijklmnopqrstuvwxyz';
-/** The largest multiple of 36 in a byte: bytes from here on are thrown away, or low digits would be likelier. */
+/** The largest multiple of 36 in a byte: bytes from here on would make low digits likelier. */
 const fairBytes = 252;
 
 /**
- * The generator "small fast counting" (sfc32, Chris Doty-Humphrey, PractRand): fractions in [0, 1) with 53 random
- * bits. The same four words give the same sequence; not for anything that must be unguessable.
+ * The generator sfc32 ("small fast counting", PractRand): fractions in [0, 1) with 53 random bits.
+ * The same four words give the same sequence; not for anything that must be unguessable.
  */
 export function fractions(seed: Uint32Array): () => number {
   let [a = 0, b = 0, c = 0, counter = 1] = seed;

@@ -8,7 +8,7 @@ export class SecretFileError extends Error {
   override readonly name = 'SecretFileError';
 }
 
-/** Others may neither read nor write it, and the group may not write it: a mounted secret is often the group's to read. */
+/** No access for others, no writing by the group, which often may read a mounted secret. */
 const forbidden = 0o027;
 
 /** `what` it is, for the message: `token`. One that others can read is refused. */
@@ -18,7 +18,7 @@ export function readSecretFile(file: string, what: string): string {
   });
 }
 
-/** Of a secret that is another program's, and may have to lie as that program wants it: warned of, once for each file, and read. */
+/** Another program's secret, which may have to lie as that one wants: one warning for each file. */
 export function readForeignSecretFile(
   file: string,
   what: string,

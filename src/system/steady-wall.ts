@@ -1,4 +1,4 @@
-/** Wall time that does not jump while this process lives: for ages, where the clock may be set meanwhile. */
+/** Wall time that does not jump while this process lives, even where the clock is set. */
 import type { Clock } from '../ports/clock.ts';
 
 export function steadyWall(clock: Clock): () => number {

@@ -1,7 +1,7 @@
 /**
- * What a txid proves by itself: that a leader of this cluster gave it out. The last digits are a keyed hash of all before them; the key
- * is the cluster's, in the log's `meta`, so that every node can tell, for every epoch. A made-up id is refused without a look
- * at the log, and without a write to it.
+ * What a txid proves by itself: that a leader of this cluster gave it out. Its last digits are a
+ * hash of all before them, keyed by the cluster's secret in the log's `meta`: any node can tell,
+ * for every epoch, and refuses a made-up id without reading or writing the log.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
 import { nonceDigits, sealDigits, sealedText, type Txid } from '../core/txid.ts';
@@ -36,8 +36,8 @@ export class TxidSeal {
   }
 
   /**
-   * The random part of a txid, `place` being what stands before it: chance, so that two logs that gave out one epoch - one was
-   * restored from a copy of the other - give out no txid twice, and the proof.
+   * The random part of a txid, behind `place`: a nonce, so that two logs that gave out one epoch
+   * (one restored from a copy of the other) give out no txid twice, and the proof.
    */
   randomPart(place: string, random: Random): string {
     const nonce = random.token(nonceDigits);
@@ -50,7 +50,7 @@ export class TxidSeal {
     return timingSafeEqual(Buffer.from(this.#seal(text)), Buffer.from(seal));
   }
 
-  /** What makes a transaction someone else's too. Made, not remembered: so any node can tell, also after a failover. */
+  /** Lets another act for the transaction. Any node can tell, after a failover too. */
   shareOf(txid: Txid): string {
     return this.#hmac(`share ${txid}`).toString('base64url').slice(0, shareCharacters);
   }
@@ -66,7 +66,7 @@ export class TxidSeal {
     return value.toString(36).padStart(sealDigits, '0');
   }
 
-  /** HMAC-SHA-256. Node's own makes objects that cost ten times as much as the hashing, for each line of a report. */
+  /** HMAC-SHA-256. Node's own makes objects that cost ten times as much as the hashing. */
   #hmac(text: string): Buffer {
     const inner = Buffer.concat([this.#inner, Buffer.from(text, 'latin1')]);
     return sha256(Buffer.concat([this.#outer, sha256(inner)]));

@@ -1,9 +1,10 @@
 /**
- * Encoding, decoding and validating the messages of `verdict.v1` (docs/PROTOCOL.md, section 7).
+ * The messages of `verdict.v1` encoded, decoded and validated (docs/PROTOCOL.md, section 7).
  *
- * A frame is a WebSocket message. Binary: concatenated MessagePack maps, without extension types. Text: one JSON map
- * per line. Of a key that stands twice in a map the last one counts. Text that is not valid Unicode is refused in
- * either form, never replaced. Integers beyond 2^53 arrive as bigints, all others as numbers; minus zero arrives as zero.
+ * A frame is a WebSocket message. Binary: concatenated MessagePack maps, without extension types.
+ * Text: one JSON map per line. Of a key that stands twice in a map the last counts. Text that is
+ * not valid Unicode is refused, never replaced. Integers beyond 2^53 arrive as bigints; minus zero
+ * as zero.
  */
 import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';
@@ -26,8 +27,8 @@ export interface DecodeOptions<D extends Direction> {
 }
 
 /**
- * One message. Results can be concatenated to a frame of at most `maxFrameMessages` messages: text ends with a line feed.
- * Throws a TypeError, which says where, for what cannot be sent: see `sendable`.
+ * One message. Results concatenate to a frame of at most `maxFrameMessages`: text ends with a line
+ * feed. Throws a TypeError, which says where, for what cannot be sent: see `sendable`.
  */
 export function encodeMessage(message: Message, form: 'binary'): Uint8Array;
 export function encodeMessage(message: Message, form: 'text'): string;
@@ -48,11 +49,11 @@ export function decodeFrame<D extends Direction>(
 }
 
 /**
- * Reads a frame: bytes are the binary form, a string is the text form. Each message comes back as what core/messages.ts
- * says, with no other field, or as a problem; those after a problem still count. Nothing in a message refers to `data`. Thousands of
- * small ones cost more to make than to check, so each is made in its turn.
- *
- * Throws FrameError, and nothing else, when the frame cannot be read to its end; then nothing of it counts.
+ * Reads a frame: bytes are the binary form, a string is the text form. Each message comes back as
+ * core/messages.ts has it, with no other field, or as a problem; those after a problem still count.
+ * Nothing in a message refers to `data`. Each is made in its turn: thousands cost more to make than
+ * to check. Throws FrameError, and nothing else, where the frame cannot be read to its end; then
+ * nothing of it counts.
  */
 export function openFrame<D extends Direction>(
   data: Uint8Array | string,

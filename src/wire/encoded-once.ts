@@ -1,4 +1,4 @@
-/** Values that many are sent, such as a page of a list: encoded once in each form, for as long as they are kept. */
+/** Values that many are sent, such as a page of a list: encoded once in each form, while kept. */
 import type { Message } from '../core/messages.ts';
 import { encodeBinary } from './binary.ts';
 import { sendable } from './sendable.ts';
@@ -13,7 +13,7 @@ const kept = new WeakMap<object, Encodings>();
 /** Maps of fewer entries have a header of one byte (fixmap). */
 const maxEntries = 15;
 
-/** From now on the value must not change: a message that has it as a field brings the first encoding again. */
+/** From now on the value must not change: messages with it as a field bring its first encoding. */
 export function encodedOnce<T extends object>(value: T): T {
   kept.set(value, { binary: null, text: null });
   return value;

@@ -1,14 +1,14 @@
 import type { ErrorCode } from '../core/catalogue.ts';
 
 /**
- * WebSocket close codes: 1002 not the protocol (a top-level value that is no map, a key that is no string), 1003 data
- * of a kind that is not spoken here (extension types), 1007 broken bytes or text, 1008 a limit on
- * depth or counts, 1009 too many bytes.
+ * WebSocket close codes: 1002 not the protocol (a message that is no map, a key that is no string),
+ * 1003 an extension type, 1007 broken bytes or text, 1008 too deep or too many, 1009 too many
+ * bytes.
  */
 export type FrameCloseCode = 1002 | 1003 | 1007 | 1008 | 1009;
 
 /**
- * The frame cannot be read to its end, so nothing that follows on this connection can be trusted: answer
+ * The frame cannot be read to its end, so nothing later on this connection can be trusted: answer
  * with an `error` and close. Nothing of the frame was handled.
  */
 export class FrameError extends Error {

@@ -4,7 +4,7 @@ import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 export interface WireLimits {
   /** Bytes of one WebSocket message. */
   readonly maxFrameBytes: number;
-  /** Nesting of maps and arrays in one message; the message itself is level 1. At most `maxNesting`. */
+  /** Nesting of maps and arrays; the message itself is level 1. At most `maxNesting`. */
   readonly maxDepth: number;
   /** Branches of one transaction. */
   readonly maxBranches: number;
@@ -13,15 +13,12 @@ export interface WireLimits {
 }
 
 /**
- * An answer wraps what a participant or client sent up to this many levels deeper than it came: a vote's
- * `reason.detail` (level 3) returns in a list's `transactions[].reason.detail` (level 5).
+ * An answer wraps what came in up to this many levels deeper: a vote's `reason.detail` (level 3)
+ * returns in a list's `transactions[].reason.detail` (level 5).
  */
 const wrappingLevels = 4;
 
-/**
- * For the side that dials. It cannot know a node's configuration before `welcome`, and must be able to read all that any
- * node may send.
- */
+/** For the side that dials: before `welcome` it must be able to read what any node may send. */
 export const widestLimits: WireLimits = {
   maxFrameBytes: coordinatorOptionTable.maxFrameBytes.max,
   maxDepth: coordinatorOptionTable.maxDepth.max + wrappingLevels,
@@ -30,18 +27,18 @@ export const widestLimits: WireLimits = {
 };
 
 /**
- * Nesting at which a frame is given up without looking for its end. Between `maxDepth` and this only the one
- * message is refused, and the connection lives on.
+ * Nesting at which a frame is given up without looking for its end. Between `maxDepth` and this
+ * only the one message is refused.
  */
 export const maxNesting = 320;
 
-/** Messages in one frame; a sender splits there. One byte can make one (bad) message: this bounds the answers. */
+/** Messages in one frame, where a sender splits. Bounds the answers: a byte can be a message. */
 export const maxFrameMessages = 4_096;
 
 /**
- * Keys, values, maps and arrays in one message. One byte can make one empty map, which costs some 60 bytes of memory: this
- * bounds that. Of those to a node the one with the most is a payload; of a node's, an outcome, to which every branch brought what it
- * may, or a list.
+ * Keys, values, maps and arrays in one message. One byte can make one empty map, which costs some
+ * 60 bytes of memory: this bounds that. To a node the largest is a payload; from one an outcome, to
+ * which every branch brought what it may, or a list.
  */
 export const maxMessageElements = { 'to-node': 262_144, 'from-node': 4_194_304 } as const;
 
@@ -59,6 +56,6 @@ export const maxTokenBytes = 2_048;
 export const maxHelloBytes = 4_096;
 /** Txids of a forget, transactions of a list. */
 export const maxLines = 10_000;
-/** Lines of a report, of either kind. One message is decoded in one turn: of so many, in a few milliseconds. */
+/** Lines of a report, of either kind: so many are decoded in a few milliseconds, in one turn. */
 export const maxReportLines = 1_000;
 export const maxTimeoutMs: number = 2 ** 31;

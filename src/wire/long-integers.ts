@@ -1,9 +1,10 @@
 /**
- * Integers in JSON that a double cannot hold, read without loss and in a time that grows with the text alone. A reviver
- * would be called for every value of the text, and costs ten times what parsing does.
+ * JSON integers that a double cannot hold, read without loss in a time that grows with the text. A
+ * reviver would be called for every value, and costs ten times what parsing does.
  *
- * Each long integer is put between quotes, behind half of a surrogate pair, and the text is parsed again. Nothing else can
- * look like that: the text itself is well-formed, and a message in which an escape makes half a character is refused before.
+ * Each long integer is put between quotes, behind half of a surrogate pair, and the text is parsed
+ * again. Nothing else can look like that: the text is well-formed, and a message in which an escape
+ * makes half a character was refused before.
  */
 import { bigintMin, maxBigint } from './sendable.ts';
 
@@ -14,8 +15,9 @@ const maxDigits = 20;
 const mark = '\ud800';
 
 /**
- * What JSON.parse makes of `line`, with bigints where they are needed; null where one takes more than 64 bits. `line` must be
- * JSON, without half characters. `places`: where each long integer begins and ends, a sign included.
+ * What JSON.parse makes of `line`, with bigints where needed; null where one takes more than 64
+ * bits. `line` is JSON without half characters. `places`: where each begins and ends, with its
+ * sign.
  */
 export function parseExactly(line: string, places: readonly number[]): unknown {
   const parts: string[] = [];

@@ -1,7 +1,4 @@
-/**
- * Walks a JSON text before it is parsed, for what JSON.parse does not say or does not limit. It does not check that the
- * text is JSON: the parser does.
- */
+/** Walks a JSON text before it is parsed, for what JSON.parse does not say or limit. */
 import { FrameError, tooManyElements } from './frame-error.ts';
 import { maxNesting } from './limits.ts';
 import { longDigits } from './long-integers.ts';
@@ -9,7 +6,7 @@ import { longDigits } from './long-integers.ts';
 export interface TextScan {
   /** The deepest nesting; the outermost map or list is level 1. */
   readonly depth: number;
-  /** Integers that a double may not hold exactly: where each begins and ends, one after the other. */
+  /** Integers that a double may not hold: where each begins and ends, one after the other. */
   readonly longIntegers: readonly number[];
   /** A number that may be beyond every double: with an exponent, or with very many digits. */
   readonly mayOverflow: boolean;

@@ -1,11 +1,11 @@
 /**
- * Walks MessagePack bytes before anything is decoded from them. It allocates nothing and does not
- * recurse, so no input can make it use more than its own length in time: no bomb, no deep nesting, no length that
- * promises more than there is. What it lets through is the subset of `verdict.v1`: top-level maps with string keys, no extension
- * types, valid UTF-8.
+ * Walks MessagePack bytes before anything is decoded. It allocates nothing and does not recurse: no
+ * input costs more time than its length, be it a bomb, deeply nested, or with lengths that promise
+ * more than there is. It lets through the subset of `verdict.v1`: top-level maps with string keys,
+ * no extension types, valid UTF-8.
  *
- * Two findings concern one message only, since its end is known: nesting above the caller's limit, and a key `__proto__`
- * (which a decoder would rename, silently altering a payload).
+ * Two findings concern one message only, since its end is known: nesting above the caller's limit,
+ * and a key `__proto__` (which a decoder would rename, silently altering a payload).
  */
 import { FrameError, tooManyElements } from './frame-error.ts';
 import { maxNesting } from './limits.ts';
@@ -20,12 +20,12 @@ export interface Scan {
   hasNotFinite: boolean;
 }
 
-// Of the containers around the current one: entries still to come, a map's key and value counted apart. Maps are
-// marked, for only they have keys. One stack for all: scanning is synchronous.
+// Of the containers around the current one: entries still to come, a map's key and value apart, and
+// whether it is a map, for only they have keys. One stack for all: scanning is synchronous.
 const outerLeft = new Float64Array(maxNesting + 1);
 const outerIsMap = new Uint8Array(maxNesting + 1);
 
-/** Scans the message that begins at `start` into `scan`. Throws FrameError, for more than `maxElements` elements too. */
+/** Scans the message at `start` into `scan`. Throws FrameError, also above `maxElements`. */
 export function scanMessage(
   bytes: Uint8Array,
   start: number,

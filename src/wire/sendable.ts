@@ -1,14 +1,14 @@
 /**
- * What may travel: null, booleans, finite numbers, well-formed strings, bigints of 64 bits, Uint8Arrays, arrays and plain
- * objects of these. Anything else would arrive as something else, or not at all, so it is refused where it is handed in:
- * a peer that met it in a frame would close the connection, under everyone who uses it.
+ * What may travel: null, booleans, finite numbers, well-formed strings, bigints of 64 bits,
+ * Uint8Arrays, arrays and plain objects of these. Anything else is refused where it is handed in: a
+ * peer that met it in a frame would close the connection, under everyone who uses it.
  */
 import { protoName } from '../core/names.ts';
 import { widestLimits } from './limits.ts';
 import { quoted } from './validators.ts';
 
 export interface SendableOptions {
-  /** Nesting of maps and arrays; the value itself is level 1 if it is one. Default: what any peer may accept. */
+  /** Nesting; a map or array itself is level 1. Default: what any peer may accept. */
   readonly maxDepth?: number;
 }
 
@@ -16,9 +16,10 @@ export const bigintMin: bigint = -(2n ** 63n);
 export const maxBigint: bigint = 2n ** 64n - 1n;
 
 /**
- * Gives back a value that can be encoded: `value` itself, or where it holds `undefined` a copy without (a field is left out, an
- * entry of an array becomes null, as in JSON). Throws a TypeError that says where in `what` the
- * trouble is. For payloads and results at the SDKs' surface; the codec calls it for every message.
+ * Gives back a value that can be encoded: `value` itself, or where it holds `undefined` a copy
+ * without (a field is left out, an entry of an array becomes null, as in JSON). Throws a TypeError
+ * that says where in `what` the trouble is. The SDKs call it for what users hand in, the codec
+ * always.
  */
 export function sendable<T>(value: T, what: string, options: SendableOptions = {}): T {
   holdsUndefined = false;

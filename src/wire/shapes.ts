@@ -1,7 +1,7 @@
 /**
- * The parts that several messages share, and the type of the two message tables (shapes-to-node.ts,
- * shapes-from-node.ts). The tables are the one place that says which fields a message has: validation, the samples'
- * test and the tables of docs/PROTOCOL.md derive from them, and the compiler holds them against core/messages.ts.
+ * What several messages share, and the type of the two message tables (shapes-to-node.ts,
+ * shapes-from-node.ts). They alone say which fields a message has: validation, the samples' test
+ * and the tables of docs/PROTOCOL.md derive from them, and the compiler checks core/messages.ts.
  */
 import { type AbortReason, type ErrorCode, errorCodes, reasonCodes } from '../core/catalogue.ts';
 import { type LockMode, lockModes } from '../core/locks/table.ts';

@@ -1,8 +1,9 @@
 /**
  * The text form: one JSON map per line, for people and small tools.
  *
- * What JSON lacks: bytes travel as base64 text and stay text; NaN and the infinities are refused in either form. Integers keep their kind: digits
- * alone beyond 2^53 are a bigint, so a double of that size is written with an exponent.
+ * What JSON lacks: bytes travel as base64 text and stay text; NaN and the infinities are refused.
+ * Integers keep their kind: digits alone beyond 2^53 are a bigint, so such a double has an
+ * exponent.
  */
 import { protoName } from '../core/names.ts';
 import { FrameError } from './frame-error.ts';

@@ -1,8 +1,9 @@
 import { utf8Bytes } from '../core/utf8.ts';
 
 /**
- * For texts that did not come over the wire, such as an application's error message: makes them fit a
- * field of `maxBytes` bytes. Half characters become U+FFFD; what is too long is cut between characters, with an ellipsis.
+ * Makes a text that did not come over the wire, such as an application's error message, fit a field
+ * of `maxBytes` bytes. Half characters become U+FFFD; cuts are between characters, with an
+ * ellipsis.
  */
 export function fitText(text: string, maxBytes: number): string {
   // What is cut off need not be made well-formed: an error message may be megabytes.

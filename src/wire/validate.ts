@@ -1,4 +1,4 @@
-/** From a decoded map to a message: the trust boundary. Behind it every field is what core/messages.ts says. */
+/** From a decoded map to a message: behind this trust boundary it is what core/messages.ts says. */
 import type { ErrorCode } from '../core/catalogue.ts';
 import { type FromNode, protocolVersion, type ToNode } from '../core/messages.ts';
 import type { WireLimits } from './limits.ts';
@@ -21,7 +21,7 @@ export type Decoded<D extends Direction> =
   | { readonly ok: true; readonly message: MessageOf<D> }
   | { readonly ok: false; readonly problem: Problem };
 
-/** What a frame holds, in order. Each message is made when it is asked for, and is to be asked for once. An array is one too. */
+/** Of a frame. Each message is made when asked for, and asked for once. Arrays fit too. */
 export interface DecodedFrame<D extends Direction> {
   readonly length: number;
   at(index: number): Decoded<D> | undefined;

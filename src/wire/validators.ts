@@ -1,5 +1,5 @@
 /**
- * The small validators from which the message tables are made. A rule reads a decoded value and gives it
+ * The validators from which the message tables are made. A rule reads a decoded value and gives it
  * back, without what it does not know, or refuses it. Nothing is allocated unless something is
  * refused or stripped: this is the hot path of every node.
  */
@@ -31,7 +31,7 @@ export interface Field<T, Optional extends boolean = boolean> {
 // biome-ignore lint/suspicious/noExplicitAny: a field of any type; `unknown` would not take an exact rule
 export type Fields = Readonly<Record<string, Field<any>>>;
 
-/** The fields that the type `M` has: an optional one for each optional property, a required one for each other. */
+/** The fields of `M`: an optional one for each optional property, a required one for each other. */
 export type FieldsOf<M> = {
   readonly [K in Exclude<keyof M, 'type'>]-?: unknown extends M[K]
     ? Field<unknown>
@@ -200,7 +200,7 @@ export function record<K extends string, T>(
   };
 }
 
-/** A map with known fields. Unknown ones are left out, without a word: that is how the protocol grows. */
+/** A map with known fields. Unknown ones are silently left out: so the protocol can grow. */
 export function map<T>(fields: FieldsOf<T>): Rule<T> {
   const read = readFields(fields as Fields, []);
   return {
@@ -212,8 +212,8 @@ export function map<T>(fields: FieldsOf<T>): Rule<T> {
 }
 
 /**
- * Compiles a map's fields to one function. It hands back the decoded map itself where that holds nothing but known
- * fields, as nearly all do; `also` are known keys which someone else has checked.
+ * Compiles a map's fields to one function. It hands back the decoded map itself where that holds
+ * only known fields, as nearly all do; `also` are known keys that the caller has checked.
  */
 export function readFields(
   fields: Fields,

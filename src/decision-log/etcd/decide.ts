@@ -10,7 +10,7 @@
  * - the floor below T: both records may be gone again, collected. A duplicate of a collected commit
  *   that was delayed for so long must not write it a second time.
  * - `requests/R` absent: a client that had no answer asked again, elsewhere or later, and that
- *   attempt committed. One commit per request (I8).
+ *   attempt committed. I8, one commit for each request id.
  */
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { DecideResult, DecisionWrite } from '../../core/records.ts';

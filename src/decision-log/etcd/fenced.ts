@@ -1,6 +1,6 @@
 /**
- * Transactions under a leadership's fence (I6): each compares the leader key's mod revision and
- * value outside, so that it does nothing once another leads.
+ * Transactions under I6, the fence: each compares the leader key's mod revision and value outside,
+ * so that it does nothing once another leads.
  *
  * - A write whose reply is lost is sent again, identical, until etcd says what became of it: the
  *   interleaving to fear is a reply lost *after* the write was applied, where giving up would

@@ -57,7 +57,7 @@ function epochOfKey(generation: number, modRevision: string): Epoch {
   return makeEpoch({ generation, revision: BigInt(modRevision) });
 }
 
-/** I6: what every write of a leadership compares. */
+/** I6, the fence: what every write of a leadership compares. */
 export function fence(keys: ShardKeys, held: ObservedLeader): readonly Compare[] {
   return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];
 }

@@ -9,7 +9,7 @@ export interface MemberStreamOptions<Request, Response> {
   readonly ended: () => void;
 }
 
-/** A stream to one member of etcd, one at a time. After one that failed the next member's is opened. */
+/** A stream to one member of etcd, one at a time. After one that failed comes the next member's. */
 export class MemberStream<Request, Response> {
   readonly #options: MemberStreamOptions<Request, Response>;
   #now: { readonly stream: EtcdStream<Request, Response>; readonly stub: EtcdStub } | null = null;

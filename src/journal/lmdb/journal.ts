@@ -12,20 +12,20 @@ export interface LmdbJournalOptions {
   /** Made where it is missing. It belongs to this journal alone. */
   readonly directory: string;
   /**
-   * Several processes of one shared resource use it at once: LMDB's own lock, which spans processes, orders
-   * their transactions. All of them must say so. Default: one owner.
+   * Several processes of one shared resource use it at once: LMDB's own lock orders their
+   * transactions. All of them must say so. Default: one owner.
    */
   readonly shared?: boolean;
   readonly clock: Clock;
   readonly random: Random;
-  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
+  /** Called once, when a write failed. Default: says why on stderr and ends the process with 70. */
   readonly onFatal?: OnFatal;
 }
 
 /** The file's name in the journal's directory. */
 export const journalFile = 'journal.mdb';
 
-/** Rejects with JournalError where the directory has an owner, or holds what this program cannot read. */
+/** Rejects with JournalError where the directory has an owner, or its store cannot be read. */
 export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Journal> {
   const { directory, shared = false, clock, random, onFatal } = options;
   try {

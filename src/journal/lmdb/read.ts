@@ -1,4 +1,4 @@
-/** What a journal holds, read from its file whether or not a participant owns it: for checks, and for an operator. */
+/** What a journal holds, read from its file whether or not a participant owns it. */
 
 import type { Txid } from '../../core/txid.ts';
 import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
@@ -9,7 +9,7 @@ import { journalHeader, load } from '../journal-rules.ts';
 import { areas, readEntries } from '../keys.ts';
 import { journalFile } from './journal.ts';
 
-/** Every entry that is not a tombstone, in one snapshot. Null where there is no journal in the directory. */
+/** All entries but tombstones, in one snapshot. Null where there is no journal. */
 export function readLmdbJournal(directory: string): Promise<readonly JournalEntry[] | null> {
   return readLmdb({ directory, file: journalFile }, (keys) => {
     readHeader(keys, journalHeader);

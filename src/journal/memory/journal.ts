@@ -6,8 +6,8 @@ import { agreeOnInstance } from '../instance.ts';
 import { LocalJournal } from '../local-journal.ts';
 
 /**
- * The durable part of a journal in memory: it survives the simulated crash of whoever had it open, without what was
- * not written yet: a `forget` that was waiting for company, and whatever was not answered.
+ * The durable part of a journal in memory: it survives the simulated crash of whoever had it open,
+ * without what was not written yet, such as a `forget` that waited for company.
  */
 export class MemoryJournalStore {
   readonly keys: MemoryKeys = new MemoryKeys();

@@ -1,9 +1,11 @@
 /**
  * How a peer shows its token in the upgrade request, so that a stranger costs a node nothing.
  *
- * To an address that its owner gave it sends the token itself: `Bearer <token>`. An address that a node advertises, or that stands
- * in the log, may be anyone's: there it sends a proof that is good for that address alone, `Verdict <HMAC-SHA-256 of the address under the token>`.
- * Whoever listens there learns nothing that opens another node: each takes the proof for the address that it advertises itself.
+ * To an address that its owner gave it sends the token itself: `Bearer <token>`. An address that a
+ * node advertises, or that stands in the log, may be anyone's. There it sends a proof that is good
+ * for that address alone, `Verdict <HMAC-SHA-256 of the address under the token>`: a listener
+ * learns nothing that opens another node, for each takes only the proof for its own advertised
+ * address.
  */
 import { createHmac } from 'node:crypto';
 import type { Credential } from '../../ports/transport.ts';

@@ -1,6 +1,6 @@
 /**
- * Closes sockets a few in each turn. Thousands may be gone at once, by a network that breaks or a time-out that they
- * share: each costs little, with all that hears of it, but closed in one turn they keep every other peer waiting.
+ * Closes sockets a few in each turn. Thousands may go at once, by a broken network or a shared
+ * time-out: closed in one turn, with all that follows, they would keep every other peer waiting.
  */
 import type { Socket } from 'node:net';
 import { atEndOfTurn } from '../../system/turn.ts';
@@ -12,7 +12,7 @@ export class Closings {
   #waiting: (() => void)[] = [];
   #scheduled = false;
 
-  /** However the socket comes to be destroyed, it is at the end of a turn. Nothing is read until then. */
+  /** A destroyed socket closes at the end of a turn, and is not read until then. */
   watch(socket: Pick<Socket, 'destroy' | 'pause'>): void {
     const destroy = socket.destroy;
     let waits = false;

@@ -14,7 +14,7 @@ import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
 
 export interface DialerOptions {
   readonly clock: Clock;
-  /** Bytes that may wait for the node to read; past it, the connection is dropped. Default 64 MiB. */
+  /** Bytes that may wait for the node to read; above it the connection drops. Default 64 MiB. */
   readonly maxBufferedBytes?: number;
 }
 
@@ -104,8 +104,8 @@ export function webSocketDialer(options: DialerOptions): Dialer {
 }
 
 /**
- * The welcome says how large a frame this node takes: what is larger is refused here, not by a cut connection. And how
- * often it pings: this side then looks for a half-open connection as often.
+ * Takes from the welcome how large a frame the node takes (a larger one is refused here, not by a
+ * cut connection) and how often it pings: this side looks for a half-open connection as often.
  */
 function learning(
   connection: WebSocketConnection<'from-node', ToNode>,

@@ -4,8 +4,8 @@
  *     open --close()--> closing --peer's close frame, or closeTimeoutMs--> closed
  *       |---terminate(), silence, overflow, a frame that breaks the stream--> closed
  *
- * `closed` reaches the handler once, and never from inside a call that the handler's owner made. From
- * `closing` on nothing is delivered: a message that was still on its way counts as lost.
+ * `closed` reaches the handler once, and never from inside a call that the handler's owner made.
+ * From `closing` on nothing is delivered: a message that was on its way counts as lost.
  */
 import type { Buffer } from 'node:buffer';
 import type { WebSocket } from 'ws';
@@ -42,7 +42,7 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly maxFrameBytes: number;
   /** The largest single message. */
   readonly maxMessageBytes: number;
-  /** What to send instead of a message that is too large; null: nothing. Without this, `send` throws a RangeError. */
+  /** Sent in place of a message that is too large; null: nothing. Absent: a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
   /** Where this side listens: the peer showed the token as it came. */
   readonly authenticated?: boolean;
@@ -110,7 +110,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     socket.on('close', this.#closed);
   }
 
-  /** Delivers from now on. Called once, before the event loop's turn ends: nothing is read before. */
+  /** Delivers from now on. Called once, in the turn that made it: nothing is read before. */
   start(handler: ConnectionHandler<MessageOf<Received>>): void {
     this.#handler = handler;
     this.#socket.on('message', this.#received);
@@ -229,7 +229,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   }
 
   readonly #written = (): void => {
-    // A failed write adds nothing to the 'close' event, which tells the handler, and nothing is counted after it.
+    // A failed write adds nothing to 'close', which tells the handler and ends the counting.
     if (!this.#over) this.#options.accounts?.output.set(this.bufferedBytes());
   };
 
@@ -288,7 +288,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     return frame;
   }
 
-  /** The stream cannot be trusted any more: say why, as far as that is still possible, and end it. */
+  /** The stream cannot be trusted any more: says why, where still possible, and ends it. */
   #refuse(error: FrameError): void {
     const { code, message, closeCode } = error;
     // Both directions have the error message, whatever `Out` is here.

@@ -1,8 +1,8 @@
 /**
- * Finds half-open connections: pings at an interval, and calls a peer silent that answers none of two.
+ * Finds half-open connections: a peer that answers none of two pings is silent.
  *
- * A pong proves more than life. Everything the peer sent before it is older than it, so "when the last
- * answered ping had been sent" bounds how long a message may have lain in some buffer.
+ * A pong proves more than life. Everything the peer sent before it is older than it, so when the
+ * last answered ping was sent bounds how long a message may have lain in some buffer.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { elapsedMs, type Mark, mark } from '../../system/age.ts';
@@ -38,7 +38,7 @@ export class Heartbeat {
     return elapsedMs(this.#options.clock, this.#lastAnsweredSent);
   }
 
-  /** The peer beats at this interval: a slower one here would only let this side notice later than that one. */
+  /** The peer's interval: a slower one here would only notice later than the peer does. */
   keepUpWith(intervalMs: number): void {
     if (intervalMs >= this.#intervalMs || this.#timer === null) return;
     this.#intervalMs = intervalMs;
@@ -80,8 +80,8 @@ export class Heartbeat {
   readonly #beat = (): void => {
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    // A late timer means that this process stood still (SIGSTOP, a long computation): pongs may be waiting
-    // unread, and the peer must not pay for our own pause.
+    // This process stood still (SIGSTOP, a long computation): pongs may wait unread, and the peer
+    // must not pay for our own pause.
     const paused = nowMs - this.#dueMs > this.#intervalMs / 2;
     if (this.#outstanding.length >= maxPingsUnanswered && !paused) {
       this.#options.silent();

@@ -1,7 +1,8 @@
 /**
- * Bounds what costs time and brings nothing: pings, pongs that answer no ping, frames without a message, and whatever
- * comes after the end. Each is cheap, and all that one read brings are read in one turn: without a bound one peer takes
- * the whole process. A peer may send as many as a legitimate one ever needs, in one burst and in the long run.
+ * Bounds what costs time and brings nothing: pings, pongs that answer no ping, frames without a
+ * message, and whatever comes after the end. One turn reads all that one read brings: unbounded,
+ * one peer takes the whole process. The bound is what a legitimate peer ever needs, at once and
+ * over time.
  */
 import type { Clock } from '../../ports/clock.ts';
 

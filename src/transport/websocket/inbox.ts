@@ -1,4 +1,4 @@
-/** What a connection has received and not yet handled: frames, and pongs between them, in the order they came. */
+/** What a connection has received and not yet handled: frames, and pongs between them, in order. */
 import type { Buffer } from 'node:buffer';
 import type { Decoded, DecodedFrame, Direction } from '../../wire/codec.ts';
 
@@ -41,8 +41,8 @@ export class Inbox<D extends Direction> {
   }
 
   /**
-   * A pong says how old at most a message is that comes after it. One that overtook messages still waiting here would
-   * make these younger than they are.
+   * A pong bounds the age of the messages after it. One that overtook messages still waiting here
+   * would make these younger than they are.
    */
   pong(token: Buffer): void {
     if (this.isEmpty) this.#options.answered(token);

@@ -46,7 +46,7 @@ const optionNames = [
 type OptionName = (typeof optionNames)[number];
 type AcceptorLimits = Readonly<Record<OptionName, number>>;
 
-/** The limits are those of `coordinatorOptionTable`, with its defaults; 0 bytes for all peers together is no limit. */
+/** Limits and defaults of `coordinatorOptionTable`; 0 bytes for all peers together is no limit. */
 export interface AcceptorOptions extends Partial<AcceptorLimits> {
   readonly clock: Clock;
   /** Default 127.0.0.1: whoever may reach the port may try to speak. */
@@ -61,17 +61,14 @@ export interface AcceptorOptions extends Partial<AcceptorLimits> {
   readonly http?: RequestListener;
   /** Further `Origin`s that may connect, such as `https://console.example`. */
   readonly origins?: readonly string[];
-  /**
-   * Faults that have no other way out: no file descriptors left, a message too large for any frame. The listener goes
-   * on.
-   */
+  /** Faults without another way out, such as no file descriptors left. The listener goes on. */
   readonly problem?: (error: Error) => void;
 }
 
-/** Beyond the limits, so that those over it can still be told 503 or 429, and health checks get through. */
+/** Beyond the limits: those over it are still told 503 or 429, and health checks get through. */
 const spareSockets = 64;
 const maxHeaderBytes = 16_384;
-/** Those that are too slow are looked for so often: all found at once end in one turn, thousands within a second or two. */
+/** How often slow ones are looked for: all found at once end in one turn. */
 const checkingMs = 20;
 /** A peer that pings more often than it can be answered is ended. */
 const maxPongsOwed = 60;
@@ -176,10 +173,10 @@ class WebSocketListener implements Listener {
     });
   }
 
-  /** Stops listening and closes every connection; those that do not answer are dropped after 2 s. */
+  /** Stops listening and closes every connection; silent ones are dropped after 2 s. */
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
-      // Upgraded sockets are no longer the HTTP server's to end: `ws` destroys them when the peer is slow to close.
+      // Upgraded sockets are not the HTTP server's to end: `ws` destroys those slow to close.
       const patience = this.#options.clock.setTimer(closeTimeoutMs, () => {
         this.#http.closeAllConnections();
       });

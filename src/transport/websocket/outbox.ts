@@ -1,6 +1,6 @@
 /**
- * What waits to leave in this turn of the event loop: messages sent together travel in one frame, which saves
- * a system call and a frame header each, and costs no delay. Split where a frame would pass the limit.
+ * What waits to leave in this turn: messages sent together travel in one frame, which saves a
+ * system call and a frame header each, without delay. Split where a frame would pass the limit.
  */
 import { Buffer } from 'node:buffer';
 import type { Message } from '../../core/messages.ts';
@@ -51,7 +51,7 @@ export class Outbox {
     this.#maxMessageBytes = bytes;
   }
 
-  /** Throws a TypeError for what cannot be encoded, a RangeError for a message that fits no frame; then nothing is queued. */
+  /** Queues nothing where it throws: TypeError, not encodable; RangeError, larger than a frame. */
   push(message: Message): void {
     const part = encodeMessage(message, this.#form);
     const bytes = typeof part === 'string' ? Buffer.byteLength(part) : part.byteLength;

@@ -41,9 +41,9 @@ export function refusalOf(request: IncomingMessage, door: Door): Refusal | null 
 }
 
 /**
- * Browsers send an `Origin`, other clients do not: without this, any page a user opens could drive a coordinator
- * that listens on that user's own machine. A name that merely equals the `Host` is not enough, for a page can
- * point its own name at 127.0.0.1 (DNS rebinding); so it must be an address, or localhost, or listed.
+ * Browsers send an `Origin`, other clients do not: else any page a user opens could drive a
+ * coordinator on the user's own machine. A name equal to the `Host` is not enough, for a page can
+ * point its own name at 127.0.0.1 (DNS rebinding): it must be an address, localhost, or listed.
  */
 function isOwnOrigin(origin: string, host: string | undefined, listed: readonly string[]): boolean {
   if (listed.includes(origin)) return true;

@@ -1,6 +1,6 @@
 /**
- * What a node sends where a message is too large for any frame. A node's core must not fail, nor a client wait in
- * vain, because 128 participants brought back a megabyte each.
+ * What a node sends where a message is too large for any frame. A node's core must not fail, nor a
+ * client wait in vain, because 128 participants brought back a megabyte each.
  */
 import { errorCatalogue } from '../../core/catalogue.ts';
 import type { FromNode } from '../../core/messages.ts';

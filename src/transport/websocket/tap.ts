@@ -1,10 +1,10 @@
-/** Whether a connection is read from just now: several may hold it back, and each lets go of its own hold alone. */
+/** Whether a connection is read from: several may hold it back, each lets go of its own hold. */
 import type { WebSocket } from 'ws';
 import { atEndOfTurn } from '../../system/turn.ts';
 
 /**
- * What one connection may bring in one turn. The system would hand over megabytes at once, and reading costs by the frame:
- * two bytes can make one.
+ * What one connection may bring in one turn: the system would hand over megabytes at once, and
+ * reading costs by the frame, which may have two bytes.
  */
 const maxTurnBytes = 65_536;
 

@@ -1,11 +1,11 @@
 /**
- * Shares out the event loop among the connections of a listener, so that one that sends without end, or sends what is
- * dear, does not keep the others waiting.
+ * Shares out the event loop among the connections of a listener, so that one that sends without
+ * end, or sends what is dear, does not keep the others waiting.
  *
- * Each connection may use a slice of every turn at once, as its frames come in: nearly all need less. What is left over
- * waits, its connection reads nothing more meanwhile, and at the end of the turn all that wait share a small budget in
- * rounds. A connection that was over its slice stays among those that wait for a moment, so that a hundred of
- * them still cost one budget a turn, and not a hundred slices.
+ * Each connection may use a slice of every turn as its frames come in: nearly all need less. The
+ * rest waits, its connection reads no more meanwhile, and at the end of the turn all that wait
+ * share a small budget in rounds. A connection over its slice stays among them for a moment, so
+ * that a hundred such cost one budget a turn, and not a hundred slices.
  */
 import type { Clock } from '../../ports/clock.ts';
 import { atEndOfTurn } from '../../system/turn.ts';
@@ -23,7 +23,7 @@ const sliceMs = 1;
 const heavyMs = 50;
 /** For all that wait, in one turn: while others are at work, and while no one is. */
 const budgetMs = { beside: 1, alone: 8 } as const;
-/** So long after the last frame of a connection that did not have to wait, others count as being at work. */
+/** How long after a frame that did not have to wait others count as being at work. */
 const besideMs = 20;
 
 export class Share {

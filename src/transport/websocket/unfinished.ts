@@ -1,4 +1,4 @@
-/** How many bytes have come in of which no whole message was made yet: `ws` keeps them, and does not tell. */
+/** How many bytes came in that make no whole message yet: `ws` keeps them, and does not tell. */
 export class Unfinished {
   bytes = 0;
   #anyFinished = false;
