@@ -1,15 +1,10 @@
-import { thrownText } from '../core/thrown.ts';
 import type { Epoch } from '../core/txid.ts';
 import { DecisionLogError, LeadershipLostError, type LogMeta } from '../ports/decision-log.ts';
-import { forOperator, isForOperator } from '../store/operator-error.ts';
+import { asErrorOf } from '../store/operator-error.ts';
 
 /** An error of a store's operation as the port's callers know them. */
 export function asLogError(error: unknown): unknown {
-  if (error instanceof LeadershipLostError || error instanceof DecisionLogError) return error;
-  if (error instanceof RangeError) return error;
-  const text = thrownText(error);
-  if (isForOperator(error)) return forOperator(new DecisionLogError(text));
-  return new DecisionLogError(text, { cause: error });
+  return error instanceof LeadershipLostError ? error : asErrorOf(DecisionLogError, error);
 }
 
 export function closedError(): DecisionLogError {

@@ -6,7 +6,6 @@
  * Every function that belongs to a leadership compares its epoch first, in the same transaction
  * (I6, the fence), and throws `LeadershipLostError` before it has changed anything.
  */
-
 import { isAhead, judge } from '../core/judge.ts';
 import type { LeaderInfo, Witness } from '../core/messages.ts';
 import { type Member, retirementsOf } from '../core/retired.ts';

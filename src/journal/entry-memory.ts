@@ -69,7 +69,6 @@ export class EntryMemory {
     if (this.#held.size > this.#maxHeld) this.#dropOldest();
   }
 
-  /** The known epoch of a shard, as long as it is remembered. */
   epoch(shard: number): Epoch | undefined {
     return this.#epochs.get(shard);
   }

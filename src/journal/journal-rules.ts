@@ -7,7 +7,6 @@
  *         |       \--vote--> readonly -----------------forget, tombstone----------------------|
  *         +---tombstone---> (also from started and prepared) ---------------------------------+
  */
-
 import { maxEarlierRuns } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import {

@@ -8,7 +8,13 @@
  */
 import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';
-import { assertKeyFits, entriesUnder, keyPart, type ReadableKeys } from '../store/key-value.ts';
+import {
+  assertKeyFits,
+  entriesUnder,
+  type KeyRange,
+  keyPart,
+  type ReadableKeys,
+} from '../store/key-value.ts';
 
 export const areas = { live: 'l/', readonly: 'r/', tombstones: 't/' } as const;
 type Area = (typeof areas)[keyof typeof areas];
@@ -75,17 +81,15 @@ export function readEntry(keys: ReadableKeys, area: Area, key: BranchKey): Journ
   return value === undefined ? null : entryOf(key, value);
 }
 
-/** Entries of one area with `start` <= key < `end`. */
 export function readEntries(
   keys: ReadableKeys,
-  range: { readonly start: string; readonly end: string; readonly limit: number },
+  range: KeyRange & { readonly limit: number },
 ): JournalEntry[] {
   return keys.range(range).map(([key, value]) => entryOf(keyOf(key), value));
 }
 
-/** Every entry of an area. */
-export function allEntries(keys: ReadableKeys, area: Area): JournalEntry[] {
-  return entriesUnder(keys, area).map(([key, value]) => entryOf(keyOf(key), value));
+export function allEntries(keys: ReadableKeys, prefix: Area | `${Area}${Txid}/`): JournalEntry[] {
+  return entriesUnder(keys, prefix).map(([key, value]) => entryOf(keyOf(key), value));
 }
 
 function keyOf(key: string): BranchKey {

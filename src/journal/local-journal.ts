@@ -3,7 +3,6 @@
  * transaction that writes. A store's one owner remembers what it wrote (`EntryMemory`) and reads
  * only what it does not know; where several share it, each check reads.
  */
-import { thrownText } from '../core/thrown.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
@@ -18,14 +17,13 @@ import {
 } from '../ports/journal.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
-import { forOperator, isForOperator } from '../store/operator-error.ts';
+import { asErrorOf } from '../store/operator-error.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
 import * as rules from './journal-rules.ts';
 import { assertBranch } from './keys.ts';
 import { findEntry, highestTxids, JournalTransaction } from './transaction.ts';
 
-/** Where a journal keeps its keys. */
 export interface JournalStore {
   transact(body: (keys: WritableKeys) => void): Promise<void>;
   snapshot<T>(body: (keys: ReadableKeys) => T): T;
@@ -52,7 +50,6 @@ export class LocalJournal implements Journal {
     readonly clock: Clock;
     /** Others have the store open, or may have it. */
     readonly shared: boolean;
-    /** Transactions whose entries are remembered. */
     readonly maxHeld?: number;
   }) {
     this.instance = options.instance;
@@ -197,10 +194,6 @@ export class LocalJournal implements Journal {
   }
 }
 
-/** An error of a store's as the port's callers know it. */
 export function asJournalError(error: unknown): unknown {
-  if (error instanceof JournalError || error instanceof RangeError) return error;
-  const text = thrownText(error);
-  if (isForOperator(error)) return forOperator(new JournalError(text));
-  return new JournalError(text, { cause: error });
+  return asErrorOf(JournalError, error);
 }

@@ -8,12 +8,11 @@ import { makeDirectory, placeError, privateFile } from './store-place.ts';
 export interface DurableFiles {
   /** Null where there is no such file. */
   read(path: string): string | null;
-  /** On disk when it resolves. One writer of a path at a time. */
+  /** On disk, and found under its name, when it resolves. One writer of a path at a time. */
   write(path: string, text: string): Promise<void>;
 }
 
-/** Null where there is no such file. */
-export function readDurableFile(path: string): string | null {
+function readDurableFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -22,7 +21,6 @@ export function readDurableFile(path: string): string | null {
   }
 }
 
-/** On disk, and found under its name, when this resolves. One writer at a time. */
 export async function writeDurableFile(path: string, text: string): Promise<void> {
   const directory = dirname(path);
   makeDirectory(directory);

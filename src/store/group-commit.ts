@@ -9,12 +9,10 @@
  * - None is answered before its transaction is durable, nor waits for another transaction than its
  *   own.
  */
-
 import type { Clock, Timer } from '../ports/clock.ts';
 
 /** What operations work on during one transaction. */
 export interface Counted {
-  /** How many changes were made through it so far. */
   readonly changes: number;
 }
 
@@ -30,7 +28,6 @@ export interface GroupCommitOptions<Context extends Counted> {
   readonly asError?: (error: unknown) => unknown;
 }
 
-/** More operations wait for the store than may. */
 export class TooManyWaitingError extends Error {
   override readonly name = 'TooManyWaitingError';
 }
@@ -47,17 +44,13 @@ type Result = { readonly value: unknown } | { readonly error: unknown };
 const maxOperationsPerTransaction = 1_024;
 
 export class GroupCommit<Context extends Counted> {
-  readonly #transact: GroupCommitOptions<Context>['transact'];
-  readonly #maxWaiting: number;
-  readonly #asError: (error: unknown) => unknown;
+  readonly #options: Required<GroupCommitOptions<Context>>;
   #waiting: Operation<Context>[] = [];
   #working: Promise<void> | null = null;
   #lazyTimer: Timer | null = null;
 
   constructor(options: GroupCommitOptions<Context>) {
-    this.#transact = options.transact;
-    this.#maxWaiting = options.maxWaiting ?? 100_000;
-    this.#asError = options.asError ?? ((error) => error);
+    this.#options = { maxWaiting: 100_000, asError: (error) => error, ...options };
   }
 
   /**
@@ -96,9 +89,10 @@ export class GroupCommit<Context extends Counted> {
   }
 
   #add<T>(operation: (context: Context) => T, then: () => void): Promise<T> {
-    if (this.#waiting.length >= this.#maxWaiting) {
-      const text = `${this.#maxWaiting} operations wait for the store already. Send fewer at once.`;
-      return Promise.reject(this.#asError(new TooManyWaitingError(text)));
+    const { maxWaiting, asError } = this.#options;
+    if (this.#waiting.length >= maxWaiting) {
+      const text = `${maxWaiting} operations wait for the store already. Send fewer at once.`;
+      return Promise.reject(asError(new TooManyWaitingError(text)));
     }
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ run: operation, resolve: resolve as (value: unknown) => void, reject });
@@ -120,22 +114,23 @@ export class GroupCommit<Context extends Counted> {
   }
 
   async #commit(): Promise<void> {
+    const { transact, asError } = this.#options;
     let batch: readonly Operation<Context>[] = [];
     const results: Result[] = [];
     try {
-      await this.#transact((context) => {
+      await transact((context) => {
         // Taken only now: what arrived while the transaction was being opened comes along.
         batch = this.#take();
         for (const operation of batch) results.push(attempt(operation, context));
       });
     } catch (error) {
       if (batch.length === 0) batch = this.#take();
-      for (const operation of batch) operation.reject(this.#asError(error));
+      for (const operation of batch) operation.reject(asError(error));
       return;
     }
     for (const [index, operation] of batch.entries()) {
       const result = results[index] as Result;
-      if ('error' in result) operation.reject(this.#asError(result.error));
+      if ('error' in result) operation.reject(asError(result.error));
       else operation.resolve(result.value);
     }
   }

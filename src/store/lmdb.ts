@@ -15,7 +15,6 @@
  * - The map grows by itself; `mapSize` is only where it begins.
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
-
 import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
@@ -42,7 +41,6 @@ export type OnFatal = (error: StoreFailedError) => void;
 /** EX_SOFTWARE of sysexits.h. */
 const fatalExitCode = 70;
 
-/** Says why on stderr and ends the process at once. */
 export function exitOnFatal(error: StoreFailedError): void {
   try {
     writeSync(2, `${error.message}\n`);
@@ -90,7 +88,6 @@ const mapBytesInitial = 256 * 1024 * 1024;
 
 export interface LmdbOptions {
   readonly directory: string;
-  /** The file's name in the directory. */
   readonly file: string;
   /** Others may have it open too. Default: this process alone. */
   readonly shared?: boolean;

@@ -1,4 +1,3 @@
-/** The stores' packages have native code, and an installation may lack it. */
 import process from 'node:process';
 import { thrownText } from '../core/thrown.ts';
 import { forOperator } from './operator-error.ts';

@@ -1,5 +1,4 @@
-/** Errors for an operator: the text says what happened and what to do, and no stack is needed. */
-import { thrownLine } from '../core/thrown.ts';
+import { thrownLine, thrownText } from '../core/thrown.ts';
 
 const marked = new WeakSet<Error>();
 
@@ -10,6 +9,17 @@ export function forOperator<E extends Error>(error: E): E {
   return error;
 }
 
-export function isForOperator(error: unknown): boolean {
-  return error instanceof Error && marked.has(error);
+export function isForOperator(error: Error): boolean {
+  return marked.has(error);
+}
+
+/** A store's error as the callers of a port know it: the port's own, or a RangeError of theirs. */
+export function asErrorOf<E extends Error>(
+  Port: new (text: string, options?: ErrorOptions) => E,
+  error: unknown,
+): unknown {
+  if (error instanceof Port || error instanceof RangeError) return error;
+  const text = thrownText(error);
+  if (error instanceof Error && isForOperator(error)) return forOperator(new Port(text));
+  return new Port(text, { cause: error });
 }

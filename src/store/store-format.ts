@@ -1,11 +1,9 @@
 import type { ReadableKeys } from './key-value.ts';
 
-/** The key under which every store says what it is. */
 export const metaKey = 'meta';
 
 /** What every store says about itself, whatever else it adds. */
 export interface StoreHeader {
-  /** Tells one kind of store from another. */
   readonly kind: string;
   readonly formatVersion: number;
 }

@@ -11,7 +11,6 @@
  */
 import type { Clock } from '../ports/clock.ts';
 
-/** A moment, by every clock there is. */
 export interface Mark {
   readonly monotonicMs: number;
   readonly wallMs: number;

@@ -1,4 +1,3 @@
-/** The machine's own time. */
 import { uptime } from 'node:os';
 import type { Clock, Timer } from '../ports/clock.ts';
 

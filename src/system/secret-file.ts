@@ -1,4 +1,3 @@
-/** Files that hold a secret: one that others can read is none. */
 import { readFileSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { thrownText } from '../core/thrown.ts';

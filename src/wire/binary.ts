@@ -1,4 +1,3 @@
-/** The binary form: concatenated MessagePack maps. */
 import { Packr, Unpackr } from 'msgpackr';
 import { maxMessageElements, type WireLimits } from './limits.ts';
 import { type Scan, scanMessage } from './scan.ts';

@@ -11,7 +11,6 @@ import { FrameError, tooManyElements } from './frame-error.ts';
 import { maxNesting } from './limits.ts';
 
 export interface Scan {
-  /** Where the message ends. */
   end: number;
   /** The deepest nesting; the message itself is level 1. */
   depth: number;

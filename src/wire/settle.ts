@@ -1,5 +1,4 @@
 /** What both forms do once they know where a message ends and what it holds. */
-import type { ErrorCode } from '../core/catalogue.ts';
 import { FrameError } from './frame-error.ts';
 import { maxFrameMessages, type WireLimits } from './limits.ts';
 import { type Decoded, type Direction, problem, validate } from './validate.ts';
@@ -7,30 +6,13 @@ import { type Decoded, type Direction, problem, validate } from './validate.ts';
 /** Why one message is refused although its frame can be read. */
 export type Finding = 'too-deep' | 'proto-key' | 'half-character' | 'wide-integer' | 'not-finite';
 
-const findings: Readonly<
-  Record<Finding, { code: ErrorCode; text: (limits: WireLimits) => string }>
-> = {
-  'too-deep': {
-    code: 'LIMIT_EXCEEDED',
-    text: (limits) => `The message nests maps and arrays deeper than ${limits.maxDepth} levels.`,
-  },
-  'proto-key': {
-    code: 'INVALID_MESSAGE',
-    text: () => 'The message has the key `__proto__`, which is refused everywhere. Rename it.',
-  },
-  'half-character': {
-    code: 'INVALID_MESSAGE',
-    text: () => 'A string of the message holds half of a surrogate pair, which is no character.',
-  },
-  'wide-integer': {
-    code: 'INVALID_MESSAGE',
-    text: () => 'The message holds an integer of more than 64 bits. Send it as a string.',
-  },
-  'not-finite': {
-    code: 'INVALID_MESSAGE',
-    text: () =>
-      'The message holds NaN, an infinity or a number beyond every double, which one of its forms cannot carry. Send null or a string.',
-  },
+const invalid: Readonly<Record<Exclude<Finding, 'too-deep'>, string>> = {
+  'proto-key': 'The message has the key `__proto__`, which is refused everywhere. Rename it.',
+  'half-character':
+    'A string of the message holds half of a surrogate pair, which is no character.',
+  'wide-integer': 'The message holds an integer of more than 64 bits. Send it as a string.',
+  'not-finite':
+    'The message holds NaN, an infinity or a number beyond every double, which one of its forms cannot carry. Send null or a string.',
 };
 
 export function settle<D extends Direction>(
@@ -39,8 +21,9 @@ export function settle<D extends Direction>(
   options: { readonly direction: D; readonly limits: WireLimits },
 ): Decoded<D> {
   if (finding === null) return validate(value, options.direction, options.limits);
-  const { code, text } = findings[finding];
-  return problem(value, code, text(options.limits));
+  if (finding !== 'too-deep') return problem(value, 'INVALID_MESSAGE', invalid[finding]);
+  const text = `The message nests maps and arrays deeper than ${options.limits.maxDepth} levels.`;
+  return problem(value, 'LIMIT_EXCEEDED', text);
 }
 
 export function checkMessageCount(count: number): void {

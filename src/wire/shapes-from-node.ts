@@ -1,4 +1,3 @@
-/** What a node sends, field by field. */
 import {
   type BranchStatus,
   branchStates,

@@ -1,4 +1,3 @@
-/** What a node receives, field by field. */
 import {
   type Ack,
   type LockedKeys,

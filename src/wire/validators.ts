@@ -25,7 +25,6 @@ export interface Rule<T> {
 export interface Field<T, Optional extends boolean = boolean> {
   readonly rule: Rule<T>;
   readonly optional: Optional;
-  /** What the field is for, in a line. */
   readonly about: string;
 }
 // biome-ignore lint/suspicious/noExplicitAny: a field of any type; `unknown` would not take an exact rule
@@ -47,8 +46,6 @@ export function required<T>(rule: Rule<T>, about: string): Field<T, false> {
 export function optional<T>(rule: Rule<T>, about: string): Field<T, true> {
   return { rule, optional: true, about };
 }
-
-// ---- what was refused ----
 
 /** Where and why the last value was refused. One for all: reading is synchronous. */
 const fault: { path: string; text: string; code: ErrorCode } = {
@@ -77,8 +74,6 @@ function within(step: string): Refused {
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }
-
-// ---- single values ----
 
 export const anything: Rule<unknown> = { text: 'any value', read: (value) => value };
 
@@ -135,8 +130,6 @@ export function nullable<T>(inner: Rule<T>): Rule<T | null> {
     ...(inner.fields === undefined ? {} : { fields: inner.fields }),
   };
 }
-
-// ---- maps and lists ----
 
 type Count = number | ((limits: WireLimits) => number);
 

@@ -67,7 +67,6 @@ export interface EtcdAccess {
   readonly connect?: (endpoint: string) => EtcdStub;
 }
 
-/** What one call may take. */
 export const callTimeoutMs = 1_000;
 
 /**
@@ -110,7 +109,6 @@ function showToken(login: EtcdLogin): Interceptor {
     });
 }
 
-/** etcd3's client of one endpoint. */
 export function etcd3Client(
   { tls, clock }: Pick<EtcdAccess, 'tls' | 'clock'>,
   endpoint: string,

@@ -1,5 +1,4 @@
 /** The decision log of a cluster of nodes, kept in etcd: docs/PROTOCOL.md, sections 4 to 6. */
-
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -59,7 +58,6 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly onFatal?: (error: DecisionLogError) => void;
   /** Compact etcd's history: only for an etcd that no one else uses. Default: no. */
   readonly compact?: boolean;
-  /** Called when it is closed. */
   readonly closed?: () => void;
 }
 

@@ -28,7 +28,6 @@ export class Fenced {
   readonly #held: ObservedLeader;
   readonly #fence: readonly Compare[];
   readonly #lost: AbortSignal;
-  /** Ends the leadership. */
   readonly #end: (reason: string) => void;
 
   constructor(options: {

@@ -29,10 +29,10 @@ export class EtcdKeys {
     }
     this.#prefix = `/verdict/${cluster}/`;
     this.meta = this.#key('meta');
-    this.nodes = this.#range('nodes/');
-    this.retired = this.#range('retired/');
+    this.nodes = prefixKeys(`${this.#prefix}nodes/`);
+    this.retired = prefixKeys(`${this.#prefix}retired/`);
     this.retirements = this.#key('retirements');
-    this.everything = this.#range('');
+    this.everything = prefixKeys(this.#prefix);
   }
 
   node(node: string): Buffer {
@@ -49,10 +49,6 @@ export class EtcdKeys {
 
   #key(rest: string): Buffer {
     return Buffer.from(assertKeyFits(this.#prefix + rest));
-  }
-
-  #range(rest: string): KeyRange {
-    return prefixKeys(this.#prefix + rest);
   }
 }
 

@@ -6,7 +6,6 @@
  * reading: so each shard remembers the revision it is known at, and an older reading changes
  * nothing.
  */
-
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Timer } from '../../ports/clock.ts';

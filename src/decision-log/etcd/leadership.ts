@@ -1,5 +1,4 @@
 /** One leadership over etcd: the fence, the batches of decisions, and what is known under it. */
-
 import type { Witness } from '../../core/messages.ts';
 import { type Epoch, epochParts, type Txid } from '../../core/txid.ts';
 import {
@@ -79,7 +78,6 @@ export class EtcdLeadership implements Leadership {
     });
   }
 
-  /** Reads what the leaderships before have left. */
   async begin(): Promise<void> {
     const { clock: key, requests } = this.#keys;
     const { responses } = await this.#fenced.read([get(key), countRange(requests)]);

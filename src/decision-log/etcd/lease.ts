@@ -15,7 +15,6 @@
  *   node that was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
  */
-
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';

@@ -2,7 +2,6 @@
  * The log for one who only reads and, if allowed, forces: no lease, no name, no leadership. For a
  * participant whose coordinators are all gone, and for an operator.
  */
-
 import type { Witness } from '../../core/messages.ts';
 import type { Member } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';

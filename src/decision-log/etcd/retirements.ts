@@ -12,7 +12,6 @@
  *   others' are looked at, and it is waited for, or it is written later, and the node reads after
  *   that.
  */
-
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -58,7 +57,6 @@ export class Retirements {
     return this.#readings.next();
   }
 
-  /** The key as some reading has shown it. */
   seen(retirements: KeyValue | null): void {
     const revision = BigInt(retirements?.mod_revision ?? '0');
     if (revision <= this.#heardTo || revision <= this.#wanted) return;

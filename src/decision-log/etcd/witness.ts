@@ -13,7 +13,6 @@
  * crash may lose the revisions of the last quarter of a second; while the process lives, it
  * compares with the exact one.
  */
-
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -40,7 +39,6 @@ export interface WitnessOptions {
   readonly files?: DurableFiles;
   readonly cluster: string;
   readonly clock: Clock;
-  /** The file cannot be written. */
   readonly failed: (error: Error) => void;
 }
 

@@ -22,7 +22,6 @@ export interface LmdbJournalOptions {
   readonly onFatal?: OnFatal;
 }
 
-/** The file's name in the journal's directory. */
 export const journalFile = 'journal.mdb';
 
 /** Rejects with JournalError where the directory has an owner, or its store cannot be read. */

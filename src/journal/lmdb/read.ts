@@ -1,12 +1,10 @@
 /** What a journal holds, read from its file whether or not a participant owns it. */
-
 import type { Txid } from '../../core/txid.ts';
 import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
-import { prefixRange, type ReadableKeys } from '../../store/key-value.ts';
 import { readLmdb } from '../../store/lmdb.ts';
 import { readHeader } from '../../store/store-format.ts';
 import { journalHeader, load } from '../journal-rules.ts';
-import { areas, readEntries } from '../keys.ts';
+import { allEntries, areas } from '../keys.ts';
 import { journalFile } from './journal.ts';
 
 /** All entries but tombstones, in one snapshot. Null where there is no journal. */
@@ -36,16 +34,7 @@ export function viewLmdbJournal(directory: string, txid?: Txid): Promise<Journal
       entries:
         txid === undefined
           ? entries.filter(({ state }) => state === 'prepared' || state === 'started')
-          : entriesOf(keys, txid),
+          : Object.values(areas).flatMap((area) => allEntries(keys, `${area}${txid}/`)),
     };
   });
-}
-
-function entriesOf(keys: ReadableKeys, txid: Txid): JournalEntry[] {
-  return Object.values(areas).flatMap((area) =>
-    readEntries(keys, {
-      ...prefixRange(`${area}${txid}/`),
-      limit: Number.MAX_SAFE_INTEGER,
-    }),
-  );
 }

@@ -1,5 +1,3 @@
-/** The side that dials, over the `ws` package. */
-
 import type { IncomingMessage } from 'node:http';
 import { type ClientOptions, WebSocket } from 'ws';
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';

@@ -22,7 +22,7 @@ import { IdleFrames } from './idle-frames.ts';
 import { Inbox, type ReceivedFrame } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import { Tap } from './tap.ts';
-import type { Share, Turns, Worker } from './turns.ts';
+import { Share, type Turns, type Worker } from './turns.ts';
 import { Unfinished } from './unfinished.ts';
 
 /** How long the peer may take to answer a close frame before its socket is destroyed. */
@@ -38,9 +38,7 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly clock: Clock;
   readonly heartbeatMs: number;
   readonly maxBufferedBytes: number;
-  /** Where messages that leave together are split. */
   readonly maxFrameBytes: number;
-  /** The largest single message. */
   readonly maxMessageBytes: number;
   /** Sent in place of a message that is too large; null: nothing. Absent: a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
@@ -60,12 +58,12 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
 {
   readonly remoteAddress: string;
   readonly authenticated: boolean;
+  readonly share: Share = new Share();
   readonly #options: SocketOptions<Received, Out>;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
   readonly #inbox: Inbox<Received>;
-  readonly #share: Share | null;
   readonly #unfinished = new Unfinished();
   readonly #idle: IdleFrames;
   readonly #tap: Tap;
@@ -104,7 +102,6 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       decode: (frame) => this.#decode(frame),
       answered: (token) => this.#heartbeat.answered(token),
     });
-    this.#share = options.turns?.join(this) ?? null;
     socket.binaryType = 'nodebuffer';
     socket.on('error', this.#failed);
     socket.on('close', this.#closed);
@@ -125,7 +122,6 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     });
   }
 
-  /** The peer has said who it is. */
   greeted(): void {
     this.#greeted = true;
   }
@@ -142,8 +138,9 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     }
     const held = this.#unfinished.bytes;
     if (this.#isTooMuch(held)) this.#refuse(tooMuchBeforeHello());
-    else if (held > this.#options.maxFrameBytes + spareBytes) this.#refuse(tooManyPieces());
-    else if (this.#options.accounts?.input.set(held + this.#inbox.bytes) === false) {
+    else if (held > this.#options.maxFrameBytes + spareBytes) {
+      this.#refuse(new FrameError(1009, 'A message came in too many pieces.'));
+    } else if (this.#options.accounts?.input.set(held + this.#inbox.bytes) === false) {
       this.#outbox.push({ type: 'error', ...noRoom, retryable: true, retryAfterMs });
       this.#close({ code: 1013, reason: noRoom.message, kind: 'failed' });
       this.#tap.shut();
@@ -225,7 +222,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
     this.#open = false;
     this.#heartbeat.stop();
     this.#inbox.clear();
-    this.#share?.leave();
+    this.#options.turns?.leave(this);
   }
 
   readonly #written = (): void => {
@@ -246,8 +243,9 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
       return;
     }
     this.#inbox.frame({ bytes, isBinary });
-    if (this.#share === null) this.work(Number.POSITIVE_INFINITY);
-    else this.#share.offer();
+    const { turns } = this.#options;
+    if (turns === undefined) this.work(Number.POSITIVE_INFINITY);
+    else turns.offer(this);
   };
 
   work(untilMs: number): boolean {
@@ -327,10 +325,6 @@ const noRoom = {
   message:
     'Too many messages wait to be complete, or to be handled: this connection has its share of them.',
 } as const;
-
-function tooManyPieces(): FrameError {
-  return new FrameError(1009, 'A message came in too many pieces.');
-}
 
 function tooManyIdle(): FrameError {
   return new FrameError(1008, 'Too many frames that bring nothing: pings, pongs, empty messages.');

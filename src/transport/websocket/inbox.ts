@@ -49,7 +49,6 @@ export class Inbox<D extends Direction> {
     else this.#waiting.push({ token });
   }
 
-  /** The next message; null where there is none. */
   take(): Decoded<D> | null {
     for (;;) {
       const message = this.#messages.at(this.#next);

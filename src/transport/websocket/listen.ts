@@ -2,7 +2,6 @@
  * The side that listens: an HTTP server that upgrades `/v1` and hands every other request to the
  * caller. Everything here faces strangers, so every step has a limit and a time-out.
  */
-
 import {
   createServer,
   type IncomingMessage,

@@ -15,7 +15,6 @@ export interface OutboxOptions {
   readonly maxFrameBytes: number;
   /** The largest message, alone in its frame where it has to be. */
   readonly maxMessageBytes: number;
-  /** Writes one frame. */
   readonly write: (frame: Part) => void;
 }
 
@@ -82,7 +81,6 @@ export class Outbox {
     else this.#write(Buffer.concat(parts as Uint8Array[]));
   }
 
-  /** Forgets what is queued. */
   clear(): void {
     this.#parts = [];
     this.#bytes = 0;

@@ -1,5 +1,4 @@
 /** Whether an upgrade request is let in, and if not, with which HTTP status and text. */
-
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { subprotocol, webSocketPath } from '../../wire/address.ts';

@@ -11,6 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { atEndOfTurn } from '../../system/turn.ts';
 
 export interface Worker {
+  readonly share: Share;
   /** Handles what has come in, until then; one message at least. True: there is more. */
   work(untilMs: number): boolean;
   /** Whether to leave unread what the peer sends. */
@@ -26,33 +27,17 @@ const budgetMs = { beside: 1, alone: 8 } as const;
 /** How long after a frame that did not have to wait others count as being at work. */
 const besideMs = 20;
 
+/** What `Turns` keeps with a worker. */
 export class Share {
-  readonly worker: Worker;
-  readonly #turns: Turns;
   turn = 0;
   spentMs = 0;
   heavyUntilMs = 0;
   waiting = false;
-
-  constructor(turns: Turns, worker: Worker) {
-    this.#turns = turns;
-    this.worker = worker;
-  }
-
-  /** Something has come in: it is handled now, or when its turn comes. */
-  offer(): void {
-    this.#turns.offer(this);
-  }
-
-  /** Nothing of it will be handled any more. */
-  leave(): void {
-    this.#turns.leave(this);
-  }
 }
 
 export class Turns {
   readonly #clock: Clock;
-  #waiting: Share[] = [];
+  #waiting: Worker[] = [];
   #turn = 1;
   #scheduled = false;
   #lightAtMs = Number.NEGATIVE_INFINITY;
@@ -61,11 +46,9 @@ export class Turns {
     this.#clock = clock;
   }
 
-  join(worker: Worker): Share {
-    return new Share(this, worker);
-  }
-
-  offer(share: Share): void {
+  /** Something has come in: it is handled now, or when its turn comes. */
+  offer(worker: Worker): void {
+    const { share } = worker;
     if (share.waiting) return;
     this.#schedule();
     const nowMs = this.#clock.monotonicMs();
@@ -75,7 +58,7 @@ export class Turns {
         share.spentMs = 0;
       }
       if (share.spentMs < sliceMs) {
-        const more = share.worker.work(nowMs + sliceMs - share.spentMs);
+        const more = worker.work(nowMs + sliceMs - share.spentMs);
         const afterMs = this.#clock.monotonicMs();
         share.spentMs += afterMs - nowMs;
         if (!more) {
@@ -86,15 +69,16 @@ export class Turns {
       share.heavyUntilMs = this.#clock.monotonicMs() + heavyMs;
     }
     share.waiting = true;
-    share.worker.hold(true);
-    this.#waiting.push(share);
+    worker.hold(true);
+    this.#waiting.push(worker);
   }
 
-  leave(share: Share): void {
-    if (!share.waiting) return;
-    share.waiting = false;
-    share.worker.hold(false);
-    this.#waiting = this.#waiting.filter((other) => other !== share);
+  /** Nothing of it will be handled any more. */
+  leave(worker: Worker): void {
+    if (!worker.share.waiting) return;
+    worker.share.waiting = false;
+    worker.hold(false);
+    this.#waiting = this.#waiting.filter((other) => other !== worker);
   }
 
   #schedule(): void {
@@ -110,18 +94,19 @@ export class Turns {
     const beside = nowMs - this.#lightAtMs < besideMs;
     const untilMs = nowMs + (beside ? budgetMs.beside : budgetMs.alone);
     do {
-      const share = this.#waiting.shift();
-      if (share === undefined) return;
-      const more = share.worker.work(Math.min(untilMs, nowMs + sliceMs));
+      const worker = this.#waiting.shift();
+      if (worker === undefined) return;
+      const { share } = worker;
+      const more = worker.work(Math.min(untilMs, nowMs + sliceMs));
       nowMs = this.#clock.monotonicMs();
       // It may have ended itself.
       if (!share.waiting) continue;
       if (more) {
         share.heavyUntilMs = nowMs + heavyMs;
-        this.#waiting.push(share);
+        this.#waiting.push(worker);
       } else {
         share.waiting = false;
-        share.worker.hold(false);
+        worker.hold(false);
       }
     } while (nowMs < untilMs);
     if (this.#waiting.length > 0) this.#schedule();

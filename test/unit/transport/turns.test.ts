@@ -6,7 +6,7 @@ import type { Connection, ConnectionHandler } from '../../../src/ports/transport
 import { systemClock } from '../../../src/system/clock.ts';
 import { Inbox } from '../../../src/transport/websocket/inbox.ts';
 import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
-import { Turns, type Worker } from '../../../src/transport/websocket/turns.ts';
+import { Share, Turns, type Worker } from '../../../src/transport/websocket/turns.ts';
 import type { Decoded } from '../../../src/wire/codec.ts';
 import { openFrame } from '../../../src/wire/codec.ts';
 import { encodeFrame } from '../../support/network/encode-frame.ts';
@@ -18,6 +18,7 @@ const working = (branch: string): ToNode => ({ type: 'working', txid: txidOf(1),
 
 /** Handles jobs of one millisecond each. */
 class Jobs implements Worker {
+  readonly share = new Share();
   left = 0;
   held = false;
   readonly #name: string;
@@ -51,17 +52,15 @@ function world() {
   const turns = new Turns(clock);
   const make = (name: string) => {
     const jobs = new Jobs(name, clock, done);
-    const share = turns.join(jobs);
     return {
       jobs,
-      share,
       comes: (count: number) => {
         jobs.left += count;
-        share.offer();
+        turns.offer(jobs);
       },
     };
   };
-  return { clock, done, make };
+  return { clock, done, turns, make };
 }
 
 describe('the turns of the event loop', () => {
@@ -108,10 +107,10 @@ describe('the turns of the event loop', () => {
   });
 
   it('pass over one that has left', async () => {
-    const { done, make } = world();
+    const { done, turns, make } = world();
     const flood = make('flood');
     flood.comes(10);
-    flood.share.leave();
+    turns.leave(flood.jobs);
     expect(flood.jobs.held).toBe(false);
     await settle();
     expect(done).toEqual(['flood']);
