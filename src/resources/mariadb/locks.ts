@@ -5,6 +5,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
 import { untilGone } from '../sql/waiting.ts';
+import type { MariadbContext } from './context.ts';
 import type { Statements } from './ends.ts';
 import { maxSlots } from './slots.ts';
 
@@ -52,14 +53,10 @@ function slotPrefix(participant: string, instance: string | undefined): string {
 
 /** Ends all sessions at work for this instance of the participant, and returns when they are gone. */
 export function endSlotHolders(
-  on: Statements,
-  {
-    participant,
-    instance,
-  }: { readonly participant: string; readonly instance: string | undefined },
-  clock: Clock,
+  { ends: on, name, clock }: MariadbContext,
+  instance: string | undefined,
 ): Promise<void> {
-  const prefix = slotPrefix(participant, instance);
+  const prefix = slotPrefix(name, instance);
   const gone = async (): Promise<boolean> => {
     const rows = await on.rows(
       `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${maxSlots - 1})

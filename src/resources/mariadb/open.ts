@@ -12,7 +12,6 @@
  *   `serializable` a write skew against a branch in doubt across a crash of the server is possible.
  * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
  */
-
 import { namePrefix } from '../sql/names.ts';
 import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
 import { sqlResource } from '../sql/resource.ts';
@@ -59,7 +58,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
   const settings = sqlSettings(options);
-  const { name, table, clock } = settings;
+  const { name, table } = settings;
   const { connection } = options;
   const slots = new Slots(settings);
   const ends = new Ends(connection);
@@ -81,7 +80,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
       rows: rowStatements(context),
       idOf: (branch) => xidOf(name, branch),
       open: (xid, call) => MariadbSession.open(context, xid, call),
-      endSessions: (instance) => endSlotHolders(ends, { participant: name, instance }, clock),
+      endSessions: (instance) => endSlotHolders(context, instance),
       commit: (xid) => commitXid(context, xid),
       rollback: (xid, branch) => rollbackXid(context, xid, branch),
       prepared: () => preparedBranches(ends, name),

@@ -3,17 +3,11 @@ import type { GuardedSql } from '../sql/guarded-sql.ts';
 import { answer, type Done, guardedSql, NestedTransactions, type Values } from '../sql/nested.ts';
 import type { GivenStatement, GivenValues, Sql } from '../sql/sql.ts';
 
-type Run = (statement: GivenStatement, values: GivenValues) => Promise<unknown>;
-
-class Queries {
-  readonly #run: Run;
-
-  constructor(run: Run) {
-    this.#run = run;
-  }
+abstract class Queries {
+  protected abstract nested(): NestedTransactions;
 
   query(statement: GivenStatement, values?: Values, done?: Done): unknown {
-    const run = (given: GivenValues) => this.#run(statement, given);
+    const run = (given: GivenValues) => this.nested().run(statement, given);
     return answer(values, done, run, (raw) => raw as unknown[]);
   }
 
@@ -22,9 +16,12 @@ class Queries {
   }
 
   end(done?: Done): unknown {
-    if (done === undefined) return Promise.resolve();
-    done(null);
-    return undefined;
+    return answer(
+      undefined,
+      done,
+      () => Promise.resolve(),
+      () => [],
+    );
   }
 }
 
@@ -32,9 +29,12 @@ class BranchConnection extends Queries {
   readonly #nested: NestedTransactions;
 
   constructor(sql: GuardedSql) {
-    const nested = new NestedTransactions(sql);
-    super((statement, values) => nested.run(statement, values));
-    this.#nested = nested;
+    super();
+    this.#nested = new NestedTransactions(sql);
+  }
+
+  protected nested(): NestedTransactions {
+    return this.#nested;
   }
 
   release(): void {}
@@ -48,16 +48,16 @@ class BranchPool extends Queries {
   readonly #sql: GuardedSql;
 
   constructor(sql: GuardedSql) {
-    const pool = 'await ormClient(sql).getConnection()';
-    super((statement, values) => new NestedTransactions(sql, { pool }).run(statement, values));
+    super();
     this.#sql = sql;
   }
 
+  protected nested(): NestedTransactions {
+    return new NestedTransactions(this.#sql, { pool: 'await ormClient(sql).getConnection()' });
+  }
+
   getConnection(done?: Done): unknown {
-    const connection = new BranchConnection(this.#sql);
-    if (done === undefined) return Promise.resolve(connection);
-    done(null, connection);
-    return undefined;
+    return answer(undefined, done, () => Promise.resolve(new BranchConnection(this.#sql)));
   }
 }
 

@@ -87,22 +87,19 @@ export async function rollbackXid(
       await pause(clock, graceMs);
       ended = await endBranch(() => on.write(statement(xid)));
     }
-    const another = !takenOver && !ended && (await isOfAnother(context, on, own));
-    if (another) {
-      await on.rows('SELECT RELEASE_ALL_LOCKS()');
-      return;
+    if (ended || takenOver || !(await isOfAnother(context, on, own))) {
+      if (!ended && (await isCommitted(context, on, xid))) {
+        const note = (await rowOf(context, on, xid))?.note ?? null;
+        throw new BranchEndedError(
+          note === null ? 'committed' : 'committed-by-sibling',
+          `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: someone ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
+        );
+      }
+      await assertRolledBack(context, on, xid);
+      // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
+      // none would be left for a second one each.
+      await flushLog(context, on);
     }
-    if (!ended && (await isCommitted(context, on, xid))) {
-      const note = (await rowOf(context, on, xid))?.note ?? null;
-      throw new BranchEndedError(
-        note === null ? 'committed' : 'committed-by-sibling',
-        `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: someone ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
-      );
-    }
-    await assertRolledBack(context, on, xid);
-    // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
-    // none would be left for a second one each.
-    await flushLog(context, on);
     await on.rows('SELECT RELEASE_ALL_LOCKS()');
   });
 }

@@ -34,14 +34,12 @@ const duplicateXid = 1440;
 const notWithinXa = 1399;
 /** SERVER_STATUS_IN_TRANS, in the server's answer to a statement without rows. */
 const inTransaction = 1;
-type Answer = [RowDataPacket[] | ResultSetHeader, unknown];
+type Result = RowDataPacket[] | ResultSetHeader;
 
-export class MariadbSession extends BranchSession {
-  readonly #context: MariadbContext;
+export class MariadbSession extends BranchSession<MariadbContext> {
   readonly #connection: mysql.Connection;
   readonly #xid: Xid;
   readonly #slot: number;
-  readonly #instance: string | undefined;
 
   static async open(context: MariadbContext, xid: Xid, call: SessionCall): Promise<MariadbSession> {
     const slot = await context.slots.take(call.signal);
@@ -63,19 +61,18 @@ export class MariadbSession extends BranchSession {
     call: SessionCall,
   ) {
     super(context, call);
-    this.#context = context;
     this.#connection = connection;
     this.#xid = xid;
     this.#slot = slot;
-    this.#instance = call.instance;
     connection.on('error', this.setLost);
     connection.on('end', this.setLost);
     context.sessions.add(connection.threadId);
   }
 
   protected async beginBranch({ waitMs, serverMs }: SessionLimits): Promise<void> {
-    const { isolation, shared, name } = this.#context;
-    if (!shared) await this.#takeLock(slotLock(name, this.#instance, this.#slot), slotWaitSeconds);
+    const { isolation, shared, name } = this.context;
+    if (!shared)
+      await this.#takeLock(slotLock(name, this.call.instance, this.#slot), slotWaitSeconds);
     await this.#takeLock(lockName(this.#xid.name), 0);
     const waitSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
     const limitSeconds = Math.ceil(serverMs / 1_000);
@@ -102,15 +99,11 @@ export class MariadbSession extends BranchSession {
 
   async query({ text, values, more }: Statement): Promise<StatementResult> {
     const config = { ...picked(more, rowOptions), sql: text } as mysql.QueryOptions;
-    let raw: Answer;
+    const on = this.#connection;
+    let raw: [Result, unknown];
     try {
-      raw =
-        values.length === 0
-          ? await this.#connection.query<RowDataPacket[] | ResultSetHeader>(config)
-          : await this.#connection.execute<RowDataPacket[] | ResultSetHeader>(
-              config,
-              values as never,
-            );
+      if (values.length === 0) raw = await on.query<Result>(config);
+      else raw = await on.execute<Result>(config, values as never);
     } catch (error) {
       if (numberOf(error) !== notWithinXa) throw error;
       throw new TransactionEndedError(text, 'was refused.', error);
@@ -128,13 +121,13 @@ export class MariadbSession extends BranchSession {
 
   async prepareBranch(): Promise<void> {
     const { text, name, mark } = this.#xid;
-    await this.#connection.execute(
-      `INSERT INTO ${this.#context.table} (name, mark) VALUES (?, ?)`,
-      [name, mark],
-    );
+    await this.#connection.execute(`INSERT INTO ${this.context.table} (name, mark) VALUES (?, ?)`, [
+      name,
+      mark,
+    ]);
     await this.#run(`XA END ${text}`);
     await this.#run(`XA PREPARE ${text}`);
-    const { ends, clock, detachedBranches } = this.#context;
+    const { ends, clock, detachedBranches } = this.context;
     const { threadId } = this.#connection;
     await this.#end();
     if (await sessionGone(ends, threadId, clock)) detachedBranches.add(name);
@@ -169,7 +162,7 @@ export class MariadbSession extends BranchSession {
   }
 
   protected endAtServer(): Promise<void> {
-    return kill(this.#context.ends, this.#connection.threadId);
+    return kill(this.context.ends, this.#connection.threadId);
   }
 
   /** The driver's own `destroy` says goodbye first, and waits. */
@@ -182,12 +175,12 @@ export class MariadbSession extends BranchSession {
 
   #release(): void {
     if (!this.finish()) return;
-    this.#context.sessions.delete(this.#connection.threadId);
-    this.#context.slots.give(this.#slot);
+    this.context.sessions.delete(this.#connection.threadId);
+    this.context.slots.give(this.#slot);
   }
 }
 
-function headerOf(result: Answer[0]): ResultSetHeader | null {
+function headerOf(result: Result): ResultSetHeader | null {
   // A procedure's answer is its last one.
   const last: unknown = Array.isArray(result) ? result.at(-1) : result;
   return typeof (last as ResultSetHeader | undefined)?.serverStatus === 'number'

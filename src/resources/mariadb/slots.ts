@@ -1,5 +1,4 @@
 /** How many prepares may run at once: each has a numbered slot, whose lock says on the server that it is taken. */
-
 import { Gate } from '../../participant/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SqlSettings } from '../sql/sql.ts';

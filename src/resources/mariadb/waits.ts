@@ -21,11 +21,7 @@ const waitingForRows = `SELECT DISTINCT waits.trx_mysql_thread_id AS id FROM inf
 /** ER_SPECIFIC_ACCESS_DENIED_ERROR, ER_UNKNOWN_TABLE (MySQL has these elsewhere). */
 const hidden: ReadonlySet<number | null> = new Set([1227, 1109]);
 
-export async function waitsFor({
-  ends,
-  name,
-  sessions,
-}: Pick<MariadbContext, 'ends' | 'name' | 'sessions'>): Promise<Waits> {
+export async function waitsFor({ ends, name, sessions }: MariadbContext): Promise<Waits> {
   const prepared = (await preparedBranches(ends, name)).map(({ ref }) => ref);
   if (prepared.length === 0) return { prepared, waiting: [] };
   const forRows = await idsWaitingForRows(ends);

@@ -9,12 +9,10 @@
  * once however often the commit is repeated. From there each is published at least once, in the order of the
  * commits: a crash between a publication and the note of it repeats the message, with the same id.
  */
-
 import { checkFields, type Fields } from '../../core/fields.ts';
 import { isAbort, vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
-import { silentLogger } from '../../ports/logger.ts';
+import { type Logger, silentLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type {
   AbortVote,

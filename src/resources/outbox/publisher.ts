@@ -1,5 +1,4 @@
 /** Publishes what is queued: one message after the other, each until it succeeds. */
-
 import { backoffMs } from '../../core/backoff.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -38,7 +37,7 @@ export interface PublisherOptions {
 }
 
 export class Publisher {
-  readonly #with: PublisherOptions;
+  readonly #options: PublisherOptions;
   readonly #closing = new AbortController();
   #run: Promise<void> | null = null;
   #woken = false;
@@ -47,7 +46,7 @@ export class Publisher {
   #removal: Promise<void> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
-    this.#with = options;
+    this.#options = options;
   }
 
   wake(): void {
@@ -73,7 +72,7 @@ export class Publisher {
   }
 
   async #publishAll(): Promise<void> {
-    const { head } = this.#with;
+    const { head } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
       this.#woken = false;
@@ -87,9 +86,9 @@ export class Publisher {
   async #remove({ key }: Queued): Promise<void> {
     this.#after = key;
     await this.#removal;
-    this.#removal = this.#with.remove(key).catch((error: unknown) => {
+    this.#removal = this.#options.remove(key).catch((error: unknown) => {
       // It is published again after the next start. A failure of the disk has ended the process by now.
-      this.#with.logger.error(
+      this.#options.logger.error(
         { error: thrownLine(error) },
         'a published message cannot be taken off the queue',
       );
@@ -97,7 +96,7 @@ export class Publisher {
   }
 
   async #publish({ message }: Queued): Promise<boolean> {
-    const { clock, random, logger, publish } = this.#with;
+    const { clock, random, logger, publish } = this.#options;
     const { signal } = this.#closing;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
@@ -110,7 +109,7 @@ export class Publisher {
           'a message cannot be published; it is tried again',
         );
       }
-      await pauseOrAbort(clock, backoffMs(attempt, this.#with, random.fraction()), signal);
+      await pauseOrAbort(clock, backoffMs(attempt, this.#options, random.fraction()), signal);
     }
     return false;
   }

@@ -19,7 +19,6 @@
  * - The operator ends a prepared transaction by hand: commit and rollback find out and throw until someone looks
  *   (docs/DATABASES.md).
  */
-
 import type pg from 'pg';
 import { branchOf, type MarkedBranch, namePrefix } from '../sql/names.ts';
 import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';

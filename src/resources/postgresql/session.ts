@@ -38,13 +38,9 @@ const silentMs = 25_000;
 /** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
-export class PostgresqlSession extends BranchSession {
-  readonly #context: PostgresqlContext;
+export class PostgresqlSession extends BranchSession<PostgresqlContext> {
   readonly #client: pg.PoolClient;
   readonly #gid: string;
-  readonly #preparedAs: string;
-  readonly #mark: string;
-  readonly #instanceLock: string;
   #pid = 0;
   /** Where the row lies. */
   #ctid = '';
@@ -53,13 +49,8 @@ export class PostgresqlSession extends BranchSession {
 
   constructor(context: PostgresqlContext, client: pg.PoolClient, gid: string, call: SessionCall) {
     super(context, call);
-    const { instance } = call;
-    this.#context = context;
     this.#client = client;
     this.#gid = gid;
-    this.#preparedAs = preparedAs(gid, instance);
-    this.#mark = markOf(instance);
-    this.#instanceLock = instanceLockOf(context.name, instance);
     client.on('error', this.setLost);
     const connection = connectionOf(client);
     connection.on('copyInResponse', this.#refuseData);
@@ -67,7 +58,8 @@ export class PostgresqlSession extends BranchSession {
   }
 
   protected async beginBranch({ waitMs, serverMs }: SessionLimits): Promise<void> {
-    const { isolation, table } = this.#context;
+    const { isolation, table, name } = this.context;
+    const { instance } = this.call;
     const gid = this.#gid;
     // One message. BEGIN comes first: behind any query it could set no isolation level.
     const results = await this.#batch(
@@ -81,9 +73,9 @@ export class PostgresqlSession extends BranchSession {
        SET LOCAL tcp_keepalives_count = 3;
        SET LOCAL tcp_user_timeout = ${silentMs};
        SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(${lockKey(gid)}) AS mine,
-              pg_try_advisory_lock_shared(${lockKey(this.#instanceLock)}) AS open;
+              pg_try_advisory_lock_shared(${lockKey(instanceLockOf(name, instance))}) AS open;
        SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:')) AS held;
-       INSERT INTO ${table} (gid, mark, open) SELECT '${gid}', '${this.#mark}', '${gid}'
+       INSERT INTO ${table} (gid, mark, open) SELECT '${gid}', '${markOf(instance)}', '${gid}'
         WHERE pg_try_advisory_lock(${lockKey(gid)}) AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE starts_with(gid, '${gid}:'))
        RETURNING ctid`,
     );
@@ -155,16 +147,17 @@ export class PostgresqlSession extends BranchSession {
 
   async prepareBranch(): Promise<void> {
     const gid = this.#gid;
+    const { instance } = this.call;
     // The setting went with the transaction in which it was made: in another one, which would be prepared without the
     // work of the branch, this inserts a null, which the table refuses.
     // As the role of the resource, whichever the service chose: only who prepared it may end it.
     const results = await this.#batch(
       `RESET SESSION AUTHORIZATION;
        RESET ROLE;
-       INSERT INTO ${this.#context.table} (gid, mark)
-       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END, '${this.#mark}')
+       INSERT INTO ${this.context.table} (gid, mark)
+       VALUES (CASE current_setting('verdict.branch', true) WHEN '${gid}' THEN '${gid}' END, '${markOf(instance)}')
        ON CONFLICT (gid) DO UPDATE SET open = NULL;
-       PREPARE TRANSACTION '${this.#preparedAs}'`,
+       PREPARE TRANSACTION '${preparedAs(gid, instance)}'`,
     );
     // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
     if (results.at(-1)?.command !== 'PREPARE') {
@@ -182,7 +175,7 @@ export class PostgresqlSession extends BranchSession {
   async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
     try {
       // What was read means something only where its transaction could commit; without `serializable` it always can.
-      const checked = readAll && this.#context.isolation === 'serializable';
+      const checked = readAll && this.context.isolation === 'serializable';
       if (checked && !(await this.#wrote())) await this.#commitNothing();
       else await this.#client.query('ROLLBACK');
       await this.#clean();
@@ -204,15 +197,15 @@ export class PostgresqlSession extends BranchSession {
       `SELECT EXISTS (
          SELECT FROM pg_locks
           WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode IN (${writersModes})
-            AND relation <> '${this.#context.table}'::regclass
-            AND relation NOT IN (SELECT indexrelid FROM pg_index WHERE indrelid = '${this.#context.table}'::regclass)
+            AND relation <> '${this.context.table}'::regclass
+            AND relation NOT IN (SELECT indexrelid FROM pg_index WHERE indrelid = '${this.context.table}'::regclass)
        ) AS wrote`,
     );
     return rows[0]?.wrote !== false;
   }
 
   async #commitNothing(): Promise<void> {
-    const { table } = this.#context;
+    const { table } = this.context;
     const results = await this.#batch(
       `DELETE FROM ${table} WHERE ctid = '${this.#ctid}' AND gid = '${this.#gid}';
        SET LOCAL synchronous_commit = off;
@@ -235,7 +228,7 @@ export class PostgresqlSession extends BranchSession {
   }
 
   protected endAtServer(): Promise<void> {
-    return endHolders(this.#context.pools.ends, this.#gid, this.#pid);
+    return endHolders(this.context.pools.ends, this.#gid, this.#pid);
   }
 
   protected drop(): Promise<void> {

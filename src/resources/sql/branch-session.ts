@@ -19,18 +19,18 @@ const serverGraceMs = 5_000;
 /** So long the driver has to hear that its session was ended. */
 const heardMs = 1_000;
 
-export abstract class BranchSession {
-  readonly #settings: SqlSettings;
-  readonly #call: SessionCall;
+export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
+  protected readonly context: Context;
+  protected readonly call: SessionCall;
   #ending: Promise<void> | null = null;
   #lost = false;
   #over = false;
   #isLate = false;
   #limit: Timer | null = null;
 
-  constructor(settings: SqlSettings, call: SessionCall) {
-    this.#settings = settings;
-    this.#call = call;
+  constructor(context: Context, call: SessionCall) {
+    this.context = context;
+    this.call = call;
   }
 
   /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
@@ -50,8 +50,8 @@ export abstract class BranchSession {
 
   /** Rejects where the branch is prepared already, or is just being. */
   async begin(): Promise<this> {
-    const { clock, lockWaitMs, lockLimitMs } = this.#settings;
-    const { signal, timeoutMs } = this.#call;
+    const { clock, lockWaitMs, lockLimitMs } = this.context;
+    const { signal, timeoutMs } = this.call;
     try {
       signal.throwIfAborted();
       await this.beginBranch({
@@ -94,7 +94,7 @@ export abstract class BranchSession {
     if (this.#over) return false;
     this.#over = true;
     this.#limit?.cancel();
-    this.#call.signal.removeEventListener('abort', this.#interrupt);
+    this.call.signal.removeEventListener('abort', this.#interrupt);
     return true;
   }
 
@@ -104,7 +104,7 @@ export abstract class BranchSession {
    */
   readonly #interrupt = (): void => {
     if (this.#ending !== null) return;
-    const { clock } = this.#settings;
+    const { clock } = this.context;
     this.#ending = this.endAtServer().catch(ignore);
     // Where the connection was swallowed, no one hears of that: what waits for its answer would wait forever.
     void doneWithin(clock, this.#ending, heardMs)

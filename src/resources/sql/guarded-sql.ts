@@ -60,7 +60,7 @@ export class GuardedSql implements Sql {
 
   query<Row>(statement: GivenStatement, values?: readonly unknown[]): Promise<SqlResult<Row>> {
     return this.given(statement, async () => {
-      if (this.turns.taken && !this.#ended) throw besideTransaction(textOf(statement));
+      if (this.turns.taken && !this.#ended) throw notSent(textOf(statement), besideTransaction);
       const { rows, affectedCount } = await this.run(statement, values);
       return { rows: rows as readonly Row[], affectedCount };
     });
@@ -162,14 +162,9 @@ interface Given {
   error?: unknown;
 }
 
-/** It was not sent: nothing that was done is lost. */
-function besideTransaction(text: string): Error {
-  return notSent(
-    text,
-    `a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`,
-  );
-}
+const besideTransaction = `a library's transaction is open on ormClient(sql), whose rollback would undo this as well. Await that transaction first, or run this within it, on the handle that it was given.`;
 
+/** Nothing that was done is lost. */
 export function notSent(text: string, why: string): Error {
   return new Error(`"${shortened(text)}" was not sent: ${why}`);
 }

@@ -45,7 +45,7 @@ const warnEveryMs = 60_000;
 const maxNamed = 10;
 
 export class LockWatch {
-  readonly #with: LockWatchOptions;
+  readonly #options: LockWatchOptions;
   /** In the order in which they were prepared, and since when that is known. */
   readonly #prepared = new Map<string, number>();
   readonly #warnedAtMs = new Map<string, number>();
@@ -58,14 +58,14 @@ export class LockWatch {
   #closed = false;
 
   constructor(options: LockWatchOptions) {
-    this.#with = options;
+    this.#options = options;
     this.#later(lookEveryMs);
   }
 
   /** Or may be. */
   prepared(branch: BranchRef): void {
     const key = branchId(branch);
-    if (!this.#prepared.has(key)) this.#prepared.set(key, this.#with.clock.monotonicMs());
+    if (!this.#prepared.has(key)) this.#prepared.set(key, this.#options.clock.monotonicMs());
     if (this.#timer === null && !this.#looking) this.#later(quietMs);
   }
 
@@ -83,12 +83,12 @@ export class LockWatch {
 
   #later(delayMs: number): void {
     if (this.#closed) return;
-    this.#timer = this.#with.clock.setTimer(delayMs, () => void this.#due());
+    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.#due());
   }
 
   async #due(): Promise<void> {
     this.#timer = null;
-    const { clock } = this.#with;
+    const { clock } = this.#options;
     if (!this.#unknown) {
       const [oldestMs] = this.#prepared.values();
       if (oldestMs === undefined) return;
@@ -99,7 +99,7 @@ export class LockWatch {
     let nextMs = lookEveryMs;
     try {
       const askedAtMs = clock.monotonicMs();
-      const waits = await this.#with.look();
+      const waits = await this.#options.look();
       this.#unknown = false;
       this.#take(waits, askedAtMs);
     } catch {
@@ -137,7 +137,7 @@ export class LockWatch {
     const [longest] = late.filter(isNews).toSorted((a, b) => waitedMs(b) - waitedMs(a));
     if (longest === undefined) return;
     for (const branch of longest.branches) this.#warnedAtMs.set(branchId(branch), nowMs);
-    const { participant, logger } = this.#with;
+    const { participant, logger } = this.#options;
     const named = longest.branches.slice(0, maxNamed);
     logger.warn(
       {

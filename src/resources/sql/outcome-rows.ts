@@ -28,7 +28,7 @@ export interface RowStatements {
 }
 
 export class OutcomeRows {
-  readonly #with: RowStatements & { readonly clock: Clock };
+  readonly #options: RowStatements & { readonly clock: Clock };
   readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
@@ -36,12 +36,12 @@ export class OutcomeRows {
   #sweepsAgain = false;
 
   constructor(options: RowStatements & { readonly clock: Clock }) {
-    this.#with = options;
+    this.#options = options;
   }
 
   /** No one asks for this branch any more. Never waits, never fails. */
   forgotten(name: string): void {
-    const nowMs = this.#with.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
     this.#forgotten.delete(name);
     this.#forgotten.set(name, nowMs);
     for (const oldest of this.#forgotten.keys()) {
@@ -53,7 +53,7 @@ export class OutcomeRows {
 
   /** The commit of a branch is about to return. Never waits, never fails. */
   committed(): void {
-    void this.#sweep(this.#with.clock.monotonicMs());
+    void this.#sweep(this.#options.clock.monotonicMs());
   }
 
   async #sweep(nowMs: number): Promise<void> {
@@ -71,11 +71,11 @@ export class OutcomeRows {
     if (due.length < batch / 4 && !strangeDue) return;
     this.#sweeping = true;
     try {
-      if (due.length > 0) await this.#with.remove(due);
+      if (due.length > 0) await this.#options.remove(due);
       for (const name of due) this.#forgotten.delete(name);
       if (strangeDue) {
         this.#strangeSweptAtMs = nowMs;
-        await this.#with.sweepStrange();
+        await this.#options.sweepStrange();
       }
     } catch {
       // What could not be deleted is tried again after the next commit.

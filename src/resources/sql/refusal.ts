@@ -1,5 +1,4 @@
 /** What a database's error means for a branch's vote. */
-
 import type { VoteReason } from '../../core/messages.ts';
 import { thrownText } from '../../core/thrown.ts';
 import { isInCauses } from './causes.ts';

@@ -5,7 +5,6 @@
  * And one number, `deleted`: the highest version that was ever deleted. A record that is made begins above it,
  * so that no version of a key ever comes back with another value, and nothing need be kept of what is gone.
  */
-
 import {
   assertKeyFits,
   entriesUnder,

@@ -210,7 +210,10 @@ export class VersionedStore {
     this.#enlisting.add(enlisting);
     try {
       const ref = await participant.enlist(txid, { ...call, payload: enlistedPayload });
-      if (enlisting.ended.has(ref.branch)) throw endedBefore(ref);
+      if (enlisting.ended.has(ref.branch)) {
+        const message = `The transaction ${txid} ended before the work on it began. Begin another one.`;
+        throw new RefusedError({ message, retryable: true });
+      }
       const known = this.#works.get(branchText(ref));
       if (known !== undefined) return known;
       if (this.#disk.prepared(ref) !== null)
@@ -351,11 +354,4 @@ async function dataRules(
 
 function versionsOf(writes: readonly RecordWrite[]): WrittenVersions {
   return { versions: Object.fromEntries(writes.map(({ key, version }) => [key, version])) };
-}
-
-function endedBefore({ txid }: BranchRef): RefusedError {
-  return new RefusedError({
-    message: `The transaction ${txid} ended before the work on it began. Begin another one.`,
-    retryable: true,
-  });
 }

@@ -1,5 +1,4 @@
 /** One branch of a versioned store before its vote: what it read, what it will write, what it holds. */
-
 import type { VoteReason } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -44,7 +43,7 @@ export class Work implements StoreTransaction {
   readonly branch: string;
   readonly owner: string;
   readonly readLocksUntilVote: boolean;
-  readonly #with: WorkOptions;
+  readonly #options: WorkOptions;
   readonly #changes = new Map<string, Change>();
   #phase: 'working' | 'preparing' | 'ended' = 'working';
   #signal: () => AbortSignal | null = () => null;
@@ -52,7 +51,7 @@ export class Work implements StoreTransaction {
   #underWay = 0;
 
   constructor(options: WorkOptions) {
-    this.#with = options;
+    this.#options = options;
     this.txid = options.branch.txid;
     this.branch = options.branch.branch;
     this.owner = branchText(options.branch);
@@ -76,7 +75,7 @@ export class Work implements StoreTransaction {
 
   async expect(key: string, expected: number): Promise<void> {
     await this.lock(key, 'shared');
-    const actual = this.#with.current(key)?.version ?? 0;
+    const actual = this.#options.current(key)?.version ?? 0;
     if (actual !== expected) throw this.#refuse(conflict({ key, expected, actual }));
   }
 
@@ -112,7 +111,7 @@ export class Work implements StoreTransaction {
     return [...this.#changes].map(([key, change]) =>
       change === 'deleted'
         ? { key, version: 0 }
-        : { key, version: this.#with.versionAfter(key), value: change.value },
+        : { key, version: this.#options.versionAfter(key), value: change.value },
     );
   }
 
@@ -124,7 +123,7 @@ export class Work implements StoreTransaction {
   async lock(key: string, mode: LockMode): Promise<void> {
     this.#assertNotEnded();
     recordKey(key);
-    const { locks } = this.#with;
+    const { locks } = this.#options;
     const { owner } = this;
     const held = locks.modeOf(key, owner);
     if (held === 'exclusive' || held === mode) return;
@@ -146,9 +145,9 @@ export class Work implements StoreTransaction {
 
   #get(key: string): StoredRecord | null {
     const change = this.#changes.get(key);
-    if (change === undefined) return this.#with.current(key);
+    if (change === undefined) return this.#options.current(key);
     if (change === 'deleted') return null;
-    return { value: change.value, version: this.#with.versionAfter(key) };
+    return { value: change.value, version: this.#options.versionAfter(key) };
   }
 
   #refuse(reason: VoteReason): RefusedError {
