@@ -1,12 +1,13 @@
 /**
- * The durable side of a resource that keeps its data in ordered keys: one LMDB file with its branches, group commit, and the
- * sweep of old notes.
+ * The durable side of a resource that keeps its data in ordered keys: one LMDB file with its
+ * branches, group commit, and the sweep of old notes.
  *
- * - `prepared/<txid>/<branch>`: a branch that voted commit, with all that its commit will do, and the instance that voted;
+ * - `prepared/<txid>/<branch>`: a branch that voted commit, what its commit will do, and who voted;
  * - `applied/<txid>/<branch>`: a branch that was committed, so that a repeat changes nothing.
  *
- * A journal may be lost where the store beside it is not: what an earlier instance voted for is then ended by nothing but the
- * decision (!). The new instance knows of no vote, and would take it for work that never came so far.
+ * A journal may be lost where the store beside it is not: only the decision then ends what an
+ * earlier instance voted for (!). The new one knows of no vote, and would take it for unfinished
+ * work.
  */
 import type { Clock } from '../ports/clock.ts';
 import {
@@ -50,7 +51,7 @@ export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly clock: Clock;
   /** How long it is remembered that a branch was committed. Default an hour. */
   readonly appliedKeepMs?: number;
-  /** Called once, when a write or a flush failed. Default: says why on stderr and ends the process with 70. */
+  /** Called once, when a write or a flush failed. Default: says why on stderr; exits with 70. */
   readonly onFatal?: OnFatal;
 }
 
@@ -69,7 +70,7 @@ const identityDigits = 16;
 const commitsPerSweep = 64;
 const sweepLimit = 256;
 
-/** Throws a TypeError where the call that opens a store was given none of the options, or not where to keep it. */
+/** Throws a TypeError where a store is opened without options, or without a place to keep it. */
 export function checkPlace(caller: string, options: { readonly dataDirectory: string }): void {
   const directory: unknown = options?.dataDirectory;
   if (typeof directory === 'string' && directory !== '') return;
@@ -80,7 +81,7 @@ export function checkPlace(caller: string, options: { readonly dataDirectory: st
 
 /** Everything that it resolves is on disk: LMDB's transactions resolve after their flush. */
 export class BranchStore<Prepared extends PreparedBy> {
-  /** Made with the file, and another one for a copy of it: what is done to a copy is not done to the original. */
+  /** Made with the file, and anew for a copy: what is done to one is not done to the other. */
   readonly identity: string;
   readonly #lmdb: LmdbStore;
   readonly #group: GroupCommit<CountedKeys>;
@@ -181,8 +182,8 @@ export class BranchStore<Prepared extends PreparedBy> {
   }
 
   /**
-   * What the branch does, the end of the prepared branch and the note that it was applied: one atomic step. Resolves when it
-   * is durable. Repeats change nothing. Rejects with BranchEndedError.
+   * Applies what the branch does, ends it and notes that it was applied, in one atomic step.
+   * Resolves when it is durable. Repeats change nothing. Rejects with BranchEndedError.
    */
   commit(branch: BranchEnd): Promise<void> {
     return this.#group.run((keys) => {
@@ -208,7 +209,7 @@ export class BranchStore<Prepared extends PreparedBy> {
     keys.put(appliedPrefix + text, { atMs: this.#wallMs(), takenOver } satisfies Applied);
   }
 
-  /** Resolves when it is durably gone: nothing held, nothing done. Rejects with BranchEndedError. */
+  /** Resolves when it is durably gone: nothing held or done. Rejects with BranchEndedError. */
   async rollback(branch: BranchEnd): Promise<void> {
     if (!this.#lmdb.snapshot((keys) => isToRollBack(keys, branch))) return;
     await this.#group.run((keys) => {
@@ -229,9 +230,9 @@ export class BranchStore<Prepared extends PreparedBy> {
   /**
    * A bounded step through the notes of what was applied, from where the last one ended.
    *
-   * The journal may ask for a commit again as long as it has not recorded it: that is over long before the
-   * limit - while the process runs. One that was down for a day may ask right after its start, so nothing
-   * is swept before it has run for as long.
+   * The journal may ask for a commit again until it has recorded it: while the process runs, that
+   * is over long before the limit. One that was down for a day may ask right after its start, so
+   * nothing is swept before it has run for as long.
    */
   #sweep(keys: CountedKeys): void {
     this.#commits += 1;

@@ -1,4 +1,4 @@
-/** Apart from what needs the driver: whoever has not installed it can still compile against this package. */
+/** Apart from what needs the driver: without it, code can still compile against this package. */
 
 /** As `mysql2` takes them; `uri` or the parts. */
 export interface MariadbConnection {

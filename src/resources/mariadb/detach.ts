@@ -1,14 +1,16 @@
 /**
  * When a prepared branch may be ended by another session.
  *
- * A branch that is prepared is taken from its session as that ends, in two steps: first by the server's list of XA ids, then
- * by InnoDB. An XA COMMIT or XA ROLLBACK that falls between the two is answered with OK and does nothing: the id is
- * forgotten, and the branch stays prepared, with its locks, until the server is started again and finds it. (Seen on
- * 10.11: 33 of 1,500 commits that followed their prepare at once.) The session's locks go between the two as well, and
- * so does its line in the list of processes, though only just before InnoDB is reached. So:
+ * As a session ends, its prepared branch is taken from it in two steps: first by the server's list
+ * of XA ids, then by InnoDB. An XA COMMIT or XA ROLLBACK between the two is answered with OK and
+ * does nothing: the id is forgotten, and the branch stays prepared, with its locks, until a
+ * restarted server finds it. (Seen on 10.11: 33 of 1,500 commits that followed their prepare at
+ * once.) The session's locks and its line in the list of processes go between the two as well, the
+ * line just before InnoDB is reached. So:
  *
- * - A prepare answers when its session has left the list of processes; what follows takes longer than the rest.
- * - A branch that was prepared elsewhere, or of which that is not known, is left alone for a while after its session's lock went.
+ * - A prepare answers when its session has left the list; what follows takes longer than the rest.
+ * - A branch that was prepared elsewhere, or may have been, is left alone for a while after its
+ *   session's lock went.
  * - And OK is not believed: outcome.ts looks whether the branch has really ended.
  */
 import type { Clock } from '../../ports/clock.ts';
@@ -62,8 +64,8 @@ export async function sessionGone(
       if (!gone) await pause(clock, gonePauseMs);
     }
   };
-  // The limit is this wait's own (!): the connection that asks may be swallowed, and its statement's limit is longer than the
-  // transaction's time. Where it could not be asked whoever ends the branch looks for himself, as after a crash.
+  // The limit is this wait's own (!): the connection may be swallowed, and its statement's limit
+  // exceeds the transaction's time. Whoever ends the branch then looks, as after a crash.
   await doneWithin(clock, look(), maxGoneWaitMs);
   waits = false;
   return gone;

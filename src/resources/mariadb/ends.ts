@@ -1,6 +1,6 @@
 /**
- * The few connections that are kept for all but prepares. There is no limit to a decided outcome, only to one attempt: a
- * server that vanished answers none, and the connection that waited for it is of no use to the next.
+ * The few connections that are kept for all but prepares. Only an attempt has a limit, a decided
+ * outcome has none: a server that vanished does not answer, and the connection is then of no use.
  */
 import mysql, { type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import { systemClock } from '../../system/clock.ts';
@@ -14,7 +14,7 @@ const timeoutMsDefault = 30_000;
 const trustedMsDefault = 10;
 /** So long one has for its answer to a ping: a round trip, whatever the server is busy with. */
 const answerMs = 1_000;
-/** What the server's own defaults may say otherwise. Without `autocommit` no row that this writes would ever be seen. */
+/** In place of the server's defaults. Without `autocommit` no row written here would be seen. */
 const settings = `SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', wait_timeout = 28800,
   innodb_lock_wait_timeout = ${lockWaitSeconds}`;
 
@@ -45,8 +45,8 @@ export class Ends implements Statements {
     this.#pool.on('connection', (one) => {
       // What was under way on a connection that breaks rejects, and the next one gets another.
       one.on('error', ignore);
-      // Nothing here has a reason to wait for a lock for long: one that fails is asked again.
-      // The types say otherwise, but the event brings the connection that takes callbacks.
+      // Nothing here needs to wait for a lock for long: one that fails is asked again. The types
+      // say otherwise, but the event brings the connection that takes callbacks.
       const raw = one as unknown as { query(text: string, done: () => void): void };
       raw.query(settings, ignore);
     });
@@ -63,7 +63,7 @@ export class Ends implements Statements {
     return this.#lend((on) => on.write(text, values), isTooLate);
   }
 
-  /** Several statements on one connection. Where `body` rejects it is ended, and what it held goes with it. */
+  /** Several statements on one connection. Where `body` rejects it ends, with all that it holds. */
   together<T>(body: (on: Statements) => Promise<T>): Promise<T> {
     return this.#lend(body, () => true);
   }
@@ -72,7 +72,7 @@ export class Ends implements Statements {
     return this.#pool.end();
   }
 
-  /** One of which nothing has been heard for a moment may have been dropped in silence, by a NAT or a firewall: it is asked first. */
+  /** Asks one that has been quiet: a NAT or a firewall may have dropped it in silence. */
   async #connection(): Promise<mysql.PoolConnection> {
     for (;;) {
       const on = await this.#pool.getConnection();

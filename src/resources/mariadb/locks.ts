@@ -1,6 +1,6 @@
 /**
- * Which sessions are at work on what: named locks (GET_LOCK), which the server lets go with the session, after it has
- * ended or detached what the session was at. One that is killed leaves what is prepared prepared.
+ * Which sessions are at work on what: named locks (GET_LOCK), which the server lets go with the
+ * session, once what that was at has ended or is detached. A kill leaves prepared what is prepared.
  */
 import type { Clock } from '../../ports/clock.ts';
 import { marked, markOf, namePrefix } from '../sql/names.ts';
@@ -21,10 +21,7 @@ export function slotLock(participant: string, instance: string | undefined, slot
   return lockName(`${slotPrefix(participant, instance)}${slot}`);
 }
 
-/**
- * Ends the session that holds the lock, and returns with the lock held by `on` and by no one else: whatever that session
- * was at has happened by now, or never will.
- */
+/** Ends another holder, and returns when only `on` holds the lock: what that was at is over. */
 export function takeByForce(on: Statements, what: string, clock: Clock): Promise<void> {
   const taken = async (): Promise<boolean> => {
     const rows = await on.rows(`SELECT GET_LOCK(${lockName(what)}, 0) AS taken`);
@@ -51,7 +48,7 @@ function slotPrefix(participant: string, instance: string | undefined): string {
   return marked(`${namePrefix(participant)}slot`, `${markOf(instance)}:`);
 }
 
-/** Ends all sessions at work for this instance of the participant, and returns when they are gone. */
+/** Ends all sessions at work for this instance, and returns when they are gone. */
 export function endSlotHolders(
   { ends: on, name, clock }: MariadbContext,
   instance: string | undefined,

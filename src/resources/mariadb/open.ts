@@ -1,16 +1,14 @@
 /**
- * A participant's part of transactions in MariaDB, or MySQL: XA START, END, PREPARE, COMMIT, ROLLBACK, RECOVER. MariaDB
- * 10.11 is what is tested.
+ * A participant's part of transactions in MariaDB (10.11 is tested) or MySQL, with XA statements.
+ * What can go wrong is what postgresql/open.ts lists, and the answers are the same. MariaDB adds:
  *
- * What can go wrong is what postgresql/open.ts lists, and the answers are the same. What MariaDB adds:
- *
- * - A prepared branch belongs to its session until that ends, so each prepare has a connection of its own,
- *   which ends with it (session.ts). The server notices a moment later: a commit that is faster waits for it.
+ * - A prepared branch belongs to its session until that ends, so each prepare has a connection of
+ *   its own, which ends with it (session.ts). The server notices a moment later: fast commits wait.
  * - XAER_NOTA is not success, nor is it failure (outcome.ts).
- * - XA ids are the server's, not the database's: a participant's name must be used once on a server.
- * - After a restart of the server a prepared branch holds what it wrote, and no longer what it only read: under
- *   `serializable` a write skew against a branch in doubt across a crash of the server is possible.
- * - Data definition is refused within a branch, and tables that are not InnoDB's take no part in it.
+ * - XA ids are the server's, not the database's: use a participant's name once on a server.
+ * - A prepared branch holds after the server's restart what it wrote, but not what it only read:
+ *   under `serializable` a write skew against a branch in doubt across a crash is possible.
+ * - Data definition is refused within a branch, and only tables of InnoDB take part in it.
  */
 import { namePrefix } from '../sql/names.ts';
 import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
@@ -37,8 +35,8 @@ export interface MariadbResourceOptions<Payload, Result>
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Rejects where the
- * server cannot, or cannot be reached, with what to do; TypeError and RangeError are for options that cannot be.
+ * Connects, checks that the server can keep what is prepared, and makes the table if it is missing.
+ * Rejects with what to do where that fails; TypeError, RangeError: for options that cannot be.
  *
  * ```ts
  * const resource = await openMariadbResource<{ account: string; cents: number }>({
@@ -96,10 +94,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
 
 const maxSweep = 1_000;
 
-/**
- * Reads first, without locks, and then writes row by row: a search that locks (an IN may become one) would wait for
- * every branch that is prepared, and whoever commits meanwhile for it.
- */
+/** Reads without locks, writes row by row: a locking search would wait for each prepared branch. */
 function rowStatements({ ends, table, name }: MariadbContext): RowStatements {
   const each = (statement: string, names: readonly string[]): Promise<void> =>
     ends.together(async (on) => {

@@ -1,24 +1,24 @@
 /**
- * Commit and rollback of what is prepared. XAER_NOTA is no answer: it is said of a branch that has ended, of one that
- * never was, and of one whose session still lives. Nor is OK (detach.ts). So:
+ * Commit and rollback of what is prepared. XAER_NOTA is no answer: it is said of a branch that has
+ * ended, that never was, or whose session still lives. Nor is OK (detach.ts). So:
  *
- *     XA COMMIT      ok, a row                       committed
- *                    ok, no row                      NOT committed: the server has lost track of it
- *                    XAER_NOTA, a row                committed before: the reply was lost, or another process was first
- *                    XAER_NOTA, in XA RECOVER        still its session's: that one ends, by itself or by force; again
- *                    XAER_NOTA, neither              never prepared, or rolled back, or lost track of: NOT committed
- *     XA ROLLBACK    ok, nothing is locked           rolled back
- *                    ok, the row is locked           NOT rolled back: the server has lost track of it
- *                    XAER_NOTA                       maybe not yet: a session may still be on its way to XA PREPARE. It is
- *                                                    ended, and the question is put again with the branch's lock held
+ *     XA COMMIT      ok, a row                  committed
+ *                    ok, no row                 NOT committed: the server has lost track of it
+ *                    XAER_NOTA, a row           committed before: reply lost, or another was first
+ *                    XAER_NOTA, in XA RECOVER   its session's: ends, by itself or by force; again
+ *                    XAER_NOTA, neither         NOT committed: never prepared, rolled back or lost
+ *     XA ROLLBACK    ok, nothing is locked      rolled back
+ *                    ok, the row is locked      NOT rolled back: the server has lost track of it
+ *                    XAER_NOTA                  maybe not yet: a session may be about to prepare.
+ *                                               It is ended; then again with the branch's lock held
  *
- * InnoDB shows what a commit wrote a moment before that is on disk. A row alone would thus prove a commit that a crash
- * still takes back, after which the branch would be prepared forever: whoever relies on the row writes to it
- * first, and that write is on disk only after the commit is.
+ * InnoDB shows what a commit wrote before that is on disk. A row alone would prove a commit that a
+ * crash takes back, after which the branch would be prepared forever. Whoever relies on the row
+ * writes to it first: that write is on disk only after the commit is.
  *
- * And it does not write a rollback to disk at all, since for an ordinary transaction nothing depends on it: after a
- * crash a branch that was rolled back is prepared again, with its locks, and no one would ever end it. So each
- * rollback is followed by a write of its own, too.
+ * InnoDB writes no rollback to disk, since nothing depends on an ordinary transaction's. A crash
+ * would bring the branch back, with its locks, for good. So a write of its own follows each
+ * rollback.
  */
 import type { RowDataPacket } from 'mysql2/promise';
 import { BranchEndedError } from '../../ports/resource.ts';
@@ -34,7 +34,7 @@ import { isPrepared, preparedByAny, type Xid } from './xid.ts';
 const pauseMs = 20;
 const maxTries = 200;
 
-/** A branch that a sibling prepared has another mark in its gtrid, and is looked for; its name and its row are the same. */
+/** A branch that a sibling prepared is looked for: only the mark in its gtrid differs. */
 export async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= maxTries; tries += 1) {
@@ -44,7 +44,7 @@ export async function commitXid(context: MariadbContext, xid: Xid): Promise<void
       throw lostBranch(xid, 'XA COMMIT');
     }
     const held = await isPrepared(ends, xid);
-    // In this order: one that was committed in between is in neither of two looks the other way round.
+    // In this order: the other way round a commit in between is in neither look.
     if (await isCommitted(context, ends, xid)) return;
     if (!held) {
       const other = await preparedByAny(ends, xid);
@@ -78,8 +78,8 @@ export async function rollbackXid(
   // Where it fails, the session's locks go with its connection.
   await ends.together(async (on) => {
     await takeByForce(on, own.name, clock);
-    // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
-    // prepared the branch, which votes commit for it.
+    // Without a decision only what this instance may hold itself (!): its prepare may have failed
+    // just because a sibling has prepared the branch, which votes commit for it.
     const xid = (takenOver ? await preparedByAny(on, own) : null) ?? own;
     let ended = false;
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
@@ -96,8 +96,8 @@ export async function rollbackXid(
         );
       }
       await assertRolledBack(context, on, xid);
-      // Whoever rolled it back before may not have come this far. On this connection: where all of the pool are here,
-      // none would be left for a second one each.
+      // Whoever rolled it back before may not have come this far. On this connection: where all of
+      // the pool are here, none would be left for a second one each.
       await flushLog(context, on);
     }
     await on.rows('SELECT RELEASE_ALL_LOCKS()');
@@ -122,7 +122,7 @@ async function isCommitted(context: MariadbContext, on: Statements, xid: Xid): P
   return (await on.write(text, [xid.name])).affectedRows === 1;
 }
 
-/** A sibling prepared the branch: still prepared, or committed, as its row says. This instance then holds nothing of it. */
+/** A sibling prepared it, or committed it, as its row says: this instance holds nothing of it. */
 async function isOfAnother(context: MariadbContext, on: Statements, own: Xid): Promise<boolean> {
   const prepared = await preparedByAny(on, own);
   if (prepared !== null) return prepared.mark !== own.mark;
@@ -168,7 +168,7 @@ function lostBranch(xid: Xid, statement: string): Error {
   );
 }
 
-/** What is written to the log before is on disk when this is: a commit that changed something flushes all of it. */
+/** A commit that changed something flushes all that was written to the log before it. */
 async function flushLog({ table }: MariadbContext, on: Statements): Promise<void> {
   const written = await on.write(
     `INSERT INTO ${table} (name, proofs) VALUES ('flush', 1) ON DUPLICATE KEY UPDATE proofs = (proofs + 1) % 1000000`,

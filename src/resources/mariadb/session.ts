@@ -1,12 +1,12 @@
 /**
  * The session on which one branch is prepared, a connection of its own:
  *
- *     begin: locks, XA START -> the service's SQL -> the row -> XA END, XA PREPARE -> the connection ends
+ *     begin: locks, XA START -> the service's SQL -> the row -> XA END, XA PREPARE -> the end
  *
- * It ends because a prepared branch belongs to its session for as long as that lives: no other session could
- * commit it (XAER_NOTA), and this one could do nothing else. From MariaDB 10.5 on (MySQL 8.0.29) the branch stays
- * when the session goes. The row that says "committed" is written by the branch itself, which also makes
- * sure that there is something to prepare: one that only read would not be kept.
+ * It ends because a prepared branch belongs to its session for as long as that lives: no other
+ * could commit it (XAER_NOTA), and this one could do nothing else. Since MariaDB 10.5 (MySQL
+ * 8.0.29) the branch outlives the session. The branch itself writes the row that says "committed".
+ * So there is something to prepare: a branch that only read would not be kept.
  */
 import type mysql from 'mysql2/promise';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
@@ -30,7 +30,7 @@ const rowOptions = ['rowsAsArray', 'typeCast'] as const;
 const silentSeconds = 25;
 const slotWaitSeconds = 5;
 const duplicateXid = 1440;
-/** XAER_RMFAIL: what the server says to COMMIT, ROLLBACK, BEGIN, and all that commits by itself, within a branch. */
+/** XAER_RMFAIL: what COMMIT, ROLLBACK, BEGIN and all that commits by itself get within a branch. */
 const notWithinXa = 1399;
 /** SERVER_STATUS_IN_TRANS, in the server's answer to a statement without rows. */
 const inTransaction = 1;
@@ -136,7 +136,7 @@ export class MariadbSession extends BranchSession<MariadbContext> {
   async abandon(): Promise<void> {
     const { text } = this.#xid;
     try {
-      // Fails where the database has rolled back already, for a deadlock; then only the next is left to do.
+      // Fails where the database has rolled back for a deadlock; then only the next is left to do.
       await this.#run(`XA END ${text}`).catch(() => undefined);
       await this.#run(`XA ROLLBACK ${text}`);
     } catch (error) {

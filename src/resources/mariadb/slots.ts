@@ -1,4 +1,4 @@
-/** How many prepares may run at once: each has a numbered slot, whose lock says on the server that it is taken. */
+/** How many prepares run at once: each has a numbered slot, taken by a lock on the server. */
 import { Gate } from '../../participant/gate.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SqlSettings } from '../sql/sql.ts';

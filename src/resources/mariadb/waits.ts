@@ -1,6 +1,7 @@
 /**
- * Who waits for what this participant has prepared. The server does not tell which of its transactions is which XA id, only
- * that one has no session any more. So a statement that waits for such a one may wait for any that is prepared.
+ * Who waits for what this participant has prepared. The server does not tell which transaction has
+ * which XA id, only that one has no session. A statement that waits for such a one may wait for
+ * any.
  *
  *     may see InnoDB's (PROCESS)    who waits for a row of a transaction without a session
  *     may not                       its own account's statements that take long, whatever for

@@ -1,6 +1,6 @@
 /**
- * A branch's XA id: gtrid is the txid with the mark of the instance that votes, bqual the participant's name and the branch's.
- * Both hold 64 bytes, and a txid has up to 46.
+ * gtrid: a txid (up to 46 bytes) and the voter's mark. bqual: participant and branch. 64 bytes
+ * each.
  */
 import type { RowDataPacket } from 'mysql2/promise';
 import type { BranchCall, BranchRef } from '../../ports/resource.ts';

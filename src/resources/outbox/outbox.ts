@@ -1,13 +1,13 @@
 /**
  * Messages that are published if and only if their transaction commits.
  *
- *     (nothing) -- prepare --> prepared, on disk -- commit --> queued, on disk -- publish --> (nothing)
- *         ^                          |
- *         +-------- rollback --------+
+ *     (nothing) - prepare -> prepared, on disk - commit -> queued, on disk - publish -> (nothing)
+ *         ^                        |
+ *         +------- rollback -------+
  *
- * The commit of a branch moves its messages to the queue in the transaction that ends the branch, so they are queued
- * once however often the commit is repeated. From there each is published at least once, in the order of the
- * commits: a crash between a publication and the note of it repeats the message, with the same id.
+ * One step on disk ends a committed branch and queues its messages: they are queued once, however
+ * often the commit is repeated. Each is then published at least once, in the order of the commits:
+ * a crash between publication and note repeats the message, with the same id.
  */
 import { checkFields, type Fields } from '../../core/fields.ts';
 import { isAbort, vote } from '../../participant/vote.ts';
@@ -42,19 +42,19 @@ export interface OutboxOptions<Body> {
   readonly dataDirectory: string;
   /** Called for one message at a time. */
   readonly publish: Publish<Body>;
-  /** The first pause after a publication that failed, in milliseconds; it doubles, with jitter. Default 100. */
+  /** The pause after a failed publication, in milliseconds; doubles, with jitter. Default 100. */
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 30,000. */
   readonly maxRetryDelayMs?: number;
-  /** How many messages may wait to be published; past it branches vote `abort`. Default 1,000,000. */
+  /** How many messages may wait; past it branches vote `abort`. Default 1,000,000. */
   readonly maxQueue?: number;
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
-  /** How long it is remembered that a branch was committed, in milliseconds. Default 3,600,000 (1 h). */
+  /** How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h). */
   readonly appliedKeepMs?: number;
   /**
-   * Called once, when a write failed: the outbox is dead, and the process should end and start again. Default: says
-   * why on stderr and ends the process with code 70.
+   * Called once, when a write failed: the outbox is dead; end the process and start it again.
+   * Default: says why on stderr and ends the process with code 70.
    */
   readonly onFatal?: OnFatal;
   /** @internal Default: the system's. */
@@ -70,8 +70,9 @@ export interface OutboxPayload {
 }
 
 /**
- * A service's own rules: the bodies of the branch's messages, or `vote.abort(message)`. An empty list publishes nothing.
- * Anything else - `vote.commit()` or nothing, say - aborts the transaction with a message that says what to return.
+ * A service's own rules: the bodies of the branch's messages, or `vote.abort(message)`. An empty
+ * list publishes nothing. Anything else, such as `vote.commit()` or nothing, aborts the transaction
+ * with a message that says what to return.
  */
 export type OutboxRules<Payload, Body> = (
   call: PrepareCall<Payload>,
@@ -167,7 +168,7 @@ export class Outbox<Body = unknown> {
     return this.#publisher.idle();
   }
 
-  /** Waits for the publication under way. What is not published is published after the next start. */
+  /** Waits for the publication under way. The next start publishes the rest. */
   async close(): Promise<void> {
     await this.#publisher.close();
     await this.#disk.close();

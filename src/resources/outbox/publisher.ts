@@ -11,13 +11,13 @@ import type { OutboxMessage, Queued } from './queue.ts';
 export interface PublishCall {
   /** 1 for the first try since the outbox was opened. */
   readonly attempt: number;
-  /** Fires when the outbox closes: end soon. What is not published then is published after the next start. */
+  /** Fires when the outbox closes: end soon. The next start publishes what is left. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Resolves when the receiver has taken the message for certain. Where it rejects, the same message is published again
- * after a pause, and those behind it wait.
+ * Resolves when the receiver has taken the message for certain. Where it rejects, the same message
+ * is published again after a pause, and those behind it wait.
  */
 export type Publish<Body> = (
   message: OutboxMessage<Body>,
@@ -82,12 +82,12 @@ export class Publisher {
     }
   }
 
-  /** One removal at a time, beside the next call of `publish`: so a crash repeats two messages at most. */
+  /** One removal at a time, beside the next `publish`: a crash repeats two messages at most. */
   async #remove({ key }: Queued): Promise<void> {
     this.#after = key;
     await this.#removal;
     this.#removal = this.#options.remove(key).catch((error: unknown) => {
-      // It is published again after the next start. A failure of the disk has ended the process by now.
+      // Published again after the next start. A failed disk has ended the process by now.
       this.#options.logger.error(
         { error: thrownLine(error) },
         'a published message cannot be taken off the queue',

@@ -1,6 +1,6 @@
 /**
- * What an outbox holds beside its branches (branch-store.ts): `queue/<number>`, a message of a committed branch that is
- * not known to be published, in the order of the commits; and `next`, the number of the next one.
+ * What an outbox holds beside its branches (branch-store.ts): `queue/<number>`, a message of a
+ * committed branch that is not known to be published, in commit order; and `next`, the next number.
  */
 import type { Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -19,7 +19,7 @@ export const outboxHeader = { kind: 'verdict outbox', formatVersion: 2 } as cons
 
 /** A message of a committed transaction, as `publish` gets it. */
 export interface OutboxMessage<Body = unknown> {
-  /** The same whenever this message is published again, and no other message's: the receiver drops what it has had. */
+  /** The same for each publication of this message, and no other's: receivers drop repeats. */
   readonly id: string;
   /** The transaction that committed it. */
   readonly txid: Txid;

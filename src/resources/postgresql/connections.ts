@@ -1,6 +1,6 @@
 /**
- * Two pools: prepares that wait for locks may take every connection of theirs, and the commits that
- * would release these locks must not wait behind them.
+ * Two pools: prepares that wait for locks may fill theirs, and must not hold up the commits that
+ * release these.
  */
 import pg from 'pg';
 import { systemClock } from '../../system/clock.ts';
@@ -27,8 +27,8 @@ export interface PostgresqlPools {
 type Lent = (error: Error | undefined, client: pg.PoolClient | undefined, done: () => void) => void;
 
 /**
- * Lends no connection of which nothing has been heard for a moment without asking it first. One that a NAT or a firewall has
- * dropped in silence takes statements and answers none, and the rows of a branch that is to be committed stay locked meanwhile.
+ * Asks a connection that has been quiet before it lends it. One that a NAT or a firewall dropped
+ * takes statements and answers none, while the rows of a branch to be committed stay locked.
  */
 class CheckedPool extends pg.Pool {
   readonly #heardOfAtMs = new WeakMap<pg.PoolClient, number>();
@@ -94,8 +94,8 @@ export function openPools(
     query_timeout: endQueryTimeoutMs,
   });
   for (const pool of [work, ends]) {
-    // A connection that breaks, idle or in use, says so by an event that would end the process. What was under way on
-    // it rejects, and the next one gets another.
+    // A connection that breaks, idle or in use, emits an event that would end the process. What was
+    // under way on it rejects, and the next one gets another.
     pool.on('connect', (client) => client.on('error', ignore));
     pool.on('error', ignore);
   }

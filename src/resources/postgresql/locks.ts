@@ -1,9 +1,9 @@
 /**
  * Which sessions are at work on what: advisory locks, which the server lets go with the session.
  *
- * A session at work on a branch holds the branch's lock alone and the resource's with others. They are locks of the
- * session, not of the transaction: those would stay with the prepared transaction for as long as it is in
- * doubt. Keys are hashes; two that collide make one wait for the other, or end its session, and no more.
+ * A session at work on a branch holds the branch's lock alone and the resource's with others. They
+ * are the session's: a transaction's would stay with it, prepared, as long as it is in doubt. Keys
+ * are hashes; two that collide make one wait for the other, or end its session, and no more.
  */
 import type pg from 'pg';
 import type { Clock } from '../../ports/clock.ts';
@@ -14,10 +14,7 @@ export function lockKey(what: string): string {
   return `hashtextextended('${what}', 0)`;
 }
 
-/**
- * Ends every session that holds the lock, and returns with the lock held by `client` and by no one else: whatever those
- * sessions were at has happened by now, or never will.
- */
+/** Ends all other holders, and returns when only `client` holds it: what they were at is over. */
 export function takeByForce(client: pg.PoolClient, what: string, clock: Clock): Promise<void> {
   const taken = async (): Promise<boolean> => {
     const { rows } = await client.query<{ taken: boolean }>(

@@ -1,23 +1,23 @@
 /**
- * A participant's part of transactions in PostgreSQL: PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED.
+ * A participant's part of transactions in PostgreSQL: PREPARE, COMMIT PREPARED, ROLLBACK PREPARED.
  *
  * Where it can go wrong, and what then holds:
  *
  * - This process ends before PREPARE TRANSACTION arrived: the server rolls back when it notices.
- * - It ends after the statement was sent and before the vote was durable: the server may carry it out
- *   after the next process has started and asked what is in doubt, and no one would ever end it. So a start
- *   first ends the sessions of the process before on the same journal (locks.ts), and what `inDoubt` finds of this instance
- *   is all there is. Sessions of other instances are their own affair: a rolling update opens beside them.
- * - Another instance prepared it: `inDoubt` says so, by the mark in its name. It may be dead and its journal lost, so any
- *   instance ends any branch, when it is told how (outcome.ts).
- * - The reply to PREPARE TRANSACTION is lost: prepare throws, the SDK rolls back, and the rollback looks among the prepared
- *   ones and ends the session that may still be at it (outcome.ts).
- * - The reply to COMMIT PREPARED is lost, or two processes of one shared resource commit at once: the row that
- *   the transaction itself wrote tells the second one that it is done.
- * - The server is killed at any of these points: what was prepared is prepared after its restart, with its
- *   locks; what was not is gone. Both are what the rules above expect.
- * - The operator ends a prepared transaction by hand: commit and rollback find out and throw until someone looks
- *   (docs/DATABASES.md).
+ * - It ends after the statement was sent and before the vote was durable: the server may carry it
+ *   out after the next process has asked what is in doubt, and no one would ever end it. So a start
+ *   first ends the sessions of the process before on the same journal (locks.ts), and `inDoubt`
+ *   finds all of this instance. Other instances keep theirs: a rolling update opens beside them.
+ * - Another instance prepared it: `inDoubt` says so, by the mark in its name. It may be dead and
+ *   its journal lost, so any instance ends any branch, when it is told how (outcome.ts).
+ * - The reply to PREPARE TRANSACTION is lost: prepare throws, and the SDK rolls back. The rollback
+ *   looks among the prepared ones and ends the session that may still be at it (outcome.ts).
+ * - The reply to COMMIT PREPARED is lost, or two processes of one shared resource commit at once:
+ *   the row that the transaction itself wrote tells the second one that it is done.
+ * - The server is killed at any of these points: after its restart what was prepared still is, with
+ *   its locks; what was not is gone. The rules above expect both.
+ * - The operator ends a prepared transaction by hand: commit and rollback find out and throw until
+ *   someone looks (docs/DATABASES.md).
  */
 import type pg from 'pg';
 import { branchOf, type MarkedBranch, namePrefix } from '../sql/names.ts';
@@ -37,13 +37,13 @@ import { waitsFor } from './waits.ts';
 /** What `openPostgresqlResource` takes. */
 export interface PostgresqlResourceOptions<Payload, Result>
   extends SqlResourceOptions<Payload, Result> {
-  /** The database itself, or a pooler that keeps sessions: one that lends them by transaction breaks the locks. */
+  /** The database, or a pooler by session: one that lends by transaction breaks the locks. */
   readonly connection: PostgresqlConnection;
 }
 
 /**
- * Connects, checks that the server can keep what is prepared, and makes the table where it is missing. Rejects where the
- * server cannot, or cannot be reached, with what to do; TypeError and RangeError are for options that cannot be.
+ * Connects, checks that the server can keep what is prepared, and makes the table if it is missing.
+ * Rejects with what to do where that fails; TypeError, RangeError: for options that cannot be.
  *
  * ```ts
  * const resource = await openPostgresqlResource<{ account: string; cents: number }>({

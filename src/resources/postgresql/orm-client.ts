@@ -32,8 +32,8 @@ class BranchClient {
 }
 
 /**
- * A real `pg.Pool`, which never connects: libraries that find none would take it for a single connection, on which no one could
- * tell two transactions apart, or for the options of a pool of their own, outside of the branch.
+ * A real `pg.Pool`, which never connects. Without one, libraries would see a single connection, on
+ * which no one could tell two transactions apart, or options for a pool outside of the branch.
  */
 class BranchPool extends pg.Pool {
   /** Libraries with another copy of `pg` look at this. */
@@ -45,7 +45,7 @@ class BranchPool extends pg.Pool {
     this.#sql = guardedSql(sql);
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the driver's many signatures, of which libraries use this one
+  // biome-ignore lint/suspicious/noExplicitAny: the driver's signatures; libraries use this one
   override query(statement: any, values?: any, done?: any): any {
     const nested = new NestedTransactions(this.#sql, { pool: 'await ormClient(sql).connect()' });
     return answer(values, done, (given) => nested.run(statement, given));
@@ -66,8 +66,9 @@ class BranchPool extends pg.Pool {
 }
 
 /**
- * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely: `new PostgresDialect({ pool: ormClient(sql) })`. Transactions that
- * they begin are savepoints of the branch, one after the other. The type is `any`, for they ask for the driver's own classes.
+ * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely, the `pool` of `PostgresDialect`.
+ * Their transactions are savepoints of the branch, one after the other. `any`: they ask for the
+ * driver's classes.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the libraries want pg.Client and pg.Pool
 export function ormClient(sql: Sql): any {

@@ -1,19 +1,18 @@
 /**
- * Commit and rollback of what is prepared.
+ * Commit and rollback of what is prepared. A sibling's branch has another mark behind its name, and
+ * is looked for.
  *
- * A branch that a sibling prepared has another mark behind its name, and is looked for.
+ *     COMMIT PREPARED      ok                    committed
+ *                          busy                  another session is just ending it: again
+ *                          no such gid, a row    committed before: reply lost, or another was first
+ *                          no such gid, no row   NOT committed: never prepared, or rolled back
+ *     ROLLBACK PREPARED    ok                    rolled back
+ *                          busy                  again
+ *                          no such gid           maybe not yet: a session may be about to PREPARE.
+ *                                               It is ended; then again with the branch's lock
  *
- *     COMMIT PREPARED      ok                        committed
- *                          busy                      another session is just ending it: again
- *                          no such gid, a row        committed before: the reply was lost, or another process was first
- *                          no such gid, no row       never prepared, or rolled back: NOT committed, and said so
- *     ROLLBACK PREPARED    ok                        rolled back
- *                          busy                      again
- *                          no such gid               maybe not yet: a session may still be on its way to PREPARE
- *                                                    TRANSACTION, and would come alive after the rollback. It is ended,
- *                                                    and the question is put again with the branch's lock held
- *
- * The row becomes visible before the gid disappears, and after the commit is on disk: seen with the gid gone, it is proof.
+ * The row is visible before the gid is gone, and after the commit is on disk: without a gid it is
+ * proof.
  */
 import type pg from 'pg';
 import { BranchEndedError } from '../../ports/resource.ts';
@@ -60,8 +59,8 @@ export async function rollbackPrepared(
   let failed = true;
   try {
     await takeByForce(client, gid, context.clock);
-    // Without a decision only what this instance may hold itself (!): its prepare may have failed just because a sibling has
-    // prepared the branch, which votes commit for it.
+    // Without a decision only what this instance may hold itself (!): its prepare may have failed
+    // just because a sibling has prepared the branch, which votes commit for it.
     const names = takenOver ? await preparedUnder(client, `${gid}:`) : [preparedAs(gid, instance)];
     let ended = false;
     for (const name of names) {
@@ -114,7 +113,7 @@ async function endPrepared(
   }
 }
 
-/** Null: it has not, as far as its row says. `whose`: the mark of the instance that prepared it, where only that one's counts. */
+/** Null: it has not, as far as its row says. `whose`: only the instance of this mark counts. */
 async function committedBy(
   { table }: PostgresqlContext,
   on: pg.Pool | pg.PoolClient,

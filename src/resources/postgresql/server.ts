@@ -49,8 +49,8 @@ export async function makeTable(pool: pg.Pool, table: string): Promise<string> {
 }
 
 /**
- * Where the tables are there, nothing is changed: the right to make them is needed once. The second one is empty for
- * good: a row that refers to it cannot be committed.
+ * Where the tables are there, nothing is changed: the right to make them is needed once. The second
+ * one is empty for good: a row that refers to it cannot be committed.
  */
 async function makeTables(pool: pg.Pool, table: string): Promise<void> {
   const { rows } = await pool.query<{ there: boolean }>(
@@ -58,7 +58,7 @@ async function makeTables(pool: pg.Pool, table: string): Promise<void> {
     [table, `${table}_open`],
   );
   if (rows[0]?.there === true) return;
-  // Two at once would both find none: IF NOT EXISTS alone does not keep them from failing on each other.
+  // Two at once would both find none: IF NOT EXISTS alone lets them fail on each other.
   await pool.query(
     `SELECT pg_advisory_xact_lock(hashtextextended('verdict table ${table}', 0));
      CREATE TABLE IF NOT EXISTS ${table}_open (gid text PRIMARY KEY CHECK (gid IS NULL));

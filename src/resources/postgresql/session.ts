@@ -1,15 +1,17 @@
 /**
  * The session on which one branch is prepared:
  *
- *     begin: locks of the session, BEGIN, the row -> the service's SQL -> the row released, PREPARE TRANSACTION -> DISCARD ALL
+ *     begin: the session's locks, BEGIN, the row -> the service's SQL
+ *       -> the row released, PREPARE TRANSACTION -> DISCARD ALL
  *
- * The row that says "committed" is written by the transaction itself, so it is visible exactly when the rest is. It is
- * written first, with a reference to what never exists, which the server checks when the transaction is to end: so
- * a COMMIT or PREPARE TRANSACTION by anyone else fails at the server, and all of the branch is rolled back. Only the
- * statement before our own PREPARE TRANSACTION takes the reference away.
+ * The transaction itself writes the row that says "committed", so it is visible exactly when the
+ * rest is. It comes first, with a reference to what never exists, which the server checks when the
+ * transaction is to end: a COMMIT or PREPARE TRANSACTION by anyone else fails, and the branch is
+ * rolled back. Only the statement before our own PREPARE TRANSACTION takes the reference away.
  *
- * What else could end the transaction is seen after each statement: by the server's own status (`I`, idle), and after a
- * ROLLBACK, which may have been one TO a savepoint, or one AND CHAIN, by a setting that went with the transaction.
+ * What else could end the transaction is seen after each statement: by the server's own status
+ * (`I`, idle) and, after a ROLLBACK (maybe TO a savepoint, or AND CHAIN), by a setting of the
+ * transaction.
  */
 import type pg from 'pg';
 import {
@@ -33,9 +35,9 @@ import { guardConstraint } from './server.ts';
 
 /** Not a name: a named statement would outlive the session's cleaning in the driver alone. */
 const rowOptions = ['rowMode', 'types'] as const;
-/** A connection that was cut in silence is noticed in that time: by keep-alives, or as what was sent is not taken. */
+/** In that time keep-alives, or what is sent and not taken, show a connection cut in silence. */
 const silentMs = 25_000;
-/** Of a relation: held by whoever has written to it, or to its catalogue, until the transaction ends. */
+/** Of a relation: held until the transaction ends by whoever wrote to it or its catalogue. */
 const writersModes = `'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'`;
 
 export class PostgresqlSession extends BranchSession<PostgresqlContext> {
@@ -91,7 +93,7 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
   }
 
   async query({ text, values, more }: Statement): Promise<StatementResult> {
-    // The extended protocol, whatever the values: it takes one statement, and the server refuses two.
+    // The extended protocol, whatever the values: the server refuses two statements at once.
     const config = {
       ...picked(more, rowOptions),
       text,
@@ -148,9 +150,9 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
   async prepareBranch(): Promise<void> {
     const gid = this.#gid;
     const { instance } = this.call;
-    // The setting went with the transaction in which it was made: in another one, which would be prepared without the
-    // work of the branch, this inserts a null, which the table refuses.
-    // As the role of the resource, whichever the service chose: only who prepared it may end it.
+    // The setting went with its transaction. In another one, which would be prepared without the
+    // branch's work, this inserts a null, which the table refuses. As the resource's role,
+    // whichever the service chose: only who prepared it may end it.
     const results = await this.#batch(
       `RESET SESSION AUTHORIZATION;
        RESET ROLE;
@@ -159,7 +161,7 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
        ON CONFLICT (gid) DO UPDATE SET open = NULL;
        PREPARE TRANSACTION '${preparedAs(gid, instance)}'`,
     );
-    // In a transaction that has failed, or is over, PREPARE TRANSACTION is no error: it rolls back, and says so.
+    // In a transaction that has failed or is over PREPARE TRANSACTION rolls back: no error.
     if (results.at(-1)?.command !== 'PREPARE') {
       throw new Error(
         'Nothing was prepared: a statement of the branch had failed, or had ended the transaction. Let errors of sql.query pass.',
@@ -174,7 +176,7 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
 
   async abandon({ readAll }: { readonly readAll: boolean }): Promise<void> {
     try {
-      // What was read means something only where its transaction could commit; without `serializable` it always can.
+      // What was read counts where its transaction can commit: under `serializable`, not always.
       const checked = readAll && this.context.isolation === 'serializable';
       if (checked && !(await this.#wrote())) await this.#commitNothing();
       else await this.#client.query('ROLLBACK');
@@ -216,7 +218,7 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
     }
   }
 
-  /** Locks, settings, the role, temporary tables, cursors: the next branch finds a session as if it were new. */
+  /** Locks, settings, role, temporary tables, cursors: the next branch finds a new session. */
   async #clean(): Promise<void> {
     await this.#client.query('DISCARD ALL');
   }
@@ -235,7 +237,7 @@ export class PostgresqlSession extends BranchSession<PostgresqlContext> {
     return this.#client.end();
   }
 
-  /** The driver has answered that there are none; but the server has passed over the end of its message meanwhile, and waits for another. */
+  /** The driver sent that there are none; the server passed over that, and waits for a sync. */
   readonly #refuseData = (): void => {
     this.#copying = true;
     connectionOf(this.#client).sync();

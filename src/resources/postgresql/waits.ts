@@ -1,7 +1,8 @@
 /**
- * Who waits for what this participant has prepared. A prepared transaction has no session, and its locks no pid: what belongs to
- * it is found by the lock on its own transaction id, which every transaction holds. Whoever waits for a row waits for that lock, and
- * whoever waits for a table for one of the others.
+ * Who waits for what this participant has prepared. A prepared transaction has no session, and its
+ * locks no pid. They are found by the lock on its own transaction id, which every transaction
+ * holds. Whoever waits for a row waits for that lock; whoever waits for a table, for another of
+ * them.
  */
 import type pg from 'pg';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -14,7 +15,7 @@ const sameObject = `w.locktype = h.locktype AND coalesce(w.relation, 0) = coales
    AND (w.database, w.page, w.tuple, w.virtualxid, w.classid, w.objid, w.objsubid)
        IS NOT DISTINCT FROM (h.database, h.page, h.tuple, h.virtualxid, h.classid, h.objid, h.objsubid)`;
 
-/** Who only reads is in the way of no one but an ACCESS EXCLUSIVE lock; SERIALIZABLE's own locks never are. */
+/** A reader is in the way of ACCESS EXCLUSIVE alone; SERIALIZABLE's own locks never are. */
 const inTheWay = `h.mode <> 'SIReadLock' AND (h.mode <> 'AccessShareLock' OR w.mode = 'AccessExclusiveLock')`;
 
 const waits = `

@@ -1,4 +1,4 @@
-/** The session of one branch, whatever the database: when it is ended, and that it is let go once. */
+/** The session of one branch, whatever the database: when it ends, and that it is let go once. */
 import type { Timer } from '../../ports/clock.ts';
 import type { PrepareCall } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
@@ -11,7 +11,7 @@ export type SessionCall = Pick<PrepareCall<unknown>, 'signal' | 'timeoutMs' | 'i
 export interface SessionLimits {
   /** For a lock. */
   readonly waitMs: number;
-  /** The server's own limit, behind those of the SDK: it counts where this process or its host vanishes, or its connection. */
+  /** The server's own, behind the SDK's: for when this process or its connection is gone. */
   readonly serverMs: number;
 }
 
@@ -33,7 +33,7 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
     this.call = call;
   }
 
-  /** The connection broke: whatever the server was at, it will not prepare anything on it that it was not asked to before. */
+  /** The connection broke: the server will prepare nothing on it that was not asked for before. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -76,7 +76,7 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
   abstract query(statement: Statement): Promise<StatementResult>;
   /** Resolves when the branch is durably prepared. Rejects where it may or may not be. */
   abstract prepareBranch(): Promise<void>;
-  /** Nothing is held afterwards; rejects where that is not certain. `readAll`: it only read, and wants that checked. */
+  /** Nothing is held afterwards; rejects where that is uncertain. `readAll`: checks its reads. */
   abstract abandon(how: { readonly readAll: boolean }): Promise<void>;
   /** The session ends, without waiting for what it is at. */
   abstract destroy(): Promise<void>;
@@ -98,15 +98,12 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
     return true;
   }
 
-  /**
-   * The session ends, not only its statement: a cancellation that comes too late would hit the next branch on
-   * this connection.
-   */
+  /** Ends the session: a late cancellation of a statement would hit the next branch on it. */
   readonly #interrupt = (): void => {
     if (this.#ending !== null) return;
     const { clock } = this.context;
     this.#ending = this.endAtServer().catch(ignore);
-    // Where the connection was swallowed, no one hears of that: what waits for its answer would wait forever.
+    // On a swallowed connection no one hears of it: the wait for an answer would last forever.
     void doneWithin(clock, this.#ending, heardMs)
       .then(() => pause(clock, heardMs))
       .then(() => (this.#over ? undefined : this.drop()))

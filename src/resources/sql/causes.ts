@@ -1,4 +1,4 @@
-/** Libraries wrap a driver's error in one of their own: what counts is the one that the database, or the driver, made. */
+/** Libraries wrap a driver's error in their own. What counts is the database's, or the driver's. */
 
 const maxDepth = 8;
 

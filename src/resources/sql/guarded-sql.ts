@@ -1,11 +1,11 @@
 /**
- * The `sql` that a service gets: one statement after the other, nothing once the branch has moved on, and nothing
- * once its transaction has ended.
+ * The `sql` that a service gets: one statement after the other, and nothing once the branch has
+ * moved on or its transaction has ended.
  *
- * No text is looked at: comments, functions and libraries have too many ways to say COMMIT. The session asks the database after
- * each statement, and says so where the transaction is not the branch's own any more (`TransactionEndedError`). What
- * would be sent after that would take effect at once, outside of every transaction: so the next statement waits for
- * that answer, and what a service catches is kept.
+ * No text is looked at: comments, functions and libraries have too many ways to say COMMIT. The
+ * session asks the database after each statement whether the transaction is still the branch's own,
+ * and throws `TransactionEndedError` if not. What came next would take effect at once, outside of
+ * every transaction. So each statement waits for that answer, and what a service catches is kept.
  */
 import { thrownText } from '../../core/thrown.ts';
 import { isInCauses } from './causes.ts';
@@ -66,7 +66,7 @@ export class GuardedSql implements Sql {
     });
   }
 
-  /** What the service is given for a statement: prepare must not return before it is done, nor pass over its failure. */
+  /** Prepare must not return before the statement is done, nor pass over its failure. */
   given<T>(statement: GivenStatement, work: () => Promise<T>): Promise<T> {
     const one: Given = { text: textOf(statement) };
     this.#unfinished.add(one);
@@ -117,7 +117,7 @@ export class GuardedSql implements Sql {
     }
   }
 
-  /** Resolves when nothing is under way. Rejects where the branch must not be prepared, whatever the service returned. */
+  /** Resolves when nothing is under way. Rejects where the branch must not be prepared. */
   async end(): Promise<void> {
     this.#ended = true;
     const [unfinished] = this.#unfinished;
@@ -148,7 +148,7 @@ export class GuardedSql implements Sql {
     return isInCauses(error, (one) => this.#failures.has(one));
   }
 
-  /** No statement is sent any more. Tells what ended the transaction, which a library may have hidden in an error of its own. */
+  /** Sends no more. Returns what ended the transaction, which a library's own error may hide. */
   stop(): TransactionEndedError | null {
     this.#ended = true;
     this.turns.close();

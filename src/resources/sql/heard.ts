@@ -1,6 +1,6 @@
 /**
- * A promise that knows whether anyone waits for it. A query without `await` that fails must abort its branch, and not end
- * the process as an unhandled rejection does.
+ * A promise that knows whether anyone waits for it. A query without `await` that fails must abort
+ * its branch, not end the process as an unhandled rejection does.
  */
 export class HeardPromise<T> extends Promise<T> {
   /** What `then` and its like return is an ordinary one. */
@@ -20,7 +20,7 @@ export class HeardPromise<T> extends Promise<T> {
     return this.#heard;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: a promise, whose own `then` tells that someone waits
+  // biome-ignore lint/suspicious/noThenProperty: a promise, whose own `then` is heard
   override then<A = T, B = never>(
     fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,

@@ -1,12 +1,13 @@
 /**
- * Tells a service whose statement waits for a branch that this participant has prepared. A migration or a seed of the service's own, on a
- * connection of its own, waits in silence for what only the service can end; if it comes before `serveParticipant`, forever.
+ * Warns of a statement that waits for a branch that this participant has prepared. A migration or a
+ * seed on a connection of its own waits in silence for what only its service can end: forever, if
+ * it comes before `serveParticipant`.
  *
- *     a branch is prepared here, or may be -> for a second nothing is asked -> every half second the database: who waits for it?
- *     a statement that is seen to wait for a second is told, with the branch; each branch at most once a minute
+ *     a branch is prepared, or may be -> a second of quiet -> every 0.5 s the database: who waits?
+ *     what waits for a second is logged with the branch, each branch once a minute at most
  *
- * Branches mostly live for milliseconds, so under load nothing is asked either. Verdict's own sessions are no news: their
- * waits have a limit, and their votes say so.
+ * Branches mostly live for milliseconds, so nothing is asked under load either. Verdict's own
+ * sessions are left out: their waits have a limit, and their votes say so.
  */
 import { branchId } from '../../core/names.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';

@@ -1,8 +1,8 @@
 /**
- * What a branch is called inside a database. Plain text that an operator can read, without a
- * character that SQL would want quoted. The name says which branch it is, and the mark behind it whose: branches of
- * one participant are prepared by several processes, each with a journal of its own, and only the one that voted knows
- * whether it did.
+ * What a branch is called inside a database: plain text that an operator can read, without a
+ * character that SQL would want quoted. The name says which branch it is. The mark behind it says
+ * whose: several processes, each with its own journal, prepare branches of one participant, and
+ * only the one that voted knows whether it did.
  */
 import { isTxid, type Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -11,7 +11,7 @@ import { shortHash } from '../../system/short-hash.ts';
 
 const prefix = 'verdict';
 
-/** `:` is what separates; the rest of what encodeURIComponent leaves is harmless, but for the quote. */
+/** `:` separates; the rest of what encodeURIComponent leaves is harmless, but for the quote. */
 export function encodePart(text: string): string {
   return encodeURIComponent(text).replaceAll("'", '%27');
 }
@@ -37,7 +37,7 @@ const identityDigits = 16;
 /** Of a row that is no branch's: its note is what the database calls itself. */
 export const identityRow = 'identity';
 
-/** What a database calls itself, the same for every process that works on it; made with the first. */
+/** What a database calls itself: the same for every process, made by the first. */
 export async function identityOf(
   kind: string,
   note: () => Promise<string | null>,

@@ -1,10 +1,11 @@
 /**
- * For libraries that run their work in transactions of their own: inside a branch each becomes a savepoint, so that the library's
- * rollback undoes its work and its commit keeps it, within the branch's transaction. Only the words that such libraries
- * send are understood. Whatever else would end the transaction is refused as it is everywhere (guarded-sql.ts).
+ * For libraries with transactions of their own: inside a branch each becomes a savepoint, so that
+ * the library's rollback undoes its work and its commit keeps it within the branch's transaction.
+ * Only the words that such libraries send are understood. Whatever else would end the transaction
+ * is refused as everywhere (guarded-sql.ts).
  *
- * One transaction is open at a time (turns.ts), so it must be known whose each statement is: by its connection. What is not sent
- * is lost to no one, so the service may handle that error.
+ * One transaction is open at a time (turns.ts), so each statement must belong to one: its
+ * connection tells. What is not sent is lost to no one, so the service may handle that error.
  */
 import { GuardedSql, notSent, type StatementResult, textOf } from './guarded-sql.ts';
 import type { GivenStatement, GivenValues, Sql } from './sql.ts';
@@ -32,7 +33,7 @@ export class NestedTransactions {
   /** Why its transaction was not begun. What follows would not be undone with it. */
   #refused: Error | null = null;
 
-  /** `pool`: it stands for a pool, each of whose queries may be anyone's; how a connection of it is taken. */
+  /** `pool`: it stands for a pool, whose queries may be anyone's; says how to take a connection. */
   constructor(sql: GuardedSql, { pool = null }: { readonly pool?: string | null } = {}) {
     this.#sql = sql;
     this.#pool = pool;
@@ -134,7 +135,7 @@ function tooLate(text: string, limitMs: number): Error {
 export type Done = (error: unknown, ...more: unknown[]) => void;
 export type Values = readonly unknown[] | Done;
 
-/** Some libraries wait for a promise, some for a callback: with what `given` makes of the driver's result. */
+/** With a promise or, for libraries that want one, a callback; `given` is what that gets. */
 export function answer(
   values: Values | undefined,
   done: Done | undefined,

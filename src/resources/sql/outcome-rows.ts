@@ -1,14 +1,14 @@
 /**
  * Keeps the rows that say which branches committed from growing without bound.
  *
- * A row is the only proof that a commit whose reply was lost has happened, and that a sibling which takes a commit over finds
- * done already. So it must outlive every commit that may still be sent:
+ * A row is the only proof that a commit whose reply was lost has happened, and that a sibling finds
+ * a commit it takes over done already. So it must outlive every commit that may still be sent:
  *
- * - A row goes `keepMs` after the instance that voted was told to forget: everyone has acknowledged by then.
- * - Every other row - its process ended for good, or a sibling committed for it - may be asked for as long as the instance
- *   that voted may come back. These are marked when they are first seen, and go `strangeKeepMs` after. A participant
- *   that is away for longer and then asks again is told that the branch is unknown, which it reports and retries: an alarm
- *   for an operator, never a wrong outcome.
+ * - A row goes `keepMs` after the instance that voted was told to forget: all have acknowledged.
+ * - Every other row (its process ended for good, or a sibling committed for it) may be asked for as
+ *   long as that instance may come back. It is marked when first seen, and goes `strangeKeepMs`
+ *   later. A participant that was away for longer is told that the branch is unknown, reports that
+ *   and retries: an alarm for an operator, never a wrong outcome.
  */
 import type { Clock } from '../../ports/clock.ts';
 
@@ -32,7 +32,7 @@ export class OutcomeRows {
   readonly #forgotten = new Map<string, number>();
   #strangeSweptAtMs: number | null = null;
   #sweeping = false;
-  /** Asked for while one was under way (!: it took long, and what was due waited for a next commit that did not come). */
+  /** Asked for during one (!: a long one, and what was due waited for a commit that never came). */
   #sweepsAgain = false;
 
   constructor(options: RowStatements & { readonly clock: Clock }) {

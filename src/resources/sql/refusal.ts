@@ -10,7 +10,7 @@ export class BranchTakenError extends Error {
 
 export interface Refusal {
   readonly reason: VoteReason;
-  /** The branch lost to another one that has ended by now, or will soon: run again, it may go through. */
+  /** The branch lost to another that has ended, or will soon: run again, it may go through. */
   readonly again?: true;
   /** The connection is gone, or the server is: whatever it was asked last, it may have done. */
   readonly lost?: true;
@@ -20,7 +20,7 @@ export interface Refusal {
 export type ErrorKind = 'lock-timeout' | 'deadlock' | 'conflict' | 'unavailable' | 'ended';
 
 export interface Refusals {
-  /** Null for what is the service's own: a constraint, a wrong statement. `lost`: the connection is known to be gone. */
+  /** Null for the service's own, such as a constraint. `lost`: the connection is gone. */
   readonly refusalOf: (error: unknown, lost: boolean) => Refusal | null;
   /** Of an error before the branch had begun: nothing of the service's own has run. */
   readonly refusalOfBegin: (error: unknown) => Refusal | null;
@@ -30,7 +30,7 @@ export function refusalsOf(given: {
   readonly database: string;
   /** Null: not the database's word on itself. */
   readonly kindOf: (error: unknown) => ErrorKind | null;
-  /** Of an error before the branch had begun: no answer of the server's, or one that it gives while it is no primary. */
+  /** Before the branch had begun: no answer of the server's, or that it is no primary. */
   readonly isNoSession: (error: unknown) => boolean;
   /** What helps where it lasts. */
   readonly adviceOf?: (error: unknown) => string | null;

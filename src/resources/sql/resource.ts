@@ -59,7 +59,7 @@ export function sqlResource<Id, Payload, Result>(
       const id = dialect.idOf(branch);
       if (id === null) throw new Error(`No branch of the name ${branch.branch} was prepared.`);
       await dialect.commit(id, branch);
-      // Before it is acknowledged: the instance that voted may come back when the coordinator has forgotten all of it.
+      // Before it is acknowledged: the instance that voted may return after the coordinator forgot.
       if (branch.takenOver === true)
         await dialect.rows.note(branchName(name, branch), markOf(branch.instance));
       rows.committed();

@@ -1,16 +1,15 @@
 /**
- * One prepare, whatever the database: the service's SQL on a session of its own, then the branch is prepared or given up.
+ * One prepare, whatever the database: the service's SQL on a session of its own, then the branch is
+ * prepared or given up. What the vote says where the database would not:
  *
- * What the vote says where the database would not:
+ *     before it is to be prepared    nothing is prepared, nor ever will be: a vote, as soon as
+ *                                    the session is given up, or shows that it will take its time
+ *     as it is being prepared        an answer of the server's is as good; where the connection is
+ *                                    gone it may be prepared: a failure, and the SDK rolls back
  *
- *     before the branch is to be prepared    nothing of it is prepared, nor ever will be: a vote, as soon as the session is
- *                                            given up, or shows that it will take its time
- *     as it is being prepared                an answer of the server's is as good; where the connection is gone it may be
- *                                            prepared: a failure, and the SDK rolls back
- *
- * A branch that lost to another one (a serialization failure, a deadlock) is run again, on a new snapshot: the other is
- * mostly one that is decided already, and commits behind its client's answer. So `prepare` may run several times for one
- * vote, each time as if it were the first, until `lockWaitMs` after the start.
+ * A branch that lost to another (a serialization failure, a deadlock) is run again on a new
+ * snapshot: the other is mostly decided, and commits behind its client's answer. So `prepare` may
+ * run several times for a vote, each as if the first, until `lockWaitMs` after the start.
  */
 import type { VoteReason } from '../../core/messages.ts';
 import { PrepareFailure } from '../../participant/prepare-failure.ts';

@@ -1,4 +1,4 @@
-/** What a service writes its part of a transaction in: plain SQL, on one session, inside one database transaction. */
+/** How a service writes its part of a transaction: SQL, in one session and database transaction. */
 import { checkFields, type Fields, shown } from '../../core/fields.ts';
 import { day } from '../../core/options.ts';
 import { stderrLogger } from '../../participant/stderr-logger.ts';
@@ -34,8 +34,8 @@ export type GivenValues = readonly unknown[] | undefined;
 /** The database within one branch: one session, one transaction. */
 export interface Sql {
   /**
-   * One statement, with the database's own placeholders; several calls run one after the other. Not one that begins, ends or
-   * prepares a transaction: that is refused, and the branch votes to abort. Savepoints are its own affair.
+   * One statement, with the database's own placeholders; calls run one after the other. Savepoints
+   * are allowed; what begins, ends or prepares a transaction is refused, and the branch aborts.
    */
   query<Row = Record<string, unknown>>(
     statement: string | StatementObject,
@@ -44,9 +44,9 @@ export interface Sql {
 }
 
 /**
- * The work of one branch. What it wrote through `sql` is prepared when it returns `vote.commit`, and rolled back
- * when it returns anything else or throws. What is no vote at all aborts the transaction, with a message that says
- * what to return. `sql` ends with it.
+ * The work of one branch. What it wrote through `sql` is prepared when it returns `vote.commit`,
+ * and rolled back when it returns anything else or throws. What is no vote at all aborts the
+ * transaction, with a message that says what to return. `sql` ends with it.
  */
 export type PrepareSql<Payload, Result> = (
   sql: Sql,
@@ -68,27 +68,28 @@ export interface SqlResourceOptions<Payload, Result> {
   readonly name: string;
   /** The work of one branch. */
   readonly prepare: PrepareSql<Payload, Result>;
-  /** Of each branch's transaction. Default `serializable`. What is read in other databases is not part of it. */
+  /** Of each branch's transaction. Default `serializable`. Does not cover other databases. */
   readonly isolation?: Isolation;
   /**
-   * Other processes use the same *journal* (`sharedResource` of the participant). Default false: what an earlier process on
-   * it has under way is ended when this one is served. Processes with journals of their own are told apart, and need nothing.
+   * Other processes use the same *journal* (`sharedResource` of the participant). Default false:
+   * serving this one ends what an earlier process on the journal has under way. Processes with
+   * journals of their own are told apart, and need nothing.
    */
   readonly shared?: boolean;
-  /** Where it is noted which branches committed; made where it is missing. Default `verdict_branches`. */
+  /** Notes which branches committed; made where it is missing. Default `verdict_branches`. */
   readonly table?: string;
-  /** How long a statement waits for a lock before the branch votes `abort`/`LOCK_TIMEOUT`. Default 2,000. */
+  /** How long a statement waits for a lock; then `abort`/`LOCK_TIMEOUT`. Default 2,000. */
   readonly lockWaitMs?: number;
   /**
-   * How long a branch may hold its locks before it votes, however long its transaction may take: then it is given up, by the server where
-   * this process is not heard. Default 300,000.
+   * How long a branch may hold its locks before it votes, whatever its transaction's time-out. Then
+   * it is given up: by the server, where this process is not heard. Default 300,000.
    */
   readonly lockLimitMs?: number;
   /** Prepares that run at once, one connection each. Default 16. */
   readonly maxSessions?: number;
   /** How long one of these connections is waited for. Default 5,000. */
   readonly sessionWaitMs?: number;
-  /** Where it is told which statement waits for a prepared branch. Default: a line on stderr. `silentLogger` says nothing. */
+  /** Warned when a statement waits for a prepared branch. Default: stderr. `silentLogger`: none. */
   readonly logger?: Logger;
   /** @internal Default: the system's. */
   readonly clock?: Clock;

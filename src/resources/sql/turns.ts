@@ -1,11 +1,11 @@
 /**
- * Whose turn it is to send statements. A library's transaction is a savepoint of the branch, and a rollback to a savepoint undoes
- * all that came after it, whoever sent it, a transaction that has been released included:
+ * Whose turn it is to send statements. A library's transaction is a savepoint of the branch. A
+ * rollback to it undoes all that came later, whoever sent it, even a transaction that was released:
  *
- *     A: SAVEPOINT   B: SAVEPOINT   B: UPDATE   B: RELEASE, "committed"   A: ROLLBACK TO, and B's UPDATE is gone
+ *     A: SAVEPOINT   B: SAVEPOINT, UPDATE, RELEASE   A: ROLLBACK TO, and B's UPDATE is gone
  *
- * So while one is open, only the connection that opened it sends any. Others wait, but not forever: what uses the outer handle
- * within its own transaction waits for itself.
+ * So while one is open, only the connection that opened it sends. Others wait, but not forever:
+ * what uses the outer handle within its own transaction waits for itself.
  */
 import type { Clock } from '../../ports/clock.ts';
 

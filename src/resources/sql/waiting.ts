@@ -21,7 +21,7 @@ export function doneWithin(
 const pauseMs = 25;
 const maxWaitMs = 20_000;
 
-/** Of other sessions of a participant: `goneNow` tells whether they are, and ends those that are not. */
+/** For a participant's other sessions: `goneNow` ends them, and tells whether they are gone. */
 export async function untilGone(
   clock: Clock,
   goneNow: () => Promise<boolean>,

@@ -1,11 +1,11 @@
 /**
- * Shared and exclusive locks on keys, granted in the order in which they were asked for. They live in memory: after
- * a restart the store takes them again for every branch that it finds prepared.
+ * Shared and exclusive locks on keys, granted in the order in which they were asked for. They live
+ * in memory: after a restart the store takes them again for every branch that it finds prepared.
  *
- * No one waits forever: two transactions may wait for each other in two different services, where neither can see
- * it, and `waitMs` ends that. Where both wait here, it is seen at once: who would close a circle of waiting
- * owners is refused instead. Every other wait was checked when it began, and a grant only turns waiting for
- * someone in the queue into waiting for a holder, so no circle ever comes to be unseen.
+ * No one waits forever: two transactions may wait for each other in two services, where neither can
+ * see it, and `waitMs` ends that. Where both wait here it is seen at once: who would close a cycle
+ * of waiting owners is refused instead. Every other wait was checked when it began, and a grant
+ * only turns waiting for someone in the queue into waiting for a holder: no cycle arises unseen.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 
@@ -184,8 +184,8 @@ export class KeyLocks {
   }
 
   /**
-   * What else the owner asked for on this key and has with this grant. In the queue it might stand behind someone who
-   * waits for the owner: neither would ever go on, and no circle was there to be seen when it began to wait.
+   * What else the owner asked for on this key and has with this grant. In the queue it might stand
+   * behind someone who waits for the owner, a cycle that could not be seen when it began to wait.
    */
   #grantCovered({ waiters }: Lock, { owner, mode }: Waiter): void {
     const covered = waiters.filter(
@@ -245,10 +245,7 @@ function isCompatible({ holders }: Lock, owner: string, mode: LockMode): boolean
   return true;
 }
 
-/**
- * Whom a waiter waits for: holders, and those before it in the queue. Back to the nearest exclusive one at most,
- * for that one waits for all before it.
- */
+/** Whom a waiter waits for: holders, and those before it, back to an exclusive one at most. */
 function blockersOf({ holders, waiters }: Lock, waiter: Waiter): string[] {
   const found: string[] = [];
   for (const [other, held] of holders) {

@@ -1,11 +1,11 @@
-/** A branch as plain data: for clients that write to a versioned store without a service's own rules. */
+/** A branch as plain data, for clients that write to a store without a service's own rules. */
 import { shown } from '../../core/fields.ts';
 import type { LockMode } from './locks.ts';
 import type { Work } from './work.ts';
 
 /** What a client sends as the payload of a branch. A version of 0 says that no record was there. */
 export interface StorePayload {
-  /** What the transaction rests on: a version that is no longer current makes the vote `abort`, `CONFLICT`. */
+  /** Versions that the transaction rests on: where another is current the vote is `CONFLICT`. */
   readonly reads?: readonly { readonly key: string; readonly version: number }[];
   /** What the commit writes and deletes: plain data. */
   readonly writes?: readonly (
@@ -23,10 +23,7 @@ export class StorePayloadError extends Error {
 
 const maxEntries = 10_000;
 
-/**
- * In the order of the keys, each in the strongest mode that it needs: branches that are given as data never wait
- * for each other in a circle within one store.
- */
+/** In the order of keys, each in its strongest mode: such branches never wait in a cycle here. */
 export async function carryOut(payload: StorePayload, work: Work): Promise<void> {
   const { reads = [], writes = [], locks = [] } = payload;
   const wanted = new Map<string, LockMode>();
@@ -71,7 +68,7 @@ export function readPayload(payload: unknown): StorePayload {
   return { reads: read, writes: written, locks: locked };
 }
 
-/** With no other fields: a payload of `write` in place of `writes` would commit, and change nothing. */
+/** Without others: a payload of `write` in place of `writes` would commit, and change nothing. */
 function object<Field extends string>(
   value: unknown,
   at: string,

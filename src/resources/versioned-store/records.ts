@@ -1,9 +1,8 @@
 /**
- * What a versioned store holds beside its branches (branch-store.ts), and the rules of changing it, as functions on
- * one transaction: `records/<key>` is the value and its version, one higher with every write.
- *
- * And one number, `deleted`: the highest version that was ever deleted. A record that is made begins above it,
- * so that no version of a key ever comes back with another value, and nothing need be kept of what is gone.
+ * What a versioned store holds beside its branches (branch-store.ts), and how it changes, as
+ * functions on one transaction. `records/<key>` is the value and its version, one higher with every
+ * write. `deleted` is the highest version ever deleted. A new record begins above it, so that no
+ * version of a key returns with another value, and nothing need be kept of what is gone.
  */
 import {
   assertKeyFits,

@@ -1,13 +1,13 @@
 /**
  * A durable store of versioned records, as a participant's resource.
  *
- *     (nothing) -- work --> locked, in memory -- prepare --> prepared, on disk -- commit --> applied
- *         ^                        |                              |
- *         +------------------------+---------- rollback ----------+
+ *     (nothing) - work -> locked, in memory - prepare -> prepared, on disk - commit -> applied
+ *         ^                      |                           |
+ *         +----------------------+-------- rollback ---------+
  *
- * Two-phase locking, with versions for those who read outside of it: a branch locks each key that it touches -
- * shared to read, exclusive to write - and keeps the locks until the decision; the records change with the
- * commit alone. After a restart the locks of every prepared branch are taken again before anything else.
+ * Two-phase locking, with versions for those who read outside of it: a branch locks each key that
+ * it touches (shared to read, exclusive to write) until the decision, and only its commit changes
+ * records. After a restart the locks of every prepared branch are taken again before anything else.
  */
 import { checkFields, type Fields, isIterable, shown } from '../../core/fields.ts';
 import type { Txid } from '../../core/txid.ts';
@@ -48,15 +48,15 @@ export interface VersionedStoreOptions {
   readonly dataDirectory: string;
   /** What a new store begins with. Default: nothing. */
   readonly initial?: Iterable<InitialRecord>;
-  /** How long a branch waits for a key that another one holds, before it votes `abort`. Default 2,000. */
+  /** How long a branch waits for a key that is held, before it votes `abort`. Default 2,000. */
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
   readonly maxLockWaiters?: number;
-  /** How long it is remembered that a branch was committed, in milliseconds. Default 3,600,000 (1 h). */
+  /** How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h). */
   readonly appliedKeepMs?: number;
   /**
-   * Called once, when a write failed: the store is dead, and the process should end and start again. Default: says
-   * why on stderr and ends the process with code 70.
+   * Called once, when a write failed: the store is dead, and the process should end and start
+   * again. Default: says why on stderr and ends the process with code 70.
    */
   readonly onFatal?: OnFatal;
   /** @internal Default: the system's. */
@@ -64,10 +64,10 @@ export interface VersionedStoreOptions {
 }
 
 /**
- * A service's own rules: called with the branch and its payload at prepare. Returns `vote.commit(result)` or
- * `vote.abort(message)`, or `vote.readonly(result)` where it wrote nothing. Without a result the client gets
- * `{versions}`, which the commit leaves behind. Anything else, nothing included, aborts the transaction with a message
- * that says what to return.
+ * A service's own rules, called with the branch and its payload at prepare. They return
+ * `vote.commit(result)` or `vote.abort(message)`, or `vote.readonly(result)` where they wrote
+ * nothing. Without a result the client gets `{versions}`, which the commit leaves behind. Anything
+ * else, nothing included, aborts the transaction with a message that says what to return.
  */
 export type BranchRules<Payload, Result> = (
   tx: StoreTransaction,
@@ -83,11 +83,12 @@ export interface WrittenVersions {
 /** Options of `VersionedStore.enlist`. */
 export interface StoreEnlistOptions extends Omit<EnlistOptions, 'payload'> {
   /**
-   * Default `decision`. `vote` lets the shared locks go with the vote; a branch that wrote nothing then votes
-   * `readonly`. Safe only where *every* branch of the transaction has taken *all* its locks before the client asks
-   * for the commit: a branch that works at its prepare - any that the client named in `transact` or `enlist` with a
-   * payload - may still be taking locks when this one votes, and letting go then would break two-phase locking. A
-   * participant cannot know that of the others; who writes the transaction does.
+   * Default `decision`. `vote` releases the shared locks with the vote; a branch that wrote nothing
+   * then votes `readonly`. Safe only where *every* branch of the transaction has taken *all* its
+   * locks before the client asks for the commit. A branch that works at its prepare (any that the
+   * client named in `transact`, or in `enlist` with a payload) may still take locks when this one
+   * votes: that would break two-phase locking. Only who writes the transaction knows that of the
+   * others.
    */
   readonly readLocksUntil?: 'decision' | 'vote';
 }
@@ -152,7 +153,7 @@ export class VersionedStore {
     for (const branch of disk.allPrepared()) this.#lockAgain(branch);
   }
 
-  /** What the last commit left there, with its version; null for nothing. See `StorePayload.reads`. */
+  /** The last commit's value, with its version; null for nothing. See `StorePayload.reads`. */
   read<Value = unknown>(key: string): StoredRecord<Value> | null {
     if (typeof key !== 'string') throw new TypeError(`A key must be a string, not ${shown(key)}.`);
     return this.#disk.snapshot((keys) => getRecord(keys, key)) as StoredRecord<Value> | null;
@@ -189,11 +190,10 @@ export class VersionedStore {
   }
 
   /**
-   * Joins a running transaction: asks the leader, then gives the branch to work on. What is
-   * read and written there is prepared when the client commits; the rules then find it done in `tx`, and a branch
-   * of data needs none. Work that a restart of this process lost votes `abort`.
-   *
-   * Throws what `ParticipantHandle.enlist` throws, and RefusedError where the transaction ended first.
+   * Joins a running transaction: asks the leader, then gives the branch to work on. What is read
+   * and written there is prepared when the client commits; the rules then find it done in `tx`, and
+   * a branch of data needs none. Work that a restart of this process lost votes `abort`. Throws
+   * what `ParticipantHandle.enlist` throws, and RefusedError where the transaction ended first.
    */
   async enlist(
     participant: Enlister,
@@ -277,7 +277,7 @@ export class VersionedStore {
     }
   }
 
-  /** Makes the vote certain: all that the branch holds until its outcome is on disk before it is said. */
+  /** Makes the vote certain: what the branch holds until its outcome is on disk first. */
   async #keep(
     work: Work,
     answer: Exclude<PrepareResult<unknown>, AbortVote>,

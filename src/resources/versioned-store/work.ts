@@ -1,4 +1,4 @@
-/** One branch of a versioned store before its vote: what it read, what it will write, what it holds. */
+/** One branch of a versioned store before its vote: what it read, will write and holds. */
 import type { VoteReason } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';
@@ -9,16 +9,16 @@ import { type RecordWrite, recordKey, type StoredRecord } from './records.ts';
 import { conflict, lockRefusal, RefusedError } from './refusals.ts';
 
 /**
- * The store within one branch. Every call locks its key until the decision and may wait for it; a call that is
- * refused - `LOCK_TIMEOUT`, `DEADLOCK`, `CONFLICT` - throws `RefusedError` and makes the branch vote `abort`, whether
- * or not the error is caught.
+ * The store within one branch. Every call locks its key until the decision and may wait for it. One
+ * that is refused (`LOCK_TIMEOUT`, `DEADLOCK`, `CONFLICT`) throws `RefusedError` and makes the
+ * branch vote `abort`, whether or not the error is caught.
  */
 export interface StoreTransaction extends BranchRef {
-  /** The value as of the last commit, or as this branch wrote it; null where there is none. Locks the key shared. */
+  /** The value last committed, or as this branch wrote it; null for none. Locks the key shared. */
   read<Value = unknown>(key: string): Promise<StoredRecord<Value> | null>;
-  /** `read`, with the key locked exclusively at once: for what will be written, so that no one else reads it meanwhile. */
+  /** `read` with the key locked exclusively, for what will be written: no one else reads it. */
   readForUpdate<Value = unknown>(key: string): Promise<StoredRecord<Value> | null>;
-  /** Refuses with `CONFLICT` where the key's version is another; 0 stands for no record. Locks the key shared. */
+  /** Refuses with `CONFLICT` where the version is another; 0: no record. Locks the key shared. */
   expect(key: string, version: number): Promise<void>;
   /** The value becomes visible with the commit: plain data. Locks the key exclusively. */
   write(key: string, value: unknown): Promise<void>;
@@ -81,7 +81,7 @@ export class Work implements StoreTransaction {
 
   async write(key: string, value: unknown): Promise<void> {
     if (value === undefined) throw new TypeError(`Nothing to write to ${key}. Use delete.`);
-    // What the file would keep as something else is refused now, and not missed when it is read back.
+    // What the file would keep as something else is refused now, not missed when read back.
     const kept = sendable(value, `the value of ${key}`);
     await this.lock(key, 'exclusive');
     this.#changes.set(key, { value: kept });
