@@ -1,6 +1,6 @@
 /**
- * Runs another program in this one's place: same terminal, same signals, same end. Node before 23.11
- * cannot replace its own process. Dependency-free, and fit for Node 18.
+ * Runs another program in this one's place: same terminal, same signals, same end. Node before
+ * 23.11 cannot replace its own process. Dependency-free, and fit for Node 18.
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -23,14 +23,16 @@ export function handOver(command, args, environment = process.env) {
     const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
     const handlers = forwarded.map((signal) => {
       const handler = () => {
-        // Ctrl-C and Ctrl-\ on a terminal reach the child by themselves; twice would mean "at once".
+        // Ctrl-C and Ctrl-\ on a terminal reach the child by themselves; twice would mean "at
+        // once".
         const fromTerminal = signal === 'SIGINT' || signal === 'SIGQUIT';
         if (!(fromTerminal && onTerminal)) child.kill(signal);
       };
       process.on(signal, handler);
       return { signal, handler };
     });
-    // Only now: it runs while these lines have yet to, and a signal in that moment would leave it behind alone.
+    // Only now: it runs while these lines have yet to, and a signal in that moment would leave it
+    // behind alone.
     child = spawn(command, args, { stdio: 'inherit', env: environment });
     const release = () => {
       for (const { signal, handler } of handlers) process.removeListener(signal, handler);

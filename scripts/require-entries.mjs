@@ -1,7 +1,8 @@
 /**
- * Part of the build: what `require('verdict/...')` gets. Since Node 22 a module can be required as it is, and there is one
- * of each in a process; an older Node would say ERR_REQUIRE_ESM, and not that it is too old. A `require` that is not Node's
- * own, such as Jest's, knows no modules: it gets the same sources compiled to CommonJS.
+ * Part of the build: what `require('verdict/...')` gets. Since Node 22 a module can be required as
+ * it is, and there is one of each in a process; an older Node would say ERR_REQUIRE_ESM, and not
+ * that it is too old. A `require` that is not Node's own, such as Jest's, knows no modules: it gets
+ * the same sources compiled to CommonJS.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -3,9 +3,9 @@
  *
  *     node scripts/setup.mjs COMMAND [ARGUMENT...]
  *
- * The machine needs only Node 18 or newer and npm: the clone's own, newer Node comes with
- * `npm ci`. Therefore nothing here imports a package or is written in TypeScript. Whatever this has to
- * say goes to standard error, and nothing where there is nothing to do: standard output is the
+ * The machine needs only Node 18 or newer and npm: the clone's own, newer Node comes with `npm ci`.
+ * Therefore nothing here imports a package or is written in TypeScript. Whatever this has to say
+ * goes to standard error, and nothing where there is nothing to do: standard output is the
  * command's alone.
  */
 import { delimiter, dirname, join } from 'node:path';

@@ -1,9 +1,10 @@
 /**
- * Everything that must hold before a change is merged, in one command: `npm run verify`. A stage that fails
- * does not hide what the later ones would say.
+ * Everything that must hold before a change is merged, in one command: `npm run verify`. A stage
+ * that fails does not hide what the later ones would say.
  *
- * Two lanes: the specification and the simulation compute on one core for minutes, beside the static checks and the
- * tests that wait for no one. They are over before the suites begin that start processes and depend on time.
+ * Two lanes: the specification and the simulation compute on one core for minutes, beside the
+ * static checks and the tests that wait for no one. They are over before the suites begin that
+ * start processes and depend on time.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';

@@ -1,12 +1,14 @@
 /**
- * Makes the credentials of the cluster of docker-compose.yml, once: a token for its peers, and accounts at etcd, one for
- * each role. They are kept in a volume that only this cluster's containers mount; nothing secret is in the repository.
+ * Makes the credentials of the cluster of docker-compose.yml, once: a token for its peers, and
+ * accounts at etcd, one for each role. They are kept in a volume that only this cluster's
+ * containers mount; nothing secret is in the repository.
  *
  *   root     everything: for a person who repairs something
  *   verdict  reads and writes below /verdict/: the nodes
  *   reader   reads there: participants that look decisions up themselves, and whoever audits
  *
- * Each step may have been done before: what is interrupted is started again and goes on where it was.
+ * Each step may have been done before: what is interrupted is started again and goes on where it
+ * was.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

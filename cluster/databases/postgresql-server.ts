@@ -46,7 +46,8 @@ export async function makePostgresql(options: PostgresqlServerOptions): Promise<
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=100',
-    // Zero by default, and then nothing can be prepared. One for each branch in flight, of all who use the server.
+    // Zero by default, and then nothing can be prepared. One for each branch in flight, of all who
+    // use the server.
     'max_prepared_transactions=400',
     'shared_buffers=32MB',
     ...settings,

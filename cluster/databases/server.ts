@@ -1,4 +1,7 @@
-/** One process of a database, on a data directory of its own: started, killed, brought back on the same port. */
+/**
+ * One process of a database, on a data directory of its own: started, killed, brought back on the
+ * same port.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Programs from Debian's packages without root: apt and dpkg work as any user when their lists and caches
- * are folders of one's own.
+ * Programs from Debian's packages without root: apt and dpkg work as any user when their lists and
+ * caches are folders of one's own.
  */
 import { execFile } from 'node:child_process';
 import {

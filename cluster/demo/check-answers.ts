@@ -97,8 +97,9 @@ function* expectations({
 }
 
 /**
- * An abort that may pass when it is tried again says nothing about the order: a time-out on a busy machine, a
- * participant that died before its vote. A stale version does: it must be read again first.
+ * An abort that may pass when it is tried again says nothing about the order: a time-out on a busy
+ * machine, a participant that died before its vote. A stale version does: it must be read again
+ * first.
  */
 function saysNothing({ outcome, reason }: Answer): boolean {
   return outcome === 'aborted' && reason?.retryable === true && reason.code !== 'CONFLICT';

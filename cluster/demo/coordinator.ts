@@ -1,4 +1,7 @@
-/** What the demo needs of whatever coordinates its transactions: one node with its own store, or a cluster on etcd. */
+/**
+ * What the demo needs of whatever coordinates its transactions: one node with its own store, or a
+ * cluster on etcd.
+ */
 import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
 
 export interface Coordinator {

@@ -1,6 +1,6 @@
 /**
- * `demo --databases`: inventory and payment keep their records in PostgreSQL, order in MariaDB where there is one, and
- * the rest on the versioned store.
+ * `demo --databases`: inventory and payment keep their records in PostgreSQL, order in MariaDB
+ * where there is one, and the rest on the versioned store.
  */
 import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';

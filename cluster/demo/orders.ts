@@ -1,9 +1,9 @@
 /**
  * The demo's orders: the same for every run, and for each of them it is known how it must end.
  *
- * No two orders in flight share a customer, so that only stock is fought over: within one service, where
- * keys are locked in one order for all. Two orders that met at a customer and at a sku could each hold what
- * the other waits for, in two services, and would end by time-out.
+ * No two orders in flight share a customer, so that only stock is fought over: within one service,
+ * where keys are locked in one order for all. Two orders that met at a customer and at a sku could
+ * each hold what the other waits for, in two services, and would end by time-out.
  */
 import {
   blockedOf,
@@ -16,8 +16,9 @@ import {
 } from '../shop/seed.ts';
 
 /**
- * `commits`: nothing is in its way. `reader`: it brings the version it read, and that is current. `hot`: it wants one of
- * the few; as many succeed as there are. `declined`: its card is blocked. `stale`: it brings an old version.
+ * `commits`: nothing is in its way. `reader`: it brings the version it read, and that is current.
+ * `hot`: it wants one of the few; as many succeed as there are. `declined`: its card is blocked.
+ * `stale`: it brings an old version.
  */
 export type Expectation = 'commits' | 'reader' | 'hot' | 'declined' | 'stale';
 
@@ -40,7 +41,9 @@ export interface DemoOrder {
 }
 
 export const orderCountMin = 50;
-/** The decision log keeps the records of more than these: all of a run must be there to be compared. */
+/**
+ * The decision log keeps the records of more than these: all of a run must be there to be compared.
+ */
 export const maxOrderCount = 100_000;
 
 export function demoOrders(count: number): readonly DemoOrder[] {

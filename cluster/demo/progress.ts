@@ -1,4 +1,7 @@
-/** How far the demo is: a bar on a terminal, plain lines elsewhere, nothing where a program reads. On stderr. */
+/**
+ * How far the demo is: a bar on a terminal, plain lines elsewhere, nothing where a program reads.
+ * On stderr.
+ */
 import process from 'node:process';
 import { Presets, SingleBar } from 'cli-progress';
 import type { DemoProgress } from './run.ts';

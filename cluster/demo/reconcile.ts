@@ -1,6 +1,6 @@
 /**
- * Does it all add up? Each check compares two records of the same run that no one else compares, and names
- * every discrepancy it finds by its ids.
+ * Does it all add up? Each check compares two records of the same run that no one else compares,
+ * and names every discrepancy it finds by its ids.
  */
 import { answerChecks } from './check-answers.ts';
 import { storeChecks } from './check-stores.ts';

@@ -1,6 +1,6 @@
 /**
- * The demo: a node, or a cluster of them, the shop, orders through `verdict submit`; on the way the leader is killed with -9
- * and started again; in the end everything is compared with everything.
+ * The demo: a node, or a cluster of them, the shop, orders through `verdict submit`; on the way the
+ * leader is killed with -9 and started again; in the end everything is compared with everything.
  */
 import { createWriteStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -53,7 +53,10 @@ export interface Recovery {
   readonly afterAnswers: number;
   /** Until the killed node was ready again. */
   readonly readyMs: number;
-  /** The gap: until the first transaction of a later leadership was answered committed. Null where none was. */
+  /**
+   * The gap: until the first transaction of a later leadership was answered committed. Null where
+   * none was.
+   */
   readonly firstCommitMs: number | null;
 }
 
@@ -66,7 +69,9 @@ const submitTimeoutMs = 60_000;
 const quietTimeoutMs = 30_000;
 const quietIntervalMs = 50;
 const stopTimeoutMs = 15_000;
-/** So many orders a second are beyond any doubt, even on a machine that is busy with other things. */
+/**
+ * So many orders a second are beyond any doubt, even on a machine that is busy with other things.
+ */
 const slowestPerSecond = 10;
 
 export async function runDemo(options: DemoOptions): Promise<DemoRun> {
@@ -122,7 +127,8 @@ class Demo {
 
     progress.stage('Waiting until nothing is in doubt, stopping everything');
     const quiet = await this.#untilQuiet(coordinator);
-    // Before anything is stopped: a node that is still starting would be stopped, and never be ready.
+    // Before anything is stopped: a node that is still starting would be stopped, and never be
+    // ready.
     const kills = await this.#recoveries();
     await theShop.stop(stopTimeoutMs);
     await coordinator.stop(stopTimeoutMs);
@@ -216,7 +222,10 @@ class Demo {
     );
   }
 
-  /** A txid says under which leadership it began: an answer of the old one may still be in the pipe when the node is dead. */
+  /**
+   * A txid says under which leadership it began: an answer of the old one may still be in the pipe
+   * when the node is dead.
+   */
   #noteEpoch({ txid, outcome }: Answer): void {
     const epoch = epochIn(txid);
     if (epoch === null) return;

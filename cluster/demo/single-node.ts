@@ -1,4 +1,6 @@
-/** The coordinator of the demo: one node on the embedded log, which can be killed and started again. */
+/**
+ * The coordinator of the demo: one node on the embedded log, which can be killed and started again.
+ */
 
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../launcher/free-ports.ts';

@@ -1,6 +1,6 @@
 /**
- * Finds an etcd to run: the one that VERDICT_ETCD_BIN names, else the one on PATH, else Debian's package
- * unpacked into a cache of the clone.
+ * Finds an etcd to run: the one that VERDICT_ETCD_BIN names, else the one on PATH, else Debian's
+ * package unpacked into a cache of the clone.
  */
 import { delimiter, dirname, join, resolve } from 'node:path';
 import process from 'node:process';

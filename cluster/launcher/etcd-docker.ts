@@ -16,8 +16,8 @@ export function dockerMissing(): string | null {
 }
 
 /**
- * The members are in a network of their own, and are reached by ports published on 127.0.0.1. The network and
- * whatever container is left are removed with the processes.
+ * The members are in a network of their own, and are reached by ports published on 127.0.0.1. The
+ * network and whatever container is left are removed with the processes.
  */
 export function dockerEtcd(processes: Processes): EtcdProgram {
   const project = `verdict-cluster-${randomUUID().slice(0, 8)}`;

@@ -15,8 +15,9 @@ interface EtcdMemberOptions {
 }
 
 /**
- * What every member is given: history is of no use to the nodes, and 8 GiB is the most that etcd advises. No JSON
- * gateway: any web page that this machine's browser shows could post to it, and rewrite decisions.
+ * What every member is given: history is of no use to the nodes, and 8 GiB is the most that etcd
+ * advises. No JSON gateway: any web page that this machine's browser shows could post to it, and
+ * rewrite decisions.
  */
 export const etcdSettings: readonly string[] = [
   '--auto-compaction-mode=periodic',

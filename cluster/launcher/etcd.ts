@@ -22,7 +22,10 @@ export interface PartOptions {
   readonly signal: AbortSignal;
   /** Shown every line that a process prints. Default: they go to their log files only. */
   readonly show?: ((name: string, line: string) => void) | undefined;
-  /** A process that ends of itself is started again, and this is told. Without it, that is a failure. */
+  /**
+   * A process that ends of itself is started again, and this is told. Without it, that is a
+   * failure.
+   */
   readonly restarts?: ((note: string) => void) | undefined;
 }
 

@@ -1,13 +1,17 @@
 /**
  * Ports for processes that must come back on the same ones, after kill -9 too.
  *
- * Not those that the system hands out (listen on port 0): from the same range it gives every outgoing connection its
- * own, and sooner or later one of these sits on the port of a node that is just being started again.
+ * Not those that the system hands out (listen on port 0): from the same range it gives every
+ * outgoing connection its own, and sooner or later one of these sits on the port of a node that is
+ * just being started again.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the outgoing connections' of Linux (32,768) and of macOS (49,152), above what services use by default. */
+/**
+ * Below the outgoing connections' of Linux (32,768) and of macOS (49,152), above what services use
+ * by default.
+ */
 const portMin = 10_240;
 const maxPort = 32_767;
 const maxTries = 1_000;

@@ -1,4 +1,6 @@
-/** `npm run cluster`: three members of etcd, three nodes and the shop on this machine, until Ctrl-C. */
+/**
+ * `npm run cluster`: three members of etcd, three nodes and the shop on this machine, until Ctrl-C.
+ */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -92,7 +94,7 @@ async function run(flags: Flags): Promise<void> {
       stopped.abort(new Stopped());
     });
   }
-  // Nobody reads any more: no reason to end otherwise than in order.
+  // No one reads any more: no reason to end otherwise than in order.
   process.stderr.on('error', () => undefined);
   const temporary = flags.data === undefined && flags.keep !== true;
   const directory = await dataDirectory(flags.data);

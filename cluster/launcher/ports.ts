@@ -20,8 +20,8 @@ export interface WantedPorts {
 }
 
 /**
- * Where a cluster listens that was told nothing: what a person types again without looking, above all the address that every command and
- * snippet has by default.
+ * Where a cluster listens that was told nothing: what a person types again without looking, above
+ * all the address that every command and snippet has by default.
  */
 export const usualPorts: { readonly etcd: readonly number[]; readonly nodes: readonly number[] } = {
   etcd: [12_379, 22_379, 32_379],

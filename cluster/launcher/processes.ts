@@ -1,6 +1,6 @@
 /**
- * Child processes: started, watched, ended by their pid, and by no means left behind. Whatever ends this process - its
- * end, Ctrl-C, a fault - ends them.
+ * Child processes: started, watched, ended by their pid, and by no means left behind. Whatever ends
+ * this process - its end, Ctrl-C, a fault - ends them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, createWriteStream, openSync } from 'node:fs';
@@ -41,7 +41,8 @@ export class ManagedProcess {
     const log = onLine === undefined ? openSync(logFile, 'a') : 'pipe';
     this.#child = spawn(command, args, {
       stdio: ['ignore', readStdout ? 'pipe' : log, log],
-      // A group of its own: the terminal's Ctrl-C is this process's to handle, which ends its children in order.
+      // A group of its own: the terminal's Ctrl-C is this process's to handle, which ends its
+      // children in order.
       detached: true,
     });
     if (typeof log === 'number') closeSync(log);
@@ -125,7 +126,10 @@ export class Processes {
     return started;
   }
 
-  /** For what a process leaves behind that ends it with -9. Synchronous, and runs after all of them have ended. */
+  /**
+   * For what a process leaves behind that ends it with -9. Synchronous, and runs after all of them
+   * have ended.
+   */
   atEnd(cleanup: () => void): void {
     this.#cleanups.push(cleanup);
   }

@@ -7,7 +7,10 @@ const hidden: ReadonlySet<string> = new Set([
   ...['ts', 'caller', 'logger'],
 ]);
 
-/** Null where it is nothing that a person need see: what etcd says of its ordinary doings, much of it as warnings. */
+/**
+ * Null where it is nothing that a person need see: what etcd says of its ordinary doings, much of
+ * it as warnings.
+ */
 export function readable(name: string, line: string): string | null {
   let entry: Record<string, unknown>;
   try {

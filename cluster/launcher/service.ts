@@ -87,7 +87,10 @@ export class Service {
     await this.start(signal);
   }
 
-  /** Kill -9. Resolves when it is dead, with the moment of the kill on the clock of `performance.now`. */
+  /**
+   * Kill -9. Resolves when it is dead, with the moment of the kill on the clock of
+   * `performance.now`.
+   */
   async kill(): Promise<number> {
     const killed = this.#release();
     const killedAtMs = performance.now();

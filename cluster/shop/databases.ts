@@ -1,4 +1,7 @@
-/** Which of the shop's services keep their records in a database, and where that is: a file in the shop's data. */
+/**
+ * Which of the shop's services keep their records in a database, and where that is: a file in the
+ * shop's data.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from './paths.ts';

@@ -1,6 +1,6 @@
 /**
- * Where the notification service's messages go: a file of lines, in place of a mail provider. As any receiver of an
- * outbox it may get a message twice, and drops the second by its id.
+ * Where the notification service's messages go: a file of lines, in place of a mail provider. As
+ * any receiver of an outbox it may get a message twice, and drops the second by its id.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

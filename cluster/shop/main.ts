@@ -107,7 +107,10 @@ function print(lines: readonly string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-/** What a person can mend is said in one line; anything else is a fault, and shows where it happened. */
+/**
+ * What a person can mend is said in one line; anything else is a fault, and shows where it
+ * happened.
+ */
 const expectedErrors: readonly string[] = [
   'NoShopError',
   'DirectoryLockedError',

@@ -1,4 +1,7 @@
-/** Reading what a client sent. A payload that cannot be read is a vote `abort` that says which field is wrong. */
+/**
+ * Reading what a client sent. A payload that cannot be read is a vote `abort` that says which field
+ * is wrong.
+ */
 
 export class PayloadError extends Error {
   override readonly name = 'PayloadError';

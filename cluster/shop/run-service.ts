@@ -96,7 +96,7 @@ async function announce(connected: () => Promise<void>, stopped: AbortSignal): P
 }
 
 function endOfProcess(): Promise<string> {
-  // Nobody reads the log any more: no reason to end otherwise than in order.
+  // No one reads the log any more: no reason to end otherwise than in order.
   process.stderr.on('error', () => undefined);
   return new Promise((resolve) => {
     process.on('SIGINT', () => resolve('SIGINT'));

@@ -1,7 +1,7 @@
 /**
- * What the shop holds when it opens: the same for everyone, so that a run can be checked to the unit. Every
- * record begins with version 2 - opened, then filled - so that version 1 is one that a client may have read
- * and that is stale now.
+ * What the shop holds when it opens: the same for everyone, so that a run can be checked to the
+ * unit. Every record begins with version 2 - opened, then filled - so that version 1 is one that a
+ * client may have read and that is stale now.
  */
 import type { StoredRecord } from '../../src/versioned-store.ts';
 

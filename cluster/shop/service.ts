@@ -1,4 +1,6 @@
-/** What makes a service of the shop: its name, what it begins with, and what a branch of it does. */
+/**
+ * What makes a service of the shop: its name, what it begins with, and what a branch of it does.
+ */
 
 import { type BranchRef, type Resource, type VoteReason, vote } from '../../src/participant.ts';
 import type { StoredRecord, VersionedStore, WrittenVersions } from '../../src/versioned-store.ts';

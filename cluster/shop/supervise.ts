@@ -1,6 +1,6 @@
 /**
- * The five services as child processes: their lines with the service's name in front, signals handed on. A service that dies is
- * reported, and started again where that was asked for.
+ * The five services as child processes: their lines with the service's name in front, signals
+ * handed on. A service that dies is reported, and started again where that was asked for.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';

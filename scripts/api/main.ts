@@ -1,10 +1,11 @@
 /**
- * The public surface: what each entry of the package exports, as a report in `scripts/api/reports/`.
+ * The public surface: what each entry of the package exports, as a report in
+ * `scripts/api/reports/`.
  *
- * `npm run api` writes the reports. `npm run api:check` writes nothing, and fails where a report differs from the
- * sources, where a public name or one of its members has no doc comment, and where a public
- * signature names a type that its entry does not export. Members marked `@internal` are stripped from
- * the declarations, here as in the package.
+ * `npm run api` writes the reports. `npm run api:check` writes nothing, and fails where a report
+ * differs from the sources, where a public name or one of its members has no doc comment, and where
+ * a public signature names a type that its entry does not export. Members marked `@internal` are
+ * stripped from the declarations, here as in the package.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';

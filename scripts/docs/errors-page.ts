@@ -1,4 +1,7 @@
-/** docs/errors.md, made from the catalogues: `npm run docs:errors` writes it, a test holds it against them. */
+/**
+ * docs/errors.md, made from the catalogues: `npm run docs:errors` writes it, a test holds it
+ * against them.
+ */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {

@@ -1,4 +1,7 @@
-/** docs/MESSAGES.md, made from the tables that validate what comes in: `npm run docs:messages` writes it. */
+/**
+ * docs/MESSAGES.md, made from the tables that validate what comes in: `npm run docs:messages`
+ * writes it.
+ */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fromNodeShapes } from '../../src/wire/shapes-from-node.ts';

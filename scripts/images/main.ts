@@ -1,6 +1,8 @@
 /**
- * `npm run images`: pins the images of docker-compose.yml by digest, in the file `.env` that Compose reads. A tag may be moved by whoever may write in
- * its registry; a digest is the content. Which digest a tag has now only its registry knows, so it is asked, and what it says is for you to keep.
+ * `npm run images`: pins the images of docker-compose.yml by digest, in the file `.env` that
+ * Compose reads. A tag may be moved by whoever may write in its registry; a digest is the content.
+ * Which digest a tag has now only its registry knows, so it is asked, and what it says is for you
+ * to keep.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

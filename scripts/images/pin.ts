@@ -1,6 +1,8 @@
 /** What names of images say, and the file of variables that Compose reads. */
 
-/** The variables of the Compose file that name images, with what they are where they are not set. */
+/**
+ * The variables of the Compose file that name images, with what they are where they are not set.
+ */
 export function defaultImages(composeFile: string): Map<string, string> {
   const found = composeFile.matchAll(/\$\{(VERDICT_[A-Z]+_IMAGE):-([^}]+)\}/g);
   return new Map([...found].map(([, variable = '', image = '']) => [variable, image]));

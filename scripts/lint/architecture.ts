@@ -1,6 +1,6 @@
 /**
- * What each folder of src may import, that the core is synchronous, that the rooms of a term keep to
- * their doors, and that no files import each other's values in a circle.
+ * What each folder of src may import, that the core is synchronous, that the rooms of a term keep
+ * to their doors, and that no files import each other's values in a circle.
  *
  * Biome holds the other rules (biome.jsonc). These two it cannot express: its patterns match the
  * text of an import path, and `../wire/codec.ts` means another folder at each depth; and it has no
@@ -33,7 +33,10 @@ const sides: readonly string[] = ['client', 'participant', 'coordinator', 'node'
 const shared: readonly string[] = [...foundation, ...adapters, 'peer'];
 const anyPackage = { packages: 'any' } as const;
 
-/** Nothing but the command itself imports `cli`, and `client` and `participant` run without a coordinator. */
+/**
+ * Nothing but the command itself imports `cli`, and `client` and `participant` run without a
+ * coordinator.
+ */
 export const rules: Readonly<Record<string, Rule>> = {
   core: { imports: [], packages: [], node: [] },
   wire: { imports: ['core'], packages: ['msgpackr'], node: [] },
@@ -65,7 +68,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
 };
 
-/** What users are to copy, and what checks it from outside: only its `internals` know more than the entries. */
+/**
+ * What users are to copy, and what checks it from outside: only its `internals` know more than the
+ * entries.
+ */
 const exampleCode = /^cluster\/(?:shop|demo)\/(?!internals\/)/;
 
 export interface Violation {
@@ -188,7 +194,10 @@ function targetOf(file: string, imported: string): string {
     .join('/');
 }
 
-/** `src/core/txid.ts` -> `core`, `src/client.ts` -> `client.ts`, `cluster/demo/main.ts` -> `cluster`. */
+/**
+ * `src/core/txid.ts` -> `core`, `src/client.ts` -> `client.ts`, `cluster/demo/main.ts` ->
+ * `cluster`.
+ */
 function unitOf(file: string): string {
   const [top = '', unit = ''] = file.split('/');
   return top === 'src' ? unit : top;

@@ -1,4 +1,6 @@
-/** Circles of value imports: which file is run first is then an accident of who is imported first. */
+/**
+ * Circles of value imports: which file is run first is then an accident of who is imported first.
+ */
 
 /** One circle for each knot of files, each importing the next and the last the first. */
 export function cyclesOf(imports: ReadonlyMap<string, ReadonlyMap<string, number>>): string[][] {

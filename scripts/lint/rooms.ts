@@ -1,6 +1,6 @@
 /**
- * The rooms of a term (src/core/term): each has a door, the file with its own name, and a state that
- * only its files read and change. Rooms import each other one way.
+ * The rooms of a term (src/core/term): each has a door, the file with its own name, and a state
+ * that only its files read and change. Rooms import each other one way.
  */
 import type { Node } from './architecture.ts';
 

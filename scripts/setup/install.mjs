@@ -1,5 +1,6 @@
 /**
- * `npm ci` where it is due: quietly, with progress, with a limit, and one at a time. Dependency-free.
+ * `npm ci` where it is due: quietly, with progress, with a limit, and one at a time.
+ * Dependency-free.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, lstatSync, statSync } from 'node:fs';
@@ -32,8 +33,8 @@ export async function ensureInstalled(root) {
 }
 
 /**
- * npm writes node_modules/.package-lock.json when an installation is complete, so it is the stamp: one that
- * is missing or older than the lock file means that there is something to do.
+ * npm writes node_modules/.package-lock.json when an installation is complete, so it is the stamp:
+ * one that is missing or older than the lock file means that there is something to do.
  */
 function isInstalled(root) {
   const modules = lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false });
@@ -82,7 +83,10 @@ async function install(root) {
   say(`Set up in ${progress.seconds()} s.`);
 }
 
-/** npm's warnings, such as those about the machine's older Node, are kept back: they matter only if it fails. */
+/**
+ * npm's warnings, such as those about the machine's older Node, are kept back: they matter only if
+ * it fails.
+ */
 function runNpm(root) {
   return new Promise((resolve) => {
     let npm;
@@ -96,7 +100,8 @@ function runNpm(root) {
         if (error.code !== 'ESRCH') throw error;
       }
     };
-    // Before npm is there: it runs while the lines below have yet to, and a signal in that moment left it behind alone.
+    // Before npm is there: it runs while the lines below have yet to, and a signal in that moment
+    // left it behind alone.
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     const onSignal = (signal) => {
       interrupted = signal;

@@ -1,13 +1,16 @@
 /**
- * A lock among processes of one machine: a file that holds its owner's pid. One whose owner is gone is
- * taken over. Dependency-free.
+ * A lock among processes of one machine: a file that holds its owner's pid. One whose owner is gone
+ * is taken over. Dependency-free.
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const paceMs = 250;
 
-/** Runs `work` while this process holds the lock. `toError` makes the error for a wait that was too long. */
+/**
+ * Runs `work` while this process holds the lock. `toError` makes the error for a wait that was too
+ * long.
+ */
 export async function withLock({ path, maxWaitMs, onWait, toError }, work) {
   mkdirSync(dirname(path), { recursive: true });
   const startedMs = performance.now();
@@ -36,7 +39,10 @@ export async function withLock({ path, maxWaitMs, onWait, toError }, work) {
   }
 }
 
-/** By a link, which appears with its content or not at all: nobody ever reads a lock without an owner. */
+/**
+ * By a link, which appears with its content or not at all: no one ever reads a lock without an
+ * owner.
+ */
 function tryTake(path) {
   const own = `${path}.${process.pid}`;
   writeFileSync(own, `${process.pid}`);
@@ -61,8 +67,8 @@ function readOwner(path) {
 }
 
 /**
- * Two may find the same dead owner, and the slower one must not take away what the quicker one has since
- * put there: so it is moved aside first and, if it turns out to be somebody's, put back.
+ * Two may find the same dead owner, and the slower one must not take away what the quicker one has
+ * since put there: so it is moved aside first and, if it turns out to be somebody's, put back.
  */
 function removeAbandoned(path, owner) {
   const aside = `${path}.${process.pid}.abandoned`;

@@ -1,4 +1,7 @@
-/** One line on standard error that says that something goes on: moving on a terminal, still elsewhere. */
+/**
+ * One line on standard error that says that something goes on: moving on a terminal, still
+ * elsewhere.
+ */
 
 const frames = ['-', '\\', '|', '/'];
 const paceMs = 120;

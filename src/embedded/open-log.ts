@@ -91,7 +91,8 @@ export async function openChosenLog(
 const placeFields = { kind: 'text', directory: 'text' } as const;
 const etcdFields: Fields<EtcdLogChoice> = {
   ...placeFields,
-  endpoints: 'list',
+  // Looked at with the addresses, which say more.
+  endpoints: 'any',
   cluster: 'text',
   node: 'text',
   shards: 'count',

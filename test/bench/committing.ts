@@ -42,7 +42,7 @@ export class Committing {
           this.firstAtMs.set(epoch, performance.now());
         }
       } catch {
-        // In between nobody leads: the next call counts.
+        // In between no one leads: the next call counts.
       }
       await pause(1);
     }

@@ -1,4 +1,7 @@
-/** What a commit costs on etcd: writes, latency at one in flight, and what group commit brings at many. */
+/**
+ * What a commit costs on etcd: writes, latency at one in flight, and what group commit brings at
+ * many.
+ */
 import { performance } from 'node:perf_hooks';
 import { Etcd3 } from 'etcd3';
 import { WebSocket } from 'ws';

@@ -1,8 +1,8 @@
 /**
  * `npm run figures`: what a cluster over etcd costs and how fast it recovers, each beside its aim.
  *
- * Real processes on this machine: one etcd, three nodes, three participants, the clients in this one. Absolute times are
- * this machine's; ratios are taken in one run.
+ * Real processes on this machine: one etcd, three nodes, three participants, the clients in this
+ * one. Absolute times are this machine's; ratios are taken in one run.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';

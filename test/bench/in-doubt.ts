@@ -1,6 +1,7 @@
 /**
- * How long participants stay in doubt: cut off from the leader alone, without a word to either side and with nothing recorded,
- * which is the slowest way out; and, cut off from every node, from when the cut ends.
+ * How long participants stay in doubt: cut off from the leader alone, without a word to either side
+ * and with nothing recorded, which is the slowest way out; and, cut off from every node, from when
+ * the cut ends.
  */
 import type { EtcdPrograms } from '../../cluster/etcd/find.ts';
 import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
@@ -13,7 +14,10 @@ import { percentile } from './load.ts';
 /** Longer than the patience and all that follows it. */
 const undecidedMs = 1_500;
 const callsAtOnce = 40;
-/** Until every vote is there: what waits for one that still prepares is not in doubt for the cut's sake. */
+/**
+ * Until every vote is there: what waits for one that still prepares is not in doubt for the cut's
+ * sake.
+ */
 const cutMs = undecidedMs + 500;
 const quietMs = 1_000;
 const patienceMs = quickParticipant.patienceMs ?? Number.NaN;

@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: the product against a bare skeleton of itself, in one run, on this machine.
  *
- * Both run as three processes - coordinator, three participants, client - over WebSockets on 127.0.0.1, with the same messages
- * and the same flushes. The ratio is what the state machines, the validation, the timers and the promises kept cost; the
- * absolute figures are this machine's. Rounds alternate between the two, since machines drift.
+ * Both run as three processes - coordinator, three participants, client - over WebSockets on
+ * 127.0.0.1, with the same messages and the same flushes. The ratio is what the state machines, the
+ * validation, the timers and the promises kept cost; the absolute figures are this machine's.
+ * Rounds alternate between the two, since machines drift.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** The product's node for the bench: as `verdict serve` runs it, on a free port, which it prints. Run: node.ts DIRECTORY */
+/**
+ * The product's node for the bench: as `verdict serve` runs it, on a free port, which it prints.
+ * Run: node.ts DIRECTORY
+ */
 import { mkdir } from 'node:fs/promises';
 import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';

@@ -1,4 +1,7 @@
-/** The product's participants for the bench: they hold nothing of their own, so only Verdict's work is measured. Run: participants.ts DIRECTORY PORT NAME... */
+/**
+ * The product's participants for the bench: they hold nothing of their own, so only Verdict's work
+ * is measured. Run: participants.ts DIRECTORY PORT NAME...
+ */
 
 import { join } from 'node:path';
 import { serveParticipant, vote } from '../../src/participant.ts';

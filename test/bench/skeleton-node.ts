@@ -1,7 +1,8 @@
 /**
- * The base line's coordinator: the same messages and the same flushes as a real node - one durable write for each commit,
- * one lazy move - and nothing else: no states, no checks, no time-outs, no recovery. It shows what the transport, the
- * codec and the store cost by themselves. Run: skeleton-node.ts DIRECTORY; it prints its port.
+ * The base line's coordinator: the same messages and the same flushes as a real node - one durable
+ * write for each commit, one lazy move - and nothing else: no states, no checks, no time-outs, no
+ * recovery. It shows what the transport, the codec and the store cost by themselves. Run:
+ * skeleton-node.ts DIRECTORY; it prints its port.
  */
 import { open } from 'lmdb';
 import { WebSocketServer } from 'ws';

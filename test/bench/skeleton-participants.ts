@@ -1,6 +1,7 @@
 /**
- * The base line's participants: a durable write before each vote and before each acknowledgement, in a store each, as
- * the product's journals do. Run: skeleton-participants.ts DIRECTORY PORT NAME...
+ * The base line's participants: a durable write before each vote and before each acknowledgement,
+ * in a store each, as the product's journals do. Run: skeleton-participants.ts DIRECTORY PORT
+ * NAME...
  */
 import { join } from 'node:path';
 import { open } from 'lmdb';

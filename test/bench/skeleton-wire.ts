@@ -1,6 +1,6 @@
 /**
- * What the skeleton's three processes share: MessagePack maps, coalesced into one frame a turn of the
- * event loop, as the product sends them. No validation, no limits, no heart-beats.
+ * What the skeleton's three processes share: MessagePack maps, coalesced into one frame a turn of
+ * the event loop, as the product sends them. No validation, no limits, no heart-beats.
  */
 import { Packr, Unpackr } from 'msgpackr';
 import type { WebSocket } from 'ws';

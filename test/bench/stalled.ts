@@ -1,9 +1,10 @@
 /**
  * One of twenty participants stands still: what becomes of the transactions that do not touch it.
  *
- * Quiet and stalled phases alternate, and each stalled one is compared with the quiet one before it, since machines drift.
- * In both, the same load on the twentieth is offered beside the measured one: few loops with a pause, as long as they
- * are told to wait, so that what its standing still saves is little.
+ * Quiet and stalled phases alternate, and each stalled one is compared with the quiet one before
+ * it, since machines drift. In both, the same load on the twentieth is offered beside the measured
+ * one: few loops with a pause, as long as they are told to wait, so that what its standing still
+ * saves is little.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

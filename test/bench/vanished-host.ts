@@ -1,6 +1,7 @@
 /**
- * The leader's host vanishes: nothing comes from it and nothing reaches it, and no address refuses. Every wire to and from
- * it swallows what it is given - etcd, the other nodes, the participants, the clients - until it is healed.
+ * The leader's host vanishes: nothing comes from it and nothing reaches it, and no address refuses.
+ * Every wire to and from it swallows what it is given - etcd, the other nodes, the participants,
+ * the clients - until it is healed.
  */
 import { performance } from 'node:perf_hooks';
 import type { EtcdPrograms } from '../../cluster/etcd/find.ts';

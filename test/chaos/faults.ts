@@ -1,6 +1,6 @@
 /**
- * The faults of a chaos run, drawn from the seed. Each is a stretch of time: something breaks, a while passes, it is
- * mended. Several run at once, never two on the same thing.
+ * The faults of a chaos run, drawn from the seed. Each is a stretch of time: something breaks, a
+ * while passes, it is mended. Several run at once, never two on the same thing.
  */
 import type { Random } from '../../src/ports/random.ts';
 import type { TestEtcd } from '../support/etcd/etcd.ts';

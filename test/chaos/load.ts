@@ -1,4 +1,7 @@
-/** The load of a chaos run: money moved between accounts at several participants, from several clients at once. */
+/**
+ * The load of a chaos run: money moved between accounts at several participants, from several
+ * clients at once.
+ */
 import type { Client } from '../../src/client.ts';
 import type { Random } from '../../src/ports/random.ts';
 import type { History, Locking, Plan } from '../support/clients/history.ts';
@@ -17,7 +20,10 @@ const maxAmount = 100;
 const maxPauseMs = 250;
 const callTimeoutMs = 20_000;
 const maxThinkMs = 100;
-/** Of transactions, that take named locks: few keys, in any order, so that some stand in each other's way. */
+/**
+ * Of transactions, that take named locks: few keys, in any order, so that some stand in each
+ * other's way.
+ */
 const locking = 0.5;
 const lockGroups = ['red', 'red', 'red', 'blue'] as const;
 /** Less than a transaction's time-out: some waits end by it. */
@@ -127,7 +133,10 @@ export function pick<Value>(values: readonly Value[], random: Random): Value {
   return value;
 }
 
-/** Every order as likely as any other: else money would gather at one participant, and the rest would vote abort. */
+/**
+ * Every order as likely as any other: else money would gather at one participant, and the rest
+ * would vote abort.
+ */
 function shuffled<Value>(values: readonly Value[], random: Random): Value[] {
   const drawn = values.map((value) => ({ value, at: random.fraction() }));
   return drawn.sort((a, b) => a.at - b.at).map(({ value }) => value);

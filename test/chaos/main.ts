@@ -1,7 +1,8 @@
 /**
- * `npm run chaos`: real processes - three members of etcd, three nodes, three participants, the shop, and two services of several
- * processes each over one PostgreSQL, replaced one after the other -, money moved between them, and faults without end, drawn
- * from a seed. Then everything is mended, and must add up.
+ * `npm run chaos`: real processes - three members of etcd, three nodes, three participants, the
+ * shop, and two services of several processes each over one PostgreSQL, replaced one after the
+ * other -, money moved between them, and faults without end, drawn from a seed. Then everything is
+ * mended, and must add up.
  */
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -184,7 +185,7 @@ async function recoverAll(): Promise<void> {
   }
 }
 
-/** With the last transaction the last lock is gone: nobody holds one, nobody was left waiting. */
+/** With the last transaction the last lock is gone: no one holds one, no one was left waiting. */
 async function settledLocks(): Promise<string[]> {
   const untilMs = performance.now() + settleTimeoutMs;
   for (;;) {

@@ -1,6 +1,7 @@
 /**
- * The shop as a second load of a chaos run: its five services as real processes, orders for it, and now and then one of
- * the services killed with -9. In the end its stores, the answers and etcd's history must add up.
+ * The shop as a second load of a chaos run: its five services as real processes, orders for it, and
+ * now and then one of the services killed with -9. In the end its stores, the answers and etcd's
+ * history must add up.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -38,7 +39,9 @@ const maxPauseMs = 600;
 const killEveryMs = 20_000;
 const transactionTimeoutMs = 15_000;
 const callTimeoutMs = 30_000;
-/** An order is sent again under its id until it is answered: within the request window of 2 minutes. */
+/**
+ * An order is sent again under its id until it is answered: within the request window of 2 minutes.
+ */
 const giveUpMs = 110_000;
 const stopTimeoutMs = 20_000;
 

@@ -1,6 +1,7 @@
 /**
- * Two services, each of several processes over a database of its own in one PostgreSQL, and money moved between them while their
- * processes are replaced one after the other, as a rolling update does it: in order, by kill -9, and with their journal lost.
+ * Two services, each of several processes over a database of its own in one PostgreSQL, and money
+ * moved between them while their processes are replaced one after the other, as a rolling update
+ * does it: in order, by kill -9, and with their journal lost.
  */
 import { join } from 'node:path';
 import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
@@ -201,7 +202,10 @@ export class Replicas {
     return [...counts].map(([key, count]) => `${count} ${key}`).join(', ');
   }
 
-  /** Aborts that a service over its own data would not expect: neither its own vote nor worth another try. */
+  /**
+   * Aborts that a service over its own data would not expect: neither its own vote nor worth
+   * another try.
+   */
   #refused(): string[] {
     return this.asked.flatMap(({ request, outcome }) => {
       if (outcome?.outcome !== 'aborted' || outcome.reason.retryable) return [];
@@ -210,7 +214,10 @@ export class Replicas {
     });
   }
 
-  /** Waits until nothing is prepared any more; then what does not add up, with what the processes alarmed of. */
+  /**
+   * Waits until nothing is prepared any more; then what does not add up, with what the processes
+   * alarmed of.
+   */
   async settled(): Promise<string[]> {
     let open: readonly string[] = [];
     try {

@@ -1,4 +1,6 @@
-/** `docker compose up`, and what happens when the leader's container is killed, paused or cut off. */
+/**
+ * `docker compose up`, and what happens when the leader's container is killed, paused or cut off.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
@@ -48,7 +50,7 @@ describe('the compose cluster', () => {
     }
   });
 
-  it('lets nobody write outside of its volumes, and gives no container a capability', async () => {
+  it('lets no one write outside of its volumes, and gives no container a capability', async () => {
     for (const service of ['etcd-1', 'node-1', 'payment', 'credentials']) {
       const format =
         '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Init}} {{gt .HostConfig.Memory 0}}';

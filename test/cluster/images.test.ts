@@ -1,4 +1,7 @@
-/** `npm run images` against a real engine and a real registry: what it writes is what Compose runs, though the tag is moved. */
+/**
+ * `npm run images` against a real engine and a real registry: what it writes is what Compose runs,
+ * though the tag is moved.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

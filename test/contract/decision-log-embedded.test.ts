@@ -65,7 +65,8 @@ describe('embedded decision log', () => {
       expect(child.signalCode).toBe('SIGKILL');
 
       const log = await open();
-      // The dead process's leadership is over before anyone leads again: what it left undecided is aborted.
+      // The dead process's leadership is over before anyone leads again: what it left undecided is
+      // aborted.
       const { txid: someTxid } = known.at(-1) as { txid: Txid };
       const undecided = txidAt(epochOf(someTxid), 1_000_000);
       expect(await log.read(undecided)).toMatchObject({ record: null, leader: null });

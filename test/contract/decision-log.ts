@@ -1,6 +1,6 @@
 /**
- * The contract of the DecisionLog port (src/ports/decision-log.ts), run on every implementation. An implementation
- * brings a fixture: one store, on which nodes open logs.
+ * The contract of the DecisionLog port (src/ports/decision-log.ts), run on every implementation. An
+ * implementation brings a fixture: one store, on which nodes open logs.
  */
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { DecisionLogFixture } from '../support/logs/log-fixtures.ts';

@@ -1,6 +1,7 @@
 /**
- * Every decision log gives the same answers to the same commands: in memory, in LMDB, in etcd, and in the simulated etcd that
- * the simulation runs the log on. Where one differed, what is shown of the others would say nothing about it.
+ * Every decision log gives the same answers to the same commands: in memory, in LMDB, in etcd, and
+ * in the simulated etcd that the simulation runs the log on. Where one differed, what is shown of
+ * the others would say nothing about it.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -54,7 +54,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
 
     it('is found past a proxy that the environment names for the way out', async () => {
       await rig.open('alpha');
-      // Nobody listens there.
+      // No one listens there.
       for (const name of ['http_proxy', 'https_proxy', 'grpc_proxy']) {
         vi.stubEnv(name, 'http://127.0.0.1:9');
       }
@@ -171,7 +171,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
         const after = await count();
         // One each, and one for each batch, which a full etcd refuses.
         expect(after.puts - before.puts).toBe(256 + 4);
-        // 256 at 64 a batch. A reading of the leaders may come between: a transaction, but no proposal.
+        // 256 at 64 a batch. A reading of the leaders may come between: a transaction, but no
+        // proposal.
         expect(after.proposals - before.proposals).toBe(4);
         expect(after.transactions - before.transactions).toBeLessThanOrEqual(6);
         await Promise.all(txids.map((txid) => log.read(txid)));
@@ -188,7 +189,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
 
   describe.skipIf(programs.etcdctl === null)('with user and password', () => {
     it('logs in once, also after etcd has forgotten its tokens and is slow to check a password; a wrong one is told', async () => {
-      // As slow as a small or busy machine: three logins at once would not end within the time of a call.
+      // As slow as a small or busy machine: three logins at once would not end within the time of a
+      // call.
       const etcd = await TestEtcd.start(programs, { args: ['--bcrypt-cost=12'] });
       const logins = () =>
         etcd.member.metric('grpc_server_handled_total', 'grpc_method="Authenticate"');

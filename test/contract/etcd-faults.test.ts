@@ -1,4 +1,7 @@
-/** What etcd may do to a log: lose replies, die, fill up, come back older. What outlasts a log: etcd-patience.test.ts. */
+/**
+ * What etcd may do to a log: lose replies, die, fill up, come back older. What outlasts a log:
+ * etcd-patience.test.ts.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
@@ -50,7 +53,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       return log;
     }
 
-    /** Does it with the replies lost, until `applied` says that etcd has it; then lets replies through. */
+    /**
+     * Does it with the replies lost, until `applied` says that etcd has it; then lets replies
+     * through.
+     */
     async function withoutReplies<T>(
       work: () => Promise<T>,
       applied: () => Promise<unknown>,
@@ -189,7 +195,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
         leadership,
         txids.map((id) => commitOf(id)),
       );
-      // The fence, and what only shrinks the store, pass: had the decisions, they would be there too.
+      // The fence, and what only shrinks the store, pass: had the decisions, they would be there
+      // too.
       for (let reads = 0; reads < 5; reads += 1) await log.read(txidAt(leadership.epoch, 99));
       for (const id of txids) expect(await rig.look(rig.keys.shard(0).decision(id))).toBeNull();
       expect(await rig.look(rig.keys.shard(0).clock)).toBeNull();

@@ -1,4 +1,7 @@
-/** A leadership that nobody has told of its end, on a real etcd: only the compare in each transaction is left (I6). */
+/**
+ * A leadership that no one has told of its end, on a real etcd: only the compare in each
+ * transaction is left (I6).
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
@@ -55,7 +58,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     log = await rig.open('alpha');
     first = await log.campaign(0, { signal: never });
     const leader = observe(0, await rig.look(rig.keys.shard(0).leader));
-    if (leader === null) throw new Error('Nobody leads.');
+    if (leader === null) throw new Error('No one leads.');
     held = leader;
   });
   afterEach(async () => {
@@ -80,7 +83,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     });
   }
 
-  /** The leader's own fence, with something else done between what it has read and what it writes for it. */
+  /**
+   * The leader's own fence, with something else done between what it has read and what it writes
+   * for it.
+   */
   function interleaved(between: () => Promise<void>): Fenced {
     const options = { store: storeOf(), held, lost: never };
     return new Interleaved(between, { ...options, end: () => undefined });
@@ -99,7 +105,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     ['readRequest', (zombie) => zombie.readRequest('r')],
   ];
 
-  it.each(calls)('lets nobody %s once another leads', async (_, call) => {
+  it.each(calls)('lets no one %s once another leads', async (_, call) => {
     await decideAll(first, [
       commitOf(txid(1)),
       commitOf(txid(2), { finished: true, requestId: 'r' }),
@@ -160,7 +166,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
   });
 
   describe('and a decision whose duplicate arrives late', () => {
-    /** The very transaction that a leader sends, sent again by nobody's will. */
+    /** The very transaction that a leader sends, sent again by no one's will. */
     async function arriveLate(write: DecisionWrite): Promise<void> {
       const { txn } = prepareDecision(rig.keys.shard(0), write, 0);
       const compare = [...fence(rig.keys.shard(0), held)];

@@ -1,6 +1,7 @@
 /**
- * Why "no space" says nothing about what became of a write (src/decision-log/etcd/fenced.ts): etcd looks at its quota again when a
- * request is applied, and gives this answer though it was. It takes requests that are under way as etcd becomes full.
+ * Why "no space" says nothing about what became of a write (src/decision-log/etcd/fenced.ts): etcd
+ * looks at its quota again when a request is applied, and gives this answer though it was. It takes
+ * requests that are under way as etcd becomes full.
  */
 import { describe, expect, it } from 'vitest';
 import { etcdsToTest } from '../support/etcd/etcd.ts';

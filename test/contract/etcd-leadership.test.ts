@@ -123,7 +123,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       await once(leader.child, 'exit');
       log.leaderGone({ shard: 0, epoch: leader.epoch });
       const next = await campaign;
-      // The lease of the dead one is still there: nobody waited for it.
+      // The lease of the dead one is still there: no one waited for it.
       const { TTL } = await rig.raw.leaseClient.leaseTimeToLive({ ID: lease });
       expect(Number(TTL)).toBeGreaterThanOrEqual(0);
       expect(next.epoch > leader.epoch).toBe(true);
@@ -157,7 +157,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       expect(next.epoch > leader.epoch).toBe(true);
     });
 
-    it('a reader needs no coordinator: it reads, and resolves once nobody leads', async () => {
+    it('a reader needs no coordinator: it reads, and resolves once no one leads', async () => {
       const leader = await startLeader('alpha');
       const [first] = leader.written;
       const reader = await openEtcdReader(rig.options('reader'));
@@ -185,7 +185,7 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
     const stale = () =>
       encodeLeader({ node: 'alpha', url: 'ws://alpha', nonce: 'stale', generation: 0 });
 
-    it('that a late reply left under our lease is deleted, for it would live for ever', async () => {
+    it('that a late reply left under our lease is deleted, for it would live forever', async () => {
       const log = await rig.open('alpha');
       const { epoch } = await log.campaign(0, { signal: never }).then(async (leadership) => {
         await leadership.resign();

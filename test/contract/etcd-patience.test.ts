@@ -1,6 +1,6 @@
 /**
- * What etcd leaves open for longer than a log's patience. Each test waits for most of its time, on an etcd of its own: they run beside
- * each other.
+ * What etcd leaves open for longer than a log's patience. Each test waits for most of its time, on
+ * an etcd of its own: they run beside each other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, it, type TestContext } from 'vitest';
@@ -20,7 +20,8 @@ const written = { type: 'written' };
 /** Long enough that no lease ends meanwhile. */
 const patient = { leaseTtlMs: 20_000 };
 
-// An election may take most of the patience: this one has the machine to itself as far as this file goes.
+// An election may take most of the patience: this one has the machine to itself as far as this file
+// goes.
 describe.skipIf(etcds.length === 0).each(etcds)('an etcd at $etcd', (programs) => {
   it('of three members loses its leader, and decisions go on at the others', async (test) => {
     const { expect } = test;

@@ -90,7 +90,8 @@ describe('LMDB journal', () => {
       const journal = await open();
       for (const [txid, state] of states) {
         const found = (await journal.find({ txid, branch: 'b' }))?.state;
-        // The next step may have landed without its answer, but nothing that was answered is missing.
+        // The next step may have landed without its answer, but nothing that was answered is
+        // missing.
         expect(state === 'prepared' ? ['prepared', 'committed'] : [state]).toContain(found);
       }
       await journal.close();

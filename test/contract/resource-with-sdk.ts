@@ -1,4 +1,7 @@
-/** A resource under the SDK, whose journal remembers what the resource alone would not: late and repeated messages. */
+/**
+ * A resource under the SDK, whose journal remembers what the resource alone would not: late and
+ * repeated messages.
+ */
 
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Prepare, ToNode } from '../../src/core/messages.ts';
@@ -131,7 +134,7 @@ class Served {
       clock: realClock,
       journal,
       dialer,
-      // The one of this start: what the participant still asks for after a crash reaches nobody.
+      // The one of this start: what the participant still asks for after a crash reaches no one.
       resource: harness.resource,
       onFatal: () => undefined,
     });
@@ -170,7 +173,10 @@ class Served {
   }
 }
 
-/** The journal as a process sees it that is killed while it writes this: the write never comes to be. */
+/**
+ * The journal as a process sees it that is killed while it writes this: the write never comes to
+ * be.
+ */
 function stuckAt(journal: WatchedJournal, kind: 'vote' | 'committed'): Journal {
   return new Proxy(journal, {
     get: (target, name) => {

@@ -1,5 +1,6 @@
 /**
- * The contract of the Resource port (src/ports/resource.ts), run on every resource that comes with Verdict.
+ * The contract of the Resource port (src/ports/resource.ts), run on every resource that comes with
+ * Verdict.
  *
  * Every branch that is prepared here has a competing write raced against it, from its vote to its
  * outcome: it must wait or be refused, and it must not be kept waiting afterwards.
@@ -28,14 +29,19 @@ export interface ResourceHarness {
   payloadThatRefuses(key: string): unknown;
   /** What anybody outside of the transactions sees there now; null for nothing. */
   visible(key: string): Promise<string | null>;
-  /** Ends the resource's process or connections as kill -9 does, whatever is under way; nothing is cleaned up. */
+  /**
+   * Ends the resource's process or connections as kill -9 does, whatever is under way; nothing is
+   * cleaned up.
+   */
   crash(): Promise<void>;
   /** Ends it and removes the data. */
   dispose(): Promise<void>;
 }
 
 export interface ResourceContractOptions {
-  /** Two branches that write one key exclude each other. Default true; false for one that only adds. */
+  /**
+   * Two branches that write one key exclude each other. Default true; false for one that only adds.
+   */
   readonly writesCompete?: boolean;
 }
 
@@ -115,7 +121,7 @@ export function resourceContract(
       return state;
     }
 
-    /** Prepares, and shows that nobody else gets what the branch holds. */
+    /** Prepares, and shows that no one else gets what the branch holds. */
     async function held(branch: BranchRef, writes: Writes): Promise<Held> {
       const payload = harness.payloadThatWrites(writes);
       const before = await visible(...Object.keys(writes));
@@ -350,7 +356,7 @@ export function resourceContract(
         controller.abort(new Error('The transaction was rolled back.'));
         const vote = await ended;
         expect(vote).not.toBe('commit');
-        // As the SDK does: after a throw nobody knows how far it came.
+        // As the SDK does: after a throw no one knows how far it came.
         if (vote === 'threw') await rollback(second, undefined);
         await free('z');
         await commit(first, payload);

@@ -1,4 +1,7 @@
-/** Leases of the simulated etcd that run out, against those of a real one. It takes as long as they live. */
+/**
+ * Leases of the simulated etcd that run out, against those of a real one. It takes as long as they
+ * live.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
@@ -25,7 +28,8 @@ const steps: readonly Step[] = [
   // One that no longer hangs on it, and one that is gone already.
   doing({ op: 'put', key: 5, value: 'w', lease: 0 }, { op: 'remove', at: { from: 2, to: null } }),
   { do: 'wait', ms: shortS * 1_000 + 50 },
-  // Etcd looks for such leases now and then only. One that has run out is over all the same, and no beat brings it back.
+  // Etcd looks for such leases now and then only. One that has run out is over all the same, and no
+  // beat brings it back.
   { do: 'beat', lease: 3 },
   // Nothing hangs on it: no revision is spent on its end.
   { do: 'beat', lease: 4 },

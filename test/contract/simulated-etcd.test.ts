@@ -1,6 +1,6 @@
 /**
- * The etcd of the simulation against a real one: the same requests, drawn at random over a few keys, must be answered
- * alike, or the simulation proves things about an etcd that there is not.
+ * The etcd of the simulation against a real one: the same requests, drawn at random over a few
+ * keys, must be answered alike, or the simulation proves things about an etcd that there is not.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
@@ -99,7 +99,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('the simulated etcd and $etcd', 
         { do: 'grant', ttlS: 400 },
         doing(put(1), put(4, 3), { op: 'remove', at: { from: 2, to: null } }),
         { do: 'set-back' },
-        // The second one is there again, with the time that it was granted; the third has never been.
+        // The second one is there again, with the time that it was granted; the third has never
+        // been.
         ...[1, 2, 3].map((lease) => ({ do: 'left', lease }) as const),
         ...[1, 2, 3].map((lease) => ({ do: 'beat', lease }) as const),
         doing({ op: 'get', at: { from: 1, to: 7 }, limit: 0 }),

@@ -1,4 +1,7 @@
-/** `npm run demo -- --databases`: stock and payments in PostgreSQL, orders in MariaDB where there is one, and a node that is killed. */
+/**
+ * `npm run demo -- --databases`: stock and payments in PostgreSQL, orders in MariaDB where there is
+ * one, and a node that is killed.
+ */
 import { expect, it } from 'vitest';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { scriptDirectory, startScript } from '../support/process/run-script.ts';

@@ -1,6 +1,7 @@
 /**
- * The database is killed at every point of a branch's life, under a real node and real participants: after its
- * restart every transaction ends, both sides of every transfer agree, and nothing is left prepared.
+ * The database is killed at every point of a branch's life, under a real node and real
+ * participants: after its restart every transaction ends, both sides of every transfer agree, and
+ * nothing is left prepared.
  */
 
 import { join } from 'node:path';

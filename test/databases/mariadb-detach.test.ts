@@ -1,6 +1,6 @@
 /**
- * A server that answers XA COMMIT with OK and commits nothing (src/resources/mariadb/detach.ts): the resource
- * does not bring that about, and does not believe it.
+ * A server that answers XA COMMIT with OK and commits nothing (src/resources/mariadb/detach.ts):
+ * the resource does not bring that about, and does not believe it.
  */
 import mysql, { type RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,10 @@ import { raise, runWork, type WorkResource } from './sql-resource.ts';
 const missing = await mariadbMissing();
 if (missing !== null) console.warn(`SKIPPED, branches that MariaDB loses: ${missing}`);
 
-/** One in fifty of those that are ended at once was lost on 10.11, and one in two hundred before there was a guard here. */
+/**
+ * One in fifty of those that are ended at once was lost on 10.11, and one in two hundred before
+ * there was a guard here.
+ */
 const rounds = 600;
 const maxTries = 3_000;
 const unknownXid = 1397;
@@ -73,7 +76,10 @@ describe.skipIf(missing !== null)('a branch that is ended as its session ends', 
     await after.close();
   });
 
-  /** As a transaction manager without a guard would: XA COMMIT again and again from the moment in which the session is told to end. */
+  /**
+   * As a transaction manager without a guard would: XA COMMIT again and again from the moment in
+   * which the session is told to end.
+   */
   async function loseOne(): Promise<BranchRef & { readonly payload: undefined }> {
     const other = await mysql.createConnection({ ...at.connection });
     try {

@@ -1,4 +1,7 @@
-/** What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on, settings. */
+/**
+ * What sql-resource.ts asks, and what is MariaDB's own: other hands, sessions that live on,
+ * settings.
+ */
 import { int, mysqlTable } from 'drizzle-orm/mysql-core';
 import { drizzle } from 'drizzle-orm/mysql2';
 import { MysqlDialect } from 'kysely';
@@ -152,7 +155,8 @@ describe.skipIf(missing !== null)('MariaDB', () => {
   it('a branch that its session still holds is committed all the same', async () => {
     const resource = await open();
     const call = prepareCall(raise);
-    // Another process of the shared resource, stopped between XA PREPARE and the end of its connection.
+    // Another process of the shared resource, stopped between XA PREPARE and the end of its
+    // connection.
     const proxy = await TcpProxy.started(at.connection.port);
     const other = await open({ port: portOf(proxy), shared: true });
     proxy.rule = (direction, bytes) =>
@@ -167,7 +171,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     await proxy.close();
   });
 
-  it('XA ROLLBACK by hand: commit says so, for ever, until the operator has mended it', async () => {
+  it('XA ROLLBACK by hand: commit says so, forever, until the operator has mended it', async () => {
     const resource = await open();
     const call = prepareCall(raise);
     await resource.prepare(call);

@@ -1,4 +1,7 @@
-/** What orm.ts asks of a library, in Drizzle and in Kysely, the same for both databases but for how each is made. */
+/**
+ * What orm.ts asks of a library, in Drizzle and in Kysely, the same for both databases but for how
+ * each is made.
+ */
 import { eq, sql as raw, type SQLWrapper } from 'drizzle-orm';
 import { type Dialect, Kysely } from 'kysely';
 import type { Sql } from '../../src/postgresql.ts';

@@ -1,4 +1,7 @@
-/** Libraries with transactions of their own, on the handle of a branch: what they commit is the branch's, what they roll back is gone. */
+/**
+ * Libraries with transactions of their own, on the handle of a branch: what they commit is the
+ * branch's, what they roll back is gone.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../src/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';

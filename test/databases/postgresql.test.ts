@@ -1,4 +1,7 @@
-/** What sql-resource.ts asks, and what is PostgreSQL's own: other hands, isolation, rules that a service breaks, settings. */
+/**
+ * What sql-resource.ts asks, and what is PostgreSQL's own: other hands, isolation, rules that a
+ * service breaks, settings.
+ */
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable } from 'drizzle-orm/pg-core';
 import { PostgresDialect } from 'kysely';
@@ -94,7 +97,7 @@ waits({
   tellsApart: true,
 });
 
-it('a reader that waits for nobody, and a foreign prepared transaction, are no news', async () => {
+it('a reader that waits for no one, and a foreign prepared transaction, are no news', async () => {
   const { logger, warnings } = heard();
   const resource = await open({ logger });
   const call = prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2'));
@@ -123,7 +126,7 @@ outcomeRows({
 });
 
 describe('what an operator did by hand', () => {
-  it('ROLLBACK PREPARED: commit says so, for ever, and is no success', async () => {
+  it('ROLLBACK PREPARED: commit says so, forever, and is no success', async () => {
     const resource = await open();
     const call = prepareCall(raise);
     await resource.prepare(call);

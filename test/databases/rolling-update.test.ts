@@ -1,6 +1,7 @@
 /**
- * Several processes of one service over one database, replaced under load: by SIGTERM, by kill -9, and by kill -9 with the
- * journal lost. Nobody sees more than aborts that a retry mends, both sides of everything agree, and nothing is left to anybody.
+ * Several processes of one service over one database, replaced under load: by SIGTERM, by kill -9,
+ * and by kill -9 with the journal lost. No one sees more than aborts that a retry mends, both sides
+ * of everything agree, and nothing is left to anybody.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

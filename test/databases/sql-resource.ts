@@ -1,4 +1,7 @@
-/** What the contract does not ask of a resource over a database, and both databases owe: lost replies, other sessions, votes. */
+/**
+ * What the contract does not ask of a resource over a database, and both databases owe: lost
+ * replies, other sessions, votes.
+ */
 import { describe, expect, it } from 'vitest';
 import { vote } from '../../src/participant.ts';
 import type { Clock } from '../../src/ports/clock.ts';
@@ -7,7 +10,10 @@ import type { Isolation, PrepareSql, Sql, SqlResource } from '../../src/postgres
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
 
-/** A branch's payload is what it does; `readonly` is a read-only vote, `{instead}` what is returned for one, all else a commit. */
+/**
+ * A branch's payload is what it does; `readonly` is a read-only vote, `{instead}` what is returned
+ * for one, all else a commit.
+ */
 export type Work = (sql: Sql) => Promise<unknown>;
 export type WorkResource = SqlResource<Work, unknown>;
 
@@ -238,7 +244,8 @@ export function sqlResource(bench: SqlBench): void {
         ),
       ).toMatch(/abort|threw/);
       expect(await prepared()).toHaveLength(1);
-      // A prepare that failed is rolled back by whose it was, and that ends nothing of the one that voted.
+      // A prepare that failed is rolled back by whose it was, and that ends nothing of the one that
+      // voted.
       const failed = { ...refOf(call), instance: b };
       await second.rollback(failed);
       expect(await prepared()).toHaveLength(1);
@@ -434,7 +441,7 @@ export function sqlResource(bench: SqlBench): void {
   });
 
   describe('a query that prepare does not wait for: the branch aborts, and the process goes on', () => {
-    // A rejection that nobody handles fails the run.
+    // A rejection that no one handles fails the run.
     it.each([
       ['is under way at the vote', [], /returned before "SELECT 1" was done: await/],
       [

@@ -1,4 +1,7 @@
-/** A connection that is swallowed in the middle of a branch: by a NAT, a firewall, a cable. Neither side hears of it. */
+/**
+ * A connection that is swallowed in the middle of a branch: by a NAT, a firewall, a cable. Neither
+ * side hears of it.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../src/postgresql.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';

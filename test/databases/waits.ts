@@ -1,4 +1,7 @@
-/** A statement of the service's own that waits for what the service has prepared: in silence, if nobody told. */
+/**
+ * A statement of the service's own that waits for what the service has prepared: in silence, if no
+ * one told.
+ */
 import { describe, expect, it } from 'vitest';
 import { type Logger, silentLogger } from '../../src/ports/logger.ts';
 import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
@@ -33,7 +36,7 @@ export function waits({ open, run, tellsApart }: WaitsBench): void {
     it.each([
       ['a seed', 'UPDATE account SET balance = 7 WHERE id = 1'],
       ['a migration', 'ALTER TABLE account ADD COLUMN note varchar(10)'],
-    ])('%s, of a service that was started anew and serves nobody yet', async (_what, statement) => {
+    ])('%s, of a service that was started anew and serves no one yet', async (_what, statement) => {
       const before = await open({ logger: silentLogger });
       const calls = [prepareCall(raise), prepareCall(raiseOther)];
       for (const call of calls) expect(await before.prepare(call)).toEqual({ vote: 'commit' });

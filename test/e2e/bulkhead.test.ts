@@ -1,4 +1,7 @@
-/** One participant stands still, reads nothing or comes back with a backlog: the others and the node do not suffer from it. */
+/**
+ * One participant stands still, reads nothing or comes back with a backlog: the others and the node
+ * do not suffer from it.
+ */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -93,7 +96,10 @@ describe('one of five participants that stands still', () => {
 });
 
 describe('a participant with little room', () => {
-  /** Votes commit, or acknowledges, at each turn for one of what came, and looks at how much was under way. */
+  /**
+   * Votes commit, or acknowledges, at each turn for one of what came, and looks at how much was
+   * under way.
+   */
   class Slow {
     readonly #peer: RawPeer;
     #votes = 0;

@@ -200,7 +200,7 @@ describe('submit', () => {
     await Promise.all(participants.map((each) => each.connected()));
   });
 
-  it('ends quietly when nobody reads its output, and submits no more', async () => {
+  it('ends quietly when no one reads its output, and submits no more', async () => {
     const file = fileOf('head.jsonl', linesOf('head', 20_000));
     const submit = startCli(['submit', file, '--url', url]);
     await once(submit.process.stdout as NodeJS.ReadableStream, 'data');
@@ -325,7 +325,7 @@ describe("the operator's commands", () => {
     const [txid = ''] = /0\.[0-9a-z.]{40,}/.exec(out) ?? [];
     const cause = /inventory: column "total" does not exist/;
     await expect.poll(() => listed('--state', 'COMMITTING'), { timeout: 20_000 }).toMatch(cause);
-    // Whether it is flagged already or not: nobody is told that all is well.
+    // Whether it is flagged already or not: no one is told that all is well.
     expect(await listed('--attention')).toMatch(cause);
     await expect
       .poll(() => listed('--attention'), { timeout: 60_000 })

@@ -1,7 +1,7 @@
 /**
  * A client whose connection breaks between its request and the answer, on real sockets: what was
- * sent without a request id is never sent twice, its outcome is asked for; what has one is sent again and runs
- * once. And connections that are dead without a word are found.
+ * sent without a request id is never sent twice, its outcome is asked for; what has one is sent
+ * again and runs once. And connections that are dead without a word are found.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RawPeer } from '../support/network/raw-peer.ts';

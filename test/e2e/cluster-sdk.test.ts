@@ -1,4 +1,7 @@
-/** The SDKs on a cluster of real nodes over a real etcd: whatever becomes of the leader, the application goes on. */
+/**
+ * The SDKs on a cluster of real nodes over a real etcd: whatever becomes of the leader, the
+ * application goes on.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
@@ -54,7 +57,7 @@ describe.skipIf(programs === undefined)('clients of a cluster', () => {
       }
       await pause(300);
     } finally {
-      // On a client that is closed they would run for ever, and hide what went wrong.
+      // On a client that is closed they would run forever, and hide what went wrong.
       over = true;
     }
     await Promise.all(workers);
@@ -89,7 +92,8 @@ describe.skipIf(programs === undefined)('clients of a cluster', () => {
   });
 
   it('keep the addresses they were given where the advertised ones lead nowhere', async () => {
-    // As from outside a container network: what nodes tell of each other cannot be dialled from here.
+    // As from outside a container network: what nodes tell of each other cannot be dialled from
+    // here.
     await started({ nodes: ['n1'] });
     await cluster.addNode({ advertise: 'ws://127.0.0.1:2' });
     await cluster.addNode({ advertise: 'ws://127.0.0.1:3' });

@@ -1,6 +1,6 @@
 /**
- * The node dies by kill -9 at every named point, comes back on its data, and everything ends as it must. A
- * point that is never reached fails the test.
+ * The node dies by kill -9 at every named point, comes back on its data, and everything ends as it
+ * must. A point that is never reached fails the test.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -39,7 +39,10 @@ afterAll(async () => {
   await cluster.remove();
 });
 
-/** Something of everything: commits with and without request id, an abort, one interactive, one rolled back, reads. */
+/**
+ * Something of everything: commits with and without request id, an abort, one interactive, one
+ * rolled back, reads.
+ */
 function load(): Promise<RecordedCall>[] {
   const { history } = cluster;
   serial += 1;
@@ -98,7 +101,8 @@ describe('a coordinator node killed at', () => {
     } else {
       await cluster.node.stop();
       if (point === 'after-collect') await age();
-      // Not the first: others are under way by then. Ones that pass once in a batch would take long.
+      // Not the first: others are under way by then. Ones that pass once in a batch would take
+      // long.
       const lone = point === 'after-collect' || point === 'finish-durable';
       expect(await cluster.node.start({ crashAt: lone ? point : `${point}:3` })).toBe(true);
       expect(await loadUntilDeath(calls), `${point} was never reached`).toBe(true);

@@ -1,4 +1,7 @@
-/** A data directory is copied while its service runs, and the copy is started: a cloned volume, an image with the directory in it. */
+/**
+ * A data directory is copied while its service runs, and the copy is started: a cloned volume, an
+ * image with the directory in it.
+ */
 import { cpSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -81,6 +84,6 @@ it('the copy is refused and says so, and the original works on', async () => {
     expect(done).toMatchObject({ outcome: 'committed', results: { payment: 'original' } });
   }
   await client.close();
-  // Nobody dials in circles any more.
+  // No one dials in circles any more.
   expect([original.connects, copy.connects]).toEqual(before);
 });

@@ -45,7 +45,10 @@ function decision(txid: Txid, ...more: readonly string[]): ReturnType<typeof run
   return runCli(['decision', txid, ...place, '--json', ...more]);
 }
 
-/** What each participant made of the one transaction: how often it applied it; null while it is in doubt. */
+/**
+ * What each participant made of the one transaction: how often it applied it; null while it is in
+ * doubt.
+ */
 function outcomes(): readonly (number | null)[] {
   return [...cluster.participants.values()].map((participant) => {
     const [held] = participant.state().held;
@@ -72,7 +75,8 @@ async function dieAt(point: CrashPoint): Promise<Txid> {
 async function halfPrepared() {
   const node = cluster.node('n1');
   const client = await cluster.client();
-  // Longer than it stands still: a leader that gave it up by itself finds what was forced only when it looks through decisions/.
+  // Longer than it stands still: a leader that gave it up by itself finds what was forced only when
+  // it looks through decisions/.
   const patient = { timeoutMs: 60_000, callTimeoutMs: 60_000 };
   const slow = cluster.history.transact(
     client,

@@ -1,4 +1,7 @@
-/** The services that the documentation shows, as they stand there, under orders that compete and orders that make no sense. */
+/**
+ * The services that the documentation shows, as they stand there, under orders that compete and
+ * orders that make no sense.
+ */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +31,10 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** Runs the first program of a document that serves a participant with rules, under a name of its own. */
+/**
+ * Runs the first program of a document that serves a participant with rules, under a name of its
+ * own.
+ */
 async function serve(document: string, name: string): Promise<void> {
   const text = readFileSync(join(root, document), 'utf8');
   const program = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)]

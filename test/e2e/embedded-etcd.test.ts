@@ -1,4 +1,7 @@
-/** Two processes' coordinators on one etcd: one leads, the other reads, takes over, and finishes what the first decided. */
+/**
+ * Two processes' coordinators on one etcd: one leads, the other reads, takes over, and finishes
+ * what the first decided.
+ */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -86,7 +89,7 @@ describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) 
     expect(await second.commitTransaction(next)).toBe(true);
   });
 
-  it('a leadership that is lost amid a transaction leaves nobody in doubt', async () => {
+  it('a leadership that is lost amid a transaction leaves no one in doubt', async () => {
     const rig = new EtcdRig(etcd.endpoints);
     const only = start(rig.cluster, 'a');
     const { answer, give } = held();
@@ -106,10 +109,10 @@ describe.each(await etcdsToTest())('two coordinators on etcd $etcd', (programs) 
       const watcher = await rig.open('watcher');
       await eventually(
         () => watcher.leaders()[0] ?? null,
-        () => 'Nobody leads.',
+        () => 'No one leads.',
       );
       const usurper = await rig.usurp(watcher, 0);
-      // Nothing was handed to the log: nobody can commit it any more.
+      // Nothing was handed to the log: no one can commit it any more.
       expect(await commit).toBe(false);
       give(true);
       for (const [one, of] of [

@@ -1,6 +1,7 @@
 /**
- * The library mode's process dies by kill -9, at every named point and at random, comes back on the same log and the
- * participants' own files, and `recover` finishes what was decided and rolls back what was not.
+ * The library mode's process dies by kill -9, at every named point and at random, comes back on the
+ * same log and the participants' own files, and `recover` finishes what was decided and rolls back
+ * what was not.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,7 +19,10 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { pause } from '../support/process/child.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
 
-/** Collection begins after minutes of ticks: its point is passed on the same code in coordinator-crash.test.ts. */
+/**
+ * Collection begins after minutes of ticks: its point is passed on the same code in
+ * coordinator-crash.test.ts.
+ */
 const nodePoints = crashPoints.filter((point) => point !== 'after-collect');
 const points = [
   ...nodePoints,
@@ -84,7 +88,10 @@ async function killedAtRandom(lives: Lives, rounds: number): Promise<void> {
   expect(aborted).toBeGreaterThan(rounds);
 }
 
-/** They end with their test. Those with a named point run beside each other: a process that starts keeps no more than one core busy. */
+/**
+ * They end with their test. Those with a named point run beside each other: a process that starts
+ * keeps no more than one core busy.
+ */
 function livesOf(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   log: (directory: string) => LogChoice,

@@ -1,4 +1,7 @@
-/** What `npm run fuzz` sends by default. Its seed is fixed; what meets what is the machine's, so that no two runs are quite the same. */
+/**
+ * What `npm run fuzz` sends by default. Its seed is fixed; what meets what is the machine's, so
+ * that no two runs are quite the same.
+ */
 import { expect, it } from 'vitest';
 import { fuzzLive } from '../fuzz/live.ts';
 

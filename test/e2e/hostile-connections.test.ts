@@ -118,7 +118,7 @@ const frames: readonly [string, Buffer | string][] = [
 ];
 
 describe('a hostile frame', () => {
-  it.each(frames)('%s: an error or a close, and nobody else is touched', async (_name, frame) => {
+  it.each(frames)('%s: an error or a close, and no one else is touched', async (_name, frame) => {
     const bad = await besides(cluster, client, async () => {
       const peer = await RawPeer.open(cluster.node.url);
       peer.send(hello);

@@ -1,6 +1,6 @@
 /**
- * Messages that are forged, malformed or too large, of every type there is, against a node at work. Types and fields come
- * from the tables of src/wire, so that a new message is covered by itself.
+ * Messages that are forged, malformed or too large, of every type there is, against a node at work.
+ * Types and fields come from the tables of src/wire, so that a new message is covered by itself.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -63,13 +63,15 @@ describe('every message of a peer to a node', () => {
       for (const [name, field] of Object.entries(fields)) {
         const { [name]: _left, ...without } = sample;
         if (!field.optional) broken.push(without);
-        // A map where a list or a text belongs, and the like: whatever the field's own rule refuses.
+        // A map where a list or a text belongs, and the like: whatever the field's own rule
+        // refuses.
         for (const stranger of strangers) {
           if (refuses(field, stranger)) broken.push({ ...sample, [name]: stranger });
         }
       }
       const bad = await besides(cluster, client, async () => {
-        // A connection is closed after a hundred of them, and after one before hello: a fresh one for each few.
+        // A connection is closed after a hundred of them, and after one before hello: a fresh one
+        // for each few.
         const atOnce = type === 'hello' ? 1 : 50;
         for (let from = 0; from < broken.length; from += atOnce) {
           const peer = type === 'hello' ? await RawPeer.open(cluster.node.url) : await greedy();
@@ -104,7 +106,8 @@ describe('every message of a peer to a node', () => {
           unknown
         >;
         const reply = await peer.ask({ ...sample, type, id: serial, timeoutMs: 50 });
-        // What the role allows is answered in some way of its own; the made-up txid makes it harmless.
+        // What the role allows is answered in some way of its own; the made-up txid makes it
+        // harmless.
         const mayAsk = rolesFor[type as keyof typeof rolesFor].includes(role);
         expect(isError(reply) && reply.code === 'FORBIDDEN', `${type} by ${role}`).toBe(!mayAsk);
         await peer.close();
@@ -237,7 +240,8 @@ describe('what is too large', () => {
     const owner = await RawPeer.participant(cluster.node.url, 'r');
     const bad = await besides(cluster, client, async () => {
       const peer = await greedy();
-      // With its prepare's own fields around it the payload is larger than the frame that brought it.
+      // With its prepare's own fields around it the payload is larger than the frame that brought
+      // it.
       const payload = 'x'.repeat(1_048_576 - 100);
       serial += 1;
       const filled = peer.ask({
@@ -330,7 +334,10 @@ function readonlyVote({ txid, branch }: Prepare, bytes: number): object {
 const isError = (message: FromNode): message is Extract<FromNode, { type: 'error' }> =>
   message.type === 'error';
 
-/** Whether the field's own rule refuses the value; null stands for an optional field that is not there. */
+/**
+ * Whether the field's own rule refuses the value; null stands for an optional field that is not
+ * there.
+ */
 function refuses(field: Fields[string], value: unknown): boolean {
   if (field.optional && value === null) return false;
   return field.rule.read(value, limits) === refused;

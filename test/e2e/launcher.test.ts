@@ -101,7 +101,7 @@ describe.skipIf(etcds.length === 0)('npm run demo -- --cluster', () => {
     run.kill('SIGINT');
     expect((await run.ended).exitCode).toBe(130);
     expect(isRunning(run.pid)).toBe(false);
-    // Nobody holds the ports of the nodes and of etcd any more.
+    // No one holds the ports of the nodes and of etcd any more.
     const again = await launchCluster(['--data', `${directory.path}/cluster`, '--no-shop']);
     await again.interrupt();
   });

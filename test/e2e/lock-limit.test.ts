@@ -1,4 +1,7 @@
-/** A branch that enlisted itself holds locks of its service. Past their limit it ends alone, with the coordinator gone. */
+/**
+ * A branch that enlisted itself holds locks of its service. Past their limit it ends alone, with
+ * the coordinator gone.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

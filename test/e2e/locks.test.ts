@@ -1,4 +1,7 @@
-/** Named locks between processes: in order, whole, never for ever, and not held by who stands in a cycle. */
+/**
+ * Named locks between processes: in order, whole, never forever, and not held by who stands in a
+ * cycle.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';

@@ -1,4 +1,7 @@
-/** Hundreds of services on one node: 300 participants, 1,000 connections, transactions of 2 to 64 branches. */
+/**
+ * Hundreds of services on one node: 300 participants, 1,000 connections, transactions of 2 to 64
+ * branches.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,7 +90,7 @@ it('commits each transaction at every one of its participants, or at none', asyn
     },
     () => `${last.length} to be right: ${last.slice(0, 5).join('; ')}`,
   );
-  // A commit that came twice is one; one too many would be of a transaction that nobody asked for.
+  // A commit that came twice is one; one too many would be of a transaction that no one asked for.
   const { committed } = await services.tally();
   const wanted = ended.filter(({ end }) => end.outcome === 'committed');
   expect(committed.size).toBe(wanted.reduce((sum, { names }) => sum + names.length, 0));

@@ -1,6 +1,6 @@
 /**
- * A node with a small heap, and peers that each keep within every limit of a connection: what they hold together is bounded too,
- * good clients are served beside them, and the memory comes back.
+ * A node with a small heap, and peers that each keep within every limit of a connection: what they
+ * hold together is bounded too, good clients are served beside them, and the memory comes back.
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -134,7 +134,7 @@ describe('what a node keeps for its peers', () => {
     });
   });
 
-  it('of what nobody reads: connections that read nothing are dropped before it is too much', async () => {
+  it('of what no one reads: connections that read nothing are dropped before it is too much', async () => {
     const maker = await RawPeer.greeted(node.url, { name: 'maker', roles: ['client'] });
     const labels = Object.fromEntries(
       Array.from({ length: 16 }, (_each, index) => [`${index}`.padEnd(120, 'k'), 'v'.repeat(250)]),

@@ -1,6 +1,7 @@
 /**
- * A storm of questions and reports about transactions that are long over, whose outcome is in etcd alone: every answer is a reading
- * of it. They are answered, in their turn or with BUSY; the leadership stays, and good clients' transactions commit.
+ * A storm of questions and reports about transactions that are long over, whose outcome is in etcd
+ * alone: every answer is a reading of it. They are answered, in their turn or with BUSY; the
+ * leadership stays, and good clients' transactions commit.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

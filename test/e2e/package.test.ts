@@ -1,6 +1,7 @@
 /**
- * The package as `npm pack` makes it, in a project of its own: unpacked beside the dependencies that it names, and nothing else.
- * The dependencies are those of the clone, by links: what is tried is the package and not the registry.
+ * The package as `npm pack` makes it, in a project of its own: unpacked beside the dependencies
+ * that it names, and nothing else. The dependencies are those of the clone, by links: what is tried
+ * is the package and not the registry.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
@@ -219,7 +220,8 @@ it('says in one sentence that a Node is too old, to import and to require, at ev
        }
      })();`,
   );
-  // Those of a database need its driver, which this project has not, before anything of theirs runs.
+  // Those of a database need its driver, which this project has not, before anything of theirs
+  // runs.
   const entries = entryPoints().filter((name) => !/mariadb|postgresql/.test(name));
   const { stdout } = await run(process.execPath, ['old.cjs', ...entries], { cwd: project });
   const lines = stdout.trim().split('\n');

@@ -1,4 +1,7 @@
-/** The participant SDK, in a process of its own, at the hands of a node that repeats, reorders and contradicts itself. */
+/**
+ * The participant SDK, in a process of its own, at the hands of a node that repeats, reorders and
+ * contradicts itself.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

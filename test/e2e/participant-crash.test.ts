@@ -1,6 +1,7 @@
 /**
- * A participant dies by kill -9 at every named point, comes back on its data, and everything ends as it must; and one
- * that never comes back holds nobody else up. A point that is never reached fails the test.
+ * A participant dies by kill -9 at every named point, comes back on its data, and everything ends
+ * as it must; and one that never comes back holds no one else up. A point that is never reached
+ * fails the test.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -81,7 +82,7 @@ describe('a participant that dies before its commit and never returns', () => {
     await cluster.remove();
   });
 
-  it('holds nobody up, is shown to the operator, and is settled by retiring it', async () => {
+  it('holds no one up, is shown to the operator, and is settled by retiring it', async () => {
     const client = await cluster.client();
     const operator = await cluster.operator();
     const lost = cluster.participant('c');
@@ -117,7 +118,7 @@ describe('a participant that dies before its commit and never returns', () => {
     const listed = await operator.ask({ type: 'list', id: 8, attention: true });
     expect(listed).toMatchObject({ transactions: [] });
 
-    // It is refused for ever, by the next leadership too.
+    // It is refused forever, by the next leadership too.
     await cluster.node.restart();
     await lost.start();
     expect(await lost.child.line(/refused-by-node|retired by an operator/)).not.toBeNull();

@@ -1,4 +1,7 @@
-/** Participants that are slow, repeat themselves, contradict themselves or answer for others: spoken over bare WebSockets. */
+/**
+ * Participants that are slow, repeat themselves, contradict themselves or answer for others: spoken
+ * over bare WebSockets.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -95,7 +98,10 @@ describe('a participant that breaks the rules', () => {
     more: object = { ok: true },
   ): object => ({ type: 'ack', txid, branch, decision, ...more });
 
-  /** Begins a transaction of a, b and the raw one; b takes its time, so that the raw one's votes come before the decision. */
+  /**
+   * Begins a transaction of a, b and the raw one; b takes its time, so that the raw one's votes
+   * come before the decision.
+   */
   function begin(slowMs: number = 0): {
     ended: ReturnType<typeof cluster.history.transact>;
     prepare: Promise<Prepare>;

@@ -1,4 +1,7 @@
-/** A service is stopped as it should be, in a rolling update or a restart, under load: nobody's transaction is the worse for it. */
+/**
+ * A service is stopped as it should be, in a rolling update or a restart, under load: no one's
+ * transaction is the worse for it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

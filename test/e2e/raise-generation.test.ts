@@ -36,7 +36,7 @@ describe.skipIf(programs === undefined)('verdict raise-generation', () => {
     await cluster.node('n1').died();
     expect(cluster.node('n1').output()).toMatch(/verdict raise-generation/);
 
-    // Nobody at a terminal: nothing is done without --yes.
+    // No one at a terminal: nothing is done without --yes.
     expect((await raise()).exitCode).toBe(2);
     const raised = await raise('--yes', '--json');
     expect(raised.exitCode).toBe(0);

@@ -1,6 +1,7 @@
 /**
- * The decision log is deleted, or etcd made anew, while participants are in doubt about a commit that was recorded there. The new
- * log would say "abort": nobody may believe it. An operator ends the doubts by what the alarm says.
+ * The decision log is deleted, or etcd made anew, while participants are in doubt about a commit
+ * that was recorded there. The new log would say "abort": no one may believe it. An operator ends
+ * the doubts by what the alarm says.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** A requestId is one commit within its window: twice at once, twice in turn, with other content, late, after a crash. */
+/**
+ * A requestId is one commit within its window: twice at once, twice in turn, with other content,
+ * late, after a crash.
+ */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -183,7 +186,8 @@ describe('a requestId', () => {
     const first = await cluster.history.transact(client, all, { requestId });
     await cluster.node.restart();
     raw = await RawPeer.greeted(cluster.node.url, { name: 'client', roles: ['client'] });
-    // Attempt 1 is not looked up beforehand: it runs, meets requests/R at its decision, and is aborted as a duplicate.
+    // Attempt 1 is not looked up beforehand: it runs, meets requests/R at its decision, and is
+    // aborted as a duplicate.
     const second = outcome(await raw.ask(request(requestId, { tag: first.tag, attempt: 1 })));
     expect(second).toMatchObject({ outcome: 'committed', txid: first.txid });
     expect(await cluster.settled()).toEqual([]);

@@ -17,7 +17,9 @@ import { type ScriptProcess, scriptDirectory, startScript } from '../support/pro
 
 const directory = scriptDirectory();
 
-/** So many that those in flight at the five kills, which may be aborted, are no great part of them. */
+/**
+ * So many that those in flight at the five kills, which may be aborted, are no great part of them.
+ */
 const orderCount = 4_000;
 
 it('adds up when each service of the shop is killed with -9 in the middle of its work', async () => {

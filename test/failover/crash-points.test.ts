@@ -1,6 +1,7 @@
 /**
- * The leader of a cluster dies by kill -9 at every named point; another node leads on, and everything ends as it
- * must, before the dead one comes back. A point that is never reached fails its test.
+ * The leader of a cluster dies by kill -9 at every named point; another node leads on, and
+ * everything ends as it must, before the dead one comes back. A point that is never reached fails
+ * its test.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -48,7 +49,10 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     await etcd?.dispose();
   });
 
-  /** Something of everything: commits with and without request id, an abort, one interactive, one rolled back, reads. */
+  /**
+   * Something of everything: commits with and without request id, an abort, one interactive, one
+   * rolled back, reads.
+   */
   function load(): Promise<RecordedCall>[] {
     const { history } = cluster;
     serial += 1;
@@ -82,7 +86,9 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     return !node.running;
   }
 
-  /** Makes every finished record old: collection goes by ticks, and a minute of them is the least. */
+  /**
+   * Makes every finished record old: collection goes by ticks, and a minute of them is the least.
+   */
   async function age(): Promise<void> {
     await Promise.all(cluster.running.map((node) => node.stop()));
     const log = await openEtcdLog({
@@ -125,7 +131,8 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
       expect(await loadUntilDeath(leader, calls), `${point} was never reached`).toBe(true);
       expect((await leader.died()).signal).toBe('SIGKILL');
     }
-    // With an id: one without, sent to the dead leader before its connection is seen to be gone, may honestly end unknown.
+    // With an id: one without, sent to the dead leader before its connection is seen to be gone,
+    // may honestly end unknown.
     const after = await cluster.history.transact(clients[0] as Client, all, {
       requestId: `after ${point}`,
     });

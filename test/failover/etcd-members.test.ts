@@ -1,4 +1,7 @@
-/** Three members of etcd under three nodes: members and nodes fail, alone and together, and come back. */
+/**
+ * Three members of etcd under three nodes: members and nodes fail, alone and together, and come
+ * back.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordedCall } from '../support/clients/history.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';

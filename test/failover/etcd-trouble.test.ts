@@ -63,7 +63,8 @@ describe.skipIf(programs === undefined)('an etcd that', () => {
           ({ type, area }) => type === 'put' && area === 'decisions',
         ).length;
       const before = await decided();
-      // The fate of a refused write stays unknown, and the leadership is given up. A new one needs a put too.
+      // The fate of a refused write stays unknown, and the leadership is given up. A new one needs
+      // a put too.
       await cluster.node(node).child.line(/The leadership is over/);
       await pause(2_000);
       expect(await decided()).toBe(before);
@@ -99,7 +100,7 @@ describe.skipIf(programs === undefined)('an etcd that', () => {
     if (tracer === null && proxy.slow !== null) proxy.slow.replyDelayMs = 0;
     await detach(tracer);
     await load.moreOk(10);
-    // Slowness is no failure: nobody lost the lead over it.
+    // Slowness is no failure: no one lost the lead over it.
     expect((await cluster.leader()).epoch).toBe(epoch);
     await load.stop();
     expect(await cluster.settled(), load.summary()).toEqual([]);
@@ -135,7 +136,7 @@ describe.skipIf(programs === undefined)('an etcd that', () => {
   });
 });
 
-/** Puts what nobody needs until etcd has no more room for anybody. */
+/** Puts what no one needs until etcd has no more room for anybody. */
 async function fill(etcd: TestEtcd): Promise<void> {
   const client = new Etcd3({ hosts: [...etcd.endpoints] });
   const value = Buffer.alloc(512 * 1024, 'x');

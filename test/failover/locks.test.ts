@@ -1,6 +1,7 @@
 /**
- * A leader dies while a committed transaction's branch is not yet applied. Whoever leads next must hold its locks before it
- * grants any: or another transaction would read at that participant what the commit has not changed yet.
+ * A leader dies while a committed transaction's branch is not yet applied. Whoever leads next must
+ * hold its locks before it grants any: or another transaction would read at that participant what
+ * the commit has not changed yet.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,7 +41,10 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
 
   const call = (participant: string) => ({ participant, payload: { tag: randomUUID() } });
 
-  /** As the shard's leader tells it; it may be another one by now, for nodes share the shards anew when one comes back. */
+  /**
+   * As the shard's leader tells it; it may be another one by now, for nodes share the shards anew
+   * when one comes back.
+   */
   async function waitedFor(key: string): Promise<LocksReply['locks'][number]> {
     for (;;) {
       const { url } = cluster.node((await cluster.leader({ shard })).node);

@@ -1,6 +1,7 @@
 /**
- * Etcd applies a write, and its reply never arrives: a proxy lets the request pass, swallows what comes back, and cuts
- * a little later. The node may say neither "committed" nor "aborted" before it knows, and nothing may happen twice.
+ * Etcd applies a write, and its reply never arrives: a proxy lets the request pass, swallows what
+ * comes back, and cuts a little later. The node may say neither "committed" nor "aborted" before it
+ * knows, and nothing may happen twice.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
@@ -48,7 +49,10 @@ describe.skipIf(programs === undefined)('the lost reply to', () => {
     await etcd?.dispose();
   });
 
-  /** Loses the reply to the first request that matches, at whichever of the nodes sends it; resolves when one did. */
+  /**
+   * Loses the reply to the first request that matches, at whichever of the nodes sends it; resolves
+   * when one did.
+   */
   function lose(
     nodes: readonly string[],
     matches: (bytes: Buffer) => boolean,
@@ -75,7 +79,7 @@ describe.skipIf(programs === undefined)('the lost reply to', () => {
     ['a decision', isDecision],
     ['a move to finished/', isMove],
     ['a tick', isTick],
-  ])('%s changes no outcome and stops nobody', async (_what, matches) => {
+  ])('%s changes no outcome and stops no one', async (_what, matches) => {
     for (let round = 0; round < 3; round += 1) {
       const { node, epoch } = await cluster.leader();
       const { happened } = lose([node], matches);

@@ -1,6 +1,7 @@
 /**
- * An instance that an operator retires, while it has commits to carry out in two shards with leaders on two nodes: every node refuses it
- * and every leader lets go of it, also one that leads later and one that starts just then.
+ * An instance that an operator retires, while it has commits to carry out in two shards with
+ * leaders on two nodes: every node refuses it and every leader lets go of it, also one that leads
+ * later and one that starts just then.
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * A leader that is stopped past its lease and wakes up when another one leads. What it had sent before, and what it
- * sends when it wakes, must find the door shut: at etcd by the compare (I6), at participants by the epoch (I7).
- * Proxies hold its messages back, so that they arrive when they do the most harm.
+ * A leader that is stopped past its lease and wakes up when another one leads. What it had sent
+ * before, and what it sends when it wakes, must find the door shut: at etcd by the compare (I6), at
+ * participants by the epoch (I7). Proxies hold its messages back, so that they arrive when they do
+ * the most harm.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { epochOf } from '../../src/core/txid.ts';
@@ -28,7 +29,7 @@ describe.skipIf(programs === undefined)('a leader that is stopped past its lease
     }
     cluster = await EtcdCluster.started({
       etcd,
-      // Nobody forces an abort meanwhile: the fence alone has to hold.
+      // No one forces an abort meanwhile: the fence alone has to hold.
       participantSettings: { options: { patienceMs: 20_000 } },
       endpointsOf: (name) => [`http://${toEtcd.get(name)?.url}`],
       advertise: async (node) => {

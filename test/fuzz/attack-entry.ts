@@ -1,6 +1,7 @@
 /**
- * The attack on a node, in a process of its own: connections of every role at once. Tells in lines of JSON how far it
- * is, and at the end what it did. Run: attack-entry.ts SETTINGS, one JSON object.
+ * The attack on a node, in a process of its own: connections of every role at once. Tells in lines
+ * of JSON how far it is, and at the end what it did. Run: attack-entry.ts SETTINGS, one JSON
+ * object.
  */
 import { type PeerRole, peerRoles, type TransactionStatus } from '../../src/core/messages.ts';
 import { RawPeer } from '../support/network/raw-peer.ts';

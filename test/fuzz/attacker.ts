@@ -29,7 +29,10 @@ export interface AttackerOptions {
 /** Frames between two signs of life that are waited for. */
 const maxBatch = 20;
 const lifeTimeoutMs = 20_000;
-/** Of what it is asked as a participant, this part is answered as it should be: else nothing would ever commit. */
+/**
+ * Of what it is asked as a participant, this part is answered as it should be: else nothing would
+ * ever commit.
+ */
 const honestPart = 0.6;
 
 export class Attacker {
@@ -45,7 +48,10 @@ export class Attacker {
     this.#options = options;
   }
 
-  /** Sends up to `count` frames, and waits until the node has been through them. Returns how many there were. */
+  /**
+   * Sends up to `count` frames, and waits until the node has been through them. Returns how many
+   * there were.
+   */
   async batch(count: number): Promise<number> {
     const socket = await this.#open();
     if (socket === null) return 0;

@@ -1,6 +1,6 @@
 /**
- * An endless sequence of frames that no honest peer sends, drawn from a seed: valid ones with a thing or two wrong,
- * valid ones at the wrong time, damaged ones, and noise.
+ * An endless sequence of frames that no honest peer sends, drawn from a seed: valid ones with a
+ * thing or two wrong, valid ones at the wrong time, damaged ones, and noise.
  */
 import { Buffer } from 'node:buffer';
 import { Packr } from 'msgpackr';
@@ -35,7 +35,9 @@ export interface FramesOptions {
   readonly random: Random;
   readonly direction: Direction;
   readonly living?: () => Living;
-  /** Left out: what would let the sender be somebody else, which no node without tokens could tell. */
+  /**
+   * Left out: what would let the sender be somebody else, which no node without tokens could tell.
+   */
   readonly without?: readonly string[];
 }
 
@@ -178,7 +180,10 @@ export class Frames {
     }));
   }
 
-  /** One to three fields are missing, of another kind, or not of the protocol; now and then deep inside. */
+  /**
+   * One to three fields are missing, of another kind, or not of the protocol; now and then deep
+   * inside.
+   */
   #spoilt(message: Fields): Fields {
     const random = this.#random;
     const spoilt: Fields = { ...message };

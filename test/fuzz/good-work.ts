@@ -21,7 +21,9 @@ const pauseMs = 5;
 const callTimeoutMs = 20_000;
 const slowMs = 200;
 
-/** Anybody who may be an operator, or knows a txid, may end a transaction: no fault of the node's. */
+/**
+ * Anybody who may be an operator, or knows a txid, may end a transaction: no fault of the node's.
+ */
 const endedByOthers: ReadonlySet<string | null> = new Set([
   'ROLLED_BACK',
   'FORCED',
@@ -83,7 +85,9 @@ export class GoodWork {
     }
   }
 
-  /** One in four lives long enough to be meddled with: its last participant takes its time to vote. */
+  /**
+   * One in four lives long enough to be meddled with: its last participant takes its time to vote.
+   */
   #one(client: Client, turn: number): Promise<RecordedCall> {
     const { history, participants } = this.#options;
     if (turn % 4 === 3) {

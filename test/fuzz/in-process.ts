@@ -1,4 +1,7 @@
-/** Frames by the million through the decoder, a node's sessions and both SDKs, in one process and without a network. */
+/**
+ * Frames by the million through the decoder, a node's sessions and both SDKs, in one process and
+ * without a network.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../support/samples/seeded-random.ts';

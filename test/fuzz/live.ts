@@ -1,6 +1,7 @@
 /**
- * A node, participants and clients of real processes at work, and a process that attacks the node with frames. Afterwards
- * the node must be the same process, hold no more memory than before, and have decided nothing wrong.
+ * A node, participants and clients of real processes at work, and a process that attacks the node
+ * with frames. Afterwards the node must be the same process, hold no more memory than before, and
+ * have decided nothing wrong.
  */
 import { fileURLToPath } from 'node:url';
 import { readLog } from '../support/logs/log-contents.ts';
@@ -35,7 +36,10 @@ export interface Memory {
   readonly external: number;
 }
 
-/** Stated bounds on what an attack may leave behind. Freed pages return to the system when the allocator likes. */
+/**
+ * Stated bounds on what an attack may leave behind. Freed pages return to the system when the
+ * allocator likes.
+ */
 export const maxHeapGrownBytes: number = 24 * 1_048_576;
 export const maxRssGrownBytes: number = 192 * 1_048_576;
 
@@ -140,7 +144,9 @@ class Live {
     }
   }
 
-  /** Hostile participants voted commit, and will never acknowledge: their instances never come back. */
+  /**
+   * Hostile participants voted commit, and will never acknowledge: their instances never come back.
+   */
   async #retireHostile(): Promise<void> {
     const cluster = this.#cluster;
     const operator = await cluster.operator();
@@ -173,7 +179,8 @@ class Live {
   async #unsettled({ votes }: AttackEnd): Promise<string[]> {
     const violations = await this.#cluster.settled({ requestWindowMs });
     const given = new Set(votes);
-    // I3 for the participants of the attack, which keep no store: nobody but themselves can have voted for them.
+    // I3 for the participants of the attack, which keep no store: no one but themselves can have
+    // voted for them.
     for (const { txid, outcome, branches = [] } of readLog(this.#cluster.log).records) {
       for (const { participant, branch } of outcome === 'commit' ? branches : []) {
         if ((participants as readonly string[]).includes(participant)) continue;

@@ -36,7 +36,7 @@ export class LoopDialer implements Dialer {
     this.dials += 1;
     const timer = clock.setTimer(1, () => {
       if (!answers(url)) {
-        events.failed({ code: 1006, reason: 'nobody listens', kind: 'refused' });
+        events.failed({ code: 1006, reason: 'no one listens', kind: 'refused' });
         return;
       }
       const socket: LoopSocket = new LoopSocket((frame) => heard(socket, frame));

@@ -1,6 +1,7 @@
 /**
- * The part of a `ws` socket that a WebSocketConnection uses, with the other end in this process: so that a million
- * frames pass through the real connection, its decoder and its outbox, without the kernel.
+ * The part of a `ws` socket that a WebSocketConnection uses, with the other end in this process: so
+ * that a million frames pass through the real connection, its decoder and its outbox, without the
+ * kernel.
  */
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';

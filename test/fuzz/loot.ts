@@ -1,4 +1,6 @@
-/** What the connections of an attack learn from the node, and share; and what they have promised. */
+/**
+ * What the connections of an attack learn from the node, and share; and what they have promised.
+ */
 import type { FromNode, ToNode } from '../../src/core/messages.ts';
 import type { Epoch, Txid } from '../../src/core/txid.ts';
 import type { Living } from './frames.ts';

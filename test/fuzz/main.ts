@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz`: frames that no honest peer sends, against a live node among people at work; or, by the million, against
- * the same code in this process.
+ * `npm run fuzz`: frames that no honest peer sends, against a live node among people at work; or,
+ * by the million, against the same code in this process.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';

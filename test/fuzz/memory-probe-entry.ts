@@ -1,6 +1,6 @@
 /**
- * Loaded into the node under fuzz, ahead of its own code (`node --import`): on SIGUSR2 it collects garbage, and writes
- * what is left as a line of its own.
+ * Loaded into the node under fuzz, ahead of its own code (`node --import`): on SIGUSR2 it collects
+ * garbage, and writes what is left as a line of its own.
  */
 import { writeSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';

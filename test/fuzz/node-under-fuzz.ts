@@ -1,4 +1,7 @@
-/** A node in this process, and a stream of frames into its connections. Whatever it is sent must not end it. */
+/**
+ * A node in this process, and a stream of frames into its connections. Whatever it is sent must not
+ * end it.
+ */
 import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { type FromNode, type PeerRole, peerRoles } from '../../src/core/messages.ts';
 import type { Epoch, Txid } from '../../src/core/txid.ts';
@@ -14,7 +17,7 @@ import { below, chance, pick } from './values.ts';
 /** Of what came by lately; older ones have ended. */
 const maxRemembered = 64;
 const maxPeers = 6;
-/** A node with nobody to talk to would be fuzzed through one error message only. */
+/** A node with no one to talk to would be fuzzed through one error message only. */
 const helloPart = 0.95;
 
 interface Peer {
@@ -88,7 +91,10 @@ export class NodeUnderFuzz {
   /** There is always somebody to send a frame. */
   async ready(): Promise<void> {}
 
-  /** One frame of the sequence, to some peer's connection; a new peer now and then, and where one was closed. */
+  /**
+   * One frame of the sequence, to some peer's connection; a new peer now and then, and where one
+   * was closed.
+   */
   next(): Frame {
     const { frame } = this.#frames.next();
     this.deliver(frame);

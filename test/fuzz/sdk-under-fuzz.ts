@@ -1,6 +1,6 @@
 /**
- * Both SDKs in this process, with a node at the other end that says anything at all. They must stay up, keep their
- * promises, and tell the application nothing but results and their own errors.
+ * Both SDKs in this process, with a node at the other end that says anything at all. They must stay
+ * up, keep their promises, and tell the application nothing but results and their own errors.
  */
 
 import { Buffer } from 'node:buffer';
@@ -141,7 +141,9 @@ export class SdksUnderFuzz {
     return makeTxid({ shard: 0, epoch: this.#epoch(), sequence, random: 'abcdefghijklm' });
   }
 
-  /** Later than that of the samples: whoever believes these believes in this leader all the same. */
+  /**
+   * Later than that of the samples: whoever believes these believes in this leader all the same.
+   */
   #epoch(): Epoch {
     return makeEpoch({ generation: 2, revision: BigInt(this.#revision) });
   }
@@ -180,7 +182,9 @@ export class SdksUnderFuzz {
     }
   }
 
-  /** Some things are answered as they should be, or nothing would ever come far enough to be broken. */
+  /**
+   * Some things are answered as they should be, or nothing would ever come far enough to be broken.
+   */
   #answer(message: ToNode): FromNode | null {
     switch (message.type) {
       case 'hello':
@@ -229,7 +233,9 @@ export class SdksUnderFuzz {
       });
   }
 
-  /** What the application sees: commits only of what it prepared, and never both ends of one branch. */
+  /**
+   * What the application sees: commits only of what it prepared, and never both ends of one branch.
+   */
   #note(
     call: string,
     { txid, branch }: { readonly txid: Txid; readonly branch: string },

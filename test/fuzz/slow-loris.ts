@@ -1,4 +1,7 @@
-/** Connections that take their time: bytes of a handshake, or of a frame, one by one; and pongs that nobody reads. */
+/**
+ * Connections that take their time: bytes of a handshake, or of a frame, one by one; and pongs that
+ * no one reads.
+ */
 import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
 import { upgradeRequest, wireFrame } from '../support/network/hand-made-frames.ts';

@@ -71,7 +71,7 @@ describe.skipIf(etcd === undefined)('clients and followers', () => {
     await sound();
   });
 
-  it('a follower cut off from everything harms nobody, and comes back as one', async () => {
+  it('a follower cut off from everything harms no one, and comes back as one', async () => {
     const leader = await cluster.leader();
     const follower = cluster.nodeNames.find((name) => name !== leader.node) ?? '';
     const load = await cluster.load(client);

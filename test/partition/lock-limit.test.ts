@@ -1,4 +1,7 @@
-/** A branch that enlisted itself and is cut off from the leader ends alone when the limit of its locks has passed. */
+/**
+ * A branch that enlisted itself and is cut off from the leader ends alone when the limit of its
+ * locks has passed.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -9,7 +9,10 @@ import { pause } from '../support/process/child.ts';
 const [etcd] = await etcdsToTest();
 const disturbedMs = 3_000;
 
-/** What no WebSocket does: a connection loses nothing and keeps its order. What survives this rests on no such promise. */
+/**
+ * What no WebSocket does: a connection loses nothing and keeps its order. What survives this rests
+ * on no such promise.
+ */
 const disturbances: Readonly<Record<string, Partial<Disturbance>>> = {
   doubled: { duplicate: 0.3, lagMs: 300 },
   'overtaken by others': { reorder: 0.3, lagMs: 100 },
@@ -19,8 +22,8 @@ const disturbances: Readonly<Record<string, Partial<Disturbance>>> = {
 };
 
 /**
- * A commit that arrives again after its `forget` is rightly refused and rightly found strange: on a WebSocket it cannot.
- * That nothing was applied twice or not at all is the checker's to say.
+ * A commit that arrives again after its `forget` is rightly refused and rightly found strange: on a
+ * WebSocket it cannot. That nothing was applied twice or not at all is the checker's to say.
  */
 const lateCommit = '"alarm":"commit-after-rollback"';
 

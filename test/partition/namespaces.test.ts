@@ -140,7 +140,7 @@ describe.skipIf(etcd === undefined || problem !== null)('hosts on a network of t
     await caller.commits();
   });
 
-  it('a follower vanishes from the network: nobody waits for it', async () => {
+  it('a follower vanishes from the network: no one waits for it', async () => {
     const before = leader();
     const follower = nodeNames.find((name) => name !== before.node) ?? '';
     network.isolate(follower);

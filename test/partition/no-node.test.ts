@@ -19,7 +19,7 @@ describe.skipIf(etcd === undefined)(
       cluster = await PartitionCluster.started({
         etcd,
         participantSettings: (name, place) => ({
-          // Of the others nobody may write: they wait for a record, or for the leadership to end.
+          // Of the others no one may write: they wait for a record, or for the leadership to end.
           decisionLog: { etcd: { ...place, resolve: name === 'c' } },
         }),
       });

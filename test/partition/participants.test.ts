@@ -58,7 +58,8 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
   );
 
   it('one that cannot hear the leader: a commit that is decided without it is learnt from a follower while the cut stands', async () => {
-    // Decided about when the patience of a ends, which asks the leader in vain, and before it turns to a follower.
+    // Decided about when the patience of a ends, which asks the leader in vain, and before it turns
+    // to a follower.
     const call = await firstInDoubt(cluster, client, 320);
     const cutAtMs = Date.now();
     cluster.wire('a', leader.node).block('backward');
@@ -103,7 +104,7 @@ describe.skipIf(etcd === undefined)('participants, cut off from the leader alone
     await healed('cut off from the leader under load');
   });
 
-  it('from every node: nobody decides for them, and each doubt ends when the cut does', async () => {
+  it('from every node: no one decides for them, and each doubt ends when the cut does', async () => {
     const calls = Array.from({ length: 40 }, () =>
       cluster.history.transact(client, { a: {}, b: {}, c: { delayMs: 1_500 } }),
     );

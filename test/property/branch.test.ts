@@ -75,7 +75,9 @@ const life = fc.oneof(
     .map(([quiet, actions]) => [...quietLife.slice(0, quiet), ...actions]),
 );
 
-/** The world around one branch: a journal with its rules, an application, and what was ever said. */
+/**
+ * The world around one branch: a journal with its rules, an application, and what was ever said.
+ */
 class World {
   state: LocalBranch = unknownBranch({ txid, branch: 'stock' });
   entry: Found | null = null;
@@ -161,7 +163,8 @@ class World {
         expect(this.calling).toBe(null);
         expect(['tombstone', 'prepared', 'committed', 'readonly']).not.toContain(this.entry?.state);
         this.calling = 'prepare';
-        // A crash may hide that a prepare was rolled back before anything was promised: it begins anew.
+        // A crash may hide that a prepare was rolled back before anything was promised: it begins
+        // anew.
         expect(this.done).not.toContain('commit');
         this.done.length = 0;
         return;

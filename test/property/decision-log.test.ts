@@ -1,7 +1,8 @@
 /**
- * Random sequences of what a leader does to its log, against a model that never forgets. Checked after every step:
- * I2 (the first recorded outcome is the only one ever answered), I5 and I9 (nothing above the floor is
- * missing, nothing collected comes alive, the floor never comes down), I8 (one commit a request).
+ * Random sequences of what a leader does to its log, against a model that never forgets. Checked
+ * after every step: I2 (the first recorded outcome is the only one ever answered), I5 and I9
+ * (nothing above the floor is missing, nothing collected comes alive, the floor never comes down),
+ * I8 (one commit a request).
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Whatever a place is that takes a name, whatever name is put there: it is refused where it comes in, or works to the end, and
- * nobody else notices.
+ * Whatever a place is that takes a name, whatever name is put there: it is refused where it comes
+ * in, or works to the end, and no one else notices.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * The owner of a journal answers from what it remembers (src/journal/entry-memory.ts); several that share one read every time.
- * Whatever is called, in whatever order, both must answer alike and end alike.
+ * The owner of a journal answers from what it remembers (src/journal/entry-memory.ts); several that
+ * share one read every time. Whatever is called, in whatever order, both must answer alike and end
+ * alike.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Locks on keys under drawn sequences of requests: who excludes whom, and that nobody waits for ever. */
+/**
+ * Locks on keys under drawn sequences of requests: who excludes whom, and that no one waits
+ * forever.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyLocks, type LockMode } from '../../src/resources/versioned-store/locks.ts';
@@ -57,7 +60,9 @@ class World {
     }
   }
 
-  /** Whoever does not wait ends, as a transaction does; the clock stands still, so no limit helps. */
+  /**
+   * Whoever does not wait ends, as a transaction does; the clock stands still, so no limit helps.
+   */
   async end(): Promise<void> {
     while (this.locks.waiting > 0) {
       const runs = owners.find((owner) => !this.waiting.has(owner) && this.#holds(owner));
@@ -102,7 +107,7 @@ describe('locks on keys', () => {
     expect(deadlocks).toBeGreaterThan(100);
   });
 
-  it('refuse nobody who only asks in the order of the keys', async () => {
+  it('refuse no one who only asks in the order of the keys', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const world = new World();

@@ -1,6 +1,6 @@
 /**
- * The lock table against a model that says the rules in the plainest way: a list of waiters, a list of holders, and for every two of them
- * whether one waits for the other.
+ * The lock table against a model that says the rules in the plainest way: a list of waiters, a list
+ * of holders, and for every two of them whether one waits for the other.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -228,7 +228,8 @@ describe('lock table', () => {
                 expect(here).toBe(true);
               }
               const victim = victimOf(cycle);
-              // One that waits for nothing stands in no cycle: a decided transaction is never a victim.
+              // One that waits for nothing stands in no cycle: a decided transaction is never a
+              // victim.
               expect(table.waits(victim).size).toBeGreaterThan(0);
               end(victim);
             }

@@ -198,7 +198,7 @@ function happen(world: TermWorld, what: Happening, x: number, y: number, z: numb
     case 'retire':
       if (x % 4 !== 0) return;
       if (y % 3 === 0) world.retireResource(instances[2] as (typeof instances)[number]);
-      // Never all of those that share it: nobody would be left to finish what is theirs.
+      // Never all of those that share it: no one would be left to finish what is theirs.
       else world.retire(instances[1 + (y % 2)] as (typeof instances)[number]);
       return;
     case 'lost':

@@ -1,6 +1,7 @@
 /**
- * What met what: for each fault as it happens, in which phase each transaction was that had not ended, and in which
- * state each branch was on its participant's disk. A fault that never met a phase has proved nothing about it.
+ * What met what: for each fault as it happens, in which phase each transaction was that had not
+ * ended, and in which state each branch was on its participant's disk. A fault that never met a
+ * phase has proved nothing about it.
  */
 import type { Facts, Transaction } from './check/facts.ts';
 

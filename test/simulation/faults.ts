@@ -1,6 +1,7 @@
 /**
- * Which faults a run has, and how much of each: a swarm. Each seed draws a subset, and for each a rate of its own, for a run
- * with all faults at once never gets far enough to show what two of them do together.
+ * Which faults a run has, and how much of each: a swarm. Each seed draws a subset, and for each a
+ * rate of its own, for a run with all faults at once never gets far enough to show what two of them
+ * do together.
  */
 import type { Chance } from './world/chance.ts';
 

@@ -1,4 +1,7 @@
-/** Carries the faults of a plan out: those of the moment on the network, the disks and etcd, and those that come now and then. */
+/**
+ * Carries the faults of a plan out: those of the moment on the network, the disks and etcd, and
+ * those that come now and then.
+ */
 
 import type { Txid } from '../../src/core/txid.ts';
 import type { ClientMachine } from './actors/client.ts';
@@ -226,7 +229,8 @@ export class Injector {
     if (this.#over) return;
     this.#met(name);
     const { etcd, nodes, participants, clients } = cluster;
-    // A log that cannot be reached is given up after 5 s, and what was in flight is asked for during 5 more.
+    // A log that cannot be reached is given up after 5 s, and what was in flight is asked for
+    // during 5 more.
     const isLogs = name === 'etcd-cut' || name === 'etcd-down';
     const lastingMs = chance.logarithmic(20, isLogs ? 20_000 : 6_000);
     switch (name) {
@@ -328,7 +332,10 @@ export class Injector {
     });
   }
 
-  /** Its machine sleeps: what is sent to it meanwhile waits with its sender, and is lost when that one gives it up. */
+  /**
+   * Its machine sleeps: what is sent to it meanwhile waits with its sender, and is lost when that
+   * one gives it up.
+   */
   #suspend(cluster: Cluster, machine: Machine, lastingMs: number): void {
     const { process } = machine;
     if (this.#over || process === null || !process.alive || process.paused) return;
@@ -395,7 +402,8 @@ export class Injector {
       this.#metBy('message-duplicate', message);
       found.push({ message, afterMs: chance.logarithmic(0.1, 3_000) });
     }
-    // A broken participant: it votes once more, and otherwise. The first vote is the one that it keeps to.
+    // A broken participant: it votes once more, and otherwise. The first vote is the one that it
+    // keeps to.
     if (message.type === 'vote' && chance.happens(this.intensity('equivocate') * 0.4)) {
       this.#metBy('equivocate', message);
       const vote = message.vote === 'commit' ? 'abort' : 'commit';

@@ -1,4 +1,7 @@
-/** `npm run simulate`: the production code in worlds drawn from seeds, where everything goes wrong that can. */
+/**
+ * `npm run simulate`: the production code in worlds drawn from seeds, where everything goes wrong
+ * that can.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
@@ -133,7 +136,9 @@ async function campaign(): Promise<void> {
   setImmediate(() => explain(first.seed));
 }
 
-/** What the campaigns before had done, and this one has. One that is killed goes on where it was. */
+/**
+ * What the campaigns before had done, and this one has. One that is killed goes on where it was.
+ */
 function keep(before: Progress, totals: Totals): Progress {
   const failed = totals.failures.map(({ seed }) => seed);
   const after = {

@@ -1,4 +1,7 @@
-/** The options of nodes and participants, as a run draws them: the same for all, or for each and at each start its own. */
+/**
+ * The options of nodes and participants, as a run draws them: the same for all, or for each and at
+ * each start its own.
+ */
 import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import type { Plan } from './plan.ts';
@@ -58,7 +61,10 @@ export function drawParticipant(chance: Chance): Partial<ParticipantOptions> {
   };
 }
 
-/** With which options a node starts for the `start`-th time: an operator may have changed all but what must be agreed on. */
+/**
+ * With which options a node starts for the `start`-th time: an operator may have changed all but
+ * what must be agreed on.
+ */
 export function nodeSettings(plan: Plan, name: string, start: number): NodeSettings {
   if (plan.faults['options-differ'] === undefined) return plan;
   const chance = new Chance(plan.seed, `options ${name}/${start}`);

@@ -1,4 +1,7 @@
-/** Everything about a run that its seed decides before it begins: how large, how configured, what is asked, what goes wrong. */
+/**
+ * Everything about a run that its seed decides before it begins: how large, how configured, what is
+ * asked, what goes wrong.
+ */
 import type { CoordinatorOptions } from '../../src/core/coordinator-options.ts';
 import type { ParticipantOptions } from '../../src/core/participant-options.ts';
 import { drawFaults, type Faults } from './faults.ts';
@@ -30,9 +33,9 @@ export interface Plan {
 }
 
 /**
- * What is left when the faults end, before everything is mended. `one-node`: participants reach one node alone, and
- * the others live on. `no-node`: every node is gone, etcd is there. By I11 whoever is in doubt learns its outcome
- * all the same, in the second case if it may read etcd.
+ * What is left when the faults end, before everything is mended. `one-node`: participants reach one
+ * node alone, and the others live on. `no-node`: every node is gone, etcd is there. By I11 whoever
+ * is in doubt learns its outcome all the same, in the second case if it may read etcd.
  */
 export type Ending = 'whole' | 'one-node' | 'no-node';
 
@@ -104,7 +107,10 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   };
 }
 
-/** Requests that somebody sends once more when another leads, with other options, and most windows are still open. */
+/**
+ * Requests that somebody sends once more when another leads, with other options, and most windows
+ * are still open.
+ */
 function repeatedLater(jobs: readonly Job[], chance: Chance): readonly Job[] {
   return jobs.map((job) => {
     if (job.kind !== 'request' || chance.happens(0.4)) return job;

@@ -1,7 +1,9 @@
 /**
- * Runs that once failed, each with the reason: what was wrong is mended, and stays so. A seed draws another run when what is drawn, or
- * the product, changes. So each names the fault as well, and `npm run mutants -- --regressions` plants it again: a seed that does not
- * show it any more is looked for anew, among the same faults. What broke has a test of its own besides, where that is possible.
+ * Runs that once failed, each with the reason: what was wrong is mended, and stays so. A seed draws
+ * another run when what is drawn, or the product, changes. So each names the fault as well, and
+ * `npm run mutants -- --regressions` plants it again: a seed that does not show it any more is
+ * looked for anew, among the same faults. What broke has a test of its own besides, where that is
+ * possible.
  */
 import { parseFaults } from './faults.ts';
 import type { PlanLimits } from './plan.ts';
@@ -37,7 +39,7 @@ export const regressions: readonly Regression[] = [
         to: '',
       },
     ],
-    why: 'A window of commands full of commits that are refused for ever kept back those that could be carried out.',
+    why: 'A window of commands full of commits that are refused forever kept back those that could be carried out.',
   },
   {
     seed: 129_623,
@@ -149,7 +151,7 @@ export const regressions: readonly Regression[] = [
         to: '',
       },
     ],
-    why: 'The check took a transaction that was aborted with nobody there to be told for undecided when the floor passed it.',
+    why: 'The check took a transaction that was aborted with no one there to be told for undecided when the floor passed it.',
   },
   {
     seed: 734_133,
@@ -183,7 +185,7 @@ export const regressions: readonly Regression[] = [
         to: '',
       },
     ],
-    why: 'A leadership whose first reading failed was neither led nor ended: its node took it for its own, and nobody led.',
+    why: 'A leadership whose first reading failed was neither led nor ended: its node took it for its own, and no one led.',
   },
   {
     seed: 1_287_561,

@@ -1,4 +1,7 @@
-/** Participants that another takes the place of: retired by an operator, updated one after the other, back without their journal. */
+/**
+ * Participants that another takes the place of: retired by an operator, updated one after the
+ * other, back without their journal.
+ */
 import type { Retired } from '../../src/core/retired.ts';
 import { retire } from './actors/operator.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
@@ -28,8 +31,9 @@ export class Replacements {
   }
 
   /**
-   * An operator gives an instance up, rightly or not: in a third of the cases it runs, and in others it comes back. Where it is
-   * gone another takes its part, with nothing of what the first one had.
+   * An operator gives an instance up, rightly or not: in a third of the cases it runs, and in
+   * others it comes back. Where it is gone another takes its part, with nothing of what the first
+   * one had.
    */
   retire(cluster: Cluster, chance: Chance): void {
     const { world, participants } = cluster;
@@ -58,8 +62,9 @@ export class Replacements {
   }
 
   /**
-   * Of those who work on a store the operator gives one up, whose branches the other finishes; or the store itself, and then both are told nothing
-   * any more, whether they run, are gone or come back, and a third begins with a store of its own.
+   * Of those who work on a store the operator gives one up, whose branches the other finishes; or
+   * the store itself, and then both are told nothing any more, whether they run, are gone or come
+   * back, and a third begins with a store of its own.
    */
   retireShared(cluster: Cluster, chance: Chance): void {
     const { world, participants } = cluster;
@@ -90,7 +95,10 @@ export class Replacements {
     this.#endForGood(cluster, chance, all ? [machine, ...others] : [machine], giveUp);
   }
 
-  /** With a vote that is on the disk of the first, which it may or may not have sent. Half of them come back all the same. */
+  /**
+   * With a vote that is on the disk of the first, which it may or may not have sent. Half of them
+   * come back all the same.
+   */
   #endForGood(
     { world }: Cluster,
     chance: Chance,
@@ -130,7 +138,10 @@ export class Replacements {
     }
   }
 
-  /** One of those that work on a store begins; where all do, one ends, as in a rolling update, or its disk is lost. */
+  /**
+   * One of those that work on a store begins; where all do, one ends, as in a rolling update, or
+   * its disk is lost.
+   */
   replace(
     { world, network, participants }: Cluster,
     chance: Chance,
@@ -153,8 +164,8 @@ export class Replacements {
         this.#with.journalLost(one.name);
       } else one.process?.kill();
     };
-    // At any moment; holding what it prepared, cut off so that the other is asked meanwhile, and ends the branch; or with a
-    // vote that is on its disk and may just have been sent.
+    // At any moment; holding what it prepared, cut off so that the other is asked meanwhile, and
+    // ends the branch; or with a vote that is on its disk and may just have been sent.
     if (chance.happens(0.5)) return end();
     if (journal && chance.happens(0.5)) {
       one.atNextPrepare = () => {

@@ -46,7 +46,7 @@ export function runPlan(plan: Plan, options: { readonly trace?: boolean } = {}):
   return shutIn(() => new Run(plan, options.trace ?? false).run());
 }
 
-/** The run that is under way: rejections that nobody handles are told to it. */
+/** The run that is under way: rejections that no one handles are told to it. */
 let current: World | null = null;
 let listening = false;
 
@@ -56,7 +56,7 @@ function listenForRejections(): void {
   process.on('unhandledRejection', (reason) => {
     if (current === null) throw reason;
     const error = reason instanceof Error ? reason : new Error(String(reason));
-    current.broken(new Error(`A rejection that nobody handled: ${error.stack}`));
+    current.broken(new Error(`A rejection that no one handled: ${error.stack}`));
   });
 }
 
@@ -208,7 +208,10 @@ class Run {
     );
   }
 
-  /** Each knows one or two nodes, and is told of the others; all, where one alone may be what is left. */
+  /**
+   * Each knows one or two nodes, and is told of the others; all, where one alone may be what is
+   * left.
+   */
   #urls(index: number): string[] {
     const { nodes, ending } = this.#plan;
     if (ending === 'one-node') {
@@ -312,7 +315,7 @@ class Run {
     });
   }
 
-  /** Until nothing is left of what `missing` tells; it must not take for ever. */
+  /** Until nothing is left of what `missing` tells; it must not take forever. */
   #await(when: string, missing: () => string | null): void {
     const world = this.#world;
     let nextLookMs = world.nowMs;
@@ -374,8 +377,8 @@ class Run {
   }
 
   /**
-   * Etcd has lost what the branch was ended by, and says the opposite since. A sibling may have ended it in the store that both work
-   * on; its own journal holds the vote then.
+   * Etcd has lost what the branch was ended by, and says the opposite since. A sibling may have
+   * ended it in the store that both work on; its own journal holds the vote then.
    */
   #waitsForOperator(txid: Txid, { applied, undone }: BranchFacts): boolean {
     return this.#facts.at(txid).lost && (applied > 0 || undone);

@@ -1,6 +1,7 @@
 /**
- * Etcd is lost, and brought back from a copy of a while ago. Nodes that notice halt; then an operator stops them all - but one
- * that is paused, and that he overlooks, at times -, raises the generation, and starts them again.
+ * Etcd is lost, and brought back from a copy of a while ago. Nodes that notice halt; then an
+ * operator stops them all - but one that is paused, and that he overlooks, at times -, raises the
+ * generation, and starts them again.
  */
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { decodeLeader } from '../../src/decision-log/etcd/records.ts';
@@ -41,9 +42,10 @@ export class SetBack {
   }
 
   /**
-   * A backup, a rolling restart, and something goes wrong behind it: the copy is a few writes older than a leadership. That leader stands
-   * still with votes on their way to it while etcd is brought back, and another takes the shard, perhaps under the same revision. It goes on
-   * before its lease is over.
+   * A backup, a rolling restart, and something goes wrong behind it: the copy is a few writes older
+   * than a leadership. That leader stands still with votes on their way to it while etcd is brought
+   * back, and another takes the shard, perhaps under the same revision. It goes on before its lease
+   * is over.
    */
   beginAtTakeover(cluster: Cluster, chance: Chance): void {
     const { etcd, nodes, participants, world } = cluster;

@@ -1,4 +1,6 @@
-/** The simulation itself: it is deterministic, keeps the real world out, and finds what is wrong. */
+/**
+ * The simulation itself: it is deterministic, keeps the real world out, and finds what is wrong.
+ */
 import { describe, expect, it } from 'vitest';
 import type { DecisionRecord } from '../../src/core/records.ts';
 import type { Txid } from '../../src/core/txid.ts';

@@ -45,7 +45,10 @@ export type Job = JobBase &
     | {
         readonly kind: 'interactive';
         readonly rollback: boolean;
-        /** Asks for one more branch when it has asked for the commit: it comes too late, whatever it does. */
+        /**
+         * Asks for one more branch when it has asked for the commit: it comes too late, whatever it
+         * does.
+         */
         readonly afterthought: boolean;
         /** Asks for a rollback while it waits for its commit. */
         readonly changesItsMind: boolean;
@@ -69,7 +72,7 @@ export interface WorkloadOptions {
   readonly jobs: number;
   /** How many were drawn before: tags go on from there. Default: 0. */
   readonly drawn?: number;
-  /** Before it nobody calls. Default: 0. */
+  /** Before it no one calls. Default: 0. */
   readonly fromMs?: number;
   readonly clients: number;
   readonly participants: readonly string[];
@@ -78,7 +81,7 @@ export interface WorkloadOptions {
   readonly refuses: number;
   /** Of branches, whose prepare takes its time: longer than the time-outs, at times. */
   readonly slow: number;
-  /** How much later somebody may repeat a request after all. 0: nobody does. */
+  /** How much later somebody may repeat a request after all. 0: no one does. */
   readonly repeatsAfterMs: number;
 }
 

@@ -1,4 +1,7 @@
-/** Traces as quint emits them (Informal Trace Format), and the specification's state as they spell it. */
+/**
+ * Traces as quint emits them (Informal Trace Format), and the specification's state as they spell
+ * it.
+ */
 
 import type { ItfTrace, ItfValue } from '@informalsystems/quint/dist/src/itf.js';
 

@@ -1,6 +1,6 @@
 /**
- * `npm run spec`: the executable specification is explored at random, must hold, and must reach its good ends; then each
- * mutant of it must be caught.
+ * `npm run spec`: the executable specification is explored at random, must hold, and must reach its
+ * good ends; then each mutant of it must be caught.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -33,7 +33,10 @@ if (!(Number.isInteger(traces) && traces > 0) || !(Number.isInteger(seed) && see
 }
 
 const samplesPerBatch = 100;
-/** Quint's generator counts on from its seed: batches start far enough apart that none meets another's numbers. */
+/**
+ * Quint's generator counts on from its seed: batches start far enough apart that none meets
+ * another's numbers.
+ */
 const batchStride = 2n ** 40n;
 const startMs = performance.now();
 let batches = 0;

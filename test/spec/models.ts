@@ -6,7 +6,10 @@ export interface Model {
   readonly invariants: readonly string[];
   /** Mixes of steps, and which part of the wanted traces each gets. */
   readonly steps: readonly (readonly [step: string, part: number])[];
-  /** Good ends, and states without which the invariants would hold for nothing: a run must meet each. */
+  /**
+   * Good ends, and states without which the invariants would hold for nothing: a run must meet
+   * each.
+   */
   readonly witnesses: readonly string[];
 }
 

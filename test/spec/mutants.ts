@@ -1,6 +1,7 @@
 /**
- * The specification with one rule taken away, as a change of its text. Each must be caught: an invariant that nothing can
- * break shows nothing. A change that no longer applies is a failure, not a mutant that was not caught.
+ * The specification with one rule taken away, as a change of its text. Each must be caught: an
+ * invariant that nothing can break shows nothing. A change that no longer applies is a failure, not
+ * a mutant that was not caught.
  */
 import { clusters, copies, type Model, orphans, protocol } from './models.ts';
 import type { Edit } from './quint.ts';

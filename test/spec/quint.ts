@@ -1,8 +1,10 @@
 /**
- * Quint's simulator, in this process: parsed once, then run as often as wanted. Its command line does the same, but would
- * parse and check the specification anew, some seconds each time, for every mutant and every batch.
+ * Quint's simulator, in this process: parsed once, then run as often as wanted. Its command line
+ * does the same, but would parse and check the specification anew, some seconds each time, for
+ * every mutant and every batch.
  *
- * The modules are those behind `quint run --backend=typescript`; a seed found here is the `--seed` there.
+ * The modules are those behind `quint run --backend=typescript`; a seed found here is the `--seed`
+ * there.
  */
 import { basename, dirname, join } from 'node:path';
 import { type IdGenerator, newIdGenerator } from '@informalsystems/quint/dist/src/idGenerator.js';
@@ -51,7 +53,10 @@ export class Specification {
   readonly #ids: IdGenerator;
   readonly #main: string;
 
-  /** `check`: types, effects and modes as well as names. What differs by a few words from a checked text can go without. */
+  /**
+   * `check`: types, effects and modes as well as names. What differs by a few words from a checked
+   * text can go without.
+   */
   constructor(path: string, { edit, check }: { readonly edit: Edit; readonly check: boolean }) {
     const files = fileSourceResolver();
     const resolver: typeof files = {

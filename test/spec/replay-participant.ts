@@ -1,6 +1,7 @@
 /**
- * A participant of the specification beside the production branch machine and the production journal's rules. The application
- * does at once what it is told, but for its prepare, which ends when the specification says.
+ * A participant of the specification beside the production branch machine and the production
+ * journal's rules. The application does at once what it is told, but for its prepare, which ends
+ * when the specification says.
  */
 import {
   type BranchStep,
@@ -37,7 +38,10 @@ export class ReplayedParticipant {
     return this.#known;
   }
 
-  /** `kind participant txid nonce`, since the last call. Refused commands are not answered in the specification. */
+  /**
+   * `kind participant txid nonce`, since the last call. Refused commands are not answered in the
+   * specification.
+   */
   drain(): Set<string> {
     const said = this.#said;
     this.#said = new Set();

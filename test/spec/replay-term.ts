@@ -1,6 +1,6 @@
 /**
- * One term of the specification beside the production `Term`: the same events go in, and what it then holds, sends, hands to
- * the log and answers is compared.
+ * One term of the specification beside the production `Term`: the same events go in, and what it
+ * then holds, sends, hands to the log and answers is compared.
  */
 
 import { coordinatorOptions } from '../../src/core/coordinator-options.ts';

@@ -1,6 +1,7 @@
 /**
- * Replays a trace of the specification on the production core: every step of the one is fed to the other, and after each the
- * two are compared. What is compared, and what is not, is listed in README.md.
+ * Replays a trace of the specification on the production core: every step of the one is fed to the
+ * other, and after each the two are compared. What is compared, and what is not, is listed in
+ * README.md.
  */
 import { isAhead, judge } from '../../src/core/judge.ts';
 import { statusFromLog } from '../../src/core/status-from-log.ts';

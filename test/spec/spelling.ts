@@ -27,7 +27,10 @@ export function witnessFor(position: number): Witness {
   return { generation: Math.floor(position / 100), revision: String(position % 100) };
 }
 
-/** The random part is the specification's number: no two transactions share one, whatever is restored. */
+/**
+ * The random part is the specification's number: no two transactions share one, whatever is
+ * restored.
+ */
 export function randomFor(x: number): string {
   return x.toString(36).padStart(randomDigits, '0');
 }

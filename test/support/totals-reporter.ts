@@ -1,6 +1,6 @@
 /**
- * Ends every run with one plain line, `123 passed, 0 failed, 2 skipped`, and before it names what was
- * skipped and why: a test that did not run must not look like one that passed.
+ * Ends every run with one plain line, `123 passed, 0 failed, 2 skipped`, and before it names what
+ * was skipped and why: a test that did not run must not look like one that passed.
  */
 import type { Reporter, TestModule } from 'vitest/node';
 

@@ -21,7 +21,10 @@ export interface StoredFacts {
 export interface Facts extends StoredFacts {
   readonly orders: readonly DemoOrder[];
   readonly answers: readonly Answer[];
-  /** The share of orders that may abort for no reason of their own, but for a crash or a time-out. Default: 0.1. */
+  /**
+   * The share of orders that may abort for no reason of their own, but for a crash or a time-out.
+   * Default: 0.1.
+   */
   readonly maxPassingShare?: number;
 }
 

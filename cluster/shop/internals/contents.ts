@@ -15,7 +15,10 @@ export class NoShopError extends Error {
   override readonly name = 'NoShopError';
 }
 
-/** Each store is one consistent snapshot; where the shop is at work, one is taken a moment after the other. */
+/**
+ * Each store is one consistent snapshot; where the shop is at work, one is taken a moment after the
+ * other.
+ */
 export async function readShop(data: string): Promise<ShopContents> {
   const found: [ServiceName, ServiceContent][] = [];
   for (const name of serviceNames) found.push([name, await readStore(data, name)]);

@@ -6,7 +6,10 @@ import { readMailbox } from '../mailbox.ts';
 import type { ServiceContent } from '../service.ts';
 import { messagePrefix, type QueuedMessage } from '../services/notification.ts';
 
-/** Messages sent or about to be, by order; null where there is no outbox. A second one for an order would be its version 2. */
+/**
+ * Messages sent or about to be, by order; null where there is no outbox. A second one for an order
+ * would be its version 2.
+ */
 export async function readNotices(directory: string): Promise<ServiceContent | null> {
   // Before the mailbox: what is sent meanwhile is then found in both, not in neither.
   const content = await readLmdb({ directory, file: outboxFile }, readContent);

@@ -1,4 +1,7 @@
-/** What a service's database holds, prepared branches included: by the names that the SDK gives them there. */
+/**
+ * What a service's database holds, prepared branches included: by the names that the SDK gives them
+ * there.
+ */
 import type { BranchRef } from '../../../src/participant.ts';
 import { preparedBranches as mariadbBranches } from '../../../src/resources/mariadb/xid.ts';
 import { branchOf } from '../../../src/resources/sql/names.ts';

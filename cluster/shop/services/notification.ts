@@ -1,4 +1,7 @@
-/** Sends a message exactly if the order commits: `{orderId, to, text}`. It goes by an outbox: notices.ts. */
+/**
+ * Sends a message exactly if the order commits: `{orderId, to, text}`. It goes by an outbox:
+ * notices.ts.
+ */
 import type { BranchRef } from '../../../src/participant.ts';
 import type { Payload } from '../payload.ts';
 import type { BranchWork, Effect, ShopService } from '../service.ts';
@@ -14,7 +17,9 @@ export interface QueuedMessage extends Effect {
 export const notification: ShopService = {
   name: 'notification',
   seed: [],
-  /** What it writes is what it sends. That there is one for an order is the order service's care. */
+  /**
+   * What it writes is what it sends. That there is one for an order is the order service's care.
+   */
   work(payload: Payload, branch: BranchRef): BranchWork {
     const orderId = payload.id('orderId');
     const to = payload.text('to');

@@ -43,7 +43,7 @@ export function deciding(rig: LogRig): void {
       expect(pending).toEqual(large.map(({ record }) => record));
     });
 
-    it('records one that nobody owes an acknowledgement for under finished/', async () => {
+    it('records one that no one owes an acknowledgement for under finished/', async () => {
       const write = commitOf(rig.txid(1), { finished: true, requestId: 'r' });
       expect(await rig.leadership.decide(write)).toEqual({ type: 'written' });
       expect((await rig.log.read(rig.txid(1))).record).toMatchObject({

@@ -43,7 +43,7 @@ export function leading(rig: LogRig): void {
       expect(await next.tick(1)).toBe(1);
     });
 
-    it('a leadership that was given up resigns for ever', async () => {
+    it('a leadership that was given up resigns forever', async () => {
       await rig.leadership.resign();
       expect(rig.leadership.lost.aborted).toBe(true);
       expect(rig.leadership.isCertain()).toBe(false);

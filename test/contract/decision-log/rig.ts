@@ -1,4 +1,7 @@
-/** What each test of a decision log begins with: a store, a log that is open on it, and its leadership of shard 0. */
+/**
+ * What each test of a decision log begins with: a store, a log that is open on it, and its
+ * leadership of shard 0.
+ */
 import { makePosition, type Position, type Txid } from '../../../src/core/txid.ts';
 import type { DecisionLog, Leadership } from '../../../src/ports/decision-log.ts';
 import type { DecisionLogFixture } from '../../support/logs/log-fixtures.ts';

@@ -1,6 +1,7 @@
 /**
- * Frames that once stopped something, made anew here, for they are large. Each says what it did; all are sent again by
- * test/property/fuzz.test.ts. Small ones may lie beside this file as they were printed.
+ * Frames that once stopped something, made anew here, for they are large. Each says what it did;
+ * all are sent again by test/property/fuzz.test.ts. Small ones may lie beside this file as they
+ * were printed.
  */
 import { Buffer } from 'node:buffer';
 import type { Message } from '../../../src/core/messages.ts';
@@ -37,7 +38,7 @@ export const regressions: readonly Regression[] = [
     },
   },
   {
-    what: 'four thousand lists in one frame: nobody else was served meanwhile',
+    what: 'four thousand lists in one frame: no one else was served meanwhile',
     direction: 'to-node',
     frame: () =>
       frame(

@@ -1,9 +1,9 @@
 /**
- * A service's own part: what it holds prepared, and what it applied how often. Durable when the flush is through, as
- * `Resource` asks of it.
+ * A service's own part: what it holds prepared, and what it applied how often. Durable when the
+ * flush is through, as `Resource` asks of it.
  *
- * Applying is idempotent only as far as that contract goes: what is held is applied and held no longer. A branch that was
- * prepared anew after its outcome would be applied twice, and show.
+ * Applying is idempotent only as far as that contract goes: what is held is applied and held no
+ * longer. A branch that was prepared anew after its outcome would be applied twice, and show.
  */
 import type { Txid } from '../../../src/core/txid.ts';
 import {
@@ -25,7 +25,10 @@ export interface Holding {
   applied: number;
   /** The instance under which it was prepared last. */
   by: string;
-  /** That it was committed is kept beside what was committed, where siblings work on one store; by whom. */
+  /**
+   * That it was committed is kept beside what was committed, where siblings work on one store; by
+   * whom.
+   */
   record: 'own' | 'sibling' | null;
 }
 
@@ -114,7 +117,10 @@ export class SimApplication implements Resource {
     return { vote, result: { tag } };
   }
 
-  /** For a branch that it has enlisted by itself, ahead of its prepare. A rollback that comes meanwhile ends it. */
+  /**
+   * For a branch that it has enlisted by itself, ahead of its prepare. A rollback that comes
+   * meanwhile ends it.
+   */
   async work(ref: BranchRef, tag: string): Promise<void> {
     const key = `${ref.txid}/${ref.branch}`;
     const work = { rolledBack: false };
@@ -187,7 +193,8 @@ export class SimApplication implements Resource {
         return new BranchEndedError(found, 'It is committed.');
       }
       if (!holding.held) return null;
-      // (!) After a prepare that found a sibling at it: that one may have voted, on its next connection, and be committed.
+      // (!) After a prepare that found a sibling at it: that one may have voted, on its next
+      // connection, and be committed.
       if (takenOver !== true && !this.#isOwn(holding)) return null;
       holding.held = false;
       watcher.rolledBack(participant, holding);
@@ -195,7 +202,10 @@ export class SimApplication implements Resource {
     });
   }
 
-  /** Its record stays for a while: a sibling that stood still may have a prepare of it unread, and knows nothing of its end. */
+  /**
+   * Its record stays for a while: a sibling that stood still may have a prepare of it unread, and
+   * knows nothing of its end.
+   */
   forgotten({ txid, branch }: BranchRef): void {
     const { store, process } = this.#with;
     const holding = store.get(`${txid}/${branch}`);

@@ -13,8 +13,8 @@ export interface CallRecord {
   readonly client: string;
   txid: Txid | null;
   /**
-   * `ok`: committed. `fail`: aborted. `info`: nobody can say. `refused`: it certainly did nothing. `died`: its
-   * process did, before the answer. Null: under way.
+   * `ok`: committed. `fail`: aborted. `info`: no one can say. `refused`: it certainly did nothing.
+   * `died`: its process did, before the answer. Null: under way.
    */
   ended: 'ok' | 'fail' | 'info' | 'refused' | 'died' | null;
   code: string | null;
@@ -26,7 +26,10 @@ export interface CallRecord {
 export interface ClientMachineOptions extends MachineOptions {
   readonly network: Network;
   readonly urls: readonly string[];
-  /** By a call of the participant's own, not by a node. Rejects where it did not agree, or nobody can say. */
+  /**
+   * By a call of the participant's own, not by a node. Rejects where it did not agree, or no one
+   * can say.
+   */
   readonly askToWork: (txid: Txid, branch: Job['branches'][number]) => Promise<void>;
   readonly ended: (call: CallRecord) => void;
 }
@@ -129,7 +132,8 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
         transaction.enlist({ ...first, branch: 'afterthought' }, call).catch(() => undefined);
       }
       outcome.catch(() => undefined);
-      // Whichever comes first: both are told the same, and what they are told is checked as it is said.
+      // Whichever comes first: both are told the same, and what they are told is checked as it is
+      // said.
       if (job.changesItsMind) {
         await new Promise<void>((resolve) => process.clock.setTimer(changesItsMindMs, resolve));
         transaction.rollback('changed its mind', call).catch(() => undefined);

@@ -28,8 +28,9 @@ export function filesOf(process: SimProcess, files: Map<string, string>, disk: D
 export type KeyChange = readonly [key: string, value: unknown];
 
 /**
- * A journal's store: a transaction is on the disk when its flush is through, whole, and answered after that. A crash
- * loses what was not flushed; one that comes between the flush and its answer loses nothing but the answer.
+ * A journal's store: a transaction is on the disk when its flush is through, whole, and answered
+ * after that. A crash loses what was not flushed; one that comes between the flush and its answer
+ * loses nothing but the answer.
  */
 export class SimJournalStore implements JournalStore {
   /** By journal: one process writes at a time, and the others wait, as LMDB has it. */

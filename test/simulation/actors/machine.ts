@@ -57,7 +57,7 @@ export abstract class Machine<Options extends MachineOptions = MachineOptions> {
     });
   }
 
-  /** The power goes, and with it the kernel: nobody is told. */
+  /** The power goes, and with it the kernel: no one is told. */
   vanish(): void {
     this.tells = false;
     this.process?.kill();

@@ -1,4 +1,7 @@
-/** A coordinator node on its machine: the production node over the production log, on a simulated etcd and network. */
+/**
+ * A coordinator node on its machine: the production node over the production log, on a simulated
+ * etcd and network.
+ */
 
 import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';

@@ -1,4 +1,7 @@
-/** An operator at a terminal: asks the leader of the first shard, as the command does, until it has answered. */
+/**
+ * An operator at a terminal: asks the leader of the first shard, as the command does, until it has
+ * answered.
+ */
 import type { Retired } from '../../../src/core/retired.ts';
 import { Nodes } from '../../../src/peer/nodes.ts';
 import { Chance } from '../world/chance.ts';

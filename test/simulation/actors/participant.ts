@@ -1,4 +1,7 @@
-/** A participant on its machine: the production SDK, with a journal and an application that outlive its process. */
+/**
+ * A participant on its machine: the production SDK, with a journal and an application that outlive
+ * its process.
+ */
 
 import type { ParticipantOptions } from '../../../src/core/participant-options.ts';
 import type { Txid } from '../../../src/core/txid.ts';

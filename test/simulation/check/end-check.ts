@@ -118,7 +118,8 @@ function checkJob(
   if (told.includes('ok') && counts.length > 0) {
     facts.check(happened, 'I2', `${tag} was told committed, and nothing of it is there`);
   }
-  // A request may be refused by who is about to lead, and its copy come when that one leads: only where messages come twice.
+  // A request may be refused by who is about to lead, and its copy come when that one leads: only
+  // where messages come twice.
   const final = run.duplicates ? ['fail'] : ['fail', 'refused'];
   const isOver = told.length > 0 && told.every((ended) => ended !== null && final.includes(ended));
   if (isOver && (job.kind !== 'request' || run.calls.length === 1)) {

@@ -1,6 +1,7 @@
 /**
- * What is known of every transaction by one who sees everything: the decision, what anybody was told, and what each
- * participant has on its disk. Every invariant that spans two of these is checked here, when the later of the two comes.
+ * What is known of every transaction by one who sees everything: the decision, what anybody was
+ * told, and what each participant has on its disk. Every invariant that spans two of these is
+ * checked here, when the later of the two comes.
  */
 import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord } from '../../../src/core/records.ts';
@@ -53,7 +54,10 @@ export interface Transaction {
   saidExpired: boolean;
   saidReadonly: boolean;
   finished: boolean;
-  /** Etcd was set back to before something of it was recorded: only an operator can say what is true of it. */
+  /**
+   * Etcd was set back to before something of it was recorded: only an operator can say what is true
+   * of it.
+   */
   lost: boolean;
   /** Nodes that have said its outcome, or commanded it. */
   readonly endedBy: Set<string>;
@@ -62,7 +66,7 @@ export interface Transaction {
 export class Facts {
   /** By the log. */
   readonly decided: Map<Txid, Decision> = new Map();
-  /** Participants that may read the log themselves: nobody need tell them anything. */
+  /** Participants that may read the log themselves: no one need tell them anything. */
   readonly readers: Set<string> = new Set();
   /** Machines whose instance an operator has given up: their branches count as acknowledged. */
   readonly retired: Set<string> = new Set();

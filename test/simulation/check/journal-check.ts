@@ -1,4 +1,7 @@
-/** Holds every change of a participant's journal, as it becomes durable, against what it may be: I4, I7. */
+/**
+ * Holds every change of a participant's journal, as it becomes durable, against what it may be: I4,
+ * I7.
+ */
 import type { Txid } from '../../../src/core/txid.ts';
 import { epochOf, shardOf } from '../../../src/core/txid.ts';
 import type { KeyChange } from '../actors/durable.ts';
@@ -121,7 +124,7 @@ export class JournalCheck {
             txid,
             facts.at(txid).saidAborted !== null || facts.readers.has(participant),
             'I4',
-            `${who} had voted commit, and was buried though nobody had said abort`,
+            `${who} had voted commit, and was buried though no one had said abort`,
           );
           branch.undone = true;
         }

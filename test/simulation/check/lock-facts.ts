@@ -1,7 +1,7 @@
 /**
- * I12 by what went over the wire and onto disks: of two committed transactions with incompatible locks, the later one's first
- * prepare was sent only when each branch of the earlier one was committed on its participant's disk. Whoever granted it,
- * and whatever was remembered in between.
+ * I12 by what went over the wire and onto disks: of two committed transactions with incompatible
+ * locks, the later one's first prepare was sent only when each branch of the earlier one was
+ * committed on its participant's disk. Whoever granted it, and whatever was remembered in between.
  */
 import { compatible } from '../../../src/core/locks/table.ts';
 import type { DecisionRecord, RecordedLocks } from '../../../src/core/records.ts';

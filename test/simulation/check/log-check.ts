@@ -1,6 +1,6 @@
 /**
- * Holds every change of etcd, as it is made, against the invariants: what is decided, under whom, on which votes, and what
- * is thrown away.
+ * Holds every change of etcd, as it is made, against the invariants: what is decided, under whom,
+ * on which votes, and what is thrown away.
  */
 
 import type { DecisionRecord } from '../../../src/core/records.ts';
@@ -166,7 +166,8 @@ export class LogCheck {
     } of facts.all()) {
       if (firstAskedMs === null || record !== null) continue;
       if (saidAborted !== null || saidExpired || saidReadonly) continue;
-      // Its client and its participants may be away: then it was aborted, and nobody was there to be told.
+      // Its client and its participants may be away: then it was aborted, and no one was there to
+      // be told.
       if (facts.nowMs - firstAskedMs > this.#maxUndecidedMs) continue;
       if (shardOf(txid) !== shard || epochOf(txid) !== leading) continue;
       facts.check(positionOf(txid) > to, 'I9', `the floor went over ${txid}, which is undecided`);

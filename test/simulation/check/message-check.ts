@@ -83,7 +83,7 @@ export class MessageCheck {
         }
         return;
       case 'error':
-        // Neither outcome may be told any more; it has one all the same, and nobody works on it.
+        // Neither outcome may be told any more; it has one all the same, and no one works on it.
         if (message.code === 'EXPIRED' && message.txid !== undefined) {
           facts.at(message.txid).saidExpired = true;
         }

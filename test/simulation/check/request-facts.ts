@@ -1,7 +1,8 @@
 /**
- * I8, for one request id. An attempt is a number under an epoch: a leadership answers the same number the same way again, and
- * a copy of it is not run by another leadership. Another caller may give the same number to a later
- * leadership, which knows nothing of the first: that is an attempt of its own.
+ * I8, for one request id. An attempt is a number under an epoch: a leadership answers the same
+ * number the same way again, and a copy of it is not run by another leadership. Another caller may
+ * give the same number to a later leadership, which knows nothing of the first: that is an attempt
+ * of its own.
  */
 import type { Epoch, Txid } from '../../../src/core/txid.ts';
 import { epochOf } from '../../../src/core/txid.ts';

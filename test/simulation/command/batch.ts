@@ -1,4 +1,6 @@
-/** Seeds one after the other: what each worker does. Some are run twice, and must come to the same. */
+/**
+ * Seeds one after the other: what each worker does. Some are run twice, and must come to the same.
+ */
 import { drawPlan, type PlanLimits } from '../plan.ts';
 import { type RunResult, runPlan } from '../run.ts';
 

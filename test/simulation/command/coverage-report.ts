@@ -3,7 +3,10 @@
 import { branchPhases, transactionPhases } from '../coverage.ts';
 import { faultNames } from '../faults.ts';
 
-/** Not events but conditions: they hold for a whole run. Deaths at named points are told by the point. */
+/**
+ * Not events but conditions: they hold for a whole run. Deaths at named points are told by the
+ * point.
+ */
 const conditions: ReadonlySet<string> = new Set([
   'application-fails',
   'clock-drift',

@@ -1,4 +1,7 @@
-/** Which seeds are done, from one campaign to the next, and how many were clean with the sources as they are now. */
+/**
+ * Which seeds are done, from one campaign to the next, and how many were clean with the sources as
+ * they are now.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

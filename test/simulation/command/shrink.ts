@@ -1,6 +1,6 @@
 /**
- * Makes a failing run smaller: switches its faults off one after the other, then leaves away calls, as long as the same
- * invariant breaks. The fewer there are, the sooner somebody sees why.
+ * Makes a failing run smaller: switches its faults off one after the other, then leaves away calls,
+ * as long as the same invariant breaks. The fewer there are, the sooner somebody sees why.
  */
 import { type FaultName, type Faults, formatFaults } from '../faults.ts';
 import { drawPlan, type PlanLimits } from '../plan.ts';
@@ -48,7 +48,9 @@ export function shrink(
   return { limits: { faults, jobs }, runs };
 }
 
-/** Which invariant broke; null: none. Two that break the same one may do so for different reasons. */
+/**
+ * Which invariant broke; null: none. Two that break the same one may do so for different reasons.
+ */
 function kindOf({ violation }: RunResult): string | null {
   return violation === null ? null : (violation.message.split(':')[0] ?? '');
 }

@@ -1,6 +1,6 @@
 /**
- * What of etcd's requests is simulated: what the decision log makes use of. Whatever else is asked must not be answered
- * as though it had been understood.
+ * What of etcd's requests is simulated: what the decision log makes use of. Whatever else is asked
+ * must not be answered as though it had been understood.
  */
 import type {
   ICompare,

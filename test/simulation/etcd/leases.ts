@@ -1,4 +1,7 @@
-/** Etcd's leases: granted in whole seconds, looked at every half second, all prolonged when its leader changes. */
+/**
+ * Etcd's leases: granted in whole seconds, looked at every half second, all prolonged when its
+ * leader changes.
+ */
 import type { World } from '../world/world.ts';
 
 interface Lease {
@@ -35,8 +38,8 @@ export class Leases {
   }
 
   /**
-   * Seconds from now on; 0 where it is over. One that has run out, and that etcd has not come round to yet, is over too:
-   * etcd answers when it is gone, and no beat brings it back.
+   * Seconds from now on; 0 where it is over. One that has run out, and that etcd has not come round
+   * to yet, is over too: etcd answers when it is gone, and no beat brings it back.
    */
   keepAlive(id: string): number {
     const lease = this.#leases.get(id);

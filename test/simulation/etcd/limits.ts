@@ -1,6 +1,7 @@
 /**
- * How many operations a request may have. Etcd counts the longest list of a transaction - compares, then- or
- * else-branch - and what a nested one may have is what is left of it: beside 64 nested ones, each has 64.
+ * How many operations a request may have. Etcd counts the longest list of a transaction - compares,
+ * then- or else-branch - and what a nested one may have is what is left of it: beside 64 nested
+ * ones, each has 64.
  */
 import type { Txn } from '../../../src/decision-log/etcd/requests.ts';
 

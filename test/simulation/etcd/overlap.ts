@@ -1,9 +1,11 @@
 /**
- * Etcd refuses a request that may write one key twice, whichever of its branches it would take. It does not look at all pairs,
- * and what it lets through is as much a part of its behaviour as what it refuses:
+ * Etcd refuses a request that may write one key twice, whichever of its branches it would take. It
+ * does not look at all pairs, and what it lets through is as much a part of its behaviour as what
+ * it refuses:
  * - A put meets another put, or a delete, of its own level: refused.
- * - A put of a nested transaction meets a put of one before it, or a delete of the level around it or of one before
- *   it: refused. A delete of one after it, or of its own other branch, is not looked at.
+ * - A put of a nested transaction meets a put of one before it, or a delete of the level around it
+ *   or of one before it: refused. A delete of one after it, or of its own other branch, is not
+ *   looked at.
  * - The two branches of one transaction may put the same key.
  */
 import type { Op, Txn } from '../../../src/decision-log/etcd/requests.ts';

@@ -1,10 +1,12 @@
 /**
- * Etcd as its clients meet it: several members, one linearizable state, and all the ways in which it lies.
+ * Etcd as its clients meet it: several members, one linearizable state, and all the ways in which
+ * it lies.
  *
- * What a call's fate may be, drawn for each: carried out and answered; lost on the way; carried out, and the
- * answer lost; answered with an error without being carried out; carried out much later, when its caller has long
- * given it up and sent another. While it is full it refuses what puts at the top level of a request - sometimes only after
- * it has carried it out - and takes what is nested (docs: batches.ts), as etcd 3.4 and 3.5 do.
+ * What a call's fate may be, drawn for each: carried out and answered; lost on the way; carried
+ * out, and the answer lost; answered with an error without being carried out; carried out much
+ * later, when its caller has long given it up and sent another. While it is full it refuses what
+ * puts at the top level of a request - sometimes only after it has carried it out - and takes what
+ * is nested (docs: batches.ts), as etcd 3.4 and 3.5 do.
  */
 import { GRPCResourceExhastedError } from 'etcd3';
 import type { EtcdStream, EtcdStub } from '../../../src/decision-log/etcd/client.ts';
@@ -20,7 +22,7 @@ import { KeepAliveStream, WatchStream } from './streams.ts';
 export interface EtcdFaults {
   latencyMs(): number;
   fate(name: string): CallFate;
-  /** How late a call is carried out that nobody waits for any more. */
+  /** How late a call is carried out that no one waits for any more. */
   lateMs(): number;
   /** Whether the lost answer shows at once, as a broken connection, or only by the time-out. */
   showsAtOnce(): boolean;
@@ -55,7 +57,10 @@ export class SimEtcd {
   readonly #faults: EtcdFaults;
   readonly #reach: Reach;
   readonly #watches = new Set<WatchStream>();
-  /** How often it was brought back from a copy: requests under way went with the servers that had them. */
+  /**
+   * How often it was brought back from a copy: requests under way went with the servers that had
+   * them.
+   */
   #restores = 0;
 
   constructor(options: {

@@ -1,9 +1,12 @@
 /**
- * What etcd holds, and how it evaluates a transaction: the part of its behaviour that the decision log rests on.
+ * What etcd holds, and how it evaluates a transaction: the part of its behaviour that the decision
+ * log rests on.
  *
- * - Every compare of a request, nested ones included, is evaluated before anything of it is applied.
+ * - Every compare of a request, nested ones included, is evaluated before anything of it is
+ *   applied.
  * - A request takes no key twice (overlap.ts), and has so many operations at most (limits.ts).
- * - What changes in one request has one revision. Until its first change, it reads at the one before.
+ * - What changes in one request has one revision. Until its first change, it reads at the one
+ *   before.
  * - Keys and values are bytes; keys are kept as latin-1 text, whose order is that of the bytes.
  *
  * test/contract/simulated-etcd.test.ts runs the same requests on this and on a real etcd.
@@ -70,7 +73,9 @@ export class EtcdState {
     return found.map(([, value]) => value as Stored);
   }
 
-  /** What the request answers, and what it changed. `leaseExists`: puts under another are refused. */
+  /**
+   * What the request answers, and what it changed. `leaseExists`: puts under another are refused.
+   */
   txn(
     request: Txn,
     leaseExists: (lease: string) => boolean,

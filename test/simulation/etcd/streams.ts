@@ -55,7 +55,7 @@ abstract class SimStream<Request, Response> implements EtcdStream<Request, Respo
     });
   }
 
-  /** The member is cut off, or is gone: the stream ends, or says nothing for ever. */
+  /** The member is cut off, or is gone: the stream ends, or says nothing forever. */
   protected fail(): void {
     const { etcd, process } = this.options;
     if (!etcd.world.chance.happens(0.5)) return;

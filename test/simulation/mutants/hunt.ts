@@ -1,4 +1,7 @@
-/** Runs seeds until one fails, and prints it: what `npm run mutants` starts in its copy. Arguments: the first, how many, limits as JSON. */
+/**
+ * Runs seeds until one fails, and prints it: what `npm run mutants` starts in its copy. Arguments:
+ * the first, how many, limits as JSON.
+ */
 import { runBatch } from '../command/batch.ts';
 import type { PlanLimits } from '../plan.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Faults planted in the production code, one at a time: each takes away a rule that docs/PROTOCOL.md says is needed. A
- * simulation that does not find one is not looking there.
+ * Faults planted in the production code, one at a time: each takes away a rule that
+ * docs/PROTOCOL.md says is needed. A simulation that does not find one is not looking there.
  */
 export interface Mutant {
   readonly name: string;

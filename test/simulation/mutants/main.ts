@@ -1,6 +1,7 @@
 /**
- * `npm run mutants`: each mutant of the list, in a copy of the sources, must be found by the simulation. One that no
- * longer applies is a failure as well: the code has moved on, and the list has not.
+ * `npm run mutants`: each mutant of the list, in a copy of the sources, must be found by the
+ * simulation. One that no longer applies is a failure as well: the code has moved on, and the list
+ * has not.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,9 +1,9 @@
 /**
- * Whatever would let the real world into a simulation throws while one runs: clocks, timers, chance. Installed once in
- * a process that simulates; outside a run everything works as ever.
+ * Whatever would let the real world into a simulation throws while one runs: clocks, timers,
+ * chance. Installed once in a process that simulates; outside a run everything works as ever.
  *
- * Promises are let settle by `drainMicrotasks`, within the run: it is synchronous from its first event to its last,
- * so nothing of the process's own can come in between.
+ * Promises are let settle by `drainMicrotasks`, within the run: it is synchronous from its first
+ * event to its last, so nothing of the process's own can come in between.
  */
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
@@ -25,8 +25,9 @@ export function shutIn<T>(body: () => T): T {
 }
 
 /**
- * Runs every promise reaction that is due, and those that these cause, to the end; then tells of rejections that
- * nobody handled. It is what Node itself does after each callback, and the only synchronous way in.
+ * Runs every promise reaction that is due, and those that these cause, to the end; then tells of
+ * rejections that no one handled. It is what Node itself does after each callback, and the only
+ * synchronous way in.
  */
 export const drainMicrotasks: () => void = (
   process as unknown as { readonly _tickCallback: () => void }

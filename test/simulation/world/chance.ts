@@ -1,4 +1,7 @@
-/** Seeded chance, in streams of their own: a fault that is switched off must not change what the others draw. */
+/**
+ * Seeded chance, in streams of their own: a fault that is switched off must not change what the
+ * others draw.
+ */
 import type { Random } from '../../../src/ports/random.ts';
 import { fractions } from '../../../src/system/random.ts';
 

@@ -1,4 +1,7 @@
-/** What a message becomes on its way: a copy without `undefined`, so that no two processes share an object. */
+/**
+ * What a message becomes on its way: a copy without `undefined`, so that no two processes share an
+ * object.
+ */
 export function copyOf<T>(value: T): T {
   return copy(value) as T;
 }

@@ -1,4 +1,6 @@
-/** What is to happen, in order: by time, and at one time in the order of scheduling. A binary heap. */
+/**
+ * What is to happen, in order: by time, and at one time in the order of scheduling. A binary heap.
+ */
 export interface Scheduled {
   readonly atMs: number;
   readonly serial: number;

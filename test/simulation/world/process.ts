@@ -1,13 +1,14 @@
 /**
- * A process of the simulation, from its start to its death: its clock, and the gate that everything it does to the
- * world goes through. What runs on after the death - the rest of a function, a promise - reaches nothing any more, so a
- * crash may fall between any two effects.
+ * A process of the simulation, from its start to its death: its clock, and the gate that everything
+ * it does to the world goes through. What runs on after the death - the rest of a function, a
+ * promise - reaches nothing any more, so a crash may fall between any two effects.
  *
  *     running --pause()--> paused --resume()--> running          either --kill()--> dead
  *
- * A paused process is one that was sent SIGSTOP: what comes in and what falls due waits, and time goes on. One whose machine
- * sleeps (`suspend`) finds when it wakes that its monotonic clock stood still meanwhile, and its timers with it; the wall clock
- * and the one that counts from the machine's start went on.
+ * A paused process is one that was sent SIGSTOP: what comes in and what falls due waits, and time
+ * goes on. One whose machine sleeps (`suspend`) finds when it wakes that its monotonic clock stood
+ * still meanwhile, and its timers with it; the wall clock and the one that counts from the
+ * machine's start went on.
  */
 import type { Clock, Timer } from '../../../src/ports/clock.ts';
 import type { Chance } from './chance.ts';
@@ -70,7 +71,10 @@ export class SimProcess {
     };
   }
 
-  /** Whether it may do this to the world: asked before everything that somebody else can see, or that lasts. */
+  /**
+   * Whether it may do this to the world: asked before everything that somebody else can see, or
+   * that lasts.
+   */
   effect(): boolean {
     if (!this.alive) return false;
     this.effects += 1;
@@ -97,7 +101,9 @@ export class SimProcess {
     this.#diesBefore = before;
   }
 
-  /** Something that comes in from outside: it waits while the process is paused, and dies with it. */
+  /**
+   * Something that comes in from outside: it waits while the process is paused, and dies with it.
+   */
   io(delayMs: number, run: () => void): Scheduled {
     return this.world.after(delayMs, () => this.#take('io', run));
   }
@@ -164,7 +170,8 @@ export class SimProcess {
         callback();
         return;
       }
-      // It stood still with the clock: what the machine has slept since it was set, less what of that lay before it was due.
+      // It stood still with the clock: what the machine has slept since it was set, less what of
+      // that lay before it was due.
       sleptMs = this.#sleptMs;
       set(Math.max(0, dueMs + lateMs - this.world.nowMs));
     };
@@ -174,7 +181,8 @@ export class SimProcess {
       dueMs = this.world.nowMs + inMs;
       event = this.world.after(inMs, () => this.#take('timer', ring));
     };
-    // Never early, not even by a rounding: who finds that nothing is due sets the timer again, for ever.
+    // Never early, not even by a rounding: who finds that nothing is due sets the timer again,
+    // forever.
     set(delayMs + 1e-6);
     return {
       cancel: () => {

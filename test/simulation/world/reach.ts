@@ -1,6 +1,6 @@
 /**
- * Which machine reaches which: cuts, each for one direction between two machines. A machine is what a process runs on,
- * named like it; etcd's members are machines too.
+ * Which machine reaches which: cuts, each for one direction between two machines. A machine is what
+ * a process runs on, named like it; etcd's members are machines too.
  */
 import type { World } from './world.ts';
 

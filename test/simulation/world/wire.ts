@@ -1,9 +1,10 @@
 /**
  * One connection: two ends, each with what it has sent on its way, in order.
  *
- * It behaves as a WebSocket over TCP does: nothing is lost or overtaken while it stands; what is sent into a cut waits there
- * and arrives when the cut is mended, unless one side has given up by then. Heart-beats are not sent one by one:
- * when they would go unanswered is known from the cuts and pauses.
+ * It behaves as a WebSocket over TCP does: nothing is lost or overtaken while it stands; what is
+ * sent into a cut waits there and arrives when the cut is mended, unless one side has given up by
+ * then. Heart-beats are not sent one by one: when they would go unanswered is known from the cuts
+ * and pauses.
  */
 import type { CloseInfo, Connection, ConnectionHandler } from '../../../src/ports/transport.ts';
 import { copyOf } from './copy.ts';
@@ -188,7 +189,7 @@ export class WireEnd implements Connection<Message> {
     }
   }
 
-  /** Its process is gone: the kernel tells the other side, where it can, or nobody does. */
+  /** Its process is gone: the kernel tells the other side, where it can, or no one does. */
   abandon(options: { readonly tells: boolean }): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -215,7 +216,8 @@ export class WireEnd implements Connection<Message> {
   answeredPingAgeMs(): number {
     const { wire, process } = this;
     const { world, heartbeatMs } = wire.options;
-    // Pings leave at a fixed rhythm from the opening on; the latest one before the silence was answered.
+    // Pings leave at a fixed rhythm from the opening on; the latest one before the silence was
+    // answered.
     let latestMs = wire.silentSinceMs ?? world.nowMs;
     // Just woken: no ping since the pause has been answered yet.
     if (world.nowMs - process.resumedAtMs < 5) latestMs = Math.min(latestMs, process.pausedAtMs);

@@ -1,8 +1,8 @@
 /**
  * One simulated world: its time, its events, its chance and its trace.
  *
- * An event is taken from the heap and run, every promise settles, and so on: `step` is the only place where
- * anything happens.
+ * An event is taken from the heap and run, every promise settles, and so on: `step` is the only
+ * place where anything happens.
  */
 import { drainMicrotasks } from './ban.ts';
 import { Chance } from './chance.ts';

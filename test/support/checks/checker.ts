@@ -1,6 +1,6 @@
 /**
- * Holds what clients were told against what the decision log and every participant hold, once all is quiet. Pure:
- * returns every violation as a sentence; none means that the run was atomic.
+ * Holds what clients were told against what the decision log and every participant hold, once all
+ * is quiet. Pure: returns every violation as a sentence; none means that the run was atomic.
  */
 import { scopeOf, unscoped } from '../../../src/core/scope.ts';
 import { positionOf, positionZero, shardOf, type Txid } from '../../../src/core/txid.ts';
@@ -20,7 +20,10 @@ export interface Run {
   readonly participants: readonly ParticipantState[];
   /** All that etcd ever saw, where the log is there. */
   readonly changes?: readonly Change[];
-  /** Participants whose part is not looked at here: an operator gave them up, or another check has them. */
+  /**
+   * Participants whose part is not looked at here: an operator gave them up, or another check has
+   * them.
+   */
   readonly retired?: readonly string[];
 }
 
@@ -148,7 +151,10 @@ function holdsNothing({ plan }: RecordedCall): boolean {
   return Object.values(plan).every(({ vote }) => vote === 'readonly');
 }
 
-/** ok: once at every participant that changes something; fail and refused: nowhere; info: everywhere or nowhere. */
+/**
+ * ok: once at every participant that changes something; fail and refused: nowhere; info: everywhere
+ * or nowhere.
+ */
 function effects({ calls, participants, retired = [] }: Run): string[] {
   const found: string[] = [];
   for (const calledAs of byTag(calls).values()) {

@@ -1,6 +1,6 @@
 /**
- * Holds a run against every change that etcd ever saw, where the checker sees only what is left at the end: a decision
- * written twice, or by a leader whose time was over, shows nowhere else.
+ * Holds a run against every change that etcd ever saw, where the checker sees only what is left at
+ * the end: a decision written twice, or by a leader whose time was over, shows nowhere else.
  */
 import { type Epoch, epochOf, type Txid } from '../../../src/core/txid.ts';
 import type { Change } from '../etcd/etcd-history.ts';
@@ -16,7 +16,9 @@ export function checkHistory(run: HistoryRun): string[] {
   return [...puts(run), ...fenced(run), ...votes(run), ...totals(run)];
 }
 
-/** Each decision is put once, and never with two outcomes; no request key is written over another. */
+/**
+ * Each decision is put once, and never with two outcomes; no request key is written over another.
+ */
 function puts({ changes }: HistoryRun): string[] {
   const found: string[] = [];
   const times = new Map<string, number>();
@@ -52,7 +54,7 @@ function fenced({ changes }: HistoryRun): string[] {
     if (outcome !== 'commit') continue;
     const now = leading.get(shard) ?? null;
     if (now !== epochOf(name as Txid)) {
-      found.push(`the commit of ${name} was written while ${now ?? 'nobody'} led`);
+      found.push(`the commit of ${name} was written while ${now ?? 'no one'} led`);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 /**
- * Counts what a term has under way with each participant, from outside: no more prepares than the window of a participant,
- * no more commands than the window of a connection.
+ * Counts what a term has under way with each participant, from outside: no more prepares than the
+ * window of a participant, no more commands than the window of a connection.
  */
 
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
@@ -29,8 +29,9 @@ export class LoadChecker {
   before(event: TermEvent): void {
     if (event.type === 'participant-lost') this.#commands.delete(event.connection);
     if (event.type === 'participant-connected') {
-      // What is under way on the others may move to it: their windows have room for as many again. Its own older connection is
-      // taken for dead, and what another instance of a shared resource had in its place is sent by its own.
+      // What is under way on the others may move to it: their windows have room for as many again.
+      // Its own older connection is taken for dead, and what another instance of a shared resource
+      // had in its place is sent by its own.
       for (const [connection, participant] of this.#owners) {
         if (participant === event.participant) this.#commands.delete(connection);
       }
@@ -60,7 +61,8 @@ export class LoadChecker {
     set.set(key, nowMs);
     this.maxCommands = Math.max(this.maxCommands, set.size);
     const commits = [...set.keys()].filter((each) => each.endsWith(' commit')).length;
-    // Rollbacks of what had voted share the window of commits, those of what had not have their own.
+    // Rollbacks of what had voted share the window of commits, those of what had not have their
+    // own.
     check(
       commits <= this.#options.commandWindow && set.size <= 2 * this.#options.commandWindow,
       `${set.size} commands under way on connection ${connection}`,
@@ -77,7 +79,7 @@ export class LoadChecker {
       }
     }
     for (const [participant, txids] of prepares) {
-      // One alone may need more than the window has: or it would wait for ever.
+      // One alone may need more than the window has: or it would wait forever.
       check(
         txids.length <= this.#options.participantWindow || new Set(txids).size === 1,
         `${txids.length} prepares under way with ${participant}`,

@@ -1,6 +1,6 @@
 /**
- * Holds I12 against what a term does: by what was asked, granted and recorded, counted here on its own account, and by the
- * term's own listing of holders after each step.
+ * Holds I12 against what a term does: by what was asked, granted and recorded, counted here on its
+ * own account, and by the term's own listing of holders after each step.
  */
 import { compatible, type LockMode } from '../../../src/core/locks/table.ts';
 import type { FromNode, LockInfo } from '../../../src/core/messages.ts';

@@ -76,7 +76,9 @@ export function owns(
   );
 }
 
-/** Of a commit that a scan handed over: decided by somebody else, and owed by all of its branches. */
+/**
+ * Of a commit that a scan handed over: decided by somebody else, and owed by all of its branches.
+ */
 export function recordedTally(record: DecisionRecord): Tally {
   const tally = emptyTally(record.requestId ?? null, 0);
   tally.written = true;

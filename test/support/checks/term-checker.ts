@@ -1,6 +1,7 @@
 /**
- * Watches what goes into a term and what comes out of it, and holds the invariants against that stream. It shares no
- * code with the term: votes, owners, acknowledgements and attempts are counted here a second time.
+ * Watches what goes into a term and what comes out of it, and holds the invariants against that
+ * stream. It shares no code with the term: votes, owners, acknowledgements and attempts are counted
+ * here a second time.
  */
 
 import type { FromNode, LockInfo, Transact } from '../../../src/core/messages.ts';
@@ -93,7 +94,7 @@ export class TermChecker {
       if (tally?.written !== true) return false;
       return [...tally.branches.values()].some(
         ({ vote, acknowledged, owner }) =>
-          vote === 'commit' && !acknowledged && !this.#nobodyLeft(owner),
+          vote === 'commit' && !acknowledged && !this.#noneLeft(owner),
       );
     });
   }
@@ -325,7 +326,7 @@ export class TermChecker {
   }
 
   /** What is shared others may finish, connected or not. */
-  #nobodyLeft(owner: Instance | null): boolean {
+  #noneLeft(owner: Instance | null): boolean {
     if (owner === null) return false;
     const { participant, instance, sharedResource } = owner;
     return this.#retired.has(
@@ -336,12 +337,12 @@ export class TermChecker {
   #settled(txid: Txid, tally: Tally): void {
     for (const [name, branch] of tally.branches) {
       if (branch.vote !== 'commit' || branch.acknowledged) continue;
-      check(this.#nobodyLeft(branch.owner), `I9: ${txid}/${name} never acknowledged`);
+      check(this.#noneLeft(branch.owner), `I9: ${txid}/${name} never acknowledged`);
     }
   }
 
   #forget(txid: Txid): void {
-    // An abort's, or a read-only commit's without a record: nobody owes anything.
+    // An abort's, or a read-only commit's without a record: no one owes anything.
     if (this.#log.outcome(txid) !== 'commit') return;
     const tally = this.#transactions.get(txid);
     if (tally !== undefined) {
@@ -355,8 +356,8 @@ export class TermChecker {
   }
 
   /**
-   * Below the floor, and of a read-only commit that has no record, no participant can be in doubt; one that says
-   * so hears "abort", and honest ones never ask. Nobody else hears it.
+   * Below the floor, and of a read-only commit that has no record, no participant can be in doubt;
+   * one that says so hears "abort", and honest ones never ask. No one else hears it.
    */
   #toldOneInDoubt({ id, txid }: Extract<FromNode, { type: 'decision' }>): boolean {
     const nothing =
@@ -377,7 +378,7 @@ export class TermChecker {
       tally.toldCommitted = true;
     }
     if (this.#log.outcome(txid) === 'commit') return;
-    // Without a record: then nobody may have voted anything but readonly.
+    // Without a record: then no one may have voted anything but readonly.
     check(
       tally !== undefined && tally.requestId === null,
       `I2: ${txid} committed without a record`,
@@ -399,7 +400,8 @@ export class TermChecker {
     );
     const tally = this.#transactions.get(txid);
     if (tally === undefined) return;
-    // Forced through another node, which a read-only commit never hears of: section 4 exempts it from I2.
+    // Forced through another node, which a read-only commit never hears of: section 4 exempts it
+    // from I2.
     if (tally.unrecorded && this.#log.outcome(txid) === 'abort') return;
     check(!tally.toldCommitted, `I2: ${txid} told aborted after committed`);
     check(!tally.written, `I2: ${txid} told aborted after it was written`);
@@ -424,7 +426,7 @@ export class TermChecker {
 
   #askedFor(id: number): Asked {
     const asked = this.asked.get(id);
-    check(asked !== undefined, `an answer to ${id}, which nobody asked`);
+    check(asked !== undefined, `an answer to ${id}, which no one asked`);
     check(asked.finals === 0, `a second answer to ${id} (${asked.message.type})`);
     return asked;
   }

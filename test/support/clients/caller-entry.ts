@@ -1,6 +1,6 @@
 /**
- * A client in a process of its own, on a host of its own: calls until SIGTERM, and tells how each call ended. Then it
- * tells what the decision log holds, for whoever started it cannot reach etcd.
+ * A client in a process of its own, on a host of its own: calls until SIGTERM, and tells how each
+ * call ended. Then it tells what the decision log holds, for whoever started it cannot reach etcd.
  * Run: caller-entry.ts SETTINGS, one JSON object.
  */
 import { writeSync } from 'node:fs';
@@ -33,7 +33,8 @@ async function end(): Promise<void> {
   clearInterval(telling);
   tell();
   await client.close();
-  // Forced aborts leave decisions/ by and by, and acknowledgements come late: whoever reads waits for them.
+  // Forced aborts leave decisions/ by and by, and acknowledgements come late: whoever reads waits
+  // for them.
   for (;;) {
     const log = await readEtcdLog({ endpoints, cluster, shards: 1 });
     const changes = await new EtcdHistory({ endpoints, cluster }).read();

@@ -1,4 +1,7 @@
-/** A client and participants that carry on while somebody else misbehaves: every one of their transactions must commit. */
+/**
+ * A client and participants that carry on while somebody else misbehaves: every one of their
+ * transactions must commit.
+ */
 import type { Client } from '../../../src/client.ts';
 import type { Cluster } from '../nodes/cluster.ts';
 import { pause, within } from '../process/child.ts';

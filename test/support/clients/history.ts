@@ -1,4 +1,7 @@
-/** Clients that note every call they make and how it ended, for the checker to hold against the stores. */
+/**
+ * Clients that note every call they make and how it ended, for the checker to hold against the
+ * stores.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Client, TransactionOutcome } from '../../../src/client.ts';
 import type { LockedKeys } from '../../../src/core/messages.ts';
@@ -16,8 +19,8 @@ export interface RecordedCall {
   readonly requestId: string | null;
   readonly txid: Txid | null;
   /**
-   * `ok`: committed. `fail`: aborted. `info`: nobody can say. `refused`: it certainly was not run by
-   * this call; why is in `code`.
+   * `ok`: committed. `fail`: aborted. `info`: no one can say. `refused`: it certainly was not run
+   * by this call; why is in `code`.
    */
   readonly ended: 'ok' | 'fail' | 'info' | 'refused';
   readonly code: string | null;
@@ -25,7 +28,9 @@ export interface RecordedCall {
   readonly retryable: boolean;
 }
 
-/** Named locks: a one-shot takes them at once, an interactive transaction one by one, in this order. */
+/**
+ * Named locks: a one-shot takes them at once, an interactive transaction one by one, in this order.
+ */
 export interface Locking {
   readonly lockGroup: string;
   readonly locks: readonly LockedKeys[];

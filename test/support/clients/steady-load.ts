@@ -1,4 +1,7 @@
-/** Calls of every kind, one after the other in several loops, until it is told to stop; each is recorded. */
+/**
+ * Calls of every kind, one after the other in several loops, until it is told to stop; each is
+ * recorded.
+ */
 import type { Client } from '../../../src/client.ts';
 import { eventually, pause } from '../process/child.ts';
 import type { History, Plan, RecordedCall } from './history.ts';

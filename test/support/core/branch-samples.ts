@@ -1,4 +1,7 @@
-/** One sample of every state and every kind of event of the branch machine, and a short way to say what a step did. */
+/**
+ * One sample of every state and every kind of event of the branch machine, and a short way to say
+ * what a step did.
+ */
 import type {
   BranchContext,
   Found,

@@ -1,4 +1,7 @@
-/** Scenarios in a few lines: the world of the property test, where nothing happens unless the script says so. */
+/**
+ * Scenarios in a few lines: the world of the property test, where nothing happens unless the script
+ * says so.
+ */
 
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import type { FromNode, Transact, Vote } from '../../../src/core/messages.ts';

@@ -1,7 +1,7 @@
 /**
- * A term among clients, participants, a log and a clock, all of which do what the numbers say: answer late, twice, in any
- * order, wrongly, or not at all. Every step is watched by a TermChecker. Then `heal` lets everybody
- * behave, and everything must come to its end.
+ * A term among clients, participants, a log and a clock, all of which do what the numbers say:
+ * answer late, twice, in any order, wrongly, or not at all. Every step is watched by a TermChecker.
+ * Then `heal` lets everybody behave, and everything must come to its end.
  */
 
 import {
@@ -279,7 +279,9 @@ export class TermWorld {
     });
   }
 
-  /** Does one piece of the log's work; a decision takes two turns, so that its reply can be late. */
+  /**
+   * Does one piece of the log's work; a decision takes two turns, so that its reply can be late.
+   */
   answer(chosen: number, how: { fail?: boolean; certain?: boolean } = {}): void {
     // What belongs to one scan keeps its order.
     const isPage = this.work[chosen]?.kind === 'page';
@@ -344,7 +346,9 @@ export class TermWorld {
 
   // ---- the end ----
 
-  /** Everybody is there and behaves from now on. Throws where something does not come to its end. */
+  /**
+   * Everybody is there and behaves from now on. Throws where something does not come to its end.
+   */
   heal(): void {
     this.#settle();
     if (!this.lost) {

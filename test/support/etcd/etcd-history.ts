@@ -1,6 +1,6 @@
 /**
- * Every change that a cluster ever made in etcd, in order. Read from revision 1 at the end of a run, or piece by piece
- * where the run compacts etcd: a piece is read before it is compacted away.
+ * Every change that a cluster ever made in etcd, in order. Read from revision 1 at the end of a
+ * run, or piece by piece where the run compacts etcd: a piece is read before it is compacted away.
  */
 import { Etcd3, type IKeyValue, type IWatchRequest, type IWatchResponse } from 'etcd3';
 import type { Decision } from '../../../src/core/messages.ts';
@@ -71,11 +71,15 @@ export class EtcdHistory {
     return this.#next - 1n;
   }
 
-  /** Reads what came since the last time. Every member must be up: any of them may be asked. Writes nothing. */
+  /**
+   * Reads what came since the last time. Every member must be up: any of them may be asked. Writes
+   * nothing.
+   */
   async read(): Promise<readonly Change[]> {
     const client = connectTo(this.#access);
     try {
-      // Whatever made this revision is an event too; the watch has come to its end when it shows it.
+      // Whatever made this revision is an event too; the watch has come to its end when it shows
+      // it.
       const { header } = await client.kv.range({ key: Buffer.of(0), limit: 1, keys_only: true });
       const until = BigInt(header.revision);
       if (until >= this.#next) await within(this.#watch(client, until), "etcd's history");

@@ -1,6 +1,6 @@
 /**
- * A node's log in a process of its own, which leads and decides until it is killed. It tells each answer on stdout,
- * one JSON object a line: {"leading": epoch}, {"written": txid}, {"lost": why}.
+ * A node's log in a process of its own, which leads and decides until it is killed. It tells each
+ * answer on stdout, one JSON object a line: {"leading": epoch}, {"written": txid}, {"lost": why}.
  */
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';

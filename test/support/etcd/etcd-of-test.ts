@@ -1,4 +1,7 @@
-/** A real etcd for one test alone, and the logs on it; both end with the test. For tests that run beside each other. */
+/**
+ * A real etcd for one test alone, and the logs on it; both end with the test. For tests that run
+ * beside each other.
+ */
 import type { TestContext } from 'vitest';
 import type { EtcdPrograms } from '../../../cluster/etcd/find.ts';
 import { TestEtcd, type TestEtcdOptions } from './etcd.ts';

@@ -1,4 +1,6 @@
-/** Nodes' logs on one etcd, in a cluster of their own, and what a test needs to look behind them. */
+/**
+ * Nodes' logs on one etcd, in a cluster of their own, and what a test needs to look behind them.
+ */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Etcd3, IKeyValue } from 'etcd3';
@@ -62,7 +64,10 @@ export class EtcdRig {
     return kvs[0] ?? null;
   }
 
-  /** How often each key of the range was ever put, from etcd's own history: nothing may have been compacted. */
+  /**
+   * How often each key of the range was ever put, from etcd's own history: nothing may have been
+   * compacted.
+   */
   async putsOf(range: KeyRange): Promise<ReadonlyMap<string, number>> {
     const { header } = await this.raw.kv.range({ key: range.key });
     const puts = new Map<string, number>();

@@ -17,9 +17,9 @@ export interface TestEtcdOptions {
 }
 
 /**
- * Every etcd to test with: the machine's own (Debian's 3.4), and the one that VERDICT_ETCD_BIN names where that is
- * another. None: the tests that need one are skipped, and with CI set that is an error, for a run that
- * tested nothing must not be green.
+ * Every etcd to test with: the machine's own (Debian's 3.4), and the one that VERDICT_ETCD_BIN
+ * names where that is another. None: the tests that need one are skipped, and with CI set that is
+ * an error, for a run that tested nothing must not be green.
  */
 export async function etcdsToTest(): Promise<readonly EtcdPrograms[]> {
   const results = [await findEtcd(null), await findEtcd()];
@@ -131,8 +131,8 @@ export class TestEtcd {
   }
 
   /**
-   * As an operator does it: stop, put the snapshot in the place of the data, start. One member only. Resolves with where
-   * the data is now.
+   * As an operator does it: stop, put the snapshot in the place of the data, start. One member
+   * only. Resolves with where the data is now.
    */
   async restoreSnapshot(path: string): Promise<string> {
     const { member } = this;

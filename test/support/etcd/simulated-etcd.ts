@@ -1,7 +1,8 @@
 /**
- * The etcd of the simulation, by default without its faults, for tests that await like those of a real one. Its time is simulated: it goes
- * from event to event while somebody waits for an answer, and stands still while nobody does - or, where what is told unasked is
- * waited for, goes on in small steps.
+ * The etcd of the simulation, by default without its faults, for tests that await like those of a
+ * real one. Its time is simulated: it goes from event to event while somebody waits for an answer,
+ * and stands still while no one does - or, where what is told unasked is waited for, goes on in
+ * small steps.
  */
 import type { EtcdStub } from '../../../src/decision-log/etcd/client.ts';
 import { type EtcdFaults, SimEtcd } from '../../simulation/etcd/server.ts';
@@ -101,7 +102,10 @@ export class SimulatedEtcd {
     this.#stopIdling();
   }
 
-  /** Events are run from the event loop's own turns: there, promises settle where the simulation wants them to. */
+  /**
+   * Events are run from the event loop's own turns: there, promises settle where the simulation
+   * wants them to.
+   */
   #goOn(): void {
     if (this.#closed || this.#goes) return;
     this.#stopIdling();

@@ -1,6 +1,7 @@
 /**
- * The library mode in a process of its own: recovers, then runs transactions until it is killed, telling of each before it
- * begins and as it is answered. Run: embedded-entry.ts SETTINGS, one JSON object.
+ * The library mode in a process of its own: recovers, then runs transactions until it is killed,
+ * telling of each before it begins and as it is answered. Run: embedded-entry.ts SETTINGS, one JSON
+ * object.
  */
 import { mkdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** A participant of the library mode that does as it is told, and remembers every call and whether two ever overlapped. */
+/**
+ * A participant of the library mode that does as it is told, and remembers every call and whether
+ * two ever overlapped.
+ */
 import type { EmbeddedParticipant, PrepareContext } from '../../../src/embedded.ts';
 
 type Method = 'prepare' | 'commit' | 'rollback';
@@ -15,7 +18,10 @@ export class ScriptedParticipant implements EmbeddedParticipant {
   readonly #running = new Set<string>();
   readonly #order: string[];
 
-  /** Each method's answers in order; the last goes on for ever; none: true. A function is called for the answer. */
+  /**
+   * Each method's answers in order; the last goes on forever; none: true. A function is called for
+   * the answer.
+   */
   constructor(name: string, answers: Partial<Record<Method, Answer[]>> = {}, order: string[] = []) {
     this.name = name;
     this.#answers = { prepare: [], commit: [], rollback: [], ...answers };

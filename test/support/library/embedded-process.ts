@@ -57,7 +57,10 @@ export interface Verdicts {
   readonly aborted: number;
 }
 
-/** I1 and I2 over all that the processes told and the participants hold; throws with every breach. Nothing may be in doubt. */
+/**
+ * I1 and I2 over all that the processes told and the participants hold; throws with every breach.
+ * Nothing may be in doubt.
+ */
 export function checkOutcomes(state: string, told: readonly Told[]): Verdicts {
   const states = new Map<string, Map<string, FileState>>(
     fileParticipantNames.map((name) => [name, readStates(join(state, name))]),

@@ -1,4 +1,6 @@
-/** A process that ends, in the way it is told to, in the middle of a transaction of an LMDB store. */
+/**
+ * A process that ends, in the way it is told to, in the middle of a transaction of an LMDB store.
+ */
 import process from 'node:process';
 import { lockDirectory } from '../../../src/store/directory-lock.ts';
 import { exitOnFatal, openLmdb } from '../../../src/store/lmdb.ts';
@@ -12,9 +14,9 @@ export type WayToEnd = 'exit' | 'throw' | 'reject' | 'fatal' | 'soon' | 'in-body
 const ways: Readonly<Record<WayToEnd, () => void>> = {
   exit: () => process.exit(9),
   throw: () => {
-    throw new Error('nobody catches this');
+    throw new Error('no one catches this');
   },
-  reject: () => void Promise.reject(new Error('nobody catches this')),
+  reject: () => void Promise.reject(new Error('no one catches this')),
   fatal: () => exitOnFatal(new StoreFailedError('the other store failed')),
   soon: () => exitSoon(130),
   /** By its own body, which a synchronous fault of the program may be in. */

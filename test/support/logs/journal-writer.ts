@@ -1,4 +1,6 @@
-/** A process that votes and commits without end and tells each answer on stdout, until it is killed. */
+/**
+ * A process that votes and commits without end and tells each answer on stdout, until it is killed.
+ */
 import process from 'node:process';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { openLmdbJournal } from '../../../src/journal/lmdb/journal.ts';

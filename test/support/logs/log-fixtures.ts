@@ -1,4 +1,6 @@
-/** Every implementation of the decision log behind one fixture, for suites that run on all of them. */
+/**
+ * Every implementation of the decision log behind one fixture, for suites that run on all of them.
+ */
 import { openEmbeddedLog } from '../../../src/decision-log/embedded/log.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
@@ -10,9 +12,15 @@ import { SimulatedEtcd } from '../etcd/simulated-etcd.ts';
 import { never, realClock, temporaryDirectory } from './stores.ts';
 
 export interface DecisionLogFixture {
-  /** Opens a node's log on the fixture's store. Where the store has one owner, the one before is closed first. */
+  /**
+   * Opens a node's log on the fixture's store. Where the store has one owner, the one before is
+   * closed first.
+   */
   open(node: string): Promise<DecisionLog>;
-  /** Begins a second leadership of the shard while `old`, of that log, does not know: its process was paused. */
+  /**
+   * Begins a second leadership of the shard while `old`, of that log, does not know: its process
+   * was paused.
+   */
   usurp(log: DecisionLog, shard: number): Promise<Leadership>;
   /** Closes what is open and removes everything. */
   dispose(): Promise<void>;

@@ -1,4 +1,7 @@
-/** A decision log as a map: enough of the port's rules to answer one term, at any moment, in any order. */
+/**
+ * A decision log as a map: enough of the port's rules to answer one term, at any moment, in any
+ * order.
+ */
 
 import type {
   DecideResult,
@@ -25,7 +28,7 @@ export interface Instance {
 export class LogModel {
   readonly records: Map<Txid, { record: DecisionRecord; finished: boolean; finishedAtMs: number }> =
     new Map();
-  /** Collected records: nobody can read them, but what they said was said. */
+  /** Collected records: no one can read them, but what they said was said. */
   readonly #collected = new Map<Txid, DecisionRecord>();
   readonly requests: Map<string, RequestEntry> = new Map();
   floor: Position = positionZero;
@@ -84,7 +87,9 @@ export class LogModel {
     held.finishedAtMs = nowMs;
   }
 
-  /** From the start of finished/, up to the first record that is too young, too high, or held back. */
+  /**
+   * From the start of finished/, up to the first record that is too young, too high, or held back.
+   */
   collect(options: {
     readonly below: Position;
     readonly finishedBeforeMs: number;

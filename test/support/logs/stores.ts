@@ -1,4 +1,7 @@
-/** What the tests of logs and journals share: a real clock, seeded chance, temporary directories, txids. */
+/**
+ * What the tests of logs and journals share: a real clock, seeded chance, temporary directories,
+ * txids.
+ */
 
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The memory journal, watched: what was written, in order; what is there now; and writes that a test holds
- * back or lets fail. Several participants may use one at once, or one after the other.
+ * The memory journal, watched: what was written, in order; what is there now; and writes that a
+ * test holds back or lets fail. Several participants may use one at once, or one after the other.
  */
 import { type Epoch, epochOf, type Txid } from '../../../src/core/txid.ts';
 import * as rules from '../../../src/journal/journal-rules.ts';
@@ -47,8 +47,8 @@ export class WatchedJournal implements Journal {
   }
 
   /**
-   * Writes of this kind wait, before they take effect, until the returned function is called; a `find`
-   * waits with what it has read.
+   * Writes of this kind wait, before they take effect, until the returned function is called; a
+   * `find` waits with what it has read.
    */
   hold(kind: Write): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();

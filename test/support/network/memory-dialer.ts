@@ -1,6 +1,7 @@
 /**
- * A Dialer whose other side is the test. Every dial waits in `attempts` until the test accepts or refuses it, or
- * `onAttempt` does. What the dialling side sends is in `sent`; what the test delivers is handled at once.
+ * A Dialer whose other side is the test. Every dial waits in `attempts` until the test accepts or
+ * refuses it, or `onAttempt` does. What the dialling side sends is in `sent`; what the test
+ * delivers is handled at once.
  */
 
 import type { ErrorCode } from '../../../src/core/catalogue.ts';
@@ -39,7 +40,10 @@ export class MemoryDialer implements Dialer {
     return { cancel: () => attempt.cancel() };
   }
 
-  /** As `next`, but waits for the dial: what comes before it may load modules, which takes any number of turns. */
+  /**
+   * As `next`, but waits for the dial: what comes before it may load modules, which takes any
+   * number of turns.
+   */
   async arrival(url: string): Promise<DialAttempt> {
     await new Promise<void>((resolve) => {
       const look = (): void => {
@@ -83,7 +87,7 @@ export class DialAttempt {
 
   refuse(info: Partial<CloseInfo> = {}): void {
     this.#end();
-    this.#events.failed({ code: 1006, reason: 'nobody listens', kind: 'refused', ...info });
+    this.#events.failed({ code: 1006, reason: 'no one listens', kind: 'refused', ...info });
   }
 
   cancel(): void {
@@ -99,7 +103,7 @@ export class DialAttempt {
 
 export class MemoryConnection implements Connection<ToNode> {
   readonly remoteAddress = 'memory';
-  /** Everything that was sent, for ever. */
+  /** Everything that was sent, forever. */
   readonly sent: ToNode[] = [];
   /** How this side closed, if it did. */
   closedWith: { code: number; reason: string } | null = null;

@@ -1,8 +1,10 @@
 /**
- * Hosts with a network of their own on this machine: a network namespace each, a link each to a router in one more, and
- * nothing to the world outside. What the router is told to swallow is gone without a word, as on a broken path.
+ * Hosts with a network of their own on this machine: a network namespace each, a link each to a
+ * router in one more, and nothing to the world outside. What the router is told to swallow is gone
+ * without a word, as on a broken path.
  *
- * Needs root and iproute2. Everything has a prefix of its own and goes with `remove`, or at the latest with this process.
+ * Needs root and iproute2. Everything has a prefix of its own and goes with `remove`, or at the
+ * latest with this process.
  */
 import { execFileSync } from 'node:child_process';
 import process from 'node:process';
@@ -119,7 +121,7 @@ export class Network {
       const namespace = this.#namespace(host);
       const link = `to-${index}`;
       ip('netns', 'add', namespace);
-      // Made inside, so that their names are nobody else's.
+      // Made inside, so that their names are no one else's.
       ip(
         '-n',
         router,

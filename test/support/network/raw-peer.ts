@@ -39,7 +39,10 @@ export class RawPeer {
     });
   }
 
-  /** An open WebSocket that has said nothing. Rejects with the HTTP status where the upgrade is refused. */
+  /**
+   * An open WebSocket that has said nothing. Rejects with the HTTP status where the upgrade is
+   * refused.
+   */
   static async open(
     url: string,
     options: {

@@ -1,4 +1,7 @@
-/** A dialer with a network of its own: what others advertise is reached by another address from here, or not at all. */
+/**
+ * A dialer with a network of its own: what others advertise is reached by another address from
+ * here, or not at all.
+ */
 import type { Dialer } from '../../../src/ports/transport.ts';
 
 /** By `host:port`. What has no route is dialled as it is. */

@@ -11,8 +11,8 @@ import {
 export type Direction = 'request' | 'reply';
 
 /**
- * `hold`: this piece and what follows it on that connection, that way, waits for `release`. `lose-replies`: this
- * piece passes, and nothing comes back on that connection any more.
+ * `hold`: this piece and what follows it on that connection, that way, waits for `release`.
+ * `lose-replies`: this piece passes, and nothing comes back on that connection any more.
  */
 export type Verdict = 'pass' | 'hold' | 'lose-replies';
 
@@ -32,8 +32,9 @@ export class TcpProxy {
   #refusing = false;
   #port = 0;
   /**
-   * Where the node first sends this, every connection is cut. What came before it passes, also where both come in
-   * one piece: on a slow machine messages that were sent apart are read together.
+   * Where the node first sends this, every connection is cut. What came before it passes, also
+   * where both come in one piece: on a slow machine messages that were sent apart are read
+   * together.
    */
   cutBefore: string | null = null;
   /** Asked about each piece, until it says other than `pass`. */
@@ -43,7 +44,7 @@ export class TcpProxy {
   /** What comes back takes this much longer. */
   replyDelayMs = 0;
   accepted = 0;
-  /** Where replies are lost, the end of a connection is, too: nobody hears of anything. */
+  /** Where replies are lost, the end of a connection is, too: no one hears of anything. */
   losesEnds = false;
   /** Bytes of replies that were lost. */
   lostBytes = 0;
@@ -75,7 +76,7 @@ export class TcpProxy {
     this.#pairs.clear();
   }
 
-  /** From now on nothing passes, either way, and nobody is told: what a pulled cable does. */
+  /** From now on nothing passes, either way, and no one is told: what a pulled cable does. */
   blackhole(): void {
     this.#swallowing = true;
     for (const { client, node } of this.#pairs) {
@@ -89,12 +90,18 @@ export class TcpProxy {
     this.#losing = true;
   }
 
-  /** The same, from the first request on that contains the marker: what was asked before it is answered. */
+  /**
+   * The same, from the first request on that contains the marker: what was asked before it is
+   * answered.
+   */
   loseRepliesFrom(marker: string): void {
     this.#losingFrom = Buffer.from(marker);
   }
 
-  /** New connections pass; those that fell into the hole stay there, and those that lost a reply are of no more use. */
+  /**
+   * New connections pass; those that fell into the hole stay there, and those that lost a reply are
+   * of no more use.
+   */
   heal(): void {
     this.#losing = false;
     this.#losingFrom = null;

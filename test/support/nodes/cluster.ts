@@ -1,4 +1,7 @@
-/** A whole small system of real processes in one temporary directory: a node, participants, a recording client. */
+/**
+ * A whole small system of real processes in one temporary directory: a node, participants, a
+ * recording client.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * The cluster of docker-compose.yml under a project name of its own, on free ports; participants and clients are on
- * this side of the published ports, where the names that nodes advertise mean nothing.
+ * The cluster of docker-compose.yml under a project name of its own, on free ports; participants
+ * and clients are on this side of the published ports, where the names that nodes advertise mean
+ * nothing.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -249,7 +250,10 @@ async function removeProject(project: string): Promise<void> {
   if (left.length > 0) await docker(['image', 'rm', ...left]);
 }
 
-/** Of runs that were killed before they could clean up: their number is that of a process that is gone. */
+/**
+ * Of runs that were killed before they could clean up: their number is that of a process that is
+ * gone.
+ */
 async function removeLeftovers(): Promise<void> {
   const listed = await docker(['compose', 'ls', '--all', '--format', 'json']);
   for (const { Name: name } of JSON.parse(listed) as { readonly Name: string }[]) {

@@ -1,6 +1,6 @@
 /**
- * What a perfect run of the demo leaves behind, made in memory by the services' own rules: for checks
- * that must find what a test then spoils.
+ * What a perfect run of the demo leaves behind, made in memory by the services' own rules: for
+ * checks that must find what a test then spoils.
  */
 import type { Answer } from '../../../cluster/demo/answers.ts';
 import type { Facts } from '../../../cluster/demo/internals/facts.ts';

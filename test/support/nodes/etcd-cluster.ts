@@ -1,6 +1,7 @@
 /**
- * A cluster of real processes: coordinator nodes over a real etcd, participants with durable stores, recording clients
- * in this process. Each has a name of its own in etcd, so several may share one; etcd is its maker's to end.
+ * A cluster of real processes: coordinator nodes over a real etcd, participants with durable
+ * stores, recording clients in this process. Each has a name of its own in etcd, so several may
+ * share one; etcd is its maker's to end.
  */
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -29,7 +30,10 @@ export interface EtcdClusterSettings {
   readonly etcd: Pick<TestEtcd, 'endpoints'>;
   /** Where a node looks for etcd; default: at etcd itself. */
   readonly endpointsOf?: (node: string) => readonly string[];
-  /** What a node tells others to dial; default: where it listens. Also what participants and clients are given. */
+  /**
+   * What a node tells others to dial; default: where it listens. Also what participants and clients
+   * are given.
+   */
   readonly advertise?: (node: NodeProcess) => Promise<string>;
   readonly nodes?: readonly string[];
   readonly participants?: readonly string[];
@@ -114,7 +118,10 @@ export class EtcdCluster {
     this.nodes.set(name, told === undefined ? bare : bare.with({ ...settings, advertise: told }));
   }
 
-  /** One more. With `advertise` it tells others that address, and those of this cluster are given its own. */
+  /**
+   * One more. With `advertise` it tells others that address, and those of this cluster are given
+   * its own.
+   */
   async addNode(more: { readonly advertise?: string } = {}): Promise<NodeProcess> {
     const name = `n${this.nodes.size + 1}`;
     await this.#makeNode(name, more);
@@ -194,7 +201,10 @@ export class EtcdCluster {
     return new SteadyLoad({ history: this.history, participants, ...more, clients });
   }
 
-  /** Who leads each shard now, as the nodes that answer say, the leader itself among them: it has recovered what was left. */
+  /**
+   * Who leads each shard now, as the nodes that answer say, the leader itself among them: it has
+   * recovered what was left.
+   */
   async leaders(): Promise<readonly (LeaderInfo | null)[]> {
     const told = new Map<string, readonly (LeaderInfo | null)[] | null>();
     const ask = async (node: NodeProcess): Promise<unknown> =>
@@ -254,8 +264,8 @@ export class EtcdCluster {
   }
 
   /**
-   * Waits until nothing is on its way any more, then holds everything against everything, what every node says of
-   * the latest transactions included.
+   * Waits until nothing is on its way any more, then holds everything against everything, what
+   * every node says of the latest transactions included.
    */
   async settled(
     more: Pick<Run, 'retired'> & { readonly timeoutMs?: number } = {},

@@ -1,4 +1,7 @@
-/** A node in the test's own hands: it welcomes whoever comes, and then says what the test wants, right or wrong. */
+/**
+ * A node in the test's own hands: it welcomes whoever comes, and then says what the test wants,
+ * right or wrong.
+ */
 import type { AddressInfo } from 'node:net';
 import { pack } from 'msgpackr';
 import { type WebSocket, WebSocketServer } from 'ws';

@@ -1,6 +1,6 @@
 /**
- * A coordinator node in this process, on a log in memory and a clock that is moved by hand. Peers reach it through the real connection,
- * decoder and outbox; whatever it sends must be a message.
+ * A coordinator node in this process, on a log in memory and a clock that is moved by hand. Peers
+ * reach it through the real connection, decoder and outbox; whatever it sends must be a message.
  */
 
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';

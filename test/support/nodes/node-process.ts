@@ -1,4 +1,6 @@
-/** A coordinator node in a process of its own, that can die and come back on the same data and port. */
+/**
+ * A coordinator node in a process of its own, that can die and come back on the same data and port.
+ */
 
 import { freePort } from '../../../cluster/launcher/free-ports.ts';
 import type { CrashPoint } from '../../../src/coordinator/crash-points.ts';
@@ -19,7 +21,10 @@ export interface NodeSettings {
   readonly tokenFile?: string;
   /** Where the node is one of a cluster over etcd. */
   readonly etcd?: NodeEtcdSettings;
-  /** A file that may hold the name of the crash point at which the node is to die: for a node that runs already. */
+  /**
+   * A file that may hold the name of the crash point at which the node is to die: for a node that
+   * runs already.
+   */
   readonly crashFile?: string;
 }
 
@@ -40,7 +45,9 @@ export const quickOptions: Partial<CoordinatorOptions> = {
   drainMs: 1_000,
 };
 
-/** What a node must never write: a fault that nobody caught, or an invariant of the core that broke. */
+/**
+ * What a node must never write: a fault that no one caught, or an invariant of the core that broke.
+ */
 export const alarming: RegExp =
   /uncaught|unhandled|Fatal|invariant|AssertionError|TypeError|RangeError/i;
 
@@ -88,7 +95,10 @@ export class NodeProcess {
     return this.#child !== null && this.#child.exit === null;
   }
 
-  /** True when it is ready, false when it ended before. `crashAt`: a point, or point:n for its n-th passing. */
+  /**
+   * True when it is ready, false when it ended before. `crashAt`: a point, or point:n for its n-th
+   * passing.
+   */
   async start(
     more: { readonly crashAt?: CrashPoint | `${CrashPoint}:${number}` } = {},
   ): Promise<boolean> {

@@ -1,9 +1,10 @@
 /**
- * A cluster of real processes with a wire of its own between any two that speak: etcd, three nodes, participants, clients.
- * Each wire is a fault proxy, and there is no way around it.
+ * A cluster of real processes with a wire of its own between any two that speak: etcd, three nodes,
+ * participants, clients. Each wire is a fault proxy, and there is no way around it.
  *
- * Nodes advertise the wire that leads from the other nodes to them. Participants and clients are told the same addresses
- * and dial their own wires instead, as if each had a name server of its own.
+ * Nodes advertise the wire that leads from the other nodes to them. Participants and clients are
+ * told the same addresses and dial their own wires instead, as if each had a name server of its
+ * own.
  */
 import type { EtcdPrograms } from '../../../cluster/etcd/find.ts';
 import { type Client, connect } from '../../../src/client.ts';
@@ -41,7 +42,7 @@ export interface PartitionClusterSettings {
 const nodeNames: readonly string[] = ['n1', 'n2', 'n3'];
 const participantNames: readonly string[] = ['a', 'b', 'c'];
 const host = '127.0.0.1';
-/** Where nobody listens. */
+/** Where no one listens. */
 const nowhere = `${host}:1`;
 
 export class PartitionCluster {
@@ -97,7 +98,10 @@ export class PartitionCluster {
     return this.#cluster.history;
   }
 
-  /** `from`: a node, a participant, a client, or `nodes` for the other nodes. `to`: a node, or `etcd`. */
+  /**
+   * `from`: a node, a participant, a client, or `nodes` for the other nodes. `to`: a node, or
+   * `etcd`.
+   */
   wire(from: string, to: string): FaultProxy {
     return this.#wires.between(from, to);
   }
@@ -119,7 +123,10 @@ export class PartitionCluster {
     return [...this.#cluster.participants.values()];
   }
 
-  /** Closed with the cluster. It has a wire of its own to every node. `unreachable`: what is advertised leads nowhere. */
+  /**
+   * Closed with the cluster. It has a wire of its own to every node. `unreachable`: what is
+   * advertised leads nowhere.
+   */
   async client(
     name: string,
     { unreachable = false }: { readonly unreachable?: boolean } = {},
@@ -226,7 +233,9 @@ class Wires {
   }
 }
 
-/** Lays wires from a newcomer to every node: what these advertise, and what it is to dial instead. */
+/**
+ * Lays wires from a newcomer to every node: what these advertise, and what it is to dial instead.
+ */
 async function routes(
   from: string,
   wires: Wires,

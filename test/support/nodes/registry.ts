@@ -1,4 +1,7 @@
-/** A registry of container images on 127.0.0.1, from Debian's package: a real one, whose digests an engine believes. */
+/**
+ * A registry of container images on 127.0.0.1, from Debian's package: a real one, whose digests an
+ * engine believes.
+ */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

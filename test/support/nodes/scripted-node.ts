@@ -48,7 +48,7 @@ export class ScriptedNode {
   leaders: (LeaderInfo | null)[];
   /** Answers the hello with this error instead of a welcome. */
   refusal: ErrorCode | null = null;
-  /** Every message but hello, for ever, as it came. */
+  /** Every message but hello, forever, as it came. */
   readonly all: ToNode[] = [];
   readonly hellos: Hello[] = [];
   readonly connections: MemoryConnection[] = [];
@@ -129,7 +129,7 @@ export class ScriptedNode {
   }
 }
 
-/** Dials go to the node that the host is named after; to any other host, to nobody. */
+/** Dials go to the node that the host is named after; to any other host, to no one. */
 export function serveNodes(dialer: MemoryDialer, nodes: readonly ScriptedNode[]): void {
   const names = nodes.map((node) => node.name);
   dialer.onAttempt = (attempt) => {

@@ -1,11 +1,13 @@
 /**
- * What a scripted participant keeps in a durable store of its own: what it holds prepared, and what was applied how
- * often. The count is the point: exactly once is what is claimed.
+ * What a scripted participant keeps in a durable store of its own: what it holds prepared, and what
+ * was applied how often. The count is the point: exactly once is what is claimed.
  *
- * Applying is idempotent only as far as `Resource` asks for: what is prepared is applied and is prepared no
- * longer. A branch that was prepared anew after its outcome would be applied twice, and show.
+ * Applying is idempotent only as far as `Resource` asks for: what is prepared is applied and is
+ * prepared no longer. A branch that was prepared anew after its outcome would be applied twice, and
+ * show.
  *
- * A branch may move money of an account kept in the same store: what it takes is set aside when it prepares.
+ * A branch may move money of an account kept in the same store: what it takes is set aside when it
+ * prepares.
  */
 import { join } from 'node:path';
 import { open } from 'lmdb';

@@ -1,6 +1,7 @@
 /**
- * A participant of the library mode whose state is a file of lines, each flushed before its call returns: what survives a
- * kill -9 is exactly what it answered for. It breaks loudly on a commit of what it does not hold.
+ * A participant of the library mode whose state is a file of lines, each flushed before its call
+ * returns: what survives a kill -9 is exactly what it answered for. It breaks loudly on a commit of
+ * what it does not hold.
  */
 import {
   appendFileSync,
@@ -25,7 +26,10 @@ export interface FileParticipantOptions {
   readonly name: string;
   readonly path: string;
   readonly reached?: (point: FilePoint) => void;
-  /** What it does instead of its duty; called before it. Throws, or returns an answer, or null to go on. */
+  /**
+   * What it does instead of its duty; called before it. Throws, or returns an answer, or null to go
+   * on.
+   */
   readonly whim?: (method: 'prepare' | 'commit' | 'rollback') => Promise<boolean | null>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A service on the participant SDK that does what each payload says, with a durable store of its own.
- * Run: participant-entry.ts SETTINGS, one JSON object.
+ * A service on the participant SDK that does what each payload says, with a durable store of its
+ * own. Run: participant-entry.ts SETTINGS, one JSON object.
  */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';

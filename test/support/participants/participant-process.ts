@@ -128,7 +128,10 @@ export class ParticipantProcess {
     return within(this.child.exited, `${this.name} to die`);
   }
 
-  /** The doubts that have ended, the newest last: those of this start, and of these the last few thousand. */
+  /**
+   * The doubts that have ended, the newest last: those of this start, and of these the last few
+   * thousand.
+   */
   doubts(): DoubtOver[] {
     return this.child.lines
       .filter((line) => line.includes('"Doubt over."'))

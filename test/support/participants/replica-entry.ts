@@ -1,4 +1,7 @@
-/** One of several processes of a service over one database, each with a journal of its own. Run: replica-entry.ts SETTINGS. */
+/**
+ * One of several processes of a service over one database, each with a journal of its own. Run:
+ * replica-entry.ts SETTINGS.
+ */
 import { writeSync } from 'node:fs';
 import { openMariadbResource } from '../../../src/mariadb.ts';
 import { serveParticipant, vote } from '../../../src/participant.ts';

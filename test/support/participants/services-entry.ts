@@ -1,6 +1,7 @@
 /**
- * Many participants in one process, each with a journal of its own. They hold nothing but a count of what each transaction
- * came to with them, which they tell when asked. Run: services-entry.ts DIRECTORY PORT NAME...
+ * Many participants in one process, each with a journal of its own. They hold nothing but a count
+ * of what each transaction came to with them, which they tell when asked. Run: services-entry.ts
+ * DIRECTORY PORT NAME...
  */
 import { join } from 'node:path';
 import { serveParticipant, vote } from '../../../src/participant.ts';

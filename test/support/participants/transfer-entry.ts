@@ -1,4 +1,7 @@
-/** One process of a service that moves money, and runs several times over one PostgreSQL, each with a journal of its own. */
+/**
+ * One process of a service that moves money, and runs several times over one PostgreSQL, each with
+ * a journal of its own.
+ */
 import process from 'node:process';
 import type { PostgresqlAddress } from '../../../cluster/databases/postgresql-server.ts';
 import { type ParticipantOptions, serveParticipant, vote } from '../../../src/participant.ts';

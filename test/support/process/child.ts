@@ -1,4 +1,6 @@
-/** A child process that runs a file, on this Node or what is named, its output kept, ended by pid. */
+/**
+ * A child process that runs a file, on this Node or what is named, its output kept, ended by pid.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +25,10 @@ export class Child {
   readonly #watchers = new Set<() => void>();
   #exit: Exit | null = null;
 
-  /** `file`: from the root of the clone, or absolute. `through`: a command that runs the rest of its line as one, such as `ip netns exec NAME`. */
+  /**
+   * `file`: from the root of the clone, or absolute. `through`: a command that runs the rest of its
+   * line as one, such as `ip netns exec NAME`.
+   */
   constructor(
     file: string,
     options: {

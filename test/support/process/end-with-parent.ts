@@ -1,6 +1,7 @@
 /**
- * No process that a test starts outlives the test's own, not even where that one is killed with -9 and no handler
- * of it runs: a guard, one small process for each that starts others, learns of it by a pipe that closes.
+ * No process that a test starts outlives the test's own, not even where that one is killed with -9
+ * and no handler of it runs: a guard, one small process for each that starts others, learns of it
+ * by a pipe that closes.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -17,8 +18,8 @@ process.once('exit', () => {
 });
 
 /**
- * `signal`: what it gets when this process is gone. Default SIGKILL; SIGTERM for one that has children of its own and ends
- * them in order.
+ * `signal`: what it gets when this process is gone. Default SIGKILL; SIGTERM for one that has
+ * children of its own and ends them in order.
  */
 export function endWithParent(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
   const { pid } = child;

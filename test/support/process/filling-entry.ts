@@ -1,4 +1,7 @@
-/** Writes to a store, three at once, until its disk is full. Prints what the program was told, and what ended as nobody's. */
+/**
+ * Writes to a store, three at once, until its disk is full. Prints what the program was told, and
+ * what ended as no one's.
+ */
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openLmdb } from '../../../src/store/lmdb.ts';
@@ -6,8 +9,8 @@ import { openLmdb } from '../../../src/store/lmdb.ts';
 const [, , directory = ''] = process.argv;
 const told: string[] = [];
 const rejected: string[] = [];
-const nobodys: string[] = [];
-process.on('unhandledRejection', (error) => nobodys.push(String(error)));
+const unhandled: string[] = [];
+process.on('unhandledRejection', (error) => unhandled.push(String(error)));
 
 const store = openLmdb({
   directory,
@@ -25,6 +28,6 @@ async function write(): Promise<void> {
 await Promise.all(
   [write(), write(), write()].map((each) => each.catch((e) => rejected.push(String(e)))),
 );
-// Whatever is left to nobody is told in a turn of its own.
+// Whatever is left to no one is told in a turn of its own.
 await pause(50);
-console.log(JSON.stringify({ told, rejected: rejected.length, nobodys }));
+console.log(JSON.stringify({ told, rejected: rejected.length, unhandled }));

@@ -1,6 +1,6 @@
 /**
- * Ends processes when the one that started this is gone, however it went: its end of the pipe then closes.
- * Lines on stdin: `SIGNAL pid` to guard one, `- pid` when it ended by itself.
+ * Ends processes when the one that started this is gone, however it went: its end of the pipe then
+ * closes. Lines on stdin: `SIGNAL pid` to guard one, `- pid` when it ended by itself.
  */
 import process from 'node:process';
 import { createInterface } from 'node:readline';

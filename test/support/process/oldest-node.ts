@@ -1,6 +1,6 @@
 /**
- * The oldest Node that package.json allows, as a program: from npm, once for a clone. Not a development dependency: it would put a second
- * `node` into node_modules/.bin.
+ * The oldest Node that package.json allows, as a program: from npm, once for a clone. Not a
+ * development dependency: it would put a second `node` into node_modules/.bin.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Opens each kind of store below a directory in which something is wrong, and prints what came of it as one JSON object.
- * Run: places-entry.ts DIRECTORY [files], with `files`: after all the files are open that may be.
+ * Opens each kind of store below a directory in which something is wrong, and prints what came of
+ * it as one JSON object. Run: places-entry.ts DIRECTORY [files], with `files`: after all the files
+ * are open that may be.
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';

@@ -25,7 +25,10 @@ export async function endScripts(): Promise<void> {
   }
 }
 
-/** For a whole file: a directory for each test, which goes with it and with whatever it left running. */
+/**
+ * For a whole file: a directory for each test, which goes with it and with whatever it left
+ * running.
+ */
 export function scriptDirectory(): { readonly path: string } {
   let directory: ReturnType<typeof temporaryDirectory> | null = null;
   beforeEach(() => {

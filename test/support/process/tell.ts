@@ -1,4 +1,7 @@
-/** A line on stdout that has left the process when this returns: for processes that are killed at any moment. */
+/**
+ * A line on stdout that has left the process when this returns: for processes that are killed at
+ * any moment.
+ */
 import { writeSync } from 'node:fs';
 
 const wait = new Int32Array(new SharedArrayBuffer(4));

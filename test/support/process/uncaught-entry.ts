@@ -1,6 +1,6 @@
 /**
- * A service as it is written, that catches nothing: opens one kind of store below a directory in which something is wrong.
- * Run: uncaught-entry.ts DIRECTORY KIND.
+ * A service as it is written, that catches nothing: opens one kind of store below a directory in
+ * which something is wrong. Run: uncaught-entry.ts DIRECTORY KIND.
  */
 import { join } from 'node:path';
 import { TransactionCoordinator } from '../../../src/embedded.ts';

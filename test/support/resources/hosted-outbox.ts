@@ -1,4 +1,7 @@
-/** An outbox that publishes lines to a file, for hosted-resource.ts: what was published is there after any crash. */
+/**
+ * An outbox that publishes lines to a file, for hosted-resource.ts: what was published is there
+ * after any crash.
+ */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type OutboxMessage, openOutbox } from '../../../src/outbox.ts';

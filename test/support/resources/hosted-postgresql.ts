@@ -1,4 +1,6 @@
-/** PostgreSQL's resource with branches that write what their payload says, for hosted-resource.ts. */
+/**
+ * PostgreSQL's resource with branches that write what their payload says, for hosted-resource.ts.
+ */
 import { vote } from '../../../src/participant.ts';
 import {
   openPostgresqlResource,

@@ -1,4 +1,7 @@
-/** Names that somebody may give by mistake or on purpose: each a problem for objects, keys, lines, terminals or eyes. */
+/**
+ * Names that somebody may give by mistake or on purpose: each a problem for objects, keys, lines,
+ * terminals or eyes.
+ */
 export const hostileNames: readonly string[] = [
   '__proto__',
   'constructor',

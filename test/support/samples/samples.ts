@@ -1,4 +1,7 @@
-/** A realistic message of every type, with every field that it can have. The compiler demands a sample of each. */
+/**
+ * A realistic message of every type, with every field that it can have. The compiler demands a
+ * sample of each.
+ */
 import { abortReason } from '../../../src/core/catalogue.ts';
 import type { FromNode, LeaderInfo, ToNode, Witness } from '../../../src/core/messages.ts';
 import { type Epoch, makeEpoch, makePosition, type Txid } from '../../../src/core/txid.ts';

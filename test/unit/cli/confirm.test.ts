@@ -3,7 +3,9 @@ import { expect, it } from 'vitest';
 import { exitCodes } from '../../../src/cli/exit-codes.ts';
 import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 
-/** Runs `retire` on a terminal at which `keys` are typed. Nothing listens where it would connect. */
+/**
+ * Runs `retire` on a terminal at which `keys` are typed. Nothing listens where it would connect.
+ */
 async function retire(keys: string) {
   const io = memoryIo();
   Object.assign(io.stdin, { isTTY: true });

@@ -61,7 +61,8 @@ describe('exec on simulated participants', () => {
   });
 
   it('ends a vote that hangs when the time is over', async () => {
-    // Time runs from the first line on: on a busy machine 30 ms were over before the second was read, which is then an error.
+    // Time runs from the first line on: on a busy machine 30 ms were over before the second was
+    // read, which is then an error.
     const { results } = await run(
       'begin timeout=1000\nregister payment vote=hang\ncommit\nstatus wait=20000\n',
     );

@@ -33,7 +33,7 @@ const serveNowhere = ['serve', '--data', '/proc/nowhere'] as const;
 const atEtcd = ['--etcd', '127.0.0.1:1'] as const;
 
 let directory = '';
-/** A port at which nobody listens. */
+/** A port at which no one listens. */
 let deadUrl = '';
 
 beforeAll(async () => {

@@ -227,7 +227,7 @@ describe('SubmitRun', () => {
     expect(io.errors()).not.toContain('run it all again');
   });
 
-  it('ends quietly when nobody reads the answers, and submits no more', async () => {
+  it('ends quietly when no one reads the answers, and submits no more', async () => {
     const gone = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
     const stdout = new Writable({ write: (_chunk, _encoding, done) => done(gone) });
     const { whole, report } = submission(async () => committed, {

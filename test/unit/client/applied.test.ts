@@ -1,4 +1,7 @@
-/** `answer: 'applied'`: the call ends when every participant has carried the commit out, or says that they have not. */
+/**
+ * `answer: 'applied'`: the call ends when every participant has carried the commit out, or says
+ * that they have not.
+ */
 import { describe, expect, it } from 'vitest';
 import { connectedClient, watch } from '../../support/clients/client.ts';
 import { ScriptedNode } from '../../support/nodes/scripted-node.ts';
@@ -114,7 +117,7 @@ describe("answer: 'applied'", () => {
     await client.close();
   });
 
-  it('is for interactive transactions and `run` too, and for nobody who did not ask', async () => {
+  it('is for interactive transactions and `run` too, and for no one who did not ask', async () => {
     const { client, node } = await connectedClient();
     const run = client.run(() => Promise.resolve(5), { answer: 'applied' });
     (await node.next('begin')).reply({ type: 'begun', txid, timeoutMs: 1_000, share: 'share-1' });

@@ -40,7 +40,7 @@ describe('connect', () => {
     expect(connecting.error()).toMatchObject({
       code: 'TIMEOUT',
       acted: 'nothing',
-      message: expect.stringContaining('nobody listens'),
+      message: expect.stringContaining('no one listens'),
     });
     expect(clock.timers).toBe(0);
   });
@@ -72,7 +72,7 @@ describe('connect', () => {
 });
 
 describe('a client that is closed amid a call', () => {
-  it('is no unhandled rejection, though nobody awaits the call yet; a forgotten call is one', async () => {
+  it('is no unhandled rejection, though no one awaits the call yet; a forgotten call is one', async () => {
     const unhandled: unknown[] = [];
     const hear = (error: unknown): void => {
       unhandled.push(error);

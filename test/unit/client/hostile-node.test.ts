@@ -1,6 +1,7 @@
 /**
- * The client SDK at the hands of a node that forges, contradicts and exaggerates: one row for each kind. Every call ends
- * within its time-out, with the outcome of its own transaction or an error; never with somebody else's outcome (I2).
+ * The client SDK at the hands of a node that forges, contradicts and exaggerates: one row for each
+ * kind. Every call ends within its time-out, with the outcome of its own transaction or an error;
+ * never with somebody else's outcome (I2).
  */
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../src/core/catalogue.ts';
@@ -24,7 +25,9 @@ const status = (of: typeof txid, state: 'COMMITTED' | 'ABORTED') =>
 const begun = (of: typeof txid) =>
   ({ type: 'begun', txid: of, timeoutMs: 1_000, share: 'share-1' }) as const;
 
-/** But for a topology: the leader of a newer epoch that it names would be believed, and waited for. */
+/**
+ * But for a topology: the leader of a newer epoch that it names would be believed, and waited for.
+ */
 const stranger: readonly FromNode[] = [
   ...Object.values(fromNodeSamples).filter(({ type }) => type !== 'welcome' && type !== 'topology'),
   { ...outcome(other, 'committed'), id: 9_999 },

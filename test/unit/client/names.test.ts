@@ -1,4 +1,7 @@
-/** A name that no node takes is refused at the call, with the field named, also while there is no node. */
+/**
+ * A name that no node takes is refused at the call, with the field named, also while there is no
+ * node.
+ */
 import { describe, expect, it } from 'vitest';
 import { connect, type TransactRequest } from '../../../src/client.ts';
 import { connectedClient } from '../../support/clients/client.ts';

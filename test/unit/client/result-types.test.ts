@@ -1,4 +1,7 @@
-/** What a contract says of payloads and results, as the compiler sees it in a client; what runs here is little. */
+/**
+ * What a contract says of payloads and results, as the compiler sees it in a client; what runs here
+ * is little.
+ */
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import {

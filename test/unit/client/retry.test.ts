@@ -1,4 +1,7 @@
-/** `transact` with `retry`: one request id, an attempt of its own for each try, one bound for all of them. */
+/**
+ * `transact` with `retry`: one request id, an attempt of its own for each try, one bound for all of
+ * them.
+ */
 import { describe, expect, it } from 'vitest';
 import type { TransactRequest } from '../../../src/client.ts';
 import { connectedClient, watch } from '../../support/clients/client.ts';

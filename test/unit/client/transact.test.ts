@@ -207,7 +207,8 @@ describe('transact with a requestId', () => {
     const call = client.transact({ ...keyed, requestAgeMs: 500 });
     const first = await node.next('transact');
     clock.sleep(3_600_000);
-    // Set back on waking, as a time server might: that makes nothing younger where the machine tells its sleep.
+    // Set back on waking, as a time server might: that makes nothing younger where the machine
+    // tells its sleep.
     if (tells) clock.setWall(-7_200_000);
     first.connection.drop();
     await clock.advance(60);

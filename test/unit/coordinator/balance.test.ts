@@ -18,7 +18,7 @@ describe('who gives a shard up', () => {
     expect(overloaded({ node: 'c', nodes, leaders })).toBeNull();
   });
 
-  it('is nobody where one more is as even as it gets, nor while a shard is without leader', () => {
+  it('is no one where one more is as even as it gets, nor while a shard is without leader', () => {
     const nodes = nodesOf('a', 'b', 'c');
     expect(overloaded({ node: 'a', nodes, leaders: ledBy('a', 'a', 'b', 'c') })).toBeNull();
     expect(overloaded({ node: 'a', nodes, leaders: ledBy('a', 'a', 'a', null) })).toBeNull();

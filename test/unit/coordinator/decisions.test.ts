@@ -1,6 +1,7 @@
 /**
- * Decisions of one turn of the event loop that the log writes in several transactions: each is answered when its own is
- * durable. The etcd is the simulation's: 65 decisions are two transactions there, of 64 and of 1.
+ * Decisions of one turn of the event loop that the log writes in several transactions: each is
+ * answered when its own is durable. The etcd is the simulation's: 65 decisions are two transactions
+ * there, of 64 and of 1.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { ShardDriver } from '../../../src/coordinator/shard-driver.ts';
@@ -20,7 +21,9 @@ const ids = Array.from({ length: 65 }, (_, index) => index + 1);
 let etcd: SimulatedEtcd;
 afterEach(() => etcd.close());
 
-/** A driver whose 65 transactions were voted for in one turn; `faults` begin with their decisions. */
+/**
+ * A driver whose 65 transactions were voted for in one turn; `faults` begin with their decisions.
+ */
 async function allVoted(faults: Partial<EtcdFaults>) {
   let begun = false;
   etcd = new SimulatedEtcd({

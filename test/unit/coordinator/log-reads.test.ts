@@ -67,7 +67,7 @@ it('tells when a connection has as many waiting as it may', () => {
   expect([reads.isFull(1), reads.isFull(2)]).toEqual([true, false]);
 });
 
-it('what waits for a connection that has gone is never read, and keeps nobody else waiting', async () => {
+it('what waits for a connection that has gone is never read, and keeps no one else waiting', async () => {
   const { read, reads, started, open } = log();
   const gone = Array.from({ length: 1_000 }, (_, at) => read(1, `gone ${at}`));
   const ended = Promise.allSettled(gone);

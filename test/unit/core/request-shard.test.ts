@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { requestShard } from '../../../src/core/request-shard.ts';
 
 describe('the shard of a request id', () => {
-  it('is FNV-1a, and stays what it is: a cluster depends on it for ever', () => {
+  it('is FNV-1a, and stays what it is: a cluster depends on it forever', () => {
     // Of one-unit texts the second round hashes a zero byte.
     const fnv = (bytes: number[]): number =>
       bytes.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5) >>> 0;

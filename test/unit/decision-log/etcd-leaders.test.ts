@@ -23,7 +23,7 @@ function setUp() {
   const endpoints = ['http://127.0.0.1:1'];
   const changes: number[] = [];
   const board = new LeaderBoard(1);
-  // Nobody is called: nothing here starts.
+  // No one is called: nothing here starts.
   const random = { fraction: () => 0 };
   const store = new EtcdStore({ endpoints, cluster: 'test', clock, random });
   const leaders = new Leaders({

@@ -1,4 +1,7 @@
-/** How nodes hear of what was retired, where watches tell nothing, processes stand still, and entries are late. The etcd is the simulation's. */
+/**
+ * How nodes hear of what was retired, where watches tell nothing, processes stand still, and
+ * entries are late. The etcd is the simulation's.
+ */
 import { afterEach, expect, it } from 'vitest';
 import type { Retired } from '../../../src/core/retired.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
@@ -53,7 +56,8 @@ it('waits for a node that stands still until its lease has ended, and not for on
   expect(waitedMs).toBeGreaterThan(leaseTtlMs / 4);
   expect(waitedMs).toBeLessThan(3 * leaseTtlMs);
   expect(b.heard).toEqual([]);
-  // It has no lease any more, and hears when it goes on; what it answers before shows it (`reading.ts`).
+  // It has no lease any more, and hears when it goes on; what it answers before shows it
+  // (`reading.ts`).
   b.process.resume();
   await etcd.during(() => etcd.sleep(2_000));
   expect(b.heard).toEqual([one]);

@@ -1,4 +1,7 @@
-/** `http` or `https`, written as the members do not speak: the contract's real etcds answer so, and others must not be mistaken. */
+/**
+ * `http` or `https`, written as the members do not speak: the contract's real etcds answer so, and
+ * others must not be mistaken.
+ */
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assertSchemes, schemeOf } from '../../../src/decision-log/etcd/scheme.ts';

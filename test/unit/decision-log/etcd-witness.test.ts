@@ -5,7 +5,7 @@ import { LogSetBackError, WitnessKeeper } from '../../../src/decision-log/etcd/w
 import { temporaryDirectory } from '../../support/logs/stores.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
-/** For a disk: how long its flush takes is nobody's promise. */
+/** For a disk: how long its flush takes is no one's promise. */
 const waiting = { timeout: 15_000, interval: 5 };
 
 describe('witness against an etcd that was set back', () => {

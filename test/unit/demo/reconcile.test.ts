@@ -68,7 +68,7 @@ describe('the reconciliation', () => {
   });
 
   describe('of answers finds', () => {
-    it('a missing one, a second one, one that nobody asked for', () => {
+    it('a missing one, a second one, one that no one asked for', () => {
       expect(
         failing(({ answers }) => {
           answers.splice(

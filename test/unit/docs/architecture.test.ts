@@ -30,7 +30,9 @@ it('names the groups as the rule has them', () => {
 
 const root = new URL('../../../', import.meta.url);
 const picture = /^```text\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? '';
-/** Folders that it names whole, such as `src/core/term/`; below each, those that follow it alone. */
+/**
+ * Folders that it names whole, such as `src/core/term/`; below each, those that follow it alone.
+ */
 const shown = foldersOf(picture);
 
 it('shows only folders that there are', () => {

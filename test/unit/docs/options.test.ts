@@ -1,4 +1,6 @@
-/** Figures in the operator's tables, and what an editor shows of an option, are those of the code. */
+/**
+ * Figures in the operator's tables, and what an editor shows of an option, are those of the code.
+ */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {

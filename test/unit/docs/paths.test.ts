@@ -70,7 +70,10 @@ function isPath(code: string): boolean {
   return room || /\.(?:ts|mjs|qnt|jsonc)$/.test(code);
 }
 
-/** Whole from the root or from the document, or the end of such a path; the tests also without their ending. */
+/**
+ * Whole from the root or from the document, or the end of such a path; the tests also without their
+ * ending.
+ */
 function isThere(document: string, code: string): boolean {
   const pattern = code
     .replaceAll('.', String.raw`\.`)

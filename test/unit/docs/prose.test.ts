@@ -1,6 +1,6 @@
 /**
- * Prose of the documents keeps to 100 columns, so that a diff shows what changed and no more, and to
- * English words: these are what a translation leaves behind.
+ * Prose of the documents keeps to 100 columns, so that a diff shows what changed and no more, and
+ * to English words: these are what a translation leaves behind.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Every TypeScript snippet of the README and the docs compiles against the sources, as a whole program of its own. */
+/**
+ * Every TypeScript snippet of the README and the docs compiles against the sources, as a whole
+ * program of its own.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -98,7 +98,7 @@ describe('a coordinator', () => {
     expect(payment.of(txid)).toEqual(['prepare']);
   });
 
-  it('ends in order where its log is gone: no rejection is left to nobody', async () => {
+  it('ends in order where its log is gone: no rejection is left to no one', async () => {
     const directory = temporaryDirectory();
     const fatal = Promise.withResolvers<unknown>();
     const notGivenUp = Promise.withResolvers<void>();

@@ -1,4 +1,7 @@
-/** The first program of docs/EMBEDDED.md runs, and prints what it says. That all of them compile, test/unit/docs looks after. */
+/**
+ * The first program of docs/EMBEDDED.md runs, and prints what it says. That all of them compile,
+ * test/unit/docs looks after.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -25,7 +28,7 @@ it('the shortest whole program prints what its comment says', async () => {
   }
 });
 
-it('its accounts stand two transfers at once: nobody spends what another was promised', async () => {
+it('its accounts stand two transfers at once: no one spends what another was promised', async () => {
   const text = await readFile(new URL('docs/EMBEDDED.md', root), 'utf8');
   const code = /^```ts\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? '';
   const account = code.slice(0, code.indexOf('const ann'));

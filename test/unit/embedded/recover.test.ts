@@ -1,4 +1,7 @@
-/** What an earlier process left, finished by the next one on the same log: lives of one coordinator, in one process. */
+/**
+ * What an earlier process left, finished by the next one on the same log: lives of one coordinator,
+ * in one process.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -45,7 +48,7 @@ async function leaveUnfinished(): Promise<string> {
   return txid;
 }
 
-/** A life in which the transaction began, and nobody decided it. */
+/** A life in which the transaction began, and no one decided it. */
 async function leaveUndecided(): Promise<string> {
   const first = life({ drainMs: 0 });
   const txid = await first.beginTransaction();
@@ -101,7 +104,7 @@ describe('recover', () => {
     expect(report.committed).toEqual([]);
   });
 
-  it('rolls back what a participant holds and nobody decided', async () => {
+  it('rolls back what a participant holds and no one decided', async () => {
     const txid = await leaveUndecided();
     const second = life();
     const payment = new ScriptedParticipant('payment', { rollback: [false, true] });

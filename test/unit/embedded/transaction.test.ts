@@ -124,7 +124,7 @@ describe('a transaction in the library mode', () => {
       expect(payment.of(txid)).toEqual(['rollback']);
     }));
 
-  it('ends when its time is over, committed by nobody', () =>
+  it('ends when its time is over, committed by no one', () =>
     using({}, async (coordinator) => {
       const txid = await coordinator.beginTransaction({ timeoutMs: 250, labels: { order: '7' } });
       const [inventory] = pair();

@@ -1,6 +1,7 @@
 /**
- * Copies of one journal where there are several nodes, and where the leader changes: who is served, who is refused, and that neither is told what is
- * not true. The original has voted, is away, and finds what it voted for as it left it.
+ * Copies of one journal where there are several nodes, and where the leader changes: who is served,
+ * who is refused, and that neither is told what is not true. The original has voted, is away, and
+ * finds what it voted for as it left it.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hello } from '../../../src/core/messages.ts';

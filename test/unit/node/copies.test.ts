@@ -1,4 +1,7 @@
-/** Two processes on copies of one journal: one of them stays, at every node the same one, and the other is told. */
+/**
+ * Two processes on copies of one journal: one of them stays, at every node the same one, and the
+ * other is told.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LoopNode, type LoopPeer } from '../../support/nodes/loop-node.ts';
 
@@ -22,7 +25,10 @@ function refusal(peer: LoopPeer): string | null {
   return error?.type === 'error' && error.code === 'JOURNAL_COPIED' ? error.message : null;
 }
 
-/** Both dial again whenever they lost their place: true where one of them was refused within ten rounds. */
+/**
+ * Both dial again whenever they lost their place: true where one of them was refused within ten
+ * rounds.
+ */
 async function circle(
   first: string,
   second: string,
@@ -69,7 +75,7 @@ describe('two processes with one instance that both come back', () => {
     peers.get(original)?.drop();
     await node.clock.advance(3_600_000);
     expect(refusal(await dial(copy))).not.toBeNull();
-    // Nor where nobody has met the other.
+    // Nor where no one has met the other.
     const elsewhere = await LoopNode.started({}, { node: 'other' });
     const hello = { name: 'payment', instance: 'one', roles: ['participant' as const] };
     const there = await elsewhere.peer({ ...hello, run: copy, copy: true });

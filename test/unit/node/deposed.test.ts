@@ -1,6 +1,6 @@
 /**
- * A leader that is none any more and has not heard of it: what it must find out by itself. Time, processes and etcd are
- * those of the simulation.
+ * A leader that is none any more and has not heard of it: what it must find out by itself. Time,
+ * processes and etcd are those of the simulation.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { ShardDriver } from '../../../src/coordinator/shard-driver.ts';
@@ -134,7 +134,8 @@ describe('a leader that is none any more', () => {
     etcd = new SimulatedEtcd();
     const { process, leadership } = await lead('alpha');
     const copy = etcd.server.snapshot();
-    // It stands still from before the restore until after the generation was raised: it has seen neither.
+    // It stands still from before the restore until after the generation was raised: it has seen
+    // neither.
     process.pause();
     etcd.server.restore(copy);
     const operator = etcd.process('operator');

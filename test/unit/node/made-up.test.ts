@@ -1,4 +1,4 @@
-/** Ids that nobody gave out: refused without a write, by the leader and by every other node. */
+/** Ids that no one gave out: refused without a write, by the leader and by every other node. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
 import { makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
@@ -86,7 +86,7 @@ it('a real one is still resolved anywhere, and its forced abort is collected', a
   expect(await client.ask({ type: 'commit', txid: real })).toMatchObject({
     outcome: expect.any(String),
   });
-  // A sweep every minute moves what nobody decided.
+  // A sweep every minute moves what no one decided.
   await leader.clock.advance(150_000);
   expect(records()).toBe(0);
 });

@@ -1,4 +1,7 @@
-/** A participant that refuses this node, because its journal serves another cluster: whoever looks at the node is told. */
+/**
+ * A participant that refuses this node, because its journal serves another cluster: whoever looks
+ * at the node is told.
+ */
 import { expect, it } from 'vitest';
 import { otherClusterCloseCode, otherClusterReason } from '../../../src/core/other-cluster.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';

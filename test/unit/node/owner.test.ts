@@ -1,4 +1,6 @@
-/** A transaction belongs to who began it: to all others it does not exist, unless it was handed on. */
+/**
+ * A transaction belongs to who began it: to all others it does not exist, unless it was handed on.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Begun } from '../../../src/core/messages.ts';
 import { maskedTxid, type Txid } from '../../../src/core/txid.ts';

@@ -121,7 +121,7 @@ it('while one is under way the latest waits, and the one between is told to come
   expect(said.at(-1)).toMatchObject([1, { type: 'error', id: 4, code: 'LOG_UNAVAILABLE' }]);
 });
 
-it('ids that nobody gave out cost no step, and are told of once', async () => {
+it('ids that no one gave out cost no step, and are told of once', async () => {
   const { clock, pieces, said, foreign, queue, peer } = world({ issued: () => false });
   queue.add(peer(1), 0, report(1, { doubts: 600, kept: 10 }));
   expect(said).toEqual([]);
@@ -148,7 +148,7 @@ it('a new leadership takes a report though the one before never answered, and no
   expect(said).toHaveLength(3);
 });
 
-it('a leadership that ends answers nobody: whoever reported to it is told at once', () => {
+it('a leadership that ends answers no one: whoever reported to it is told at once', () => {
   const { said, queue, peer, judges, answer } = world();
   queue.add(peer(1), 0, report(1, { doubts: 300 }));
   queue.add(peer(1), 0, report(2, { doubts: 1 }));
@@ -160,12 +160,12 @@ it('a leadership that ends answers nobody: whoever reported to it is told at onc
     { id: 1, code: 'BUSY' },
     { id: 2, code: 'BUSY' },
   ]);
-  // What its log reading still brings is told to nobody.
+  // What its log reading still brings is told to no one.
   answer();
   expect(said).toHaveLength(2);
 });
 
-it('a piece that is never answered holds nothing up for ever, and no line is judged that came long ago', async () => {
+it('a piece that is never answered holds nothing up forever, and no line is judged that came long ago', async () => {
   const { clock, pieces, said, queue, peer, answer } = world();
   queue.add(peer(1), 0, report(1, { doubts: 1 }));
   await clock.advance(31_000);

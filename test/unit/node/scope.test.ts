@@ -1,4 +1,7 @@
-/** Request ids and lock groups are a client name's own: who is called otherwise neither sees nor takes them. */
+/**
+ * Request ids and lock groups are a client name's own: who is called otherwise neither sees nor
+ * takes them.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListReply, LocksReply } from '../../../src/core/messages.ts';
 import { requestShard } from '../../../src/core/request-shard.ts';

@@ -29,7 +29,7 @@ describe('what a participant concludes from the log alone', () => {
     ['a commit', recorded('commit'), { decision: 'commit', source: 'recorded' }],
     ['an abort', recorded('abort'), { decision: 'abort', source: 'recorded' }],
     ['nothing, while its leader has the lease', reading(), null],
-    ['nothing, and nobody leads', reading({ leader: null }), { decision: 'abort' }],
+    ['nothing, and no one leads', reading({ leader: null }), { decision: 'abort' }],
     [
       'nothing, and a newer epoch leads',
       reading({ leader: leaderInfo('n2', { revision: 6 }) }),

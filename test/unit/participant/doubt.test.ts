@@ -88,7 +88,7 @@ describe('in doubt for longer than the patience', () => {
     expect(resolve).toMatchObject({ type: 'resolve', txid });
     await tell(n2, answerTo(resolve, 'abort'));
     expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
-    // The leader's late answer finds nobody in doubt.
+    // The leader's late answer finds no one in doubt.
     await tell(n1, answerTo(query, 'commit'));
     expect(application.calls).toHaveLength(2);
   });
@@ -248,7 +248,7 @@ describe('reports', () => {
     expect([said(n1), said(n2)]).toEqual([[], ['report 0 0']]);
   });
 
-  it('are sent again on every connection, and when nobody answered', async () => {
+  it('are sent again on every connection, and when no one answered', async () => {
     const { node, clock } = await rig();
     const n1 = await node('n1');
     expect(said(n1)).toEqual(['report 0 0']);

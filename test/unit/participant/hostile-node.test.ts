@@ -1,7 +1,8 @@
 /**
- * The participant SDK at the hands of a node that forges, contradicts and exaggerates: one row for each kind. A branch in
- * doubt stays so unless it is told its own outcome (I4), no commit runs that was not prepared, the first outcome stands
- * (I2), no prepare of an older leader is taken (I7); and afterwards an honest transaction passes.
+ * The participant SDK at the hands of a node that forges, contradicts and exaggerates: one row for
+ * each kind. A branch in doubt stays so unless it is told its own outcome (I4), no commit runs that
+ * was not prepared, the first outcome stands (I2), no prepare of an older leader is taken (I7); and
+ * afterwards an honest transaction passes.
  */
 import { describe, expect, it } from 'vitest';
 import type { FromNode } from '../../../src/core/messages.ts';

@@ -1,4 +1,7 @@
-/** What a service does before its first prepare, while branches of the process before may still hold its rows. */
+/**
+ * What a service does before its first prepare, while branches of the process before may still hold
+ * its rows.
+ */
 import { describe, expect, it } from 'vitest';
 import { serveParticipant } from '../../../src/participant/serve.ts';
 import { type ServeBaseOptions, vote } from '../../../src/participant.ts';

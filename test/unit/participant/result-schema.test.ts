@@ -1,4 +1,7 @@
-/** Results behind a schema: what `prepare` brings back is checked before the vote, and what the schema made of it is what is told. */
+/**
+ * Results behind a schema: what `prepare` brings back is checked before the vote, and what the
+ * schema made of it is what is told.
+ */
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** Payloads behind a schema: zod's, valibot's, arktype's or one by hand, all by the same interface. */
+/**
+ * Payloads behind a schema: zod's, valibot's, arktype's or one by hand, all by the same interface.
+ */
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';

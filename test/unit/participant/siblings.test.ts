@@ -1,4 +1,7 @@
-/** A store that several instances share, each with a journal of its own: what is found there, and what is not known here. */
+/**
+ * A store that several instances share, each with a journal of its own: what is found there, and
+ * what is not known here.
+ */
 import { describe, expect, it } from 'vitest';
 import type { DecisionMessage, FromNode, ToNode } from '../../../src/core/messages.ts';
 import type { Member } from '../../../src/core/retired.ts';
@@ -146,7 +149,8 @@ it('whoever shares a store, and reads the decision log itself, asks as one who s
     openReader: async () => ({ read, resolve: read, close: async () => undefined }),
   });
   await clock.advance(20_000);
-  // By that it is known whether the store was retired, and nobody must be told anything of it any more.
+  // By that it is known whether the store was retired, and no one must be told anything of it any
+  // more.
   const { instance } = journal;
   expect(askers[0]).toEqual({ participant: 'inventory', instance, sharedResource: 'db-1' });
   await participant.close({ timeoutMs: 0 });

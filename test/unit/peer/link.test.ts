@@ -206,7 +206,7 @@ describe('requests', () => {
     await expect(done).resolves.toMatchObject({ outcome: 'committed' });
   });
 
-  it('time out, are given up, and are lost with the connection; a late reply is nobody’s', async () => {
+  it('time out, are given up, and are lost with the connection; a late reply is no one’s', async () => {
     const { link, clock, connect, messages } = setUp();
     const noBody = link.request({ type: 'begin' }, { timeoutMs });
     await expect(noBody).rejects.toMatchObject({ code: 'CONNECTION_LOST', acted: 'nothing' });

@@ -134,7 +134,7 @@ describe('a token', () => {
 });
 
 describe('two given addresses of one node', () => {
-  it('are not dialled in turns for ever: the newer connection stays, the other address waits for its end', async () => {
+  it('are not dialled in turns forever: the newer connection stays, the other address waits for its end', async () => {
     const { connect, hosts, clock, waiting } = setUp('every', ['one', 'two']);
     const one = connect('one', welcomeOf('a', { nodes: [info('a')] }));
     const two = connect('two', welcomeOf('a', { nodes: [info('a')] }));
@@ -207,7 +207,7 @@ describe('links to leaders', () => {
     expect(alone.hosts()).toEqual(['a']);
   });
 
-  it('do not take a second address of the leader for a lookout, nor dial it for ever', async () => {
+  it('do not take a second address of the leader for a lookout, nor dial it forever', async () => {
     const { connect, hosts, clock, dialer } = setUp('leaders', ['a', 'also-a']);
     connect('a', welcomeOf('a', { nodes: three }));
     connect('also-a', welcomeOf('a', { nodes: three }));
@@ -236,7 +236,7 @@ describe('links to leaders', () => {
     };
     ask('of the shard', leaderInfo('a'));
     ask('of another shard', leaderInfo('a', { shard: 1 }));
-    ask('of nobody', undefined);
+    ask('of no one', undefined);
     b.deliver({ type: 'topology', leaders: [leaderInfo('b', { revision: 2 })], nodes: three });
     await clock.advance(200);
     expect(ended).toEqual([]);

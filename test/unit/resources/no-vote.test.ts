@@ -1,4 +1,7 @@
-/** Rules that return no vote: JavaScript, or a type that was cast. Nothing of the branch may come to be. */
+/**
+ * Rules that return no vote: JavaScript, or a type that was cast. Nothing of the branch may come to
+ * be.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openOutbox } from '../../../src/outbox.ts';
 import { checkedResult } from '../../../src/participant/results.ts';

@@ -1,4 +1,7 @@
-/** Directories in which nothing can be kept: every kind of store says why and what to do, and none takes the process down. */
+/**
+ * Directories in which nothing can be kept: every kind of store says why and what to do, and none
+ * takes the process down.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +28,7 @@ if (!mounts)
 let root: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
   root = temporaryDirectory();
-  // Also for the account of nobody.
+  // Also for the account of no one.
   chmodSync(root.path, 0o755);
 });
 afterEach(() => root.remove());
@@ -72,7 +75,7 @@ it.skipIf(!mounts).each([0, 4, 12, 24, 60])('a full disk with %i KiB left', (kib
   expectAll({ ...stores, etcd: kib === 0 ? etcd : (stores['log'] ?? '') }, /The disk is full/);
 });
 
-it.skipIf(!mounts)('a disk that fills up: told once, and no rejection is left to nobody', () => {
+it.skipIf(!mounts)('a disk that fills up: told once, and no rejection is left to no one', () => {
   const { stdout, stderr } = spawnSync(
     'unshare',
     [
@@ -85,7 +88,7 @@ it.skipIf(!mounts)('a disk that fills up: told once, and no rejection is left to
   expect(JSON.parse(said ?? stderr)).toEqual({
     told: [expect.stringMatching(/The disk is full/)],
     rejected: 3,
-    nobodys: [],
+    unhandled: [],
   });
 });
 

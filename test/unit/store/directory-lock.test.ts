@@ -28,7 +28,7 @@ describe('directory lock', () => {
     lock().release();
   });
 
-  it('lets shared ones in together, and nobody alone beside them', () => {
+  it('lets shared ones in together, and no one alone beside them', () => {
     const one = lock({ shared: true });
     const other = lock({ shared: true });
     expect(() => lock()).toThrow(DirectoryLockedError);

@@ -102,7 +102,8 @@ describe('LMDB store', () => {
       const store = openLmdb({ directory, file: 'test.mdb', shared: true, onFatal: () => process.exit(70) });
       await store.transact((keys) => keys.put('a', 2));
       await store.close();`;
-    // Synchronously: nothing in between gives LMDB's binding a chance to renew its snapshot by itself.
+    // Synchronously: nothing in between gives LMDB's binding a chance to renew its snapshot by
+    // itself.
     execFileSync(process.execPath, ['--input-type=module', '-e', script]);
     expect(get('a')).toBe(2);
   });

@@ -39,7 +39,10 @@ const record = (id: Txid, more: Partial<LoggedRecord> = {}): LoggedRecord => ({
   ...more,
 });
 
-/** One committed, one aborted, one unknown that committed, one request that committed at its second attempt. */
+/**
+ * One committed, one aborted, one unknown that committed, one request that committed at its second
+ * attempt.
+ */
 const sound: Run = {
   calls: [
     call('one', { txid: one }),
@@ -171,7 +174,7 @@ describe('the checker', () => {
       /was applied as/,
     ],
     [
-      'an effect of nobody’s call that the log does not know',
+      'an effect of no one’s call that the log does not know',
       withHeld((entries) => [...entries, held(txid(9), 'nobody')]),
       /does not know as committed/,
     ],

@@ -96,12 +96,12 @@ describe('the checker of a history', () => {
       /was written while/,
     ],
     [
-      'a commit while nobody led',
+      'a commit while no one led',
       followedBy(
         change(10n, { type: 'delete', area: 'leader' }),
         change(11n, { name: txid(1, second), outcome: 'commit' }),
       ),
-      /while nobody led/,
+      /while no one led/,
     ],
     ['a commit without a vote', heldByB(null), /which never had it/],
     ['a commit that one has not applied', heldByB(0), /applied it 0 times/],

@@ -24,8 +24,8 @@ describe('a process that ends in the middle of a transaction', () => {
   it.each<[WayToEnd, object, readonly RegExp[]]>([
     ['exit', killed, [/exit listener: 9/]],
     ['in-body', killed, [/exit listener: 9/]],
-    ['throw', killed, [/exit listener: 1/, /Error: nobody catches this/]],
-    ['reject', killed, [/exit listener: 1/, /Error: nobody catches this/]],
+    ['throw', killed, [/exit listener: 1/, /Error: no one catches this/]],
+    ['reject', killed, [/exit listener: 1/, /Error: no one catches this/]],
     ['fatal', killed, [/exit listener: 70/, /the other store failed/]],
     ['soon', { code: 130, signal: null }, [/exit listener: 130/]],
   ])('%s: does not stay, says why, and gives its directory back', async (way, exit, texts) => {
@@ -46,7 +46,7 @@ describe('a process that ends in the middle of a transaction', () => {
   it.skipIf(!namespaces).each<[WayToEnd, number, RegExp]>([
     ['exit', 9, /exit listener: 9/],
     ['in-body', 9, /exit listener: 9/],
-    ['throw', 1, /Error: nobody catches this/],
+    ['throw', 1, /Error: no one catches this/],
     ['fatal', 70, /the other store failed/],
   ])('%s, as the first process of a container: the same', async (way, code, text) => {
     const child = new Child('test/support/logs/ending-writer.ts', {

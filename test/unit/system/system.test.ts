@@ -64,7 +64,8 @@ describe('systemRandom', () => {
     const counts = new Map<string, number>();
     for (const digit of text) counts.set(digit, (counts.get(digit) ?? 0) + 1);
     expect(counts.size).toBe(36);
-    // 2,000 expected of each, standard deviation 44. `byte % 36` without rejection gives the first four 1/7 more.
+    // 2,000 expected of each, standard deviation 44. `byte % 36` without rejection gives the first
+    // four 1/7 more.
     const first = [...'0123'].reduce((sum, digit) => sum + (counts.get(digit) ?? 0), 0);
     expect(first).toBeLessThan(8_600);
     expect(new Set(Array.from({ length: 1_000 }, () => systemRandom.token(13))).size).toBe(1_000);

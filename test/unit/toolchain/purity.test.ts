@@ -320,7 +320,8 @@ beforeAll(async () => {
   for (const file of ['package.json', 'biome.jsonc', 'tsconfig.json', 'src/core/tsconfig.json']) {
     cpSync(join(root, file), join(place, file));
   }
-  // Biome takes what git ignores from here, and the copy is not to be linted as a part of anything else.
+  // Biome takes what git ignores from here, and the copy is not to be linted as a part of anything
+  // else.
   cpSync(join(root, '.gitignore'), join(place, '.gitignore'));
   symlinkSync(join(root, 'node_modules'), join(place, 'node_modules'));
   for (const { file, source } of plants) write(file, source);

@@ -1,7 +1,7 @@
 /**
- * The set-up script as it runs on a fresh machine. npm is replaced by a script that leaves behind what npm
- * leaves behind, so that a failure, a wait or two runs at once can be had at will and without a network;
- * with the real npm the script runs in front of every `npm test`.
+ * The set-up script as it runs on a fresh machine. npm is replaced by a script that leaves behind
+ * what npm leaves behind, so that a failure, a wait or two runs at once can be had at will and
+ * without a network; with the real npm the script runs in front of every `npm test`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {

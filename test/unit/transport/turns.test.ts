@@ -218,7 +218,8 @@ describe('a listener', () => {
       good.send(encodeFrame([working('good')], 'binary'));
       await until(() => handled.filter((each) => each === 'good').length > round);
     }
-    // Three round trips before the one frame was through: at once it would have been through before the first.
+    // Three round trips before the one frame was through: at once it would have been through before
+    // the first.
     expect(handled).not.toContain('last');
     await until(() => handled.includes('last'));
     expect(handled.filter((each) => each === 'dear')).toHaveLength(1_000);

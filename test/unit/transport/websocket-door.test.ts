@@ -92,7 +92,7 @@ describe('the door', () => {
     ).rejects.toThrow(/in use/);
   });
 
-  it('closes its connections when it stops, also those that never answer, and then nobody listens', async () => {
+  it('closes its connections when it stops, also those that never answer, and then no one listens', async () => {
     const { url, listener, next } = await listen();
     const client = await dial(url);
     await next();

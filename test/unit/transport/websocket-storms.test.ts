@@ -1,4 +1,7 @@
-/** What thousands do at once is taken in portions: how many of it one turn has, not how long that takes. */
+/**
+ * What thousands do at once is taken in portions: how many of it one turn has, not how long that
+ * takes.
+ */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';

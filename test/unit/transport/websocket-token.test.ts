@@ -1,4 +1,7 @@
-/** What a stranger can make a listener read before it has said who it is, and to whom a token is shown. */
+/**
+ * What a stranger can make a listener read before it has said who it is, and to whom a token is
+ * shown.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -132,7 +135,8 @@ describe('before hello', () => {
     socket.on('pong', () => {
       pongs += 1;
     });
-    // 5 KB each, and fewer than the answers that may be owed: how the system cuts them is all the same.
+    // 5 KB each, and fewer than the answers that may be owed: how the system cuts them is all the
+    // same.
     const pings = Buffer.concat(Array(50).fill(wireFrame(0x89, Buffer.alloc(100))));
     for (const answered of [50, 100, 150, 200]) {
       (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(pings);

@@ -7,7 +7,9 @@ import { decode, frameError } from '../../support/samples/wire.ts';
 
 const ascii = (text: string) => [...Buffer.from(text, 'latin1')];
 const fixstr = (text: string) => [0xa0 | Buffer.byteLength(text), ...Buffer.from(text)];
-/** `{type: "enlist", id: 9, txid, participant: "p", payload: …}` with these bytes as its payload. */
+/**
+ * `{type: "enlist", id: 9, txid, participant: "p", payload: …}` with these bytes as its payload.
+ */
 const withPayload = (...payload: readonly number[]): Uint8Array =>
   Uint8Array.from([
     0x85,
@@ -168,7 +170,8 @@ describe('text that is no text', () => {
     ]);
   });
 
-  // Where msgpackr has no native part for the platform, it drops the mark of a string of more than 64 bytes.
+  // Where msgpackr has no native part for the platform, it drops the mark of a string of more than
+  // 64 bytes.
   it.runIf(isNativeAccelerationEnabled)(
     'keeps a byte order mark and the replacement character',
     () => {

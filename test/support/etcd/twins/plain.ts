@@ -1,4 +1,7 @@
-/** Answers of one etcd so that they can be compared with another's: revisions from the start, leases by their order. */
+/**
+ * Answers of one etcd so that they can be compared with another's: revisions from the start, leases
+ * by their order.
+ */
 import type { IEvent, IResponseHeader, IWatchResponse } from 'etcd3';
 import { EtcdPermissionDeniedError, GRPCResourceExhastedError } from 'etcd3';
 import type { KeyValue, OpResult, TxnResult } from '../../../../src/decision-log/etcd/requests.ts';

@@ -1,4 +1,7 @@
-/** A real etcd that is asked each question once: the log's own time-out is short, for the log asks again. */
+/**
+ * A real etcd that is asked each question once: the log's own time-out is short, for the log asks
+ * again.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';

@@ -1,4 +1,7 @@
-/** One of two etcds that are asked the same: carries the steps out, and tells what it was answered in terms of both. */
+/**
+ * One of two etcds that are asked the same: carries the steps out, and tells what it was answered
+ * in terms of both.
+ */
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { EtcdStream, EtcdStub } from '../../../../src/decision-log/etcd/client.ts';
 import type { Compare, Op, Txn } from '../../../../src/decision-log/etcd/requests.ts';

@@ -1,6 +1,7 @@
 /**
- * What is asked of two etcds alike, drawn at random: all that the decision log asks of its one, over few keys, so that
- * requests meet each other. Revisions are said as "so many back", for the two count from different starts.
+ * What is asked of two etcds alike, drawn at random: all that the decision log asks of its one,
+ * over few keys, so that requests meet each other. Revisions are said as "so many back", for the
+ * two count from different starts.
  */
 import fc from 'fast-check';
 

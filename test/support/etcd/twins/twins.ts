@@ -11,8 +11,8 @@ import type { Step } from './steps.ts';
 let prefixes = 0;
 
 /**
- * Every answer, what is there in the end, and what the watches told must be alike. `answered` hears of each answer, and
- * `prepare` may make the simulated one another.
+ * Every answer, what is there in the end, and what the watches told must be alike. `answered` hears
+ * of each answer, and `prepare` may make the simulated one another.
  */
 export async function expectAlike(
   real: Etcd3,

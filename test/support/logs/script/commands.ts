@@ -1,4 +1,7 @@
-/** What nodes do to a decision log, drawn at random: over few transactions and request ids, so that they meet each other. */
+/**
+ * What nodes do to a decision log, drawn at random: over few transactions and request ids, so that
+ * they meet each other.
+ */
 import fc from 'fast-check';
 
 /** Of each leadership; its transactions are named by its number and theirs. */
@@ -12,7 +15,10 @@ export interface WriteDraft {
   readonly finished: boolean;
 }
 
-/** Whether the leadership that stands does it, or the one before, which may not know that it is over. */
+/**
+ * Whether the leadership that stands does it, or the one before, which may not know that it is
+ * over.
+ */
 type By = 'now' | 'before';
 
 export type Command =
@@ -46,7 +52,9 @@ export type Command =
   | { readonly do: 'read' | 'resolve'; readonly back: number; readonly sequence: number }
   | { readonly do: 'retire'; readonly instance: string }
   | { readonly do: 'retired' }
-  /** The leadership is given up and taken again, is taken by another, or its process starts again. */
+  /**
+   * The leadership is given up and taken again, is taken by another, or its process starts again.
+   */
   | { readonly do: 'resign' | 'usurp' | 'restart' };
 
 const sequence = fc.integer({ min: 1, max: maxSequence });
@@ -54,7 +62,10 @@ const requestId = fc.constantFrom(...requestIds);
 const request = fc.option(requestId, { nil: null });
 const by = fc.constantFrom<By>('now', 'now', 'now', 'now', 'before');
 const back = fc.constantFrom(0, 0, 0, 1, 2, -1);
-/** Never nothing: a leadership that has not heard of its end may answer that without a word with its log, or may not. */
+/**
+ * Never nothing: a leadership that has not heard of its end may answer that without a word with its
+ * log, or may not.
+ */
 const some = { minLength: 1, maxLength: 4 };
 const write: fc.Arbitrary<WriteDraft> = fc.record({ sequence, request, finished: fc.boolean() });
 

@@ -1,4 +1,7 @@
-/** Carries commands out on one decision log, and tells what it answered so that any other one's answers can be compared. */
+/**
+ * Carries commands out on one decision log, and tells what it answered so that any other one's
+ * answers can be compared.
+ */
 import { type Epoch, makePosition, type Txid } from '../../../../src/core/txid.ts';
 import type { DecisionLog, Leadership } from '../../../../src/ports/decision-log.ts';
 import type { DecisionLogFixture } from '../log-fixtures.ts';
@@ -96,7 +99,7 @@ class Run {
 
   async #do(command: Command): Promise<unknown> {
     const by = 'by' in command && command.by === 'before' ? this.#before : this.#now;
-    if (by === null) return 'nobody has led before';
+    if (by === null) return 'no one has led before';
     switch (command.do) {
       case 'decide': {
         // Together: what comes in one turn is decided in its order.
@@ -166,7 +169,10 @@ class Run {
     return txidAt(epoch ?? epochBelow(this.#now.epoch), sequence);
   }
 
-  /** Epochs by their order, and nothing of what is each log's own: revisions, the wall clock, who took over. */
+  /**
+   * Epochs by their order, and nothing of what is each log's own: revisions, the wall clock, who
+   * took over.
+   */
   #plain(value: unknown): unknown {
     if (typeof value === 'string') {
       return this.#leaderships.reduce(

@@ -4,7 +4,7 @@ import type { Direction, End } from './pair.ts';
 import type { FaultProxy } from './proxy.ts';
 
 export const commandHelp = `Commands, one a line on standard input:
-  block [forward|backward]     nothing passes any more, nobody is told (forward: towards the target)
+  block [forward|backward]     nothing passes any more, no one is told (forward: towards the target)
   cut                          reset every connection
   half-open dialler|target     reset the other end; this one goes on believing
   refuse                       refuse new connections

@@ -11,7 +11,10 @@ export interface Disturbance {
   /** The share that others overtake: it is held back for up to `lagMs`. */
   readonly reorder: number;
   readonly lagMs: number;
-  /** So many messages of each connection pass undisturbed: a greeting out of order only ends the connection. */
+  /**
+   * So many messages of each connection pass undisturbed: a greeting out of order only ends the
+   * connection.
+   */
   readonly sparingFirst: number;
 }
 

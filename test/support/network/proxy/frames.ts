@@ -1,6 +1,7 @@
 /**
- * Splits what one side of a WebSocket connection sends into its HTTP head, whole messages and control frames, each
- * with the very bytes that came: a message that is passed on twice or late is still a valid one, mask and all.
+ * Splits what one side of a WebSocket connection sends into its HTTP head, whole messages and
+ * control frames, each with the very bytes that came: a message that is passed on twice or late is
+ * still a valid one, mask and all.
  *
  *     head --upgraded--> frames
  *       |
@@ -65,7 +66,8 @@ export class FrameSplitter {
     this.#rest = this.#rest.subarray(end + endOfHead.length);
     const upgraded = /^upgrade: *websocket/im.test(head) && !/^HTTP\/1\.1 [^1]/.test(head);
     this.#state = upgraded ? 'frames' : 'bytes';
-    // A compressed message depends on those before it: it could be neither left out nor passed on late.
+    // A compressed message depends on those before it: it could be neither left out nor passed on
+    // late.
     const plain = head.replace(/^sec-websocket-extensions:.*\r\n/gim, '');
     return { kind: 'head', bytes: Buffer.from(plain, 'latin1') };
   }

@@ -1,6 +1,7 @@
 /**
- * One direction of one connection: takes units in, lets them out in time, in order, once - or as it was told to disturb
- * them. Blocked, it keeps what comes, as a sender's kernel does behind a cut cable.
+ * One direction of one connection: takes units in, lets them out in time, in order, once - or as it
+ * was told to disturb them. Blocked, it keeps what comes, as a sender's kernel does behind a cut
+ * cable.
  */
 import { performance } from 'node:perf_hooks';
 import type { Disturbance } from './disturbance.ts';
@@ -65,7 +66,10 @@ export class Lane {
     this.#release();
   }
 
-  /** The sender has closed. The receiver hears of it as late as of everything else: behind a cut, not at all. */
+  /**
+   * The sender has closed. The receiver hears of it as late as of everything else: behind a cut,
+   * not at all.
+   */
   end(last: () => void): void {
     if (this.#closed) return;
     this.#insert({ bytes: nothing, dueMs: this.#waiting.at(-1)?.dueMs ?? 0, last });

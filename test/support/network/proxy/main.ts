@@ -1,6 +1,6 @@
 /**
- * The fault proxy as a process.
- * Run: main.ts --target HOST:PORT [--listen HOST:PORT] [--bytes], and write commands to its standard input.
+ * The fault proxy as a process. Run: main.ts --target HOST:PORT [--listen HOST:PORT] [--bytes], and
+ * write commands to its standard input.
  */
 import process from 'node:process';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,7 @@
-/** One connection through the proxy: the socket of whoever dialled, the socket to the target, a lane each way. */
+/**
+ * One connection through the proxy: the socket of whoever dialled, the socket to the target, a lane
+ * each way.
+ */
 import type { Socket } from 'node:net';
 import type { Disturbance } from './disturbance.ts';
 import { FrameSplitter } from './frames.ts';
@@ -51,7 +54,9 @@ export class Pair {
     for (const socket of Object.values(this.#sockets)) socket.resetAndDestroy();
   }
 
-  /** The other end is reset; this one goes on as if the connection stood, and nothing answers it. */
+  /**
+   * The other end is reset; this one goes on as if the connection stood, and nothing answers it.
+   */
   halfOpen(believer: End): void {
     this.#lanes[believer === 'dialler' ? 'backward' : 'forward'].block();
     this.#sockets[believer === 'dialler' ? 'target' : 'dialler'].resetAndDestroy();

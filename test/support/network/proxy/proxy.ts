@@ -1,9 +1,9 @@
 /**
- * A proxy that does to connections what networks do: before a node it sees WebSocket messages, before anything else
- * (etcd) bytes.
+ * A proxy that does to connections what networks do: before a node it sees WebSocket messages,
+ * before anything else (etcd) bytes.
  *
- * A cable pulled is `block`: nothing passes and nobody is told; what was under way arrives after `heal`, as TCP would
- * send it again. `cut` is the other kind of end, a reset that both sides see.
+ * A cable pulled is `block`: nothing passes and no one is told; what was under way arrives after
+ * `heal`, as TCP would send it again. `cut` is the other kind of end, a reset that both sides see.
  */
 import {
   type AddressInfo,
@@ -66,7 +66,10 @@ export class FaultProxy {
     for (const pair of this.#pairs) pair.cut();
   }
 
-  /** From now on nothing passes in that direction, or in either, and nobody is told. New connections neither. */
+  /**
+   * From now on nothing passes in that direction, or in either, and no one is told. New connections
+   * neither.
+   */
   block(direction?: Direction): void {
     for (const each of direction === undefined ? directions : [direction]) {
       this.#blocked.add(each);
@@ -74,12 +77,15 @@ export class FaultProxy {
     }
   }
 
-  /** Every connection's other end is reset, while this end goes on as if it stood. New connections pass. */
+  /**
+   * Every connection's other end is reset, while this end goes on as if it stood. New connections
+   * pass.
+   */
   halfOpen(believer: End): void {
     for (const pair of this.#pairs) pair.halfOpen(believer);
   }
 
-  /** New connections are refused, as at an address where nobody listens. Those that stand go on. */
+  /** New connections are refused, as at an address where no one listens. Those that stand go on. */
   refuse(): void {
     this.#server?.close();
     this.#server = null;

@@ -382,7 +382,8 @@ describe('the journal on start', () => {
     ]);
   });
 
-  // (!) Its prepare may take effect behind the rollback, and its process die ahead of its vote: a tombstone would hide that.
+  // (!) Its prepare may take effect behind the rollback, and its process die ahead of its vote: a
+  // tombstone would hide that.
   it('leaves the record of what another process began until no prepare of it can run', () => {
     const shared = { shared: true, recordsStart: true };
     const { lines } = play(
@@ -525,7 +526,7 @@ describe("a sibling's vote, found in a store that is shared", () => {
     ]);
   });
 
-  it('was ended by the sibling itself before the answer came: nobody is alarmed', () => {
+  it('was ended by the sibling itself before the answer came: no one is alarmed', () => {
     const { lines } = play(
       fresh,
       ['held by another', 'answer commit', 'nothing to commit'],

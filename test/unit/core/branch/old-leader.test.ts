@@ -1,4 +1,7 @@
-/** A commit that comes late: repeated by the network, or sent by a leader that was paused and goes on after its successor. */
+/**
+ * A commit that comes late: repeated by the network, or sent by a leader that was paused and goes
+ * on after its successor.
+ */
 import { describe, expect, it } from 'vitest';
 import { type LocalBranch, stepBranch } from '../../../../src/core/branch/branch.ts';
 import { makeEpoch } from '../../../../src/core/txid.ts';

@@ -1,4 +1,7 @@
-/** The connections of a participant, as many as there are: what one of them costs does not grow with their number. */
+/**
+ * The connections of a participant, as many as there are: what one of them costs does not grow with
+ * their number.
+ */
 import { describe, expect, it } from 'vitest';
 import { ConnectedParticipants } from '../../../../src/core/term/connected.ts';
 import { ownerBytes } from '../../../../src/core/term/requests/record-size.ts';

@@ -135,7 +135,7 @@ describe('limits', () => {
       branches: [{ participant: 'a', branch: '__proto__' }],
     });
     const peer = h.world.open[0];
-    if (peer === undefined) throw new Error('nobody is connected');
+    if (peer === undefined) throw new Error('no one is connected');
     h.world.from(peer, {
       type: 'vote',
       txid: h.txid,

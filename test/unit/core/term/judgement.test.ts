@@ -179,7 +179,7 @@ describe('a report', () => {
     );
     expect(h.noted('log-set-back'), 'the line whose witness is ahead').toBe(1);
     expect(h.sent(a, 'forget')).toMatchObject([{ txids: [kept, collected] }]);
-    expect(h.noted('commit-without-record'), 'a kept commit that nobody recorded').toBe(1);
+    expect(h.noted('commit-without-record'), 'a kept commit that no one recorded').toBe(1);
     expect(h.reply(id)).toMatchObject({ type: 'reported' });
   });
 

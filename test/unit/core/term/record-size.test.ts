@@ -1,4 +1,7 @@
-/** No record is handed to the log that it does not take: what would become too large is refused, or aborted alone. */
+/**
+ * No record is handed to the log that it does not take: what would become too large is refused, or
+ * aborted alone.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lockName } from '../../../../src/core/locks/names.ts';

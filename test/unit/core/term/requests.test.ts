@@ -111,7 +111,7 @@ describe('requests with an id', () => {
     expect(h.reply(h.transact(['a'], { requestId }))).toMatchObject({ outcome: 'committed' });
   });
 
-  it('run again as a higher attempt; a copy of the aborted one gets its own answer, for ever', () => {
+  it('run again as a higher attempt; a copy of the aborted one gets its own answer, forever', () => {
     const h = new TermHarness();
     const a = h.connect(a1);
     const first = aborted(h, a);

@@ -1,4 +1,6 @@
-/** How long a prepare waits for its session to be gone; that it must be gone is shown on the server. */
+/**
+ * How long a prepare waits for its session to be gone; that it must be gone is shown on the server.
+ */
 import { expect, it } from 'vitest';
 import { sessionGone } from '../../../../src/resources/mariadb/detach.ts';
 import { ManualClock } from '../../../support/samples/manual-clock.ts';

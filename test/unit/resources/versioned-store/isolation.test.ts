@@ -75,8 +75,8 @@ describe('read locks', () => {
   }
 
   /**
-   * Why: T1 reads x here and y there. Were x free with the vote, T2 could write both before T1 comes to read y:
-   * T1 would have seen x before T2, and y after it.
+   * Why: T1 reads x here and y there. Were x free with the vote, T2 could write both before T1
+   * comes to read y: T1 would have seen x before T2, and y after it.
    */
   it.each([
     ['a stated version', { reads: [{ key: 'x', version: 1 }] }],

@@ -27,7 +27,7 @@ function setup(maxWaiters = 10) {
 }
 
 describe('locks on keys', () => {
-  it('are shared by readers, and by nobody with a writer', async () => {
+  it('are shared by readers, and by no one with a writer', async () => {
     const { locks, shared, exclusive, nothingLeft } = setup();
     expect(await shared('a')).toBe('granted');
     expect(await shared('b')).toBe('granted');
@@ -94,7 +94,7 @@ describe('locks on keys', () => {
     nothingLeft();
   });
 
-  it('refuse whoever closes a circle, at once, and nobody else', async () => {
+  it('refuse whoever closes a circle, at once, and no one else', async () => {
     const { locks, exclusive, nothingLeft } = setup();
     for (const owner of ['a', 'b', 'c']) await exclusive(owner, owner);
     const waiting = [exclusive('a', 'b'), exclusive('b', 'c')];
@@ -173,7 +173,7 @@ describe('locks on keys', () => {
     nothingLeft();
   });
 
-  it('go to nobody that was released, whatever else it had asked for', async () => {
+  it('go to no one that was released, whatever else it had asked for', async () => {
     const { locks, shared, exclusive, ended, nothingLeft } = setup();
     await shared('a');
     void exclusive('b');

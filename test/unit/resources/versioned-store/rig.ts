@@ -1,4 +1,7 @@
-/** A versioned store on disk, on a clock that stands still, with transactions that are a few words long. */
+/**
+ * A versioned store on disk, on a clock that stands still, with transactions that are a few words
+ * long.
+ */
 import type { Txid } from '../../../../src/core/txid.ts';
 import { makeEpoch } from '../../../../src/core/txid.ts';
 import type { PrepareResult, Resource } from '../../../../src/ports/resource.ts';

@@ -1,4 +1,7 @@
-/** What a store or an outbox would keep as something else is refused, with where it stands; what it keeps, it gives back. */
+/**
+ * What a store or an outbox would keep as something else is refused, with where it stands; what it
+ * keeps, it gives back.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { vote } from '../../../../src/participant.ts';
 import { VersionedStore } from '../../../../src/resources/versioned-store/store.ts';
