@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from '../catalogue.ts';
 import type { Decision } from '../messages.ts';
-import { identity, type Next } from './row.ts';
+import { identity, type Next, stay } from './row.ts';
 import type { Askers, ConnectionId, LocalBranch, LocalBranchOf, LocalEffect } from './types.ts';
 
 export function withAsker(
@@ -88,5 +88,18 @@ export function pause(
       ...failed(branch, branch.owed, decision, text),
       { type: 'start-timer', timer: 'retry', attempt: branch.attempt },
     ],
+  };
+}
+
+/** The pause is over. */
+export function retry(
+  branch: LocalBranchOf<'committing' | 'rolling-back'>,
+  type: 'call-commit' | 'call-rollback',
+): Next {
+  const { payload, takenOver, attempt, lastError } = branch;
+  if (lastError === null) return stay(branch);
+  return {
+    branch: { ...branch, attempt: attempt + 1, lastError: null },
+    effects: [{ type, payload, takenOver: takenOver !== null }],
   };
 }

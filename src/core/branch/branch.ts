@@ -95,7 +95,7 @@ import type {
 } from './types.ts';
 
 export type * from './types.ts';
-export { branchEventTypes, branchStates, settledStates } from './types.ts';
+export { settledStates } from './types.ts';
 
 export function unknownBranch(identity: BranchIdentity): LocalBranch {
   return { txid: identity.txid, branch: identity.branch, state: 'unknown' };

@@ -1,6 +1,6 @@
 /** The branch machine from the decision `commit` on; see `branch.ts`. */
 
-import { acknowledge, everyAsker, failed, forgetAsker, pause, withAsker } from './askers.ts';
+import { acknowledge, everyAsker, failed, forgetAsker, pause, retry, withAsker } from './askers.ts';
 import {
   adopt,
   alarm,
@@ -10,15 +10,14 @@ import {
   refuseEnlist,
   refuseRollback,
   repeatVote,
-  sendVote,
   settled,
+  voteAbort,
 } from './effects.ts';
-import { identity, lateTimers, type Next, nothingOwed, type Row, stay } from './row.ts';
+import { atRest, identity, type Next, type Row, stay } from './row.ts';
 import type { LocalBranch, LocalBranchOf, TakenOver } from './types.ts';
 
 export const committing: Row<'committing'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: repeatVote,
   // During the pause the last error is the answer, so that the leader counts the attempt; it hears
   // of the success when that comes.
@@ -38,15 +37,7 @@ export const committing: Row<'committing'> = {
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'retry-due': (branch) =>
-    branch.lastError === null
-      ? stay(branch)
-      : {
-          branch: { ...branch, attempt: branch.attempt + 1, lastError: null },
-          effects: [
-            { type: 'call-commit', payload: branch.payload, takenOver: branch.takenOver !== null },
-          ],
-        },
+  'retry-due': (branch) => retry(branch, 'call-commit'),
   'application-failed': (branch, { message, found }) =>
     branch.takenOver !== null && found === 'nothing'
       ? nothingToCommit(branch, branch.takenOver)
@@ -64,8 +55,7 @@ export const committing: Row<'committing'> = {
 };
 
 export const recordingCommit: Row<'recording-commit'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: repeatVote,
   commit: (branch, { connection }) => ({
     branch: { ...branch, owed: withAsker(branch.owed, connection) },
@@ -102,8 +92,7 @@ export const recordingCommit: Row<'recording-commit'> = {
 };
 
 export const committed: Row<'committed'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: repeatVote,
   commit: (branch, { connection }) => ({
     branch,
@@ -124,13 +113,9 @@ export const committed: Row<'committed'> = {
 };
 
 export const forgotten: Row<'forgotten'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   // Whatever is still unread in some buffer comes too late to run again.
-  prepare: (branch, { connection }) => ({
-    branch,
-    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.rolledBack }),
-  }),
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.rolledBack),
   // A repeat delayed past the forget, or of a leader that was succeeded: it was done, durably.
   commit: (branch, { connection }) => ({
     branch,

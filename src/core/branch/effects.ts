@@ -3,7 +3,7 @@
 import type { VoteReason } from '../messages.ts';
 import { epochOf } from '../txid.ts';
 import { acknowledge } from './askers.ts';
-import { identity, type Next } from './row.ts';
+import { identity, type Next, stay } from './row.ts';
 import type {
   Askers,
   BranchAlarm,
@@ -32,6 +32,11 @@ export function sendVote(
     return [{ type: 'send', to, message: bare }];
   }
   return [{ type: 'send', to, message }];
+}
+
+/** Said and not written: it promises nothing. */
+export function voteAbort(branch: LocalBranch, voter: ConnectionId, reason: VoteReason): Next {
+  return { branch, effects: sendVote(branch, voter, { vote: 'abort', reason }) };
 }
 
 export function alarm(name: BranchAlarm, message: string): LocalEffect {
@@ -88,7 +93,7 @@ function refuse(
 export function beginRollback(
   branch: LocalBranch,
   more: {
-    readonly payload: unknown;
+    readonly payload?: unknown;
     readonly owed?: readonly ConnectionId[];
     readonly voter?: ConnectionId | null;
     readonly reason: VoteReason | null;
@@ -173,7 +178,7 @@ export function commitElsewhere(
 /** For the sibling that voted, or is about to: that one is in doubt then, and asks. */
 export function rollbackElsewhere(branch: LocalBranch, owed: readonly ConnectionId[]): Next {
   const takenOver = { quiet: false };
-  return beginRollback(branch, { payload: undefined, owed, reason: null, takenOver });
+  return beginRollback(branch, { owed, reason: null, takenOver });
 }
 
 /** It waited in the store for the whole patience: asks at once, and until there is an answer. */
@@ -256,6 +261,23 @@ export function refuseRollback(branch: LocalBranch, connection: ConnectionId): N
 export function contradicted(branch: LocalBranch, answered: string): Next {
   const message = `A node answered ${answered} for a branch that is ${branch.state} here. Nothing was changed.`;
   return { branch, effects: [alarm('contradicting-answer', message)] };
+}
+
+/** Where a commit has become impossible. */
+export function refuseCommitAnswer(
+  branch: LocalBranch,
+  event: { readonly decision: string },
+): Next {
+  return event.decision === 'commit' ? contradicted(branch, event.decision) : stay(branch);
+}
+
+/** To a branch in doubt, without an outcome: it asks again. */
+export function stillInDoubt(branch: LocalBranch, decision: 'undecided' | 'expired'): Next {
+  const wait: LocalEffect = { type: 'start-timer', timer: 'patience' };
+  if (decision === 'undecided') return { branch, effects: [wait] };
+  // Never said to an enlisted participant in doubt (section 5): whoever did knew no better.
+  const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
+  return { branch, effects: [alarm('outcome-expired', text), wait] };
 }
 
 export function refuseEnlist(branch: LocalBranch): Next {

@@ -1,25 +1,24 @@
 /** The branch machine from the rollback on; see `branch.ts`. */
 
-import { acknowledge, everyAsker, failed, forgetAsker, pause, withAsker } from './askers.ts';
+import { acknowledge, everyAsker, failed, forgetAsker, pause, retry, withAsker } from './askers.ts';
 import {
   adopt,
   alarm,
   beginRollback,
-  contradicted,
   reasons,
   recordAbort,
   refuseCommit,
+  refuseCommitAnswer,
   refuseEnlist,
-  sendVote,
   settled,
+  voteAbort,
   votedElsewhere,
 } from './effects.ts';
-import { identity, lateTimers, type Next, nothingOwed, type Row, stay, stopTimer } from './row.ts';
-import type { ConnectionId, LocalBranch, LocalBranchOf } from './types.ts';
+import { atRest, identity, type Next, type Row, stay, stopTimer } from './row.ts';
+import type { ConnectionId, LocalBranchOf } from './types.ts';
 
 export const rollingBack: Row<'rolling-back'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: refusePrepare,
   commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
   rollback: (branch, { connection }) => ({
@@ -36,19 +35,7 @@ export const rollingBack: Row<'rolling-back'> = {
   'connection-lost': forgetAsker,
   held: stay,
   journal: stay,
-  'retry-due': (branch) =>
-    branch.lastError === null
-      ? stay(branch)
-      : {
-          branch: { ...branch, attempt: branch.attempt + 1, lastError: null },
-          effects: [
-            {
-              type: 'call-rollback',
-              payload: branch.payload,
-              takenOver: branch.takenOver !== null,
-            },
-          ],
-        },
+  'retry-due': (branch) => retry(branch, 'call-rollback'),
   'application-failed': (branch, { message, found }) => {
     // Another one committed it, and its record was collected: "abort" was said below the floor.
     if (branch.takenOver !== null && found !== undefined && everyAsker(branch).length === 0) {
@@ -73,8 +60,7 @@ export const rollingBack: Row<'rolling-back'> = {
 };
 
 export const rolledBack: Row<'rolled-back'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: refusePrepare,
   commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
   rollback: (branch, { connection }) => rollbackAgain(branch, { owed: [connection] }),
@@ -104,8 +90,7 @@ function rollbackAgain(
 }
 
 export const recordingAbort: Row<'recording-abort'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: refusePrepare,
   commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
   rollback: (branch, { connection }) => ({
@@ -140,8 +125,7 @@ export const recordingAbort: Row<'recording-abort'> = {
 };
 
 export const gone: Row<'gone'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: refusePrepare,
   commit: (branch, { connection }) => refuseCommit(branch, connection, 'commit-after-rollback'),
   rollback: (branch, { connection }) => ({
@@ -155,9 +139,7 @@ export const gone: Row<'gone'> = {
   'connection-lost': stay,
   // The application's own durability lagged behind the tombstone's.
   held: (branch, { mine }, { siblings }) =>
-    siblings && !mine
-      ? votedElsewhere(branch)
-      : beginRollback(branch, { payload: undefined, reason: branch.reason }),
+    siblings && !mine ? votedElsewhere(branch) : beginRollback(branch, { reason: branch.reason }),
   journal: stay,
 };
 
@@ -166,8 +148,8 @@ function refusePrepare(
   branch: LocalBranchOf<'rolling-back' | 'rolled-back' | 'recording-abort' | 'gone'>,
   event: { readonly connection: ConnectionId },
 ): Next {
-  const reason = (branch.state === 'rolled-back' ? null : branch.reason) ?? reasons.rolledBack;
-  return { branch, effects: sendVote(branch, event.connection, { vote: 'abort', reason }) };
+  const reason = branch.state === 'rolled-back' ? null : branch.reason;
+  return voteAbort(branch, event.connection, reason ?? reasons.rolledBack);
 }
 
 /** On command, and acknowledged: the journal is brought in line, and nothing is undone. */
@@ -189,8 +171,4 @@ function committedBySibling(branch: LocalBranchOf<'rolling-back'>): Next {
       { type: 'write-committed' },
     ],
   };
-}
-
-function refuseCommitAnswer(branch: LocalBranch, event: { readonly decision: string }): Next {
-  return event.decision === 'commit' ? contradicted(branch, event.decision) : stay(branch);
 }

@@ -40,18 +40,22 @@ export function impossible(branch: LocalBranch, event: LocalEvent): never {
   throw new Error(`assertion: a branch that is ${branch.state} cannot meet ${event.type}`);
 }
 
-/** Cells of every state in which the application and the journal owe no answer. */
-export const nothingOwed: {
-  readonly [Event in
-    | 'application-prepared'
-    | 'application-committed'
-    | 'application-rolled-back'
-    | 'application-failed'
-    | 'vote-written'
-    | 'vote-refused'
-    | 'outcome-written'
-    | 'outcome-contradicted']: typeof impossible;
-} = {
+/**
+ * Cells of every state in which the application and the journal owe no answer. A timer may fire in
+ * the turn in which it was stopped.
+ */
+export const atRest: Omit<
+  Row<LocalState>,
+  | 'prepare'
+  | 'commit'
+  | 'rollback'
+  | 'forget'
+  | 'answer'
+  | 'enlisted'
+  | 'connection-lost'
+  | 'held'
+  | 'journal'
+> = {
   'application-prepared': impossible,
   'application-committed': impossible,
   'application-rolled-back': impossible,
@@ -60,17 +64,6 @@ export const nothingOwed: {
   'vote-refused': impossible,
   'outcome-written': impossible,
   'outcome-contradicted': impossible,
-};
-
-/** A timer may fire in the turn in which it was stopped. */
-export const lateTimers: {
-  readonly [Event in
-    | 'prepare-timeout'
-    | 'patience-over'
-    | 'limit-over'
-    | 'tombstone-due'
-    | 'retry-due']: typeof stay;
-} = {
   'prepare-timeout': stay,
   'patience-over': stay,
   'limit-over': stay,

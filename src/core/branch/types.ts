@@ -1,5 +1,5 @@
 /** States, events and effects of the branch machine; `branch.ts` has the diagram and the rules. */
-import type { Ack, Decision, VoteMessage, VoteReason, Witness } from '../messages.ts';
+import type { Ack, Decision, Prepare, VoteMessage, VoteReason, Witness } from '../messages.ts';
 import type { Epoch, Txid } from '../txid.ts';
 
 /** One connection to one node: a number that no other connection of this process ever has. */
@@ -11,13 +11,7 @@ export interface BranchIdentity {
 }
 
 /** What a prepare brought. */
-export interface PrepareData {
-  readonly epoch: Epoch;
-  readonly witness: Witness;
-  readonly timeoutMs: number;
-  readonly payload: unknown;
-  readonly traceparent?: string;
-}
+export type PrepareData = Omit<Prepare, 'type' | 'txid' | 'branch'>;
 
 /** What the journal remembers of this branch. */
 export interface Found {
@@ -138,26 +132,7 @@ interface Aborting {
   readonly reason: VoteReason | null;
 }
 
-export const branchStates = [
-  'unknown',
-  'starting',
-  'working',
-  'orphaned',
-  'voted-elsewhere',
-  'preparing',
-  'voting',
-  'prepared',
-  'readonly',
-  'committing',
-  'recording-commit',
-  'committed',
-  'rolling-back',
-  'rolled-back',
-  'recording-abort',
-  'gone',
-  'forgotten',
-] as const;
-export type LocalState = (typeof branchStates)[number];
+export type LocalState = keyof StateData;
 
 /** A union of states where `State` is a union of states. */
 export type LocalBranchOf<State extends LocalState> = State extends LocalState
@@ -215,31 +190,7 @@ interface EventData {
   'retry-due': object;
 }
 
-export const branchEventTypes = [
-  'prepare',
-  'commit',
-  'rollback',
-  'forget',
-  'answer',
-  'enlisted',
-  'connection-lost',
-  'application-prepared',
-  'application-committed',
-  'application-rolled-back',
-  'application-failed',
-  'held',
-  'journal',
-  'vote-written',
-  'vote-refused',
-  'outcome-written',
-  'outcome-contradicted',
-  'prepare-timeout',
-  'patience-over',
-  'limit-over',
-  'tombstone-due',
-  'retry-due',
-] as const;
-export type LocalEventType = (typeof branchEventTypes)[number];
+export type LocalEventType = keyof EventData;
 
 export type LocalEventOf<Type extends LocalEventType> = Type extends LocalEventType
   ? { readonly type: Type } & Readonly<EventData[Type]>

@@ -4,7 +4,6 @@ import { epochOf } from '../txid.ts';
 import { forgetVoterAndAsker, withAsker } from './askers.ts';
 import {
   adopt,
-  alarm,
   beginPrepare,
   beginRollback,
   commitElsewhere,
@@ -13,23 +12,17 @@ import {
   reasons,
   recordAbort,
   refuseCommit,
+  refuseCommitAnswer,
   refuseEnlist,
   replayPrepare,
   replayRollbacks,
   rollbackElsewhere,
   sendVote,
+  stillInDoubt,
+  voteAbort,
   votedElsewhere,
 } from './effects.ts';
-import {
-  before,
-  identity,
-  lateTimers,
-  type Next,
-  nothingOwed,
-  type Row,
-  stay,
-  stopTimer,
-} from './row.ts';
+import { atRest, before, identity, type Next, type Row, stay, stopTimer } from './row.ts';
 import type {
   BranchContext,
   ConnectionId,
@@ -40,12 +33,13 @@ import type {
 } from './types.ts';
 
 export const unknown: Row<'unknown'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: (branch, { connection, prepare }, context) => {
     // I7, before the application works for nothing; the journal checks again when it persists. A
     // zombie is answered rather than ignored: an abort vote promises nothing, and frees its client.
-    if (prepare.epoch < context.knownEpoch) return voteAbort(branch, connection);
+    if (prepare.epoch < context.knownEpoch) {
+      return voteAbort(branch, connection, reasons.staleEpoch);
+    }
     if (!context.recordsStart) return beginPrepare(branch, prepare, connection);
     return begin(branch, { enlisting: false, prepare, voter: connection });
   },
@@ -75,13 +69,12 @@ export const unknown: Row<'unknown'> = {
       ? votedElsewhere(branch)
       : context.shared
         ? orphan(branch, { witness: null, recorded: false })
-        : beginRollback(branch, { payload: undefined, reason: reasons.notPrepared }),
+        : beginRollback(branch, { reason: reasons.notPrepared }),
   journal: (branch, { found }, context) => adopt(branch, found, context),
 };
 
 export const starting: Row<'starting'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: (branch, { connection, prepare }) => ({
     branch: { ...branch, prepare, voter: connection },
     effects: [],
@@ -92,8 +85,7 @@ export const starting: Row<'starting'> = {
     effects: [],
   }),
   forget: stay,
-  answer: (branch, { decision }) =>
-    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  answer: refuseCommitAnswer,
   enlisted: (branch) => ({ branch: { ...branch, enlisting: true }, effects: [] }),
   'connection-lost': forgetVoterAndAsker,
   held: stay,
@@ -134,53 +126,36 @@ export const starting: Row<'starting'> = {
 };
 
 export const working: Row<'working'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: (branch, { connection, prepare }, context) => {
     const next =
       prepare.epoch < context.knownEpoch
-        ? beginRollback(branch, {
-            payload: undefined,
-            voter: connection,
-            reason: reasons.staleEpoch,
-          })
+        ? beginRollback(branch, { voter: connection, reason: reasons.staleEpoch })
         : beginPrepare(branch, prepare, connection);
     return stopTimer('limit', next);
   },
   commit: (branch, { connection }) => refuseCommit(branch, connection),
   rollback: (branch, { connection }) =>
-    stopTimer(
-      'limit',
-      beginRollback(branch, { payload: undefined, owed: [connection], reason: reasons.rolledBack }),
-    ),
+    stopTimer('limit', beginRollback(branch, { owed: [connection], reason: reasons.rolledBack })),
   forget: stay,
-  answer: (branch, { decision }) =>
-    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  answer: refuseCommitAnswer,
   enlisted: (branch) => ({ branch, effects: [{ type: 'enlist-settled', refusal: null }] }),
   'connection-lost': stay,
   held: stay,
   // Another process of the shared resource was told to roll back.
   journal: (branch, { found }) =>
     found?.state === 'tombstone'
-      ? stopTimer(
-          'limit',
-          beginRollback(branch, { payload: undefined, reason: found.reason ?? reasons.rolledBack }),
-        )
+      ? stopTimer('limit', beginRollback(branch, { reason: found.reason ?? reasons.rolledBack }))
       : stay(branch),
   // Nothing was promised, so it needs no one's word. Its prepare will find the tombstone.
-  'limit-over': (branch) =>
-    beginRollback(branch, { payload: undefined, reason: reasons.limitOver }),
+  'limit-over': (branch) => beginRollback(branch, { reason: reasons.limitOver }),
 };
 
 export const orphaned: Row<'orphaned'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   // Said, but not written: the process that began it may still vote `commit` on a later connection,
   // and then its vote is the one that counts. Only a decision touches what it holds.
-  prepare: (branch, { connection }) => ({
-    branch,
-    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
-  }),
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.otherProcess),
   commit: (branch, { connection }) => refuseCommit(branch, connection),
   rollback: (branch, { connection }) => rollbackOrphan(branch, [connection]),
   forget: stay,
@@ -200,13 +175,9 @@ export const orphaned: Row<'orphaned'> = {
 };
 
 export const elsewhere: Row<'voted-elsewhere'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   // Sent to another instance first, and to this one by no correct leader. As in `orphaned`.
-  prepare: (branch, { connection }) => ({
-    branch,
-    effects: sendVote(branch, connection, { vote: 'abort', reason: reasons.otherProcess }),
-  }),
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.otherProcess),
   commit: (branch, { connection }) => stopTimer('patience', commitElsewhere(branch, [connection])),
   rollback: (branch, { connection }) =>
     stopTimer('patience', rollbackElsewhere(branch, [connection])),
@@ -214,8 +185,7 @@ export const elsewhere: Row<'voted-elsewhere'> = {
   answer: (branch, { decision }) => {
     if (decision === 'commit') return stopTimer('patience', commitElsewhere(branch, []));
     if (decision === 'abort') return stopTimer('patience', rollbackElsewhere(branch, []));
-    const again: Next = { branch, effects: [{ type: 'start-timer', timer: 'patience' }] };
-    return decision === 'expired' ? before(expiredInDoubt(branch), again) : again;
+    return stillInDoubt(branch, decision);
   },
   enlisted: refuseEnlist,
   'connection-lost': stay,
@@ -224,11 +194,6 @@ export const elsewhere: Row<'voted-elsewhere'> = {
     found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
 };
-
-function expiredInDoubt(branch: LocalBranch): Next {
-  const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
-  return { branch, effects: [alarm('outcome-expired', text)] };
-}
 
 function begin(
   branch: LocalBranch,
@@ -262,13 +227,6 @@ function work(branch: LocalBranch): Next {
       { type: 'start-timer', timer: 'limit' },
       { type: 'enlist-settled', refusal: null },
     ],
-  };
-}
-
-function voteAbort(branch: LocalBranch, voter: ConnectionId): Next {
-  return {
-    branch,
-    effects: sendVote(branch, voter, { vote: 'abort', reason: reasons.staleEpoch }),
   };
 }
 

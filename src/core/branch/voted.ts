@@ -11,13 +11,13 @@ import {
   refuseEnlist,
   repeatVote,
   sendVote,
+  stillInDoubt,
 } from './effects.ts';
-import { identity, lateTimers, type Next, nothingOwed, type Row, stay, stopTimer } from './row.ts';
-import type { ConnectionId, LocalBranchOf, LocalEffect } from './types.ts';
+import { atRest, identity, type Next, type Row, stay, stopTimer } from './row.ts';
+import type { ConnectionId, LocalBranchOf } from './types.ts';
 
 export const prepared: Row<'prepared'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   // Whatever the epoch: I7 is about new promises, and this one was made and is durable.
   prepare: repeatVote,
   commit: (branch, { connection }) => stopTimer('patience', commitPrepared(branch, [connection])),
@@ -31,11 +31,7 @@ export const prepared: Row<'prepared'> = {
   answer: (branch, { decision }) => {
     if (decision === 'commit') return stopTimer('patience', commitPrepared(branch, []));
     if (decision === 'abort') return stopTimer('patience', rollbackPrepared(branch, []));
-    const wait: LocalEffect = { type: 'start-timer', timer: 'patience' };
-    if (decision === 'undecided') return { branch, effects: [wait] };
-    // Never said to an enlisted participant in doubt (section 5): whoever did knew no better.
-    const text = 'A node answered expired for a branch in doubt. It stays in doubt and asks again.';
-    return { branch, effects: [alarm('outcome-expired', text), wait] };
+    return stillInDoubt(branch, decision);
   },
   enlisted: refuseEnlist,
   'connection-lost': stay,
@@ -50,8 +46,7 @@ export const prepared: Row<'prepared'> = {
 };
 
 export const readonly: Row<'readonly'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: (branch, { connection }) => ({
     branch,
     effects: sendVote(branch, connection, { vote: 'readonly', result: branch.result }),

@@ -5,21 +5,20 @@ import { forgetVoterAndAsker, withAsker } from './askers.ts';
 import {
   adopt,
   beginRollback,
-  contradicted,
   reasons,
   recordAbort,
   refuseCommit,
+  refuseCommitAnswer,
   refuseEnlist,
   replayPrepare,
   replayRollbacks,
   sendVote,
 } from './effects.ts';
-import { identity, lateTimers, type Next, nothingOwed, type Row, stay } from './row.ts';
+import { atRest, identity, type Next, type Row, stay } from './row.ts';
 import type { LocalBranchOf } from './types.ts';
 
 export const preparing: Row<'preparing'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   // A repeat: the application is not called again, and the one vote goes to the newest connection.
   prepare: (branch, { connection }) => ({ branch: { ...branch, voter: connection }, effects: [] }),
   commit: (branch, { connection }) => refuseCommit(branch, connection),
@@ -28,8 +27,7 @@ export const preparing: Row<'preparing'> = {
     effects: branch.interrupted === null ? [{ type: 'interrupt-prepare', why: 'rollback' }] : [],
   }),
   forget: stay,
-  answer: (branch, { decision }) =>
-    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  answer: refuseCommitAnswer,
   enlisted: refuseEnlist,
   'connection-lost': forgetVoterAndAsker,
   held: stay,
@@ -83,8 +81,7 @@ export const preparing: Row<'preparing'> = {
 };
 
 export const voting: Row<'voting'> = {
-  ...nothingOwed,
-  ...lateTimers,
+  ...atRest,
   prepare: (branch, { connection }) => ({ branch: { ...branch, voter: connection }, effects: [] }),
   // Its vote was never sent, so no correct leader can have decided this.
   commit: (branch, { connection }) => refuseCommit(branch, connection),
@@ -93,8 +90,7 @@ export const voting: Row<'voting'> = {
     effects: [],
   }),
   forget: stay,
-  answer: (branch, { decision }) =>
-    decision === 'commit' ? contradicted(branch, decision) : stay(branch),
+  answer: refuseCommitAnswer,
   enlisted: refuseEnlist,
   'connection-lost': forgetVoterAndAsker,
   held: stay,
