@@ -71,12 +71,8 @@ export class TimerWheel<T> {
   advance(nowMs: number, fire: (value: T) => void): void {
     const target = Math.floor(nowMs / this.granularityMs);
     while (this.tick < target) {
-      if (this.count === 0) {
-        this.tick = target;
-        return;
-      }
-      const next = this.nextTick();
-      if (next > target) {
+      const next = this.count === 0 ? null : this.nextTick();
+      if (next === null || next > target) {
         this.tick = target;
         return;
       }

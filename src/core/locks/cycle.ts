@@ -11,7 +11,7 @@
  * in a queue, would abort someone without whom the deadlock stands as before. Backwards because
  * most owners that begin to wait hold nothing, and then no one waits for them.
  */
-import type { LockMode, LockOwner, LockRequest, LockTable } from './table.ts';
+import type { LockMode, LockOwner, LockTable } from './table.ts';
 
 export interface CycleStep<Owner extends LockOwner> {
   readonly owner: Owner;
@@ -28,7 +28,7 @@ export function cycleThrough<Owner extends LockOwner>(
   let waitsFor: ReadonlyMap<Owner, string> | null = null;
   /** For each owner seen: whom it waits for, one step nearer to `start`, and by which key. */
   const seen = new Map<Owner, { readonly next: Owner; readonly key: string }>();
-  const spread = new Spread<Owner>();
+  const spread = new Spread();
   let reached: Owner[] = [start];
   while (reached.length > 0) {
     const further: Owner[] = [];
@@ -88,10 +88,11 @@ function pathFrom<Owner extends LockOwner>(found: {
 function* waitersFor<Owner extends LockOwner>(
   table: LockTable<Owner>,
   owner: Owner,
-  spread: Spread<Owner>,
+  spread: Spread,
 ): IterableIterator<{ owner: Owner; key: string }> {
   for (const [key, { mode }] of table.held(owner)) {
-    if (!spread.holds(key, mode)) continue;
+    // A holder keeps waiters from the first on.
+    if (!spread.from(key, mode, Number.NEGATIVE_INFINITY)) continue;
     for (const waiter of table.queue(key)?.blockedBy(owner) ?? []) {
       yield { owner: waiter.owner, key };
     }
@@ -102,7 +103,7 @@ function* waitersFor<Owner extends LockOwner>(
       const mode = queue?.modeOf(request) ?? null;
       if (queue === null || mode === null) continue;
       // An upgrade stands before waiters that arrived earlier; there are never more than a few.
-      if (!queue.isUpgrade(request) && !spread.waits(key, mode, request)) continue;
+      if (!queue.isUpgrade(request) && !spread.from(key, mode, request.arrival)) continue;
       for (const waiter of queue.behind(request)) yield { owner: waiter.owner, key };
     }
   }
@@ -113,22 +114,14 @@ function* waitersFor<Owner extends LockOwner>(
  * what the first of them has shown need not be shown again by the others. (Each leaves out its own
  * owner's, which was seen already.)
  */
-class Spread<Owner extends LockOwner> {
+class Spread {
   /** From this arrival on every waiter for the key was seen. */
   readonly #all = new Map<string, number>();
   /** The same of those that want it exclusive. */
   readonly #exclusives = new Map<string, number>();
 
-  /** A holder keeps waiters from the first on. */
-  holds(key: string, mode: LockMode): boolean {
-    return this.#from(key, mode, Number.NEGATIVE_INFINITY);
-  }
-
-  waits(key: string, mode: LockMode, request: LockRequest<Owner>): boolean {
-    return this.#from(key, mode, request.arrival);
-  }
-
-  #from(key: string, mode: LockMode, arrival: number): boolean {
+  /** Whether what waits from this arrival on was not all seen. */
+  from(key: string, mode: LockMode, arrival: number): boolean {
     const all = this.#all.get(key) ?? Number.POSITIVE_INFINITY;
     const exclusives = this.#exclusives.get(key) ?? Number.POSITIVE_INFINITY;
     if (arrival >= all || (mode === 'shared' && arrival >= exclusives)) return false;

@@ -4,8 +4,7 @@
  * What a room alone uses is in a state of its own, and other rooms come to it by its door: the file
  * that has the room's name. Rooms import each other one way, as scripts/lint/architecture.ts says.
  */
-import type { ErrorCode } from '../catalogue.ts';
-import { errorCatalogue } from '../catalogue.ts';
+import { type ErrorCode, errorCatalogue } from '../catalogue.ts';
 import type { CoordinatorOptions } from '../coordinator-options.ts';
 import { isAhead } from '../judge.ts';
 import type { LockRequest } from '../locks/table.ts';

@@ -2,6 +2,7 @@
 import type {
   Decision,
   List,
+  ListReply,
   ShardInfo,
   TransactionState,
   TransactionStatus,
@@ -76,10 +77,7 @@ export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs
 /** Of labels and details. A page ends there: a leader has better to do than to write megabytes. */
 const maxPageBytes = 1_048_576;
 
-export interface Listing {
-  readonly transactions: readonly TransactionStatus[];
-  readonly truncated: boolean;
-}
+export type Listing = Omit<ListReply, 'type' | 'id'>;
 
 /** A bounded list of transactions in memory, newest first, for operators. */
 export function list(state: TermState, message: Omit<List, 'type' | 'id'>): Listing {

@@ -1,6 +1,13 @@
 /** Who holds and who waits for locks, how long: of one transaction, and for operators of all. */
 import { lockNameParts } from '../../locks/names.ts';
-import type { LockInfo, LockParty, LockStatus, Locks, TransactionStatus } from '../../messages.ts';
+import type {
+  LockInfo,
+  LockParty,
+  LockStatus,
+  Locks,
+  LocksReply,
+  TransactionStatus,
+} from '../../messages.ts';
 import { scopeOf, unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
@@ -11,10 +18,7 @@ import type { TermState } from '../state.ts';
 const maxNamed = 16;
 const maxParties = 100;
 
-export interface LockListing {
-  readonly locks: readonly LockInfo[];
-  readonly truncated: boolean;
-}
+export type LockListing = Omit<LocksReply, 'type' | 'id'>;
 
 /** What a status adds for one that holds or waits for any. */
 export function locksOf(

@@ -45,12 +45,11 @@ export function freeze(state: TermState, transaction: Transaction): void {
 /** At once, or when its turn comes; or it is refused. */
 export function startPrepares(state: TermState, transaction: Transaction): void {
   const verdict = admit(state, transaction);
-  if (verdict === 'admitted') sendPrepares(state, transaction);
-  else if (verdict !== 'waits') abort(state, transaction, verdict);
-}
-
-/** Every participant has room for it. */
-function sendPrepares(state: TermState, transaction: Transaction): void {
+  if (verdict === 'waits') return;
+  if (verdict !== 'admitted') {
+    abort(state, transaction, verdict);
+    return;
+  }
   // All of them before the first is sent: who is connected may be others than when it was begun.
   for (const branch of transaction.branches.values()) measure(state, branch);
   for (const branch of transaction.branches.values()) {

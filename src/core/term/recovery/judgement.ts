@@ -8,7 +8,7 @@
  */
 import { abortReason } from '../../catalogue.ts';
 import { isAhead, judge } from '../../judge.ts';
-import type { Decision, DecisionSource, Query, Resolve, Witness } from '../../messages.ts';
+import type { Decision, DecisionMessage, Query, Resolve, Witness } from '../../messages.ts';
 import { outcomeOf } from '../../transaction.ts';
 import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txid.ts';
 import { type LogAnswer, type Sender, senderOf } from '../events.ts';
@@ -18,16 +18,14 @@ import type { Asked } from '../questions.ts';
 import { answer, sourceOf, takesPart, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
-export type Known = { readonly decision: Decision; readonly source: DecisionSource };
+type Known = Pick<DecisionMessage, 'decision' | 'source'>;
 
-const undecided = { decision: 'undecided', source: 'presumed' } as const;
-
-/** What memory says: the decision, 'undecided', or null where it knows nothing. */
-export function remembered(state: TermState, txid: Txid): Known | 'undecided' | null {
+/** What memory says, 'undecided' too; null where it knows nothing. */
+export function remembered(state: TermState, txid: Txid): Known | null {
   const transaction = state.transactions.get(txid);
   if (transaction !== undefined) {
     const outcome = outcomeOf(transaction.state);
-    if (outcome === null) return 'undecided';
+    if (outcome === null) return { decision: 'undecided', source: 'presumed' };
     const decision = outcome === 'committed' ? 'commit' : 'abort';
     return { decision, source: sourceOf(transaction) };
   }
@@ -52,7 +50,7 @@ export function judged(
   txid: Txid,
   reading: LogAnswer,
   asker: { inDoubt: boolean },
-): Judged {
+): (Known & { readonly decision: Decision | 'expired' }) | 'ahead' | 'deposed' {
   const unrecorded =
     !asker.inDoubt &&
     reading.record === null &&
@@ -66,12 +64,6 @@ export function judged(
   const deposed = reading.leader !== null && reading.leader.epoch > state.config.epoch;
   return deposed ? 'deposed' : 'ahead';
 }
-
-type Judged =
-  | Known
-  | { readonly decision: 'expired'; readonly source: DecisionSource }
-  | 'ahead'
-  | 'deposed';
 
 /**
  * Answers unless the peer was shown a later log than there is now: then nothing is judged for it
@@ -116,8 +108,10 @@ export function witnessRead(
 }
 
 function answerNow(state: TermState, from: Sender, message: Query | Resolve): void {
-  if (message.type === 'query') queryNow(state, from, message);
-  else resolveNow(state, from, message);
+  const { id, txid } = message;
+  const isParticipant = from.participant !== null;
+  if (message.type === 'resolve') resolveNow(state, from, { id, txid });
+  else tellKnown(state, from, { id, txid, inDoubt: message.inDoubt && isParticipant });
 }
 
 export function alarmAhead(state: TermState, from: Sender, witness?: Witness): void {
@@ -126,37 +120,29 @@ export function alarmAhead(state: TermState, from: Sender, witness?: Witness): v
   state.note({ level: 'error', event: 'log-set-back', ...seen });
 }
 
-function queryNow(state: TermState, from: Sender, message: Query): void {
-  const { id, txid } = message;
-  const known = remembered(state, txid);
-  if (known === null) {
-    readDecision(state, from, { id, txid, inDoubt: message.inDoubt && from.participant !== null });
-  } else {
-    sayDecision(state, from, { id, txid }, known);
-  }
-}
-
-export function sayDecision(
+/** From memory, and else from the log. */
+function tellKnown(
   state: TermState,
   from: Sender,
-  of: { readonly id?: number; readonly txid: Txid },
-  known: Known | 'undecided',
+  asked: { readonly id: number; readonly txid: Txid; readonly inDoubt: boolean },
 ): void {
-  const decision = known === 'undecided' ? undecided : known;
-  state.send(from.connection, { type: 'decision', ...of, ...decision });
+  const { id, txid } = asked;
+  const known = remembered(state, txid);
+  if (known !== null) state.send(from.connection, { type: 'decision', id, txid, ...known });
+  else if (wasNeverBegun(state, txid)) {
+    state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
+  } else state.read([txid], { type: 'decision', from, ...asked }, from);
 }
 
 /** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */
-function resolveNow(state: TermState, from: Sender, message: Resolve): void {
-  const { id, txid } = message;
+function resolveNow(
+  state: TermState,
+  from: Sender,
+  { id, txid }: Pick<Resolve, 'id' | 'txid'>,
+): void {
   const transaction = state.transactions.get(txid);
   if (transaction === undefined) {
-    const known = remembered(state, txid);
-    if (known !== null && known !== 'undecided') {
-      sayDecision(state, from, { id, txid }, known);
-    } else {
-      readDecision(state, from, { id, txid, inDoubt: from.participant !== null });
-    }
+    tellKnown(state, from, { id, txid, inDoubt: from.participant !== null });
     return;
   }
   const waiter = { ...senderOf(from, id), type: 'decision' } as const;
@@ -170,19 +156,6 @@ function resolveNow(state: TermState, from: Sender, message: Resolve): void {
     const by = from.participant === null ? {} : { participant: from.participant.name };
     abort(state, transaction, abortReason('FORCED', by));
   }
-}
-
-function readDecision(
-  state: TermState,
-  from: Sender,
-  asked: { id: number; txid: Txid; inDoubt: boolean },
-): void {
-  const { txid } = asked;
-  if (wasNeverBegun(state, txid)) {
-    state.fail(senderOf(from, asked.id), 'UNKNOWN_TRANSACTION', { txid });
-    return;
-  }
-  state.read([txid], { type: 'decision', from, ...asked }, from);
 }
 
 export function decisionRead(

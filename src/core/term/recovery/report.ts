@@ -6,7 +6,7 @@ import { type LogAnswer, type Sender, senderOf } from '../events.ts';
 import { finishing } from '../phase-two/phase-two.ts';
 import type { Asked, OpenReport } from '../questions.ts';
 import type { TermState } from '../state.ts';
-import { alarmAhead, judged, remembered, sayDecision, wasNeverBegun } from './judgement.ts';
+import { alarmAhead, judged, remembered, wasNeverBegun } from './judgement.ts';
 
 /** A vote that came after the decision is answered with the decision. */
 export function answerLateVote(state: TermState, from: Sender, txid: Txid): void {
@@ -21,7 +21,7 @@ function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): 
   const unknown: Txid[] = [];
   for (const txid of txids) {
     const known = remembered(state, txid);
-    if (known !== null) sayDecision(state, from, { txid }, known);
+    if (known !== null) state.send(from.connection, { type: 'decision', txid, ...known });
     else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
     else unknown.push(txid);
   }
