@@ -1,5 +1,4 @@
 /** From anything thrown to what a person reads and what the exit code says. */
-
 import { errorCatalogue } from '../core/catalogue.ts';
 import { thrownStack } from '../core/thrown.ts';
 import { isVerdictError, type VerdictError } from '../peer/verdict-error.ts';

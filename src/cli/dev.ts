@@ -1,5 +1,4 @@
 /** `verdict dev`: a node on temporary data, and the shop beside it where there is one. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

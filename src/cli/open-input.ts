@@ -1,5 +1,4 @@
 /** The input of a command that takes lines: a file, or `-` for stdin. */
-
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';

@@ -1,5 +1,4 @@
 /** `verdict serve`: one coordinator node, on its own store or on etcd with others. */
-
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type CrashPoint, crashPoints, type Reached } from '../coordinator/crash-points.ts';

@@ -1,5 +1,4 @@
 /** One call of the user's: its deadline and its signal, through all that it takes. */
-
 import { abortedByCaller, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CallOptions } from './types.ts';

@@ -1,5 +1,4 @@
 /** `verdict/client`: the client of a Verdict cluster. */
-
 import { coordinatorOptionTable } from '../core/coordinator-options.ts';
 import { checkFields, shown } from '../core/fields.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';

@@ -1,5 +1,4 @@
 /** Learning what became of a transaction. */
-
 import { abortReason } from '../core/catalogue.ts';
 import type { OutcomeMessage, TransactionStatus } from '../core/messages.ts';
 import { thrownError } from '../core/thrown.ts';

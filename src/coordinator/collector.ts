@@ -27,18 +27,14 @@ export class Collector {
   }
 
   start(): void {
-    this.#schedule();
+    if (this.#stopped) return;
+    const { clock, options } = this.#options;
+    this.#timer = clock.setTimer(options.tickMs, () => void this.#tick());
   }
 
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    const { clock, options } = this.#options;
-    this.#timer = clock.setTimer(options.tickMs, () => void this.#tick());
   }
 
   async #tick(): Promise<void> {
@@ -66,6 +62,6 @@ export class Collector {
       this.#options.failed(error);
       return;
     }
-    this.#schedule();
+    this.start();
   }
 }

@@ -10,21 +10,15 @@
  * driver answers for its own end (`lost`); the loop only takes it out of the map and campaigns
  * anew, under a new epoch and a new term.
  */
-
 import type { LeaderInfo } from '../core/messages.ts';
 import { thrownLine } from '../core/thrown.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { Leadership } from '../ports/decision-log.ts';
 import { pause, pauseOrAbort } from '../system/pause.ts';
 import { overloaded } from './balance.ts';
-import type { ShardDriver } from './shard-driver.ts';
+import type { ShardDriver, ShardDriverOptions } from './shard-driver.ts';
 
-export interface LeadingOptions {
-  readonly log: DecisionLog;
+export interface LeadingOptions extends Pick<ShardDriverOptions, 'log' | 'clock' | 'logger'> {
   readonly node: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly drainMs: number;
   readonly tickMs: number;
   /** What a new leadership must read from the log before it answers anyone. */

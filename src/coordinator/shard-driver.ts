@@ -10,7 +10,6 @@
  * lost, and what the log still says of the others comes too late to count: `lost` reads the fate of
  * each.
  */
-
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, LeaderInfo } from '../core/messages.ts';
 import type { DecisionWrite } from '../core/records.ts';
@@ -58,8 +57,9 @@ const readPage = 250;
 const ticksBetweenSweeps = 6;
 
 export class ShardDriver {
+  readonly leader: LeaderInfo;
+  readonly term: Term;
   readonly #options: ShardDriverOptions;
-  readonly #term: Term;
   readonly #collector: Collector;
   readonly #notes: Notes;
   readonly #lines: LineLimit;
@@ -75,12 +75,13 @@ export class ShardDriver {
 
   constructor(given: ShardDriverOptions) {
     this.#options = given;
+    this.leader = given.leader;
     this.#notes = new Notes(given);
     this.#lines = new LineLimit(given.clock);
     this.#logReads = given.logReads ?? new LogReads(given.clock);
     const { clock, random, leadership } = given;
     const seal = new TxidSeal(given.log.meta.txidSecret);
-    this.#term = new Term({
+    this.term = new Term({
       shard: leadership.shard,
       shards: given.log.meta.shards,
       epoch: leadership.epoch,
@@ -98,7 +99,7 @@ export class ShardDriver {
     });
     this.#collector = new Collector({
       ...given,
-      term: this.#term,
+      term: this.term,
       ticked: (requestCount) => {
         this.step({ type: 'tick', requestCount, witness: leadership.witness() });
         this.#sweepNowAndThen();
@@ -110,17 +111,9 @@ export class ShardDriver {
     });
   }
 
-  get leader(): LeaderInfo {
-    return this.#options.leader;
-  }
-
   /** What the log held is taken up. */
   get started(): boolean {
     return this.#started;
-  }
-
-  get term(): Term {
-    return this.#term;
   }
 
   /** Takes up what the log holds, then begins to tick. */
@@ -158,7 +151,7 @@ export class ShardDriver {
         after = records.at(-1)?.txid ?? null;
         if (records.length < scanPage || after === null) break;
       }
-      resumed = this.#term.resumedByScan;
+      resumed = this.term.resumedByScan;
       failed = false;
     } finally {
       // Or what ends from now on would be kept for a scan that is not there any more.
@@ -191,8 +184,8 @@ export class ShardDriver {
       return;
     }
     try {
-      this.#term.step(event, this.#options.clock.monotonicMs());
-      for (const effect of this.#term.drain()) this.#carryOut(effect);
+      this.term.step(event, this.#options.clock.monotonicMs());
+      for (const effect of this.term.drain()) this.#carryOut(effect);
     } catch (error) {
       this.#options.onBroken(error);
       return;
@@ -352,7 +345,7 @@ export class ShardDriver {
 
   #setWake(): void {
     if (this.#stopped) return;
-    const atMs = this.#term.wakeAtMs();
+    const atMs = this.term.wakeAtMs();
     if (atMs === null) return;
     // One that fires early finds nothing due and sets the next: cheaper than moving the timer.
     if (this.#wake !== null && this.#wake.atMs <= atMs) return;

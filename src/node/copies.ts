@@ -15,7 +15,6 @@
  * record would go, and the one that voted be told "abort" below the floor once it is back
  * (test/spec/copies.qnt).
  */
-
 import type { Hello } from '../core/messages.ts';
 import { instanceKey } from '../core/names.ts';
 

@@ -1,5 +1,4 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
-
 import type { ShardDriver } from '../coordinator/shard-driver.ts';
 import { scopedLockGroup } from '../core/locks/names.ts';
 import type { Hello, ToNode } from '../core/messages.ts';

@@ -3,8 +3,7 @@
  * log, judged (docs/PROTOCOL.md, section 5). So a participant that is cut off from the leader can
  * end its doubt at any other node.
  */
-
-import { AskerGoneError, type LogReads } from '../coordinator/log-reads.ts';
+import { AskerGoneError } from '../coordinator/log-reads.ts';
 import { isAhead, judge } from '../core/judge.ts';
 import type { Query, Resolve, Status } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
@@ -13,16 +12,12 @@ import { shownTo } from '../core/term/requests/requests.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { NodeOptions } from './node.ts';
+import type { CoordinatorNode, NodeOptions } from './node.ts';
 import type { Session } from './session.ts';
 
 /** What is needed of a node. */
-export interface LogJudge {
+interface LogJudge extends Pick<CoordinatorNode, 'logReads' | 'write' | 'refuseRetired'> {
   readonly given: Pick<NodeOptions, 'log' | 'clock' | 'logger'>;
-  readonly logReads: LogReads;
-  write(level: 'warn', kind: string, fields: object, text: string): void;
-  /** The reading has shown that the participant at this session was retired. */
-  refuseRetired(session: Session): void;
 }
 
 export async function answerFromLog(

@@ -1,7 +1,6 @@
 /**
  * A coordinator node: sessions on one side, the terms it leads on the other.
  */
-
 import type { Reached } from '../coordinator/crash-points.ts';
 import { Leading } from '../coordinator/leading.ts';
 import { LineLimit } from '../coordinator/line-limit.ts';
@@ -214,6 +213,7 @@ export class CoordinatorNode implements SessionHost {
     return session;
   }
 
+  /** Whether the peer is let in: null. Else why not. */
   admit(hello: Hello, connection: Connection<FromNode>): Refusal | null {
     return this.#admission.refusal(hello, connection);
   }
@@ -303,6 +303,7 @@ export class CoordinatorNode implements SessionHost {
     dispatch(this, session, message);
   }
 
+  /** A message to the peer could not be made: its connection is being closed. */
   unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
     const { participant: name, instance } = session.peer;
     this.write(

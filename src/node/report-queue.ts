@@ -7,10 +7,11 @@
  * judged: a participant sends its report in pages anyway, and the answer to each line depends only
  * on the memory and the log at the time.
  */
+import type { ShardDriver } from '../coordinator/shard-driver.ts';
 import type { FromNode, Report } from '../core/messages.ts';
-import type { Sender, TermEvent } from '../core/term/events.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Session } from './session.ts';
 
 const pieceLines = 250;
 /** Of one turn of the event loop, for all reports together. */
@@ -19,15 +20,8 @@ const retryAfterMs = 200;
 /** Since it came: as old as a buffered message may be. Its sender has long asked again. */
 const maxAgeMs = 30_000;
 
-export interface Reporter {
-  readonly id: number;
-  readonly sender: Sender;
-  send(message: FromNode): void;
-}
-
-export interface Judge {
-  step(event: TermEvent): void;
-}
+type Reporter = Pick<Session, 'id' | 'sender' | 'send'>;
+export type Judge = Pick<ShardDriver, 'step'>;
 
 export interface ReportHost<R extends Reporter> {
   readonly clock: Clock;

@@ -2,6 +2,7 @@
  * One connection to a node: who is at the other end, what it may do, and where its messages go.
  * A fault of one session never touches another.
  */
+import { RateLimit } from '../coordinator/rate-limit.ts';
 import { type ErrorCode, errorCatalogue } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import {
@@ -13,12 +14,12 @@ import {
   type ToNode,
 } from '../core/messages.ts';
 import type { Member } from '../core/retired.ts';
-import type { Refusal, Sender } from '../core/term/events.ts';
+import type { Sender } from '../core/term/events.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
-import { ForcingLimit } from './forcing.ts';
+import type { CoordinatorNode } from './node.ts';
 
 /** Which role a message needs; any of several. `hello`, `error` and `goaway` need none. */
 export const rolesFor: Readonly<
@@ -52,26 +53,26 @@ function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
 /** A peer that sends this many broken messages is not going to send better ones. */
 const maxInvalid = 100;
 
-export interface SessionHost {
+/** What a session needs of its node. */
+export interface SessionHost
+  extends Pick<
+    CoordinatorNode,
+    'admit' | 'opened' | 'received' | 'ended' | 'unsendable' | 'invalid'
+  > {
   readonly given: {
     readonly clock: Clock;
     readonly options: Pick<CoordinatorOptions, 'handshakeTimeoutMs' | 'maxPingAgeMs'>;
   };
-  /** Decides whether the peer is let in; null where it is. */
-  admit(hello: Hello, connection: Connection<FromNode>): Refusal | null;
-  /** Hello was accepted; answer it. */
-  opened(session: Session): void;
-  received(session: Session, message: Exclude<ToNode, Hello>): void;
-  ended(session: Session, info: CloseInfo): void;
-  /** A message to the peer could not be made: its connection is being closed. */
-  unsendable(session: Session, what: { type: FromNode['type']; error: unknown }): void;
-  invalid(session: Session, problem: { code: ErrorCode; message: string }): void;
 }
 
 export class Session implements ConnectionHandler<ToNode> {
   readonly id: number;
   readonly connection: Connection<FromNode>;
-  readonly forcing: ForcingLimit;
+  /**
+   * Of forced aborts at a node that does not lead: each may be a write to the log. A participant
+   * that comes back with thousands of doubts gets through in seconds; no one fills the log.
+   */
+  readonly forcing: RateLimit;
   /** Its participant said that it stops. */
   leaving = false;
   readonly #host: SessionHost;
@@ -88,7 +89,7 @@ export class Session implements ConnectionHandler<ToNode> {
     this.connection = given.connection;
     this.#host = given.host;
     const { clock, options } = given.host.given;
-    this.forcing = new ForcingLimit(clock);
+    this.forcing = new RateLimit(clock, 1_000, 200);
     const address = given.connection.remoteAddress;
     this.#sender = { connection: given.id, participant: null, origin: { address, name: '' } };
     this.#helloTimer = clock.setTimer(options.handshakeTimeoutMs, () => {

@@ -1,5 +1,4 @@
 /** The requests of one link that wait for a reply: matched by id, bounded, with time-outs. */
-
 import type { Begun, FromNode, LeaderInfo, ToNode } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';

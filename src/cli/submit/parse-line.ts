@@ -1,5 +1,4 @@
 /** One line of a `submit` file -> one transaction, or what is wrong with it. */
-
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { Labels } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';

@@ -1,5 +1,4 @@
 /** One submitted transaction through the client SDK: its outcome or error, for the report. */
-
 import type { Client } from '../../client/client.ts';
 import type { AbortReason } from '../../core/catalogue.ts';
 import { thrownText } from '../../core/thrown.ts';
