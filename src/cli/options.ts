@@ -1,7 +1,7 @@
 /** Options that several commands have. */
 import { type Command, Option } from 'commander';
 import { day } from '../core/options.ts';
-import type { LogLevel } from '../node/logging.ts';
+import { logLevels } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
 import {
   defaultUrl,
@@ -108,9 +108,6 @@ function refuseHalfAccess(command: Command): void {
 function longOf({ options }: Command, name: string): string | undefined {
   return options.find((option) => option.attributeName() === name)?.long;
 }
-
-// Repeated here, for the module that has the type is only loaded with the node.
-const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] satisfies readonly LogLevel[];
 
 export function logLevelOption(): Option {
   return new Option('--log-level <level>', 'lowest level to log')

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordinator-options.ts';
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
-import type { LogFormat } from '../node/logging.ts';
+import { logFormats } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
 import type { Io } from './io.ts';
 import { insecureOption, refuseOpenDoor } from './open-door.ts';
@@ -25,8 +25,6 @@ import {
   wholeNumber,
 } from './parameters.ts';
 import type { ServeFlags } from './serve.ts';
-
-const logFormats = ['pretty', 'json'] satisfies readonly LogFormat[];
 
 /** Keys are kept that long, and records with them. */
 const maxRequestWindowMs = day;

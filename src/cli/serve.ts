@@ -6,10 +6,11 @@ import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator
 import { memoryOptions } from '../core/memory-options.ts';
 import { thrownStack } from '../core/thrown.ts';
 import { healthHandler } from '../node/http.ts';
-import { createLogger, type LogFormat, type LogLevel } from '../node/logging.ts';
+import { createLogger } from '../node/logging.ts';
 import { CoordinatorNode } from '../node/node.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { DecisionLogError } from '../ports/decision-log.ts';
+import type { LogFormat, LogLevel } from '../ports/logger.ts';
 import { makeDirectory } from '../store/store-place.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';

@@ -16,16 +16,12 @@ import {
 } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import type { Dialer } from '../ports/transport.ts';
 import type { Call } from './call.ts';
+import type { ConnectOptions } from './client.ts';
 
-export interface ClusterOptions {
-  readonly urls: readonly string[];
-  readonly name: string;
+export interface ClusterOptions
+  extends Required<Pick<ConnectOptions, 'urls' | 'name' | 'dialer' | 'clock' | 'random'>> {
   readonly token: string | undefined;
-  readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 /** A connection to the node that leads, and the epoch under which it does. */
@@ -87,12 +83,7 @@ export class Cluster {
       urls,
       reach: 'leaders',
       token,
-      link: {
-        dialer,
-        clock,
-        random,
-        hello: () => hello,
-      },
+      link: { dialer, clock, random, hello: () => hello },
       events: {
         welcome: () => {
           this.#welcomed = true;

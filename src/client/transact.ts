@@ -5,8 +5,8 @@
  * whenever an answer is missing. Without one nothing does: what may have been received is never
  * sent again, and its outcome is asked for instead.
  */
+import { defined } from '../core/defined.ts';
 import { defaultLockGroup } from '../core/locks/names.ts';
-import type { LockedKeys, TransactBranch } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
 import { isVerdictError, refusal } from '../peer/verdict-error.ts';
@@ -37,8 +37,7 @@ export async function transact<Results>(
   checkRequest({
     type: 'transact',
     ...contentOf(request),
-    ...(requestId === undefined ? {} : { requestId }),
-    ...(attempt === undefined ? {} : { attempt }),
+    ...defined({ requestId, attempt }),
   });
   const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
   const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
@@ -57,6 +56,7 @@ async function transactAgain<Results>(
   request: TransactRequest & { readonly requestId: string },
   { call, retries }: Means,
 ): Promise<TransactOutcome<Results>> {
+  const { requestId } = request;
   const content = contentOf(request);
   const ageMsBefore = request.requestAgeMs ?? 0;
   let attempt = request.attempt ?? 1;
@@ -64,7 +64,7 @@ async function transactAgain<Results>(
   let lastEpoch: Epoch | null = null;
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;
-  const shard = cluster.shardFor({ requestId: request.requestId, lockGroup: lockGroupOf(request) });
+  const shard = cluster.shardFor({ requestId, lockGroup: lockGroupOf(request) });
   try {
     for (let failures = 1; ; failures += 1) {
       const route = await cluster.leader(shard, call);
@@ -77,14 +77,7 @@ async function transactAgain<Results>(
       const requestAgeMs = Math.ceil(ageMsBefore + ageMs(cluster.clock, firstSent));
       try {
         const reply = await route.link.request(
-          {
-            type: 'transact',
-            ...content,
-            requestId: request.requestId,
-            requestAgeMs,
-            attempt,
-            epoch,
-          },
+          { type: 'transact', ...content, requestId, requestAgeMs, attempt, epoch },
           requestOptions(route, call),
         );
         const outcome = { ...outcomeOf<Results>(reply), attempt: reply.repeats ?? attempt };
@@ -179,21 +172,7 @@ function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): voi
   );
 }
 
-function contentOf(request: TransactRequest): {
-  timeoutMs?: number;
-  labels?: Readonly<Record<string, string>>;
-  locks?: readonly LockedKeys[];
-  lockWaitMs?: number;
-  lockGroup?: string;
-  branches: readonly TransactBranch[];
-} {
+function contentOf(request: TransactRequest) {
   const { timeoutMs, labels, locks, lockWaitMs, lockGroup, branches } = request;
-  return {
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(locks === undefined ? {} : { locks }),
-    ...(lockWaitMs === undefined ? {} : { lockWaitMs }),
-    ...(lockGroup === undefined ? {} : { lockGroup }),
-    branches,
-  };
+  return { ...defined({ timeoutMs, labels, locks, lockWaitMs, lockGroup }), branches };
 }

@@ -1,4 +1,5 @@
 /** An interactive transaction: begun, given branches one by one, then committed or rolled back. */
+import { defined } from '../core/defined.ts';
 import { checkFields, shown } from '../core/fields.ts';
 import type { TransactionStatus } from '../core/messages.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -72,15 +73,9 @@ export class Transaction implements AsyncDisposable {
   ): Promise<string> {
     checkFields(branch, branchFields, 'enlist');
     const { txid, share } = this;
-    const { participant, payload }: BranchRequest<Payload> = branch ?? {};
-    const message = {
-      type: 'enlist',
-      txid,
-      share,
-      participant,
-      ...(branch.branch === undefined ? {} : { branch: branch.branch }),
-      ...(payload === undefined ? {} : { payload }),
-    } as const;
+    const { participant, payload, branch: name }: BranchRequest<Payload> = branch ?? {};
+    const more = defined({ branch: name, payload });
+    const message = { type: 'enlist', txid, share, participant, ...more } as const;
     checkRequest(message);
     const reply = await this.#insist(this.#call(options, this.#within), message);
     return reply.branch;
@@ -103,15 +98,8 @@ export class Transaction implements AsyncDisposable {
     const { txid, share } = this;
     checkFields(options, lockFields, "lock's options");
     const { mode = 'exclusive', waitMs, ...call } = options;
-    const list = typeof keys === 'string' ? [keys] : keys;
-    const message = {
-      type: 'lock',
-      txid,
-      share,
-      keys: list,
-      mode,
-      ...(waitMs === undefined ? {} : { waitMs }),
-    } as const;
+    const wanted = { keys: typeof keys === 'string' ? [keys] : keys, mode, ...defined({ waitMs }) };
+    const message = { type: 'lock', txid, share, ...wanted } as const;
     checkRequest(message);
     await this.#insist(this.#call(call, this.#within), message);
   }
@@ -226,12 +214,7 @@ export async function begin(
 ): Promise<Transaction> {
   const { settings, call, within } = options;
   const { timeoutMs, labels, lockGroup } = settings;
-  const message = {
-    type: 'begin',
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(lockGroup === undefined ? {} : { lockGroup }),
-  } as const;
+  const message = { type: 'begin', ...defined({ timeoutMs, labels, lockGroup }) } as const;
   checkRequest(message);
   const begun = await cluster.insist({
     shard: cluster.shardFor({ lockGroup }),

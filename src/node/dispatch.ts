@@ -1,5 +1,6 @@
 /** Where each message goes: to the term of its shard, or to the node itself. */
 import type { ShardDriver } from '../coordinator/shard-driver.ts';
+import { defined } from '../core/defined.ts';
 import { scopedLockGroup } from '../core/locks/names.ts';
 import type { Hello, ToNode } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
@@ -50,8 +51,7 @@ export function dispatch(
         from: session.sender,
         message: {
           ...message,
-          ...(requestId === undefined ? {} : { requestId }),
-          ...(lockGroup === undefined ? {} : { lockGroup }),
+          ...defined({ requestId, lockGroup }),
         },
         requestHash: requestId === undefined ? null : requestHash(message),
       });

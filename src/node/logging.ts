@@ -2,12 +2,7 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import { escapeUnseen } from '../core/names.ts';
-
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
-
-export const logFormats = ['pretty', 'json'] as const;
-export type LogFormat = (typeof logFormats)[number];
+import type { LogFormat, LogLevel } from '../ports/logger.ts';
 
 /**
  * Lines go to stderr; stdout is for answers. They are written synchronously: the last line before a

@@ -203,13 +203,9 @@ export class Link {
     this.#dial = null;
     this.#state = 'closed';
     this.#welcome = null;
-    this.#requests.failAll(
-      () =>
-        new VerdictError('CLOSED', 'The link was closed before the reply came.', {
-          retryable: false,
-          acted: 'unknown',
-        }),
-    );
+    const text = 'The link was closed before the reply came.';
+    const details = { retryable: false, acted: 'unknown' } as const;
+    this.#requests.failAll(() => new VerdictError('CLOSED', text, details));
     if (connection === null) {
       resolve();
     } else {

@@ -113,12 +113,8 @@ export class Requests {
       return Promise.reject(abortedByCaller({ acted: 'nothing', cause: signal.reason }));
     }
     if (this.#waiting.size >= maxRequests) {
-      return Promise.reject(
-        new VerdictError('BUSY', `${maxRequests} requests wait for replies. Let some end first.`, {
-          retryable: true,
-          acted: 'nothing',
-        }),
-      );
+      const text = `${maxRequests} requests wait for replies. Let some end first.`;
+      return Promise.reject(new VerdictError('BUSY', text, { retryable: true, acted: 'nothing' }));
     }
     this.#lastId += 1;
     const id = this.#lastId;
@@ -152,23 +148,13 @@ export class Requests {
       this.#fail(message.id, errorFromMessage(message));
     } else if (isAboutAnother(message, waiting.about)) {
       // Believed, it would be the outcome of a transaction that no one asked about.
-      this.#fail(
-        message.id,
-        new VerdictError('INVALID_MESSAGE', aboutAnother(waiting.type), {
-          retryable: false,
-          acted: 'unknown',
-          txid: waiting.about.txid,
-        }),
-      );
+      const answered = 'what it says of another transaction';
+      this.#fail(message.id, brokenNode(waiting.type, answered, waiting.about.txid));
     } else if (message.type === 'begun' && waiting.type === 'transact') {
       if (waiting.about.announced === true) waiting.about = { txid: message.txid };
       waiting.onBegun?.(message);
     } else if (message.type !== replyTypes[waiting.type]) {
-      const text = `The node answered ${waiting.type} with ${message.type}. It speaks another protocol, or is broken.`;
-      this.#fail(
-        message.id,
-        new VerdictError('INVALID_MESSAGE', text, { retryable: false, acted: 'unknown' }),
-      );
+      this.#fail(message.id, brokenNode(waiting.type, message.type));
     } else {
       this.#take(message.id)?.resolve(message);
     }
@@ -222,8 +208,9 @@ function isAboutAnother(message: FromNode, { txid, branch }: Subject): boolean {
   return branch !== undefined && message.type === 'enlisted' && message.branch !== branch;
 }
 
-function aboutAnother(type: RequestType): string {
-  return `The node answered ${type} with what it says of another transaction. It speaks another protocol, or is broken.`;
+function brokenNode(type: RequestType, answered: string, txid?: Txid): VerdictError {
+  const text = `The node answered ${type} with ${answered}. It speaks another protocol, or is broken.`;
+  return new VerdictError('INVALID_MESSAGE', text, { retryable: false, acted: 'unknown', txid });
 }
 
 /** The transport throws a RangeError if it fits no frame, a TypeError if it cannot be encoded. */

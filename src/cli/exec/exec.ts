@@ -2,8 +2,9 @@
 import type { AbortReason } from '../../core/catalogue.ts';
 import type { Outcome, TransactionStatus } from '../../core/messages.ts';
 import { isTxid } from '../../core/txid.ts';
-import { VerdictError } from '../../peer/verdict-error.ts';
+import { refusal } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
+import { pause } from '../../system/pause.ts';
 import { complaintOf } from '../command-error.ts';
 import { connectClient } from '../connect-client.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -12,6 +13,7 @@ import { LineWriter } from '../line-writer.ts';
 import { openInput, unreadable } from '../open-input.ts';
 import { readToken } from '../parameters.ts';
 import { type Line, LineReader } from '../submit/line-reader.ts';
+import { maxLineBytes } from '../submit/run.ts';
 import { jsonText } from '../text.ts';
 import { liveTarget } from './live.ts';
 import { type Operation, parseLine } from './parse-line.ts';
@@ -43,7 +45,6 @@ export interface ExecTarget {
   close(): Promise<void>;
 }
 
-const maxLineBytes = 1_048_576;
 const statusPollMs = 10;
 
 /** `file`: a path, or `-` for stdin. */
@@ -194,7 +195,7 @@ class ExecRun {
       const status = await this.#target.status(txid);
       const over = status.state === 'COMMITTED' || status.state === 'ABORTED';
       if (over || systemClock.monotonicMs() >= untilMs) return status;
-      await new Promise<void>((resolve) => systemClock.setTimer(statusPollMs, resolve));
+      await pause(systemClock, statusPollMs);
     }
   }
 
@@ -202,12 +203,11 @@ class ExecRun {
     const tx = given ?? this.#latest;
     const txid = tx === null ? undefined : (this.#named.get(tx) ?? (isTxid(tx) ? tx : undefined));
     if (tx !== null && txid !== undefined) return { tx, txid };
-    throw new VerdictError(
+    throw refusal(
       'UNKNOWN_TRANSACTION',
       tx === null
         ? 'No transaction was begun: start with a line "begin".'
         : `There is no transaction ${JSON.stringify(tx)}: use a name of a "begin" above, or a txid.`,
-      { retryable: false, acted: 'nothing' },
     );
   }
 }

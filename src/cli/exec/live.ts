@@ -2,7 +2,7 @@
 import type { Client } from '../../client/client.ts';
 import type { Transaction } from '../../client/transaction.ts';
 import type { TransactionOutcome } from '../../client/types.ts';
-import { VerdictError } from '../../peer/verdict-error.ts';
+import { refusal } from '../../peer/verdict-error.ts';
 import type { DecidedOutcome, ExecTarget } from './exec.ts';
 
 export function liveTarget(client: Client): ExecTarget {
@@ -10,11 +10,8 @@ export function liveTarget(client: Client): ExecTarget {
   const find = (txid: string): Transaction => {
     const transaction = begun.get(txid);
     if (transaction !== undefined) return transaction;
-    throw new VerdictError(
-      'UNKNOWN_TRANSACTION',
-      'That transaction was not begun in this run: only its status can be asked.',
-      { retryable: false, acted: 'nothing' },
-    );
+    const text = 'That transaction was not begun in this run: only its status can be asked.';
+    throw refusal('UNKNOWN_TRANSACTION', text);
   };
   return {
     begin: async (timeoutMs) => {

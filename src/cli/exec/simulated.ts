@@ -2,15 +2,11 @@
 import { TransactionCoordinator } from '../../embedded/coordinator.ts';
 import type { EmbeddedParticipant } from '../../embedded/participant.ts';
 import { systemClock } from '../../system/clock.ts';
+import { pause } from '../../system/pause.ts';
 import type { DecidedOutcome, ExecTarget } from './exec.ts';
 import type { Simulation } from './parse-line.ts';
 
-const obedient: Simulation = {
-  vote: 'commit',
-  delayMs: 0,
-  commitFailures: 0,
-  rollbackFailures: 0,
-};
+const obedient: Simulation = { vote: 'commit', delayMs: 0, commitFailures: 0, rollbackFailures: 0 };
 
 export function simulatedTarget(): ExecTarget {
   const coordinator = new TransactionCoordinator({ drainMs: 0 });
@@ -50,7 +46,7 @@ function simulate(name: string, does: Simulation): EmbeddedParticipant {
   return {
     name,
     prepare: async (_txid, { signal }) => {
-      await pause(does.delayMs);
+      await pause(systemClock, does.delayMs);
       if (does.vote === 'throw') throw new Error('vote=throw');
       // Until the coordinator gives up; a promise that never settles would block the rollback.
       if (does.vote === 'hang') {
@@ -59,18 +55,14 @@ function simulate(name: string, does: Simulation): EmbeddedParticipant {
       return does.vote !== 'abort';
     },
     commit: async () => {
-      await pause(does.delayMs);
+      await pause(systemClock, does.delayMs);
       commitFailures -= 1;
       return commitFailures < 0;
     },
     rollback: async () => {
-      await pause(does.delayMs);
+      await pause(systemClock, does.delayMs);
       rollbackFailures -= 1;
       return rollbackFailures < 0;
     },
   };
-}
-
-function pause(delayMs: number): Promise<void> {
-  return new Promise((resolve) => systemClock.setTimer(delayMs, resolve));
 }
