@@ -37,8 +37,7 @@ export function collectable(
     txids.push(txid);
     if (requestId !== undefined) requests.push({ txid, requestId });
     records -= 1;
-    // A record that was finished after its neighbours were collected lies below the floor, which
-    // never comes down.
+    // One finished after its neighbours were collected lies below the floor.
     if (position > floor) floor = position;
   }
   return { txids, requests, floor, more };

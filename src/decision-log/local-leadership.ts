@@ -20,9 +20,7 @@ import type { LogTransaction } from './state.ts';
 
 const deposed = 'the leader key is no longer its own';
 
-/**
- * A leadership over a store in this process. Only the compare in the store says that it has ended.
- */
+/** A leadership over a store in this process. Only the compare in the store ends it. */
 export class LocalLeadership implements Leadership {
   readonly shard: number;
   readonly epoch: Epoch;

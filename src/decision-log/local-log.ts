@@ -1,7 +1,4 @@
-/**
- * The DecisionLog port over a store in this process: shared by the memory log and the embedded one,
- * which bring a store each.
- */
+/** The DecisionLog port over a store in this process, in memory or embedded. */
 import type { LeaderInfo, Witness } from '../core/messages.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';

@@ -7,10 +7,9 @@ import { asLogError } from './log-errors.ts';
 import { inTransaction, type LogTransaction } from './state.ts';
 
 /**
- * A store of decisions in this process. Decisions that wait for it have no bound here: they are
- * bounded by the transactions that a leader may have in memory (`maxTransactions`), and one that
- * was refused here would cost it the leadership. All else comes one at a time, or has its own
- * bound (`LogReads`).
+ * A store of decisions in this process. Decisions that wait for it have no bound here:
+ * `maxTransactions` of the leader bounds them, and one that was refused here would cost it the
+ * leadership. All else comes one at a time, or has its own bound (`LogReads`).
  */
 export class LocalStore {
   readonly meta: LogMeta;
@@ -31,10 +30,7 @@ export class LocalStore {
     });
   }
 
-  /**
-   * In one transaction; durable when it resolves. Rejects with what the operation threw, or with
-   * the store's failure, as `asLogError` has it.
-   */
+  /** In one transaction; durable when it resolves. Rejects as `asLogError` has it. */
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {
     return this.#group.run(operation);
   }

@@ -1,7 +1,6 @@
 /**
  * The rules of the decision log: every compare of docs/PROTOCOL.md, sections 4 to 6, as functions
- * on one transaction. The memory log and the embedded log run these same ones; only where the keys
- * are kept differs.
+ * on one transaction. The memory log and the embedded log run these same ones.
  *
  * Every function that belongs to a leadership compares its epoch first, in the same transaction
  * (I6, the fence), and throws `LeadershipLostError` before it has changed anything.
@@ -104,8 +103,7 @@ export function decide(
     const entry = transaction.get(requestKey(shard, requestId)) as RequestEntry | undefined;
     if (entry !== undefined) return { type: 'duplicate', entry };
   }
-  // At or below the floor a record may have been there and gone: writing it could bring a forced
-  // abort or a collected commit back to life.
+  // At or below the floor a record may be gone: writing it could bring it back to life.
   if (there === 'abort' || positionOf(txid) <= state.floor) return { type: 'aborted' };
 
   if (write.finished) {

@@ -1,7 +1,4 @@
-/**
- * What a store of decisions holds, and one transaction on it. The keys mirror those of etcd
- * (docs/PROTOCOL.md, section 4).
- */
+/** What a store of decisions holds; keys mirror those of etcd (docs/PROTOCOL.md, section 4). */
 import type { Decision, LeaderInfo, Witness } from '../core/messages.ts';
 import type { DecisionRecord } from '../core/records.ts';
 import { requestShardFunction } from '../core/request-shard.ts';

@@ -9,13 +9,10 @@
  * - what leaves `#held`, because it ended or to make room, raises `#unknownUpTo`;
  * - after a failed transaction, when the store may hold less than noted here, nothing is known.
  *
- * Txids rise: a new one is nearly always above those that ended, and known to be new without a
- * read.
+ * Txids rise: a new one is nearly always above those that ended, and known to be new.
  */
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
-
-const maxHeldDefault = 32_768;
 
 export class EntryMemory {
   readonly #maxHeld: number;
@@ -29,9 +26,9 @@ export class EntryMemory {
   #nothingKnown = false;
 
   /** `highest`: by shard, the highest txid of which the store holds an entry. */
-  constructor(options: { readonly highest: ReadonlyMap<number, Txid>; readonly maxHeld?: number }) {
-    this.#maxHeld = options.maxHeld ?? maxHeldDefault;
-    this.#unknownUpTo = new Map(options.highest);
+  constructor(highest: ReadonlyMap<number, Txid>, maxHeld = 32_768) {
+    this.#maxHeld = maxHeld;
+    this.#unknownUpTo = new Map(highest);
   }
 
   /** The entry, or null where there certainly is none; undefined: the store must be asked. */

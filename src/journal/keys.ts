@@ -3,8 +3,7 @@
  *
  * Three areas of entries, so that what is swept lies together and a start reads no tombstones: live
  * (started, prepared, committed), readonly, tombstones. Within an area and a shard keys are ordered
- * as transactions began, nearly by age. Every vote writes one: a value leaves out what its key
- * says.
+ * as transactions began, nearly by age. A value leaves out what its key says.
  */
 import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';

@@ -58,10 +58,7 @@ export class LocalJournal implements Journal {
     this.#wallMs = steadyWall(options.clock);
     this.#memory = options.shared
       ? null
-      : new EntryMemory({
-          highest: this.#store.snapshot(highestTxids),
-          ...(options.maxHeld === undefined ? {} : { maxHeld: options.maxHeld }),
-        });
+      : new EntryMemory(this.#store.snapshot(highestTxids), options.maxHeld);
     this.#group = new GroupCommit({
       transact: (body) => this.#transact(body),
       asError: asJournalError,

@@ -56,7 +56,7 @@ function fittingDetail(detail: unknown, limits: ResultLimits): { detail?: unknow
 
 function fitting(result: unknown, limits: ResultLimits): unknown {
   if (result === undefined) return undefined;
-  const checked = sendable(result, 'the result', { maxDepth: limits.maxDepth - envelopeDepth });
+  const checked = sendable(result, 'the result', limits.maxDepth - envelopeDepth);
   // Small values, which are nearly all, need no measuring by encoding.
   if (typeof checked === 'number' || typeof checked === 'boolean' || checked === null)
     return checked;

@@ -14,7 +14,6 @@ import { forOperator } from './operator-error.ts';
 import { atPlace, makeDirectory, placeError, privateFile } from './store-place.ts';
 
 export interface DirectoryLock {
-  readonly directory: string;
   /** Gives the directory back. Harmless when repeated. */
   release(): void;
 }
@@ -35,7 +34,11 @@ export function lockDirectory(options: {
 }): DirectoryLock {
   const directory = resolve(options.directory);
   // Its native code needs symbols that Deno has not: it would end the process, and not throw.
-  if (process.versions['deno'] !== undefined) throw new Error(denoText(directory));
+  if (process.versions['deno'] !== undefined) {
+    throw new Error(
+      `${directory} cannot be locked on Deno, and a store without a lock could get two owners. Run this program on Node; on Deno the client works.`,
+    );
+  }
   makeDirectory(directory);
   const path = resolve(directory, 'owner.lock');
   // Opened without truncation: the file may be telling who holds the lock that we are refused.
@@ -57,7 +60,6 @@ export function lockDirectory(options: {
     throw error instanceof DirectoryLockedError ? error : placeError(path, error);
   }
   return {
-    directory,
     release(): void {
       if (!locked) return;
       locked = false;
@@ -71,10 +73,6 @@ interface Owner {
   readonly pid: number;
   readonly purpose: string;
   readonly since: string;
-}
-
-function denoText(directory: string): string {
-  return `${directory} cannot be locked on Deno, and a store without a lock could get two owners. Run this program on Node; on Deno the client works.`;
 }
 
 function refusal(directory: string, path: string): string {

@@ -2,12 +2,9 @@
  * Group commit: operations that arrive while a transaction is being made durable gather and share
  * the next one. Nothing waits for company: an idle store begins at once.
  *
- * - Bounds: `maxOperationsPerTransaction` in a transaction, one transaction in flight, `maxWaiting`
- *   that wait.
- * - Operations run in the order in which they came, and each sees what those before it have
- *   changed, in its own transaction too.
- * - None is answered before its transaction is durable, nor waits for another transaction than its
- *   own.
+ * - Bounds: `maxOperationsPerTransaction` in a transaction, one in flight, `maxWaiting` that wait.
+ * - Operations run in the order in which they came; each sees what those before it have changed.
+ * - None is answered before its transaction is durable, nor waits for another than its own.
  */
 import type { Clock, Timer } from '../ports/clock.ts';
 
@@ -18,8 +15,7 @@ export interface Counted {
 
 export interface GroupCommitOptions<Context extends Counted> {
   /**
-   * Opens one transaction, runs `body` in it, and resolves when it is durable. When `body` throws,
-   * nothing is written.
+   * One transaction around `body`, durable when it resolves. When `body` throws, none is written.
    */
   readonly transact: (body: (context: Context) => void) => Promise<void>;
   /** Operations that may wait; more are refused. */
@@ -54,10 +50,9 @@ export class GroupCommit<Context extends Counted> {
   }
 
   /**
-   * Runs `operation` in a transaction shared with others; resolves when that is durable. An
-   * operation that throws before its first change rejects alone. One that throws after it is a
-   * fault in the program: the whole transaction is dropped, for half an operation must not be
-   * written.
+   * Runs `operation` in a transaction shared with others; resolves when that is durable. One that
+   * throws before its first change rejects alone. One that throws after it is a fault in the
+   * program: the whole transaction is dropped, for half an operation must not be written.
    */
   run<T>(operation: (context: Context) => T): Promise<T> {
     return this.#add(operation, () => this.#start());

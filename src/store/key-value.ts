@@ -1,7 +1,4 @@
-/**
- * Ordered keys with values, read and written synchronously inside one transaction: the rules of the
- * decision log and of the journal are the same whatever stores them.
- */
+/** Ordered keys with values, read and written synchronously inside one transaction. */
 export interface ReadableKeys {
   get(key: string): unknown;
   /** In key order, `limit` at most. */

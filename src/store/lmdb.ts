@@ -61,10 +61,7 @@ export interface LmdbStore {
   close(): Promise<void>;
 }
 
-/**
- * Runs `body` on one consistent snapshot of a file that another process may own and be writing.
- * Null where there is no such file; nothing is made or changed.
- */
+/** On one snapshot of a file that another may own and write. Null where there is none. */
 export async function readLmdb<T>(
   options: { readonly directory: string; readonly file: string },
   body: (keys: ReadableKeys) => T,

@@ -1,6 +1,4 @@
-/**
- * A write failed: nothing in flight may be answered. Apart from the store, whose users load LMDB.
- */
+/** A write failed: nothing in flight may be answered. Apart from what loads LMDB. */
 export class StoreFailedError extends Error {
   /** Always this. */
   override readonly name = 'StoreFailedError';

@@ -3,8 +3,7 @@
  *
  * A frame is a WebSocket message. Binary: concatenated MessagePack maps, without extension types.
  * Text: one JSON map per line. Of a key that stands twice in a map the last counts. Text that is
- * not valid Unicode is refused, never replaced. Integers beyond 2^53 arrive as bigints; minus zero
- * as zero.
+ * not valid Unicode is refused, never replaced. Integers beyond 2^53 become bigints; -0 becomes 0.
  */
 import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';

@@ -7,10 +7,7 @@ import type { ErrorCode } from '../core/catalogue.ts';
  */
 export type FrameCloseCode = 1002 | 1003 | 1007 | 1008 | 1009;
 
-/**
- * The frame cannot be read to its end, so nothing later on this connection can be trusted: answer
- * with an `error` and close. Nothing of the frame was handled.
- */
+/** Nothing later on this connection can be trusted: answer with an `error` and close. */
 export class FrameError extends Error {
   override readonly name = 'FrameError';
   readonly closeCode: FrameCloseCode;

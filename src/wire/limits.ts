@@ -12,10 +12,7 @@ export interface WireLimits {
   readonly maxLocks: number;
 }
 
-/**
- * An answer wraps what came in up to this many levels deeper: a vote's `reason.detail` (level 3)
- * returns in a list's `transactions[].reason.detail` (level 5).
- */
+/** So much deeper an answer may wrap what came in: a vote's `reason.detail`, from level 3 to 5. */
 const wrappingLevels = 4;
 
 /** For the side that dials: before `welcome` it must be able to read what any node may send. */
@@ -26,10 +23,7 @@ export const widestLimits: WireLimits = {
   maxLocks: coordinatorOptionTable.maxLocks.max,
 };
 
-/**
- * Nesting at which a frame is given up without looking for its end. Between `maxDepth` and this
- * only the one message is refused.
- */
+/** Nesting at which a frame is given up. Above `maxDepth` only the one message is refused. */
 export const maxNesting = 320;
 
 /** Messages in one frame, where a sender splits. Bounds the answers: a byte can be a message. */

@@ -16,8 +16,7 @@ const mark = '\ud800';
 
 /**
  * What JSON.parse makes of `line`, with bigints where needed; null where one takes more than 64
- * bits. `line` is JSON without half characters. `places`: where each begins and ends, with its
- * sign.
+ * bits. `line` is JSON without half characters. `places`: begin and end of each.
  */
 export function parseExactly(line: string, places: readonly number[]): unknown {
   const parts: string[] = [];

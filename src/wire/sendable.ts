@@ -7,23 +7,17 @@ import { protoName } from '../core/names.ts';
 import { widestLimits } from './limits.ts';
 import { quoted } from './validators.ts';
 
-export interface SendableOptions {
-  /** Nesting; a map or array itself is level 1. Default: what any peer may accept. */
-  readonly maxDepth?: number;
-}
-
 export const bigintMin: bigint = -(2n ** 63n);
 export const maxBigint: bigint = 2n ** 64n - 1n;
 
 /**
  * Gives back a value that can be encoded: `value` itself, or where it holds `undefined` a copy
  * without (a field is left out, an entry of an array becomes null, as in JSON). Throws a TypeError
- * that says where in `what` the trouble is. The SDKs call it for what users hand in, the codec
- * always.
+ * that says where in `what` the trouble is. `maxDepth`: the nesting; a map or array itself is level
+ * 1.
  */
-export function sendable<T>(value: T, what: string, options: SendableOptions = {}): T {
+export function sendable<T>(value: T, what: string, maxDepth: number = widestLimits.maxDepth): T {
   holdsUndefined = false;
-  const maxDepth = options.maxDepth ?? widestLimits.maxDepth;
   const fault = inspect(value, maxDepth);
   if (fault !== null) throw new TypeError(`${what}${fault.path} ${fault.text}`);
   return holdsUndefined ? (withoutUndefined(value) as T) : value;

@@ -2,8 +2,7 @@ import { utf8Bytes } from '../core/utf8.ts';
 
 /**
  * Makes a text that did not come over the wire, such as an application's error message, fit a field
- * of `maxBytes` bytes. Half characters become U+FFFD; cuts are between characters, with an
- * ellipsis.
+ * of `maxBytes` bytes. Half characters become U+FFFD; cuts end in an ellipsis.
  */
 export function fitText(text: string, maxBytes: number): string {
   // What is cut off need not be made well-formed: an error message may be megabytes.

@@ -42,22 +42,15 @@ export function validate<D extends Direction>(
 ): Decoded<D> {
   const type = value['type'];
   if (typeof type !== 'string') {
-    return problem(
-      value,
-      'INVALID_MESSAGE',
-      'The message has no `type`, or one that is not a string.',
-    );
+    const text = 'The message has no `type`, or one that is not a string.';
+    return problem(value, 'INVALID_MESSAGE', text);
   }
   const read = readers[direction].get(type);
   if (read === undefined) return problem(value, 'INVALID_MESSAGE', unknownType(type, direction));
   const message = read(value, limits);
   if (message !== refused) return { ok: true, message: message as unknown as MessageOf<D> };
-  const found = lastFault(type);
-  return problem(
-    value,
-    speaksOtherVersion(value) ? 'UNSUPPORTED_VERSION' : found.code,
-    found.message,
-  );
+  const { code, message: text } = lastFault(type);
+  return problem(value, speaksOtherVersion(value) ? 'UNSUPPORTED_VERSION' : code, text);
 }
 
 export function problem(

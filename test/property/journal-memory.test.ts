@@ -123,7 +123,7 @@ describe("a journal's memory of its entries", () => {
   });
 
   it('knows nothing any more after a transaction that failed', () => {
-    const memory = new EntryMemory({ highest: new Map() });
+    const memory = new EntryMemory(new Map());
     const entry: JournalEntry = {
       txid: txidAt(epochs[0] as Epoch, 1),
       branch: 'a',
@@ -143,7 +143,7 @@ describe("a journal's memory of its entries", () => {
   });
 
   it('keeps no more than it may', () => {
-    const memory = new EntryMemory({ highest: new Map(), maxHeld: 2 });
+    const memory = new EntryMemory(new Map(), 2);
     const at = (sequence: number): JournalEntry => ({
       txid: txidAt(epochs[0] as Epoch, sequence),
       branch: 'a',

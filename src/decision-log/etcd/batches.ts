@@ -3,16 +3,14 @@
  * them. A decision waits here and nowhere else between its last vote and the write.
  *
  * - Bounds: `maxBatch` decisions or `maxBatchBytes` in a transaction, `maxInFlight` transactions.
- *   What waits is bounded by the transactions that a leader may have in memory (`maxTransactions`).
- * - No added delay: with fewer than `maxInFlight` writes in flight, what came in one turn of the
- *   event loop leaves at its end.
- * - A batch is answered when it is durable, and fails, by itself. Batches end in any order. Each
- *   has the fence, and a decision shares its transaction with its request's entry.
- * - Etcd evaluates the nested compares of a transaction before it applies any of it, and takes no
- *   key twice. Two decisions with one request id in one batch would both find it absent: etcd
- *   refuses the whole transaction. In two batches in flight together either may come first. So a
- *   decision waits while one that shares its txid or its request id is in flight: the first to come
- *   is the first to be written.
+ *   What waits is bounded by `maxTransactions` of the leader.
+ * - No added delay: with fewer than `maxInFlight` writes in flight, what came in one turn leaves at
+ *   its end.
+ * - A batch is answered when it is durable, and fails, by itself. Batches end in any order.
+ * - Etcd evaluates the nested compares of a transaction before it applies any, and takes no key
+ *   twice: it refuses a batch with two decisions of one request id. In two batches in flight
+ *   together either may come first. So a decision waits while one that shares its txid or its
+ *   request id is in flight: the first to come is the first to be written.
  */
 import type { DecideResult } from '../../core/records.ts';
 import type { PreparedDecision } from './decide.ts';
@@ -29,9 +27,7 @@ interface Waiting {
 }
 
 export class DecisionBatches {
-  /**
-   * Writes one batch; results in order. Rejects at once after the leadership: the queue empties.
-   */
+  /** Writes one batch; results in order. Rejects at once after the leadership. */
   readonly #send: (batch: readonly PreparedDecision[]) => Promise<readonly DecideResult[]>;
   #queue: Waiting[] = [];
   readonly #busy = new Set<string>();

@@ -168,8 +168,7 @@ export class Campaigns {
     try {
       await leadership.begin();
     } catch (error) {
-      // No one else is to have it: not ended it would pass for led, and none
-      // would take it again.
+      // Not ended it would pass for led, and no one would take it again.
       leadership.end('what the leaderships before have left could not be read');
       throw error;
     }

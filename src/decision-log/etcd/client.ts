@@ -1,17 +1,15 @@
 /**
- * Connections to etcd: etcd3 as a thin stub for its gRPC services, and nothing of its own
- * judgement.
+ * Connections to etcd: etcd3 as a thin stub for its gRPC services.
  *
  * Each rule here answers something that was seen with the client's defaults:
  * - Its fault handling sends a failed write again by itself. A put-if-absent then says "there
  *   already", for our own first attempt had landed: a leader would abort what it committed. Off.
  * - A call has no deadline: one hung for 25 s. Every call here has one.
  * - An error of one call resets every service of the client, so a slow write took the lease's
- *   stream with it, and with that the leadership. Writes, lease and watches have a client each.
+ *   stream with it, and the leadership. Writes, lease and watches have a client each.
  * - A call goes to a random endpoint, so a dead member fails every third call. One client for each
  *   endpoint, kept until it fails, then the next.
- * - Each client logs in for itself, within the time of a call, and again at once. One login for
- *   all: `login.ts`.
+ * - Each client logs in for itself, within the time of a call. One login for all: `login.ts`.
  */
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { ConstantBackoff, noop } from 'cockatiel';
@@ -69,10 +67,7 @@ export interface EtcdAccess {
 
 export const callTimeoutMs = 1_000;
 
-/**
- * A member without a leader answers neither watches nor keep-alives, it stays silent: unless it is
- * told to end such streams.
- */
+/** A member without a leader stays silent, unless it is told to end such streams. */
 const demandLeader: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
     start(metadata, listener, next) {
@@ -92,8 +87,7 @@ export function isTokenRefused(error: unknown): boolean {
 
 /**
  * Shows the newest token with a call; without one etcd says that it wants one. A refusal gets a
- * text of its own: by etcd's, etcd3 would send the call again at once, with the same token,
- * forever.
+ * text of its own: by etcd's, etcd3 would send the call again forever.
  */
 function showToken(login: EtcdLogin): Interceptor {
   return (options, nextCall) =>
@@ -137,8 +131,7 @@ export function etcd3Client(
         : { deadline: clock.wallMs() + callTimeoutMs, interceptors: shown },
     grpcOptions: {
       'grpc.use_local_subchannel_pool': 1,
-      // Members are near: `http_proxy` is meant for the way out of the house, and grpc would obey
-      // it.
+      // Members are near: `http_proxy`, which grpc would obey, is not meant for them.
       'grpc.enable_http_proxy': 0,
       // Below 5 s etcd closes the connection for pinging too much.
       'grpc.keepalive_time_ms': 6_000,

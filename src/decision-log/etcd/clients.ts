@@ -108,9 +108,8 @@ export class StickyClient {
   }
 
   /**
-   * A stream to the endpoint in use. A stream that is refused for its token says so too late; an
-   * ordinary call beforehand finds out that etcd has forgotten the token, as it does when it is
-   * restarted.
+   * A stream to the endpoint in use. One that is refused for its token says so too late: a call
+   * beforehand finds out that etcd has forgotten the token, as after a restart.
    */
   async openStream<T>(open: (client: EtcdStub) => Promise<T>): Promise<T> {
     if (this.#login !== null) {

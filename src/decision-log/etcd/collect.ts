@@ -1,6 +1,5 @@
 /**
- * One page of collection: read from the start of finished/, then, in one transaction, delete and
- * move the floor.
+ * One page of collection: a read from the start of finished/, then one transaction.
  *
  * What the transaction compares beside the fence, and why:
  * - The floor is still the one that was read. A delayed duplicate of an earlier page would pull it

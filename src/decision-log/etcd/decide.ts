@@ -3,8 +3,7 @@
  * it shares a transaction with others.
  *
  * What each compare answers:
- * - `decisions/T` absent: another node may have forced the abort between our last vote and this
- *   write.
+ * - `decisions/T` absent: another node may have forced the abort since our last vote.
  * - `finished/T` absent: the leader sweeps forced aborts to finished/. A decision still under way,
  *   or its delayed duplicate, must not come alive beside one.
  * - the floor below T: both records may be gone again, collected. A duplicate of a collected commit

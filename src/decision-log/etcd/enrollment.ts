@@ -45,10 +45,9 @@ export class Enrollment {
   }
 
   /**
-   * The entry may not be its own: a request of the process before it, which etcd answered late, has
-   * put it under that one's lease, and it goes with it. No one would find this node until its own
-   * lease is another one. Or it is an earlier one of its own, and who retires something would wait
-   * for it.
+   * The entry may not be its own: a late request of the process before it has put it under that
+   * one's lease, and it goes with it. Or it is an older one of its own, which who retires would
+   * wait for.
    */
   check(nodes: readonly KeyValue[]): void {
     const { store, lease, node, heardTo } = this.#options;

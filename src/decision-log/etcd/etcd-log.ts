@@ -41,9 +41,7 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly node: string;
   /** Where this node is reached by its peers. */
   readonly url: string;
-  /**
-   * How long a vanished leader keeps others from leading. Whole seconds, at least 2. Default 3,000.
-   */
+  /** How long a vanished leader keeps others out. Whole seconds, at least 2. Default 3,000. */
   readonly leaseTtlMs?: number;
   /** Kept from one start of this node to the next: it guards against a restored etcd. */
   readonly stateDirectory: string;
@@ -112,11 +110,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     agreed: AgreedMeta,
   ) {
     const { shards } = agreed.meta;
-    super({
-      board: new LeaderBoard(shards),
-      nodes: new NodeBoard(),
-      retired: new RetiredBoard(),
-    });
+    super({ board: new LeaderBoard(shards), nodes: new NodeBoard(), retired: new RetiredBoard() });
     const { node, url, leaseTtlMs } = options;
     this.#options = options;
     this.#store = store;

@@ -6,8 +6,7 @@
  *   interleaving to fear is a reply lost *after* the write was applied, where giving up would
  *   answer "aborted" to a commit that stands.
  * - One that stays unknown for `patienceMs` ends the leadership. READY has no other end: the
- *   transaction waits for the log alone, and a node that cannot reach the log must let another one
- *   lead.
+ *   transaction waits for the log alone, and another node must be able to lead.
  */
 import type { ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';

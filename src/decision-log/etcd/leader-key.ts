@@ -1,19 +1,16 @@
 /**
  * A shard's leader key: taken, compared, given back. Its mod revision is the epoch.
  *
- * - Taken where it is absent, or where it is still exactly what was observed (a takeover): in both
- *   the compare makes two takers one.
- * - The value carries a nonce. Etcd restored from a snapshot hands the same revisions out again: a
- *   leader from before the restore and one from after it may have the same mod revision, and only
- *   the nonce tells the writes of the one from those of the other.
+ * - Taken where it is absent, or still exactly what was observed (a takeover): the compare makes
+ *   two takers one.
+ * - The value carries a nonce. Etcd restored from a snapshot hands the same revisions out again:
+ *   only the nonce tells the writes of a leader before the restore from those of one after it.
  * - The generation in the value is `meta`'s, and the taking transaction compares `meta`: a node
- *   that read it before an operator raised it would otherwise lead under an epoch that was in use
- *   before.
+ *   that read it before an operator raised it would lead under an epoch that was in use before.
  * - The reply may be lost. Then the key is read: our nonce there means that we lead.
- * - A taking transaction that was sent long ago may land late. It then names this node under an
- *   epoch that no one adopted, and the node's own lease keeps it alive: the shard would have no
- *   leader forever. So a key under our lease whose epoch is not led here is retaken, or deleted
- *   (leaders.ts).
+ * - A taking transaction that was sent long ago may land late, under an epoch that no one adopted.
+ *   The node's own lease keeps it alive: the shard would have no leader forever. So a key under our
+ *   lease whose epoch is not led here is retaken, or deleted (leaders.ts).
  */
 import type { LeaderInfo } from '../../core/messages.ts';
 import { type Epoch, makeEpoch, positionZero } from '../../core/txid.ts';

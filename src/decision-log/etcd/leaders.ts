@@ -2,9 +2,8 @@
  * Who leads which shard and which nodes are up, as this node last read it: one linearizable
  * transaction, done again at every hint and every `pollMs`.
  *
- * Readings may overtake each other, and what this node itself wrote is known before the next
- * reading: so each shard remembers the revision it is known at, and an older reading changes
- * nothing.
+ * Readings may overtake each other, and what this node wrote is known before the next one: so each
+ * shard has the revision it is known at, and an older reading changes nothing.
  */
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';

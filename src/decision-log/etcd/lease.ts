@@ -1,18 +1,18 @@
 /**
  * A node's one lease: every leader key of the node and its entry among the nodes hang on it.
  *
- *   none --granted--> held --no beat answered in time--> lapsed --beat answered--> held
- *     ^                |                                   |
- *     +----------------+---- etcd says that it is gone ----+
+ *     none --granted--> held --no beat answered in time--> lapsed --beat answered--> held
+ *       ^                |                                   |
+ *       +----------------+---- etcd says that it is gone ----+
  *
  * - It is granted ahead of need: a full etcd refuses new leases but keeps old ones alive, and a
  *   node without one could not take over.
  * - It is valid until (beat *sent* + TTL - margin), a sleep of the machine included. Counted from
- *   the answer's arrival it would be too long by the time the answer took: etcd may let the lease
- *   run out, and another node lead, while this one still believes in it. A wall clock that is set
- *   has no say where the machine tells its sleep.
- * - A lapse ends every leadership, forever, though the lease itself may be found alive again: a
- *   node that was paused must not go on where it stopped.
+ *   the answer's arrival it would be too long by the time the answer took: another node could lead
+ *   while this one still believes in it. A wall clock that is set has no say where the machine
+ *   tells its sleep.
+ * - A lapse ends every leadership, forever, though the lease may be found alive again: a node that
+ *   was paused must not go on where it stopped.
  * - Etcd3's own lease object is not used: it reports a loss after twice the TTL by the wall clock.
  */
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';

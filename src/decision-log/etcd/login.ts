@@ -2,10 +2,10 @@
  * A node's login at an etcd with accounts: one token, for all of its clients.
  *
  * Etcd checks a password with bcrypt, which keeps a core busy for a good part of a second, and
- * forgets its tokens when it is restarted. Then everyone logs in at once. So
+ * forgets its tokens when it is restarted: then everyone logs in at once. So
  * - a process logs in once at a time, and all calls wait for that one;
  * - the login has a limit of its own, well above that of a call: one that is given up has cost etcd
- *   just as much, and the next one comes on top of it: the overload would keep itself alive;
+ *   just as much, and the next comes on top of it: the overload would keep itself alive;
  * - after a failure the pause doubles, half of it chance;
  * - a token is fetched anew only by who was refused with the newest one.
  */
@@ -41,10 +41,7 @@ export class EtcdLogin {
     return this.#token;
   }
 
-  /**
-   * Resolves with a token. Rejects with the login's error; the next call tries again, after a
-   * pause.
-   */
+  /** Rejects with the login's error; the next call tries again, after a pause. */
   token(): Promise<string> {
     if (this.#token !== null) return Promise.resolve(this.#token);
     this.#underWay ??= this.#fetch().finally(() => {

@@ -1,7 +1,6 @@
 /**
  * A log in etcd beside a directory that belongs to this process alone until the log is closed: two
- * that write one file of what etcd has shown would each take the other's for its own. And a
- * directory that cannot be written is known before it is needed.
+ * that write one file of what etcd has shown would each take the other's for its own.
  */
 import type { DecisionLog } from '../../ports/decision-log.ts';
 import { type DirectoryLock, lockDirectory } from '../../store/directory-lock.ts';

@@ -1,8 +1,8 @@
 /**
  * How many records a page of decisions/ asks etcd for. Their size is known only afterwards, and a
  * call has a deadline (`callTimeoutMs`): 500 records of 64 KiB are 32 MB, which no etcd sends in a
- * second over a slow line, however often it is asked. So a page begins small and grows while what
- * comes is small; one without an answer is asked for again with fewer.
+ * second over a slow line. So a page begins small and grows while what comes is small; one without
+ * an answer is asked for again with fewer.
  */
 
 /** Of the first: a megabyte at the most. */

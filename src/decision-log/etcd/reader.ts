@@ -1,6 +1,5 @@
 /**
- * The log for one who only reads and, if allowed, forces: no lease, no name, no leadership. For a
- * participant whose coordinators are all gone, and for an operator.
+ * The log for a participant whose coordinators are all gone, and for an operator: no leadership.
  */
 import type { Witness } from '../../core/messages.ts';
 import type { Member } from '../../core/retired.ts';

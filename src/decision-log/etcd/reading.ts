@@ -1,6 +1,5 @@
 /**
- * Reading and ending a doubt, at any node or at none: all that is needed is etcd (docs/PROTOCOL.md,
- * section 5).
+ * Reading and ending a doubt, at any node or at none (docs/PROTOCOL.md, section 5).
  *
  * One transaction reads decision, finished record, floor, leader key and, for a participant,
  * whether it was retired, at one revision. Read one after the other they could be: no decision (a
@@ -65,8 +64,7 @@ export async function resolveDecision(
     const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
     const result = await store.insist({
       compare: [
-        // `undecided` says that the txid's leader was read. Mod revision and nonce, as for its
-        // writes.
+        // `undecided` says that the txid's leader was read.
         ...fence(keys, leader),
         absent(keys.decision(txid)),
         absent(keys.finishedRecord(txid)),
@@ -78,8 +76,7 @@ export async function resolveDecision(
       const witness = { generation: meta.generation, revision: result.header.revision };
       return { ...reading, record: { outcome: 'abort', finished: false, record }, witness };
     }
-    // Something came between, our own first attempt perhaps: what is there now is the answer, or
-    // another leadership's epoch is.
+    // Something came between, our own first attempt perhaps: what is there now is the answer.
   }
 }
 

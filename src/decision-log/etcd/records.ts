@@ -1,7 +1,6 @@
 /**
  * Values in etcd: MessagePack maps, each with its own version, so that nodes of two versions can
- * share a cluster while it is upgraded. The floor and the clock are plain text: etcd itself
- * compares them.
+ * share a cluster. The floor and the clock are plain text: etcd itself compares them.
  */
 import { Packr } from 'msgpackr';
 import type { DecisionRecord, RequestEntry } from '../../core/records.ts';
@@ -98,12 +97,7 @@ export const decodeRequest = (value: Buffer): RequestEntry =>
 
 export const encodeLeader: (value: LeaderValue) => Buffer = encode;
 export const decodeLeader = (value: Buffer): LeaderValue =>
-  decode('leader key', value, {
-    node: text,
-    url: text,
-    nonce: text,
-    generation: whole,
-  });
+  decode('leader key', value, { node: text, url: text, nonce: text, generation: whole });
 
 export const encodeNode: (value: NodeValue) => Buffer = encode;
 export const decodeNode = (value: Buffer): NodeValue =>

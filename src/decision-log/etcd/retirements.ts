@@ -1,16 +1,14 @@
 /**
  * What was retired, at every node.
  *
- * - `retirements` is written with each: its revision says, in the reading that every node does each
- *   second and at every hint, whether there is more to read. So a watch that was cut costs a second
- *   and no more.
- * - Each node tells in its entry among the nodes up to where it has heard, after everyone in it
- *   has. Who retires waits until all entries are that far. A node whose lease has ended has no
- *   entry and is not waited for: it leads nothing, and what it tells a participant comes from a
- *   reading that shows who is retired (`reading.ts`).
+ * - `retirements` is written with each: its revision says, in the reading of every second and at
+ *   every hint, whether there is more to read. So a watch that was cut costs a second.
+ * - Each node tells in its entry among the nodes up to where everyone in it has heard. Who retires
+ *   waits until all entries are that far. A node whose lease has ended has no entry and is not
+ *   waited for: it leads nothing, and what it tells a participant comes from a reading that shows
+ *   who is retired (`reading.ts`).
  * - The interleaving that matters: a node that starts just now. Either its entry is there when the
- *   others' are looked at, and it is waited for, or it is written later, and the node reads after
- *   that.
+ *   others' are looked at, and it is waited for, or the node reads after that.
  */
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine } from '../../core/thrown.ts';

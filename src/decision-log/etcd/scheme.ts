@@ -1,7 +1,6 @@
 /**
  * Whether `http` and `https` are written as the members speak. To gRPC a wrong one looks like a
- * member that is down, for which a start waits; and one wrong address among several is not noticed
- * before the others are gone.
+ * member that is down; and among several it is not noticed before the others are gone.
  */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';

@@ -1,6 +1,6 @@
 /**
- * One etcd as this process sees it: transactions with their time-outs, each answer held against the
- * witness, and an end: closed, or halted because etcd was set back.
+ * One etcd as this process sees it: each answer is held against the witness. Ended where etcd was
+ * set back.
  */
 import { backoffMs } from '../../core/backoff.ts';
 import { thrownLine, thrownText } from '../../core/thrown.ts';
@@ -46,19 +46,15 @@ export class EtcdStore {
   readonly #ended = new AbortController();
 
   constructor(options: EtcdStoreOptions) {
-    const { cluster, clock, logger = silentLogger, witnessPath: path = null, files } = options;
+    const { cluster, clock, logger = silentLogger, witnessPath: path = null } = options;
     this.#options = options;
     this.clock = clock;
     this.logger = logger;
     this.keys = new EtcdKeys(cluster);
     this.clients = connectEtcd(options);
-    this.witness = new WitnessKeeper({
-      path,
-      ...(files === undefined ? {} : { files }),
-      cluster,
-      clock,
-      failed: (error) => logger.error({ error: thrownLine(error) }, error.message),
-    });
+    const failed = (error: Error): void =>
+      logger.error({ error: thrownLine(error) }, error.message);
+    this.witness = new WitnessKeeper({ ...options, path, failed });
   }
 
   /** From now on every answer is held against what the first one has shown. */

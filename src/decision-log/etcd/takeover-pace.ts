@@ -1,12 +1,11 @@
 /**
- * How soon a node may take a shard over again on evidence that its leader is gone, without waiting
- * for the lease.
+ * How soon a node may take a shard over again on evidence that its leader is gone.
  *
  * The evidence may be wrong: a listener that is overloaded or fenced off by a firewall refuses
  * connections too. A wrong takeover costs an election, never an outcome, but two nodes that each
- * think the other is gone would take turns forever. So a takeover is checked afterwards by the old
- * leader's lease: was it kept alive after the takeover, the process lived, and the pause before the
- * next takeover doubles. Where the lease runs out, the evidence was right.
+ * think the other is gone would take turns forever. So a takeover is judged afterwards by the old
+ * leader's lease: was it kept alive, the process lived, and the pause before the next takeover
+ * doubles. Where the lease runs out, the evidence was right.
  */
 import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';

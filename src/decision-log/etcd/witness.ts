@@ -4,14 +4,12 @@
  * The interleaving: T commits at revision 900, its participants are told. Etcd is restored from a
  * snapshot taken at 800. No one finds a record of T any more, so T would be presumed aborted,
  * though a part of it is committed. But a linearizable answer never shows less than an earlier one
- * did: so every answer is compared with the highest revision known when its question was asked (not
- * when the answer came: answers to questions asked together may overtake each other), and a lower
- * one halts the node.
+ * did: so every answer is compared with the highest revision known when its question was asked
+ * (answers to questions asked together may overtake each other), and a lower one halts the node.
  *
- * The highest revision outlives the process in a small file. The file follows what was seen, it
- * does not run ahead: a mark written ahead could not be told from a regress after the restart. So a
- * crash may lose the revisions of the last quarter of a second; while the process lives, it
- * compares with the exact one.
+ * The highest revision outlives the process in a small file, which follows what was seen: a mark
+ * written ahead could not be told from a regress after the restart. So a crash may lose the
+ * revisions of the last quarter of a second; a living process has the exact one.
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
@@ -92,8 +90,8 @@ export class WitnessKeeper {
 
   /**
    * An answer to a question that was asked when `known` was the highest. Throws on a regress: what
-   * wrote something must have come out above it. An etcd that lost one revision is back at the same
-   * one with the first write.
+   * wrote something must have come out above it. An etcd that lost one revision is back at it with
+   * one write.
    */
   observe(
     seen: Omit<WitnessMark, 'generation'>,

@@ -5,8 +5,7 @@ import { inTransaction, newMeta, type WantedMeta } from '../state.ts';
 
 /**
  * A store of decisions in memory, which several nodes of one process may share: what etcd is to a
- * cluster. It outlives the logs opened on it, so a node's crash is simulated by dropping its log
- * and `expire`.
+ * cluster. It outlives the logs opened on it, so dropping a log and `expire` simulate a crash.
  */
 export class MemoryLogStore extends LocalStore {
   readonly #keys: MemoryKeys;

@@ -29,16 +29,15 @@ export function openMemoryJournal(options: {
   /** For tests: transactions whose entries the one owner remembers. */
   readonly maxHeld?: number;
 }): Journal {
-  const { store, clock, random } = options;
-  if (options.shared !== true && store.open.size > 0) {
+  const { store, shared = false, random, ...more } = options;
+  if (!shared && store.open.size > 0) {
     throw new JournalError('The journal is open already. Close it first, or open it as shared.');
   }
   const { keys } = store;
   const journal: LocalJournal = new LocalJournal({
+    ...more,
+    shared,
     instance: agreeOnInstance(keys, random),
-    clock,
-    shared: options.shared ?? false,
-    ...(options.maxHeld === undefined ? {} : { maxHeld: options.maxHeld }),
     store: {
       transact: async (body) => body(keys),
       snapshot: (body) => body(keys),

@@ -80,8 +80,7 @@ export class Heartbeat {
   readonly #beat = (): void => {
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    // This process stood still (SIGSTOP, a long computation): pongs may wait unread, and the peer
-    // must not pay for our own pause.
+    // This process stood still (SIGSTOP, a long computation): pongs may wait unread.
     const paused = nowMs - this.#dueMs > this.#intervalMs / 2;
     if (this.#outstanding.length >= maxPingsUnanswered && !paused) {
       this.#options.silent();

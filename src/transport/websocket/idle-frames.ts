@@ -1,8 +1,7 @@
 /**
  * Bounds what costs time and brings nothing: pings, pongs that answer no ping, frames without a
  * message, and whatever comes after the end. One turn reads all that one read brings: unbounded,
- * one peer takes the whole process. The bound is what a legitimate peer ever needs, at once and
- * over time.
+ * one peer takes the whole process. The bound is what a legitimate peer ever needs.
  */
 import type { Clock } from '../../ports/clock.ts';
 

@@ -40,10 +40,7 @@ export class Inbox<D extends Direction> {
     this.#bytes += frame.bytes.length;
   }
 
-  /**
-   * A pong bounds the age of the messages after it. One that overtook messages still waiting here
-   * would make these younger than they are.
-   */
+  /** A pong bounds the age of what comes after it: it must not overtake what still waits here. */
   pong(token: Buffer): void {
     if (this.isEmpty) this.#options.answered(token);
     else this.#waiting.push({ token });

@@ -7,7 +7,6 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -145,7 +144,7 @@ class WebSocketListener implements Listener {
       this.#sockets.add(address);
       socket.once('close', () => this.#sockets.remove(address));
     });
-    this.#http.on('request', (request, response) => this.#request(request, response));
+    this.#http.on('request', options.http ?? notFound);
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#http.on('clientError', (error: Error & { code?: string }, socket) => {
       const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
@@ -187,15 +186,6 @@ class WebSocketListener implements Listener {
       for (const connection of this.#connections) connection.close(1001, 'The node stops.');
     });
     return this.#closed;
-  }
-
-  #request(request: IncomingMessage, response: ServerResponse): void {
-    const { http } = this.#options;
-    if (http !== undefined) {
-      http(request, response);
-      return;
-    }
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found.\n');
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -291,6 +281,10 @@ function limitsOf(options: AcceptorOptions): AcceptorLimits {
   }
   return limits;
 }
+
+const notFound: RequestListener = (_request, response) => {
+  response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found.\n');
+};
 
 function hostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

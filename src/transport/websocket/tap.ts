@@ -2,10 +2,7 @@
 import type { WebSocket } from 'ws';
 import { atEndOfTurn } from '../../system/turn.ts';
 
-/**
- * What one connection may bring in one turn: the system would hand over megabytes at once, and
- * reading costs by the frame, which may have two bytes.
- */
+/** What one connection may bring in one turn: reading costs by the frame, of two bytes or more. */
 const maxTurnBytes = 65_536;
 
 export class Tap {

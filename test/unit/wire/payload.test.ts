@@ -269,8 +269,8 @@ describe('sendable', () => {
   });
 
   it('obeys a depth of its own', () => {
-    expect(sendable([[1]], 'the payload', { maxDepth: 2 })).toEqual([[1]]);
-    expect(() => sendable([[[]]], 'the payload', { maxDepth: 2 })).toThrow(
+    expect(sendable([[1]], 'the payload', 2)).toEqual([[1]]);
+    expect(() => sendable([[[]]], 'the payload', 2)).toThrow(
       'the payload[0][0] is nested too deep',
     );
   });
