@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cycleThrough, victimOf } from '../../src/core/locks/cycle.ts';
 import {
-  compatible,
   type LockMode,
   type LockOwner,
   LockTable,
@@ -14,6 +13,7 @@ import {
   normalWants,
 } from '../../src/core/locks/table.ts';
 import { makeEpoch, makePosition } from '../../src/core/txid.ts';
+import { compatible } from '../support/checks/compatible.ts';
 import { makeTxid } from '../support/core/txids.ts';
 
 interface Waiting {

@@ -49,38 +49,23 @@ export const reasons: Readonly<
     VoteReason
   >
 > = {
-  staleEpoch: {
-    code: 'VOTED_ABORT',
-    message: 'The leadership that asks is over. Try the transaction again.',
-    retryable: true,
-  },
-  rolledBack: {
-    code: 'VOTED_ABORT',
-    message: 'The branch was rolled back, or forgotten, before this prepare came.',
-    retryable: true,
-  },
+  staleEpoch: retryable('The leadership that asks is over. Try the transaction again.'),
+  rolledBack: retryable('The branch was rolled back, or forgotten, before this prepare came.'),
   // The transaction's own time-out: this vote and the leader's timer say the same.
   timedOut: {
+    ...retryable('The participant did not finish preparing in time.'),
     code: 'TRANSACTION_TIMEOUT',
-    message: 'The participant did not finish preparing in time.',
-    retryable: true,
   },
-  limitOver: {
-    code: 'VOTED_ABORT',
-    message: 'The participant waited for a prepare longer than it may hold its locks.',
-    retryable: true,
-  },
-  otherProcess: {
-    code: 'VOTED_ABORT',
-    message: 'Another process of the shared resource began this branch and has not voted.',
-    retryable: true,
-  },
-  notPrepared: {
-    code: 'VOTED_ABORT',
-    message: 'The process that began this branch ended before it had voted.',
-    retryable: true,
-  },
+  limitOver: retryable('The participant waited for a prepare longer than it may hold its locks.'),
+  otherProcess: retryable(
+    'Another process of the shared resource began this branch and has not voted.',
+  ),
+  notPrepared: retryable('The process that began this branch ended before it had voted.'),
 };
+
+function retryable(message: string): VoteReason {
+  return { code: 'VOTED_ABORT', message, retryable: true };
+}
 
 /** The vote `abort` to a prepare that waits: it promises nothing, so it waits for nothing. */
 function refuse(

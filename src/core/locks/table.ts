@@ -63,10 +63,6 @@ interface Owned<Owner extends LockOwner> {
   readonly waiting: Set<LockRequest<Owner>>;
 }
 
-export function compatible(one: LockMode, other: LockMode): boolean {
-  return one === 'shared' && other === 'shared';
-}
-
 /** Each key once, exclusive where both modes were asked for. Sorted: equal requests are equal. */
 export function normalWants(given: readonly LockWant[]): LockWant[] {
   const modes = new Map<string, LockMode>();

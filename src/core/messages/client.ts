@@ -29,11 +29,8 @@ export interface Begun {
   /** Given on to another process, it makes the transaction that one's too. */
   readonly share: string;
 }
-export interface Enlist extends OfTransaction {
+export interface Enlist extends OfTransaction, TransactBranch {
   readonly type: 'enlist';
-  readonly participant: string;
-  readonly branch?: string;
-  readonly payload?: unknown;
 }
 export interface Enlisted {
   readonly type: 'enlisted';

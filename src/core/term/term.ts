@@ -77,60 +77,7 @@ export class Term {
     // A clock that goes back would make timers fire late, never early.
     state.nowMs = Math.max(state.nowMs, nowMs);
     if (state.lost && event.type !== 'read') return;
-    switch (event.type) {
-      case 'message':
-        this.#message(event.from, event.message, event.requestHash);
-        break;
-      case 'participant-connected':
-        participantConnected(state, event);
-        break;
-      case 'participant-leaves':
-        state.connected.leaves(event.connection);
-        break;
-      case 'participant-lost':
-        participantLost(state, event.connection);
-        break;
-      case 'decided':
-        state.sawWitness(event.witness);
-        decided(state, event.txid, event.result);
-        break;
-      case 'finished':
-        finished(state, event.txids);
-        break;
-      case 'request-read':
-        requestAnswered(state, event.token, event.entry, event.certain);
-        break;
-      case 'read':
-        answered(state, event.token, event.readings);
-        break;
-      case 'scan-started':
-        scanStarted(state);
-        break;
-      case 'scanned':
-        scanned(state, event.records);
-        break;
-      case 'scan-ended':
-        scanEnded(state, event.failed === true);
-        break;
-      case 'tick':
-        forgetIdle(state);
-        state.sawWitness(event.witness);
-        forgetRequests(state, event.requestCount);
-        break;
-      case 'retired':
-        retire(state, event.retired);
-        break;
-      case 'drain':
-        state.accepting = false;
-        break;
-      case 'lost':
-        state.lost = true;
-        failRequestReads(state);
-        lose(state);
-        break;
-      case 'wake':
-        break;
-    }
+    this.#handle(event);
     if (state.lost) return;
     this.#serve();
     state.timers.advance(state.nowMs, (target) => this.#fire(target));
@@ -228,6 +175,50 @@ export class Term {
 
   info(): Pick<ShardInfo, 'states' | 'attention'> {
     return counts(this.#state);
+  }
+
+  #handle(event: TermEvent): void {
+    const state = this.#state;
+    switch (event.type) {
+      case 'message':
+        return this.#message(event.from, event.message, event.requestHash);
+      case 'participant-connected':
+        return participantConnected(state, event);
+      case 'participant-leaves':
+        return state.connected.leaves(event.connection);
+      case 'participant-lost':
+        return participantLost(state, event.connection);
+      case 'decided':
+        state.sawWitness(event.witness);
+        return decided(state, event.txid, event.result);
+      case 'finished':
+        return finished(state, event.txids);
+      case 'request-read':
+        return requestAnswered(state, event.token, event.entry, event.certain);
+      case 'read':
+        return answered(state, event.token, event.readings);
+      case 'scan-started':
+        return scanStarted(state);
+      case 'scanned':
+        return scanned(state, event.records);
+      case 'scan-ended':
+        return scanEnded(state, event.failed === true);
+      case 'tick':
+        forgetIdle(state);
+        state.sawWitness(event.witness);
+        return forgetRequests(state, event.requestCount);
+      case 'retired':
+        return retire(state, event.retired);
+      case 'drain':
+        state.accepting = false;
+        return;
+      case 'lost':
+        state.lost = true;
+        failRequestReads(state);
+        return lose(state);
+      case 'wake':
+        return;
+    }
   }
 
   #message(from: Sender, message: TermRequest, requestHash: string | null): void {

@@ -3,8 +3,8 @@
  * locks, the later one's first prepare was sent only when each branch of the earlier one was
  * committed on its participant's disk. Whoever granted it, and whatever was remembered in between.
  */
-import { compatible } from '../../../src/core/locks/table.ts';
 import type { DecisionRecord, RecordedLocks } from '../../../src/core/records.ts';
+import { compatible } from '../../support/checks/compatible.ts';
 import type { Facts } from './facts.ts';
 
 interface Holder {

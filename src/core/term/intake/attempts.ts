@@ -17,7 +17,7 @@
  *   attempt have committed.
  */
 import type { Origin } from '../../shares.ts';
-import { outcomeOf, type Transaction } from '../../transaction.ts';
+import { type NewTransaction, outcomeOf, type Transaction } from '../../transaction.ts';
 import type { ReplyTo, RequestAnswer } from '../events.ts';
 import { abortAsDuplicate, lockAndFreeze } from '../phase-one/phase-one.ts';
 import type { RequestQuestion } from '../questions.ts';
@@ -41,7 +41,7 @@ interface Attempt {
   readonly ageMs: number;
   /** Its sender wants to know the txid at once. */
   readonly announce: boolean;
-  readonly run: (request: { id: string; hash: string; ageMs: number }) => Transaction | null;
+  readonly run: (request: NewTransaction['request']) => Transaction | null;
 }
 
 export function joinOrRun(state: TermState, given: Attempt): void {

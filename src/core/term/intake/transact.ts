@@ -3,7 +3,7 @@ import { uphold } from '../../invariants.ts';
 import { defaultLockGroup } from '../../locks/names.ts';
 import type { LockWant } from '../../locks/table.ts';
 import type { Transact, TransactBranch } from '../../messages.ts';
-import type { Transaction } from '../../transaction.ts';
+import type { NewTransaction, Transaction } from '../../transaction.ts';
 import { weightOf } from '../../weight.ts';
 import { type Refusal, type Sender, senderOf } from '../events.ts';
 import { beyondLimits, wantsOf } from '../locks/locks.ts';
@@ -40,7 +40,7 @@ export function transact(
     state.fail(to, refusal.code, refusal);
     return;
   }
-  const run = (request: { id: string; hash: string; ageMs: number } | null): Transaction | null => {
+  const run = (request: NewTransaction['request']): Transaction | null => {
     const bytes = transactionBytes + weightOf(message.labels) + lockBytes(wants);
     const payloads = branches.map(({ payload }) => weightOf(payload ?? null));
     const all = payloads.reduce((sum, each) => sum + each + heldBranchBytes, bytes);

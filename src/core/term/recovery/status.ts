@@ -1,9 +1,9 @@
 /** What is told about a transaction by its txid: from memory, and else from the log. */
-import { type AbortReason, abortReason } from '../../catalogue.ts';
+import { abortReason } from '../../catalogue.ts';
 import type { Commit, Rollback, Status, TransactionStatus } from '../../messages.ts';
 import { statusFromLog } from '../../status-from-log.ts';
 import { outcomeOf } from '../../transaction.ts';
-import { epochOf, type Txid } from '../../txid.ts';
+import { epochOf } from '../../txid.ts';
 import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts';
 import { recent, viewOf } from '../listing/listing.ts';
 import { locksOf } from '../locks/locks.ts';
@@ -97,12 +97,9 @@ function tell(
     const readonly = recent(state).get(txid)?.readonly === true;
     state.send(connection, committedMessage(to, txid, null, readonly));
   } else {
-    const reason = view.reason ?? reasonOfAbsent(state, txid);
+    // Of this epoch and ended long ago: why is forgotten.
+    const isOurs = epochOf(txid) === state.config.epoch;
+    const reason = view.reason ?? (isOurs ? undefined : abortReason('LEADER_CHANGED'));
     state.send(connection, abortedMessage(to, txid, reason));
   }
-}
-
-/** Of this epoch and ended long ago: why is forgotten. */
-function reasonOfAbsent(state: TermState, txid: Txid): AbortReason | undefined {
-  return epochOf(txid) === state.config.epoch ? undefined : abortReason('LEADER_CHANGED');
 }

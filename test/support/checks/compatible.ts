@@ -1,0 +1,6 @@
+import type { LockMode } from '../../../src/core/locks/table.ts';
+
+/** The rule of lock modes in the plainest way. The table has it in its queues. */
+export function compatible(one: LockMode, other: LockMode): boolean {
+  return one === 'shared' && other === 'shared';
+}
