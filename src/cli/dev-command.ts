@@ -2,8 +2,13 @@
 import type { Command } from 'commander';
 import type { DevFlags } from './dev.ts';
 import type { Io } from './io.ts';
-import { insecureOption, refuseOpenDoor } from './open-door.ts';
-import { listenOption, logLevelOption, type SetExitCode } from './options.ts';
+import {
+  insecureOption,
+  listenOption,
+  logLevelOption,
+  refuseOpenDoor,
+  type SetExitCode,
+} from './options.ts';
 
 export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
   program

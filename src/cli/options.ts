@@ -1,4 +1,5 @@
 /** Options that several commands have. */
+import { isIPv4 } from 'node:net';
 import { type Command, Option } from 'commander';
 import { day } from '../core/options.ts';
 import { logLevels } from '../ports/logger.ts';
@@ -22,7 +23,6 @@ export interface ConnectionFlags {
   readonly json?: true;
 }
 
-/** Of every command that talks to a coordinator. */
 export function connectionOptions(
   command: Command,
   timeout: { readonly defaultMs: number; readonly meaning: string },
@@ -43,7 +43,6 @@ export function tokenFileOption(meaning: string): Option {
   return new Option('--token-file <file>', meaning).env('VERDICT_TOKEN_FILE');
 }
 
-/** How to reach a cluster's etcd. */
 export interface EtcdFlags {
   readonly etcd: readonly string[];
   readonly cluster: string;
@@ -54,7 +53,6 @@ export interface EtcdFlags {
   readonly etcdPasswordFile?: string;
 }
 
-/** Of every command that reads etcd itself. */
 export function etcdOptions(command: Command): Command {
   return clusterOption(
     command.requiredOption(
@@ -119,4 +117,24 @@ export function listenOption(meaning: string): Option {
   return new Option('--listen <host:port>', meaning)
     .argParser(listenAddress)
     .default(listenAddress(defaultUrl), defaultUrl);
+}
+
+export function insecureOption(): Option {
+  return new Option(
+    '--insecure',
+    'let other machines in without a token: any peer that reaches the port may do everything',
+  );
+}
+
+/** A node that other machines can reach needs a token, or an explicit --insecure. */
+export function refuseOpenDoor(host: string, token: string | null, insecure = false): void {
+  if (token !== null || insecure || isLoopback(host)) return;
+  throw usageError(
+    `On ${host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  const plain = host.toLowerCase().replace(/^::ffff:/, '');
+  return plain === 'localhost' || plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
 }

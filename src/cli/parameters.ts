@@ -37,7 +37,6 @@ export function urlList(text: string): readonly string[] {
   return urls;
 }
 
-/** The addresses of `--etcd`. */
 export function etcdUrls(text: string): string[] {
   return checked(() => etcdEndpoints(text.split(',').filter((part) => part.trim() !== '')));
 }

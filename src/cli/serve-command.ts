@@ -6,12 +6,13 @@ import { maxShards } from '../core/txid.ts';
 import { logFormats } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
 import type { Io } from './io.ts';
-import { insecureOption, refuseOpenDoor } from './open-door.ts';
 import {
   clusterOption,
   etcdAccessOptions,
+  insecureOption,
   listenOption,
   logLevelOption,
+  refuseOpenDoor,
   type SetExitCode,
   tokenFileOption,
 } from './options.ts';

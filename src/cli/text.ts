@@ -18,7 +18,6 @@ export function harmless(text: string): string {
   return escapeUnseen(text.replace(/[\n\t]/g, ' '));
 }
 
-/** The same for what has lines of its own. */
 export function harmlessLines(text: string): string {
   return text.split('\n').map(harmless).join('\n');
 }
@@ -62,7 +61,6 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${countText(count)} ${count === 1 ? one : many}`;
 }
 
-/** How a decision is known. */
 export const decisionSources = {
   recorded: 'recorded in the decision log',
   presumed: 'no commit is recorded, and none can come any more',

@@ -86,8 +86,13 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   checkNodeUrls(options);
   checkFields(options, connectFields, "connect's options");
   checkFields(options.defaults, transactionFields, 'defaults');
-  const { clock = systemClock, random = systemRandom, timeoutMs, signal } = options;
-  const { name = 'client' } = options;
+  const {
+    clock = systemClock,
+    random = systemRandom,
+    name = 'client',
+    timeoutMs,
+    signal,
+  } = options;
   checkName(name, 'name');
   checkToken(options.token);
   const cluster = new Cluster({

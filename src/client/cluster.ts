@@ -16,21 +16,21 @@ import {
 } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { CloseInfo } from '../ports/transport.ts';
 import type { Call } from './call.ts';
 import type { ConnectOptions } from './client.ts';
+import type { TransactRequest } from './types.ts';
 
 export interface ClusterOptions
   extends Required<Pick<ConnectOptions, 'urls' | 'name' | 'dialer' | 'clock' | 'random'>> {
   readonly token: string | undefined;
 }
 
-/** A connection to the node that leads, and the epoch under which it does. */
 export interface Route {
   readonly link: Link;
   readonly leader: LeaderInfo;
 }
 
-/** What is sent until it is answered, and to whom. */
 export interface Insistence<Reply> {
   /** A function: another one at each attempt. */
   readonly shard: number | (() => number);
@@ -79,6 +79,9 @@ export class Cluster {
     this.random = random;
     const instance = random.token(20);
     const hello = { name, instance, roles: ['client'] as const };
+    const failed = (link: Link, info: CloseInfo): void => {
+      this.#lastFailure = `${link.url}: ${info.reason || info.kind}`;
+    };
     this.#nodes = new Nodes({
       urls,
       reach: 'leaders',
@@ -89,12 +92,8 @@ export class Cluster {
           this.#welcomed = true;
           this.#refusal = null;
         },
-        failed: (link, info) => {
-          this.#lastFailure = `${link.url}: ${info.reason}`;
-        },
-        lost: (link, info) => {
-          this.#lastFailure = `${link.url}: ${info.reason || info.kind}`;
-        },
+        failed,
+        lost: failed,
         refused: (_link, error) => {
           this.#refusal = error;
           this.#tell();
@@ -123,13 +122,7 @@ export class Cluster {
    * A lock group's shard comes before a request id's, so that all who compete meet one leader. With
    * neither, any shard will do: chance spreads the load.
    */
-  shardFor({
-    requestId,
-    lockGroup,
-  }: {
-    requestId?: string | undefined;
-    lockGroup?: string | undefined;
-  }): number {
+  shardFor({ requestId, lockGroup }: Pick<TransactRequest, 'requestId' | 'lockGroup'>): number {
     const { shards } = this.#nodes;
     if (shards <= 1) return 0;
     if (lockGroup !== undefined)

@@ -24,18 +24,14 @@ export function outcomeOf<Results>(message: OutcomeMessage): TransactionOutcome<
 }
 
 function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Results> | null {
-  const { txid, state, reason } = status;
+  const { txid, state, reason = abortReason('LEADER_CHANGED', reasonGone) } = status;
   switch (state) {
     case 'COMMITTING':
     case 'COMMITTED':
       return { outcome: 'committed', txid, readonly: false, results: null };
     case 'ABORTING':
     case 'ABORTED':
-      return {
-        outcome: 'aborted',
-        txid,
-        reason: reason ?? abortReason('LEADER_CHANGED', reasonGone),
-      };
+      return { outcome: 'aborted', txid, reason };
     default:
       return null;
   }

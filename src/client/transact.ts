@@ -34,11 +34,7 @@ export async function transact<Results>(
   { call, retry }: { readonly call: Call; readonly retry: TransactOptions['retry'] },
 ): Promise<TransactOutcome<Results>> {
   const { requestId, attempt } = request;
-  checkRequest({
-    type: 'transact',
-    ...contentOf(request),
-    ...defined({ requestId, attempt }),
-  });
+  checkRequest({ type: 'transact', ...contentOf(request), ...defined({ requestId, attempt }) });
   const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
   const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
   return requestId === undefined

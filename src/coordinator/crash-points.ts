@@ -12,9 +12,7 @@ export const crashPoints = [
   'recovery-resumed',
   /** A transaction is in memory, no prepare has left. */
   'before-prepare',
-  /** A prepare has left. */
   'after-prepare',
-  /** A vote came in and is not counted. */
   'before-vote-counted',
   /** Every vote is in; nothing is handed to the log. */
   'before-decision',
@@ -24,17 +22,13 @@ export const crashPoints = [
   'decision-durable',
   /** The client's answer has left; the commit commands are not flushed by design of their own. */
   'after-outcome',
-  /** A commit command has left. */
   'after-commit',
-  /** A rollback command has left. */
   'after-rollback',
-  /** An acknowledgement came in and is not counted. */
   'before-ack-counted',
   /** All acknowledged; the record is not moved to finished/. */
   'before-finish',
   /** The record is under finished/; no one was told to forget. */
   'finish-durable',
-  /** A forget has left. */
   'after-forget',
   /** A step of collection is durable. */
   'after-collect',

@@ -13,7 +13,6 @@ const maxWaiting = 2_000;
 /** Of one turn of the event loop. */
 const budgetMs = 2;
 
-/** The asker has gone. */
 export class AskerGoneError extends Error {
   override readonly name = 'AskerGoneError';
 }

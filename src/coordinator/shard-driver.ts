@@ -116,7 +116,6 @@ export class ShardDriver {
     return this.#started;
   }
 
-  /** Takes up what the log holds, then begins to tick. */
   async start(): Promise<void> {
     const { pending } = await this.scan();
     this.#started = true;

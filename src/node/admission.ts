@@ -13,12 +13,9 @@ export class Admission {
   readonly retired: RetiredSet = new RetiredSet();
   readonly #copies = new Copies();
 
-  constructor(options: {
-    readonly token: string | null;
-    readonly tellCopied: (hello: Hello, text: string) => void;
-  }) {
-    this.#token = options.token;
-    this.#tellCopied = options.tellCopied;
+  constructor(token: string | null, tellCopied: (hello: Hello, text: string) => void) {
+    this.#token = token;
+    this.#tellCopied = tellCopied;
   }
 
   refusal(hello: Hello, connection: Connection<FromNode>): Refusal | null {

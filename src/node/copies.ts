@@ -36,7 +36,6 @@ interface Claim {
   readonly runs: Map<string, Run>;
 }
 
-/** What is asked of a hello. */
 type Claimant = Pick<Hello, 'name' | 'instance' | 'process' | 'run' | 'earlierRuns' | 'copy'>;
 
 export class Copies {

@@ -49,10 +49,7 @@ export function dispatch(
       driver.step({
         type: 'message',
         from: session.sender,
-        message: {
-          ...message,
-          ...defined({ requestId, lockGroup }),
-        },
+        message: { ...message, ...defined({ requestId, lockGroup }) },
         requestHash: requestId === undefined ? null : requestHash(message),
       });
       return;
@@ -62,8 +59,7 @@ export function dispatch(
         session.fail(message.id, 'FORBIDDEN', 'A participant enlists only itself.');
         return;
       }
-      toShard(node, session, message);
-      return;
+      return toShard(node, session, message);
     case 'lock':
     case 'commit':
     case 'rollback':
@@ -73,8 +69,7 @@ export function dispatch(
     case 'vote':
     case 'working':
     case 'ack':
-      toShard(node, session, message);
-      return;
+      return toShard(node, session, message);
     case 'report': {
       const shards = new Set<number>();
       for (const { txid } of message.inDoubt) shards.add(shardOf(txid));
@@ -97,8 +92,7 @@ export function dispatch(
     case 'locks':
     case 'recover':
     case 'retire':
-      operate(node, session, message);
-      return;
+      return operate(node, session, message);
   }
 }
 

@@ -15,7 +15,6 @@ import type { Logger } from '../ports/logger.ts';
 import type { CoordinatorNode, NodeOptions } from './node.ts';
 import type { Session } from './session.ts';
 
-/** What is needed of a node. */
 interface LogJudge extends Pick<CoordinatorNode, 'logReads' | 'write' | 'refuseRetired'> {
   readonly given: Pick<NodeOptions, 'log' | 'clock' | 'logger'>;
 }

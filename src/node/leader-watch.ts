@@ -46,7 +46,6 @@ export class LeaderWatch {
     this.#options = options;
   }
 
-  /** The leaders now. */
   update(leaders: readonly (LeaderInfo | null)[]): void {
     if (this.#closed) return;
     this.#leaders = leaders.filter(
@@ -91,18 +90,16 @@ export class LeaderWatch {
           welcome: () => {
             watched.brokeAtMs = null;
           },
-          lost: (info) => this.#broke(watched, info),
+          lost: (info) => {
+            // Silence alone (a host that vanished, a cut cable) refuses nothing: left to the lease.
+            watched.brokeAtMs = info.kind === 'silent' ? null : clock.monotonicMs();
+          },
           failed: (info) => this.#failed(node, watched, info),
         },
       }),
     };
     this.#watched.set(node, watched);
     watched.link.start();
-  }
-
-  #broke(watched: Watched, info: CloseInfo): void {
-    // Silence alone - a host that vanished, a cut cable - refuses nothing: that is the lease's.
-    watched.brokeAtMs = info.kind === 'silent' ? null : this.#options.clock.monotonicMs();
   }
 
   #failed(node: string, watched: Watched, info: CloseInfo): void {

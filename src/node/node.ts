@@ -87,12 +87,9 @@ export class CoordinatorNode implements SessionHost {
     this.startedAtMs = clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(clock);
-    this.#admission = new Admission({
-      token: given.token,
-      tellCopied: ({ name: participant, instance }, text) => {
-        const event = 'journal-copied';
-        this.write('error', event, { event, participant, instance }, text);
-      },
+    this.#admission = new Admission(given.token, ({ name: participant, instance }, text) => {
+      const event = 'journal-copied';
+      this.write('error', event, { event, participant, instance }, text);
     });
     this.logReads = new LogReads(clock);
     this.reports = new ReportQueue<Session>({
@@ -124,7 +121,6 @@ export class CoordinatorNode implements SessionHost {
     return this.leading.drivers;
   }
 
-  /** Every shard has a leader, and what this node leads is recovered. */
   get ready(): boolean {
     return this.#listener !== null && this.#stopping === null && this.leading.ready();
   }

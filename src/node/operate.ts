@@ -24,20 +24,16 @@ export function operate(
   const { id } = message;
   switch (message.type) {
     case 'info':
-      answer(node, session, id, () => info(node));
-      return;
+      return answer(node, session, id, () => info(node));
     case 'list':
-      answer(node, session, id, () => list(node, message));
-      return;
+      return answer(node, session, id, () => list(node, message));
     case 'locks':
-      answer(node, session, id, () => locks(node, message));
-      return;
+      return answer(node, session, id, () => locks(node, message));
     case 'recover':
       void recover(node, session, id);
       return;
     case 'retire':
-      retire(node, session, message);
-      return;
+      return retire(node, session, message);
   }
 }
 

@@ -34,10 +34,6 @@ export class ParticipantSessions {
     return this.#sessions.values();
   }
 
-  of(participant: string, instance: string): readonly Session[] {
-    return this.#instances.get(instanceKey(participant, instance)) ?? [];
-  }
-
   info(): ParticipantInfo[] {
     const list: ParticipantInfo[] = [];
     for (const sessions of this.#instances.values()) {

@@ -53,7 +53,6 @@ function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
 /** A peer that sends this many broken messages is not going to send better ones. */
 const maxInvalid = 100;
 
-/** What a session needs of its node. */
 export interface SessionHost
   extends Pick<
     CoordinatorNode,
@@ -153,7 +152,6 @@ export class Session implements ConnectionHandler<ToNode> {
     });
   }
 
-  /** Tells why, and closes. */
   refuse(code: ErrorCode, message: string): void {
     this.fail(undefined, code, message);
     this.connection.close(1008, code);

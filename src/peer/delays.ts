@@ -9,7 +9,6 @@ export class Delays<Value> {
   #wake: { readonly atMs: number; readonly timer: Timer } | null = null;
   #closed = false;
 
-  /** `fire` is given the value of each delay that came to its end. */
   constructor(clock: Clock, fire: (value: Value) => void) {
     this.#clock = clock;
     this.#fire = fire;
@@ -30,7 +29,6 @@ export class Delays<Value> {
     if (this.#wheel.size === 0) this.#clearWake();
   }
 
-  /** Nothing fires any more. */
   close(): void {
     this.#closed = true;
     this.#clearWake();

@@ -83,9 +83,7 @@ export interface LinkEvents {
   refused?(error: VerdictError): void;
 }
 
-/** A node that refused the hello is asked again this seldom. */
 const refusedDelayMs = 15_000;
-/** How long a close may take before the connection is dropped. */
 const closePatienceMs = 5_000;
 
 const refusals: ReadonlySet<string> = new Set([
@@ -105,7 +103,6 @@ export class Link {
   readonly #delays: RetryDelays;
   #state: State = 'idle';
   #welcome: Welcome | null = null;
-  #connectionSerial = 0;
   #dialSerial = 0;
   #connection: Connection<ToNode> | null = null;
   #dial: { cancel(): void } | null = null;
@@ -134,11 +131,6 @@ export class Link {
   /** Of the current connection. */
   get welcome(): Welcome | null {
     return this.#welcome;
-  }
-
-  /** Rises with every welcome: tells messages of an older connection apart. */
-  get connectionSerial(): number {
-    return this.#connectionSerial;
   }
 
   get requestsInFlight(): number {
@@ -216,7 +208,7 @@ export class Link {
   }
 
   #connect(): void {
-    const { dialer, heartbeatMs = 5_000, credential } = this.#given;
+    const { dialer, heartbeatMs = 5_000, credential, events } = this.#given;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
@@ -228,19 +220,16 @@ export class Link {
       {
         opened: (connection) => this.#opened(connection, serial),
         failed: (info) => {
-          if (serial === this.#dialSerial && this.#state === 'dialling') this.#notOpened(info);
+          if (serial !== this.#dialSerial || this.#state !== 'dialling') return;
+          if (info.status === 401) {
+            this.#delayMsMin = refusedDelayMs;
+            events.refused?.(errorFromMessage(unauthenticated));
+          }
+          // The event may have closed this link.
+          if (this.#state === 'dialling') this.#ended(info);
         },
       },
     );
-  }
-
-  #notOpened(info: CloseInfo): void {
-    if (info.status === 401) {
-      this.#delayMsMin = refusedDelayMs;
-      this.#given.events.refused?.(errorFromMessage(unauthenticated));
-    }
-    // The event may have closed this link.
-    if (this.#state === 'dialling') this.#ended(info);
   }
 
   #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
@@ -285,7 +274,6 @@ export class Link {
       this.#state = 'ready';
       this.#welcome = message;
       this.#welcomedAtMs = clock.monotonicMs();
-      this.#connectionSerial += 1;
       events.welcome?.(message);
     } else if (message.type === 'error') {
       this.#delayMsMin = retryAfterMsOf(message) ?? 0;

@@ -111,7 +111,6 @@ export class Nodes {
     return this.#leaderships.get(shard)?.leader ?? null;
   }
 
-  /** The open connection to the shard's leader, if there is one. */
   leaderLink(shard: number): Link | null {
     const leader = this.leader(shard);
     return leader === null ? null : this.linkTo(leader.node);

@@ -74,12 +74,9 @@ export function subjectOf(message: RequestWithoutId): Subject {
   }
 }
 
-interface Waiting {
+interface Waiting extends Pick<RequestOptions, 'timeoutMs' | 'leader' | 'onBegun'> {
   readonly type: RequestType;
   about: Subject;
-  readonly timeoutMs: number;
-  readonly leader: Leadership | undefined;
-  readonly onBegun: ((begun: Begun) => void) | undefined;
   readonly resolve: (reply: FromNode) => void;
   readonly reject: (error: Error) => void;
   readonly timer: TimerHandle;
@@ -181,7 +178,6 @@ export class Requests {
     this.#fail(id, new VerdictError('TIMEOUT', text, { retryable: true, acted: 'unknown' }));
   }
 
-  /** Fails what an older leadership of the shard was asked. */
   failOlder(newer: Leadership, error: () => VerdictError): void {
     for (const [id, { leader }] of [...this.#waiting]) {
       if (leader === undefined || leader.shard !== newer.shard) continue;

@@ -126,7 +126,6 @@ export function retryAfterMsOf({
   return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, maxRetryAfterMs);
 }
 
-/** A node's `error` message as an exception. */
 export function errorFromMessage(message: ErrorMessage): VerdictError {
   return new VerdictError(message.code, message.message, {
     retryable: message.retryable,
@@ -148,7 +147,6 @@ export function connectionLost(options: { sent: boolean; reason: string }): Verd
   });
 }
 
-/** What is thrown when the caller's own signal fired. */
 export function abortedByCaller(options: {
   acted: 'nothing' | 'unknown';
   cause: unknown;

@@ -81,9 +81,8 @@ export interface Journal {
    */
   bind(clusterId: string): Promise<boolean>;
   /**
-   * An operator's act, before anything else: the journal serves this cluster and no other, and
-   * forgets what ended. Rejects with JournalError if a branch is in doubt: the new cluster cannot
-   * know it.
+   * An operator's act, before anything else: the journal serves only this cluster, and forgets what
+   * ended. Rejects with JournalError if a branch is in doubt: the new cluster cannot know it.
    */
   rebind(clusterId: string): Promise<void>;
   /** A process starts on this journal: kept. Returns earlier ones, the newest first. */
@@ -105,17 +104,12 @@ export interface Journal {
    * `repeated`; any other tombstone or nothing: `contradicted` (I4, a vote binds).
    */
   committed(key: BranchKey): Promise<OutcomeWriteResult>;
-  /**
-   * All but `committed` (or nothing) -> `tombstone`; `committed`, even forgotten: `contradicted`.
-   */
+  /** All else, or nothing -> `tombstone`; `committed`, even forgotten: `contradicted`. */
   tombstone(
     key: BranchKey,
     more?: { readonly reason?: VoteReason; readonly epoch?: Epoch },
   ): Promise<OutcomeWriteResult>;
-  /**
-   * `committed` or `readonly` entries of these transactions -> `tombstone`; those in doubt stay.
-   * May be lazy: a lost `forget` is repeated at the next report.
-   */
+  /** Not in doubt: `committed`, `readonly` -> `tombstone`. May be lazy: reports repeat it. */
   forget(txids: readonly Txid[]): Promise<void>;
   /**
    * Only these branches' `readonly` entries -> `tombstone`: a participant drops them by age. Lazy,
@@ -124,8 +118,7 @@ export interface Journal {
   forgetReadonly(keys: readonly BranchKey[]): Promise<void>;
   /**
    * A newer epoch of the shard, durable before it resolves; then tombstones and `readonly` entries
-   * of its older epochs may go (8.8). A known or older one changes nothing. Returns the newest
-   * known.
+   * of older ones may go (8.8). One that is not newer changes nothing. Returns the newest known.
    */
   adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch>;
   /**

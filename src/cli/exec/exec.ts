@@ -34,7 +34,6 @@ export interface DecidedOutcome {
   readonly results?: unknown;
 }
 
-/** What the operations are carried out on. */
 export interface ExecTarget {
   begin(timeoutMs: number | null): Promise<string>;
   register(txid: string, given: Extract<Operation, { op: 'register' }>): Promise<void>;

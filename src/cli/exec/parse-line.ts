@@ -4,7 +4,6 @@
 export const simulatedVotes = ['commit', 'abort', 'throw', 'hang'] as const;
 export type SimulatedVote = (typeof simulatedVotes)[number];
 
-/** How a simulated participant behaves. */
 export interface Simulation {
   readonly vote: SimulatedVote;
   /** Before each of its answers. */

@@ -35,11 +35,12 @@ export async function showDecision(context: DecisionContext): Promise<ExitCode> 
 }
 
 async function readAndTell(context: DecisionContext, reader: EtcdReader): Promise<ExitCode> {
-  const { txid, resolve } = context;
+  const { io, txid, resolve, yes } = context;
   let reading = await reader.read(txid);
   let judgement = judge(txid, reading, { inDoubt: false });
   let source: DecisionSource | null = 'source' in judgement ? judgement.source : null;
-  if (judgement.decision === 'undecided' && resolve && (await agreed(context, reading))) {
+  const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
+  if (judgement.decision === 'undecided' && resolve && (yes || (await confirm(io, question)))) {
     reading = await reader.resolve(txid);
     judgement = judge(txid, reading, { inDoubt: false });
     if ('source' in judgement)
@@ -54,11 +55,6 @@ async function readAndTell(context: DecisionContext, reader: EtcdReader): Promis
   const value = { txid, decision, source, leader: reading.leader };
   await answer(context, value, () => [`${txid}  ${line}`]);
   return decided ? exitCodes.ok : exitCodes.notDone;
-}
-
-async function agreed({ io, txid, yes }: DecisionContext, reading: LogReading): Promise<boolean> {
-  const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
-  return yes === true || confirm(io, question);
 }
 
 export function undecidedText(

@@ -33,7 +33,6 @@ export type LocksList = Pick<LocksReply, 'locks' | 'truncated'>;
 /** What to wait for where a node says "not now" and names no time. */
 const retryDelayMs = 100;
 
-/** Connects, does the work, and disconnects whatever happened. */
 export async function withOperator<T>(
   flags: ConnectionFlags,
   work: (operator: Operator) => Promise<T>,
@@ -48,19 +47,17 @@ export async function withOperator<T>(
 }
 
 export class Operator {
-  readonly #urls: readonly string[];
+  readonly #flags: ConnectionFlags;
   readonly #nodes: Nodes;
-  /** For the whole command. */
-  readonly #timeoutMs: number;
   readonly #deadlineMs: number;
   /** Why each address could not be reached, the last time. */
   readonly #failures = new Map<string, string>();
   #refusal: VerdictError | null = null;
   #changed: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  constructor({ url: urls, tokenFile, timeout: timeoutMs }: ConnectionFlags) {
-    this.#urls = urls;
-    this.#timeoutMs = timeoutMs;
+  constructor(flags: ConnectionFlags) {
+    const { url: urls, tokenFile, timeout: timeoutMs } = flags;
+    this.#flags = flags;
     this.#deadlineMs = systemClock.monotonicMs() + timeoutMs;
     const instance = systemRandom.token(13);
     this.#nodes = new Nodes({
@@ -90,12 +87,12 @@ export class Operator {
 
   /** Waits for a first node. Fails as soon as every given address has failed once. */
   async connect(): Promise<void> {
-    const given = this.#urls.map(nodeUrl);
+    const given = this.#flags.url.map(nodeUrl);
     this.#nodes.start();
     while (this.#nodes.connected().length === 0) {
       if (this.#refusal !== null) throw this.#refusal;
       if (given.every((url) => this.#failures.has(url)) || this.#leftMs() <= 0) {
-        throw unreachable(this.#urls, this.#failures);
+        throw unreachable(this.#flags.url, this.#failures);
       }
       await this.#pause(this.#leftMs());
     }
@@ -200,7 +197,7 @@ export class Operator {
 
   #noAnswer(type: string): VerdictError {
     const tried = [...this.#failures].map(([url, why]) => ` ${url}: ${why}.`).join('');
-    const text = `No leader could be asked for ${type} within ${this.#timeoutMs} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
+    const text = `No leader could be asked for ${type} within ${this.#flags.timeout} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
     return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
   }
 

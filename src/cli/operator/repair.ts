@@ -8,7 +8,6 @@ import { decisionSources, durationText, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { withOperator } from './operator.ts';
 
-/** `yes`: do not ask. */
 type RepairContext = OperatorContext & { readonly yes?: true };
 
 export async function resolveTransaction(context: RepairContext, txid: Txid): Promise<ExitCode> {
