@@ -226,9 +226,7 @@ interface SweepOptions {
 export function sweep(transaction: JournalTransaction, options: SweepOptions): number {
   const { limit } = options;
   const swept = sweepOlderEpochs(transaction, limit);
-  return swept === limit
-    ? limit
-    : swept + sweepAged(transaction, { ...options, limit: limit - swept });
+  return swept + sweepAged(transaction, { ...options, limit: limit - swept });
 }
 
 function sweepOlderEpochs(transaction: JournalTransaction, limit: number): number {

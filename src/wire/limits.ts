@@ -12,7 +12,7 @@ export interface WireLimits {
   readonly maxLocks: number;
 }
 
-/** So much deeper an answer may wrap what came in: a vote's `reason.detail`, from level 3 to 5. */
+/** How much deeper an answer may wrap what came in: a vote's `reason.detail`, from level 3 to 5. */
 const wrappingLevels = 4;
 
 /** For the side that dials: before `welcome` it must be able to read what any node may send. */

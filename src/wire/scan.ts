@@ -154,23 +154,19 @@ interface Layout {
 
 /** What follows the tokens 0xc0 to 0xdf. */
 const layouts: readonly Layout[] = [
-  ...fixed(0),
+  ...sized('fixed', 0),
   { kind: 'broken', bytes: 0 },
-  ...fixed(0, 0),
+  ...sized('fixed', 0, 0),
   ...sized('binary', 1, 2, 4),
   ...sized('extension', 1, 2, 4),
-  ...fixed(4, 8),
-  ...fixed(1, 2, 4, 8),
-  ...fixed(1, 2, 4, 8),
+  ...sized('fixed', 4, 8),
+  ...sized('fixed', 1, 2, 4, 8),
+  ...sized('fixed', 1, 2, 4, 8),
   ...sized('extension', 0, 0, 0, 0, 0),
   ...sized('string', 1, 2, 4),
   ...sized('array', 2, 4),
   ...sized('map', 2, 4),
 ];
-
-function fixed(...bytes: readonly number[]): Layout[] {
-  return sized('fixed', ...bytes);
-}
 
 function sized(kind: Layout['kind'], ...bytes: readonly number[]): Layout[] {
   return bytes.map((size) => ({ kind, bytes: size }));

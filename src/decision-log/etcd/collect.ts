@@ -13,7 +13,7 @@ import type { Collected, CollectOptions } from '../../ports/decision-log.ts';
 import { collectable } from '../collectable.ts';
 import type { FinishedRecord } from '../state.ts';
 import type { Fenced } from './fenced.ts';
-import { type KeyRange, keyAfter } from './keys.ts';
+import { keyAfter } from './keys.ts';
 import { decodeFinished, decodePosition, encodePosition } from './records.ts';
 import {
   allFound,
@@ -62,10 +62,7 @@ export async function collect(
     );
     const last = txids.at(-1);
     if (last === undefined) return { collected: 0, floor, more, requestsRemoved: 0 };
-    const range: KeyRange = {
-      key: keys.finished.key,
-      range_end: keyAfter(keys.finishedRecord(last)),
-    };
+    const range = { ...keys.finished, range_end: keyAfter(keys.finishedRecord(last)) };
     const result = await fenced.write({
       compare: [
         valueIs(keys.floor, encodePosition(floorBefore)),
@@ -81,13 +78,11 @@ export async function collect(
     });
     const collected = txids.length;
     if (result.succeeded) {
-      const removed = requests.map((_, index) => removedAt(result.responses, index + 1));
-      return {
-        collected,
-        floor,
-        more,
-        requestsRemoved: removed.reduce((sum, count) => sum + count, 0),
-      };
+      let requestsRemoved = 0;
+      for (let at = 1; at <= requests.length; at += 1) {
+        requestsRemoved += removedAt(result.responses, at);
+      }
+      return { collected, floor, more, requestsRemoved };
     }
     const floorNow = decodePosition(found(result.responses, 1)?.value ?? Buffer.of());
     // The leader alone moves the floor: an earlier attempt landed, and its reply was lost.

@@ -3,8 +3,7 @@
  */
 import type { Witness } from '../../core/messages.ts';
 import type { Member } from '../../core/retired.ts';
-import type { Txid } from '../../core/txid.ts';
-import { shardOf } from '../../core/txid.ts';
+import { shardOf, type Txid } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { TxidSeal } from '../../system/txid-seal.ts';

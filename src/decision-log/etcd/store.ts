@@ -1,6 +1,6 @@
 /**
- * One etcd as this process sees it: each answer is held against the witness. Ended where etcd was
- * set back.
+ * One etcd as this process sees it, with each answer held against the witness, until it is closed
+ * or halted because etcd was set back.
  */
 import { backoffMs } from '../../core/backoff.ts';
 import { thrownLine, thrownText } from '../../core/thrown.ts';

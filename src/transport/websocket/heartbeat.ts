@@ -1,8 +1,8 @@
 /**
  * Finds half-open connections: a peer that answers none of two pings is silent.
  *
- * A pong proves more than life. Everything the peer sent before it is older than it, so when the
- * last answered ping was sent bounds how long a message may have lain in some buffer.
+ * A pong proves more than life: what the peer sent before it is older than it. So the time since
+ * the last answered ping was sent bounds how long a message may have lain in some buffer.
  */
 import type { Clock, Timer } from '../../ports/clock.ts';
 import { elapsedMs, type Mark, mark } from '../../system/age.ts';
