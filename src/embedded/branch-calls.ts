@@ -6,15 +6,17 @@
  *         +-------------+-----------+-----> rolled-back
  *
  * The interleavings that matter here:
- * - The transaction is aborted (another's vote, a time-out, a caller's rollback) while `prepare` still runs. The rollback waits
- *   until it has ended: called beside it, it would find nothing, and the prepare would then hold its locks forever. A late
- *   true changes nothing: no one is told of it, and rollback is called.
- * - A rollback comes before the call of `prepare` was made: it is not made any more. The rollback is: what the application
- *   did between registering and committing is its to undo.
- * - The coordinator sends a command again, because no acknowledgement came in time, while the first call of it still
- *   runs: the one call is enough, and its answer is the acknowledgement.
- * - `prepare` threw: the vote is abort, and the coordinator, which takes a voter of abort for clean, sends no rollback.
- *   So the branch rolls back by itself, with pauses that grow, until it has.
+ * - The transaction is aborted (another's vote, a time-out, a caller's rollback) while `prepare`
+ *   still runs. The rollback waits until it has ended: called beside it, it would find nothing, and
+ *   the prepare would then hold its locks forever. A late true changes nothing: no one is told of
+ *   it, and rollback is called.
+ * - A rollback comes before the call of `prepare` was made: it is not made any more. The rollback
+ *   is: what the application did between registering and committing is its to undo.
+ * - The coordinator sends a command again, because no acknowledgement came in time, while the first
+ *   call of it still runs: the one call is enough, and its answer is the acknowledgement.
+ * - `prepare` threw: the vote is abort, and the coordinator, which takes a voter of abort for
+ *   clean, sends no rollback. So the branch rolls back by itself, with pauses that grow, until it
+ *   has.
  */
 
 import { backoffMs } from '../core/backoff.ts';
@@ -39,7 +41,7 @@ export interface BranchCallsOptions extends ParticipantsOptions {
   readonly txid: Txid;
   readonly named: NamedParticipant;
   readonly participant: EmbeddedParticipant;
-  /** `prepared`: taken up from a participant's `inDoubt`, or by a command for a transaction of an earlier process. */
+  /** `prepared`: of an earlier process, taken up from `inDoubt` or by a command. */
   readonly state: 'registered' | 'prepared';
   /** Nothing is left to do for it. */
   readonly ended: () => void;
@@ -126,7 +128,7 @@ export class BranchCalls {
     if (!this.#running) this.#carryOut(decision);
   }
 
-  /** The coordinator that would send the command again is gone. What is decided is decided: it goes on by itself. */
+  /** No coordinator is left to send the command again. What is decided is decided: it goes on. */
   goOnAlone(): void {
     if (this.#wanted === null || this.#alone) return;
     this.#alone = true;
@@ -145,7 +147,7 @@ export class BranchCalls {
   }
 
   async #prepare(timeoutMs: number): Promise<void> {
-    // Not within the coordinator's own step, and not at all where the step itself ended in an abort.
+    // Not within the coordinator's own step, and not at all where that step ended in an abort.
     await Promise.resolve();
     if (this.#wanted === 'abort' || this.#stopped) {
       this.#running = false;

@@ -1,4 +1,4 @@
-/** The calls of this process to the core: each a request with an id, and the one reply that ends it. */
+/** The calls of this process to the core: each a request with an id, and one reply. */
 import type { FromNode } from '../core/messages.ts';
 import type { ReplyTo, RequestType } from '../peer/requests.ts';
 import { OutcomeUnknownError } from '../peer/verdict-error.ts';

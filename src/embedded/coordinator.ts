@@ -31,7 +31,7 @@ import { type ParticipantReturns, ReturnsTable } from './returns.ts';
 
 /** Options of `beginTransaction`. */
 export interface BeginOptions {
-  /** The transaction aborts when it is not decided within this. Default: the option `transactionTimeoutMs`. */
+  /** Not decided within this, it aborts. Default: the option `transactionTimeoutMs`. */
   readonly timeoutMs?: number;
   /** For people: shown with its status. */
   readonly labels?: Labels;
@@ -48,8 +48,9 @@ export interface TransactionResult {
   /** Why it aborted, where it did. */
   readonly reason?: AbortReason;
   /**
-   * What every participant's methods returned, in order of registration; empty for a transaction of an earlier process
-   * that no one was called for here, and for one that ended `maxRecent` transactions ago.
+   * What every participant's methods returned, in order of registration; empty for a transaction of
+   * an earlier process that no one was called for here, and for one that ended `maxRecent`
+   * transactions ago.
    */
   readonly participants: readonly ParticipantReturns[];
 }
@@ -64,14 +65,16 @@ const settledFields: Fields<{ timeoutMs?: number }> = { timeoutMs: 'ms' };
 const beginFields: Fields<BeginOptions> = { timeoutMs: 'ms', labels: 'any' };
 
 /**
- * Coordinates transactions over objects of this process: presumed-abort two-phase commit (Mohan et al. 1986), on the core
- * that the nodes run. See docs/EMBEDDED.md.
+ * Coordinates transactions over objects of this process: presumed-abort two-phase commit (Mohan et
+ * al. 1986), on the core that the nodes run. See docs/EMBEDDED.md.
  *
- * Its methods may be called at once: the log is opened, and the leadership taken, behind them. What fails there rejects
- * each call. Errors are VerdictErrors, matched by `code`; TypeError and RangeError are for arguments that cannot be.
+ * Its methods may be called at once: the log is opened, and the leadership taken, behind them. What
+ * fails there rejects each call. Errors are VerdictErrors, matched by `code`; TypeError and
+ * RangeError are for arguments that cannot be.
  *
  * ```ts
- * await using coordinator = new TransactionCoordinator({ log: { kind: 'lmdb', directory: './data' } });
+ * const log = { kind: 'lmdb', directory: './data' } as const;
+ * await using coordinator = new TransactionCoordinator({ log });
  * await coordinator.recover([stock, accounts]);
  * const txid = await coordinator.beginTransaction();
  * await coordinator.registerParticipant(txid, stock);
@@ -100,8 +103,9 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Begins a transaction without participants. It aborts by itself when it is not decided within its time-out. Rejects with
-   * LIMIT_EXCEEDED past `maxTransactions`, INVALID_MESSAGE for options that cannot be, CLOSED after `close`.
+   * Begins a transaction without participants. It aborts by itself when it is not decided within
+   * its time-out. Rejects with LIMIT_EXCEEDED past `maxTransactions`, INVALID_MESSAGE for options
+   * that cannot be, CLOSED after `close`.
    */
   async beginTransaction(options: BeginOptions = {}): Promise<Txid> {
     checkFields(options, beginFields, 'beginTransaction');
@@ -113,8 +117,8 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Adds a participant. Rejects with WRONG_STATE once commit or rollback began, and for a second object of one name; the
-   * same object again changes nothing.
+   * Adds a participant. Rejects with WRONG_STATE once commit or rollback began, and for a second
+   * object of one name; the same object again changes nothing.
    */
   async registerParticipant(txid: string, participant: EmbeddedParticipant): Promise<void> {
     checkParticipant(participant);
@@ -148,10 +152,11 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Decides the transaction: true, it is committed, durably as the log is; false, it is aborted, and `getTransactionResult`
-   * tells why. Called again, at once or later, it answers the same. Participants commit and roll back behind the answer:
-   * wait for them with `whenSettled`. Rejects with UNKNOWN_TRANSACTION, and with OUTCOME_UNKNOWN where the log
-   * failed in the midst of it: then ask `getTransactionStatus`.
+   * Decides the transaction: true, it is committed, durably as the log is; false, it is aborted,
+   * and `getTransactionResult` tells why. Called again, at once or later, it answers the same.
+   * Participants commit and roll back behind the answer: wait for them with `whenSettled`. Rejects
+   * with UNKNOWN_TRANSACTION, and with OUTCOME_UNKNOWN where the log failed in the midst of it:
+   * then ask `getTransactionStatus`.
    */
   async commitTransaction(txid: string): Promise<boolean> {
     return (await this.#decide('commit', txid)) === 'committed';
@@ -165,7 +170,7 @@ export class TransactionCoordinator {
     return (await this.#decide('rollback', txid, reason)) === 'aborted';
   }
 
-  /** `attention`: a participant has not done its part after `attentionAfter` attempts; they go on. */
+  /** `attention`: a participant's part is not done after `attentionAfter` attempts; they go on. */
   async getTransactionStatus(txid: string): Promise<TransactionStatus> {
     const { engine } = await this.#parts();
     const known = checkTxid(engine, txid);
@@ -190,8 +195,9 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Resolves when the transaction is decided and every participant of this process has done its part. Rejects with
-   * TIMEOUT after `timeoutMs`, where that is given: nothing changes by that, retries go on.
+   * Resolves when the transaction is decided and every participant of this process has done its
+   * part. Rejects with TIMEOUT after `timeoutMs`, where that is given: nothing changes by that,
+   * retries go on.
    */
   async whenSettled(
     txid: string,
@@ -218,10 +224,11 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Finishes what an earlier process left: calls commit, until it returns true, on each participant of a recorded decision
-   * that is not finished, and rolls back what participants list in `inDoubt` and no one decided. To be called once
-   * at the start, with every participant that there is. Resolves when all is done, or at the latest after `waitMs`
-   * with what is not; a name that is missing is taken up when it comes.
+   * Finishes what an earlier process left: calls commit, until it returns true, on each participant
+   * of a recorded decision that is not finished, and rolls back what participants list in `inDoubt`
+   * and no one decided. To be called once at the start, with every participant that there is.
+   * Resolves when all is done, or at the latest after `waitMs` with what is not; a name that is
+   * missing is taken up when it comes.
    */
   async recover(
     participants: Iterable<EmbeddedParticipant>,
@@ -238,8 +245,8 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Takes no new transaction, lets calls under way end for up to `drainMs`, gives the leadership up and closes the log. What is
-   * decided and not done is left to the next `recover`.
+   * Takes no new transaction, lets calls under way end for up to `drainMs`, gives the leadership up
+   * and closes the log. What is decided and not done is left to the next `recover`.
    */
   close(): Promise<void> {
     this.#closing ??= this.#opened.then(

@@ -1,14 +1,15 @@
 /**
- * What participants hold prepared and no term of this process answers for: left by an earlier process, or by a
- * leadership that is over. Each is judged, and told what was decided.
+ * What participants hold prepared and no term of this process answers for: left by an earlier
+ * process, or by a leadership that is over. Each is judged, and told what was decided.
  *
  * The interleavings that matter:
- * - A participant lists a transaction that this process is just running: it has a branch of its own here, and its term
- *   will tell it.
- * - It lists one that ends, and leaves this process's memory, before the list is looked at: judged anew it gets the
- *   same outcome a second time, and commit and rollback may come twice.
- * - It lists one that another process's living leader is running on the same resource: the log says `undecided`, and it is
- *   left alone. When that leader is gone a leadership begins here, and the list is asked for again.
+ * - A participant lists a transaction that this process is just running: it has a branch of its own
+ *   here, and its term will tell it.
+ * - It lists one that ends, and leaves this process's memory, before the list is looked at: judged
+ *   anew it gets the same outcome a second time, and commit and rollback may come twice.
+ * - It lists one that another process's living leader is running on the same resource: the log says
+ *   `undecided`, and it is left alone. When that leader is gone a leadership begins here, and the
+ *   list is asked for again.
  */
 import { isIterable, shown } from '../core/fields.ts';
 import { judge } from '../core/judge.ts';
@@ -30,7 +31,7 @@ export interface InDoubtAnswers {
     readonly participant: string;
     readonly decision: Decision;
   }[];
-  /** No one can say: not an id of this log, or the log is in memory and knows nothing of an earlier process. */
+  /** Not an id of this log, or the log is in memory and knows nothing of an earlier process. */
   readonly unjudged: { readonly txid: string; readonly participant: string }[];
   /** `inDoubt` threw, or the log could not be read. Asked again later. */
   readonly failed: { readonly participant: string; readonly error: string }[];

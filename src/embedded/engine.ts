@@ -1,9 +1,9 @@
 /**
- * A coordinator without a network: the node's own campaigns and driver over the same core, with this process's objects where a
- * node has connections.
+ * A coordinator without a network: the node's own campaigns and driver over the same core, with
+ * this process's objects where a node has connections.
  *
- * The core carries out its effects within a step, so nothing here may step it from within one: participants are called,
- * and callers go on, in a later turn.
+ * The core carries out its effects within a step, so nothing here may step it from within one:
+ * participants are called, and callers go on, in a later turn.
  */
 import type { Reached } from '../coordinator/crash-points.ts';
 import { Leading } from '../coordinator/leading.ts';
@@ -147,7 +147,7 @@ export class Engine {
           // Whoever has the coordinator may do everything with it.
           seesAll: true,
         },
-        // `Omit` and an id make the message whole again; the compiler cannot see that through the union.
+        // With its id it is whole again; the compiler cannot see that through the union.
         message: { ...request, id } as unknown as TermRequest,
         requestHash: null,
       });
@@ -182,7 +182,7 @@ export class Engine {
     this.#given.onBroken(error);
   }
 
-  /** Once. Ends what is under way, for up to `drainMs`; what is decided and not done is left to `recover`. */
+  /** Once. Ends what is under way, for up to `drainMs`; what is not done is left to `recover`. */
   async close(): Promise<void> {
     const { clock, options } = this.#given;
     const untilMs = clock.monotonicMs() + options.drainMs;
@@ -201,7 +201,7 @@ export class Engine {
     this.#caller.failAll('The coordinator was closed before the outcome was known.');
   }
 
-  /** Of processes beside this one: what it decides for them waits for no one who never comes back. */
+  /** Of processes beside this one: no decision waits for one that never comes back. */
   #hear(retired: Retired): void {
     if (!this.#retired.add(retired)) return;
     for (const driver of this.#leading.drivers.values()) driver.step({ type: 'retired', retired });
@@ -246,7 +246,7 @@ export class Engine {
   #deliver(from: NamedParticipant, message: VoteMessage | Ack): void {
     if (this.#broken !== null) return;
     this.#given.reached(message.type === 'vote' ? 'before-vote-counted' : 'before-ack-counted');
-    // Also to one that still takes up what the log holds: its first commands are answered before it has read all.
+    // Also to one that still reads the log: its first commands are answered before it has read all.
     this.#leading.drivers.get(shardOf(message.txid))?.step({
       type: 'message',
       from: {

@@ -1,4 +1,4 @@
-/** The decision log of a coordinator in the library: in memory, in a directory of its own, or in etcd. */
+/** The decision log of a coordinator in the library. */
 import { checkFields, type Fields, shown } from '../core/fields.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
@@ -6,7 +6,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import { loadStore } from '../store/native-package.ts';
 
-/** Decisions are gone with the process: for tests, and for participants that live no longer themselves. */
+/** Decisions are gone with the process: for tests, and for participants that live no longer. */
 export interface MemoryLogChoice {
   /** Chooses it. */
   readonly kind: 'memory';
@@ -28,13 +28,15 @@ export interface EtcdLogChoice {
   readonly endpoints: readonly string[];
   /** Keys lie under `/verdict/<cluster>/`: a name that no `verdict serve` uses. */
   readonly cluster: string;
-  /** Kept from one start to the next: how far etcd had come, which tells a restored etcd. One a process. */
+  /** Keeps over restarts how far etcd had come, which tells a restored etcd. One a process. */
   readonly directory: string;
-  /** This process's name in the cluster; one process at a time may have it. Default: a random one. */
+  /** This process's name in the cluster; one process at a time may have it. Default: random. */
   readonly node?: string;
   /** Fixed by the first process of the cluster: how many may lead at once. Default there: 1. */
   readonly shards?: number;
-  /** How long after a leader has vanished another may lead. Whole seconds, at least 2. Default 3,000. */
+  /**
+   * How long after a leader vanished another may lead. Whole seconds, at least 2. Default 3,000.
+   */
   readonly leaseTtlMs?: number;
   /** PEM. */
   readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };

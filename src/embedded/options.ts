@@ -9,7 +9,7 @@ import {
 import type { Logger } from '../ports/logger.ts';
 import type { LogChoice } from './open-log.ts';
 
-/** Those of a node's options that mean something without connections. Bounds: see `verdict serve --help`. */
+/** A node's options that mean something without connections. Bounds: `verdict serve --help`. */
 export interface EmbeddedTimings {
   /**
    * A transaction that names no time-out is aborted when it is not decided within this. Default
@@ -119,8 +119,9 @@ export interface EmbeddedOptions extends EmbeddedTimings {
   /** pino's loggers fit. Default: nothing is logged. */
   readonly logger?: Logger;
   /**
-   * Called once, when the log cannot be written any more or an invariant broke: this coordinator decides
-   * nothing from then on, and every call rejects with INTERNAL or OUTCOME_UNKNOWN. The process should end and start again.
+   * Called once, when the log cannot be written any more or an invariant broke: this coordinator
+   * decides nothing from then on, and every call rejects with INTERNAL or OUTCOME_UNKNOWN. The
+   * process should end and start again.
    */
   readonly onFatal?: (error: unknown) => void;
   /** @internal Called at each crash point. */

@@ -5,7 +5,7 @@ import { maxNameBytes } from '../wire/limits.ts';
 
 /** What `prepare` gets beside the transaction's id. */
 export interface PrepareContext {
-  /** Fires when the vote no longer matters: the transaction was rolled back, or its time is over. End soon. */
+  /** Fires when the vote no longer matters: rolled back, or its time is over. End soon. */
   readonly signal: AbortSignal;
   /** Until the transaction's own time-out, from when the prepare was called. */
   readonly timeoutMs: number;
@@ -22,23 +22,23 @@ export interface PrepareContext {
  */
 export interface EmbeddedParticipant {
   /**
-   * Names the resource behind the object, the same after every restart: what the log knows it by. 1 to 128 bytes
-   * without control characters.
+   * Names the resource behind the object, the same after every restart: what the log knows it by. 1
+   * to 128 bytes without control characters.
    */
   readonly name: string;
   /**
-   * true: the vote to commit, a promise that survives a crash. false: the vote to abort; nothing is held, and neither commit
-   * nor rollback follows. A throw, or anything else, is a vote to abort too, and rollback follows, for no one
-   * knows how far it came.
+   * true: the vote to commit, a promise that survives a crash. false: the vote to abort; nothing is
+   * held, and neither commit nor rollback follows. A throw, or anything else, is a vote to abort
+   * too, and rollback follows, for no one knows how far it came.
    */
   prepare(txid: Txid, context: PrepareContext): Promise<boolean> | boolean;
-  /** Only after `prepare` returned true. true: done, durably. Anything else: not done yet, and called again. */
+  /** Only after `prepare` returned true. true: done, durably. Else: not done, and called again. */
   commit(txid: Txid): Promise<boolean> | boolean;
   /** true: nothing is held any more. Anything else: not done yet, and called again. */
   rollback(txid: Txid): Promise<boolean> | boolean;
   /**
-   * Every transaction that the resource holds prepared. Asked in `recover`, and when the leadership begins anew: those
-   * that have no decision are rolled back, the others get the one they have.
+   * Every transaction that the resource holds prepared. Asked in `recover`, and when the leadership
+   * begins anew: those that have no decision are rolled back, the others get the one they have.
    */
   inDoubt?(): Promise<Iterable<string>> | Iterable<string>;
 }

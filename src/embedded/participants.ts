@@ -1,8 +1,9 @@
 /**
  * The participants of this process, each a connection to the core, and their branches.
  *
- * A name stands for one resource, whatever object is given for it: a transaction keeps the object that it was
- * registered with, and what an earlier process left is finished by the latest object of the name.
+ * A name stands for one resource, whatever object is given for it: a transaction keeps the object
+ * that it was registered with, and what an earlier process left is finished by the latest object of
+ * the name.
  */
 import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
@@ -23,7 +24,7 @@ export interface NamedParticipant {
 
 export interface ParticipantsOptions
   extends Pick<EngineOptions, 'returns' | 'clock' | 'random' | 'options' | 'onBroken'> {
-  /** Hands a participant's message to the term of the transaction's shard; dropped where none is led here. */
+  /** Hands a message to the term of the transaction's shard; dropped where none is led here. */
   readonly deliver: (from: NamedParticipant, message: VoteMessage | Ack) => void;
 }
 

@@ -8,7 +8,7 @@ import { checkParticipant, type EmbeddedParticipant } from './participant.ts';
 
 /** Options of `recover`. */
 export interface RecoverOptions {
-  /** How long to wait for participants that have not done their part; retries go on after it. Default 10,000. */
+  /** How long to wait for parts that are not done; retries go on after it. Default 10,000. */
   readonly waitMs?: number;
 }
 
@@ -20,7 +20,7 @@ export interface Unfinished {
   readonly participant: string;
   /** What it is to carry out. */
   readonly decision: 'commit' | 'abort';
-  /** No object of that name was given: nothing happens until one is, to `recover` or `registerParticipant`. */
+  /** Nothing happens until `recover` or `registerParticipant` is given an object of that name. */
   readonly missing: boolean;
   /** How often it was called. */
   readonly attempts: number;
@@ -36,7 +36,7 @@ export interface RecoveryReport {
   readonly rolledBack: readonly Txid[];
   /** Decided, and not done when `waitMs` was over. It is tried again. */
   readonly unfinished: readonly Unfinished[];
-  /** In doubt at a participant, and not for this log to judge: see *Durability* in docs/EMBEDDED.md. */
+  /** In doubt at a participant, and not for this log to judge: docs/EMBEDDED.md, *Durability*. */
   readonly unjudged: InDoubtAnswers['unjudged'];
   /** Participants that could not be asked what they hold; they are asked again. */
   readonly failed: InDoubtAnswers['failed'];
@@ -94,7 +94,7 @@ export async function recover(
   };
 }
 
-/** What is decided and owed: to the shards that this process leads, and by what it has of others. */
+/** What is decided and owed: to shards that this process leads, and by what it has of others. */
 export function unfinished(engine: Engine): Unfinished[] {
   const all = new Map<string, Unfinished>();
   const add = (owed: Omit<Unfinished, 'missing'>, missing: boolean): void => {

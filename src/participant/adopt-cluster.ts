@@ -1,4 +1,6 @@
-/** An operator's word that the decision log was made anew: what is in doubt ends as told, then the journal serves the new cluster. */
+/**
+ * The decision log was made anew: doubts end as the operator says, then the new cluster is served.
+ */
 
 import type { Txid } from '../core/txid.ts';
 import { type JournalEntry, JournalError } from '../ports/journal.ts';
@@ -9,7 +11,7 @@ import type { ServeBaseOptions } from './options.ts';
 
 export type Adoption = NonNullable<ServeBaseOptions['adoptCluster']>;
 
-/** Rejects with JournalError, nothing being changed, where a branch is in doubt whose outcome was not told. */
+/** Rejects with JournalError, and changes nothing, where a branch in doubt was given no outcome. */
 export async function adoptCluster(
   adoption: Adoption,
   { journal, resource, logger }: Pick<ParticipantContext, 'journal' | 'resource' | 'logger'>,

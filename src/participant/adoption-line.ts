@@ -1,9 +1,9 @@
 /**
- * The variable by which an operator tells a service whose code no one changes at night that the decision log was made anew:
+ * How an operator tells a service, without a change of code, that the decision log was made anew:
  *
  *     VERDICT_ADOPT_CLUSTER='OLD:NEW TXID=commit TXID=rollback'
  *
- * It names the old cluster too, so that one process may serve several, and the variable may stay where it was set.
+ * It names the old cluster too: one process may serve several, and the variable may stay set.
  */
 import { isTxid } from '../core/txid.ts';
 import type { Adoption } from './adopt-cluster.ts';

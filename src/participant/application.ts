@@ -1,4 +1,4 @@
-/** Calls the application: bounded in number, with its signal, its `working` and its errors taken care of. */
+/** Calls the application: bounded in number, with its signal, its `working` and its errors. */
 import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch/branch.ts';
 import { thrownAs, thrownLine } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
@@ -91,7 +91,7 @@ export class Application {
     const { txid, branch } = run.branch;
     const { timeoutMs, payload, traceparent } = run.data;
     this.#given.reached('before-prepare');
-    // Interrupted while it waited for its turn. One that enlisted itself may hold something all the same.
+    // Interrupted while it waited for its turn. If it enlisted itself it may hold something.
     if (run.interrupted !== null) return Promise.reject(run.interrupted);
     const call: PrepareCall<unknown> = {
       txid,

@@ -1,9 +1,9 @@
 /**
  * All branches in memory: what comes in for them, and their machine, fed one event at a time.
  *
- * Events from outside pass through an inbox: before the first, and in a shared resource before each, the
- * journal is asked what it knows of the branch. Results of the application and the journal, and
- * timers, are stepped at once.
+ * Events from outside pass through an inbox: before the first (in a shared resource before each)
+ * the journal is asked what it knows of the branch. The application's and the journal's results,
+ * and timers, are stepped at once.
  */
 import {
   type BranchContext,
@@ -112,8 +112,8 @@ export class Branches {
     // No later leader prepares a transaction of an earlier one.
     if (epoch !== epochOf(txid)) return this.#refuse(connection, message, 'otherEpoch');
     if (this.#get(txid, branch) === undefined) {
-      // Nothing is written down for these: a repeat, on this connection or another, may fare better,
-      // and votes count in order and only from the latest.
+      // Nothing is written down for these: a repeat, on this connection or another, may fare
+      // better, and votes count in order and only from the latest.
       if (this.#stopping) return this.#refuse(connection, message, 'stopping');
       if (this.ports.application.full) return this.#refuse(connection, message, 'full');
     }
@@ -168,7 +168,7 @@ export class Branches {
     for (const branch of this.all()) this.step(branch, { type: 'connection-lost', connection });
   }
 
-  /** What works for an older epoch can never be prepared (I7), and no one is left to roll it back. */
+  /** What works for an older epoch is never prepared (I7, no stale prepare): it rolls back here. */
   epochAdopted(shard: number, epoch: Epoch): void {
     for (const branch of this.all()) {
       const { txid, state } = branch.local;
@@ -251,7 +251,7 @@ export class Branches {
       for (let event = inbox[0]; event !== undefined; event = inbox[0]) {
         if (!branch.looked || shared) {
           const before = branch.local;
-          // A late prepare right behind the `forget` would find the commit still, and bring it back to memory for good.
+          // A late prepare right behind the `forget` would bring its commit back for good.
           await this.forgets.written(identity.txid);
           const found = await journal.find(identity);
           // A result came in between: what was read may be older than it.

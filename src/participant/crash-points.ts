@@ -1,6 +1,6 @@
 /**
  * Every named point at which a test ends a participant with kill -9. The SDK calls `reached` as it
- * passes one; in production that does nothing. A test fails if a point of this list is never reached.
+ * passes one; in production that does nothing. A point that is never reached fails a test.
  */
 export const participantCrashPoints = [
   /** A prepare came; the application was not called. */

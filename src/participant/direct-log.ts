@@ -1,11 +1,12 @@
 /**
- * The decision log without a coordinator: how a doubt ends when no node can be reached, or none answers
- * (docs/PROTOCOL.md, sections 5 and 8.3, and I11).
+ * The decision log without a coordinator: how a doubt ends when no node can be reached, or none
+ * answers (docs/PROTOCOL.md, sections 5 and 8.3, and "I11, every doubt ends").
  *
- * A record is the answer. Where there is none the abort is presumed once the leadership that may write the
- * commit is over: its lease has run out, or another leads. Until then there is no answer, unless this participant is allowed
- * to force one. A log that shows less than this participant was shown with its prepare (the witness) has been
- * set back and may have lost the commit: nothing is concluded from it.
+ * A record is the answer. Where there is none the abort is presumed once the leadership that may
+ * write the commit is over: its lease has run out, or another leads. Until then there is no answer,
+ * unless this participant may force one. A log that shows less than this participant was shown with
+ * its prepare (the witness) was set back and may have lost the commit: nothing is concluded from
+ * it.
  */
 import { isAhead, judge } from '../core/judge.ts';
 import type { Decision, DecisionSource, Witness } from '../core/messages.ts';
@@ -98,7 +99,7 @@ export class DirectLog {
     }
   }
 
-  /** The latest state of the log that anything here was shown: of an earlier one nothing is believed, and into it nothing written. */
+  /** The latest state of the log seen here: no earlier one is believed, or written into. */
   #shown(witness: Witness | null): Witness | undefined {
     if (this.#generationMin > (witness?.generation ?? 0)) {
       return { generation: this.#generationMin, revision: '0' };
@@ -107,8 +108,8 @@ export class DirectLog {
   }
 
   /**
-   * What saw the log set back answers no one any more. Another may read what an operator has raised the generation of, and
-   * nothing of the one before: it would not know what this one had seen.
+   * What saw the log set back answers no one any more. A new reader may read a generation that an
+   * operator has raised, and nothing of the one before: it would not know what this one had seen.
    */
   #openAnew(): void {
     this.#generationMin = this.#generation + 1;

@@ -2,9 +2,9 @@
  * How doubt ends: the shard's leader is queried; where it cannot be reached, or does not answer in
  * time, any other node is made to resolve, one after the other.
  *
- * While the leader itself answers `undecided` the branch waits: the leader's own time-outs bound that,
- * and forcing would kill a transaction that is merely slow. With only one node, that one is queried again. Where
- * no node answers, the decision log itself is read, if this participant was given access to it.
+ * While the leader itself answers `undecided` the branch waits: the leader's time-outs bound that,
+ * and forcing would kill a transaction that is merely slow. A lone node is queried again. Where no
+ * node answers, the decision log itself is read, if this participant was given access to it.
  */
 import { backoffMs } from '../core/backoff.ts';
 import type { DecisionMessage } from '../core/messages.ts';
@@ -24,11 +24,11 @@ type Answered = DecisionMessage['decision'];
 
 /** Questions under way at once: thousands of branches may be in doubt after one crash. */
 const maxQuestions = 256;
-/** A leader that answers at all answers sooner than this: then another node is asked what is recorded. */
+/** A leader that answers at all is quicker; past it another node is asked what is recorded. */
 const hedgeMs = 100;
 /**
- * And sooner than this, where nothing is: then another node is made to resolve. A leader that is slower than that forfeits
- * a transaction which has been in doubt for the whole patience and which, without it, no one could have ended.
+ * Where nothing is recorded another node is made to resolve past this. A slower leader forfeits a
+ * transaction that was in doubt for the whole patience, and that no one else could have ended.
  */
 const silenceMs = 160;
 
@@ -78,7 +78,7 @@ export class Doubt<Key extends object> {
       const others = this.#others(leader);
       for (const other of others) {
         if (signal.aborted) break;
-        // A lone node that is not known to lead may be about to: it reads the log, and forces nothing.
+        // A lone node may be about to lead: it reads the log, and forces nothing.
         const kind = sessions.nodes.count === 1 ? 'query' : 'resolve';
         const decision = await this.#request(kind, other, question, signal);
         if (decision !== null) return decision;
@@ -93,8 +93,8 @@ export class Doubt<Key extends object> {
   }
 
   /**
-   * Null: no answer. A leader that is cut off refuses nothing; while its answer is waited for, another node is asked what
-   * is recorded, which forces nothing. Where nothing is and the leader stays silent, it counts as out of reach (8.3).
+   * Null: no answer. A leader that is cut off refuses nothing; meanwhile another node is asked what
+   * is recorded, which forces nothing. Where nothing is, a silent leader is out of reach (8.3).
    */
   async #askLeader(
     leader: Session,

@@ -35,9 +35,9 @@ const enlistFields: Fields<EnlistOptions> = {
 };
 
 /**
- * The leader's answer may be lost; asking again is harmless, as an enlist of the same content is one
- * enlist. The application is told to work when the leader has answered, and - where the SDK keeps a
- * record that it began - when that is durable: a rollback that comes meanwhile finds it.
+ * The leader's answer may be lost; asking again is harmless: an enlist of the same content is one
+ * enlist. The application may work once the leader has answered and, where the SDK keeps a record
+ * that it began, once that is durable: a rollback that comes meanwhile finds it.
  */
 export async function enlist(
   txid: Txid,

@@ -1,4 +1,4 @@
-/** The newest epoch that is durably known for each shard (I7). */
+/** The newest epoch that is durably known for each shard: I7, no stale prepare. */
 import { type Epoch, epochZero } from '../core/txid.ts';
 import type { Journal } from '../ports/journal.ts';
 

@@ -19,7 +19,9 @@ export class Gate {
     }
   }
 
-  /** Calls `begin` as soon as there is a place, at once where there is one now. Whoever was let in must `leave` once. */
+  /**
+   * Calls `begin` as soon as there is a place, or at once. Whoever was let in must `leave` once.
+   */
   enter(begin: () => void): void {
     if (this.#running >= this.#max) {
       this.#waiting.push(begin);

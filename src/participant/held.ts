@@ -13,8 +13,8 @@ export function someOf<Branch extends HeldBranch>(
 }
 
 /**
- * What a store holds prepared without a vote in the journal is rolled back: a prepare was cut short. It looks the same where the journal was
- * lost and the store kept, and the store does not say whose journal had the vote; so it is told.
+ * What a store holds prepared without a vote in the journal is rolled back: a prepare was cut
+ * short. A lost journal with the store kept looks the same, so it is logged.
  */
 export function tellUnvoted(
   held: readonly HeldBranch[],

@@ -1,6 +1,6 @@
 /**
- * Sweeps tombstones that are old enough (8.8), a few at a time. A readonly vote, which no node may ever
- * mention again, is remembered as long, and then becomes a tombstone.
+ * Sweeps tombstones that are old enough (8.8), a few at a time. A readonly vote, which no node may
+ * ever mention again, is remembered as long, and then becomes a tombstone.
  */
 import type { Timer } from '../ports/clock.ts';
 import type { BranchKey } from '../ports/journal.ts';
@@ -11,7 +11,7 @@ import type { ParticipantContext } from './context.ts';
 const maxStep = 500;
 /** Between two steps where there is more to do. */
 const stepPauseMs = 50;
-/** Readonly votes that wait to become old; past it the oldest go early, which costs a repeat of its answer. */
+/** Readonly votes that wait to become old; past it the oldest go: a repeat has no answer then. */
 const maxReadonly = 1_000_000;
 
 export class Housekeeping {
@@ -66,7 +66,8 @@ export class Housekeeping {
     const { tombstoneMs } = this.#given.options;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
     if (old.length > 0) await journal.forgetReadonly(old);
-    // A clock that is set forward, now or between two lives, must not make tombstones old: what they keep out may be under way.
+    // A clock set forward, now or between two lives, must not make tombstones old: what they keep
+    // out may be under way.
     const ranLong = clock.monotonicMs() - this.#startedAtMs >= tombstoneMs;
     const beforeMs = ranLong ? this.#wallMs() - tombstoneMs : 0;
     const swept = await journal.sweep({ beforeMs, limit: maxStep });

@@ -1,9 +1,11 @@
 /**
- * The one cluster that a participant serves: the one that its journal has voted for, else the first that welcomes it.
+ * The one cluster that a participant serves: the one its journal voted for, else the first to
+ * welcome it.
  *
- * (!) A journal that voted for one log and then believed another: the log was deleted, or etcd made anew. Its new leader finds
- * no record, and presumes the abort of what the old one had committed; or its epoch, of which the old cluster knows
- * nothing, is made durable, and the old leader is refused from then on. So nothing of a stranger's becomes durable.
+ * (!) A journal that voted for one log and then believed another: the log was deleted, or etcd made
+ * anew. Its new leader finds no record, and presumes the abort of what the old one had committed;
+ * or its epoch, of which the old cluster knows nothing, is made durable, and the old leader is
+ * refused from then on. So nothing of a stranger's becomes durable.
  */
 import type { Welcome } from '../core/messages.ts';
 import { otherClusterCloseCode, otherClusterReason } from '../core/other-cluster.ts';

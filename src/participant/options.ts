@@ -36,8 +36,8 @@ export interface ParticipantAlarm {
 }
 
 /**
- * Read access to a cluster's etcd. It is read once at the start, so that a wrong address is known before it is needed. Its client is
- * loaded only where this is given.
+ * Read access to a cluster's etcd. It is read once at the start, so that a wrong address is known
+ * before it is needed. Its client is loaded only where this is given.
  */
 export interface EtcdDecisionLog {
   /** `http://host:port` or `https://host:port` of the members. */
@@ -49,38 +49,40 @@ export interface EtcdDecisionLog {
   /** etcd's own users. Default: none. */
   readonly auth?: { readonly username: string; readonly password: string };
   /**
-   * Also force the abort of what is not decided while its leader's lease still stands: the locks go sooner, and
-   * a transaction that was merely slow is lost. Needs write access. Default false: wait for the lease's end.
+   * Also force the abort of what is not decided while its leader's lease still stands: the locks go
+   * sooner, and a transaction that was merely slow is lost. Needs write access. Default false: wait
+   * for the lease's end.
    */
   readonly resolve?: boolean;
 }
 
 /** What `serveParticipant` takes beside the resource. */
 export interface ServeBaseOptions {
-  /** The participant's name: what a transaction's branches call it. 1 to 128 bytes, nothing invisible. */
+  /** What a transaction's branches call the participant. 1 to 128 bytes, nothing invisible. */
   readonly name: string;
   /** Nodes, `host:port` each; the others are learned from them. At least one. */
   readonly urls: readonly string[];
   /**
-   * Where the journal of votes and outcomes is kept (LMDB; made if it is not there). One process owns it,
-   * unless `sharedResource` is given. Must be given.
+   * Where the journal of votes and outcomes is kept (LMDB; made if it is not there). One process
+   * owns it, unless `sharedResource` is given. Must be given.
    */
   readonly dataDirectory?: string;
   /** @internal In place of `dataDirectory`: a journal that stays open. */
   readonly journal?: Journal;
   /**
    * Names the one resource on which several processes work that share this journal, too. A branch
-   * may then be prepared by one and committed by another. Not needed where the resource has an `identity`, as databases have: then
-   * each process has a journal of its own.
+   * may then be prepared by one and committed by another. Not needed where the resource has an
+   * `identity`, as databases have: then each process has a journal of its own.
    */
   readonly sharedResource?: string;
-  /** What the cluster's operator gave out, where it asks for one. Only the nodes in `urls` get to see it. */
+  /** What the cluster's operator gave out, where it asks for one. Only nodes in `urls` see it. */
   readonly token?: string;
   /**
-   * For an operator who made the decision log anew on purpose: the id of the cluster to serve from now on, whatever the journal has served.
-   * The alarm `other-cluster` names it. Where branches are in doubt each needs its outcome, found out by hand; it is carried out before
-   * anything else. Take it out again afterwards. The variable VERDICT_ADOPT_CLUSTER says the same without a change of code, and goes before it.
-   * See docs/OPERATING.md, "A recreated decision log".
+   * For an operator who made the decision log anew on purpose: the id of the cluster to serve from
+   * now on, which the alarm `other-cluster` names. Where branches are in doubt each needs its
+   * outcome, found out by hand; it is carried out before anything else. Take it out again
+   * afterwards. The variable VERDICT_ADOPT_CLUSTER says the same without a change of code, and goes
+   * before it. See docs/OPERATING.md, "A recreated decision log".
    */
   readonly adoptCluster?: {
     readonly id: string;
@@ -88,30 +90,34 @@ export interface ServeBaseOptions {
     readonly from?: string;
     readonly inDoubt?: Readonly<Record<string, 'commit' | 'rollback'>>;
   };
-  /** Where a doubt ends when no node answers for longer than the patience. Default: only nodes are asked. */
+  /** Ends a doubt when no node answers for longer than the patience. Default: nodes alone do. */
   readonly decisionLog?: { readonly etcd: EtcdDecisionLog };
   /**
-   * Migrations, seeds, whatever a service does in its own store before its first prepare. Called when no branch of the process before
-   * is left that could hold rows there; prepares wait for its end. `serveParticipant` resolves behind it, and rejects with what it throws. Its signal fires past `readyTimeoutMs`.
+   * Migrations, seeds, whatever a service does in its own store before its first prepare. Called
+   * when no branch of the process before is left that could hold rows there; prepares wait for its
+   * end. `serveParticipant` resolves behind it, and rejects with what it throws. Its signal fires
+   * past `readyTimeoutMs`.
    */
   readonly ready?: ReadyWork;
   /**
-   * How long `ready` may take, the wait for branches of the process before included. Past it the participant is closed, and
-   * `serveParticipant` rejects with VerdictError TIMEOUT, which says what was waited for. Default 600,000 (10 min); 0: forever.
+   * How long `ready` may take, the wait for branches of the process before included. Past it the
+   * participant is closed, and `serveParticipant` rejects with VerdictError TIMEOUT, which says
+   * what was waited for. Default 600,000 (10 min); 0: forever.
    */
   readonly readyTimeoutMs?: number;
   /** Time-outs and limits; the defaults are meant to stay. */
   readonly options?: Partial<ParticipantOptions>;
   /**
-   * pino's loggers fit. Default: a line on stderr when the participant is connected for the first time, and one for each warning. Payloads
-   * and results never are logged. `silentLogger` says nothing.
+   * pino's loggers fit. Default: a line on stderr for the first connection and for each warning.
+   * Payloads and results never are logged. `silentLogger` says nothing.
    */
   readonly logger?: Logger;
-  /** Called for each alarm, beside the line in the log. It must not throw. Default: the log alone. */
+  /** Called for each alarm, beside its line in the log. Must not throw. Default: the log alone. */
   readonly onAlarm?: (alarm: ParticipantAlarm) => void;
   /**
-   * The journal failed: nothing can be promised any more, and the process must not go on. The participant is
-   * dead when this is called. Default: the error is thrown where nothing catches it, which ends the process.
+   * The journal failed: nothing can be promised any more, and the process must not go on. The
+   * participant is dead when this is called. Default: the error is thrown where nothing catches it,
+   * which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
   /** @internal Called at each crash point. */
@@ -127,14 +133,16 @@ export interface ServeBaseOptions {
 /** The resource, as an object of its own or spread among the settings. */
 export type ServeOptions<Payload = unknown, Result = unknown> = ServeBaseOptions & {
   /**
-   * What a payload must be, by the Standard Schema interface (zod, valibot, arktype and others): one that is not aborts its transaction with
-   * INVALID_PAYLOAD, the field and what is wrong with it, before `prepare` is called. It is asked for branches that this participant
-   * enlisted itself too, whose payload is what it enlisted with. Default: payloads are not looked at.
+   * What a payload must be, by the Standard Schema interface (zod, valibot, arktype and others):
+   * one that is not aborts its transaction with INVALID_PAYLOAD, the field and what is wrong with
+   * it, before `prepare` is called. It is asked for branches that this participant enlisted itself
+   * too, whose payload is what it enlisted with. Default: payloads are not looked at.
    */
   readonly payload?: StandardSchema<Payload, unknown>;
   /**
-   * What the result of `vote.commit` and `vote.readonly` must be: one that is not aborts its transaction with INVALID_RESULT, the field and what
-   * is wrong with it, and is rolled back. The client gets what the schema makes of it. Default: results are not looked at.
+   * What the result of `vote.commit` and `vote.readonly` must be: one that is not aborts its
+   * transaction with INVALID_RESULT, the field and what is wrong with it, and is rolled back. The
+   * client gets what the schema makes of it. Default: results are not looked at.
    */
   readonly result?: StandardSchema<unknown, Result>;
 } & (

@@ -1,4 +1,4 @@
-/** Puts a participant together: journal, sessions, branches, reports, and what comes in to where it belongs. */
+/** Puts a participant together: journal, sessions, branches, reports. */
 import type { LocalState } from '../core/branch/branch.ts';
 import { isIterable, shown } from '../core/fields.ts';
 import type { FromNode, ToNode } from '../core/messages.ts';
@@ -37,9 +37,11 @@ export interface ParticipantPorts {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
-  /** Which start of the process this is: tells a restart from a copy of the journal. Absent: no one asks. */
+  /**
+   * Of this start of the process: tells a restart from a copy of the journal. Absent: no one asks.
+   */
   readonly run?: string;
-  /** The decision log itself, for doubts that no node ends; null where this participant was given no access. */
+  /** The decision log itself, for doubts that no node ends; null: no access was given. */
   readonly openReader: ((clusterId: string | null) => Promise<LogReader>) | null;
 }
 
@@ -171,7 +173,7 @@ export class Participant {
       epochs,
       shared: isShared,
       siblings: identity !== undefined,
-      // Processes of one resource claim a branch with this record, whatever the application can list.
+      // Processes of one resource claim a branch with it, whatever the application can list.
       recordsStart: isShared || inDoubt === undefined,
       alarm: (alarm) => this.#alarm(alarm),
       send: (to, message) => this.#send(to, message),
@@ -242,7 +244,7 @@ export class Participant {
       );
   }
 
-  /** Looks whether the decision log can be read, where access to it was given; what is wrong is logged. */
+  /** Whether the decision log can be read, where access was given; what is wrong is logged. */
   checkDecisionLog(): void {
     void this.#directLog?.check();
   }
@@ -308,8 +310,9 @@ export class Participant {
   }
 
   /**
-   * New work goes to siblings from now on, or waits for the process after this one. Behind the answer to an empty report no prepare
-   * is under way that was sent before: none is refused that the node could have given to another.
+   * New work goes to siblings from now on, or waits for the process after this one. Behind the
+   * answer to an empty report no prepare is under way that was sent before: none is refused that
+   * the node could have given to another.
    */
   async #takeLeave(session: Session): Promise<void> {
     const goaway = { type: 'goaway', reason: 'The participant is stopping.' } as const;

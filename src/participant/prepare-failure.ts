@@ -9,8 +9,8 @@ interface FailureDetails {
 }
 
 /**
- * For a resource that knows more of its failure than a text. Its own message is for the participant's log: it is the
- * reason's, unless that quotes what the branch brought.
+ * For a resource that knows more of its failure than a text. Its own message is for the
+ * participant's log: it is the reason's, unless that quotes what the branch brought.
  */
 export class PrepareFailure extends Error {
   override readonly name = 'PrepareFailure';

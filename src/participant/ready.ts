@@ -1,13 +1,12 @@
 /**
- * What a service does in its own store before its first prepare: migrations, seeds. They may wait for rows that a branch of
- * the process before still holds, and only this participant can end that one. So:
+ * What a service does in its own store before its first prepare: migrations, seeds. They may wait
+ * for rows that a branch of an earlier process holds, which only this participant can end. So:
  *
  *     connected, doubts are being ended -> none is left -> ready() -> prepares run
  *
- * A prepare that comes earlier waits, with its place and its time-out. The whole has a time-out too: whoever starts a service wants to
- * hear that it does not come up, and why.
+ * A prepare that comes earlier waits, with its place and its time-out. The whole has a time-out
+ * too: whoever starts a service wants to hear that it does not come up, and why.
  */
-
 import { VerdictError } from '../peer/verdict-error.ts';
 import type { BranchRef, PrepareCall, Resource } from '../ports/resource.ts';
 import { pause } from '../system/pause.ts';

@@ -1,10 +1,11 @@
 /**
- * 8.4: on connecting, and when a new epoch is announced, the shard's leader is told what this participant
- * holds in doubt and what it keeps; the answers come as `decision` and `forget` messages.
+ * 8.4: on connecting, and when a new epoch is announced, this participant reports to the shard's
+ * leader what it holds in doubt and what it keeps; the answers are `decision` and `forget`
+ * messages.
  *
- * The epoch is adopted durably before its report is sent (I7). The new leader presumes the abort of what
- * was not reported and not recorded; a vote for an older epoch that became durable after the report would
- * contradict it.
+ * The epoch is adopted durably before its report is sent (I7, no stale prepare). The new leader
+ * presumes the abort of what was not reported and not recorded; a vote for an older epoch that
+ * became durable after the report would contradict it.
  */
 import { backoffMs } from '../core/backoff.ts';
 import type { LocalBranch } from '../core/branch/branch.ts';
@@ -36,7 +37,7 @@ export class Reports {
     this.#given = given;
   }
 
-  /** After a welcome or a new leader: reports to every leader that was not told on its connection and epoch. */
+  /** After a welcome or a new leader: each leader gets one report by connection and epoch. */
   consider(): void {
     const { sessions } = this.#given;
     for (const { shard, epoch } of sessions.nodes.newestLeaders()) {
@@ -81,8 +82,8 @@ export class Reports {
   }
 
   /**
-   * Short at first: other nodes tell of a new leader while it still reads what the old one left, and answers NOT_LEADER.
-   * All that is in doubt, and the locks it holds, would wait with this report.
+   * Short at first: a new leader is announced while it still reads what the old one left, and
+   * answers NOT_LEADER. All that is in doubt, and the locks it holds, would wait with this report.
    */
   async #pause(failures: number, error: unknown): Promise<void> {
     const { clock, random, options } = this.#given;

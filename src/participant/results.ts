@@ -16,7 +16,7 @@ const envelopeBytes = 1_024;
 const envelopeDepth = 1;
 
 /**
- * A result that no node would take - too large, too deep, not encodable - is found before the vote is
+ * A result that no node would take (too large, too deep, not encodable) is found before the vote is
  * durable: afterwards it could only be kept back, and the branch would be in doubt for nothing.
  */
 export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLimits): Prepared {

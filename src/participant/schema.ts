@@ -1,7 +1,4 @@
-/**
- * Payloads are checked before `prepare` sees them, results before they become a vote: what does not fit is a vote to abort that says
- * where it does not.
- */
+/** Payloads and results are checked: what does not fit is a vote to abort that says where. */
 import type { PrepareCall, Resource } from '../ports/resource.ts';
 import type { SchemaIssue, StandardSchema } from '../ports/schema.ts';
 import { PrepareFailure } from './prepare-failure.ts';
@@ -18,8 +15,9 @@ export interface Schemas<Payload = never, Result = unknown> {
 }
 
 /**
- * The same resource behind the schemas. `prepare` gets what the schema made of the payload; `commit` and `rollback` what was sent: they
- * come for branches of before a restart too, and refusing is no option there. The vote carries what the schema made of the result.
+ * The same resource behind the schemas. `prepare` gets what the schema made of the payload;
+ * `commit` and `rollback` what was sent: they come for branches of before a restart too, and
+ * refusing is no option there. The vote carries what the schema made of the result.
  */
 export function behindSchemas<Payload, Result>(
   resource: Resource<Payload, Result>,

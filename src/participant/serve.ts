@@ -10,37 +10,37 @@ import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
-/** A participant that serves, made by `serveParticipant`. Close it when you are done, or hold it with `await using`. */
+/** Made by `serveParticipant`. Close it when you are done, or hold it with `await using`. */
 export interface ParticipantHandle {
   /** The name that it serves under. */
   readonly name: string;
   /** The id of the durable store: the same after every start on it. */
   readonly instance: string;
   /**
-   * Joins a running transaction. Resolves when the leader has agreed and a
-   * rollback would be heard of; do nothing for the transaction before that. Then work; `prepare` is called
-   * when the client commits, `rollback` when it does not, or when no prepare came for `lockLimitMs`.
-   * Asking for the same again is harmless. A rollback may also come while the application is still at that work: it ends
-   * the work, and nothing may be held after it.
+   * Joins a running transaction. Resolves when the leader has agreed and a rollback would be heard
+   * of; do nothing for the transaction before that. Then work; `prepare` is called when the client
+   * commits, `rollback` when it does not, or when no prepare came for `lockLimitMs`. Asking for the
+   * same again is harmless. A rollback may also come while the application is still at that work:
+   * it ends the work, and nothing may be held after it.
    *
-   * Throws VerdictError: WRONG_STATE (commit or rollback came first), UNKNOWN_TRANSACTION, CONNECTION_LOST and
-   * TIMEOUT (no leader answered in time; it may have agreed, and then asks to prepare what is not there:
-   * vote abort), ABORTED_BY_CALLER, CLOSED.
+   * Throws VerdictError: WRONG_STATE (commit or rollback came first), UNKNOWN_TRANSACTION,
+   * CONNECTION_LOST and TIMEOUT (no leader answered in time; it may have agreed, and then asks to
+   * prepare what is not there: vote abort), ABORTED_BY_CALLER, CLOSED.
    */
   enlist(txid: Txid, options?: EnlistOptions): Promise<BranchRef>;
   /** Branches that voted commit and do not know their outcome. */
   inDoubt(): readonly BranchRef[];
   /**
-   * Resolves at once where a node is connected, else with the first welcome. Throws VerdictError TIMEOUT.
-   * Nothing depends on it: a participant that is not connected goes on trying.
+   * Resolves at once where a node is connected, else with the first welcome. Throws VerdictError
+   * TIMEOUT. Nothing depends on it: a participant that is not connected goes on trying.
    */
   connected(options?: {
     readonly timeoutMs?: number;
     readonly signal?: AbortSignal;
   }): Promise<void>;
   /**
-   * Takes no new branch, lets what is under way end for up to `timeoutMs` (default 10,000), then closes the
-   * connections and the journal that it opened. What is in doubt stays in the journal.
+   * Takes no new branch, lets what is under way end for up to `timeoutMs` (default 10,000), then
+   * closes the connections and the journal that it opened. What is in doubt stays in the journal.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Same as `close`, with its default time-out. */
@@ -50,16 +50,18 @@ export interface ParticipantHandle {
 const connectedTimeoutMs = 10_000;
 
 /**
- * Serves a resource to a cluster: keeps a session with every node, remembers votes and outcomes in a
- * journal, answers repeats from it, and ends every doubt. Presumed-abort two-phase commit (Mohan et al. 1986).
- * Resolves when the journal is loaded and the nodes are being dialled; it need not have reached one.
+ * Serves a resource to a cluster: keeps a session with every node, remembers votes and outcomes in
+ * a journal, answers repeats from it, and ends every doubt. Presumed-abort two-phase commit (Mohan
+ * et al. 1986). Resolves when the journal is loaded and the nodes are being dialled; it need not
+ * have reached one.
  *
- * See `Resource` for what prepare, commit and rollback owe: above all, a vote is a promise that must
- * survive a crash, and commit and rollback may be called more than once.
+ * See `Resource` for what prepare, commit and rollback owe: above all, a vote is a promise that
+ * must survive a crash, and commit and rollback may be called more than once.
  *
- * Throws TypeError and RangeError for settings that cannot be, VerdictError TIMEOUT where `ready` could not be called or did not end
- * within `readyTimeoutMs`, JournalError when the journal is broken, of a newer format, owned by another process, or
- * cannot be kept where it is to be, and an Error named NativePackageError where the package that keeps it is missing.
+ * Throws TypeError and RangeError for settings that cannot be, VerdictError TIMEOUT where `ready`
+ * could not be called or did not end within `readyTimeoutMs`, JournalError when the journal is
+ * broken, of a newer format, owned by another process, or cannot be kept where it is to be, and an
+ * Error named NativePackageError where the package that keeps it is missing.
  *
  * ```ts
  * await using participant = await serveParticipant({

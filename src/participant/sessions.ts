@@ -1,4 +1,4 @@
-/** What a participant's branches and questions see of its connections: one session with every node. */
+/** What branches and questions see of the connections: one session with every node. */
 import type { ConnectionId } from '../core/branch/branch.ts';
 import type { FromNode, Limits, ToNode, Welcome } from '../core/messages.ts';
 import type { Link } from '../peer/link.ts';
@@ -6,7 +6,6 @@ import { Nodes, type NodesOptions } from '../peer/nodes.ts';
 import { advertisedUrl } from '../peer/url.ts';
 import type { VerdictError } from '../peer/verdict-error.ts';
 import type { Logger } from '../ports/logger.ts';
-
 import { connectedText } from './stderr-logger.ts';
 
 /** A connection that was welcomed and is still open. */

@@ -1,10 +1,11 @@
 /**
- * Branches that siblings have prepared in a store that this instance shares with them, each with a journal of its own.
+ * Branches that siblings, each with a journal of its own, have prepared in the store they share.
  *
- * Most of them end by themselves in milliseconds: their instance lives, and hears the decision. What is still there after the
- * patience may be no one's any more (its process was killed, its journal lost), and holds its locks until someone asks for
- * its outcome: so this one does. Listed again and again, since an instance may end at any time, and its last
- * PREPARE may be carried out after it has.
+ * Most end by themselves in milliseconds: their instance lives, and hears the decision. What is
+ * still there after the patience may be no one's any more (its process was killed, its journal
+ * lost), and holds its locks until someone asks for its outcome: so this one does. Listed again and
+ * again, since an instance may end at any time, and its last PREPARE may be carried out after it
+ * has.
  */
 import { branchId } from '../core/names.ts';
 import { thrownLine } from '../core/thrown.ts';

@@ -1,4 +1,6 @@
-/** What a service without a logger of its own is told: that it is connected, and what is wrong. On stderr, a line each. */
+/**
+ * For a service without a logger: that it is connected, and what is wrong, a line each on stderr.
+ */
 import { thrownText } from '../core/thrown.ts';
 import type { Logger } from '../ports/logger.ts';
 
@@ -9,7 +11,7 @@ export function stderrLogger(participant: string): Logger {
       /\p{C}/gu,
       '?',
     );
-    // biome-ignore lint/suspicious/noConsole: it does not fail where no one reads, as the stream would.
+    // biome-ignore lint/suspicious/noConsole: unlike the stream, it never fails unread.
     console.error(clean);
   };
   let connected = false;

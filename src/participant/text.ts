@@ -1,4 +1,4 @@
-/** Error texts travel in votes and acknowledgements, where a message is at most 1,024 bytes of well-formed text. */
+/** Texts of errors for votes and acknowledgements: at most 1,024 bytes, well-formed. */
 import { thrownText } from '../core/thrown.ts';
 
 const maxCharacters = 330;

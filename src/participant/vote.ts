@@ -7,7 +7,10 @@ import type { AbortVote, PrepareResult } from '../ports/resource.ts';
 export interface AbortOptions {
   /** Default VOTED_ABORT. CONFLICT: a version that was read is stale. */
   readonly code?: NonNullable<VoteReason['code']>;
-  /** Whether the whole transaction may succeed when tried again. Default: as the catalogue says for the code. */
+  /**
+   * Whether the transaction may succeed when tried again. Default: as the catalogue says of the
+   * code.
+   */
   readonly retryable?: boolean;
   /** Structured extra for the client, such as `{key, expected, actual}`; small. */
   readonly detail?: unknown;
@@ -48,7 +51,9 @@ function withResult(vote: 'commit' | 'readonly', result: unknown): PrepareResult
   return { vote, ...(result === undefined ? {} : { result: result as never }) };
 }
 
-/** It, where it is a vote; else throws a TypeError that says what to return: JavaScript returns whatever it has. */
+/**
+ * What JavaScript returned, where it is a vote; else throws a TypeError that says what to return.
+ */
 export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareResult<Result> {
   switch (returned?.vote) {
     case 'commit':

@@ -1,9 +1,9 @@
-/** A resource with another `prepare`, and the same in all else. */
 import type { Resource } from '../ports/resource.ts';
 
 /**
- * Nothing is listed here: a wrapper that forgets a member (an `identity`, say) makes another resource of it. The
- * target is empty, since a proxy may not tell other values than a frozen target has.
+ * A resource with another `prepare`, and the same in all else. Nothing is listed here: a wrapper
+ * that forgets a member (an `identity`, say) makes another resource of it. The target is empty,
+ * since a proxy may not tell other values than a frozen target has.
  */
 export function withPrepare<Payload, Result>(
   resource: Resource<Payload, Result>,
