@@ -15,8 +15,7 @@
  * - The coordinator sends a command again, because no acknowledgement came in time, while the first
  *   call of it still runs: the one call is enough, and its answer is the acknowledgement.
  * - `prepare` threw: the vote is abort, and the coordinator, which takes a voter of abort for
- *   clean, sends no rollback. So the branch rolls back by itself, with pauses that grow, until it
- *   has.
+ *   clean, sends no rollback. So the branch rolls back by itself, with growing pauses.
  */
 
 import { backoffMs } from '../core/backoff.ts';
@@ -139,7 +138,6 @@ export class BranchCalls {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#timer = null;
   }
 
   #name(): string {
@@ -182,7 +180,6 @@ export class BranchCalls {
   #carryOut(decision: Decision): void {
     if (this.#stopped) return;
     this.#timer?.cancel();
-    this.#timer = null;
     this.#running = true;
     void this.#run(decision).catch(this.#given.onBroken);
   }

@@ -11,6 +11,7 @@ import type { RequestWithoutId } from '../peer/requests.ts';
 import { closedError, refusal, VerdictError } from '../peer/verdict-error.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
+import { pause } from '../system/pause.ts';
 import { systemRandom } from '../system/random.ts';
 import { widestLimits } from '../wire/limits.ts';
 import { validate } from '../wire/validate.ts';
@@ -49,8 +50,7 @@ export interface TransactionResult {
   readonly reason?: AbortReason;
   /**
    * What every participant's methods returned, in order of registration; empty for a transaction of
-   * an earlier process that no one was called for here, and for one that ended `maxRecent`
-   * transactions ago.
+   * an earlier process that called no one here, and for one that ended `maxRecent` others ago.
    */
   readonly participants: readonly ParticipantReturns[];
 }
@@ -196,8 +196,7 @@ export class TransactionCoordinator {
 
   /**
    * Resolves when the transaction is decided and every participant of this process has done its
-   * part. Rejects with TIMEOUT after `timeoutMs`, where that is given: nothing changes by that,
-   * retries go on.
+   * part. Rejects with TIMEOUT after `timeoutMs`, where that is given: retries go on.
    */
   async whenSettled(
     txid: string,
@@ -206,20 +205,21 @@ export class TransactionCoordinator {
     checkFields(options, settledFields, 'whenSettled');
     const { timeoutMs } = options;
     const { engine } = await this.#parts();
-    const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : engine.nowMs() + timeoutMs;
+    const { clock } = engine;
+    const untilMs = clock.monotonicMs() + (timeoutMs ?? Number.POSITIVE_INFINITY);
     for (;;) {
       const result = await this.getTransactionResult(txid);
       const { state } = result;
       const settled = state === 'COMMITTED' || state === 'ABORTED';
       if (settled && !engine.participants.isLive(result.txid)) return result;
-      if (engine.nowMs() >= untilMs) {
+      if (clock.monotonicMs() >= untilMs) {
         throw new VerdictError(
           'TIMEOUT',
           `The transaction was ${state} after ${timeoutMs} ms: see getTransactionStatus for who is missing.`,
           { retryable: true, acted: 'unknown', txid: result.txid },
         );
       }
-      await engine.pause(settledPollMs);
+      await pause(clock, settledPollMs);
     }
   }
 

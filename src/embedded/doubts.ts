@@ -166,7 +166,6 @@ export class Doubts {
     if (this.#closed) return;
     this.#timer?.cancel();
     this.#timer = this.#given.clock.setTimer(delayMs, () => {
-      this.#timer = null;
       this.#round = this.#round
         .then(() => this.#goRound())
         .catch((error: unknown) => {

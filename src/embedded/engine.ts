@@ -47,6 +47,7 @@ const leadWaitMs = 10_000;
 
 export class Engine {
   readonly participants: Participants;
+  readonly clock: Clock;
   readonly log: DecisionLog;
   readonly seal: TxidSeal;
   readonly #given: EngineOptions;
@@ -60,6 +61,7 @@ export class Engine {
   constructor(given: EngineOptions) {
     this.#given = given;
     const { opened, clock, random, logger, options, returns } = given;
+    this.clock = clock;
     this.log = opened.log;
     this.seal = new TxidSeal(opened.log.meta.txidSecret);
     this.participants = new Participants({
@@ -162,14 +164,6 @@ export class Engine {
     return named;
   }
 
-  pause(delayMs: number): Promise<void> {
-    return pause(this.#given.clock, delayMs);
-  }
-
-  nowMs(): number {
-    return this.#given.clock.monotonicMs();
-  }
-
   /** Nothing is decided, said or called from here on. */
   break(error: unknown): void {
     if (this.#broken !== null) return;
@@ -187,14 +181,14 @@ export class Engine {
     const { clock, options } = this.#given;
     const untilMs = clock.monotonicMs() + options.drainMs;
     // What was called before the close, and is on its way here, counts as under way.
-    await this.pause(0);
+    await pause(clock, 0);
     this.#refusing = true;
     for (const driver of this.drivers()) driver.step({ type: 'drain' });
     const busy = (): boolean =>
       this.#broken === null &&
       (this.participants.calling ||
         this.drivers().some(({ term }) => term.undecided() + term.moving > 0));
-    while (busy() && clock.monotonicMs() < untilMs) await this.pause(pollMs);
+    while (busy() && clock.monotonicMs() < untilMs) await pause(clock, pollMs);
     await this.#leading.stop();
     this.participants.stop();
     await this.log.close();
@@ -259,13 +253,13 @@ export class Engine {
   }
 
   async #whenLed<T>(look: () => T | undefined): Promise<T> {
-    const untilMs = this.nowMs() + leadWaitMs;
+    const untilMs = this.clock.monotonicMs() + leadWaitMs;
     for (;;) {
       this.check();
       const found = look();
       if (found !== undefined) return found;
-      if (this.nowMs() >= untilMs) throw notLeading('This process does not lead.');
-      await this.pause(pollMs);
+      if (this.clock.monotonicMs() >= untilMs) throw notLeading('This process does not lead.');
+      await pause(this.clock, pollMs);
     }
   }
 }

@@ -34,9 +34,7 @@ export interface EtcdLogChoice {
   readonly node?: string;
   /** Fixed by the first process of the cluster: how many may lead at once. Default there: 1. */
   readonly shards?: number;
-  /**
-   * How long after a leader vanished another may lead. Whole seconds, at least 2. Default 3,000.
-   */
+  /** How long after a leader has gone another may lead: whole seconds, 2 or more. Default 3,000. */
   readonly leaseTtlMs?: number;
   /** PEM. */
   readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };

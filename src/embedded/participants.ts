@@ -2,8 +2,7 @@
  * The participants of this process, each a connection to the core, and their branches.
  *
  * A name stands for one resource, whatever object is given for it: a transaction keeps the object
- * that it was registered with, and what an earlier process left is finished by the latest object of
- * the name.
+ * that it was registered with; what an earlier process left is finished by the latest of the name.
  */
 import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';

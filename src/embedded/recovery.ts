@@ -2,6 +2,7 @@
 import { checkFields, type Fields, isIterable, shown } from '../core/fields.ts';
 import { branchId } from '../core/names.ts';
 import type { Txid } from '../core/txid.ts';
+import { pause } from '../system/pause.ts';
 import type { Doubts, InDoubtAnswers } from './doubts.ts';
 import type { Engine } from './engine.ts';
 import { checkParticipant, type EmbeddedParticipant } from './participant.ts';
@@ -76,9 +77,10 @@ export async function recover(
   const touched = new Set([...before, ...told].map(({ txid }) => txid));
   const mayEnd = (): boolean =>
     unfinished(engine).some(({ txid, missing }) => !missing && touched.has(txid));
-  const untilMs = engine.nowMs() + waitMs;
-  while (mayEnd() && engine.nowMs() < untilMs) {
-    await engine.pause(pollMs);
+  const { clock } = engine;
+  const untilMs = clock.monotonicMs() + waitMs;
+  while (mayEnd() && clock.monotonicMs() < untilMs) {
+    await pause(clock, pollMs);
     engine.check();
   }
   const left = unfinished(engine).filter(({ txid }) => touched.has(txid));

@@ -1,6 +1,4 @@
-/**
- * The decision log was made anew: doubts end as the operator says, then the new cluster is served.
- */
+/** After the decision log was made anew: doubts end as the operator says, then it is served. */
 
 import type { Txid } from '../core/txid.ts';
 import { type JournalEntry, JournalError } from '../ports/journal.ts';

@@ -108,7 +108,7 @@ export class Branches {
 
   prepare(connection: ConnectionId, message: Prepare): void {
     if (this.#dead) return;
-    const { txid, branch, epoch, witness, timeoutMs, payload, traceparent } = message;
+    const { txid, branch, epoch } = message;
     // No later leader prepares a transaction of an earlier one.
     if (epoch !== epochOf(txid)) return this.#refuse(connection, message, 'otherEpoch');
     if (this.#get(txid, branch) === undefined) {
@@ -117,14 +117,7 @@ export class Branches {
       if (this.#stopping) return this.#refuse(connection, message, 'stopping');
       if (this.ports.application.full) return this.#refuse(connection, message, 'full');
     }
-    const prepare = {
-      epoch,
-      witness,
-      timeoutMs,
-      payload,
-      ...(traceparent === undefined ? {} : { traceparent }),
-    };
-    this.receive(this.at(message), { type: 'prepare', connection, prepare });
+    this.receive(this.at(message), { type: 'prepare', connection, prepare: message });
   }
 
   command(
@@ -294,14 +287,10 @@ export class Branches {
     return this.#branches.get(txid)?.find(({ identity }) => identity.branch === name);
   }
 
-  #refuse(
-    connection: ConnectionId,
-    { txid, branch }: BranchIdentity,
-    why: keyof typeof refusals,
-  ): void {
+  #refuse(to: ConnectionId, { txid, branch }: Prepare, why: keyof typeof refusals): void {
     const message = refusals[why];
     const reason = { code: 'VOTED_ABORT', message, retryable: true } as const;
     this.ports.logger.warn({ txid, branch }, message);
-    this.ports.send(connection, { type: 'vote', txid, branch, vote: 'abort', reason });
+    this.ports.send(to, { type: 'vote', txid, branch, vote: 'abort', reason });
   }
 }

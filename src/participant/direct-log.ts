@@ -5,8 +5,7 @@
  * A record is the answer. Where there is none the abort is presumed once the leadership that may
  * write the commit is over: its lease has run out, or another leads. Until then there is no answer,
  * unless this participant may force one. A log that shows less than this participant was shown with
- * its prepare (the witness) was set back and may have lost the commit: nothing is concluded from
- * it.
+ * its prepare (the witness) was set back and may have lost the commit: it concludes nothing.
  */
 import { isAhead, judge } from '../core/judge.ts';
 import type { Decision, DecisionSource, Witness } from '../core/messages.ts';

@@ -7,11 +7,10 @@ export function dispatch({ id, node }: Session, message: FromNode, branches: Bra
   const { logger } = branches.ports;
   switch (message.type) {
     case 'prepare':
-      logger.debug({ txid: message.txid, branch: message.branch }, message.type);
-      return branches.prepare(id, message);
     case 'commit':
     case 'rollback':
       logger.debug({ txid: message.txid, branch: message.branch }, message.type);
+      if (message.type === 'prepare') return branches.prepare(id, message);
       return branches.command(id, message);
     case 'forget':
       return branches.forget(message.txids);

@@ -20,11 +20,8 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   'call-prepare': (branches, branch, { prepare }) => {
     const { application } = branches.ports;
     branches.underWay.begin();
-    branch.prepareRun = application.prepare(
-      branch.identity,
-      prepare,
-      prepareEvents(branches, branch),
-    );
+    const events = prepareEvents(branches, branch);
+    branch.prepareRun = application.prepare(branch.identity, prepare, events);
   },
   'interrupt-prepare': (_branches, branch, { why }) => branch.prepareRun?.interrupt(why),
   'call-commit': end,

@@ -19,9 +19,7 @@ export class Gate {
     }
   }
 
-  /**
-   * Calls `begin` as soon as there is a place, or at once. Whoever was let in must `leave` once.
-   */
+  /** Calls `begin` at once, or as soon as there is a place. Whoever is in must `leave` once. */
   enter(begin: () => void): void {
     if (this.#running >= this.#max) {
       this.#waiting.push(begin);

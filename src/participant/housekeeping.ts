@@ -66,8 +66,7 @@ export class Housekeeping {
     const { tombstoneMs } = this.#given.options;
     const old = this.#oldReadonly(clock.monotonicMs() - tombstoneMs);
     if (old.length > 0) await journal.forgetReadonly(old);
-    // A clock set forward, now or between two lives, must not make tombstones old: what they keep
-    // out may be under way.
+    // A clock set forward must not make tombstones old: what they keep out may be under way.
     const ranLong = clock.monotonicMs() - this.#startedAtMs >= tombstoneMs;
     const beforeMs = ranLong ? this.#wallMs() - tombstoneMs : 0;
     const swept = await journal.sweep({ beforeMs, limit: maxStep });

@@ -1,6 +1,5 @@
 /**
- * The one cluster that a participant serves: the one its journal voted for, else the first to
- * welcome it.
+ * The one cluster that a participant serves: its journal has voted for it, or it was the first.
  *
  * (!) A journal that voted for one log and then believed another: the log was deleted, or etcd made
  * anew. Its new leader finds no record, and presumes the abort of what the old one had committed;

@@ -37,9 +37,7 @@ export interface ParticipantPorts {
   readonly dialer: Dialer;
   readonly clock: Clock;
   readonly random: Random;
-  /**
-   * Of this start of the process: tells a restart from a copy of the journal. Absent: no one asks.
-   */
+  /** Which start this is: tells a restart from a copy of the journal. Absent: no one asks. */
   readonly run?: string;
   /** The decision log itself, for doubts that no node ends; null: no access was given. */
   readonly openReader: ((clusterId: string | null) => Promise<LogReader>) | null;

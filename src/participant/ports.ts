@@ -1,6 +1,4 @@
-/**
- * The adapters of a participant, unless it is given others. Each is loaded only where it is used.
- */
+/** The adapters of a participant that is given no others, each loaded only where it is used. */
 import type { Journal } from '../ports/journal.ts';
 import type { LogReader } from './direct-log.ts';
 import type { EtcdDecisionLog, ServeBaseOptions } from './options.ts';

@@ -30,10 +30,7 @@ export interface ReadyOver extends Pick<ParticipantContext, 'clock' | 'logger'> 
 }
 
 export class Ready {
-  #open: () => void = () => undefined;
-  readonly #opened = new Promise<void>((resolve) => {
-    this.#open = resolve;
-  });
+  readonly #opened = Promise.withResolvers<void>();
 
   /** The same resource, whose prepares wait. */
   waiting(resource: Resource): Resource {
@@ -49,7 +46,7 @@ export class Ready {
     const untilMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : clock.monotonicMs() + timeoutMs;
     await nothingUnended(over, untilMs);
     await within(ready, over, untilMs);
-    this.#open();
+    this.#opened.resolve();
   }
 
   #openedOr({ signal }: PrepareCall<unknown>): Promise<void> {
@@ -57,7 +54,7 @@ export class Ready {
       const aborted = (): void => reject(signal.reason);
       if (signal.aborted) return aborted();
       signal.addEventListener('abort', aborted, { once: true });
-      void this.#opened.then(() => {
+      void this.#opened.promise.then(() => {
         signal.removeEventListener('abort', aborted);
         resolve();
       });

@@ -1,14 +1,12 @@
 /**
  * 8.4: on connecting, and when a new epoch is announced, this participant reports to the shard's
- * leader what it holds in doubt and what it keeps; the answers are `decision` and `forget`
- * messages.
+ * leader what it holds in doubt and what it keeps. The answers: `decision` and `forget`.
  *
  * The epoch is adopted durably before its report is sent (I7, no stale prepare). The new leader
  * presumes the abort of what was not reported and not recorded; a vote for an older epoch that
  * became durable after the report would contradict it.
  */
 import { backoffMs } from '../core/backoff.ts';
-import type { LocalBranch } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
@@ -125,7 +123,9 @@ export class Reports {
   #txids(shard: number): Txid[] {
     const txids = new Set<Txid>();
     for (const { local } of this.#given.branches.all()) {
-      if (shardOf(local.txid) === shard && isReported(local)) txids.add(local.txid);
+      const { txid, state } = local;
+      if (shardOf(txid) !== shard) continue;
+      if (state === 'prepared' || state === 'committed') txids.add(txid);
     }
     return [...txids];
   }
@@ -146,8 +146,4 @@ export class Reports {
       kept: [...kept],
     };
   }
-}
-
-function isReported({ state }: LocalBranch): boolean {
-  return state === 'prepared' || state === 'committed';
 }

@@ -78,8 +78,8 @@ export class Sessions {
 
   /** What every node connected now takes; null while there is none. */
   limits(): Pick<Limits, 'maxFrameBytes' | 'maxDepth'> | null {
-    if (this.#byId.size === 0) return null;
-    const all = this.all().map((session) => session.welcome.limits);
+    const all = this.all().map(({ welcome }) => welcome.limits);
+    if (all.length === 0) return null;
     return {
       maxFrameBytes: Math.min(...all.map((limits) => limits.maxFrameBytes)),
       maxDepth: Math.min(...all.map((limits) => limits.maxDepth)),

@@ -4,8 +4,7 @@
  * Most end by themselves in milliseconds: their instance lives, and hears the decision. What is
  * still there after the patience may be no one's any more (its process was killed, its journal
  * lost), and holds its locks until someone asks for its outcome: so this one does. Listed again and
- * again, since an instance may end at any time, and its last PREPARE may be carried out after it
- * has.
+ * again: an instance may end at any time, and its last PREPARE may be carried out after it has.
  */
 import { branchId } from '../core/names.ts';
 import { thrownLine } from '../core/thrown.ts';
@@ -52,7 +51,6 @@ export class SiblingWatch {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#timer = null;
   }
 
   #later(): void {
@@ -62,7 +60,6 @@ export class SiblingWatch {
   }
 
   async #look(): Promise<void> {
-    this.#timer = null;
     try {
       const others = [...(await this.#given.list())].filter(isOther);
       if (this.#closed) return;

@@ -1,18 +1,13 @@
-/**
- * For a service without a logger: that it is connected, and what is wrong, a line each on stderr.
- */
+/** For a service without a logger: that it is connected, and what is wrong. A line each. */
 import { thrownText } from '../core/thrown.ts';
 import type { Logger } from '../ports/logger.ts';
 
 export function stderrLogger(participant: string): Logger {
   const line = (text: string, fields: object = {}): void => {
+    const whole = `verdict: ${participant}: ${text}${detailOf(fields, text)}`;
     // What a node says must not steer a terminal.
-    const clean = `verdict: ${participant}: ${text}${detailOf(fields, text)}`.replace(
-      /\p{C}/gu,
-      '?',
-    );
     // biome-ignore lint/suspicious/noConsole: unlike the stream, it never fails unread.
-    console.error(clean);
+    console.error(whole.replace(/\p{C}/gu, '?'));
   };
   let connected = false;
   return {

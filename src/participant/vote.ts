@@ -7,10 +7,7 @@ import type { AbortVote, PrepareResult } from '../ports/resource.ts';
 export interface AbortOptions {
   /** Default VOTED_ABORT. CONFLICT: a version that was read is stale. */
   readonly code?: NonNullable<VoteReason['code']>;
-  /**
-   * Whether the transaction may succeed when tried again. Default: as the catalogue says of the
-   * code.
-   */
+  /** Whether the transaction may succeed when tried again. Default: as usual for the code. */
   readonly retryable?: boolean;
   /** Structured extra for the client, such as `{key, expected, actual}`; small. */
   readonly detail?: unknown;
@@ -51,9 +48,7 @@ function withResult(vote: 'commit' | 'readonly', result: unknown): PrepareResult
   return { vote, ...(result === undefined ? {} : { result: result as never }) };
 }
 
-/**
- * What JavaScript returned, where it is a vote; else throws a TypeError that says what to return.
- */
+/** What JavaScript returned, where it is a vote; else a TypeError says what to return. */
 export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareResult<Result> {
   switch (returned?.vote) {
     case 'commit':
