@@ -51,8 +51,9 @@ const overStates: readonly BranchCallsState[] = ['committed', 'rolled-back', 're
 export class BranchCalls {
   readonly #given: BranchCallsOptions;
   readonly #signal = new AbortController();
-  #state: BranchCallsState;
-  #running = false;
+  state: BranchCallsState;
+  /** Whether a call of the participant's is under way. */
+  running = false;
   #wanted: Decision | null = null;
   /** Retries by itself: no coordinator sends the command again. */
   #alone = false;
@@ -63,39 +64,30 @@ export class BranchCalls {
 
   constructor(given: BranchCallsOptions) {
     this.#given = given;
-    this.#state = given.state;
-  }
-
-  get state(): BranchCallsState {
-    return this.#state;
+    this.state = given.state;
   }
 
   get participant(): EmbeddedParticipant {
     return this.#given.participant;
   }
 
-  /** Whether a call of the participant's is under way. */
-  get running(): boolean {
-    return this.#running;
-  }
-
   /** Voted commit, and no decision is known. */
   get inDoubt(): boolean {
-    return this.#state === 'prepared' && this.#wanted === null;
+    return this.state === 'prepared' && this.#wanted === null;
   }
 
   /** What it retries by itself; null where it does not. */
   get alone(): { decision: Decision; attempts: number; lastError: string | null } | null {
     if (!this.#alone || this.#wanted === null) return null;
-    const attempts = this.#failures + (this.#running ? 1 : 0);
+    const attempts = this.#failures + (this.running ? 1 : 0);
     return { decision: this.#wanted, attempts, lastError: this.#lastError };
   }
 
   prepare(timeoutMs: number): void {
     // A repeat: the one call is enough.
-    if (this.#state !== 'registered') return;
-    this.#state = 'preparing';
-    this.#running = true;
+    if (this.state !== 'registered') return;
+    this.state = 'preparing';
+    this.running = true;
     void this.#prepare(timeoutMs).catch(this.#given.onBroken);
   }
 
@@ -106,32 +98,32 @@ export class BranchCalls {
       'I2',
       () => `${this.#name()}: ${decision} after ${this.#wanted}`,
     );
-    if (overStates.includes(this.#state)) {
-      const done = this.#state === 'committed' ? 'commit' : 'abort';
+    if (overStates.includes(this.state)) {
+      const done = this.state === 'committed' ? 'commit' : 'abort';
       uphold(
         done === decision,
         'I1',
-        () => `${this.#name()}: ${decision}, but it is ${this.#state}`,
+        () => `${this.#name()}: ${decision}, but it is ${this.state}`,
       );
       this.#acknowledge(decision, null);
       return;
     }
     uphold(
-      decision === 'abort' || this.#state === 'prepared',
+      decision === 'abort' || this.state === 'prepared',
       'I3',
-      () => `${this.#name()}: commit, but it is ${this.#state}`,
+      () => `${this.#name()}: commit, but it is ${this.state}`,
     );
     this.#wanted = decision;
     this.#alone ||= how.alone;
     if (decision === 'abort') this.#signal.abort(new Error('The transaction is rolled back.'));
-    if (!this.#running) this.#carryOut(decision);
+    if (!this.running) this.#carryOut(decision);
   }
 
   /** No coordinator is left to send the command again. What is decided is decided: it goes on. */
   goOnAlone(): void {
     if (this.#wanted === null || this.#alone) return;
     this.#alone = true;
-    if (!this.#running) this.#carryOut(this.#wanted);
+    if (!this.running) this.#carryOut(this.#wanted);
   }
 
   /** The coordinator is closed: no more calls, but for the one under way. */
@@ -148,7 +140,7 @@ export class BranchCalls {
     // Not within the coordinator's own step, and not at all where that step ended in an abort.
     await Promise.resolve();
     if (this.#wanted === 'abort' || this.#stopped) {
-      this.#running = false;
+      this.running = false;
       this.#carryOut('abort');
       return;
     }
@@ -157,9 +149,9 @@ export class BranchCalls {
     const ended = await this.#call('prepare', () =>
       participant.prepare(txid, { signal: this.#signal.signal, timeoutMs }),
     );
-    this.#running = false;
+    this.running = false;
     const voted = 'returned' in ended ? ended.returned : null;
-    if (voted === true) this.#state = 'prepared';
+    if (voted === true) this.state = 'prepared';
     if (voted === false) {
       this.#end('refused', this.#wanted);
       if (this.#wanted === null)
@@ -180,7 +172,7 @@ export class BranchCalls {
   #carryOut(decision: Decision): void {
     if (this.#stopped) return;
     this.#timer?.cancel();
-    this.#running = true;
+    this.running = true;
     void this.#run(decision).catch(this.#given.onBroken);
   }
 
@@ -189,7 +181,7 @@ export class BranchCalls {
     const { participant, txid, named } = this.#given;
     const method = decision === 'commit' ? 'commit' : 'rollback';
     const ended = await this.#call(method, () => participant[method](txid));
-    this.#running = false;
+    this.running = false;
     if ('returned' in ended && ended.returned === true) {
       this.#end(decision === 'commit' ? 'committed' : 'rolled-back', decision);
       return;
@@ -204,7 +196,7 @@ export class BranchCalls {
   }
 
   #end(state: 'committed' | 'rolled-back' | 'refused', decision: Decision | null): void {
-    this.#state = state;
+    this.state = state;
     if (decision !== null) this.#acknowledge(decision, null);
     this.#given.ended();
   }

@@ -298,7 +298,7 @@ export class TransactionCoordinator {
         onFatal?.(error);
       },
     });
-    doubts = new Doubts({ engine, clock: systemClock, logger, durable: choice.kind !== 'memory' });
+    doubts = new Doubts({ engine, logger, durable: choice.kind !== 'memory' });
     if (failed !== null) engine.break((failed as { error: unknown }).error);
     return { engine, doubts };
   }

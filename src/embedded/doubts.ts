@@ -16,7 +16,7 @@ import { judge } from '../core/judge.ts';
 import type { Decision } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { isVerdictError } from '../peer/verdict-error.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
+import type { Timer } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { BranchCalls } from './branch-calls.ts';
 import type { Engine } from './engine.ts';
@@ -39,7 +39,6 @@ export interface InDoubtAnswers {
 
 export interface DoubtsOptions {
   readonly engine: Engine;
-  readonly clock: Clock;
   readonly logger: Logger;
   /** Whether the log knows what an earlier process decided. */
   readonly durable: boolean;
@@ -165,15 +164,13 @@ export class Doubts {
   #soon(delayMs: number): void {
     if (this.#closed) return;
     this.#timer?.cancel();
-    this.#timer = this.#given.clock.setTimer(delayMs, () => {
+    const { engine, logger } = this.#given;
+    this.#timer = engine.clock.setTimer(delayMs, () => {
       this.#round = this.#round
         .then(() => this.#goRound())
         .catch((error: unknown) => {
           if (this.#closed) return;
-          this.#given.logger.warn(
-            { error: textOf(error) },
-            'A doubt could not be ended; again soon.',
-          );
+          logger.warn({ error: textOf(error) }, 'A doubt could not be ended; again soon.');
           this.#soon(againMs);
         });
     });

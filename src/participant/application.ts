@@ -11,9 +11,8 @@ import {
 } from '../ports/resource.ts';
 import type { ParticipantContext } from './context.ts';
 import { Gate } from './gate.ts';
-import { reasonOf } from './prepare-failure.ts';
+import { reasonOf, textOf } from './prepare-failure.ts';
 import { checkedResult, type ResultLimits } from './results.ts';
-import { textOf } from './text.ts';
 
 export interface ApplicationOptions extends ParticipantContext {
   readonly limits: () => ResultLimits;
@@ -77,11 +76,10 @@ export class Application {
       },
       (error: unknown) => {
         const { branch, interrupted } = run;
-        if (interrupted === null)
-          this.#given.logger.warn(
-            { ...branch, error: thrownLine(error) },
-            'prepare of the application threw',
-          );
+        if (interrupted === null) {
+          const fields = { ...branch, error: thrownLine(error) };
+          this.#given.logger.warn(fields, 'prepare of the application threw');
+        }
         this.#prepared(run, { vote: 'threw', reason: reasonOf(error) });
       },
     );

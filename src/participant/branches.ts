@@ -144,11 +144,6 @@ export class Branches {
     }
   }
 
-  /** The application holds something for it; `mine`: prepared by this instance. */
-  held(identity: BranchIdentity, mine: boolean): void {
-    this.receive(this.at(identity), { type: 'held', mine });
-  }
-
   /** What the journal held on start: known without asking. */
   load(entry: JournalEntry): void {
     const branch = this.at(entry);

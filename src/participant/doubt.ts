@@ -101,20 +101,18 @@ export class Doubt<Key extends object> {
     question: DirectQuestion,
     signal: AbortSignal,
   ): Promise<Answered | null> {
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    signal.addEventListener('abort', end);
-    const fromLeader = this.#request('query', leader, question, over.signal);
-    const recorded = this.#askRecorded(leader, question, over.signal);
+    const answered = new AbortController();
+    const over = AbortSignal.any([signal, answered.signal]);
+    const fromLeader = this.#request('query', leader, question, over);
+    const recorded = this.#askRecorded(leader, question, over);
     let first = await Promise.race([fromLeader, recorded]);
     if (first === 'not recorded') {
-      const silence = pauseOrAbort(this.#given.clock, silenceMs - hedgeMs, over.signal);
+      const silence = pauseOrAbort(this.#given.clock, silenceMs - hedgeMs, over);
       first = await Promise.race([fromLeader, silence.then(() => null)]);
     } else {
       first ??= await fromLeader;
     }
-    signal.removeEventListener('abort', end);
-    end();
+    answered.abort();
     return first;
   }
 

@@ -6,9 +6,7 @@ import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { refusal, VerdictError } from '../peer/verdict-error.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Journal, JournalContents, JournalEntry } from '../ports/journal.ts';
-import type { Random } from '../ports/random.ts';
+import type { JournalContents, JournalEntry } from '../ports/journal.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { pauseOrAbort } from '../system/pause.ts';
@@ -32,11 +30,8 @@ import { SiblingWatch } from './sibling-watch.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 /** The adapters, chosen. */
-export interface ParticipantPorts {
-  readonly journal: Journal;
+export interface ParticipantPorts extends Pick<ParticipantContext, 'journal' | 'clock' | 'random'> {
   readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly random: Random;
   /** Which start this is: tells a restart from a copy of the journal. Absent: no one asks. */
   readonly run?: string;
   /** The decision log itself, for doubts that no node ends; null: no access was given. */
@@ -234,12 +229,11 @@ export class Participant {
   }
 
   #held({ txid, branch, mine = true }: HeldBranch): void {
-    if (isTxid(txid)) this.#branches.held({ txid, branch }, mine);
+    const { logger } = this.#context;
+    const branches = this.#branches;
+    if (isTxid(txid)) branches.receive(branches.at({ txid, branch }), { type: 'held', mine });
     else
-      this.#context.logger.warn(
-        { txid, branch },
-        'inDoubt() of the application names something that is no txid',
-      );
+      logger.warn({ txid, branch }, 'inDoubt() of the application names something that is no txid');
   }
 
   /** Whether the decision log can be read, where access was given; what is wrong is logged. */

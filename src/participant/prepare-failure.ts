@@ -1,7 +1,6 @@
 /** A prepare that threw: the branch may hold something, and this is what its vote says. */
 import type { VoteReason } from '../core/messages.ts';
-import { thrownAs } from '../core/thrown.ts';
-import { boundedText, textOf } from './text.ts';
+import { thrownAs, thrownText } from '../core/thrown.ts';
 
 interface FailureDetails {
   readonly cause?: unknown;
@@ -26,4 +25,16 @@ export function reasonOf(thrown: unknown): VoteReason {
   const reason = thrownAs(thrown, PrepareFailure)?.reason;
   if (reason !== undefined) return { ...reason, message: boundedText(reason.message) };
   return { code: 'VOTED_ABORT', message: textOf(thrown), retryable: false };
+}
+
+/** A vote's or an acknowledgement's message holds at most 1,024 bytes of well-formed text. */
+const maxCharacters = 330;
+
+export function boundedText(text: string): string {
+  const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}...` : text;
+  return cut.toWellFormed();
+}
+
+export function textOf(error: unknown): string {
+  return boundedText(thrownText(error));
 }

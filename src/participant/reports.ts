@@ -94,6 +94,7 @@ export class Reports {
   async #report(session: Session, shard: number): Promise<unknown> {
     const { options, logger } = this.#given;
     const txids = this.#txids(shard);
+    const leader = { shard, node: session.node };
     try {
       for (let start = 0; start < Math.max(1, txids.length); start += options.reportPage) {
         const page = this.#page(txids.slice(start, start + options.reportPage));
@@ -103,18 +104,12 @@ export class Reports {
         );
       }
       if (txids.length > 0) {
-        logger.info(
-          { shard, node: session.node, transactions: txids.length },
-          'reported to the leader',
-        );
+        logger.info({ ...leader, transactions: txids.length }, 'reported to the leader');
       }
       return null;
     } catch (error) {
       if (!this.#closed.signal.aborted) {
-        logger.warn(
-          { shard, node: session.node, error },
-          'the report was not answered; it is sent again',
-        );
+        logger.warn({ ...leader, error }, 'the report was not answered; it is sent again');
       }
       return error;
     }

@@ -4,8 +4,7 @@ import { type Limits, type VoteReason, voteReasonCodes } from '../core/messages.
 import type { PrepareResult } from '../ports/resource.ts';
 import { encodeMessage } from '../wire/codec.ts';
 import { sendable } from '../wire/sendable.ts';
-import { reasonOf } from './prepare-failure.ts';
-import { boundedText } from './text.ts';
+import { boundedText, reasonOf } from './prepare-failure.ts';
 import { checkedVote } from './vote.ts';
 
 export type ResultLimits = Pick<Limits, 'maxFrameBytes' | 'maxDepth'>;

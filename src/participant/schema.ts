@@ -1,8 +1,7 @@
 /** Payloads and results are checked: what does not fit is a vote to abort that says where. */
 import type { PrepareCall, Resource } from '../ports/resource.ts';
 import type { SchemaIssue, StandardSchema } from '../ports/schema.ts';
-import { PrepareFailure } from './prepare-failure.ts';
-import { boundedText } from './text.ts';
+import { boundedText, PrepareFailure } from './prepare-failure.ts';
 import { vote } from './vote.ts';
 import { withPrepare } from './with-prepare.ts';
 
