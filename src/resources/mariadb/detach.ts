@@ -9,8 +9,7 @@
  * line just before InnoDB is reached. So:
  *
  * - A prepare answers when its session has left the list; what follows takes longer than the rest.
- * - A branch that was prepared elsewhere, or may have been, is left alone for a while after its
- *   session's lock went.
+ * - A branch that may be prepared elsewhere is left alone for a while after its session's lock.
  * - And OK is not believed: outcome.ts looks whether the branch has really ended.
  */
 import type { Clock } from '../../ports/clock.ts';

@@ -26,8 +26,7 @@ export interface Statements {
 
 export class Ends implements Statements {
   readonly #pool: mysql.Pool;
-  readonly #timeoutMs: number;
-  readonly #trustedMs: number;
+  readonly #limits: { readonly timeoutMs: number; readonly trustedMs: number };
   /** By the driver's own connection. */
   readonly #heardOfAtMs = new WeakMap<object, number>();
 
@@ -35,8 +34,7 @@ export class Ends implements Statements {
     connection: MariadbConnection,
     options: { readonly timeoutMs?: number; readonly trustedMs?: number } = {},
   ) {
-    this.#trustedMs = options.trustedMs ?? trustedMsDefault;
-    this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault;
+    this.#limits = { timeoutMs: timeoutMsDefault, trustedMs: trustedMsDefault, ...options };
     this.#pool = mysql.createPool({
       ...settingsOf(connection),
       connectionLimit: maxSessions,
@@ -78,7 +76,7 @@ export class Ends implements Statements {
       const on = await this.#pool.getConnection();
       const heardOfAtMs = this.#heardOfAtMs.get(on.connection);
       if (heardOfAtMs === undefined) return on;
-      if (systemClock.monotonicMs() - heardOfAtMs < this.#trustedMs) return on;
+      if (systemClock.monotonicMs() - heardOfAtMs < this.#limits.trustedMs) return on;
       try {
         await on.query({ sql: 'DO 0', timeout: answerMs });
         return on;
@@ -97,7 +95,7 @@ export class Ends implements Statements {
       sql: string,
       values: readonly unknown[] | undefined,
     ): Promise<Result> => {
-      const timeout = this.#timeoutMs;
+      const timeout = this.#limits.timeoutMs;
       const asked = values === undefined ? { sql, timeout } : { sql, timeout, values };
       const [result] = await on.query<Result>(asked as mysql.QueryOptions);
       return result;

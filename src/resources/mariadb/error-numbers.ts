@@ -1,6 +1,5 @@
 /** MariaDB's error numbers that mean something here. */
-import { inCauses, isInCauses } from '../sql/causes.ts';
-import { type ErrorKind, type Refusals, refusalsOf } from '../sql/refusal.ts';
+import { type ErrorKind, inCauses, isInCauses, type Refusals, refusalsOf } from '../sql/refusal.ts';
 
 /** XAER_NOTA: no such branch - or one that belongs to a session that still lives. */
 export const unknownXid = 1397;

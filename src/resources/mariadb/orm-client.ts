@@ -62,9 +62,9 @@ class BranchPool extends Queries {
 }
 
 /**
- * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely, the `pool` of `MysqlDialect`.
- * Their transactions are savepoints of the branch, one after the other. `any`: they ask for the
- * driver's classes.
+ * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely:
+ * `new MysqlDialect({ pool: ormClient(sql) })`. Their transactions are savepoints of the branch,
+ * one after the other. The type is `any`: they ask for the driver's own classes.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the libraries want mysql2's Connection and Pool
 export function ormClient(sql: Sql): any {

@@ -39,7 +39,7 @@ export async function commitXid(context: MariadbContext, xid: Xid): Promise<void
   const { ends, clock } = context;
   for (let tries = 1; tries <= maxTries; tries += 1) {
     await detached(context, ends, xid);
-    if (await endBranch(() => ends.write(`XA COMMIT ${xid.text}`))) {
+    if (await endBranch(ends, `XA COMMIT ${xid.text}`)) {
       if ((await rowOf(context, ends, xid)) !== null) return;
       throw lostBranch(xid, 'XA COMMIT');
     }
@@ -67,11 +67,8 @@ export async function rollbackXid(
 ): Promise<void> {
   const { ends, clock, detachedBranches } = context;
   const statement = (xid: Xid): string => `XA ROLLBACK ${xid.text}`;
-  if (
-    !takenOver &&
-    detachedBranches.take(own.name) &&
-    (await endBranch(() => ends.write(statement(own))))
-  ) {
+  const known = !takenOver && detachedBranches.take(own.name);
+  if (known && (await endBranch(ends, statement(own)))) {
     await assertRolledBack(context, ends, own);
     return flushLog(context, ends);
   }
@@ -85,7 +82,7 @@ export async function rollbackXid(
     for (let tries = 1; !ended && (await isPrepared(on, xid)); tries += 1) {
       if (tries > maxTries) throw stuck(xid);
       await pause(clock, graceMs);
-      ended = await endBranch(() => on.write(statement(xid)));
+      ended = await endBranch(on, statement(xid));
     }
     if (ended || takenOver || !(await isOfAnother(context, on, own))) {
       if (!ended && (await isCommitted(context, on, xid))) {
@@ -105,9 +102,9 @@ export async function rollbackXid(
 }
 
 /** False: XAER_NOTA. */
-async function endBranch(run: () => Promise<unknown>): Promise<boolean> {
+async function endBranch(on: Statements, statement: string): Promise<boolean> {
   try {
-    await run();
+    await on.write(statement);
     return true;
   } catch (error) {
     if (numberOf(error) === unknownXid) return false;

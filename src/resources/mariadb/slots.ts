@@ -1,6 +1,5 @@
 /** How many prepares run at once: each has a numbered slot, taken by a lock on the server. */
 import { Gate } from '../../participant/gate.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { SqlSettings } from '../sql/sql.ts';
 
 /** What a start looks through for sessions of the process before. */
@@ -9,16 +8,15 @@ export const maxSlots = 256;
 export class Slots {
   readonly #gate: Gate;
   readonly #free: number[];
-  readonly #clock: Clock;
-  readonly #waitMs: number;
+  readonly #settings: SqlSettings;
 
-  constructor({ maxSessions: max, sessionWaitMs, clock }: SqlSettings) {
+  constructor(settings: SqlSettings) {
+    const { maxSessions: max } = settings;
     if (!Number.isInteger(max) || max < 1 || max > maxSlots)
       throw new RangeError(`maxSessions must be a whole number from 1 to ${maxSlots}.`);
     this.#gate = new Gate(max);
     this.#free = Array.from({ length: max }, (_, index) => max - 1 - index);
-    this.#clock = clock;
-    this.#waitMs = sessionWaitMs;
+    this.#settings = settings;
   }
 
   /** Null where none was free in time. */
@@ -29,7 +27,7 @@ export class Slots {
         waiting = false;
         resolve(null);
       };
-      const timer = this.#clock.setTimer(this.#waitMs, giveUp);
+      const timer = this.#settings.clock.setTimer(this.#settings.sessionWaitMs, giveUp);
       signal.addEventListener('abort', giveUp, { once: true });
       this.#gate.enter(() => {
         timer.cancel();

@@ -1,7 +1,4 @@
-/**
- * gtrid: a txid (up to 46 bytes) and the voter's mark. bqual: participant and branch. 64 bytes
- * each.
- */
+/** gtrid: txid (up to 46 bytes) and the voter's mark; bqual: participant, branch. 64 bytes each. */
 import type { RowDataPacket } from 'mysql2/promise';
 import type { BranchCall, BranchRef } from '../../ports/resource.ts';
 import { branchName, encodePart, type MarkedBranch, marked, markOf, refOf } from '../sql/names.ts';

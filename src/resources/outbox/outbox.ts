@@ -27,14 +27,7 @@ import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
 import { BranchStore, checkPlace } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
-import {
-  countOf,
-  enqueue,
-  headOf,
-  outboxFile,
-  outboxHeader,
-  type PreparedMessages,
-} from './queue.ts';
+import { countOf, enqueue, outboxFile, outboxHeader, type PreparedMessages } from './queue.ts';
 
 /** What `openOutbox` takes. */
 export interface OutboxOptions<Body> {
@@ -124,8 +117,7 @@ export class Outbox<Body = unknown> {
     this.#maxQueue = maxQueue;
     this.#publisher = new Publisher({
       publish: options.publish as Publish<never>,
-      head: (after) => disk.snapshot((keys) => headOf(keys, after)),
-      remove: (key) => disk.run((keys) => keys.remove(key)),
+      disk,
       clock: options.clock ?? systemClock,
       random: options.random ?? systemRandom,
       logger,

@@ -5,7 +5,8 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import { pauseOrAbort } from '../../system/pause.ts';
-import type { OutboxMessage, Queued } from './queue.ts';
+import type { BranchStore } from '../branch-store.ts';
+import { headOf, type OutboxMessage, type PreparedMessages, type Queued } from './queue.ts';
 
 /** What `publish` gets beside the message. */
 export interface PublishCall {
@@ -26,9 +27,7 @@ export type Publish<Body> = (
 
 export interface PublisherOptions {
   readonly publish: Publish<never>;
-  /** The oldest message behind this key. */
-  readonly head: (after: string | null) => Queued | null;
-  readonly remove: (key: string) => Promise<void>;
+  readonly disk: BranchStore<PreparedMessages>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -72,11 +71,11 @@ export class Publisher {
   }
 
   async #publishAll(): Promise<void> {
-    const { head } = this.#options;
+    const { disk } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
       this.#woken = false;
-      const next = head(this.#after);
+      const next = disk.snapshot((keys) => headOf(keys, this.#after));
       if (next === null) return;
       if (await this.#publish(next)) await this.#remove(next);
     }
@@ -86,7 +85,8 @@ export class Publisher {
   async #remove({ key }: Queued): Promise<void> {
     this.#after = key;
     await this.#removal;
-    this.#removal = this.#options.remove(key).catch((error: unknown) => {
+    const removed = this.#options.disk.run((keys) => keys.remove(key));
+    this.#removal = removed.catch((error: unknown) => {
       // Published again after the next start. A failed disk has ended the process by now.
       this.#options.logger.error(
         { error: thrownLine(error) },

@@ -3,7 +3,6 @@
  * committed branch that is not known to be published, in commit order; and `next`, the next number.
  */
 import type { Txid } from '../../core/txid.ts';
-import type { BranchRef } from '../../ports/resource.ts';
 import {
   entriesUnder,
   prefixRange,
@@ -47,15 +46,12 @@ const numberDigits = 16;
 export function enqueue(keys: WritableKeys, { txid, branch, bodies }: PreparedMessages): void {
   let next = nextNumber(keys);
   for (const [index, body] of bodies.entries()) {
-    const message: OutboxMessage = { id: messageId({ txid, branch }, index), txid, branch, body };
+    const id = `${txid}/${encodeURIComponent(branch)}/${index}`;
+    const message: OutboxMessage = { id, txid, branch, body };
     keys.put(queuePrefix + String(next).padStart(numberDigits, '0'), message);
     next += 1;
   }
   keys.put(nextKey, next);
-}
-
-function messageId({ txid, branch }: BranchRef, index: number): string {
-  return `${txid}/${encodeURIComponent(branch)}/${index}`;
 }
 
 /** The oldest message behind `after`, which is a key or null for the start. */

@@ -1,6 +1,5 @@
 /** PostgreSQL's error codes that mean something here. */
-import { inCauses } from '../sql/causes.ts';
-import { type ErrorKind, type Refusals, refusalsOf } from '../sql/refusal.ts';
+import { type ErrorKind, inCauses, type Refusals, refusalsOf } from '../sql/refusal.ts';
 
 export const undefinedObject = '42704';
 /** "... is busy": another session is just ending this prepared transaction. */

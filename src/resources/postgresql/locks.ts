@@ -1,6 +1,5 @@
 /**
  * Which sessions are at work on what: advisory locks, which the server lets go with the session.
- *
  * A session at work on a branch holds the branch's lock alone and the resource's with others. They
  * are the session's: a transaction's would stay with it, prepared, as long as it is in doubt. Keys
  * are hashes; two that collide make one wait for the other, or end its session, and no more.

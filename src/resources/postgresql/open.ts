@@ -1,6 +1,5 @@
 /**
  * A participant's part of transactions in PostgreSQL: PREPARE, COMMIT PREPARED, ROLLBACK PREPARED.
- *
  * Where it can go wrong, and what then holds:
  *
  * - This process ends before PREPARE TRANSACTION arrived: the server rolls back when it notices.

@@ -66,9 +66,9 @@ class BranchPool extends pg.Pool {
 }
 
 /**
- * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely, the `pool` of `PostgresDialect`.
- * Their transactions are savepoints of the branch, one after the other. `any`: they ask for the
- * driver's classes.
+ * For Drizzle: `drizzle({ client: ormClient(sql) })`. For Kysely:
+ * `new PostgresDialect({ pool: ormClient(sql) })`. Their transactions are savepoints of the branch,
+ * one after the other. The type is `any`: they ask for the driver's own classes.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the libraries want pg.Client and pg.Pool
 export function ormClient(sql: Sql): any {

@@ -36,28 +36,14 @@ function problemOf({ prepared_max, fsync, standby, version }: Settings): string 
 /** What whoever else ends a branch's transaction is told by the server (session.ts). */
 export const guardConstraint = 'only_verdict_ends_a_branch';
 
-/** Its name with its schema, which holds whatever search_path a service sets. */
-export async function makeTable(pool: pg.Pool, table: string): Promise<string> {
-  await makeTables(pool, table);
-  const { rows } = await pool.query<{ name: string }>(
-    `SELECT format('%I.%I', nspname, relname) AS name
-       FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)`,
-    [table],
-  );
-  if (rows[0] === undefined) throw new Error(`There is no table ${table}.`);
-  return rows[0].name;
-}
-
 /**
- * Where the tables are there, nothing is changed: the right to make them is needed once. The second
- * one is empty for good: a row that refers to it cannot be committed.
+ * The table's name with its schema, which holds whatever search_path a service sets. Where the
+ * tables are there, nothing is changed: the right to make them is needed once. The second one is
+ * empty for good: a row that refers to it cannot be committed.
  */
-async function makeTables(pool: pg.Pool, table: string): Promise<void> {
-  const { rows } = await pool.query<{ there: boolean }>(
-    'SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL AS there',
-    [table, `${table}_open`],
-  );
-  if (rows[0]?.there === true) return;
+export async function makeTable(pool: pg.Pool, table: string): Promise<string> {
+  const found = await nameOf(pool, table);
+  if (found !== null) return found;
   // Two at once would both find none: IF NOT EXISTS alone lets them fail on each other.
   await pool.query(
     `SELECT pg_advisory_xact_lock(hashtextextended('verdict table ${table}', 0));
@@ -70,6 +56,20 @@ async function makeTables(pool: pg.Pool, table: string): Promise<void> {
        open text CONSTRAINT ${guardConstraint} REFERENCES ${table}_open DEFERRABLE INITIALLY DEFERRED
      )`,
   );
+  const made = await nameOf(pool, table);
+  if (made === null) throw new Error(`There is no table ${table}.`);
+  return made;
+}
+
+/** Null where one of the tables is missing. */
+async function nameOf(pool: pg.Pool, table: string): Promise<string | null> {
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name
+       FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+      WHERE pg_class.oid = to_regclass($1) AND to_regclass($2) IS NOT NULL`,
+    [table, `${table}_open`],
+  );
+  return rows[0]?.name ?? null;
 }
 
 export function identityIn(pool: pg.Pool, table: string): Promise<string> {

@@ -22,30 +22,18 @@ const heardMs = 1_000;
 export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
   protected readonly context: Context;
   protected readonly call: SessionCall;
-  #ending: Promise<void> | null = null;
-  #lost = false;
+  /** The connection broke: the server will prepare nothing on it that was not asked for before. */
+  lost = false;
+  /** It was ended for having held its locks for too long. */
+  isLate = false;
+  /** Resolves when the server was told to end the session; null where it was not. */
+  protected ending: Promise<void> | null = null;
   #over = false;
-  #isLate = false;
   #limit: Timer | null = null;
 
   constructor(context: Context, call: SessionCall) {
     this.context = context;
     this.call = call;
-  }
-
-  /** The connection broke: the server will prepare nothing on it that was not asked for before. */
-  get lost(): boolean {
-    return this.#lost;
-  }
-
-  /** It was ended for having held its locks for too long. */
-  get isLate(): boolean {
-    return this.#isLate;
-  }
-
-  /** Resolves when the server was told to end the session; null where it was not. */
-  protected get ending(): Promise<void> | null {
-    return this.#ending;
   }
 
   /** Rejects where the branch is prepared already, or is just being. */
@@ -63,7 +51,7 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
       throw error;
     }
     this.#limit = clock.setTimer(lockLimitMs, () => {
-      this.#isLate = true;
+      this.isLate = true;
       this.#interrupt();
     });
     signal.addEventListener('abort', this.#interrupt, { once: true });
@@ -86,7 +74,7 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
   protected abstract drop(): Promise<void> | void;
 
   protected readonly setLost = (): void => {
-    this.#lost = true;
+    this.lost = true;
   };
 
   /** True the first time: the connection is to be let go. */
@@ -100,11 +88,11 @@ export abstract class BranchSession<Context extends SqlSettings = SqlSettings> {
 
   /** Ends the session: a late cancellation of a statement would hit the next branch on it. */
   readonly #interrupt = (): void => {
-    if (this.#ending !== null) return;
+    if (this.ending !== null) return;
     const { clock } = this.context;
-    this.#ending = this.endAtServer().catch(ignore);
+    this.ending = this.endAtServer().catch(ignore);
     // On a swallowed connection no one hears of it: the wait for an answer would last forever.
-    void doneWithin(clock, this.#ending, heardMs)
+    void doneWithin(clock, this.ending, heardMs)
       .then(() => pause(clock, heardMs))
       .then(() => (this.#over ? undefined : this.drop()))
       .catch(ignore);

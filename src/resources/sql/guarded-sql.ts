@@ -8,8 +8,8 @@
  * every transaction. So each statement waits for that answer, and what a service catches is kept.
  */
 import { thrownText } from '../../core/thrown.ts';
-import { isInCauses } from './causes.ts';
 import { HeardPromise } from './heard.ts';
+import { isInCauses } from './refusal.ts';
 import type { GivenStatement, GivenValues, Sql, SqlResult } from './sql.ts';
 import type { Turns } from './turns.ts';
 
@@ -70,21 +70,16 @@ export class GuardedSql implements Sql {
   given<T>(statement: GivenStatement, work: () => Promise<T>): Promise<T> {
     const one: Given = { text: textOf(statement) };
     this.#unfinished.add(one);
-    const promise = HeardPromise.of(this.#done(one, work));
+    const done = work()
+      .catch((error: unknown) => {
+        one.error = error;
+        this.#failed.push(one);
+        throw error;
+      })
+      .finally(() => this.#unfinished.delete(one));
+    const promise = HeardPromise.of(done);
     one.promise = promise;
     return promise;
-  }
-
-  async #done<T>(one: Given, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      one.error = error;
-      this.#failed.push(one);
-      throw error;
-    } finally {
-      this.#unfinished.delete(one);
-    }
   }
 
   run(

@@ -1,7 +1,6 @@
 /**
- * Warns of a statement that waits for a branch that this participant has prepared. A migration or a
- * seed on a connection of its own waits in silence for what only its service can end: forever, if
- * it comes before `serveParticipant`.
+ * Warns of a statement that waits for a branch that this participant has prepared. A migration or
+ * seed on its own connection waits for its service: forever, if it is before `serveParticipant`.
  *
  *     a branch is prepared, or may be -> a second of quiet -> every 0.5 s the database: who waits?
  *     what waits for a second is logged with the branch, each branch once a minute at most

@@ -1,8 +1,7 @@
 /**
- * What a branch is called inside a database: plain text that an operator can read, without a
- * character that SQL would want quoted. The name says which branch it is. The mark behind it says
- * whose: several processes, each with its own journal, prepare branches of one participant, and
- * only the one that voted knows whether it did.
+ * What a branch is called inside a database: text that an operator can read, with nothing that SQL
+ * would quote. The name says which branch it is, the mark behind it whose: several processes, each
+ * with its own journal, prepare a participant's branches, and only the one that voted knows of it.
  */
 import { isTxid, type Txid } from '../../core/txid.ts';
 import type { BranchRef } from '../../ports/resource.ts';

@@ -1,8 +1,7 @@
 /**
  * For libraries with transactions of their own: inside a branch each becomes a savepoint, so that
  * the library's rollback undoes its work and its commit keeps it within the branch's transaction.
- * Only the words that such libraries send are understood. Whatever else would end the transaction
- * is refused as everywhere (guarded-sql.ts).
+ * Only such libraries' words are known; all else that would end it is refused (guarded-sql.ts).
  *
  * One transaction is open at a time (turns.ts), so each statement must belong to one: its
  * connection tells. What is not sent is lost to no one, so the service may handle that error.
@@ -64,7 +63,7 @@ export class NestedTransactions {
     try {
       const problem = this.#problemOf(text, begun);
       if (problem !== null) throw notSent(text, problem);
-      const send = () => this.#send(statement, values, { text, begun });
+      const send = () => this.#send(statement, values);
       const { raw } = await this.#sql.turns.run(this, send, (limitMs) => tooLate(text, limitMs));
       return raw;
     } catch (error) {
@@ -87,12 +86,9 @@ export class NestedTransactions {
     return null;
   }
 
-  async #send(
-    statement: GivenStatement,
-    values: GivenValues,
-    { text, begun }: { readonly text: string; readonly begun: boolean },
-  ): Promise<StatementResult> {
-    if (begun) return this.#begin();
+  async #send(statement: GivenStatement, values: GivenValues): Promise<StatementResult> {
+    const text = textOf(statement);
+    if (begins.test(text)) return this.#begin();
     if (this.#open && commits.test(text)) return this.#end();
     if (this.#open && rollsBack.test(text)) {
       await this.#sql.run(`ROLLBACK TO SAVEPOINT ${savepoint}`, undefined);

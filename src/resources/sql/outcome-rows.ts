@@ -1,8 +1,7 @@
 /**
- * Keeps the rows that say which branches committed from growing without bound.
- *
- * A row is the only proof that a commit whose reply was lost has happened, and that a sibling finds
- * a commit it takes over done already. So it must outlive every commit that may still be sent:
+ * Bounds the rows that say which branches committed. A row is the only proof that a commit whose
+ * reply was lost has happened, or that one which a sibling takes over is done already. So it must
+ * outlive every commit that may still be sent:
  *
  * - A row goes `keepMs` after the instance that voted was told to forget: all have acknowledged.
  * - Every other row (its process ended for good, or a sibling committed for it) may be asked for as

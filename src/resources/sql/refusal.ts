@@ -1,7 +1,6 @@
 /** What a database's error means for a branch's vote. */
 import type { VoteReason } from '../../core/messages.ts';
 import { thrownText } from '../../core/thrown.ts';
-import { isInCauses } from './causes.ts';
 
 /** The branch, or its resource, is another session's: nothing that this one could vote about. */
 export class BranchTakenError extends Error {
@@ -107,4 +106,26 @@ function isNetworkError(error: unknown): boolean {
     if (typeof code !== 'string' || !networkCodes.has(code)) return false;
     return code !== 'ENOENT' || syscall === 'connect';
   });
+}
+
+const maxDepth = 8;
+
+/** The first that `of` finds, in the error or its causes: libraries wrap those of drivers. */
+export function inCauses<T>(error: unknown, of: (one: object) => T | null): T | null {
+  try {
+    let one = error;
+    for (let depth = 0; depth < maxDepth && typeof one === 'object' && one !== null; depth += 1) {
+      const found = of(one);
+      if (found !== null) return found;
+      one = (one as { readonly cause?: unknown }).cause;
+    }
+  } catch {
+    // A getter of something foreign threw: it is no error of a database.
+  }
+  return null;
+}
+
+/** Whether it is so of the error or of what caused it. */
+export function isInCauses(error: unknown, is: (one: object) => boolean): boolean {
+  return inCauses(error, (one) => (is(one) ? true : null)) !== null;
 }

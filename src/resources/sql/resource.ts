@@ -36,8 +36,7 @@ export function sqlResource<Id, Payload, Result>(
   const { name, shared, clock, logger } = settings;
   const { database, identity } = dialect;
   const rows = new OutcomeRows({ clock, ...dialect.rows });
-  const look = (): Promise<Waits> => dialect.waits();
-  const watch = new LockWatch({ participant: name, clock, logger, look });
+  const watch = new LockWatch({ participant: name, clock, logger, look: () => dialect.waits() });
   return {
     identity,
     begin: async ({ instance }) => {

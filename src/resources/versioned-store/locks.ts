@@ -30,24 +30,22 @@ interface Lock {
   readonly waiters: Waiter[];
 }
 
+interface KeyLocksOptions {
+  readonly clock: Clock;
+  readonly waitMs: number;
+  /** Of all keys together; one more is refused at once. */
+  readonly maxWaiters: number;
+}
+
 export class KeyLocks {
-  readonly #clock: Clock;
-  readonly #waitMs: number;
-  readonly #maxWaiters: number;
+  readonly #options: KeyLocksOptions;
   readonly #locks = new Map<string, Lock>();
   readonly #heldBy = new Map<string, Set<string>>();
   readonly #waitersOf = new Map<string, Set<Waiter>>();
   #waiting = 0;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly waitMs: number;
-    /** Of all keys together; one more is refused at once. */
-    readonly maxWaiters: number;
-  }) {
-    this.#clock = options.clock;
-    this.#waitMs = options.waitMs;
-    this.#maxWaiters = options.maxWaiters;
+  constructor(options: KeyLocksOptions) {
+    this.#options = options;
   }
 
   get waiting(): number {
@@ -85,7 +83,7 @@ export class KeyLocks {
     if (this.tryTake(request)) return Promise.resolve('granted');
     const signal = request.signal();
     if (signal?.aborted === true) return Promise.resolve('given-up');
-    if (this.#waiting >= this.#maxWaiters) return Promise.resolve('too-many');
+    if (this.#waiting >= this.#options.maxWaiters) return Promise.resolve('too-many');
     return new Promise((resolve) => this.#wait(request, signal, resolve));
   }
 
@@ -132,7 +130,8 @@ export class KeyLocks {
     };
     this.#enqueue(waiter);
     if (this.#closesCircle(waiter)) return this.#leave(waiter, 'deadlock');
-    timer = this.#clock.setTimer(this.#waitMs, () => this.#leave(waiter, 'timed-out'));
+    const { clock, waitMs } = this.#options;
+    timer = clock.setTimer(waitMs, () => this.#leave(waiter, 'timed-out'));
     signal?.addEventListener('abort', giveUp, { once: true });
   }
 

@@ -74,10 +74,10 @@ function deletedUpTo(keys: ReadableKeys): number {
 
 /** What a prepared branch's commit does. */
 export function applyWrites(keys: WritableKeys, { writes }: PreparedBranch): void {
-  for (const write of writes) apply(keys, write);
+  for (const write of writes) applyWrite(keys, write);
 }
 
-function apply(keys: WritableKeys, { key, version, value }: RecordWrite): void {
+function applyWrite(keys: WritableKeys, { key, version, value }: RecordWrite): void {
   const current = getRecord(keys, key)?.version ?? 0;
   if (version === 0) {
     keys.remove(recordKey(key));

@@ -183,7 +183,10 @@ export class VersionedStore {
     return {
       identity: this.#disk.identity,
       prepare: (call) => this.#prepare(call, rules),
-      commit: (branch) => this.#commit(branch),
+      commit: async (branch) => {
+        await this.#disk.commit(branch);
+        this.#locks.release(branchText(branch));
+      },
       rollback: (branch) => this.#rollback(branch),
       inDoubt: (call) => this.#disk.inDoubt(call?.instance),
     };
@@ -294,11 +297,6 @@ export class VersionedStore {
     await this.#disk.prepare(call, { writes, exclusive, shared });
     if (work.readLocksUntilVote) this.#locks.releaseShared(owner);
     return vote.commit(said);
-  }
-
-  async #commit(branch: BranchEnd): Promise<void> {
-    await this.#disk.commit(branch);
-    this.#locks.release(branchText(branch));
   }
 
   async #rollback(branch: BranchEnd): Promise<void> {
