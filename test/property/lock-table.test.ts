@@ -13,7 +13,7 @@ import {
   normalWants,
 } from '../../src/core/locks/table.ts';
 import { makeEpoch, makePosition } from '../../src/core/txid.ts';
-import { compatible } from '../support/checks/compatible.ts';
+import { compatible } from '../simulation/check/compatible.ts';
 import { makeTxid } from '../support/core/txids.ts';
 
 interface Waiting {

@@ -35,7 +35,7 @@ export const regressions: readonly Regression[] = [
     planted: [
       {
         file: 'src/core/term/phase-two/phase-two.ts',
-        from: '  // Its place is free until it is sent again.\n  leaveCommand(state, branch);\n',
+        from: '  // Its place is free until it is sent again.\n  commandWindows(state).leave(branch);\n',
         to: '',
       },
     ],

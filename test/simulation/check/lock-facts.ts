@@ -4,7 +4,7 @@
  * committed on its participant's disk. Whoever granted it, and whatever was remembered in between.
  */
 import type { DecisionRecord, RecordedLocks } from '../../../src/core/records.ts';
-import { compatible } from '../../support/checks/compatible.ts';
+import { compatible } from './compatible.ts';
 import type { Facts } from './facts.ts';
 
 interface Holder {

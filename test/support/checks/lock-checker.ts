@@ -7,7 +7,7 @@ import type { FromNode, LockInfo } from '../../../src/core/messages.ts';
 import type { DecisionRecord, DecisionWrite } from '../../../src/core/records.ts';
 import type { TermRequest } from '../../../src/core/term/events.ts';
 import { type Epoch, epochOf, type Txid } from '../../../src/core/txid.ts';
-import { compatible } from './compatible.ts';
+import { compatible } from '../../simulation/check/compatible.ts';
 import { check } from './tally.ts';
 
 export class LockChecker {
