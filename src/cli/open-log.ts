@@ -1,5 +1,6 @@
 /** Which decision log a node runs on: its own store, or etcd for a cluster of nodes. */
 import { readFile } from 'node:fs/promises';
+import { defined } from '../core/defined.ts';
 import type { EtcdAccess } from '../decision-log/etcd/client.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -30,7 +31,7 @@ export async function openLog(
 ): Promise<DecisionLog> {
   const { data, node, requestWindow, etcd, cluster, shards, leaseTtl } = flags;
   const { url, logger, onFatal } = own;
-  const window = requestWindow === undefined ? {} : { requestWindowMs: requestWindow };
+  const window = defined({ requestWindowMs: requestWindow });
   const common = { node, url, clock: systemClock, onFatal, ...window };
   if (etcd === undefined) {
     const { openEmbeddedLog } = await import('../decision-log/embedded/log.ts');
@@ -45,8 +46,7 @@ export async function openLog(
     random: systemRandom,
     logger,
     compact: flags.etcdCompact === true,
-    ...(shards === undefined ? {} : { shards }),
-    ...(leaseTtl === undefined ? {} : { leaseTtlMs: leaseTtl }),
+    ...defined({ shards, leaseTtlMs: leaseTtl }),
     // The log may be JSON: a warning printed by Node itself would break whoever parses it.
     ...(await etcdAccess(flags, (problem) => logger.warn({}, problem))),
   });

@@ -1,5 +1,6 @@
 /** `verdict/client`: the client of a Verdict cluster. */
 import { coordinatorOptionTable } from '../core/coordinator-options.ts';
+import { defined } from '../core/defined.ts';
 import { checkFields, shown } from '../core/fields.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
@@ -298,12 +299,8 @@ export class Client implements AsyncDisposable {
     return call;
   }
 
-  #settings(given: TransactionOptions): TransactionOptions {
-    return {
-      timeoutMs: given.timeoutMs ?? this.#defaults.timeoutMs,
-      labels: given.labels ?? this.#defaults.labels,
-      lockGroup: given.lockGroup ?? this.#defaults.lockGroup,
-    };
+  #settings({ timeoutMs, labels, lockGroup }: TransactionOptions): TransactionOptions {
+    return { ...this.#defaults, ...defined({ timeoutMs, labels, lockGroup }) };
   }
 
   #call(options: CallOptions, settings: TransactionOptions): Call {

@@ -162,10 +162,8 @@ function lockGroupOf({ lockGroup, locks }: TransactRequest): string | undefined 
 /** A node older than locks ignores the field, and would run the transaction without them. */
 function mustKnowLocks({ link, leader }: Route, { locks }: TransactRequest): void {
   if ((locks ?? []).length === 0 || link.welcome?.limits.maxLocks !== undefined) return;
-  throw refusal(
-    'UNSUPPORTED_VERSION',
-    `${leader.node} knows no locks, and would run the transaction without them. Upgrade every node first.`,
-  );
+  const text = `${leader.node} knows no locks, and would run the transaction without them. Upgrade every node first.`;
+  throw refusal('UNSUPPORTED_VERSION', text);
 }
 
 function contentOf(request: TransactRequest) {

@@ -24,6 +24,7 @@ const maxRuns = 8;
 const maxReturns = 2;
 
 interface Run {
+  readonly run: string;
   readonly earlierRuns: readonly string[];
   address: string;
   returns: number;
@@ -47,14 +48,14 @@ export class Copies {
     if (run === undefined || hello.process !== undefined) return null;
     const claim = this.#claimOf(hello);
     const known = claim.runs.get(run);
-    const self = known ?? { earlierRuns, address, returns: 0, copy: false };
+    const self = known ?? { run, earlierRuns, address, returns: 0, copy: false };
     if (hello.copy === true) self.copy = true;
     self.address = address;
     // Those that come last are kept.
     claim.runs.delete(run);
     claim.runs.set(run, self);
     dropFirst(claim.runs, maxRuns);
-    if (!self.copy && known !== undefined && claim.current !== run) returned(claim, run, self);
+    if (!self.copy && known !== undefined && claim.current !== run) returned(claim, self);
     if (self.copy) return copiedText(hello, claim);
     claim.current = run;
     return null;
@@ -78,19 +79,15 @@ export class Copies {
 }
 
 /** The second time, it is alive beside the one that took its place: one of the two is a copy. */
-function returned({ current, runs }: Claim, run: string, self: Run): void {
+function returned({ current, runs }: Claim, self: Run): void {
   self.returns += 1;
   const rival = current === null ? undefined : runs.get(current);
-  if (self.returns < maxReturns || current === null || rival === undefined || rival.copy) return;
-  const loser = startedFirst(run, self, { run: current, ...rival }) ? rival : self;
+  if (self.returns < maxReturns || rival === undefined || rival.copy) return;
+  const loser = startedFirst(self, rival) ? rival : self;
   loser.copy = true;
 }
 
-function startedFirst(
-  run: string,
-  { earlierRuns }: Run,
-  rival: Pick<Run, 'earlierRuns'> & { readonly run: string },
-): boolean {
+function startedFirst({ run, earlierRuns }: Run, rival: Run): boolean {
   if (rival.earlierRuns.includes(run)) return true;
   return !earlierRuns.includes(rival.run) && run < rival.run;
 }

@@ -55,13 +55,9 @@ export async function answerFromLog(
     return;
   }
   // This node may hear of it after the record was collected; its absence would say "abort".
-  if (reading.retired === true) {
-    node.refuseRetired(session);
-    return;
-  }
+  if (reading.retired === true) return node.refuseRetired(session);
   if (message.type === 'status') {
-    answerStatus(session, message, reading, from, clock.wallMs());
-    return;
+    return answerStatus(session, message, reading, from, clock.wallMs());
   }
   if (message.witness !== undefined && isAhead(message.witness, reading.witness)) {
     alarm(logger, session, { txid, witness: message.witness, log: reading.witness });

@@ -224,10 +224,8 @@ export class CoordinatorNode implements SessionHost {
       if (refusal !== null) {
         earlier.refuse(refusal.code, refusal.message);
       } else {
-        earlier.send({
-          type: 'goaway',
-          reason: 'Another connection of this instance took its place.',
-        });
+        const reason = 'Another connection of this instance took its place.';
+        earlier.send({ type: 'goaway', reason });
         earlier.connection.close(1000, 'superseded');
       }
       // Closing may take long if the peer is half-open: from now on it counts as gone.
@@ -302,12 +300,10 @@ export class CoordinatorNode implements SessionHost {
   /** A message to the peer could not be made: its connection is being closed. */
   unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
     const { participant: name, instance } = session.peer;
-    this.write(
-      'error',
-      'unsendable',
-      { name, instance, type, error: thrownLine(error) },
-      'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.',
-    );
+    const fields = { name, instance, type, error: thrownLine(error) };
+    const text =
+      'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.';
+    this.write('error', 'unsendable', fields, text);
   }
 
   invalid(session: Session, problem: { code: ErrorCode; message: string }): void {

@@ -165,18 +165,9 @@ export class Session implements ConnectionHandler<ToNode> {
       this.connection.terminate();
       return;
     }
-    if (message.type === 'hello') {
-      this.#greet(message);
-      return;
-    }
-    if (this.#hello === null) {
-      this.refuse('UNAUTHENTICATED', 'Say hello first.');
-      return;
-    }
-    if (message.type === 'error' || message.type === 'goaway') {
-      host.received(this, message);
-      return;
-    }
+    if (message.type === 'hello') return this.#greet(message);
+    if (this.#hello === null) return this.refuse('UNAUTHENTICATED', 'Say hello first.');
+    if (message.type === 'error' || message.type === 'goaway') return host.received(this, message);
     if (!this.#mayAsk.has(message.type)) {
       const roles = rolesFor[message.type];
       this.fail(
@@ -211,10 +202,8 @@ export class Session implements ConnectionHandler<ToNode> {
       return;
     }
     if (hello.protocol !== protocolVersion) {
-      this.refuse(
-        'UNSUPPORTED_VERSION',
-        `This node speaks protocol ${protocolVersion}, not ${hello.protocol}.`,
-      );
+      const text = `This node speaks protocol ${protocolVersion}, not ${hello.protocol}.`;
+      this.refuse('UNSUPPORTED_VERSION', text);
       return;
     }
     const refusal = this.#host.admit(hello, this.connection);

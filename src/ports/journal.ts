@@ -76,8 +76,7 @@ export interface Journal {
   load(): Promise<JournalContents>;
   /**
    * From now on this journal serves the cluster: call it before any write for it. False, and
-   * nothing changes, if the journal voted for another. If it never voted, the epochs of the one
-   * before go.
+   * nothing changes, if it voted for another. If it never voted, the other's epochs go.
    */
   bind(clusterId: string): Promise<boolean>;
   /**

@@ -54,10 +54,8 @@ async function read(directory: string, txid: Txid | undefined): Promise<Read> {
       throw error;
     throw new CommandError('INPUT', error.message, { cause: error });
   }
-  throw new CommandError(
-    'INPUT',
-    `There is no journal in ${directory}: give the dataDirectory of a participant.`,
-  );
+  const text = `There is no journal in ${directory}: give the dataDirectory of a participant.`;
+  throw new CommandError('INPUT', text);
 }
 
 function lines(journals: readonly Read[], txid: Txid | undefined, width: number): string[] {

@@ -99,15 +99,10 @@ export class SubmitRun {
   #submit(line: Line): void {
     const { report } = this.#options;
     if (line.kind === 'bad') {
-      report.bad({ line: line.number, requestId: null, problem: line.problem });
-      return;
+      return report.bad({ line: line.number, requestId: null, problem: line.problem });
     }
     const parsed = parseLine(line.text);
-    if (!parsed.ok) {
-      const { requestId, problem } = parsed;
-      report.bad({ line: line.number, requestId, problem });
-      return;
-    }
+    if (!parsed.ok) return report.bad({ line: line.number, ...parsed });
     void this.#transact(line.number, parsed.transaction);
   }
 
