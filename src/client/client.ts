@@ -219,6 +219,9 @@ export class Client implements AsyncDisposable {
     txid: Txid | string,
     options: CallOptions & { readonly share?: string } = {},
   ): Promise<TransactionStatus> {
+    if (typeof txid !== 'string') {
+      throw new TypeError(`status wants a txid, not ${shown(txid)}.`);
+    }
     checkFields(options, statusFields, "status's options");
     const { share } = options;
     const call = new Call(this.#cluster.clock, { ...options, defaultTimeoutMs: statusTimeoutMs });

@@ -1,5 +1,6 @@
 /** What the client's calls take, held against what there is before anything is sent. */
 import { checkFields, type Fields } from '../core/fields.ts';
+import type { LockedKeys } from '../core/messages.ts';
 import type { ConnectOptions } from './client.ts';
 import type { RunOptions } from './run.ts';
 import type {
@@ -13,7 +14,12 @@ import type {
   TransactRequest,
 } from './types.ts';
 
-export const callFields: Fields<CallOptions> = { timeoutMs: 'ms', signal: 'signal' };
+/** `attempt`: the context of `run` may be given as it is. */
+export const callFields: Fields<CallOptions & { attempt?: number }> = {
+  timeoutMs: 'ms',
+  signal: 'signal',
+  attempt: 'internal',
+};
 export const commitFields: Fields<CommitOptions> = { ...callFields, answer: 'any' };
 // The wire's own tables say more of what goes over it as it is.
 export const lockFields: Fields<LockOptions> = { ...callFields, mode: 'any', waitMs: 'ms' };
@@ -35,6 +41,7 @@ export const branchFields: Fields<BranchRequest> = {
   branch: 'any',
   payload: 'any',
 };
+const lockedFields: Fields<LockedKeys> = { keys: 'any', mode: 'any' };
 const retryFields: Fields<RetryOptions> = {
   maxAttempts: 'count',
   retryDelayMs: 'ms',
@@ -62,19 +69,25 @@ export const connectFields: Fields<ConnectOptions> = {
   timeoutMs: 'ms',
   signal: 'signal',
   defaults: 'object',
-  dialer: 'any',
-  clock: 'any',
-  random: 'any',
+  dialer: 'internal',
+  clock: 'internal',
+  random: 'internal',
 };
 
 export function checkTransact(given: TransactRequest, options: TransactOptions): void {
   checkFields(given, requestFields, 'transact');
   checkFields(options, transactOptions, "transact's options");
-  if (typeof options.retry === 'object') checkFields(options.retry, retryFields, 'retry');
+  const { retry } = options;
+  if (typeof retry !== 'boolean') checkFields(retry, retryFields, 'retry');
   // What is no list is refused with the rest of the request.
   if (Array.isArray(given.branches)) {
     for (const branch of given.branches) {
       if (typeof branch === 'object') checkFields(branch, branchFields, 'a branch');
+    }
+  }
+  if (Array.isArray(given.locks)) {
+    for (const locked of given.locks) {
+      if (typeof locked === 'object') checkFields(locked, lockedFields, 'locks');
     }
   }
   const { requestAgeMs } = given;

@@ -4,18 +4,18 @@
  * does harm elsewhere.
  */
 
-/** What a value may be. `any`: whoever takes it looks at it. */
+/** What a value may be. `any`: whoever takes it looks at it. `internal`: so, and no user's. */
 type Kind =
   | 'text'
   | 'ms'
   | 'count'
   | 'flag'
-  | 'list'
   | 'object'
   | 'method'
   | 'signal'
   | 'schema'
-  | 'any';
+  | 'any'
+  | 'internal';
 
 /** What each field of `T` is. The compiler misses none. */
 export type Fields<T> = Readonly<Record<keyof T, Kind>>;
@@ -30,7 +30,6 @@ const expected: Readonly<Record<Kind, Expected>> = {
   ms: { text: 'a number of milliseconds', fits: isNumber },
   count: { text: 'a number', fits: isNumber },
   flag: { text: 'true or false', fits: (value) => typeof value === 'boolean' },
-  list: { text: 'an array', fits: Array.isArray },
   object: { text: 'an object', fits: isObject },
   method: { text: 'a function', fits: (value) => typeof value === 'function' },
   // Not by its class: a test's environment may have one of its own.
@@ -42,30 +41,43 @@ const expected: Readonly<Record<Kind, Expected>> = {
       (isObject(value) || typeof value === 'function') && Reflect.has(value, '~standard'),
   },
   any: { text: 'anything', fits: () => true },
+  internal: { text: 'anything', fits: () => true },
 };
 
-/** Throws a TypeError that names the field, `of` what it is one, and what it should have been. */
+/**
+ * Throws a TypeError that names the field, `of` what it is one, and what it should have been. An
+ * object of a class may have fields of its own; whoever else may, `isOwn` says.
+ */
 export function checkFields(
   value: unknown,
   fields: Readonly<Record<string, Kind>>,
   of: string,
+  isOwn: (given: unknown) => boolean = () => false,
 ): void {
   if (value === undefined) return;
   if (!isObject(value)) {
     throw new TypeError(`${of} must be an object, not ${shown(value)}.`);
   }
+  const isPlain = isPlainObject(value);
   for (const [field, given] of Object.entries(value)) {
     if (given === undefined) continue;
     const kind = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (kind === undefined) {
+    if (kind !== undefined) {
+      const { text, fits } = expected[kind];
+      if (!fits(given))
+        throw new TypeError(`${field} in ${of} must be ${text}, not ${shown(given)}.`);
+    } else if (isMisspelt(field, fields) || (isPlain && !isOwn(given))) {
+      const known = Object.keys(fields).filter((name) => fields[name] !== 'internal');
       throw new TypeError(
-        `There is no field ${JSON.stringify(field.slice(0, 40))} in ${of}. The fields are ${Object.keys(fields).join(', ')}.`,
+        `There is no field ${shown(field)} in ${of}. The fields are ${known.join(', ')}.`,
       );
     }
-    const { text, fits } = expected[kind];
-    if (!fits(given))
-      throw new TypeError(`${field} in ${of} must be ${text}, not ${shown(given)}.`);
   }
+}
+
+function isMisspelt(field: string, fields: object): boolean {
+  const lower = field.toLowerCase();
+  return Object.keys(fields).some((known) => known.toLowerCase() === lower);
 }
 
 /** What a caller gave instead, short: never whole objects, which may be payloads. */
@@ -88,4 +100,10 @@ function isNumber(value: unknown): boolean {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
+}
+
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Of whatever realm: the prototype of plain objects has none.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -2,6 +2,7 @@
  * What an option is (unit last in its name, bounds, what 0 does), and how given ones become whole.
  * The CLI's flags, the SDKs' options and the docs derive from the two tables of them.
  */
+import { shown } from './fields.ts';
 
 export interface OptionEntry {
   readonly default: number;
@@ -27,7 +28,7 @@ export function resolveOptions<Name extends string>(
     const value = given[name] ?? entry.default;
     if (!Number.isInteger(value) || value < entry.min || value > entry.max) {
       throw new RangeError(
-        `Option ${name} must be a whole number from ${entry.min} to ${entry.max}, not ${String(value)}: ${entry.meaning}`,
+        `Option ${name} must be a whole number from ${entry.min} to ${entry.max}, not ${shown(value)}: ${entry.meaning}`,
       );
     }
     resolved[name] = value;

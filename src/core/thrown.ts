@@ -51,32 +51,37 @@ export function thrownAs<T>(
 
 function messageOf(thrown: unknown): string | null {
   const message = textAt(thrown, 'message');
-  if (message !== null) return withCauses(message, thrown);
-  // An AggregateError often says nothing itself.
-  const several = at(thrown, 'errors');
-  if (!Array.isArray(several) || several.length === 0) return null;
-  return several
-    .slice(0, 5)
-    .map((one) => textAt(one, 'message') ?? wordsOf(one))
-    .join('; ');
+  const texts = message === null ? [] : [message];
+  // Libraries wrap what happened in the whole statement, say: it must not be cut off behind that.
+  for (const inner of innerTexts(thrown)) {
+    if (!texts.some((text) => text.includes(inner))) texts.push(inner);
+  }
+  if (texts.length > 1 && message !== null && message.length > maxWrapperCharacters) {
+    texts[0] = `${message.slice(0, maxWrapperCharacters)}...`;
+  }
+  return texts.length === 0 ? null : texts.join(message === null ? '; ' : ': ');
 }
 
 const maxCauses = 4;
+const maxSeveral = 5;
 const maxWrapperCharacters = 300;
 
-/** Libraries wrap what happened in the whole statement, say: it must not be cut off behind that. */
-function withCauses(message: string, thrown: unknown): string {
-  const texts = [message];
+/** Of those that it stands for, and of what caused it. */
+function innerTexts(thrown: unknown): string[] {
+  const texts: string[] = [];
+  const several = at(thrown, 'errors');
+  if (Array.isArray(several)) {
+    for (const one of several.slice(0, maxSeveral)) {
+      texts.push(textAt(one, 'message') ?? wordsOf(one));
+    }
+  }
   let cause = at(thrown, 'cause');
-  for (let depth = 0; depth < maxCauses && isObject(cause); depth += 1) {
-    const inner = textAt(cause, 'message');
-    if (inner !== null && !texts.some((text) => text.includes(inner))) texts.push(inner);
+  for (let depth = 0; depth < maxCauses && cause !== undefined && cause !== null; depth += 1) {
+    const text = isObject(cause) ? textAt(cause, 'message') : wordsOf(cause);
+    if (text !== null) texts.push(text);
     cause = at(cause, 'cause');
   }
-  if (texts.length > 1 && message.length > maxWrapperCharacters) {
-    texts[0] = `${message.slice(0, maxWrapperCharacters)}...`;
-  }
-  return texts.join(': ');
+  return texts;
 }
 
 function wordsOf(thrown: unknown): string {

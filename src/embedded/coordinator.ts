@@ -9,7 +9,7 @@ import { thrownLine } from '../core/thrown.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import type { RequestWithoutId } from '../peer/requests.ts';
 import { closedError, refusal, VerdictError } from '../peer/verdict-error.ts';
-import { silentLogger } from '../ports/logger.ts';
+import { silentLogger, userLogger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { pause } from '../system/pause.ts';
 import { systemRandom } from '../system/random.ts';
@@ -89,6 +89,7 @@ export class TransactionCoordinator {
 
   /** Throws RangeError for an option that does not exist or is out of its bounds. */
   constructor(options: EmbeddedOptions = {}) {
+    if (options.logger !== undefined) userLogger(options.logger, 'TransactionCoordinator');
     const timings = timingsOf(options);
     this.#returns = new ReturnsTable(timings.maxRecent);
     this.#opened = this.#open(options, timings);
@@ -270,7 +271,8 @@ export class TransactionCoordinator {
   }
 
   async #open(options: EmbeddedOptions, timings: ReturnType<typeof timingsOf>): Promise<Parts> {
-    const { log: choice = { kind: 'memory' }, logger = silentLogger, onFatal, reached } = options;
+    const { log: choice = { kind: 'memory' }, onFatal, reached } = options;
+    const logger = userLogger(options.logger ?? silentLogger, 'TransactionCoordinator');
     const given = { clock: systemClock, random: systemRandom, logger };
     let engine: Engine | null = null;
     let doubts: Doubts | null = null;

@@ -83,7 +83,8 @@ export class Doubts {
     const answers: InDoubtAnswers = { told: [], unjudged: [], failed: [] };
     for (const named of participants) {
       try {
-        const list = (await named.latest.inDoubt?.()) ?? [];
+        const { latest } = named;
+        const list = latest.inDoubt ? await latest.inDoubt() : [];
         if (!isIterable(list)) {
           throw new TypeError(`inDoubt must return a list of txids, not ${shown(list)}.`);
         }

@@ -5,6 +5,7 @@
  *
  * It names the old cluster too: one process may serve several, and the variable may stay set.
  */
+import { checkFields, type Fields, shown } from '../core/fields.ts';
 import { isTxid } from '../core/txid.ts';
 import type { Adoption } from './adopt-cluster.ts';
 
@@ -14,6 +15,29 @@ export const adoptionVariable = 'VERDICT_ADOPT_CLUSTER';
 const idPattern = /^[a-z0-9]{1,64}$/i;
 /** In one message. */
 const maxNamed = 20;
+
+const adoptionFields: Fields<Adoption> = { id: 'text', from: 'text', inDoubt: 'object' };
+
+/** Throws a TypeError for what cannot be: ids and outcomes that no alarm names. */
+export function checkAdoption(adoption: Adoption | undefined): void {
+  if (adoption === undefined) return;
+  checkFields(adoption, adoptionFields, 'adoptCluster');
+  const { id, from, inDoubt = {} }: Partial<Adoption> = adoption;
+  for (const [what, given] of Object.entries({ id, from })) {
+    if (what === 'from' && given === undefined) continue;
+    if (given === undefined || !idPattern.test(given)) {
+      throw new TypeError(
+        `adoptCluster.${what} must be the id of a cluster, as the alarm other-cluster names it, not ${shown(given)}.`,
+      );
+    }
+  }
+  for (const [txid, outcome] of Object.entries(inDoubt)) {
+    if (isTxid(txid) && (outcome === 'commit' || outcome === 'rollback')) continue;
+    throw new TypeError(
+      `adoptCluster.inDoubt must say 'commit' or 'rollback' of txids, not ${shown(outcome)} of ${shown(txid)}.`,
+    );
+  }
+}
 
 /** Null where there is none. Throws a TypeError that says what is wrong with it. */
 export function readAdoption(text: string | undefined): Adoption | null {

@@ -23,6 +23,8 @@ export class OtherClusterError extends VerdictError {
 
 export interface OneClusterOptions extends ParticipantContext {
   readonly cluster: ServedCluster | null;
+  /** What an operator said that is to be served from now on. */
+  readonly adopted: string | null;
   readonly inDoubt: () => readonly { readonly txid: Txid }[];
 }
 
@@ -32,9 +34,9 @@ export class OneCluster {
 
   constructor(given: OneClusterOptions) {
     this.#given = given;
-    const { cluster } = given;
-    // One that never voted may yet serve another.
-    this.#id = cluster?.voted === true ? cluster.id : null;
+    const { cluster, adopted } = given;
+    // One that never voted may yet serve another, unless it was told which.
+    this.#id = cluster !== null && (cluster.voted || cluster.id === adopted) ? cluster.id : null;
   }
 
   get id(): string | null {

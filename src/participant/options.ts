@@ -9,14 +9,16 @@ import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
-import type { Logger } from '../ports/logger.ts';
+import { type Logger, userLogger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Resource } from '../ports/resource.ts';
 import type { StandardSchema } from '../ports/schema.ts';
 import type { Dialer } from '../ports/transport.ts';
+import { checkAdoption } from './adoption-line.ts';
 import type { ParticipantReached } from './crash-points.ts';
 import type { ReadyWork } from './ready.ts';
 import { behindSchemas, type Schemas } from './schema.ts';
+import { stderrLogger } from './stderr-logger.ts';
 
 /** Something that a correct cluster never does, or that an operator must look at. */
 export interface ParticipantAlarm {
@@ -156,11 +158,12 @@ export function resourceOf<Payload, Result>(
   return behindSchemas('resource' in options ? options.resource : options, options);
 }
 
-const settingFields: Fields<Required<ServeBaseOptions & Schemas>> = {
+/** `branch`: a contract is spread here whole. */
+const settingFields: Fields<Required<ServeBaseOptions & Schemas> & { branch: unknown }> = {
   name: 'any',
   urls: 'any',
   dataDirectory: 'text',
-  journal: 'object',
+  journal: 'internal',
   sharedResource: 'any',
   token: 'any',
   adoptCluster: 'object',
@@ -168,15 +171,16 @@ const settingFields: Fields<Required<ServeBaseOptions & Schemas>> = {
   ready: 'method',
   readyTimeoutMs: 'any',
   options: 'object',
-  logger: 'object',
+  logger: 'any',
   onAlarm: 'method',
   onFatal: 'method',
-  reached: 'method',
-  dialer: 'any',
-  clock: 'any',
-  random: 'any',
+  reached: 'internal',
+  dialer: 'internal',
+  clock: 'internal',
+  random: 'internal',
   payload: 'schema',
   result: 'schema',
+  branch: 'internal',
 };
 const resourceFields: Fields<Required<Resource>> = {
   prepare: 'method',
@@ -198,12 +202,13 @@ export function checkSettings(settings: ServeBaseOptions): void {
   const { name, dataDirectory, journal, decisionLog } = settings;
   checkName(name, 'name');
   checkMethods(name, 'resource' in settings ? settings.resource : settings);
+  const hasResource = 'resource' in settings;
   checkFields(
     settings,
-    'resource' in settings
-      ? { ...settingFields, resource: 'any' }
-      : { ...settingFields, ...resourceFields },
+    hasResource ? { ...settingFields, resource: 'any' } : { ...settingFields, ...resourceFields },
     "serveParticipant's options",
+    // Spread, a resource may bring methods of its own, such as `close`.
+    (given) => !hasResource && typeof given === 'function',
   );
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
@@ -214,12 +219,37 @@ export function checkSettings(settings: ServeBaseOptions): void {
       'readyTimeoutMs must be a whole number of milliseconds, 0 for no limit; the default is 600,000.',
     );
   }
-  if (decisionLog !== undefined) etcdEndpoints(decisionLog.etcd.endpoints);
+  if (decisionLog !== undefined) checkDecisionLog(decisionLog);
+  checkAdoption(settings.adoptCluster);
   if ((dataDirectory === undefined) === (journal === undefined)) {
     throw new TypeError(
       'give either dataDirectory (where the journal is kept) or a journal of your own',
     );
   }
+}
+
+const etcdFields: Fields<EtcdDecisionLog> = {
+  endpoints: 'any',
+  cluster: 'text',
+  tls: 'object',
+  auth: 'object',
+  resolve: 'flag',
+};
+
+function checkDecisionLog(decisionLog: NonNullable<ServeBaseOptions['decisionLog']>): void {
+  checkFields(decisionLog, { etcd: 'object' }, 'decisionLog');
+  const { etcd }: Partial<typeof decisionLog> = decisionLog;
+  if (etcd === undefined) throw new TypeError('decisionLog needs etcd: { endpoints, cluster }.');
+  checkFields(etcd, etcdFields, 'decisionLog.etcd');
+  checkFields(etcd.auth, { username: 'text', password: 'text' }, 'decisionLog.etcd.auth');
+  etcdEndpoints(etcd.endpoints);
+}
+
+/** Throws for a logger that is none. */
+export function loggerOf({ logger, name }: ServeBaseOptions): Logger {
+  return logger === undefined
+    ? stderrLogger(name)
+    : userLogger(logger, "serveParticipant's options");
 }
 
 /** JavaScript starts without them, and would find it out at the first transaction. */

@@ -23,11 +23,10 @@ import { Epochs } from './epochs.ts';
 import { tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
-import type { ParticipantAlarm, ServeBaseOptions } from './options.ts';
+import { loggerOf, type ParticipantAlarm, type ServeBaseOptions } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
-import { stderrLogger } from './stderr-logger.ts';
 
 /** The adapters, chosen. */
 export interface ParticipantPorts extends Pick<ParticipantContext, 'journal' | 'clock' | 'random'> {
@@ -87,7 +86,7 @@ export class Participant {
       options,
       clock,
       random,
-      logger: settings.logger ?? stderrLogger(name),
+      logger: loggerOf(settings),
       reached: settings.reached ?? ((): void => undefined),
       fatal: (error) => this.#fatal(thrownError(error)),
     };
@@ -97,7 +96,12 @@ export class Participant {
     this.#context = context;
     this.#housekeeping = new Housekeeping(context);
     const { cluster } = found;
-    this.#cluster = new OneCluster({ ...context, cluster, inDoubt: () => this.inDoubt() });
+    this.#cluster = new OneCluster({
+      ...context,
+      cluster,
+      adopted: settings.adoptCluster?.id ?? null,
+      inDoubt: () => this.inDoubt(),
+    });
     const { identity, inDoubt } = resource;
     const isShared = settings.sharedResource !== undefined;
     // What nodes are told, and what the log is asked as (!): it is what an operator retires.
@@ -195,13 +199,12 @@ export class Participant {
     await resource.begin?.({ instance });
     const { adoptCluster: adoption } = settings;
     if (adoption !== undefined) {
-      const logger = settings.logger ?? stderrLogger(settings.name);
-      await adoptCluster(adoption, { journal, resource, logger });
+      await adoptCluster(adoption, { journal, resource, logger: loggerOf(settings) });
     }
     const { entries, ...loaded } = await journal.load();
     const earlierRuns = run === undefined ? [] : await journal.started(run);
     // Asked before anything is called: a rollback that runs meanwhile would make the answer stale.
-    const listed: unknown = (await resource.inDoubt?.({ instance })) ?? [];
+    const listed: unknown = resource.inDoubt ? await resource.inDoubt({ instance }) : [];
     if (!isIterable(listed)) {
       throw new TypeError(`inDoubt must return a list of branches, not ${shown(listed)}.`);
     }

@@ -1,14 +1,14 @@
 /** `serveParticipant`: the public way in. */
+import { checkFields } from '../core/fields.ts';
 import type { Txid } from '../core/txid.ts';
 import type { BranchRef, Resource } from '../ports/resource.ts';
 import { environmentVariable } from '../system/environment.ts';
 import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
-import { checkSettings, resourceOf, type ServeOptions } from './options.ts';
+import { checkSettings, loggerOf, resourceOf, type ServeOptions } from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
-import { stderrLogger } from './stderr-logger.ts';
 
 /** Made by `serveParticipant`. Close it when you are done, or hold it with `await using`. */
 export interface ParticipantHandle {
@@ -81,6 +81,7 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   options: ServeOptions<Payload, Result>,
 ): Promise<ParticipantHandle> {
   checkSettings(options);
+  loggerOf(options);
   const adoption = readAdoption(environmentVariable(adoptionVariable)) ?? options.adoptCluster;
   const ports = await openPorts(options);
   const readiness = new Ready();
@@ -99,12 +100,13 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   }
   participant.checkDecisionLog();
   const close = async (how: { readonly timeoutMs?: number } = {}): Promise<void> => {
+    checkFields(how, { timeoutMs: 'ms' }, "close's options");
     await participant.close(how);
     await ports.close();
   };
   if (options.ready !== undefined) {
     const { clock } = ports;
-    const logger = options.logger ?? stderrLogger(options.name);
+    const logger = loggerOf(options);
     const unended = (): readonly BranchRef[] => participant.unended();
     const { ready, readyTimeoutMs: timeoutMs = readyTimeoutMsDefault } = options;
     try {
@@ -119,8 +121,11 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
     instance: participant.instance,
     enlist: (txid, how = {}) => participant.enlist(txid, how),
     inDoubt: () => participant.inDoubt(),
-    connected: ({ timeoutMs = connectedTimeoutMs, signal = new AbortController().signal } = {}) =>
-      participant.connected({ timeoutMs, signal }),
+    connected: async (how = {}) => {
+      checkFields(how, { timeoutMs: 'ms', signal: 'signal' }, "connected's options");
+      const { timeoutMs = connectedTimeoutMs, signal = new AbortController().signal } = how;
+      await participant.connected({ timeoutMs, signal });
+    },
     close,
     [Symbol.asyncDispose]: () => close(),
   };

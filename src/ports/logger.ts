@@ -18,6 +18,33 @@ export const silentLogger: Logger = {
   error: () => undefined,
 };
 
+/**
+ * The logger that a user gave, for what `of` names. What it throws ends no transaction: a disk that
+ * is full for logs, say. Throws a TypeError where it lacks a method.
+ */
+export function userLogger(given: Logger, of: string): Logger {
+  const guarded = (method: keyof Logger): Logger['info'] => {
+    if (typeof given?.[method] !== 'function') {
+      throw new TypeError(
+        `logger in ${of} has no method ${method}: it needs debug, info, warn and error, which a pino logger has.`,
+      );
+    }
+    return (fields, text) => {
+      try {
+        given[method](fields, text);
+      } catch {
+        // What was to be logged matters less than what is being done.
+      }
+    };
+  };
+  return {
+    debug: guarded('debug'),
+    info: guarded('info'),
+    warn: guarded('warn'),
+    error: guarded('error'),
+  };
+}
+
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 

@@ -4,9 +4,10 @@ import type { Retired } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
 import { decisionSources, durationText, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { withOperator } from './operator.ts';
+import { type Operator, withOperator } from './operator.ts';
 
 type RepairContext = OperatorContext & { readonly yes?: true };
 
@@ -44,6 +45,7 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
     'instance' in retired
       ? `Instance ${retired.instance} of ${participant}`
       : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
+  await withOperator(context, (operator) => warnOf(operator, io, retired));
   if (!yes) {
     requireTerminal(io, 'retire cannot be undone');
     const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
@@ -53,4 +55,31 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
   await answer(context, { ...retired, retired: true }, () => [
     `${what} is retired: every node has heard of it.`,
   ]);
+}
+
+/** Of a store that is still there, and of a name that may be misspelt: both are buried all the same. */
+async function warnOf(operator: Operator, io: Io, retired: Retired): Promise<void> {
+  const { participant } = retired;
+  const { participants } = await operator.info();
+  const isConnected = participants.some(
+    (each) =>
+      each.participant === participant &&
+      ('instance' in retired
+        ? each.instance === retired.instance
+        : each.sharedResource === retired.sharedResource),
+  );
+  if (isConnected) {
+    io.stderr.write(
+      'warning: It is connected, so its store is not lost. Stop it first: what it still owes is never carried out there, and shows as done.\n',
+    );
+    return;
+  }
+  const { transactions, truncated } = await operator.list({ limit: 1_000 });
+  const isKnown = [...participants, ...transactions.flatMap(({ branches }) => branches)].some(
+    (each) => each.participant === participant,
+  );
+  if (truncated || isKnown) return;
+  io.stderr.write(
+    `warning: No node knows a participant ${participant}: none is connected, and none takes part in what verdict tx list shows. Compare the name.\n`,
+  );
 }

@@ -12,7 +12,7 @@
 import { checkFields, type Fields } from '../../core/fields.ts';
 import { isAbort, vote } from '../../participant/vote.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { type Logger, silentLogger } from '../../ports/logger.ts';
+import { type Logger, silentLogger, userLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type {
   AbortVote,
@@ -81,11 +81,11 @@ const optionFields: Fields<OutboxOptions<never>> = {
   retryDelayMs: 'ms',
   maxRetryDelayMs: 'ms',
   maxQueue: 'count',
-  logger: 'object',
+  logger: 'any',
   appliedKeepMs: 'ms',
   onFatal: 'method',
-  clock: 'any',
-  random: 'any',
+  clock: 'internal',
+  random: 'internal',
 };
 
 /** A durable queue of messages that takes part in transactions, made by `openOutbox`. */
@@ -98,6 +98,7 @@ export class Outbox<Body = unknown> {
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
     checkPlace('openOutbox', options);
     checkFields(options, optionFields, 'openOutbox');
+    if (options.logger !== undefined) userLogger(options.logger, 'openOutbox');
     if (typeof options.publish !== 'function')
       throw new TypeError('openOutbox needs publish: a function that is given each message.');
     const disk = await BranchStore.open<PreparedMessages>({
@@ -111,7 +112,7 @@ export class Outbox<Body = unknown> {
   }
 
   private constructor(options: OutboxOptions<Body>, disk: BranchStore<PreparedMessages>) {
-    const { maxQueue = 1_000_000, logger = silentLogger } = options;
+    const { maxQueue = 1_000_000 } = options;
     const { retryDelayMs = 100, maxRetryDelayMs = 30_000 } = options;
     this.#disk = disk;
     this.#maxQueue = maxQueue;
@@ -120,7 +121,7 @@ export class Outbox<Body = unknown> {
       disk,
       clock: options.clock ?? systemClock,
       random: options.random ?? systemRandom,
-      logger,
+      logger: userLogger(options.logger ?? silentLogger, 'openOutbox'),
       retryDelayMs,
       maxRetryDelayMs,
     });

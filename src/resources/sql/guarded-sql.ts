@@ -52,6 +52,7 @@ export class GuardedSql implements Sql {
   #ended = false;
   #broken: TransactionEndedError | null = null;
   readonly #failures = new WeakSet<object>();
+  #lastFailures: readonly unknown[] = [];
 
   constructor(run: (statement: Statement) => Promise<StatementResult>, turns: Turns) {
     this.#run = run;
@@ -108,6 +109,7 @@ export class GuardedSql implements Sql {
         this.turns.close();
       }
       if (typeof error === 'object' && error !== null) this.#failures.add(error);
+      this.#lastFailures = [...this.#lastFailures.slice(-1), error];
       throw error;
     }
   }
@@ -136,6 +138,11 @@ export class GuardedSql implements Sql {
         'prepare returned while a transaction of a library was open on ormClient(sql), neither committed nor rolled back: await it before the vote.',
       );
     }
+  }
+
+  /** What failed ahead of the last failure: a library's rollback may have failed for it. */
+  get failedBefore(): unknown {
+    return this.#lastFailures.length > 1 ? this.#lastFailures[0] : undefined;
   }
 
   /** Whether it is what a statement failed with, or was caused by that. */

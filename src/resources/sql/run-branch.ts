@@ -95,12 +95,17 @@ async function tryOnce<Payload, Result>(
       ? late(lockLimitMs)
       : own
         ? null
-        : refusalOf(error, session.lost);
+        : (refusalOf(error, session.lost) ?? lostBefore(refusalOf(sql.failedBefore, false)));
     if (refusal === null) throw error;
     if (preparing && refusal.lost === true)
       throw new PrepareFailure(refusal.reason, { cause: error });
     return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
   }
+}
+
+/** Where the database undid the branch for another, its savepoints are gone as well. */
+function lostBefore(refusal: Refusal | null): Refusal | null {
+  return refusal?.again === true ? refusal : null;
 }
 
 function late(lockLimitMs: number): Refusal {

@@ -3,7 +3,7 @@ import { checkFields, type Fields, shown } from '../../core/fields.ts';
 import { day } from '../../core/options.ts';
 import { stderrLogger } from '../../participant/stderr-logger.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Logger } from '../../ports/logger.ts';
+import { type Logger, userLogger } from '../../ports/logger.ts';
 import type { EndCall, PrepareCall, PrepareResult, Resource } from '../../ports/resource.ts';
 import { systemClock } from '../../system/clock.ts';
 
@@ -109,8 +109,8 @@ const optionFields: Fields<Required<SqlResourceOptions<never, never>> & { connec
   lockLimitMs: 'ms',
   maxSessions: 'count',
   sessionWaitMs: 'ms',
-  logger: 'object',
-  clock: 'any',
+  logger: 'any',
+  clock: 'internal',
 };
 
 /** Throws for a table or a limit that cannot be. */
@@ -129,7 +129,10 @@ export function sqlSettings(options: SqlResourceOptions<never, unknown>): SqlSet
     lockLimitMs: checkedLockLimit(options.lockLimitMs ?? 300_000),
     maxSessions: options.maxSessions ?? 16,
     sessionWaitMs: options.sessionWaitMs ?? 5_000,
-    logger: options.logger ?? stderrLogger(name),
+    logger:
+      options.logger === undefined
+        ? stderrLogger(name)
+        : userLogger(options.logger, 'the options of the resource'),
     clock: options.clock ?? systemClock,
   };
 }

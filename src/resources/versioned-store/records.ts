@@ -4,6 +4,7 @@
  * write. `deleted` is the highest version ever deleted. A new record begins above it, so that no
  * version of a key returns with another value, and nothing need be kept of what is gone.
  */
+import { checkFields, type Fields } from '../../core/fields.ts';
 import {
   assertKeyFits,
   entriesUnder,
@@ -110,10 +111,14 @@ export function wrongInitial(): TypeError {
   return new TypeError("initial must be a list of records, such as [{ key: 'lamp', value: 10 }].");
 }
 
+const initialFields: Fields<InitialRecord> = { key: 'text', value: 'any', version: 'count' };
+
 /** What a new store begins with. */
 export function putInitial(keys: WritableKeys, initial: Iterable<InitialRecord>): void {
   for (const record of initial) {
     if (typeof record?.key !== 'string') throw wrongInitial();
+    checkFields(record, initialFields, 'initial');
+    if (record.value === undefined) throw wrongInitial();
     const { key, value, version = 1 } = record;
     keys.put(recordKey(key), { value: sendable(value, `the value of ${key}`), version });
   }

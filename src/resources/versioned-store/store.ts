@@ -113,7 +113,7 @@ const optionFields: Fields<VersionedStoreOptions> = {
   maxLockWaiters: 'count',
   appliedKeepMs: 'ms',
   onFatal: 'method',
-  clock: 'any',
+  clock: 'internal',
 };
 
 /** A durable key-value store that takes part in transactions, made by `openVersionedStore`. */
