@@ -31,12 +31,14 @@ export interface OneClusterOptions extends ParticipantContext {
 export class OneCluster {
   readonly #given: OneClusterOptions;
   #id: string | null;
+  readonly #adopted: string | null;
 
   constructor(given: OneClusterOptions) {
     this.#given = given;
     const { cluster, adopted } = given;
     // One that never voted may yet serve another, unless it was told which.
-    this.#id = cluster !== null && (cluster.voted || cluster.id === adopted) ? cluster.id : null;
+    this.#id = cluster?.voted === true ? cluster.id : null;
+    this.#adopted = cluster?.id === adopted ? adopted : null;
   }
 
   get id(): string | null {
@@ -46,9 +48,10 @@ export class OneCluster {
   /** Null where the node is of the cluster that is served, or of the first that there is. */
   refuses(welcome: Welcome): Refusal | null {
     if (this.#id === welcome.clusterId) return null;
-    if (this.#id !== null) {
-      const close = { code: otherClusterCloseCode, reason: otherClusterReason(this.#id) };
-      return { error: this.#stranger(this.#id, welcome), close };
+    const served = this.#id ?? this.#adopted;
+    if (served !== null && served !== welcome.clusterId) {
+      const close = { code: otherClusterCloseCode, reason: otherClusterReason(served) };
+      return { error: this.#stranger(served, welcome), close };
     }
     this.#id = welcome.clusterId;
     this.#bind(welcome.clusterId);

@@ -45,9 +45,10 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
     'instance' in retired
       ? `Instance ${retired.instance} of ${participant}`
       : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
-  await withOperator(context, (operator) => warnOf(operator, io, retired));
+  if (!yes) requireTerminal(io, 'retire cannot be undone');
+  // Advice alone: what is wrong with the connection the call itself says.
+  await withOperator(context, (operator) => warnOf(operator, io, retired)).catch(() => undefined);
   if (!yes) {
-    requireTerminal(io, 'retire cannot be undone');
     const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
     if (!(await confirm(io, question))) return;
   }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Hello, maxEarlierRuns } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
+import { checkAdoption } from '../../../src/participant/adoption-line.ts';
 import { Participant } from '../../../src/participant/participant.ts';
 import { vote } from '../../../src/participant/vote.ts';
 import { JournalError } from '../../../src/ports/journal.ts';
@@ -109,6 +110,28 @@ describe('an operator who made the decision log anew', () => {
       expect(again.participant.inDoubt()).toHaveLength(1);
     },
   );
+});
+
+it('a node of another cluster than the adopted one is refused, and the alarm says so', async () => {
+  const journal = await inDoubt();
+  const adoptCluster = { id: 'two', inDoubt: { [txid]: 'commit' as const } };
+  const { node, alarms, participant } = await rig({ journal, adoptCluster });
+  expect((await node('n1', { clusterId: 'three' })).open).toBe(false);
+  expect(alarms).toMatchObject([{ alarm: 'other-cluster' }]);
+  expect((await node('n2', { clusterId: 'two' })).open).toBe(true);
+  await participant.close({ timeoutMs: 0 });
+});
+
+it.each<[object, RegExp]>([
+  [{}, /adoptCluster.id must be the id of a cluster/],
+  [{ id: null }, /id in adoptCluster must be a string/],
+  [{ id: 'two words' }, /adoptCluster.id must be the id/],
+  [{ id: 'two', from: '' }, /adoptCluster.from must be the id/],
+  [{ id: 'two', indoubt: {} }, /no field "indoubt" in adoptCluster/],
+  [{ id: 'two', inDoubt: { x: 'commit' } }, /of txids, not "commit" of "x"/],
+  [{ id: 'two', inDoubt: { [txid]: 'committed' } }, /'commit' or 'rollback' of txids/],
+])('%j cannot be adopted', (adoption, said) => {
+  expect(() => checkAdoption(adoption as never)).toThrow(said);
 });
 
 describe('the variable VERDICT_ADOPT_CLUSTER', () => {
