@@ -21,7 +21,10 @@ it.each<[string, unknown[], RegExp]>([
   ['run', [5], /run wants a function/],
   ['status', [txidOf(1), { shared: 'x' }], /"shared" in status's options\..* share/],
   ['status', [txidOf(1), { signal: 5 }], /signal in status's options must be an AbortSignal/],
+  ['status', [{ txid: txidOf(1) }], /status wants a txid, not an object/],
   ['transact', [{ branches: [] }, { retry: { attempts: 3 } }], /"attempts" in retry/],
+  ['transact', [{ branches: [] }, { retry: 'true' }], /retry must be an object, not "true"/],
+  ['transact', [{ branches: [], locks: [{ keys: [], mod: 'shared' }] }], /"mod" in locks.* mode/],
 ])('client.%s(%j) is refused at once', async (call, given, said) => {
   const { client } = await connectedClient();
   const refused = (client as unknown as Calls)[call]?.(...given);
@@ -42,6 +45,14 @@ it.each<[string, unknown[], RegExp]>([
   const refused = (tx as unknown as Calls)[call]?.(...given);
   await expect(refused).rejects.toThrow(TypeError);
   await expect(refused).rejects.toThrow(said);
+});
+
+it('the context of run, and another transaction, may be given as options', async () => {
+  const { client, node } = await connectedClient();
+  const tx = client.transaction(txidOf(1), client.transaction(txidOf(1), { share: 'x' }));
+  const context = { attempt: 1, signal: undefined };
+  void tx.lock('a', context).catch(() => undefined);
+  expect((await node.next('lock')).message).toMatchObject({ keys: ['a'], share: 'x' });
 });
 
 it('a transaction is handed on with its share', async () => {

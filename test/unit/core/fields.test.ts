@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { checkFields, shown } from '../../../src/core/fields.ts';
 
@@ -73,5 +74,30 @@ describe('fields', () => {
       '5',
       'null',
     ]);
+  });
+
+  it('a class may have more, but none that differs by its case alone', () => {
+    class Settings {
+      text = '';
+      pool = 1;
+    }
+    checkFields(new Settings(), fields, 'these');
+    expect(() => checkFields(Object.assign(new Settings(), { Text: '' }), fields, 'these')).toThrow(
+      '"Text"',
+    );
+    expect(() => checkFields(Object.assign(new Settings(), { ms: '5' }), fields, 'these')).toThrow(
+      'ms in these must be',
+    );
+  });
+
+  it('of another realm are no class of their own', () => {
+    const foreign = runInNewContext('({ pool: 1 })') as object;
+    expect(() => checkFields(foreign, fields, 'these')).toThrow('no field "pool"');
+  });
+
+  it('that are internal are not listed', () => {
+    expect(() => checkFields({ x: 1 }, { text: 'text', clock: 'internal' }, 'these')).toThrow(
+      /The fields are text\.$/,
+    );
   });
 });

@@ -33,6 +33,9 @@ describe('what was thrown, in words', () => {
     expect(thrownLine(new Error('a duplicate key', { cause }))).toBe(
       'Error: a duplicate key: line 1',
     );
+    const several = new AggregateError([new Error('first'), new Error('second')], 'both failed');
+    expect(thrownText(several)).toBe('both failed: first: second');
+    expect(thrownText(new Error('outer', { cause: 'plain text' }))).toBe('outer: plain text');
     const circle = new Error('round');
     circle.cause = circle;
     expect(thrownText(circle)).toBe('round');

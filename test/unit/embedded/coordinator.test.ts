@@ -45,13 +45,23 @@ describe('a coordinator', () => {
     await expect(refused).rejects.toThrow(said);
   });
 
-  it('says of an inDoubt that returns no list what it should', async () => {
+  it.each<[unknown, string]>([
+    [5, '5'],
+    [undefined, 'undefined'],
+    ['x', '"x"'],
+  ])('says of an inDoubt that returns %j what it should', async (listed, said) => {
     await using coordinator = new TransactionCoordinator();
     const [inventory] = pair();
-    const odd = Object.assign(inventory, { inDoubt: () => 5 as never });
+    const odd = Object.assign(inventory, { inDoubt: () => listed as never });
     expect((await coordinator.recover([odd])).failed).toMatchObject([
-      { error: expect.stringContaining('inDoubt must return a list of txids, not 5.') },
+      { error: expect.stringContaining(`inDoubt must return a list of txids, not ${said}.`) },
     ]);
+  });
+
+  it.each([[null], ['info'], [{}]])('refuses %j as a logger', (logger) => {
+    expect(() => new TransactionCoordinator({ logger: logger as never })).toThrow(
+      /logger in TransactionCoordinator has no method/,
+    );
   });
 
   it('lets what is under way end when it is closed, and takes no more', async () => {

@@ -115,7 +115,8 @@ describe('an operator who made the decision log anew', () => {
 it('a node of another cluster than the adopted one is refused, and the alarm says so', async () => {
   const journal = await inDoubt();
   const adoptCluster = { id: 'two', inDoubt: { [txid]: 'commit' as const } };
-  const { node, alarms, participant } = await rig({ journal, adoptCluster });
+  const urls = ['n1:7070', 'n2:7070'];
+  const { node, alarms, participant } = await rig({ journal, adoptCluster, urls });
   expect((await node('n1', { clusterId: 'three' })).open).toBe(false);
   expect(alarms).toMatchObject([{ alarm: 'other-cluster' }]);
   expect((await node('n2', { clusterId: 'two' })).open).toBe(true);

@@ -1,6 +1,11 @@
 /** The public entry as a service uses it: mostly a matter of types, which the compiler checks. */
 import { expect, it } from 'vitest';
-import { type Resource, serveParticipant, vote } from '../../../src/participant.ts';
+import {
+  defineParticipant,
+  type Resource,
+  serveParticipant,
+  vote,
+} from '../../../src/participant.ts';
 import { WatchedJournal } from '../../support/logs/watched-journal.ts';
 import { MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
@@ -11,6 +16,10 @@ interface Order {
   readonly sku: string;
   readonly count: number;
 }
+
+const anything = {
+  '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) },
+} as const;
 
 class Stock implements Resource<Order, number> {
   readonly #reserved = new Map<string, Order>();
@@ -123,12 +132,62 @@ it.each<[object, RegExp]>([
   await expect(serveParticipant({ ...settings(), ...given } as never)).rejects.toThrow(said);
 });
 
-it('inDoubt that returns no list is refused before the participant serves', async () => {
-  const resource = Object.assign(new Stock(), { inDoubt: () => 5 as never });
-  await expect(serveParticipant({ ...settings(), resource })).rejects.toThrow(
-    'inDoubt must return a list of branches, not 5.',
-  );
+it.each<[string, object]>([
+  ['a contract', defineParticipant({ name: 'inventory', payload: anything })],
+  ['methods of its own', { close: () => undefined }],
+])('%s may be spread among the settings', async (_what, more) => {
+  const { prepare, commit, rollback } = Stock.prototype;
+  const methods = { prepare, commit, rollback } as unknown as Resource;
+  const participant = await serveParticipant({ ...more, ...settings(), ...methods });
+  await participant.close();
 });
+
+it('an object of a class has fields of its own', async () => {
+  const own = Object.assign(new Stock(), settings(), { pool: 1 });
+  const participant = await serveParticipant<Order, number>(own);
+  await participant.close();
+});
+
+it.each<[object | null | string]>([
+  [null],
+  ['info'],
+  [{}],
+  [{ info: () => undefined, warn: () => undefined, error: () => undefined }],
+])('%j is no logger', async (logger) => {
+  const options = { ...settings(), resource: new Stock(), logger: logger as never };
+  await expect(serveParticipant(options)).rejects.toThrow(/logger .* has no method/);
+});
+
+it('a logger that throws ends nothing', async () => {
+  const full = (): never => {
+    throw new Error('The disk is full.');
+  };
+  const logger = { debug: full, info: full, warn: full, error: full };
+  const participant = await serveParticipant({ ...settings(), resource: new Stock(), logger });
+  await participant.close();
+});
+
+it.each<[object, RegExp]>([
+  [{ etcds: {} }, /"etcds" in decisionLog/],
+  [{ etcd: { endpoints: ['http://127.0.0.1:1'], cluster: 'c', resolv: true } }, /"resolv"/],
+  [
+    { etcd: { endpoints: [], cluster: 'c', auth: { user: 'x' } } },
+    /"user" in decisionLog.etcd.auth/,
+  ],
+])('%j is no decision log', async (decisionLog, said) => {
+  const options = { ...settings(), resource: new Stock(), decisionLog: decisionLog as never };
+  await expect(serveParticipant(options)).rejects.toThrow(said);
+});
+
+it.each<[unknown]>([[undefined], [null], [5], ['x']])(
+  'inDoubt that returns %j is refused',
+  async (listed) => {
+    const resource = Object.assign(new Stock(), { inDoubt: () => listed as never });
+    await expect(serveParticipant({ ...settings(), resource })).rejects.toThrow(
+      'inDoubt must return a list of branches',
+    );
+  },
+);
 
 it('enlist takes no field that does not exist', async () => {
   await using participant = await serveParticipant({ ...settings(), resource: new Stock() });

@@ -4,6 +4,7 @@ import { readContent, storeFile } from '../../../../src/resources/versioned-stor
 import { VersionedStore } from '../../../../src/resources/versioned-store/store.ts';
 import { readLmdb } from '../../../../src/store/lmdb.ts';
 import { openVersionedStore } from '../../../../src/versioned-store.ts';
+import { temporaryDirectory } from '../../../support/logs/stores.ts';
 import { settle } from '../../../support/samples/manual-clock.ts';
 import { StoreRig } from './rig.ts';
 
@@ -324,4 +325,16 @@ it.each<[object, RegExp]>([
 
 it('reads no key that is not text', () => {
   expect(() => rig.store.read(5 as never)).toThrow('A key must be a string, not 5.');
+});
+
+it.each<[object, string]>([
+  [{ key: 'a', val: 10 }, 'There is no field "val" in initial.'],
+  [{ key: 'a' }, 'initial must be a list of records'],
+  [{ key: 'a', value: 1, version: '2' }, 'version in initial must be a number'],
+])('a new store does not begin with %j', async (record, said) => {
+  const directory = temporaryDirectory();
+  const initial = [record as { key: string; value: unknown }];
+  const opened = openVersionedStore({ dataDirectory: directory.path, initial });
+  await expect(opened).rejects.toThrow(said);
+  directory.remove();
 });
