@@ -14,14 +14,17 @@ export type { Publish, PublishCall } from './resources/outbox/publisher.ts';
 export type { OutboxMessage } from './resources/outbox/queue.ts';
 
 /**
- * Opens the outbox in its directory, which belongs to one process at a time, and begins to publish what it finds there.
+ * Opens the outbox in its directory, which belongs to one process at a time, and begins to publish
+ * what it finds there.
  *
- * A message is published if and only if its transaction commits; at least once, so the receiver must drop an `id`
- * that it has had; and in the order of the commits in this outbox, so a message that cannot be published holds up those
- * behind it until it can. `publish` may put aside what no one can take, by its number of attempts.
+ * A message is published if and only if its transaction commits; at least once, so the receiver
+ * must drop an `id` that it has had; and in the order of the commits in this outbox, so a message
+ * that cannot be published holds up those behind it until it can. `publish` may put aside what no
+ * one can take, by its number of attempts.
  *
- * Rejects with an Error whose `name` is DirectoryLockedError (another process has it), StorePlaceError,
- * StoreFormatError, StoreUnreadableError or NativePackageError. The message says what to do.
+ * Rejects with an Error whose `name` is DirectoryLockedError (another process has it),
+ * StorePlaceError, StoreFormatError, StoreUnreadableError or NativePackageError. The message says
+ * what to do.
  *
  * ```ts
  * const outbox = await openOutbox<{ orderId: string }>({

@@ -28,24 +28,26 @@ export type { StoreTransaction } from './resources/versioned-store/work.ts';
  *
  * Which isolation a transaction gets, whatever else it does elsewhere:
  *
- * - **Serializable**, where everything that it rests on is locked or stated in its branches: read through
- *   `StoreTransaction`, or read outside and stated with its version (`StorePayload.reads`,
- *   `StoreTransaction.expect`). All locks are kept until the decision, so at the decision all branches of
- *   the transaction hold all of theirs: it is as if it had happened then, at once. A version that was stated is compared
- *   under the lock, so what was read earlier is known to be what is there at that moment. Write skew - two
- *   transactions read the same two keys, and each writes another one - ends in `CONFLICT`, `DEADLOCK` or `LOCK_TIMEOUT`
- *   for one of them.
- * - **Read committed**, for whatever is read with `read` or `readMany` and not stated: it was committed, and may be
- *   outdated when the transaction decides. Write skew is possible then.
- * - With `readLocksUntil: 'vote'` a transaction is as serializable as above if every branch had all its locks before
- *   the commit was asked for, and only then. Branches that come as payloads lock at their prepare, so their read locks
- *   are always kept until the decision, also where they write nothing.
+ * - **Serializable**, where everything that it rests on is locked or stated in its branches: read
+ *   through `StoreTransaction`, or read outside and stated with its version (`StorePayload.reads`,
+ *   `StoreTransaction.expect`). All locks are kept until the decision, so at the decision all
+ *   branches of the transaction hold all of theirs: it is as if it had happened then, at once. A
+ *   version that was stated is compared under the lock, so what was read earlier is known to be
+ *   what is there at that moment. Write skew - two transactions read the same two keys, and each
+ *   writes another one - ends in `CONFLICT`, `DEADLOCK` or `LOCK_TIMEOUT` for one of them.
+ * - **Read committed**, for whatever is read with `read` or `readMany` and not stated: it was
+ *   committed, and may be outdated when the transaction decides. Write skew is possible then.
+ * - With `readLocksUntil: 'vote'` a transaction is as serializable as above if every branch had all
+ *   its locks before the commit was asked for, and only then. Branches that come as payloads lock
+ *   at their prepare, so their read locks are always kept until the decision, also where they write
+ *   nothing.
  *
- * `readMany` shows one store at one moment. Of a transaction over several stores an outside reader may see one
- * committed and the other not yet; a transaction that reads both does not.
+ * `readMany` shows one store at one moment. Of a transaction over several stores an outside reader
+ * may see one committed and the other not yet; a transaction that reads both does not.
  *
- * Rejects with an Error whose `name` is DirectoryLockedError (another process has it), StorePlaceError,
- * StoreFormatError, StoreUnreadableError or NativePackageError. The message says what to do.
+ * Rejects with an Error whose `name` is DirectoryLockedError (another process has it),
+ * StorePlaceError, StoreFormatError, StoreUnreadableError or NativePackageError. The message says
+ * what to do.
  *
  * ```ts
  * const stock = await openVersionedStore({

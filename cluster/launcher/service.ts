@@ -3,7 +3,7 @@
  *
  *     stopped --start--> starting --ready--> running --kill, stop--> stopped
  *                            |                  |
- *                            +---- it ends -----+--> failed, or with `restart` and once ready: starting
+ *                            +---- it ends -----+--> failed; with `restart`, once ready: starting
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { exitText, type ManagedProcess, type Processes, type StartOptions } from './processes.ts';

@@ -27,7 +27,7 @@ export interface Field<T, Optional extends boolean = boolean> {
   readonly optional: Optional;
   readonly about: string;
 }
-// biome-ignore lint/suspicious/noExplicitAny: a field of any type; `unknown` would not take an exact rule
+// biome-ignore lint/suspicious/noExplicitAny: `unknown` would not take an exact rule
 export type Fields = Readonly<Record<string, Field<any>>>;
 
 /** The fields of `M`: an optional one for each optional property, a required one for each other. */

@@ -271,6 +271,8 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     ormWork({
       open,
       balance,
+      raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = ?',
+
       libraries: {
         Kysely: kyselyOn((sql) => new MysqlDialect({ pool: ormClient(sql) })),
         Drizzle: drizzleOn((sql) => drizzle({ client: ormClient(sql) }), account),

@@ -3,7 +3,7 @@
  * branch's, what they roll back is gone.
  */
 import { describe, expect, it } from 'vitest';
-import type { Sql } from '../../src/postgresql.ts';
+import type { Isolation, Sql } from '../../src/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
 import { type OpenWork, raise, type Work, type WorkResource } from './sql-resource.ts';
 
@@ -26,6 +26,9 @@ export interface OrmBench {
   readonly open: (more?: OpenWork) => Promise<WorkResource>;
   readonly balance: () => Promise<number>;
   readonly libraries: Readonly<Record<string, (sql: Sql) => OrmHandle>>;
+  /** As `SqlBench.raiseById` and `deadlockIsolation`. */
+  readonly raiseById: string;
+  readonly isolation?: Isolation;
 }
 
 const fails: OrmBody = () => Promise.reject(new Error('on purpose'));
@@ -35,7 +38,7 @@ async function lingers(tx: OrmTransaction): Promise<void> {
   for (let round = 0; round < 10; round += 1) await tx.add(0);
 }
 
-export function ormWork({ open, balance, libraries }: OrmBench): void {
+export function ormWork({ open, balance, libraries, raiseById, isolation }: OrmBench): void {
   /** What a branch with this work adds to the account; or why it aborts. */
   async function added(work: Work, timeoutMs = 30_000): Promise<number | string> {
     const resource = await open();
@@ -76,6 +79,36 @@ export function ormWork({ open, balance, libraries }: OrmBench): void {
         throw new Error('no');
       };
       expect(await added(work)).toBe('no');
+    });
+
+    it('a deadlock within it has the branch run again, and both go through', async () => {
+      const resource = await open({
+        lockWaitMs: 20_000,
+        ...(isolation === undefined ? {} : { isolation }),
+      });
+      const [first, second] = [new Stop(), new Stop()];
+      const loses = prepareCall<Work>(async (sql) => {
+        await sql.query(raiseById, [2]);
+        await first.here();
+        await on(sql).transaction((tx) => tx.add(10));
+      });
+      // The server gives up the one that has changed less.
+      const wins = prepareCall<Work>(async (sql) => {
+        for (let round = 0; round < 5; round += 1) await sql.query(raiseById, [1]);
+        await second.here();
+        await sql.query(raiseById, [2]);
+      });
+      const calls = [loses, wins];
+      const both = calls.map((call) => resource.prepare(call));
+      await Promise.all([first.reached, second.reached]);
+      first.goOn();
+      second.goOn();
+      const ends = calls.map(async (call, index) => {
+        expect(await both[index]).toEqual({ vote: 'commit' });
+        await resource.commit(refOf(call));
+      });
+      await Promise.all(ends);
+      expect(await balance()).toBe(115);
     });
 
     it.each([

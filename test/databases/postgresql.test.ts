@@ -249,6 +249,8 @@ describe('libraries with transactions of their own', () => {
   ormWork({
     open,
     balance,
+    raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
+    isolation: 'read committed',
     libraries: {
       Kysely: kyselyOn((sql) => new PostgresDialect({ pool: ormClient(sql) })),
       Drizzle: drizzleOn((sql) => drizzle({ client: ormClient(sql) }), account),

@@ -377,6 +377,19 @@ describe("the operator's commands", () => {
     const neither = await runCli(['retire', 'shipping', '--yes', '--url', url]);
     expect(neither).toMatchObject({ exitCode: exitCodes.usage });
   });
+
+  it('retire warns of a name that no node knows, and of an instance that is connected', async () => {
+    const retire = (...what: string[]) => runCli(['retire', ...what, '--yes', '--url', url]);
+    expect((await retire('inventry', 'lost-store')).errors).toContain(
+      'No node knows a participant inventry',
+    );
+    expect((await retire('inventory', 'lost-too')).errors).toBe('');
+    const { participants } = JSON.parse((await runCli(['status', '--json', '--url', url])).out) as {
+      participants: { participant: string; instance: string }[];
+    };
+    const { instance = '' } = participants.find((one) => one.participant === 'inventory') ?? {};
+    expect((await retire('inventory', instance)).errors).toContain('It is connected');
+  });
 });
 
 describe('serve', () => {

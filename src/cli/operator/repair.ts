@@ -58,7 +58,9 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
   ]);
 }
 
-/** Of a store that is still there, and of a name that may be misspelt: both are buried all the same. */
+/**
+ * Of a store that is still there, and of a name that may be misspelt: both are buried all the same.
+ */
 async function warnOf(operator: Operator, io: Io, retired: Retired): Promise<void> {
   const { participant } = retired;
   const { participants } = await operator.info();
@@ -75,12 +77,12 @@ async function warnOf(operator: Operator, io: Io, retired: Retired): Promise<voi
     );
     return;
   }
-  const { transactions, truncated } = await operator.list({ limit: 1_000 });
+  const { transactions, truncated } = await operator.list({ state: 'COMMITTING', limit: 1_000 });
   const isKnown = [...participants, ...transactions.flatMap(({ branches }) => branches)].some(
     (each) => each.participant === participant,
   );
   if (truncated || isKnown) return;
   io.stderr.write(
-    `warning: No node knows a participant ${participant}: none is connected, and none takes part in what verdict tx list shows. Compare the name.\n`,
+    `warning: No node knows a participant ${participant}: none is connected, and none owes anything. Compare the name.\n`,
   );
 }

@@ -1,4 +1,4 @@
-/** A service in this process that takes part of its own accord, and says what it was called for. */
+/** A service in this process that enlists itself, and says what it was called for. */
 import type { Txid } from '../../../src/core/txid.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../../src/participant.ts';
 import type { Dialer } from '../../../src/ports/transport.ts';
