@@ -16,14 +16,17 @@ import {
 } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import type { CloseInfo } from '../ports/transport.ts';
+import type { CloseInfo, Dialer } from '../ports/transport.ts';
 import type { Call } from './call.ts';
 import type { ConnectOptions } from './client.ts';
 import type { TransactRequest } from './types.ts';
 
-export interface ClusterOptions
-  extends Required<Pick<ConnectOptions, 'urls' | 'name' | 'dialer' | 'clock' | 'random'>> {
+export interface ClusterOptions extends Required<Pick<ConnectOptions, 'urls' | 'name'>> {
   readonly token: string | undefined;
+  // The published declarations of `ConnectOptions` are without these.
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 export interface Route {
