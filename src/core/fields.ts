@@ -64,15 +64,23 @@ export function checkFields(
     const kind = Object.hasOwn(fields, field) ? fields[field] : undefined;
     if (kind !== undefined) {
       const { text, fits } = expected[kind];
-      if (!fits(given))
-        throw new TypeError(`${field} in ${of} must be ${text}, not ${shown(given)}.`);
-    } else if (isMisspelt(field, fields) || (isPlain && !isOwn(given))) {
+      if (fits(given)) continue;
+      const problem = `${field} in ${of} must be ${text}, not ${shown(given)}.`;
+      throw isNumeric(kind) && Number.isNaN(given)
+        ? new RangeError(problem)
+        : new TypeError(problem);
+    }
+    if (isMisspelt(field, fields) || (isPlain && !isOwn(given))) {
       const known = Object.keys(fields).filter((name) => fields[name] !== 'internal');
       throw new TypeError(
         `There is no field ${shown(field)} in ${of}. The fields are ${known.join(', ')}.`,
       );
     }
   }
+}
+
+function isNumeric(kind: Kind): boolean {
+  return kind === 'ms' || kind === 'count';
 }
 
 function isMisspelt(field: string, fields: object): boolean {

@@ -50,7 +50,8 @@ describe('fields', () => {
       });
       for (const value of [...others, null, Number.NaN]) {
         const check = (): void => checkFields({ [kind]: value }, fields, 'these');
-        expect(check, shown(value)).toThrow(TypeError);
+        const isOutOfRange = Number.isNaN(value) && ['ms', 'count'].includes(kind);
+        expect(check, shown(value)).toThrow(isOutOfRange ? RangeError : TypeError);
         expect(check).toThrow(`${kind} in these must be`);
       }
     },
