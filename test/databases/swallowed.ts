@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../src/postgresql.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
+import { within } from '../support/process/child.ts';
 import { prepareCall, refOf } from '../support/resources/sql-calls.ts';
 import { type OpenWork, portOf, raise, type Work, type WorkResource } from './sql-resource.ts';
 
@@ -73,5 +74,20 @@ export function swallowed({ open, port, free }: SwallowedBench): void {
       proxy.cut();
       await proxy.close();
     });
+  });
+
+  it('idle connections that are swallowed do not hold up the end of the resource', async () => {
+    const proxy = await TcpProxy.started(port());
+    const resource = await open({ port: portOf(proxy) });
+    const call = prepareCall<Work>((sql) => raise(sql).then(() => 'commit'));
+    await resource.prepare(call);
+    await resource.commit(refOf(call));
+    proxy.losesEnds = true;
+    proxy.rule = () => 'lose-replies';
+    proxy.blackhole();
+    // On one of them something is under way.
+    void Promise.resolve(resource.inDoubt?.()).catch(() => undefined);
+    await within(resource.close(), 'the end of the resource', 10_000);
+    await proxy.close();
   });
 }

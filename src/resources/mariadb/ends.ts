@@ -4,6 +4,7 @@
  */
 import mysql, { type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import { systemClock } from '../../system/clock.ts';
+import { type Stream, Streams } from '../sql/waiting.ts';
 import type { MariadbConnection } from './connection-options.ts';
 
 const connectTimeoutMs = 10_000;
@@ -27,6 +28,7 @@ export interface Statements {
 export class Ends implements Statements {
   readonly #pool: mysql.Pool;
   readonly #limits: { readonly timeoutMs: number; readonly trustedMs: number };
+  readonly #streams = new Streams();
   /** By the driver's own connection. */
   readonly #heardOfAtMs = new WeakMap<object, number>();
 
@@ -45,8 +47,12 @@ export class Ends implements Statements {
       one.on('error', ignore);
       // Nothing here needs to wait for a lock for long: one that fails is asked again. The types
       // say otherwise, but the event brings the connection that takes callbacks.
-      const raw = one as unknown as { query(text: string, done: () => void): void };
+      const raw = one as unknown as {
+        readonly stream: Stream;
+        query(text: string, done: () => void): void;
+      };
       raw.query(settings, ignore);
+      this.#streams.add(raw.stream);
     });
     this.#pool.on('release', (one) => {
       this.#heardOfAtMs.set(one, systemClock.monotonicMs());
@@ -67,7 +73,7 @@ export class Ends implements Statements {
   }
 
   end(): Promise<void> {
-    return this.#pool.end();
+    return this.#streams.endWith(systemClock, this.#pool.end());
   }
 
   /** Asks one that has been quiet: a NAT or a firewall may have dropped it in silence. */

@@ -83,8 +83,7 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
       rollback: (xid, branch) => rollbackXid(context, xid, branch),
       prepared: () => preparedBranches(ends, name),
       waits: () => waitsFor(context),
-      // A connection that is broken already has nothing to end.
-      close: () => ends.end().catch(() => undefined),
+      close: () => ends.end(),
     });
   } catch (error) {
     await ends.end();

@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { systemClock } from '../../system/clock.ts';
 import type { SqlSettings } from '../sql/sql.ts';
-import { doneWithin } from '../sql/waiting.ts';
+import { doneWithin, type Stream, Streams } from '../sql/waiting.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 
 /** Enough for commits, which are short; each is one connection. */
@@ -93,18 +93,21 @@ export function openPools(
     connectionTimeoutMillis: endQueryTimeoutMs,
     query_timeout: endQueryTimeoutMs,
   });
+  const streams = new Streams();
   for (const pool of [work, ends]) {
     // A connection that breaks, idle or in use, emits an event that would end the process. What was
     // under way on it rejects, and the next one gets another.
-    pool.on('connect', (client) => client.on('error', ignore));
+    pool.on('connect', (client) => {
+      client.on('error', ignore);
+      const { connection } = client as unknown as { readonly connection: { stream: Stream } };
+      streams.add(connection.stream);
+    });
     pool.on('error', ignore);
   }
   return {
     work,
     ends,
-    close: async () => {
-      await Promise.all([work.end(), ends.end()]);
-    },
+    close: () => streams.endWith(systemClock, Promise.all([work.end(), ends.end()])),
   };
 }
 

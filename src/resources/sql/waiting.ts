@@ -35,3 +35,27 @@ export async function untilGone(
     await pause(clock, pauseMs);
   }
 }
+
+const farewellMs = 1_000;
+
+/** What a driver talks through. */
+export interface Stream {
+  once(event: 'close', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+/** Of the connections of a pool. */
+export class Streams {
+  readonly #open = new Set<Stream>();
+
+  add(stream: Stream): void {
+    this.#open.add(stream);
+    stream.once('close', () => this.#open.delete(stream));
+  }
+
+  /** Drivers wait for the end of each, which does not come where a connection was swallowed. */
+  async endWith(clock: Clock, ended: Promise<unknown>): Promise<void> {
+    if (await doneWithin(clock, ended, farewellMs)) return;
+    for (const stream of this.#open) stream.destroy();
+  }
+}
