@@ -22,8 +22,9 @@ import { openFrame } from '../../wire/codec.ts';
 import { maxHelloBytes, widestLimits } from '../../wire/limits.ts';
 import { Account } from './account.ts';
 import { AddressCount } from './address-count.ts';
-import { Closings } from './closings.ts';
 import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
+import { endInPortions } from './ending.ts';
+import { Portions } from './portions.ts';
 import { refusalOf } from './refusal.ts';
 import { smallerMessage } from './smaller.ts';
 import { Turns } from './turns.ts';
@@ -93,7 +94,8 @@ class WebSocketListener implements Listener {
   readonly #webSockets: WebSocketServer;
   readonly #connections = new Set<WebSocketConnection<'to-node', FromNode>>();
   readonly #turns: Turns;
-  readonly #closings = new Closings();
+  readonly #starts = new Portions();
+  readonly #ends = new Portions();
   readonly #input: Shares;
   readonly #output: Shares;
   #serial = 0;
@@ -132,7 +134,7 @@ class WebSocketListener implements Listener {
     });
     this.#http.maxConnections = limits.maxConnections + spareSockets;
     this.#http.on('connection', (socket) => {
-      this.#closings.watch(socket);
+      endInPortions(socket, this.#ends);
       const address = socket.remoteAddress ?? '';
       socket.on('error', () => {
         // 'close' follows. Without a listener the error of one socket would end the process.
@@ -145,7 +147,9 @@ class WebSocketListener implements Listener {
       socket.once('close', () => this.#sockets.remove(address));
     });
     this.#http.on('request', options.http ?? notFound);
-    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#http.on('upgrade', (request, socket, head) => {
+      this.#starts.later(() => this.#upgrade(request, socket, head));
+    });
     this.#http.on('clientError', (error: Error & { code?: string }, socket) => {
       const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
       refuse(socket, slow ? 408 : 400, slow ? 'The request took too long.' : 'Bad request.');

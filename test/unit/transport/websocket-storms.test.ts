@@ -3,11 +3,20 @@
  * takes.
  */
 import { once } from 'node:events';
-import { Socket } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { atEndOfTurn } from '../../../src/system/turn.ts';
-import { Closings } from '../../../src/transport/websocket/closings.ts';
-import { bare, cleanUp, listen, rawSocket, until } from '../../support/network/websocket-rig.ts';
+import { endInPortions } from '../../../src/transport/websocket/ending.ts';
+import { Portions } from '../../../src/transport/websocket/portions.ts';
+import { upgradeRequest } from '../../support/network/hand-made-frames.ts';
+import {
+  bare,
+  cleanUp,
+  cleanUps,
+  listen,
+  rawSocket,
+  until,
+} from '../../support/network/websocket-rig.ts';
 import { pause } from '../../support/process/child.ts';
 
 afterEach(cleanUp);
@@ -46,6 +55,48 @@ it.each(['by this side', 'by their peers'])(
   },
 );
 
+it('what peers end at once ends here in portions', async () => {
+  const portions = new Portions();
+  let accepted = 0;
+  let ended = 0;
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    endInPortions(socket, portions);
+    accepted += 1;
+    socket.on('end', () => {
+      ended += 1;
+      socket.end();
+    });
+    socket.resume();
+  });
+  cleanUps.push(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const sockets = await Promise.all(Array.from({ length: peers }, () => rawSocket(url)));
+  await until(() => accepted === peers);
+  for (const socket of sockets) socket.end();
+  const most = await mostInATurn(
+    () => ended,
+    () => ended === peers,
+  );
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(maxPerTurn);
+});
+
+it('connections that are asked for at once begin in portions', async () => {
+  const { url, ends } = await listen();
+  const sockets = await Promise.all(Array.from({ length: peers }, () => rawSocket(url)));
+  // One is accepted a turn: they are to be there before they ask.
+  await pause(200);
+  for (const socket of sockets) socket.write(upgradeRequest('x'));
+  const most = await mostInATurn(
+    () => ends.length,
+    () => ends.length === peers,
+  );
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(maxPerTurn);
+});
+
 it('what still comes on connections that wait to be cut does no harm', async () => {
   const { url, ends } = await listen();
   const sockets = await Promise.all(Array.from({ length: peers }, () => bare(url)));
@@ -60,7 +111,7 @@ it('what still comes on connections that wait to be cut does no harm', async () 
 it('a connection that waits to be cut is not read', async () => {
   const socket = new Socket();
   socket.resume();
-  new Closings().watch(socket);
+  endInPortions(socket, new Portions());
   socket.destroy();
   expect([socket.isPaused(), socket.destroyed]).toEqual([true, false]);
   await new Promise<void>((resolve) => atEndOfTurn(resolve));
