@@ -58,25 +58,32 @@ export function checkFields(
   if (!isObject(value)) {
     throw new TypeError(`${of} must be an object, not ${shown(value)}.`);
   }
-  const isPlain = isPlainObject(value);
-  for (const [field, given] of Object.entries(value)) {
+  for (const field of Object.keys(value)) {
+    const given: unknown = value[field as keyof typeof value];
     if (given === undefined) continue;
     const kind = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (kind !== undefined) {
-      const { text, fits } = expected[kind];
-      if (fits(given)) continue;
-      const problem = `${field} in ${of} must be ${text}, not ${shown(given)}.`;
+    if (kind === undefined) {
+      if (isMisspelt(field, fields) || (isPlainObject(value) && !isOwn(given))) {
+        throw unknownField(field, fields, of);
+      }
+    } else if (!expected[kind].fits(given)) {
+      const problem = `${field} in ${of} must be ${expected[kind].text}, not ${shown(given)}.`;
       throw isNumeric(kind) && Number.isNaN(given)
         ? new RangeError(problem)
         : new TypeError(problem);
     }
-    if (isMisspelt(field, fields) || (isPlain && !isOwn(given))) {
-      const known = Object.keys(fields).filter((name) => fields[name] !== 'internal');
-      throw new TypeError(
-        `There is no field ${shown(field)} in ${of}. The fields are ${known.join(', ')}.`,
-      );
-    }
   }
+}
+
+function unknownField(
+  field: string,
+  fields: Readonly<Record<string, Kind>>,
+  of: string,
+): TypeError {
+  const known = Object.keys(fields).filter((name) => fields[name] !== 'internal');
+  return new TypeError(
+    `There is no field ${shown(field)} in ${of}. The fields are ${known.join(', ')}.`,
+  );
 }
 
 function isNumeric(kind: Kind): boolean {

@@ -23,6 +23,7 @@ export const silentLogger: Logger = {
  * is full for logs, say. Throws a TypeError where it lacks a method.
  */
 export function userLogger(given: Logger, of: string): Logger {
+  if (given === silentLogger) return given;
   const guarded = (method: keyof Logger): Logger['info'] => {
     if (typeof given?.[method] !== 'function') {
       throw new TypeError(
