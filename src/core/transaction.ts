@@ -15,10 +15,10 @@ import { InvariantViolation } from './invariants.ts';
 import type { LockWant } from './locks/table.ts';
 import type { Labels, TransactionState } from './messages.ts';
 import type { Origin } from './shares.ts';
-import type { Branch } from './term/branch.ts';
+import { Branches } from './term/branches.ts';
 import type { Owner, ReplyTo } from './term/events.ts';
 import type { TimerHandle } from './timer-wheel.ts';
-import { type Position, positionOf, type Txid } from './txid.ts';
+import type { Txid } from './txid.ts';
 
 /** What can happen to a transaction as a whole. */
 export type TransactionEvent =
@@ -56,22 +56,20 @@ export interface Waiter extends ReplyTo {
 
 export interface Transaction {
   readonly txid: Txid;
-  readonly position: Position;
   readonly startedAtMs: number;
-  readonly deadlineAtMs: number;
   readonly timeoutMs: number;
   readonly labels: Labels | null;
   /** Who began it; null where only the log remembers it. */
   readonly owner: Owner | null;
   readonly requestId: string | null;
   readonly requestHash: string | null;
-  /** When the client first sent the request, by this node's clock. */
-  readonly requestedAtMs: number;
+  /** How long before its start the client first sent the request. */
+  readonly requestAgeMs: number;
   /** Recovered from the log: this leadership did not run it and has no results. */
   readonly recovered: boolean;
   /** Changed by `move` alone. */
   readonly state: TransactionState;
-  readonly branches: Map<string, Branch>;
+  readonly branches: Branches;
   /** Branches whose vote is still awaited. */
   votesOwed: number;
   /** Branches whose acknowledgement is still awaited. */
@@ -79,7 +77,8 @@ export interface Transaction {
   readonly: boolean;
   reason: AbortReason | null;
   attention: boolean;
-  waiters: Waiter[];
+  /** Null: no one. */
+  waiters: Waiter[] | null;
   timer: TimerHandle | null;
   /** The participant in whose queue it waits before its prepares are sent. */
   waitsFor: string | null;
@@ -120,24 +119,22 @@ export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
   const { nowMs, timeoutMs, request, recovered } = given;
   return {
     txid,
-    position: positionOf(txid),
     startedAtMs: nowMs,
-    deadlineAtMs: nowMs + timeoutMs,
     timeoutMs,
     labels: given.labels,
     owner: given.owner,
     requestId: request?.id ?? null,
     requestHash: request?.hash ?? null,
-    requestedAtMs: nowMs - (request?.ageMs ?? 0),
+    requestAgeMs: request?.ageMs ?? 0,
     recovered,
     state: recovered ? 'COMMITTING' : 'PENDING',
-    branches: new Map(),
+    branches: new Branches(),
     votesOwed: 0,
     acksOwed: 0,
     readonly: false,
     reason: null,
     attention: false,
-    waiters: [],
+    waiters: null,
     timer: null,
     waitsFor: null,
     origin: given.origin,
@@ -151,6 +148,15 @@ export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
     lockTimer: null,
     inDecisions: recovered,
   };
+}
+
+export function deadlineAtMs({ startedAtMs, timeoutMs }: Transaction): number {
+  return startedAtMs + timeoutMs;
+}
+
+/** When the client first sent the request, by this node's clock. */
+export function requestedAtMs({ startedAtMs, requestAgeMs }: Transaction): number {
+  return startedAtMs - requestAgeMs;
 }
 
 export function move(transaction: Transaction, event: TransactionEvent): void {

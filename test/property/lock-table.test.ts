@@ -12,7 +12,7 @@ import {
   type LockWant,
   normalWants,
 } from '../../src/core/locks/table.ts';
-import { makeEpoch, makePosition } from '../../src/core/txid.ts';
+import { makeEpoch } from '../../src/core/txid.ts';
 import { compatible } from '../simulation/check/compatible.ts';
 import { makeTxid } from '../support/core/txids.ts';
 
@@ -29,7 +29,6 @@ const epoch = makeEpoch({ generation: 0, revision: 1n });
 function owner(sequence: number): LockOwner {
   return {
     txid: makeTxid({ shard: 0, epoch, sequence, random: '0'.repeat(13) }),
-    position: makePosition(epoch, sequence),
   };
 }
 

@@ -65,7 +65,7 @@ function waitedForBy<Owner extends LockOwner>(
 export function victimOf<Owner extends LockOwner>(cycle: readonly CycleStep<Owner>[]): Owner {
   return cycle
     .map(({ owner }) => owner)
-    .reduce((one, other) => (other.position > one.position ? other : one));
+    .reduce((one, other) => (other.txid > one.txid ? other : one));
 }
 
 function pathFrom<Owner extends LockOwner>(found: {

@@ -25,7 +25,7 @@
  *   and `open` grants what is free then.
  */
 import { uphold } from '../invariants.ts';
-import type { Position, Txid } from '../txid.ts';
+import type { Txid } from '../txid.ts';
 import { KeyQueue } from './queue.ts';
 
 /** The modes of a named lock. */
@@ -34,9 +34,8 @@ export const lockModes = ['shared', 'exclusive'] as const;
 export type LockMode = (typeof lockModes)[number];
 
 export interface LockOwner {
+  /** All of one shard: later ones are younger. */
   readonly txid: Txid;
-  /** Later ones are younger. */
-  readonly position: Position;
 }
 
 export interface LockWant {

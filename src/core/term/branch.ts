@@ -81,8 +81,8 @@ export interface Branch {
   attempts: number;
   lastError: string | null;
   timer: TimerHandle | null;
-  /** When the prepare's own limit ends; 0 before it was sent. */
-  prepareUntilMs: number;
+  /** When the prepare's own limit ends; null before it was sent. */
+  prepareUntilMs: number | null;
   /** Its place among the prepares of its participant that are under way. */
   holdsPlace: boolean;
   /** When its prepare was sent, until the first sign of life; null where it is not measured. */
@@ -122,7 +122,7 @@ export function newBranch(
     attempts: 0,
     lastError: null,
     timer: null,
-    prepareUntilMs: 0,
+    prepareUntilMs: null,
     holdsPlace: false,
     silentSinceMs: null,
     wasPrepared: false,

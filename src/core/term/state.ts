@@ -12,7 +12,7 @@ import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts
 import { RetiredSet } from '../retired.ts';
 import type { Shares } from '../shares.ts';
 import { TimerWheel } from '../timer-wheel.ts';
-import type { Transaction } from '../transaction.ts';
+import { deadlineAtMs, type Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Branch } from './branch.ts';
 import { ConnectedParticipants } from './connected.ts';
@@ -142,7 +142,7 @@ export class TermState {
 
   setTransactionTimer(transaction: Transaction): void {
     const target = { type: 'transaction', transaction } as const;
-    transaction.timer = this.timers.schedule(transaction.deadlineAtMs, target);
+    transaction.timer = this.timers.schedule(deadlineAtMs(transaction), target);
   }
 
   clearTimer(of: Branch | Transaction): void {

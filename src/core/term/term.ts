@@ -7,7 +7,7 @@
  */
 import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
-import { makePosition, type Position, type Txid } from '../txid.ts';
+import { makePosition, type Position, positionOf, type Txid } from '../txid.ts';
 import type { Effect, LogAnswer, RequestAnswer, Sender, TermEvent, TermRequest } from './events.ts';
 import { admitWaiting, forgetIdle, hasFreed } from './flow/flow.ts';
 import {
@@ -120,7 +120,7 @@ export class Term {
   undecidedFrom(): Position {
     const { transactions, config, nextSequence } = this.#state;
     for (const transaction of transactions.values()) {
-      if (outcomeOf(transaction.state) === null) return transaction.position;
+      if (outcomeOf(transaction.state) === null) return positionOf(transaction.txid);
     }
     return makePosition(config.epoch, nextSequence);
   }

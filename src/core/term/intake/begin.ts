@@ -96,7 +96,7 @@ export function addBranch(
 ): void {
   const branch = newBranch(transaction, given, more.owner);
   branch.payloadBytes = more.payloadBytes;
-  transaction.branches.set(branch.branch, branch);
+  transaction.branches.add(branch);
   measure(state, branch);
   hold(state, transaction, heldBranchBytes + more.payloadBytes);
 }

@@ -14,7 +14,7 @@ import { lockName, lockNameParts } from '../../locks/names.ts';
 import { type LockRequest, LockTable, type LockWant, normalWants } from '../../locks/table.ts';
 import type { RecordedLocks } from '../../records.ts';
 import type { TimerHandle } from '../../timer-wheel.ts';
-import type { Transaction } from '../../transaction.ts';
+import { deadlineAtMs, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import { busy, type Refusal, type ReplyTo } from '../events.ts';
 import { beyondRecord, namedFor } from '../requests/requests.ts';
@@ -117,7 +117,7 @@ export function requestLocks(
     // Where the transaction's own time-out comes first or at once with it, that one is the reason
     // to name.
     timer:
-      waitMs > 0 && untilMs < transaction.deadlineAtMs
+      waitMs > 0 && untilMs < deadlineAtMs(transaction)
         ? state.timers.schedule(untilMs, { type: 'lock', request })
         : null,
   });

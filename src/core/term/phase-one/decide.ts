@@ -14,7 +14,7 @@
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { DecideResult, DecisionWrite, RecordedBranch, RequestEntry } from '../../records.ts';
-import { move, type Transaction } from '../../transaction.ts';
+import { move, requestedAtMs, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import { leaveQueue, releasePlace } from '../flow/flow.ts';
 import { recordedLocks, releaseLocks } from '../locks/locks.ts';
@@ -32,7 +32,7 @@ import type { TermState } from '../state.ts';
 export function allVoted(state: TermState, transaction: Transaction): void {
   if (
     transaction.requestId !== null &&
-    state.nowMs - transaction.requestedAtMs > state.config.requestWindowMs
+    state.nowMs - requestedAtMs(transaction) > state.config.requestWindowMs
   ) {
     // The time-out was cut to the window, so this is the same moment seen a little earlier.
     abort(state, transaction, abortReason('TRANSACTION_TIMEOUT'));

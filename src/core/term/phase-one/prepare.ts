@@ -12,7 +12,7 @@
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { VoteMessage, Working } from '../../messages.ts';
-import { move, outcomeOf, type Transaction } from '../../transaction.ts';
+import { deadlineAtMs, move, outcomeOf, type Transaction } from '../../transaction.ts';
 import { type Branch, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
 import {
@@ -84,7 +84,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     const waitUntilMs = nowMs + options.participantWaitMs;
     state.setBranchTimer(
       branch,
-      branch.prepareUntilMs === 0 ? waitUntilMs : Math.min(waitUntilMs, branch.prepareUntilMs),
+      branch.prepareUntilMs === null ? waitUntilMs : Math.min(waitUntilMs, branch.prepareUntilMs),
     );
     return;
   }
@@ -101,10 +101,10 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   branch.process = peer.process;
   moveBranch(branch, 'prepare');
   branch.connection = peer.connection;
-  const isFirst = branch.prepareUntilMs === 0;
+  const isFirst = branch.prepareUntilMs === null;
   if (isFirst) {
     const timeoutMs = prepareTimeoutMs(state, participant) ?? Number.POSITIVE_INFINITY;
-    branch.prepareUntilMs = Math.min(nowMs + timeoutMs, transaction.deadlineAtMs);
+    branch.prepareUntilMs = Math.min(nowMs + timeoutMs, deadlineAtMs(transaction));
   }
   setPrepareTimer(state, branch);
   prepareSent(state, branch, { isFirst });
@@ -114,7 +114,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     branch: name,
     epoch,
     witness: state.witness,
-    timeoutMs: Math.max(1, Math.ceil(transaction.deadlineAtMs - nowMs)),
+    timeoutMs: Math.max(1, Math.ceil(deadlineAtMs(transaction) - nowMs)),
     payload: branch.payload,
   });
   if (state.config.debug) {
@@ -235,13 +235,13 @@ export function working(state: TermState, from: Sender, message: Working): void 
   // By the longest one: it is there, and how often it says so is its own affair.
   const longestMs = state.config.options.prepareTimeoutMs;
   if (longestMs === 0) return;
-  branch.prepareUntilMs = Math.min(state.nowMs + longestMs, branch.transaction.deadlineAtMs);
+  branch.prepareUntilMs = Math.min(state.nowMs + longestMs, deadlineAtMs(branch.transaction));
   setPrepareTimer(state, branch);
 }
 
 /** Where the transaction's own time-out is not later, that one is the reason to name. */
 function setPrepareTimer(state: TermState, branch: Branch): void {
-  if (branch.prepareUntilMs < branch.transaction.deadlineAtMs) {
+  if (branch.prepareUntilMs !== null && branch.prepareUntilMs < deadlineAtMs(branch.transaction)) {
     state.setBranchTimer(branch, branch.prepareUntilMs);
   } else {
     state.clearTimer(branch);

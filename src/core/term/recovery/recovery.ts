@@ -96,7 +96,7 @@ function resume(state: TermState, record: DecisionRecord): void {
   for (const recorded of record.branches) {
     const { instance, sharedResource = null } = recorded;
     const branch = newBranch(transaction, recorded, { instance, sharedResource, process: null });
-    transaction.branches.set(branch.branch, branch);
+    transaction.branches.add(branch);
   }
   state.transactions.set(record.txid, transaction);
   if (locks !== undefined) {

@@ -3,7 +3,7 @@ import { type AbortReason, abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { DecisionSource, OutcomeMessage } from '../../messages.ts';
 import type { RequestEntry } from '../../records.ts';
-import { outcomeOf, type Transaction, type Waiter } from '../../transaction.ts';
+import { outcomeOf, requestedAtMs, type Transaction, type Waiter } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import type { ReplyTo, RequestAnswer } from '../events.ts';
 import type { TermState } from '../state.ts';
@@ -53,7 +53,8 @@ function resultsOf(transaction: Transaction): Readonly<Record<string, unknown>> 
 
 /** A request that waits for an undecided transaction; answered by `answerWaiters`. */
 export function wait(state: TermState, transaction: Transaction, waiter: Waiter): boolean {
-  if (transaction.waiters.length >= maxWaiters) {
+  const { waiters } = transaction;
+  if (waiters !== null && waiters.length >= maxWaiters) {
     state.fail(waiter, 'BUSY', {
       message: `${maxWaiters} requests wait for this transaction already.`,
       retryAfterMs: 250,
@@ -61,7 +62,8 @@ export function wait(state: TermState, transaction: Transaction, waiter: Waiter)
     });
     return false;
   }
-  transaction.waiters.push(waiter);
+  if (waiters === null) transaction.waiters = [waiter];
+  else waiters.push(waiter);
   return true;
 }
 
@@ -97,8 +99,8 @@ export function answerWaiters(state: TermState, transaction: Transaction): void 
 
 function takeWaiters(transaction: Transaction): readonly Waiter[] {
   const { waiters } = transaction;
-  transaction.waiters = [];
-  return waiters;
+  transaction.waiters = null;
+  return waiters ?? [];
 }
 
 /**
@@ -138,7 +140,7 @@ export function abortedRead(
     return;
   }
   endRequest(state, transaction);
-  if (state.nowMs - transaction.requestedAtMs <= state.config.requestWindowMs) {
+  if (state.nowMs - requestedAtMs(transaction) <= state.config.requestWindowMs) {
     answerWaiters(state, transaction);
     return;
   }
@@ -149,8 +151,11 @@ export function abortedRead(
 
 /** Those who asked about the txid: its abort is final, whatever the request id stands for. */
 function answerDecisions(state: TermState, transaction: Transaction): void {
-  const decisions = transaction.waiters.filter((waiter) => waiter.type === 'decision');
-  transaction.waiters = transaction.waiters.filter((waiter) => waiter.type === 'outcome');
+  const waiters = takeWaiters(transaction);
+  const decisions = waiters.filter((waiter) => waiter.type === 'decision');
+  if (decisions.length < waiters.length) {
+    transaction.waiters = waiters.filter((waiter) => waiter.type === 'outcome');
+  }
   for (const waiter of decisions) answer(state, transaction, waiter);
 }
 
