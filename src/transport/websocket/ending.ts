@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import type { Portions } from './portions.ts';
 
-/** That the peer has ended, and that this side destroyed the socket, takes effect in its portion. */
+/** That the peer ended, and that this side destroyed the socket, takes effect in its portion. */
 export function endInPortions(socket: Socket, portions: Portions): void {
   tellEndLater(socket, portions);
   destroyLater(socket, portions);
