@@ -123,6 +123,9 @@ export abstract class LogOnBoards {
     this.evidence.add(leader);
   }
 
+  /** A local log has no leases that could run out. */
+  leaderRefuses(_leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {}
+
   nodes(): readonly NodeInfo[] {
     return this.nodeBoard.nodes();
   }

@@ -1,17 +1,21 @@
 /**
- * Fast failover: a connection to every other node that leads, and what its breaking says.
+ * Fast failover: a connection to every other node, and what its breaking says of one that leads.
  *
  *     watching --reset or closed--> probing --refused--> gone: told to the log
  *        ^                            |
  *        +------- answered -----------+--- probeMs without an answer: left to the lease
  *
- * A connection that breaks says little: it may be a proxy, a limit, the network. An address that
- * then *refuses* says that no one listens there any more: the process is gone, and waiting for its
- * lease would only cost time. Just after a kill the listener may still be closing and accept once
- * more, so the probing goes on for a while. An address that was never reached proves nothing by
- * refusing: it may be wrong. A wrong guess costs an election, never an outcome (I6, the fence).
+ * - A connection that breaks says little: it may be a proxy, a limit, the network. An address that
+ *   then *refuses* says that no one listens there any more: the process is gone, and waiting for
+ *   its lease would only cost time. Just after a kill the listener may still be closing and accept
+ *   once more, so the probing goes on for a while.
+ * - Followers are watched too: who leads next may die before a connection to it could stand. News
+ *   of a leader whose connection is broken begins the probing anew: the process may be another.
+ * - An address that was never reached proves nothing by refusing: it may be wrong. It is told as
+ *   such, and the log looks whether that leader's lease is still kept alive.
+ * - A wrong guess costs an election, never an outcome (I6, the fence).
  */
-import type { LeaderInfo } from '../core/messages.ts';
+import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
 import { Link } from '../peer/link.ts';
 import type { CloseInfo, Dialer } from '../ports/transport.ts';
 import type { NodeOptions } from './node.ts';
@@ -31,9 +35,13 @@ const heartbeatMs = 1_000;
 interface Watched {
   readonly url: string;
   readonly link: Link;
-  /** When the connection broke; null while it stands or never stood. */
-  brokeAtMs: number | null;
+  /** Whether the node was ever met at this address. */
+  reached: boolean;
+  /** Until then a refusal says that the process is gone. */
+  probingUntilMs: number;
 }
+
+const notProbing = Number.NEGATIVE_INFINITY;
 
 export class LeaderWatch {
   readonly #options: LeaderWatchOptions;
@@ -46,12 +54,16 @@ export class LeaderWatch {
     this.#options = options;
   }
 
-  update(leaders: readonly (LeaderInfo | null)[]): void {
+  update(all: readonly (LeaderInfo | null)[], nodes: readonly NodeInfo[]): void {
     if (this.#closed) return;
-    this.#leaders = leaders.filter(
-      (leader): leader is LeaderInfo => leader !== null && leader.node !== this.#options.node,
+    const { node: own, clock } = this.#options;
+    const before = new Set(this.#leaders.map(({ epoch }) => epoch));
+    const leaders = all.filter(
+      (leader): leader is LeaderInfo => leader !== null && leader.node !== own,
     );
-    const urls = new Map(this.#leaders.map(({ node, url }) => [node, url]));
+    this.#leaders = leaders;
+    const urls = new Map([...nodes, ...leaders].map(({ node, url }) => [node, url]));
+    urls.delete(own);
     for (const [node, watched] of this.#watched) {
       if (urls.get(node) === watched.url) continue;
       this.#watched.delete(node);
@@ -59,6 +71,11 @@ export class LeaderWatch {
     }
     for (const [node, url] of urls) {
       if (!this.#watched.has(node)) this.#watch(node, url);
+    }
+    for (const { node, epoch } of leaders) {
+      const watched = this.#watched.get(node);
+      if (before.has(epoch) || watched === undefined || watched.link.connected) continue;
+      watched.probingUntilMs = clock.monotonicMs() + probeMs;
     }
   }
 
@@ -73,7 +90,8 @@ export class LeaderWatch {
     const { dialer, clock, random, token, instance } = this.#options;
     const watched: Watched = {
       url,
-      brokeAtMs: null,
+      reached: false,
+      probingUntilMs: notProbing,
       link: new Link({
         url,
         dialer,
@@ -88,11 +106,13 @@ export class LeaderWatch {
         hello: () => ({ name: this.#options.node, instance, roles: ['node'] }),
         events: {
           welcome: () => {
-            watched.brokeAtMs = null;
+            watched.reached = true;
+            watched.probingUntilMs = notProbing;
           },
           lost: (info) => {
             // Silence alone (a host that vanished, a cut cable) refuses nothing: left to the lease.
-            watched.brokeAtMs = info.kind === 'silent' ? null : clock.monotonicMs();
+            watched.probingUntilMs =
+              info.kind === 'silent' ? notProbing : clock.monotonicMs() + probeMs;
           },
           failed: (info) => this.#failed(node, watched, info),
         },
@@ -103,20 +123,21 @@ export class LeaderWatch {
   }
 
   #failed(node: string, watched: Watched, info: CloseInfo): void {
-    if (watched.brokeAtMs === null || this.#watched.get(node) !== watched) return;
-    if (this.#options.clock.monotonicMs() - watched.brokeAtMs > probeMs) {
-      watched.brokeAtMs = null;
-      return;
-    }
-    if (info.kind !== 'refused') return;
-    watched.brokeAtMs = null;
+    if (info.kind !== 'refused' || this.#watched.get(node) !== watched) return;
+    const { log, logger, clock } = this.#options;
+    const gone = watched.reached && clock.monotonicMs() <= watched.probingUntilMs;
     for (const leader of this.#leaders) {
       if (leader.node !== node) continue;
-      this.#options.logger.warn(
+      if (!gone) {
+        log.leaderRefuses(leader);
+        continue;
+      }
+      watched.probingUntilMs = notProbing;
+      logger.warn(
         { shard: leader.shard, leader: node, epoch: leader.epoch },
         'The leader is gone: its connection broke and its address refuses new ones.',
       );
-      this.#options.log.leaderGone(leader);
+      log.leaderGone(leader);
     }
   }
 }

@@ -196,8 +196,9 @@ export class CoordinatorNode implements SessionHost {
     this.reports.dropOver();
     if (this.#stopping !== null) return;
     const leaders = this.leaders();
-    this.#leaderWatch?.update(leaders);
-    const message: FromNode = { type: 'topology', leaders, nodes: this.nodes() };
+    const nodes = this.nodes();
+    this.#leaderWatch?.update(leaders, nodes);
+    const message: FromNode = { type: 'topology', leaders, nodes };
     for (const session of this.#sessions.values()) {
       if (session.hello !== null) session.send(message);
     }

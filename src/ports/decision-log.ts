@@ -70,6 +70,12 @@ export interface DecisionLog {
    */
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
   /**
+   * Weak evidence, told as often as it is met: the leader's address, where it was never reached
+   * from here, refuses connections. It counts once the leader's lease was not kept alive for longer
+   * than a living process lets pass.
+   */
+  leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
+  /**
    * Linearizable. `asker`: the participant that is to be told. Whether it was retired is read in
    * the same step (!): a record that is gone may be one that counted as acknowledged because of
    * that, and its absence would say "abort" of a commit.

@@ -21,6 +21,7 @@ import {
   temporaryDirectory,
   txidAt,
 } from '../support/logs/stores.ts';
+import { pause } from '../support/process/child.ts';
 
 const etcds = await etcdsToTest();
 const leaderProcess = fileURLToPath(
@@ -128,6 +129,29 @@ describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (
       expect(Number(TTL)).toBeGreaterThanOrEqual(0);
       expect(next.epoch > leader.epoch).toBe(true);
       await expectAllThere(log, leader.written);
+    });
+
+    it('ends before its lease where its address refuses and its beats stop, not before', async () => {
+      const log = await rig.open('beta');
+      const leader = await startLeader('alpha');
+      const campaign = log.campaign(0, { signal: never });
+      await expect.poll(() => log.leaders()[0]?.node, waitMs).toBe('alpha');
+      const { lease = '' } = (await rig.look(leaderKey())) ?? {};
+      const refusing = setInterval(() => log.leaderRefuses({ shard: 0, epoch: leader.epoch }), 100);
+      try {
+        const timeToLive = () => rig.raw.leaseClient.leaseTimeToLive({ ID: lease });
+        const { grantedTTL } = await timeToLive();
+        // Longer than its lease: it lives, wherever its address leads.
+        await pause(Number(grantedTTL) * 1_000 + 500);
+        expect(log.leaders()[0]?.epoch).toBe(leader.epoch);
+        leader.child.kill('SIGKILL');
+        const next = await campaign;
+        expect(Number((await timeToLive()).TTL)).toBeGreaterThanOrEqual(0);
+        expect(next.epoch > leader.epoch).toBe(true);
+        await expectAllThere(log, leader.written);
+      } finally {
+        clearInterval(refusing);
+      }
     });
 
     it('ends when it stands still for longer than its lease; awake again, it knows and is fenced', async () => {

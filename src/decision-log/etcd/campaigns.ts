@@ -9,8 +9,12 @@
  * - A key of a node of our name under another lease is of the process before this one: it is gone.
  * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its
  *   lease. The old leader, if it lives after all, is fenced by that compare.
+ * - On suspicion (`leaderRefuses`) so too, once etcd says that the old leader's lease has had no
+ *   beat for longer than a living process lets pass.
  */
+import type { LeaderInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
+import type { Epoch } from '../../core/txid.ts';
 import type { Random } from '../../ports/random.ts';
 import type { Evidence } from '../boards.ts';
 import { type ObservedLeader, takeLeaderKey } from './leader-key.ts';
@@ -25,6 +29,8 @@ import { TakeoverPace } from './takeover-pace.ts';
 const retryPauseMs = 200;
 /** Changes are told; this is for the one that was missed. */
 const maxWaitMs = 5_000;
+/** A suspicion that was not repeated for so long has gone. */
+const suspicionMs = 1_000;
 const nonceDigits = 20;
 
 export interface CampaignsOptions {
@@ -54,6 +60,7 @@ export class Campaigns {
   readonly #pace: TakeoverPace;
   readonly #waiting = new Map<number, Set<() => void>>();
   readonly #taking = new Map<number, Promise<unknown>>();
+  readonly #suspicions = new Map<number, { readonly epoch: Epoch; readonly atMs: number }>();
 
   constructor(options: CampaignsOptions) {
     this.#options = options;
@@ -76,6 +83,21 @@ export class Campaigns {
   /** Something has changed that a campaign may have waited for. */
   wake(shard: number): void {
     for (const wake of [...(this.#waiting.get(shard) ?? [])]) wake();
+  }
+
+  /** The leader's address refuses. */
+  suspect({ shard, epoch }: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    const isNew = !this.#isSuspect({ shard, epoch });
+    this.#suspicions.set(shard, { epoch, atMs: this.#options.store.clock.monotonicMs() });
+    if (isNew) this.wake(shard);
+  }
+
+  #isSuspect({ shard, epoch }: Pick<LeaderInfo, 'shard' | 'epoch'>): boolean {
+    const suspicion = this.#suspicions.get(shard);
+    return (
+      suspicion?.epoch === epoch &&
+      this.#options.store.clock.monotonicMs() - suspicion.atMs < suspicionMs
+    );
   }
 
   async campaign(shard: number, signal: AbortSignal): Promise<EtcdLeadership> {
@@ -118,9 +140,19 @@ export class Campaigns {
       if (leading(shard)?.epoch === observed.info.epoch) return { kind: 'wait' };
     } else if (observed !== null) {
       guess = evidence.against(observed.info) || observed.info.node === node;
-      if (!guess) return { kind: 'wait' };
+      if (!guess && !this.#isSuspect(observed.info)) return { kind: 'wait' };
     }
     try {
+      if (observed !== null && !guess && observed.lease !== leaseId) {
+        if (await this.#pace.isBeating(observed.lease)) {
+          return { kind: 'retry', pauseMs: retryPauseMs };
+        }
+        store.logger.warn(
+          { shard, leader: observed.info.node, epoch: observed.info.epoch },
+          'The leader is gone: its address refuses connections and its lease is not kept alive.',
+        );
+        guess = true;
+      }
       if (guess) {
         const pauseMs = await this.#pace.pauseMs();
         if (pauseMs > 0) return { kind: 'retry', pauseMs };

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { Witness } from '../../core/messages.ts';
+import type { LeaderInfo, Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
@@ -167,6 +167,10 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 
   get meta(): LogMeta {
     return this.#agreed.meta;
+  }
+
+  override leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#campaigns.suspect(leader);
   }
 
   async campaign(shard: number, options: CampaignOptions): Promise<Leadership> {

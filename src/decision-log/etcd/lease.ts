@@ -24,7 +24,7 @@ import { type EtcdStore, patienceMs } from './store.ts';
 
 /** Of the TTL: for the drift between two machines' clocks, and a stalled event loop. */
 const marginShare = 0.25;
-const beatsPerTtl = 4;
+export const beatsPerTtl = 4;
 const retryPauseMs = 100;
 const grantPauseMs = 500;
 

@@ -9,6 +9,7 @@
  */
 import { backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { beatsPerTtl } from './lease.ts';
 
 const delays = { retryDelayMs: 250, maxRetryDelayMs: 30_000 };
 /** Of takeovers not yet judged, only the latest few are looked at. */
@@ -38,6 +39,15 @@ export class TakeoverPace {
   expired(): void {
     this.#open = [];
     this.#wrong = 0;
+  }
+
+  /**
+   * Whether the lease was kept alive within the time between two beats. Etcd's whole seconds say
+   * how long it was not, at least.
+   */
+  async isBeating(lease: string): Promise<boolean> {
+    const { leftS, grantedS } = await this.#timeToLive(lease);
+    return (grantedS - leftS - 1) * beatsPerTtl < grantedS;
   }
 
   async pauseMs(): Promise<number> {

@@ -65,3 +65,20 @@ describe('pace of takeovers on evidence', () => {
     expect(await pace.pauseMs()).toBe(0);
   });
 });
+
+describe('a lease of another', () => {
+  it('is kept alive while its last beat is younger than the next one is due', async () => {
+    const { clock, pace, beat } = setUp();
+    beat('lease');
+    const seen: boolean[] = [];
+    for (let ms = 0; ms < 3_500; ms += 250) {
+      seen.push(await pace.isBeating('lease'));
+      clock.jump(250);
+    }
+    // A beat is due after 750 ms; whole seconds show for certain only after more than one.
+    expect(seen.indexOf(false)).toBe(5);
+    expect(seen.slice(5)).not.toContain(true);
+    beat('lease');
+    expect(await pace.isBeating('lease')).toBe(true);
+  });
+});
