@@ -231,22 +231,42 @@ export class Branches {
     this.#dropSettled(branch);
   }
 
+  /**
+   * Where several processes have the journal, another may have ended these meanwhile (!): who slept
+   * for long, and asked without looking, would ask about commits that are collected long since.
+   */
+  async refresh(txids: readonly Txid[]): Promise<void> {
+    if (!this.ports.shared) return;
+    for (const txid of txids) {
+      for (const branch of this.#branches.get(txid) ?? []) {
+        if (branch.local.state === 'prepared' && !this.#dead) await this.#look(branch);
+        this.#dropSettled(branch);
+      }
+    }
+  }
+
+  async #look(branch: Branch): Promise<void> {
+    const { identity } = branch;
+    for (;;) {
+      const before = branch.local;
+      // A late prepare right behind the `forget` would bring its commit back for good.
+      await this.forgets.written(identity.txid);
+      const found = await this.ports.journal.find(identity);
+      // A result came in between: what was read may be older than it.
+      if (branch.local !== before) continue;
+      branch.looked = true;
+      this.step(branch, { type: 'journal', found });
+      return;
+    }
+  }
+
   async #drain(branch: Branch): Promise<void> {
-    const { inbox, identity } = branch;
-    const { journal, shared } = this.ports;
+    const { inbox } = branch;
+    const { shared } = this.ports;
     branch.draining = true;
     try {
       for (let event = inbox[0]; event !== undefined; event = inbox[0]) {
-        if (!branch.looked || shared) {
-          const before = branch.local;
-          // A late prepare right behind the `forget` would bring its commit back for good.
-          await this.forgets.written(identity.txid);
-          const found = await journal.find(identity);
-          // A result came in between: what was read may be older than it.
-          if (branch.local !== before) continue;
-          branch.looked = true;
-          this.step(branch, { type: 'journal', found });
-        }
+        if (!branch.looked || shared) await this.#look(branch);
         inbox.shift();
         if (this.#stillCounts(event)) this.step(branch, event);
       }

@@ -92,12 +92,14 @@ export class Reports {
 
   /** Null once all of it was answered, else why not. */
   async #report(session: Session, shard: number): Promise<unknown> {
-    const { options, logger } = this.#given;
+    const { options, logger, branches } = this.#given;
     const txids = this.#txids(shard);
     const leader = { shard, node: session.node };
     try {
       for (let start = 0; start < Math.max(1, txids.length); start += options.reportPage) {
-        const page = this.#page(txids.slice(start, start + options.reportPage));
+        const some = txids.slice(start, start + options.reportPage);
+        await branches.refresh(some);
+        const page = this.#page(some);
         await session.link.request(
           { type: 'report', ...page },
           { timeoutMs: options.queryTimeoutMs * pageTimeouts, signal: this.#closed.signal },

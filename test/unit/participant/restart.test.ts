@@ -310,6 +310,21 @@ describe('two processes on one shared resource', () => {
     expect(a.application.calls).toEqual(['prepare stock']);
   });
 
+  it('one that was away for long does not report what the other ended, and was told to forget', async () => {
+    const a = await rig(shared());
+    const b = await rig({ ...shared(), journal: a.journal });
+    const [toA, toB] = [await a.node('n1'), await b.node('n1')];
+    await tell(toA, prepareOf(txid), prepareOf(txidOf(2)));
+    toA.drop({ kind: 'silent' });
+    await tell(toB, commandOf('commit', txid), { type: 'forget', txids: [txid] });
+    await b.clock.advance(1_000);
+    expect((await a.journal.find(key))?.state).toBe('tombstone');
+    await a.clock.advance(3_000);
+    const again = await a.node('n1');
+    const report = again.sent.find((message) => message.type === 'report');
+    expect(report).toMatchObject({ inDoubt: [{ txid: txidOf(2) }], kept: [] });
+  });
+
   it('a starting one leaves alone what a running one prepares, until there is a decision', async () => {
     const a = await rig(shared());
     const { promise, resolve } = Promise.withResolvers<PrepareResult<unknown>>();
