@@ -9,17 +9,81 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type Client, connect } from '../../src/client.ts';
-import { someOf, startServices } from '../support/participants/services.ts';
-import { Child, pause } from '../support/process/child.ts';
-import { seededRandom } from '../support/samples/seeded-random.ts';
-import { closedLoop, type Measured } from './load.ts';
+import { type Client, connect } from '../../../src/client.ts';
+import { someOf, startServices } from '../../support/participants/services.ts';
+import { Child, pause, within } from '../../support/process/child.ts';
+import { seededRandom } from '../../support/samples/seeded-random.ts';
+import { closedLoop, type Measured, median } from '../load.ts';
+import type { Findings, Section } from './section.ts';
 
 const loopsOnStalled = 8;
 const pauseMs = 500;
 const warmUpMs = 1_000;
+const inFlight = 32;
+const backTimeoutMs = 60_000;
+/** Of a phase, against the suite's measurements: a stall shows itself only after some time-outs. */
+const longer = 3;
+const throughputAim = 0.95;
+const p99Aim = 1.5;
 
-export interface StalledResult {
+export const stalled: Section = {
+  name: 'stalled',
+  title: 'One of twenty participants stands still',
+  about:
+    'Transactions of three branches over 19 participants, 32 in flight, on the embedded log. A ' +
+    'twentieth is stopped (SIGSTOP) in every other phase, while eight loops go on asking for ' +
+    'transactions with it. Each stalled phase is compared with the quiet one before it: those ' +
+    'that do not touch the one that stands still must not notice.',
+  run: async ({ directory, rounds, durationMs, progress }) =>
+    findings(await oneStalled({ directory, rounds, durationMs: durationMs * longer, progress })),
+};
+
+function findings(result: StalledResult): Findings {
+  const { rounds, told, backMs, throughputRatio, p99Ratio } = result;
+  const phase = (round: number, name: string, { perSecond, p50Ms, p99Ms }: Measured) =>
+    [`${round}`, name, perSecond, p50Ms, p99Ms] as const;
+  return {
+    tables: [
+      {
+        title: 'Transactions that do not touch it',
+        columns: ['round', 'phase', 'tx/s', 'p50 ms', 'p99 ms'],
+        rows: rounds.flatMap((round, index) => [
+          phase(index + 1, 'quiet', round.quiet),
+          phase(index + 1, 'stalled', round.stalled),
+        ]),
+      },
+      {
+        title: 'What those that touch it were told while it stood still',
+        columns: ['answer', 'times'],
+        rows: Object.entries(told),
+      },
+      {
+        title: 'From its going on to the first commit with it',
+        columns: ['ms'],
+        rows: [[backMs]],
+      },
+    ],
+    charts: [],
+    targets: [
+      {
+        what: '1 of 20 participants stalled: throughput of the others',
+        aim: `>= ${percent(throughputAim)} of a quiet phase`,
+        measured: percent(throughputRatio),
+        met: throughputRatio >= throughputAim,
+      },
+      {
+        what: '1 of 20 participants stalled: p99 of the others',
+        aim: `<= ${p99Aim} times a quiet phase`,
+        measured: `${p99Ratio.toFixed(2)} times`,
+        met: p99Ratio <= p99Aim,
+      },
+    ],
+  };
+}
+
+const percent = (part: number): string => `${Math.round(part * 100)} %`;
+
+interface StalledResult {
   readonly rounds: readonly { readonly quiet: Measured; readonly stalled: Measured }[];
   /** Medians over the rounds. */
   readonly throughputRatio: number;
@@ -30,14 +94,13 @@ export interface StalledResult {
   readonly backMs: number;
 }
 
-export async function oneStalled(given: {
+async function oneStalled(given: {
   readonly directory: string;
   readonly rounds: number;
   readonly durationMs: number;
-  readonly inFlight: number;
   readonly progress: (text: string) => void;
 }): Promise<StalledResult> {
-  const { directory, rounds, durationMs, inFlight, progress } = given;
+  const { directory, rounds, durationMs, progress } = given;
   await mkdir(directory, { recursive: true });
   const node = new Child('test/bench/node.ts', { args: [join(directory, 'node')] });
   const children: Child[] = [node];
@@ -53,8 +116,8 @@ export async function oneStalled(given: {
       processes: 1,
     });
     children.push(...others.children, ...one.children);
-    const [stalled] = one.children;
-    if (stalled === undefined)
+    const [stopped] = one.children;
+    if (stopped === undefined)
       throw new Error('The participant that is to stand still is missing.');
     const random = seededRandom(7);
     const [measuring, beside] = await Promise.all([
@@ -68,20 +131,19 @@ export async function oneStalled(given: {
       if (outcome.outcome !== 'committed') throw new Error(`aborted: ${outcome.reason.message}`);
     };
     const load = new BesideLoad(beside, names);
-    await closedLoop({ inFlight, durationMs: warmUpMs, one: transact });
     const measured: { quiet: Measured; stalled: Measured }[] = [];
     const backs: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      progress(`1 of 20 stalled: round ${round + 1} of ${rounds}`);
-      const quiet = await closedLoop({ inFlight, durationMs, one: transact });
-      stalled.signal('SIGSTOP');
+      progress(`round ${round + 1} of ${rounds}`);
+      const quiet = await closedLoop({ inFlight, durationMs, warmUpMs, one: transact });
+      stopped.signal('SIGSTOP');
       load.counting = true;
-      const during = await closedLoop({ inFlight, durationMs, one: transact });
+      const during = await closedLoop({ inFlight, durationMs, warmUpMs, one: transact });
       load.counting = false;
       measured.push({ quiet, stalled: during });
       const continuedMs = performance.now();
-      stalled.signal('SIGCONT');
-      backs.push((await load.committed()) - continuedMs);
+      stopped.signal('SIGCONT');
+      backs.push((await within(load.committed(), 'a commit with it', backTimeoutMs)) - continuedMs);
       await pause(500);
     }
     await load.stop();
@@ -137,9 +199,4 @@ class BesideLoad {
       await pause(Math.max(pauseMs, askedMs));
     }
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -1,0 +1,86 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from 'node:util';
+import type { Section } from './section.ts';
+
+export interface Wanted {
+  readonly sections: readonly Section[];
+  readonly durationMs: number;
+  readonly rounds: number;
+  readonly json: string | null;
+  readonly write: boolean;
+}
+
+export type Asked = { readonly help: string } | { readonly wrong: string } | Wanted;
+
+const maxSeconds = 3_600;
+const maxRounds = 1_000;
+
+export function argumentsOf(args: readonly string[], all: readonly Section[]): Asked {
+  let values: ReturnType<typeof read>;
+  try {
+    values = read(args);
+  } catch (error) {
+    return { wrong: `${(error as Error).message}\n\n${helpOf(all)}` };
+  }
+  if (values.help) return { help: helpOf(all) };
+  const names = all.map(({ name }) => name);
+  const only = values.only?.split(',').map((name) => name.trim());
+  const unknown = only?.filter((name) => !names.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    const shown = unknown.map((name) => JSON.stringify(name)).join(', ');
+    return { wrong: `There is no section ${shown}. There are: ${names.join(', ')}.` };
+  }
+  const seconds = numberOf(values.seconds);
+  if (!(seconds > 0 && seconds <= maxSeconds)) {
+    return { wrong: `--seconds is a number above 0, at most ${maxSeconds}.` };
+  }
+  const rounds = numberOf(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= maxRounds)) {
+    return { wrong: `--rounds is a whole number from 1 to ${maxRounds}.` };
+  }
+  if (values.json === '') return { wrong: '--json is the name of a file.' };
+  return {
+    sections: all.filter(({ name }) => only?.includes(name) ?? true),
+    durationMs: seconds * 1_000,
+    rounds,
+    json: values.json ?? null,
+    write: values.write,
+  };
+}
+
+function read(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '3' },
+      json: { type: 'string' },
+      write: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values;
+}
+
+/** '' is no number here. */
+function numberOf(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text);
+}
+
+function helpOf(all: readonly Section[]): string {
+  const width = Math.max(...all.map(({ name }) => name.length));
+  return `npm run bench -- [--only NAME,NAME] [--seconds N] [--rounds N] [--json FILE] [--write]
+
+Measures Verdict beside base lines on this machine, section after section.
+  --only NAME,NAME  these sections alone (default: all)
+  --seconds N       length of one measurement (default 2)
+  --rounds N        measurements of each; the median counts (default 3)
+  --json FILE       writes what was measured as JSON
+  --write           renews docs/PERFORMANCE.md and docs/bench/ with what was measured
+  --help            this
+
+Ends with 1 where a section failed. A target that is not met is a finding, not a failure.
+
+Sections:
+${all.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).join('\n')}`;
+}

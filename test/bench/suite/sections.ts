@@ -1,0 +1,7 @@
+/** All sections, in the order in which they run and stand on the page. */
+import { attack } from './attack.ts';
+import type { Section } from './section.ts';
+import { services } from './services.ts';
+import { stalled } from './stalled.ts';
+
+export const sections: readonly Section[] = [stalled, services, attack];

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { argumentsOf } from '../../bench/suite/arguments.ts';
+import type { Section } from '../../bench/suite/section.ts';
+
+const all = ['speed', 'memory', 'failover'].map(
+  (name): Section => ({
+    name,
+    title: `Of ${name}`,
+    about: '',
+    run: async () => ({ tables: [], charts: [], targets: [] }),
+  }),
+);
+
+function wanted(...args: readonly string[]) {
+  const asked = argumentsOf(args, all);
+  return 'sections' in asked ? asked : expect.fail(JSON.stringify(asked));
+}
+
+function wrong(...args: readonly string[]): string {
+  const asked = argumentsOf(args, all);
+  return 'wrong' in asked ? asked.wrong : expect.fail(JSON.stringify(asked));
+}
+
+describe('argumentsOf', () => {
+  it('runs all sections, three rounds of two seconds', () => {
+    expect(wanted()).toEqual({
+      sections: all,
+      durationMs: 2_000,
+      rounds: 3,
+      json: null,
+      write: false,
+    });
+  });
+
+  it('takes what is given', () => {
+    const args = '--only=failover,speed --seconds 0.5 --rounds 5 --json out.json --write'.split(
+      ' ',
+    );
+    const { sections, ...rest } = wanted(...args);
+    // In the suite's order.
+    expect(sections.map(({ name }) => name)).toEqual(['speed', 'failover']);
+    expect(rest).toEqual({ durationMs: 500, rounds: 5, json: 'out.json', write: true });
+  });
+
+  it.each(['', 'sped', 'speed,'])('refuses the section %j and names those there are', (name) => {
+    expect(wrong('--only', name)).toContain('There are: speed, memory, failover.');
+  });
+
+  it.each([
+    ['--seconds', '0'],
+    ['--seconds', '-1'],
+    ['--seconds', ''],
+    ['--seconds', 'two'],
+    ['--seconds', 'Infinity'],
+    ['--seconds', '3601'],
+    ['--rounds', '0'],
+    ['--rounds', '1.5'],
+    ['--rounds', ''],
+    ['--rounds', '1001'],
+    ['--json', ''],
+  ])('refuses %s %j and says what fits', (name, value) => {
+    expect(wrong(`${name}=${value}`)).toMatch(new RegExp(`^${name} is `));
+  });
+
+  it.each([['--round', '3'], ['speed'], ['--seconds']])('refuses %s %s', (...args) => {
+    expect(wrong(...args)).toContain('npm run bench -- [--only');
+  });
+
+  it('lists the sections in its help', () => {
+    const asked = argumentsOf(['--help', '--rounds', 'x'], all);
+    expect('help' in asked && asked.help).toMatch(/^ {2}speed {5}Of speed$/m);
+  });
+});

@@ -1,0 +1,103 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Measurement, newest } from '../../bench/suite/results.ts';
+import { runSections } from '../../bench/suite/run.ts';
+import type { Section, SectionGiven } from '../../bench/suite/section.ts';
+import { sections } from '../../bench/suite/sections.ts';
+
+const nothing = { tables: [], charts: [], targets: [] };
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'verdict-test-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function section(name: string, run: Section['run']): Section {
+  return { name, title: `Of ${name}`, about: 'About it.', run };
+}
+
+describe('runSections', () => {
+  it('gives each what was asked for, and a folder of its own that is removed', async () => {
+    const given: SectionGiven[] = [];
+    const keep = async (each: SectionGiven) => {
+      expect(readdirSync(each.directory)).toEqual([]);
+      writeFileSync(join(each.directory, 'store'), 'x');
+      given.push(each);
+      return nothing;
+    };
+    const { measurements, failures } = await runSections({
+      sections: [section('one', keep), section('two', keep)],
+      durationMs: 10,
+      rounds: 2,
+      directory,
+      progress: () => undefined,
+    });
+    expect(failures).toEqual([]);
+    expect(measurements.map(({ name, rounds, findings }) => [name, rounds, findings])).toEqual([
+      ['one', 2, nothing],
+      ['two', 2, nothing],
+    ]);
+    expect(given).toMatchObject([{ durationMs: 10, rounds: 2 }, { durationMs: 10 }]);
+    expect(new Set(given.map((each) => each.directory)).size).toBe(2);
+    expect(given.filter((each) => existsSync(each.directory))).toEqual([]);
+  });
+
+  it('goes on after one that fails, and tells of each as it ends', async () => {
+    const told: string[] = [];
+    const { measurements, failures } = await runSections({
+      sections: [
+        section('bad', () => Promise.reject(new Error('no etcd here'))),
+        section('worse', () => {
+          throw new Error('at once');
+        }),
+        section('good', async ({ progress }) => {
+          progress('half of it');
+          return nothing;
+        }),
+      ],
+      durationMs: 10,
+      rounds: 1,
+      directory,
+      progress: (text) => told.push(text),
+      measured: ({ name }) => told.push(`measured ${name}`),
+      failed: ({ name }) => told.push(`failed ${name}`),
+    });
+    expect(measurements.map(({ name }) => name)).toEqual(['good']);
+    expect(failures.map(({ name, error }) => [name, error.split('\n')[0]])).toEqual([
+      ['bad', 'Error: no etcd here'],
+      ['worse', 'Error: at once'],
+    ]);
+    expect(told.filter((text) => text !== '')).toEqual([
+      'failed bad',
+      'failed worse',
+      'good: half of it',
+      'measured good',
+    ]);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+describe('newest', () => {
+  const measurement = (name: string, tookMs: number) => ({ name, tookMs }) as Measurement;
+
+  it('keeps what was not measured again, in the order of the sections, and drops what is no more', () => {
+    const before = [measurement('b', 1), measurement('gone', 1), measurement('c', 1)];
+    const now = [measurement('c', 2), measurement('a', 2)];
+    const all = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
+    expect(newest(all, before, now)).toEqual([
+      measurement('a', 2),
+      measurement('b', 1),
+      measurement('c', 2),
+    ]);
+  });
+});
+
+describe('the sections', () => {
+  it('have names for the command line, each once', () => {
+    const names = sections.map(({ name }) => name);
+    expect(names.filter((name) => !/^[a-z][a-z-]*$/.test(name))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
