@@ -1,4 +1,4 @@
-/** What a run of the bench leaves: the JSON, which the report and docs/PERFORMANCE.md are made of. */
+/** What a run of the bench leaves: the JSON, of which the report and the page are made. */
 import { arch, cpus, platform, totalmem } from 'node:os';
 import process from 'node:process';
 import type { Findings, Section } from './section.ts';

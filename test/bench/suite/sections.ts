@@ -3,5 +3,6 @@ import { attack } from './attack.ts';
 import type { Section } from './section.ts';
 import { services } from './services.ts';
 import { stalled } from './stalled.ts';
+import { throughput } from './throughput/throughput.ts';
 
-export const sections: readonly Section[] = [stalled, services, attack];
+export const sections: readonly Section[] = [throughput, stalled, services, attack];

@@ -19,11 +19,16 @@ it('sorts latencies as numbers', () => {
   expect(latenciesOf(latencies)).toEqual({ count: 1_000, p50Ms: 500, p99Ms: 990, p999Ms: 999 });
 });
 
-it('takes the median of each figure by itself', () => {
+it('takes the median of each figure by itself, and all failures', () => {
   expect(median([10, 9, 100])).toBe(10);
-  const one = { count: 1, perSecond: 1, p50Ms: 9, p99Ms: 1, p999Ms: 1, failed: 0 };
-  const rounds = [one, { ...one, perSecond: 3, p50Ms: 7 }, { ...one, perSecond: 2, p50Ms: 8 }];
-  expect(medians(rounds)).toMatchObject({ perSecond: 2, p50Ms: 8, count: 1 });
+  const one = { count: 1, perSecond: 1, p50Ms: 9, p99Ms: 1, p999Ms: 1, failed: 0, failures: {} };
+  const rounds = [
+    one,
+    { ...one, perSecond: 3, p50Ms: 7, failed: 2, failures: { BUSY: 2 } },
+    { ...one, perSecond: 2, p50Ms: 8, failed: 3, failures: { BUSY: 1, TIMEOUT: 2 } },
+  ];
+  const failures = { BUSY: 3, TIMEOUT: 2 };
+  expect(medians(rounds)).toEqual({ ...one, perSecond: 2, p50Ms: 8, failed: 5, failures });
 });
 
 describe('closedLoop', () => {
@@ -44,15 +49,30 @@ describe('closedLoop', () => {
       },
     });
     expect([most, now]).toEqual([7, 0]);
-    // Those of the warm-up and of the end are not in it.
-    expect(measured.count).toBeLessThan(calls);
-    expect(measured.perSecond).toBe(measured.count / 0.04);
-    expect(measured.failed).toBe(0);
+    // As many at least are of the warm-up, and fewer of the end by the one that ended it.
+    expect(measured.count).toBeLessThanOrEqual(calls - 7 - 6);
+    // No shorter than was asked for.
+    expect(measured.perSecond).toBeLessThanOrEqual(measured.count / 0.04);
+    expect([measured.failed, measured.failures]).toEqual([0, {}]);
   });
 
-  it('counts nothing that ends after the time', async () => {
-    const measured = await closedLoop({ inFlight: 2, durationMs: 5, one: () => pause(60) });
-    expect([measured.count, measured.perSecond, measured.p50Ms]).toEqual([0, 0, Number.NaN]);
+  it('goes on until as many have ended as are in flight', async () => {
+    const { count } = await closedLoop({
+      inFlight: 50,
+      durationMs: 20,
+      warmUpMs: 0,
+      one: serially(() => pause(1)),
+    });
+    expect(count).toBeGreaterThanOrEqual(50);
+  });
+
+  it('does not go on for that without an end', async () => {
+    const { count } = await closedLoop({
+      inFlight: 200,
+      durationMs: 2,
+      one: serially(() => pause(1)),
+    });
+    expect(count).toBeLessThan(200);
   });
 
   it('ends with the first failure', async () => {
@@ -66,14 +86,28 @@ describe('closedLoop', () => {
     expect(calls).toBe(3);
   });
 
-  it('counts failures where it is to go on, and no latency of theirs', async () => {
+  it('counts failures by what they were where it is to go on, and no latency of theirs', async () => {
+    let calls = 0;
     const measured = await closedLoop({
       inFlight: 3,
       durationMs: 60,
       tolerant: true,
-      one: () => Promise.reject(new Error('busy')),
+      one: () => {
+        calls += 1;
+        const busy = Object.assign(new Error('Come again.'), { code: 'BUSY' });
+        return Promise.reject(calls === 1 ? new Error('gone') : busy);
+      },
     });
-    expect(measured.count).toBe(0);
-    expect(measured.failed).toBeGreaterThanOrEqual(3);
+    expect(Object.keys(measured.failures).sort()).toEqual(['BUSY', 'gone']);
+    expect(measured.failures['gone']).toBe(1);
+    expect([measured.count, measured.failed]).toEqual([0, (measured.failures['BUSY'] ?? 0) + 1]);
   });
 });
+
+function serially(body: () => Promise<unknown>): () => Promise<unknown> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    last = last.then(body);
+    return last;
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * Who is measured on a store: Verdict, its skeleton, and on etcd the plain base lines. Each has its
+ * node and its participants in processes of their own; all clients are in this process. On etcd
+ * they share one, and each works through the member that leads it.
+ */
+import { join } from 'node:path';
+import { Etcd3 } from 'etcd3';
+import { connect } from '../../../../src/client.ts';
+import { etcdsToTest, TestEtcd } from '../../../support/etcd/etcd.ts';
+import { NodeProcess } from '../../../support/nodes/node-process.ts';
+import { Child, eventually } from '../../../support/process/child.ts';
+import { SkeletonClient } from '../../skeleton/client.ts';
+import type { SkeletonLogKind } from '../../skeleton/logs.ts';
+
+export const stores = ['embedded log', 'one etcd', 'three etcd members'] as const;
+export type Store = (typeof stores)[number];
+
+export interface Contender {
+  readonly name: string;
+  /** One transaction over so many participants, or one put. */
+  one(branches: number): Promise<void>;
+}
+
+export const verdictName = 'Verdict';
+export const skeletonName = 'skeleton';
+export const plainName = 'plain 2PC';
+export const putsName = 'single puts';
+
+const payload = { amount: 1, key: 'abc' } as const;
+const valueBytes = 200;
+/** Each is written again and again: etcd is not to grow by new keys. */
+const putKeys = 10_000;
+const quotaBytes = 8 * 2 ** 30;
+
+export class Contenders implements AsyncDisposable {
+  readonly all: Contender[] = [];
+  readonly #endings: (() => unknown)[] = [];
+  readonly #directory: string;
+  readonly #names: readonly string[];
+
+  private constructor(directory: string, names: readonly string[]) {
+    this.#directory = directory;
+    this.#names = names;
+  }
+
+  static async started(given: {
+    readonly store: Store;
+    readonly directory: string;
+    readonly participants: number;
+  }): Promise<Contenders> {
+    const { store, directory, participants } = given;
+    const names = Array.from({ length: participants }, (_, index) => `p${index}`);
+    const contenders = new Contenders(directory, names);
+    try {
+      await contenders.#start(store);
+      return contenders;
+    } catch (error) {
+      await contenders[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.#endings.splice(0).reverse()) await end();
+  }
+
+  async #start(store: Store): Promise<void> {
+    if (store === 'embedded log') {
+      await this.#addVerdict(null);
+      await this.#addSkeleton(skeletonName, 'embedded', join(this.#directory, 'skeleton-log'));
+      return;
+    }
+    const address = await this.#startEtcd(store === 'one etcd' ? 1 : 3);
+    await this.#addVerdict(address);
+    await this.#addSkeleton(skeletonName, 'etcd', address);
+    await this.#addSkeleton(plainName, 'every-change', address);
+    this.#addPuts(address);
+  }
+
+  /** The address of the member that leads. */
+  async #startEtcd(members: 1 | 3): Promise<string> {
+    const [programs] = await etcdsToTest();
+    if (programs === undefined) throw new Error('There is no etcd on this machine.');
+    const etcd = await TestEtcd.start(programs, { members, quotaBytes });
+    this.#endings.push(() => etcd.dispose());
+    return eventually(
+      async () => {
+        for (const member of etcd.members) if (await member.leads()) return member.endpoint;
+        return null;
+      },
+      () => 'a leader of etcd',
+    );
+  }
+
+  async #addVerdict(etcd: string | null): Promise<void> {
+    const node = await NodeProcess.make({
+      data: join(this.#directory, 'node'),
+      logLevel: 'info',
+      ...(etcd === null ? {} : { etcd: { endpoints: [etcd], cluster: 'bench' } }),
+    });
+    this.#endings.push(() => (node.running ? node.kill() : null));
+    if (!(await node.start())) throw new Error(`The node did not start:\n${node.output()}`);
+    await this.#addParticipants('test/bench/participants.ts', verdictName, String(node.port));
+    const client = await connect({ urls: [node.url] });
+    this.#endings.push(() => client.close());
+    const branches = this.#names.map((participant) => ({ participant, payload }));
+    this.all.push({
+      name: verdictName,
+      one: async (count) => {
+        const outcome = await client.transact({ branches: branches.slice(0, count) });
+        if (outcome.outcome === 'committed') return;
+        const { code, message } = outcome.reason;
+        throw Object.assign(new Error(message), { code });
+      },
+    });
+  }
+
+  async #addSkeleton(name: string, kind: SkeletonLogKind, place: string): Promise<void> {
+    const node = new Child('test/bench/skeleton/node.ts', { args: [kind, place] });
+    this.#endings.push(() => node.kill());
+    const port = await node.line(/^\d+$/);
+    if (port === null) throw new Error(`The ${name} did not start:\n${node.lines.join('\n')}`);
+    await this.#addParticipants('test/bench/skeleton/participants.ts', name, port);
+    const client = await SkeletonClient.connected(port);
+    this.#endings.push(() => client.close());
+    const branches = this.#names.map((participant) => ({ participant, payload }));
+    this.all.push({ name, one: (count) => client.transact(branches.slice(0, count)) });
+  }
+
+  async #addParticipants(file: string, of: string, port: string): Promise<void> {
+    const directory = join(this.#directory, `${of.replaceAll(' ', '-')}-participants`);
+    const child = new Child(file, { args: [directory, port, ...this.#names] });
+    this.#endings.push(() => child.kill());
+    if ((await child.line(/^ready$/)) === null) throw new Error(child.lines.join('\n'));
+  }
+
+  #addPuts(address: string): void {
+    const etcd = new Etcd3({ hosts: [address] });
+    this.#endings.push(() => etcd.close());
+    const value = Buffer.alloc(valueBytes, 'x');
+    let turn = 0;
+    this.all.push({
+      name: putsName,
+      one: async () => {
+        turn += 1;
+        await etcd.kv.put({ key: Buffer.from(`/bench/${turn % putKeys}`), value });
+      },
+    });
+  }
+}

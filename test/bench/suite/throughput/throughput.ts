@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { closedLoop, type Measured } from '../../load.ts';
+import type { Section, SectionGiven } from '../section.ts';
+import { type Contender, Contenders, type Store, stores } from './contenders.ts';
+import { findingsOf, type OfStore, type Row } from './findings.ts';
+
+const levels = [1, 4, 16, 64, 256, 1_024, 4_096];
+const branchCounts = [1, 2, 4, 8, 16, 32, 64];
+const usualBranches = 3;
+const branchesInFlight = 64;
+const branchesStore: Store = 'embedded log';
+/** For the compiler, before anything is measured. */
+const firstInFlight = 64;
+/** What was left to acknowledge and to remove is not to be in the next one's figures. */
+const settleMs = 200;
+
+export const throughput: Section = {
+  name: 'throughput',
+  title: 'Throughput and latency',
+  about:
+    'Closed loops: so many transactions are in flight at any time, over participants that hold ' +
+    'nothing of their own. The skeleton has the same processes, sends the same messages and flushes ' +
+    'as often - for a vote, a decision and before an acknowledgement, group-committed - and does ' +
+    'nothing else: no states, no checks, no time-outs, no recovery; on etcd its decisions are plain ' +
+    'puts, one transaction a batch. *Plain 2PC* is two-phase commit with a put of its own for every ' +
+    'change of a transaction’s state and no batches; *single puts* is what etcd takes of one client. ' +
+    'All of them take turns in each round, and the share is of the same round. A transaction that ' +
+    'fails, as where it is refused, is in no latency. Of each kind all participants ' +
+    'share a process.',
+  run: async (given) => {
+    const byInFlight: OfStore[] = [];
+    for (const store of stores) {
+      byInFlight.push(
+        await onStore(given, { store, xs: levels, participants: usualBranches, load: inFlightOf }),
+      );
+    }
+    const byBranches = await onStore(given, {
+      store: branchesStore,
+      xs: branchCounts,
+      participants: Math.max(...branchCounts),
+      load: branchesOf,
+    });
+    return findingsOf(byInFlight, byBranches, branchesInFlight);
+  },
+};
+
+interface Load {
+  readonly inFlight: number;
+  readonly branches: number;
+  /** For people. */
+  readonly shown: string;
+}
+
+const inFlightOf = (x: number): Load => ({
+  inFlight: x,
+  branches: usualBranches,
+  shown: `${x.toLocaleString('en')} in flight`,
+});
+
+const branchesOf = (x: number): Load => ({
+  inFlight: branchesInFlight,
+  branches: x,
+  shown: x === 1 ? '1 branch' : `${x} branches`,
+});
+
+async function onStore(
+  given: SectionGiven,
+  wanted: {
+    readonly store: Store;
+    readonly xs: readonly number[];
+    readonly participants: number;
+    readonly load: (x: number) => Load;
+  },
+): Promise<OfStore> {
+  const { durationMs, rounds, progress } = given;
+  const { store, xs, participants, load } = wanted;
+  progress(`${store}, ${participants} participants: starting`);
+  const directory = join(given.directory, `${store.replaceAll(' ', '-')}-${participants}`);
+  await using contenders = await Contenders.started({ store, directory, participants });
+  for (const contender of contenders.all) {
+    progress(`${store}: ${contender.name} warms up`);
+    await measured(contender, { ...load(xs[0] ?? 1), inFlight: firstInFlight }, durationMs);
+  }
+  const rows: Row[] = [];
+  for (const x of xs) {
+    const found: Record<string, Measured[]> = {};
+    for (const { name } of contenders.all) found[name] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const { shown } = load(x);
+      progress(`${store}: ${shown}, round ${round + 1} of ${rounds}`);
+      for (const contender of inTurn(contenders.all, round)) {
+        found[contender.name]?.push(await measured(contender, load(x), durationMs));
+      }
+    }
+    rows.push({ x, rounds: found });
+  }
+  return { store, rows };
+}
+
+/** Every other round backwards: who comes first has no advantage of it. */
+function inTurn<T>(all: readonly T[], round: number): readonly T[] {
+  return round % 2 === 0 ? all : all.toReversed();
+}
+
+async function measured(
+  contender: Contender,
+  { inFlight, branches }: Load,
+  durationMs: number,
+): Promise<Measured> {
+  const result = await closedLoop({
+    inFlight,
+    durationMs,
+    warmUpMs: durationMs / 4,
+    tolerant: true,
+    one: () => contender.one(branches),
+  });
+  await pause(settleMs);
+  return result;
+}
