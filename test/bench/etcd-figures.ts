@@ -19,7 +19,8 @@ import {
 import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { Child, eventually, pause, within } from '../support/process/child.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
-import { closedLoop, type Measured } from './load.ts';
+import { closedLoop, type Measured, median } from './load.ts';
+import type { SectionGiven } from './suite/section.ts';
 
 interface Setting {
   readonly etcd: TestEtcd;
@@ -29,7 +30,6 @@ interface Setting {
 /** It holds nothing of its own, so its vote is one flush. */
 const plain = 'plain';
 const one = [{ participant: plain }];
-const durationMs = 3_000;
 const counted = 200;
 
 /** Counted at etcd, at one in flight: nothing is shared between transactions there. */
@@ -58,19 +58,19 @@ export async function writesPerTransaction({ etcd, cluster }: Setting): Promise<
   const committed = await count('commit');
   const aborted = await count('abort');
   return [
-    figure('etcd writes that a commit waits for, each', committed.decisions.toFixed(2), {
+    figure('etcd writes that a commit waits for', committed.decisions.toFixed(2), {
       aim: '1',
       met: committed.decisions === 1,
     }),
     figure(
-      '  puts in all, the later move to finished/ and the ticks included',
+      'puts per commit, the later move to finished/ and the ticks included',
       committed.puts.toFixed(2),
     ),
     figure('etcd writes per aborted transaction', aborted.decisions.toFixed(2), {
       aim: '0',
       met: aborted.decisions === 0,
     }),
-    figure('  puts in all, the ticks included', aborted.puts.toFixed(2)),
+    figure('puts per aborted transaction, the ticks included', aborted.puts.toFixed(2)),
   ];
 }
 
@@ -137,16 +137,19 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
   raw.close();
   directory.remove();
   const [commit, put, vote, trip] = [parts.commit, parts.put, parts.vote, parts.trip].map(
-    middle,
+    median,
   ) as [number, number, number, number];
   const floor = put + vote + 2 * trip;
   return [
     figure('commit latency, p50 at 1 in flight', milliseconds(commit)),
     figure(
-      '  etcd put + durable vote + 2 WebSocket round trips, p50 each',
-      `${milliseconds(put)} + ${vote.toFixed(2)} + 2 x ${trip.toFixed(2)}`,
+      'p50 of an etcd put + a durable vote + 2 WebSocket round trips, ms',
+      `${put.toFixed(2)} + ${vote.toFixed(2)} + 2 x ${trip.toFixed(2)}`,
     ),
-    figure('  ratio', (commit / floor).toFixed(2), { aim: '<= 1.25', met: commit / floor <= 1.25 }),
+    figure('that commit, in times their sum', (commit / floor).toFixed(2), {
+      aim: '<= 1.25',
+      met: commit / floor <= 1.25,
+    }),
   ];
 }
 
@@ -162,7 +165,10 @@ async function pinger(address: string): Promise<WebSocket> {
   return socket;
 }
 
-export async function groupCommit(etcd: TestEtcd): Promise<readonly Figure[]> {
+export async function groupCommit(
+  etcd: TestEtcd,
+  { durationMs, rounds }: Pick<SectionGiven, 'durationMs' | 'rounds'>,
+): Promise<readonly Figure[]> {
   const directory = temporaryDirectory();
   const log = await openEtcdLog({
     endpoints: etcd.endpoints,
@@ -188,25 +194,23 @@ export async function groupCommit(etcd: TestEtcd): Promise<readonly Figure[]> {
     await raw.kv.put({ key: Buffer.from(`/bench/${sequence}`), value });
   };
   const measured: { decisions: Measured[]; puts: Measured[] } = { decisions: [], puts: [] };
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     measured.decisions.push(await closedLoop({ inFlight, durationMs, one: decide }));
     measured.puts.push(await closedLoop({ inFlight, durationMs, one: put }));
   }
   raw.close();
   await log.close();
   directory.remove();
-  const decisions = middle(measured.decisions.map(({ perSecond }) => perSecond));
-  const puts = middle(measured.puts.map(({ perSecond }) => perSecond));
+  const decisions = median(measured.decisions.map(({ perSecond }) => perSecond));
+  const puts = median(measured.puts.map(({ perSecond }) => perSecond));
   return [
     figure(
       'decisions against single puts, 256 in flight, per second',
       `${decisions.toFixed(0)} : ${puts.toFixed(0)}`,
     ),
-    figure('  ratio', (decisions / puts).toFixed(2), { aim: '>= 3', met: decisions / puts >= 3 }),
+    figure('decisions, in times the single puts', (decisions / puts).toFixed(2), {
+      aim: '>= 3',
+      met: decisions / puts >= 3,
+    }),
   ];
-}
-
-function middle(list: readonly number[]): number {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

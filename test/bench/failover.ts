@@ -1,5 +1,5 @@
 /**
- * `npm run figures`: what a cluster over etcd costs and how fast it recovers, each beside its aim.
+ * `npm run figures`: how fast a cluster over etcd recovers, each beside its aim.
  *
  * Real processes on this machine: one etcd, three nodes, three participants, the clients in this
  * one. Absolute times are this machine's; ratios are taken in one run.
@@ -8,7 +8,6 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
-import { commitLatency, groupCommit, writesPerTransaction } from './etcd-figures.ts';
 import { afterKill, afterStop } from './failover-times.ts';
 import type { Figure } from './figure.ts';
 import { inDoubt } from './in-doubt.ts';
@@ -27,7 +26,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`npm run figures -- [--kills N] [--stops N] [--vanishings N] [--doubts N] [--lease-ttl MS]
 
-Failover times of a cluster over a real etcd, and what a commit costs on it.
+Failover times of a cluster over a real etcd.
   --kills N       how often the leader is killed with -9 (default 50)
   --stops N       how often the leader is stopped past its lease (default 5)
   --vanishings N  how often the leader's host vanishes (default 5)
@@ -55,10 +54,6 @@ const etcd = await TestEtcd.start(programs);
 const cluster = await EtcdCluster.started({ etcd, leaseTtlMs, options: {} });
 const figures: Figure[] = [];
 try {
-  progress('what a commit costs');
-  figures.push(...(await writesPerTransaction({ etcd, cluster })));
-  figures.push(...(await commitLatency({ etcd, cluster })));
-  figures.push(...(await groupCommit(etcd)));
   figures.push(...(await afterKill({ cluster, times: kills, progress })));
   figures.push(...(await afterStop({ cluster, times: stops, leaseTtlMs, progress })));
 } finally {

@@ -1,8 +1,21 @@
 /** All sections, in the order in which they run and stand on the page. */
 import { attack } from './attack.ts';
+import { cpu } from './cpu.ts';
+import { memory } from './memory.ts';
+import { openLoop } from './open-loop.ts';
 import type { Section } from './section.ts';
 import { services } from './services.ts';
 import { stalled } from './stalled.ts';
 import { throughput } from './throughput/throughput.ts';
+import { writes } from './writes.ts';
 
-export const sections: readonly Section[] = [throughput, stalled, services, attack];
+export const sections: readonly Section[] = [
+  throughput,
+  openLoop,
+  cpu,
+  writes,
+  memory,
+  stalled,
+  services,
+  attack,
+];

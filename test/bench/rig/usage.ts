@@ -1,0 +1,32 @@
+/** What a process of this machine has used so far, as the system counts it (Linux). */
+import { readFileSync } from 'node:fs';
+import type { Child } from '../../support/process/child.ts';
+import type { HeldMemory } from './probe.ts';
+
+/** Linux tells everyone the same, whatever its own clock. */
+const ticksPerSecond = 100;
+
+/** User and system time of all its threads, in milliseconds. */
+export function cpuMsOf(pid: number): number {
+  // The command's name, in parentheses, may hold spaces.
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // Fields 14 and 15 of proc(5); the first one left is the third.
+  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1_000;
+}
+
+/** What it caused to be written to storage, in bytes: pages, whole ones. */
+export function storageBytesOf(pid: number): number {
+  return Number(field(`/proc/${pid}/io`, 'write_bytes'));
+}
+
+/** Of a process that runs under the probe. */
+export async function heldMemoryOf(child: Child): Promise<HeldMemory> {
+  return (await child.ask({ memory: true })) as HeldMemory;
+}
+
+function field(path: string, name: string): string {
+  const found = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(readFileSync(path, 'utf8'))?.[1];
+  if (found === undefined) throw new Error(`${path} tells no ${name}.`);
+  return found;
+}

@@ -1,0 +1,198 @@
+/** What a transaction writes: flushes, bytes, keys, and what etcd does for it. */
+import { join } from 'node:path';
+import { Etcd3 } from 'etcd3';
+import { open } from 'lmdb';
+import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
+import { EtcdCluster } from '../../support/nodes/etcd-cluster.ts';
+import { eventually, pause } from '../../support/process/child.ts';
+import { commitLatency, groupCommit, writesPerTransaction } from '../etcd-figures.ts';
+import { type Figure, tableOfFigures, targetsOfFigures } from '../figure.ts';
+import { closedLoop } from '../load.ts';
+import {
+  BenchCluster,
+  clusterName,
+  type LogKind,
+  logKinds,
+  startEtcd,
+} from '../rig/bench-cluster.ts';
+import { canCountFlushes, FlushCounter } from '../rig/flushes.ts';
+import { storageBytesOf } from '../rig/usage.ts';
+import type { Section, SectionGiven, Table } from './section.ts';
+
+const levels = [1, 256];
+const quietMs = 500;
+
+/** So far, or for a transaction. */
+interface Written {
+  readonly leaderFlushes: number;
+  readonly participantFlushes: number;
+  readonly leaderBytes: number;
+  readonly participantBytes: number;
+  readonly logKeys: number;
+  readonly journalKeys: number;
+  readonly etcdTransactions: number;
+  readonly etcdPuts: number;
+  readonly etcdDeletes: number;
+  readonly etcdFlushes: number;
+  readonly etcdBytes: number;
+}
+
+export const writes: Section = {
+  name: 'writes',
+  title: 'What a transaction writes',
+  about:
+    'Per transaction of three branches, at 1 and at 256 in flight: flushes (fdatasync, fsync, ' +
+    'msync and writes to descriptors that flush by themselves, as strace counts them; empty where ' +
+    'it cannot), bytes that went to storage, keys that are left when all has been acknowledged ' +
+    "and moved, and etcd's own counters; the three participants have a journal each. The ticks of " +
+    'the leader and its lease are in it. Then what a commit on etcd waits for, beside single puts.',
+  run: async (given) => {
+    const tables: Table[] = [];
+    for (const log of logKinds) tables.push(await measured(given, log));
+    const figures = await onEtcd(given);
+    tables.push(tableOfFigures('What a commit on etcd waits for', figures));
+    return { tables, charts: [], targets: targetsOfFigures(figures) };
+  },
+};
+
+async function measured(given: SectionGiven, log: LogKind): Promise<Table> {
+  const { durationMs, progress } = given;
+  const directory = join(given.directory, log);
+  const flushes = (await canCountFlushes()) ? new FlushCounter(given.directory) : null;
+  const cluster = await BenchCluster.started({
+    log,
+    directory,
+    ...(flushes === null ? {} : { through: (name) => flushes.through(`${log}-${name}`) }),
+  });
+  const one = (): Promise<void> => cluster.transact();
+  try {
+    await closedLoop({ inFlight: 64, durationMs, one });
+    const rows: [number, Written][] = [];
+    for (const inFlight of levels) {
+      progress(`${log}: ${inFlight} in flight`);
+      const before = await settled(cluster, { log, flushes });
+      const first = cluster.committed;
+      await closedLoop({ inFlight, durationMs, one });
+      const count = cluster.committed - first;
+      const after = await settled(cluster, { log, flushes });
+      rows.push([inFlight, each((of) => (after[of] - before[of]) / count)]);
+    }
+    return tableOf(log, rows);
+  } finally {
+    await cluster.remove();
+  }
+}
+
+/** What has been written when nothing more is to follow. */
+async function settled(
+  cluster: BenchCluster,
+  given: { readonly log: LogKind; readonly flushes: FlushCounter | null },
+): Promise<Written> {
+  let last = await written(cluster, given);
+  return eventually(
+    async () => {
+      await pause(quietMs);
+      const now = await written(cluster, given);
+      // Heart-beats and ticks go on, so only this says that the work is over.
+      const still = now.participantBytes === last.participantBytes && now.logKeys === last.logKeys;
+      last = now;
+      return still ? now : null;
+    },
+    () => 'the participants to be done',
+  );
+}
+
+async function written(
+  cluster: BenchCluster,
+  { log, flushes }: { readonly log: LogKind; readonly flushes: FlushCounter | null },
+): Promise<Written> {
+  const { leader, services, etcd } = cluster;
+  const metric = async (name: string, labels = ''): Promise<number> =>
+    etcd === null ? 0 : etcd.member.metric(name, labels);
+  return {
+    leaderFlushes: flushes?.count(`${log}-leader`) ?? Number.NaN,
+    participantFlushes: flushes?.count(`${log}-participants`) ?? Number.NaN,
+    leaderBytes: storageBytesOf(leader.child.pid),
+    participantBytes: services.reduce((sum, { pid }) => sum + storageBytesOf(pid), 0),
+    logKeys: etcd === null ? lmdbKeys(cluster.logPath) : await etcdKeys(etcd.endpoints),
+    journalKeys: cluster.journalPaths.reduce((sum, path) => sum + lmdbKeys(path), 0),
+    etcdTransactions: await metric('grpc_server_handled_total', 'grpc_method="Txn"'),
+    etcdPuts: await metric('etcd_mvcc_put_total'),
+    etcdDeletes: await metric('etcd_mvcc_delete_total'),
+    etcdFlushes:
+      (await metric('etcd_disk_wal_fsync_duration_seconds_count')) +
+      (await metric('etcd_disk_backend_commit_duration_seconds_count')),
+    etcdBytes: etcd === null ? 0 : storageBytesOf(etcd.member.pid),
+  };
+}
+
+/** Read from outside, while its owner goes on. */
+function lmdbKeys(path: string): number {
+  const database = open({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
+  try {
+    return Number((database.getStats() as { entryCount: number }).entryCount);
+  } finally {
+    void database.close();
+  }
+}
+
+async function etcdKeys(endpoints: readonly string[]): Promise<number> {
+  const client = new Etcd3({ hosts: [...endpoints] });
+  try {
+    const all = new EtcdKeys(clusterName).everything;
+    return Number((await client.kv.range({ ...all, count_only: true })).count);
+  } finally {
+    client.close();
+  }
+}
+
+const words: Readonly<Record<keyof Written, string>> = {
+  leaderFlushes: 'flushes of the leader',
+  participantFlushes: 'flushes of the participants',
+  leaderBytes: 'bytes written by the leader',
+  participantBytes: 'bytes written by the participants',
+  logKeys: 'keys left in the decision log',
+  journalKeys: 'keys left in the journals',
+  etcdTransactions: 'etcd transactions',
+  etcdPuts: 'etcd puts',
+  etcdDeletes: 'etcd deletes',
+  etcdFlushes: 'flushes of etcd: its log and its store',
+  etcdBytes: 'bytes written by etcd',
+};
+
+const names = Object.keys(words) as (keyof Written)[];
+
+function each(value: (of: keyof Written) => number): Written {
+  return Object.fromEntries(names.map((of) => [of, value(of)])) as unknown as Written;
+}
+
+function tableOf(log: LogKind, all: readonly (readonly [number, Written])[]): Table {
+  const shown = log === 'embedded' ? names.filter((of) => !of.startsWith('etcd')) : names;
+  const cell = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  return {
+    title: `Written for a transaction, ${log}`,
+    columns: ['what', ...all.map(([inFlight]) => `${inFlight} in flight`)],
+    rows: shown.map((of) => [words[of], ...all.map(([, cost]) => cell(cost[of]))]),
+  };
+}
+
+/** Three nodes on one etcd. */
+async function onEtcd(given: SectionGiven): Promise<readonly Figure[]> {
+  const { progress } = given;
+  const etcd = await startEtcd();
+  try {
+    const cluster = await EtcdCluster.started({ etcd, options: {} });
+    try {
+      progress('what a commit on etcd waits for');
+      return [
+        ...(await writesPerTransaction({ etcd, cluster })),
+        ...(await commitLatency({ etcd, cluster })),
+        ...(await groupCommit(etcd, given)),
+      ];
+    } finally {
+      await cluster.remove();
+    }
+  } finally {
+    await etcd.dispose();
+  }
+}
