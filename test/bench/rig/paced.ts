@@ -9,7 +9,7 @@ import type { Random } from '../../../src/ports/random.ts';
 import { latenciesOf, type Measured, median } from '../load.ts';
 import type { PacerData } from './pacer.ts';
 
-export interface OpenMeasured extends Omit<Measured, 'perSecond'> {
+export interface OpenMeasured extends Omit<Measured, 'perSecond' | 'failures'> {
   readonly offeredPerSecond: number;
   /** How much later than due the median request was sent. */
   readonly lateMs: number;
