@@ -6,15 +6,34 @@ import { shownCell, shownDuration } from './shown.ts';
 /** Where the page finds its pictures. */
 export const picture = (chart: Pick<Chart, 'name'>): string => `bench/${chart.name}.svg`;
 
+const columns = 100;
+/** At the beginning of a line it would be a list's, a heading's or a quotation's. */
+const marks = /^(?:[-+*#>]+|\d+[.)])$/;
+
+/** In lines of the repository's length. */
+export function wrapped(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1);
+    const fits = line !== undefined && line.length + 1 + word.length <= columns;
+    if (line !== undefined && (fits || marks.test(word)))
+      lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}
+
 export function pageOf(measurements: readonly Measurement[]): string {
   const targets = measurements.flatMap(({ findings }) => findings.targets);
   const met = targets.filter((target) => target.met).length;
   return [
     '# Performance',
     '<!-- Made by `npm run bench -- --write`. Changes by hand are lost. -->',
-    'What `npm run bench` measured. Verdict and its base lines run in turns on one machine, all of ' +
-      'their processes beside each other on the same cores. So the ratios say something; absolute ' +
-      'figures are that machine’s. Figures are medians.',
+    wrapped(
+      'What `npm run bench` measured. Verdict and its base lines run in turns on one machine, all ' +
+        'of their processes beside each other on the same cores. So the ratios say something; ' +
+        'absolute figures are of that machine. Figures are medians.',
+    ),
     ...(targets.length === 0
       ? []
       : [
@@ -33,7 +52,7 @@ function sectionOf(measurement: Measurement): string[] {
   const { title, about, findings } = measurement;
   return [
     `## ${title}`,
-    about,
+    wrapped(about),
     ...findings.charts.map((chart) => `![${escaped(chart.title)}](${picture(chart)})`),
     ...findings.tables.flatMap(tableOf),
     circumstances(measurement),
@@ -43,9 +62,9 @@ function sectionOf(measurement: Measurement): string[] {
 function circumstances(measurement: Measurement): string {
   const { at, machine, durationMs, rounds, name } = measurement;
   const times = rounds === 1 ? 'once' : `${rounds} times`;
-  return (
+  return wrapped(
     `*\`npm run bench -- --only ${name}\`, ${at.slice(0, 10)}, ${machineOf(machine)}; ` +
-    `each measured ${times} for ${shownDuration(durationMs)}.*`
+      `each measured ${times} for ${shownDuration(durationMs)}.*`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pageOf, picture } from '../../bench/report/page.ts';
+import { pageOf, picture, wrapped } from '../../bench/report/page.ts';
 import { shownDuration, shownNumber } from '../../bench/report/shown.ts';
 import { targetLine, textOf, textTable } from '../../bench/report/text.ts';
 import type { Measurement } from '../../bench/suite/results.ts';
@@ -103,9 +103,21 @@ describe('the page', () => {
       '\n| store | tx/s | p50 ms |\n| --- | ---: | ---: |\n| embedded | 12,346 | 1.23 |\n| etcd \\| one | 8 |  |\n',
     );
     expect(page).toContain(
-      '\n*`npm run bench -- --only throughput`, 2026-01-02, 2 cores of Some CPU, 24 GiB, linux x64, Node v24.1.0; each measured 3 times for 2 s.*\n',
+      '\n*`npm run bench -- --only throughput`, 2026-01-02, 2 cores of Some CPU, 24 GiB, linux x64, Node\nv24.1.0; each measured 3 times for 2 s.*\n',
     );
-    expect(page).toContain('each measured once for 2 s.*');
+    expect(page).toMatch(/each\smeasured\sonce\sfor\s2\ss\.\*/);
+  });
+
+  it('has lines of 100 columns, and none that begins as a list', () => {
+    const long = wrapped(`${'word '.repeat(19)}12345 - and 7. ${'x'.repeat(120)} on`);
+    expect(long.split('\n')).toEqual([
+      `${'word '.repeat(19)}12345 -`,
+      'and 7.',
+      'x'.repeat(120),
+      'on',
+    ]);
+    const prose = page.split('\n').filter((line) => !line.startsWith('|'));
+    expect(prose.filter((line) => line.length > 100)).toEqual([]);
   });
 
   it('is one for nothing too, and ends with one line end', () => {

@@ -64,7 +64,7 @@ describe('the targets', () => {
     ]);
   });
 
-  it('ask for a p50 at 1 in flight near the skeleton’s', () => {
+  it("ask for a p50 at 1 in flight near the skeleton's", () => {
     const slow = row(1, [measured(90, { p50Ms: 11.1 })], [measured(100)]);
     expect(
       [...targets(fine), ...targets(slow)].map(({ measured: shown, met }) => [shown, met]),

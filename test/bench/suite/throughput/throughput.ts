@@ -24,7 +24,7 @@ export const throughput: Section = {
     'as often - for a vote, a decision and before an acknowledgement, group-committed - and does ' +
     'nothing else: no states, no checks, no time-outs, no recovery; on etcd its decisions are plain ' +
     'puts, one transaction a batch. *Plain 2PC* is two-phase commit with a put of its own for every ' +
-    'change of a transaction’s state and no batches; *single puts* is what etcd takes of one client. ' +
+    "change of a transaction's state and no batches; *single puts* is what etcd takes of one client. " +
     'All of them take turns in each round, and the share is of the same round. A transaction that ' +
     'fails, as where it is refused, is in no latency. Of each kind all participants ' +
     'share a process.',
