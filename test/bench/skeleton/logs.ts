@@ -3,8 +3,9 @@
  *
  * - `embedded`: one LMDB put for a decision, those that come during a flush share the next; one
  *   lazy removal, many in a transaction.
- * - `etcd`: the same over etcd. A batch of decisions is one transaction of plain puts, as many at a
- *   time and as large as the product's; no compares, no leader key, no lease.
+ * - `etcd`: the same over etcd. A batch of decisions is one transaction of plain puts, with no
+ *   compares, no leader key and no lease. Two at a time and as large as etcd takes them: more and
+ *   smaller ones cost this process and etcd more.
  * - `every-change`: no skeleton, but how two-phase commit is written at first. Each change of a
  *   transaction's state - preparing, committing, committed - is a put of its own; the first two are
  *   waited for.
@@ -12,7 +13,6 @@
 import { Etcd3 } from 'etcd3';
 import { open } from 'lmdb';
 import { Packr } from 'msgpackr';
-import { maxBatch, maxInFlight } from '../../../src/decision-log/etcd/batches.ts';
 import { Grouped, inOneTransaction } from './grouped.ts';
 import type { Fields } from './wire.ts';
 
@@ -35,8 +35,9 @@ interface LogOptions {
 }
 
 const endDelayMs = 5;
-/** A transaction of etcd's has at most 128 operations. */
-const maxEnded = 100;
+/** As many operations as a transaction of etcd's may have. */
+const maxBatch = 128;
+const maxInFlight = 2;
 
 interface Deciding {
   readonly txid: string;
@@ -95,7 +96,7 @@ function groupedInEtcd({ place, ended }: LogOptions): SkeletonLog {
         success: txids.map((txid) => ({ request_delete_range: { key: keyOf(txid) } })),
       }),
     done: ended,
-    maxBatch: maxEnded,
+    maxBatch,
     delayMs: endDelayMs,
   });
   return {

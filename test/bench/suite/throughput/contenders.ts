@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
+import type { EtcdPrograms } from '../../../../cluster/etcd/find.ts';
 import { connect } from '../../../../src/client.ts';
 import { etcdsToTest, TestEtcd } from '../../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
@@ -31,6 +32,12 @@ const valueBytes = 200;
 /** Each is written again and again: etcd is not to grow by new keys. */
 const putKeys = 10_000;
 const quotaBytes = 8 * 2 ** 30;
+
+export async function etcdPrograms(): Promise<EtcdPrograms> {
+  const [programs] = await etcdsToTest();
+  if (programs === undefined) throw new Error('There is no etcd on this machine.');
+  return programs;
+}
 
 export class Contenders implements AsyncDisposable {
   readonly all: Contender[] = [];
@@ -79,9 +86,7 @@ export class Contenders implements AsyncDisposable {
 
   /** The address of the member that leads. */
   async #startEtcd(members: 1 | 3): Promise<string> {
-    const [programs] = await etcdsToTest();
-    if (programs === undefined) throw new Error('There is no etcd on this machine.');
-    const etcd = await TestEtcd.start(programs, { members, quotaBytes });
+    const etcd = await TestEtcd.start(await etcdPrograms(), { members, quotaBytes });
     this.#endings.push(() => etcd.dispose());
     return eventually(
       async () => {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { closedLoop, type Measured } from '../../load.ts';
 import type { Section, SectionGiven } from '../section.ts';
-import { type Contender, Contenders, type Store, stores } from './contenders.ts';
+import { type Contender, Contenders, etcdPrograms, type Store, stores } from './contenders.ts';
 import { findingsOf, type OfStore, type Row } from './findings.ts';
 
 const levels = [1, 4, 16, 64, 256, 1_024, 4_096];
@@ -29,6 +29,8 @@ export const throughput: Section = {
     'fails, as where it is refused, is in no latency. Of each kind all participants ' +
     'share a process.',
   run: async (given) => {
+    // Before minutes are spent on the first store.
+    await etcdPrograms();
     const byInFlight: OfStore[] = [];
     for (const store of stores) {
       byInFlight.push(
