@@ -13,7 +13,7 @@ import { shownDuration } from './report/shown.ts';
 import { svgOf } from './report/svg.ts';
 import { targetLine, textOf } from './report/text.ts';
 import { argumentsOf } from './suite/arguments.ts';
-import { type Measurement, newest, type Results } from './suite/results.ts';
+import { isBusy, type Measurement, newest, type Results, thisMachine } from './suite/results.ts';
 import { runSections } from './suite/run.ts';
 import { sections } from './suite/sections.ts';
 
@@ -37,10 +37,18 @@ process.env['TMPDIR'] = directory;
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
+const machine = thisMachine();
+if (isBusy(machine)) {
+  const { loadBefore, cores } = machine;
+  console.error(
+    `This machine is busy (load ${loadBefore.toFixed(1)} on ${cores} cores): what is measured now is worth little.`,
+  );
+}
 let said = '';
 const results = await runSections({
   ...wanted,
   directory,
+  machine,
   progress,
   measured: ({ title, tookMs, findings }) => {
     console.log(`\n== ${title} (${shownDuration(tookMs)})\n\n${textOf(findings)}`);

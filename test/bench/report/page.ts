@@ -68,10 +68,10 @@ function circumstances(measurement: Measurement): string {
   );
 }
 
-function machineOf({ cpu, cores, memoryBytes, system, node }: Machine): string {
+function machineOf({ cpu, cores, memoryBytes, system, node, loadBefore }: Machine): string {
   const gibibytes = Math.round(memoryBytes / 2 ** 30);
   const counted = cores === 1 ? '1 core' : `${cores} cores`;
-  return `${counted} of ${escaped(cpu)}, ${gibibytes} GiB, ${system}, Node ${node}`;
+  return `${counted} of ${escaped(cpu)}, ${gibibytes} GiB, ${system}, Node ${node}, load before ${loadBefore.toFixed(1)}`;
 }
 
 function targetRow({ what, aim, measured, met }: Target): readonly string[] {

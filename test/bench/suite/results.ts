@@ -1,5 +1,5 @@
 /** What a run of the bench leaves: the JSON, of which the report and the page are made. */
-import { arch, cpus, platform, totalmem } from 'node:os';
+import { arch, cpus, loadavg, platform, totalmem } from 'node:os';
 import process from 'node:process';
 import type { Findings, Section } from './section.ts';
 
@@ -9,6 +9,8 @@ export interface Machine {
   readonly memoryBytes: number;
   readonly system: string;
   readonly node: string;
+  /** How many processes wanted a core before the run, on average over a minute. */
+  readonly loadBefore: number;
 }
 
 export interface Measurement {
@@ -44,7 +46,13 @@ export function thisMachine(): Machine {
     memoryBytes: totalmem(),
     system: `${platform()} ${arch()}`,
     node: process.version,
+    loadBefore: loadavg()[0] ?? 0,
   };
+}
+
+/** Others work on it: its figures are worth little. */
+export function isBusy({ cores, loadBefore }: Machine): boolean {
+  return loadBefore > cores / 2;
 }
 
 /**

@@ -1,19 +1,14 @@
 /** Runs sections one after the other. One that fails says so, and the others go on. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Failure,
-  type Machine,
-  type Measurement,
-  type Results,
-  thisMachine,
-} from './results.ts';
+import type { Failure, Machine, Measurement, Results } from './results.ts';
 import type { Section } from './section.ts';
 
 export interface RunOptions {
   readonly sections: readonly Section[];
   readonly durationMs: number;
   readonly rounds: number;
+  readonly machine: Machine;
   /** Each section gets a folder in it, and it is removed afterwards. */
   readonly directory: string;
   /** '' for nothing. */
@@ -26,11 +21,10 @@ export interface RunOptions {
 export async function runSections(options: RunOptions): Promise<Results> {
   const measurements: Measurement[] = [];
   const failures: Failure[] = [];
-  const machine = thisMachine();
   for (const section of options.sections) {
     const { name, title } = section;
     try {
-      const measurement = await measure(section, machine, options);
+      const measurement = await measure(section, options);
       measurements.push(measurement);
       options.measured?.(measurement);
     } catch (error) {
@@ -45,8 +39,7 @@ export async function runSections(options: RunOptions): Promise<Results> {
 
 async function measure(
   { name, title, about, run }: Section,
-  machine: Machine,
-  { durationMs, rounds, progress, ...within }: RunOptions,
+  { durationMs, rounds, machine, progress, ...within }: RunOptions,
 ): Promise<Measurement> {
   const directory = await mkdtemp(join(within.directory, `${name}-`));
   const startedMs = performance.now();

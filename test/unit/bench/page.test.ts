@@ -31,6 +31,7 @@ const measurement: Measurement = {
     memoryBytes: 24 * 2 ** 30,
     system: 'linux x64',
     node: 'v24.1.0',
+    loadBefore: 0.25,
   },
   findings: {
     tables: [table],
@@ -103,7 +104,7 @@ describe('the page', () => {
       '\n| store | tx/s | p50 ms |\n| --- | ---: | ---: |\n| embedded | 12,346 | 1.23 |\n| etcd \\| one | 8 |  |\n',
     );
     expect(page).toContain(
-      '\n*`npm run bench -- --only throughput`, 2026-01-02, 2 cores of Some CPU, 24 GiB, linux x64, Node\nv24.1.0; each measured 3 times for 2 s.*\n',
+      '\n*`npm run bench -- --only throughput`, 2026-01-02, 2 cores of Some CPU, 24 GiB, linux x64, Node\nv24.1.0, load before 0.3; each measured 3 times for 2 s.*\n',
     );
     expect(page).toMatch(/each\smeasured\sonce\sfor\s2\ss\.\*/);
   });

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Measurement, newest } from '../../bench/suite/results.ts';
+import { isBusy, type Measurement, newest, thisMachine } from '../../bench/suite/results.ts';
 import { runSections } from '../../bench/suite/run.ts';
 import type { Section, SectionGiven } from '../../bench/suite/section.ts';
 import { sections } from '../../bench/suite/sections.ts';
@@ -32,6 +32,7 @@ describe('runSections', () => {
       durationMs: 10,
       rounds: 2,
       directory,
+      machine: thisMachine(),
       progress: () => undefined,
     });
     expect(failures).toEqual([]);
@@ -60,6 +61,7 @@ describe('runSections', () => {
       durationMs: 10,
       rounds: 1,
       directory,
+      machine: thisMachine(),
       progress: (text) => told.push(text),
       measured: ({ name }) => told.push(`measured ${name}`),
       failed: ({ name }) => told.push(`failed ${name}`),
@@ -92,6 +94,11 @@ describe('newest', () => {
       measurement('c', 2),
     ]);
   });
+});
+
+it('calls a machine busy of which half is taken', () => {
+  const machine = { ...thisMachine(), cores: 4 };
+  expect([2, 2.1].map((loadBefore) => isBusy({ ...machine, loadBefore }))).toEqual([false, true]);
 });
 
 describe('the sections', () => {

@@ -17,10 +17,10 @@ function row(x: number, verdict: readonly Measured[], skeleton: readonly Measure
 }
 
 const fine = row(1, [measured(90, { p50Ms: 11 })], [measured(100)]);
-const branches: OfStore = { store: 'embedded log', rows: [fine] };
+const branches: OfStore = { store: 'embedded log', shown: 'embedded log', rows: [fine] };
 
 function targets(...rows: Row[]) {
-  return findingsOf([{ store: 'one etcd', rows }], branches, 64).targets;
+  return findingsOf([{ store: 'one etcd', shown: 'one etcd, 3.4', rows }], branches, 64).targets;
 }
 
 describe('ratio', () => {
@@ -90,9 +90,17 @@ describe('tables and charts', () => {
   const failing = measured(75, { failed: 25, failures: { BUSY: 25 } });
   const { tables, charts } = findingsOf(
     [
-      { store: 'embedded log', rows: [fine] },
-      { store: 'one etcd', rows: [{ x: 4, rounds: { ...fine.rounds, ...base } }] },
-      { store: 'three etcd members', rows: [row(4, [failing], [measured(100)])] },
+      { store: 'embedded log', shown: 'embedded log', rows: [fine] },
+      {
+        store: 'one etcd',
+        shown: 'one etcd, 3.4',
+        rows: [{ x: 4, rounds: { ...fine.rounds, ...base } }],
+      },
+      {
+        store: 'three etcd members',
+        shown: 'three, 3.4',
+        rows: [row(4, [failing], [measured(100)])],
+      },
     ],
     branches,
     64,
@@ -101,10 +109,10 @@ describe('tables and charts', () => {
   it('are there of each store, base lines and failures where there are any', () => {
     expect(tables.map(({ title }) => title)).toEqual([
       'Three branches, embedded log',
-      'Three branches, one etcd',
-      'Base lines, one etcd',
-      'Three branches, three etcd members',
-      'What failed, three etcd members',
+      'Three branches, one etcd, 3.4',
+      'Base lines, one etcd, 3.4',
+      'Three branches, three, 3.4',
+      'What failed, three, 3.4',
       'By number of branches, 64 in flight, embedded log',
     ]);
     expect(tables[0]?.rows).toEqual([[1, 90, 11, 20, 30, 0, 100, 10, 20, 30, 90]]);

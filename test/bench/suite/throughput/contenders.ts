@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import type { EtcdPrograms } from '../../../../cluster/etcd/find.ts';
 import { connect } from '../../../../src/client.ts';
-import { etcdsToTest, TestEtcd } from '../../../support/etcd/etcd.ts';
+import { etcdsToTest, etcdVersion, TestEtcd } from '../../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../../support/process/child.ts';
 import { SkeletonClient } from '../../skeleton/client.ts';
@@ -26,6 +26,11 @@ export const verdictName = 'Verdict';
 export const skeletonName = 'skeleton';
 export const plainName = 'plain 2PC';
 export const putsName = 'single puts';
+
+/** For people: with the version that was measured. */
+export async function shownStore(store: Store): Promise<string> {
+  return store === 'embedded log' ? store : `${store}, ${etcdVersion(await etcdPrograms())}`;
+}
 
 const payload = { amount: 1, key: 'abc' } as const;
 const valueBytes = 200;

@@ -12,6 +12,8 @@ export interface Row {
 
 export interface OfStore {
   readonly store: Store;
+  /** With its version. */
+  readonly shown: string;
   readonly rows: readonly Row[];
 }
 
@@ -37,10 +39,10 @@ export function findingsOf(
   const branches = `By number of branches, ${branchesInFlight} in flight, ${byBranches.store}`;
   return {
     tables: [
-      ...byInFlight.flatMap(({ store, rows }) => [
-        besideSkeleton(`Three branches, ${store}`, 'in flight', rows),
-        ...baseLines(`Base lines, ${store}`, rows),
-        ...failures(`What failed, ${store}`, rows),
+      ...byInFlight.flatMap(({ shown, rows }) => [
+        besideSkeleton(`Three branches, ${shown}`, 'in flight', rows),
+        ...baseLines(`Base lines, ${shown}`, rows),
+        ...failures(`What failed, ${shown}`, rows),
       ]),
       besideSkeleton(branches, 'branches', byBranches.rows),
     ],
@@ -173,7 +175,7 @@ function targetsOf({ store, rows }: OfStore): Target[] {
   const shares = shareAt.flatMap(at).map((row): Target => {
     const share = ratio(row, [verdictName, skeletonName], 'perSecond');
     return {
-      what: `Throughput at ${shown(row.x)} in flight beside the skeleton's, ${store}`,
+      what: `Throughput at ${grouped(row.x)} in flight beside the skeleton's, ${store}`,
       aim: `>= ${percent(shareAim)}, better ${percent(shareHoped)}`,
       measured: percent(share),
       met: share >= shareAim,
@@ -183,7 +185,7 @@ function targetsOf({ store, rows }: OfStore): Target[] {
     heldAt.flatMap(at).map((row): Target => {
       const part = perSecond(row) / perSecond(peak);
       return {
-        what: `Throughput at ${shown(row.x)} in flight beside that at ${shown(peakAt)}, ${store}`,
+        what: `Throughput at ${grouped(row.x)} in flight beside that at ${grouped(peakAt)}, ${store}`,
         aim: '>= 100 %',
         measured: percent(part),
         met: part >= 1,
@@ -211,4 +213,4 @@ function percent(part: number): string {
   return Number.isFinite(part) ? `${Math.floor(part * 100 + 1e-9)} %` : 'none';
 }
 
-const shown = (x: number): string => x.toLocaleString('en');
+const grouped = (x: number): string => x.toLocaleString('en');

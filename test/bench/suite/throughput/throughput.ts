@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { closedLoop, type Measured } from '../../load.ts';
 import type { Section, SectionGiven } from '../section.ts';
-import { type Contender, Contenders, etcdPrograms, type Store, stores } from './contenders.ts';
+import {
+  type Contender,
+  Contenders,
+  etcdPrograms,
+  type Store,
+  shownStore,
+  stores,
+} from './contenders.ts';
 import { findingsOf, type OfStore, type Row } from './findings.ts';
 
 const levels = [1, 4, 16, 64, 256, 1_024, 4_096];
@@ -97,7 +104,7 @@ async function onStore(
     }
     rows.push({ x, rounds: found });
   }
-  return { store, rows };
+  return { store, shown: await shownStore(store), rows };
 }
 
 /** Every other round backwards: who comes first has no advantage of it. */
