@@ -109,13 +109,9 @@ const total = ({ leader, participants, client, etcd }: Cost): number =>
 function tableOf({ log, idle, perTransaction }: OfLog): Table {
   const cells = (cost: Cost): (number | null)[] => [
     cost.leader,
-    3,
     cost.participants,
-    3,
     cost.client,
-    3,
     log === 'embedded' ? null : cost.etcd,
-    3,
     total(cost),
   ];
   return {

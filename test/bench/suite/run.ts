@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Failure, Machine, Measurement, Results } from './results.ts';
-import type { Section } from './section.ts';
+import type { Section, Table } from './section.ts';
 
 export interface RunOptions {
   readonly sections: readonly Section[];
@@ -50,6 +50,7 @@ async function measure(
       directory,
       progress: (text) => progress(text === '' ? '' : `${name}: ${text}`),
     });
+    findings.tables.forEach(assertWhole);
     const tookMs = Math.round(performance.now() - startedMs);
     const at = new Date().toISOString();
     return { name, title, about, at, tookMs, durationMs, rounds, machine, findings };
@@ -57,4 +58,13 @@ async function measure(
     progress('');
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Cells that are missing, or too many, would put all that follow below another's heading. */
+function assertWhole({ title, columns, rows }: Table): void {
+  const odd = rows.find((row) => row.length !== columns.length);
+  if (odd === undefined) return;
+  throw new Error(
+    `The table "${title}" has ${columns.length} columns and a row of ${odd.length}: ${odd.join(', ')}`,
+  );
 }

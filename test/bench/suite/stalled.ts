@@ -52,11 +52,7 @@ function findings(result: StalledResult): Findings {
           phase(index + 1, 'stalled', round.stalled),
         ]),
       },
-      {
-        title: 'What those that touch it were told while it stood still',
-        columns: ['answer', 'times'],
-        rows: Object.entries(told),
-      },
+      ...toldTable(told),
       {
         title: 'From its going on to the first commit with it',
         columns: ['ms'],
@@ -79,6 +75,14 @@ function findings(result: StalledResult): Findings {
       },
     ],
   };
+}
+
+/** Empty where the phase was over before any of them was told. */
+function toldTable(told: StalledResult['told']): Findings['tables'] {
+  const rows = Object.entries(told);
+  if (rows.length === 0) return [];
+  const title = 'What those that touch it were told while it stood still';
+  return [{ title, columns: ['answer', 'times'], rows }];
 }
 
 const percent = (part: number): string => `${Math.round(part * 100)} %`;

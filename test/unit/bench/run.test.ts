@@ -81,6 +81,20 @@ describe('runSections', () => {
   });
 });
 
+it.each([[[1]], [[1, 2, 3]]])('refuses a table of two columns with the row %j', async (row) => {
+  const table = { title: 'Shifted', columns: ['x', 'y'], rows: [[1, 2], row] };
+  const { measurements, failures } = await runSections({
+    sections: [section('odd', async () => ({ ...nothing, tables: [table] }))],
+    durationMs: 10,
+    rounds: 1,
+    directory,
+    machine: thisMachine(),
+    progress: () => undefined,
+  });
+  expect(measurements).toEqual([]);
+  expect(failures[0]?.error).toContain(`"Shifted" has 2 columns and a row of ${row.length}`);
+});
+
 describe('newest', () => {
   const measurement = (name: string, tookMs: number) => ({ name, tookMs }) as Measurement;
 
