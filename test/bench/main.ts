@@ -3,7 +3,7 @@
  * Prints tables, charts and targets; writes JSON, pictures and docs/PERFORMANCE.md when asked to.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -31,6 +31,14 @@ if ('wrong' in wanted) {
   console.error(wanted.wrong);
   process.exit(2);
 }
+try {
+  // Not after all was measured is it to be found out that nothing can be kept.
+  if (wanted.json !== null) await (await open(wanted.json, 'a')).close();
+  if (wanted.write) await before();
+} catch (error) {
+  console.error(`What is measured could not be kept: ${(error as Error).message}`);
+  process.exit(2);
+}
 // All that a section makes, and what it starts makes, is in here and goes with it.
 const directory = mkdtempSync(join(tmpdir(), 'verdict-bench-'));
 process.env['TMPDIR'] = directory;
@@ -54,10 +62,12 @@ const results = await runSections({
     console.log(`\n== ${title} (${shownDuration(tookMs)})\n\n${textOf(findings)}`);
   },
   failed: ({ title, error }) => console.error(`\n== ${title}: FAILED\n\n${error}`),
+  keep: async (soFar) => {
+    if (wanted.json !== null) await writeFile(wanted.json, json(soFar));
+    if (wanted.write) await write(soFar.measurements);
+  },
 });
 printTargets(results);
-if (wanted.json !== null) await writeFile(wanted.json, json(results));
-if (wanted.write) await write(results.measurements);
 process.exit(results.failures.length > 0 ? 1 : 0);
 
 function printTargets({ measurements, failures }: Results): void {
@@ -91,7 +101,7 @@ async function before(): Promise<readonly Measurement[]> {
     return JSON.parse(await readFile(kept, 'utf8')) as readonly Measurement[];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw new Error(`${kept} cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }
 

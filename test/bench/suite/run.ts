@@ -16,6 +16,8 @@ export interface RunOptions {
   /** Told as soon as a section is over. */
   readonly measured?: (measurement: Measurement) => void;
   readonly failed?: (failure: Failure) => void;
+  /** All that there is after each: a run may be long, and ended by hand. */
+  readonly keep?: (results: Results) => Promise<void>;
 }
 
 export async function runSections(options: RunOptions): Promise<Results> {
@@ -33,6 +35,7 @@ export async function runSections(options: RunOptions): Promise<Results> {
       failures.push(failure);
       options.failed?.(failure);
     }
+    await options.keep?.({ measurements, failures });
   }
   return { measurements, failures };
 }

@@ -47,6 +47,7 @@ describe('runSections', () => {
 
   it('goes on after one that fails, and tells of each as it ends', async () => {
     const told: string[] = [];
+    const kept: number[][] = [];
     const { measurements, failures } = await runSections({
       sections: [
         section('bad', () => Promise.reject(new Error('no etcd here'))),
@@ -65,7 +66,15 @@ describe('runSections', () => {
       progress: (text) => told.push(text),
       measured: ({ name }) => told.push(`measured ${name}`),
       failed: ({ name }) => told.push(`failed ${name}`),
+      keep: async (soFar) => {
+        kept.push([soFar.measurements.length, soFar.failures.length]);
+      },
     });
+    expect(kept).toEqual([
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ]);
     expect(measurements.map(({ name }) => name)).toEqual(['good']);
     expect(failures.map(({ name, error }) => [name, error.split('\n')[0]])).toEqual([
       ['bad', 'Error: no etcd here'],
