@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { type Client, connect } from '../../../src/client.ts';
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { embeddedLogFile } from '../../../src/decision-log/embedded/log.ts';
-import { journalFile } from '../../../src/journal/lmdb/journal.ts';
 import { etcdsToTest, TestEtcd } from '../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../support/process/child.ts';
@@ -43,64 +42,79 @@ export class BenchCluster {
   readonly clients: Client[] = [];
   readonly etcd: TestEtcd | null;
   readonly leader: NodeProcess;
-  readonly journalPaths: string[] = [];
   /** Transactions so far. */
   committed = 0;
+  readonly #settings: BenchClusterSettings;
+  readonly #groups: readonly { readonly directory: string; readonly names: readonly string[] }[];
   #turn = 0;
 
-  private constructor(given: {
-    readonly names: readonly string[];
-    readonly etcd: TestEtcd | null;
-    readonly leader: NodeProcess;
-  }) {
-    this.names = given.names;
+  private constructor(
+    settings: BenchClusterSettings,
+    given: { readonly etcd: TestEtcd | null; readonly leader: NodeProcess },
+  ) {
+    const { participants = ['a', 'b', 'c'], processes = 1, directory } = settings;
+    this.names = participants;
     this.etcd = given.etcd;
     this.leader = given.leader;
+    this.#settings = settings;
+    const size = Math.ceil(participants.length / processes);
+    this.#groups = Array.from({ length: processes }, (_, index) => ({
+      directory: join(directory, `services-${index}`),
+      names: participants.slice(index * size, (index + 1) * size),
+    }));
   }
 
   static async started(settings: BenchClusterSettings): Promise<BenchCluster> {
-    const { log, directory, participants: names = ['a', 'b', 'c'] } = settings;
+    const { log, directory, clients = 1 } = settings;
     await mkdir(directory, { recursive: true });
     const etcd = log === 'one etcd' ? await startEtcd() : null;
+    const leader = await NodeProcess.make({
+      data: join(directory, 'node'),
+      logLevel: 'info',
+      through: settings.through?.('leader') ?? [],
+      ...(settings.options === undefined ? {} : { options: settings.options }),
+      ...(etcd === null ? {} : { etcd: { endpoints: etcd.endpoints, cluster: clusterName } }),
+    });
+    const cluster = new BenchCluster(settings, { etcd, leader });
     try {
-      const leader = await NodeProcess.make({
-        data: join(directory, 'node'),
-        logLevel: 'info',
-        through: settings.through?.('leader') ?? [],
-        ...(settings.options === undefined ? {} : { options: settings.options }),
-        ...(etcd === null ? {} : { etcd: { endpoints: etcd.endpoints, cluster: clusterName } }),
-      });
-      const cluster = new BenchCluster({ names, etcd, leader });
-      try {
-        await cluster.#start(settings);
-        return cluster;
-      } catch (error) {
-        await cluster.remove();
-        throw error;
-      }
+      await cluster.startLeader();
+      await cluster.startServices();
+      await cluster.connect(clients);
+      for (const name of cluster.names) await cluster.#serves(name);
+      return cluster;
     } catch (error) {
-      await etcd?.dispose();
+      await cluster.remove();
       throw error;
     }
   }
 
-  async #start(settings: BenchClusterSettings): Promise<void> {
-    const { directory, processes = 1, clients = 1 } = settings;
+  async startLeader(): Promise<void> {
     if (!(await this.leader.start())) throw new Error(this.leader.output());
-    const size = Math.ceil(this.names.length / processes);
-    for (let at = 0; at < this.names.length; at += size) {
-      const names = this.names.slice(at, at + size);
-      const args = [join(directory, `services-${at}`), String(this.leader.port), ...names];
-      const through = settings.through?.('participants') ?? [];
-      const [data = ''] = args;
-      this.journalPaths.push(...names.map((name) => join(data, name, journalFile)));
+  }
+
+  /** Resolves when they serve; they may still be on their way to the leader. */
+  async startServices(): Promise<void> {
+    const through = this.#settings.through?.('participants') ?? [];
+    for (const { directory, names } of this.#groups) {
+      const args = [directory, String(this.leader.port), ...names];
       this.services.push(new Child('test/bench/participants.ts', { args, through }));
     }
     for (const child of this.services) {
       if ((await child.line(/^ready$/)) === null) throw new Error(child.lines.join('\n'));
     }
-    await this.connect(clients);
-    for (const name of this.names) await this.#serves(name);
+  }
+
+  async killServices(): Promise<void> {
+    await Promise.all(this.services.splice(0).map((child) => child.kill()));
+  }
+
+  /** Of each participant, by its name. */
+  get journals(): ReadonlyMap<string, string> {
+    return new Map(
+      this.#groups.flatMap(({ directory, names }) =>
+        names.map((name) => [name, join(directory, name)] as const),
+      ),
+    );
   }
 
   /** Of the embedded log. */
@@ -147,7 +161,7 @@ export class BenchCluster {
 
   async remove(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()));
-    await Promise.all(this.services.map((child) => child.kill()));
+    await this.killServices();
     if (this.leader.running) await this.leader.kill();
     await this.etcd?.dispose();
   }

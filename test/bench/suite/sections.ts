@@ -3,6 +3,7 @@ import { attack } from './attack.ts';
 import { cpu } from './cpu.ts';
 import { memory } from './memory.ts';
 import { openLoop } from './open-loop.ts';
+import { recovery } from './recovery.ts';
 import type { Section } from './section.ts';
 import { services } from './services.ts';
 import { stalled } from './stalled.ts';
@@ -15,6 +16,7 @@ export const sections: readonly Section[] = [
   cpu,
   writes,
   memory,
+  recovery,
   stalled,
   services,
   attack,

@@ -1,21 +1,14 @@
 /** What a transaction writes: flushes, bytes, keys, and what etcd does for it. */
 import { join } from 'node:path';
-import { Etcd3 } from 'etcd3';
-import { open } from 'lmdb';
-import { EtcdKeys } from '../../../src/decision-log/etcd/keys.ts';
+import { journalFile } from '../../../src/journal/lmdb/journal.ts';
 import { EtcdCluster } from '../../support/nodes/etcd-cluster.ts';
 import { eventually, pause } from '../../support/process/child.ts';
 import { commitLatency, groupCommit, writesPerTransaction } from '../etcd-figures.ts';
 import { type Figure, tableOfFigures, targetsOfFigures } from '../figure.ts';
 import { closedLoop } from '../load.ts';
-import {
-  BenchCluster,
-  clusterName,
-  type LogKind,
-  logKinds,
-  startEtcd,
-} from '../rig/bench-cluster.ts';
+import { BenchCluster, type LogKind, logKinds, startEtcd } from '../rig/bench-cluster.ts';
 import { canCountFlushes, FlushCounter } from '../rig/flushes.ts';
+import { keysInLog, keysInStore } from '../rig/keys.ts';
 import { storageBytesOf } from '../rig/usage.ts';
 import type { Section, SectionGiven, Table } from './section.ts';
 
@@ -114,8 +107,11 @@ async function written(
     participantFlushes: flushes?.count(`${log}-participants`) ?? Number.NaN,
     leaderBytes: storageBytesOf(leader.child.pid),
     participantBytes: services.reduce((sum, { pid }) => sum + storageBytesOf(pid), 0),
-    logKeys: etcd === null ? lmdbKeys(cluster.logPath) : await etcdKeys(etcd.endpoints),
-    journalKeys: cluster.journalPaths.reduce((sum, path) => sum + lmdbKeys(path), 0),
+    logKeys: await keysInLog(cluster),
+    journalKeys: [...cluster.journals.values()].reduce(
+      (sum, journal) => sum + keysInStore(join(journal, journalFile)),
+      0,
+    ),
     etcdTransactions: await metric('grpc_server_handled_total', 'grpc_method="Txn"'),
     etcdPuts: await metric('etcd_mvcc_put_total'),
     etcdDeletes: await metric('etcd_mvcc_delete_total'),
@@ -124,26 +120,6 @@ async function written(
       (await metric('etcd_disk_backend_commit_duration_seconds_count')),
     etcdBytes: etcd === null ? 0 : storageBytesOf(etcd.member.pid),
   };
-}
-
-/** Read from outside, while its owner goes on. */
-function lmdbKeys(path: string): number {
-  const database = open({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
-  try {
-    return Number((database.getStats() as { entryCount: number }).entryCount);
-  } finally {
-    void database.close();
-  }
-}
-
-async function etcdKeys(endpoints: readonly string[]): Promise<number> {
-  const client = new Etcd3({ hosts: [...endpoints] });
-  try {
-    const all = new EtcdKeys(clusterName).everything;
-    return Number((await client.kv.range({ ...all, count_only: true })).count);
-  } finally {
-    client.close();
-  }
 }
 
 const words: Readonly<Record<keyof Written, string>> = {
