@@ -7,6 +7,7 @@ import { recovery } from './recovery.ts';
 import type { Section } from './section.ts';
 import { services } from './services.ts';
 import { stalled } from './stalled.ts';
+import { start } from './start.ts';
 import { throughput } from './throughput/throughput.ts';
 import { writes } from './writes.ts';
 
@@ -17,6 +18,7 @@ export const sections: readonly Section[] = [
   writes,
   memory,
   recovery,
+  start,
   stalled,
   services,
   attack,
