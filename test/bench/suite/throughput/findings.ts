@@ -78,7 +78,7 @@ export function ratio(
 
 function besideSkeleton(title: string, x: string, rows: readonly Row[]): Table {
   const figures = ({ perSecond, p50Ms, p99Ms, p999Ms }: Measured) =>
-    [perSecond, p50Ms, p99Ms, p999Ms] as const;
+    [perSecond, p50Ms, p99Ms, p999Ms].map(finite);
   const columns = ['tx/s', 'p50 ms', 'p99 ms', 'p99.9 ms'];
   return {
     title,
@@ -110,12 +110,15 @@ function baseLines(title: string, rows: readonly Row[]): Table[] {
         row.x,
         ...names.flatMap((name) => {
           const { perSecond, p50Ms, p99Ms } = of(row, name);
-          return [perSecond, p50Ms, p99Ms];
+          return [perSecond, p50Ms, p99Ms].map(finite);
         }),
       ]),
     },
   ];
 }
+
+/** Blank where it is not known. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** Where anything did. */
 function failures(title: string, rows: readonly Row[]): Table[] {
@@ -205,7 +208,13 @@ function targetsOf({ store, rows }: OfStore): Target[] {
 }
 
 function of({ rounds }: Row, name: string): Measured {
-  return medians(rounds[name] ?? []);
+  const all = medians(rounds[name] ?? []);
+  return { ...all, p99Ms: known(all, 'p99Ms', 100), p999Ms: known(all, 'p999Ms', 1_000) };
+}
+
+/** Of fewer it would be the worst of all, and another figure with each number of them. */
+function known(measured: Measured, figure: 'p99Ms' | 'p999Ms', least: number): number {
+  return measured.count >= least ? measured[figure] : Number.NaN;
 }
 
 /** Down, so that what is not met is not shown as if it were. */
