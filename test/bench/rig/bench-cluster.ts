@@ -132,6 +132,13 @@ export class BenchCluster {
     }
   }
 
+  /** So many in all; those that came last go first. */
+  async haveClients(count: number): Promise<void> {
+    const surplus = this.clients.splice(count);
+    await Promise.all(surplus.map((client) => client.close()));
+    await this.connect(count - this.clients.length);
+  }
+
   /** The clients take turns. */
   get client(): Client {
     this.#turn += 1;
@@ -170,9 +177,10 @@ export class BenchCluster {
 /** On its etcd. */
 export const clusterName = 'bench';
 
+export const noEtcd = 'No etcd is here; docs/TESTING.md says how to get one.';
+
 export async function startEtcd(): Promise<TestEtcd> {
   const [programs] = await etcdsToTest();
-  if (programs === undefined)
-    throw new Error('No etcd is here; docs/TESTING.md says how to get one.');
+  if (programs === undefined) throw new Error(noEtcd);
   return TestEtcd.start(programs);
 }

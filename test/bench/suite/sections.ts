@@ -1,6 +1,8 @@
 /** All sections, in the order in which they run and stand on the page. */
 import { attack } from './attack.ts';
 import { cpu } from './cpu.ts';
+import { failover } from './failover.ts';
+import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { openLoop } from './open-loop.ts';
 import { recovery } from './recovery.ts';
@@ -19,6 +21,8 @@ export const sections: readonly Section[] = [
   memory,
   recovery,
   start,
+  growth,
+  failover,
   stalled,
   services,
   attack,
