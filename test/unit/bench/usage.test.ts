@@ -1,0 +1,26 @@
+import process from 'node:process';
+import { expect, test } from 'vitest';
+import { cpuMsOf, storageBytesOf } from '../../bench/rig/usage.ts';
+
+const { pid } = process;
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+test('the CPU of a process is what it counts itself', () => {
+  const before = { seen: cpuMsOf(pid), own: ownCpuMs() };
+  // Of its own time, not of the clock's: the machine may be busy.
+  while (ownCpuMs() - before.own < 300);
+  const own = ownCpuMs() - before.own;
+  const seen = cpuMsOf(pid) - before.seen;
+  // User and system time each come in ticks of 10 ms.
+  expect(Math.abs(seen - own)).toBeLessThan(100);
+});
+
+test('a process that is not there is an error, not a zero', () => {
+  expect(storageBytesOf(pid)).toBeGreaterThanOrEqual(0);
+  // The largest pid of Linux is below.
+  expect(() => storageBytesOf(2 ** 22 + 1)).toThrow('ENOENT');
+});
