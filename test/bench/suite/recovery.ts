@@ -7,7 +7,7 @@ import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { openLmdbJournal } from '../../../src/journal/lmdb/journal.ts';
 import type { DecisionLog } from '../../../src/ports/decision-log.ts';
 import { issuedAt, never, realClock, realRandom } from '../../support/logs/stores.ts';
-import { eventually } from '../../support/process/child.ts';
+import { eventually, pause } from '../../support/process/child.ts';
 import {
   BenchCluster,
   clusterName,
@@ -23,6 +23,7 @@ const branchCounts = [1, 3];
 const writtenAtOnce = 5_000;
 const mostMs = 3_000;
 const timeoutMs = 300_000;
+const lookMs = 100;
 
 interface Recovered {
   readonly log: LogKind;
@@ -77,7 +78,11 @@ async function recovered(
       timeoutMs,
     );
     await eventually(
-      async () => ((await hasDecisions(cluster)) ? null : true),
+      async () => {
+        // Looking costs something, too.
+        await pause(lookMs);
+        return (await hasDecisions(cluster)) ? null : true;
+      },
       () => 'the last acknowledgement',
       timeoutMs,
     );
