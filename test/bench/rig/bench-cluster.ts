@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { type Client, connect } from '../../../src/client.ts';
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { embeddedLogFile } from '../../../src/decision-log/embedded/log.ts';
@@ -30,6 +31,7 @@ export interface BenchClusterSettings {
 }
 
 const connectAtOnce = 50;
+const warmUp = { inFlight: 64, transactions: 5_000, maxMs: 30_000 } as const;
 export const payload = { amount: 1, key: 'abc' } as const;
 const probe = new URL('./probe.ts', import.meta.url).href;
 
@@ -153,6 +155,16 @@ export class BenchCluster {
     const outcome = await this.client.transact({ branches });
     if (outcome.outcome !== 'committed') throw new Error(`aborted: ${outcome.reason.message}`);
     this.committed += 1;
+  }
+
+  /** The compiler takes its time: so many transactions, or as many as come in that time. */
+  async warmUp(): Promise<void> {
+    const untilMs = performance.now() + warmUp.maxMs;
+    const enough = this.committed + warmUp.transactions;
+    const loop = async (): Promise<void> => {
+      while (this.committed < enough && performance.now() < untilMs) await this.transact();
+    };
+    await Promise.all(Array.from({ length: warmUp.inFlight }, loop));
   }
 
   async #serves(name: string): Promise<void> {

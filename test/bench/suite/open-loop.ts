@@ -41,6 +41,7 @@ async function measured(given: SectionGiven, log: LogKind): Promise<OfLog> {
   const one = (): Promise<void> => cluster.transact();
   try {
     progress(`${log}: the peak`);
+    await cluster.warmUp();
     const peakPerSecond = await peakOf({ durationMs, rounds, one });
     const random = seededRandom(14);
     const loop = (part: number, ms: number): Promise<OpenMeasured> => {
@@ -69,7 +70,6 @@ async function peakOf(given: {
 }): Promise<number> {
   const { durationMs, rounds, one } = given;
   const reached = new Map<number, number[]>(peakInFlight.map((inFlight) => [inFlight, []]));
-  await closedLoop({ inFlight: 256, durationMs, one });
   for (let round = 0; round < rounds; round += 1) {
     for (const [inFlight, list] of reached) {
       list.push((await closedLoop({ inFlight, durationMs, one })).perSecond);

@@ -59,7 +59,7 @@ async function measured(given: SectionGiven, log: LogKind): Promise<Table> {
   });
   const one = (): Promise<void> => cluster.transact();
   try {
-    await closedLoop({ inFlight: 64, durationMs, one });
+    await cluster.warmUp();
     const rows: [number, Written][] = [];
     for (const inFlight of levels) {
       progress(`${log}: ${inFlight} in flight`);
