@@ -1,5 +1,5 @@
 /** The client's way to the cluster: who leads, how to get there, and when to try again. */
-import { backoffMs } from '../core/backoff.ts';
+import { backoffMs, spreadMs } from '../core/backoff.ts';
 import { scopedLockGroup } from '../core/locks/names.ts';
 import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
@@ -163,7 +163,10 @@ export class Cluster {
     }
   }
 
-  /** After an error: learns what it says of the leader, then waits, longer with each failure. */
+  /**
+   * After an error: learns what it says of the leader, then waits, longer with each failure. Throws
+   * a `BUSY` when half of the call's time would be over after the wait.
+   */
   async recover(options: {
     error: VerdictError;
     link: Link;
@@ -173,7 +176,13 @@ export class Cluster {
   }): Promise<void> {
     const { error, link, shard, failures, call } = options;
     if (error.code === 'NOT_LEADER') this.#nodes.notLeader(link, { shard, leader: error.leader });
-    await call.pause(this.pauseMs(failures, error.retryAfterMs));
+    if (error.code !== 'BUSY') return call.pause(this.pauseMs(failures, error.retryAfterMs));
+    const askedMs = spreadMs(error.retryAfterMs ?? 0, this.random.fraction());
+    const pauseMs = this.pauseMs(failures) + askedMs;
+    // What gets in late may be cut off by the end of the call, its outcome unknown. A refusal from
+    // which nothing came is the better answer.
+    if (pauseMs >= call.leftMs() - call.timeoutMs / 2) throw error;
+    await call.pause(pauseMs);
   }
 
   /** Asks the leader, or any node while there is none, until one answers. */

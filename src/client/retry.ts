@@ -2,7 +2,7 @@
  * Tries an aborted one-shot again. "Aborted" is final for its attempt and all below, so the next
  * has another number, and at most one commits (I8, one commit for each request id).
  */
-import { backoffMs, retryDelays } from '../core/backoff.ts';
+import { backoffMs, retryDelays, spreadMs } from '../core/backoff.ts';
 import { retryAfterMsOf } from '../peer/verdict-error.ts';
 import type { Call } from './call.ts';
 import type { Cluster } from './cluster.ts';
@@ -42,9 +42,9 @@ export class Retries {
   ): Promise<boolean> {
     this.#aborts += 1;
     if (!failure.retryable || this.#aborts >= this.#options.maxAttempts) return false;
-    const ownMs = backoffMs(this.#aborts, this.#options, this.#cluster.random.fraction());
-    // On top: `ownMs` is jitter too, or all who got the same answer would come at one moment.
-    const pauseMs = ownMs + (retryAfterMsOf(failure) ?? 0);
+    const { random } = this.#cluster;
+    const ownMs = backoffMs(this.#aborts, this.#options, random.fraction());
+    const pauseMs = ownMs + spreadMs(retryAfterMsOf(failure) ?? 0, random.fraction());
     // No pause that the time-out would end: what is known now is the better answer.
     if (this.#call.over() !== null || pauseMs >= Math.min(leftMs, this.#call.leftMs()))
       return false;

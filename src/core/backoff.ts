@@ -26,3 +26,11 @@ export function backoffMs(failures: number, delays: RetryDelays, fraction = 1): 
   const wholeMs = Math.min(delays.maxRetryDelayMs, delays.retryDelayMs * 2 ** doublings);
   return wholeMs * (0.5 + fraction / 2);
 }
+
+/**
+ * The pause of one who was asked to come again: no shorter, and up to twice as long. All who were
+ * refused together were told the same, and must not come together.
+ */
+export function spreadMs(retryAfterMs: number, fraction: number): number {
+  return retryAfterMs * (1 + fraction);
+}

@@ -53,7 +53,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   BUSY: {
     retryable: true,
     acted: 'nothing',
-    text: 'The node is at one of its limits, or is stopping. Try again after retryAfterMs, or on another node.',
+    text: 'The node is at one of its limits, a participant has all the work that it does in time, or the node is stopping. Try again after retryAfterMs.',
     look: "The node's log, and the limits in OPERATING.md. A draining node says so, and others take over.",
   },
   LOG_UNAVAILABLE: {
@@ -239,7 +239,7 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   },
   PARTICIPANT_UNAVAILABLE: {
     retryable: true,
-    text: 'A participant is not connected to the coordinator, does not answer, or already has all the work it may have. Try again after retryAfterMs.',
+    text: 'A participant is not connected to the coordinator, or does not answer. Try again after retryAfterMs.',
     look: '`verdict status` shows whether it is connected, and since when. Check that both sides spell its name alike.',
   },
   TRANSACTION_TIMEOUT: {

@@ -98,8 +98,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     default: 1_024,
     min: 0,
     max: 1_000_000,
-    meaning:
-      'Transactions that wait for one participant; past it, they are refused with PARTICIPANT_UNAVAILABLE.',
+    meaning: 'Transactions that wait for one participant; past it, new ones that need it get BUSY.',
     zero: 'None waits.',
   },
   commandWindow: {

@@ -9,7 +9,7 @@ import type { List, Locks, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, positionOf, type Txid } from '../txid.ts';
 import type { Effect, LogAnswer, RequestAnswer, Sender, TermEvent, TermRequest } from './events.ts';
-import { admitWaiting, forgetIdle, hasFreed } from './flow/flow.ts';
+import { admitWaiting, beginLooks, forgetIdle, hasFreed, isOwedLooks } from './flow/flow.ts';
 import {
   attemptRead,
   begin,
@@ -77,6 +77,7 @@ export class Term {
     // A clock that goes back would make timers fire late, never early.
     state.nowMs = Math.max(state.nowMs, nowMs);
     if (state.lost && event.type !== 'read') return;
+    beginLooks(state, event.type);
     this.#handle(event);
     if (state.lost) return;
     this.#serve();
@@ -113,7 +114,9 @@ export class Term {
 
   /** When to send `wake` next, or null. */
   wakeAtMs(): number | null {
-    return this.#state.lost ? null : this.#state.timers.nextAtMs();
+    const state = this.#state;
+    if (state.lost) return null;
+    return isOwedLooks(state) ? state.nowMs : state.timers.nextAtMs();
   }
 
   /** Below this everything is decided: the floor may not reach it (I9). */

@@ -94,7 +94,7 @@ const rows: readonly Row[] = [
   {
     what: 'to come again in 24 days',
     replies: [{ type: 'error', code: 'BUSY', message: '', retryable: true, retryAfterMs: 2 ** 31 }],
-    ends: ['TIMEOUT'],
+    ends: ['BUSY'],
   },
   {
     what: 'that a shard beyond all leads',

@@ -56,7 +56,7 @@ describe('transact with retry', () => {
     (await node.next('transact')).reply({ ...aborted, txid: txidOf(1), reason: later });
     await clock.advance(1_000);
     expect(await node.waiting()).toBe(0);
-    await clock.advance(50);
+    await clock.advance(1_050);
     (await node.next('transact')).reply({ ...committed, txid: txidOf(2) });
     expect(await call).toMatchObject({ outcome: 'committed' });
     await client.close();

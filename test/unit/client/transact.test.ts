@@ -239,6 +239,7 @@ describe('transact with a requestId', () => {
       if (code === 'BUSY') {
         await clock.advance(299);
         expect(node.all).toHaveLength(before);
+        await clock.advance(300);
       }
       await clock.advance(100);
     }
@@ -325,8 +326,9 @@ describe('transact with a requestId', () => {
 
     const refusedOnly = watch(client.transact(keyed, { timeoutMs: 200 }));
     (await node.next('transact')).fail('BUSY', { retryAfterMs: 1_000 });
-    await clock.advance(200);
-    expect(refusedOnly.error()).toMatchObject({ name: 'VerdictError', code: 'TIMEOUT' });
+    await settle();
+    expect(refusedOnly.error()).toMatchObject({ code: 'BUSY', retryAfterMs: 1_000 });
+    expect(clock.timers).toBe(0);
     await client.close();
   });
 
@@ -339,6 +341,48 @@ describe('transact with a requestId', () => {
     controller.abort(reason);
     await expect(call).rejects.toMatchObject({ name: 'OutcomeUnknownError', cause: reason });
     await client.close();
+  });
+});
+
+describe('a node that is busy', () => {
+  it('is left alone for as long as it asks, and then not by all at one moment', async () => {
+    const { client, node, clock } = await connectedClient();
+    const calls = Array.from({ length: 200 }, () => client.transact(plain));
+    for (const _ of calls) (await node.next('transact')).fail('BUSY', { retryAfterMs: 1_000 });
+    await clock.advance(1_000);
+    expect(await node.waiting()).toBe(0);
+    const came: number[] = [];
+    for (let tenth = 0; tenth < 11; tenth += 1) {
+      await clock.advance(100);
+      came.push(await node.waiting());
+      for (let left = came.at(-1) ?? 0; left > 0; left -= 1) {
+        (await node.next('transact')).reply({ ...committed, results: null });
+      }
+    }
+    expect(came.reduce((sum, each) => sum + each)).toBe(200);
+    // Of 200 in ten parts, 20 each: no part has all, and few have none.
+    expect(Math.max(...came)).toBeLessThan(50);
+    expect(came.filter((each) => each > 5).length).toBeGreaterThanOrEqual(8);
+    await Promise.all(calls);
+    await client.close();
+  });
+
+  it('is asked again until half of the time is over: what got in later might end unknown', async () => {
+    const { client, node, clock } = await connectedClient();
+    const call = watch(client.transact(plain, { timeoutMs: 4_000 }));
+    let asked = 0;
+    while (call.state() === 'waiting' && asked < 100) {
+      if ((await node.waiting()) > 0) {
+        asked += 1;
+        (await node.next('transact')).fail('BUSY', { retryAfterMs: 200 });
+      }
+      await clock.advance(10);
+    }
+    expect(call.error()).toMatchObject({ code: 'BUSY', retryable: true, acted: 'nothing' });
+    expect(asked).toBeGreaterThan(2);
+    expect(clock.monotonicMs()).toBeLessThan(1_000 + 2_100);
+    await client.close();
+    expect(clock.timers).toBe(0);
   });
 });
 

@@ -264,7 +264,7 @@ describe('run', () => {
     (await node.next('commit')).reply({ ...rolledBack, reason });
     await clock.advance(2_990);
     expect(calls).toEqual([1]);
-    await clock.advance(20);
+    await clock.advance(3_020);
     (await node.next('begin')).reply(begun);
     (await node.next('commit')).reply(committed);
     await settle();

@@ -16,16 +16,27 @@
  * would free its locks when they have timed out.
  *
  * It is in one queue at a time, and within a queue first come is first served: whoever comes while
- * others wait, waits behind them, whether or not there is room for it. A window with someone
- * waiting is therefore full, and every place that is given back is offered to the first of its
- * queue when the step is over (`admitWaiting`); not at once, because a refusal gives back places in
- * turn, and a queue of a thousand would be a thousand calls deep.
+ * others wait, waits behind them, whether or not there is room for it. Every place that is given
+ * back is offered to the first of its queue when the step is over (`admitWaiting`); not at once,
+ * because a refusal gives back places in turn, and a queue of a thousand would be a thousand calls
+ * deep.
+ *
+ * The first of a queue may find the next window full, and goes to the queue of that one; so may the
+ * one behind it. Were all looked at for one place, each vote would move the whole queue from one
+ * window to another, and the next vote would move it on. So each place that comes free pays for
+ * two looks, and no more. Who is not looked at then is looked at in a step of its own (`wake`, due
+ * at once), a few at a time.
  */
 import { type AbortReason, abortReason } from '../../catalogue.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Branch } from '../branch.ts';
+import type { TermEvent } from '../events.ts';
 import type { TermState } from '../state.ts';
 import { type Bulkhead, bulkheadOf } from './bulkhead.ts';
+
+/** Paid for by each event, and by each place that it gives back. */
+const looksForEach = 2;
+const looksOfWake = 64;
 
 /** How many names are listed: a message has a limit, and a person reads no more. */
 const maxNames = 3;
@@ -49,10 +60,10 @@ export function admit(
   }
   for (const [bulkhead, places] of needs) {
     if (places === 0) continue;
-    const isBehind = bulkhead.window.waiting > 0 && !isFirst(bulkhead, transaction);
-    if (!isBehind && bulkhead.window.fits(places)) continue;
+    if (!isBehind(state, bulkhead, transaction) && bulkhead.window.fits(places)) continue;
     leaveQueue(state, transaction);
-    if (!bulkhead.window.wait(transaction)) return crowded(state, bulkhead);
+    bulkhead.window.wait(transaction);
+    bulkhead.pace.begins(state.nowMs);
     transaction.waitsFor = bulkhead.participant;
     return 'waits';
   }
@@ -73,25 +84,45 @@ export function unavailable(state: TermState, transaction: Transaction): AbortRe
   return null;
 }
 
+/** A step begins: for how many of those who wait it may look whether their turn has come. */
+export function beginLooks({ flow }: TermState, event: TermEvent['type']): void {
+  flow.looks = event === 'wake' ? looksOfWake : looksForEach;
+}
+
 /** Offers what was given back during a step to those who wait for it: `start` admits and sends. */
 export function admitWaiting(
   state: TermState,
   start: (state: TermState, transaction: Transaction) => void,
 ): void {
-  const { freed } = state.flow;
-  if (freed.size === 0) return;
-  for (const bulkhead of freed) {
+  const { flow } = state;
+  for (const bulkhead of flow.freed) {
+    if (flow.looks <= 0) return;
     // Looked at once more if anything below gives back a place of it: a set visits what is added
     // again.
-    freed.delete(bulkhead);
-    for (;;) {
-      const transaction = bulkhead.window.first();
-      if (transaction === null) break;
-      start(state, transaction);
+    flow.freed.delete(bulkhead);
+    const { window } = bulkhead;
+    for (let first = window.first(); first !== null; ) {
+      if (!window.fits(1) && refusalOf(state, bulkhead) === null) break;
+      if (flow.looks <= 0) {
+        flow.freed.add(bulkhead);
+        return;
+      }
+      flow.looks -= 1;
+      start(state, first);
+      const next = window.first();
       // Still first, and the window has no room for it: no one behind it goes ahead.
-      if (bulkhead.window.first() === transaction) break;
+      if (next === first) break;
+      first = next;
     }
   }
+}
+
+/** Whether others have the first word about the places of this window. */
+function isBehind({ flow }: TermState, bulkhead: Bulkhead, transaction: Transaction): boolean {
+  if (bulkhead.window.waiting === 0 || isFirst(bulkhead, transaction)) return false;
+  // (!) Its turn has come, and the others' has not: they are still to be looked at. If it went
+  // behind them, and they in turn behind those who wait elsewhere, all would go round and none in.
+  return transaction.waitsFor === null || !flow.freed.has(bulkhead);
 }
 
 function isFirst(bulkhead: Bulkhead, transaction: Transaction): boolean {
@@ -103,13 +134,6 @@ function refusal(
   why: { readonly message: string; readonly retryAfterMs: number },
 ): AbortReason {
   return abortReason('PARTICIPANT_UNAVAILABLE', { participant, ...why });
-}
-
-function crowded(state: TermState, { participant, window }: Bulkhead): AbortReason {
-  return refusal(participant, {
-    message: `${participant} has its limit of ${window.outstanding} prepares under way, and ${window.waiting} transactions wait for it.`,
-    retryAfterMs: state.config.options.breakerPauseMs,
-  });
 }
 
 function refusalOf(state: TermState, bulkhead: Bulkhead): AbortReason | null {
@@ -150,8 +174,12 @@ export function releasePlace(state: TermState, branch: Branch): void {
   branch.holdsPlace = false;
   const bulkhead = bulkheadOf(state, branch.participant);
   bulkhead.breaker.ended(branch, state.nowMs);
-  bulkhead.window.release();
-  if (bulkhead.window.waiting > 0) state.flow.freed.add(bulkhead);
+  const { window } = bulkhead;
+  window.release();
+  bulkhead.pace.freed(state.nowMs, window.waiting > 0);
+  if (window.waiting === 0) return;
+  state.flow.freed.add(bulkhead);
+  state.flow.looks += looksForEach;
 }
 
 /**

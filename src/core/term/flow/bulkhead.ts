@@ -7,6 +7,7 @@ import type { Branch } from '../branch.ts';
 import type { TermState } from '../state.ts';
 import { Breaker } from './breaker.ts';
 import { Latency } from './latency.ts';
+import { Pace } from './pace.ts';
 import { Window } from './participant-window.ts';
 
 export class Bulkhead {
@@ -14,6 +15,7 @@ export class Bulkhead {
   readonly window: Window<Transaction>;
   readonly latency: Latency = new Latency();
   readonly breaker: Breaker;
+  readonly pace: Pace = new Pace();
   /** Null while it has a connection. At the earliest, when the term first heard its name. */
   goneSinceMs: number | null;
   usedAtMs: number;
@@ -23,10 +25,7 @@ export class Bulkhead {
   constructor({ config, connected, nowMs }: TermState, participant: string) {
     const { options } = config;
     this.participant = participant;
-    this.window = new Window({
-      limit: options.participantWindow,
-      maxWaiting: options.participantQueue,
-    });
+    this.window = new Window(options.participantWindow);
     this.breaker = new Breaker(options);
     this.goneSinceMs = connected.has(participant) ? null : nowMs;
     this.usedAtMs = nowMs;

@@ -84,8 +84,7 @@ export class CommandWindows {
   private of(connection: number): Lanes {
     let lanes = this.byConnection.get(connection);
     if (lanes === undefined) {
-      const limits = { limit: this.limit, maxWaiting: Number.POSITIVE_INFINITY };
-      lanes = { prepared: new Window(limits), unprepared: new Window(limits) };
+      lanes = { prepared: new Window(this.limit), unprepared: new Window(this.limit) };
       this.byConnection.set(connection, lanes);
     }
     return lanes;

@@ -9,6 +9,7 @@ import { CommandWindows } from './command-window.ts';
 export {
   admit,
   admitWaiting,
+  beginLooks,
   leaveQueue,
   notConnected,
   releasePlace,
@@ -26,22 +27,31 @@ export {
   voteCounted,
   votedLate,
 } from './bulkhead.ts';
+export { overload } from './overload.ts';
 
 export interface FlowState {
   /** By the participant's name. */
   readonly bulkheads: Map<string, Bulkhead>;
-  /** Those with a place given back in this step. */
+  /** Those with places given back, whose queue is still to be looked at. */
   readonly freed: Set<Bulkhead>;
+  /** How many who wait may still be looked at in this step. */
+  looks: number;
   /** By connection: the commands of phase 2 that are under way on it. */
   readonly commands: CommandWindows;
 }
 
 export function flowState({ options }: TermConfig): FlowState {
   const commands = new CommandWindows(options.commandWindow);
-  return { bulkheads: new Map(), freed: new Set(), commands };
+  return { bulkheads: new Map(), freed: new Set(), looks: 0, commands };
 }
 
+/** Whether someone who waits is to be looked at in this step. */
 export function hasFreed({ flow }: TermState): boolean {
+  return flow.freed.size > 0 && flow.looks > 0;
+}
+
+/** The same, in a step to come: the next one is due at once. */
+export function isOwedLooks({ flow }: TermState): boolean {
   return flow.freed.size > 0;
 }
 

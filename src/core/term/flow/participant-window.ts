@@ -5,18 +5,18 @@
  * Used twice: for the prepares of one participant whose vote is outstanding (a bulkhead: what is
  * stalled in one compartment cannot fill the others), and for the commands of phase 2 on one
  * connection, so that a participant that comes back gets its backlog in pieces. Those who wait are
- * few words of memory each, and the queue is bounded where its content can be refused; a commit
- * cannot, and is held in memory by its transaction anyhow.
+ * few words of memory each. The queue takes all that come: what is too much is refused before it
+ * begins (overload.ts), and a commit cannot be.
  */
+import { Fifo } from '../../fifo.ts';
+
 export class Window<Waiting> {
   private readonly limit: number;
-  private readonly maxWaiting: number;
-  private readonly queue = new Set<Waiting>();
+  private readonly queue = new Fifo<Waiting>();
   private taken = 0;
 
-  constructor(given: { readonly limit: number; readonly maxWaiting: number }) {
-    this.limit = given.limit;
-    this.maxWaiting = given.maxWaiting;
+  constructor(limit: number) {
+    this.limit = limit;
   }
 
   get outstanding(): number {
@@ -40,11 +40,8 @@ export class Window<Waiting> {
     this.taken -= 1;
   }
 
-  /** False where the queue is full. */
-  wait(one: Waiting): boolean {
-    if (this.queue.size >= this.maxWaiting) return false;
+  wait(one: Waiting): void {
     this.queue.add(one);
-    return true;
   }
 
   leave(one: Waiting): void {
@@ -53,7 +50,6 @@ export class Window<Waiting> {
 
   /** Who has waited longest. */
   first(): Waiting | null {
-    for (const one of this.queue) return one;
-    return null;
+    return this.queue.first();
   }
 }

@@ -59,13 +59,10 @@ export function create(
   message: Pick<Begin, 'timeoutMs' | 'labels'>,
   given: Pick<NewTransaction, 'request' | 'lockGroup' | 'asked'> & { readonly bytes: number },
 ): Transaction {
-  const { options, epoch, shard, requestWindowMs } = state.config;
+  const { epoch, shard, requestWindowMs } = state.config;
   const { request, lockGroup, asked } = given;
   const place = placeOf({ shard, epoch, sequence: state.nextSequence++ });
-  let timeoutMs = Math.min(
-    message.timeoutMs || options.transactionTimeoutMs,
-    options.maxTransactionTimeoutMs,
-  );
+  let timeoutMs = timeoutOf(state, message);
   // So that a request is never decided past its window.
   if (request !== null) {
     timeoutMs = Math.max(1, Math.min(timeoutMs, requestWindowMs - request.ageMs));
@@ -86,6 +83,13 @@ export function create(
   takePlace(state, transaction, given.bytes);
   state.setTransactionTimer(transaction);
   return transaction;
+}
+
+export function timeoutOf(
+  { config: { options } }: TermState,
+  { timeoutMs }: Pick<Begin, 'timeoutMs'>,
+): number {
+  return Math.min(timeoutMs || options.transactionTimeoutMs, options.maxTransactionTimeoutMs);
 }
 
 export function addBranch(

@@ -6,6 +6,7 @@ import { requestShard } from '../../request-shard.ts';
 import type { Transaction } from '../../transaction.ts';
 import { weightOf } from '../../weight.ts';
 import { type Sender, senderOf } from '../events.ts';
+import { overload } from '../flow/flow.ts';
 import { recent } from '../listing/listing.ts';
 import { beyondLimits, joinWait, lockTable, wantsOf } from '../locks/locks.ts';
 import { askForLocks } from '../phase-one/phase-one.ts';
@@ -59,6 +60,8 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
   const payloadBytes = weightOf(payload);
   const refusal =
     beyondBranches(state, transaction.branches.size + 1, transaction.recordBytes + bytes) ??
+    // What a participant enlists itself it has worked for already, and it waits for no place.
+    (itself === null ? overload(state, [message], transaction.timeoutMs) : null) ??
     bytesProblem(state, transaction.origin, heldBranchBytes + payloadBytes);
   if (refusal !== null) {
     state.fail(to, refusal.code, { ...refusal, txid });

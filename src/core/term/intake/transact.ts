@@ -6,6 +6,7 @@ import type { Transact, TransactBranch } from '../../messages.ts';
 import type { NewTransaction, Transaction } from '../../transaction.ts';
 import { weightOf } from '../../weight.ts';
 import { type Refusal, type Sender, senderOf } from '../events.ts';
+import { overload } from '../flow/flow.ts';
 import { beyondLimits, wantsOf } from '../locks/locks.ts';
 import { lockAndFreeze } from '../phase-one/phase-one.ts';
 import {
@@ -19,7 +20,7 @@ import {
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { joinOrRun } from './attempts.ts';
-import { addBranch, admits, create, noteBegin, sendBegun } from './begin.ts';
+import { addBranch, admits, create, noteBegin, sendBegun, timeoutOf } from './begin.ts';
 
 export function transact(
   state: TermState,
@@ -45,6 +46,11 @@ export function transact(
     const payloads = branches.map(({ payload }) => weightOf(payload ?? null));
     const all = payloads.reduce((sum, each) => sum + each + heldBranchBytes, bytes);
     if (!admits(state, to, { origin: from.origin, bytes: all })) return null;
+    const tooMuch = overload(state, branches, timeoutOf(state, message));
+    if (tooMuch !== null) {
+      state.fail(to, tooMuch.code, tooMuch);
+      return null;
+    }
     const asked = wants.length === 0 ? null : { wants, waitMs: message.lockWaitMs };
     const transaction = create(state, from, message, { bytes, request, lockGroup, asked });
     for (const [index, branch] of branches.entries()) {

@@ -29,27 +29,6 @@ describe('the window of a participant', () => {
     expect(h.sent(a, 'prepare').map(({ txid }) => txid)).toEqual(txids);
   });
 
-  it('refuses at once past its queue, to be tried again later', () => {
-    const h = new TermHarness({ participantWindow: 1, participantQueue: 1 });
-    const a = h.connect(a1);
-    const first = h.transact(['a']);
-    const second = h.transact(['a']);
-    const third = h.transact(['a']);
-    expect(h.reply(third)).toMatchObject({
-      outcome: 'aborted',
-      reason: {
-        code: 'PARTICIPANT_UNAVAILABLE',
-        participant: 'a',
-        retryable: true,
-        retryAfterMs: 1_000,
-      },
-    });
-    for (const waiting of [first, second]) {
-      expect(h.reply(waiting)).toMatchObject({ type: 'begun' });
-    }
-    expect(h.sent(a, 'prepare')).toHaveLength(1);
-  });
-
   it('holds nothing of the others while it waits for one: they go on', () => {
     const h = new TermHarness({ participantWindow: 1 });
     const a = h.connect(a1);

@@ -4,10 +4,11 @@ import { Window } from '../../../../src/core/term/flow/participant-window.ts';
 
 describe('a window', () => {
   it('has its limit of places, and lets the first who waits go first', () => {
-    const window = new Window<string>({ limit: 2, maxWaiting: 2 });
+    const window = new Window<string>(2);
     window.take(2);
     expect(window.fits(1)).toBe(false);
-    expect([window.wait('x'), window.wait('y'), window.wait('z')]).toEqual([true, true, false]);
+    window.wait('x');
+    window.wait('y');
     window.release();
     expect(window.fits(1)).toBe(true);
     expect(window.first()).toBe('x');
@@ -17,7 +18,7 @@ describe('a window', () => {
   });
 
   it('takes one that needs more than there is when nothing else is under way', () => {
-    const window = new Window<string>({ limit: 2, maxWaiting: 2 });
+    const window = new Window<string>(2);
     expect(window.fits(5)).toBe(true);
     window.take(5);
     expect(window.fits(1)).toBe(false);
@@ -29,15 +30,14 @@ describe('a window', () => {
     expect(window.fits(1)).toBe(true);
   });
 
-  it('never has more under way than its limit, nor more in its queue, and keeps the order', () => {
+  it('never has more under way than its limit, and keeps the order', () => {
     const move = fc.constantFrom('come', 'go', 'give-up');
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 4 }),
-        fc.integer({ min: 0, max: 4 }),
         fc.array(move, { maxLength: 60 }),
-        (limit, maxWaiting, moves) => {
-          const window = new Window<number>({ limit, maxWaiting });
+        (limit, moves) => {
+          const window = new Window<number>(limit);
           const waiting: number[] = [];
           let next = 0;
           let underWay = 0;
@@ -47,7 +47,10 @@ describe('a window', () => {
               if (waiting.length === 0 && window.fits(1)) {
                 window.take(1);
                 underWay += 1;
-              } else if (window.wait(next)) waiting.push(next);
+              } else {
+                window.wait(next);
+                waiting.push(next);
+              }
             } else if (what === 'go' && underWay > 0) {
               window.release();
               underWay -= 1;
@@ -65,7 +68,6 @@ describe('a window', () => {
             expect(window.outstanding).toBe(underWay);
             expect(window.waiting).toBe(waiting.length);
             expect(underWay).toBeLessThanOrEqual(limit);
-            expect(waiting.length).toBeLessThanOrEqual(maxWaiting);
           }
         },
       ),
