@@ -6,7 +6,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { handOver } from './hand-over.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -16,6 +15,7 @@ if (isNewEnough(process.versions.node)) {
 } else {
   const own = join(root, 'node_modules', 'node', 'bin', 'node');
   if (existsSync(own)) {
+    const { handOver } = await import('./hand-over.mjs');
     process.exitCode = await handOver(own, [...process.execArgv, ...process.argv.slice(1)]);
   } else {
     const remedy = existsSync(join(root, 'src'))

@@ -53,7 +53,7 @@ async function runNode(io: Io, flags: ServeFlags, { token, onReady }: ServeHooks
   const { data, listen, etcd, node: name } = flags;
   const options = memoryOptions(coordinatorOptions(flags.option), heapLimitBytes());
   const format = flags.logFormat ?? (io.stderr.isTTY === true ? 'pretty' : 'json');
-  const logger = createLogger({ level: flags.logLevel, format, node: name });
+  const logger = await createLogger({ level: flags.logLevel, format, node: name });
   const fatal = (error: unknown): never => {
     logger.error({ error: thrownStack(error) }, 'Fatal: the node ends.');
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.

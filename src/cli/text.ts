@@ -2,7 +2,7 @@
 import { createColors } from 'picocolors';
 import type { AbortReason } from '../core/catalogue.ts';
 import { escapeUnseen } from '../core/names.ts';
-import { encodeText } from '../wire/text.ts';
+import { encodeText } from '../wire/encode-text.ts';
 import type { Io, Output } from './io.ts';
 
 export type Colors = ReturnType<typeof createColors>;

@@ -10,9 +10,6 @@ import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { Dialer } from '../ports/transport.ts';
-import { systemClock } from '../system/clock.ts';
-import { systemRandom } from '../system/random.ts';
-import { webSocketDialer } from '../transport/websocket/connect.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
 import { Cluster } from './cluster.ts';
@@ -25,6 +22,7 @@ import {
   statusFields,
   transactionFields,
 } from './fields.ts';
+import { openPorts } from './ports.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { transact } from './transact.ts';
@@ -87,25 +85,20 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   checkNodeUrls(options);
   checkFields(options, connectFields, "connect's options");
   checkFields(options.defaults, transactionFields, 'defaults');
-  const {
-    clock = systemClock,
-    random = systemRandom,
-    name = 'client',
-    timeoutMs,
-    signal,
-  } = options;
+  const { name = 'client', timeoutMs, signal } = options;
   checkName(name, 'name');
   checkToken(options.token);
+  const ports = await openPorts(options);
   const cluster = new Cluster({
     urls: options.urls,
     name,
     token: options.token,
-    dialer: options.dialer ?? webSocketDialer({ clock }),
-    clock,
-    random,
+    ...ports,
   });
   try {
-    await cluster.open(new Call(clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }));
+    await cluster.open(
+      new Call(ports.clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }),
+    );
   } catch (error) {
     await cluster.close();
     throw error;

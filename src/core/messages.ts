@@ -7,9 +7,9 @@ import type { ErrorMessage, Goaway, Hello, Topology, Welcome } from './messages/
 import type { FromOperator, ToOperator } from './messages/operator.ts';
 import type { FromParticipant, ToParticipant } from './messages/participant.ts';
 
-export * from './messages/client.ts';
+export type * from './messages/client.ts';
 export * from './messages/common.ts';
-export * from './messages/operator.ts';
+export type * from './messages/operator.ts';
 export * from './messages/participant.ts';
 
 /** What a node receives. */

@@ -1,6 +1,5 @@
 /** A node's log: pino, as JSON lines for machines and pretty on a terminal. */
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino';
-import pretty from 'pino-pretty';
 import { escapeUnseen } from '../core/names.ts';
 import type { LogFormat, LogLevel } from '../ports/logger.ts';
 
@@ -8,15 +7,16 @@ import type { LogFormat, LogLevel } from '../ports/logger.ts';
  * Lines go to stderr; stdout is for answers. They are written synchronously: the last line before a
  * kill is the one that matters.
  */
-export function createLogger(options: {
+export async function createLogger(options: {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly node: string;
-}): PinoLogger {
+}): Promise<PinoLogger> {
   const stream: DestinationStream =
     options.format === 'json'
       ? destination({ dest: 2, sync: true })
-      : pretty({
+      : // Which a node that writes JSON does not load.
+        (await import('pino-pretty')).default({
           destination: 2,
           sync: true,
           colorize: process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined,

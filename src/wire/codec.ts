@@ -8,11 +8,12 @@
 import type { Message } from '../core/messages.ts';
 import { utf8Bytes } from '../core/utf8.ts';
 import { decodeBinary, encodeBinary } from './binary.ts';
+import { encodeText } from './encode-text.ts';
 import { binaryOf, holdsEncoded, textOf } from './encoded-once.ts';
 import { FrameError } from './frame-error.ts';
 import { maxNesting, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
-import { decodeText, encodeText } from './text.ts';
+import { decodeText } from './text.ts';
 import type { Decoded, DecodedFrame, Direction } from './validate.ts';
 
 export type { Decoded, DecodedFrame, Direction, MessageOf } from './validate.ts';

@@ -1,8 +1,8 @@
 /** Values that many are sent, such as a page of a list: encoded once in each form, while kept. */
 import type { Message } from '../core/messages.ts';
 import { encodeBinary } from './binary.ts';
+import { encodeText } from './encode-text.ts';
 import { sendable } from './sendable.ts';
-import { encodeText } from './text.ts';
 
 interface Encodings {
   binary: Uint8Array | null;

@@ -33,7 +33,7 @@ const node = new CoordinatorNode({
   dialer: null,
   clock: systemClock,
   random: systemRandom,
-  logger: createLogger({ level: 'warn', format: 'json', node: 'bench' }),
+  logger: await createLogger({ level: 'warn', format: 'json', node: 'bench' }),
   debug: false,
   options,
   token: null,

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 /** In a process of its own: the log is written to stderr. */
 function logOf(format: string): string {
   const code = `import { createLogger } from './src/node/logging.ts';
-    const logger = createLogger({ level: 'info', format: '${format}', node: 'a' });
+    const logger = await createLogger({ level: 'info', format: '${format}', node: 'a' });
     logger.warn({ lastError: 'x\\u202ey\\u009b31m\\u001b[31m ü' }, 'Of \\u200bstrangers.');`;
   return spawnSync(process.execPath, ['--input-type=module-typescript', '-e', code], {
     encoding: 'utf8',
