@@ -3,7 +3,7 @@
  * Prints tables, charts and targets; writes JSON, pictures and docs/PERFORMANCE.md when asked to.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -42,8 +42,20 @@ try {
 // All that a section makes, and what it starts makes, is in here and goes with it.
 const directory = mkdtempSync(join(tmpdir(), 'verdict-bench-'));
 process.env['TMPDIR'] = directory;
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+// What has just been killed may still be writing.
+const removal = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 } as const;
+process.once('exit', () => rmSync(directory, removal));
+for (const [signal, code] of [
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    progress('');
+    console.error(`Ended by ${signal}. Sections that were over by then are kept.`);
+    process.exit(code);
+  });
+}
 
 const machine = thisMachine();
 if (isBusy(machine)) {
@@ -52,22 +64,34 @@ if (isBusy(machine)) {
     `This machine is busy (load ${loadBefore.toFixed(1)} on ${cores} cores): what is measured now is worth little.`,
   );
 }
+const startedMs = performance.now();
+const count = wanted.sections.length;
+let over = 0;
 let said = '';
+if (process.stderr.isTTY) setInterval(() => progress(said), 1_000).unref();
 const results = await runSections({
   ...wanted,
   directory,
   machine,
   progress,
   measured: ({ title, tookMs, findings }) => {
+    over += 1;
     console.log(`\n== ${title} (${shownDuration(tookMs)})\n\n${textOf(findings)}`);
   },
-  failed: ({ title, error }) => console.error(`\n== ${title}: FAILED\n\n${error}`),
+  failed: ({ title, error }) => {
+    over += 1;
+    console.error(`\n== ${title}: FAILED\n\n${error}`);
+  },
   keep: async (soFar) => {
     if (wanted.json !== null) await writeFile(wanted.json, json(soFar));
     if (wanted.write) await write(soFar.measurements);
   },
 });
 printTargets(results);
+console.error(`All of it took ${shownDuration(performance.now() - startedMs)}.`);
+if (wanted.quick) console.error('So quick a run shows that all works; its figures say little.');
+const left = wanted.sections.slice(over).map(({ name }) => name);
+if (left.length > 0) console.error(`Not run: --only ${left.join(',')}`);
 process.exit(results.failures.length > 0 ? 1 : 0);
 
 function printTargets({ measurements, failures }: Results): void {
@@ -92,8 +116,15 @@ async function write(measurements: readonly Measurement[]): Promise<void> {
   for (const file of await readdir(pictures)) {
     if (file.endsWith('.svg') && !named.has(file)) await rm(join(pictures, file));
   }
-  await writeFile(kept, json(all));
-  await writeFile(join(docs, 'PERFORMANCE.md'), pageOf(all));
+  await replace(kept, json(all));
+  await replace(join(docs, 'PERFORMANCE.md'), pageOf(all));
+}
+
+/** Whole, or as it was: who ends the run may do so at any time. */
+async function replace(path: string, text: string): Promise<void> {
+  const beside = `${path}.new`;
+  await writeFile(beside, text);
+  await rename(beside, path);
 }
 
 async function before(): Promise<readonly Measurement[]> {
@@ -113,7 +144,9 @@ function json(value: unknown): string {
 }
 
 function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
-  else if (text !== '' && text !== said) process.stderr.write(`${text}\n`);
+  const where = `[${over + 1} of ${count}, ${shownDuration(performance.now() - startedMs)}]`;
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r\u001b[2K${text === '' ? '' : `${where} ${text}`}`);
+  else if (text !== '' && text !== said) process.stderr.write(`${where} ${text}\n`);
   said = text;
 }

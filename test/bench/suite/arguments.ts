@@ -6,6 +6,8 @@ export interface Wanted {
   readonly sections: readonly Section[];
   readonly durationMs: number;
   readonly rounds: number;
+  readonly quick: boolean;
+  readonly soakMs: number;
   readonly json: string | null;
   readonly write: boolean;
 }
@@ -14,6 +16,9 @@ export type Asked = { readonly help: string } | { readonly wrong: string } | Wan
 
 const maxSeconds = 3_600;
 const maxRounds = 1_000;
+const maxSoakMinutes = 24 * 60;
+const usual = { seconds: '1', rounds: '3', soak: '1' } as const;
+const quick = { seconds: '0.25', rounds: '1', soak: '0.1' } as const;
 
 export function argumentsOf(args: readonly string[], all: readonly Section[]): Asked {
   let values: ReturnType<typeof read>;
@@ -30,19 +35,29 @@ export function argumentsOf(args: readonly string[], all: readonly Section[]): A
     const shown = unknown.map((name) => JSON.stringify(name)).join(', ');
     return { wrong: `There is no section ${shown}. There are: ${names.join(', ')}.` };
   }
-  const seconds = numberOf(values.seconds);
+  const defaults = values.quick ? quick : usual;
+  const seconds = numberOf(values.seconds ?? defaults.seconds);
   if (!(seconds > 0 && seconds <= maxSeconds)) {
     return { wrong: `--seconds is a number above 0, at most ${maxSeconds}.` };
   }
-  const rounds = numberOf(values.rounds);
+  const rounds = numberOf(values.rounds ?? defaults.rounds);
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= maxRounds)) {
     return { wrong: `--rounds is a whole number from 1 to ${maxRounds}.` };
+  }
+  const soakMinutes = numberOf(values.soak ?? defaults.soak);
+  if (!(soakMinutes > 0 && soakMinutes <= maxSoakMinutes)) {
+    return { wrong: `--soak is a number of minutes above 0, at most ${maxSoakMinutes}.` };
+  }
+  if (values.write && values.quick) {
+    return { wrong: '--write is for figures that count: leave out --quick.' };
   }
   if (values.json === '') return { wrong: '--json is the name of a file.' };
   return {
     sections: all.filter(({ name }) => only?.includes(name) ?? true),
     durationMs: seconds * 1_000,
     rounds,
+    quick: values.quick,
+    soakMs: soakMinutes * 60_000,
     json: values.json ?? null,
     write: values.write,
   };
@@ -53,8 +68,10 @@ function read(args: readonly string[]) {
     args: [...args],
     options: {
       only: { type: 'string' },
-      seconds: { type: 'string', default: '2' },
-      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string' },
+      rounds: { type: 'string' },
+      soak: { type: 'string' },
+      quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -69,12 +86,15 @@ function numberOf(text: string): number {
 
 function helpOf(all: readonly Section[]): string {
   const width = Math.max(...all.map(({ name }) => name.length));
-  return `npm run bench -- [--only NAME,NAME] [--seconds N] [--rounds N] [--json FILE] [--write]
+  return `npm run bench -- [--only NAME,NAME] [--quick] [--seconds N] [--rounds N]
+                 [--soak MINUTES] [--json FILE] [--write]
 
-Measures Verdict beside base lines on this machine, section after section.
+Measures Verdict beside base lines on this machine, section after section: some 20 minutes in all.
   --only NAME,NAME  these sections alone (default: all)
-  --seconds N       length of one measurement (default 2)
-  --rounds N        measurements of each; the median counts (default 3)
+  --quick           less of everything, under 3 minutes: shows that it works, its figures say little
+  --seconds N       length of one measurement (default ${usual.seconds}; quick ${quick.seconds})
+  --rounds N        measurements of each; the median counts (default ${usual.rounds}; quick ${quick.rounds})
+  --soak MINUTES    length of the section \`soak\` (default ${usual.soak}; its target needs 30)
   --json FILE       writes what was measured as JSON
   --write           renews docs/PERFORMANCE.md and docs/bench/ with what was measured
   --help            this

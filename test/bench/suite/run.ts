@@ -1,6 +1,7 @@
 /** Runs sections one after the other. One that fails says so, and the others go on. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { within } from '../../support/process/child.ts';
 import type { Failure, Machine, Measurement, Results } from './results.ts';
 import type { Section, Table } from './section.ts';
 
@@ -8,6 +9,8 @@ export interface RunOptions {
   readonly sections: readonly Section[];
   readonly durationMs: number;
   readonly rounds: number;
+  readonly quick: boolean;
+  readonly soakMs: number;
   readonly machine: Machine;
   /** Each section gets a folder in it, and it is removed afterwards. */
   readonly directory: string;
@@ -16,6 +19,8 @@ export interface RunOptions {
   /** Told as soon as a section is over. */
   readonly measured?: (measurement: Measurement) => void;
   readonly failed?: (failure: Failure) => void;
+  /** How long a section may take. Default: `timeoutMsOf`. */
+  readonly timeoutMs?: number;
   /** All that there is after each: a run may be long, and ended by hand. */
   readonly keep?: (results: Results) => Promise<void>;
 }
@@ -25,33 +30,60 @@ export async function runSections(options: RunOptions): Promise<Results> {
   const failures: Failure[] = [];
   for (const section of options.sections) {
     const { name, title } = section;
+    let hangs = false;
     try {
       const measurement = await measure(section, options);
       measurements.push(measurement);
       options.measured?.(measurement);
     } catch (error) {
+      hangs = error instanceof SectionHangsError;
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
       const failure = { name, title, error: why };
       failures.push(failure);
       options.failed?.(failure);
     }
     await options.keep?.({ measurements, failures });
+    // What it started still runs, and would be in the figures of those that follow.
+    if (hangs) break;
   }
   return { measurements, failures };
 }
 
+/** It is still at it: nothing can be measured beside it. */
+export class SectionHangsError extends Error {
+  override readonly name = 'SectionHangsError';
+}
+
+/** Several times what the longest section takes. */
+export function timeoutMsOf(given: Pick<RunOptions, 'durationMs' | 'rounds' | 'soakMs'>): number {
+  const { durationMs, rounds, soakMs } = given;
+  return 15 * 60_000 + durationMs * rounds * 500 + soakMs * 2;
+}
+
 async function measure(
   { name, title, about, run }: Section,
-  { durationMs, rounds, machine, progress, ...within }: RunOptions,
+  options: RunOptions,
 ): Promise<Measurement> {
-  const directory = await mkdtemp(join(within.directory, `${name}-`));
+  const { durationMs, rounds, quick, soakMs, machine, progress } = options;
+  const { timeoutMs = timeoutMsOf(options) } = options;
+  const directory = await mkdtemp(join(options.directory, `${name}-`));
   const startedMs = performance.now();
   try {
-    const findings = await run({
+    let last = 'nothing yet';
+    const running = run({
       durationMs,
       rounds,
+      quick,
+      soakMs,
       directory,
-      progress: (text) => progress(text === '' ? '' : `${name}: ${text}`),
+      progress: (text) => {
+        if (text !== '') last = text;
+        progress(text === '' ? '' : `${name}: ${text}`);
+      },
+    });
+    const findings = await within(running, '', timeoutMs).catch((error: unknown) => {
+      if (performance.now() - startedMs < timeoutMs) throw error;
+      throw new SectionHangsError(`It did not end in ${timeoutMs} ms. At last: ${last}.`);
     });
     findings.tables.forEach(assertWhole);
     const tookMs = Math.round(performance.now() - startedMs);

@@ -17,6 +17,10 @@ export interface SectionGiven {
   readonly durationMs: number;
   /** Measurements of each, in turns with their base line; the median counts. */
   readonly rounds: number;
+  /** Smaller numbers of everything, to see that it works: its figures say little. */
+  readonly quick: boolean;
+  /** How long the section that looks for growth over time takes. */
+  readonly soakMs: number;
   /** A folder of the section's own, removed afterwards. */
   readonly directory: string;
   /** Said while it runs; '' for nothing. */

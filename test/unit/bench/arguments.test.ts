@@ -22,24 +22,45 @@ function wrong(...args: readonly string[]): string {
 }
 
 describe('argumentsOf', () => {
-  it('runs all sections, three rounds of two seconds', () => {
+  it('runs all sections, three rounds of a second', () => {
     expect(wanted()).toEqual({
       sections: all,
-      durationMs: 2_000,
+      durationMs: 1_000,
       rounds: 3,
+      quick: false,
+      soakMs: 60_000,
       json: null,
       write: false,
     });
   });
 
   it('takes what is given', () => {
-    const args = '--only=failover,speed --seconds 0.5 --rounds 5 --json out.json --write'.split(
-      ' ',
-    );
+    const args =
+      '--only=failover,speed --seconds 0.5 --rounds 5 --soak 30 --json out.json --write'.split(' ');
     const { sections, ...rest } = wanted(...args);
     // In the suite's order.
     expect(sections.map(({ name }) => name)).toEqual(['speed', 'failover']);
-    expect(rest).toEqual({ durationMs: 500, rounds: 5, json: 'out.json', write: true });
+    expect(rest).toEqual({
+      durationMs: 500,
+      rounds: 5,
+      quick: false,
+      soakMs: 1_800_000,
+      json: 'out.json',
+      write: true,
+    });
+  });
+
+  it('measures less when it is to be quick, but for what is named', () => {
+    expect(wanted('--quick', '--rounds', '2')).toMatchObject({
+      durationMs: 250,
+      rounds: 2,
+      quick: true,
+      soakMs: 6_000,
+    });
+  });
+
+  it('writes no page of a quick run', () => {
+    expect(wrong('--quick', '--write')).toContain('--quick');
   });
 
   it.each(['', 'sped', 'speed,'])('refuses the section %j and names those there are', (name) => {
@@ -57,6 +78,8 @@ describe('argumentsOf', () => {
     ['--rounds', '1.5'],
     ['--rounds', ''],
     ['--rounds', '1001'],
+    ['--soak', '0'],
+    ['--soak', '1441'],
     ['--json', ''],
   ])('refuses %s %j and says what fits', (name, value) => {
     expect(wrong(`${name}=${value}`)).toMatch(new RegExp(`^${name} is `));

@@ -7,6 +7,7 @@ import { runSections } from '../../bench/suite/run.ts';
 import type { Section, SectionGiven } from '../../bench/suite/section.ts';
 import { sections } from '../../bench/suite/sections.ts';
 
+const usual = { quick: false, soakMs: 10 } as const;
 const nothing = { tables: [], charts: [], targets: [] };
 let directory = '';
 beforeEach(() => {
@@ -31,6 +32,7 @@ describe('runSections', () => {
       sections: [section('one', keep), section('two', keep)],
       durationMs: 10,
       rounds: 2,
+      ...usual,
       directory,
       machine: thisMachine(),
       progress: () => undefined,
@@ -61,6 +63,7 @@ describe('runSections', () => {
       ],
       durationMs: 10,
       rounds: 1,
+      ...usual,
       directory,
       machine: thisMachine(),
       progress: (text) => told.push(text),
@@ -90,12 +93,38 @@ describe('runSections', () => {
   });
 });
 
+it('ends the run with a section that hangs, says where it was, and removes its folder', async () => {
+  const failed: string[] = [];
+  const { measurements, failures } = await runSections({
+    sections: [
+      section('stuck', ({ progress }) => {
+        progress('half of it');
+        return new Promise(() => undefined);
+      }),
+      section('after', async () => nothing),
+    ],
+    durationMs: 10,
+    rounds: 1,
+    ...usual,
+    timeoutMs: 50,
+    directory,
+    machine: thisMachine(),
+    progress: () => undefined,
+    failed: ({ name }) => failed.push(name),
+  });
+  expect(measurements).toEqual([]);
+  expect(failed).toEqual(['stuck']);
+  expect(failures[0]?.error).toContain('It did not end in 50 ms. At last: half of it.');
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 it.each([[[1]], [[1, 2, 3]]])('refuses a table of two columns with the row %j', async (row) => {
   const table = { title: 'Shifted', columns: ['x', 'y'], rows: [[1, 2], row] };
   const { measurements, failures } = await runSections({
     sections: [section('odd', async () => ({ ...nothing, tables: [table] }))],
     durationMs: 10,
     rounds: 1,
+    ...usual,
     directory,
     machine: thisMachine(),
     progress: () => undefined,
