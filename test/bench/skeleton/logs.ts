@@ -61,12 +61,11 @@ function embedded({ place, ended }: LogOptions): SkeletonLog {
   const environment = open({ path: place, overlappingSync: false, maxDbs: 1 });
   const decisions = environment.openDB<Fields, string>({ name: 'decisions', encoding: 'msgpack' });
   const deciding = new Grouped<Deciding>({
-    flush: (batch) =>
-      inOneTransaction(environment, batch, ({ txid, record }) => decisions.put(txid, record)),
+    flush: (batch) => inOneTransaction(batch, ({ txid, record }) => decisions.put(txid, record)),
     done: tellAll,
   });
   const ending = new Grouped<string>({
-    flush: (txids) => inOneTransaction(environment, txids, (txid) => decisions.remove(txid)),
+    flush: (txids) => inOneTransaction(txids, (txid) => decisions.remove(txid)),
     done: ended,
     delayMs: endDelayMs,
   });

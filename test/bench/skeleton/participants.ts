@@ -25,7 +25,7 @@ for (const name of names) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
   const writing = new Grouped<Writing>({
     flush: (batch) =>
-      inOneTransaction(environment, batch, ({ txid, entry }) =>
+      inOneTransaction(batch, ({ txid, entry }) =>
         entry === null ? entries.remove(txid) : entries.put(txid, entry),
       ),
     done: (batch) => {
