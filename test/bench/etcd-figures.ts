@@ -25,15 +25,24 @@ import type { SectionGiven } from './suite/section.ts';
 interface Setting {
   readonly etcd: TestEtcd;
   readonly cluster: EtcdCluster;
+  readonly quick: boolean;
 }
 
 /** It holds nothing of its own, so its vote is one flush. */
 const plain = 'plain';
 const one = [{ participant: plain }];
-const counted = 200;
+const usualCounted = 200;
+const quickCounted = 50;
+const usualSamples = 400;
+const quickSamples = 50;
 
 /** Counted at etcd, at one in flight: nothing is shared between transactions there. */
-export async function writesPerTransaction({ etcd, cluster }: Setting): Promise<readonly Figure[]> {
+export async function writesPerTransaction({
+  etcd,
+  cluster,
+  quick,
+}: Setting): Promise<readonly Figure[]> {
+  const counted = quick ? quickCounted : usualCounted;
   const client = await cluster.client();
   const run = async (vote: 'commit' | 'abort'): Promise<void> => {
     await client.transact({ branches: [{ participant: 'a', payload: { vote } }] });
@@ -75,7 +84,8 @@ export async function writesPerTransaction({ etcd, cluster }: Setting): Promise<
 }
 
 /** The parts that no coordinator could do without, and the whole, in turn: machines drift. */
-export async function commitLatency({ etcd, cluster }: Setting): Promise<readonly Figure[]> {
+export async function commitLatency({ etcd, cluster, quick }: Setting): Promise<readonly Figure[]> {
+  const samples = quick ? quickSamples : usualSamples;
   const client = await cluster.client();
   const [node] = cluster.running;
   if (node === undefined) throw new Error('No node runs.');
@@ -109,7 +119,7 @@ export async function commitLatency({ etcd, cluster }: Setting): Promise<readonl
     parts[name].push(performance.now() - atMs);
   };
   const value = Buffer.alloc(200, 'x');
-  for (let round = 0; round < 400; round += 1) {
+  for (let round = 0; round < samples; round += 1) {
     await measure('commit', () => client.transact({ branches: one }));
     await measure('put', () => raw.kv.put({ key: Buffer.from(`/bench/${round}`), value }));
     sequence += 1;

@@ -6,6 +6,7 @@
  * are in flight, and the measurement until as many more have: a wave less or more is little then.
  */
 import { performance } from 'node:perf_hooks';
+import type { AbortReason } from '../../src/core/catalogue.ts';
 import { pause, within } from '../support/process/child.ts';
 
 export interface Measured {
@@ -23,7 +24,7 @@ export interface Measured {
 const drainTimeoutMs = 60_000;
 /** Warm-up and measurement last at most so many times as long as they were meant to. */
 const longest = 10;
-/** One that failed is tried again then, not at once. */
+/** One that failed is tried again then, not at once, or later where it was asked to. */
 const afterFailureMs = 20;
 
 export interface ClosedLoop {
@@ -50,7 +51,7 @@ export async function closedLoop(given: ClosedLoop): Promise<Measured> {
           throw error;
         }
         window.ended(sentMs, error);
-        await pause(afterFailureMs);
+        await pause(Math.max(afterFailureMs, askedMsOf(error)));
       }
     }
   };
@@ -114,7 +115,18 @@ class Window {
   }
 }
 
-function nameOf(error: unknown): string {
+/** What was not committed, as an error of its reason. */
+export function refused(reason: AbortReason): Error {
+  const { code, message, retryAfterMs } = reason;
+  return Object.assign(new Error(message), { code, retryAfterMs });
+}
+
+function askedMsOf(error: unknown): number {
+  const asked = error instanceof Error && 'retryAfterMs' in error ? error.retryAfterMs : 0;
+  return typeof asked === 'number' ? asked : 0;
+}
+
+export function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return 'code' in error ? String(error.code) : error.message;
 }

@@ -11,6 +11,7 @@ import { embeddedLogFile } from '../../../src/decision-log/embedded/log.ts';
 import { etcdsToTest, TestEtcd } from '../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../support/process/child.ts';
+import { refused } from '../load.ts';
 
 export type LogKind = 'embedded' | 'one etcd';
 export const logKinds: readonly LogKind[] = ['embedded', 'one etcd'];
@@ -31,7 +32,12 @@ export interface BenchClusterSettings {
 }
 
 const connectAtOnce = 50;
-const warmUp = { inFlight: 64, transactions: 5_000, maxMs: 30_000 } as const;
+const warmUp = {
+  inFlight: 64,
+  transactions: 5_000,
+  quickTransactions: 500,
+  maxMs: 20_000,
+} as const;
 export const payload = { amount: 1, key: 'abc' } as const;
 const probe = new URL('./probe.ts', import.meta.url).href;
 
@@ -153,14 +159,14 @@ export class BenchCluster {
   async transact(names: readonly string[] = this.names): Promise<void> {
     const branches = names.map((participant) => ({ participant, payload }));
     const outcome = await this.client.transact({ branches });
-    if (outcome.outcome !== 'committed') throw new Error(`aborted: ${outcome.reason.message}`);
+    if (outcome.outcome !== 'committed') throw refused(outcome.reason);
     this.committed += 1;
   }
 
   /** The compiler takes its time: so many transactions, or as many as come in that time. */
-  async warmUp(): Promise<void> {
+  async warmUp({ quick }: { readonly quick: boolean }): Promise<void> {
     const untilMs = performance.now() + warmUp.maxMs;
-    const enough = this.committed + warmUp.transactions;
+    const enough = this.committed + (quick ? warmUp.quickTransactions : warmUp.transactions);
     const loop = async (): Promise<void> => {
       while (this.committed < enough && performance.now() < untilMs) await this.transact();
     };

@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import type { Random } from '../../../src/ports/random.ts';
+import { within } from '../../support/process/child.ts';
 import { latenciesOf, type Measured, median } from '../load.ts';
 import type { PacerData } from './pacer.ts';
 
@@ -33,7 +34,9 @@ export function poissonArrivals(given: {
   return due;
 }
 
-/** Answers that have all come; what failed has no latency, but is counted. */
+const answerTimeoutMs = 60_000;
+
+/** Answers that have all come; what failed is counted, and its latency has no end. */
 export async function runOpenLoop(given: {
   readonly due: readonly number[];
   readonly durationMs: number;
@@ -56,14 +59,16 @@ export async function runOpenLoop(given: {
         () => void latencies.push(performance.now() - startMs - dueMs),
         () => {
           failed += 1;
+          latencies.push(Number.POSITIVE_INFINITY);
         },
       );
       answers.push(answer);
     }
   });
-  await Promise.all(answers);
+  await within(Promise.all(answers), 'all answers of an open loop', answerTimeoutMs);
   return {
     ...latenciesOf(latencies),
+    count: latencies.length - failed,
     offeredPerSecond: (due.length / durationMs) * 1_000,
     failed,
     lateMs: median(late),

@@ -49,7 +49,7 @@ async function measured(given: SectionGiven, log: LogKind): Promise<OfLog> {
   const cluster = await BenchCluster.started({ log, directory: join(given.directory, log) });
   const one = (): Promise<void> => cluster.transact();
   try {
-    await cluster.warmUp();
+    await cluster.warmUp(given);
     const idle: Cost[] = [];
     const costs = new Map<number, Cost[]>(levels.map((inFlight) => [inFlight, []]));
     for (let round = 1; round <= rounds; round += 1) {

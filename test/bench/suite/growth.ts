@@ -9,7 +9,8 @@ import { heldMemoryOf } from '../rig/usage.ts';
 import type { Chart, Section, SectionGiven, Table } from './section.ts';
 
 const base = { participants: 3, clients: 2, inFlight: 8 } as const;
-const times = [1, 10, 100] as const;
+const usualTimes = [1, 10, 100];
+const quickTimes = [1, 10];
 const branches = 3;
 const processes = 4;
 const warmUpPart = 0.5;
@@ -46,13 +47,19 @@ export const growth: Section = {
     'participants; what it holds is read after a collection of garbage. Medians of the rounds.',
   run: async (given) => {
     const grown: Grown[] = [];
-    for (const factor of times) grown.push(...(await atParticipants(given, factor)));
+    for (const factor of timesOf(given)) grown.push(...(await atParticipants(given, factor)));
     return { tables: [tableOf(grown)], charts: [chartOf(grown)], targets: [] };
   },
 };
 
+const timesOf = ({ quick }: Pick<SectionGiven, 'quick'>): readonly number[] =>
+  quick ? quickTimes : usualTimes;
+
 /** Everything that is measured at so many participants. */
-function sizesAt(factor: number): readonly Pick<Grown, 'what' | 'times' | 'size'>[] {
+function sizesAt(
+  factor: number,
+  times: readonly number[],
+): readonly Pick<Grown, 'what' | 'times' | 'size'>[] {
   const participants = base.participants * factor;
   const size = (more: Partial<Size>): Size => ({ ...base, participants, ...more });
   if (factor > 1) {
@@ -90,7 +97,10 @@ async function atParticipants(
   const random = seededRandom(17);
   const one = (): Promise<void> => cluster.transact(someOf(cluster.names, branches, random));
   try {
-    const all = sizesAt(participantTimes).map((size) => ({ ...size, ofRounds: [] as OfRound[] }));
+    const all = sizesAt(participantTimes, timesOf(given)).map((size) => ({
+      ...size,
+      ofRounds: [] as OfRound[],
+    }));
     for (let round = 1; round <= rounds; round += 1) {
       for (const { what, times: factor, size, ofRounds } of all) {
         progress(`${words[what]} times ${factor}, round ${round} of ${rounds}`);

@@ -7,13 +7,16 @@ import { heldMemoryOf } from '../rig/usage.ts';
 import type { Findings, Section, SectionGiven, Table, Target } from './section.ts';
 
 const levels = [10_000, 100_000];
+const quickLevels = [10_000];
 /** Of one name no more than two thirds of the places are let in. */
 const maxTransactions = 200_000;
-const connections = 2_000;
+const usualConnections = 2_000;
+const quickConnections = 500;
 /** The longest that a node allows: until all are begun. */
 const timeoutMs = 300_000;
 const beginAtOnce = 512;
 const warmUps = 2_000;
+const saidEach = 10_000;
 const mostTransactionBytes = 1_536;
 const mostRssBytes = 350_000_000;
 const mostConnectionBytes = 30_000;
@@ -35,7 +38,8 @@ export const memory: Section = {
     'process. Connections of clients that do nothing at one leader, and at another transactions ' +
     'that are begun and have three branches enlisted, each against what was held before.',
   run: async (given) => {
-    const { progress } = given;
+    const { quick, progress } = given;
+    const connections = quick ? quickConnections : usualConnections;
     const idle = await atLeader(given, 'connections', async (cluster) => {
       progress(`${connections} connections`);
       const before = await held(cluster);
@@ -45,9 +49,12 @@ export const memory: Section = {
     const inFlight = await atLeader(given, 'transactions', async (cluster) => {
       const steps: Step[] = [];
       const before = await held(cluster);
-      for (const count of levels) {
-        progress(`${count} transactions in flight`);
-        await begun(cluster, count - (steps.at(-1)?.count ?? 0));
+      for (const count of quick ? quickLevels : levels) {
+        const already = steps.at(-1)?.count ?? 0;
+        await begun(cluster, count - already, (more) => {
+          if (more % saidEach === 0)
+            progress(`${already + more} of ${count} transactions in flight`);
+        });
         steps.push(stepOf('transactions', count, before, await held(cluster)));
       }
       return steps;
@@ -90,7 +97,11 @@ function stepOf(what: Step['what'], count: number, before: HeldMemory, after: He
 
 type Begun = Awaited<ReturnType<Client['begin']>>;
 
-async function begun({ client, names }: BenchCluster, count: number): Promise<readonly Begun[]> {
+async function begun(
+  { client, names }: BenchCluster,
+  count: number,
+  progress: (begun: number) => void = () => undefined,
+): Promise<readonly Begun[]> {
   const all: Begun[] = [];
   let left = count;
   const loop = async (): Promise<void> => {
@@ -99,6 +110,7 @@ async function begun({ client, names }: BenchCluster, count: number): Promise<re
       const transaction = await client.begin({ timeoutMs });
       await Promise.all(names.map((participant) => transaction.enlist({ participant, payload })));
       all.push(transaction);
+      progress(all.length);
     }
   };
   await Promise.all(Array.from({ length: beginAtOnce }, loop));
@@ -144,7 +156,7 @@ function findings(steps: readonly Step[]): Findings {
       measured: `${(held.rssBytes / 1_000_000).toFixed(0)} MB`,
       met: held.rssBytes < mostRssBytes,
     };
-    return count === Math.max(...levels) ? [heap, rss] : [heap];
+    return count === (levels.at(-1) ?? 0) ? [heap, rss] : [heap];
   });
   return { tables: [table], charts: [], targets };
 }

@@ -7,6 +7,7 @@ import { type OpenMeasured, poissonArrivals, runOpenLoop } from '../rig/paced.ts
 import type { Chart, Section, SectionGiven, Table, Target } from './section.ts';
 
 const peakInFlight = [64, 256, 1_024];
+const quickPeakInFlight = [256];
 const parts = [0.25, 0.5, 0.75, 0.9];
 const warmUpPart = 0.3;
 const mostTimesP50 = 5;
@@ -27,7 +28,7 @@ export const openLoop: Section = {
     'The peak is what closed loops of 64, 256 and 1,024 in flight reach, the best of the three. ' +
     'Then transactions of three branches come in a Poisson process at parts of it, whatever ' +
     'becomes of those before, and latency counts from when each was due: waiting to be sent is ' +
-    'part of it. Medians of the rounds.',
+    'part of it. One that fails counts as one that never ends. Medians of the rounds.',
   run: async (given) => {
     const all: OfLog[] = [];
     for (const log of logKinds) all.push(await measured(given, log));
@@ -36,13 +37,13 @@ export const openLoop: Section = {
 };
 
 async function measured(given: SectionGiven, log: LogKind): Promise<OfLog> {
-  const { durationMs, rounds, progress } = given;
+  const { durationMs, rounds, quick, progress } = given;
   const cluster = await BenchCluster.started({ log, directory: join(given.directory, log) });
   const one = (): Promise<void> => cluster.transact();
   try {
     progress(`${log}: the peak`);
-    await cluster.warmUp();
-    const peakPerSecond = await peakOf({ durationMs, rounds, one });
+    await cluster.warmUp(given);
+    const peakPerSecond = await peakOf({ durationMs, rounds, quick, one });
     const random = seededRandom(14);
     const loop = (part: number, ms: number): Promise<OpenMeasured> => {
       const perSecond = peakPerSecond * part;
@@ -63,16 +64,19 @@ async function measured(given: SectionGiven, log: LogKind): Promise<OfLog> {
   }
 }
 
-async function peakOf(given: {
+export async function peakOf(given: {
   readonly durationMs: number;
   readonly rounds: number;
+  readonly quick: boolean;
   readonly one: () => Promise<void>;
 }): Promise<number> {
-  const { durationMs, rounds, one } = given;
-  const reached = new Map<number, number[]>(peakInFlight.map((inFlight) => [inFlight, []]));
+  const { durationMs, rounds, quick, one } = given;
+  const levels = quick ? quickPeakInFlight : peakInFlight;
+  const reached = new Map<number, number[]>(levels.map((inFlight) => [inFlight, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (const [inFlight, list] of reached) {
-      list.push((await closedLoop({ inFlight, durationMs, one })).perSecond);
+      const warmUpMs = durationMs * warmUpPart;
+      list.push((await closedLoop({ inFlight, durationMs, warmUpMs, one })).perSecond);
     }
   }
   return Math.max(...[...reached.values()].map(median));
@@ -122,7 +126,7 @@ function targetOf({ log, atParts }: OfLog): Target {
   return {
     what: `p99 at half of the peak, ${log}`,
     aim: `< ${mostTimesP50} times p50`,
-    measured: `${times.toFixed(1)} times`,
+    measured: Number.isFinite(times) ? `${times.toFixed(1)} times` : 'more than 1 % failed',
     met: times < mostTimesP50,
   };
 }

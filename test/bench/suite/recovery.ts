@@ -18,15 +18,18 @@ import {
 import { hasDecisions } from '../rig/keys.ts';
 import type { Section, SectionGiven, Table, Target } from './section.ts';
 
-const decisions = 100_000;
+const usualDecisions = 100_000;
+const quickDecisions = 10_000;
 const branchCounts = [1, 3];
+const quickBranchCounts = [1];
 const writtenAtOnce = 5_000;
 const mostMs = 3_000;
-const timeoutMs = 300_000;
+const timeoutMs = 60_000;
 const lookMs = 100;
 
 interface Recovered {
   readonly log: LogKind;
+  readonly decisions: number;
   readonly branches: number;
   /** From the start of the leader's process; NaN: not before it was given up. */
   readonly readyMs: number;
@@ -37,7 +40,7 @@ export const recovery: Section = {
   name: 'recovery',
   title: 'Recovery of a full log',
   about:
-    `The log holds ${decisions.toLocaleString('en')} commits, and the journals of three ` +
+    `The log holds ${usualDecisions.toLocaleString('en')} commits, and the journals of three ` +
     'participants the votes for them: of one branch each, in turn, or of three. The participants ' +
     'run and look for the leader; its process is started, and the clock with it. It is ready ' +
     'when it leads and says so, and done when every branch is committed, acknowledged, and the ' +
@@ -45,17 +48,20 @@ export const recovery: Section = {
   run: async (given) => {
     const all: Recovered[] = [];
     for (const log of logKinds) {
-      for (const branches of branchCounts) all.push(await recovered(given, log, branches));
+      for (const branches of given.quick ? quickBranchCounts : branchCounts) {
+        all.push(await recovered(given, log, branches));
+      }
     }
     return { tables: [tableOf(all)], charts: [], targets: all.map(targetOf) };
   },
 };
 
 async function recovered(
-  { directory, progress }: SectionGiven,
+  { directory, quick, progress }: SectionGiven,
   log: LogKind,
   branches: number,
 ): Promise<Recovered> {
+  const decisions = quick ? quickDecisions : usualDecisions;
   const cluster = await BenchCluster.started({
     log,
     directory: join(directory, `${log}-${branches}`),
@@ -64,10 +70,11 @@ async function recovered(
     await Promise.all(cluster.clients.splice(0).map((client) => client.close()));
     await cluster.killServices();
     await cluster.leader.stop();
-    progress(`${log}: ${decisions} decisions are written, ${branches} branches each`);
-    await fill(cluster, branches);
+    await fill(cluster, { decisions, branches }, (written) =>
+      progress(`${log}, branches each: ${branches}: ${written} of ${decisions} decisions written`),
+    );
     await cluster.startServices();
-    progress(`${log}: the leader recovers`);
+    progress(`${log}, branches each: ${branches}: the leader recovers`);
     const startedMs = performance.now();
     // It may be at it for longer than a start is waited for elsewhere.
     cluster.startLeader().catch(() => undefined);
@@ -85,7 +92,7 @@ async function recovered(
       leader.child.lines.some((line) => line.includes('"Ready."')),
     );
     const acknowledgedMs = await reached(async () => !(await hasDecisions(cluster)));
-    return { log, branches, readyMs, acknowledgedMs };
+    return { log, decisions, branches, readyMs, acknowledgedMs };
   } finally {
     await cluster.remove();
   }
@@ -94,7 +101,11 @@ async function recovered(
 const since = (startedMs: number): number => performance.now() - startedMs;
 
 /** As a leader and participants leave it that end between the decision and the commits. */
-async function fill(cluster: BenchCluster, branches: number): Promise<void> {
+async function fill(
+  cluster: BenchCluster,
+  { decisions, branches }: Pick<Recovered, 'decisions' | 'branches'>,
+  progress: (written: number) => void,
+): Promise<void> {
   const journals = await Promise.all(
     [...cluster.journals].map(async ([name, directory]) => ({
       name,
@@ -129,6 +140,7 @@ async function fill(cluster: BenchCluster, branches: number): Promise<void> {
   };
   for (let first = 1; first <= decisions; first += writtenAtOnce) {
     await Promise.all(Array.from({ length: writtenAtOnce }, (_, index) => one(first + index)));
+    progress(first + writtenAtOnce - 1);
   }
   await log.close();
   await Promise.all(journals.map(({ journal }) => journal.close()));
@@ -154,19 +166,30 @@ function logOf({ leader, etcd }: BenchCluster): Promise<DecisionLog> {
 
 function tableOf(all: readonly Recovered[]): Table {
   return {
-    title: `${decisions.toLocaleString('en')} unacknowledged decisions`,
-    columns: ['log', 'branches each', 'leader ready s', 'all acknowledged s', 'branches/s'],
-    rows: all.map(({ log, branches, readyMs, acknowledgedMs }) => [
+    title: 'Unacknowledged decisions',
+    columns: [
+      'log',
+      'decisions',
+      'branches each',
+      'leader ready s',
+      'all acknowledged s',
+      'branches/s',
+    ],
+    rows: all.map(({ log, decisions, branches, readyMs, acknowledgedMs }) => [
       log,
+      decisions,
       branches,
-      readyMs / 1_000,
-      acknowledgedMs / 1_000,
-      Math.round((decisions * branches) / (acknowledgedMs / 1_000)),
+      finite(readyMs / 1_000),
+      finite(acknowledgedMs / 1_000),
+      finite(Math.round((decisions * branches) / (acknowledgedMs / 1_000))),
     ]),
   };
 }
 
-function targetOf({ log, branches, acknowledgedMs }: Recovered): Target {
+/** Blank where it was given up. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+function targetOf({ log, decisions, branches, acknowledgedMs }: Recovered): Target {
   const named = branches === 1 ? '1 branch' : `${branches} branches`;
   return {
     what: `${decisions.toLocaleString('en')} decisions of ${named} acknowledged, ${log}`,

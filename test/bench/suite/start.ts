@@ -12,7 +12,8 @@ import { median } from '../load.ts';
 import type { Section, Target } from './section.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const times = 20;
+const usualTimes = 11;
+const quickTimes = 3;
 const runTimeoutMs = 60_000;
 const run = promisify(execFile);
 
@@ -30,9 +31,10 @@ export const start: Section = {
   about:
     'The package as it is built, in a folder of its own, with what it depends on beside it. A ' +
     'node is ready when its log says so; the clock starts with its process. An import is counted ' +
-    'from within a process that runs. Beside them a Node that runs nothing. Medians of ' +
-    `${times}, in turns, after one that does not count.`,
-  run: async ({ directory, progress }) => {
+    'from within a process that runs. Beside them a Node that runs nothing. Medians, in turns, ' +
+    'after one that does not count.',
+  run: async ({ directory, quick, progress }) => {
+    const times = quick ? quickTimes : usualTimes;
     progress('the package is built');
     const starts = startsOf(await packageIn(directory), directory);
     const tookMs = new Map<Start, number[]>(starts.map((each) => [each, []]));

@@ -59,7 +59,7 @@ async function measured(given: SectionGiven, log: LogKind): Promise<Table> {
   });
   const one = (): Promise<void> => cluster.transact();
   try {
-    await cluster.warmUp();
+    await cluster.warmUp(given);
     const rows: [number, Written][] = [];
     for (const inFlight of levels) {
       progress(`${log}: ${inFlight} in flight`);
@@ -154,15 +154,15 @@ function tableOf(log: LogKind, all: readonly (readonly [number, Written])[]): Ta
 
 /** Three nodes on one etcd. */
 async function onEtcd(given: SectionGiven): Promise<readonly Figure[]> {
-  const { progress } = given;
+  const { quick, progress } = given;
   const etcd = await startEtcd();
   try {
     const cluster = await EtcdCluster.started({ etcd, options: {} });
     try {
       progress('what a commit on etcd waits for');
       return [
-        ...(await writesPerTransaction({ etcd, cluster })),
-        ...(await commitLatency({ etcd, cluster })),
+        ...(await writesPerTransaction({ etcd, cluster, quick })),
+        ...(await commitLatency({ etcd, cluster, quick })),
         ...(await groupCommit(etcd, given)),
       ];
     } finally {

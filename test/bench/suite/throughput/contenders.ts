@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import type { EtcdPrograms } from '../../../../cluster/etcd/find.ts';
 import { connect } from '../../../../src/client.ts';
+import { refused } from '../../load.ts';
 import { etcdsToTest, etcdVersion, TestEtcd } from '../../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../../support/process/child.ts';
@@ -18,6 +19,8 @@ export type Store = (typeof stores)[number];
 
 export interface Contender {
   readonly name: string;
+  /** Neither Verdict nor its skeleton. */
+  readonly isBaseLine: boolean;
   /** One transaction over so many participants, or one put. */
   one(branches: number): Promise<void>;
 }
@@ -116,11 +119,11 @@ export class Contenders implements AsyncDisposable {
     const branches = this.#names.map((participant) => ({ participant, payload }));
     this.all.push({
       name: verdictName,
+      isBaseLine: false,
       one: async (count) => {
         const outcome = await client.transact({ branches: branches.slice(0, count) });
         if (outcome.outcome === 'committed') return;
-        const { code, message } = outcome.reason;
-        throw Object.assign(new Error(message), { code });
+        throw refused(outcome.reason);
       },
     });
   }
@@ -134,7 +137,11 @@ export class Contenders implements AsyncDisposable {
     const client = await SkeletonClient.connected(port);
     this.#endings.push(() => client.close());
     const branches = this.#names.map((participant) => ({ participant, payload }));
-    this.all.push({ name, one: (count) => client.transact(branches.slice(0, count)) });
+    this.all.push({
+      name,
+      isBaseLine: kind === 'every-change',
+      one: (count) => client.transact(branches.slice(0, count)),
+    });
   }
 
   async #addParticipants(file: string, of: string, port: string): Promise<void> {
@@ -151,6 +158,7 @@ export class Contenders implements AsyncDisposable {
     let turn = 0;
     this.all.push({
       name: putsName,
+      isBaseLine: true,
       one: async () => {
         turn += 1;
         await etcd.kv.put({ key: Buffer.from(`/bench/${turn % putKeys}`), value });

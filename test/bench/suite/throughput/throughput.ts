@@ -13,12 +13,23 @@ import {
 import { findingsOf, type OfStore, type Row } from './findings.ts';
 
 const levels = [1, 4, 16, 64, 256, 1_024, 4_096];
+/** The least that has every target. */
+const quickLevels = [1, 256, 1_024, 4_096];
+/** Of what is no skeleton. */
+const baseLevels = [1, 16, 256, 4_096];
+const quickBaseLevels = [1, 256];
 const branchCounts = [1, 2, 4, 8, 16, 32, 64];
+const quickBranchCounts = [1, 8, 64];
 const usualBranches = 3;
 const branchesInFlight = 64;
 const branchesStore: Store = 'embedded log';
 /** Before anything is measured: the compiler takes its time, and more where there is more code. */
-const warmUp = { inFlight: 64, transactions: 5_000, maxMs: 30_000 } as const;
+const warmUp = {
+  inFlight: 64,
+  transactions: 5_000,
+  quickTransactions: 500,
+  maxMs: 20_000,
+} as const;
 /** What was left to acknowledge and to remove is not to be in the next one's figures. */
 const settleMs = 200;
 
@@ -33,7 +44,7 @@ export const throughput: Section = {
     'puts, one transaction a batch. *Plain 2PC* is two-phase commit with a put of its own for every ' +
     "change of a transaction's state and no batches; *single puts* is what etcd takes of one client. " +
     'All of them take turns in each round, and the share is of the same round. A transaction that ' +
-    'fails, as where it is refused, is in no latency. Of each kind all participants ' +
+    'fails, as where it is refused, is in no latency; its client comes back when it was told to. Of each kind all participants ' +
     'share a process.',
   run: async (given) => {
     // Before minutes are spent on the first store.
@@ -41,14 +52,22 @@ export const throughput: Section = {
     const byInFlight: OfStore[] = [];
     for (const store of stores) {
       byInFlight.push(
-        await onStore(given, { store, xs: levels, participants: usualBranches, load: inFlightOf }),
+        await onStore(given, {
+          store,
+          xs: given.quick ? quickLevels : levels,
+          participants: usualBranches,
+          load: inFlightOf,
+          isMeasured: ({ isBaseLine }, x) =>
+            !isBaseLine || (given.quick ? quickBaseLevels : baseLevels).includes(x),
+        }),
       );
     }
     const byBranches = await onStore(given, {
       store: branchesStore,
-      xs: branchCounts,
+      xs: given.quick ? quickBranchCounts : branchCounts,
       participants: Math.max(...branchCounts),
       load: branchesOf,
+      isMeasured: () => true,
     });
     return findingsOf(byInFlight, byBranches, branchesInFlight);
   },
@@ -80,25 +99,27 @@ async function onStore(
     readonly xs: readonly number[];
     readonly participants: number;
     readonly load: (x: number) => Load;
+    readonly isMeasured: (contender: Contender, x: number) => boolean;
   },
 ): Promise<OfStore> {
   const { durationMs, rounds, progress } = given;
-  const { store, xs, participants, load } = wanted;
+  const { store, xs, participants, load, isMeasured } = wanted;
   progress(`${store}, ${participants} participants: starting`);
   const directory = join(given.directory, `${store.replaceAll(' ', '-')}-${participants}`);
   await using contenders = await Contenders.started({ store, directory, participants });
   for (const contender of contenders.all) {
     progress(`${store}: ${contender.name} warms up`);
-    await warm(contender, durationMs);
+    await warm(contender, given);
   }
   const rows: Row[] = [];
   for (const x of xs) {
     const found: Record<string, Measured[]> = {};
-    for (const { name } of contenders.all) found[name] = [];
+    const taking = contenders.all.filter((contender) => isMeasured(contender, x));
+    for (const { name } of taking) found[name] = [];
     for (let round = 0; round < rounds; round += 1) {
       const { shown } = load(x);
       progress(`${store}: ${shown}, round ${round + 1} of ${rounds}`);
-      for (const contender of inTurn(contenders.all, round)) {
+      for (const contender of inTurn(taking, round)) {
         found[contender.name]?.push(await measured(contender, load(x), durationMs));
       }
     }
@@ -107,10 +128,14 @@ async function onStore(
   return { store, shown: await shownStore(store), rows };
 }
 
-async function warm(contender: Contender, durationMs: number): Promise<void> {
+async function warm(
+  contender: Contender,
+  { durationMs, quick }: Pick<SectionGiven, 'durationMs' | 'quick'>,
+): Promise<void> {
+  const enough = quick ? warmUp.quickTransactions : warmUp.transactions;
   const untilMs = performance.now() + warmUp.maxMs;
   const load = { inFlight: warmUp.inFlight, branches: usualBranches };
-  for (let count = 0; count < warmUp.transactions && performance.now() < untilMs; ) {
+  for (let count = 0; count < enough && performance.now() < untilMs; ) {
     count += (await measured(contender, load, durationMs)).count;
   }
 }
