@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { pageOf, picture } from './report/page.ts';
-import { shownDuration } from './report/shown.ts';
+import { clockTime, shownDuration } from './report/shown.ts';
 import { svgOf } from './report/svg.ts';
 import { targetLine, textOf } from './report/text.ts';
 import { argumentsOf } from './suite/arguments.ts';
@@ -144,7 +144,7 @@ function json(value: unknown): string {
 }
 
 function progress(text: string): void {
-  const where = `[${over + 1} of ${count}, ${shownDuration(performance.now() - startedMs)}]`;
+  const where = `[${over + 1} of ${count}, ${clockTime(performance.now() - startedMs)}]`;
   if (process.stderr.isTTY)
     process.stderr.write(`\r\u001b[2K${text === '' ? '' : `${where} ${text}`}`);
   else if (text !== '' && text !== said) process.stderr.write(`${where} ${text}\n`);

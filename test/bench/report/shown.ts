@@ -25,3 +25,9 @@ export function shownDuration(durationMs: number): string {
     ? `${shownTick(Math.round(seconds * 10) / 10)} s`
     : `${Math.round(seconds / 60)} min`;
 }
+
+/** For a run that goes on: minutes and seconds, `2:05`. */
+export function clockTime(durationMs: number): string {
+  const seconds = Math.floor(durationMs / 1_000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

@@ -40,7 +40,8 @@ const answerTimeoutMs = 60_000;
 export async function runOpenLoop(given: {
   readonly due: readonly number[];
   readonly durationMs: number;
-  readonly one: () => Promise<void>;
+  /** Given when it was due, and when the load began. */
+  readonly one: (due: { readonly dueMs: number; readonly startMs: number }) => Promise<void>;
 }): Promise<OpenMeasured> {
   const { due, durationMs, one } = given;
   const latencies: number[] = [];
@@ -55,7 +56,7 @@ export async function runOpenLoop(given: {
       if (dueMs === undefined || dueMs > nowMs) return next === due.length;
       next += 1;
       late.push(nowMs - dueMs);
-      const answer = one().then(
+      const answer = one({ dueMs, startMs }).then(
         () => void latencies.push(performance.now() - startMs - dueMs),
         () => {
           failed += 1;

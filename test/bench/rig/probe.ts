@@ -1,8 +1,12 @@
 /**
- * Loaded into a process that is measured, before its own program: answers `{ memory: true }` on its
- * channel with what it holds, after a collection of garbage that was forced.
+ * Loaded into a process that is measured, before its own program. On its channel it answers
+ * `{ memory: true }` with what it holds, after a collection of garbage that was forced; and
+ * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between. Only then
+ * does counting cost anything.
  */
 import process from 'node:process';
+import { Unpackr } from 'msgpackr';
+import { WebSocket } from 'ws';
 
 export interface HeldMemory {
   /** Live objects and what they own outside of the heap. */
@@ -10,10 +14,25 @@ export interface HeldMemory {
   readonly rssBytes: number;
 }
 
+/** Over all WebSockets of the process; messages by their type. */
+export interface Traffic {
+  readonly sent: Readonly<Record<string, number>>;
+  readonly received: Readonly<Record<string, number>>;
+  readonly framesSent: number;
+  readonly framesReceived: number;
+}
+
 const { gc } = globalThis;
 
 process.on('message', (message) => {
-  if (typeof message !== 'object' || message === null || !('memory' in message)) return;
+  if (typeof message !== 'object' || message === null) return;
+  if ('memory' in message) tellMemory();
+  else if ('messages' in message) tellMessages(message.messages === 'count');
+});
+// Not for its sake is a process kept alive.
+process.channel?.unref();
+
+function tellMemory(): void {
   if (gc === undefined) throw new Error('The probe needs --expose-gc.');
   // The second collects what finalizers of the first have let go.
   gc();
@@ -22,6 +41,44 @@ process.on('message', (message) => {
     const { heapUsed, external, rss } = process.memoryUsage();
     process.send?.({ heapBytes: heapUsed + external, rssBytes: rss } satisfies HeldMemory);
   });
-});
-// Not for its sake is a process kept alive.
-process.channel?.unref();
+}
+
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+const { prototype } = WebSocket;
+const { send, emit } = prototype;
+let counted = none();
+
+function none() {
+  const types = (): Record<string, number> => ({});
+  return { sent: types(), received: types(), framesSent: 0, framesReceived: 0 };
+}
+
+function tellMessages(count: boolean): void {
+  process.send?.(counted satisfies Traffic);
+  counted = none();
+  prototype.send = count ? countingSend : send;
+  prototype.emit = count ? countingEmit : emit;
+}
+
+function countingSend(this: WebSocket, ...args: readonly unknown[]): void {
+  counted.framesSent += 1;
+  countMessages(counted.sent, args[0]);
+  Reflect.apply(send, this, args);
+}
+
+function countingEmit(this: WebSocket, ...args: readonly unknown[]): boolean {
+  if (args[0] === 'message') {
+    counted.framesReceived += 1;
+    countMessages(counted.received, args[1]);
+  }
+  return Reflect.apply(emit, this, args);
+}
+
+/** Text is spoken by people's tools alone. */
+function countMessages(types: Record<string, number>, data: unknown): void {
+  if (!(data instanceof Uint8Array)) return;
+  unpackr.unpackMultiple(data, (message: { readonly type?: unknown }) => {
+    const type = String(message.type);
+    types[type] = (types[type] ?? 0) + 1;
+  });
+}

@@ -1,7 +1,7 @@
 /** What a process of this machine has used so far, as the system counts it (Linux). */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Child } from '../../support/process/child.ts';
-import type { HeldMemory } from './probe.ts';
+import type { HeldMemory, Traffic } from './probe.ts';
 
 /** Linux tells everyone the same, whatever its own clock. */
 const ticksPerSecond = 100;
@@ -20,9 +20,30 @@ export function storageBytesOf(pid: number): number {
   return Number(field(`/proc/${pid}/io`, 'write_bytes'));
 }
 
+/** Files, sockets and all else that it has open. */
+export function handlesOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
 /** Of a process that runs under the probe. */
 export async function heldMemoryOf(child: Child): Promise<HeldMemory> {
   return (await child.ask({ memory: true })) as HeldMemory;
+}
+
+/** What processes under the probe send and receive meanwhile. */
+export async function trafficOf(
+  children: readonly Child[],
+  work: () => Promise<void>,
+): Promise<readonly Traffic[]> {
+  await Promise.all(children.map((child) => child.ask({ messages: 'count' })));
+  await work();
+  return Promise.all(
+    children.map(async (child) => (await child.ask({ messages: 'stop' })) as Traffic),
+  );
+}
+
+export function messagesIn({ sent, received }: Traffic): number {
+  return [...Object.values(sent), ...Object.values(received)].reduce((sum, each) => sum + each, 0);
 }
 
 function field(path: string, name: string): string {

@@ -5,9 +5,12 @@ import { failover } from './failover.ts';
 import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { openLoop } from './open-loop.ts';
+import { overload } from './overload.ts';
 import { recovery } from './recovery.ts';
+import { scaleOut } from './scale-out.ts';
 import type { Section } from './section.ts';
 import { services } from './services.ts';
+import { soak } from './soak.ts';
 import { stalled } from './stalled.ts';
 import { start } from './start.ts';
 import { throughput } from './throughput/throughput.ts';
@@ -16,12 +19,15 @@ import { writes } from './writes.ts';
 export const sections: readonly Section[] = [
   throughput,
   openLoop,
+  overload,
   cpu,
   writes,
   memory,
   recovery,
   start,
   growth,
+  scaleOut,
+  soak,
   failover,
   stalled,
   services,

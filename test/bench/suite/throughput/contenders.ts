@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import type { EtcdPrograms } from '../../../../cluster/etcd/find.ts';
 import { connect } from '../../../../src/client.ts';
-import { refused } from '../../load.ts';
 import { etcdsToTest, etcdVersion, TestEtcd } from '../../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../../support/process/child.ts';
+import { refused } from '../../load.ts';
 import { SkeletonClient } from '../../skeleton/client.ts';
 import type { SkeletonLogKind } from '../../skeleton/logs.ts';
 
