@@ -1,8 +1,8 @@
 /**
- * Loaded into a process that is measured, before its own program. On its channel it answers
+ * Loaded into a process that is measured, before its program. On its channel it answers
  * `{ memory: true }` with what it holds, after a collection of garbage that was forced; and
- * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between. Only then
- * does counting cost anything.
+ * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between. Counting
+ * costs nothing before and after.
  */
 import process from 'node:process';
 import { Unpackr } from 'msgpackr';

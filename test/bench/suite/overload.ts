@@ -1,4 +1,4 @@
-/** Once, twice and three times what it can do: what still commits, what is refused, what follows. */
+/** One to three times what it can do: what still commits, what is refused, what follows. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { epochOf } from '../../../src/core/txid.ts';

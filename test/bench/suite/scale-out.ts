@@ -21,7 +21,7 @@ const restMs = 300;
 const spreadTimeoutMs = 60_000;
 const warmUps = 3_000;
 const quickWarmUps = 500;
-/** Of an even share: what each node does for itself comes on top, and shards are drawn at random. */
+/** Of an even share: what each node does for itself comes on top, and shards go by chance. */
 const mostOfShare = 1.25;
 
 /** For a transaction of the whole cluster. */
