@@ -56,7 +56,7 @@ export class Leading {
     if (log.meta.shards > 1) this.#loops.push(this.#balance());
   }
 
-  /** Every shard is led by someone, and what this node leads is recovered. */
+  /** Every shard is led by someone, who takes new work. */
   ready(): boolean {
     return this.leaders().every((leader) => leader !== null);
   }
@@ -64,7 +64,7 @@ export class Leading {
   leaders(): (LeaderInfo | null)[] {
     return this.#options.log.leaders().map((leader, shard) => {
       const driver = this.drivers.get(shard);
-      if (driver !== undefined) return driver.started ? driver.leader : null;
+      if (driver !== undefined) return driver.leader;
       // A leadership of this node's that is over, while the log's board has not heard of it.
       return leader?.node === this.#options.node ? null : leader;
     });
@@ -114,8 +114,10 @@ export class Leading {
     const driver = lead(leadership);
     this.drivers.set(shard, driver);
     try {
-      await driver.start();
+      const started = driver.start();
+      // Announced at once: what the log holds is taken up beside new work.
       changed();
+      await started;
       await over;
     } catch (error) {
       logger.warn({ shard, error: thrownLine(error) }, 'A new leadership could not read the log.');

@@ -12,7 +12,7 @@
  */
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, LeaderInfo } from '../core/messages.ts';
-import type { DecisionWrite } from '../core/records.ts';
+import type { DecisionRecord, DecisionWrite } from '../core/records.ts';
 import type { Shares } from '../core/shares.ts';
 import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';
@@ -51,6 +51,7 @@ export interface ShardDriverOptions {
 
 const finishGatherMs = 5;
 const maxFinishBatch = 512;
+/** Taken up in one turn: some milliseconds. */
 const scanPage = 500;
 /** Read in one turn: some milliseconds. */
 const readPage = 250;
@@ -135,20 +136,23 @@ export class ShardDriver {
   }
 
   async #scan(): Promise<{ pending: number; resumed: number }> {
-    const { leadership, reached } = this.#options;
+    const { leadership, reached, clock } = this.#options;
     this.step({ type: 'scan-started' });
     let pending = 0;
     let resumed = 0;
-    let after: Txid | null = null;
     let failed = true;
     try {
-      for (;;) {
-        const records = await leadership.pending({ after, limit: scanPage });
+      const page = (after: Txid | null) => leadership.pending({ after, limit: scanPage });
+      for (let next: ReturnType<typeof page> | null = page(null); next !== null; ) {
+        const records: readonly DecisionRecord[] = await next;
         reached('recovery-read');
         pending += records.length;
+        // On its way while these are taken up.
+        next = records.length < scanPage ? null : page(records.at(-1)?.txid ?? null);
+        next?.catch(() => undefined);
         this.step({ type: 'scanned', records });
-        after = records.at(-1)?.txid ?? null;
-        if (records.length < scanPage || after === null) break;
+        // All others have a turn: new transactions, acknowledgements, the lease.
+        if (next !== null) await pause(clock, 0);
       }
       resumed = this.term.resumedByScan;
       failed = false;
@@ -157,6 +161,10 @@ export class ShardDriver {
       this.step({ type: 'scan-ended', failed });
     }
     reached('recovery-resumed');
+    while (this.term.hasWaitingDoubts && !this.#stopped) {
+      await pause(clock, 0);
+      this.step({ type: 'doubts-due' });
+    }
     return { pending, resumed };
   }
 

@@ -108,7 +108,7 @@ export interface FinishedRecord {
 
 /** What is kept of a record that is finished: phase 2 needs no more. */
 export function finishedRecord(
-  { outcome, requestId, atMs }: DecisionRecord,
+  { outcome, requestId, atMs }: Pick<DecisionRecord, 'outcome' | 'requestId' | 'atMs'>,
   tick: number,
 ): FinishedRecord {
   return { outcome, ...(requestId === undefined ? {} : { requestId }), atMs, tick };

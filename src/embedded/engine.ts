@@ -113,9 +113,12 @@ export class Engine {
     });
   }
 
-  /** Every shard has a leader, be it another process. */
+  /** Every shard has a leader, be it another process; what this one leads is taken up. */
   async allLed(): Promise<void> {
-    await this.#whenLed(() => (this.#leading.ready() ? true : undefined));
+    const { drivers } = this.#leading;
+    await this.#whenLed(() =>
+      this.#leading.ready() && this.drivers().length === drivers.size ? true : undefined,
+    );
   }
 
   /** The transaction's, or null where another process leads its shard. */
@@ -123,6 +126,8 @@ export class Engine {
     return this.#whenLed(() => {
       const driver = this.driver(txid);
       if (driver !== undefined) return driver;
+      // Soon: it takes up what the log holds.
+      if (this.#leading.drivers.has(shardOf(txid))) return undefined;
       const leader = this.#leading.leaders()[shardOf(txid)] ?? null;
       return leader === null ? undefined : null;
     });

@@ -86,6 +86,10 @@ export class Branches {
     for (const branches of this.#branches.values()) yield* branches;
   }
 
+  of(txid: Txid): readonly Branch[] {
+    return this.#branches.get(txid) ?? [];
+  }
+
   /** Made where there is none. */
   at({ txid, branch: name }: BranchIdentity): Branch {
     const known = this.#get(txid, name);

@@ -2,6 +2,10 @@
  * How doubt ends: the shard's leader is queried; where it cannot be reached, or does not answer in
  * time, any other node is made to resolve, one after the other.
  *
+ * A leader that was sent a report has been asked about all of it, and answers with its commands, in
+ * pieces. What is in doubt is left to it for the patience after its last sign of life: a hundred
+ * thousand questions beside them would only keep it from sending them.
+ *
  * While the leader itself answers `undecided` the branch waits: the leader's time-outs bound that,
  * and forcing would kill a transaction that is merely slow. A lone node is queried again. Where no
  * node answers, the decision log itself is read, if this participant was given access to it.
@@ -9,15 +13,17 @@
 import { backoffMs } from '../core/backoff.ts';
 import type { DecisionMessage } from '../core/messages.ts';
 import { shardOf } from '../core/txid.ts';
+import type { Timer } from '../ports/clock.ts';
 import { pauseOrAbort } from '../system/pause.ts';
 import type { ParticipantContext } from './context.ts';
 import type { DirectLog, DirectQuestion } from './direct-log.ts';
-import { Gate } from './gate.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 export interface DoubtOptions extends ParticipantContext {
   readonly sessions: Sessions;
   readonly directLog: () => DirectLog | null;
+  /** For how long what is in doubt there is left to the leader, which has a report of it. */
+  readonly leftToLeaderMs: (shard: number) => number;
 }
 
 type Answered = DecisionMessage['decision'];
@@ -32,10 +38,30 @@ const hedgeMs = 100;
  */
 const silenceMs = 160;
 
+/** Of a wait. */
+const jitter = 0.1;
+/** Made once: an abort without a reason makes an exception, with its stack, for each. */
+const stopped = new Error('It is answered, or asked no more.');
+
+interface Waiting {
+  readonly question: DirectQuestion;
+  readonly answered: (decision: Answered) => void;
+}
+
+/** Of one shard, in order. */
+interface Queue<Key> {
+  readonly waiting: Map<Key, Waiting>;
+  /** Kept from one to the next: a map passes over all that left it when it is begun anew. */
+  order: MapIterator<[Key, Waiting]>;
+}
+
 export class Doubt<Key extends object> {
   readonly #given: DoubtOptions;
-  readonly #queries = new Map<Key, AbortController>();
-  readonly #gate = new Gate(maxQuestions);
+  readonly #asking = new Map<Key, AbortController>();
+  readonly #queues = new Map<number, Queue<Key>>();
+  readonly #shards = new Map<Key, number>();
+  #wake: Timer | null = null;
+  #closed = false;
   /** Which of the other nodes is next. */
   #turn = 0;
 
@@ -44,32 +70,98 @@ export class Doubt<Key extends object> {
   }
 
   stop(key: Key): void {
-    this.#queries.get(key)?.abort();
-    this.#queries.delete(key);
+    this.#asking.get(key)?.abort(stopped);
+    this.#queues.get(this.#shards.get(key) ?? -1)?.waiting.delete(key);
+    this.#shards.delete(key);
   }
 
   /** Asks until there is an answer, or `stop`. */
   query(key: Key, question: DirectQuestion, answered: (decision: Answered) => void): void {
-    if (this.#queries.has(key)) return;
-    const controller = new AbortController();
-    this.#queries.set(key, controller);
-    void this.#gate
-      .run(() => this.#ask(question, controller.signal))
-      .then((decision) => {
-        if (decision === null) return;
-        this.#queries.delete(key);
-        answered(decision);
-      });
+    if (this.#shards.has(key) || this.#closed) return;
+    const shard = shardOf(question.txid);
+    this.#shards.set(key, shard);
+    let queue = this.#queues.get(shard);
+    if (queue === undefined) {
+      const waiting = new Map<Key, Waiting>();
+      queue = { waiting, order: waiting.entries() };
+      this.#queues.set(shard, queue);
+    }
+    queue.waiting.set(key, { question, answered });
+    this.#go();
+  }
+
+  /** What leaders are left with may have changed. */
+  reconsider(): void {
+    this.#wake?.cancel();
+    this.#wake = null;
+    this.#go();
   }
 
   close(): void {
-    for (const controller of this.#queries.values()) controller.abort();
-    this.#queries.clear();
+    this.#closed = true;
+    this.#wake?.cancel();
+    for (const controller of this.#asking.values()) controller.abort(stopped);
+    this.#queues.clear();
   }
 
-  async #ask(question: DirectQuestion, signal: AbortSignal): Promise<Answered | null> {
-    const { clock, random, options, sessions, directLog } = this.#given;
+  #go(): void {
+    if (this.#wake !== null || this.#closed) return;
+    let wakeMs = Number.POSITIVE_INFINITY;
+    for (const [shard, queue] of this.#queues) {
+      if (queue.waiting.size === 0) continue;
+      const leftMs = this.#given.leftToLeaderMs(shard);
+      if (leftMs > 0) wakeMs = Math.min(wakeMs, leftMs);
+      else this.#askSome(queue);
+    }
+    if (wakeMs === Number.POSITIVE_INFINITY) return;
+    // With jitter: all participants of a cluster were told of its leader at once.
+    const jitterMs = wakeMs * jitter * this.#given.random.fraction();
+    this.#wake = this.#given.clock.setTimer(wakeMs + jitterMs, () => this.reconsider());
+  }
+
+  #askSome(queue: Queue<Key>): void {
+    while (this.#asking.size < maxQuestions && queue.waiting.size > 0) {
+      const { value: next, done } = queue.order.next();
+      if (done === true) {
+        queue.order = queue.waiting.entries();
+        continue;
+      }
+      const [key, waiting] = next;
+      queue.waiting.delete(key);
+      void this.#start(key, waiting);
+    }
+  }
+
+  async #start(key: Key, waiting: Waiting): Promise<void> {
+    const { question, answered } = waiting;
+    const controller = new AbortController();
+    this.#asking.set(key, controller);
+    const { txid } = question;
+    this.#given.logger.info(
+      { txid },
+      'in doubt for longer than the patience: asking for the outcome',
+    );
+    const decision = await this.#ask(question, controller.signal);
+    this.#asking.delete(key);
+    if (!controller.signal.aborted) {
+      if (decision === 'left to the leader') {
+        this.#queues.get(shardOf(txid))?.waiting.set(key, waiting);
+      } else if (decision !== null) {
+        this.#shards.delete(key);
+        answered(decision);
+      }
+    }
+    this.#go();
+  }
+
+  async #ask(
+    question: DirectQuestion,
+    signal: AbortSignal,
+  ): Promise<Answered | 'left to the leader' | null> {
+    const { clock, random, options, sessions, directLog, leftToLeaderMs } = this.#given;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
+      // One that came while this was waiting for an answer, or for its next attempt.
+      if (leftToLeaderMs(shardOf(question.txid)) > 0) return 'left to the leader';
       const leader = sessions.leader(shardOf(question.txid));
       if (leader !== null) {
         const decision = await this.#askLeader(leader, question, signal);
@@ -112,7 +204,7 @@ export class Doubt<Key extends object> {
     } else {
       first ??= await fromLeader;
     }
-    answered.abort();
+    answered.abort(stopped);
     return first;
   }
 

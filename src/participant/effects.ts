@@ -78,12 +78,8 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     if (timer === 'patience') ports.doubt.stop(branch);
   },
   query: (branches, branch, { witness }) => {
-    const { doubt, logger } = branches.ports;
+    const { doubt } = branches.ports;
     const { txid } = branch.identity;
-    logger.info(
-      { ...branch.identity },
-      'in doubt for longer than the patience: asking for the outcome',
-    );
     doubt.query(branch, { txid, witness }, (decision) => branches.answer({ txid, decision }));
   },
   'enlist-settled': (_branches, branch, { refusal }) => settleEnlisting(branch, refusal),

@@ -13,7 +13,7 @@ import { pauseOrAbort } from '../system/pause.ts';
 import { adoptCluster } from './adopt-cluster.ts';
 import { Application } from './application.ts';
 import { BranchTimers } from './branch-timers.ts';
-import { Branches } from './branches.ts';
+import { type Branch, Branches } from './branches.ts';
 import type { ParticipantContext } from './context.ts';
 import { DirectLog, type LogReader } from './direct-log.ts';
 import { dispatch } from './dispatch.ts';
@@ -55,6 +55,7 @@ export class Participant {
   readonly #sessions: Sessions;
   readonly #branches: Branches;
   readonly #reports: Reports;
+  readonly #doubt: Doubt<Branch>;
   readonly #housekeeping: Housekeeping;
   readonly #cluster: OneCluster;
   readonly #directLog: DirectLog | null;
@@ -130,9 +131,15 @@ export class Participant {
       logger: context.logger,
       events: {
         welcome: (session) => this.#welcomed(session),
-        changed: () => this.#reports.consider(),
+        changed: () => {
+          this.#reports.consider();
+          this.#doubt.reconsider();
+        },
         message: (session, message) => this.#received(session, message),
-        lost: (connection) => this.#branches.connectionLost(connection),
+        lost: (connection) => {
+          this.#branches.connectionLost(connection);
+          this.#doubt.reconsider();
+        },
         refused: (url, error) => {
           if (error.code === 'JOURNAL_COPIED' && !this.#isCopy) {
             this.#isCopy = true;
@@ -154,6 +161,14 @@ export class Participant {
             setBack: ({ txid, message }) => this.#alarm({ alarm: 'log-set-back', message, txid }),
           });
     const epochs = new Epochs(journal, found.epochs);
+    const doubt = new Doubt<Branch>({
+      ...context,
+      sessions,
+      // What its journal holds in doubt may be the other one's.
+      directLog: () => (this.#isCopy ? null : this.#directLog),
+      leftToLeaderMs: (shard) => this.#reports.leftToLeaderMs(shard),
+    });
+    this.#doubt = doubt;
     this.#branches = new Branches({
       ...context,
       application: new Application({
@@ -161,12 +176,7 @@ export class Participant {
         limits: () => sessions.limits() ?? limitsDefault,
       }),
       timers: new BranchTimers(context),
-      doubt: new Doubt({
-        ...context,
-        sessions,
-        // What its journal holds in doubt may be the other one's.
-        directLog: () => (this.#isCopy ? null : this.#directLog),
-      }),
+      doubt,
       epochs,
       shared: isShared,
       siblings: identity !== undefined,
@@ -185,7 +195,13 @@ export class Participant {
             list: () => inDoubt.call(resource, { instance }),
             left: (branch) => this.#held(branch),
           });
-    this.#reports = new Reports({ ...context, sessions, epochs, branches: this.#branches });
+    this.#reports = new Reports({
+      ...context,
+      sessions,
+      epochs,
+      branches: this.#branches,
+      failed: () => doubt.reconsider(),
+    });
   }
 
   /** Loads the journal, takes up what it holds, and begins to dial. */

@@ -20,6 +20,8 @@ export interface ReportsOptions extends ParticipantContext {
   readonly sessions: Sessions;
   readonly epochs: Epochs;
   readonly branches: Branches;
+  /** A report was not answered: what is in doubt is no longer left to that leader. */
+  readonly failed: () => void;
 }
 
 /** Reading and judging a page of doubts takes the leader longer than one query. */
@@ -30,6 +32,8 @@ export class Reports {
   /** The newest epoch reported, or being reported, by session and shard. */
   readonly #reported = new WeakMap<Session, Map<number, Epoch>>();
   readonly #closed = new AbortController();
+  /** By shard: the leader that has a report, and when it last took a page. */
+  readonly #asked = new Map<number, { readonly session: Session; readonly atMs: number }>();
 
   constructor(given: ReportsOptions) {
     this.#given = given;
@@ -45,6 +49,14 @@ export class Reports {
 
   close(): void {
     this.#closed.abort();
+  }
+
+  /** For how long what is in doubt there is left to the leader, which was sent a report of it. */
+  leftToLeaderMs(shard: number): number {
+    const { sessions, clock, options } = this.#given;
+    const asked = this.#asked.get(shard);
+    if (asked === undefined || sessions.leader(shard) !== asked.session) return 0;
+    return asked.atMs + options.patienceMs - clock.monotonicMs();
   }
 
   async #consider(session: Session | null, shard: number, epoch: Epoch): Promise<void> {
@@ -73,7 +85,7 @@ export class Reports {
       claimed.get(shard) === epoch &&
       this.#given.sessions.isOpen(session.id);
     for (let failures = 1; isWanted(); failures += 1) {
-      const error = await this.#report(session, shard);
+      const error = await this.#report(session, shard, failures > 1);
       if (error === null) return;
       await this.#pause(failures, error);
     }
@@ -91,8 +103,8 @@ export class Reports {
   }
 
   /** Null once all of it was answered, else why not. */
-  async #report(session: Session, shard: number): Promise<unknown> {
-    const { options, logger, branches } = this.#given;
+  async #report(session: Session, shard: number, failed: boolean): Promise<unknown> {
+    const { options, logger, clock, branches } = this.#given;
     const txids = this.#txids(shard);
     const leader = { shard, node: session.node };
     try {
@@ -100,16 +112,24 @@ export class Reports {
         const some = txids.slice(start, start + options.reportPage);
         await branches.refresh(some);
         const page = this.#page(some);
+        // Of one that did not answer before it takes an answer to be believed again.
+        const left = page.inDoubt.length > 0 && !(failed && start === 0);
+        if (left) this.#asked.set(shard, { session, atMs: clock.monotonicMs() });
         await session.link.request(
           { type: 'report', ...page },
           { timeoutMs: options.queryTimeoutMs * pageTimeouts, signal: this.#closed.signal },
         );
+        if (page.inDoubt.length > 0) {
+          this.#asked.set(shard, { session, atMs: clock.monotonicMs() });
+        }
       }
       if (txids.length > 0) {
         logger.info({ ...leader, transactions: txids.length }, 'reported to the leader');
       }
       return null;
     } catch (error) {
+      if (this.#asked.get(shard)?.session === session) this.#asked.delete(shard);
+      this.#given.failed();
       if (!this.#closed.signal.aborted) {
         logger.warn({ ...leader, error }, 'the report was not answered; it is sent again');
       }
@@ -129,18 +149,15 @@ export class Reports {
 
   /** As things are when the page is sent: what was forgotten meanwhile is not kept any more. */
   #page(txids: readonly Txid[]): Pick<Report, 'inDoubt' | 'kept'> {
-    const wanted = new Set(txids);
-    const inDoubt = new Map<Txid, Witness>();
-    const kept = new Set<Txid>();
-    for (const { local } of this.#given.branches.all()) {
-      const { txid, state } = local;
-      if (!wanted.has(txid)) continue;
-      if (state === 'prepared' && local.witness !== null) inDoubt.set(txid, local.witness);
-      if (state === 'committed') kept.add(txid);
+    const inDoubt: { txid: Txid; witness: Witness }[] = [];
+    const kept: Txid[] = [];
+    for (const txid of txids) {
+      const locals = this.#given.branches.of(txid).map(({ local }) => local);
+      let doubt: Witness | null = null;
+      for (const local of locals) if (local.state === 'prepared') doubt = local.witness ?? doubt;
+      if (doubt !== null) inDoubt.push({ txid, witness: doubt });
+      if (locals.some(({ state }) => state === 'committed')) kept.push(txid);
     }
-    return {
-      inDoubt: [...inDoubt].map(([txid, witness]) => ({ txid, witness })),
-      kept: [...kept],
-    };
+    return { inDoubt, kept };
   }
 }

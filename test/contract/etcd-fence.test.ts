@@ -8,7 +8,7 @@ import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import { collect } from '../../src/decision-log/etcd/collect.ts';
 import { prepareDecision } from '../../src/decision-log/etcd/decide.ts';
 import { Fenced, type FencedRequest } from '../../src/decision-log/etcd/fenced.ts';
-import { finish } from '../../src/decision-log/etcd/finish.ts';
+import { finish, KnownRecords } from '../../src/decision-log/etcd/finish.ts';
 import {
   fence,
   type ObservedLeader,
@@ -87,6 +87,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
    * The leader's own fence, with something else done between what it has read and what it writes
    * for it.
    */
+  async function revisionOf(of: Txid): Promise<string> {
+    return (await rig.look(rig.keys.shard(0).decision(of)))?.mod_revision ?? '';
+  }
+
   function interleaved(between: () => Promise<void>): Fenced {
     const options = { store: storeOf(), held, lost: never };
     return new Interleaved(between, { ...options, end: () => undefined });
@@ -220,16 +224,38 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     expect((await rig.look(rig.keys.shard(0).clock))?.value.toString()).toBe('2');
   });
 
-  it('keeps a move that was read before from putting back what was collected since', async () => {
-    await first.decide(commitOf(txid(1)));
+  it.each([
+    ['that was read before', false],
+    ['of what it wrote itself', true],
+  ])('keeps a move %s from putting back what was collected since', async (_, isKnown) => {
+    const write = commitOf(txid(1));
+    await first.decide(write);
     const below = makePosition(first.epoch, 9);
+    const known = new KnownRecords();
+    if (isKnown) known.saw(write.record, await revisionOf(txid(1)));
     const fenced = interleaved(async () => {
       await first.finish([txid(1)]);
       await first.collect({ ...everything, below });
     });
-    await finish(fenced, [txid(1)], () => 0);
+    await finish({ fenced, known, tick: () => 0 }, [txid(1)]);
     expect((await log.read(txid(1))).record).toBeNull();
     expect(await rig.look(rig.keys.shard(0).finishedRecord(txid(1)))).toBeNull();
+  });
+
+  it('moves what is there, where that is not what the leadership knows', async () => {
+    const writes = [1, 2, 3].map((sequence) => commitOf(txid(sequence)));
+    await decideAll(first, writes);
+    const known = new KnownRecords();
+    for (const { record } of writes.slice(0, 2)) known.saw(record, '1');
+    const fenced = interleaved(async () => undefined);
+    await finish(
+      { fenced, known, tick: () => 0 },
+      writes.map(({ record }) => record.txid),
+    );
+    expect(await first.pending({ after: null, limit: 9 })).toEqual([]);
+    for (const { record } of writes) {
+      expect((await log.read(record.txid)).record).toMatchObject({ finished: true });
+    }
   });
 
   it('keeps a forced abort of an epoch from being written once another leads', async () => {

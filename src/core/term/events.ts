@@ -80,6 +80,8 @@ export type TermEvent =
   | { readonly type: 'scanned'; readonly records: readonly DecisionRecord[] }
   /** `failed`: not all of decisions/ was seen. */
   | { readonly type: 'scan-ended'; readonly failed?: boolean }
+  /** Some of the doubts that waited for the end of the scan are to be answered. */
+  | { readonly type: 'doubts-due' }
   | { readonly type: 'wake' }
   | { readonly type: 'tick'; readonly requestCount: number; readonly witness: Witness }
   /** An operator gave up an instance or resource: what no one can finish counts as acknowledged. */

@@ -45,8 +45,11 @@ import { acknowledge, finished, finishing, retry, sendWaiting } from './phase-tw
 import type { RequestQuestion } from './questions.ts';
 import {
   answerLateVote,
+  answerWaiting,
   ask,
+  askerLost,
   decisionRead,
+  hasWaiting,
   inDoubtRead,
   keptRead,
   lose,
@@ -159,6 +162,11 @@ export class Term {
     return finishing(this.#state).size;
   }
 
+  /** Doubts that waited for a scan: `doubts-due` answers some more of them. */
+  get hasWaitingDoubts(): boolean {
+    return hasWaiting(this.#state);
+  }
+
   get resumedByScan(): number {
     return resumedByScan(this.#state);
   }
@@ -190,6 +198,7 @@ export class Term {
       case 'participant-leaves':
         return state.connected.leaves(event.connection);
       case 'participant-lost':
+        askerLost(state, event.connection);
         return participantLost(state, event.connection);
       case 'decided':
         state.sawWitness(event.witness);
@@ -206,6 +215,8 @@ export class Term {
         return scanned(state, event.records);
       case 'scan-ended':
         return scanEnded(state, event.failed === true);
+      case 'doubts-due':
+        return answerWaiting(state);
       case 'tick':
         forgetIdle(state);
         state.sawWitness(event.witness);

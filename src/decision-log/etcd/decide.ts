@@ -87,6 +87,13 @@ export function prepareDecision(
   return { write, txn: { compare, success, failure }, bytes };
 }
 
+interface BatchResult {
+  readonly answers: readonly TxnResult[];
+  readonly attempts: number;
+  /** Of what was put. */
+  readonly revision: string;
+}
+
 /**
  * Etcd (3.4 and 3.5) does not count what nested transactions put against its quota: a full one
  * would take decisions, and grow, until a plain put is refused - the tick, which may come once in
@@ -97,18 +104,20 @@ export function prepareDecision(
 export async function writeBatch(
   fenced: Fenced,
   batch: readonly PreparedDecision[],
-): Promise<{ readonly answers: readonly TxnResult[]; readonly attempts: number }> {
+): Promise<BatchResult> {
   const [alone] = batch;
   if (alone !== undefined && batch.length === 1) {
     const result = await fenced.write(alone.txn);
     // Where it failed, the leader key was read first.
     const responses = result.succeeded ? result.responses : result.responses.slice(1);
-    return { answers: [{ ...result, responses }], attempts: result.attempts };
+    const { attempts, header } = result;
+    return { answers: [{ ...result, responses }], attempts, revision: header.revision };
   }
-  const { responses, attempts } = await fenced.write({
+  const { responses, attempts, header } = await fenced.write({
     success: [...batch.map(({ txn }) => nested(txn)), put(fenced.keys.quota, Buffer.of())],
   });
-  return { answers: batch.map((_, index) => nestedAt(responses, index)), attempts };
+  const answers = batch.map((_, index) => nestedAt(responses, index));
+  return { answers, attempts, revision: header.revision };
 }
 
 /**

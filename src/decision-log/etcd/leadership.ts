@@ -19,7 +19,7 @@ import { DecisionBatches } from './batches.ts';
 import { collect } from './collect.ts';
 import { decisionResult, type PreparedDecision, prepareDecision, writeBatch } from './decide.ts';
 import { Fenced } from './fenced.ts';
-import { finish } from './finish.ts';
+import { type Finish, finish, KnownRecords } from './finish.ts';
 import { keyAfter, type ShardKeys } from './keys.ts';
 import type { ObservedLeader } from './leader-key.ts';
 import { PageSize } from './page-size.ts';
@@ -56,11 +56,15 @@ export class EtcdLeadership implements Leadership {
   readonly #lost = new AbortController();
   readonly #fenced: Fenced;
   readonly #batches: DecisionBatches;
+  readonly #known = new KnownRecords();
+  readonly #finish: Finish;
   #released: Promise<void> | null = null;
   #requests = 0;
   /** Null: the shard's clock has never ticked. */
   #tick: number | null = null;
   #ticking: Promise<unknown> = Promise.resolve();
+  /** What one page has shown counts for the next, of this scan or another. */
+  readonly #pageSize = new PageSize();
 
   constructor(options: EtcdLeadershipOptions) {
     const { store, held } = options;
@@ -71,6 +75,8 @@ export class EtcdLeadership implements Leadership {
     this.#fenced = new Fenced({ store, held, lost: this.#lost.signal, end });
     this.#keys = this.#fenced.keys;
     this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
+    const tick = (): number => this.#finishedTick();
+    this.#finish = { fenced: this.#fenced, known: this.#known, tick };
     const over = (): void => end('the log was closed or has halted');
     store.ended.addEventListener('abort', over);
     this.#lost.signal.addEventListener('abort', () => {
@@ -110,12 +116,14 @@ export class EtcdLeadership implements Leadership {
   }
 
   async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {
-    const { answers, attempts } = await writeBatch(this.#fenced, batch);
+    const { answers, attempts, revision } = await writeBatch(this.#fenced, batch);
     const results: DecideResult[] = [];
     for (const [index, decision] of batch.entries()) {
       const answer = answers[index];
       if (answer === undefined) throw new Error('The batch has fewer answers than decisions.');
       let result = decisionResult(decision, answer);
+      const { record, finished } = decision.write;
+      if (answer.succeeded && !finished) this.#known.saw(record, revision);
       if (result.type === 'duplicate' && attempts > 1) {
         result = await this.#settleDuplicate(decision.write.record.txid, result);
       }
@@ -144,7 +152,7 @@ export class EtcdLeadership implements Leadership {
   }
 
   async finish(txids: readonly Txid[]): Promise<void> {
-    await finish(this.#fenced, txids, () => this.#finishedTick());
+    await finish(this.#finish, txids);
   }
 
   async readRequest(requestId: string): Promise<RequestEntry | null> {
@@ -155,7 +163,7 @@ export class EtcdLeadership implements Leadership {
 
   async pending({ after, limit }: PendingPage): Promise<readonly DecisionRecord[]> {
     const { decisions } = this.#keys;
-    const size = new PageSize();
+    const size = this.#pageSize;
     const records: DecisionRecord[] = [];
     for (let last = after; ; last = records.at(-1)?.txid ?? null) {
       const key = last === null ? decisions.key : keyAfter(this.#keys.decision(last));
@@ -165,8 +173,13 @@ export class EtcdLeadership implements Leadership {
         asked = size.next(limit - records.length);
         return [getRange({ ...decisions, key }, asked)];
       });
-      const values = allFound(responses, 0).map(({ value }) => value);
-      for (const value of values) records.push(decodeDecision(value));
+      const kvs = allFound(responses, 0);
+      for (const { value, mod_revision } of kvs) {
+        const record = decodeDecision(value);
+        records.push(record);
+        this.#known.saw(record, mod_revision);
+      }
+      const values = kvs.map(({ value }) => value);
       if (values.length < asked || records.length === limit) return records;
       size.came(values);
     }

@@ -182,8 +182,15 @@ export const mutants: readonly Mutant[] = [
     name: 'no-recovery',
     without: 'I10: a new leader finishes every recorded decision.',
     file: 'src/coordinator/shard-driver.ts',
-    from: '        const records = await leadership.pending({ after, limit: scanPage });',
-    to: '        const records = (await leadership.pending({ after, limit: scanPage })).slice(0, 0);',
+    from: '        const records: readonly DecisionRecord[] = await next;',
+    to: '        const records: readonly DecisionRecord[] = (await next).slice(0, 0);',
+  },
+  {
+    name: 'abort-presumed-before-all-is-read',
+    without: 'I5: absence means abort only in the log, not in what a new leader has read so far.',
+    file: 'src/core/term/recovery/waiting.ts',
+    from: '  if (!waits) {\n',
+    to: "  if (waits && doubt.type === 'in-doubt') {\n    for (const txid of txids) state.send(from.connection, { type: 'decision', txid, decision: 'abort', source: 'presumed' });\n    return;\n  }\n  if (!waits) {\n",
   },
   {
     name: 'recovery-forgets-locks',

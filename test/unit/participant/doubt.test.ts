@@ -305,3 +305,54 @@ describe('sessions', () => {
     ]);
   });
 });
+
+describe('in doubt about what a report named', () => {
+  /** In doubt for longer than the patience before any leader was there. */
+  async function returned() {
+    const before = await rig();
+    await tell(await before.node('n1'), prepareOf(txid));
+    const now = await rig({ journal: before.journal });
+    await now.clock.advance(5_050);
+    const n1 = await now.node('n1', twoNodes);
+    const n2 = await now.node('n2', twoNodes);
+    const [report] = n1.take().filter(({ type }) => type === 'report');
+    if (report?.type !== 'report') throw new Error('Nothing was reported.');
+    expect(report.inDoubt).toMatchObject([{ txid }]);
+    return { ...now, n1, n2, report };
+  }
+
+  it('leaves it to the leader, and asks after the patience', async () => {
+    const { n1, n2, clock, report } = await returned();
+    await clock.advance(4_900);
+    expect([...questions(n1), ...questions(n2)]).toEqual([]);
+    n1.deliver({ type: 'reported', id: report.id });
+    // Its command is still to come, in its turn.
+    await clock.advance(4_900);
+    expect([...questions(n1), ...questions(n2)]).toEqual([]);
+    await clock.advance(700);
+    expect(questions(n1)).toMatchObject([{ type: 'query', txid }]);
+  });
+
+  it('asks without waiting for the patience where the leader refuses the report', async () => {
+    const { n1, report, clock } = await returned();
+    const { id } = report;
+    n1.deliver({ type: 'error', id, code: 'BUSY', message: 'Later.', retryable: true });
+    await clock.advance(300);
+    expect(questions(n1)).toMatchObject([{ type: 'query', txid }]);
+  });
+
+  it('asks another node without waiting where the leader is gone', async () => {
+    const { n1, n2, clock } = await returned();
+    n1.drop();
+    await clock.advance(300);
+    expect(questions(n2)).toMatchObject([{ type: 'resolve', txid }]);
+  });
+
+  it('does what the leader commands meanwhile, and asks nothing', async () => {
+    const { n1, n2, clock, participant } = await returned();
+    await tell(n1, commandOf('commit', txid));
+    expect(participant.inDoubt()).toEqual([]);
+    await clock.advance(20_000);
+    expect([...questions(n1), ...questions(n2)]).toEqual([]);
+  });
+});

@@ -17,6 +17,7 @@ import { abort } from '../phase-one/phase-one.ts';
 import type { Asked } from '../questions.ts';
 import { answer, sourceOf, takesPart, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { readDoubt } from './waiting.ts';
 
 type Known = Pick<DecisionMessage, 'decision' | 'source'>;
 
@@ -121,7 +122,7 @@ export function alarmAhead(state: TermState, from: Sender, witness?: Witness): v
 }
 
 /** From memory, and else from the log. */
-function tellKnown(
+export function tellKnown(
   state: TermState,
   from: Sender,
   asked: { readonly id: number; readonly txid: Txid; readonly inDoubt: boolean },
@@ -131,7 +132,7 @@ function tellKnown(
   if (known !== null) state.send(from.connection, { type: 'decision', id, txid, ...known });
   else if (wasNeverBegun(state, txid)) {
     state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
-  } else state.read([txid], { type: 'decision', from, ...asked }, from);
+  } else readDoubt(state, { type: 'decision', from, ...asked }, [txid]);
 }
 
 /** Ends a doubt, by force where nothing is decided yet. Never answers `undecided`. */

@@ -16,9 +16,11 @@ import { finishing } from '../phase-two/phase-two.ts';
 import type { Asked } from '../questions.ts';
 import { answerWaiters, failWaiters, letGo } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { failWaiting } from './waiting.ts';
 
 export function lose(state: TermState): void {
   state.accepting = false;
+  failWaiting(state);
   const unknown: Transaction[] = [];
   for (const transaction of state.transactions.values()) {
     state.clearTimer(transaction);

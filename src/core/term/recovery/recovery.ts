@@ -18,17 +18,25 @@ import { holdAgain, openLocks, startHolding } from '../locks/locks.ts';
 import { abort } from '../phase-one/phase-one.ts';
 import { command, finishing, settleIfDone } from '../phase-two/phase-two.ts';
 import type { TermState } from '../state.ts';
+import { tellKnown } from './judgement.ts';
+import { answerDoubts, answerKept } from './report.ts';
+import { takeWaiting, WaitingDoubts } from './waiting.ts';
 
 export { ask, decisionRead, witnessRead } from './judgement.ts';
 export { lose, lostRead } from './lost.ts';
 export { answerLateVote, inDoubtRead, keptRead, report, reportWitnessesRead } from './report.ts';
 export { status, statusRead } from './status.ts';
+export { askerLost, hasWaiting } from './waiting.ts';
 
 export class RecoveryState {
   /** How many run. */
   scans = 0;
   /** Taken up by the last scan. */
   resumed = 0;
+  /** One has seen all that earlier leaderships left. */
+  complete = false;
+  /** Doubts that wait for that. */
+  readonly waiting: WaitingDoubts = new WaitingDoubts();
 }
 
 export function resumedByScan({ recovery }: TermState): number {
@@ -46,7 +54,20 @@ export function scanStarted(state: TermState): void {
 export function scanEnded(state: TermState, failed: boolean): void {
   state.recovery.scans = Math.max(0, state.recovery.scans - 1);
   if (state.recovery.scans === 0) state.endedDuringScan = null;
-  if (!failed) openLocks(state);
+  if (!failed) {
+    openLocks(state);
+    state.recovery.complete = true;
+  }
+  answerWaiting(state);
+}
+
+/** Doubts that waited are looked for again: in memory, then in the log. */
+export function answerWaiting(state: TermState): void {
+  for (const doubt of takeWaiting(state)) {
+    if (doubt.type === 'decision') tellKnown(state, doubt.from, doubt);
+    else if (doubt.type === 'report-kept') answerKept(state, doubt.report);
+    else answerDoubts(state, doubt.from, doubt.txids, doubt.report);
+  }
 }
 
 export function scanned(state: TermState, records: readonly DecisionRecord[]): void {

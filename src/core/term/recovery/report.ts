@@ -7,13 +7,23 @@ import { finishing } from '../phase-two/phase-two.ts';
 import type { Asked, OpenReport } from '../questions.ts';
 import type { TermState } from '../state.ts';
 import { alarmAhead, judged, remembered, wasNeverBegun } from './judgement.ts';
+import { readDoubt } from './waiting.ts';
 
 /** A vote that came after the decision is answered with the decision. */
 export function answerLateVote(state: TermState, from: Sender, txid: Txid): void {
-  const unknown = sayRemembered(state, from, [txid]);
-  if (unknown.length > 0) {
-    state.read(unknown, { type: 'in-doubt', from, txids: unknown, report: null }, from);
+  answerDoubts(state, from, [txid], null);
+}
+
+/** Whether the commits of its branches there are sent by this connection, or wait for a turn. */
+function isCommanded(state: TermState, from: Sender, txid: Txid): boolean {
+  const name = from.participant?.name;
+  let owed = false;
+  for (const branch of state.transactions.get(txid)?.branches.values() ?? []) {
+    if (branch.participant !== name) continue;
+    if (branch.state !== 'committing' || branch.connection !== from.connection) return false;
+    owed = true;
   }
+  return owed;
 }
 
 /** Answers an enlisted participant in doubt, with `decision` messages. Returns what is left. */
@@ -71,7 +81,7 @@ export function report(state: TermState, from: Sender, message: Report): void {
     else trusted.push(line.txid);
   }
   const [first] = doubtful;
-  if (first === undefined) answerDoubts(state, open, trusted);
+  if (first === undefined) answerDoubts(state, from, trusted, open);
   else {
     state.read([first.txid], { type: 'report-witnesses', report: open, trusted, doubtful }, from);
   }
@@ -88,23 +98,33 @@ export function reportWitnessesRead(
     if (isAhead(line.witness, state.witness)) alarmAhead(state, report.from, line.witness);
     else all.push(line.txid);
   }
-  answerDoubts(state, report, all);
+  answerDoubts(state, report.from, all, report);
 }
 
-function answerDoubts(state: TermState, report: OpenReport, txids: readonly Txid[]): void {
-  const { from } = report;
-  const unknown = sayRemembered(state, from, txids);
-  if (unknown.length === 0) answerKept(state, report);
-  else state.read(unknown, { type: 'in-doubt', from, txids: unknown, report }, from);
+/** `report`: what they are lines of, null for a vote that came too late. */
+export function answerDoubts(
+  state: TermState,
+  from: Sender,
+  txids: readonly Txid[],
+  report: OpenReport | null,
+): void {
+  // Its own commands bring a report's outcomes, in pieces that it can take (Commands, section 10).
+  const open = report === null ? txids : txids.filter((txid) => !isCommanded(state, from, txid));
+  const unknown = sayRemembered(state, from, open);
+  if (unknown.length > 0) {
+    readDoubt(state, { type: 'in-doubt', from, txids: unknown, report }, unknown);
+  } else if (report !== null) {
+    answerKept(state, report);
+  }
 }
 
 /** Commits that it still keeps: told to forget those whose record has moved or is gone. */
-function answerKept(state: TermState, report: OpenReport): void {
+export function answerKept(state: TermState, report: OpenReport): void {
   const unknown = report.kept.filter(
     (txid) => !state.transactions.has(txid) && !finishing(state).has(txid),
   );
   if (unknown.length === 0) endReport(state, report);
-  else state.read(unknown, { type: 'report-kept', report, txids: unknown }, report.from);
+  else readDoubt(state, { type: 'report-kept', report, txids: unknown }, unknown);
 }
 
 export function keptRead(

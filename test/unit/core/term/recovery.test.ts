@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { a1, c1, TermHarness } from '../../../support/core/term-harness.ts';
+import type { TermWorld } from '../../../support/core/term-world.ts';
 
 describe('a scan', () => {
   it('takes up the commits of earlier leaderships until all have acknowledged', () => {
@@ -107,6 +108,132 @@ describe('a scan', () => {
     expect(term.undecidedFrom() > second.slice(2)).toBe(true);
     expect(term.undecided()).toBe(0);
   });
+});
+
+describe('a doubt that comes while decisions/ is read for the first time', () => {
+  const inherited = { requestId: null, finished: false };
+  /** A scan whose page is read and has not arrived. */
+  function scanning(h: TermHarness): readonly TermWorld['work'][number][] {
+    h.world.scan();
+    return h.world.work.splice(0);
+  }
+  function reads(h: TermHarness): number {
+    return h.world.work.filter(({ kind }) => kind === 'read').length;
+  }
+
+  it('is ended by what was read, without a reading of its own', () => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    const txid = h.world.inherit(1, inherited);
+    const page = scanning(h);
+    const query = h.ask({ type: 'query', txid, inDoubt: true }, { as: a });
+    const resolve = h.ask({ type: 'resolve', txid }, { as: a });
+    expect(reads(h)).toBe(0);
+    expect(h.reply(query)).toBeUndefined();
+    h.world.work.push(...page);
+    h.log();
+    expect(h.reply(query)).toMatchObject({ decision: 'commit' });
+    expect(h.reply(resolve)).toMatchObject({ decision: 'commit' });
+  });
+
+  it.each([
+    { finished: true, decision: 'commit' },
+    { finished: false, decision: 'abort' },
+  ])('is judged by the log where nothing of it was read: $decision', ({ finished, decision }) => {
+    const h = new TermHarness();
+    const a = h.connect(a1);
+    const txid = h.world.inherit(1, { ...inherited, finished });
+    if (!finished) h.world.log.records.delete(txid);
+    const page = scanning(h);
+    const query = h.ask({ type: 'query', txid, inDoubt: true }, { as: a });
+    const inDoubt = [{ txid, witness: { generation: 0, revision: '0' } }];
+    const report = h.ask({ type: 'report', inDoubt, kept: [] }, { as: a });
+    h.world.work.push(...page);
+    h.world.answer(0);
+    h.world.answer(0);
+    expect(reads(h)).toBe(2);
+    h.log();
+    expect(h.reply(query)).toMatchObject({ decision });
+    expect(h.sent(a, 'decision').filter(({ id }) => id === undefined)).toMatchObject([
+      { txid, decision },
+    ]);
+    expect(h.reply(report)).toMatchObject({ type: 'reported' });
+  });
+
+  it('goes to the log where the reading fails, and is refused where the leadership ends', () => {
+    for (const end of [{ type: 'scan-ended', failed: true }, { type: 'lost' }] as const) {
+      const h = new TermHarness();
+      const a = h.connect(a1);
+      const txid = h.world.inherit(1, inherited);
+      scanning(h);
+      const query = h.ask({ type: 'query', txid, inDoubt: true }, { as: a });
+      h.world.step(end);
+      h.log();
+      expect(h.reply(query)).toMatchObject(
+        end.type === 'lost' ? { code: 'NOT_LEADER' } : { decision: 'commit' },
+      );
+    }
+  });
+
+  it('waits with a bound, and goes with its connection', () => {
+    const h = new TermHarness();
+    const [a, other] = [h.connect(a1), h.connect(c1)];
+    const txid = h.world.inherit(1, inherited);
+    scanning(h);
+    const query = { type: 'query', txid, inDoubt: true } as const;
+    for (let count = 0; count < 1_000; count += 1) h.ask(query, { as: a });
+    expect(h.reply(h.ask(query, { as: a }))).toMatchObject({ code: 'BUSY' });
+    expect(h.reply(h.ask(query, { as: other }))).toBeUndefined();
+    expect(h.world.term.hasWaitingDoubts).toBe(true);
+    h.lose(a);
+    h.lose(other);
+    expect(h.world.term.hasWaitingDoubts).toBe(false);
+  });
+
+  it('is answered in pieces, each connection in its turn', () => {
+    const h = new TermHarness();
+    const [a, other] = [h.connect(a1), h.connect(c1)];
+    const txid = h.world.inherit(1 + 16, inherited);
+    const page = scanning(h);
+    const query = { type: 'query', txid, inDoubt: true } as const;
+    for (let count = 0; count < 900; count += 1) h.ask(query, { as: a });
+    const last = h.ask(query, { as: other });
+    h.world.work.push(...page);
+    h.log();
+    expect(h.sent(a, 'decision')).toHaveLength(249);
+    expect(h.reply(last)).toMatchObject({ decision: 'commit' });
+    while (h.world.term.hasWaitingDoubts) h.world.step({ type: 'doubts-due' });
+    expect(h.sent(a, 'decision')).toHaveLength(900);
+  });
+
+  it('of a client does not wait', () => {
+    const h = new TermHarness();
+    const txid = h.world.inherit(1, inherited);
+    scanning(h);
+    const id = h.ask({ type: 'status', txid });
+    expect(reads(h)).toBe(1);
+    h.log();
+    expect(h.reply(id)).toMatchObject({ state: 'COMMITTING' });
+  });
+});
+
+it('tells a report nothing twice: a commit that is under way to its sender is no decision too', () => {
+  const h = new TermHarness({ commandWindow: 1 });
+  const a = h.connect(a1);
+  const [first, second] = [1, 17].map((at) =>
+    h.world.inherit(at, { requestId: null, finished: false }),
+  );
+  if (first === undefined || second === undefined) throw new Error('Nothing was inherited.');
+  h.world.scan();
+  h.log();
+  const witness = { generation: 0, revision: '0' };
+  const inDoubt = [first, second].map((txid) => ({ txid, witness }));
+  const report = h.ask({ type: 'report', inDoubt, kept: [] }, { as: a });
+  expect(h.reply(report)).toMatchObject({ type: 'reported' });
+  expect(h.sent(a, 'decision')).toEqual([]);
+  expect(h.sent(a, 'commit')).toMatchObject([{ txid: first }]);
+  h.ack(a, 'commit', { txid: first, branch: 'x-a1' });
+  expect(h.sent(a, 'commit')).toMatchObject([{ txid: first }, { txid: second }]);
 });
 
 describe('a lost leadership', () => {
