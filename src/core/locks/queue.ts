@@ -1,8 +1,9 @@
 /**
  * One key: who holds it and who waits for it, in order. Upgrades stand before the others; each
- * group in order of arrival. Sets, because those who leave do so from anywhere, and a question
- * about the first must not cost the length.
+ * group in order of arrival. Those who leave do so from anywhere, and a question about the first
+ * must not cost the length.
  */
+import { Fifo } from '../fifo.ts';
 import type { LockMode, LockOwner, LockRequest } from './table.ts';
 
 export class KeyQueue<Owner extends LockOwner> {
@@ -11,16 +12,16 @@ export class KeyQueue<Owner extends LockOwner> {
   private exclusives = 0;
   /** Holders of shared that want exclusive. */
   private readonly upgrades = new Set<LockRequest<Owner>>();
-  private readonly waiters = new Map<LockRequest<Owner>, LockMode>();
+  private readonly waiters = new Fifo<LockRequest<Owner>>();
   /** Of the waiters, those that want it exclusive: what a shared one looks at. */
-  private readonly exclusiveWaiters = new Set<LockRequest<Owner>>();
+  private readonly exclusiveWaiters = new Fifo<LockRequest<Owner>>();
 
   add(request: LockRequest<Owner>, how: { mode: LockMode; upgrade: boolean }): void {
     if (how.upgrade) {
       this.upgrades.add(request);
       return;
     }
-    this.waiters.set(request, how.mode);
+    this.waiters.add(request);
     if (how.mode === 'exclusive') this.exclusiveWaiters.add(request);
   }
 
@@ -51,7 +52,7 @@ export class KeyQueue<Owner extends LockOwner> {
   /** In the order in which they are served. */
   *requests(): IterableIterator<LockRequest<Owner>> {
     yield* this.upgrades;
-    yield* this.waiters.keys();
+    yield* this.waiters;
   }
 
   /**
@@ -64,9 +65,9 @@ export class KeyQueue<Owner extends LockOwner> {
       yield request;
       return;
     }
-    for (const [request, mode] of this.waiters) {
+    for (const request of this.waiters) {
       yield request;
-      if (mode === 'exclusive') return;
+      if (this.exclusiveWaiters.has(request)) return;
     }
   }
 
@@ -76,7 +77,8 @@ export class KeyQueue<Owner extends LockOwner> {
 
   /** How the request waits here, or null where it does not. */
   modeOf(request: LockRequest<Owner>): LockMode | null {
-    return this.upgrades.has(request) ? 'exclusive' : (this.waiters.get(request) ?? null);
+    if (this.upgrades.has(request) || this.exclusiveWaiters.has(request)) return 'exclusive';
+    return this.waiters.has(request) ? 'shared' : null;
   }
 
   isUpgrade(request: LockRequest<Owner>): boolean {
@@ -112,7 +114,7 @@ export class KeyQueue<Owner extends LockOwner> {
     const held = this.held.get(owner);
     if (held !== undefined) {
       for (const request of this.upgrades) if (request.owner !== owner) yield request;
-      const kept = held === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
+      const kept = held === 'exclusive' ? this.waiters : this.exclusiveWaiters;
       for (const request of kept) if (request.owner !== owner) yield request;
     }
   }
@@ -127,7 +129,7 @@ export class KeyQueue<Owner extends LockOwner> {
     }
     const mode = this.modeOf(request);
     if (mode === null) return;
-    const kept = mode === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
+    const kept = mode === 'exclusive' ? this.waiters : this.exclusiveWaiters;
     for (const other of kept) {
       if (other.owner === request.owner) continue;
       if (upgrade || other.arrival > request.arrival) yield other;
@@ -145,7 +147,7 @@ export class KeyQueue<Owner extends LockOwner> {
       if (other.owner !== request.owner) yield other;
     }
     if (upgrade) return;
-    const kept = mode === 'exclusive' ? this.waiters.keys() : this.exclusiveWaiters;
+    const kept = mode === 'exclusive' ? this.waiters : this.exclusiveWaiters;
     for (const other of kept) {
       if (other.arrival >= request.arrival) return;
       if (other.owner !== request.owner) yield other;
