@@ -39,6 +39,13 @@ export class LogReads {
     this.#clock = clock;
   }
 
+  /** Of the connection that waits for the most. */
+  get waiting(): { readonly entries: number; readonly maxEntries: number } {
+    let entries = 0;
+    for (const { waiting } of this.#readers.values()) entries = Math.max(entries, waiting.size);
+    return { entries, maxEntries: maxWaiting };
+  }
+
   /** Whether this connection's own readings leave no room for another. */
   isFull(connection: number): boolean {
     return (this.#readers.get(connection)?.waiting.size ?? 0) >= maxWaiting;

@@ -19,7 +19,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
-import type { Acceptor, CloseInfo, Connection, Dialer, Listener } from '../ports/transport.ts';
+import type {
+  Acceptor,
+  CloseInfo,
+  Connection,
+  Dialer,
+  HeldBytes,
+  Listener,
+} from '../ports/transport.ts';
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { maxLockKeyBytes } from '../wire/limits.ts';
@@ -131,6 +138,12 @@ export class CoordinatorNode implements SessionHost {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  /** Bytes, of all that is held and of what the listener holds. */
+  get held(): Readonly<Partial<Record<'held' | 'input' | 'output', HeldBytes>>> {
+    const { used: bytes, total: maxBytes } = this.#heldBytes;
+    return { held: { bytes, maxBytes }, ...this.#listener?.held?.() };
   }
 
   /** Listens, then campaigns. Resolves when peers can connect; `whenReady`: every shard is led. */

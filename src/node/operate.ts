@@ -14,6 +14,7 @@ import { listLimit } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
 import type { CoordinatorNode } from './node.ts';
+import { queuesOf } from './queues.ts';
 import type { Session } from './session.ts';
 
 export function operate(
@@ -100,6 +101,7 @@ function info(node: CoordinatorNode): InfoReply {
       ...(node.drivers.get(shard)?.term.info() ?? {}),
     })),
     participants: node.participants.info(),
+    queues: queuesOf(node),
   }));
 }
 

@@ -18,6 +18,10 @@ export class PacedAnswers {
     this.#clock = clock;
   }
 
+  get waiting(): { readonly entries: number; readonly maxEntries: number } {
+    return { entries: this.#waiting.length, maxEntries: maxWaiting };
+  }
+
   /** Now, or in its turn. False: too many wait. */
   give(answer: () => void): boolean {
     if (this.#waiting.length >= maxWaiting) return false;

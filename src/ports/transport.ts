@@ -56,10 +56,17 @@ export interface ConnectionHandler<In> {
   closed(info: CloseInfo): void;
 }
 
+export interface HeldBytes {
+  readonly bytes: number;
+  readonly maxBytes: number;
+}
+
 export interface Listener {
   /** The address really bound: `host:port`. */
   readonly address: string;
   readonly port: number;
+  /** What is held of all connections: not handled yet, and not read by its peer. */
+  held?(): { readonly input: HeldBytes; readonly output: HeldBytes };
   close(): Promise<void>;
 }
 

@@ -6,6 +6,8 @@ import {
   type LockParty,
   type LockStatus,
   type ParticipantInfo,
+  type QueueInfo,
+  queueNames,
   type ShardInfo,
   type TransactionStatus,
 } from '../core/messages.ts';
@@ -151,6 +153,16 @@ const participantInfo = map<ParticipantInfo>({
   sharedResource: optional(key, 'What it shares with other instances.'),
 });
 
+const queueInfo = map<QueueInfo>({
+  queue: required(oneOf(queueNames), 'What it holds.'),
+  entries: optional(count, 'How many are in it.'),
+  maxEntries: optional(count, 'How many at most; absent: bounded by what they belong to.'),
+  bytes: optional(count, 'How many bytes it holds.'),
+  maxBytes: optional(count, 'How many at most.'),
+  shard: optional(shardNumber, 'Whose it is, of several.'),
+  participant: optional(key, 'Whose it is, of several.'),
+});
+
 export const fromNodeShapes: FromNodeShapes = {
   welcome: {
     node: required(key, 'The name of the node.'),
@@ -224,6 +236,10 @@ export const fromNodeShapes: FromNodeShapes = {
     connections: required(count, 'Open now.'),
     shards: required(list(shardInfo, maxShards), 'What it knows of each shard.'),
     participants: required(list(participantInfo, maxParticipants), 'Who is connected.'),
+    queues: optional(
+      list(queueInfo, queueNames.length),
+      'What may become long or large at this node. Of several, the fullest one.',
+    ),
   },
   list: {
     id,

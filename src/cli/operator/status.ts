@@ -1,5 +1,10 @@
 /** `verdict status`: a node, who leads, who is connected, what is under way. */
-import { type InfoReply, type ShardInfo, transactionStates } from '../../core/messages.ts';
+import {
+  type InfoReply,
+  type QueueInfo,
+  type ShardInfo,
+  transactionStates,
+} from '../../core/messages.ts';
 import { type Column, table } from '../table.ts';
 import { type Colors, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
@@ -36,6 +41,10 @@ export function statusLines(
   } else {
     lines.push(...table(participantColumns, info.participants, width));
   }
+  const filled = (info.queues ?? []).filter(
+    ({ entries, bytes }) => (entries ?? 0) + (bytes ?? 0) > 0,
+  );
+  if (filled.length > 0) lines.push('', ...table(queueColumns, filled, width));
   if (attention > 0) {
     const verb = attention === 1 ? 'needs' : 'need';
     lines.push(
@@ -88,4 +97,20 @@ const participantColumns: readonly Column<InfoReply['participants'][number]>[] =
   { head: 'INSTANCE', cell: ({ instance }) => instance },
   { head: 'CONNECTIONS', cell: ({ connections }) => connections, align: 'right' },
   { head: 'SHARED RESOURCE', cell: ({ sharedResource }) => sharedResource ?? '-' },
+];
+
+/** Those with something in them; `--json` has all. */
+const queueColumns: readonly Column<QueueInfo>[] = [
+  { head: 'QUEUE', cell: ({ queue }) => queue },
+  { head: 'ENTRIES', cell: ({ entries }) => entries ?? '-', align: 'right' },
+  { head: 'OF', cell: ({ maxEntries }) => maxEntries ?? '-', align: 'right' },
+  { head: 'BYTES', cell: ({ bytes }) => bytes ?? '-', align: 'right' },
+  { head: 'OF', cell: ({ maxBytes }) => maxBytes ?? '-', align: 'right' },
+  {
+    head: 'FULLEST AT',
+    cell: ({ shard, participant }) => {
+      const at = shard === undefined ? '-' : `shard ${shard}`;
+      return participant === undefined ? at : `${participant}, ${at}`;
+    },
+  },
 ];

@@ -20,6 +20,22 @@ export const transactionStates = [
 /** Decided from `COMMITTING` or `ABORTING` on, and done with `COMMITTED` or `ABORTED`. */
 export type TransactionState = (typeof transactionStates)[number];
 
+/** What a queue may be of. */
+export const queueNames = [
+  'transactions',
+  'request-ids',
+  'prepares-under-way',
+  'waiting-for-prepare',
+  'waiting-for-command',
+  'lock-waiters',
+  'log-reads',
+  'lists',
+  'held',
+  'input',
+  'output',
+] as const;
+export type QueueName = (typeof queueNames)[number];
+
 /** The states of a branch. */
 export const branchStates = [
   /** In the transaction, nothing sent yet. */

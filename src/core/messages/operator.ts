@@ -3,7 +3,7 @@
 import type { LockMode } from '../locks/table.ts';
 import type { Txid } from '../txid.ts';
 import type { TransactionStatus } from './client.ts';
-import type { LeaderInfo, TransactionState } from './common.ts';
+import type { LeaderInfo, QueueName, TransactionState } from './common.ts';
 
 export interface Info {
   readonly type: 'info';
@@ -20,6 +20,19 @@ export interface InfoReply {
   readonly connections: number;
   readonly shards: readonly ShardInfo[];
   readonly participants: readonly ParticipantInfo[];
+  /** What may become long or large at this node, and its bounds. */
+  readonly queues?: readonly QueueInfo[];
+}
+/** Of several - shards, participants, connections - the fullest one. */
+export interface QueueInfo {
+  readonly queue: QueueName;
+  readonly entries?: number;
+  /** Absent: what is in it is bounded elsewhere. */
+  readonly maxEntries?: number;
+  readonly bytes?: number;
+  readonly maxBytes?: number;
+  readonly shard?: number;
+  readonly participant?: string;
 }
 export interface ShardInfo {
   readonly shard: number;

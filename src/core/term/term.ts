@@ -5,11 +5,18 @@
  * right to use it. It does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes
  * what it remembers and appends to an outbox, whose order is part of the contract (see Effect).
  */
-import type { List, Locks, ShardInfo } from '../messages.ts';
+import type { List, Locks, QueueInfo, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, positionOf, type Txid } from '../txid.ts';
 import type { Effect, LogAnswer, RequestAnswer, Sender, TermEvent, TermRequest } from './events.ts';
-import { admitWaiting, beginLooks, forgetIdle, hasFreed, isOwedLooks } from './flow/flow.ts';
+import {
+  admitWaiting,
+  beginLooks,
+  flowQueues,
+  forgetIdle,
+  hasFreed,
+  isOwedLooks,
+} from './flow/flow.ts';
 import {
   attemptRead,
   begin,
@@ -29,7 +36,7 @@ import {
   owed,
   recent,
 } from './listing/listing.ts';
-import { hasGranted, type LockListing, listLocks, serveGrants } from './locks/locks.ts';
+import { hasGranted, type LockListing, listLocks, lockTable, serveGrants } from './locks/locks.ts';
 import { participantConnected, participantLost, retire } from './participants.ts';
 import {
   decided,
@@ -182,6 +189,21 @@ export class Term {
   /** What participants have not acknowledged yet. */
   owed(): OwedAcknowledgement[] {
     return owed(this.#state);
+  }
+
+  /** What may become long in this term. */
+  queues(): QueueInfo[] {
+    const state = this.#state;
+    const { shard, options } = state.config;
+    const { maxTransactions, maxRequests, maxLockWaiters } = options;
+    const entries = this.size + this.moving;
+    const queues: QueueInfo[] = [
+      { queue: 'transactions', entries, maxEntries: maxTransactions },
+      { queue: 'request-ids', entries: requestTable(state).size, maxEntries: maxRequests },
+      ...flowQueues(state),
+      { queue: 'lock-waiters', entries: lockTable(state).waiting, maxEntries: maxLockWaiters },
+    ];
+    return queues.map((queue) => ({ ...queue, shard }));
   }
 
   info(): Pick<ShardInfo, 'states' | 'attention'> {

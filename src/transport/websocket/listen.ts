@@ -16,7 +16,13 @@ import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
 import { Shares } from '../../core/shares.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Acceptor, Connection, ConnectionHandler, Listener } from '../../ports/transport.ts';
+import type {
+  Acceptor,
+  Connection,
+  ConnectionHandler,
+  HeldBytes,
+  Listener,
+} from '../../ports/transport.ts';
 import { subprotocol } from '../../wire/address.ts';
 import { openFrame } from '../../wire/codec.ts';
 import { maxHelloBytes, widestLimits } from '../../wire/limits.ts';
@@ -173,6 +179,11 @@ class WebSocketListener implements Listener {
         resolve();
       });
     });
+  }
+
+  held(): { readonly input: HeldBytes; readonly output: HeldBytes } {
+    const held = ({ used, total }: Shares): HeldBytes => ({ bytes: used, maxBytes: total });
+    return { input: held(this.#input), output: held(this.#output) };
   }
 
   /** Stops listening and closes every connection; silent ones are dropped after 2 s. */

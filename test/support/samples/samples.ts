@@ -250,6 +250,16 @@ export const fromNodeSamples: {
         sharedResource: 'warehouse-db',
       },
     ],
+    queues: [
+      {
+        queue: 'waiting-for-prepare',
+        entries: 17,
+        maxEntries: 1_024,
+        shard: 0,
+        participant: 'inventory',
+      },
+      { queue: 'held', bytes: 52_000, maxBytes: 134_217_728 },
+    ],
   },
   list: { type: 'list', id: 11, transactions: [status], truncated: false },
   locks: {

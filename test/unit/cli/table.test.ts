@@ -81,6 +81,23 @@ describe('status', () => {
   });
 });
 
+describe('queues', () => {
+  it('are shown with what is in them and may be, those that are empty left out', () => {
+    const queues = [
+      ...(fromNodeSamples.info.queues ?? []),
+      { queue: 'lists', entries: 0 } as const,
+    ];
+    const lines = statusLines({ ...fromNodeSamples.info, queues }, plain);
+    const from = lines.findIndex((line) => line.startsWith('QUEUE'));
+    const cells = lines.slice(from + 1, from + 4).map((line) => line.split(/ {2,}/));
+    expect(cells).toEqual([
+      ['waiting-for-prepare', '17', '1,024', '-', '-', 'inventory, shard 0'],
+      ['held', '-', '-', '52,000', '134,217,728', '-'],
+      [''],
+    ]);
+  });
+});
+
 describe('80 columns', () => {
   it('have room for what status and tx list say', () => {
     const { info, list } = fromNodeSamples;

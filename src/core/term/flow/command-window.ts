@@ -81,6 +81,15 @@ export class CommandWindows {
     return null;
   }
 
+  /** How many wait, on all connections. */
+  get waiting(): number {
+    let count = 0;
+    for (const { prepared, unprepared } of this.byConnection.values()) {
+      count += prepared.waiting + unprepared.waiting;
+    }
+    return count;
+  }
+
   private of(connection: number): Lanes {
     let lanes = this.byConnection.get(connection);
     if (lanes === undefined) {

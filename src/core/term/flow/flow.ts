@@ -2,6 +2,7 @@
  * Flow control: how much may be under way with each participant and on each connection
  * (docs/PROTOCOL.md, section 10). None of it bears on an outcome. The door of the room.
  */
+import type { QueueInfo } from '../../messages.ts';
 import type { TermConfig, TermState } from '../state.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { CommandWindows } from './command-window.ts';
@@ -59,6 +60,35 @@ export function isOwedLooks({ flow }: TermState): boolean {
 export function offerAgain({ flow }: TermState, participant: string): void {
   const bulkhead = flow.bulkheads.get(participant);
   if (bulkhead !== undefined) flow.freed.add(bulkhead);
+}
+
+/** Of all participants the one with the most under way, and the one that most wait for. */
+export function flowQueues({ flow, config: { options } }: TermState): QueueInfo[] {
+  let busiest: Bulkhead | null = null;
+  let longest: Bulkhead | null = null;
+  for (const bulkhead of flow.bulkheads.values()) {
+    const { window } = bulkhead;
+    if (window.outstanding > (busiest?.window.outstanding ?? 0)) busiest = bulkhead;
+    if (window.waiting > (longest?.window.waiting ?? 0)) longest = bulkhead;
+  }
+  const named = (bulkhead: Bulkhead | null) =>
+    bulkhead === null ? {} : { participant: bulkhead.participant };
+  return [
+    {
+      queue: 'prepares-under-way',
+      entries: busiest?.window.outstanding ?? 0,
+      maxEntries: options.participantWindow,
+      ...named(busiest),
+    },
+    {
+      queue: 'waiting-for-prepare',
+      entries: longest?.window.waiting ?? 0,
+      maxEntries: options.participantQueue,
+      ...named(longest),
+    },
+    // Each is a branch of a transaction in memory.
+    { queue: 'waiting-for-command', entries: flow.commands.waiting },
+  ];
 }
 
 export function commandWindows({ flow }: TermState): CommandWindows {

@@ -67,12 +67,17 @@ export class RequestTable {
   /** Why no more of its sender's are remembered; null where there is room. */
   problem(origin: Origin | undefined): Refusal | null {
     const max = this.shares.total;
-    if (Math.max(this.logged, this.live.size + this.ended.size) >= max) {
+    if (this.size >= max) {
       return busy(`The node remembers its limit of ${max} request ids.`, 1_000);
     }
     if (origin === undefined || this.shares.admits(origin, 1)) return null;
     const message = `This peer has its share of the ${max} request ids that the node remembers.`;
     return busy(message, 1_000);
+  }
+
+  /** How many request ids are remembered, here or by the log. */
+  get size(): number {
+    return Math.max(this.logged, this.live.size + this.ended.size);
   }
 
   get(requestId: string): RequestMemory | null {

@@ -143,6 +143,31 @@ describe('past its capacity', () => {
   });
 });
 
+describe('its queues', () => {
+  it('can be read, each with its bound, and of several participants the fullest', () => {
+    const h = new TermHarness({ participantWindow: 2, participantQueue: 7, commandWindow: 1 });
+    const a = h.connect(a1);
+    h.connect(b1);
+    h.transact(['b']);
+    for (let count = 0; count < 5; count += 1) h.transact(['a'], { requestId: `r${count}` });
+    const read = (queue: string): object => {
+      const found = h.world.term.queues().find((each) => each.queue === queue);
+      const { queue: _queue, shard, ...rest } = found ?? { queue, shard: null };
+      expect(shard).toBe(0);
+      return rest;
+    };
+    expect(read('transactions')).toEqual({ entries: 6, maxEntries: 100_000 });
+    expect(read('request-ids')).toEqual({ entries: 5, maxEntries: 1_000_000 });
+    expect(read('prepares-under-way')).toEqual({ entries: 2, maxEntries: 2, participant: 'a' });
+    expect(read('waiting-for-prepare')).toEqual({ entries: 3, maxEntries: 7, participant: 'a' });
+    expect(read('waiting-for-command')).toEqual({ entries: 0 });
+    expect(read('lock-waiters')).toEqual({ entries: 0, maxEntries: 10_000 });
+    for (const { txid } of h.sent(a, 'prepare').slice(0, 2)) h.vote(a, 'commit', { txid });
+    h.log();
+    expect(read('waiting-for-command')).toEqual({ entries: 1 });
+  });
+});
+
 describe('when to come again', () => {
   it('is the later the more come too soon, within bounds, and soon again when no one waits', () => {
     const pace = new Pace();
