@@ -20,6 +20,9 @@ export interface Traffic {
   readonly received: Readonly<Record<string, number>>;
   readonly framesSent: number;
   readonly framesReceived: number;
+  /** Of all frames, without their headers. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
 }
 
 const { gc } = globalThis;
@@ -50,7 +53,8 @@ let counted = none();
 
 function none() {
   const types = (): Record<string, number> => ({});
-  return { sent: types(), received: types(), framesSent: 0, framesReceived: 0 };
+  const sums = { framesSent: 0, framesReceived: 0, bytesSent: 0, bytesReceived: 0 };
+  return { sent: types(), received: types(), ...sums };
 }
 
 function tellMessages(count: boolean): void {
@@ -62,23 +66,24 @@ function tellMessages(count: boolean): void {
 
 function countingSend(this: WebSocket, ...args: readonly unknown[]): void {
   counted.framesSent += 1;
-  countMessages(counted.sent, args[0]);
+  counted.bytesSent += countMessages(counted.sent, args[0]);
   Reflect.apply(send, this, args);
 }
 
 function countingEmit(this: WebSocket, ...args: readonly unknown[]): boolean {
   if (args[0] === 'message') {
     counted.framesReceived += 1;
-    countMessages(counted.received, args[1]);
+    counted.bytesReceived += countMessages(counted.received, args[1]);
   }
   return Reflect.apply(emit, this, args);
 }
 
-/** Text is spoken by people's tools alone. */
-function countMessages(types: Record<string, number>, data: unknown): void {
-  if (!(data instanceof Uint8Array)) return;
+/** How many bytes they have. Text is spoken by people's tools alone. */
+function countMessages(types: Record<string, number>, data: unknown): number {
+  if (!(data instanceof Uint8Array)) return 0;
   unpackr.unpackMultiple(data, (message: { readonly type?: unknown }) => {
     const type = String(message.type);
     types[type] = (types[type] ?? 0) + 1;
   });
+  return data.length;
 }

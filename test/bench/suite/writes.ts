@@ -10,6 +10,7 @@ import { BenchCluster, type LogKind, logKinds, startEtcd } from '../rig/bench-cl
 import { canCountFlushes, FlushCounter } from '../rig/flushes.ts';
 import { keysInLog, keysInStore } from '../rig/keys.ts';
 import { storageBytesOf } from '../rig/usage.ts';
+import { besideSkeleton } from './beside-skeleton.ts';
 import type { Section, SectionGiven, Table } from './section.ts';
 
 const levels = [1, 256];
@@ -38,10 +39,12 @@ export const writes: Section = {
     'msync and writes to descriptors that flush by themselves, as strace counts them; empty where ' +
     'it cannot), bytes that went to storage, keys that are left when all has been acknowledged ' +
     "and moved, and etcd's own counters; the three participants have a journal each. The ticks of " +
-    'the leader and its lease are in it. Then what a commit on etcd waits for, beside single puts.',
+    'the leader and its lease are in it. Then messages and flushes beside those of the skeleton, so ' +
+    'that it can be seen to be one. Then what a commit on etcd waits for, beside single puts.',
   run: async (given) => {
     const tables: Table[] = [];
     for (const log of logKinds) tables.push(await measured(given, log));
+    tables.push(await besideSkeleton(given));
     const figures = await onEtcd(given);
     tables.push(tableOfFigures('What a commit on etcd waits for', figures));
     return { tables, charts: [], targets: targetsOfFigures(figures) };

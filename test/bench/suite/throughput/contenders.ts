@@ -11,7 +11,7 @@ import { etcdsToTest, etcdVersion, TestEtcd } from '../../../support/etcd/etcd.t
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../../support/process/child.ts';
 import { refused } from '../../load.ts';
-import { SkeletonClient } from '../../skeleton/client.ts';
+import { SkeletonCluster } from '../../rig/skeleton-cluster.ts';
 import type { SkeletonLogKind } from '../../skeleton/logs.ts';
 
 export const stores = ['embedded log', 'one etcd', 'three etcd members'] as const;
@@ -113,7 +113,11 @@ export class Contenders implements AsyncDisposable {
     });
     this.#endings.push(() => (node.running ? node.kill() : null));
     if (!(await node.start())) throw new Error(`The node did not start:\n${node.output()}`);
-    await this.#addParticipants('test/bench/participants.ts', verdictName, String(node.port));
+    const services = new Child('test/bench/participants.ts', {
+      args: [this.#participantsOf(verdictName), String(node.port), ...this.#names],
+    });
+    this.#endings.push(() => services.kill());
+    if ((await services.line(/^ready$/)) === null) throw new Error(services.lines.join('\n'));
     const client = await connect({ urls: [node.url] });
     this.#endings.push(() => client.close());
     const branches = this.#names.map((participant) => ({ participant, payload }));
@@ -128,27 +132,20 @@ export class Contenders implements AsyncDisposable {
     });
   }
 
-  async #addSkeleton(name: string, kind: SkeletonLogKind, place: string): Promise<void> {
-    const node = new Child('test/bench/skeleton/node.ts', { args: [kind, place] });
-    this.#endings.push(() => node.kill());
-    const port = await node.line(/^\d+$/);
-    if (port === null) throw new Error(`The ${name} did not start:\n${node.lines.join('\n')}`);
-    await this.#addParticipants('test/bench/skeleton/participants.ts', name, port);
-    const client = await SkeletonClient.connected(port);
-    this.#endings.push(() => client.close());
-    const branches = this.#names.map((participant) => ({ participant, payload }));
-    this.all.push({
-      name,
-      isBaseLine: kind === 'every-change',
-      one: (count) => client.transact(branches.slice(0, count)),
+  async #addSkeleton(name: string, log: SkeletonLogKind, place: string): Promise<void> {
+    const cluster = await SkeletonCluster.started({
+      log,
+      place,
+      directory: this.#participantsOf(name),
+      participants: this.#names,
     });
+    this.#endings.push(() => cluster.remove());
+    const isBaseLine = log === 'every-change';
+    this.all.push({ name, isBaseLine, one: (count) => cluster.transact(count) });
   }
 
-  async #addParticipants(file: string, of: string, port: string): Promise<void> {
-    const directory = join(this.#directory, `${of.replaceAll(' ', '-')}-participants`);
-    const child = new Child(file, { args: [directory, port, ...this.#names] });
-    this.#endings.push(() => child.kill());
-    if ((await child.line(/^ready$/)) === null) throw new Error(child.lines.join('\n'));
+  #participantsOf(name: string): string {
+    return join(this.#directory, `${name.replaceAll(' ', '-')}-participants`);
   }
 
   #addPuts(address: string): void {
