@@ -1,7 +1,7 @@
 /** docs/PERFORMANCE.md, of what was measured alone. */
 import type { Machine, Measurement } from '../suite/results.ts';
 import type { Chart, Table, Target } from '../suite/section.ts';
-import { shownCell, shownDuration } from './shown.ts';
+import { shownCell } from './shown.ts';
 
 /** Where the page finds its pictures. */
 export const picture = (chart: Pick<Chart, 'name'>): string => `bench/${chart.name}.svg`;
@@ -61,10 +61,9 @@ function sectionOf(measurement: Measurement): string[] {
 
 function circumstances(measurement: Measurement): string {
   const { at, machine, durationMs, rounds, name } = measurement;
-  const times = rounds === 1 ? 'once' : `${rounds} times`;
   return wrapped(
-    `*\`npm run bench -- --only ${name}\`, ${at.slice(0, 10)}, ${machineOf(machine)}; ` +
-      `each measured ${times} for ${shownDuration(durationMs)}.*`,
+    `*\`npm run bench -- --only ${name} --seconds ${durationMs / 1_000} --rounds ${rounds}\`, ` +
+      `${at.slice(0, 10)}, ${machineOf(machine)}.*`,
   );
 }
 
