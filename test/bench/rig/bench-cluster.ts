@@ -32,7 +32,7 @@ export interface BenchClusterSettings {
 }
 
 const connectAtOnce = 50;
-const warmUp = {
+const warming = {
   inFlight: 64,
   transactions: 5_000,
   quickTransactions: 500,
@@ -163,14 +163,8 @@ export class BenchCluster {
     this.committed += 1;
   }
 
-  /** The compiler takes its time: so many transactions, or as many as come in that time. */
-  async warmUp({ quick }: { readonly quick: boolean }): Promise<void> {
-    const untilMs = performance.now() + warmUp.maxMs;
-    const enough = this.committed + (quick ? warmUp.quickTransactions : warmUp.transactions);
-    const loop = async (): Promise<void> => {
-      while (this.committed < enough && performance.now() < untilMs) await this.transact();
-    };
-    await Promise.all(Array.from({ length: warmUp.inFlight }, loop));
+  warmUp(given: { readonly quick: boolean }): Promise<void> {
+    return warmUp(this, given);
   }
 
   async #serves(name: string): Promise<void> {
@@ -201,4 +195,17 @@ export async function startEtcd(): Promise<TestEtcd> {
   const [programs] = await etcdsToTest();
   if (programs === undefined) throw new Error(noEtcd);
   return TestEtcd.start(programs);
+}
+
+/** The compiler takes its time: so many transactions, or as many as come in that time. */
+export async function warmUp(
+  cluster: { committed: number; transact(): Promise<void> },
+  { quick }: { readonly quick: boolean },
+): Promise<void> {
+  const untilMs = performance.now() + warming.maxMs;
+  const enough = cluster.committed + (quick ? warming.quickTransactions : warming.transactions);
+  const loop = async (): Promise<void> => {
+    while (cluster.committed < enough && performance.now() < untilMs) await cluster.transact();
+  };
+  await Promise.all(Array.from({ length: warming.inFlight }, loop));
 }

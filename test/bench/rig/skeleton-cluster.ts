@@ -61,6 +61,11 @@ export class SkeletonCluster {
     return this.#leader;
   }
 
+  get services(): Child {
+    if (this.#services === null) throw new Error('The skeleton was not started.');
+    return this.#services;
+  }
+
   /** One transaction over so many of its participants (default: all). */
   async transact(count: number = this.#settings.participants.length): Promise<void> {
     if (this.#client === null) throw new Error('The skeleton was not started.');

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { pause } from '../../support/process/child.ts';
 import { closedLoop, median } from '../load.ts';
-import { BenchCluster, type LogKind, logKinds } from '../rig/bench-cluster.ts';
+import { BenchCluster, type LogKind, logKinds, startEtcd, warmUp } from '../rig/bench-cluster.ts';
+import { SkeletonCluster } from '../rig/skeleton-cluster.ts';
 import { cpuMsOf } from '../rig/usage.ts';
 import type { Chart, Section, SectionGiven, Table, Target } from './section.ts';
 
 const levels = [1, 64, 256];
+const whos = ['Verdict', 'skeleton'] as const;
 const mostMs = 3;
 const warmUpPart = 0.5;
 /** What the transactions before still cost: acknowledgements, records that move. */
@@ -21,8 +23,21 @@ interface Cost {
   readonly etcd: number;
 }
 
+/** Verdict or its skeleton, at work. */
+interface Running {
+  readonly leaderPid: number;
+  readonly servicesPids: readonly number[];
+  /** Null where there is none. */
+  readonly etcdPid: number | null;
+  committed(): number;
+  transact(): Promise<void>;
+  warmUp(): Promise<unknown>;
+  remove(): Promise<void>;
+}
+
 interface OfLog {
   readonly log: LogKind;
+  readonly who: (typeof whos)[number];
   /** Of a second in which nothing is asked for. */
   readonly idle: Cost;
   readonly perTransaction: ReadonlyMap<number, Cost>;
@@ -36,60 +51,106 @@ export const cpu: Section = {
     'transactions with three branches, by the number of transactions: the leader, the one process ' +
     'of all three participants, the client, and etcd where it is the log. What follows the answer ' +
     'is counted too, and so is what each process uses when nothing is asked for, which is shown ' +
-    'beside it. Medians of the rounds.',
+    'beside it; and what the skeleton uses, which sends the same and flushes as often. Medians of ' +
+    'the rounds.',
   run: async (given) => {
     const all: OfLog[] = [];
-    for (const log of logKinds) all.push(await measured(given, log));
-    return { tables: all.map(tableOf), charts: [chartOf(all)], targets: all.map(targetOf) };
+    for (const log of logKinds) {
+      for (const who of whos) all.push(await measured(given, log, who));
+    }
+    const verdict = all.filter(({ who }) => who === 'Verdict');
+    return { tables: all.map(tableOf), charts: [chartOf(verdict)], targets: verdict.map(targetOf) };
   },
 };
 
-async function measured(given: SectionGiven, log: LogKind): Promise<OfLog> {
+async function measured(given: SectionGiven, log: LogKind, who: OfLog['who']): Promise<OfLog> {
   const { durationMs, rounds, progress } = given;
-  const cluster = await BenchCluster.started({ log, directory: join(given.directory, log) });
+  const cluster = await (who === 'Verdict' ? verdictAt(given, log) : skeletonAt(given, log));
   const one = (): Promise<void> => cluster.transact();
   try {
-    await cluster.warmUp(given);
+    progress(`${log}, ${who}: warming up`);
+    await cluster.warmUp();
     const idle: Cost[] = [];
     const costs = new Map<number, Cost[]>(levels.map((inFlight) => [inFlight, []]));
     for (let round = 1; round <= rounds; round += 1) {
-      progress(`${log}: idle, round ${round} of ${rounds}`);
+      progress(`${log}, ${who}: idle, round ${round} of ${rounds}`);
       await pause(restMs);
       const waited = await spent(cluster, () => pause(durationMs));
-      idle.push(map((of) => (waited[of] / durationMs) * 1_000));
+      idle.push(map((part) => (waited[part] / durationMs) * 1_000));
       for (const [inFlight, list] of costs) {
-        progress(`${log}: ${inFlight} in flight, round ${round} of ${rounds}`);
+        progress(`${log}, ${who}: ${inFlight} in flight, round ${round} of ${rounds}`);
         await closedLoop({ inFlight, durationMs: durationMs * warmUpPart, one });
         await pause(restMs);
-        const before = cluster.committed;
+        const before = cluster.committed();
         const worked = await spent(cluster, async () => {
           await closedLoop({ inFlight, durationMs, one });
           await pause(restMs);
         });
-        list.push(map((of) => worked[of] / (cluster.committed - before)));
+        list.push(map((part) => worked[part] / (cluster.committed() - before)));
       }
     }
     const perTransaction = new Map([...costs].map(([inFlight, list]) => [inFlight, middle(list)]));
-    return { log, idle: middle(idle), perTransaction };
+    return { log, who, idle: middle(idle), perTransaction };
   } finally {
     await cluster.remove();
   }
 }
 
-async function spent(cluster: BenchCluster, work: () => Promise<void>): Promise<Cost> {
+async function verdictAt(given: SectionGiven, log: LogKind): Promise<Running> {
+  const cluster = await BenchCluster.started({ log, directory: join(given.directory, log) });
+  return {
+    leaderPid: cluster.leader.child.pid,
+    servicesPids: cluster.services.map(({ pid }) => pid),
+    etcdPid: cluster.etcd?.member.pid ?? null,
+    committed: () => cluster.committed,
+    transact: () => cluster.transact(),
+    warmUp: () => cluster.warmUp(given),
+    remove: () => cluster.remove(),
+  };
+}
+
+async function skeletonAt(given: SectionGiven, log: LogKind): Promise<Running> {
+  const directory = join(given.directory, `${log}-skeleton`);
+  const etcd = log === 'one etcd' ? await startEtcd() : null;
+  try {
+    const cluster = await SkeletonCluster.started({
+      log: etcd === null ? 'embedded' : 'etcd',
+      place: etcd === null ? join(directory, 'log') : etcd.member.endpoint,
+      directory: join(directory, 'services'),
+      participants: ['a', 'b', 'c'],
+    });
+    return {
+      leaderPid: cluster.leader.pid,
+      servicesPids: [cluster.services.pid],
+      etcdPid: etcd?.member.pid ?? null,
+      committed: () => cluster.committed,
+      transact: () => cluster.transact(),
+      warmUp: () => warmUp(cluster, given),
+      remove: async () => {
+        await cluster.remove();
+        await etcd?.dispose();
+      },
+    };
+  } catch (error) {
+    await etcd?.dispose();
+    throw error;
+  }
+}
+
+async function spent(cluster: Running, work: () => Promise<void>): Promise<Cost> {
   const before = used(cluster);
   await work();
   const after = used(cluster);
   return map((of) => after[of] - before[of]);
 }
 
-function used({ leader, services, etcd }: BenchCluster): Cost {
+function used({ leaderPid, servicesPids, etcdPid }: Running): Cost {
   const { user, system } = process.cpuUsage();
   return {
-    leader: cpuMsOf(leader.child.pid),
-    participants: services.reduce((sum, { pid }) => sum + cpuMsOf(pid), 0),
+    leader: cpuMsOf(leaderPid),
+    participants: servicesPids.reduce((sum, pid) => sum + cpuMsOf(pid), 0),
     client: (user + system) / 1_000,
-    etcd: etcd === null ? 0 : cpuMsOf(etcd.member.pid),
+    etcd: etcdPid === null ? 0 : cpuMsOf(etcdPid),
   };
 }
 
@@ -106,7 +167,7 @@ const middle = (list: readonly Cost[]): Cost => map((of) => median(list.map((eac
 const total = ({ leader, participants, client, etcd }: Cost): number =>
   leader + participants + client + etcd;
 
-function tableOf({ log, idle, perTransaction }: OfLog): Table {
+function tableOf({ log, who, idle, perTransaction }: OfLog): Table {
   const cells = (cost: Cost): (number | null)[] => [
     cost.leader,
     cost.participants,
@@ -115,7 +176,7 @@ function tableOf({ log, idle, perTransaction }: OfLog): Table {
     total(cost),
   ];
   return {
-    title: `CPU, ${log}: ms for a transaction`,
+    title: `CPU of ${who}, ${log}: ms for a transaction`,
     columns: ['in flight', 'leader ms', 'participants ms', 'client ms', 'etcd ms', 'all ms'],
     rows: [
       ...[...perTransaction].map(([inFlight, cost]) => [inFlight, ...cells(cost)]),

@@ -12,6 +12,7 @@ import { cpuMsOf, messagesIn, trafficOf } from '../rig/usage.ts';
 import type { Chart, Findings, Section, SectionGiven, Table, Target } from './section.ts';
 
 const counts = [1, 2, 4];
+const quickCounts = [1, 2];
 const names = ['a', 'b', 'c'] as const;
 const inFlight = 64;
 /** Of what one node reaches, for each node: four of them get half, and the machine can do it. */
@@ -51,7 +52,7 @@ export const scaleOut: Section = {
   run: async (given) => {
     const all: Scaled[] = [];
     let ofOne: number | null = null;
-    for (const nodes of counts) {
+    for (const nodes of given.quick ? quickCounts : counts) {
       const cluster = await Cluster.started(given, nodes);
       try {
         await cluster.warmUp(given);
