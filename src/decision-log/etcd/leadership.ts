@@ -1,6 +1,6 @@
 /** One leadership over etcd: the fence, the batches of decisions, and what is known under it. */
 import type { Witness } from '../../core/messages.ts';
-import { type Epoch, epochParts, type Txid } from '../../core/txid.ts';
+import { type Epoch, epochOf, epochParts, type Txid } from '../../core/txid.ts';
 import {
   type Collected,
   type CollectOptions,
@@ -177,7 +177,8 @@ export class EtcdLeadership implements Leadership {
       for (const { value, mod_revision } of kvs) {
         const record = decodeDecision(value);
         records.push(record);
-        this.#known.saw(record, mod_revision);
+        // Those of its own epoch it wrote itself; they may have moved while this page came.
+        if (epochOf(record.txid) !== this.epoch) this.#known.saw(record, mod_revision);
       }
       const values = kvs.map(({ value }) => value);
       if (values.length < asked || records.length === limit) return records;
