@@ -9,20 +9,12 @@
 import { isAhead, judge } from '../../core/judge.ts';
 import type { Witness } from '../../core/messages.ts';
 import type { DecisionRecord } from '../../core/records.ts';
-import { type Member, retirementsOf } from '../../core/retired.ts';
-import { positionOf, positionZero, shardOf, type Txid } from '../../core/txid.ts';
+import type { Member } from '../../core/retired.ts';
+import { positionOf, shardOf, type Txid } from '../../core/txid.ts';
 import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
-import { recordRead } from '../state.ts';
-import { fence, type ObservedLeader, observe } from './leader-key.ts';
-import { metaOf } from './meta.ts';
-import {
-  decodeDecision,
-  decodeFinished,
-  decodePosition,
-  encodeDecision,
-  encodePosition,
-} from './records.ts';
-import { absent, found, get, type Op, put, type TxnResult, valueBelow } from './requests.ts';
+import { fence, type ObservedLeader } from './leader-key.ts';
+import { encodeDecision, encodePosition } from './records.ts';
+import { absent, put, valueBelow } from './requests.ts';
 import type { EtcdStore } from './store.ts';
 
 export interface Question {
@@ -39,9 +31,9 @@ export interface EtcdReading {
   readonly meta: LogMeta;
 }
 
+/** Shares the transaction of what is asked for the same asker in this turn (DecisionReads). */
 export async function readDecision(question: Question): Promise<EtcdReading> {
-  const success = readOps(question);
-  const read = interpret(question, await question.store.insist({ success }));
+  const read = await question.store.reads.read(question);
   question.assertMeta?.(read.meta);
   return read;
 }
@@ -78,51 +70,4 @@ export async function resolveDecision(
     }
     // Something came between, our own first attempt perhaps: what is there now is the answer.
   }
-}
-
-function readOps({ store, txid, asker }: Question): Op[] {
-  const { keys } = store;
-  const shard = keys.shard(shardOf(txid));
-  return [
-    get(shard.decision(txid)),
-    get(shard.finishedRecord(txid)),
-    get(shard.floor),
-    get(shard.leader),
-    get(keys.meta),
-    ...(asker === undefined ? [] : retirementsOf(asker)).map((one) => get(keys.retiredOne(one))),
-  ];
-}
-
-function interpret(
-  { store, txid, asker }: Question,
-  { responses, header }: TxnResult,
-): EtcdReading {
-  const decision = found(responses, 0);
-  const finished = found(responses, 1);
-  const floor = found(responses, 2);
-  const leader = observe(shardOf(txid), found(responses, 3));
-  const meta = metaOf(found(responses, 4));
-  const seen = { generation: meta.generation, revision: header.revision };
-  store.guard(() => store.witness.adoptGeneration(seen));
-  return {
-    leader,
-    meta,
-    reading: {
-      record: recordRead(
-        decision && decodeDecision(decision.value),
-        finished && decodeFinished(finished.value),
-      ),
-      floor: floor === null ? positionZero : decodePosition(floor.value),
-      leader: leader?.info ?? null,
-      witness: seen,
-      ...(asker === undefined ? {} : { retired: isFound(responses.slice(readsMin)) }),
-    },
-  };
-}
-
-/** Of what `readOps` always reads. */
-const readsMin = 5;
-
-function isFound(responses: TxnResult['responses']): boolean {
-  return responses.some((_, index) => found(responses, index) !== null);
 }

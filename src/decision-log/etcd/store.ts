@@ -12,6 +12,7 @@ import { pause } from '../../system/pause.ts';
 import { closedError } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd, type EtcdClients } from './clients.ts';
+import { DecisionReads } from './decision-reads.ts';
 import { EtcdKeys } from './keys.ts';
 import type { AgreedMeta } from './meta.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
@@ -40,6 +41,7 @@ export class EtcdStore {
   readonly keys: EtcdKeys;
   readonly clients: EtcdClients;
   readonly witness: WitnessKeeper;
+  readonly reads: DecisionReads = new DecisionReads(this);
   readonly clock: Clock;
   readonly logger: Logger;
   readonly #options: EtcdStoreOptions;

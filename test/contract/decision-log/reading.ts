@@ -19,6 +19,34 @@ export function reading(rig: LogRig): void {
       expect(judge(rig.txid(1), reading, { inDoubt: true })).toEqual({ decision: 'undecided' });
     });
 
+    it('reads many in one turn, each as it is and for its own asker', async () => {
+      const places = Array.from({ length: 100 }, (_, at) => at + 1);
+      const isRecorded = (at: number): boolean => at % 3 === 0;
+      const writes = places
+        .filter(isRecorded)
+        .map((at) => commitOf(rig.txid(at), { finished: at % 2 === 0 }));
+      await decideAll(rig.leadership, writes);
+      const [gone, here] = ['a1', 'a2'].map((instance) => ({
+        participant: 'a',
+        instance,
+        sharedResource: null,
+      }));
+      if (gone === undefined || here === undefined) throw new Error('No one asks.');
+      await rig.log.retire({ participant: gone.participant, instance: gone.instance });
+      const askers = [undefined, gone, here];
+      const readings = await Promise.all(
+        places.map((at) =>
+          rig.log.read(rig.txid(at), askers[at % 2 === 0 ? 0 : 1 + (at % 4 > 1 ? 1 : 0)]),
+        ),
+      );
+      for (const [index, { record, retired }] of readings.entries()) {
+        const at = index + 1;
+        if (isRecorded(at)) expect(record).toMatchObject({ finished: at % 2 === 0 });
+        else expect(record).toBeNull();
+        expect(retired).toBe(at % 2 === 0 ? undefined : at % 4 === 1);
+      }
+    });
+
     it('resolve ends the doubt by force, once', async () => {
       const first = await rig.log.resolve(rig.txid(1));
       expect(first.record).toMatchObject({ outcome: 'abort', finished: false });

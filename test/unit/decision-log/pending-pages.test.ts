@@ -87,6 +87,27 @@ it('small ones cost few calls', async () => {
   expect(answers.length).toBeLessThanOrEqual(6);
 });
 
+it('what a page has shown counts for the next', async () => {
+  const small = await decided(Array.from({ length: 400 }, () => 0));
+  const pages: DecisionRecord[] = [];
+  for (let page = 0; page < 4; page += 1) {
+    pages.push(...(await leadership.pending({ after: pages.at(-1)?.txid ?? null, limit: 100 })));
+  }
+  expect(pages).toEqual(small);
+  expect(answers.length).toBeLessThanOrEqual(7);
+});
+
+it('readings of one turn share few calls, and what moves is not read again', async () => {
+  const small = await decided(Array.from({ length: 320 }, () => 0));
+  const txids = small.map(({ txid }) => txid);
+  const readings = await Promise.all(txids.map((txid) => log.read(txid)));
+  expect(readings.map(({ record }) => record?.record)).toEqual(small);
+  expect(answers).toHaveLength(10);
+  answers = [];
+  await leadership.finish(txids);
+  expect(answers).toEqual([0, 0, 0, 0, 0]);
+});
+
 it('what does not come in time is asked for in smaller pages, and the leadership is not lost over it', async () => {
   const mixed = await decided([
     ...Array.from({ length: 20 }, () => 0),
