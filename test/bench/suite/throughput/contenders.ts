@@ -11,6 +11,7 @@ import { etcdsToTest, etcdVersion, TestEtcd } from '../../../support/etcd/etcd.t
 import { NodeProcess } from '../../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../../support/process/child.ts';
 import { refused } from '../../load.ts';
+import { noEtcd } from '../../rig/bench-cluster.ts';
 import { SkeletonCluster } from '../../rig/skeleton-cluster.ts';
 import type { SkeletonLogKind } from '../../skeleton/logs.ts';
 
@@ -43,7 +44,7 @@ const quotaBytes = 8 * 2 ** 30;
 
 export async function etcdPrograms(): Promise<EtcdPrograms> {
   const [programs] = await etcdsToTest();
-  if (programs === undefined) throw new Error('There is no etcd on this machine.');
+  if (programs === undefined) throw new Error(noEtcd);
   return programs;
 }
 
