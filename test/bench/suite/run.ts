@@ -69,7 +69,8 @@ async function measure(
   const directory = await mkdtemp(join(options.directory, `${name}-`));
   const startedMs = performance.now();
   try {
-    let last = 'nothing yet';
+    let last = 'starting';
+    progress(`${name}: ${last}`);
     const running = run({
       durationMs,
       rounds,

@@ -84,8 +84,11 @@ describe('runSections', () => {
       ['worse', 'Error: at once'],
     ]);
     expect(told.filter((text) => text !== '')).toEqual([
+      'bad: starting',
       'failed bad',
+      'worse: starting',
       'failed worse',
+      'good: starting',
       'good: half of it',
       'measured good',
     ]);
