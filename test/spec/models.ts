@@ -28,6 +28,8 @@ const moreScenarios: readonly string[] = [
   'siblingLateStep',
   'retireStep',
   'refusalStep',
+  'keptStep',
+  'keptLateStep',
 ];
 
 export const protocol: Model = {
@@ -63,6 +65,8 @@ export const protocol: Model = {
     'lost_by_restore',
     'retired_owes_nothing',
     'voted_anew',
+    'kept_commits',
+    'row_acknowledges',
   ],
 };
 

@@ -257,6 +257,43 @@ export const mutants: readonly Mutant[] = [
   },
   {
     model: protocol,
+    name: 'what the store keeps without a vote is rolled back alone',
+    why: 'The vote was sent, the process died ahead of its journal, and the next one takes the branch for never voted.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: '    s.setBranch(p, x, { ...s.branchAt(p, x), state: "kept", witness: 0 })\n\n  // What was not',
+        to: '    s.carryOut(p, x, "abort")\n\n  // What was not',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'keptStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
+    name: 'a prepare that does not meet the row of a lost outcome',
+    why: 'Commit and acknowledgement went out, the process died ahead of its journal, and a late prepare runs again: its doubt is told "abort".',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: '    if (b.state == "unknown" and s.hasRow(m.p, m.txid)) s.reply(m, "vote abort")\n    else if',
+        to: '    if',
+      },
+      {
+        file: 'rules.qnt',
+        from: 'else if (outcome == "abort" and s.hasRow(m.p, m.txid)) s.setBranch(m.p, m.txid, { ...b, state: "committed" })\n',
+        to: '',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'keptLateStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
     name: "a sibling's commit is not looked for",
     why: 'A sibling commits and acknowledges, the record is collected, and the instance that voted is told "abort" on its return.',
     changes: [
