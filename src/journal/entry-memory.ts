@@ -11,6 +11,7 @@
  *
  * Txids rise: a new one is nearly always above those that ended, and known to be new.
  */
+import type { Witness } from '../core/messages.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 
@@ -21,6 +22,7 @@ export class EntryMemory {
   #oldest: Iterator<Txid> = this.#held.keys();
   readonly #unknownUpTo: Map<number, Txid>;
   readonly #epochs = new Map<number, Epoch>();
+  readonly #witnesses = new Map<number, Witness>();
   /** undefined: the store must be asked. */
   #cluster: ServedCluster | null | undefined = undefined;
   #nothingKnown = false;
@@ -74,6 +76,16 @@ export class EntryMemory {
     if (!this.#nothingKnown) this.#epochs.set(shard, epoch);
   }
 
+  /** Undefined where the store must be asked. */
+  witness(shard: number): Witness | undefined {
+    return this.#witnesses.get(shard);
+  }
+
+  setWitness(shard: number, witness: Witness | null): void {
+    if (witness === null) this.#witnesses.delete(shard);
+    else if (!this.#nothingKnown) this.#witnesses.set(shard, witness);
+  }
+
   get cluster(): ServedCluster | null | undefined {
     return this.#cluster;
   }
@@ -87,6 +99,7 @@ export class EntryMemory {
     this.#nothingKnown = true;
     this.#held.clear();
     this.#epochs.clear();
+    this.#witnesses.clear();
     this.#cluster = undefined;
   }
 

@@ -7,7 +7,7 @@
  *         |       \--vote--> readonly -----------------forget, tombstone----------------------|
  *         +---tombstone---> (also from started and prepared) ---------------------------------+
  */
-import { maxEarlierRuns } from '../core/messages.ts';
+import { maxEarlierRuns, type Witness } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import {
   type BranchKey,
@@ -28,11 +28,16 @@ import {
   readEntries,
   runsKey,
   shardOfEpochKey,
+  shardOfWitnessKey,
+  witnessPrefix,
 } from './keys.ts';
 import type { JournalTransaction } from './transaction.ts';
 
-/** The format that this program writes, and the newest that it reads. */
-export const journalHeader = { kind: 'verdict journal', formatVersion: 1 } as const;
+/**
+ * The format that this program writes, and the newest that it reads. 2: votes that the store keeps
+ * may be missing (!: a program that knows only 1 rolls back what it finds there without a vote).
+ */
+export const journalHeader = { kind: 'verdict journal', formatVersion: 2 } as const;
 
 type TombstoneMore = Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch };
 
@@ -57,6 +62,24 @@ export function vote(transaction: JournalTransaction, entry: VoteWrite): VoteWri
 function mayFollow(entry: VoteWrite, there: JournalEntry): boolean {
   if (entry.state === 'started') return false;
   return there.state === 'started' || there.state === entry.state;
+}
+
+/** A vote that is not written yet, given again. */
+export function voteAgain(entry: VoteWrite, there: JournalEntry): VoteWriteResult {
+  return mayFollow(entry, there) ? { kind: 'written' } : { kind: 'refused', entry: there };
+}
+
+/** Votes that counted before they were written, each as far as it has come since. */
+export function writeKept(transaction: JournalTransaction, entries: readonly JournalEntry[]): void {
+  for (const to of entries) transaction.replace({ from: transaction.find(to), to });
+  sawLog(transaction, entries);
+}
+
+/** Where the log stood: a vote that is lost with the process is asked about with it. */
+export function sawLog(transaction: JournalTransaction, entries: readonly JournalEntry[]): void {
+  for (const { txid, witness } of entries) {
+    if (witness !== null) transaction.sawLog(shardOf(txid), witness);
+  }
 }
 
 export function committed(
@@ -185,6 +208,10 @@ export function started(transaction: JournalTransaction, run: string): readonly 
 }
 
 function dropEpochs(transaction: JournalTransaction): void {
+  // Positions of another cluster's log.
+  for (const [key] of entriesUnder(transaction, witnessPrefix)) {
+    transaction.forgetLog(shardOfWitnessKey(key));
+  }
   for (const [key] of entriesUnder(transaction, epochsPrefix)) {
     transaction.setEpoch(shardOfEpochKey(key), epochZero);
   }
@@ -214,6 +241,12 @@ export function load(keys: ReadableKeys): JournalContents {
     entries,
     cluster: (keys.get(clusterKey) as ServedCluster | undefined) ?? null,
     epochs: new Map(epochs.map(([key, epoch]) => [shardOfEpochKey(key), epoch as Epoch])),
+    witnesses: new Map(
+      entriesUnder(keys, witnessPrefix).map(([key, value]) => [
+        shardOfWitnessKey(key),
+        value as Witness,
+      ]),
+    ),
   };
 }
 

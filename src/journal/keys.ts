@@ -19,6 +19,7 @@ export const areas = { live: 'l/', readonly: 'r/', tombstones: 't/' } as const;
 type Area = (typeof areas)[keyof typeof areas];
 
 export const epochsPrefix = 'epochs/';
+export const witnessPrefix = 'witness/';
 export const clusterKey = 'cluster';
 export const runsKey = 'runs';
 
@@ -41,6 +42,14 @@ export function epochKey(shard: number): string {
 
 export function shardOfEpochKey(key: string): number {
   return Number.parseInt(key.slice(epochsPrefix.length), 36);
+}
+
+export function witnessKey(shard: number): string {
+  return `${witnessPrefix}${shard.toString(36)}`;
+}
+
+export function shardOfWitnessKey(key: string): number {
+  return Number.parseInt(key.slice(witnessPrefix.length), 36);
 }
 
 export function branchKey(area: Area, key: BranchKey): string {

@@ -3,7 +3,7 @@
  * transaction that writes. A store's one owner remembers what it wrote (`EntryMemory`) and reads
  * only what it does not know; where several share it, each check reads.
  */
-import type { Epoch, Txid } from '../core/txid.ts';
+import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
   type BranchKey,
@@ -11,6 +11,7 @@ import {
   type JournalContents,
   type JournalEntry,
   JournalError,
+  type KeptVote,
   type OutcomeWriteResult,
   type VoteWrite,
   type VoteWriteResult,
@@ -20,6 +21,7 @@ import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
 import { asErrorOf } from '../store/operator-error.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
+import { KeptVotes } from './kept-votes.ts';
 import * as rules from './journal-rules.ts';
 import { assertBranch } from './keys.ts';
 import { findEntry, highestTxids, JournalTransaction } from './transaction.ts';
@@ -40,6 +42,11 @@ export class LocalJournal implements Journal {
   readonly #wallMs: () => number;
   readonly #memory: EntryMemory | null;
   readonly #group: GroupCommit<JournalTransaction>;
+  readonly #kept: KeptVotes;
+  /** By shard, the epoch of the newest vote of this process that is durable. */
+  readonly #votedIn = new Map<number, Epoch>();
+  /** By shard, the newest epoch that is durable or on its way. */
+  readonly #adopting = new Map<number, Epoch>();
   /** That this process serves. */
   #clusterId: string | null = null;
   #closed: Promise<void> | null = null;
@@ -63,6 +70,9 @@ export class LocalJournal implements Journal {
       transact: (body) => this.#transact(body),
       asError: asJournalError,
     });
+    this.#kept = new KeptVotes(this.#clock, (entries) =>
+      this.#group.run((transaction) => rules.writeKept(transaction, entries)),
+    );
   }
 
   async load(): Promise<JournalContents> {
@@ -91,22 +101,47 @@ export class LocalJournal implements Journal {
   async find(key: BranchKey): Promise<JournalEntry | null> {
     assertBranch(key);
     if (this.isUnwritten(key)) return null;
+    const kept = this.#kept.find(key);
+    if (kept !== null) return kept;
     return this.#snapshot((keys) => findEntry(keys, key));
   }
 
   isUnwritten(key: BranchKey): boolean {
-    return this.#closed === null && this.#memory?.find(key) === null;
+    if (this.#closed !== null || this.#memory?.find(key) !== null) return false;
+    return this.#kept.find(key) === null;
   }
 
   vote(entry: VoteWrite): Promise<VoteWriteResult> {
-    return this.#write(entry, (transaction) => {
+    const kept = this.#kept.find(entry);
+    if (kept !== null) return Promise.resolve(rules.voteAgain(entry, kept));
+    const shard = shardOf(entry.txid);
+    const isFirst = this.#votedIn.get(shard) !== entry.epoch;
+    const written = this.#write(entry, (transaction) => {
       rules.assertServes(transaction, this.#clusterId);
-      return rules.vote(transaction, entry);
+      const result = rules.vote(transaction, entry);
+      if (isFirst && result.kind === 'written') rules.sawLog(transaction, [entry]);
+      return result;
     });
+    if (!isFirst) return written;
+    return written.then((result) => {
+      if (result.kind === 'written') this.#votedIn.set(shard, entry.epoch);
+      return result;
+    });
+  }
+
+  voteKept(entry: KeptVote): Promise<void> | null {
+    const { txid, epoch } = entry;
+    const shard = shardOf(txid);
+    if (this.#votedIn.get(shard) !== epoch) return null;
+    // The report under the newer one may be on its way (I7, no stale prepare).
+    if ((this.#adopting.get(shard) ?? epoch) > epoch) return null;
+    if (this.#kept.isFull || !this.isUnwritten(entry)) return null;
+    return this.#kept.add(entry);
   }
 
   committed(key: BranchKey): Promise<OutcomeWriteResult> {
     const atMs = this.#wallMs();
+    if (this.#kept.committed(key, atMs)) return Promise.resolve({ kind: 'written' });
     return this.#write(key, (transaction) => rules.committed(transaction, key, atMs));
   }
 
@@ -115,12 +150,23 @@ export class LocalJournal implements Journal {
     more: Pick<JournalEntry, 'reason'> & { readonly epoch?: Epoch } = {},
   ): Promise<OutcomeWriteResult> {
     const atMs = this.#wallMs();
+    // Of a commit it is written first, and contradicts.
+    if (this.#kept.find(key)?.state === 'prepared') this.#kept.drop(key);
     return this.#write(key, (transaction) => rules.tombstone(transaction, key, { ...more, atMs }));
   }
 
-  forget(txids: readonly Txid[]): Promise<void> {
+  async forget(txids: readonly Txid[]): Promise<void> {
     const atMs = this.#wallMs();
-    return this.#writeLazily((transaction) => rules.forget(transaction, txids, atMs));
+    const others: Txid[] = [];
+    let kept: Promise<void> | null = null;
+    for (const txid of txids) {
+      const written = this.#kept.forget(txid, atMs);
+      if (written === null || this.#memory?.entriesOf(txid)?.length !== 0) others.push(txid);
+      kept = written ?? kept;
+    }
+    if (others.length > 0)
+      await this.#writeLazily((transaction) => rules.forget(transaction, others, atMs));
+    await kept;
   }
 
   forgetReadonly(keys: readonly BranchKey[]): Promise<void> {
@@ -129,6 +175,7 @@ export class LocalJournal implements Journal {
   }
 
   adoptEpoch(shard: number, epoch: Epoch): Promise<Epoch> {
+    if (epoch > (this.#adopting.get(shard) ?? '')) this.#adopting.set(shard, epoch);
     return this.#write(null, (transaction) => {
       rules.assertServes(transaction, this.#clusterId);
       return rules.adoptEpoch(transaction, { shard, epoch });
@@ -140,13 +187,17 @@ export class LocalJournal implements Journal {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#group.idle().then(() => this.#store.close());
+    this.#closed ??= this.#kept
+      .flush()
+      .finally(() => this.#group.idle())
+      .finally(() => this.#store.close());
     return this.#closed;
   }
 
   /** Loses what was not yet written, answers nothing more: the process as good as died. */
   crash(): void {
     this.#closed ??= Promise.resolve();
+    this.#kept.clear();
     this.#group.drop();
   }
 

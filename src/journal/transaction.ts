@@ -1,3 +1,5 @@
+import { isAhead } from '../core/judge.ts';
+import type { Witness } from '../core/messages.ts';
 import { type Epoch, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 import { CountedKeys } from '../store/counted-keys.ts';
@@ -12,6 +14,7 @@ import {
   readEntries,
   readEntry,
   storedOf,
+  witnessKey,
 } from './keys.ts';
 
 /** More branches of one transaction than one participant can have. */
@@ -69,6 +72,20 @@ export class JournalTransaction extends CountedKeys {
   setEpoch(shard: number, epoch: Epoch): void {
     this.put(epochKey(shard), epoch);
     this.#memory?.setEpoch(shard, epoch);
+  }
+
+  /** What was known to be later stays. */
+  sawLog(shard: number, witness: Witness): void {
+    const known =
+      this.#memory?.witness(shard) ?? (this.get(witnessKey(shard)) as Witness | undefined);
+    if (known !== undefined && !isAhead(witness, known)) return;
+    this.put(witnessKey(shard), witness);
+    this.#memory?.setWitness(shard, witness);
+  }
+
+  forgetLog(shard: number): void {
+    this.remove(witnessKey(shard));
+    this.#memory?.setWitness(shard, null);
   }
 
   cluster(): ServedCluster | null {

@@ -1,10 +1,12 @@
 /** After the decision log was made anew: doubts end as the operator says, then it is served. */
 
-import type { Txid } from '../core/txid.ts';
+import { branchId } from '../core/names.ts';
+import { epochOf, isTxid, type Txid } from '../core/txid.ts';
 import { type JournalEntry, JournalError } from '../ports/journal.ts';
 import type { BranchCall } from '../ports/resource.ts';
 import { adoptionLine, adoptionVariable } from './adoption-line.ts';
 import type { ParticipantContext } from './context.ts';
+import { keepsVotes } from './held.ts';
 import type { ServeBaseOptions } from './options.ts';
 
 export type Adoption = NonNullable<ServeBaseOptions['adoptCluster']>;
@@ -14,10 +16,11 @@ export async function adoptCluster(
   adoption: Adoption,
   { journal, resource, logger }: Pick<ParticipantContext, 'journal' | 'resource' | 'logger'>,
 ): Promise<void> {
-  const { entries, cluster } = await journal.load();
+  const { entries: written, cluster } = await journal.load();
   // Left in the settings after it was done; or meant for another participant of this process.
   if (cluster?.id === adoption.id) return;
   if (adoption.from !== undefined && adoption.from !== cluster?.id) return;
+  const entries = [...written, ...(await keptAlone(written, { journal, resource }))];
   const untold = entries.filter(
     (entry) => entry.state === 'prepared' && outcomeOf(entry, adoption) === null,
   );
@@ -28,6 +31,23 @@ export async function adoptCluster(
     { from: cluster?.id ?? null, to: adoption.id },
     `The journal serves another cluster from now on, as it was told to: take ${adoptionVariable} (or adoptCluster) out again.`,
   );
+}
+
+/** In the store, and of no entry: voted for or not, the store alone has kept it (8.11). */
+async function keptAlone(
+  written: readonly JournalEntry[],
+  { journal, resource }: Pick<ParticipantContext, 'journal' | 'resource'>,
+): Promise<JournalEntry[]> {
+  if (!keepsVotes(resource)) return [];
+  const known = new Set(written.map(branchId));
+  const { instance } = journal;
+  const held = [...((await resource.inDoubt?.({ instance })) ?? [])];
+  return held.flatMap((one) => {
+    const { txid, branch, mine = true } = one;
+    if (!mine || !isTxid(txid) || known.has(branchId(one))) return [];
+    const state = 'prepared';
+    return [{ txid, branch, state, epoch: epochOf(txid), witness: null, atMs: 0 }];
+  });
 }
 
 function outcomeOf(

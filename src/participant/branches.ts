@@ -223,9 +223,9 @@ export class Branches {
   /** An event of this process itself: a result, or a timer. */
   step(branch: Branch, event: LocalEvent): void {
     if (this.#dead) return;
-    const { epochs, shared, siblings, recordsStart } = this.ports;
+    const { epochs, shared, siblings, recordsStart, keepsVotes } = this.ports;
     const knownEpoch = epochs.known(shardOf(branch.identity.txid));
-    const context = { knownEpoch, shared, siblings, recordsStart };
+    const context = { knownEpoch, shared, siblings, recordsStart, keepsVotes };
     const step = stepBranch(branch.local, event, context);
     branch.local = step.branch;
     for (const effect of step.effects) {

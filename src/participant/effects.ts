@@ -27,12 +27,19 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   'call-commit': end,
   'call-rollback': end,
   'write-vote': (branches, branch, effect) => {
-    const { journal, clock, reached, epochs } = branches.ports;
+    const { journal, clock, reached, epochs, keepsVotes, fatal } = branches.ports;
     const { state, epoch, witness, payload } = effect;
     if (state !== 'started') reached('before-vote-durable');
     const voted = { state, epoch, witness, payload, result: effect.result };
     const vote = { ...branch.identity, ...voted, atMs: clock.wallMs() };
-    branches.underWay.await(journal.vote(vote), (result) => {
+    const kept =
+      keepsVotes && vote.state === 'prepared'
+        ? journal.voteKept({ ...vote, state: vote.state })
+        : null;
+    // A journal that cannot be written is the participant's end, though no one waits for this.
+    kept?.catch((error: unknown) => branches.underWay.stopped || fatal(error));
+    const written = kept === null ? journal.vote(vote) : Promise.resolve(voteCounts);
+    branches.underWay.await(written, (result) => {
       if (result.kind === 'written') {
         if (state !== 'started') reached('after-vote-durable');
         epochs.learned(shardOf(branch.identity.txid), epoch);
@@ -86,6 +93,8 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   alarm: ({ ports }, { identity }, { alarm, message }) =>
     ports.alarm({ ...identity, alarm, message }),
 };
+
+const voteCounts = { kind: 'written' } as const;
 
 /** `asksJournal`: another process of a shared resource may have learned the outcome meanwhile. */
 const timerEvents = {

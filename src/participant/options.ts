@@ -188,6 +188,7 @@ const resourceFields: Fields<Required<Resource>> = {
   rollback: 'method',
   inDoubt: 'method',
   identity: 'text',
+  keepsVotes: 'any',
   begin: 'method',
   forgotten: 'method',
 };

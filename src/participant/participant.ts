@@ -4,7 +4,7 @@ import { isIterable, shown } from '../core/fields.ts';
 import type { FromNode, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
-import { isTxid, type Txid } from '../core/txid.ts';
+import { isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { refusal, VerdictError } from '../peer/verdict-error.ts';
 import type { JournalContents, JournalEntry } from '../ports/journal.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
@@ -20,7 +20,7 @@ import { dispatch } from './dispatch.ts';
 import { Doubt } from './doubt.ts';
 import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
-import { tellUnvoted } from './held.ts';
+import { keepsVotes, tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
 import { loggerOf, type ParticipantAlarm, type ServeBaseOptions } from './options.ts';
@@ -44,7 +44,7 @@ const closeTimeoutMsDefault = 10_000;
 const leaveTimeoutMs = 1_000;
 const processDigits = 13;
 
-const inDoubtStates: readonly LocalState[] = ['prepared', 'orphaned'];
+const inDoubtStates: readonly LocalState[] = ['prepared', 'orphaned', 'kept'];
 const unendedStates: readonly LocalState[] = [...inDoubtStates, 'committing', 'rolling-back'];
 
 export class Participant {
@@ -58,6 +58,8 @@ export class Participant {
   readonly #doubt: Doubt<Branch>;
   readonly #housekeeping: Housekeeping;
   readonly #cluster: OneCluster;
+  /** As the journal had them on start. */
+  readonly #witnesses: JournalContents['witnesses'];
   readonly #directLog: DirectLog | null;
   /** Where other instances work on the same store. */
   readonly #siblings: SiblingWatch | null;
@@ -97,6 +99,7 @@ export class Participant {
     this.#context = context;
     this.#housekeeping = new Housekeeping(context);
     const { cluster } = found;
+    this.#witnesses = found.witnesses;
     this.#cluster = new OneCluster({
       ...context,
       cluster,
@@ -182,6 +185,7 @@ export class Participant {
       siblings: identity !== undefined,
       // Processes of one resource claim a branch with it, whatever the application can list.
       recordsStart: isShared || inDoubt === undefined,
+      keepsVotes: keepsVotes(resource) && !isShared,
       alarm: (alarm) => this.#alarm(alarm),
       send: (to, message) => this.#send(to, message),
       isOpen: (connection) => sessions.isOpen(connection),
@@ -192,6 +196,7 @@ export class Participant {
         ? null
         : new SiblingWatch({
             ...context,
+            own: keepsVotes(resource) && !isShared,
             list: () => inDoubt.call(resource, { instance }),
             left: (branch) => this.#held(branch),
           });
@@ -250,8 +255,10 @@ export class Participant {
   #held({ txid, branch, mine = true }: HeldBranch): void {
     const { logger } = this.#context;
     const branches = this.#branches;
-    if (isTxid(txid)) branches.receive(branches.at({ txid, branch }), { type: 'held', mine });
-    else
+    if (isTxid(txid)) {
+      const witness = this.#witnesses.get(shardOf(txid)) ?? null;
+      branches.receive(branches.at({ txid, branch }), { type: 'held', mine, witness });
+    } else
       logger.warn({ txid, branch }, 'inDoubt() of the application names something that is no txid');
   }
 

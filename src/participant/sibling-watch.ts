@@ -5,6 +5,9 @@
  * still there after the patience may be no one's any more (its process was killed, its journal
  * lost), and holds its locks until someone asks for its outcome: so this one does. Listed again and
  * again: an instance may end at any time, and its last PREPARE may be carried out after it has.
+ *
+ * Where the store keeps votes, what this instance itself has there is looked at as well: a server
+ * that lost track of a branch may list it only after its own restart, when no one else knows of it.
  */
 import { branchId } from '../core/names.ts';
 import { thrownLine } from '../core/thrown.ts';
@@ -14,6 +17,8 @@ import type { ParticipantContext } from './context.ts';
 import { someOf } from './held.ts';
 
 export interface SiblingWatchOptions extends ParticipantContext {
+  /** This instance's own, too. */
+  readonly own: boolean;
   readonly list: () => Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
   /** It has been there for the whole patience. */
   readonly left: (branch: HeldBranch) => void;
@@ -24,7 +29,7 @@ const warnEveryMs = 60_000;
 
 export class SiblingWatch {
   readonly #given: SiblingWatchOptions;
-  /** What the last list had of others. */
+  /** What the last list had. */
   #seen: ReadonlySet<string> = new Set();
   #timer: Timer | null = null;
   #closed = false;
@@ -37,7 +42,7 @@ export class SiblingWatch {
   /** `held`: the first list. */
   start(held: readonly HeldBranch[]): void {
     const others = held.filter(isOther);
-    this.#seen = new Set(others.map(branchId));
+    this.#seen = new Set(held.map(branchId));
     const { participant, logger, options } = this.#given;
     if (others.length > 0) {
       logger.warn(
@@ -61,10 +66,11 @@ export class SiblingWatch {
 
   async #look(): Promise<void> {
     try {
-      const others = [...(await this.#given.list())].filter(isOther);
+      const { list, left, own } = this.#given;
+      const held = [...(await list())].filter((branch) => own || isOther(branch));
       if (this.#closed) return;
-      for (const branch of others) if (this.#seen.has(branchId(branch))) this.#given.left(branch);
-      this.#seen = new Set(others.map(branchId));
+      for (const branch of held) if (this.#seen.has(branchId(branch))) left(branch);
+      this.#seen = new Set(held.map(branchId));
     } catch (error) {
       this.#notListed(error);
     }

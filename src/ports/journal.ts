@@ -37,6 +37,9 @@ export interface JournalEntry extends BranchKey {
 
 export type VoteWrite = JournalEntry & { readonly state: 'started' | 'prepared' | 'readonly' };
 
+/** See `Journal.voteKept`. */
+export type KeptVote = VoteWrite & { readonly state: 'prepared' };
+
 export type VoteWriteResult =
   | { readonly kind: 'written' }
   /** I7, no stale prepare: a newer epoch of the shard than the prepare's is known. */
@@ -67,6 +70,8 @@ export interface JournalContents {
   /** By shard, the newest that is known. */
   readonly epochs: ReadonlyMap<number, Epoch>;
   readonly cluster: ServedCluster | null;
+  /** By shard, where the log stood at least: what a vote that was lost is asked about with. */
+  readonly witnesses: ReadonlyMap<number, Witness>;
 }
 
 export interface Journal {
@@ -99,7 +104,17 @@ export interface Journal {
    */
   vote(entry: VoteWrite): Promise<VoteWriteResult>;
   /**
-   * `prepared` (or `started`) -> `committed`; the payload goes. `committed`, forgotten or not:
+   * A vote `commit` that the participant's store keeps as well: it counts from now on, is written
+   * within a second or so, and may be lost with the process until then. Rejects where that
+   * failed. Null where only `vote` can tell: the first of its shard and epoch,
+   * which binds the journal to its cluster and makes the epoch durable; a branch of which something
+   * is written; a newer epoch on its way; a journal that others write; too many that wait.
+   */
+  voteKept(entry: KeptVote): Promise<void> | null;
+  /**
+   * `prepared` (or `started`) -> `committed`; the payload goes. At once, where the vote was taken by
+   * `voteKept` and is not being written: both are durable together or not at all (!: with the vote
+   * alone on disk a branch that was acknowledged would be in doubt when its record is collected). `committed`, forgotten or not:
    * `repeated`; any other tombstone or nothing: `contradicted` (I4, a vote binds).
    */
   committed(key: BranchKey): Promise<OutcomeWriteResult>;

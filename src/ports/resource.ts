@@ -95,7 +95,10 @@ export interface Resource<Payload = unknown, Result = unknown> {
    * far it came. Its message reaches the client.
    */
   prepare(call: PrepareCall<Payload>): Promise<PrepareResult<Result>> | PrepareResult<Result>;
-  /** Only after `vote.commit`. The payload is undefined only if it was committed before. */
+  /**
+   * Only after `vote.commit`. The payload is undefined only if it was committed before, or if the
+   * store keeps votes.
+   */
   commit(call: EndCall<Payload | undefined>): Promise<void> | void;
   /**
    * Does nothing if nothing is held: the branch may never have been prepared, or not completely.
@@ -105,13 +108,21 @@ export interface Resource<Payload = unknown, Result = unknown> {
   /**
    * Every branch that the application holds durably prepared, asked once on start, before any call.
    * With it the SDK keeps no record that a prepare began: what is held without a vote in the
-   * journal is rolled back. Without it, rollback is called for each prepare that was under way.
+   * journal is rolled back, or asked about where the store keeps votes. Without it, rollback is called for each prepare that was under way.
    * With an `identity` it is asked again now and then, to ask about what other instances have
    * prepared and left.
    */
   inDoubt?(call?: {
     readonly instance?: string;
   }): Promise<Iterable<HeldBranch>> | Iterable<HeldBranch>;
+  /**
+   * True: the store keeps votes, so that the SDK need not flush its journal for them. From the
+   * moment in which `prepare` returns `vote.commit` until the branch has ended, `inDoubt` lists it,
+   * and whose it is, also after any crash; `commit` and `rollback` need no payload; once it has
+   * committed, a prepare of it fails for as long as `commit` finds that. It takes `inDoubt` and
+   * `identity`.
+   */
+  readonly keepsVotes?: boolean;
   /**
    * An id made with the store and kept in it, the same for whoever opens it: any instance that
    * names it may end a branch. Without it only the instance that voted may.

@@ -62,8 +62,8 @@ describe('LMDB journal', () => {
       await store.transact((keys) => keys.put('meta', meta));
       await store.close();
     };
-    await rewrite({ kind: 'verdict journal', formatVersion: 2, instance: 'i' });
-    await expect(open()).rejects.toThrow(/format 2.*newer program/);
+    await rewrite({ kind: 'verdict journal', formatVersion: 3, instance: 'i' });
+    await expect(open()).rejects.toThrow(/format 3.*newer program/);
     await rewrite({ kind: 'verdict decision log', formatVersion: 1 });
     await expect(open()).rejects.toThrow(/not a verdict journal/);
     await rewrite({ kind: 'verdict journal', formatVersion: 1 });

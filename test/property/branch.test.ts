@@ -140,6 +140,7 @@ class World {
       shared: false,
       siblings: false,
       recordsStart: this.recordsStart,
+      keepsVotes: false,
     };
     const { branch: state, effects } = stepBranch(before, event, context);
     this.state = state;

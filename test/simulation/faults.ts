@@ -49,6 +49,7 @@ export const faultNames = [
   'etcd-set-back-at-takeover',
   'retire-shared',
   'shared-journal',
+  'store-keeps',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 

@@ -2,7 +2,8 @@
  * The machines of one participant. Most have one. With `siblings` or `journal-lost` two work on one
  * store, as on a database, each with a journal of its own; with `retire` a second stands by, empty,
  * for when an operator has given the first one up, and with `retire-shared` a third for when the
- * store is given up. With `shared-journal` two processes have one journal, and one store.
+ * store is given up. With `shared-journal` two processes have one journal, and one store. With
+ * `store-keeps` the store keeps votes, which the journal writes late.
  */
 import { MemoryKeys } from '../../src/store/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
@@ -21,6 +22,8 @@ export interface Member {
   readonly store: string | null;
   /** Several processes have this journal, and say so (`sharedResource`). */
   readonly sharesJournal: boolean;
+  /** The store keeps votes: `Resource.keepsVotes`. */
+  readonly keeps: boolean;
   /** It starts when it is needed. */
   readonly standsBy: boolean;
 }
@@ -29,19 +32,21 @@ export function fleetOf(participant: string, faults: Faults, chance: Chance): re
   const retires = faults['retire-shared'] !== undefined;
   const shares = retires || faults.siblings !== undefined || faults['journal-lost'] !== undefined;
   const isShared = shares && chance.happens(0.6);
+  const keeps = faults['store-keeps'] !== undefined && chance.happens(0.8);
   const holdings = new Map<string, Holding>();
   const member = (name: string, more: Partial<Member>): Member => ({
     name,
     participant,
     journal: new MemoryKeys(),
     holdings,
-    store: isShared ? `store of ${participant}` : null,
+    store: isShared || keeps ? `store of ${participant}` : null,
+    keeps,
     sharesJournal: false,
     standsBy: false,
     ...more,
   });
   const first = member(participant, {});
-  if (!isShared && faults['shared-journal'] !== undefined && chance.happens(0.6)) {
+  if (!isShared && !keeps && faults['shared-journal'] !== undefined && chance.happens(0.6)) {
     const one = member(participant, { sharesJournal: true });
     return [one, { ...one, name: `${participant}.b`, standsBy: chance.happens(0.5) }];
   }

@@ -56,6 +56,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'etcd-set-back-at-takeover': 0.5,
   'retire-shared': 0.4,
   'shared-journal': 0.5,
+  'store-keeps': 1.5,
 };
 
 export class Injector {
@@ -264,6 +265,16 @@ export class Injector {
         const client = chance.pick(clients);
         const afterMs = chance.logarithmic(0.5, 30);
         client.atNextCall = () => this.#world.after(afterMs, () => sleeps(client));
+        return;
+      }
+      case 'store-keeps': {
+        // Between a vote, or its outcome, and the journal.
+        const one = chance.pick(participants);
+        const effects = chance.whole(1, 12);
+        one.atNextVote = () => {
+          one.atNextVote = null;
+          one.process?.doom(effects, false);
+        };
         return;
       }
       case 'siblings':

@@ -188,6 +188,7 @@ class Run {
           },
           rolledBack: (_, { txid, branch }) => journals.rolledBack(participant, txid, branch),
           journaled: (journal, changes) => journals.written(journal, changes),
+          kept: (journal, { txid, branch }) => journals.kept(journal, txid, branch),
           alarmed: (_, { alarm, message }) => this.#world.note(name, `ALARM ${alarm}: ${message}`),
         },
       });

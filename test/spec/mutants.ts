@@ -278,8 +278,8 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'rules.qnt',
-        from: '    if (b.state == "unknown" and s.hasRow(m.p, m.txid)) s.reply(m, "vote abort")\n    else if',
-        to: '    if',
+        from: '    if (b.state == "row") s.reply(m, "vote abort")\n    else if (b.state == "unknown")',
+        to: '    if (b.state == "unknown" or b.state == "row")',
       },
       {
         file: 'rules.qnt',

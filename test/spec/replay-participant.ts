@@ -63,6 +63,7 @@ export class ReplayedParticipant {
       shared: false,
       siblings: false,
       recordsStart: false,
+      keepsVotes: false,
     };
     const step: BranchStep = stepBranch(before, event, context);
     this.#branches.set(txid, step.branch);

@@ -26,6 +26,8 @@
  *    voted-elsewhere -- commit, rollback, answer; unknown -- commit, rollback -->
  *       committing, rolling-back (taken over) --> unknown, gone
  *
+ *    where the store keeps votes: unknown -- held, mine --> kept, then as voted-elsewhere
+ *
  * `starting` writes `started`, for an application that cannot list what it holds, and wherever
  * processes share a resource: a branch then belongs to the one whose `started` was written, and
  * no one else aborts it without a decision.
@@ -60,6 +62,11 @@
  *   journal knows nothing of it (!: a new process of a rolling update rolled back what the old one
  *   had voted for, and the transaction committed). The name in the store tells whose it is; what is
  *   this instance's own and not in its journal was never voted for.
+ * - Where the store keeps votes, a vote is sent before the journal has written it, and may be lost
+ *   there with the process (8.11). So what the store holds without a vote was voted for or not, no
+ *   one knows: it is asked about, as a sibling's would be (!: rolled back, it would contradict a
+ *   commit). A prepare that finds it is answered `abort`, said and not written: where the vote
+ *   before counted, no leader prepares again.
  * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no
  *   record here but a tombstone: both may have got it, and to the store the second is a repeat.
  *   Where it holds neither the branch nor the record of its commit, `UNKNOWN_BRANCH`.

@@ -1,6 +1,6 @@
 /** The pieces that the handlers of the branch machine are made of. */
 
-import type { VoteReason } from '../messages.ts';
+import type { VoteReason, Witness } from '../messages.ts';
 import { epochOf } from '../txid.ts';
 import { acknowledge } from './askers.ts';
 import { identity, type Next, stay } from './row.ts';
@@ -171,6 +171,14 @@ export function votedElsewhere(branch: LocalBranch): Next {
   return {
     branch: { ...identity(branch), state: 'voted-elsewhere' },
     effects: [{ type: 'query', witness: null }],
+  };
+}
+
+/** A vote, or none: whoever knew is gone, and the store alone has kept it (8.11). */
+export function keptVote(branch: LocalBranch, witness: Witness | null): Next {
+  return {
+    branch: { ...identity(branch), state: 'kept', witness },
+    effects: [{ type: 'query', witness }],
   };
 }
 

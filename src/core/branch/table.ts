@@ -13,6 +13,7 @@ export const branchTable: { readonly [State in LocalState]: Row<State> } = {
   working: before.working,
   orphaned: before.orphaned,
   'voted-elsewhere': before.elsewhere,
+  kept: before.kept,
   preparing: voting.preparing,
   voting: voting.voting,
   prepared: voted.prepared,

@@ -76,6 +76,11 @@ interface StateData {
   };
   /** A sibling's vote, known from the store alone. Only a decision ends it (I4, a vote binds). */
   'voted-elsewhere': object;
+  /**
+   * The store holds it prepared under this instance, and the journal has no vote: a process before
+   * ended ahead of its vote, or behind it and ahead of the journal. Only a decision ends it (8.11).
+   */
+  kept: { readonly witness: Witness | null };
   /** The application's prepare runs. */
   preparing: {
     readonly prepare: PrepareData;
@@ -173,8 +178,11 @@ interface EventData {
   'application-rolled-back': object;
   /** Its commit or rollback threw; `found` where the store says why for certain. */
   'application-failed': { readonly message: string; readonly found?: StoreFound };
-  /** The application says that it holds something; `mine`: prepared by this instance. */
-  held: { readonly mine: boolean };
+  /**
+   * The application says that it holds something; `mine`: prepared by this instance. `witness`:
+   * where the log stood as far as the journal knows.
+   */
+  held: { readonly mine: boolean; readonly witness?: Witness | null };
   // from the journal
   /** What is there: read on start, and before a branch that memory does not know is stepped. */
   journal: { readonly found: Found | null };
@@ -207,6 +215,8 @@ export interface BranchContext {
   readonly siblings: boolean;
   /** The application cannot list what it holds: `started` is written before it is called. */
   readonly recordsStart: boolean;
+  /** The application's store keeps votes: what it holds may have one that the journal lost. */
+  readonly keepsVotes: boolean;
 }
 
 /** What a correct cluster never shows a participant. docs/OPERATING.md says what each means. */

@@ -8,6 +8,7 @@ import {
   beginRollback,
   commitElsewhere,
   contradicted,
+  keptVote,
   orphan,
   reasons,
   recordAbort,
@@ -63,13 +64,14 @@ export const unknown: Row<'unknown'> = {
   },
   'connection-lost': stay,
   // Its vote was never written, so it was never sent, so no commit is possible: rolled back alone.
-  // Not where the journal is shared, as another process may be writing that vote, nor a sibling's.
-  held: (branch, { mine }, context) =>
-    !mine && context.siblings
-      ? votedElsewhere(branch)
-      : context.shared
-        ? orphan(branch, { witness: null, recorded: false })
-        : beginRollback(branch, { reason: reasons.notPrepared }),
+  // Not where the journal is shared, as another process may be writing that vote, nor a sibling's,
+  // nor where a vote may be sent before it is written (!): see `kept`.
+  held: (branch, { mine, witness = null }, context) => {
+    if (!mine && context.siblings) return votedElsewhere(branch);
+    if (context.shared) return orphan(branch, { witness: null, recorded: false });
+    if (context.keepsVotes) return keptVote(branch, witness);
+    return beginRollback(branch, { reason: reasons.notPrepared });
+  },
   journal: (branch, { found }, context) => adopt(branch, found, context),
 };
 
@@ -193,6 +195,28 @@ export const elsewhere: Row<'voted-elsewhere'> = {
   journal: (branch, { found }, context) =>
     found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
+};
+
+export const kept: Row<'kept'> = {
+  ...atRest,
+  // Said, not written: it may have voted. Where that vote counted, no leader prepares again.
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.notPrepared),
+  commit: (branch, { connection }) => stopTimer('patience', commitElsewhere(branch, [connection])),
+  rollback: (branch, { connection }) =>
+    stopTimer('patience', rollbackElsewhere(branch, [connection])),
+  // As in `prepared`: said of other branches of the transaction, or too soon.
+  forget: stay,
+  answer: (branch, { decision }) => {
+    if (decision === 'commit') return stopTimer('patience', commitElsewhere(branch, []));
+    if (decision === 'abort') return stopTimer('patience', rollbackElsewhere(branch, []));
+    return stillInDoubt(branch, decision);
+  },
+  enlisted: refuseEnlist,
+  'connection-lost': stay,
+  held: stay,
+  journal: (branch, { found }, context) =>
+    found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
+  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 
 function begin(

@@ -39,6 +39,7 @@ export function sqlResource<Id, Payload, Result>(
   const watch = new LockWatch({ participant: name, clock, logger, look: () => dialect.waits() });
   return {
     identity,
+    keepsVotes: true,
     begin: async ({ instance }) => {
       if (!shared) await dialect.endSessions(instance);
     },

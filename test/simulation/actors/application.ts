@@ -52,6 +52,8 @@ export interface ApplicationOptions {
   readonly instance: string;
   /** Where instances with journals of their own work on this store: its name. */
   readonly identity: string | null;
+  /** See `Resource.keepsVotes`. */
+  readonly keeps: boolean;
   readonly flushMs: () => number;
   /** A commit or rollback that throws the first time. */
   readonly fails: () => boolean;
@@ -71,6 +73,7 @@ const recordMs = 50_000;
 export class SimApplication implements Resource {
   readonly inDoubt?: () => HeldBranch[];
   readonly identity?: string;
+  readonly keepsVotes: boolean;
   readonly #with: ApplicationOptions;
   /** Settled at the death of the process: on the disk, or not. */
   readonly #underWay = new Set<Change>();
@@ -79,6 +82,7 @@ export class SimApplication implements Resource {
 
   constructor(options: ApplicationOptions) {
     this.#with = options;
+    this.keepsVotes = options.keeps;
     const { identity, instance } = options;
     if (identity !== null) this.identity = identity;
     if (options.lists) {

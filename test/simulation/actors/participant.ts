@@ -10,6 +10,7 @@ import { agreeOnInstance } from '../../../src/journal/instance.ts';
 import { LocalJournal } from '../../../src/journal/local-journal.ts';
 import type { ParticipantAlarm, ServeBaseOptions } from '../../../src/participant/options.ts';
 import { Participant } from '../../../src/participant/participant.ts';
+import type { KeptVote } from '../../../src/ports/journal.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import { MemoryKeys } from '../../../src/store/memory-keys.ts';
 import type { SimEtcd } from '../etcd/server.ts';
@@ -39,6 +40,8 @@ export interface ParticipantMachineOptions extends MachineOptions {
   readonly fails: () => boolean;
   readonly watcher: ApplicationWatcher & {
     journaled(participant: string, changes: readonly KeyChange[]): void;
+    /** A vote that its store keeps counts from now on. */
+    kept(participant: string, vote: KeptVote): void;
     alarmed(participant: string, alarm: ParticipantAlarm): void;
   };
 }
@@ -100,7 +103,11 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     });
     this.#store = store;
     const instance = agreeOnInstance(member.journal, chance);
-    const journal = new LocalJournal({ instance, store, clock, shared: member.sharesJournal });
+    const options = { instance, store, clock, shared: member.sharesJournal };
+    const journal = new WatchedVotes(options, (entry) => {
+      watcher.kept(this.name, entry);
+      this.atNextVote?.();
+    });
     this.#journal = journal;
     const application = new SimApplication({
       process,
@@ -108,6 +115,7 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
       store: member.holdings,
       instance,
       identity: member.store,
+      keeps: member.keeps,
       flushMs: disk.flushMs,
       fails: this.options.fails,
       watcher,
@@ -194,6 +202,24 @@ export class ParticipantMachine extends Machine<ParticipantMachineOptions> {
     this.#store?.died();
     this.#application?.died();
     this.options.network.died(process, options);
+  }
+}
+
+class WatchedVotes extends LocalJournal {
+  readonly #kept: (entry: KeptVote) => void;
+
+  constructor(
+    options: ConstructorParameters<typeof LocalJournal>[0],
+    kept: (entry: KeptVote) => void,
+  ) {
+    super(options);
+    this.#kept = kept;
+  }
+
+  override voteKept(entry: KeptVote): Promise<void> | null {
+    const kept = super.voteKept(entry);
+    if (kept !== null) this.#kept(entry);
+    return kept;
   }
 }
 

@@ -19,6 +19,8 @@ export class JournalCheck {
   readonly #epochs = new Map<string, string>();
   /** By machine and branch: siblings have a journal each. */
   readonly #states = new Map<string, DurableState>();
+  /** Votes that a store keeps, and no journal has yet. */
+  readonly #kept = new Set<string>();
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -37,6 +39,42 @@ export class JournalCheck {
       const entry = (value as StoredEntry | undefined) ?? null;
       this.#entry(machine, name.slice(0, slash) as Txid, branch, entry);
     }
+  }
+
+  /** In its store, as a vote; the journal may lose it. */
+  kept(machine: string, txid: Txid, name: string): void {
+    const facts = this.#facts;
+    const participant = participantOf(machine);
+    const branch = facts.branch(txid, participant, name);
+    const who = `${participant}/${name} of ${txid}`;
+    facts.checkOf(
+      txid,
+      !branch.buriedAt.has(machine) && !branch.wasCommitted,
+      'I7',
+      `${who} was voted for after its end`,
+    );
+    const known = this.#epochs.get(`${machine} epochs/${shardOf(txid).toString(36)}`) ?? '';
+    facts.checkOf(
+      txid,
+      epochOf(txid) >= known,
+      'I7',
+      `${who} voted though a newer epoch was known`,
+    );
+    this.#kept.add(`${machine} ${txid}/${name}`);
+    branch.owner = machine;
+    branch.wasPrepared = true;
+    branch.state = 'prepared';
+    this.#states.set(`${machine} ${txid}/${name}`, 'prepared');
+  }
+
+  /** What became in its store of a vote that no journal has. */
+  #endKept(participant: string, txid: Txid, name: string, state: 'committed' | null): void {
+    const branch = this.#facts.branch(txid, participant, name);
+    const key = `${branch.owner} ${txid}/${name}`;
+    if (!this.#kept.has(key)) return;
+    branch.state = state;
+    if (state === null) this.#states.delete(key);
+    else this.#states.set(key, state);
   }
 
   /** With all that it knew. */
@@ -72,6 +110,11 @@ export class JournalCheck {
     const key = `${machine} ${txid}/${name}`;
     const before = this.#states.get(key) ?? null;
     const after = entry?.state ?? null;
+    // It counted before, and may be over by now.
+    if (this.#kept.delete(key) && after === 'prepared') {
+      if (branch.state === 'prepared') this.#states.set(key, after);
+      return;
+    }
     if (after === null) this.#states.delete(key);
     else this.#states.set(key, after);
     const who = `${participant}/${name} of ${txid}`;
@@ -149,6 +192,7 @@ export class JournalCheck {
     facts.checkOf(txid, facts.isCommitted(txid), 'I4', `${who} was applied without a decision`);
     facts.checkOf(txid, branch.applied === 1, 'I1', `${who} was applied ${branch.applied} times`);
     facts.checkOf(txid, !branch.undone, 'I1', `${who} was applied after it had been rolled back`);
+    this.#endKept(participant, txid, name, 'committed');
   }
 
   rolledBack(participant: string, txid: Txid, name: string): void {
@@ -163,5 +207,13 @@ export class JournalCheck {
       `${who} was rolled back, and the decision is commit`,
     );
     branch.undone = true;
+    if (!this.#kept.has(`${branch.owner} ${txid}/${name}`)) return;
+    facts.checkOf(
+      txid,
+      facts.at(txid).saidAborted !== null || facts.readers.has(participant),
+      'I4',
+      `${who} had voted commit, and was rolled back though no one had said abort`,
+    );
+    this.#endKept(participant, txid, name, null);
   }
 }

@@ -263,6 +263,33 @@ export const mutants: readonly Mutant[] = [
     faults: 'siblings=1,journal-lost=1',
   },
   {
+    name: 'rolls-back-what-its-store-keeps',
+    without:
+      'I4: what the store holds prepared without a vote in the journal is asked about, where the journal may have lost the vote (8.11).',
+    file: 'src/core/branch/unprepared.ts',
+    from: '    if (context.keepsVotes) return',
+    to: '    if (false) return',
+    faults: 'store-keeps=1',
+  },
+  {
+    name: 'keeps-votes-past-a-newer-epoch',
+    without:
+      'I7: no vote counts ahead of the journal while a newer epoch of its shard is known there, or on its way (8.11).',
+    file: 'src/journal/local-journal.ts',
+    from: '    if ((this.#adopting.get(shard) ?? epoch) > epoch) return null;\n',
+    to: '',
+    faults: 'store-keeps=1,node-pause=1,node-effect-crash=1,message-delay=1',
+  },
+  {
+    name: 'outcome-does-not-wait-for-a-vote-being-written',
+    without:
+      'Section 8.11: vote and outcome reach the disk together, or the outcome is flushed before it is acknowledged.',
+    file: 'src/journal/kept-votes.ts',
+    from: 'kept === undefined || kept.taken || ',
+    to: 'kept === undefined || ',
+    faults: 'store-keeps=1,participant-pause=1,slow-disk=1',
+  },
+  {
     name: 'remembers-a-journal-that-others-write',
     without:
       'Section 8.7: what is in a journal that several processes share is read there, each time.',

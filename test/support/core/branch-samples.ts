@@ -33,6 +33,7 @@ export const context: BranchContext = {
   shared: false,
   siblings: false,
   recordsStart: false,
+  keepsVotes: false,
 };
 
 /** The connection that the sample states wait for, and the one that the sample events come from. */
@@ -63,6 +64,7 @@ export const sampleStates: { readonly [Name in LocalState]: LocalBranchOf<Name> 
     recorded: true,
   },
   'voted-elsewhere': { ...identity, state: 'voted-elsewhere' },
+  kept: { ...identity, state: 'kept', witness: prepareData.witness },
   preparing: {
     ...identity,
     state: 'preparing',

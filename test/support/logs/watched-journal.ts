@@ -96,6 +96,11 @@ export class WatchedJournal implements Journal {
     return entry;
   }
 
+  /** Its journal is one that others write. */
+  voteKept(): null {
+    return null;
+  }
+
   async vote(entry: VoteWrite): ReturnType<Journal['vote']> {
     await this.#begin('vote');
     const result = await this.#journal.vote(entry);

@@ -26,7 +26,12 @@ import {
   second,
   txid,
 } from '../../../support/core/branch-samples.ts';
-import { expectedBesideSiblings, expectedSteps, expectedTakenOver } from './expected.ts';
+import {
+  expectedBesideSiblings,
+  expectedSteps,
+  expectedTakenOver,
+  expectedWhereKept,
+} from './expected.ts';
 
 const prepareFrom = (connection: number): LocalEvent => ({
   type: 'prepare',
@@ -97,6 +102,16 @@ describe('the branch table', () => {
       expect(rowOf(sampleStates[name], { siblings: true })).toEqual({
         ...expectedSteps[name],
         ...expectedBesideSiblings[name],
+      });
+    });
+
+    it(`does in ${name} what is written where the store keeps votes`, () => {
+      expect(rowOf(sampleStates[name], { siblings: true, keepsVotes: true })).toEqual({
+        ...expectedSteps[name],
+        ...expectedBesideSiblings[name],
+        ...(name === 'unknown'
+          ? { ...expectedBesideSiblings.unknown, ...expectedWhereKept.unknown }
+          : {}),
       });
     });
 

@@ -169,6 +169,31 @@ export const expectedSteps: Readonly<Record<LocalState, Readonly<Record<SampleEv
     'journal forgotten': 'forgotten | stop patience',
     'patience-over': 'voted-elsewhere | query',
   },
+  kept: {
+    ...applicationIdle,
+    ...journalIdle,
+    ...timersLate,
+    prepare: 'kept | vote abort to 2',
+    commit: 'committing | stop patience | call-commit',
+    rollback: 'rolling-back | stop patience | call-rollback',
+    forget: '=',
+    'answer commit': 'committing | stop patience | call-commit',
+    'answer abort': 'rolling-back | stop patience | call-rollback',
+    'answer undecided': 'kept | start patience',
+    'answer expired': 'kept | alarm outcome-expired | start patience',
+    enlisted: 'kept | enlist refused',
+    'connection-lost': '=',
+    held: '=',
+    'held by another': '=',
+    'journal nothing': '=',
+    'journal started': 'rolling-back | stop patience | call-rollback',
+    'journal prepared': 'prepared | stop patience | start patience',
+    'journal readonly': 'readonly | stop patience',
+    'journal committed': 'committed | stop patience',
+    'journal tombstone': 'gone | stop patience',
+    'journal forgotten': 'forgotten | stop patience',
+    'patience-over': 'kept | query',
+  },
   preparing: {
     ...applicationIdle,
     ...journalIdle,
@@ -429,6 +454,11 @@ export const expectedBesideSiblings: Partial<
     'held by another': 'voted-elsewhere | query',
   },
   gone: { 'held by another': 'voted-elsewhere | query' },
+};
+
+/** What differs where the store keeps votes, so that the journal may have lost one. */
+export const expectedWhereKept: typeof expectedBesideSiblings = {
+  unknown: { held: 'kept | query' },
 };
 
 /** What differs of a branch that a sibling voted for. */

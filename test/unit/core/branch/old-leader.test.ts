@@ -32,7 +32,13 @@ describe('a late commit', () => {
     [swept, ...succeeded, { acknowledged: false, alarmed: false }],
   ] as const)('to $state from %s', (branch, _who, epoch, knownEpoch, expected) => {
     const event = { type: 'commit', connection: 1, epoch } as const;
-    const context = { shared: false, siblings: false, recordsStart: false, knownEpoch };
+    const context = {
+      shared: false,
+      siblings: false,
+      recordsStart: false,
+      keepsVotes: false,
+      knownEpoch,
+    };
     const { branch: state, effects } = stepBranch(branch, event, context);
     expect(state).toEqual(branch);
     expect(effects[0]).toMatchObject({
