@@ -70,9 +70,13 @@ export function voteAgain(entry: VoteWrite, there: JournalEntry): VoteWriteResul
 }
 
 /** Votes that counted before they were written, each as far as it has come since. */
-export function writeKept(transaction: JournalTransaction, entries: readonly JournalEntry[]): void {
+export function writeKept(
+  transaction: JournalTransaction,
+  entries: readonly JournalEntry[],
+  votes: readonly JournalEntry[],
+): void {
   for (const to of entries) transaction.replace({ from: transaction.find(to), to });
-  sawLog(transaction, entries);
+  sawLog(transaction, votes);
 }
 
 /** Where the log stood: a vote that is lost with the process is asked about with it. */

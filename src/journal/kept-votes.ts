@@ -19,22 +19,30 @@ const writeVoteAfterMs = 1_000;
 const maxKept = 10_000;
 
 interface Kept {
+  /** As it was given. */
+  readonly vote: JournalEntry;
+  /** As far as it has come since. */
   entry: JournalEntry;
   readonly sinceMs: number;
   taken: boolean;
 }
 
+type WriteKept = (
+  entries: readonly JournalEntry[],
+  votes: readonly JournalEntry[],
+) => Promise<void>;
+
 export class KeptVotes {
   readonly #clock: Clock;
   /** Resolves when they are durable. */
-  readonly #write: (entries: readonly JournalEntry[]) => Promise<void>;
+  readonly #write: WriteKept;
   readonly #kept = new Map<Txid, readonly Kept[]>();
   #timer: Timer | null = null;
   /** Settled with the next write, or with the one after it. */
   #next: PromiseWithResolvers<void> | null = null;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(clock: Clock, write: (entries: readonly JournalEntry[]) => Promise<void>) {
+  constructor(clock: Clock, write: WriteKept) {
     this.#clock = clock;
     this.#write = write;
   }
@@ -50,7 +58,7 @@ export class KeptVotes {
   /** Resolves when something was written since; rejects where that failed. */
   add(entry: JournalEntry): Promise<void> {
     const others = this.#kept.get(entry.txid) ?? [];
-    const kept = { entry, sinceMs: this.#clock.monotonicMs(), taken: false };
+    const kept = { vote: entry, entry, sinceMs: this.#clock.monotonicMs(), taken: false };
     this.#kept.set(entry.txid, [...others, kept]);
     return this.#soon();
   }
@@ -124,7 +132,10 @@ export class KeptVotes {
     const told = this.#next;
     this.#next = null;
     try {
-      await this.#write(ripe.map(({ entry }) => entry));
+      await this.#write(
+        ripe.map(({ entry }) => entry),
+        ripe.map(({ vote }) => vote),
+      );
       for (const kept of ripe) this.#remove(kept);
       told?.resolve();
     } catch (error) {

@@ -21,8 +21,8 @@ import type { ReadableKeys, WritableKeys } from '../store/key-value.ts';
 import { asErrorOf } from '../store/operator-error.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 import { EntryMemory } from './entry-memory.ts';
-import { KeptVotes } from './kept-votes.ts';
 import * as rules from './journal-rules.ts';
+import { KeptVotes } from './kept-votes.ts';
 import { assertBranch } from './keys.ts';
 import { findEntry, highestTxids, JournalTransaction } from './transaction.ts';
 
@@ -70,8 +70,8 @@ export class LocalJournal implements Journal {
       transact: (body) => this.#transact(body),
       asError: asJournalError,
     });
-    this.#kept = new KeptVotes(this.#clock, (entries) =>
-      this.#group.run((transaction) => rules.writeKept(transaction, entries)),
+    this.#kept = new KeptVotes(this.#clock, (entries, votes) =>
+      this.#group.run((transaction) => rules.writeKept(transaction, entries, votes)),
     );
   }
 

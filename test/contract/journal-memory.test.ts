@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { makeEpoch } from '../../src/core/txid.ts';
+import { LocalJournal } from '../../src/journal/local-journal.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
+import { findEntry } from '../../src/journal/transaction.ts';
 import { JournalError } from '../../src/ports/journal.ts';
+import { MemoryKeys } from '../../src/store/memory-keys.ts';
 import { realClock, realRandom, txidAt } from '../support/logs/stores.ts';
 import { journalContract } from './journal.ts';
 
@@ -55,5 +58,91 @@ describe('memory journal', () => {
     const again = openMemoryJournal({ store, ...ports });
     expect(await again.find(key)).toBeNull();
     expect(answered).toBe(false);
+  });
+
+  describe('of votes that the store keeps', () => {
+    const first = { ...vote, txid: txidAt(epoch, 0) };
+    /** Whose transactions wait to become durable until the test says so. */
+    function held(): { journal: LocalJournal; keys: MemoryKeys; go: () => Promise<void> } {
+      const keys = new MemoryKeys();
+      const waiting: (() => void)[] = [];
+      const journal = new LocalJournal({
+        instance: 'i',
+        clock: realClock,
+        shared: false,
+        store: {
+          transact: (body) =>
+            new Promise((resolve) => {
+              waiting.push(() => {
+                body(keys);
+                resolve();
+              });
+            }),
+          snapshot: (body) => body(keys),
+          close: async () => undefined,
+        },
+      });
+      const go = async (): Promise<void> => {
+        await vi.waitFor(() => expect(waiting.length).toBe(1), 5_000);
+        waiting.shift()?.();
+      };
+      return { journal, keys, go };
+    }
+    const written = (keys: MemoryKeys): string | undefined => findEntry(keys, key)?.state;
+
+    it('loses them in a crash with their outcome, and both together', async () => {
+      const store = new MemoryJournalStore();
+      const journal = openMemoryJournal({ store, ...ports });
+      await journal.vote(first);
+      void journal.voteKept(vote);
+      expect(await journal.committed(key)).toEqual({ kind: 'written' });
+      store.crash();
+      const again = openMemoryJournal({ store, ...ports });
+      expect(await again.find(key)).toBeNull();
+    });
+
+    it('an outcome whose vote is being written waits until it is on disk itself', async () => {
+      const { journal, keys, go } = held();
+      const voted = journal.vote(first);
+      await go();
+      await voted;
+      void journal.voteKept(vote);
+      // No outcome comes: after a second the vote is written by itself, and is under way.
+      const closing = vi.waitFor(() => go(), { timeout: 5_000 });
+      await closing;
+      expect(written(keys)).toBe('prepared');
+      let acknowledges = false;
+      const committed = journal.committed(key).then(() => {
+        acknowledges = true;
+      });
+      await Promise.resolve();
+      expect(acknowledges).toBe(false);
+      await go();
+      await committed;
+      expect(written(keys)).toBe('committed');
+    });
+
+    it('finds what is being written, and lets a late prepare meet it', async () => {
+      const { journal, go } = held();
+      const voted = journal.vote(first);
+      await go();
+      await voted;
+      void journal.voteKept(vote);
+      await journal.committed(key);
+      const forgotten = journal.forget([key.txid]);
+      const found: (string | undefined)[] = [];
+      const look = async (): Promise<void> => {
+        expect(journal.isUnwritten(key)).toBe(false);
+        found.push((await journal.find(key))?.state);
+      };
+      await look();
+      await vi.waitFor(async () => {
+        await look();
+        await go();
+      }, 5_000);
+      await forgotten;
+      await look();
+      expect(new Set(found)).toEqual(new Set(['tombstone']));
+    });
   });
 });

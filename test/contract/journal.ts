@@ -8,6 +8,7 @@ import {
   type JournalEntry,
   JournalError,
   type JournalState,
+  type KeptVote,
   type VoteWrite,
 } from '../../src/ports/journal.ts';
 import { txidAt } from '../support/logs/stores.ts';
@@ -456,6 +457,88 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
         () => journal.started('run'),
       ];
       for (const call of calls) await expect(call()).rejects.toThrow(JournalError);
+    });
+
+    describe('of votes that the store keeps', () => {
+      const keptOf = (key: BranchKey, epoch: Epoch = epochOne): KeptVote => ({
+        ...voteOf(key, 'prepared', epoch),
+        state: 'prepared',
+      });
+      /** The first of an epoch is written like any other. */
+      const first = (epoch: Epoch = epochOne) =>
+        journal.vote(voteOf(keyAt(0, epoch), 'prepared', epoch));
+
+      it('takes them from the second of an epoch on, and knows them at once', async () => {
+        expect(journal.voteKept(keptOf(keyAt(0)))).toBeNull();
+        await first();
+        expect(journal.voteKept(keptOf(keyAt(0)))).toBeNull();
+        expect(journal.voteKept(keptOf(keyAt(1)))).not.toBeNull();
+        expect(journal.isUnwritten(keyAt(1))).toBe(false);
+        expect(await journal.find(keyAt(1))).toEqual(voteOf(keyAt(1)));
+        expect(journal.voteKept(keptOf(keyAt(1)))).toBeNull();
+        expect(await journal.vote(voteOf(keyAt(1)))).toEqual({ kind: 'written' });
+        expect(await journal.vote(voteOf(keyAt(1), 'readonly'))).toMatchObject({ kind: 'refused' });
+      });
+
+      it.each(['prepared', 'committed', 'forgotten', 'tombstone'] as const)(
+        'writes what became of one: %s',
+        async (state) => {
+          await first();
+          void journal.voteKept(keptOf(keyAt(1)));
+          if (state === 'tombstone')
+            expect(await journal.tombstone(keyAt(1))).toEqual({ kind: 'written' });
+          else if (state !== 'prepared')
+            expect(await journal.committed(keyAt(1))).toEqual({ kind: 'written' });
+          const forgotten = state === 'forgotten' ? journal.forget([keyAt(1).txid]) : null;
+          expect(stateOf(await journal.find(keyAt(1)))).toBe(state);
+          await reopen();
+          await forgotten;
+          expect(stateOf(await journal.find(keyAt(1)))).toBe(state);
+          expect(await journal.vote(voteOf(keyAt(1), 'readonly'))).toMatchObject({
+            kind: 'refused',
+          });
+        },
+      );
+
+      it('is contradicted by a tombstone of a commit', async () => {
+        await first();
+        void journal.voteKept(keptOf(keyAt(1)));
+        await journal.committed(keyAt(1));
+        expect(await journal.committed(keyAt(1))).toMatchObject({ kind: 'written' });
+        const grave = journal.tombstone(keyAt(1));
+        expect(['contradicted', 'written']).toContain((await grave).kind);
+      });
+
+      it('takes none of what has an end, nor past a newer epoch that is known or on its way', async () => {
+        await first();
+        await journal.tombstone(keyAt(1));
+        expect(journal.voteKept(keptOf(keyAt(1)))).toBeNull();
+        const adopting = journal.adoptEpoch(0, epochTwo);
+        expect(journal.voteKept(keptOf(keyAt(2)))).toBeNull();
+        await adopting;
+        expect(journal.voteKept(keptOf(keyAt(2)))).toBeNull();
+        expect(journal.voteKept(keptOf(keyAt(3, epochTwo), epochTwo))).toBeNull();
+        await first(epochTwo);
+        expect(journal.voteKept(keptOf(keyAt(3, epochTwo), epochTwo))).not.toBeNull();
+      });
+
+      it('keeps where the log stood when they were given', async () => {
+        await first();
+        const later = { generation: 0, revision: '12345678901234567891' };
+        void journal.voteKept({ ...keptOf(keyAt(1)), witness: later });
+        await journal.committed(keyAt(1));
+        await journal.forget([keyAt(1).txid]);
+        await reopen();
+        expect((await journal.load()).witnesses).toEqual(new Map([[0, later]]));
+      });
+
+      it('takes none where others write the same journal', async () => {
+        await journal.close();
+        const one = await fixture.openShared();
+        await one.vote(voteOf(keyAt(0)));
+        expect(one.voteKept(keptOf(keyAt(1)))).toBeNull();
+        await one.close();
+      });
     });
 
     it('writes what was lazy before it closes', async () => {

@@ -72,6 +72,8 @@ export class Facts {
   readonly retired: Set<string> = new Set();
   /** Machines whose instance an operator has given up, and whose branches are their siblings'. */
   readonly left: Set<string> = new Set();
+  /** By machine and branch: on its disk there is a vote to commit, and no more. */
+  readonly bareVotes: Set<string> = new Set();
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
   readonly #requests = new Map<string, RequestFacts>();

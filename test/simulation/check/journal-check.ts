@@ -80,7 +80,7 @@ export class JournalCheck {
   /** With all that it knew. */
   lost(machine: string): void {
     this.#facts.left.delete(machine);
-    for (const known of [this.#states, this.#epochs]) {
+    for (const known of [this.#states, this.#epochs, this.#facts.bareVotes]) {
       for (const key of known.keys()) if (key.startsWith(`${machine} `)) known.delete(key);
     }
     for (const { branches } of this.#facts.all()) {
@@ -110,6 +110,8 @@ export class JournalCheck {
     const key = `${machine} ${txid}/${name}`;
     const before = this.#states.get(key) ?? null;
     const after = entry?.state ?? null;
+    if (after === 'prepared') facts.bareVotes.add(key);
+    else facts.bareVotes.delete(key);
     // It counted before, and may be over by now.
     if (this.#kept.delete(key) && after === 'prepared') {
       if (branch.state === 'prepared') this.#states.set(key, after);

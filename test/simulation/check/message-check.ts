@@ -28,6 +28,17 @@ export class MessageCheck {
       case 'vote':
         facts.voted(message.txid, message.branch, message.vote);
         return;
+      case 'ack':
+        // Once all have acknowledged the record may go: it would be told "abort" (8.11).
+        facts.checkOf(
+          message.txid,
+          !message.ok ||
+            message.decision !== 'commit' ||
+            !facts.bareVotes.has(`${from.name} ${message.txid}/${message.branch}`),
+          'I10',
+          `${from.name} acknowledged the commit of ${message.txid}, and its disk says in doubt`,
+        );
+        return;
       case 'prepare':
         facts.checkOf(
           message.txid,

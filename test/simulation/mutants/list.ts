@@ -278,7 +278,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/journal/local-journal.ts',
     from: '    if ((this.#adopting.get(shard) ?? epoch) > epoch) return null;\n',
     to: '',
-    faults: 'store-keeps=1,node-pause=1,node-effect-crash=1,message-delay=1',
+    faults: 'store-keeps=1,slow-prepare=1,node-crash=1,node-pause=1',
   },
   {
     name: 'outcome-does-not-wait-for-a-vote-being-written',
@@ -287,7 +287,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/journal/kept-votes.ts',
     from: 'kept === undefined || kept.taken || ',
     to: 'kept === undefined || ',
-    faults: 'store-keeps=1,participant-pause=1,slow-disk=1',
+    faults: 'store-keeps=1,slow-disk=1,message-delay=1,node-crash=0.5,application-fails=0.7',
   },
   {
     name: 'remembers-a-journal-that-others-write',

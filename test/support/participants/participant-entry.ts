@@ -9,6 +9,7 @@ import { type BranchRef, serveParticipant, vote } from '../../../src/participant
 import { systemClock } from '../../../src/system/clock.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
 import { reroutedDialer } from '../network/rerouted-dialer.ts';
+import { crashHook } from './crash-hook.ts';
 import { Effects } from './effects.ts';
 import type { ParticipantProcessSettings, Script } from './participant-process.ts';
 
@@ -91,15 +92,4 @@ function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
       reject(signal.reason);
     });
   });
-}
-
-/** point, or point:n for its n-th passing. */
-function crashHook(wanted: string): (point: string) => void {
-  const [point, times = '1'] = wanted.split(':');
-  let left = Number(times);
-  return (passed) => {
-    if (passed !== point) return;
-    left -= 1;
-    if (left === 0) process.kill(process.pid, 'SIGKILL');
-  };
 }

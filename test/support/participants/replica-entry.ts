@@ -6,7 +6,8 @@ import { writeSync } from 'node:fs';
 import { openMariadbResource } from '../../../src/mariadb.ts';
 import { serveParticipant, vote } from '../../../src/participant.ts';
 import { openPostgresqlResource, type PrepareSql } from '../../../src/postgresql.ts';
-import type { ReplicaSettings } from './replica.ts';
+import { crashHook } from './crash-hook.ts';
+import type { Booking, ReplicaSettings } from './replica.ts';
 
 const { kind, connection, name, url, data, options } = JSON.parse(
   process.argv[2] ?? '{}',
@@ -17,7 +18,7 @@ const say = (level: string, fields: object, text: string): void => {
   writeSync(1, `${JSON.stringify({ level, text, ...fields }, withErrors)}\n`);
 };
 const placeholders = kind === 'postgresql' ? ['$1', '$2'] : ['?', '?'];
-const prepare: PrepareSql<{ account: number }, unknown> = async (sql, { txid, payload }) => {
+const prepare: PrepareSql<Booking, unknown> = async (sql, { txid, payload }) => {
   await sql.query(`UPDATE account SET balance = balance - 1 WHERE id = ${placeholders[0]}`, [
     payload.account,
   ]);
@@ -30,14 +31,15 @@ const prepare: PrepareSql<{ account: number }, unknown> = async (sql, { txid, pa
 const settings = { name, connection, prepare, isolation: 'read committed' } as const;
 const resource =
   kind === 'postgresql'
-    ? await openPostgresqlResource<{ account: number }>(settings)
-    : await openMariadbResource<{ account: number }>(settings);
-const participant = await serveParticipant<{ account: number }>({
+    ? await openPostgresqlResource<Booking>(settings)
+    : await openMariadbResource<Booking>(settings);
+const participant = await serveParticipant<Booking>({
   name,
   urls: [url],
   dataDirectory: data,
   resource,
   options,
+  reached: crashHook(process.env['VERDICT_TEST_PARTICIPANT_CRASH_AT'] ?? ''),
   logger: {
     debug: () => undefined,
     info: (fields, text) => say('info', fields, text),

@@ -12,10 +12,15 @@ export interface ReplicaSettings {
   readonly options: Partial<ParticipantOptions>;
 }
 
-/** Resolves when it serves. */
-export async function startReplica(settings: ReplicaSettings): Promise<Child> {
+export interface Booking {
+  readonly account: number;
+}
+
+/** Resolves when it serves. `crashAt`: point, or point:n for its n-th passing. */
+export async function startReplica(settings: ReplicaSettings, crashAt = ''): Promise<Child> {
   const child = new Child('test/support/participants/replica-entry.ts', {
     args: [JSON.stringify(settings)],
+    env: { VERDICT_TEST_PARTICIPANT_CRASH_AT: crashAt },
   });
   if ((await child.line(/"Serving\."/)) === null)
     throw new Error(`The replica ended:\n${child.lines.join('\n')}`);
