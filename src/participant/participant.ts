@@ -269,17 +269,17 @@ export class Participant {
 
   /** Of this instance's own votes. */
   inDoubt(): BranchRef[] {
-    return this.#branchesIn(inDoubtStates);
+    return this.#branchesWhere(({ local }) => inDoubtStates.includes(local.state));
   }
 
   /** Begun by this instance, and not ended in the application's store: they may hold rows there. */
   unended(): BranchRef[] {
-    return this.#branchesIn(unendedStates);
+    // What the store listed may still be looked for in the journal.
+    return this.#branchesWhere((one) => one.draining || unendedStates.includes(one.local.state));
   }
 
-  #branchesIn(states: readonly LocalState[]): BranchRef[] {
-    const branches = [...this.#branches.all()].filter(({ local }) => states.includes(local.state));
-    return branches.map(({ identity }) => identity);
+  #branchesWhere(counts: (branch: Branch) => boolean): BranchRef[] {
+    return [...this.#branches.all()].filter(counts).map(({ identity }) => identity);
   }
 
   async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {

@@ -60,10 +60,10 @@ async function killedEverywhere(database: Database): Promise<void> {
   const outcomes: TransactOutcome[] = [];
   /** Branches that a process found in its database without a vote in its journal. */
   const asked = (): number => replicas.flatMap(({ lines }) => lines).filter(isAsked).length;
-  const start = async (crashAt = ''): Promise<Child> => {
+  const start = async (): Promise<Child> => {
     const data = join(directory.path, 'payment');
     const settings = { kind, connection, name: 'payment', url: node.url, data, options };
-    const replica = await startReplica(settings, crashAt);
+    const replica = await startReplica(settings);
     replicas.push(replica);
     return replica;
   };
@@ -80,8 +80,9 @@ async function killedEverywhere(database: Database): Promise<void> {
   };
   try {
     await shipping.connected();
+    let replica = await start();
     for (const [index, { point, both }] of kills.entries()) {
-      const replica = await start(point === 'answered' ? '' : `${point}:${passing}`);
+      if (point !== 'answered') await replica.ask({ crashAt: `${point}:${passing}` });
       let killed: Promise<void> | null = null;
       const died = replica.exited.then((exit) => {
         // As soon as anyone can tell: what the server had not written is gone with it.
@@ -108,7 +109,7 @@ async function killedEverywhere(database: Database): Promise<void> {
         await killed;
         await server.start();
       }
-      const next = await start();
+      replica = await start();
       await Promise.all(calls);
       await eventually(
         async () => ((await book(1)).outcome === 'committed' ? true : null),
@@ -116,9 +117,8 @@ async function killedEverywhere(database: Database): Promise<void> {
       );
       await eventually(
         async () => ((await database.prepared()).length === 0 ? true : null),
-        () => `all that is prepared to end after ${point}:\n${next.lines.join('\n')}`,
+        () => `all that is prepared to end after ${point}:\n${replica.lines.join('\n')}`,
       );
-      await next.stop();
     }
 
     const committed = outcomes.filter(({ outcome }) => outcome === 'committed');

@@ -2,12 +2,21 @@
  * The memory journal, watched: what was written, in order; what is there now; and writes that a
  * test holds back or lets fail. Several participants may use one at once, or one after the other.
  */
+
+import type { Witness } from '../../../src/core/messages.ts';
+import { branchId } from '../../../src/core/names.ts';
 import { type Epoch, epochOf, type Txid } from '../../../src/core/txid.ts';
 import * as rules from '../../../src/journal/journal-rules.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../../src/journal/memory/journal.ts';
 import { findEntry, JournalTransaction } from '../../../src/journal/transaction.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import type { BranchKey, Journal, JournalEntry, VoteWrite } from '../../../src/ports/journal.ts';
+import type {
+  BranchKey,
+  Journal,
+  JournalEntry,
+  KeptVote,
+  VoteWrite,
+} from '../../../src/ports/journal.ts';
 import { seededRandom } from '../samples/seeded-random.ts';
 
 type Write = 'find' | 'vote' | 'committed' | 'tombstone' | 'forget' | 'adoptEpoch';
@@ -20,6 +29,9 @@ export class WatchedJournal implements Journal {
   readonly log: string[] = [];
   /** Thrown by every write from now on. */
   fault: Error | null = null;
+  /** Takes votes that the store keeps, and never writes them: its process dies before. */
+  keeps = false;
+  readonly #kept = new Set<string>();
   /** Set by the rig: ages entries. */
   wallMs: () => number = () => 0;
 
@@ -74,6 +86,11 @@ export class WatchedJournal implements Journal {
     if (state === 'committed') rules.committed(transaction, entry, 0);
   }
 
+  /** What an earlier life of the process knew of the log. */
+  sawLog(shard: number, witness: Witness): void {
+    new JournalTransaction(this.#store.keys, null).sawLog(shard, witness);
+  }
+
   state(key: BranchKey): JournalEntry['state'] | null {
     return findEntry(this.#store.keys, key)?.state ?? null;
   }
@@ -96,9 +113,11 @@ export class WatchedJournal implements Journal {
     return entry;
   }
 
-  /** Its journal is one that others write. */
-  voteKept(): null {
-    return null;
+  voteKept({ txid, branch }: KeptVote): Promise<void> | null {
+    if (!this.keeps) return null;
+    this.#kept.add(branchId({ txid, branch }));
+    this.log.push(`kept ${branch}`);
+    return new Promise(() => undefined);
   }
 
   async vote(entry: VoteWrite): ReturnType<Journal['vote']> {
@@ -109,6 +128,7 @@ export class WatchedJournal implements Journal {
   }
 
   async committed(key: BranchKey): ReturnType<Journal['committed']> {
+    if (this.#kept.has(branchId(key))) return { kind: 'written' };
     await this.#begin('committed');
     const result = await this.#journal.committed(key);
     this.#note(result.kind, `committed ${key.branch}`);

@@ -28,6 +28,11 @@ const prepare: PrepareSql<Booking, unknown> = async (sql, { txid, payload }) => 
   ]);
   return vote.commit();
 };
+let reached = (_point: string): void => undefined;
+process.on('message', ({ crashAt }: { readonly crashAt: string }) => {
+  reached = crashHook(crashAt);
+  process.send?.('armed');
+});
 const settings = { name, connection, prepare, isolation: 'read committed' } as const;
 const resource =
   kind === 'postgresql'
@@ -39,7 +44,7 @@ const participant = await serveParticipant<Booking>({
   dataDirectory: data,
   resource,
   options,
-  reached: crashHook(process.env['VERDICT_TEST_PARTICIPANT_CRASH_AT'] ?? ''),
+  reached: (point) => reached(point),
   logger: {
     debug: () => undefined,
     info: (fields, text) => say('info', fields, text),

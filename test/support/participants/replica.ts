@@ -16,11 +16,10 @@ export interface Booking {
   readonly account: number;
 }
 
-/** Resolves when it serves. `crashAt`: point, or point:n for its n-th passing. */
-export async function startReplica(settings: ReplicaSettings, crashAt = ''): Promise<Child> {
+/** Resolves when it serves. It dies where `ask({ crashAt: 'point:n' })` says, as by kill -9. */
+export async function startReplica(settings: ReplicaSettings): Promise<Child> {
   const child = new Child('test/support/participants/replica-entry.ts', {
     args: [JSON.stringify(settings)],
-    env: { VERDICT_TEST_PARTICIPANT_CRASH_AT: crashAt },
   });
   if ((await child.line(/"Serving\."/)) === null)
     throw new Error(`The replica ended:\n${child.lines.join('\n')}`);
