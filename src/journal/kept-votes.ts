@@ -72,10 +72,12 @@ export class KeptVotes {
     return true;
   }
 
-  /** Null where the transaction is not here, or is being written. */
+  /** Null where no commit of the transaction is here, or it is being written. */
   forget(txid: Txid, atMs: number): Promise<void> | null {
     const all = this.#kept.get(txid);
     if (all === undefined || all.some(({ taken }) => taken)) return null;
+    // What is in doubt stays, and no one waits for its end.
+    if (all.every(({ entry }) => entry.state !== 'committed')) return null;
     for (const kept of all) {
       const { branch, state, epoch } = kept.entry;
       if (state !== 'committed') continue;
