@@ -187,11 +187,17 @@ export class LocalJournal implements Journal {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#kept
-      .flush()
-      .finally(() => this.#group.idle())
-      .finally(() => this.#store.close());
+    this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#kept.flush();
+    } finally {
+      await this.#group.idle();
+      await this.#store.close();
+    }
   }
 
   /** Loses what was not yet written, answers nothing more: the process as good as died. */
