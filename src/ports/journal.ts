@@ -105,17 +105,20 @@ export interface Journal {
   vote(entry: VoteWrite): Promise<VoteWriteResult>;
   /**
    * A vote `commit` that the participant's store keeps as well: it counts from now on, is written
-   * within a second or so, and may be lost with the process until then. Rejects where that
-   * failed. Null where only `vote` can tell: the first of its shard and epoch,
-   * which binds the journal to its cluster and makes the epoch durable; a branch of which something
-   * is written; a newer epoch on its way; a journal that others write; too many that wait.
+   * within a second or so, and may be lost with the process until then. Rejects where that failed.
+   *
+   * Null where only `vote` can tell: the first of its shard and epoch, which binds the journal to
+   * its cluster and makes the epoch durable; a branch of which something is written; a newer epoch
+   * on its way; a journal that others write; too many that wait.
    */
   voteKept(entry: KeptVote): Promise<void> | null;
   /**
-   * `prepared` (or `started`) -> `committed`; the payload goes. At once, where the vote was taken by
-   * `voteKept` and is not being written: both are durable together or not at all (!: with the vote
-   * alone on disk a branch that was acknowledged would be in doubt when its record is collected). `committed`, forgotten or not:
+   * `prepared` (or `started`) -> `committed`; the payload goes. `committed`, forgotten or not:
    * `repeated`; any other tombstone or nothing: `contradicted` (I4, a vote binds).
+   *
+   * At once, where the vote was taken by `voteKept` and is not being written: both are durable
+   * together or not at all (!: with the vote alone on disk, a branch that was acknowledged would be
+   * in doubt when its record is collected).
    */
   committed(key: BranchKey): Promise<OutcomeWriteResult>;
   /** All else, or nothing -> `tombstone`; `committed`, even forgotten: `contradicted`. */

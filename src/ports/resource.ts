@@ -108,7 +108,8 @@ export interface Resource<Payload = unknown, Result = unknown> {
   /**
    * Every branch that the application holds durably prepared, asked once on start, before any call.
    * With it the SDK keeps no record that a prepare began: what is held without a vote in the
-   * journal is rolled back, or asked about where the store keeps votes. Without it, rollback is called for each prepare that was under way.
+   * journal is rolled back, or asked about where the store keeps votes. Without it, rollback is
+   * called for each prepare that was under way.
    * With an `identity` it is asked again now and then, to ask about what other instances have
    * prepared and left.
    */
