@@ -1,15 +1,20 @@
 /**
  * Counts what a term has under way with each participant, from outside: no more prepares than the
- * window of a participant, no more commands than the window of a connection.
+ * window of a participant, no more commands than the window of a connection. And that no one waits
+ * for room that is there.
  */
 
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
 import type { TermEvent } from '../../../src/core/term/events.ts';
+import type { Listing } from '../../../src/core/term/listing/listing.ts';
 import type { Term } from '../../../src/core/term/term.ts';
 import { check } from './tally.ts';
 
 type Limits = Pick<CoordinatorOptions, 'participantWindow' | 'commandWindow' | 'ackTimeoutMs'>;
+
+/** Of a long queue each step would cost a look at all. */
+const maxLookedAt = 100;
 
 export class LoadChecker {
   readonly #options: Limits;
@@ -69,9 +74,14 @@ export class LoadChecker {
     );
   }
 
-  after(term: Term): void {
+  after(term: Term, nowMs: number): void {
     const prepares = new Map<string, string[]>();
-    for (const { txid, branches } of term.list({ state: 'PREPARING', limit: 1_000 }).transactions) {
+    const { transactions } = term.list({ state: 'PREPARING', limit: 1_000 });
+    // In a step that is due at once someone may be found to have room.
+    const wakeAtMs = term.wakeAtMs();
+    const isDue = wakeAtMs !== null && wakeAtMs <= nowMs;
+    if (transactions.length <= maxLookedAt && !isDue) this.#waitsForRoom(transactions);
+    for (const { txid, branches } of transactions) {
       for (const { branch, participant, state } of branches) {
         if (state !== 'preparing' && state !== 'unreachable') continue;
         if (this.#own.has(`${txid} ${branch}`)) continue;
@@ -84,6 +94,36 @@ export class LoadChecker {
         txids.length <= this.#options.participantWindow || new Set(txids).size === 1,
         `${txids.length} prepares under way with ${participant}`,
       );
+    }
+  }
+
+  /** Each that waits needs a place with a participant that has too few for it or for another. */
+  #waitsForRoom(transactions: Listing['transactions']): void {
+    const underWay = new Map<string, number>();
+    const mostNeeded = new Map<string, number>();
+    const waiting: { readonly txid: string; readonly participants: ReadonlySet<string> }[] = [];
+    for (const { txid, branches } of transactions) {
+      const needs = new Map<string, number>();
+      for (const { branch, participant, state } of branches) {
+        if (state === 'preparing' || state === 'unreachable') {
+          underWay.set(participant, (underWay.get(participant) ?? 0) + 1);
+        } else if (state === 'enlisted' && !this.#own.has(`${txid} ${branch}`)) {
+          needs.set(participant, (needs.get(participant) ?? 0) + 1);
+        }
+      }
+      if (needs.size === 0) continue;
+      waiting.push({ txid, participants: new Set(needs.keys()) });
+      for (const [participant, count] of needs) {
+        mostNeeded.set(participant, Math.max(mostNeeded.get(participant) ?? 0, count));
+      }
+    }
+    for (const { txid, participants } of waiting) {
+      const isFull = [...participants].some((participant) => {
+        const taken = underWay.get(participant) ?? 0;
+        const wanted = mostNeeded.get(participant) ?? 0;
+        return taken > 0 && taken + wanted > this.#options.participantWindow;
+      });
+      check(isFull, `${txid} waits for ${[...participants].join(', ')}, where there is room`);
     }
   }
 

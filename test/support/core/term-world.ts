@@ -125,7 +125,7 @@ export class TermWorld {
     for (const effect of this.term.drain()) this.#effect(effect);
     if (this.lost) return;
     this.checker.after(() => this.term.locks({ limit: 1_000 }).locks);
-    this.load.after(this.term);
+    this.load.after(this.term, this.nowMs);
   }
 
   #effect(effect: Effect): void {

@@ -1,4 +1,5 @@
 /** More transactions than their participants can do. */
+import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Pace } from '../../../../src/core/term/flow/pace.ts';
 import { Window } from '../../../../src/core/term/flow/participant-window.ts';
@@ -65,6 +66,64 @@ describe('a long queue', () => {
       h.advance(0);
     }
     expect(h.sent(a, 'prepare').map(({ txid }) => txid)).toEqual([under, alone]);
+  });
+});
+
+describe('many that wait for several participants each', () => {
+  const needs = fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 });
+  const move = fc.oneof(
+    { weight: 2, arbitrary: fc.record({ what: fc.constant('come' as const), needs }) },
+    { weight: 3, arbitrary: fc.record({ what: fc.constant('vote' as const), at: fc.nat(999) }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('wait' as const), ms: fc.nat(400) }) },
+  );
+
+  it('all come in, and none waits for room that is there', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(needs, { minLength: 20, maxLength: 60 }),
+        fc.array(move, { minLength: 20, maxLength: 60 }),
+        (participantWindow, first, moves) => {
+          const h = new TermHarness({ participantWindow, breakerAfter: 0 });
+          const open = [h.connect(a1), h.connect(b1), h.connect(c1)];
+          const voted = new Set<unknown>();
+          const come = (participants: readonly string[]): void => {
+            h.transact(participants, { timeoutMs: 2_000 });
+          };
+          const vote = (at: number): boolean => {
+            const due = open.flatMap((connection) =>
+              h
+                .sent(connection, 'prepare')
+                .filter((prepare) => !voted.has(prepare))
+                .map((prepare) => ({ connection, prepare })),
+            );
+            const chosen = due[at % Math.max(1, due.length)];
+            if (chosen === undefined) return false;
+            const { txid, branch } = chosen.prepare;
+            voted.add(chosen.prepare);
+            h.vote(chosen.connection, 'readonly', { txid, branch });
+            return true;
+          };
+          const wakes = (): void => {
+            for (let count = 0; h.world.term.wakeAtMs() === h.world.nowMs; count += 1) {
+              expect(count).toBeLessThan(20);
+              h.advance(0);
+            }
+          };
+          // After each the load checker looks whether someone waits for nothing.
+          for (const each of first) come(each);
+          for (const each of moves) {
+            if (each.what === 'come') come(each.needs);
+            else if (each.what === 'vote') vote(each.at);
+            else h.advance(each.ms);
+            wakes();
+          }
+          for (let at = 0; vote(at); at += 7) wakes();
+          expect(h.world.term.list({ state: 'PREPARING' }).transactions).toEqual([]);
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 });
 
