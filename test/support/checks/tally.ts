@@ -8,6 +8,9 @@ export interface Asked {
   readonly message: TermRequest & { readonly id: number };
   /** The instance that asked, where a participant did. */
   readonly instance: Instance | null;
+  readonly connection: number;
+  /** A doubt whose connection went: there is no one left to answer. */
+  excused: boolean;
   finals: number;
 }
 

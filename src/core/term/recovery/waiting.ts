@@ -32,17 +32,15 @@ export class WaitingDoubts {
 export function readDoubt(state: TermState, doubt: Doubt, txids: readonly Txid[]): void {
   const from = askerOf(doubt);
   const { scans, complete, waiting } = state.recovery;
-  const waits = scans > 0 && !complete && !(doubt.type === 'decision' && !doubt.inDoubt);
+  const reading = scans > 0 && !complete && !state.lost;
+  const waits = reading && !(doubt.type === 'decision' && !doubt.inDoubt);
   if (!waits) {
     state.read(txids, doubt, from);
     return;
   }
   const others = waiting.byConnection.get(from.connection) ?? [];
   if (others.length >= maxWaiting) {
-    // A report has one piece here at a time; a late vote has no answer, and its sender asks.
-    if (doubt.type === 'decision') {
-      state.fail(senderOf(from, doubt.id), 'BUSY', { retryAfterMs });
-    }
+    refuse(state, doubt, 'BUSY', { retryAfterMs });
     return;
   }
   others.push(doubt);
@@ -74,14 +72,25 @@ export function hasWaiting({ recovery }: TermState): boolean {
   return recovery.waiting.byConnection.size > 0;
 }
 
-/** The successor gets the reports too. */
+/** The leadership is over: the successor is asked. */
 export function failWaiting(state: TermState): void {
   const { byConnection } = state.recovery.waiting;
-  for (const doubt of [...byConnection.values()].flat()) {
-    if (doubt.type !== 'decision') continue;
-    state.fail(senderOf(doubt.from, doubt.id), 'NOT_LEADER', { txid: doubt.txid });
-  }
+  for (const doubt of [...byConnection.values()].flat()) refuse(state, doubt, 'NOT_LEADER', {});
   byConnection.clear();
+}
+
+/** A late vote has no answer: its sender asks. A report has one piece here at a time. */
+function refuse(
+  state: TermState,
+  doubt: Doubt,
+  code: 'BUSY' | 'NOT_LEADER',
+  more: { readonly retryAfterMs?: number },
+): void {
+  if (doubt.type === 'decision') {
+    state.fail(senderOf(doubt.from, doubt.id), code, { ...more, txid: doubt.txid });
+  } else if (doubt.report !== null) {
+    state.fail(senderOf(doubt.report.from, doubt.report.id), code, more);
+  }
 }
 
 export function askerLost({ recovery }: TermState, connection: number): void {
