@@ -69,7 +69,13 @@ export class Replacements {
   retireShared(cluster: Cluster, chance: Chance): void {
     const { world, participants } = cluster;
     const { gaveUp, left } = this.#with;
-    const known = participants.filter(({ isSibling, instance }) => isSibling && instance !== null);
+    // A store that only one machine has is no one's to finish when that one is given up.
+    const known = participants.filter(
+      ({ isSibling, instance, store, name }) =>
+        isSibling &&
+        instance !== null &&
+        participants.some((other) => other.store === store && other.name !== name),
+    );
     if (known.length === 0) return;
     const machine = chance.pick(known);
     const { role: participant, instance, store: sharedResource } = machine;
