@@ -15,7 +15,7 @@ import { InvariantViolation } from './invariants.ts';
 import type { LockWant } from './locks/table.ts';
 import type { Labels, TransactionState } from './messages.ts';
 import type { Origin } from './shares.ts';
-import { Branches } from './term/branches.ts';
+import { BranchSet } from './term/branch-set.ts';
 import type { Owner, ReplyTo } from './term/events.ts';
 import type { TimerHandle } from './timer-wheel.ts';
 import type { Txid } from './txid.ts';
@@ -69,7 +69,7 @@ export interface Transaction {
   readonly recovered: boolean;
   /** Changed by `move` alone. */
   readonly state: TransactionState;
-  readonly branches: Branches;
+  readonly branches: BranchSet;
   /** Branches whose vote is still awaited. */
   votesOwed: number;
   /** Branches whose acknowledgement is still awaited. */
@@ -128,7 +128,7 @@ export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
     requestAgeMs: request?.ageMs ?? 0,
     recovered,
     state: recovered ? 'COMMITTING' : 'PENDING',
-    branches: new Branches(),
+    branches: new BranchSet(),
     votesOwed: 0,
     acksOwed: 0,
     readonly: false,

@@ -107,6 +107,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/decision-log/collectable.ts',
     from: 'if (position > floor) floor = position;',
     to: 'if (position > floor) floor = options.below;',
+    faults: 'slow-prepare=1',
   },
   {
     name: 'collects-too-early',

@@ -7,7 +7,7 @@ import type { Branch } from './branch.ts';
 /** Up to so many are looked through. */
 const few = 8;
 
-export class Branches {
+export class BranchSet {
   private list: Branch[] = [];
   private byName: Map<string, Branch> | null = null;
 

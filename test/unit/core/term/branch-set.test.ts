@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { coordinatorOptions } from '../../../../src/core/coordinator-options.ts';
 import { type Branch, newBranch } from '../../../../src/core/term/branch.ts';
-import { Branches } from '../../../../src/core/term/branches.ts';
+import { BranchSet } from '../../../../src/core/term/branch-set.ts';
 import { Term } from '../../../../src/core/term/term.ts';
 import { newTransaction } from '../../../../src/core/transaction.ts';
 import { makeEpoch, randomDigits, type Txid } from '../../../../src/core/txid.ts';
@@ -29,7 +29,7 @@ describe('the branches of a transaction', () => {
       asked: null,
       recovered: false,
     });
-    const branches = new Branches();
+    const branches = new BranchSet();
     const all: Branch[] = [];
     for (let index = 0; index < size; index += 1) {
       const branch = newBranch(transaction, { participant: 'a', branch: `b${index}` }, null);
