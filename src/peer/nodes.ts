@@ -42,7 +42,7 @@ export interface NodesEvents {
 }
 
 /** Advertised nodes taken in: a broken node must not make its peers dial without end. */
-const maxAdvertised = { every: 256, leaders: 64 } as const;
+export const maxAdvertised = { every: 256, leaders: 64 } as const;
 
 /** Of a shard: the newest heard of. Its end may be known while others still speak of it. */
 interface Leadership {

@@ -81,7 +81,7 @@ function tableOf({ title, columns, rows }: Table): string[] {
   return [`**${escaped(title)}**`, markdownTable(columns, rows)];
 }
 
-function markdownTable(
+export function markdownTable(
   columns: readonly string[],
   rows: readonly (readonly (string | number | null)[])[],
 ): string {
