@@ -1,4 +1,4 @@
-/** What a transaction costs each process, as a few figures: straight lines through what was measured. */
+/** What a transaction costs each process: straight lines through what was measured. */
 import type { Measured, MeasuredRow } from './measured.ts';
 
 /** `base + slope * x`. */

@@ -1,4 +1,4 @@
-/** `npm run scaling`: the cost model and simulated runs of docs/SCALING.md, or of your own figures. */
+/** `npm run scaling`: the cost model and simulated runs, as in docs/SCALING.md or of your own. */
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { textTable } from '../../test/bench/report/text.ts';

@@ -158,7 +158,7 @@ async function used({ committed, leader, services, etcd }: BenchCluster) {
   };
 }
 
-/** By the scheduler's account: in nanoseconds, where /proc/PID/stat counts hundredths of seconds. */
+/** By the scheduler's account, in nanoseconds: /proc/PID/stat counts hundredths of seconds. */
 function cpuMsOf(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   let nanoseconds = 0;

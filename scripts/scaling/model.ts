@@ -129,7 +129,7 @@ function etcdMs({ etcd }: Costs, { perSecond, shards, place }: Deployment): numb
 
 type Spread = Pick<Deployment, 'nodes' | 'shards' | 'etcds' | 'etcdsOfNode'>;
 
-/** Every node keeps its lease, and reads who leads, on each etcd cluster that it is connected to. */
+/** Every node keeps a lease, and reads who leads, on each etcd cluster it is connected to. */
 function idleOfEtcd(costs: Costs, { nodes, shards, etcds, etcdsOfNode }: Spread): number {
   const each = at(costs.etcdForNodeMs, Math.ceil(shards / etcds));
   return costs.etcdAloneMs + ((nodes * etcdsOfNode) / etcds) * each;

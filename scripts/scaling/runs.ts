@@ -3,7 +3,8 @@ import type { Table } from '../../test/bench/suite/section.ts';
 import type { Costs } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { capacityOf } from './model.ts';
-import { type Simulated, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
+import type { Simulated } from './simulated.ts';
 import { rounded } from './tables.ts';
 
 export interface RunOptions {

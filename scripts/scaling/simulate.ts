@@ -15,7 +15,8 @@ import type { Deployment } from './deployment.ts';
 import { EventQueue } from './event-queue.ts';
 import { Histogram } from './histogram.ts';
 import { Servers } from './servers.ts';
-import { busiestService, Services } from './services.ts';
+import { Services } from './services.ts';
+import { type AllServers, type Simulated, simulatedResources } from './simulated.ts';
 import { state, Transactions } from './transactions.ts';
 import { type Work, workOf } from './work.ts';
 
@@ -26,30 +27,6 @@ export interface Run {
   readonly durationMs: number;
   /** A node that leads dies half-way; so much later the others have its shards. */
   readonly takeoverMs?: number;
-}
-
-export interface SimulatedResource {
-  readonly resource: 'leader' | 'etcd' | 'service' | 'client';
-  /** Of its time, spent on work: those of its kind that have most to do, on average. */
-  readonly work: number;
-  /** With what beginning a turn costs. */
-  readonly busy: number;
-  /** The one that worked most. */
-  readonly mostWork: number;
-  readonly waitP50Ms: number;
-  readonly waitP99Ms: number;
-}
-
-export interface Simulated {
-  readonly offered: number;
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  readonly decisionsInBatch: number;
-  readonly begunAgain: number;
-  readonly events: number;
-  readonly resources: readonly SimulatedResource[];
 }
 
 const arrive = 0;
@@ -96,10 +73,7 @@ class Simulation {
   readonly #run: Run;
   readonly #random: () => number;
   readonly #events = new EventQueue();
-  readonly #leaders: Servers;
-  readonly #etcds: Servers;
-  readonly #participants: Servers;
-  readonly #clients: Servers;
+  readonly #all: AllServers;
   readonly #latencies = new Histogram();
   readonly #shards: readonly Shard[];
   readonly #batches: (Batch | null)[] = [];
@@ -123,10 +97,12 @@ class Simulation {
     const { speed } = given.place;
     const wake = ({ wakeMs }: { readonly wakeMs: number }): number => wakeMs / speed;
     this.#work = workOf(costs, given);
-    this.#leaders = new Servers(given.nodes, wake(costs.leader));
-    this.#etcds = new Servers(given.etcds, wake(costs.etcd) / given.place.etcdCores);
-    this.#participants = new Servers(given.serviceProcesses, wake(costs.participants));
-    this.#clients = new Servers(given.clientProcesses, wake(costs.client));
+    this.#all = {
+      leaders: new Servers(given.nodes, wake(costs.leader)),
+      etcds: new Servers(given.etcds, wake(costs.etcd) / given.place.etcdCores),
+      participants: new Servers(given.serviceProcesses, wake(costs.participants)),
+      clients: new Servers(given.clientProcesses, wake(costs.client)),
+    };
     this.#shards = Array.from({ length: given.shards }, (_, shard) => ({
       leader: shard % given.nodes,
       decisions: [],
@@ -144,9 +120,7 @@ class Simulation {
   run(): Simulated {
     const { warmUpMs, durationMs, takeoverMs } = this.#run;
     const endMs = warmUpMs + durationMs;
-    for (const servers of [this.#leaders, this.#etcds, this.#participants, this.#clients]) {
-      servers.countFrom(warmUpMs);
-    }
+    for (const servers of Object.values(this.#all)) servers.countFrom(warmUpMs);
     if (takeoverMs !== undefined) this.#events.add(warmUpMs + durationMs / 2, nodeDies, 0);
     this.#events.add(0, arrive, 0);
     for (;;) {
@@ -196,7 +170,7 @@ class Simulation {
     this.#events.add(nowMs - (Math.log(1 - this.#random()) / perSecond) * 1_000, arrive, 0);
     const tx = this.#begin(nowMs, Math.floor(this.#random() * shards));
     const client = Math.floor(this.#random() * clientProcesses);
-    const sentMs = this.#clients.serve(client, nowMs, this.#work.client);
+    const sentMs = this.#all.clients.serve(client, nowMs, this.#work.client);
     this.#events.add(sentMs + place.roundTripMs / 2, atLeader, tx);
   }
 
@@ -228,7 +202,7 @@ class Simulation {
       shard.waiting.push(tx);
       return;
     }
-    const doneMs = this.#leaders.serve(shard.leader, nowMs, this.#work.request);
+    const doneMs = this.#all.leaders.serve(shard.leader, nowMs, this.#work.request);
     this.#send(doneMs, atParticipant, tx);
   }
 
@@ -238,7 +212,7 @@ class Simulation {
 
   #atParticipant(nowMs: number, tx: number, branch: number): void {
     const process = this.#process(tx, branch);
-    const doneMs = this.#participants.serve(process, nowMs, this.#work.prepare);
+    const doneMs = this.#all.participants.serve(process, nowMs, this.#work.prepare);
     this.#events.add(doneMs, prepared, process, tx);
   }
 
@@ -269,7 +243,7 @@ class Simulation {
   #voted(nowMs: number, tx: number): void {
     const { leader } = this.#shard(tx);
     if (leader === noOne || this.#txs.state[tx] !== state.running) return;
-    const doneMs = this.#leaders.serve(leader, nowMs, this.#work.vote);
+    const doneMs = this.#all.leaders.serve(leader, nowMs, this.#work.vote);
     if (this.#txs.settle(tx) === 0) this.#events.add(doneMs, ready, tx);
   }
 
@@ -308,7 +282,7 @@ class Simulation {
     const { shard, txs } = this.#batches[id] as Batch;
     const etcd = Math.floor((shard * etcds) / shards);
     const workMs = this.#work.etcdWrite + txs.length * this.#work.etcdTransaction;
-    const doneMs = this.#etcds.serve(etcd, nowMs, workMs);
+    const doneMs = this.#all.etcds.serve(etcd, nowMs, workMs);
     // To the members and back, a flush, and the way back to the leader.
     this.#events.add(doneMs + place.roundTripMs * 1.5 + place.flushMs, written, id);
   }
@@ -320,7 +294,7 @@ class Simulation {
     if (shard.leader === noOne) return;
     if (batch.moves) {
       shard.moveWrites = Math.max(0, shard.moveWrites - 1);
-      this.#leaders.serve(shard.leader, nowMs, batch.txs.length * this.#work.move);
+      this.#all.leaders.serve(shard.leader, nowMs, batch.txs.length * this.#work.move);
       for (const tx of batch.txs) this.#txs.state[tx] = state.done;
       this.#move(nowMs, batch.shard);
       return;
@@ -337,14 +311,14 @@ class Simulation {
     const { branches, clientProcesses, place } = this.#given;
     this.#txs.state[tx] = state.decided;
     this.#txs.left[tx] = branches;
-    const doneMs = this.#leaders.serve(leader, nowMs, this.#work.decision);
+    const doneMs = this.#all.leaders.serve(leader, nowMs, this.#work.decision);
     const client = Math.floor(this.#random() * clientProcesses);
     this.#events.add(doneMs + place.roundTripMs / 2, answered, tx, client);
     this.#send(doneMs, toCommit, tx);
   }
 
   #answered(nowMs: number, tx: number, client: number): void {
-    const doneMs = this.#clients.serve(client, nowMs, this.#work.client);
+    const doneMs = this.#all.clients.serve(client, nowMs, this.#work.client);
     if (nowMs < this.#run.warmUpMs) return;
     const latencyMs = doneMs - (this.#txs.startedMs[tx] as number);
     this.#ended += 1;
@@ -355,14 +329,14 @@ class Simulation {
   #toCommit(nowMs: number, tx: number, branch: number): void {
     const { roundTripMs } = this.#given.place;
     const process = this.#process(tx, branch);
-    const doneMs = this.#participants.serve(process, nowMs, this.#work.commit);
+    const doneMs = this.#all.participants.serve(process, nowMs, this.#work.commit);
     this.#events.add(doneMs + roundTripMs / 2, acknowledged, tx);
   }
 
   #acknowledged(nowMs: number, tx: number): void {
     const shard = this.#shard(tx);
     if (shard.leader === noOne || this.#txs.state[tx] !== state.decided) return;
-    this.#leaders.serve(shard.leader, nowMs, this.#work.acknowledgement);
+    this.#all.leaders.serve(shard.leader, nowMs, this.#work.acknowledgement);
     if (this.#txs.settle(tx) !== 0) return;
     shard.moves.push(tx);
     this.#move(nowMs, this.#shardOf(tx));
@@ -417,45 +391,7 @@ class Simulation {
       decisionsInBatch: this.#decisions / this.#writes,
       begunAgain: this.#begunAgain,
       events: this.#eventCount,
-      resources: this.#resources(durationMs),
+      resources: simulatedResources(this.#all, this.#given, durationMs),
     };
-  }
-
-  #resources(durationMs: number): readonly SimulatedResource[] {
-    const { nodes, shards, etcds, clientProcesses } = this.#given;
-    const busiest = (count: number, placeOf: (shard: number) => number): readonly number[] => {
-      const led = Array.from({ length: count }, () => 0);
-      for (let shard = 0; shard < shards; shard += 1) {
-        const place = placeOf(shard);
-        led[place] = (led[place] ?? 0) + 1;
-      }
-      const most = Math.max(...led);
-      return [...led.keys()].filter((place) => led[place] === most);
-    };
-    const of = (
-      resource: SimulatedResource['resource'],
-      servers: Servers,
-      some: readonly number[],
-    ): SimulatedResource => ({
-      resource,
-      ...servers.shares(some, durationMs),
-      mostWork: servers.mostWork(durationMs),
-      waitP50Ms: servers.waits.percentile(0.5),
-      waitP99Ms: servers.waits.percentile(0.99),
-    });
-    return [
-      of(
-        'leader',
-        this.#leaders,
-        busiest(nodes, (shard) => shard % nodes),
-      ),
-      of(
-        'etcd',
-        this.#etcds,
-        busiest(etcds, (shard) => Math.floor((shard * etcds) / shards)),
-      ),
-      of('service', this.#participants, busiestService(this.#given)),
-      of('client', this.#clients, [...Array(clientProcesses).keys()]),
-    ];
   }
 }

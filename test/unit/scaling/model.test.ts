@@ -47,7 +47,7 @@ it('bounds a write at what one carries', () => {
 });
 
 it('counts history and what is kept in the store of etcd', () => {
-  // Ten minutes of 1,000 a second are more than is kept: 200,000, and so three minutes' worth count.
+  // Ten minutes of 1,000 a second are more than the 200,000 that are kept.
   const records = 2 * (200_000 / 2 + 1_000 * small.place.etcdHistoryS);
   expect(shareOf('etcd store', small)).toBeCloseTo((records * 800) / small.place.etcdQuotaBytes);
 });
