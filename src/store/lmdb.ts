@@ -15,25 +15,25 @@
  * - The map grows by itself; `mapSize` is only where it begins.
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { thrownText } from '../core/thrown.ts';
 import { guardTransaction } from '../system/exit-guard.ts';
+import { flushDirectory } from './flush-directory.ts';
 import { type HeldFile, holdFile } from './held-file.ts';
 import type { Entry, KeyRange, ReadableKeys, WritableKeys } from './key-value.ts';
+import { LayeredKeys } from './layers.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
+import type { Change } from './log-record.ts';
 import { forOperator } from './operator-error.ts';
 import { StoreFailedError } from './store-failed.ts';
 import { assertRoom, makeDirectory, privateFile, warnOfNetwork } from './store-place.ts';
+import { StoreUnreadableError } from './store-unreadable.ts';
+import { readLogs, unapplied } from './unapplied.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
-
-/** The file is there but is not one of ours, or is broken. */
-export class StoreUnreadableError extends Error {
-  override readonly name = 'StoreUnreadableError';
-}
 
 /** Called once, when a write failed. Must see to it that nothing is answered any more. */
 export type OnFatal = (error: StoreFailedError) => void;
@@ -61,6 +61,19 @@ export interface LmdbStore {
   close(): Promise<void>;
 }
 
+/** What a store that keeps a log beside it needs of it. */
+export interface OwnLmdb extends LmdbStore {
+  readonly path: string;
+  /** Throws once a write has failed. */
+  assertSound(): void;
+  /** Throws where the file was removed or replaced. */
+  assertThere(): void;
+  /** Values as their bytes. Durable when it resolves. */
+  apply(changes: readonly Change[]): Promise<void>;
+  /** A write to the file at the path failed: the store is of no use any more. */
+  fail(error: unknown, path: string): Promise<StoreFailedError>;
+}
+
 /** On one snapshot of a file that another may own and write. Null where there is none. */
 export async function readLmdb<T>(
   options: { readonly directory: string; readonly file: string },
@@ -68,6 +81,7 @@ export async function readLmdb<T>(
 ): Promise<T | null> {
   const path = resolve(options.directory, options.file);
   if (!existsSync(path)) return null;
+  const logs = readLogs(path);
   let database: RootDatabase<Buffer, string>;
   try {
     database = open<Buffer, string>({ path, noSubdir: true, readOnly: true, encoding: 'binary' });
@@ -75,12 +89,16 @@ export async function readLmdb<T>(
     throw unreadableStore(path, 'read', error);
   }
   try {
-    return body(new LmdbKeys(database));
+    const below = new LmdbKeys(database);
+    const { layer } = unapplied(path, logs, below);
+    return body(new LayeredKeys({ layers: [layer], below, codec: new Packr(plain) }));
   } finally {
     await database.close();
   }
 }
 
+/** Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the values. */
+const plain = { useRecords: false } as const;
 const mapBytesInitial = 256 * 1024 * 1024;
 
 export interface LmdbOptions {
@@ -92,7 +110,7 @@ export interface LmdbOptions {
   readonly closed?: () => void;
 }
 
-export function openLmdb(options: LmdbOptions): LmdbStore {
+export function openLmdb(options: LmdbOptions): OwnLmdb {
   const directory = resolve(options.directory);
   const made = makeDirectory(directory);
   const path = resolve(directory, options.file);
@@ -125,7 +143,7 @@ export function openLmdb(options: LmdbOptions): LmdbStore {
   }
 }
 
-class Store implements LmdbStore {
+class Store implements OwnLmdb {
   readonly #database: RootDatabase<Buffer, string>;
   readonly #held: HeldFile;
   readonly #options: LmdbOptions;
@@ -139,8 +157,24 @@ class Store implements LmdbStore {
     this.#keys = new LmdbKeys(database);
   }
 
-  async transact<T>(body: (keys: WritableKeys) => T): Promise<T> {
+  get path(): string {
+    return this.#held.path;
+  }
+
+  assertSound(): void {
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  assertThere(): void {
+    this.#held.assertThere();
+  }
+
+  apply(changes: readonly Change[]): Promise<void> {
+    return this.transact(() => this.#keys.apply(changes));
+  }
+
+  async transact<T>(body: (keys: WritableKeys) => T): Promise<T> {
+    this.assertSound();
     let thrown: { readonly error: unknown } | null = null;
     try {
       this.#held.assertThere();
@@ -157,7 +191,7 @@ class Store implements LmdbStore {
       );
     } catch (error) {
       if (thrown !== null && this.#keys.failure === null) throw error;
-      throw await this.#fail(this.#keys.failure ?? error);
+      throw await this.fail(this.#keys.failure ?? error, this.path);
     }
   }
 
@@ -173,11 +207,10 @@ class Store implements LmdbStore {
     this.#options.closed?.();
   }
 
-  async #fail(error: unknown): Promise<StoreFailedError> {
+  async fail(error: unknown, path: string): Promise<StoreFailedError> {
     // lmdb-js rejects with a general error that carries the promise of the real one.
     const carried = (error as { commitError?: Promise<never> } | null)?.commitError;
     const cause = carried === undefined ? error : await carried.catch((reason: unknown) => reason);
-    const { path } = this.#held;
     const why = thrownText(cause);
     const failure = new StoreFailedError(
       `A write to ${path} failed: ${why}. ${writeAdvice(why, placeOf(path))} Whether the last writes are durable is known after the restart, not before.`,
@@ -193,8 +226,7 @@ class Store implements LmdbStore {
 
 class LmdbKeys implements WritableKeys {
   readonly #database: RootDatabase<Buffer, string>;
-  // Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the file's values.
-  readonly #codec = new Packr({ useRecords: false });
+  readonly #codec = new Packr(plain);
   /** The first error that LMDB itself gave, as against one that a transaction's body threw. */
   failure: unknown = null;
 
@@ -229,6 +261,13 @@ class LmdbKeys implements WritableKeys {
     this.#guard(() => this.#database.remove(key));
   }
 
+  apply(changes: readonly Change[]): void {
+    for (const [key, value] of changes) {
+      if (value === null) this.remove(key);
+      else this.#guard(() => this.#database.put(key, value as Buffer));
+    }
+  }
+
   #guard<T>(action: () => T): T {
     try {
       return action();
@@ -241,12 +280,7 @@ class LmdbKeys implements WritableKeys {
 
 function flushDirectories(from: string, upTo: string): void {
   for (let directory = from; ; directory = dirname(directory)) {
-    const file = openSync(directory, 'r');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    flushDirectory(directory);
     if (directory === upTo || directory === dirname(directory)) return;
   }
 }

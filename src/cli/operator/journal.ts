@@ -2,8 +2,8 @@
 import type { Txid } from '../../core/txid.ts';
 import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
 import type { JournalEntry } from '../../ports/journal.ts';
-import { StoreUnreadableError } from '../../store/lmdb.ts';
 import { StoreFormatError } from '../../store/store-format.ts';
+import { StoreUnreadableError } from '../../store/store-unreadable.ts';
 import { CommandError } from '../command-error.ts';
 import type { Io } from '../io.ts';
 import { type Column, table } from '../table.ts';

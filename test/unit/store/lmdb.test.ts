@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Txid } from '../../../src/core/txid.ts';
 import { openEmbeddedLog } from '../../../src/decision-log/embedded/log.ts';
-import { type LmdbStore, openLmdb, StoreUnreadableError } from '../../../src/store/lmdb.ts';
+import { type LmdbStore, openLmdb } from '../../../src/store/lmdb.ts';
+import { StoreUnreadableError } from '../../../src/store/store-unreadable.ts';
 import { realClock, temporaryDirectory } from '../../support/logs/stores.ts';
 
 const writer = fileURLToPath(new URL('../../support/logs/decision-log-writer.ts', import.meta.url));
@@ -156,7 +157,7 @@ describe('LMDB store', () => {
       answered.push((JSON.parse(line) as { txid: Txid }).txid);
     }
     expect(await exited).toEqual([70, null]);
-    expect(await complaint).toMatch(/A write to .*decisions\.mdb failed/);
+    expect(await complaint).toMatch(/A write to .*decisions\.mdb\.log-a failed/);
     expect(answered.length).toBeGreaterThan(0);
     const log = await openEmbeddedLog({
       directory: path,

@@ -1,0 +1,158 @@
+/**
+ * A store of one owner whose transactions are written to a log, with one flush each, and to LMDB
+ * later, many at once: most of what is written is changed again within milliseconds, and only the
+ * last state of a key has to reach the tree.
+ *
+ *     transact --append, flush--> newest layer --full--> frozen layer --to LMDB--> gone
+ *                                 log file A             log file B, then free again
+ *
+ * - A record is flushed before its changes are seen or answered.
+ * - Records are numbered without a gap. The transaction that completes a layer in LMDB writes the
+ *   number of its last record, and only then is its file written over.
+ * - After a crash the records above that number are applied again (`unapplied.ts`). What LMDB has
+ *   of them in part is overwritten in order, and ends as it ended before.
+ * - A flush that failed is never tried again (see lmdb.ts): the process ends.
+ */
+import { randomInt } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Packr } from 'msgpackr';
+import { flushDirectory } from './flush-directory.ts';
+import type { ReadableKeys, WritableKeys } from './key-value.ts';
+import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
+import type { LmdbStore, OwnLmdb } from './lmdb.ts';
+import { LogFile } from './log-file.ts';
+import { type Change, encodeRecord } from './log-record.ts';
+import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
+
+/** When the newest layer goes to LMDB. */
+const maxLayerKeys = 8_192;
+const maxLogBytes = 4 * 1024 * 1024;
+/** Bounds the pause that a transaction of LMDB makes in the event loop. */
+const keysPerTransaction = 512;
+
+export class LoggedStore implements LmdbStore {
+  readonly #lmdb: OwnLmdb;
+  readonly #codec = new Packr({ useRecords: false });
+  readonly #log = randomInt(2 ** 48 - 1);
+  #sequence: number;
+  #newest: Layer;
+  #frozen: Layer | null = null;
+  #files: readonly [current: LogFile, other: LogFile] | null = null;
+  /** The frozen layer on its way. */
+  #moving: Promise<void> | null = null;
+  #busy = false;
+
+  /** Writes nothing before `start`. Throws StoreUnreadableError. */
+  constructor(lmdb: OwnLmdb) {
+    const logs = readLogs(lmdb.path);
+    const { layer, sequence } = lmdb.snapshot((keys) => unapplied(lmdb.path, logs, keys));
+    this.#lmdb = lmdb;
+    this.#newest = layer;
+    this.#sequence = sequence;
+  }
+
+  /** Applies what a crash left in the log, and begins a new one. */
+  async start(): Promise<void> {
+    const { path } = this.#lmdb;
+    const [first, second] = logPathsOf(path);
+    // They are there before LMDB says so.
+    this.#files = [new LogFile(first), new LogFile(second)];
+    flushDirectory(dirname(path));
+    await this.#write(this.#newest, this.#mark(true));
+    this.#newest = new Layer();
+  }
+
+  async transact<T>(body: (keys: WritableKeys) => T): Promise<T> {
+    if (this.#files === null || this.#busy) throw new Error('One transaction at a time.');
+    this.#lmdb.assertSound();
+    this.#busy = true;
+    try {
+      const { result, changes } = this.#lmdb.snapshot((below) => {
+        const keys = new ChangingKeys(this.#over(below));
+        return { result: body(keys), changes: keys.changes.all() };
+      });
+      if (changes.length > 0) await this.#commit(changes);
+      return result;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  snapshot<T>(body: (keys: ReadableKeys) => T): T {
+    return this.#lmdb.snapshot((below) => body(new LayeredKeys(this.#over(below))));
+  }
+
+  async close(): Promise<void> {
+    try {
+      if (this.#files !== null) await this.#end(this.#files);
+    } finally {
+      await this.#lmdb.close();
+    }
+  }
+
+  #over(below: ReadableKeys) {
+    const layers = this.#frozen === null ? [this.#newest] : [this.#newest, this.#frozen];
+    return { layers, below, codec: this.#codec };
+  }
+
+  async #commit(changes: readonly Change[]): Promise<void> {
+    const [file] = this.#files ?? [];
+    if (file === undefined) throw new Error('The store is closed.');
+    const sequence = this.#sequence + 1;
+    const record = encodeRecord({ sequence, log: this.#log }, changes);
+    try {
+      this.#lmdb.assertThere();
+      await file.append(record.bytes);
+    } catch (error) {
+      throw await this.#lmdb.fail(error, file.path);
+    }
+    this.#sequence = sequence;
+    for (const [key, value] of record.changes) this.#newest.set(key, value);
+    if (this.#newest.size >= maxLayerKeys || file.bytes >= maxLogBytes) await this.#freeze();
+  }
+
+  async #freeze(): Promise<void> {
+    // Full again before the one before is in LMDB: whoever writes waits.
+    await this.#moving;
+    if (this.#files === null || this.#frozen !== null) return;
+    const [full, free] = this.#files;
+    this.#files = [free, full];
+    free.rewind();
+    const frozen = this.#newest;
+    this.#frozen = frozen;
+    this.#newest = new Layer();
+    this.#moving = this.#write(frozen, this.#mark(true)).then(
+      () => {
+        this.#frozen = null;
+        this.#moving = null;
+      },
+      // LMDB has told it, and refuses all that comes: this layer stays where it is read.
+      () => undefined,
+    );
+  }
+
+  async #end(files: readonly [LogFile, LogFile]): Promise<void> {
+    try {
+      await this.#moving;
+      this.#lmdb.assertSound();
+      await this.#write(this.#newest, this.#mark(false));
+      for (const { path } of files) rmSync(path, { force: true });
+    } finally {
+      this.#files = null;
+      for (const file of files) file.close();
+    }
+  }
+
+  #mark(open: boolean): LogMark {
+    return { sequence: this.#sequence, log: this.#log, open };
+  }
+
+  /** The mark goes with the last of the layer. */
+  async #write(layer: Layer, mark: LogMark): Promise<void> {
+    const changes = [...layer.all(), [markKey, this.#codec.pack(mark)] as const];
+    for (let at = 0; at < changes.length; at += keysPerTransaction) {
+      await this.#lmdb.apply(changes.slice(at, at + keysPerTransaction));
+    }
+  }
+}
