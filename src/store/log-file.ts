@@ -55,8 +55,9 @@ export class LogFile {
     const end = this.#at + bytes.length;
     if (end > this.#length) {
       const more = Math.ceil((end - this.#length) / growthBytes) * growthBytes;
-      await this.#write(Buffer.alloc(more), this.#length);
-      this.#length += more;
+      // Where there is no room for so much, the record itself may still have it.
+      await this.#write(Buffer.alloc(more), this.#length).catch(() => undefined);
+      this.#length = Math.max(fstatSync(this.#file).size, end);
     }
     await this.#write(bytes, this.#at);
     await new Promise<void>((resolve, reject) => {

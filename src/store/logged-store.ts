@@ -25,14 +25,19 @@ import { LogFile } from './log-file.ts';
 import { type Change, encodeRecord } from './log-record.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
-/** When the newest layer goes to LMDB. */
-const maxLayerKeys = 8_192;
-const maxLogBytes = 4 * 1024 * 1024;
+/** The newest layer goes to LMDB when it is that large. */
+export interface LayerLimits {
+  readonly maxLayerKeys: number;
+  readonly maxLogBytes: number;
+}
+
+const limitDefaults: LayerLimits = { maxLayerKeys: 8_192, maxLogBytes: 4 * 1024 * 1024 };
 /** Bounds the pause that a transaction of LMDB makes in the event loop. */
 const keysPerTransaction = 512;
 
 export class LoggedStore implements LmdbStore {
   readonly #lmdb: OwnLmdb;
+  readonly #limits: LayerLimits;
   readonly #codec = new Packr({ useRecords: false });
   readonly #log = randomInt(2 ** 48 - 1);
   #sequence: number;
@@ -44,10 +49,11 @@ export class LoggedStore implements LmdbStore {
   #busy = false;
 
   /** Writes nothing before `start`. Throws StoreUnreadableError. */
-  constructor(lmdb: OwnLmdb) {
+  constructor(lmdb: OwnLmdb, limits: LayerLimits = limitDefaults) {
     const logs = readLogs(lmdb.path);
     const { layer, sequence } = lmdb.snapshot((keys) => unapplied(lmdb.path, logs, keys));
     this.#lmdb = lmdb;
+    this.#limits = limits;
     this.#newest = layer;
     this.#sequence = sequence;
   }
@@ -109,6 +115,7 @@ export class LoggedStore implements LmdbStore {
     }
     this.#sequence = sequence;
     for (const [key, value] of record.changes) this.#newest.set(key, value);
+    const { maxLayerKeys, maxLogBytes } = this.#limits;
     if (this.#newest.size >= maxLayerKeys || file.bytes >= maxLogBytes) await this.#freeze();
   }
 
