@@ -32,7 +32,7 @@ import { forOperator } from './operator-error.ts';
 import { StoreFailedError } from './store-failed.ts';
 import { assertRoom, makeDirectory, privateFile, warnOfNetwork } from './store-place.ts';
 import { StoreUnreadableError } from './store-unreadable.ts';
-import { readLogs, unapplied } from './unapplied.ts';
+import { LogApartError, readLogs, unapplied } from './unapplied.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
 /** Called once, when a write failed. Must see to it that nothing is answered any more. */
@@ -81,6 +81,19 @@ export async function readLmdb<T>(
 ): Promise<T | null> {
   const path = resolve(options.directory, options.file);
   if (!existsSync(path)) return null;
+  for (let left = readAttempts; ; left -= 1) {
+    try {
+      return await readOnce(path, body);
+    } catch (error) {
+      // Its owner may have written the log over again while it was read.
+      if (!(error instanceof LogApartError) || left <= 1) throw error;
+    }
+  }
+}
+
+const readAttempts = 3;
+
+async function readOnce<T>(path: string, body: (keys: ReadableKeys) => T): Promise<T> {
   const logs = readLogs(path);
   let database: RootDatabase<Buffer, string>;
   try {

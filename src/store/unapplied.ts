@@ -39,7 +39,7 @@ export function readLogs(path: string): readonly Buffer[] {
     .map((each) => readFileSync(each));
 }
 
-/** Throws StoreUnreadableError where logs and store are not of one time. */
+/** Throws LogApartError where logs and store are not of one time. */
 export function unapplied(path: string, logs: readonly Buffer[], keys: ReadableKeys): Unapplied {
   const none: LogMark = { sequence: 0, log: 0, open: false };
   const mark = (keys.get(markKey) as LogMark | undefined) ?? none;
@@ -60,10 +60,12 @@ export function unapplied(path: string, logs: readonly Buffer[], keys: ReadableK
   return { layer, sequence };
 }
 
-function apart(path: string, how: string): StoreUnreadableError {
+export class LogApartError extends StoreUnreadableError {}
+
+function apart(path: string, how: string): LogApartError {
   const [first, second] = logPathsOf(path);
   return forOperator(
-    new StoreUnreadableError(
+    new LogApartError(
       `The store ${path} cannot be opened: its log (${first}, ${second}) ${how}. They belong together: restore all three from one backup, or give an empty directory.`,
     ),
   );

@@ -11,13 +11,15 @@
  */
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { Unpackr } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import type { Txid } from '../../../src/core/txid.ts';
 import type { BranchRef } from '../../../src/participant.ts';
 import { CountedKeys } from '../../../src/store/counted-keys.ts';
 import { GroupCommit } from '../../../src/store/group-commit.ts';
 import type { ReadableKeys } from '../../../src/store/key-value.ts';
+import { LayeredKeys } from '../../../src/store/layers.ts';
 import { exitOnFatal, type LmdbStore, openLmdb } from '../../../src/store/lmdb.ts';
+import { LogApartError, readLogs, unapplied } from '../../../src/store/unapplied.ts';
 
 const fileName = 'effects.mdb';
 
@@ -154,27 +156,38 @@ export function readAccounts(directory: string): ReadonlyMap<string, Account> {
   });
 }
 
-/** Reads an LMDB file of ours from outside, on one snapshot, and changes nothing. */
+/** Reads a store of ours from outside, on one snapshot, with its log, and changes nothing. */
 export function readStore<T>(path: string, read: (keys: ReadableKeys) => T): T {
+  for (let left = 3; ; left -= 1) {
+    try {
+      return readOnce(path, read);
+    } catch (error) {
+      if (!(error instanceof LogApartError) || left <= 1) throw error;
+    }
+  }
+}
+
+function readOnce<T>(path: string, read: (keys: ReadableKeys) => T): T {
+  const logs = readLogs(path);
   const database = open<Buffer, string>({
     path,
     noSubdir: true,
     readOnly: true,
     encoding: 'binary',
   });
-  const codec = new Unpackr({ useRecords: false, mapsAsObjects: true });
+  const codec = new Packr({ useRecords: false, mapsAsObjects: true });
+  const below: ReadableKeys = {
+    get: (key) => {
+      const bytes = database.get(key);
+      return bytes === undefined ? undefined : codec.unpack(bytes);
+    },
+    range: (options) =>
+      [...database.getRange(options)].map(({ key, value }) => [key, codec.unpack(value)] as const),
+    last: ({ start, end }) => [...database.getKeys({ start, end })].at(-1) ?? null,
+  };
   try {
-    return read({
-      get: (key) => {
-        const bytes = database.get(key);
-        return bytes === undefined ? undefined : codec.unpack(bytes);
-      },
-      range: (options) =>
-        [...database.getRange(options)].map(
-          ({ key, value }) => [key, codec.unpack(value)] as const,
-        ),
-      last: ({ start, end }) => [...database.getKeys({ start, end })].at(-1) ?? null,
-    });
+    const { layer } = unapplied(path, logs, below);
+    return read(new LayeredKeys({ layers: [layer], below, codec }));
   } finally {
     void database.close();
   }
