@@ -21,8 +21,9 @@ export class Layer {
   }
 
   set(key: string, value: Uint8Array | null): void {
-    if (!this.#values.has(key)) this.#ordered = null;
+    const { size } = this.#values;
     this.#values.set(key, value);
+    if (this.#values.size !== size) this.#ordered = null;
   }
 
   all(): readonly Change[] {

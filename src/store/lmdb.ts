@@ -111,7 +111,7 @@ async function readOnce<T>(path: string, body: (keys: ReadableKeys) => T): Promi
 }
 
 /** Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the values. */
-const plain = { useRecords: false } as const;
+export const plain = { useRecords: false } as const;
 const mapBytesInitial = 256 * 1024 * 1024;
 
 export interface LmdbOptions {

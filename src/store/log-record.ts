@@ -31,11 +31,7 @@ const headerBytes = frameBytes + 2 * numberBytes;
 const changeBytes = 6;
 const removed = 0xffff_ffff;
 
-/** The bytes, and the changes as they stand in them: their values keep nothing else alive. */
-export function encodeRecord(
-  { sequence, log }: LogPosition,
-  changes: Iterable<Change>,
-): { readonly bytes: Buffer; readonly changes: readonly Change[] } {
+export function encodeRecord({ sequence, log }: LogPosition, changes: readonly Change[]): Buffer {
   let length = headerBytes;
   for (const [key, value] of changes) {
     length += changeBytes + Buffer.byteLength(key) + (value?.length ?? 0);
@@ -44,23 +40,19 @@ export function encodeRecord(
   bytes.writeUInt32LE(length - frameBytes, 0);
   bytes.writeUIntLE(sequence, frameBytes, numberBytes);
   bytes.writeUIntLE(log, frameBytes + numberBytes, numberBytes);
-  const kept: Change[] = [];
   let at = headerBytes;
   for (const [key, value] of changes) {
     const keyLength = bytes.write(key, at + changeBytes);
     bytes.writeUInt16LE(keyLength, at);
     bytes.writeUInt32LE(value === null ? removed : value.length, at + 2);
     at += changeBytes + keyLength;
-    if (value === null) {
-      kept.push([key, null]);
-    } else {
+    if (value !== null) {
       bytes.set(value, at);
-      kept.push([key, bytes.subarray(at, at + value.length)]);
       at += value.length;
     }
   }
   bytes.writeUInt32LE(crc32(bytes.subarray(frameBytes)), 4);
-  return { bytes, changes: kept };
+  return bytes;
 }
 
 /** The whole records from the file's start on whose sequences follow each other. */

@@ -106,15 +106,15 @@ export class LoggedStore implements LmdbStore {
     const [file] = this.#files ?? [];
     if (file === undefined) throw new Error('The store is closed.');
     const sequence = this.#sequence + 1;
-    const record = encodeRecord({ sequence, log: this.#log }, changes);
+    const bytes = encodeRecord({ sequence, log: this.#log }, changes);
     try {
       this.#lmdb.assertThere();
-      await file.append(record.bytes);
+      await file.append(bytes);
     } catch (error) {
       throw await this.#lmdb.fail(error, file.path);
     }
     this.#sequence = sequence;
-    for (const [key, value] of record.changes) this.#newest.set(key, value);
+    for (const [key, value] of changes) this.#newest.set(key, value);
     const { maxLayerKeys, maxLogBytes } = this.#limits;
     if (this.#newest.size >= maxLayerKeys || file.bytes >= maxLogBytes) await this.#freeze();
   }

@@ -1,11 +1,21 @@
-import { existsSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { Packr } from 'msgpackr';
 import type { Clock } from '../ports/clock.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
-import { exitOnFatal, type LmdbOptions, type LmdbStore, type OnFatal, openLmdb } from './lmdb.ts';
+import { LayeredKeys } from './layers.ts';
+import {
+  exitOnFatal,
+  type LmdbOptions,
+  type LmdbStore,
+  type OnFatal,
+  type OwnLmdb,
+  openLmdb,
+  plain,
+} from './lmdb.ts';
 import { LoggedStore } from './logged-store.ts';
-import { logPathsOf } from './unapplied.ts';
+import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
 export interface OwnedStoreOptions<Begun> extends Omit<LmdbOptions, 'onFatal' | 'closed'> {
   /** What the directory is owned for, as whoever is refused is told. */
@@ -48,14 +58,41 @@ async function openStore(
   check: (keys: ReadableKeys) => void,
   closed: () => void,
 ): Promise<LmdbStore> {
-  const { directory, file, shared = false } = options;
-  if (shared) {
-    const left = logPathsOf(resolve(directory, file)).some((path) => existsSync(path));
-    if (left) await (await openLogged({ ...options, shared: false }, check)).close();
-    const store = openLmdb({ ...options, closed });
-    return checked(store, check);
+  if (options.shared !== true) return openLogged({ ...options, closed }, check);
+  const store = openLmdb({ ...options, closed });
+  try {
+    await putLogIn(store, check);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
   }
-  return openLogged({ ...options, closed }, check);
+}
+
+/**
+ * Several that share the store may come here at once, with the same log in hand: the first to have
+ * LMDB's lock puts it in and marks it as no longer open, and the others leave it.
+ */
+async function putLogIn(store: OwnLmdb, check: (keys: ReadableKeys) => void): Promise<void> {
+  const { path } = store;
+  const logs = readLogs(path);
+  const codec = new Packr(plain);
+  store.snapshot((below) => {
+    const layers = [unapplied(path, logs, below).layer];
+    check(new LayeredKeys({ layers, below, codec }));
+  });
+  if (logs.length === 0) return;
+  await store.transact((keys) => {
+    const mark = keys.get(markKey) as LogMark | undefined;
+    if (mark?.open !== true) return;
+    const { layer, sequence } = unapplied(path, logs, keys);
+    for (const [key, value] of layer.all()) {
+      if (value === null) keys.remove(key);
+      else keys.put(key, codec.unpack(value));
+    }
+    keys.put(markKey, { ...mark, sequence, open: false } satisfies LogMark);
+  });
+  for (const each of logPathsOf(path)) rmSync(each, { force: true });
 }
 
 async function openLogged(
@@ -70,20 +107,12 @@ async function openLogged(
     await lmdb.close();
     throw error;
   }
-  await checked(store, check);
-  await store.start();
-  return store;
-}
-
-async function checked<Store extends LmdbStore>(
-  store: Store,
-  check: (keys: ReadableKeys) => void,
-): Promise<Store> {
   try {
     store.snapshot(check);
+    await store.start();
+    return store;
   } catch (error) {
     await store.close();
     throw error;
   }
-  return store;
 }

@@ -16,7 +16,7 @@ const log = 2 ** 47 + 5;
 
 function encode(all: readonly (readonly Change[])[], first = 1): Buffer {
   return Buffer.concat(
-    all.map((changes, index) => encodeRecord({ sequence: first + index, log }, changes).bytes),
+    all.map((changes, index) => encodeRecord({ sequence: first + index, log }, changes)),
   );
 }
 
