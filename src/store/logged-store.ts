@@ -4,8 +4,11 @@
  * last state of a key has to reach the tree.
  *
  *     transact --append, flush--> newest layer --full--> frozen layer --to LMDB--> gone
- *                                 log file A             log file B, then free again
+ *              |                  log file A             log file B, then free again
+ *              +--large ones, once both layers are gone--> LMDB
  *
+ * - What goes to LMDB directly is newer than every record, and no layer hides it: all are in LMDB
+ *   before it, and the next record is newer.
  * - A record is flushed before its changes are seen or answered.
  * - Records are numbered without a gap. The transaction that completes a layer in LMDB writes the
  *   number of its last record, and only then is its file written over.
@@ -17,6 +20,7 @@ import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Packr } from 'msgpackr';
+import { CountedKeys } from './counted-keys.ts';
 import { flushDirectory } from './flush-directory.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
@@ -25,19 +29,29 @@ import { LogFile } from './log-file.ts';
 import { type Change, encodeRecord } from './log-record.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
-/** The newest layer goes to LMDB when it is that large. */
-export interface LayerLimits {
+export interface LogLimits {
+  /** The newest layer goes to LMDB when it has so many keys, or its file so many bytes. */
   readonly maxLayerKeys: number;
   readonly maxLogBytes: number;
+  /**
+   * Transactions of so many changes or more, as a rule, go to LMDB without the log: shared by so
+   * many, LMDB's two flushes cost less than writing each change twice.
+   */
+  readonly manyChanges: number;
+  /** Bounds the pause that a transaction of LMDB makes in the event loop. */
+  readonly maxTransactionKeys: number;
 }
 
-const limitDefaults: LayerLimits = { maxLayerKeys: 8_192, maxLogBytes: 4 * 1024 * 1024 };
-/** Bounds the pause that a transaction of LMDB makes in the event loop. */
-const keysPerTransaction = 512;
+const limitDefaults: LogLimits = {
+  maxLayerKeys: 8_192,
+  maxLogBytes: 4 * 1024 * 1024,
+  manyChanges: 64,
+  maxTransactionKeys: 512,
+};
 
 export class LoggedStore implements LmdbStore {
   readonly #lmdb: OwnLmdb;
-  readonly #limits: LayerLimits;
+  readonly #limits: LogLimits;
   readonly #codec = new Packr({ useRecords: false });
   readonly #log = randomInt(2 ** 48 - 1);
   #sequence: number;
@@ -47,9 +61,11 @@ export class LoggedStore implements LmdbStore {
   /** The frozen layer on its way. */
   #moving: Promise<void> | null = null;
   #busy = false;
+  /** Of the latest transactions, the newest counting most. */
+  #usualChanges = 0;
 
   /** Writes nothing before `start`. Throws StoreUnreadableError. */
-  constructor(lmdb: OwnLmdb, limits: LayerLimits = limitDefaults) {
+  constructor(lmdb: OwnLmdb, limits: LogLimits = limitDefaults) {
     const logs = readLogs(lmdb.path);
     const { layer, sequence } = lmdb.snapshot((keys) => unapplied(lmdb.path, logs, keys));
     this.#lmdb = lmdb;
@@ -74,11 +90,13 @@ export class LoggedStore implements LmdbStore {
     this.#lmdb.assertSound();
     this.#busy = true;
     try {
+      if (this.#usualChanges >= this.#limits.manyChanges) return await this.#directly(body);
       const { result, changes } = this.#lmdb.snapshot((below) => {
         const keys = new ChangingKeys(this.#over(below));
         return { result: body(keys), changes: keys.changes.all() };
       });
       if (changes.length > 0) await this.#commit(changes);
+      this.#saw(changes.length);
       return result;
     } finally {
       this.#busy = false;
@@ -95,6 +113,25 @@ export class LoggedStore implements LmdbStore {
     } finally {
       await this.#lmdb.close();
     }
+  }
+
+  /** Only where nothing is kept over LMDB: what it has is then all that is read. */
+  async #directly<T>(body: (keys: WritableKeys) => T): Promise<T> {
+    if (this.#newest.size > 0) await this.#freeze();
+    await this.#moving;
+    let changes = 0;
+    const result = await this.#lmdb.transact((keys) => {
+      const counted = new CountedKeys(keys);
+      const given = body(counted);
+      changes = counted.changes;
+      return given;
+    });
+    this.#saw(changes);
+    return result;
+  }
+
+  #saw(changes: number): void {
+    this.#usualChanges = (3 * this.#usualChanges + changes) / 4;
   }
 
   #over(below: ReadableKeys) {
@@ -157,9 +194,10 @@ export class LoggedStore implements LmdbStore {
 
   /** The mark goes with the last of the layer. */
   async #write(layer: Layer, mark: LogMark): Promise<void> {
+    const { maxTransactionKeys } = this.#limits;
     const changes = [...layer.all(), [markKey, this.#codec.pack(mark)] as const];
-    for (let at = 0; at < changes.length; at += keysPerTransaction) {
-      await this.#lmdb.apply(changes.slice(at, at + keysPerTransaction));
+    for (let at = 0; at < changes.length; at += maxTransactionKeys) {
+      await this.#lmdb.apply(changes.slice(at, at + maxTransactionKeys));
     }
   }
 }

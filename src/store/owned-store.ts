@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { Packr } from 'msgpackr';
 import type { Clock } from '../ports/clock.ts';
 import { lockDirectory } from './directory-lock.ts';

@@ -19,7 +19,7 @@ afterEach(async () => {
   directory.remove();
 });
 
-const small = { maxLayerKeys: 8, maxLogBytes: 4_096 };
+const small = { maxLayerKeys: 10, maxLogBytes: 4_096, manyChanges: 3, maxTransactionKeys: 2 };
 
 async function open(path = join(directory.path, 'own'), limits = small): Promise<LoggedStore> {
   const lmdb = openLmdb({
@@ -66,9 +66,11 @@ describe('a store with a log', () => {
     const model = new Map<string, unknown>();
     const inOrder = () =>
       [...model].sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
-    for (let round = 0; round < 120; round += 1) {
+    for (let round = 0; round < 160; round += 1) {
+      // Small ones, which go to the log, and for a while large ones, which do not.
+      const size = round % 16 < 10 ? 1 : 12;
       await store.transact((keys) => {
-        for (let change = 0; change < 3; change += 1) {
+        for (let change = 0; change < size; change += 1) {
           const key = pick(names);
           if (random.fraction() < 0.6) {
             const value = { round, change, text: 'x'.repeat(round) };
@@ -88,7 +90,7 @@ describe('a store with a log', () => {
         expect(keys.range({ start: 'b/', end: 'b0', limit: 2 })).toEqual(within.slice(0, 2));
         expect(keys.last({ start: 'b/', end: 'b0' })).toBe(within.at(-1)?.[0] ?? null);
       });
-      if (round % 10 !== 0) continue;
+      if (round % 7 !== 0) continue;
       const after = await open(crashed(`crash-${round}`));
       expect(after.snapshot((keys) => keys.range({ ...all, limit: 100 }))).toEqual(inOrder());
       await close(after);
