@@ -29,6 +29,8 @@ export interface LeadingOptions extends Pick<ShardDriverOptions, 'log' | 'clock'
    */
   readonly lead: (leadership: Leadership) => ShardDriver;
   readonly changed: () => void;
+  /** A new leadership has taken up what the log held. */
+  readonly recovered?: () => void;
 }
 
 /** Between two campaigns that failed, and between two looks at how the shards are shared out. */
@@ -98,7 +100,7 @@ export class Leading {
   }
 
   async #lead(leadership: Leadership): Promise<void> {
-    const { changed, learn, lead, logger } = this.#options;
+    const { changed, recovered, learn, lead, logger } = this.#options;
     const { shard } = leadership;
     const over = new Promise<void>((resolve) => {
       if (leadership.lost.aborted) resolve();
@@ -118,6 +120,7 @@ export class Leading {
       // Announced at once: what the log holds is taken up beside new work.
       changed();
       await started;
+      recovered?.();
       await over;
     } catch (error) {
       logger.warn({ shard, error: thrownLine(error) }, 'A new leadership could not read the log.');

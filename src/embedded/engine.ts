@@ -84,6 +84,7 @@ export class Engine {
       },
       lead: (leadership) => this.#lead(leadership),
       changed: () => given.changed(),
+      recovered: () => given.changed(),
     });
     opened.log.watchRetired((retired) => this.#hear(retired));
     this.#leading.start();

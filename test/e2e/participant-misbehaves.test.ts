@@ -220,7 +220,8 @@ describe('a participant that breaks the rules', () => {
       inDoubt: [{ txid: prepared.txid, witness: prepared.witness }],
       kept: [],
     });
-    expect(await raw.next('decision')).toMatchObject({ txid: prepared.txid, decision: 'commit' });
+    expect(await raw.next('commit')).toMatchObject({ txid: prepared.txid, branch: 'r' });
+    expect(await raw.next('reported')).toMatchObject({ id: 1 });
     raw.send(ack(prepared, 'commit'));
     expect((await raw.next('forget')).txids).toEqual([prepared.txid]);
   });
