@@ -136,7 +136,7 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     const after = await cluster.history.transact(clients[0] as Client, all, {
       requestId: `after ${point}`,
     });
-    expect(after.ended).toBe('ok');
+    expect(after).toMatchObject({ ended: 'ok' });
     const ended = await Promise.all(calls);
     expect(ended.length).toBeGreaterThan(0);
     expect(await cluster.settled()).toEqual([]);
