@@ -2,8 +2,8 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { systemClock } from '../../../src/system/clock.ts';
 import { openOwnedStore } from '../../../src/store/owned-store.ts';
+import { systemClock } from '../../../src/system/clock.ts';
 import { temporaryDirectory } from '../../support/logs/stores.ts';
 
 let directory: { readonly path: string; remove(): void };
