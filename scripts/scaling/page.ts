@@ -156,8 +156,9 @@ function modelPart(costs: Costs): string[] {
       "The bound of shards is etcd's: a node reads all leaders in one transaction, and that has at " +
         'most 128 operations. Each change of a leader has every node send the whole topology to ' +
         `every peer: ${megabytes(announcementBytes(today))} MB a node with 100 nodes and shards, ` +
-        `${megabytes(announcementBytes(million))} MB with 300. A node that dies brings one for each ` +
-        'shard that it led.',
+        `${megabytes(announcementBytes(million))} MB with 300. Changes that come together are told ` +
+        'together, and the next telling waits four times as long as the last one took: so with many ' +
+        'peers some hear up to a second later who leads.',
     ),
   ];
 }

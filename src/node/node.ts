@@ -29,12 +29,14 @@ import type {
 } from '../ports/transport.ts';
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
+import { encodedOnce } from '../wire/encoded-once.ts';
 import { maxLockKeyBytes } from '../wire/limits.ts';
 import { Admission, retiredText } from './admission.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { PacedAnswers } from './paced-answers.ts';
+import { PacedNews } from './paced-news.ts';
 import { ParticipantSessions } from './participants.ts';
 import { ReportQueue } from './report-queue.ts';
 import { Session, type SessionHost } from './session.ts';
@@ -81,6 +83,7 @@ export class CoordinatorNode implements SessionHost {
   #listener: Listener | null = null;
   #nextSession = 1;
   readonly #leaderWatch: LeaderWatch | null;
+  readonly #news: PacedNews;
   #unwatch: (() => void)[] = [];
   #stopping: Promise<void> | null = null;
   #url = '';
@@ -91,6 +94,7 @@ export class CoordinatorNode implements SessionHost {
     this.seal = new TxidSeal(given.log.meta.txidSecret);
     this.dearAnswers = new DearAnswers(clock);
     this.pacedAnswers = new PacedAnswers(clock);
+    this.#news = new PacedNews(clock, () => this.#tellTopology());
     this.startedAtMs = clock.monotonicMs();
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(clock);
@@ -208,9 +212,13 @@ export class CoordinatorNode implements SessionHost {
   #announce(): void {
     this.reports.dropOver();
     if (this.#stopping !== null) return;
-    const leaders = this.leaders();
-    const nodes = this.nodes();
-    this.#leaderWatch?.update(leaders, nodes);
+    this.#leaderWatch?.update(this.leaders(), this.nodes());
+    this.#news.changed();
+  }
+
+  #tellTopology(): void {
+    const leaders = encodedOnce(this.leaders());
+    const nodes = encodedOnce(this.nodes());
     const message: FromNode = { type: 'topology', leaders, nodes };
     for (const session of this.#sessions.values()) {
       if (session.hello !== null) session.send(message);
@@ -404,6 +412,7 @@ export class CoordinatorNode implements SessionHost {
   async #drain(): Promise<void> {
     const { logger, log } = this.given;
     for (const unwatch of this.#unwatch) unwatch();
+    this.#news.close();
     await this.#leaderWatch?.close();
     await this.leading.stop();
     for (const session of this.#sessions.values()) {

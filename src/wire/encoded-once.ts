@@ -23,6 +23,7 @@ export function encodedOnce<T extends object>(value: T): T {
 export function holdsEncoded(message: Message): boolean {
   // Looked at first: messages on the way of a transaction pay for nothing.
   return (
+    (message.type === 'topology' && kept.has(message.leaders)) ||
     (message.type === 'list' && 'transactions' in message && kept.has(message.transactions)) ||
     (message.type === 'locks' && 'locks' in message && kept.has(message.locks))
   );
