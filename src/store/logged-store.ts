@@ -27,6 +27,7 @@ import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
 import type { LmdbStore, OwnLmdb } from './lmdb.ts';
 import { LogFile } from './log-file.ts';
 import { type Change, encodeRecord } from './log-record.ts';
+import { StoreFailedError } from './store-failed.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
 export interface LogLimits {
@@ -144,11 +145,13 @@ export class LoggedStore implements LmdbStore {
     if (file === undefined) throw new Error('The store is closed.');
     const sequence = this.#sequence + 1;
     const bytes = encodeRecord({ sequence, log: this.#log }, changes);
+    let { path } = this.#lmdb;
     try {
       this.#lmdb.assertThere();
+      path = file.path;
       await file.append(bytes);
     } catch (error) {
-      throw await this.#lmdb.fail(error, file.path);
+      throw await this.#lmdb.fail(error, path);
     }
     this.#sequence = sequence;
     for (const [key, value] of changes) this.#newest.set(key, value);
@@ -182,6 +185,9 @@ export class LoggedStore implements LmdbStore {
       this.#lmdb.assertSound();
       await this.#write(this.#newest, this.#mark(false));
       for (const { path } of files) rmSync(path, { force: true });
+    } catch (error) {
+      // It was told when it failed, and the log still holds what LMDB has not.
+      if (!(error instanceof StoreFailedError)) throw error;
     } finally {
       this.#files = null;
       for (const file of files) file.close();
