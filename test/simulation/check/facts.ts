@@ -5,7 +5,7 @@
  */
 import type { Decision } from '../../../src/core/messages.ts';
 import type { DecisionRecord } from '../../../src/core/records.ts';
-import type { Txid } from '../../../src/core/txid.ts';
+import { epochOf, shardOf, type Txid } from '../../../src/core/txid.ts';
 import { participantOf } from '../fleet.ts';
 import type { World } from '../world/world.ts';
 import { LockFacts } from './lock-facts.ts';
@@ -74,6 +74,8 @@ export class Facts {
   readonly left: Set<string> = new Set();
   /** By machine and branch: on its disk there is a vote to commit, and no more. */
   readonly bareVotes: Set<string> = new Set();
+  /** By shard and epoch: etcd was set back, and led again up to the same revision. */
+  readonly ledTwice: Set<string> = new Set();
   readonly #world: World;
   readonly #transactions = new Map<Txid, Transaction>();
   readonly #requests = new Map<string, RequestFacts>();
@@ -283,7 +285,7 @@ export class Facts {
   request(requestId: string): RequestFacts {
     let request = this.#requests.get(requestId);
     if (request === undefined) {
-      request = new RequestFacts();
+      request = new RequestFacts((txid) => this.ledTwice.has(`${shardOf(txid)} ${epochOf(txid)}`));
       this.#requests.set(requestId, request);
     }
     return request;

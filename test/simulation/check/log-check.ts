@@ -5,6 +5,7 @@
 
 import type { DecisionRecord } from '../../../src/core/records.ts';
 import {
+  type Epoch,
   epochOf,
   makeEpoch,
   positionOf,
@@ -19,7 +20,7 @@ import {
   decodeLeader,
   decodePosition,
 } from '../../../src/decision-log/etcd/records.ts';
-import type { Change, EtcdState } from '../etcd/state.ts';
+import type { Change, EtcdState, Stored } from '../etcd/state.ts';
 import type { Facts } from './facts.ts';
 
 const prefix = '/verdict/simulated/shards/';
@@ -30,6 +31,7 @@ export class LogCheck {
   readonly #keys = new EtcdKeys('simulated');
   /** At which revision something of a transaction was recorded last. */
   readonly #changedAt = new Map<Txid, number>();
+  readonly #leaderships = new Set<string>();
 
   readonly #maxUndecidedMs: number;
 
@@ -51,6 +53,7 @@ export class LogCheck {
       if (area === 'decisions') this.#decision(name as Txid, change, changes);
       else if (area === 'finished') this.#finished(name as Txid, change, changes);
       else if (area === 'requests') this.#request(name, change);
+      else if (area === 'leader') this.#led(Number.parseInt(shard, 36), change);
       else if (area === 'floor') this.#floor(Number.parseInt(shard, 36), change);
     }
   }
@@ -59,6 +62,14 @@ export class LogCheck {
     for (const [txid, changedAt] of this.#changedAt) {
       if (changedAt > revision) this.#facts.lose(txid);
     }
+  }
+
+  #led(shard: number, { after }: Change): void {
+    if (after === null) return;
+    const epoch = epochUnder(after);
+    const leadership = `${shard} ${epoch}`;
+    if (this.#leaderships.has(leadership)) this.#facts.ledTwice.add(leadership);
+    this.#leaderships.add(leadership);
   }
 
   #decision(txid: Txid, { before, after }: Change, changes: readonly Change[]): void {
@@ -180,9 +191,7 @@ export class LogCheck {
 
   #leaderEpoch(shard: number): string | null {
     const stored = this.#state.get(this.#keys.shard(shard).leader.toString('latin1'));
-    if (stored === null) return null;
-    const { generation } = decodeLeader(stored.value);
-    return makeEpoch({ generation, revision: BigInt(stored.modRevision) });
+    return stored === null ? null : epochUnder(stored);
   }
 
   #floorOf(shard: number): string {
@@ -204,4 +213,9 @@ export class LogCheck {
     }
     return found;
   }
+}
+
+/** Of the leadership whose key it is. */
+function epochUnder({ value, modRevision }: Stored): Epoch {
+  return makeEpoch({ generation: decodeLeader(value).generation, revision: BigInt(modRevision) });
 }

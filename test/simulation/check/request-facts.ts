@@ -2,7 +2,8 @@
  * I8, for one request id. An attempt is a number under an epoch: a leadership answers the same
  * number the same way again, and a copy of it is not run by another leadership. Another caller may
  * give the same number to a later leadership, which knows nothing of the first: that is an attempt
- * of its own.
+ * of its own. Once etcd was set back a later leadership may bear the epoch of an earlier one, and
+ * knows nothing of that one either.
  */
 import type { Epoch, Txid } from '../../../src/core/txid.ts';
 import { epochOf } from '../../../src/core/txid.ts';
@@ -14,6 +15,12 @@ export class RequestFacts {
   /** By epoch: the highest attempt that was sent, and the highest that was told aborted. */
   readonly #sent = new Map<Epoch, number>();
   readonly #aborted = new Map<Epoch, number>();
+  readonly #isLedTwice: (txid: Txid) => boolean;
+
+  /** `isLedTwice`: there were two leaderships of the transaction's epoch. */
+  constructor(isLedTwice: (txid: Txid) => boolean = () => false) {
+    this.#isLedTwice = isLedTwice;
+  }
 
   sent(epoch: Epoch, attempt: number): void {
     raise(this.#sent, epoch, attempt);
@@ -41,6 +48,7 @@ export class RequestFacts {
 
   /** Some attempt under its epoch has not been told aborted. */
   #mayCommit(txid: Txid): boolean {
+    if (this.#isLedTwice(txid)) return true;
     const epoch = epochOf(txid);
     return (this.#sent.get(epoch) ?? 0) > (this.#aborted.get(epoch) ?? 0);
   }
