@@ -41,8 +41,8 @@ export const mutants: readonly Mutant[] = [
     name: 'vote-before-durable',
     without: '8.1: the vote is on the disk before it is sent.',
     file: 'src/participant/effects.ts',
-    from: 'branches.underWay.await(journal.vote(vote), (result) => {',
-    to: "branches.underWay.await(Promise.race([journal.vote(vote), Promise.resolve({ kind: 'written' } as const)]), (result) => {",
+    from: 'kept === null ? journal.vote(vote) : Promise.resolve(voteCounts);',
+    to: 'kept === null ? Promise.race([journal.vote(vote), Promise.resolve(voteCounts)]) : Promise.resolve(voteCounts);',
   },
   {
     name: 'ack-before-flush',
@@ -259,8 +259,8 @@ export const mutants: readonly Mutant[] = [
     without:
       'I4: what another instance prepared in a shared store is asked about, not rolled back.',
     file: 'src/core/branch/unprepared.ts',
-    from: '    !mine && context.siblings\n',
-    to: '    false\n',
+    from: '    if (!mine && context.siblings) return votedElsewhere(branch);\n',
+    to: '',
     faults: 'siblings=1,journal-lost=1',
   },
   {
