@@ -56,7 +56,9 @@ async function transactAgain<Results>(
   const content = contentOf(request);
   const ageMsBefore = request.requestAgeMs ?? 0;
   let attempt = request.attempt ?? 1;
-  let firstSent: Mark | null = null;
+  // What was sent before this call ages while the call waits for a leader, and while the machine
+  // sleeps meanwhile; else nothing was sent yet.
+  let firstSent: Mark | null = request.requestAgeMs === undefined ? null : mark(cluster.clock);
   let lastEpoch: Epoch | null = null;
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;

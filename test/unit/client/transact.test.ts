@@ -219,6 +219,27 @@ describe('transact with a requestId', () => {
     await client.close();
   });
 
+  it('grows older while it waits for a leader, where it was sent before this call', async () => {
+    const { client, node, clock } = await connectedClient();
+    const first = client.transact(keyed);
+    (await node.next('transact')).connection.drop();
+    const again = client.transact({ ...keyed, requestId: 'order-2', requestAgeMs: 500 });
+    const anew = client.transact({ ...keyed, requestId: 'order-3' });
+    clock.sleep(3_600_000);
+    await clock.advance(60);
+    const ages = new Map<unknown, number>();
+    for (const _call of [first, again, anew]) {
+      const sent = await node.next('transact');
+      ages.set(sent.message.requestId, sent.message.requestAgeMs ?? 0);
+      sent.reply(committed);
+    }
+    await Promise.all([first, again, anew]);
+    expect(ages.get('order-1')).toBeGreaterThanOrEqual(3_600_000);
+    expect(ages.get('order-2')).toBeGreaterThanOrEqual(3_600_500);
+    expect(ages.get('order-3')).toBeLessThan(1_000);
+    await client.close();
+  });
+
   it('is sent again under the same epoch with the same attempt, growing older', async () => {
     const { client, node, clock } = await connectedClient();
     const call = client.transact(keyed);
