@@ -99,6 +99,7 @@ export class BranchStore<Prepared extends PreparedBy> {
   ): Promise<BranchStore<Prepared>> {
     const { dataDirectory: directory, file, header, clock, onFatal } = options;
     const { store, begun } = await openOwnedStore({
+      log: false,
       directory,
       file,
       purpose: header.kind,

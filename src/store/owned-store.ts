@@ -17,6 +17,8 @@ import { LoggedStore } from './logged-store.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
 export interface OwnedStoreOptions<Begun> extends Omit<LmdbOptions, 'onFatal' | 'closed'> {
+  /** Default: a log beside it. Without where ranges are read often: a log has no order. */
+  readonly log?: boolean;
   /** What the directory is owned for, as whoever is refused is told. */
   readonly purpose: string;
   readonly clock: Clock;
@@ -37,12 +39,12 @@ export async function openOwnedStore<Begun>(
   options: OwnedStoreOptions<Begun>,
 ): Promise<{ readonly store: LmdbStore; readonly begun: Begun }> {
   const { directory, file, purpose, shared = false, clock, onFatal = exitOnFatal } = options;
+  const log = !shared && (options.log ?? true);
   const lock = lockDirectory({ directory, purpose, shared, clock });
   let store: LmdbStore | null = null;
   try {
-    store = await openStore({ directory, file, shared, onFatal }, options.check, () =>
-      lock.release(),
-    );
+    const given = { directory, file, shared, onFatal, closed: () => lock.release() };
+    store = await (log ? openLogged : openPlain)(given, options.check);
     return { store, begun: await store.transact(options.begin) };
   } catch (error) {
     await store?.close();
@@ -51,14 +53,12 @@ export async function openOwnedStore<Begun>(
   }
 }
 
-/** With a log beside it, where there is one owner; a log of an owner before is put in first. */
-async function openStore(
+/** What an owner before left in a log is put in first. */
+async function openPlain(
   options: LmdbOptions,
   check: (keys: ReadableKeys) => void,
-  closed: () => void,
 ): Promise<LmdbStore> {
-  if (options.shared !== true) return openLogged({ ...options, closed }, check);
-  const store = openLmdb({ ...options, closed });
+  const store = openLmdb(options);
   try {
     await putLogIn(store, check);
     return store;
