@@ -12,11 +12,12 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-const open = async (path: string, shared: boolean) => {
+const open = async (path: string, shared: boolean, log = true) => {
   const { store } = await openOwnedStore({
     directory: path,
     file: 'test.mdb',
     shared,
+    log,
     purpose: 'test',
     clock: systemClock,
     onFatal: (error) => {
@@ -71,6 +72,19 @@ it('does not get the log a second time from one that came too late to remove it'
   const alone = await open(path, false);
   expect(alone.snapshot((keys) => keys.get('b'))).toBe('newer');
   await alone.close();
+});
+
+it('is read whole by an owner that keeps no log, and gets none', async () => {
+  const path = await killedOwner();
+  const store = await open(path, false, false);
+  expect(store.snapshot((keys) => [keys.get('a'), keys.get('b')])).toEqual([
+    undefined,
+    { text: 'left' },
+  ]);
+  await store.transact((keys) => keys.put('b', 'newer'));
+  expect(existsSync(join(path, 'test.mdb.log-a'))).toBe(false);
+  await expect(open(path, false, false)).rejects.toThrow('is in use by');
+  await store.close();
 });
 
 it.each([true, false])(
