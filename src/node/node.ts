@@ -8,7 +8,7 @@ import { LogReads } from '../coordinator/log-reads.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
 import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
-import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode, Welcome } from '../core/messages.ts';
+import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode } from '../core/messages.ts';
 import { servedElsewhere } from '../core/other-cluster.ts';
 import { concerns, type Retired } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
@@ -30,7 +30,6 @@ import type {
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
-import { maxLockKeyBytes } from '../wire/limits.ts';
 import { Admission, retiredText } from './admission.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
@@ -40,6 +39,7 @@ import { PacedNews } from './paced-news.ts';
 import { ParticipantSessions } from './participants.ts';
 import { ReportQueue } from './report-queue.ts';
 import { Session, type SessionHost } from './session.ts';
+import { welcomeOf } from './welcome.ts';
 
 export interface NodeOptions {
   readonly node: string;
@@ -237,7 +237,7 @@ export class CoordinatorNode implements SessionHost {
   }
 
   opened(session: Session): void {
-    session.send(this.#welcome());
+    session.send(welcomeOf({ ...this.given, leaders: this.leaders(), nodes: this.nodes() }));
     if (!session.is('participant')) return;
     const superseded = this.participants.add(session);
     for (const driver of this.drivers.values()) this.#join(driver, session);
@@ -279,38 +279,6 @@ export class CoordinatorNode implements SessionHost {
     });
     // A term that begins now was not told.
     if (session.leaving) driver.step({ type: 'participant-leaves', connection: session.id });
-  }
-
-  #welcome(): Welcome {
-    const { log, options, node } = this.given;
-    return {
-      type: 'welcome',
-      node,
-      cluster: log.meta.cluster,
-      clusterId: log.meta.clusterId,
-      shards: log.meta.shards,
-      leaders: this.leaders(),
-      nodes: this.nodes(),
-      limits: {
-        maxFrameBytes: options.maxFrameBytes,
-        maxDepth: options.maxDepth,
-        maxBranches: options.maxBranches,
-        maxLocks: options.maxLocks,
-        maxLockKeyBytes,
-        maxLockWaiters: options.maxLockWaiters,
-        maxRecordBytes: options.maxRecordBytes,
-        maxTimeoutMs: options.maxTransactionTimeoutMs,
-        maxTransactions: options.maxTransactions,
-        maxRequests: options.maxRequests,
-        maxConnectionsPerAddress: options.maxConnectionsPerAddress,
-        maxBufferedBytes: options.maxBufferedBytes,
-        maxInputBytes: options.maxInputBytes,
-        maxOutputBytes: options.maxOutputBytes,
-        maxHeldBytes: options.maxHeldBytes,
-      },
-      requestWindowMs: log.meta.requestWindowMs,
-      heartbeatMs: options.heartbeatMs,
-    };
   }
 
   received(session: Session, message: Exclude<ToNode, Hello>): void {
