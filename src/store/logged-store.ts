@@ -62,8 +62,11 @@ export class LoggedStore implements LmdbStore {
   /** The frozen layer on its way. */
   #moving: Promise<void> | null = null;
   #busy = false;
-  /** Of the latest transactions, the newest counting most. */
-  #usualChanges = 0;
+  /**
+   * Of the latest transactions, the newest counting most. The first goes to LMDB directly: the
+   * number of its format must keep off a program that knows no log before there is one to miss.
+   */
+  #usualChanges: number;
 
   /** Writes nothing before `start`. Throws StoreUnreadableError. */
   constructor(lmdb: OwnLmdb, limits: LogLimits = limitDefaults) {
@@ -71,6 +74,7 @@ export class LoggedStore implements LmdbStore {
     const { layer, sequence } = lmdb.snapshot((keys) => unapplied(lmdb.path, logs, keys));
     this.#lmdb = lmdb;
     this.#limits = limits;
+    this.#usualChanges = limits.manyChanges;
     this.#newest = layer;
     this.#sequence = sequence;
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cpSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { open as openDatabase } from 'lmdb';
@@ -32,9 +33,12 @@ describe('embedded decision log', () => {
   const open = (more: Partial<EmbeddedLogOptions> = {}) =>
     openEmbeddedLog({ ...optionsFor(directory.path), ...more });
 
-  async function rewriteMeta(change: (meta: Record<string, unknown>) => unknown): Promise<void> {
+  async function rewriteMeta(
+    change: (meta: Record<string, unknown>) => unknown,
+    path = `${directory.path}/decisions.mdb`,
+  ): Promise<void> {
     const database = openDatabase<Buffer, string>({
-      path: `${directory.path}/decisions.mdb`,
+      path,
       noSubdir: true,
       overlappingSync: false,
       encoding: 'binary',
@@ -109,11 +113,26 @@ describe('embedded decision log', () => {
     await (await open()).close();
   });
 
+  it('raises an older format before there is a log that an older program would leave out', async () => {
+    await (await open()).close();
+    await rewriteMeta((meta) => ({ ...meta, formatVersion: 1 }));
+    const log = await open();
+    const copy = `${directory.path}/copy.mdb`;
+    cpSync(`${directory.path}/decisions.mdb`, copy);
+    await log.close();
+    const versions: unknown[] = [];
+    await rewriteMeta((meta) => {
+      versions.push(meta['formatVersion']);
+      return meta;
+    }, copy);
+    expect(versions).toEqual([2]);
+  });
+
   it('refuses a newer format and leaves it alone', async () => {
     await (await open()).close();
+    await rewriteMeta((meta) => ({ ...meta, formatVersion: 3 }));
+    await expect(open()).rejects.toThrow(/format 3.*up to 2.*newer program/);
     await rewriteMeta((meta) => ({ ...meta, formatVersion: 2 }));
-    await expect(open()).rejects.toThrow(/format 2.*up to 1.*newer program/);
-    await rewriteMeta((meta) => ({ ...meta, formatVersion: 1 }));
     await (await open()).close();
   });
 

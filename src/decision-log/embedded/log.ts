@@ -28,6 +28,9 @@ export interface EmbeddedLogOptions extends Omit<WantedMeta, 'shards'> {
   readonly onFatal?: OnFatal;
 }
 
+/** 2: a log may lie beside the file (ADR 5), which a program that knows only 1 would leave out. */
+const embeddedHeader = { ...logHeader, formatVersion: 2 } as const;
+
 /** The file's name in the log's directory. */
 export const embeddedLogFile = 'decisions.mdb';
 
@@ -64,8 +67,8 @@ function begin(keys: WritableKeys, wanted: WantedMeta): LogMeta {
 
 /** The meta of the store, or of a new one. Throws where stored and wanted contradict each other. */
 function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta {
-  const header = readHeader(keys, logHeader);
-  if (header === null) return newMeta(wanted);
+  const header = readHeader(keys, embeddedHeader);
+  if (header === null) return { ...newMeta(wanted), ...embeddedHeader };
   const stored = header as unknown as StoredMeta;
   const whole =
     typeof stored.cluster === 'string' &&
@@ -75,7 +78,7 @@ function agreeOnMeta(keys: ReadableKeys, wanted: WantedMeta): StoredMeta {
     Number.isInteger(stored.requestWindowMs) &&
     Number.isInteger(stored.generation) &&
     typeof stored.txidSecret === 'string';
-  if (!whole) throw unreadable(logHeader);
+  if (!whole) throw unreadable(embeddedHeader);
   assertMadeWith(stored, wanted, { log: 'The decision log', otherwise: 'with an empty directory' });
-  return stored;
+  return { ...stored, ...embeddedHeader };
 }
