@@ -6,6 +6,9 @@ The rules are those of docs/PROTOCOL.md; the numbers in the comments are its sec
 import base64, json, os, socket, sqlite3, struct, threading, time, uuid
 
 PATIENCE_S = 5
+# A clock that goes on while the machine sleeps: the age of a request must include that (4). Without it, Windows, monotonic() does.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+now = time.monotonic if CLOCK is None else lambda: time.clock_gettime(CLOCK)
 
 
 class Wire:
@@ -69,9 +72,9 @@ class Wire:
 
 def transact(nodes, request_id, branches, timeout=30):
     """Sends the request until there is an outcome: the same request_id never commits twice. Raises TimeoutError."""
-    started, attempt, epoch, leader, refused = time.monotonic(), 1, None, None, None
+    started, attempt, epoch, leader, refused = now(), 1, None, None, None
     for turn in range(1_000_000):
-        left = timeout - (time.monotonic() - started)
+        left = timeout - (now() - started)
         if left <= 0:
             raise TimeoutError(f"The outcome is not known. Send {request_id} again. Last: {refused}")
         try:
@@ -84,7 +87,7 @@ def transact(nodes, request_id, branches, timeout=30):
                     # An attempt belongs to one leadership: an "aborted" of an older one settles nothing for a newer (4).
                     attempt, epoch = attempt + (epoch not in (None, leader["epoch"])), leader["epoch"]
                     wire.send(type="transact", id=1, requestId=request_id, branches=branches, epoch=epoch, attempt=attempt,
-                              requestAgeMs=round((time.monotonic() - started) * 1000), timeoutMs=round(left * 1000))
+                              requestAgeMs=round((now() - started) * 1000), timeoutMs=round(left * 1000))
                 elif answer["type"] == "outcome":
                     return answer
                 elif answer["type"] == "error":
