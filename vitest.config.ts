@@ -1,13 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { TestProjectInlineConfiguration, ViteUserConfig } from 'vitest/config';
+import { slownessFactor } from './test/support/process/slowness.ts';
 import { TotalsReporter } from './test/support/totals-reporter.ts';
 
 /**
  * Ten suites. Those that start processes of their own (`e2e`, `databases`, `failover`, `partition`, `cluster`) run one file at a time,
  * after the others: two clusters at once on a small machine would only slow each other into their time-outs.
  */
-const slownessFactor = process.env['CI'] === undefined ? 1 : 2;
-
 /** The suite removes what it makes by itself, and reaches what it published on this machine alone. */
 const inContainers = {
   TESTCONTAINERS_RYUK_DISABLED: 'true',

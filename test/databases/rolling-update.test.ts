@@ -129,7 +129,6 @@ async function rollingUpdate(database: Database, between: number): Promise<void>
     await eventually(
       async () => ((await database.prepared()).length === 0 ? true : null),
       () => 'all that is prepared to end',
-      30_000,
     );
     const booked = await database.rows<{ txid: string }>('SELECT txid FROM booking');
     const expected = [...load.committed].sort();

@@ -68,7 +68,6 @@ async function loadUntilDeath(calls: Promise<RecordedCall>[]): Promise<boolean> 
   await eventually(
     () => (cluster.node.running ? null : true),
     () => 'the node to die',
-    3_000,
   ).catch(() => undefined);
   return !cluster.node.running;
 }

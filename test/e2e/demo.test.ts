@@ -92,8 +92,8 @@ describe('the demo', () => {
   });
 
   it('leaves no process behind when it is interrupted', async () => {
-    const run = startScript(demo, ['--orders', '20000', '--data', directory.path]);
-    await until('orders are being answered', () => run.errors().includes('5000 of 20000'));
+    const run = startScript(demo, ['--orders', '4000', '--data', directory.path]);
+    await until('orders are being answered', () => run.errors().includes('1000 of 4000'));
     const { shopLog } = layoutOf(directory.path);
     const pids = [...readFileSync(shopLog, 'utf8').matchAll(/pid (\d+)/g)].map(([, pid]) =>
       Number(pid),

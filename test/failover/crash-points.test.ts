@@ -82,7 +82,6 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     await eventually(
       () => (node.running ? null : true),
       () => `${node.name} to die`,
-      3_000,
     ).catch(() => undefined);
     return !node.running;
   }

@@ -33,7 +33,6 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
         return shares?.['n1'] === 1 && shares['n2'] === 1 ? true : null;
       },
       () => 'each node to lead one shard',
-      20_000,
     );
   });
 

@@ -4,6 +4,7 @@
  */
 import type { Client } from '../../../src/client.ts';
 import { eventually, pause } from '../process/child.ts';
+import { patienceMs } from '../process/slowness.ts';
 import type { History, Plan, RecordedCall } from './history.ts';
 
 export interface SteadyLoadSettings {
@@ -38,7 +39,7 @@ export class SteadyLoad {
   }
 
   /** Resolves when `count` more calls have been answered `ok` from now on: things go on. */
-  async moreOk(count: number, timeoutMs = 30_000): Promise<void> {
+  async moreOk(count: number, timeoutMs: number = patienceMs): Promise<void> {
     const wanted = this.#ok + count;
     await eventually(
       () => (this.#ok >= wanted ? true : null),

@@ -5,8 +5,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endWithParent } from '../process/end-with-parent.ts';
-
-const startTimeoutMs = 20_000;
+import { patienceMs } from '../process/slowness.ts';
 
 export interface MemberPorts {
   readonly client: number;
@@ -89,7 +88,7 @@ export class EtcdMember {
   }
 
   async ready(): Promise<void> {
-    const deadlineMs = performance.now() + startTimeoutMs;
+    const deadlineMs = performance.now() + patienceMs;
     for (;;) {
       const child = this.#child;
       if (child === null || child.exitCode !== null || child.signalCode !== null) {

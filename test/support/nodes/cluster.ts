@@ -99,7 +99,6 @@ export class Cluster {
           return violations.length === 0 ? true : null;
         },
         () => 'the run to settle',
-        15_000,
       );
     } catch {
       // What is still wrong is the answer.

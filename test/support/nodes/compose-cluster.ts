@@ -27,7 +27,6 @@ import { alarming } from './node-process.ts';
 const root: string = fileURLToPath(new URL('../../..', import.meta.url));
 const clusterName = 'verdict';
 const projectPrefix = 'verdict-test-';
-const settleTimeoutMs = 30_000;
 
 interface Account {
   readonly username: string;
@@ -193,7 +192,6 @@ export class ComposeCluster {
           return violations.length === 0 ? true : null;
         },
         () => 'the run to settle',
-        settleTimeoutMs,
       );
     } catch (error) {
       if (violations.length === 0) violations.push(String(error));

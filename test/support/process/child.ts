@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { endWithParent } from './end-with-parent.ts';
+import { patienceMs } from './slowness.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -12,8 +13,6 @@ export interface Exit {
 }
 
 const root = new URL('../../../', import.meta.url);
-/** Generous: the machine may be busy with other things. */
-const patienceMs = 30_000;
 /** Output kept for a failure's message; what is older goes. */
 const linesKept = 5_000;
 

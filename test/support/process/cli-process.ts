@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { endWithParent } from './end-with-parent.ts';
+import { patienceMs } from './slowness.ts';
 
 const command = fileURLToPath(new URL('../../../bin/verdict.mjs', import.meta.url));
 
@@ -53,9 +54,8 @@ export function runCli(argv: readonly string[], input = ''): Promise<Ended> {
 export async function until(
   what: string,
   condition: () => boolean,
-  timeoutMs = 30_000,
+  timeoutMs: number = patienceMs,
 ): Promise<void> {
-  // No figure of a test: only so that a broken one ends, and says where.
   const giveUpAtMs = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > giveUpAtMs) throw new Error(`It did not come to this: ${what}`);

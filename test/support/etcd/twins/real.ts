@@ -8,6 +8,7 @@ import type { Etcd3 } from 'etcd3';
 import type { EtcdPrograms } from '../../../../cluster/etcd/find.ts';
 import { etcd3Client } from '../../../../src/decision-log/etcd/client.ts';
 import { realClock } from '../../logs/stores.ts';
+import { patienceMs } from '../../process/slowness.ts';
 import { TestEtcd } from '../etcd.ts';
 
 export interface RealEtcd {
@@ -38,7 +39,9 @@ export async function withEtcd(
   }
 }
 
-export const patiently = (): { readonly deadline: number } => ({ deadline: Date.now() + 30_000 });
+export const patiently = (): { readonly deadline: number } => ({
+  deadline: Date.now() + patienceMs,
+});
 
 /** Until the client has found it again, after it was away. */
 export async function answering(real: Etcd3): Promise<void> {
