@@ -18,6 +18,9 @@ import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts
 export class EntryMemory {
   readonly #maxHeld: number;
   readonly #held = new Map<Txid, readonly JournalEntry[]>();
+  /** What was found there last: a check and the write behind it ask for the same. */
+  #lastTxid: Txid | null = null;
+  #lastHeld: readonly JournalEntry[] = [];
   /** Walks `#held` from its oldest on: a new iterator would step over all deleted before it. */
   #oldest: Iterator<Txid> = this.#held.keys();
   readonly #unknownUpTo: Map<number, Txid>;
@@ -44,8 +47,13 @@ export class EntryMemory {
   /** All entries of a transaction; undefined: the store must be asked. */
   entriesOf(txid: Txid): readonly JournalEntry[] | undefined {
     if (this.#nothingKnown) return undefined;
+    if (txid === this.#lastTxid) return this.#lastHeld;
     const held = this.#held.get(txid);
-    if (held !== undefined) return held;
+    if (held !== undefined) {
+      this.#lastTxid = txid;
+      this.#lastHeld = held;
+      return held;
+    }
     const unknownUpTo = this.#unknownUpTo.get(shardOf(txid));
     return unknownUpTo === undefined || txid > unknownUpTo ? [] : undefined;
   }
@@ -60,6 +68,7 @@ export class EntryMemory {
     }
     const others = this.entriesOf(txid);
     if (others === undefined) return;
+    this.#lastTxid = null;
     if (others.length === 0) this.#held.set(txid, [entry]);
     else {
       const rest = others.filter((other) => other.branch !== entry.branch);
@@ -98,6 +107,7 @@ export class EntryMemory {
   forgetAll(): void {
     this.#nothingKnown = true;
     this.#held.clear();
+    this.#lastTxid = null;
     this.#epochs.clear();
     this.#witnesses.clear();
     this.#cluster = undefined;
@@ -114,6 +124,7 @@ export class EntryMemory {
 
   #letGo(txid: Txid): void {
     this.#held.delete(txid);
+    this.#lastTxid = null;
     const shard = shardOf(txid);
     const unknownUpTo = this.#unknownUpTo.get(shard);
     if (unknownUpTo === undefined || txid > unknownUpTo) this.#unknownUpTo.set(shard, txid);

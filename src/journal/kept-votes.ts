@@ -47,6 +47,10 @@ export class KeptVotes {
     this.#write = write;
   }
 
+  get isEmpty(): boolean {
+    return this.#kept.size === 0;
+  }
+
   get isFull(): boolean {
     return this.#kept.size >= maxKept;
   }

@@ -157,6 +157,8 @@ export class LocalJournal implements Journal {
 
   async forget(txids: readonly Txid[]): Promise<void> {
     const atMs = this.#wallMs();
+    if (this.#kept.isEmpty)
+      return this.#writeLazily((transaction) => rules.forget(transaction, txids, atMs));
     const others: Txid[] = [];
     let kept: Promise<void> | null = null;
     for (const txid of txids) {

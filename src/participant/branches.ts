@@ -16,7 +16,7 @@ import {
   unknownBranch,
 } from '../core/branch/branch.ts';
 import type { Ack, DecisionMessage, Prepare, VoteMessage, Working } from '../core/messages.ts';
-import { type Epoch, epochOf, shardOf, type Txid } from '../core/txid.ts';
+import { type Epoch, epochOf, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import type { JournalEntry } from '../ports/journal.ts';
 import type { Application, PrepareRun } from './application.ts';
 import type { BranchTimers } from './branch-timers.ts';
@@ -31,6 +31,7 @@ import { UnderWay } from './under-way.ts';
 
 export interface Branch {
   readonly identity: BranchIdentity;
+  readonly shard: number;
   /** Of its machine. */
   local: LocalBranch;
   /** What the journal knows of it was read. */
@@ -72,12 +73,16 @@ export class Branches {
   readonly underWay: UnderWay;
   readonly forgets: Forgets;
   readonly #branches = new Map<Txid, Branch[]>();
+  /** For one step: the epoch is that of its branch's shard. */
+  readonly #context: { -readonly [Name in keyof BranchContext]: BranchContext[Name] };
   #leaving = false;
   #stopping = false;
   #dead = false;
 
   constructor(ports: BranchPorts) {
     this.ports = ports;
+    const { shared, siblings, recordsStart, keepsVotes } = ports;
+    this.#context = { knownEpoch: epochZero, shared, siblings, recordsStart, keepsVotes };
     this.underWay = new UnderWay(ports.fatal);
     this.forgets = new Forgets(ports.journal, this.underWay);
   }
@@ -97,6 +102,7 @@ export class Branches {
     const identity = { txid, branch: name };
     const branch: Branch = {
       identity,
+      shard: shardOf(txid),
       local: unknownBranch(identity),
       looked: false,
       inbox: [],
@@ -164,7 +170,7 @@ export class Branches {
   epochAdopted(shard: number, epoch: Epoch): void {
     for (const branch of this.all()) {
       const { txid, state } = branch.local;
-      if (state !== 'working' || shardOf(txid) !== shard || epochOf(txid) >= epoch) continue;
+      if (state !== 'working' || branch.shard !== shard || epochOf(txid) >= epoch) continue;
       this.ports.timers.stop('limit', branch);
       this.step(branch, { type: 'limit-over' });
     }
@@ -223,10 +229,8 @@ export class Branches {
   /** An event of this process itself: a result, or a timer. */
   step(branch: Branch, event: LocalEvent): void {
     if (this.#dead) return;
-    const { epochs, shared, siblings, recordsStart, keepsVotes } = this.ports;
-    const knownEpoch = epochs.known(shardOf(branch.identity.txid));
-    const context = { knownEpoch, shared, siblings, recordsStart, keepsVotes };
-    const step = stepBranch(branch.local, event, context);
+    this.#context.knownEpoch = this.ports.epochs.known(branch.shard);
+    const step = stepBranch(branch.local, event, this.#context);
     branch.local = step.branch;
     for (const effect of step.effects) {
       if (this.#dead) return;
@@ -296,10 +300,15 @@ export class Branches {
     const branches = this.#branches.get(identity.txid);
     if (branches?.includes(branch) !== true) return;
     if (local.state === 'readonly') this.ports.votedReadonly(identity);
+    if (branches.length === 1) {
+      this.#branches.delete(identity.txid);
+      return;
+    }
     // A new list: someone may be going through the old one.
-    const others = branches.filter((other) => other !== branch);
-    if (others.length > 0) this.#branches.set(identity.txid, others);
-    else this.#branches.delete(identity.txid);
+    this.#branches.set(
+      identity.txid,
+      branches.filter((other) => other !== branch),
+    );
   }
 
   #get(txid: Txid, name: string): Branch | undefined {

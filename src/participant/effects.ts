@@ -1,7 +1,7 @@
 /** What the branches' machines ask for, done: effects become calls, writes, messages and timers. */
 import type { LocalEffect } from '../core/branch/branch.ts';
 import type { Ack, VoteMessage } from '../core/messages.ts';
-import { epochOf, shardOf } from '../core/txid.ts';
+import { epochOf } from '../core/txid.ts';
 import type { PrepareEvents } from './application.ts';
 import type { Branch, Branches } from './branches.ts';
 import { settleEnlisting } from './enlist.ts';
@@ -28,10 +28,11 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
   'call-rollback': end,
   'write-vote': (branches, branch, effect) => {
     const { journal, clock, reached, epochs, keepsVotes, fatal } = branches.ports;
-    const { state, epoch, witness, payload } = effect;
+    const { state, epoch, witness, payload, result } = effect;
     if (state !== 'started') reached('before-vote-durable');
-    const voted = { state, epoch, witness, payload, result: effect.result };
-    const vote = { ...branch.identity, ...voted, atMs: clock.wallMs() };
+    const { txid, branch: name } = branch.identity;
+    const atMs = clock.wallMs();
+    const vote = { txid, branch: name, state, epoch, witness, payload, result, atMs };
     const kept =
       keepsVotes && vote.state === 'prepared'
         ? journal.voteKept({ ...vote, state: vote.state })
@@ -39,12 +40,12 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     // A journal that cannot be written is the participant's end, though no one waits for this.
     kept?.catch((error: unknown) => branches.underWay.stopped || fatal(error));
     const written = kept === null ? journal.vote(vote) : Promise.resolve(voteCounts);
-    branches.underWay.await(written, (result) => {
-      if (result.kind === 'written') {
+    branches.underWay.await(written, (voted) => {
+      if (voted.kind === 'written') {
         if (state !== 'started') reached('after-vote-durable');
-        epochs.learned(shardOf(branch.identity.txid), epoch);
+        epochs.learned(branch.shard, epoch);
       }
-      branches.step(branch, eventOfVote(result));
+      branches.step(branch, eventOfVote(voted));
     });
   },
   'write-committed': (branches, branch) => {

@@ -8,7 +8,7 @@ export class Forgets {
   readonly #underWay: UnderWay;
   #gathering: Set<Txid> | null = null;
   /** Not yet so in the journal, which takes its time about it. */
-  readonly #writing = new Map<Txid, Promise<void>>();
+  readonly #writing = new Map<ReadonlySet<Txid>, Promise<void>>();
 
   constructor(journal: Journal, underWay: UnderWay) {
     this.#journal = journal;
@@ -27,20 +27,18 @@ export class Forgets {
   /** Resolves when what was told to be forgotten is so in the journal. */
   async written(txid: Txid): Promise<void> {
     if (this.#gathering?.has(txid) === true) await Promise.resolve();
-    await this.#writing.get(txid);
+    for (const [txids, written] of [...this.#writing]) if (txids.has(txid)) await written;
   }
 
   #write(): void {
-    const txids = [...(this.#gathering ?? [])];
+    const txids = this.#gathering ?? new Set();
     this.#gathering = null;
     if (this.#underWay.stopped) return;
-    const written = this.#journal.forget(txids);
-    const settled = written.catch(() => undefined);
-    for (const txid of txids) this.#writing.set(txid, settled);
-    this.#underWay.await(written, () => {
-      for (const txid of txids) {
-        if (this.#writing.get(txid) === settled) this.#writing.delete(txid);
-      }
-    });
+    const written = this.#journal.forget([...txids]);
+    this.#writing.set(
+      txids,
+      written.catch(() => undefined),
+    );
+    this.#underWay.await(written, () => this.#writing.delete(txids));
   }
 }
