@@ -107,7 +107,6 @@ export class EntryMemory {
   forgetAll(): void {
     this.#nothingKnown = true;
     this.#held.clear();
-    this.#lastTxid = null;
     this.#epochs.clear();
     this.#witnesses.clear();
     this.#cluster = undefined;
