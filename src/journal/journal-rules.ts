@@ -97,8 +97,8 @@ export function committed(
     return { kind: 'contradicted', entry: there };
   }
   // Whoever commits has what the payload said; only the answer is needed again.
-  const { payload: _payload, ...kept } = there;
-  transaction.replace({ from: there, to: { ...kept, state: 'committed', atMs } });
+  const to = { ...there, payload: undefined, state: 'committed', atMs } as const;
+  transaction.replace({ from: there, to });
   return { kind: 'written' };
 }
 

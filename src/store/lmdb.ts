@@ -64,6 +64,8 @@ export interface LmdbStore {
 /** What a store that keeps a log beside it needs of it. */
 export interface OwnLmdb extends LmdbStore {
   readonly path: string;
+  /** How many were made since it was opened. */
+  readonly changes: number;
   /** Throws once a write has failed. */
   assertSound(): void;
   /** Throws where the file was removed or replaced. */
@@ -174,6 +176,10 @@ class Store implements OwnLmdb {
     return this.#held.path;
   }
 
+  get changes(): number {
+    return this.#keys.changes;
+  }
+
   assertSound(): void {
     if (this.#failure !== null) throw this.#failure;
   }
@@ -242,52 +248,74 @@ class LmdbKeys implements WritableKeys {
   readonly #codec = new Packr(plain);
   /** The first error that LMDB itself gave, as against one that a transaction's body threw. */
   failure: unknown = null;
+  /** How many were made, in all transactions. */
+  changes = 0;
 
   constructor(database: RootDatabase<Buffer, string>) {
     this.#database = database;
   }
 
   get(key: string): unknown {
-    const bytes = this.#guard(() => this.#database.get(key));
+    let bytes: Buffer | undefined;
+    try {
+      bytes = this.#database.get(key);
+    } catch (error) {
+      throw this.#failed(error);
+    }
     return bytes === undefined ? undefined : this.#codec.unpack(bytes);
   }
 
   range(options: KeyRange & { readonly limit: number }): readonly Entry[] {
-    const found = this.#guard(() => [...this.#database.getRange(options)]);
+    const found = this.#all(() => this.#database.getRange(options));
     return found.map(({ key, value }) => [key, this.#codec.unpack(value)] as const);
   }
 
   last({ start, end }: KeyRange): string | null {
     const backwards = { reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: 1 };
-    const keys = this.#guard(() => [
-      ...this.#database.getKeys({ ...backwards, start: end, end: start }),
-    ]);
+    const keys = this.#all(() => this.#database.getKeys({ ...backwards, start: end, end: start }));
     return keys[0] ?? null;
   }
 
+  #all<T>(found: () => Iterable<T>): T[] {
+    try {
+      return [...found()];
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
   put(key: string, value: unknown): void {
-    const bytes = this.#codec.pack(value);
-    this.#guard(() => this.#database.put(key, bytes));
+    this.#put(key, this.#codec.pack(value));
   }
 
   remove(key: string): void {
-    this.#guard(() => this.#database.remove(key));
+    this.changes += 1;
+    try {
+      void this.#database.remove(key);
+    } catch (error) {
+      throw this.#failed(error);
+    }
   }
 
   apply(changes: readonly Change[]): void {
     for (const [key, value] of changes) {
       if (value === null) this.remove(key);
-      else this.#guard(() => this.#database.put(key, value as Buffer));
+      else this.#put(key, value as Buffer);
     }
   }
 
-  #guard<T>(action: () => T): T {
+  #put(key: string, bytes: Buffer): void {
+    this.changes += 1;
     try {
-      return action();
+      void this.#database.put(key, bytes);
     } catch (error) {
-      this.failure ??= error;
-      throw error;
+      throw this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): unknown {
+    this.failure ??= error;
+    return error;
   }
 }
 

@@ -20,7 +20,6 @@ import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Packr } from 'msgpackr';
-import { CountedKeys } from './counted-keys.ts';
 import { flushDirectory } from './flush-directory.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
@@ -124,14 +123,9 @@ export class LoggedStore implements LmdbStore {
   async #directly<T>(body: (keys: WritableKeys) => T): Promise<T> {
     if (this.#newest.size > 0) await this.#freeze();
     await this.#moving;
-    let changes = 0;
-    const result = await this.#lmdb.transact((keys) => {
-      const counted = new CountedKeys(keys);
-      const given = body(counted);
-      changes = counted.changes;
-      return given;
-    });
-    this.#saw(changes);
+    const before = this.#lmdb.changes;
+    const result = await this.#lmdb.transact(body);
+    this.#saw(this.#lmdb.changes - before);
     return result;
   }
 

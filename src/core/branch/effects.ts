@@ -1,6 +1,6 @@
 /** The pieces that the handlers of the branch machine are made of. */
 
-import type { VoteReason, Witness } from '../messages.ts';
+import type { VoteMessage, VoteReason, Witness } from '../messages.ts';
 import { epochOf } from '../txid.ts';
 import { acknowledge } from './askers.ts';
 import { identity, type Next, stay } from './row.ts';
@@ -18,20 +18,23 @@ import type {
   TakenOver,
 } from './types.ts';
 
-export function sendVote(
-  branch: LocalBranch,
-  to: ConnectionId | null,
-  vote:
-    | { readonly vote: 'commit' | 'readonly'; readonly result: unknown }
-    | { readonly vote: 'abort'; readonly reason: VoteReason },
-): LocalEffect[] {
+type Vote =
+  | { readonly vote: 'commit' | 'readonly'; readonly result: unknown }
+  | { readonly vote: 'abort'; readonly reason: VoteReason };
+
+export function sendVote(branch: LocalBranch, to: ConnectionId | null, vote: Vote): LocalEffect[] {
   if (to === null) return [];
-  const message = { type: 'vote', ...identity(branch), ...vote } as const;
-  if (message.vote !== 'abort' && message.result === undefined) {
-    const { result: _none, ...bare } = message;
-    return [{ type: 'send', to, message: bare }];
-  }
-  return [{ type: 'send', to, message }];
+  return [{ type: 'send', to, message: voteMessage(branch, vote) }];
+}
+
+/** A result that is undefined is left out: it could not be encoded. */
+function voteMessage({ txid, branch }: LocalBranch, given: Vote): VoteMessage {
+  if (given.vote === 'abort')
+    return { type: 'vote', txid, branch, vote: 'abort', reason: given.reason };
+  const { vote, result } = given;
+  return result === undefined
+    ? { type: 'vote', txid, branch, vote }
+    : { type: 'vote', txid, branch, vote, result };
 }
 
 /** Said and not written: it promises nothing. */
@@ -137,12 +140,15 @@ export function beginCommit(
 ): Next {
   return {
     branch: {
-      ...identity(branch),
+      txid: branch.txid,
+      branch: branch.branch,
       state: 'committing',
+      payload: more.payload,
+      result: more.result,
+      owed: more.owed,
       told: [],
       attempt: 1,
       lastError: null,
-      ...more,
       takenOver: more.takenOver ?? null,
     },
     effects: [
