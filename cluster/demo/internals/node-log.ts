@@ -1,12 +1,7 @@
 /** The decision log of a single node, read from its file. */
 import type { Txid } from '../../../src/core/txid.ts';
-import { embeddedLogFile } from '../../../src/decision-log/embedded/log.ts';
-import {
-  type FinishedRecord,
-  logHeader,
-  readState,
-  shardPrefix,
-} from '../../../src/decision-log/state.ts';
+import { embeddedHeader, embeddedLogFile } from '../../../src/decision-log/embedded/log.ts';
+import { type FinishedRecord, readState, shardPrefix } from '../../../src/decision-log/state.ts';
 import type { DecisionRecord } from '../../../src/ports/decision-log.ts';
 import { entriesUnder } from '../../../src/store/key-value.ts';
 import { readLmdb } from '../../../src/store/lmdb.ts';
@@ -19,7 +14,7 @@ const shard = 0;
 /** One consistent snapshot, whether a node owns it or not. */
 export async function readNodeLog(directory: string): Promise<LoggedOutcomes> {
   const log = await readLmdb({ directory, file: embeddedLogFile }, (keys) => {
-    readHeader(keys, logHeader);
+    readHeader(keys, embeddedHeader);
     const prefix = shardPrefix('finished', shard);
     return {
       decisions: entriesUnder(keys, shardPrefix('decisions', shard)).map(([, value]) => {

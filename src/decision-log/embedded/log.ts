@@ -5,7 +5,7 @@ import type { DecisionLog, LogMeta } from '../../ports/decision-log.ts';
 import type { ReadableKeys, WritableKeys } from '../../store/key-value.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { openOwnedStore } from '../../store/owned-store.ts';
-import { metaKey, readHeader, unreadable } from '../../store/store-format.ts';
+import { metaKey, readHeader, type StoreHeader, unreadable } from '../../store/store-format.ts';
 import { LocalLog } from '../local-log.ts';
 import { LocalStore } from '../local-store.ts';
 import { asLogError } from '../log-errors.ts';
@@ -29,7 +29,10 @@ export interface EmbeddedLogOptions extends Omit<WantedMeta, 'shards'> {
 }
 
 /** 2: a log may lie beside the file (ADR 5), which a program that knows only 1 would leave out. */
-const embeddedHeader = { ...logHeader, formatVersion: 2 } as const;
+export const embeddedHeader: Pick<StoredMeta, 'kind'> & StoreHeader = {
+  ...logHeader,
+  formatVersion: 2,
+};
 
 /** The file's name in the log's directory. */
 export const embeddedLogFile = 'decisions.mdb';
