@@ -47,8 +47,8 @@ export function placeError(path: string, error: unknown): StorePlaceError {
 }
 
 /**
- * The directory, with those above it; returns the first that was made, undefined where all were
- * there. Not Node's own: that says ENOENT on a read-only file system, and never ends below /proc.
+ * The directory, with those above it; returns the first that was not there, undefined where all
+ * were. Others may make the same ones at the same time: services of one host that start together. Not Node's own: that says ENOENT on a read-only file system, and never ends below /proc.
  */
 export function makeDirectory(directory: string): string | undefined {
   return atPlace(directory, () => make(directory));
@@ -61,14 +61,22 @@ function make(directory: string): string | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // What is there need not be writable to be gone through: whether it is one shows below it.
-    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+    if (isDirectory(directory)) return undefined;
     const above = dirname(directory);
     if (code !== 'ENOENT' || above === directory) throw error;
-    const made = make(above);
-    if (made === undefined) throw error;
-    mkdirSync(directory, { mode: privateDirectory });
-    return made;
+    // There by now, if another made it: it was not there before.
+    const first = make(above) ?? above;
+    try {
+      mkdirSync(directory, { mode: privateDirectory });
+    } catch (again) {
+      if (!isDirectory(directory)) throw again;
+    }
+    return first;
   }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** A new LMDB store and its file of locks, with some commits. */
