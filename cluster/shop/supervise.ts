@@ -1,6 +1,7 @@
 /**
  * The five services as child processes: their lines with the service's name in front, signals
- * handed on. A service that dies is reported, and started again where that was asked for.
+ * handed on. A service that dies is reported, and started again where that was asked for. Where it
+ * was not, one that dies before all have started ends the shop: it would take no orders.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
@@ -93,6 +94,7 @@ class Supervisor {
       setTimeout(() => (this.#stopping ? this.#settle() : this.#start(name)), restartMs);
       return;
     }
+    if (this.#connected.size < serviceNames.length) this.#stop();
     this.#settle();
   }
 
