@@ -158,24 +158,17 @@ export class Cluster {
         return await send(route);
       } catch (error) {
         if (!isVerdictError(error) || !again(error)) throw error;
-        await this.recover({ error, ...route, shard: route.leader.shard, failures, call });
+        await this.recover({ error, failures, call });
       }
     }
   }
 
   /**
-   * After an error: learns what it says of the leader, then waits, longer with each failure. Throws
-   * a `BUSY` when half of the call's time would be over after the wait.
+   * After an error: waits, longer with each failure. Throws a `BUSY` when half of the call's time
+   * would be over after the wait.
    */
-  async recover(options: {
-    error: VerdictError;
-    link: Link;
-    shard: number;
-    failures: number;
-    call: Call;
-  }): Promise<void> {
-    const { error, link, shard, failures, call } = options;
-    if (error.code === 'NOT_LEADER') this.#nodes.notLeader(link, { shard, leader: error.leader });
+  async recover(options: { error: VerdictError; failures: number; call: Call }): Promise<void> {
+    const { error, failures, call } = options;
     if (error.code !== 'BUSY') return call.pause(this.pauseMs(failures, error.retryAfterMs));
     const askedMs = spreadMs(error.retryAfterMs ?? 0, this.random.fraction());
     const pauseMs = this.pauseMs(failures) + askedMs;
@@ -209,7 +202,7 @@ export class Cluster {
         return status;
       } catch (error) {
         if (!isRequestRetryable(error)) throw error;
-        await this.recover({ error, link, shard, failures, call });
+        await this.recover({ error, failures, call });
       }
     }
   }

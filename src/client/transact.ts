@@ -89,7 +89,7 @@ async function transactAgain<Results>(
         if (committed !== null) return { ...committed, attempt };
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!mayBeSentAgain(error)) throw error;
-        await cluster.recover({ error, link: route.link, shard, failures, call });
+        await cluster.recover({ error, failures, call });
       }
     }
   } catch (error) {

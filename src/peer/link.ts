@@ -26,6 +26,7 @@ import type {
 } from '../ports/transport.ts';
 import {
   type Leadership,
+  type NotLeader,
   type ReplyTo,
   type RequestOptions,
   Requests,
@@ -75,6 +76,8 @@ export interface LinkEvents {
   welcome?(welcome: Welcome): void;
   /** Everything that is not a reply to a request of this link. */
   message?(message: FromNode): void;
+  /** In the order of this node's messages. */
+  notLeader?(said: NotLeader): void;
   /** A connection that had been welcomed ended; the link goes on trying by itself. */
   lost?(info: CloseInfo): void;
   /** A dial or a greeting failed; the link goes on trying by itself. */
@@ -118,7 +121,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.url = nodeUrl(options.url);
     this.#given = options;
-    this.#requests = new Requests(options.clock);
+    this.#requests = new Requests(options.clock, (said) => options.events.notLeader?.(said));
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
     this.#delays = retryDelays(options);
   }

@@ -15,6 +15,7 @@ import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.t
 import { maxShards } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
 import { Link, type LinkOptions } from './link.ts';
+import type { NotLeader } from './requests.ts';
 import { Succession } from './succession.ts';
 import { advertisedUrl, nodeUrl } from './url.ts';
 import type { VerdictError } from './verdict-error.ts';
@@ -128,14 +129,6 @@ export class Nodes {
     this.#reconcile();
   }
 
-  /** Takes in what a NOT_LEADER said: `null` is the node's word that it does not lead. */
-  notLeader(link: Link, options: { shard: number; leader: LeaderInfo | null | undefined }): void {
-    const { shard, leader } = options;
-    if (leader?.shard !== shard) this.#vacant(shard, link.welcome?.node);
-    if (leader) this.#learnLeader(leader, link.welcome?.node);
-    this.#reconcile();
-  }
-
   /** Ends what is connected and says hello anew: something in it has changed. */
   redial(): void {
     for (const link of this.connected()) this.#drop(link);
@@ -169,6 +162,10 @@ export class Nodes {
           if (message.type === 'topology') this.#learn(link, message);
           events.message?.(link, message);
           if (message.type === 'topology') this.#reconcile();
+        },
+        notLeader: (said) => {
+          this.#notLeader(said, link.welcome?.node);
+          this.#reconcile();
         },
         lost: (info) => {
           events.lost?.(link, info);
@@ -213,6 +210,15 @@ export class Nodes {
       if (link.url === advertisedUrl(leader) || this.#nodeAt.get(link.url) === leader.node)
         link.retryNow();
     }
+  }
+
+  #notLeader({ asked, leader }: NotLeader, from: string | undefined): void {
+    // The answer of a leadership before this one says nothing of it, whenever it comes.
+    if (asked !== undefined && leader?.shard !== asked.shard) {
+      const known = this.#leaderships.get(asked.shard);
+      if (known !== undefined && known.leader.epoch <= asked.epoch) this.#vacant(asked.shard, from);
+    }
+    if (leader) this.#learnLeader(leader, from);
   }
 
   /** Only the leader itself is believed that it leads no more; another node may just not know. */

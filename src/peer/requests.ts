@@ -47,6 +47,18 @@ export interface RequestOptions {
   readonly onBegun?: ((begun: Begun) => void) | undefined;
 }
 
+/**
+ * A node's word that it does not lead. It holds for the time at which it was said, among all else
+ * that this node says. So it is taken in when it comes: a caller that wakes up to a rejected request
+ * may already have news that are newer.
+ */
+export interface NotLeader {
+  /** As the request named it. */
+  readonly asked: Leadership | undefined;
+  /** Who leads; null while no one is known to. */
+  readonly leader: LeaderInfo | null | undefined;
+}
+
 /** What a request names, and its reply must name too. */
 export interface Subject {
   readonly txid?: Txid;
@@ -88,12 +100,15 @@ const maxRequests = 100_000;
 
 export class Requests {
   readonly #delays: Delays<number>;
+  readonly #notLeader: (said: NotLeader) => void;
   readonly #waiting = new Map<number, Waiting>();
   /** Never starts again, so that no late reply can meet another request. */
   #lastId = 0;
 
-  constructor(clock: Clock) {
+  /** `notLeader`: called as the message comes, ahead of the rejection. */
+  constructor(clock: Clock, notLeader: (said: NotLeader) => void) {
     this.#delays = new Delays(clock, (id) => this.#timedOut(id));
+    this.#notLeader = notLeader;
   }
 
   get count(): number {
@@ -142,6 +157,8 @@ export class Requests {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return true;
     if (message.type === 'error') {
+      const { code, leader } = message;
+      if (code === 'NOT_LEADER') this.#notLeader({ asked: waiting.leader, leader });
       this.#fail(message.id, errorFromMessage(message));
     } else if (isAboutAnother(message, waiting.about)) {
       // Believed, it would be the outcome of a transaction that no one asked about.

@@ -5,6 +5,7 @@
  */
 import type {
   InfoReply,
+  LeaderInfo,
   List,
   ListReply,
   Locks,
@@ -183,16 +184,20 @@ export class Operator {
         continue;
       }
       try {
-        return (await link.request(message, { timeoutMs: leftMs })) as ReplyTo[Type];
+        return (await link.request(message, {
+          timeoutMs: leftMs,
+          leader: 'txid' in message ? this.#leader(message.txid) : undefined,
+        })) as ReplyTo[Type];
       } catch (error) {
         if (!isRequestRetryable(error)) throw error;
         last = error;
-        if (error.code === 'NOT_LEADER' && 'txid' in message) {
-          this.#nodes.notLeader(link, { shard: shardOf(message.txid), leader: error.leader });
-        }
         await this.#pause(Math.min(this.#leftMs(), error.retryAfterMs ?? retryDelayMs));
       }
     }
+  }
+
+  #leader(txid: Txid): LeaderInfo | undefined {
+    return this.#nodes.leader(shardOf(txid)) ?? undefined;
   }
 
   #noAnswer(type: string): VerdictError {

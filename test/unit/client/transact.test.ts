@@ -36,11 +36,11 @@ function pair(): readonly [ScriptedNode, ScriptedNode] {
   return [new ScriptedNode('a', { leaders }), new ScriptedNode('b', { leaders })];
 }
 
-/** `b` takes over under revision 2, whatever `a` does. */
-function takeOver(b: ScriptedNode): void {
-  b.leaders = [leaderInfo('b', { revision: 2 })];
-  const topology: FromNode = { type: 'topology', leaders: b.leaders, nodes: [] };
-  b.tell(topology);
+/** The node takes over under revision 2, whatever the others do. */
+function takeOver(node: ScriptedNode): void {
+  node.leaders = [leaderInfo(node.name, { revision: 2 })];
+  const topology: FromNode = { type: 'topology', leaders: node.leaders, nodes: [] };
+  node.tell(topology);
 }
 
 describe('any transact', () => {
@@ -129,6 +129,38 @@ describe('any transact', () => {
     expect(again.message).toMatchObject({ epoch: epochOfRevision(9), attempt: 2 });
     again.reply(committed);
     expect((await call).outcome).toBe('committed');
+    await client.close();
+  });
+
+  it('is sent again where a node refused it and told, in one go, that it leads', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const calls = [client.transact(keyed), client.transact({ ...keyed, requestId: 'order-2' })];
+    // By another's word `b` leads; it has not taken its leadership up yet.
+    const leader = leaderInfo('b', { revision: 2 });
+    for (const _ of calls) (await a.next('transact')).fail('NOT_LEADER', { leader });
+    await clock.advance(20);
+    const refused = [await b.next('transact'), await b.next('transact')];
+    // No turn between them: the client reads all of it before any of its calls goes on.
+    for (const each of refused) each.fail('NOT_LEADER', { leader: null });
+    takeOver(b);
+    await clock.advance(1_000);
+    for (const _ of calls) (await b.next('transact')).reply(committed);
+    for (const call of calls) expect((await call).outcome).toBe('committed');
+    await client.close();
+  });
+
+  it('takes the refusal of an earlier leadership for no end of the present one', async () => {
+    const [a, b] = pair();
+    const { client, clock } = await connectedClient([a, b]);
+    const first = client.transact(keyed);
+    const late = await a.next('transact');
+    // The same node leads again, and reads what became of the old one's transactions.
+    takeOver(a);
+    late.fail('NOT_LEADER');
+    await clock.advance(1_000);
+    (await a.next('transact')).reply(committed);
+    expect((await first).outcome).toBe('committed');
     await client.close();
   });
 
