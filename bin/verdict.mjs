@@ -4,12 +4,18 @@
  * `dist` where that is newer. A clone brings its own Node for machines whose Node is too old.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
+// Not by name: Node 20, which only hands over, has no compile cache.
+import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 if (isNewEnough(process.versions.node)) {
+  // A start is mostly reading code. What was compiled is kept where only this account writes;
+  // nothing is, where that is not so. NODE_COMPILE_CACHE names another place, and
+  // NODE_DISABLE_COMPILE_CACHE=1 keeps nothing.
+  module.enableCompileCache(cachePlace());
   const { main } = await import(pathToFileURL(entry()).href);
   process.exitCode = await main(process.argv.slice(2));
 } else {
@@ -32,6 +38,12 @@ if (isNewEnough(process.versions.node)) {
 function isNewEnough(version) {
   const [major, minor] = version.split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 18);
+}
+
+/** Beside the packages, as build tools have it: of a clone its own, else of whoever installed it. */
+function cachePlace() {
+  const packages = existsSync(join(root, 'src')) ? join(root, 'node_modules') : dirname(root);
+  return join(packages, '.cache', 'verdict');
 }
 
 function entry() {

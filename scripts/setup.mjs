@@ -39,7 +39,12 @@ async function run() {
   }
   await ensureInstalled(root);
   const programs = join(root, 'node_modules', '.bin');
-  const environment = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH ?? ''}` };
+  const environment = {
+    // What is compiled is kept: tests and demo start hundreds of processes.
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'verdict'),
+    ...process.env,
+    PATH: `${programs}${delimiter}${process.env.PATH ?? ''}`,
+  };
   try {
     return await handOver(command, args, environment);
   } catch (error) {
