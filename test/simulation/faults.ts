@@ -50,6 +50,7 @@ export const faultNames = [
   'retire-shared',
   'shared-journal',
   'store-keeps',
+  'read-together',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 

@@ -99,6 +99,7 @@ export class Injector {
       delay: this.#world.stream('message-delay'),
       reset: this.#world.stream('connection-reset'),
       extra: this.#world.stream('message-extra'),
+      together: this.#world.stream('read-together'),
     };
     return {
       latencyMs: (message) => {
@@ -112,6 +113,11 @@ export class Injector {
         const breaks = fault.reset.happens(this.intensity('connection-reset') * 0.03);
         if (breaks) this.#metBy('connection-reset', message);
         return breaks;
+      },
+      waitsForNext: (message) => {
+        const waits = fault.together.happens(this.intensity('read-together') * 0.5);
+        if (waits) this.#metBy('read-together', message);
+        return waits;
       },
       extras: (message) => this.#extras(message as Extra, fault.extra),
     };

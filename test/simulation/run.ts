@@ -374,7 +374,8 @@ class Run {
       .pending(this.#plan.shards)
       .find(({ txid }) => !this.#facts.at(txid).lost);
     if (pending !== undefined) return `${pending.txid} is still in decisions/ (${pending.outcome})`;
-    return null;
+    const lost = clients.filter((client) => !client.findsLeader());
+    return lost[0] === undefined ? null : `${lost[0].name} finds no leader`;
   }
 
   /**

@@ -34,6 +34,9 @@ export interface ClientMachineOptions extends MachineOptions {
   readonly ended: (call: CallRecord) => void;
 }
 
+/** Far longer than a change of leaders takes. */
+const findTimeoutMs = 10_000;
+
 /** Some round trips: prepares, votes or the decision are under way. */
 const changesItsMindMs = 4;
 
@@ -47,6 +50,34 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
   /** Calls that wait for the client to be connected. */
   #waiting: (() => void)[] = [];
   #underWay = new Set<CallRecord>();
+  #found: 'no' | 'asking' | 'yes' = 'no';
+
+  /**
+   * Whether it has found a leader since this was first asked; asks one where it has not. A client
+   * that does not run, or whose process has not reached any node yet, need not.
+   */
+  findsLeader(): boolean {
+    const client = this.#client;
+    if (client === null || !this.runs) return true;
+    if (this.#found === 'no') {
+      this.#found = 'asking';
+      void this.#findLeader(client).then((found) => {
+        this.#found = found ? 'yes' : 'no';
+      });
+    }
+    return this.#found === 'yes';
+  }
+
+  async #findLeader(client: Client): Promise<boolean> {
+    try {
+      const transaction = await client.begin({}, { timeoutMs: findTimeoutMs });
+      await transaction.rollback('asked for a leader', { timeoutMs: findTimeoutMs });
+      return true;
+    } catch (error) {
+      // A leader that refuses is one that was found.
+      return isVerdictError(error) && error.code !== 'TIMEOUT';
+    }
+  }
 
   get busy(): boolean {
     return this.#underWay.size > 0;
@@ -199,6 +230,7 @@ export class ClientMachine extends Machine<ClientMachineOptions> {
 
   protected override fell(process: SimProcess, options: { readonly tells: boolean }): void {
     this.#client = null;
+    this.#found = 'no';
     this.#waiting = [];
     for (const record of this.#underWay) {
       record.ended = 'died';

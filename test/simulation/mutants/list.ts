@@ -339,4 +339,12 @@ export const mutants: readonly Mutant[] = [
     to: '    return sharedResource === null && this.has(\n      sharedResource',
     faults: 'retire-shared=1',
   },
+  {
+    name: 'refusal-outlives-newer-news',
+    without: 'Section 7: NOT_LEADER holds for the time at which it was said, among all news.',
+    file: 'src/peer/link.ts',
+    from: '(said) => options.events.notLeader?.(said)',
+    to: '(said) => queueMicrotask(() => options.events.notLeader?.(said))',
+    faults: 'read-together=1,node-crash=1',
+  },
 ];

@@ -19,6 +19,8 @@ export interface WireFaults {
   latencyMs(message?: Message): number;
   /** Breaks the connection as this message is sent. */
   breaks(message: Message): boolean;
+  /** The receiver reads it together with what comes next, in one turn. */
+  waitsForNext(message: Message): boolean;
   /** Further messages that the other side gets, and when. */
   extras(message: Message): readonly { readonly message: Message; readonly afterMs: number }[];
 }
@@ -40,6 +42,8 @@ export interface WireOptions {
 }
 
 const maxPingsUnanswered = 2;
+/** A process that has much to do reads as late. */
+const maxUnreadMs = 20;
 /** As the WebSocket transport has it. */
 const closeTimeoutMs = 2_000;
 
@@ -104,6 +108,8 @@ export class WireEnd implements Connection<Message> {
   /** What waits before a cut. */
   #waiting: (() => void)[] = [];
   #arrivesAtMs = 0;
+  /** What has come in and was not read yet. */
+  #unread: Message[] = [];
 
   constructor(wire: Wire, process: SimProcess) {
     this.wire = wire;
@@ -132,8 +138,21 @@ export class WireEnd implements Connection<Message> {
     this.#underWay(() => {
       const { peer } = this;
       if (!peer.isOpen) return;
-      this.wire.options.receive(peer, message);
+      peer.#unread.push(message);
+      const { waitsForNext } = this.wire.options.faults;
+      if (peer.#unread.length === 1 && waitsForNext(message)) {
+        peer.process.io(maxUnreadMs, () => peer.#read());
+      } else {
+        peer.#read();
+      }
     }, message);
+  }
+
+  /** With no turn between one message and the next: as from one piece of a stream. */
+  #read(): void {
+    const unread = this.#unread;
+    this.#unread = [];
+    for (const message of unread) if (this.isOpen) this.wire.options.receive(this, message);
   }
 
   /** In order behind what was sent before; waits where the way is cut. */
@@ -161,6 +180,7 @@ export class WireEnd implements Connection<Message> {
     const info: CloseInfo = { code, reason, kind: 'closed' };
     this.#underWay(() => {
       const { peer } = this;
+      peer.#read();
       if (peer.isOpen) peer.#end(info);
       peer.#underWay(() => this.#end(info));
     });
