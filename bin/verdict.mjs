@@ -40,7 +40,7 @@ function isNewEnough(version) {
   return major > 22 || (major === 22 && minor >= 18);
 }
 
-/** Beside the packages, as build tools have it: of a clone its own, else of whoever installed it. */
+/** Beside the packages, as build tools have it: of a clone its own, else of who installed it. */
 function cachePlace() {
   const packages = existsSync(join(root, 'src')) ? join(root, 'node_modules') : dirname(root);
   return join(packages, '.cache', 'verdict');

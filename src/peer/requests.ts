@@ -49,8 +49,8 @@ export interface RequestOptions {
 
 /**
  * A node's word that it does not lead. It holds for the time at which it was said, among all else
- * that this node says. So it is taken in when it comes: a caller that wakes up to a rejected request
- * may already have news that are newer.
+ * that this node says. So it is taken in when it comes: a caller that wakes up to a rejected
+ * request may already have news that are newer.
  */
 export interface NotLeader {
   /** As the request named it. */

@@ -48,7 +48,8 @@ export function placeError(path: string, error: unknown): StorePlaceError {
 
 /**
  * The directory, with those above it; returns the first that was not there, undefined where all
- * were. Others may make the same ones at the same time: services of one host that start together. Not Node's own: that says ENOENT on a read-only file system, and never ends below /proc.
+ * were. Others may make the same ones at the same time: services that start together. Not Node's
+ * own: that says ENOENT on a read-only file system, and never ends below /proc.
  */
 export function makeDirectory(directory: string): string | undefined {
   return atPlace(directory, () => make(directory));
