@@ -10,14 +10,29 @@
  * - after a failed transaction, when the store may hold less than noted here, nothing is known.
  *
  * Txids rise: a new one is nearly always above those that ended, and known to be new.
+ *
+ * What was there at the start is in `#loaded`: all entries of a transaction but its tombstones. So
+ * it says what there is to forget, and what is live; what it does not name may be a tombstone. A
+ * participant that comes back to a hundred thousand votes would else read each again to commit it,
+ * and a range of keys to forget it.
  */
 import type { Witness } from '../core/messages.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts';
 
+/** Of what was there at the start, for each one that is held later: it only becomes less. */
+const loadedForHeld = 4;
+
+function isHeld({ state }: JournalEntry): boolean {
+  return state === 'prepared' || state === 'committed';
+}
+
 export class EntryMemory {
   readonly #maxHeld: number;
   readonly #held = new Map<Txid, readonly JournalEntry[]>();
+  /** Prepared and committed alone: what else a transaction has is swept without a word to this. */
+  readonly #loaded = new Map<Txid, readonly JournalEntry[]>();
+  #hasWritten = false;
   /** What was found there last: a check and the write behind it ask for the same. */
   #lastTxid: Txid | null = null;
   #lastHeld: readonly JournalEntry[] = [];
@@ -36,15 +51,31 @@ export class EntryMemory {
     this.#unknownUpTo = new Map(highest);
   }
 
+  /** What the store held before the first write: all but tombstones. As much of it as may be kept. */
+  loaded(entries: readonly JournalEntry[]): void {
+    // What was read may be older than what is written by now.
+    if (this.#hasWritten || this.#nothingKnown) return;
+    const maxLoaded = loadedForHeld * this.#maxHeld;
+    const others = new Set<Txid>();
+    for (const entry of entries) {
+      const { txid } = entry;
+      const known = this.#loaded.get(txid);
+      if (!isHeld(entry)) others.add(txid);
+      else if (known !== undefined) this.#loaded.set(txid, [...known, entry]);
+      else if (this.#loaded.size < maxLoaded) this.#loaded.set(txid, [entry]);
+    }
+    for (const txid of others) this.#loaded.delete(txid);
+  }
+
   /** The entry, or null where there certainly is none; undefined: the store must be asked. */
   find({ txid, branch }: BranchKey): JournalEntry | null | undefined {
     const entries = this.entriesOf(txid);
     if (entries === undefined) return undefined;
     for (const entry of entries) if (entry.branch === branch) return entry;
-    return null;
+    return this.#loaded.has(txid) ? undefined : null;
   }
 
-  /** All entries of a transaction; undefined: the store must be asked. */
+  /** All entries of a transaction but tombstones; undefined: the store must be asked. */
   entriesOf(txid: Txid): readonly JournalEntry[] | undefined {
     if (this.#nothingKnown) return undefined;
     if (txid === this.#lastTxid) return this.#lastHeld;
@@ -54,15 +85,23 @@ export class EntryMemory {
       this.#lastHeld = held;
       return held;
     }
+    const loaded = this.#loaded.get(txid);
+    if (loaded !== undefined) return loaded;
     const unknownUpTo = this.#unknownUpTo.get(shardOf(txid));
     return unknownUpTo === undefined || txid > unknownUpTo ? [] : undefined;
   }
 
   /** To be called with every write of an entry, in the transaction that writes it. */
   wrote(entry: JournalEntry): void {
+    this.#hasWritten = true;
     if (this.#nothingKnown) return;
     const { txid } = entry;
-    if (entry.state !== 'prepared' && entry.state !== 'committed') {
+    const loaded = this.#loaded.get(txid);
+    if (loaded !== undefined) {
+      this.#wroteLoaded(entry, loaded);
+      return;
+    }
+    if (!isHeld(entry)) {
       this.#letGo(txid);
       return;
     }
@@ -75,6 +114,18 @@ export class EntryMemory {
       this.#held.set(txid, [...rest, entry]);
     }
     if (this.#held.size > this.#maxHeld) this.#dropOldest();
+  }
+
+  #wroteLoaded(entry: JournalEntry, before: readonly JournalEntry[]): void {
+    const { txid, branch, state } = entry;
+    const others =
+      before.length === 1 && before[0]?.branch === branch
+        ? []
+        : before.filter((other) => other.branch !== branch);
+    const left = isHeld(entry) ? [...others, entry] : others;
+    // What else it may have become is swept: the store is asked from now on.
+    if (left.length === 0 || (!isHeld(entry) && state !== 'tombstone')) this.#loaded.delete(txid);
+    else this.#loaded.set(txid, left);
   }
 
   epoch(shard: number): Epoch | undefined {
@@ -107,6 +158,7 @@ export class EntryMemory {
   forgetAll(): void {
     this.#nothingKnown = true;
     this.#held.clear();
+    this.#loaded.clear();
     this.#epochs.clear();
     this.#witnesses.clear();
     this.#cluster = undefined;

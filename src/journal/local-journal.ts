@@ -76,7 +76,9 @@ export class LocalJournal implements Journal {
   }
 
   async load(): Promise<JournalContents> {
-    return this.#snapshot(rules.load);
+    const contents = this.#snapshot(rules.load);
+    this.#memory?.loaded(contents.entries);
+    return contents;
   }
 
   bind(clusterId: string): Promise<boolean> {

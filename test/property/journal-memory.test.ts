@@ -163,4 +163,52 @@ describe("a journal's memory of its entries", () => {
     expect(memory.find(at(2))).toBeUndefined();
     expect(memory.find(at(5))).toBeNull();
   });
+
+  describe('of what was there at the start', () => {
+    const epoch = epochs[0] as Epoch;
+    const at = (sequence: number, state: JournalEntry['state'], branch = 'a'): JournalEntry => ({
+      txid: txidAt(epoch, sequence),
+      branch,
+      state,
+      epoch,
+      witness: null,
+      atMs: 0,
+    });
+    const memory = (maxHeld?: number) => new EntryMemory(new Map([[0, txidAt(epoch, 9)]]), maxHeld);
+
+    it('knows what is live, until it has ended', () => {
+      const one = memory();
+      one.loaded([at(1, 'prepared'), at(1, 'committed', 'b')]);
+      expect(one.find(at(1, 'prepared'))?.state).toBe('prepared');
+      // It may have a tombstone.
+      expect(one.find(at(1, 'prepared', 'c'))).toBeUndefined();
+      one.wrote(at(1, 'committed'));
+      one.wrote(at(1, 'tombstone', 'b'));
+      expect(one.entriesOf(at(1, 'prepared').txid)).toEqual([at(1, 'committed')]);
+      one.wrote(at(1, 'tombstone'));
+      expect(one.entriesOf(at(1, 'prepared').txid)).toBeUndefined();
+    });
+
+    it('leaves to the store what is swept without a word', () => {
+      const one = memory();
+      one.loaded([at(1, 'prepared'), at(2, 'prepared'), at(1, 'readonly', 'b')]);
+      one.wrote(at(2, 'readonly', 'b'));
+      for (const sequence of [1, 2]) {
+        expect(one.entriesOf(at(sequence, 'prepared').txid)).toBeUndefined();
+      }
+    });
+
+    it('takes nothing that was read beside a write, and no more than it may', () => {
+      const late = memory();
+      late.wrote(at(10, 'prepared'));
+      late.loaded([at(1, 'prepared')]);
+      expect(late.find(at(1, 'prepared'))).toBeUndefined();
+      const full = memory(1);
+      full.loaded([1, 2, 3, 4, 5].map((sequence) => at(sequence, 'prepared')));
+      expect([4, 5].map((sequence) => full.find(at(sequence, 'prepared'))?.state)).toEqual([
+        'prepared',
+        undefined,
+      ]);
+    });
+  });
 });
