@@ -54,6 +54,8 @@ export interface BranchPorts extends ParticipantContext, Omit<BranchContext, 'kn
   readonly alarm: (alarm: ParticipantAlarm) => void;
   readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working) => void;
   readonly isOpen: (connection: ConnectionId) => boolean;
+  /** A command for a branch in doubt, before it is carried out. */
+  readonly commanded: (connection: ConnectionId, txid: Txid) => void;
   /** A readonly vote is only in the journal from now on. */
   readonly votedReadonly: (branch: BranchIdentity) => void;
 }
@@ -134,8 +136,11 @@ export class Branches {
     connection: ConnectionId,
     message: BranchIdentity & { type: 'commit' | 'rollback'; epoch: Epoch },
   ): void {
-    const { type, epoch } = message;
-    if (!this.#dead) this.receive(this.at(message), { type, connection, epoch });
+    if (this.#dead) return;
+    const { type, txid, epoch } = message;
+    const branch = this.at(message);
+    if (branch.local.state === 'prepared') this.ports.commanded(connection, txid);
+    this.receive(branch, { type, connection, epoch });
   }
 
   forget(txids: readonly Txid[]): void {

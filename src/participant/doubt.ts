@@ -3,8 +3,8 @@
  * time, any other node is made to resolve, one after the other.
  *
  * A leader that was sent a report has been asked about all of it, and answers with its commands, in
- * pieces. What is in doubt is left to it for the patience after its last sign of life: a hundred
- * thousand questions beside them would only keep it from sending them.
+ * pieces. What is in doubt is left to it for the patience after its last sign of life, an answer or
+ * such a command: a hundred thousand questions beside them would only keep it from sending them.
  *
  * While the leader itself answers `undecided` the branch waits: the leader's time-outs bound that,
  * and forcing would kill a transaction that is merely slow. A lone node is queried again. Where no

@@ -189,6 +189,7 @@ export class Participant {
       alarm: (alarm) => this.#alarm(alarm),
       send: (to, message) => this.#send(to, message),
       isOpen: (connection) => sessions.isOpen(connection),
+      commanded: (connection, txid) => this.#reports.commanded(connection, txid),
       votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
     });
     this.#siblings =

@@ -7,6 +7,7 @@
  * became durable after the report would contradict it.
  */
 import { backoffMs } from '../core/backoff.ts';
+import type { ConnectionId } from '../core/branch/branch.ts';
 import type { Report, Witness } from '../core/messages.ts';
 import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
@@ -24,6 +25,26 @@ export interface ReportsOptions extends ParticipantContext {
   readonly failed: () => void;
 }
 
+/** What a report named, and how its leader shows that it is at it. */
+interface Asked {
+  readonly session: Session;
+  readonly startedAtMs: number;
+  /** The highest that it named: what begins later is no part of it. */
+  readonly upTo: Txid;
+  /** When a page of it left, or was answered; as if never, once one was not. */
+  atMs: number;
+  /** When a command came for one that it named. */
+  commandedAtMs: number;
+}
+
+const never = Number.NEGATIVE_INFINITY;
+/**
+ * So often the patience, at most, commands put off the questions. Every one of them ends a doubt
+ * that the report named, so that they would cease by themselves, but a leader may send one in each
+ * patience for hours (!), and the one that it does not know of would hold its locks as long.
+ */
+const maxPatiences = 12;
+
 /** Reading and judging a page of doubts takes the leader longer than one query. */
 const pageTimeouts = 5;
 
@@ -32,8 +53,8 @@ export class Reports {
   /** The newest epoch reported, or being reported, by session and shard. */
   readonly #reported = new WeakMap<Session, Map<number, Epoch>>();
   readonly #closed = new AbortController();
-  /** By shard: the leader that has a report, and when it last took a page. */
-  readonly #asked = new Map<number, { readonly session: Session; readonly atMs: number }>();
+  /** By shard: the latest report. */
+  readonly #asked = new Map<number, Asked>();
 
   constructor(given: ReportsOptions) {
     this.#given = given;
@@ -56,7 +77,22 @@ export class Reports {
     const { sessions, clock, options } = this.#given;
     const asked = this.#asked.get(shard);
     if (asked === undefined || sessions.leader(shard) !== asked.session) return 0;
-    return asked.atMs + options.patienceMs - clock.monotonicMs();
+    const sinceMs = Math.max(asked.atMs, asked.commandedAtMs);
+    return sinceMs + options.patienceMs - clock.monotonicMs();
+  }
+
+  /**
+   * A command came for a branch in doubt. After a report it shows that its leader is at work on
+   * what was reported, however long the rest of it waits: also where the page that named it was not
+   * answered in time, because the leader still reads what is to be commanded.
+   */
+  commanded(connection: ConnectionId, txid: Txid): void {
+    const asked = this.#asked.get(shardOf(txid));
+    if (asked === undefined || asked.session.id !== connection || txid > asked.upTo) return;
+    const { clock, options } = this.#given;
+    const nowMs = clock.monotonicMs();
+    const untilMs = asked.startedAtMs + maxPatiences * options.patienceMs;
+    if (nowMs < untilMs) asked.commandedAtMs = nowMs;
   }
 
   async #consider(session: Session | null, shard: number, epoch: Epoch): Promise<void> {
@@ -107,6 +143,7 @@ export class Reports {
     const { options, logger, clock, branches } = this.#given;
     const txids = this.#txids(shard);
     const leader = { shard, node: session.node };
+    const asked = this.#begun(session, shard, { txids, failed });
     try {
       for (let start = 0; start < Math.max(1, txids.length); start += options.reportPage) {
         const some = txids.slice(start, start + options.reportPage);
@@ -114,27 +151,45 @@ export class Reports {
         const page = this.#page(some);
         // Of one that did not answer before it takes an answer to be believed again.
         const left = page.inDoubt.length > 0 && !(failed && start === 0);
-        if (left) this.#asked.set(shard, { session, atMs: clock.monotonicMs() });
+        if (left) asked.atMs = clock.monotonicMs();
         await session.link.request(
           { type: 'report', ...page },
           { timeoutMs: options.queryTimeoutMs * pageTimeouts, signal: this.#closed.signal },
         );
-        if (page.inDoubt.length > 0) {
-          this.#asked.set(shard, { session, atMs: clock.monotonicMs() });
-        }
+        if (page.inDoubt.length > 0) asked.atMs = clock.monotonicMs();
       }
       if (txids.length > 0) {
         logger.info({ ...leader, transactions: txids.length }, 'reported to the leader');
       }
       return null;
     } catch (error) {
-      if (this.#asked.get(shard)?.session === session) this.#asked.delete(shard);
+      asked.atMs = never;
       this.#given.failed();
       if (!this.#closed.signal.aborted) {
         logger.warn({ ...leader, error }, 'the report was not answered; it is sent again');
       }
       return error;
     }
+  }
+
+  #begun(
+    session: Session,
+    shard: number,
+    { txids, failed }: { readonly txids: readonly Txid[]; readonly failed: boolean },
+  ): Asked {
+    const before = this.#asked.get(shard);
+    const again = failed && before?.session === session ? before : null;
+    let upTo: Txid | null = null;
+    for (const txid of txids) if (upTo === null || txid > upTo) upTo = txid;
+    const asked: Asked = {
+      session,
+      startedAtMs: again?.startedAtMs ?? this.#given.clock.monotonicMs(),
+      upTo: upTo ?? ('' as Txid),
+      atMs: never,
+      commandedAtMs: again?.commandedAtMs ?? never,
+    };
+    this.#asked.set(shard, asked);
+    return asked;
   }
 
   #txids(shard: number): Txid[] {

@@ -308,16 +308,18 @@ describe('sessions', () => {
 
 describe('in doubt about what a report named', () => {
   /** In doubt for longer than the patience before any leader was there. */
-  async function returned() {
+  async function returned(count = 1) {
     const before = await rig();
-    await tell(await before.node('n1'), prepareOf(txid));
+    const led = await before.node('n1');
+    const sequences = Array.from({ length: count }, (_, index) => index + 1);
+    for (const sequence of sequences) await tell(led, prepareOf(txidOf(sequence)));
     const now = await rig({ journal: before.journal });
     await now.clock.advance(5_050);
     const n1 = await now.node('n1', twoNodes);
     const n2 = await now.node('n2', twoNodes);
     const [report] = n1.take().filter(({ type }) => type === 'report');
     if (report?.type !== 'report') throw new Error('Nothing was reported.');
-    expect(report.inDoubt).toMatchObject([{ txid }]);
+    expect(report.inDoubt.map((line) => line.txid)).toEqual(sequences.map((each) => txidOf(each)));
     return { ...now, n1, n2, report };
   }
 
@@ -354,5 +356,55 @@ describe('in doubt about what a report named', () => {
     expect(participant.inDoubt()).toEqual([]);
     await clock.advance(20_000);
     expect([...questions(n1), ...questions(n2)]).toEqual([]);
+  });
+
+  it('leaves the rest to a leader whose commands end some of it', async () => {
+    const { n1, n2, clock, report } = await returned(2);
+    n1.deliver({ type: 'reported', id: report.id });
+    await clock.advance(4_900);
+    await tell(n1, commandOf('commit', txidOf(2)));
+    await clock.advance(4_900);
+    expect([...questions(n1), ...questions(n2)]).toEqual([]);
+    await clock.advance(700);
+    expect(questions(n1)).toMatchObject([{ type: 'query', txid }]);
+  });
+
+  it('does so where the page that named it is not answered in time', async () => {
+    const { n1, n2, clock } = await returned(3);
+    for (const sequence of [2, 3]) {
+      await clock.advance(4_900);
+      await tell(n1, commandOf('commit', txidOf(sequence)));
+    }
+    n1.take();
+    // Past the time-out of the page.
+    await clock.advance(4_900);
+    expect(said(n1)).toEqual(['report 1 2']);
+    expect(questions(n2)).toEqual([]);
+    await clock.advance(700);
+    expect(questions(n1)).toMatchObject([{ type: 'query', txid }]);
+  });
+
+  it('counts no command for what began later, nor one of another node', async () => {
+    const { n1, n2, clock, report } = await returned(2);
+    n1.deliver({ type: 'reported', id: report.id });
+    await tell(n1, prepareOf(txidOf(9)));
+    await clock.advance(4_900);
+    await tell(n1, commandOf('commit', txidOf(9)));
+    await tell(n2, commandOf('commit', txidOf(2)));
+    await clock.advance(700);
+    expect(questions(n1)).toMatchObject([{ type: 'query', txid }]);
+  });
+
+  it('asks in the end, however long commands come one by one', async () => {
+    const { n1, clock, report } = await returned(30);
+    n1.deliver({ type: 'reported', id: report.id });
+    const asked: string[] = [];
+    for (let sequence = 2; sequence <= 22; sequence += 1) {
+      await clock.advance(4_000);
+      asked.push(...questions(n1).map((question) => question.txid));
+      if (sequence <= 12) expect(asked).toEqual([]);
+      await tell(n1, commandOf('commit', txidOf(sequence)));
+    }
+    expect(asked).toContain(txid);
   });
 });
