@@ -14,6 +14,7 @@ import {
 } from '../ports/decision-log.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
 import { StoreFailedError } from '../store/store-failed.ts';
+import { KnownDecisions } from './known-decisions.ts';
 import type { LocalLog } from './local-log.ts';
 import * as rules from './rules.ts';
 import type { LogTransaction } from './state.ts';
@@ -28,6 +29,7 @@ export class LocalLeadership implements Leadership {
   readonly #log: LocalLog;
   readonly #lost = new AbortController();
   readonly #unwatch: () => void;
+  readonly #known = new KnownDecisions();
   #witness: Witness;
   #requests: number;
 
@@ -73,8 +75,12 @@ export class LocalLeadership implements Leadership {
     return this.#run((transaction) => rules.decide(transaction, this, write));
   }
 
-  finish(txids: readonly Txid[]): Promise<void> {
-    return this.#run((transaction) => rules.finish(transaction, this, txids));
+  async finish(txids: readonly Txid[]): Promise<void> {
+    try {
+      await this.#run((transaction) => rules.finish(transaction, this, txids, this.#known));
+    } finally {
+      this.#known.moved(txids);
+    }
   }
 
   tick(byMs: number): Promise<number> {
@@ -90,7 +96,11 @@ export class LocalLeadership implements Leadership {
   }
 
   pending(page: PendingPage): Promise<readonly DecisionRecord[]> {
-    return this.#look((keys) => rules.pending(keys, this, page));
+    return this.#look((keys) => {
+      const records = rules.pending(keys, this, page);
+      this.#known.saw(records);
+      return records;
+    });
   }
 
   async resign(): Promise<void> {

@@ -21,6 +21,7 @@ import type {
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import { collectable } from './collectable.ts';
+import type { KnownDecisions } from './known-decisions.ts';
 import { leadershipLost } from './log-errors.ts';
 import {
   decisionKey,
@@ -121,15 +122,22 @@ export function decide(
   return { type: 'written' };
 }
 
-export function finish(transaction: LogTransaction, fence: Fence, txids: readonly Txid[]): void {
+/** `known`: what this leadership read, and need not read again. */
+export function finish(
+  transaction: LogTransaction,
+  fence: Fence,
+  txids: readonly Txid[],
+  known: Pick<KnownDecisions, 'take'>,
+): void {
   const state = transaction.state(fence.shard);
   compareFence(state.leader, fence);
   let moved = 0;
   for (const txid of txids) {
-    const record = transaction.get(decisionKey(txid)) as DecisionRecord | undefined;
+    const key = decisionKey(txid);
+    const record = known.take(txid) ?? (transaction.get(key) as DecisionRecord | undefined);
     if (record === undefined) continue;
     transaction.put(finishedKey(txid), finishedRecord(record, state.tick + fence.tickMs));
-    transaction.remove(decisionKey(txid));
+    transaction.remove(key);
     moved += 1;
   }
   if (moved > 0) transaction.change(fence.shard, { finished: state.finished + moved });

@@ -20,6 +20,30 @@ export function collecting(rig: LogRig): void {
       expect(left.map((record) => record.txid)).toEqual([rig.txid(2)]);
     });
 
+    it('moves what a page named, and no second time where the page was read beside the move', async () => {
+      const txids = [rig.txid(1), rig.txid(2)];
+      await decideAll(rig.leadership, [
+        commitOf(rig.txid(1), { requestId: 'r' }),
+        commitOf(rig.txid(2)),
+      ]);
+      await rig.leadership.pending({ after: null, limit: 1 });
+      let isUnderWay = true;
+      const moved = rig.leadership.finish(txids).finally(() => {
+        isUnderWay = false;
+      });
+      // The state before it may be what they show.
+      while (isUnderWay) {
+        await rig.leadership.pending({ after: null, limit: 10 });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await moved;
+      const collected = await rig.leadership.collect({ ...collectAll, below: rig.below(9) });
+      expect(collected.collected).toBe(2);
+      expect(await rig.leadership.readRequest('r')).toBeNull();
+      await rig.leadership.finish(txids);
+      for (const txid of txids) expect((await rig.log.read(txid)).record).toBeNull();
+    });
+
     it('pages through pending records in order, forced aborts included', async () => {
       await decideAll(
         rig.leadership,
