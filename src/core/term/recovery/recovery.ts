@@ -125,8 +125,10 @@ function resume(state: TermState, record: DecisionRecord): void {
     startHolding(state, transaction);
   }
   state.recovery.resumed += 1;
-  const participants = record.branches.map((branch) => branch.participant);
-  state.note({ level: 'debug', event: 'recovery', txid: record.txid, participants });
+  if (state.config.debug) {
+    const participants = record.branches.map((branch) => branch.participant);
+    state.note({ level: 'debug', event: 'recovery', txid: record.txid, participants });
+  }
   for (const branch of transaction.branches.values()) command(state, branch);
   settleIfDone(state, transaction);
 }
