@@ -51,7 +51,7 @@ export class EntryMemory {
     this.#unknownUpTo = new Map(highest);
   }
 
-  /** What the store held before the first write: all but tombstones. As much of it as may be kept. */
+  /** What the store held before the first write, but tombstones: as much as may be kept. */
   loaded(entries: readonly JournalEntry[]): void {
     // What was read may be older than what is written by now.
     if (this.#hasWritten || this.#nothingKnown) return;
