@@ -215,6 +215,13 @@ export const mutants: readonly Mutant[] = [
     to: "'patience-over': (branch) => ({ branch, effects: [] }),",
   },
   {
+    name: 'left-to-a-leader-that-says-nothing',
+    without: 'I11: what was reported is asked about when the leader is silent for the patience.',
+    file: 'src/participant/reports.ts',
+    from: 'return sinceMs + options.patienceMs - clock.monotonicMs();',
+    to: 'return options.patienceMs;',
+  },
+  {
     name: 'lost-reply-is-a-refusal',
     without: 'What is met by a second attempt may be the first one.',
     file: 'src/decision-log/etcd/decide.ts',
