@@ -5,6 +5,7 @@ import { day } from '../core/options.ts';
 import { logLevels } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
 import {
+  checkEtcdMap,
   defaultUrl,
   etcdUrls,
   listenAddress,
@@ -57,7 +58,7 @@ export function etcdOptions(command: Command): Command {
   return clusterOption(
     command.requiredOption(
       '--etcd <urls>',
-      'etcd of the cluster; separate several addresses with commas',
+      'etcd of the cluster; separate several addresses with commas. Where ranges of shards have etcd clusters of their own, each as 0-31=urls; can be repeated',
       etcdUrls,
     ),
   );
@@ -95,6 +96,7 @@ const needs = [
 function refuseHalfAccess(command: Command): void {
   const given = command.opts<Partial<EtcdFlags>>();
   if (given.etcd === undefined) return;
+  checkEtcdMap(given.etcd, (given as { readonly shards?: number }).shards);
   const half = needs.find(
     ([name, other]) => given[name] !== undefined && given[other] === undefined,
   );

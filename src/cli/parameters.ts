@@ -9,13 +9,14 @@ import {
 import { type TransactionState, transactionStates } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';
+import { etcdEndpoints, etcdParts } from '../decision-log/etcd/endpoints.ts';
+import { assertShards } from '../decision-log/etcd/parts.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
 import { defaultPort } from '../wire/address.ts';
 import { maxNameBytes } from '../wire/limits.ts';
-import { CommandError } from './command-error.ts';
+import { CommandError, usageError } from './command-error.ts';
 
 /** As many as a node lists at most. */
 export const maxListLimit = 1_000;
@@ -37,8 +38,28 @@ export function urlList(text: string): readonly string[] {
   return urls;
 }
 
-export function etcdUrls(text: string): string[] {
+/**
+ * Addresses of one etcd, with commas between; or ranges of shards with theirs, each an option of
+ * its own or with semicolons between. Ranges are checked as a whole by `etcdMap`.
+ */
+export function etcdUrls(text: string, before: readonly string[] = []): readonly string[] {
+  const texts = text.split(';').filter((part) => part.trim() !== '');
+  if (texts.some((part) => /^[^:/]*=/.test(part.trim()))) {
+    return [...before, ...texts.map((part) => part.trim())];
+  }
+  // A plain list given again replaces the one before, as other options do.
   return checked(() => etcdEndpoints(text.split(',').filter((part) => part.trim() !== '')));
+}
+
+/** What only all of them together can be wrong in. */
+export function checkEtcdMap(etcd: readonly string[] | undefined, shards?: number): void {
+  if (etcd === undefined) return;
+  try {
+    const parts = etcdParts(etcd);
+    if (parts !== null) assertShards(shards, parts);
+  } catch (error) {
+    throw usageError((error as Error).message);
+  }
 }
 
 /** What another part of the program says against it is what is wrong with the argument. */

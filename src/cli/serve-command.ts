@@ -68,7 +68,7 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     )
     .option(
       '--etcd <urls>',
-      'etcd of the cluster; separate several addresses with commas. Without it the node runs alone on its own store',
+      'etcd of the cluster; separate several addresses with commas. For ranges of shards on several etcd clusters give each as 0-31=urls; can be repeated. Without it the node runs alone on its own store',
       etcdUrls,
     );
   clusterOption(command)
@@ -125,6 +125,9 @@ Examples:
       --advertise a.example:7070 --token-file /etc/verdict/token
   $ verdict serve --etcd http://10.0.0.1:2379,http://10.0.0.2:2379 --cluster shop \\
       --node a --listen 0.0.0.0:7070 --advertise a.example:7070 --token-file /etc/verdict/token
+  $ verdict serve --etcd 0-31=10.0.0.1:2379,10.0.0.2:2379 --etcd 32-63=10.0.1.1:2379 \\
+      --cluster shop --node a --listen 0.0.0.0:7070 --advertise a.example:7070 \\
+      --token-file /etc/verdict/token
   $ verdict serve --option transactionTimeoutMs=5000 --option attentionAfter=3
 
 Options of the node, with their defaults and bounds (--option name=value):

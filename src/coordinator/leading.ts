@@ -22,7 +22,7 @@ export interface LeadingOptions extends Pick<ShardDriverOptions, 'log' | 'clock'
   readonly drainMs: number;
   readonly tickMs: number;
   /** What a new leadership must read from the log before it answers anyone. */
-  readonly learn: () => Promise<void>;
+  readonly learn: (shard: number) => Promise<void>;
   /**
    * Makes the driver of a new leadership. It is in the map, and knows all it must, before it
    * starts.
@@ -107,7 +107,7 @@ export class Leading {
       leadership.lost.addEventListener('abort', () => resolve(), { once: true });
     });
     try {
-      await learn();
+      await learn(shard);
       this.#stop.signal.throwIfAborted();
     } catch (error) {
       await leadership.resign().catch(() => undefined);

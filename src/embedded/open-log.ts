@@ -82,6 +82,9 @@ export async function openChosenLog(
     case 'etcd': {
       const { openOwnedEtcdLog } = await import('../decision-log/etcd/owned-log.ts');
       const { kind: _, directory: stateDirectory, ...rest } = choice;
+      const { etcdEndpoints } = await import('../decision-log/etcd/endpoints.ts');
+      // Ranges of shards on several etcds are for nodes.
+      etcdEndpoints(rest.endpoints);
       const log = await openOwnedEtcdLog({ ...rest, ...given, node, url, stateDirectory });
       return { log, node };
     }

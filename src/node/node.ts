@@ -10,13 +10,13 @@ import type { ErrorCode } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode } from '../core/messages.ts';
 import { servedElsewhere } from '../core/other-cluster.ts';
-import { concerns, type Retired } from '../core/retired.ts';
+import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
 import type { Refusal } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog, Leadership } from '../ports/decision-log.ts';
+import type { DecisionLog, Leadership, ShardRange } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type {
@@ -80,6 +80,8 @@ export class CoordinatorNode implements SessionHost {
   readonly #lines: LineLimit;
   readonly #admission: Admission;
   readonly #heldBytes: Shares;
+  /** What a leadership of the shard, the next one or the one that stands, may count on. */
+  readonly #retiredAt = new Map<number, RetiredSet>();
   #listener: Listener | null = null;
   #nextSession = 1;
   readonly #leaderWatch: LeaderWatch | null;
@@ -120,7 +122,7 @@ export class CoordinatorNode implements SessionHost {
       ...given,
       drainMs: options.drainMs,
       tickMs: options.tickMs,
-      learn: () => this.#learnRetired(),
+      learn: (shard) => this.#learnRetired(shard),
       lead: (leadership) => this.#lead(leadership),
       changed: () => this.#announce(),
     });
@@ -153,7 +155,7 @@ export class CoordinatorNode implements SessionHost {
   /** Listens, then campaigns. Resolves when peers can connect; `whenReady`: every shard is led. */
   async start(): Promise<Listener> {
     const { acceptor, log } = this.given;
-    this.#unwatch = [log.watchRetired((retired) => this.#hear(retired))];
+    this.#unwatch = [log.watchRetired((retired, shards) => this.#hear(retired, shards))];
     await this.#learnRetired();
     this.#listener = await acceptor.listen((connection) => this.#accept(connection));
     this.#url = this.given.advertise ?? `ws://${this.#listener.address}`;
@@ -185,7 +187,9 @@ export class CoordinatorNode implements SessionHost {
       onBroken: this.given.onFatal,
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
-    for (const retired of this.#admission.retired.all()) driver.step({ type: 'retired', retired });
+    for (const retired of this.#retiredAt.get(shard)?.all() ?? []) {
+      driver.step({ type: 'retired', retired });
+    }
     for (const session of this.participants.all()) this.#join(driver, session);
     return driver;
   }
@@ -346,16 +350,30 @@ export class CoordinatorNode implements SessionHost {
    * counted on all that is there, and what they collected because of it is gone. `watchRetired`
    * hears of what comes later, and no leadership counts on it sooner.
    */
-  async #learnRetired(): Promise<void> {
-    for (const retired of await this.given.log.retired()) this.#hear(retired);
+  async #learnRetired(shard?: number): Promise<void> {
+    const known = new RetiredSet();
+    // Before the reading: what comes beside it is not missed.
+    if (shard !== undefined) this.#retiredAt.set(shard, known);
+    for (const retired of await this.given.log.retired(shard)) {
+      known.add(retired);
+      this.#refuseFromNowOn(retired);
+    }
   }
 
-  #hear(retired: Retired): void {
+  /** Only leaderships of these shards count on it: elsewhere it may not be in the log yet. */
+  #hear(retired: Retired, shards: ShardRange | undefined): void {
+    this.#refuseFromNowOn(retired);
+    for (const [shard, known] of this.#retiredAt) {
+      if (!isIn(shards, shard) || !known.add(retired)) continue;
+      this.drivers.get(shard)?.step({ type: 'retired', retired });
+    }
+  }
+
+  #refuseFromNowOn(retired: Retired): void {
     if (!this.#admission.retired.add(retired)) return;
     for (const session of [...this.participants.all()]) {
       if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
     }
-    for (const driver of this.drivers.values()) driver.step({ type: 'retired', retired });
     const text = 'A participant was retired.';
     this.write('info', text, retired, text);
   }
@@ -390,4 +408,8 @@ export class CoordinatorNode implements SessionHost {
     await log.close();
     logger.info({}, 'Stopped.');
   }
+}
+
+function isIn(shards: ShardRange | undefined, shard: number): boolean {
+  return shards === undefined || (shards.first <= shard && shard <= shards.last);
 }

@@ -18,6 +18,8 @@ import type { Logger } from '../ports/logger.ts';
 export interface LogReader {
   read(txid: Txid, asker: Member): Promise<LogReading>;
   resolve(txid: Txid, asker: Member, witness?: Witness): Promise<LogReading>;
+  /** Where the shards are in several logs: that of a transaction, which is opened anew alone. */
+  readonly parts?: { of(txid: Txid): number; forget(txid: Txid): void };
   close(): Promise<void>;
 }
 
@@ -41,9 +43,9 @@ export class DirectLog {
   readonly #given: DirectLogOptions;
   #reader: Promise<LogReader> | null = null;
   #closed = false;
-  /** The highest that was read, and the lowest that is believed. */
-  #generation = 0;
-  #generationMin = 0;
+  /** Of each log: the highest that was read, and the lowest that is believed. */
+  readonly #generation = new Map<number, number>();
+  readonly #generationMin = new Map<number, number>();
 
   constructor(given: DirectLogOptions) {
     this.#given = given;
@@ -66,10 +68,11 @@ export class DirectLog {
   async ask(question: DirectQuestion, signal: AbortSignal): Promise<Decision | null> {
     const { resolve, asker, logger, setBack } = this.#given;
     const { txid } = question;
-    const shown = this.#shown(question.witness);
     const opened = this.#opened();
     try {
       const reader = await opened;
+      const part = reader.parts?.of(txid) ?? 0;
+      const shown = this.#shown(part, question.witness);
       if (signal.aborted) return null;
       const reading = resolve
         ? await reader.resolve(txid, asker, shown)
@@ -80,8 +83,8 @@ export class DirectLog {
         return null;
       }
       const { generation } = reading.witness;
-      this.#generation = Math.max(this.#generation, generation);
-      const answer = generation < this.#generationMin ? 'set-back' : judged(reading, question);
+      this.#generation.set(part, Math.max(this.#generation.get(part) ?? 0, generation));
+      const answer = generation < this.#min(part) ? 'set-back' : judged(reading, question);
       if (answer === 'set-back') {
         setBack({ txid, message: setBackText });
         return null;
@@ -93,16 +96,15 @@ export class DirectLog {
     } catch (error) {
       if (!signal.aborted) logger.warn({ txid, error }, 'the decision log could not be read');
       // Several questions of one reader may end so.
-      if (isSetBack(error) && this.#reader === opened) this.#openAnew();
+      if (isSetBack(error) && this.#reader === opened) this.#openAnew(await opened, txid);
       return null;
     }
   }
 
   /** The latest state of the log seen here: no earlier one is believed, or written into. */
-  #shown(witness: Witness | null): Witness | undefined {
-    if (this.#generationMin > (witness?.generation ?? 0)) {
-      return { generation: this.#generationMin, revision: '0' };
-    }
+  #shown(part: number, witness: Witness | null): Witness | undefined {
+    const generation = this.#min(part);
+    if (generation > (witness?.generation ?? 0)) return { generation, revision: '0' };
     return witness ?? undefined;
   }
 
@@ -110,11 +112,20 @@ export class DirectLog {
    * What saw the log set back answers no one any more. A new reader may read a generation that an
    * operator has raised, and nothing of the one before: it would not know what this one had seen.
    */
-  #openAnew(): void {
-    this.#generationMin = this.#generation + 1;
+  #openAnew({ parts }: LogReader, txid: Txid): void {
+    const part = parts?.of(txid) ?? 0;
+    this.#generationMin.set(part, (this.#generation.get(part) ?? 0) + 1);
+    if (parts !== undefined) {
+      parts.forget(txid);
+      return;
+    }
     const over = this.#reader;
     this.#reader = null;
     void over?.then((reader) => reader.close()).catch(() => undefined);
+  }
+
+  #min(part: number): number {
+    return this.#generationMin.get(part) ?? 0;
   }
 
   async close(): Promise<void> {

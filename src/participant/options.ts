@@ -3,7 +3,7 @@ import type { BranchAlarm } from '../core/branch/branch.ts';
 import { checkFields, type Fields } from '../core/fields.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
-import { etcdEndpoints } from '../decision-log/etcd/endpoints.ts';
+import { etcdParts } from '../decision-log/etcd/endpoints.ts';
 import { checkName } from '../peer/checked.ts';
 import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
@@ -42,7 +42,10 @@ export interface ParticipantAlarm {
  * before it is needed. Its client is loaded only where this is given.
  */
 export interface EtcdDecisionLog {
-  /** `http://host:port` or `https://host:port` of the members. */
+  /**
+   * `http://host:port` or `https://host:port` of the members. Where ranges of shards have etcd
+   * clusters of their own, one `0-31=host1:2379,host2:2379` for each, as the nodes have them.
+   */
   readonly endpoints: readonly string[];
   /** The cluster's name, as its nodes were started with. */
   readonly cluster: string;
@@ -243,7 +246,7 @@ function checkDecisionLog(decisionLog: NonNullable<ServeBaseOptions['decisionLog
   if (etcd === undefined) throw new TypeError('decisionLog needs etcd: { endpoints, cluster }.');
   checkFields(etcd, etcdFields, 'decisionLog.etcd');
   checkFields(etcd.auth, { username: 'text', password: 'text' }, 'decisionLog.etcd.auth');
-  etcdEndpoints(etcd.endpoints);
+  etcdParts(etcd.endpoints);
 }
 
 /** Throws for a logger that is none. */

@@ -55,6 +55,12 @@ export interface CampaignOptions {
   readonly tickMs?: number;
 }
 
+/** `first` to `last`, both included. */
+export interface ShardRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface DecisionLog {
   readonly meta: LogMeta;
   /**
@@ -100,10 +106,16 @@ export interface DecisionLog {
    * may be repeated. Rejects where one does not hear of it in time: it is retired nevertheless.
    */
   retire(retired: Retired): Promise<void>;
-  /** All of them, linearizable. Who watches has heard of each when it resolves. */
-  retired(): Promise<readonly Retired[]>;
-  /** `listener` hears of each one before this node counts as having heard of it. */
-  watchRetired(listener: (retired: Retired) => void): () => void;
+  /**
+   * All of them, linearizable. Who watches has heard of each when it resolves. `shard`: those that
+   * a leadership of the shard may have counted on. Default: of every shard.
+   */
+  retired(shard?: number): Promise<readonly Retired[]>;
+  /**
+   * `listener` hears of each one before this node counts as having heard of it. `shards`: only a
+   * leadership of these may count on it. Where none are told: of every shard.
+   */
+  watchRetired(listener: (retired: Retired, shards?: ShardRange) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import { positionZero, shardOf, type Txid } from '../../core/txid.ts';
 import { recordRead } from '../state.ts';
 import { observe } from './leader-key.ts';
 import { metaOf } from './meta.ts';
+import { assertPart } from './part.ts';
 import type { EtcdReading } from './reading.ts';
 import { decodeDecision, decodeFinished, decodePosition } from './records.ts';
 import { found, get, type Op, type TxnResult } from './requests.ts';
@@ -98,6 +99,8 @@ export class DecisionReads {
     const floor = found(responses, shared);
     const leader = observe(shard, found(responses, shared + 1));
     const meta = metaOf(found(responses, shared + 2));
+    // Of the etcd of other shards the absence says nothing (!).
+    assertPart(this.#store, meta);
     const seen = { generation: meta.generation, revision: header.revision };
     const store = this.#store;
     store.guard(() => store.witness.adoptGeneration(seen));

@@ -18,7 +18,9 @@ import type { Random } from '../../ports/random.ts';
 import type { DurableFiles } from '../../store/durable-file.ts';
 import { LeaderBoard, LogOnBoards, NodeBoard, RetiredBoard } from '../boards.ts';
 import { assertShard } from '../log-errors.ts';
+import { PartedLog } from '../parted/parted-log.ts';
 import type { WantedMeta } from '../state.ts';
+import { agreeOnParts } from './agree-on-parts.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
 import { Compaction } from './compaction.ts';
@@ -29,6 +31,8 @@ import { type ClusterReading, Leaders } from './leaders.ts';
 import { EtcdLeadership } from './leadership.ts';
 import { NodeLease } from './lease.ts';
 import { type AgreedMeta, agreeOnMeta, metaOf } from './meta.ts';
+import { assertPart, rangeOf } from './part.ts';
+import { assertShards, type PartAccess, partsOf } from './parts.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
@@ -59,6 +63,8 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   readonly closed?: () => void;
 }
 
+type OpenedOptions = EtcdLogOptions & { readonly leaseTtlMs: number };
+
 const leaseTtlMsDefault = 3_000;
 const leaseTtlMsMin = 2_000;
 const witnessFile = 'etcd-witness.json';
@@ -69,24 +75,81 @@ const fatalExitCode = 70;
 
 /** Rejects with DecisionLogError where etcd is unreachable, was set back, or has other data. */
 export async function openEtcdLog(given: EtcdLogOptions): Promise<DecisionLog> {
-  const options = withEndpoints(given);
-  const { leaseTtlMs = leaseTtlMsDefault, stateDirectory } = options;
+  const { leaseTtlMs = leaseTtlMsDefault } = given;
   if (!(leaseTtlMs >= leaseTtlMsMin)) {
     throw new DecisionLogError(
       `The lease's TTL must be at least ${leaseTtlMsMin} ms; etcd grants no shorter one. ${leaseTtlMs} was asked for.`,
     );
   }
-  const witnessPath = join(stateDirectory, witnessFile);
-  const store = new EtcdStore({ onFatal: exitOnFatal, ...options, witnessPath });
-  let log: EtcdLog | null = null;
-  try {
+  const parts = partsOf(given);
+  if (parts !== null) return openParts({ ...given, leaseTtlMs }, parts);
+  const options = { ...withEndpoints(given), leaseTtlMs };
+  const store = storeOf(options, witnessFile);
+  return closedOnFailure([store], async () => {
     const [agreed] = await Promise.all([agreeOnMeta(store, options), assertSchemes(options)]);
-    store.begin(agreed);
-    log = new EtcdLog({ ...options, leaseTtlMs }, store, agreed);
+    return opened(options, store, agreed);
+  });
+}
+
+/** Ranges of shards on several etcds. Every one of them must be reachable. */
+async function openParts(given: OpenedOptions, parts: readonly PartAccess[]): Promise<DecisionLog> {
+  assertShards(given.shards, parts);
+  const { closed, ...options } = given;
+  const places = parts.map(({ endpoints, part, first, last }) => {
+    const own = { ...options, endpoints, part };
+    return { own, part, first, last, store: storeOf(own, `etcd-witness-${first}-${last}.json`) };
+  });
+  const stores = places.map(({ store }) => store);
+  return closedOnFailure(stores, async () => {
+    const [agreed] = await Promise.all([
+      agreeOnParts(places, options),
+      ...places.map(({ own }) => assertSchemes(own)),
+    ]);
+    const logs = await Promise.allSettled(
+      places.map(({ own, store }, at) => opened(own, store, agreed[at] as AgreedMeta)),
+    );
+    const failed = logs.find((log) => log.status === 'rejected');
+    const ranges = places.flatMap(({ first, last }, at) => {
+      const log = logs[at];
+      return log?.status === 'fulfilled' ? [{ first, last, log: log.value }] : [];
+    });
+    if (failed !== undefined) {
+      await Promise.allSettled(ranges.map(({ log }) => log.close()));
+      throw failed.reason;
+    }
+    return new PartedLog(ranges, closed);
+  });
+}
+
+function storeOf(options: EtcdLogOptions, file: string): EtcdStore {
+  const witnessPath = join(options.stateDirectory, file);
+  return new EtcdStore({ onFatal: exitOnFatal, ...options, witnessPath });
+}
+
+async function closedOnFailure<T>(
+  stores: readonly EtcdStore[],
+  body: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    await Promise.all(stores.map((store) => store.close()));
+    throw error;
+  }
+}
+
+async function opened(
+  options: OpenedOptions,
+  store: EtcdStore,
+  agreed: AgreedMeta,
+): Promise<DecisionLog> {
+  store.begin(agreed);
+  const log = new EtcdLog(options, store, agreed);
+  try {
     await log.start();
     return log;
   } catch (error) {
-    await (log ?? store).close();
+    await log.close();
     throw error;
   }
 }
@@ -100,15 +163,13 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
   readonly #leaders: Leaders;
   readonly #campaigns: Campaigns;
   readonly #compaction: Compaction;
+  /** The shards that are in this etcd. */
+  readonly #own: readonly number[];
   readonly #leaderships = new Map<number, EtcdLeadership>();
   #agreed: AgreedMeta;
   #closed: Promise<void> | null = null;
 
-  constructor(
-    options: EtcdLogOptions & { readonly leaseTtlMs: number },
-    store: EtcdStore,
-    agreed: AgreedMeta,
-  ) {
+  constructor(options: OpenedOptions, store: EtcdStore, agreed: AgreedMeta) {
     const { shards } = agreed.meta;
     super({ board: new LeaderBoard(shards), nodes: new NodeBoard(), retired: new RetiredBoard() });
     const { node, url, leaseTtlMs } = options;
@@ -134,9 +195,11 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
       lease: this.#lease,
       heardTo: () => this.#retirements.heardTo,
     });
+    const own = store.part === null ? { first: 0, last: shards - 1 } : rangeOf(store.part);
+    this.#own = Array.from({ length: own.last - own.first + 1 }, (_, at) => own.first + at);
     this.#leaders = new Leaders({
       store,
-      shards,
+      shards: this.#own,
       board: this.leaderBoard,
       nodes: this.nodeBoard,
       read: (seen) => this.#wasRead(seen),
@@ -153,7 +216,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
       leading: (shard) => this.#leaderships.get(shard),
       adopt: (held) => this.#adopt(held),
     });
-    this.#compaction = new Compaction(store, () => this.#leaderships.has(0));
+    this.#compaction = new Compaction(store, () => this.#leaderships.has(own.first));
   }
 
   async start(): Promise<void> {
@@ -270,7 +333,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     this.#metaSeen(meta, revision);
     this.#retirements.seen(retirements);
     this.#enrollment.check(nodes);
-    for (let shard = 0; shard < this.meta.shards; shard += 1) {
+    for (const shard of this.#own) {
       const held = this.#leaders.at(shard);
       if (held === null || held.lease !== this.#lease.id) continue;
       if (this.#leaderships.get(shard)?.epoch === held.info.epoch) continue;
@@ -285,6 +348,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     // Overtaken by the answer that is known.
     if (BigInt(revision) < BigInt(agreed.header.revision)) return;
     const meta = metaOf(kv);
+    assertPart(this.#store, meta);
     const { generation } = meta;
     this.#store.guard(() => this.#store.witness.adoptGeneration({ generation, revision }));
     const modRevision = kv?.mod_revision ?? agreed.modRevision;

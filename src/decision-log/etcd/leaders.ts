@@ -22,7 +22,8 @@ export const maxNodes = 1_000;
 
 export interface LeadersOptions {
   readonly store: EtcdStore;
-  readonly shards: number;
+  /** Those that this etcd is for. */
+  readonly shards: readonly number[];
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard;
   /** After each reading, with what else it has shown. */
@@ -45,7 +46,7 @@ interface Known {
 
 export class Leaders {
   readonly #options: LeadersOptions;
-  readonly #known: Known[];
+  readonly #known: Map<number, Known>;
   readonly #hints: Hints;
   readonly #readings: Turns<void> = new Turns(() => this.#readQuietly());
   #timer: Timer | null = null;
@@ -55,11 +56,11 @@ export class Leaders {
     const { store, shards } = options;
     const { keys } = store;
     this.#options = options;
-    this.#known = Array.from({ length: shards }, () => ({ revision: 0n, leader: null }));
+    this.#known = new Map(shards.map((shard) => [shard, { revision: 0n, leader: null }]));
     const ranges = [
       keys.nodes,
       { key: keys.retirements },
-      ...this.#known.map((_, shard) => ({ key: keys.shard(shard).leader })),
+      ...shards.map((shard) => ({ key: keys.shard(shard).leader })),
     ];
     this.#hints = new Hints({ store, ranges, hint: () => this.#hinted() });
   }
@@ -77,14 +78,14 @@ export class Leaders {
   }
 
   at(shard: number): ObservedLeader | null {
-    return this.#known[shard]?.leader ?? null;
+    return this.#known.get(shard)?.leader ?? null;
   }
 
   /** What this node learnt otherwise: a key it wrote, or met in a failed compare. */
   learn(shard: number, leader: ObservedLeader | null, revision: string): void {
-    const known = this.#known[shard];
+    const known = this.#known.get(shard);
     if (known === undefined || BigInt(revision) < known.revision) return;
-    this.#known[shard] = { revision: BigInt(revision), leader };
+    this.#known.set(shard, { revision: BigInt(revision), leader });
     if (known.leader?.modRevision === leader?.modRevision) return;
     this.#options.board.publish(shard, leader?.info ?? null);
     this.#options.changed(shard);
@@ -114,21 +115,21 @@ export class Leaders {
   }
 
   async #read(): Promise<void> {
-    const { store, nodes } = this.#options;
+    const { store, nodes, shards } = this.#options;
     const { keys } = store;
     const { responses, header } = await store.insist({
       success: [
         get(keys.meta),
         getRange(keys.nodes, maxNodes),
         get(keys.retirements),
-        ...this.#known.map((_, shard) => get(keys.shard(shard).leader)),
+        ...shards.map((shard) => get(keys.shard(shard).leader)),
       ],
     });
     if (this.#closed) return;
     const entries = allFound(responses, 1);
     nodes.publish(entries.map(nodeOf));
-    for (const shard of this.#known.keys()) {
-      this.learn(shard, observe(shard, found(responses, shard + 3)), header.revision);
+    for (const [at, shard] of shards.entries()) {
+      this.learn(shard, observe(shard, found(responses, at + 3)), header.revision);
     }
     this.#options.read({
       meta: found(responses, 0),

@@ -10,8 +10,9 @@ import { requestShardFunction } from '../../core/request-shard.ts';
 import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
-import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
-import { decodeMeta, encodeMeta } from './records.ts';
+import { assertMadeWith, newMeta, type WantedMeta } from '../state.ts';
+import { assertPart } from './part.ts';
+import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
   found,
   get,
@@ -24,8 +25,13 @@ import {
 } from './requests.ts';
 import type { EtcdStore } from './store.ts';
 
+export type EtcdMeta = LogMeta & Pick<MetaValue, 'part'>;
+
+/** Of a meta with a mark: a program that does not know marks must not take it for a whole log. */
+export const markedFormat = 2;
+
 export interface AgreedMeta {
-  readonly meta: LogMeta;
+  readonly meta: EtcdMeta;
   /** The revision of the key: a new leader compares it. */
   readonly modRevision: string;
   readonly header: TxnResult['header'];
@@ -49,6 +55,7 @@ export async function agreeOnMeta(
     });
   }
   const stored = await readMeta(store);
+  assertPart(store, stored.meta);
   const text = { log: 'The cluster in etcd', otherwise: 'a cluster of another name' };
   assertMadeWith(stored.meta, asked, text);
   return stored;
@@ -61,16 +68,16 @@ export async function readMeta(store: EtcdStore): Promise<AgreedMeta> {
 }
 
 /** Throws where this program must not work on what is there. */
-export function metaOf(kv: KeyValue | null): LogMeta {
+export function metaOf(kv: KeyValue | null): EtcdMeta {
   if (kv === null) {
     throw new DecisionLogError(
       'The cluster has no `meta` in etcd, or it was deleted. Check the name of the cluster and the endpoints; if it was deleted, restore etcd from a backup.',
     );
   }
   const { requestShard, ...meta } = decodeMeta(kv.value);
-  if (meta.formatVersion > logHeader.formatVersion) {
+  if (meta.formatVersion > markedFormat) {
     throw new DecisionLogError(
-      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${logHeader.formatVersion}. Start the newer program.`,
+      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${markedFormat}. Start the newer program.`,
     );
   }
   if (requestShard !== requestShardFunction) {

@@ -11,6 +11,9 @@ import { assertShard } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
 import { withEndpoints } from './endpoints.ts';
 import { raiseGeneration, readMeta } from './meta.ts';
+import { assertPart, type WantedPart } from './part.ts';
+import { openPartedReader } from './parted-reader.ts';
+import { partsOf } from './parts.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
@@ -22,23 +25,43 @@ export interface EtcdReaderOptions extends EtcdAccess {
   readonly clusterId?: string | null;
 }
 
+export interface ReaderParts {
+  of(txid: Txid): number;
+  forget(txid: Txid): void;
+}
+
 export interface EtcdReader {
   readonly meta: LogMeta;
   /** Linearizable. */
   read(txid: Txid, asker?: Member): Promise<LogReading>;
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
+  /** Where the shards are in several: the one of a transaction, which may be opened anew alone. */
+  readonly parts?: ReaderParts;
   /** For an operator who has restored etcd, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;
   close(): Promise<void>;
 }
 
 export async function openEtcdReader(given: EtcdReaderOptions): Promise<EtcdReader> {
-  const options = withEndpoints(given);
+  const parts = partsOf(given);
+  if (parts === null) return openOne(withEndpoints(given));
+  return openPartedReader(
+    parts.map((part) => ({
+      ...part,
+      open: () => openOne({ ...given, endpoints: part.endpoints, part: part.part }),
+    })),
+  );
+}
+
+async function openOne(
+  options: EtcdReaderOptions & { readonly part?: WantedPart },
+): Promise<EtcdReader> {
   // A log that was set back rejects every call; there is no process to halt.
   const store = new EtcdStore(options);
   try {
     const [agreed] = await Promise.all([readMeta(store), assertSchemes(options)]);
     const { meta } = agreed;
+    assertPart(store, meta);
     assertCluster(meta, options.clusterId);
     store.begin(agreed);
     const question = (txid: Txid, asker: Member | undefined): Question => ({

@@ -28,7 +28,23 @@ export interface NodeValue {
   readonly retired: string;
 }
 
-export type MetaValue = Omit<StoredMeta, 'kind'>;
+export type MetaValue = Omit<StoredMeta, 'kind'> & {
+  /** Only where ranges of shards have etcds of their own. */
+  readonly part?: PartMark;
+};
+
+/** Which shards an etcd is for: docs/adr/0006-shards-on-several-etcds.md. */
+export interface PartMark {
+  /** Random, made with the mark. */
+  readonly id: string;
+  readonly index: number;
+  /** The last shard of each range, in order. */
+  readonly lasts: readonly number[];
+  /** Set once the first range's etcd lists this mark. Nothing is decided or believed before. */
+  readonly sealed: boolean;
+  /** In the first range's etcd, once every range has its mark: the ids of all. */
+  readonly ids?: readonly string[];
+}
 
 type Shape = Readonly<Record<string, (field: unknown) => boolean>>;
 const text = (field: unknown): boolean => typeof field === 'string';
@@ -37,6 +53,13 @@ const time = (field: unknown): boolean => typeof field === 'number' && Number.is
 const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
 
 const revision = (field: unknown): boolean => typeof field === 'string' && /^\d+$/.test(field);
+const mark = (field: unknown): boolean => {
+  if (field === undefined) return true;
+  if (typeof field !== 'object' || field === null) return false;
+  const { id, index, lasts, sealed } = field as Readonly<Record<string, unknown>>;
+  const isMap = Array.isArray(lasts) && lasts.every(whole);
+  return text(id) && whole(index) && isMap && typeof sealed === 'boolean';
+};
 const texts = (field: unknown): boolean => Array.isArray(field) && field.every(text);
 /** Absent in records of transactions that held none, and of older versions. */
 const locks = (field: unknown): boolean => {
@@ -122,6 +145,7 @@ export const decodeMeta = (value: Buffer): MetaValue =>
     requestWindowMs: whole,
     generation: whole,
     txidSecret: text,
+    part: mark,
   });
 
 export const encodePosition = (position: Position): Buffer => Buffer.from(position);

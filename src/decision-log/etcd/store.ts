@@ -15,6 +15,7 @@ import { connectEtcd, type EtcdClients } from './clients.ts';
 import { DecisionReads } from './decision-reads.ts';
 import { EtcdKeys } from './keys.ts';
 import type { AgreedMeta } from './meta.ts';
+import type { WantedPart } from './part.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
 import { LogSetBackError, WitnessKeeper } from './witness.ts';
 
@@ -24,6 +25,8 @@ const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface EtcdStoreOptions extends EtcdAccess {
   readonly cluster: string;
+  /** Default: the whole log is there. */
+  readonly part?: WantedPart | null;
   /** Where what etcd has shown is kept beyond the process. Default: nowhere. */
   readonly witnessPath?: string;
   readonly files?: DurableFiles;
@@ -44,6 +47,7 @@ export class EtcdStore {
   readonly reads: DecisionReads = new DecisionReads(this);
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly part: WantedPart | null;
   readonly #options: EtcdStoreOptions;
   readonly #ended = new AbortController();
 
@@ -52,6 +56,7 @@ export class EtcdStore {
     this.#options = options;
     this.clock = clock;
     this.logger = logger;
+    this.part = options.part ?? null;
     this.keys = new EtcdKeys(cluster);
     this.clients = connectEtcd(options);
     const failed = (error: Error): void =>

@@ -28,7 +28,7 @@ function setUp() {
   const store = new EtcdStore({ endpoints, cluster: 'test', clock, random });
   const leaders = new Leaders({
     store,
-    shards: 1,
+    shards: [0],
     board,
     nodes: new NodeBoard(),
     read: () => undefined,

@@ -1,0 +1,131 @@
+/**
+ * One decision log whose shards lie in several: each call goes to the log of its shard, and no call
+ * waits for another's. What concerns all shards (who is up, who leads) is put together.
+ *
+ * What an operator retires is written to each log, and counts for the shards of a log when that log
+ * has it (!): a leader that counted on it sooner would collect a record whose absence its own log
+ * then shows to the one that was retired.
+ */
+import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
+import { type Member, type Retired, RetiredSet } from '../../core/retired.ts';
+import { shardOf, type Txid } from '../../core/txid.ts';
+import {
+  type CampaignOptions,
+  type DecisionLog,
+  DecisionLogError,
+  type Leadership,
+  type LogMeta,
+  type LogReading,
+  type ShardRange,
+} from '../../ports/decision-log.ts';
+import { assertShard } from '../log-errors.ts';
+
+export interface LogRange extends ShardRange {
+  readonly log: DecisionLog;
+}
+
+export class PartedLog implements DecisionLog {
+  readonly meta: LogMeta;
+  readonly #ranges: readonly LogRange[];
+  readonly #closed: () => void;
+  #closing: Promise<void> | null = null;
+
+  /** The ranges in order, from shard 0, with none left out. */
+  constructor(ranges: readonly LogRange[], closed: () => void = () => undefined) {
+    const [first] = ranges;
+    if (first === undefined) throw new DecisionLogError('A parted log has at least one range.');
+    this.meta = first.log.meta;
+    this.#ranges = ranges;
+    this.#closed = closed;
+  }
+
+  campaign(shard: number, options: CampaignOptions): Promise<Leadership> {
+    return this.#of(shard).campaign(shard, options);
+  }
+
+  leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#of(leader.shard).leaderGone(leader);
+  }
+
+  leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#of(leader.shard).leaderRefuses(leader);
+  }
+
+  async read(txid: Txid, asker?: Member): Promise<LogReading> {
+    return this.#of(shardOf(txid)).read(txid, asker);
+  }
+
+  async resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading> {
+    return this.#of(shardOf(txid)).resolve(txid, asker, witness);
+  }
+
+  leaders(): readonly (LeaderInfo | null)[] {
+    return this.#ranges.flatMap(({ log, first, last }) => log.leaders().slice(first, last + 1));
+  }
+
+  watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void {
+    return this.#watch((log) => log.watchLeaders(() => listener(this.leaders())));
+  }
+
+  /** Who is up by what every log says: one that cannot be read knows of no death. */
+  nodes(): readonly NodeInfo[] {
+    const [first, ...others] = this.#ranges.map(({ log }) => log.nodes());
+    return (first ?? []).filter(({ node }) =>
+      others.every((nodes) => nodes.some((other) => other.node === node)),
+    );
+  }
+
+  watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void {
+    return this.#watch((log) => log.watchNodes(() => listener(this.nodes())));
+  }
+
+  /** May be repeated, and must be where one of the logs did not answer. */
+  async retire(retired: Retired): Promise<void> {
+    const all = await Promise.allSettled(this.#ranges.map(({ log }) => log.retire(retired)));
+    const failed = all.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async retired(shard?: number): Promise<readonly Retired[]> {
+    if (shard !== undefined) return this.#of(shard).retired(shard);
+    const known = new RetiredSet();
+    const all = await Promise.all(this.#ranges.map(({ log }) => log.retired()));
+    for (const retired of all.flat()) known.add(retired);
+    return known.all();
+  }
+
+  watchRetired(listener: (retired: Retired, shards: ShardRange) => void): () => void {
+    const undo = this.#ranges.map(({ log, first, last }) =>
+      log.watchRetired((retired) => listener(retired, { first, last })),
+    );
+    return () => {
+      for (const one of undo) one();
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const all = await Promise.allSettled(this.#ranges.map(({ log }) => log.close()));
+    this.#closed();
+    const failed = all.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #of(shard: number): DecisionLog {
+    assertShard(this.meta, shard);
+    const range = this.#ranges.find(({ first, last }) => first <= shard && shard <= last);
+    if (range === undefined) throw new DecisionLogError(`No log has shard ${shard}.`);
+    return range.log;
+  }
+
+  #watch(watch: (log: DecisionLog) => () => void): () => void {
+    const undo = this.#ranges.map(({ log }) => watch(log));
+    return () => {
+      for (const one of undo) one();
+    };
+  }
+}
