@@ -95,4 +95,12 @@ export const orphans: Model = {
   witnesses: ['rolled_back_beside_its_prepare', 'votes_after_rollback', 'buried'],
 };
 
-export const models: readonly Model[] = [protocol, copies, clusters, orphans];
+export const parts: Model = {
+  file: 'parts.qnt',
+  variables: ['es', 'ps', 'nextId', 'emptied', 'begun', 'told', 'recorded', 'event'],
+  invariants: ['I2_one_decision', 'I5_absence'],
+  steps: [['step', 1 / 2]],
+  witnesses: ['both_commit', 'commit_is_read', 'late_mark_in_emptied'],
+};
+
+export const models: readonly Model[] = [protocol, copies, clusters, orphans, parts];

@@ -3,7 +3,7 @@
  * invariant that nothing can break shows nothing. A change that no longer applies is a failure, not
  * a mutant that was not caught.
  */
-import { clusters, copies, type Model, orphans, protocol } from './models.ts';
+import { clusters, copies, type Model, orphans, parts, protocol } from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
@@ -476,6 +476,58 @@ export const mutants: readonly Mutant[] = [
     invariant: 'I1_atomicity',
     step: 'step',
     budget: 600,
+    seed: 1n,
+  },
+  {
+    model: parts,
+    name: 'a mark that does not say which shards',
+    why: 'A node with another map leads the shard in the etcd of others, and decides there what was decided in its own.',
+    changes: [
+      {
+        file: 'parts.qnt',
+        from: 'def isPartOf(e: Etcd, part: int): bool = e.index == part',
+        to: 'def isPartOf(e: Etcd, part: int): bool = true',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 2_000,
+    seed: 1n,
+  },
+  {
+    model: parts,
+    name: 'absence believed without a mark',
+    why: 'An etcd was emptied, and a reader takes it for one that has no record.',
+    changes: [
+      {
+        file: 'parts.qnt',
+        from: '= e.id != 0 and e.sealed and isPartOf(e, part)',
+        to: '= e.id == 0 or isPartOf(e, part)',
+      },
+    ],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 2_000,
+    seed: 1n,
+  },
+  {
+    model: parts,
+    name: 'sealed without a look at the list',
+    why: 'A mark of the first start lands in an etcd that was emptied since, and is sealed there.',
+    changes: [{ file: 'parts.qnt', from: '      f.ids.contains(es.get(o).id),\n', to: '' }],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 4_000,
+    seed: 1n,
+  },
+  {
+    model: parts,
+    name: 'a mark that is not sealed is believed',
+    why: 'The same mark in the emptied etcd, and who reads takes it for that of the shard.',
+    changes: [{ file: 'parts.qnt', from: 'e.id != 0 and e.sealed and', to: 'e.id != 0 and' }],
+    invariant: 'invariants',
+    step: 'step',
+    budget: 4_000,
     seed: 1n,
   },
 ];
