@@ -113,7 +113,7 @@ export interface DecisionLog {
   retired(shard?: number): Promise<readonly Retired[]>;
   /**
    * `listener` hears of each one before this node counts as having heard of it. `shards`: only a
-   * leadership of these may count on it. Where none are told: of every shard.
+   * leadership of these may count on it, and it is told once for each range. None: of every shard.
    */
   watchRetired(listener: (retired: Retired, shards?: ShardRange) => void): () => void;
   close(): Promise<void>;

@@ -57,8 +57,9 @@ export function issuedAt(
   { txidSecret }: Pick<LogMeta, 'txidSecret'>,
   epoch: Epoch,
   sequence: number,
+  shard = 0,
 ): Txid {
-  const at = { shard: 0, epoch, sequence };
+  const at = { shard, epoch, sequence };
   return makeTxid({ ...at, random: new TxidSeal(txidSecret).randomPart(placeOf(at), realRandom) });
 }
 

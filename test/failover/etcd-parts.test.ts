@@ -1,0 +1,124 @@
+/** Ranges of shards on etcd clusters of their own: each goes on without the others. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
+import { requestShard } from '../../src/core/request-shard.ts';
+import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { NodeProcess } from '../support/nodes/node-process.ts';
+import { eventually } from '../support/process/child.ts';
+import { runCli } from '../support/process/cli-process.ts';
+
+const [programs] = await etcdsToTest();
+const both = { a: {}, b: {} };
+const shards = 2;
+
+describe.skipIf(programs === undefined)('shards on two etcds', () => {
+  let etcds: TestEtcd[] = [];
+  let cluster: EtcdCluster;
+  let counter = 0;
+
+  async function started(nodes: readonly string[]): Promise<readonly string[]> {
+    if (programs === undefined) throw new Error('There is no etcd.');
+    etcds = await Promise.all([TestEtcd.start(programs), TestEtcd.start(programs)]);
+    const map = etcds.map(({ endpoints }, shard) => `${shard}=${endpoints.join(',')}`);
+    cluster = await EtcdCluster.started({
+      etcd: etcds[0] as TestEtcd,
+      endpointsOf: () => [map.join(';')],
+      nodes,
+      participants: ['a', 'b'],
+      shards,
+      participantSettings: async (_, { name }) => ({
+        decisionLog: { etcd: { endpoints: map, cluster: name } },
+      }),
+    });
+    return map;
+  }
+
+  afterEach(async () => {
+    for (const { member } of etcds) member.resume();
+    await cluster.remove();
+    await Promise.all(etcds.map((etcd) => etcd.dispose()));
+  });
+
+  /** One that the hash takes to the shard. */
+  function requestId(shard: number): string {
+    for (;;) {
+      counter += 1;
+      if (requestShard(`r${counter}`, shards) === shard) return `r${counter}`;
+    }
+  }
+
+  /** Repeats, as a client would, until one commits. */
+  async function commitsOn(shard: number): Promise<void> {
+    const client = await cluster.client();
+    await eventually(
+      async () => {
+        const call = await cluster.history.transact(client, both, {
+          requestId: requestId(shard),
+          callTimeoutMs: 5_000,
+        });
+        return call.ended === 'ok' ? true : null;
+      },
+      () => `a commit on shard ${shard}`,
+    );
+  }
+
+  it('one etcd stands still and the other range goes on; a leader dies; maps must agree', async () => {
+    const map = await started(['n1', 'n2']);
+    for (const shard of [0, 1]) await commitsOn(shard);
+    const [, second] = etcds as [TestEtcd, TestEtcd];
+    second.member.pause();
+    await eventually(
+      async () => ((await cluster.leaders())[1] === null ? true : null),
+      () => 'shard 1 to have no leader',
+    );
+    for (let more = 0; more < 3; more += 1) await commitsOn(0);
+    second.member.resume();
+    await commitsOn(1);
+    const leader = (await cluster.leaders())[1]?.node ?? '';
+    await cluster.node(leader).kill();
+    for (const shard of [0, 1]) await commitsOn(shard);
+
+    const crossed = await NodeProcess.make({
+      data: `${cluster.directory}/crossed`,
+      node: 'crossed',
+      etcd: { endpoints: [`0-0=${map[1]?.slice(2)};1=${map[0]?.slice(2)}`], cluster: cluster.name },
+    });
+    expect(await crossed.start()).toBe(false);
+    expect(crossed.output()).toMatch(/has shard 1 of cluster .*, and was given for shard 0/);
+  });
+
+  it('a participant reads its outcome in the etcd of the shard, and so does an operator', async () => {
+    const map = await started(['n1']);
+    // The record is there, and no participant has heard of it.
+    const point: CrashPoint = 'decision-durable';
+    const node = cluster.node('n1');
+    const client = await cluster.client();
+    cluster.crashAt('n1', point);
+    const call = cluster.history.transact(client, both, {
+      requestId: requestId(1),
+      callTimeoutMs: 2_000,
+    });
+    await node.died();
+    await call;
+    // The other etcd has no say in it.
+    etcds[0]?.member.pause();
+    const { txid } = await eventually(
+      () => cluster.participant('a').state().held[0] ?? null,
+      () => 'a to have prepared',
+    );
+    await eventually(
+      () =>
+        [...cluster.participants.values()].every((each) => each.state().held[0]?.applied === 1)
+          ? true
+          : null,
+      () => 'both to commit',
+    );
+    const place = ['--etcd', map[0] ?? '', '--etcd', map[1] ?? '', '--cluster', cluster.name];
+    const told = await runCli(['decision', txid, ...place, '--json']);
+    expect([told.exitCode, JSON.parse(told.out)]).toEqual([
+      0,
+      expect.objectContaining({ decision: 'commit', source: 'recorded' }),
+    ]);
+  });
+});
