@@ -74,9 +74,9 @@ function answer(costs: Costs): string[] {
     ),
     wrapped(
       '**A million transactions a second is out of reach of one cluster today.** A cluster has at ' +
-        'most 100 shards, on one etcd cluster. It would take some 300 shards, 100 etcd clusters, and ' +
+        'most 100 shards, on one etcd cluster or several. It would take some 300 shards, 100 etcd clusters, and ' +
         'nodes that are each connected to a few of these: the model gives that ' +
-        `${shown(large.perSecond)} a second before ${large.first} is full. None of this is built.`,
+        `${shown(large.perSecond)} a second before ${large.first} is full. More than 100 shards, and nodes of a part of the shards, are not built.`,
     ),
     wrapped(
       'What can be done today: several clusters of Verdict side by side, each on an etcd cluster of ' +

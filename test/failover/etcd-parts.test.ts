@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
+import { scoped } from '../../src/core/scope.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { NodeProcess } from '../support/nodes/node-process.ts';
@@ -11,6 +12,7 @@ import { runCli } from '../support/process/cli-process.ts';
 const [programs] = await etcdsToTest();
 const both = { a: {}, b: {} };
 const shards = 2;
+const clientName = 'tester';
 
 describe.skipIf(programs === undefined)('shards on two etcds', () => {
   let etcds: TestEtcd[] = [];
@@ -44,13 +46,13 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
   function requestId(shard: number): string {
     for (;;) {
       counter += 1;
-      if (requestShard(`r${counter}`, shards) === shard) return `r${counter}`;
+      if (requestShard(scoped(clientName, `r${counter}`), shards) === shard) return `r${counter}`;
     }
   }
 
   /** Repeats, as a client would, until one commits. */
   async function commitsOn(shard: number): Promise<void> {
-    const client = await cluster.client();
+    const client = await cluster.client({ name: clientName });
     let last = '';
     await eventually(
       async () => {
@@ -95,7 +97,7 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     // The record is there, and no participant has heard of it.
     const point: CrashPoint = 'decision-durable';
     const node = cluster.node('n1');
-    const client = await cluster.client();
+    const client = await cluster.client({ name: clientName });
     cluster.crashAt('n1', point);
     const call = cluster.history.transact(client, both, {
       requestId: requestId(1),
@@ -118,7 +120,7 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     );
     const place = ['--etcd', map[0] ?? '', '--etcd', map[1] ?? '', '--cluster', cluster.name];
     const told = await runCli(['decision', txid, ...place, '--json']);
-    expect([told.exitCode, JSON.parse(told.out || JSON.stringify(told))]).toEqual([
+    expect([told.exitCode, JSON.parse(told.out)]).toEqual([
       0,
       expect.objectContaining({ decision: 'commit', source: 'recorded' }),
     ]);
