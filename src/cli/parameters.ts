@@ -44,7 +44,8 @@ export function urlList(text: string): readonly string[] {
  */
 export function etcdUrls(text: string, before: readonly string[] = []): readonly string[] {
   const texts = text.split(';').filter((part) => part.trim() !== '');
-  if (texts.some((part) => /^[^:/]*=/.test(part.trim()))) {
+  // Beside ranges an address without one is kept, so that it is refused and not left out.
+  if ([...before, ...texts].some((part) => /^[^:/]*=/.test(part.trim()))) {
     return [...before, ...texts.map((part) => part.trim())];
   }
   // A plain list given again replaces the one before, as other options do.

@@ -51,6 +51,15 @@ describe('ranges of shards on several etcds', () => {
     expect(() => checkEtcdMap(etcdUrls(given.join(';')))).toThrow(problem);
   });
 
+  it('and an address without a range do not mix, in whatever order', () => {
+    for (const mixed of [
+      etcdUrls('b:2', etcdUrls('0-1=a:1')),
+      etcdUrls('0-1=a:1', etcdUrls('b:2')),
+    ]) {
+      expect(() => checkEtcdMap(mixed)).toThrow(/is no range/);
+    }
+  });
+
   it('are for as many shards as are asked for', () => {
     expect(() => checkEtcdMap(two, 64)).not.toThrow();
     expect(() => checkEtcdMap(two, 32)).toThrow(/for 64 shards.*32 were asked for/);
