@@ -9,8 +9,7 @@ import {
 import { type TransactionState, transactionStates } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { etcdEndpoints, etcdParts } from '../decision-log/etcd/endpoints.ts';
-import { assertShards } from '../decision-log/etcd/parts.ts';
+import { assertShards, etcdEndpoints, etcdParts } from '../decision-log/etcd/endpoints.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';

@@ -1,5 +1,6 @@
 /** Addresses of etcd's members as people write them, for every way in: CLI, options, library. */
 import { maxShards } from '../../core/txid.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdAccess } from './client.ts';
 
 const defaultPort = '2379';
@@ -99,6 +100,14 @@ export function etcdParts(given: unknown): readonly EtcdPart[] | null {
     );
   }
   return parts;
+}
+
+export function assertShards(shards: number | undefined, parts: readonly EtcdPart[]): void {
+  const mapped = (parts.at(-1)?.last ?? -1) + 1;
+  if (shards === undefined || shards === mapped) return;
+  throw new DecisionLogError(
+    `The ranges of etcd are for ${mapped} shards, 0 to ${mapped - 1}, and ${shards} were asked for. Give ranges for each of them, or leave the number out.`,
+  );
 }
 
 export function rangeText({ first, last }: Pick<EtcdPart, 'first' | 'last'>): string {
