@@ -445,7 +445,10 @@ interface Extra {
   readonly id?: number;
 }
 
-/** Messages of which the protocol says that a second one changes nothing. */
+/**
+ * Messages of which the protocol says that a second one changes nothing. News are none of them: an
+ * old one behind a newer one would undo it, and a connection delivers each once, in order.
+ */
 const mayRepeat: ReadonlySet<string> = new Set([
   'prepare',
   'commit',
@@ -455,5 +458,4 @@ const mayRepeat: ReadonlySet<string> = new Set([
   'ack',
   'working',
   'decision',
-  'topology',
 ]);

@@ -10,7 +10,7 @@ import { requestShardFunction } from '../../core/request-shard.ts';
 import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
-import { assertMadeWith, newMeta, type WantedMeta } from '../state.ts';
+import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
 import { assertPart } from './part.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
@@ -75,9 +75,10 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
     );
   }
   const { requestShard, ...meta } = decodeMeta(kv.value);
-  if (meta.formatVersion > markedFormat) {
+  const newest = meta.part === undefined ? logHeader.formatVersion : markedFormat;
+  if (meta.formatVersion > newest) {
     throw new DecisionLogError(
-      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${markedFormat}. Start the newer program.`,
+      `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${newest}. Start the newer program.`,
     );
   }
   if (requestShard !== requestShardFunction) {
