@@ -1,28 +1,36 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
+import type { SteadyLoad } from '../support/clients/steady-load.ts';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { PartitionCluster } from '../support/nodes/partition-cluster.ts';
 import { healAndMeasure } from '../support/participants/doubts.ts';
+import { eventually } from '../support/process/child.ts';
 
 const [etcd] = await etcdsToTest();
 
 describe.skipIf(etcd === undefined)('the leader, cut off from etcd', () => {
   let cluster: PartitionCluster;
   let client: Client;
+  let load: SteadyLoad | null = null;
+  const linesOf = (node: string): readonly string[] => cluster.node(node).child.lines;
 
   beforeAll(async () => {
     if (etcd === undefined) return;
     cluster = await PartitionCluster.started({ etcd });
     client = await cluster.client('client');
   });
-  afterEach(() => cluster.heal());
+  afterEach(async () => {
+    await cluster.heal();
+    // Of a test that failed: the next one must find the cluster at rest.
+    await load?.stop();
+  });
   afterAll(() => cluster?.remove());
 
   it.each(['silently', 'by a reset'] as const)(
     '%s, stops before another leads, and nothing is lost',
     async (how) => {
       const before = await cluster.leader();
-      const load = await cluster.load(client);
+      load = await cluster.load(client);
       const wire = cluster.wire(before.node, 'etcd');
       wire.block();
       if (how === 'by a reset') {
@@ -31,15 +39,16 @@ describe.skipIf(etcd === undefined)('the leader, cut off from etcd', () => {
       }
       const next = await cluster.nextLeader(before);
       // Both write their own log, by the one clock of this machine.
-      const stopped = cluster
-        .node(before.node)
-        .child.lines.findLast((line) => line.includes('The leadership is over.'));
+      const stopped = linesOf(before.node).findLast((line) =>
+        line.includes('The leadership is over.'),
+      );
       expect(stopped, 'the old leader has not stopped').toBeDefined();
-      const started = cluster
-        .node(next.node)
-        .child.lines.findLast((line) => line.includes('"Leading:'));
-      const stoppedMs = timeOf(stopped ?? '');
-      expect(stoppedMs).toBeLessThan(timeOf(started ?? ''));
+      // It leads before it says so: first it reads what the old one left.
+      const started = await eventually(
+        () => linesOf(next.node).findLast((line) => line.includes('"Leading:')) ?? null,
+        () => 'the new leader to say that it leads',
+      );
+      expect(timeOf(stopped ?? '')).toBeLessThan(timeOf(started));
       await load.moreOk(5);
       await healAndMeasure(cluster, `leader cut off from etcd ${how}`);
       await load.stop();
