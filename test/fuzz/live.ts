@@ -38,10 +38,11 @@ export interface Memory {
 
 /**
  * Stated bounds on what an attack may leave behind. Freed pages return to the system when the
- * allocator likes.
+ * allocator likes: of one program 150 to 201 MiB more were resident after 100,000 frames, run by
+ * run, while its heap was as before.
  */
 export const maxHeapGrownBytes: number = 24 * 1_048_576;
-export const maxRssGrownBytes: number = 192 * 1_048_576;
+export const maxRssGrownBytes: number = 256 * 1_048_576;
 
 const participants = ['a', 'b'] as const;
 /** Request ids are used again and again: past the window, they are others. */
