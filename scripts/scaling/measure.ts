@@ -263,6 +263,7 @@ async function ofScaleOut(
     rounds: 2,
     quick: false,
     soakMs: 0,
+    kills: 0,
     directory,
     progress: (text) => progress(`scale-out: ${text}`),
   });

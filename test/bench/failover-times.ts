@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { type Client, connect } from '../../src/client.ts';
 import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { pause } from '../support/process/child.ts';
+import { seededRandom } from '../support/samples/seeded-random.ts';
 import { Committing } from './committing.ts';
 import { type Figure, figure, milliseconds } from './figure.ts';
 import { percentile } from './load.ts';
@@ -15,8 +16,12 @@ interface Options {
 
 const clientCount = 4;
 const callTimeoutMs = 20_000;
+/** The longest from one kill to the next, once the killed one was started again. */
+const betweenMs = 1_000;
 
-export async function afterKill({ cluster, times, progress }: Options): Promise<readonly Figure[]> {
+/** How long each took. */
+export async function afterKill({ cluster, times, progress }: Options): Promise<readonly number[]> {
+  const random = seededRandom(200);
   const clients = await Promise.all(Array.from({ length: clientCount }, () => cluster.client()));
   const committing = new Committing(
     clients.map((client) => async () => client),
@@ -32,10 +37,15 @@ export async function afterKill({ cluster, times, progress }: Options): Promise<
     tookMs.push((await committing.after(epoch)) - killedAtMs);
     await cluster.node(node).died();
     await cluster.start(node);
-    await pause(300);
+    await pause(random.fraction() * betweenMs);
   }
   await committing.stop();
-  const sorted = tookMs.sort((a, b) => a - b);
+  return tookMs;
+}
+
+export function figuresOfKills(tookMs: readonly number[]): readonly Figure[] {
+  const times = tookMs.length;
+  const sorted = [...tookMs].sort((a, b) => a - b);
   const p50 = percentile(sorted, 0.5);
   const worst = sorted.at(-1) ?? Number.NaN;
   return [
@@ -46,6 +56,10 @@ export async function afterKill({ cluster, times, progress }: Options): Promise<
     figure(
       'kill -9 of the leader to a commit of the next, p90',
       milliseconds(percentile(sorted, 0.9)),
+    ),
+    figure(
+      'kill -9 of the leader to a commit of the next, p99',
+      milliseconds(percentile(sorted, 0.99)),
     ),
     figure('kill -9 of the leader to a commit of the next, worst', milliseconds(worst), {
       aim: '<= 1 s',

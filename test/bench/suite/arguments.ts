@@ -8,6 +8,7 @@ export interface Wanted {
   readonly rounds: number;
   readonly quick: boolean;
   readonly soakMs: number;
+  readonly kills: number;
   readonly json: string | null;
   readonly write: boolean;
 }
@@ -17,8 +18,9 @@ export type Asked = { readonly help: string } | { readonly wrong: string } | Wan
 const maxSeconds = 3_600;
 const maxRounds = 1_000;
 const maxSoakMinutes = 24 * 60;
-const usual = { seconds: '1', rounds: '3', soak: '1' } as const;
-const quick = { seconds: '0.25', rounds: '1', soak: '0.1' } as const;
+const maxKills = 10_000;
+const usual = { seconds: '1', rounds: '3', soak: '1', kills: '15' } as const;
+const quick = { seconds: '0.25', rounds: '1', soak: '0.1', kills: '2' } as const;
 
 export function argumentsOf(args: readonly string[], all: readonly Section[]): Asked {
   let values: ReturnType<typeof read>;
@@ -48,6 +50,10 @@ export function argumentsOf(args: readonly string[], all: readonly Section[]): A
   if (!(soakMinutes > 0 && soakMinutes <= maxSoakMinutes)) {
     return { wrong: `--soak is a number of minutes above 0, at most ${maxSoakMinutes}.` };
   }
+  const kills = numberOf(values.kills ?? defaults.kills);
+  if (!(Number.isInteger(kills) && kills >= 1 && kills <= maxKills)) {
+    return { wrong: `--kills is a whole number from 1 to ${maxKills}.` };
+  }
   if (values.write && values.quick) {
     return { wrong: '--write is for figures that count: leave out --quick.' };
   }
@@ -58,6 +64,7 @@ export function argumentsOf(args: readonly string[], all: readonly Section[]): A
     rounds,
     quick: values.quick,
     soakMs: soakMinutes * 60_000,
+    kills,
     json: values.json ?? null,
     write: values.write,
   };
@@ -71,6 +78,7 @@ function read(args: readonly string[]) {
       seconds: { type: 'string' },
       rounds: { type: 'string' },
       soak: { type: 'string' },
+      kills: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       write: { type: 'boolean', default: false },
@@ -87,7 +95,7 @@ function numberOf(text: string): number {
 function helpOf(all: readonly Section[]): string {
   const width = Math.max(...all.map(({ name }) => name.length));
   return `npm run bench -- [--only NAME,NAME] [--quick] [--seconds N] [--rounds N]
-                 [--soak MINUTES] [--json FILE] [--write]
+                 [--soak MINUTES] [--kills N] [--json FILE] [--write]
 
 Measures Verdict beside base lines on this machine, section after section: some 20 minutes in all.
   --only NAME,NAME  these sections alone (default: all)
@@ -95,6 +103,7 @@ Measures Verdict beside base lines on this machine, section after section: some 
   --seconds N       length of one measurement (default ${usual.seconds}; quick ${quick.seconds})
   --rounds N        measurements of each; the median counts (default ${usual.rounds}; quick ${quick.rounds})
   --soak MINUTES    length of the section \`soak\` (default ${usual.soak}; its target needs 30)
+  --kills N         of leaders in the section \`failover\` (default ${usual.kills}; quick ${quick.kills}; 200 show the spread)
   --json FILE       writes what was measured as JSON
   --write           renews docs/PERFORMANCE.md and docs/bench/ with what was measured
   --help            this

@@ -11,6 +11,7 @@ export interface RunOptions {
   readonly rounds: number;
   readonly quick: boolean;
   readonly soakMs: number;
+  readonly kills: number;
   readonly machine: Machine;
   /** Each section gets a folder in it, and it is removed afterwards. */
   readonly directory: string;
@@ -54,17 +55,22 @@ export class SectionHangsError extends Error {
   override readonly name = 'SectionHangsError';
 }
 
+/** A killed node starts again, and a lease may have to run out. */
+const killMs = 10_000;
+
 /** Several times what the longest section takes. */
-export function timeoutMsOf(given: Pick<RunOptions, 'durationMs' | 'rounds' | 'soakMs'>): number {
-  const { durationMs, rounds, soakMs } = given;
-  return 15 * 60_000 + durationMs * rounds * 500 + soakMs * 2;
+export function timeoutMsOf(
+  given: Pick<RunOptions, 'durationMs' | 'rounds' | 'soakMs' | 'kills'>,
+): number {
+  const { durationMs, rounds, soakMs, kills } = given;
+  return 15 * 60_000 + durationMs * rounds * 500 + soakMs * 2 + kills * killMs;
 }
 
 async function measure(
   { name, title, about, run }: Section,
   options: RunOptions,
 ): Promise<Measurement> {
-  const { durationMs, rounds, quick, soakMs, machine, progress } = options;
+  const { durationMs, rounds, quick, soakMs, kills, machine, progress } = options;
   const { timeoutMs = timeoutMsOf(options) } = options;
   const directory = await mkdtemp(join(options.directory, `${name}-`));
   const startedMs = performance.now();
@@ -76,6 +82,7 @@ async function measure(
       rounds,
       quick,
       soakMs,
+      kills,
       directory,
       progress: (text) => {
         if (text !== '') last = text;

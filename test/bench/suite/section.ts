@@ -21,6 +21,8 @@ export interface SectionGiven {
   readonly quick: boolean;
   /** How long the section that looks for growth over time takes. */
   readonly soakMs: number;
+  /** How many leaders the section on failover kills. */
+  readonly kills: number;
   /** A folder of the section's own, removed afterwards. */
   readonly directory: string;
   /** Said while it runs; '' for nothing. */

@@ -29,6 +29,7 @@ describe('argumentsOf', () => {
       rounds: 3,
       quick: false,
       soakMs: 60_000,
+      kills: 15,
       json: null,
       write: false,
     });
@@ -36,7 +37,9 @@ describe('argumentsOf', () => {
 
   it('takes what is given', () => {
     const args =
-      '--only=failover,speed --seconds 0.5 --rounds 5 --soak 30 --json out.json --write'.split(' ');
+      '--only=failover,speed --seconds 0.5 --rounds 5 --soak 30 --kills 200 --json out.json --write'.split(
+        ' ',
+      );
     const { sections, ...rest } = wanted(...args);
     // In the suite's order.
     expect(sections.map(({ name }) => name)).toEqual(['speed', 'failover']);
@@ -45,6 +48,7 @@ describe('argumentsOf', () => {
       rounds: 5,
       quick: false,
       soakMs: 1_800_000,
+      kills: 200,
       json: 'out.json',
       write: true,
     });
@@ -56,6 +60,7 @@ describe('argumentsOf', () => {
       rounds: 2,
       quick: true,
       soakMs: 6_000,
+      kills: 2,
     });
   });
 
@@ -80,6 +85,9 @@ describe('argumentsOf', () => {
     ['--rounds', '1001'],
     ['--soak', '0'],
     ['--soak', '1441'],
+    ['--kills', '0'],
+    ['--kills', '1.5'],
+    ['--kills', '10001'],
     ['--json', ''],
   ])('refuses %s %j and says what fits', (name, value) => {
     expect(wrong(`${name}=${value}`)).toMatch(new RegExp(`^${name} is `));

@@ -7,7 +7,7 @@ import { runSections } from '../../bench/suite/run.ts';
 import type { Section, SectionGiven } from '../../bench/suite/section.ts';
 import { sections } from '../../bench/suite/sections.ts';
 
-const usual = { quick: false, soakMs: 10 } as const;
+const usual = { quick: false, soakMs: 10, kills: 1 } as const;
 const nothing = { tables: [], charts: [], targets: [] };
 let directory = '';
 beforeEach(() => {
