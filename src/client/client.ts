@@ -129,6 +129,10 @@ export class Client implements AsyncDisposable {
    * time-out; at most one transaction commits under the id. Without one it is sent again only if it
    * certainly had no effect; if its answer is lost, its outcome is asked for.
    *
+   * When its participants cannot keep up, calls wait in the client, in order. It throws BUSY, with
+   * `retryAfterMs`, if that would take half of the call's time-out, or more than two seconds of a
+   * queue that stands; with `retry` it waits.
+   *
    * With `answer: 'applied'` it resolves only when every participant has carried the commit out.
    * With `retry` an abort that can pass is tried again, under the same `requestId`, within the
    * call's time-out.
@@ -138,7 +142,7 @@ export class Client implements AsyncDisposable {
    * nothing is undone, and it has one outcome, which `status` tells. Throws VerdictError with
    * EXPIRED (older than the request window: the outcome can no longer be known), REQUEST_CONFLICT
    * (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED, INVALID_MESSAGE, FORBIDDEN,
-   * and, if nothing was sent yet, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
+   * and, if nothing was sent yet, BUSY, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
    *
    * ```ts
    * const outcome = await client.transact(

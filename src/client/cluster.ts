@@ -20,6 +20,7 @@ import type { CloseInfo, Dialer } from '../ports/transport.ts';
 import type { Call } from './call.ts';
 import type { ConnectOptions } from './client.ts';
 import type { TransactRequest } from './types.ts';
+import { TooManyWait, type Waiting, Windows } from './windows.ts';
 
 export interface ClusterOptions extends Required<Pick<ConnectOptions, 'urls' | 'name'>> {
   readonly token: string | undefined;
@@ -38,6 +39,8 @@ export interface Insistence<Reply> {
   /** A function: another one at each attempt. */
   readonly shard: number | (() => number);
   readonly call: Call;
+  /** Of a one-shot: each attempt waits its turn. */
+  readonly turn?: Omit<Waiting, 'call'>;
   /** Default: `mayBeSentAgain`. */
   readonly again?: (error: VerdictError) => boolean;
   readonly send: (route: Route) => Promise<Reply>;
@@ -66,6 +69,8 @@ export function mayBeSentAgain(error: unknown): error is VerdictError {
 export class Cluster {
   readonly clock: Clock;
   readonly random: Random;
+  /** Of one-shots. */
+  readonly windows: Windows;
   readonly #name: string;
   readonly #nodes: Nodes;
   /** Each is told when something changed. */
@@ -79,6 +84,7 @@ export class Cluster {
     const { clock, random, dialer, name, token, urls } = options;
     this.#name = name;
     this.clock = clock;
+    this.windows = new Windows(clock);
     this.random = random;
     const instance = random.token(20);
     const hello = { name, instance, roles: ['client'] as const };
@@ -117,6 +123,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.windows.close();
     this.#tell();
     await this.#nodes.close();
   }
@@ -149,13 +156,17 @@ export class Cluster {
   async insist<Reply>({
     shard,
     call,
+    turn,
     again = mayBeSentAgain,
     send,
   }: Insistence<Reply>): Promise<Reply> {
+    const attempt = async (): Promise<Reply> =>
+      send(await this.leader(typeof shard === 'number' ? shard : shard(), call));
     for (let failures = 1; ; failures += 1) {
-      const route = await this.leader(typeof shard === 'number' ? shard : shard(), call);
       try {
-        return await send(route);
+        return await (turn === undefined
+          ? attempt()
+          : this.windows.inTurn({ ...turn, call }, attempt));
       } catch (error) {
         if (!isVerdictError(error) || !again(error)) throw error;
         await this.recover({ error, failures, call });
@@ -169,6 +180,7 @@ export class Cluster {
    */
   async recover(options: { error: VerdictError; failures: number; call: Call }): Promise<void> {
     const { error, failures, call } = options;
+    if (error instanceof TooManyWait) throw error;
     if (error.code !== 'BUSY') return call.pause(this.pauseMs(failures, error.retryAfterMs));
     const askedMs = spreadMs(error.retryAfterMs ?? 0, this.random.fraction());
     const pauseMs = this.pauseMs(failures) + askedMs;

@@ -37,20 +37,23 @@ export async function transact<Results>(
   checkRequest({ type: 'transact', ...contentOf(request), ...defined({ requestId, attempt }) });
   const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
   const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
+  const means = { call, retries, patient: maxAttempts > 1 };
   return requestId === undefined
-    ? transactUnnamed(cluster, request, { call, retries })
-    : transactAgain(cluster, { ...request, requestId }, { call, retries });
+    ? transactUnnamed(cluster, request, means)
+    : transactAgain(cluster, { ...request, requestId }, means);
 }
 
 interface Means {
   readonly call: Call;
   readonly retries: Retries;
+  /** With `retry`: it rather waits than fails. */
+  readonly patient: boolean;
 }
 
 async function transactAgain<Results>(
   cluster: Cluster,
   request: TransactRequest & { readonly requestId: string },
-  { call, retries }: Means,
+  { call, retries, patient }: Means,
 ): Promise<TransactOutcome<Results>> {
   const { requestId } = request;
   const content = contentOf(request);
@@ -63,26 +66,33 @@ async function transactAgain<Results>(
   /** A request of this call may have had an effect. */
   let unknown: unknown = null;
   const shard = cluster.shardFor({ requestId, lockGroup: lockGroupOf(request) });
+  const send = async () => {
+    const route = await cluster.leader(shard, call);
+    mustKnowLocks(route, request);
+    const { epoch } = route.leader;
+    // An attempt belongs to one epoch: an older leader's "aborted" must not settle a newer one's.
+    if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
+    lastEpoch = epoch;
+    firstSent ??= mark(cluster.clock);
+    const requestAgeMs = Math.ceil(ageMsBefore + ageMs(cluster.clock, firstSent));
+    const reply = await route.link.request(
+      { type: 'transact', ...content, requestId, requestAgeMs, attempt, epoch },
+      requestOptions(route, call),
+    );
+    const windowMs = route.link.welcome?.requestWindowMs ?? Number.POSITIVE_INFINITY;
+    return { reply, leftMs: windowMs - requestAgeMs };
+  };
   try {
     for (let failures = 1; ; failures += 1) {
-      const route = await cluster.leader(shard, call);
-      mustKnowLocks(route, request);
-      const { epoch } = route.leader;
-      // An attempt belongs to one epoch: an older leader's "aborted" must not settle a newer one's.
-      if (lastEpoch !== null && lastEpoch !== epoch) attempt += 1;
-      lastEpoch = epoch;
-      firstSent ??= mark(cluster.clock);
-      const requestAgeMs = Math.ceil(ageMsBefore + ageMs(cluster.clock, firstSent));
       try {
-        const reply = await route.link.request(
-          { type: 'transact', ...content, requestId, requestAgeMs, attempt, epoch },
-          requestOptions(route, call),
-        );
+        // What may have begun does not wait its turn: its outcome may be there already.
+        const { reply, leftMs } = await (unknown === null
+          ? cluster.windows.inTurn({ branches: request.branches, call, patient }, send)
+          : send());
         const outcome = { ...outcomeOf<Results>(reply), attempt: reply.repeats ?? attempt };
         // Final for this attempt and all below it, whatever had become of their answers.
         if (outcome.outcome === 'aborted') unknown = null;
-        const windowMs = route.link.welcome?.requestWindowMs ?? Number.POSITIVE_INFINITY;
-        if (!(await retries.afterOutcome(outcome, windowMs - requestAgeMs))) return outcome;
+        if (!(await retries.afterOutcome(outcome, leftMs))) return outcome;
         attempt = outcome.attempt + 1;
       } catch (error) {
         const committed = committedBefore<Results>(error);
@@ -109,18 +119,18 @@ function committedBefore<Results>(error: unknown): TransactionOutcome<Results> |
 async function transactUnnamed<Results>(
   cluster: Cluster,
   request: TransactRequest,
-  { call, retries }: Means,
+  means: Means,
 ): Promise<TransactOutcome<Results>> {
   for (;;) {
-    const outcome = await transactOnce<Results>(cluster, request, call);
-    if (!(await retries.afterOutcome(outcome))) return outcome;
+    const outcome = await transactOnce<Results>(cluster, request, means);
+    if (!(await means.retries.afterOutcome(outcome))) return outcome;
   }
 }
 
 async function transactOnce<Results>(
   cluster: Cluster,
   request: TransactRequest,
-  call: Call,
+  { call, patient }: Means,
 ): Promise<TransactOutcome<Results>> {
   const attempt = 1;
   const content = contentOf(request);
@@ -130,8 +140,10 @@ async function transactOnce<Results>(
     const reply = await cluster.insist({
       shard: () => cluster.shardFor({ lockGroup: lockGroupOf(request) }),
       call,
+      turn: { branches: request.branches, patient },
       // Where there is a txid the transaction has begun, whatever the error says.
-      again: (error) => isRefusedForNow(error) && (txid ?? error.txid) === undefined,
+      again: (error) =>
+        isRefusedForNow(error) && mayBeSentAgain(error) && (txid ?? error.txid) === undefined,
       send: (route) => {
         mustKnowLocks(route, request);
         return route.link.request(

@@ -53,7 +53,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   BUSY: {
     retryable: true,
     acted: 'nothing',
-    text: 'The node is at one of its limits, a participant has all the work that it does in time, or the node is stopping. Try again after retryAfterMs.',
+    text: 'The node is at one of its limits, a participant has all the work that it does in time (the client says so itself where many of its calls wait), or the node is stopping. Try again after retryAfterMs.',
     look: "The node's log, and the limits in OPERATING.md. A draining node says so, and others take over.",
   },
   LOG_UNAVAILABLE: {

@@ -1,0 +1,162 @@
+/**
+ * How many one-shots over the same participants are sent at a time, once there were too many.
+ *
+ * Past the capacity of a participant the leader refuses with BUSY. A refusal costs both sides
+ * nearly as much as a branch: if all that comes were sent, and sent again, less would be left for
+ * what commits. So nothing is held back until the first BUSY. It cuts the number in flight, each
+ * commit lets that grow again, as TCP does, and the rest wait here in the order of their calls.
+ *
+ * A burst drains, so a call may wait here until half of its time is over. A queue that stands does
+ * not: what comes then waits as long as all before it and is late as well. So it is refused at once
+ * where that would take longer than `standing.mayWaitMs`. (A call with `retry` asks for patience.)
+ */
+import { closedError, isVerdictError, VerdictError } from '../peer/verdict-error.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Call } from './call.ts';
+
+/** After a BUSY: this part of those in flight. */
+const cut = 0.7;
+/** Calls that wait hold their payloads. */
+const maxWaiting = 100_000;
+const leastRetryMs = 100;
+/** Turns. So many that a failover among them is soon forgotten. */
+const averaged = 64;
+/** A queue that was not empty for so long, and how long a call may wait in it. */
+const standing = { afterMs: 1_000, mayWaitMs: 2_000 } as const;
+
+interface Window {
+  readonly key: string;
+  inFlight: number;
+  limit: number;
+  /** Grows with each cut, which is for all that were sent before it. */
+  generation: number;
+  /** Each is told of its turn, or why it gets none. */
+  readonly waiting: Set<(error?: VerdictError) => void>;
+  /** Since when someone waits. */
+  sinceMs: number;
+  /** When the last got its turn, and how long one takes on average. */
+  turnMs: number;
+  eachMs: number;
+}
+
+/** A call and what it sends. */
+export interface Waiting {
+  readonly branches: readonly { readonly participant: string }[];
+  readonly call: Call;
+  /** It rather waits than fails. */
+  readonly patient: boolean;
+}
+
+interface Place {
+  readonly window: Window;
+  readonly generation: number;
+}
+
+export class Windows {
+  readonly #clock: Clock;
+  /** By the participants. One with nothing in flight is forgotten. */
+  readonly #windows = new Map<string, Window>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Sends when the call may. Throws TooManyWait. */
+  async inTurn<Reply>(waiting: Waiting, send: () => Promise<Reply>): Promise<Reply> {
+    const place = await this.#enter(waiting);
+    try {
+      const reply = await send();
+      this.#leave(place, null);
+      return reply;
+    } catch (error) {
+      this.#leave(place, error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const { waiting } of this.#windows.values()) {
+      for (const begin of waiting) begin(closedError('client'));
+    }
+  }
+
+  async #enter(who: Waiting): Promise<Place> {
+    const key = who.branches.map(({ participant }) => participant).join(' ');
+    let window = this.#windows.get(key);
+    if (window === undefined) {
+      window = {
+        key,
+        inFlight: 0,
+        limit: Number.POSITIVE_INFINITY,
+        generation: 0,
+        waiting: new Set(),
+        sinceMs: 0,
+        turnMs: 0,
+        eachMs: 0,
+      };
+      this.#windows.set(key, window);
+    }
+    if (window.inFlight + 1 <= window.limit && window.waiting.size === 0) window.inFlight += 1;
+    else await this.#turn(window, who);
+    return { window, generation: window.generation };
+  }
+
+  #leave({ window, generation }: Place, error: unknown): void {
+    const { inFlight } = window;
+    const isBusy = isVerdictError(error) && error.code === 'BUSY';
+    window.inFlight -= 1;
+    if (isBusy && generation === window.generation) {
+      window.limit = Math.max(1, Math.floor(inFlight * cut));
+      window.generation += 1;
+    } else if (error === null && window.waiting.size > 0) {
+      window.limit += 1 / window.limit;
+    }
+    this.#next(window);
+    if (window.inFlight === 0) this.#windows.delete(window.key);
+  }
+
+  async #turn(window: Window, { call, patient }: Waiting): Promise<void> {
+    const { waiting } = window;
+    const fromMs = this.#clock.monotonicMs();
+    if (waiting.size === 0) {
+      window.sinceMs = fromMs;
+      window.turnMs = fromMs;
+    }
+    const before = waiting.size + 1;
+    const waitMs = before * window.eachMs;
+    const mayWaitMs = call.leftMs() - call.timeoutMs / 2;
+    const isLong = waitMs > standing.mayWaitMs && fromMs - window.sinceMs > standing.afterMs;
+    if (before > maxWaiting || waitMs > mayWaitMs || (isLong && !patient)) {
+      throw new TooManyWait(before, waitMs);
+    }
+    await call.hold((done) => {
+      const begin = (error?: VerdictError): void => done(error);
+      const timer = this.#clock.setTimer(mayWaitMs, () => done(new TooManyWait(before, mayWaitMs)));
+      waiting.add(begin);
+      return () => {
+        timer.cancel();
+        waiting.delete(begin);
+      };
+    });
+  }
+
+  #next(window: Window): void {
+    for (const begin of window.waiting) {
+      if (window.inFlight + 1 > window.limit) return;
+      window.inFlight += 1;
+      const nowMs = this.#clock.monotonicMs();
+      window.eachMs += (nowMs - window.turnMs - window.eachMs) / averaged;
+      window.turnMs = nowMs;
+      begin();
+    }
+  }
+}
+
+/** It is for the caller: waiting longer is what it is against. */
+export class TooManyWait extends VerdictError {
+  constructor(before: number, waitMs: number) {
+    const text = `The participants cannot keep up: with ${before} calls of this client before it, this one would be late. Nothing was sent.`;
+    const retryAfterMs = Math.max(leastRetryMs, Math.ceil(waitMs));
+    super('BUSY', text, { retryable: true, acted: 'nothing', retryAfterMs });
+  }
+}

@@ -1,0 +1,195 @@
+/** One-shots past the capacity of their participants: what is sent, what waits, what is refused. */
+import { describe, expect, it } from 'vitest';
+import type { Client, TransactOptions } from '../../../src/client.ts';
+import { connectedClient, watch } from '../../support/clients/client.ts';
+import type { ScriptedNode } from '../../support/nodes/scripted-node.ts';
+import { type ManualClock, settle } from '../../support/samples/manual-clock.ts';
+import { txidOf } from '../../support/samples/messages.ts';
+
+type Call = ReturnType<typeof transact>;
+
+function transact(client: Client, participant = 'inventory', options: TransactOptions = {}) {
+  return watch(client.transact({ branches: [{ participant }] }, options));
+}
+
+function several(client: Client, count: number, options?: TransactOptions): Call[] {
+  return Array.from({ length: count }, () => transact(client, 'inventory', options));
+}
+
+async function commitNext(node: ScriptedNode): Promise<void> {
+  (await node.next('transact')).reply({
+    type: 'outcome',
+    outcome: 'committed',
+    results: {},
+    txid: txidOf(1),
+  });
+  await settle();
+}
+
+async function refuseNext(node: ScriptedNode): Promise<void> {
+  (await node.next('transact')).fail('BUSY', { retryAfterMs: 4_000 });
+  await settle();
+}
+
+/** Ten in flight, one of which is refused; so seven may be, and nine are. */
+async function afterRefusal() {
+  const setting = await connectedClient();
+  const calls = several(setting.client, 10);
+  await settle();
+  expect(await setting.node.waiting()).toBe(10);
+  await refuseNext(setting.node);
+  return { ...setting, calls };
+}
+
+/** So long that a queue stands, one getting its turn each 50 ms. */
+async function standing(given: { client: Client; clock: ManualClock; node: ScriptedNode }) {
+  const queued = several(given.client, 400, { timeoutMs: 100_000 });
+  for (let turn = 0; turn < 100; turn += 1) {
+    await given.clock.advance(50);
+    await commitNext(given.node);
+  }
+  return queued;
+}
+
+const busy = { code: 'BUSY', acted: 'nothing', retryable: true };
+
+describe('after BUSY', () => {
+  it('sends no more than seven tenths of those that were in flight', async () => {
+    const { client, node, calls } = await afterRefusal();
+    calls.push(...several(client, 5));
+    await settle();
+    // Nine are with the leader.
+    expect(await node.waiting()).toBe(9);
+    for (let left = 8; left >= 6; left -= 1) await commitNext(node);
+    // Seven again: the sixth place went to the first that waited.
+    expect(await node.waiting()).toBe(7);
+    await client.close();
+  });
+
+  it('sends in the order of the calls', async () => {
+    const { client, node } = await afterRefusal();
+    const order: string[] = [];
+    for (const name of ['first', 'second', 'third']) {
+      void client.transact({ branches: [{ participant: 'inventory', payload: name }] });
+    }
+    for (let count = 0; count < 9; count += 1) await commitNext(node);
+    for (let count = 0; count < 3; count += 1) {
+      const sent = await node.next('transact');
+      order.push(String(sent.message.branches[0]?.payload));
+      sent.reply({ type: 'outcome', outcome: 'committed', results: {}, txid: txidOf(1) });
+    }
+    expect(order).toEqual(['first', 'second', 'third']);
+    await client.close();
+  });
+
+  it('lets more be in flight with each commit while others wait', async () => {
+    const { client, node } = await afterRefusal();
+    several(client, 60);
+    for (let count = 0; count < 30; count += 1) await commitNext(node);
+    expect(await node.waiting()).toBeGreaterThan(8);
+    await client.close();
+  });
+
+  it('cuts once for all that were sent before', async () => {
+    const { client, node } = await afterRefusal();
+    for (let count = 0; count < 5; count += 1) await refuseNext(node);
+    several(client, 20);
+    await settle();
+    expect(await node.waiting()).toBe(7);
+    await client.close();
+  });
+
+  it('holds back nothing for other participants', async () => {
+    const { client, node } = await afterRefusal();
+    const other = Array.from({ length: 20 }, () => transact(client, 'payment'));
+    await settle();
+    expect(await node.waiting()).toBe(29);
+    expect(other).toHaveLength(20);
+    await client.close();
+  });
+
+  it('forgets it once nothing is in flight', async () => {
+    const { client, node, calls } = await afterRefusal();
+    for (let count = 0; count < 9; count += 1) await commitNext(node);
+    expect(calls.filter(({ state }) => state() === 'resolved')).toHaveLength(9);
+    several(client, 40);
+    await settle();
+    expect(await node.waiting()).toBe(40);
+    await client.close();
+  });
+
+  it('passes BUSY on when half of the time is over in the queue', async () => {
+    const { client, clock, node } = await afterRefusal();
+    const late = transact(client, 'inventory', { timeoutMs: 2_000 });
+    await clock.advance(999);
+    expect(late.state()).toBe('waiting');
+    await clock.advance(2);
+    expect(late.error()).toMatchObject({ ...busy, retryAfterMs: 1_000 });
+    expect(await node.waiting()).toBe(9);
+    await client.close();
+  });
+
+  it('ends those that wait when the client closes', async () => {
+    const { client } = await afterRefusal();
+    const waits = transact(client);
+    await settle();
+    await client.close();
+    await settle();
+    expect(waits.error()).toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('ends one that waits with its signal, and sends the next in its place', async () => {
+    const { client, node } = await afterRefusal();
+    const gone = new AbortController();
+    const first = transact(client, 'inventory', { signal: gone.signal });
+    const second = transact(client);
+    await settle();
+    gone.abort();
+    await settle();
+    expect(first.error()).toMatchObject({ code: 'ABORTED_BY_CALLER', acted: 'nothing' });
+    for (let count = 0; count < 10; count += 1) await commitNext(node);
+    expect(second.state()).toBe('resolved');
+    await client.close();
+  });
+
+  it('does not hold back a request that may have begun', async () => {
+    const { client, node } = await afterRefusal();
+    for (let count = 0; count < 3; count += 1) await commitNext(node);
+    const named = watch(
+      client.transact({ requestId: 'order-1', branches: [{ participant: 'inventory' }] }),
+    );
+    several(client, 5);
+    for (let count = 0; count < 6; count += 1) await commitNext(node);
+    const sent = await node.next('transact');
+    expect(sent.message.requestId).toBe('order-1');
+    sent.fail('OUTCOME_UNKNOWN');
+    for (let count = 0; count < 5; count += 1) await node.next('transact');
+    several(client, 20);
+    await settle();
+    expect(named.state()).toBe('waiting');
+    await client.close();
+  });
+});
+
+describe('a queue that stands', () => {
+  it('is not waited in for longer than two seconds: what comes then is refused at once', async () => {
+    const setting = await afterRefusal();
+    await standing(setting);
+    // Some 300 wait, at 50 ms for each.
+    const late = transact(setting.client);
+    await settle();
+    const error = late.error() as { retryAfterMs: number };
+    expect(error).toMatchObject(busy);
+    expect(error.retryAfterMs).toBeGreaterThan(2_000);
+    await setting.client.close();
+  });
+
+  it('is waited in by a call with retry', async () => {
+    const setting = await afterRefusal();
+    await standing(setting);
+    const patient = transact(setting.client, 'inventory', { retry: true, timeoutMs: 100_000 });
+    await settle();
+    expect(patient.state()).toBe('waiting');
+    await setting.client.close();
+  });
+});
