@@ -2,8 +2,10 @@
  * Loaded into a process that is measured, before its program. On its channel it answers
  * `{ memory: true }` with what it holds, after a collection of garbage that was forced; and
  * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between. Counting
- * costs nothing before and after.
+ * costs nothing before and after. `{ profile: 'start' }`, then `{ profile: 'stop' }` tells where its
+ * main thread was in between.
  */
+import { Session } from 'node:inspector/promises';
 import process from 'node:process';
 import { Unpackr } from 'msgpackr';
 import { WebSocket } from 'ws';
@@ -12,6 +14,15 @@ export interface HeldMemory {
   /** Live objects and what they own outside of the heap. */
   readonly heapBytes: number;
   readonly rssBytes: number;
+}
+
+/** How long a function itself ran, called in one of its ways. */
+export interface SelfTime {
+  readonly function: string;
+  /** As V8 names it; '' for what is no JavaScript. */
+  readonly file: string;
+  readonly line: number;
+  readonly us: number;
 }
 
 /** Over all WebSockets of the process; messages by their type. */
@@ -30,6 +41,7 @@ const { gc } = globalThis;
 process.on('message', (message) => {
   if (typeof message !== 'object' || message === null) return;
   if ('memory' in message) tellMemory();
+  else if ('profile' in message) void tellProfile(message.profile === 'start');
   else if ('messages' in message) tellMessages(message.messages === 'count');
 });
 // Not for its sake is a process kept alive.
@@ -55,6 +67,40 @@ function none() {
   const types = (): Record<string, number> => ({});
   const sums = { framesSent: 0, framesReceived: 0, bytesSent: 0, bytesReceived: 0 };
   return { sent: types(), received: types(), ...sums };
+}
+
+const inspector = new Session();
+const sampleUs = 250;
+
+async function tellProfile(starts: boolean): Promise<void> {
+  if (starts) {
+    inspector.connect();
+    await inspector.post('Profiler.enable');
+    await inspector.post('Profiler.setSamplingInterval', { interval: sampleUs });
+    await inspector.post('Profiler.start');
+    process.send?.([]);
+    return;
+  }
+  const { profile } = await inspector.post('Profiler.stop');
+  inspector.disconnect();
+  const { nodes, samples = [], timeDeltas = [] } = profile;
+  const selfUs = new Map<number, number>();
+  for (const [at, id] of samples.entries()) {
+    selfUs.set(id, (selfUs.get(id) ?? 0) + (timeDeltas[at] ?? 0));
+  }
+  const callers = new Map(
+    nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.callFrame] as const)),
+  );
+  process.send?.(
+    nodes.flatMap(({ id, callFrame: { functionName: name, url, lineNumber } }): SelfTime[] => {
+      const us = selfUs.get(id);
+      // An addon's function has no name.
+      const functionName = name === '' && url === '' ? `of ${callers.get(id)?.functionName}` : name;
+      return us === undefined
+        ? []
+        : [{ function: functionName, file: url, line: lineNumber + 1, us }];
+    }),
+  );
 }
 
 function tellMessages(count: boolean): void {

@@ -1,7 +1,7 @@
 /** What a process of this machine has used so far, as the system counts it (Linux). */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Child } from '../../support/process/child.ts';
-import type { HeldMemory, Traffic } from './probe.ts';
+import type { HeldMemory, SelfTime, Traffic } from './probe.ts';
 
 /** Linux tells everyone the same, whatever its own clock. */
 const ticksPerSecond = 100;
@@ -39,6 +39,18 @@ export async function trafficOf(
   await work();
   return Promise.all(
     children.map(async (child) => (await child.ask({ messages: 'stop' })) as Traffic),
+  );
+}
+
+/** Where the main threads of processes under the probe are meanwhile. */
+export async function profilesOf(
+  children: readonly Child[],
+  work: () => Promise<void>,
+): Promise<readonly (readonly SelfTime[])[]> {
+  await Promise.all(children.map((child) => child.ask({ profile: 'start' })));
+  await work();
+  return Promise.all(
+    children.map(async (child) => (await child.ask({ profile: 'stop' })) as readonly SelfTime[]),
   );
 }
 

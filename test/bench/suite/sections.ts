@@ -6,6 +6,7 @@ import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { openLoop } from './open-loop.ts';
 import { overload } from './overload.ts';
+import { profile } from './profile.ts';
 import { recovery } from './recovery.ts';
 import { scaleOut } from './scale-out.ts';
 import type { Section } from './section.ts';
@@ -21,6 +22,7 @@ export const sections: readonly Section[] = [
   openLoop,
   overload,
   cpu,
+  profile,
   writes,
   memory,
   recovery,
