@@ -38,7 +38,9 @@ export function pageOf(measurements: readonly Measurement[]): string {
       ? []
       : [
           '## Targets',
-          `${met} of ${targets.length} are met.`,
+          wrapped(
+            `${met} of ${targets.length} are met. [SPEED.md](SPEED.md) says what stands in the way of the others, and what it would take.`,
+          ),
           markdownTable(['target', 'aim', 'measured', 'met'], targets.map(targetRow)),
         ]),
     ...measurements.flatMap(sectionOf),

@@ -91,7 +91,7 @@ describe('the page', () => {
   const page = pageOf([measurement, { ...measurement, name: 'b', title: 'Another', rounds: 1 }]);
 
   it('counts the targets and lists them', () => {
-    expect(page).toContain('\n2 of 4 are met.\n');
+    expect(page).toContain('\n2 of 4 are met. [SPEED.md](SPEED.md) says');
     expect(page).toContain('\n| at 256 | >= 70 % | 81 % | yes |\n');
     expect(page).toContain('\n| at 1 | &lt; 5 ms | 7 ms | **no** |\n');
   });
