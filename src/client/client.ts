@@ -130,8 +130,8 @@ export class Client implements AsyncDisposable {
    * certainly had no effect; if its answer is lost, its outcome is asked for.
    *
    * When its participants cannot keep up, calls wait in the client, in order. It throws BUSY, with
-   * `retryAfterMs`, if that would take half of the call's time-out, or more than two seconds of a
-   * queue that stands; with `retry` it waits.
+   * `retryAfterMs`, if that would take half of the call's time-out; and, without `retry`, if more
+   * than 1,024 wait and it would take more than two seconds.
    *
    * With `answer: 'applied'` it resolves only when every participant has carried the commit out.
    * With `retry` an abort that can pass is tried again, under the same `requestId`, within the

@@ -6,9 +6,9 @@
  * what commits. So nothing is held back until the first BUSY. It cuts the number in flight, each
  * commit lets that grow again, as TCP does, and the rest wait here in the order of their calls.
  *
- * A burst drains, so a call may wait here until half of its time is over. A queue that stands does
- * not: what comes then waits as long as all before it and is late as well. So it is refused at once
- * where that would take longer than `standing.mayWaitMs`. (A call with `retry` asks for patience.)
+ * A burst drains, so a call may wait here until half of its time is over. A long queue that stands
+ * does not: what comes then waits as long as all before it and is late as well. So it is refused at
+ * once where that would take longer than `standing.mayWaitMs`. (`retry` asks for patience.)
  */
 import { closedError, isVerdictError, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -21,8 +21,11 @@ const maxWaiting = 100_000;
 const leastRetryMs = 100;
 /** Turns. So many that a failover among them is soon forgotten. */
 const averaged = 64;
-/** A queue that was not empty for so long, and how long a call may wait in it. */
-const standing = { afterMs: 1_000, mayWaitMs: 2_000 } as const;
+/**
+ * A queue of more than so many that was not empty for so long, and how long a call may wait in it.
+ * As many find room in the leader's queue.
+ */
+const standing = { calls: 1_024, afterMs: 1_000, mayWaitMs: 2_000 } as const;
 
 interface Window {
   readonly key: string;
@@ -125,7 +128,10 @@ export class Windows {
     const before = waiting.size + 1;
     const waitMs = before * window.eachMs;
     const mayWaitMs = call.leftMs() - call.timeoutMs / 2;
-    const isLong = waitMs > standing.mayWaitMs && fromMs - window.sinceMs > standing.afterMs;
+    const isLong =
+      before > standing.calls &&
+      waitMs > standing.mayWaitMs &&
+      fromMs - window.sinceMs > standing.afterMs;
     if (before > maxWaiting || waitMs > mayWaitMs || (isLong && !patient)) {
       throw new TooManyWait(before, waitMs);
     }

@@ -41,16 +41,19 @@ async function afterRefusal() {
   return { ...setting, calls };
 }
 
-/** So long that a queue stands, one getting its turn each 50 ms. */
-async function standing(given: { client: Client; clock: ManualClock; node: ScriptedNode }) {
-  const queued = several(given.client, 400, { timeoutMs: 100_000 });
-  for (let turn = 0; turn < 100; turn += 1) {
-    await given.clock.advance(50);
+/** So many wait that a queue stands, one getting its turn each 20 ms. */
+async function standing(
+  given: { client: Client; clock: ManualClock; node: ScriptedNode },
+  count: number,
+): Promise<void> {
+  several(given.client, count, patience);
+  for (let turn = 0; turn < 300; turn += 1) {
+    await given.clock.advance(20);
     await commitNext(given.node);
   }
-  return queued;
 }
 
+const patience = { timeoutMs: 100_000 };
 const busy = { code: 'BUSY', acted: 'nothing', retryable: true };
 
 describe('after BUSY', () => {
@@ -171,12 +174,12 @@ describe('after BUSY', () => {
   });
 });
 
-describe('a queue that stands', () => {
-  it('is not waited in for longer than two seconds: what comes then is refused at once', async () => {
+describe('a long queue that stands', () => {
+  it('is not waited in for more than two seconds: what comes then is refused at once', async () => {
     const setting = await afterRefusal();
-    await standing(setting);
-    // Some 300 wait, at 50 ms for each.
-    const late = transact(setting.client);
+    await standing(setting, 1_400);
+    // Some 1,100 wait, at 20 ms for each.
+    const late = transact(setting.client, 'inventory', patience);
     await settle();
     const error = late.error() as { retryAfterMs: number };
     expect(error).toMatchObject(busy);
@@ -186,10 +189,19 @@ describe('a queue that stands', () => {
 
   it('is waited in by a call with retry', async () => {
     const setting = await afterRefusal();
-    await standing(setting);
-    const patient = transact(setting.client, 'inventory', { retry: true, timeoutMs: 100_000 });
+    await standing(setting, 1_400);
+    const patient = transact(setting.client, 'inventory', { ...patience, retry: true });
     await settle();
     expect(patient.state()).toBe('waiting');
+    await setting.client.close();
+  });
+
+  it('is none where as many wait as find room with the leader', async () => {
+    const setting = await afterRefusal();
+    await standing(setting, 1_200);
+    const late = transact(setting.client, 'inventory', patience);
+    await settle();
+    expect(late.state()).toBe('waiting');
     await setting.client.close();
   });
 });
