@@ -1,9 +1,9 @@
 /**
  * Loaded into a process that is measured, before its program. On its channel it answers
- * `{ memory: true }` with what it holds, after a collection of garbage that was forced; and
- * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between. Counting
- * costs nothing before and after. `{ profile: 'start' }`, then `{ profile: 'stop' }` tells where its
- * main thread was in between.
+ * `{ memory: true }` with what it holds, after a collection of garbage that was forced;
+ * `{ messages: 'count' }`, then `{ messages: 'stop' }` with what came and went in between; and
+ * `{ profile: 'start' }`, then `{ profile: 'stop' }` with where its main thread was in between.
+ * Counting costs nothing before and after.
  */
 import { Session } from 'node:inspector/promises';
 import process from 'node:process';
