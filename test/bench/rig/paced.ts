@@ -7,10 +7,10 @@ import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import type { Random } from '../../../src/ports/random.ts';
 import { within } from '../../support/process/child.ts';
-import { latenciesOf, type Measured, median } from '../load.ts';
+import { latenciesOf, type Measured, median, nameOf } from '../load.ts';
 import type { PacerData } from './pacer.ts';
 
-export interface OpenMeasured extends Omit<Measured, 'perSecond' | 'failures'> {
+export interface OpenMeasured extends Omit<Measured, 'perSecond'> {
   readonly offeredPerSecond: number;
   /** How much later than due the median request was sent. */
   readonly lateMs: number;
@@ -47,6 +47,7 @@ export async function runOpenLoop(given: {
   const latencies: number[] = [];
   const late: number[] = [];
   const answers: Promise<void>[] = [];
+  const failures: Record<string, number> = {};
   let failed = 0;
   let next = 0;
   await paced(due, (startMs) => {
@@ -58,8 +59,9 @@ export async function runOpenLoop(given: {
       late.push(nowMs - dueMs);
       const answer = one({ dueMs, startMs }).then(
         () => void latencies.push(performance.now() - startMs - dueMs),
-        () => {
+        (error: unknown) => {
           failed += 1;
+          failures[nameOf(error)] = (failures[nameOf(error)] ?? 0) + 1;
           latencies.push(Number.POSITIVE_INFINITY);
         },
       );
@@ -72,6 +74,7 @@ export async function runOpenLoop(given: {
     count: latencies.length - failed,
     offeredPerSecond: (due.length / durationMs) * 1_000,
     failed,
+    failures,
     lateMs: median(late),
   };
 }

@@ -84,8 +84,11 @@ async function measured(given: SectionGiven): Promise<readonly Reading[]> {
       progress(`reading ${index} of ${count}, ${perSecond.toFixed(0)} tx/s`);
       const sliceMs = soakMs / count;
       const due = poissonArrivals({ perSecond, durationMs: sliceMs, random });
-      const { failed } = await runOpenLoop({ due, durationMs: sliceMs, one });
-      if (failed > 0) throw new Error(`${failed} transactions failed at half of the peak.`);
+      const { failed, failures } = await runOpenLoop({ due, durationMs: sliceMs, one });
+      if (failed > 0) {
+        const counts = JSON.stringify(failures);
+        throw new Error(`${failed} transactions failed at half of the peak: ${counts}.`);
+      }
       await pause(settleMs);
       all.push(await read(cluster, performance.now() - fromMs));
     }
