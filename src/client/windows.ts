@@ -19,8 +19,8 @@ const cut = 0.7;
 /** Calls that wait hold their payloads. */
 const maxWaiting = 100_000;
 const leastRetryMs = 100;
-/** Turns. So many that a failover among them is soon forgotten. */
-const averaged = 64;
+/** Of turns. One after a failover, or a stall, says nothing of the others: it is cut short. */
+const averaged = { turns: 64, mostTimes: 4, moreMs: 1 } as const;
 /**
  * A queue of more than so many that was not empty for so long, and how long a call may wait in it.
  * As many find room in the leader's queue.
@@ -151,7 +151,9 @@ export class Windows {
       if (window.inFlight + 1 > window.limit) return;
       window.inFlight += 1;
       const nowMs = this.#clock.monotonicMs();
-      window.eachMs += (nowMs - window.turnMs - window.eachMs) / averaged;
+      const mostMs = window.eachMs * averaged.mostTimes + averaged.moreMs;
+      const tookMs = Math.min(nowMs - window.turnMs, mostMs);
+      window.eachMs += (tookMs - window.eachMs) / averaged.turns;
       window.turnMs = nowMs;
       begin();
     }

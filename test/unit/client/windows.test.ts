@@ -41,14 +41,15 @@ async function afterRefusal() {
   return { ...setting, calls };
 }
 
-/** So many wait that a queue stands, one getting its turn each 20 ms. */
+/** So many wait that a queue stands, one getting its turn each so often. */
 async function standing(
   given: { client: Client; clock: ManualClock; node: ScriptedNode },
   count: number,
+  eachMs = 20,
 ): Promise<void> {
   several(given.client, count, patience);
   for (let turn = 0; turn < 300; turn += 1) {
-    await given.clock.advance(20);
+    await given.clock.advance(eachMs);
     await commitNext(given.node);
   }
 }
@@ -193,6 +194,18 @@ describe('a long queue that stands', () => {
     const patient = transact(setting.client, 'inventory', { ...patience, retry: true });
     await settle();
     expect(patient.state()).toBe('waiting');
+    await setting.client.close();
+  });
+
+  it('is not taken for slow after a stall', async () => {
+    const setting = await afterRefusal();
+    await standing(setting, 1_400, 4);
+    await setting.clock.advance(3_000);
+    await commitNext(setting.node);
+    // Some 1,100 wait, at 4 ms for each.
+    const late = transact(setting.client, 'inventory', { timeoutMs: 14_000, retry: true });
+    await settle();
+    expect(late.state()).toBe('waiting');
     await setting.client.close();
   });
 
