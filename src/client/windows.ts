@@ -19,8 +19,8 @@ const cut = 0.7;
 /** Calls that wait hold their payloads. */
 const maxWaiting = 100_000;
 const leastRetryMs = 100;
-/** Of turns. One after a failover, or a stall, says nothing of the others: it is cut short. */
-const averaged = { turns: 64, mostTimes: 4, moreMs: 1 } as const;
+/** Answers come by the batch: they are counted over so long. */
+const periodMs = 250;
 /**
  * A queue of more than so many that was not empty for so long, and how long a call may wait in it.
  * As many find room in the leader's queue.
@@ -37,9 +37,11 @@ interface Window {
   readonly waiting: Set<(error?: VerdictError) => void>;
   /** Since when someone waits. */
   sinceMs: number;
-  /** When the last got its turn, and how long one takes on average. */
-  turnMs: number;
-  eachMs: number;
+  /** The answers since then. */
+  periodMs: number;
+  answers: number;
+  /** Answers in a millisecond, in the two periods before this one; 0 while that is not known. */
+  perMs: readonly [number, number];
 }
 
 /** A call and what it sends. */
@@ -94,8 +96,9 @@ export class Windows {
         generation: 0,
         waiting: new Set(),
         sinceMs: 0,
-        turnMs: 0,
-        eachMs: 0,
+        periodMs: 0,
+        answers: 0,
+        perMs: [0, 0],
       };
       this.#windows.set(key, window);
     }
@@ -113,6 +116,7 @@ export class Windows {
       window.generation += 1;
     } else if (error === null && window.waiting.size > 0) {
       window.limit += 1 / window.limit;
+      this.#count(window);
     }
     this.#next(window);
     if (window.inFlight === 0) this.#windows.delete(window.key);
@@ -123,10 +127,12 @@ export class Windows {
     const fromMs = this.#clock.monotonicMs();
     if (waiting.size === 0) {
       window.sinceMs = fromMs;
-      window.turnMs = fromMs;
+      window.periodMs = fromMs;
+      window.answers = 0;
     }
     const before = waiting.size + 1;
-    const waitMs = before * window.eachMs;
+    const perMs = Math.max(...window.perMs);
+    const waitMs = perMs === 0 ? 0 : before / perMs;
     const mayWaitMs = call.leftMs() - call.timeoutMs / 2;
     const isLong =
       before > standing.calls &&
@@ -146,15 +152,21 @@ export class Windows {
     });
   }
 
+  /** A stall is one period, however long: the one before it counts, then the one after. */
+  #count(window: Window): void {
+    window.answers += 1;
+    const nowMs = this.#clock.monotonicMs();
+    const tookMs = nowMs - window.periodMs;
+    if (tookMs < periodMs) return;
+    window.perMs = [window.perMs[1], window.answers / tookMs];
+    window.periodMs = nowMs;
+    window.answers = 0;
+  }
+
   #next(window: Window): void {
     for (const begin of window.waiting) {
       if (window.inFlight + 1 > window.limit) return;
       window.inFlight += 1;
-      const nowMs = this.#clock.monotonicMs();
-      const mostMs = window.eachMs * averaged.mostTimes + averaged.moreMs;
-      const tookMs = Math.min(nowMs - window.turnMs, mostMs);
-      window.eachMs += (tookMs - window.eachMs) / averaged.turns;
-      window.turnMs = nowMs;
       begin();
     }
   }
