@@ -113,6 +113,12 @@ class Live {
       this.#faults.push(`the node went down:\n${cluster.node.output()}`);
     }
     this.#faults.push(...cluster.node.alarms(), ...work.faults);
+    if (this.#faults.length > 0) {
+      // Why one of them stayed away, or what it waits for.
+      for (const { name, child } of cluster.participants.values()) {
+        this.#faults.push(`the last lines of ${name}:\n${child.lines.slice(-30).join('\n')}`);
+      }
+    }
     const after = await this.#settledMemory(before);
     return {
       frames: end.frames,
