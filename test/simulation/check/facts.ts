@@ -54,8 +54,6 @@ export interface Transaction {
   saidExpired: boolean;
   saidReadonly: boolean;
   finished: boolean;
-  /** Its record was removed, as all had acknowledged. */
-  collected: boolean;
   /**
    * Etcd was set back to before something of it was recorded: only an operator can say what is true
    * of it.
@@ -127,7 +125,6 @@ export class Facts {
         saidExpired: false,
         saidReadonly: false,
         finished: false,
-        collected: false,
         lost: false,
         endedBy: new Set(),
       };
@@ -269,7 +266,6 @@ export class Facts {
   }
 
   collected(txid: Txid): void {
-    this.at(txid).collected = true;
     if (this.isCommitted(txid)) this.#allAcknowledged(txid, 'collected');
   }
 
@@ -293,22 +289,6 @@ export class Facts {
       this.#requests.set(requestId, request);
     }
     return request;
-  }
-
-  /**
-   * A sibling has committed its branch in the store they share, and said so there first; then the
-   * record went. Who voted, and comes back later, is told "abort" below the floor, and the store
-   * tells it better (PROTOCOL 8.7).
-   */
-  wasLeftToSibling(txid: Txid, machine: string): boolean {
-    const { collected, branches } = this.at(txid);
-    return (
-      collected &&
-      [...branches.values()].some(
-        ({ branch, owner, wasCommitted }) =>
-          owner === machine && wasCommitted && this.bareVotes.has(`${machine} ${txid}/${branch}`),
-      )
-    );
   }
 
   /** Somebody is told that it is aborted: from now on it must be. */
