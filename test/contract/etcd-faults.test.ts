@@ -1,10 +1,9 @@
 /**
- * What etcd may do to a log: lose replies, die, fill up, come back older. What outlasts a log:
- * etcd-patience.test.ts.
+ * What etcd may do to a log: lose replies, die, fill up. That it comes back older:
+ * etcd-set-back.test.ts. What outlasts a log: etcd-patience.test.ts.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
-import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import type { Leadership } from '../../src/ports/decision-log.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
@@ -218,53 +217,6 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       await fill(rig.raw);
       await leadership.finish([txid]);
       expect(await rig.look(rig.keys.shard(0).finishedRecord(txid))).not.toBeNull();
-    });
-  });
-
-  describe.skipIf(programs.etcdctl === null)('restored from an older snapshot', () => {
-    it('it halts the nodes that run and those that start, until an operator raises the generation', async (test) => {
-      const { etcd, rig } = await etcdOfTest(test, programs);
-      const log = await rig.open('alpha');
-      const leadership = await log.campaign(0, { signal: never });
-      await leadership.decide(commitOf(txidAt(leadership.epoch, 1)));
-      const snapshot = etcd.takeSnapshot('old.db');
-      await leadership.decide(commitOf(txidAt(leadership.epoch, 2)));
-      for (let count = 0; count < 10; count += 1) await leadership.tick(1);
-
-      await etcd.restoreSnapshot(snapshot);
-      await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
-      expect(String(rig.fatal[0])).toMatch(/set back.*revision.*raise the generation/s);
-      // It must not call the second one aborted.
-      await expect(log.read(txidAt(leadership.epoch, 2))).rejects.toThrow('set back');
-      expect(leadership.lost.aborted).toBe(true);
-      await log.close();
-
-      await expect(rig.open('alpha')).rejects.toThrow(/set back.*raise the generation/s);
-      const operator = await openEtcdReader(rig.options('operator'));
-      const leaderKey = () => rig.raw.get(rig.keys.shard(0).leader).string();
-      // As a copy brings one back under which a node led that is paused since then.
-      await rig.raw.put(rig.keys.shard(0).leader).value('of the copy');
-      expect(await operator.raiseGeneration()).toBe(1);
-      expect(await leaderKey()).toBe(null);
-      await operator.close();
-      const again = await rig.open('alpha');
-      const next = await again.campaign(0, { signal: never });
-      expect(epochParts(next.epoch).generation).toBe(1);
-      expect(next.epoch > leadership.epoch).toBe(true);
-      expect((await again.read(txidAt(leadership.epoch, 1))).record?.outcome).toBe('commit');
-      expect(rig.fatal).toHaveLength(1);
-    });
-
-    it('it halts a node whose etcd is another one altogether', async (test) => {
-      const { rig } = await etcdOfTest(test, programs);
-      await (await rig.open('alpha')).close();
-      const other = await TestEtcd.start(programs);
-      try {
-        const opened = rig.open('alpha', { endpoints: other.endpoints });
-        await expect(opened).rejects.toThrow(/set back or replaced: it was cluster/);
-      } finally {
-        await other.dispose();
-      }
     });
   });
 });

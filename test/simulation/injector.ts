@@ -57,6 +57,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'retire-shared': 0.4,
   'shared-journal': 0.5,
   'store-keeps': 1.5,
+  'etcd-set-back-unattended': 0.5,
 };
 
 export class Injector {
@@ -326,6 +327,8 @@ export class Injector {
         return this.#setBack.begin(cluster, chance);
       case 'etcd-set-back-at-takeover':
         return this.#setBack.beginAtTakeover(cluster, chance);
+      case 'etcd-set-back-unattended':
+        return this.#setBack.beginUnattended(cluster, chance);
       case 'etcd-leader-change':
         this.#world.note('etcd', 'changes its leader');
         return etcd.leases.prolongAll();

@@ -87,6 +87,27 @@ export class SetBack {
     else old?.process?.kill();
   }
 
+  /**
+   * Etcd loses its last few writes, and no one is there: supervisors start the nodes that halt, the
+   * leases run out, and etcd grows above what every node knew.
+   */
+  beginUnattended(cluster: Cluster, chance: Chance): void {
+    const { etcd, world } = cluster;
+    if (this.#begun || etcd.state.get('/verdict/simulated/meta') === null) return;
+    this.#begun = true;
+    const copy = etcd.snapshot();
+    let writes = chance.whole(1, 6);
+    etcd.watched = () => {
+      writes -= 1;
+      if (writes > 0) return;
+      etcd.watched = null;
+      world.after(chance.logarithmic(1, 300), () => {
+        this.#restore(cluster, copy, chance.logarithmic(1, 100));
+        world.after(chance.between(4_000, 15_000), () => this.#operate(cluster, chance, false));
+      });
+    };
+  }
+
   #restore({ etcd, world }: Cluster, copy: EtcdCopy, downMs: number): void {
     etcd.restore(copy);
     this.operating = true;

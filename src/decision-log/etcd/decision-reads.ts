@@ -11,6 +11,7 @@ import { recordRead } from '../state.ts';
 import { observe } from './leader-key.ts';
 import { metaOf } from './meta.ts';
 import { assertPart } from './part.ts';
+import { assertNotSetBack } from './quarantine.ts';
 import type { EtcdReading } from './reading.ts';
 import { decodeDecision, decodeFinished, decodePosition } from './records.ts';
 import { found, get, type Op, type TxnResult } from './requests.ts';
@@ -103,7 +104,10 @@ export class DecisionReads {
     assertPart(this.#store, meta);
     const seen = { generation: meta.generation, revision: header.revision };
     const store = this.#store;
-    store.guard(() => store.witness.adoptGeneration(seen));
+    store.guard(() => {
+      store.witness.adoptGeneration(seen);
+      assertNotSetBack(meta);
+    });
     const retired = responses.slice(shared + 3);
     return {
       leader,

@@ -33,6 +33,7 @@ import { NodeLease } from './lease.ts';
 import { type AgreedMeta, agreeOnMeta, metaOf } from './meta.ts';
 import { assertPart, rangeOf } from './part.ts';
 import { type PartAccess, partsOf } from './parts.ts';
+import { assertNotSetBack } from './quarantine.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
@@ -143,7 +144,7 @@ async function opened(
   store: EtcdStore,
   agreed: AgreedMeta,
 ): Promise<DecisionLog> {
-  store.begin(agreed);
+  await store.begin(agreed);
   const log = new EtcdLog(options, store, agreed);
   try {
     await log.start();
@@ -350,7 +351,10 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     const meta = metaOf(kv);
     assertPart(this.#store, meta);
     const { generation } = meta;
-    this.#store.guard(() => this.#store.witness.adoptGeneration({ generation, revision }));
+    this.#store.guard(() => {
+      this.#store.witness.adoptGeneration({ generation, revision });
+      assertNotSetBack(meta);
+    });
     const modRevision = kv?.mod_revision ?? agreed.modRevision;
     this.#agreed = { meta, modRevision, header: { ...agreed.header, revision } };
   }

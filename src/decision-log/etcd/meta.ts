@@ -25,7 +25,7 @@ import {
 } from './requests.ts';
 import type { EtcdStore } from './store.ts';
 
-export type EtcdMeta = LogMeta & Pick<MetaValue, 'part'>;
+export type EtcdMeta = LogMeta & Pick<MetaValue, 'part' | 'setBack'>;
 
 /** Of a meta with a mark: a program that does not know marks must not take it for a whole log. */
 export const markedFormat = 2;
@@ -98,18 +98,23 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
  * commit could be written that others presumed aborted meanwhile.
  */
 export async function raiseGeneration(store: EtcdStore): Promise<number> {
-  const { meta, modRevision } = await readMeta(store);
-  const generation = meta.generation + 1;
-  if (generation > maxGeneration)
-    throw new DecisionLogError('The generation cannot be raised further.');
-  const { succeeded } = await store.insist({
-    compare: [modIs(store.keys.meta, modRevision)],
-    success: [
-      put(store.keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction, generation })),
-      ...Array.from({ length: meta.shards }, (_, shard) => remove(store.keys.shard(shard).leader)),
-    ],
-  });
-  if (succeeded) return generation;
-  // Another node's, or this one's own first attempt whose answer was lost.
-  return (await readMeta(store)).meta.generation;
+  for (let wanted: number | null = null; ; ) {
+    const { meta: there, modRevision } = await readMeta(store);
+    wanted ??= there.generation + 1;
+    // Another's, or this one's own first attempt whose answer was lost.
+    if (there.generation >= wanted) return there.generation;
+    if (wanted > maxGeneration)
+      throw new DecisionLogError('The generation cannot be raised further.');
+    const { setBack: _, ...kept } = there;
+    const meta = { ...kept, requestShard: requestShardFunction, generation: wanted };
+    await store.insist({
+      compare: [modIs(store.keys.meta, modRevision)],
+      success: [
+        put(store.keys.meta, encodeMeta(meta)),
+        ...Array.from({ length: meta.shards }, (_, shard) =>
+          remove(store.keys.shard(shard).leader),
+        ),
+      ],
+    });
+  }
 }

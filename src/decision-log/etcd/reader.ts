@@ -63,7 +63,7 @@ async function openOne(
     const { meta } = agreed;
     assertPart(store, meta);
     assertCluster(meta, options.clusterId);
-    store.begin(agreed);
+    await store.begin(agreed);
     const question = (txid: Txid, asker: Member | undefined): Question => ({
       store,
       txid: known(meta, txid),

@@ -31,7 +31,16 @@ export interface NodeValue {
 export type MetaValue = Omit<StoredMeta, 'kind'> & {
   /** Only where ranges of shards have etcds of their own. */
   readonly part?: PartMark;
+  /** Written by who saw the log set back, taken away with the generation that is raised. */
+  readonly setBack?: SetBackMark;
 };
+
+export interface SetBackMark {
+  readonly known: string;
+  readonly seen: string;
+  /** Wall clock, for people. */
+  readonly atMs: number;
+}
 
 /** Which shards an etcd is for: docs/adr/0006-shards-on-several-etcds.md. */
 export interface PartMark {
@@ -53,6 +62,12 @@ const time = (field: unknown): boolean => typeof field === 'number' && Number.is
 const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
 
 const revision = (field: unknown): boolean => typeof field === 'string' && /^\d+$/.test(field);
+const setBackMark = (field: unknown): boolean => {
+  if (field === undefined) return true;
+  if (typeof field !== 'object' || field === null) return false;
+  const { known, seen, atMs } = field as Readonly<Record<string, unknown>>;
+  return revision(known) && revision(seen) && time(atMs);
+};
 const mark = (field: unknown): boolean => {
   if (field === undefined) return true;
   if (typeof field !== 'object' || field === null) return false;
@@ -146,6 +161,7 @@ export const decodeMeta = (value: Buffer): MetaValue =>
     generation: whole,
     txidSecret: text,
     part: mark,
+    setBack: setBackMark,
   });
 
 export const encodePosition = (position: Position): Buffer => Buffer.from(position);

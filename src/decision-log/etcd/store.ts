@@ -16,11 +16,14 @@ import { DecisionReads } from './decision-reads.ts';
 import { EtcdKeys } from './keys.ts';
 import type { AgreedMeta } from './meta.ts';
 import type { WantedPart } from './part.ts';
+import { assertNotSetBack, quarantine } from './quarantine.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
-import { LogSetBackError, WitnessKeeper } from './witness.ts';
+import { LogSetBackError, type Regress, WitnessKeeper } from './witness.ts';
 
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
+/** How long a process that halts tries to mark the log; its supervisor may be waiting. */
+const haltMs = 1_000;
 const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface EtcdStoreOptions extends EtcdAccess {
@@ -50,6 +53,7 @@ export class EtcdStore {
   readonly part: WantedPart | null;
   readonly #options: EtcdStoreOptions;
   readonly #ended = new AbortController();
+  #halting: Promise<void> = Promise.resolve();
 
   constructor(options: EtcdStoreOptions) {
     const { cluster, clock, logger = silentLogger, witnessPath: path = null } = options;
@@ -64,9 +68,20 @@ export class EtcdStore {
     this.witness = new WitnessKeeper({ ...options, path, failed });
   }
 
-  /** From now on every answer is held against what the first one has shown. */
-  begin({ meta: { generation }, header: { cluster_id: clusterId, revision } }: AgreedMeta): void {
-    this.witness.begin({ clusterId, generation, revision });
+  /**
+   * From now on every answer is held against what the first one has shown. Rejects where that one
+   * shows less than the process before has seen. Of who keeps nothing, an operator is one, who may
+   * take the mark away: the mark stops only what it reads.
+   */
+  async begin({ meta, header: { cluster_id: clusterId, revision } }: AgreedMeta): Promise<void> {
+    const { generation, clusterId: log } = meta;
+    try {
+      if (this.#options.witnessPath !== undefined) assertNotSetBack(meta);
+      this.witness.begin({ clusterId, generation, revision, log });
+    } catch (error) {
+      if (error instanceof LogSetBackError) await this.#halt(error);
+      throw error;
+    }
   }
 
   /** Aborts once, with a DecisionLogError, when this store answers no one any more. */
@@ -76,6 +91,7 @@ export class EtcdStore {
 
   async close(): Promise<void> {
     if (!this.ended.aborted) this.#ended.abort(closedError());
+    await this.#halting;
     await this.witness.close();
     this.clients.close();
   }
@@ -144,9 +160,36 @@ export class EtcdStore {
     } catch (error) {
       if (error instanceof LogSetBackError && !this.ended.aborted) {
         this.#ended.abort(error);
-        this.#options.onFatal?.(error);
+        this.#halting = this.#halt(error).then(() => this.#options.onFatal?.(error));
       }
       throw error;
     }
+  }
+
+  /** What the processes to come must know is written, if etcd and the disk can be reached. */
+  async #halt({ evidence }: LogSetBackError): Promise<void> {
+    if (evidence.kind === 'other') return;
+    const { clock, logger } = this;
+    const over = new AbortController();
+    const late = pause(clock, haltMs, over.signal).then(() => {
+      throw new DecisionLogError(`there was no answer within ${haltMs} ms`);
+    });
+    try {
+      const noted =
+        evidence.kind === 'mark' ? this.witness.distrust(evidence) : this.#mark(evidence);
+      await Promise.race([noted, late]);
+    } catch (error) {
+      const text =
+        'Etcd was set back, and this could not be noted: once it has grown, no node may notice. Stop all nodes, and see docs/OPERATING.md.';
+      logger.error({ error: thrownLine(error) }, text);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #mark(regress: Regress): Promise<void> {
+    const { clients, keys, clock } = this;
+    const marked = quarantine({ clients, keys, atMs: clock.wallMs() }, regress);
+    await Promise.all([marked, this.witness.close()]);
   }
 }

@@ -9,7 +9,8 @@
  *
  * The highest revision outlives the process in a small file, which follows what was seen: a mark
  * written ahead could not be told from a regress after the restart. So a crash may lose the
- * revisions of the last quarter of a second; a living process has the exact one.
+ * revisions of the last quarter of a second; a living process has the exact one. What grows again
+ * passes the file one day: so whoever sees the regress marks the log (quarantine.ts).
  */
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
@@ -27,7 +28,24 @@ export interface WitnessMark {
 interface StoredMark extends WitnessMark {
   readonly formatVersion: 1;
   readonly cluster: string;
+  /** The id of the decision log. Those that earlier versions have written lack it. */
+  readonly log?: string;
 }
+
+/** A lower revision of the same log: it may grow above the higher one, and look well again. */
+export interface Regress {
+  readonly kind: 'lower';
+  readonly log: string;
+  readonly generation: number;
+  readonly known: string;
+  readonly seen: string;
+}
+
+/** `mark`: what another has found is written in the log. `other`: seen again whenever one looks. */
+type SetBackEvidence =
+  | Regress
+  | { readonly kind: 'mark'; readonly log: string; readonly known: string }
+  | { readonly kind: 'other' };
 
 const writePauseMs = 250;
 
@@ -44,6 +62,7 @@ export class WitnessKeeper {
   readonly #options: WitnessOptions;
   readonly #files: DurableFiles;
   #clusterId = '';
+  #log = '';
   #generation = 0;
   /** Of the answer that showed the generation first. */
   #generationRevision = 0n;
@@ -67,20 +86,27 @@ export class WitnessKeeper {
   }
 
   /** Compares the first answer with what the process before had seen. Throws on a regress. */
-  begin(seen: WitnessMark): void {
+  begin(seen: WitnessMark & { readonly log: string }): void {
     const before = this.#read();
     if (before !== null && seen.generation <= before.generation) {
       if (seen.generation < before.generation) {
-        throw regress(`its generation was ${before.generation} and is ${seen.generation}`);
+        throw setBackError(`its generation was ${before.generation} and is ${seen.generation}`);
       }
       if (seen.clusterId !== before.clusterId) {
-        throw regress(`it was cluster ${before.clusterId} and is ${seen.clusterId}`);
+        throw setBackError(`it was cluster ${before.clusterId} and is ${seen.clusterId}`);
       }
       if (BigInt(seen.revision) < BigInt(before.revision)) {
-        throw regress(`its revision was ${before.revision} and is ${seen.revision}`);
+        const { log, generation } = seen;
+        const { revision: known } = before;
+        const regress = { kind: 'lower', log, generation, known, seen: seen.revision } as const;
+        throw setBackError(
+          `its revision was ${known} and is ${seen.revision}`,
+          before.log === log ? regress : { kind: 'other' },
+        );
       }
     }
     this.#clusterId = seen.clusterId;
+    this.#log = seen.log;
     this.#generation = seen.generation;
     this.#revision = BigInt(seen.revision);
     this.#generationRevision = this.#revision;
@@ -99,13 +125,19 @@ export class WitnessKeeper {
   ): void {
     if (!this.#begun) return;
     if (seen.clusterId !== this.#clusterId) {
-      throw regress(`it was cluster ${this.#clusterId} and is ${seen.clusterId}`);
+      throw setBackError(`it was cluster ${this.#clusterId} and is ${seen.clusterId}`);
     }
     const revision = BigInt(seen.revision);
     const { known, wrote } = asked;
     if (revision < known || (wrote && revision === known)) {
       const now = wrote ? `${revision} after one more write` : String(revision);
-      throw regress(`its revision was ${known} and is ${now}`);
+      throw setBackError(`its revision was ${known} and is ${now}`, {
+        kind: 'lower',
+        log: this.#log,
+        generation: this.#generation,
+        known: String(known),
+        seen: seen.revision,
+      });
     }
     if (revision <= this.#revision) return;
     this.#revision = revision;
@@ -119,13 +151,28 @@ export class WitnessKeeper {
   adoptGeneration({ generation, revision }: Pick<WitnessMark, 'generation' | 'revision'>): void {
     if (generation < this.#generation) {
       if (BigInt(revision) < this.#generationRevision) return;
-      throw regress(`its generation was ${this.#generation} and is ${generation}`);
+      throw setBackError(`its generation was ${this.#generation} and is ${generation}`);
     }
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.#generationRevision = BigInt(revision);
     this.#written = -1n;
     this.#schedule();
+  }
+
+  /**
+   * Of a log that is marked: what was seen beyond `known` may be of the state that was restored,
+   * and the one that is brought back may never have come so far.
+   */
+  async distrust({ log, known }: { readonly log: string; readonly known: string }): Promise<void> {
+    const { path } = this.#options;
+    this.#timer?.cancel();
+    await this.#writing;
+    const before = this.#begun ? this.#mark() : this.#read();
+    this.#begun = false;
+    if (path === null || before === null || before.log !== log) return;
+    if (BigInt(before.revision) <= BigInt(known)) return;
+    await this.#files.write(path, textOf({ ...before, revision: known }));
   }
 
   /** The last thing of a process that ends in order: the file is exact then. */
@@ -150,15 +197,8 @@ export class WitnessKeeper {
     const { path } = this.#options;
     if (path === null || !this.#begun || this.#written === this.#revision) return;
     const revision = this.#revision;
-    const mark: StoredMark = {
-      formatVersion: 1,
-      cluster: this.#options.cluster,
-      clusterId: this.#clusterId,
-      generation: this.#generation,
-      revision: String(revision),
-    };
     try {
-      await this.#files.write(path, `${JSON.stringify(mark)}\n`);
+      await this.#files.write(path, textOf(this.#mark()));
       this.#written = revision;
     } catch (error) {
       this.#options.failed(
@@ -172,7 +212,18 @@ export class WitnessKeeper {
     }
   }
 
-  #read(): WitnessMark | null {
+  #mark(): StoredMark {
+    return {
+      formatVersion: 1,
+      cluster: this.#options.cluster,
+      log: this.#log,
+      clusterId: this.#clusterId,
+      generation: this.#generation,
+      revision: String(this.#revision),
+    };
+  }
+
+  #read(): StoredMark | null {
     const { path, cluster } = this.#options;
     const text = path === null ? null : this.#files.read(path);
     if (text === null) return null;
@@ -191,6 +242,8 @@ export class WitnessKeeper {
   }
 }
 
+const textOf = (mark: StoredMark): string => `${JSON.stringify(mark)}\n`;
+
 function parseMark(text: string): StoredMark | null {
   try {
     const mark = JSON.parse(text) as Partial<StoredMark> | null;
@@ -198,6 +251,7 @@ function parseMark(text: string): StoredMark | null {
       mark?.formatVersion === 1 &&
       typeof mark.cluster === 'string' &&
       typeof mark.clusterId === 'string' &&
+      (mark.log === undefined || typeof mark.log === 'string') &&
       Number.isSafeInteger(mark.generation) &&
       isDecimal(mark.revision);
     return whole ? (mark as StoredMark) : null;
@@ -209,10 +263,20 @@ function parseMark(text: string): StoredMark | null {
 /** Etcd shows less than it did: commits that participants know may be gone from it. */
 export class LogSetBackError extends DecisionLogError {
   override readonly name = 'LogSetBackError';
+  readonly evidence: SetBackEvidence;
+
+  constructor(message: string, options: { readonly evidence: SetBackEvidence }) {
+    super(message);
+    this.evidence = options.evidence;
+  }
 }
 
-function regress(what: string): LogSetBackError {
+export function setBackError(
+  what: string,
+  evidence: SetBackEvidence = { kind: 'other' },
+): LogSetBackError {
   return new LogSetBackError(
     `Etcd was set back or replaced: ${what}. It may have lost commits that participants know, so this node halts. Bring back the newest data of etcd; if an older state is all there is, stop all nodes and raise the generation of the cluster with \`verdict raise-generation\`, as the chapter on restoring in docs/OPERATING.md says.`,
+    { evidence },
   );
 }

@@ -18,11 +18,13 @@ import {
   decodeDecision,
   decodeFinished,
   decodeLeader,
+  decodeMeta,
   decodePosition,
 } from '../../../src/decision-log/etcd/records.ts';
 import type { Change, EtcdState, Stored } from '../etcd/state.ts';
 import type { Facts } from './facts.ts';
 
+const metaKey = '/verdict/simulated/meta';
 const prefix = '/verdict/simulated/shards/';
 
 export class LogCheck {
@@ -32,6 +34,8 @@ export class LogCheck {
   /** At which revision something of a transaction was recorded last. */
   readonly #changedAt = new Map<Txid, number>();
   readonly #leaderships = new Set<string>();
+  /** A node has found the log set back, and no operator has acted yet. */
+  #marked = false;
 
   readonly #maxUndecidedMs: number;
 
@@ -44,7 +48,13 @@ export class LogCheck {
 
   applied(changes: readonly Change[]): void {
     for (const change of changes) {
+      if (change.key === metaKey) this.#meta(change);
       if (!change.key.startsWith(prefix)) continue;
+      this.#facts.check(
+        !this.#marked || change.after === null,
+        'I6',
+        `${change.key} was written in a log that is marked as set back`,
+      );
       const [shard = '', area = '', ...rest] = change.key.slice(prefix.length).split('/');
       const name = rest.join('/');
       if (area === 'decisions' || area === 'finished') {
@@ -58,7 +68,13 @@ export class LogCheck {
     }
   }
 
+  #meta({ after }: Change): void {
+    this.#marked = after !== null && decodeMeta(after.value).setBack !== undefined;
+  }
+
   setBack(revision: number): void {
+    // The copy is older than any mark: one log is set back once.
+    this.#marked = false;
     for (const [txid, changedAt] of this.#changedAt) {
       if (changedAt > revision) this.#facts.lose(txid);
     }

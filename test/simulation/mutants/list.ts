@@ -31,6 +31,23 @@ export const mutants: readonly Mutant[] = [
     faults: 'etcd-set-back-at-takeover=1',
   },
   {
+    name: 'mark-not-read',
+    without:
+      'Section 6, restore: a log that was set back stands still until an operator has acted.',
+    file: 'src/decision-log/etcd/store.ts',
+    from: 'if (this.#options.witnessPath !== undefined) assertNotSetBack(meta);',
+    to: '',
+    faults: 'etcd-set-back-unattended=1',
+  },
+  {
+    name: 'raised-marked',
+    without: 'Section 6, restore: a log whose generation was raised is not marked by the old one.',
+    file: 'src/decision-log/etcd/quarantine.ts',
+    from: 'meta.generation !== generation || ',
+    to: '',
+    faults: 'etcd-set-back-at-takeover=1',
+  },
+  {
     name: 'answer-before-durable',
     without: 'A commit leaves only after the result of its decision came back.',
     file: 'src/coordinator/shard-driver.ts',

@@ -25,6 +25,7 @@ describe('witness against an etcd that was set back', () => {
     new WitnessKeeper({ path, cluster, clock, failed: (error) => failures.push(error) });
   const mark = (revision: string, more: object = {}) => ({
     clusterId: '77',
+    log: 'log-1',
     generation: 0,
     revision,
     ...more,
