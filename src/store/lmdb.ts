@@ -112,8 +112,11 @@ async function readOnce<T>(path: string, body: (keys: ReadableKeys) => T): Promi
   }
 }
 
-/** Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the values. */
-export const plain = { useRecords: false } as const;
+/**
+ * Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the values. A field
+ * named `toJSON` is a field (!: called as a method, it threw; one payload ended a participant).
+ */
+export const plain = { useRecords: false, useToJSON: false } as const;
 const mapBytesInitial = 256 * 1024 * 1024;
 
 export interface LmdbOptions {

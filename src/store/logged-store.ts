@@ -23,7 +23,7 @@ import { Packr } from 'msgpackr';
 import { flushDirectory } from './flush-directory.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
-import type { LmdbStore, OwnLmdb } from './lmdb.ts';
+import { type LmdbStore, type OwnLmdb, plain } from './lmdb.ts';
 import { LogFile } from './log-file.ts';
 import { type Change, encodeRecord } from './log-record.ts';
 import { StoreFailedError } from './store-failed.ts';
@@ -52,7 +52,7 @@ const limitDefaults: LogLimits = {
 export class LoggedStore implements LmdbStore {
   readonly #lmdb: OwnLmdb;
   readonly #limits: LogLimits;
-  readonly #codec = new Packr({ useRecords: false });
+  readonly #codec = new Packr(plain);
   readonly #log = randomInt(2 ** 48 - 1);
   #sequence: number;
   #newest: Layer;

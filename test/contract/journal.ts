@@ -208,6 +208,21 @@ export function journalContract(name: string, make: () => Promise<JournalFixture
       expect(entry).not.toHaveProperty('payload');
     });
 
+    it('keeps payloads and results whose fields have names that mean something to JavaScript', async () => {
+      const odd = { constructor: 'a', toJSON: 'b', length: -1, hasOwnProperty: null };
+      const value = { odd, list: [odd], valueOf: { toString: [] } };
+      // Several, one after the other: stores write the first another way.
+      const keys = [1, 2, 3].map((sequence) => keyAt(sequence));
+      for (const key of keys) {
+        const vote = { ...voteOf(key), payload: { ...odd, value }, result: value };
+        await expect(journal.vote(vote)).resolves.toEqual({ kind: 'written' });
+      }
+      const all = { payload: { ...odd, value }, result: value };
+      for (const key of keys) expect(await journal.find(key)).toMatchObject(all);
+      await reopen();
+      for (const key of keys) expect(await journal.find(key)).toMatchObject(all);
+    });
+
     it('keeps why it refused, and under which epoch', async () => {
       const reason = {
         code: 'CONFLICT',

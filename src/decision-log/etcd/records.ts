@@ -10,7 +10,7 @@ import { DecisionLogError } from '../../ports/decision-log.ts';
 import { type FinishedRecord, plainRetired, type StoredMeta } from '../state.ts';
 
 const version = 1;
-const codec = new Packr({ useRecords: false });
+const codec = new Packr({ useRecords: false, useToJSON: false });
 
 export interface LeaderValue {
   readonly node: string;

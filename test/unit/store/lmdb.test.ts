@@ -57,6 +57,22 @@ describe('LMDB store', () => {
 
   const get = (key: string) => store.snapshot((keys) => keys.get(key));
 
+  it('keeps fields of any name, two at a time, as plain fields', async () => {
+    const prototypes = [Object, Array, Map, Promise, Date, Buffer, Error].map(
+      (kind) => kind.prototype as object,
+    );
+    const all = prototypes.flatMap((prototype) => Object.getOwnPropertyNames(prototype));
+    // No peer and no store takes this one.
+    const names = [...new Set([...all, 'prototype'])].filter((name) => name !== '__proto__');
+    const pairs = names.flatMap((one) =>
+      ['x', 1, null, {}].map((value) => names.map((other) => ({ [one]: value, [other]: value }))),
+    );
+    await store.transact((keys) => {
+      for (const [index, maps] of pairs.entries()) keys.put(`k${index}`, maps);
+    });
+    for (const [index, maps] of pairs.entries()) expect(get(`k${index}`)).toEqual(maps);
+  });
+
   it('writes nothing of a transaction whose body throws half-way', async () => {
     await store.transact((keys) => keys.put('a', 1));
     const work = store.transact((keys) => {

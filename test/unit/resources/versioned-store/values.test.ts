@@ -71,7 +71,7 @@ describe('a versioned store', () => {
   );
 
   it('gives back after a restart what was written', async () => {
-    const values = [
+    const values: readonly unknown[] = [
       null,
       'é',
       1.5,
@@ -80,6 +80,7 @@ describe('a versioned store', () => {
       new Uint8Array([0, 255]),
       [[]],
       { a: { b: [1] } },
+      { constructor: 'a', toJSON: 'b' },
     ];
     const branch = rig.rules(async (tx) => {
       await tx.write('x', values);
@@ -88,7 +89,7 @@ describe('a versioned store', () => {
     await branch.prepare();
     await branch.commit();
     await rig.reopen();
-    const back = rig.value('x') as typeof values;
+    const back = rig.value('x') as readonly unknown[];
     expect(back.map((value) => (value instanceof Uint8Array ? [...value] : value))).toEqual(
       values.map((value) => (value instanceof Uint8Array ? [...value] : value)),
     );
