@@ -11,7 +11,7 @@ import { maxFrameMessages } from '../../src/wire/limits.ts';
 import { otherTxid, sampleEpoch, sampleTxid } from '../support/samples/samples.ts';
 import { catalogue } from '../support/samples/wire.ts';
 import { damagedBytes, damagedText, nested, noise } from './bytes.ts';
-import { below, chance, pick, wicked, wickedTexts } from './values.ts';
+import { below, chance, namedFields, pick, wicked, wickedTexts } from './values.ts';
 
 export type Frame = Uint8Array | string;
 
@@ -176,7 +176,11 @@ export class Frames {
     message['branches'] = Array.from({ length: 1 + below(random, 3) }, (_each, index) => ({
       participant: pick(random, participants),
       branch: `b${index}`,
-      payload: chance(random, 0.5) ? {} : wicked(random),
+      payload: chance(random, 0.5)
+        ? {}
+        : chance(random, 0.2)
+          ? namedFields(random)
+          : wicked(random),
     }));
   }
 

@@ -113,6 +113,9 @@ class Live {
       this.#faults.push(`the node went down:\n${cluster.node.output()}`);
     }
     this.#faults.push(...cluster.node.alarms(), ...work.faults);
+    for (const { name, running, child } of cluster.participants.values()) {
+      if (!running) this.#faults.push(`${name} went down: ${JSON.stringify(child.exit)}`);
+    }
     if (this.#faults.length > 0) {
       // Why one of them stayed away, or what it waits for.
       for (const { name, child } of cluster.participants.values()) {

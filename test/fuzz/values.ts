@@ -39,6 +39,9 @@ export const wickedTexts: readonly string[] = [
   'x'.repeat(5_000),
 ];
 
+/** Of these, what a peer takes. */
+const namesOfFields = ['constructor', 'prototype', 'hasOwnProperty', 'toString', 'toJSON', 'then'];
+
 const wickedNumbers: readonly (number | bigint)[] = [
   0,
   -0,
@@ -85,10 +88,23 @@ export function wicked(random: Random, depth = 0): unknown {
 }
 
 function wickedMap(random: Random, depth: number): Record<string, unknown> {
+  const names = Array.from({ length: below(random, 5) }, () =>
+    chance(random, 0.5) ? pick(random, wickedTexts) : random.token(4),
+  );
+  return mapOf(names, random, depth);
+}
+
+/** Several fields at once that mean something to JavaScript: some do only beside another. */
+export function namedFields(random: Random): Record<string, unknown> {
+  const names = namesOfFields.filter(() => chance(random, 0.7));
+  return mapOf(names, random, 0);
+}
+
+function mapOf(names: readonly string[], random: Random, depth: number): Record<string, unknown> {
   const map: Record<string, unknown> = {};
-  for (let left = below(random, 5); left > 0; left -= 1) {
+  for (const name of names) {
     // Defined, not assigned: `__proto__` must become a key here, not this map's prototype.
-    Object.defineProperty(map, chance(random, 0.5) ? pick(random, wickedTexts) : random.token(4), {
+    Object.defineProperty(map, name, {
       value: wicked(random, depth + 1),
       enumerable: true,
       configurable: true,
