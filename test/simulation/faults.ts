@@ -51,6 +51,7 @@ export const faultNames = [
   'shared-journal',
   'store-keeps',
   'read-together',
+  'left-to-sibling',
   'etcd-set-back-unattended',
 ] as const;
 export type FaultName = (typeof faultNames)[number];

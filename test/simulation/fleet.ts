@@ -1,6 +1,6 @@
 /**
- * The machines of one participant. Most have one. With `siblings` or `journal-lost` two work on one
- * store, as on a database, each with a journal of its own; with `retire` a second stands by, empty,
+ * The machines of one participant. Most have one. With `siblings`, `journal-lost` or
+ * `left-to-sibling` two work on one store, as on a database, each with a journal of its own; with `retire` a second stands by, empty,
  * for when an operator has given the first one up, and with `retire-shared` a third for when the
  * store is given up. With `shared-journal` two processes have one journal, and one store. With
  * `store-keeps` the store keeps votes, which the journal writes late.
@@ -28,9 +28,11 @@ export interface Member {
   readonly standsBy: boolean;
 }
 
+const sharing = ['siblings', 'journal-lost', 'left-to-sibling'] as const;
+
 export function fleetOf(participant: string, faults: Faults, chance: Chance): readonly Member[] {
   const retires = faults['retire-shared'] !== undefined;
-  const shares = retires || faults.siblings !== undefined || faults['journal-lost'] !== undefined;
+  const shares = retires || sharing.some((name) => faults[name] !== undefined);
   const isShared = shares && chance.happens(0.6);
   const keeps = faults['store-keeps'] !== undefined && chance.happens(0.8);
   const holdings = new Map<string, Holding>();

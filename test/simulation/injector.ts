@@ -57,6 +57,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'retire-shared': 0.4,
   'shared-journal': 0.5,
   'store-keeps': 1.5,
+  'left-to-sibling': 1,
   'etcd-set-back-unattended': 0.5,
 };
 
@@ -287,6 +288,8 @@ export class Injector {
       case 'siblings':
       case 'journal-lost':
         return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
+      case 'left-to-sibling':
+        return this.#replacements.leaveToSibling(cluster, chance);
       case 'shared-journal':
         return this.#replacements.replace(cluster, chance, { loses: false, journal: true });
       case 'retire':

@@ -60,7 +60,9 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   // Long enough for records to be collected, in a few of them.
   const drawnLong = chance.happens(0.04);
   const sleepsLong = faults.suspend !== undefined && new Chance(seed, 'asleep').happens(0.08);
-  const isLong = drawnLong || sleepsLong;
+  const isLeftLong =
+    faults['left-to-sibling'] !== undefined && new Chance(seed, 'left').happens(0.25);
+  const isLong = drawnLong || sleepsLong || isLeftLong;
   // Longer than the patience with etcd, and with the reading after it, in a few others.
   const activeMs = chance.happens(0.06)
     ? chance.between(14_000, 25_000)

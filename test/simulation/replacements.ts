@@ -132,6 +132,34 @@ export class Replacements {
     });
   }
 
+  /**
+   * One of two that work on a store is gone with a vote on its disk, and the other has to end the
+   * branch. It comes back, in long runs when the record is collected.
+   */
+  leaveToSibling({ world, participants }: Cluster, chance: Chance): void {
+    const fleet = participants.filter(({ isSibling }) => isSibling);
+    if (fleet.length === 0) return;
+    const one = chance.pick(fleet);
+    const other = fleet.find(({ role, name }) => role === one.role && name !== one.name);
+    if (other === undefined || one.retired) return;
+    const effects = chance.whole(1, 6);
+    const awayMs = chance.between(0.85, 1) * this.#with.maxComesBackMs;
+    one.atNextVote = () => {
+      one.atNextVote = null;
+      one.retired = true;
+      one.process?.doom(effects, false);
+      world.after(chance.logarithmic(1, 300), () => {
+        one.vanish();
+        other.retired = false;
+        other.start();
+      });
+      world.after(awayMs, () => {
+        one.retired = false;
+        one.start();
+      });
+    };
+  }
+
   #operate({ world, network }: Cluster, retired: Retired): void {
     this.#retired.push(retired);
     void retire({ world, network, urls: this.#with.urls, retired });

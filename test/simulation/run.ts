@@ -186,6 +186,9 @@ class Run {
             if (record !== null)
               this.#facts.committedDurably(this.#facts.branch(txid, participant, branch));
           },
+          noted: (_, { txid, branch }) => {
+            this.#facts.branch(txid, participant, branch).notedBy.add(name);
+          },
           rolledBack: (_, { txid, branch }) => journals.rolledBack(participant, txid, branch),
           journaled: (journal, changes) => journals.written(journal, changes),
           kept: (journal, { txid, branch }) => journals.kept(journal, txid, branch),

@@ -26,8 +26,8 @@ export interface Holding {
   /** The instance under which it was prepared last. */
   by: string;
   /**
-   * That it was committed is kept beside what was committed, where siblings work on one store; by
-   * whom.
+   * That it was committed is kept beside what was committed, where siblings work on one store; and
+   * whether a sibling of the one that voted was told to, whoever of them was first.
    */
   record: 'own' | 'sibling' | null;
 }
@@ -41,6 +41,8 @@ export interface Script {
 
 export interface ApplicationWatcher {
   applied(participant: string, holding: Holding): void;
+  /** The store says from now on that this machine was told to commit what another had voted for. */
+  noted(participant: string, holding: Holding): void;
   rolledBack(participant: string, holding: Holding): void;
 }
 
@@ -171,14 +173,21 @@ export class SimApplication implements Resource {
     if (fails()) throw new Error('Not now.');
     await this.#flush(() => {
       const holding = store.get(`${txid}/${branch}`);
-      if (holding?.held !== true) {
-        if (identity === null || (holding?.record ?? null) !== null) return null;
+      const isHeld = holding?.held === true;
+      if (identity !== null && !isHeld && (holding?.record ?? null) === null) {
         return new BranchEndedError('nothing', 'It holds nothing of it.');
       }
-      holding.held = false;
-      holding.applied += 1;
-      if (identity !== null) holding.record = takenOver === true ? 'sibling' : 'own';
-      watcher.applied(participant, holding);
+      if (holding === undefined) return null;
+      if (identity !== null && isHeld) holding.record = 'own';
+      if (isHeld) {
+        holding.held = false;
+        holding.applied += 1;
+        watcher.applied(participant, holding);
+      }
+      if (identity !== null && takenOver === true) {
+        holding.record = 'sibling';
+        watcher.noted(participant, holding);
+      }
       return null;
     });
   }

@@ -29,6 +29,8 @@ export interface BranchFacts {
   orphaned: boolean;
   /** The machines where it is, by a rollback or a refusal of their own; not by `forget`. */
   readonly buriedAt: Set<string>;
+  /** Machines that were told to commit it in the place of its owner, as their store says. */
+  readonly notedBy: Set<string>;
   /** The application undid what it had held under a durable vote. */
   undone: boolean;
   applied: number;
@@ -54,6 +56,8 @@ export interface Transaction {
   saidExpired: boolean;
   saidReadonly: boolean;
   finished: boolean;
+  /** Its record was removed. */
+  collected: boolean;
   /**
    * Etcd was set back to before something of it was recorded: only an operator can say what is true
    * of it.
@@ -125,6 +129,7 @@ export class Facts {
         saidExpired: false,
         saidReadonly: false,
         finished: false,
+        collected: false,
         lost: false,
         endedBy: new Set(),
       };
@@ -156,6 +161,7 @@ export class Facts {
         owner: null,
         orphaned: false,
         buriedAt: new Set(),
+        notedBy: new Set(),
         undone: false,
         applied: 0,
       };
@@ -266,6 +272,7 @@ export class Facts {
   }
 
   collected(txid: Txid): void {
+    this.at(txid).collected = true;
     if (this.isCommitted(txid)) this.#allAcknowledged(txid, 'collected');
   }
 
@@ -289,6 +296,27 @@ export class Facts {
       this.#requests.set(requestId, request);
     }
     return request;
+  }
+
+  /**
+   * It voted for this commit, was away while a sibling acknowledged it in its place, and comes back
+   * when the record is gone: it is in doubt of what lies below the floor, and "abort" is the answer
+   * (PROTOCOL, 8.7). Only where the sibling has said so in their store, which keeps the branch from
+   * being undone, and where its own journal knows of no end of any of its branches.
+   */
+  wasLeftToSibling(txid: Txid, machine: string): boolean {
+    const { collected, branches } = this.at(txid);
+    const own = [...branches.values()].filter(({ owner }) => owner === machine);
+    return (
+      collected &&
+      own.length > 0 &&
+      own.every(
+        ({ branch, wasCommitted, notedBy }) =>
+          wasCommitted &&
+          this.bareVotes.has(`${machine} ${txid}/${branch}`) &&
+          [...notedBy].some((other) => other !== machine),
+      )
+    );
   }
 
   /** Somebody is told that it is aborted: from now on it must be. */

@@ -55,8 +55,10 @@ export class MessageCheck {
         return;
       }
       case 'decision':
-        if (message.decision === 'abort') facts.saysAborted(message.txid, to.name);
-        else if (message.decision === 'commit') {
+        if (message.decision === 'abort') {
+          if (facts.wasLeftToSibling(message.txid, to.name)) return;
+          facts.saysAborted(message.txid, to.name);
+        } else if (message.decision === 'commit') {
           const readonly = facts.allReadonly(message.txid);
           facts.saysCommitted(message.txid, to.name, { readonly });
         }
