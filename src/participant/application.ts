@@ -169,10 +169,14 @@ export class Application {
           this.#ends.leave();
           const { txid, branch: name } = branch;
           const found = thrownAs(error, BranchEndedError)?.found;
-          logger.warn(
-            { txid, branch: name, error: thrownLine(error) },
-            `${call} of the application threw; it is called again`,
-          );
+          if (found === 'committed-by-sibling' && branch.takenOver !== true) {
+            logger.info({ txid, branch: name }, committedBySibling);
+          } else {
+            logger.warn(
+              { txid, branch: name, error: thrownLine(error) },
+              `${call} of the application threw; it is called again`,
+            );
+          }
           ended({ message: textOf(error), ...(found === undefined ? {} : { found }) });
         },
       );
@@ -213,6 +217,10 @@ export class PrepareRun {
     this.#controller?.abort(this.interrupted);
   }
 }
+
+/** Nothing failed: "abort" was said below the floor, and the journal follows the store (8.7). */
+const committedBySibling =
+  'the branch was committed by another instance while this one was away: nothing was undone';
 
 const interruptions = {
   rollback: 'The transaction was rolled back while it was being prepared.',

@@ -57,7 +57,7 @@ export interface BranchStoreOptions<Prepared extends PreparedBy> {
 
 interface Applied {
   readonly atMs: number;
-  /** Another instance had voted. */
+  /** Another instance had voted, and this was acknowledged in its place. */
   readonly takenOver: boolean;
 }
 
@@ -195,9 +195,17 @@ export class BranchStore<Prepared extends PreparedBy> {
 
   #commit(keys: WritableKeys, branch: BranchEnd): void {
     const text = branchText(branch);
+    const { takenOver = false } = branch;
     const prepared = getPrepared<Prepared>(keys, branch);
     if (prepared === null) {
-      if (getApplied(keys, branch) !== null) return;
+      const applied = getApplied(keys, branch);
+      if (applied !== null) {
+        // (!) Who voted may have died ahead of its journal. It comes back when the record of what is
+        // acknowledged now is gone, and finds here that it was not committed by hand.
+        if (takenOver && !applied.takenOver)
+          keys.put(appliedPrefix + text, { ...applied, takenOver } satisfies Applied);
+        return;
+      }
       // It must never be acknowledged.
       throw new BranchEndedError(
         'nothing',
@@ -206,7 +214,6 @@ export class BranchStore<Prepared extends PreparedBy> {
     }
     this.#apply(keys, prepared);
     keys.remove(preparedPrefix + text);
-    const { takenOver = false } = branch;
     keys.put(appliedPrefix + text, { atMs: this.#wallMs(), takenOver } satisfies Applied);
   }
 

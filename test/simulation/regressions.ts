@@ -204,4 +204,19 @@ export const regressions: readonly Regression[] = [
     ],
     why: 'The check asked for a record of a commit that had nothing to commit: all had voted readonly, and one voted again.',
   },
+  {
+    seed: 6_513_912,
+    limits: {
+      faults: parseFaults('etcd-late=0.16,etcd-set-back=0.517,suspend=0.683,siblings=0.599'),
+      jobs: 5,
+    },
+    planted: [
+      {
+        file: 'test/simulation/check/message-check.ts',
+        from: 'if (facts.wasLeftToSibling(message.txid, to.name)) return;',
+        to: '',
+      },
+    ],
+    why: 'The check held it against a node that one who had slept was told "abort" below the floor, of what its sibling had committed.',
+  },
 ];

@@ -149,7 +149,7 @@ export class Replacements {
       one.retired = true;
       one.process?.doom(effects, false);
       world.after(chance.logarithmic(1, 300), () => {
-        one.vanish();
+        one.process?.kill();
         other.retired = false;
         other.start();
       });

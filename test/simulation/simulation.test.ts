@@ -7,6 +7,7 @@ import type { Txid } from '../../src/core/txid.ts';
 import { txidOf } from '../support/samples/messages.ts';
 import { Facts } from './check/facts.ts';
 import { JournalCheck } from './check/journal-check.ts';
+import { MessageCheck } from './check/message-check.ts';
 import { runBatch } from './command/batch.ts';
 import { commandFor, shrink } from './command/shrink.ts';
 import { formatFaults, parseFaults } from './faults.ts';
@@ -14,6 +15,7 @@ import { drawPlan } from './plan.ts';
 import { regressions } from './regressions.ts';
 import { runPlan } from './run.ts';
 import { shutIn } from './world/ban.ts';
+import type { SimProcess } from './world/process.ts';
 import { World } from './world/world.ts';
 
 /** A run settles promises by itself, which it cannot do within one. */
@@ -124,7 +126,89 @@ describe('the checks', () => {
     ).toBeUndefined();
   });
 
+  /** `p1` votes; the commit is in its store, where `noted` says who was told to in its place. */
+  function leave(
+    facts: Facts,
+    journals: JournalCheck,
+    { noted = 'p1.b' as string | null, isCollected = true },
+  ): void {
+    vote(journals);
+    decide(facts);
+    const branch = facts.branch(txid, 'p1', 'b');
+    journals.applied('p1', txid, 'b');
+    facts.committedDurably(branch);
+    if (noted !== null) branch.notedBy.add(noted);
+    facts.finished(txid);
+    if (isCollected) facts.collected(txid);
+  }
+
+  function tellAbort(facts: Facts, name: string): void {
+    const machine = (of: string): SimProcess => ({ name: of, startedAtMs: 0 }) as SimProcess;
+    const told = { type: 'decision', txid, decision: 'abort', source: 'presumed' } as const;
+    new MessageCheck(facts).sent(machine('n1'), machine(name), told);
+  }
+
+  it('find nothing in "abort" to one that was away until what its sibling committed was collected', () => {
+    expect(
+      found((facts, journals) => {
+        leave(facts, journals, {});
+        tellAbort(facts, 'p1');
+        journals.written('p1', [[`l/${txid}/"b"`, { state: 'committed' }]]);
+      }),
+    ).toBeUndefined();
+  });
+
   it.each<[string, string, (facts: Facts, journals: JournalCheck) => void]>([
+    [
+      '"abort" said of what a sibling committed, and the record is there',
+      'I2',
+      (facts, journals) => {
+        leave(facts, journals, { isCollected: false });
+        tellAbort(facts, 'p1');
+      },
+    ],
+    [
+      '"abort" said to one of its own commit',
+      'I2',
+      (facts, journals) => {
+        leave(facts, journals, { noted: null });
+        tellAbort(facts, 'p1');
+      },
+    ],
+    [
+      '"abort" said of a commit that its store says it carried out for another',
+      'I2',
+      (facts, journals) => {
+        leave(facts, journals, { noted: 'p1' });
+        tellAbort(facts, 'p1');
+      },
+    ],
+    [
+      '"abort" said to one whose own journal has the commit',
+      'I2',
+      (facts, journals) => {
+        leave(facts, journals, {});
+        journals.written('p1', [[`l/${txid}/"b"`, { state: 'committed' }]]);
+        tellAbort(facts, 'p1');
+      },
+    ],
+    [
+      '"abort" said of what a sibling committed, to another participant',
+      'I2',
+      (facts, journals) => {
+        leave(facts, journals, {});
+        tellAbort(facts, 'p2');
+      },
+    ],
+    [
+      'what a sibling committed buried by the one that was told "abort"',
+      'I1',
+      (facts, journals) => {
+        leave(facts, journals, {});
+        tellAbort(facts, 'p1');
+        journals.written('p1', [[`t/${txid}/"b"`, { state: 'tombstone' }]]);
+      },
+    ],
     ['a commit without a vote', 'I3', (facts) => decide(facts)],
     [
       'a commit after "aborted" was said',

@@ -288,6 +288,33 @@ export const mutants: readonly Mutant[] = [
     faults: 'siblings=1,journal-lost=1',
   },
   {
+    name: 'buries-what-a-sibling-committed',
+    without:
+      'Section 8.7: who is told "abort" below the floor finds the note of a sibling that committed, and follows it.',
+    file: 'src/core/branch/rolling-back.ts',
+    from: '      ? committedBySibling(branch)\n',
+    to: '      ? recordAbort(branch, branch)\n',
+    faults: 'left-to-sibling=1',
+  },
+  {
+    name: 'commits-for-a-sibling-without-a-note',
+    without:
+      'Section 8.7: who commits what another voted for, or finds that one has committed it, notes so in the store before it acknowledges.',
+    file: 'src/core/branch/effects.ts',
+    from: "{ type: 'call-commit', payload: more.payload, takenOver: more.takenOver !== undefined },",
+    to: "{ type: 'call-commit', payload: more.payload, takenOver: false },",
+    faults: 'left-to-sibling=1',
+  },
+  {
+    name: 'finished-records-say-nothing',
+    without:
+      'Section 5: a record says its outcome until it is collected, and only below the floor is who is in doubt told "abort" of a commit.',
+    file: 'src/core/judge.ts',
+    from: '  if (reading.record !== null) {\n',
+    to: '  if (reading.record !== null && !reading.record.finished) {\n',
+    faults: 'left-to-sibling=1',
+  },
+  {
     name: 'rolls-back-what-its-store-keeps',
     without:
       'I4: what the store holds prepared without a vote in the journal is asked about, where the journal may have lost the vote (8.11).',
