@@ -227,9 +227,17 @@ export function sqlResource(bench: SqlBench): void {
       });
       const own = await preparedBy(first, a);
       await first.commit({ ...own, instance: a });
+      await expect(first.rollback({ ...own, instance: a })).rejects.toMatchObject({
+        found: 'committed',
+      });
       await expect(second.rollback({ ...own, instance: b, takenOver: true })).rejects.toMatchObject(
         { found: 'committed' },
       );
+      // What it finds done, and acknowledges, has its note, too.
+      await second.commit({ ...own, instance: b, takenOver: true });
+      await expect(first.rollback({ ...own, instance: a })).rejects.toMatchObject({
+        found: 'committed-by-sibling',
+      });
     });
 
     it('never prepare the same branch twice', async () => {

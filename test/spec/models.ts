@@ -41,6 +41,7 @@ export const protocol: Model = {
     'I3_unanimity',
     'I4_no_forgetting',
     'I5_absence',
+    'I5_below_the_floor',
     'I6_fence',
     'I7_epochs',
     'I8_requests',

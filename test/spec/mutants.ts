@@ -310,6 +310,22 @@ export const mutants: readonly Mutant[] = [
   },
   {
     model: protocol,
+    name: 'a sibling acknowledges ahead of the database',
+    why: 'The record is collected, and the instance that voted is told "abort" of a commit that no row proves.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 's.endHeld(m.p, m.txid, "commit").reply(m, "ack commit")',
+        to: 's.reply(m, "ack commit")',
+      },
+    ],
+    invariant: 'I5_below_the_floor',
+    step: 'siblingLateStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
     name: 'a reading that does not show who was retired',
     why: 'What the retired one owed counts as acknowledged, the record is collected, and a node tells it "abort" of it.',
     changes: [

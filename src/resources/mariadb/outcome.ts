@@ -23,6 +23,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
+import { committedBySibling } from '../sql/committed-by-sibling.ts';
 import type { End } from '../sql/sql.ts';
 import type { MariadbContext } from './context.ts';
 import { detached, graceMs, stuck } from './detach.ts';
@@ -87,8 +88,9 @@ export async function rollbackXid(
     if (ended || takenOver || !(await isOfAnother(context, on, own))) {
       if (!ended && (await isCommitted(context, on, xid))) {
         const note = (await rowOf(context, on, xid))?.note ?? null;
+        if (note !== null) throw committedBySibling({ txid, branch });
         throw new BranchEndedError(
-          note === null ? 'committed' : 'committed-by-sibling',
+          'committed',
           `The branch ${branch} of ${txid} is to be rolled back and has committed in MariaDB: someone ran XA COMMIT by hand. See docs/DATABASES.md on heuristic outcomes.`,
         );
       }

@@ -17,6 +17,7 @@
 import type pg from 'pg';
 import { BranchEndedError } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
+import { committedBySibling } from '../sql/committed-by-sibling.ts';
 import { markOf } from '../sql/names.ts';
 import type { End } from '../sql/sql.ts';
 import { type PostgresqlContext, preparedAs } from './context.ts';
@@ -68,9 +69,10 @@ export async function rollbackPrepared(
     }
     const whose = takenOver ? null : markOf(instance);
     const committed = ended ? null : await committedBy(context, client, { gid, whose });
+    if (committed === 'a sibling') throw committedBySibling({ txid, branch });
     if (committed !== null) {
       throw new BranchEndedError(
-        committed === 'a sibling' ? 'committed-by-sibling' : 'committed',
+        'committed',
         `The branch ${branch} of ${txid} is to be rolled back and has committed in PostgreSQL: someone ran COMMIT PREPARED by hand. See docs/DATABASES.md on heuristic outcomes.`,
       );
     }

@@ -13,6 +13,7 @@ import { WatchedJournal } from '../../support/logs/watched-journal.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import {
   commandOf,
+  prepareOf,
   type Rig,
   rig,
   ScriptedResource,
@@ -123,6 +124,26 @@ describe('a branch that a sibling prepared', () => {
     expect(said(n1)).toEqual(['ack commit UNKNOWN_BRANCH']);
     expect(alarms).toMatchObject([{ alarm: 'commit-of-unknown' }]);
   });
+});
+
+it('"abort" of what a sibling committed: the journal follows the store, and no one is alarmed', async () => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+  const store = new SharedStore();
+  const { node, journal, alarms, clock } = await rig({ application: store, logger });
+  const n1 = await node('n1');
+  await tell(n1, prepareOf(txid));
+  await clock.advance(5_100);
+  const asked = query(n1);
+  store.failures.push(new BranchEndedError('committed-by-sibling', 'On command.'));
+  n1.take();
+  warnings.length = 0;
+  await tell(n1, answer(asked, 'abort'));
+  // Longer than the pause ahead of a second rollback.
+  await clock.advance(1_000);
+  expect(store.calls).toEqual(['prepare stock', 'rollback stock']);
+  expect(journal.state({ txid, branch: 'stock' })).toBe('committed');
+  expect([said(n1), alarms, warnings]).toEqual([[], [], []]);
 });
 
 it('what this instance prepared itself, and never voted for, is rolled back at once', async () => {

@@ -1,9 +1,12 @@
-/** What all branch stores have in common: how they lie on disk. */
+/** What all branch stores have in common: how they lie on disk, and what they tell siblings. */
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { makeEpoch } from '../../../src/core/txid.ts';
 import { openOutbox } from '../../../src/outbox.ts';
+import { BranchStore, type PreparedBy } from '../../../src/resources/branch-store.ts';
 import { openVersionedStore } from '../../../src/versioned-store.ts';
-import { temporaryDirectory } from '../../support/logs/stores.ts';
+import { temporaryDirectory, txidAt } from '../../support/logs/stores.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 let directory: { readonly path: string; remove(): void };
 beforeEach(() => {
@@ -21,4 +24,26 @@ it.each([
   await store.close();
   expect(files.some((file) => file.endsWith('.mdb'))).toBe(true);
   expect(files.filter((file) => file.includes('.log-'))).toEqual([]);
+});
+
+// It died ahead of its journal, and comes back when the record is gone (PROTOCOL, 8.7).
+it('a commit that a sibling finds done, and acknowledges, is told from one by hand', async () => {
+  const store = await BranchStore.open<PreparedBy>({
+    dataDirectory: directory.path,
+    file: 'store.mdb',
+    header: { kind: 'a store', formatVersion: 1 },
+    apply: () => undefined,
+    clock: new ManualClock(),
+  });
+  const txid = txidAt(makeEpoch({ generation: 0, revision: 1n }), 1);
+  const own = { txid, branch: 'stock', instance: 'a' };
+  await store.prepare(own, {});
+  await store.commit(own);
+  await expect(store.rollback(own)).rejects.toMatchObject({ found: 'committed' });
+  await store.commit({ ...own, instance: 'b', takenOver: true });
+  await expect(store.rollback(own)).rejects.toMatchObject({ found: 'committed-by-sibling' });
+  // A repeat of its own takes nothing of that back.
+  await store.commit(own);
+  await expect(store.rollback(own)).rejects.toMatchObject({ found: 'committed-by-sibling' });
+  await store.close();
 });
