@@ -1,9 +1,10 @@
 /**
  * The machines of one participant. Most have one. With `siblings`, `journal-lost` or
- * `left-to-sibling` two work on one store, as on a database, each with a journal of its own; with `retire` a second stands by, empty,
- * for when an operator has given the first one up, and with `retire-shared` a third for when the
- * store is given up. With `shared-journal` two processes have one journal, and one store. With
- * `store-keeps` the store keeps votes, which the journal writes late.
+ * `left-to-sibling` two work on one store, as on a database, each with a journal of its own; with
+ * `retire` a second stands by, empty, for when an operator has given the first one up, and with
+ * `retire-shared` a third for when the store is given up. With `shared-journal` two processes have
+ * one journal, and one store. With `store-keeps` the store keeps votes, which the journal writes
+ * late.
  */
 import { MemoryKeys } from '../../src/store/memory-keys.ts';
 import type { Holding } from './actors/application.ts';
