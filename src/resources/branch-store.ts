@@ -200,8 +200,8 @@ export class BranchStore<Prepared extends PreparedBy> {
     if (prepared === null) {
       const applied = getApplied(keys, branch);
       if (applied !== null) {
-        // (!) Who voted may have died ahead of its journal. Back when the record is gone, it is told
-        // "abort", and sees here that no one committed by hand.
+        // (!) Who voted may have died ahead of its journal. Back when the record is gone, it is
+        // told "abort", and sees here that no one committed by hand.
         if (takenOver && !applied.takenOver)
           keys.put(appliedPrefix + text, { ...applied, takenOver } satisfies Applied);
         return;

@@ -93,6 +93,8 @@ export class Network {
   }
 
   dialer(process: SimProcess): Dialer {
+    // Its machine is back.
+    this.#vanished.delete(process.name);
     return { connect: (options, events) => this.#dial(process, options, events) };
   }
 
