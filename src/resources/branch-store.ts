@@ -49,7 +49,10 @@ export interface BranchStoreOptions<Prepared extends PreparedBy> {
   /** What the commit of a branch does, within the transaction that ends it. */
   readonly apply: (keys: WritableKeys, branch: Prepared) => void;
   readonly clock: Clock;
-  /** How long it is remembered that a branch was committed. Default an hour. */
+  /**
+   * How long it is remembered that a branch was committed, in milliseconds. Default an hour; where
+   * a sibling committed it a week, if that is longer.
+   */
   readonly appliedKeepMs?: number;
   /** Called once, when a write or a flush failed. Default: says why on stderr; exits with 70. */
   readonly onFatal?: OnFatal;
@@ -68,6 +71,7 @@ const identityDigits = 16;
 
 /** How often a commit also takes a step through the notes of what was applied. */
 const commitsPerSweep = 64;
+const siblingKeepMs = 7 * 24 * 3_600_000;
 const sweepLimit = 256;
 
 /** Throws a TypeError where a store is opened without options, or without a place to keep it. */
@@ -249,7 +253,12 @@ export class BranchStore<Prepared extends PreparedBy> {
     const beforeMs = this.#wallMs() - this.#appliedKeepMs;
     const range = prefixRange(appliedPrefix, this.#sweptTo ?? undefined);
     const page = keys.range({ ...range, limit: sweepLimit });
-    for (const [key, value] of page) if ((value as Applied).atMs < beforeMs) keys.remove(key);
+    for (const [key, value] of page) {
+      const { atMs, takenOver } = value as Applied;
+      // Who voted may come back as late as that (PROTOCOL, 8.7).
+      if (atMs < (takenOver ? Math.min(beforeMs, this.#wallMs() - siblingKeepMs) : beforeMs))
+        keys.remove(key);
+    }
     this.#sweptTo = page.length < sweepLimit ? null : (page.at(-1)?.[0] ?? null);
   }
 }

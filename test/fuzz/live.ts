@@ -41,7 +41,7 @@ export interface Memory {
  * allocator likes.
  */
 export const maxHeapGrownBytes: number = 24 * 1_048_576;
-export const maxRssGrownBytes: number = 192 * 1_048_576;
+export const maxRssGrownBytes: number = 96 * 1_048_576;
 
 const participants = ['a', 'b'] as const;
 /** Request ids are used again and again: past the window, they are others. */

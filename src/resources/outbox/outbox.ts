@@ -43,7 +43,10 @@ export interface OutboxOptions<Body> {
   readonly maxQueue?: number;
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
-  /** How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h). */
+  /**
+   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where another
+   * instance committed it, a week at least.
+   */
   readonly appliedKeepMs?: number;
   /**
    * Called once, when a write failed: the outbox is dead; end the process and start it again.

@@ -52,7 +52,10 @@ export interface VersionedStoreOptions {
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
   readonly maxLockWaiters?: number;
-  /** How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h). */
+  /**
+   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where another
+   * instance committed it, a week at least.
+   */
   readonly appliedKeepMs?: number;
   /**
    * Called once, when a write failed: the store is dead, and the process should end and start

@@ -47,3 +47,43 @@ it('a commit that a sibling finds done, and acknowledges, is told from one by ha
   await expect(store.rollback(own)).rejects.toMatchObject({ found: 'committed-by-sibling' });
   await store.close();
 });
+
+it('what was committed is remembered for an hour, and for a week where a sibling did it', async () => {
+  const clock = new ManualClock();
+  const store = await BranchStore.open<PreparedBy>({
+    dataDirectory: directory.path,
+    file: 'store.mdb',
+    header: { kind: 'a store', formatVersion: 1 },
+    apply: () => undefined,
+    clock,
+  });
+  const epoch = makeEpoch({ generation: 0, revision: 1n });
+  const branchAt = (sequence: number) => ({
+    txid: txidAt(epoch, sequence),
+    branch: 'stock',
+    instance: 'a',
+  });
+  const [own, left] = [branchAt(1), branchAt(2)];
+  for (const branch of [own, left]) await store.prepare(branch, {});
+  await store.commit(own);
+  await store.commit({ ...left, instance: 'b', takenOver: true });
+
+  let next = 3;
+  /** Enough that every note was looked at. */
+  async function commitMany(): Promise<void> {
+    for (const end = next + 1_000; next < end; next += 1) {
+      const branch = branchAt(next);
+      await store.prepare(branch, {});
+      await store.commit(branch);
+    }
+  }
+  await clock.advance(2 * 3_600_000);
+  await commitMany();
+  // Forgotten: nothing is there to roll back.
+  await expect(store.rollback(own)).resolves.toBeUndefined();
+  await expect(store.rollback(left)).rejects.toMatchObject({ found: 'committed-by-sibling' });
+  await clock.advance(7 * 24 * 3_600_000);
+  await commitMany();
+  await expect(store.rollback(left)).resolves.toBeUndefined();
+  await store.close();
+}, 60_000);
