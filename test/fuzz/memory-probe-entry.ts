@@ -1,7 +1,8 @@
 /**
  * Loaded into the node under fuzz, ahead of its own code (`node --import`): on SIGUSR2 it collects
- * garbage, and writes what is left as a line of its own. As the last resort, so that the pages which
- * V8 keeps for what may come (a hundred MiB after a busy minute) are given back and not counted.
+ * garbage, and writes what is left as a line of its own. As the last resort, so that the pages
+ * which V8 keeps for what may come (a hundred MiB after a busy minute) are given back and not
+ * counted.
  */
 import { writeSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';

@@ -44,8 +44,8 @@ export interface OutboxOptions<Body> {
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
   /**
-   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where another
-   * instance committed it, a week at least.
+   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where
+   * another instance committed it, a week at least.
    */
   readonly appliedKeepMs?: number;
   /**

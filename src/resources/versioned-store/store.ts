@@ -53,8 +53,8 @@ export interface VersionedStoreOptions {
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
   readonly maxLockWaiters?: number;
   /**
-   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where another
-   * instance committed it, a week at least.
+   * How long a branch's commit is remembered, in milliseconds. Default 3,600,000 (1 h); where
+   * another instance committed it, a week at least.
    */
   readonly appliedKeepMs?: number;
   /**
