@@ -219,4 +219,21 @@ export const regressions: readonly Regression[] = [
     ],
     why: 'The check held it against a node that one who had slept was told "abort" below the floor, of what its sibling had committed.',
   },
+  {
+    seed: 7_009_263,
+    limits: {
+      faults: parseFaults(
+        'slow-prepare=0.263,suspend=0.103,options-differ=0.0822,left-to-sibling=0.0511',
+      ),
+      jobs: 15,
+    },
+    planted: [
+      {
+        file: 'test/simulation/check/facts.ts',
+        from: 'inDoubt.every(',
+        to: '[...branches.values()].filter(({ owner }) => owner === machine).length === inDoubt.length && inDoubt.every(',
+      },
+    ],
+    why: 'The check wanted all branches of one that was told "abort" below the floor to be in doubt: of two it had got the commit of one into its journal.',
+  },
 ];

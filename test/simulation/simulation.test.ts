@@ -158,7 +158,29 @@ describe('the checks', () => {
     ).toBeUndefined();
   });
 
+  it('nor where another of its branches had voted readonly, or was in its journal as committed', () => {
+    expect(
+      found((facts, journals) => {
+        journals.written('p1', [[`l/${txid}/"c"`, { state: 'prepared' }]]);
+        journals.written('p1', [[`l/${txid}/"d"`, { state: 'readonly' }]]);
+        leave(facts, journals, {});
+        journals.applied('p1', txid, 'c');
+        journals.written('p1', [[`l/${txid}/"c"`, { state: 'committed' }]]);
+        tellAbort(facts, 'p1');
+      }),
+    ).toBeUndefined();
+  });
+
   it.each<[string, string, (facts: Facts, journals: JournalCheck) => void]>([
+    [
+      '"abort" said of what a sibling committed, and it is in doubt of another branch',
+      'I2',
+      (facts, journals) => {
+        journals.written('p1', [[`l/${txid}/"c"`, { state: 'prepared' }]]);
+        leave(facts, journals, {});
+        tellAbort(facts, 'p1');
+      },
+    ],
     [
       '"abort" said of what a sibling committed, and the record is there',
       'I2',

@@ -302,19 +302,21 @@ export class Facts {
    * It voted for this commit, was away while a sibling acknowledged it in its place, and comes back
    * when the record is gone: it is in doubt of what lies below the floor, and "abort" is the answer
    * (PROTOCOL, 8.7). Only where the sibling has said so in their store, which keeps the branch from
-   * being undone, and where its own journal knows of no end of any of its branches.
+   * being undone. An answer changes nothing of other branches of its own, whose votes were readonly,
+   * or whose commit had got into its journal.
    */
   wasLeftToSibling(txid: Txid, machine: string): boolean {
     const { collected, branches } = this.at(txid);
-    const own = [...branches.values()].filter(({ owner }) => owner === machine);
+    const inDoubt = [...branches.values()].filter(
+      ({ owner, branch }) =>
+        owner === machine && this.bareVotes.has(`${machine} ${txid}/${branch}`),
+    );
     return (
       collected &&
-      own.length > 0 &&
-      own.every(
-        ({ branch, wasCommitted, notedBy }) =>
-          wasCommitted &&
-          this.bareVotes.has(`${machine} ${txid}/${branch}`) &&
-          [...notedBy].some((other) => other !== machine),
+      inDoubt.length > 0 &&
+      inDoubt.every(
+        ({ wasCommitted, notedBy }) =>
+          wasCommitted && [...notedBy].some((other) => other !== machine),
       )
     );
   }
