@@ -38,7 +38,13 @@ describe('one of five participants that stands still', () => {
     cluster = await Cluster.started({
       participants: ['a', 'b', 'c', 'd', 'e'],
       // Above what a busy machine lets those wait that are to go on.
-      options: { ...options, prepareTimeoutMs: 1_500, prepareTimeoutMsMin: 1_000 },
+      options: {
+        ...options,
+        prepareTimeoutMs: 1_500,
+        prepareTimeoutMsMin: 1_000,
+        breakerPauseMs: 500,
+        maxBreakerPauseMs: 1_000,
+      },
       nodeSettings: { logLevel: 'info' },
     });
     const { history } = cluster;

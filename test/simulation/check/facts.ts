@@ -302,8 +302,8 @@ export class Facts {
    * It voted for this commit, was away while a sibling acknowledged it in its place, and comes back
    * when the record is gone: it is in doubt of what lies below the floor, and "abort" is the answer
    * (PROTOCOL, 8.7). Only where the sibling has said so in their store, which keeps the branch from
-   * being undone. An answer changes nothing of other branches of its own, whose votes were readonly,
-   * or whose commit had got into its journal.
+   * being undone. An answer changes nothing of other branches of its own, whose votes were
+   * readonly, or whose commit had got into its journal.
    */
   wasLeftToSibling(txid: Txid, machine: string): boolean {
     const { collected, branches } = this.at(txid);
