@@ -96,7 +96,9 @@ export class DirectLog {
     } catch (error) {
       if (!signal.aborted) logger.warn({ txid, error }, 'the decision log could not be read');
       // Several questions of one reader may end so.
-      if (isSetBack(error) && this.#reader === opened) this.#openAnew(await opened, txid);
+      if (isSetBack(error) && this.#reader === opened) {
+        this.#openAnew(await opened, { txid, isMarked: isMark(error) });
+      }
       return null;
     }
   }
@@ -111,10 +113,14 @@ export class DirectLog {
   /**
    * What saw the log set back answers no one any more. A new reader may read a generation that an
    * operator has raised, and nothing of the one before: it would not know what this one had seen.
+   * Of a log that a node has marked it may: data without the mark is another.
    */
-  #openAnew({ parts }: LogReader, txid: Txid): void {
+  #openAnew(
+    { parts }: LogReader,
+    { txid, isMarked }: { readonly txid: Txid; readonly isMarked: boolean },
+  ): void {
     const part = parts?.of(txid) ?? 0;
-    this.#generationMin.set(part, (this.#generation.get(part) ?? 0) + 1);
+    if (!isMarked) this.#generationMin.set(part, (this.#generation.get(part) ?? 0) + 1);
     if (parts !== undefined) {
       parts.forget(txid);
       return;
@@ -147,6 +153,10 @@ export class DirectLog {
 
 function isSetBack(error: unknown): boolean {
   return error instanceof Error && error.name === 'LogSetBackError';
+}
+
+function isMark(error: unknown): boolean {
+  return (error as { evidence?: { kind?: unknown } }).evidence?.kind === 'mark';
 }
 
 const retiredText =

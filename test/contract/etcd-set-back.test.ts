@@ -63,8 +63,8 @@ describe.skipIf(etcds.length === 0).each(etcds)(
     });
 
     /** Of whoever else uses this etcd, and of leases that run out. */
-    async function grow({ raw }: EtcdRig): Promise<void> {
-      for (let count = 0; count < 50; count += 1) await raw.put('/other').value(count);
+    async function grow({ raw }: EtcdRig, by = 50): Promise<void> {
+      for (let count = 0; count < by; count += 1) await raw.put('/other').value(count);
     }
 
     async function markIn(rig: EtcdRig): Promise<object | undefined> {
@@ -116,6 +116,64 @@ describe.skipIf(etcds.length === 0).each(etcds)(
       await rig.open('fresh');
       await rig.open('alpha');
       expect(await markIn(rig)).toBe(undefined);
+    });
+
+    it('what a participant had read of the older state marks nothing when the newest is back', async (test) => {
+      const { etcd, rig } = await etcdOfTest(test, programs);
+      const log = await rig.open('alpha');
+      const leadership = await log.campaign(0, { signal: never });
+      const snapshot = etcd.takeSnapshot('old.db');
+      const txid = issuedAt(log.meta, leadership.epoch, 1);
+      await leadership.decide(commitOf(txid));
+      const newest = await etcd.restoreSnapshot(snapshot);
+      await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
+      await log.close();
+      await grow(rig);
+      const { stateDirectory: _, ...access } = rig.options('participant');
+      const reader = await openEtcdReader(access);
+
+      await etcd.bringBack(newest);
+      await expect(reader.read(txid)).rejects.toThrow(/set back/);
+      await reader.close();
+      expect(await markIn(rig)).toBe(undefined);
+      expect((await (await rig.open('alpha')).read(txid)).record?.outcome).toBe('commit');
+    });
+
+    it('who knows most is not forgotten: no copy is believed that is older than that', async (test) => {
+      const { etcd, rig } = await etcdOfTest(test, programs);
+      const first = await rig.open('alpha');
+      const oldest = etcd.takeSnapshot('oldest.db');
+      await grow(rig, 5);
+      await (await rig.open('beta')).close();
+      const leadership = await first.campaign(0, { signal: never });
+      await grow(rig, 20);
+      const middle = etcd.takeSnapshot('middle.db');
+      await leadership.decide(commitOf(firstOf(leadership)));
+      await first.close();
+
+      await etcd.restoreSnapshot(oldest);
+      await expect(rig.open('beta')).rejects.toThrow(halts);
+      expect(await markIn(rig)).toMatchObject({ node: 'beta' });
+      await expect(rig.open('alpha')).rejects.toThrow(halts);
+      expect(await markIn(rig)).toMatchObject({ node: 'alpha' });
+      await etcd.restoreSnapshot(middle);
+      await expect(rig.open('alpha')).rejects.toThrow(halts);
+    });
+
+    it('a copy from before the generation was raised is marked, too', async (test) => {
+      const { etcd, rig } = await etcdOfTest(test, programs);
+      await (await rig.open('alpha')).close();
+      const snapshot = etcd.takeSnapshot('old.db');
+      const operator = await openEtcdReader(rig.options('operator'));
+      await operator.raiseGeneration();
+      await operator.close();
+      const log = await rig.open('alpha');
+      const leadership = await log.campaign(0, { signal: never });
+      for (let count = 0; count < 20; count += 1) await leadership.tick(1);
+      await etcd.restoreSnapshot(snapshot);
+      await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
+      await log.close();
+      await expect(rig.open('fresh')).rejects.toThrow(halts);
     });
 
     it('who noticed nothing decides nothing more, once one that did was started', async (test) => {

@@ -361,6 +361,10 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 }
 
 function exitOnFatal(error: DecisionLogError): void {
-  writeSync(2, `${error.message}\n`);
-  process.exit(fatalExitCode);
+  try {
+    writeSync(2, `${error.message}\n`);
+  } finally {
+    // Also where its stderr is closed.
+    process.exit(fatalExitCode);
+  }
 }

@@ -12,6 +12,7 @@ import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
 import { assertPart } from './part.ts';
+import { setBackFormat } from './quarantine.ts';
 import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
 import {
   found,
@@ -75,7 +76,7 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
     );
   }
   const { requestShard, ...meta } = decodeMeta(kv.value);
-  const newest = meta.part === undefined ? logHeader.formatVersion : markedFormat;
+  const newest = meta.setBack === undefined ? formatOf(meta) : setBackFormat;
   if (meta.formatVersion > newest) {
     throw new DecisionLogError(
       `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${newest}. Start the newer program.`,
@@ -87,6 +88,10 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
     );
   }
   return meta;
+}
+
+function formatOf({ part }: Pick<EtcdMeta, 'part'>): number {
+  return part === undefined ? logHeader.formatVersion : markedFormat;
 }
 
 /**
@@ -106,7 +111,8 @@ export async function raiseGeneration(store: EtcdStore): Promise<number> {
     if (wanted > maxGeneration)
       throw new DecisionLogError('The generation cannot be raised further.');
     const { setBack: _, ...kept } = there;
-    const meta = { ...kept, requestShard: requestShardFunction, generation: wanted };
+    const raised = { formatVersion: formatOf(kept), generation: wanted };
+    const meta = { ...kept, requestShard: requestShardFunction, ...raised };
     await store.insist({
       compare: [modIs(store.keys.meta, modRevision)],
       success: [

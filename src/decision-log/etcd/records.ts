@@ -36,6 +36,8 @@ export type MetaValue = Omit<StoredMeta, 'kind'> & {
 };
 
 export interface SetBackMark {
+  /** Who saw it: it knew a higher revision than etcd has shown. */
+  readonly node: string;
   readonly known: string;
   readonly seen: string;
   /** Wall clock, for people. */
@@ -65,8 +67,8 @@ const revision = (field: unknown): boolean => typeof field === 'string' && /^\d+
 const setBackMark = (field: unknown): boolean => {
   if (field === undefined) return true;
   if (typeof field !== 'object' || field === null) return false;
-  const { known, seen, atMs } = field as Readonly<Record<string, unknown>>;
-  return revision(known) && revision(seen) && time(atMs);
+  const { node, known, seen, atMs } = field as Readonly<Record<string, unknown>>;
+  return text(node) && revision(known) && revision(seen) && time(atMs);
 };
 const mark = (field: unknown): boolean => {
   if (field === undefined) return true;

@@ -23,15 +23,16 @@ import { LogSetBackError, type Regress, WitnessKeeper } from './witness.ts';
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
 /** How long a process that halts tries to mark the log; its supervisor may be waiting. */
-const haltMs = 1_000;
+const haltMs = 3_000;
 const delays = { retryDelayMs: 20, maxRetryDelayMs: 250 };
 
 export interface EtcdStoreOptions extends EtcdAccess {
   readonly cluster: string;
   /** Default: the whole log is there. */
   readonly part?: WantedPart | null;
-  /** Where what etcd has shown is kept beyond the process. Default: nowhere. */
+  /** Where a node keeps what etcd has shown, beyond the process. Default: it is no node. */
   readonly witnessPath?: string;
+  readonly node?: string;
   readonly files?: DurableFiles;
   readonly logger?: Logger;
   /** Called once, when etcd was set back. */
@@ -76,8 +77,9 @@ export class EtcdStore {
   async begin({ meta, header: { cluster_id: clusterId, revision } }: AgreedMeta): Promise<void> {
     const { generation, clusterId: log } = meta;
     try {
-      if (this.#options.witnessPath !== undefined) assertNotSetBack(meta);
+      // Its own evidence comes first: it may know more than the one who marked the log.
       this.witness.begin({ clusterId, generation, revision, log });
+      if (this.#options.witnessPath !== undefined) assertNotSetBack(meta);
     } catch (error) {
       if (error instanceof LogSetBackError) await this.#halt(error);
       throw error;
@@ -91,7 +93,7 @@ export class EtcdStore {
 
   async close(): Promise<void> {
     if (!this.ended.aborted) this.#ended.abort(closedError());
-    await this.#halting;
+    await this.#halting.catch(() => undefined);
     await this.witness.close();
     this.clients.close();
   }
@@ -168,28 +170,32 @@ export class EtcdStore {
 
   /** What the processes to come must know is written, if etcd and the disk can be reached. */
   async #halt({ evidence }: LogSetBackError): Promise<void> {
-    if (evidence.kind === 'other') return;
-    const { clock, logger } = this;
+    const { witnessPath, node = 'unknown' } = this.#options;
+    if (evidence.kind === 'other' || witnessPath === undefined) return;
+    const { clients, keys, clock, witness } = this;
     const over = new AbortController();
-    const late = pause(clock, haltMs, over.signal).then(() => {
+    const { signal } = over;
+    const late = pause(clock, haltMs, signal).then(() => {
       throw new DecisionLogError(`there was no answer within ${haltMs} ms`);
     });
+    const within = (work: Promise<unknown>): Promise<unknown> => Promise.race([work, late]);
     try {
-      const noted =
-        evidence.kind === 'mark' ? this.witness.distrust(evidence) : this.#mark(evidence);
-      await Promise.race([noted, late]);
+      if (evidence.kind === 'mark') {
+        await within(witness.distrust(evidence));
+      } else {
+        const marked = quarantine({ clients, keys, clock, node, signal }, evidence);
+        await within(Promise.all([marked, witness.close()]));
+      }
     } catch (error) {
-      const text =
-        'Etcd was set back, and this could not be noted: once it has grown, no node may notice. Stop all nodes, and see docs/OPERATING.md.';
-      logger.error({ error: thrownLine(error) }, text);
+      this.logger.error({ error: thrownLine(error) }, unnoted[evidence.kind]);
     } finally {
       over.abort();
     }
   }
-
-  async #mark(regress: Regress): Promise<void> {
-    const { clients, keys, clock } = this;
-    const marked = quarantine({ clients, keys, atMs: clock.wallMs() }, regress);
-    await Promise.all([marked, this.witness.close()]);
-  }
 }
+
+const unnoted = {
+  lower:
+    'Etcd was set back, and could not be marked as such: once it has grown, no node may notice. Stop all nodes, and see docs/OPERATING.md.',
+  mark: 'The file that guards against a restored etcd could not be renewed: this node may refuse the newest data when that is back. Remove the file then.',
+} as const;

@@ -39,12 +39,22 @@ export interface Regress {
   readonly generation: number;
   readonly known: string;
   readonly seen: string;
+  /** Seen by one process. A file may be of a copy of this log that lives on elsewhere. */
+  readonly isLive: boolean;
 }
 
-/** `mark`: what another has found is written in the log. `other`: seen again whenever one looks. */
+/**
+ * `mark`: what another has found is written in the log. `other`: who has a file sees it again
+ * whenever it looks.
+ */
 type SetBackEvidence =
   | Regress
-  | { readonly kind: 'mark'; readonly log: string; readonly known: string }
+  | {
+      readonly kind: 'mark';
+      readonly log: string;
+      readonly generation: number;
+      readonly known: string;
+    }
   | { readonly kind: 'other' };
 
 const writePauseMs = 250;
@@ -98,10 +108,10 @@ export class WitnessKeeper {
       if (BigInt(seen.revision) < BigInt(before.revision)) {
         const { log, generation } = seen;
         const { revision: known } = before;
-        const regress = { kind: 'lower', log, generation, known, seen: seen.revision } as const;
+        const lower = { kind: 'lower', log, generation, known, isLive: false } as const;
         throw setBackError(
           `its revision was ${known} and is ${seen.revision}`,
-          before.log === log ? regress : { kind: 'other' },
+          before.log === log ? { ...lower, seen: seen.revision } : { kind: 'other' },
         );
       }
     }
@@ -131,13 +141,7 @@ export class WitnessKeeper {
     const { known, wrote } = asked;
     if (revision < known || (wrote && revision === known)) {
       const now = wrote ? `${revision} after one more write` : String(revision);
-      throw setBackError(`its revision was ${known} and is ${now}`, {
-        kind: 'lower',
-        log: this.#log,
-        generation: this.#generation,
-        known: String(known),
-        seen: seen.revision,
-      });
+      throw setBackError(`its revision was ${known} and is ${now}`, this.#regressTo(seen.revision));
     }
     if (revision <= this.#revision) return;
     this.#revision = revision;
@@ -151,7 +155,10 @@ export class WitnessKeeper {
   adoptGeneration({ generation, revision }: Pick<WitnessMark, 'generation' | 'revision'>): void {
     if (generation < this.#generation) {
       if (BigInt(revision) < this.#generationRevision) return;
-      throw setBackError(`its generation was ${this.#generation} and is ${generation}`);
+      throw setBackError(
+        `its generation was ${this.#generation} and is ${generation}`,
+        this.#regressTo(revision),
+      );
     }
     if (generation === this.#generation) return;
     this.#generation = generation;
@@ -164,13 +171,19 @@ export class WitnessKeeper {
    * Of a log that is marked: what was seen beyond `known` may be of the state that was restored,
    * and the one that is brought back may never have come so far.
    */
-  async distrust({ log, known }: { readonly log: string; readonly known: string }): Promise<void> {
+  async distrust({
+    log,
+    generation,
+    known,
+  }: Omit<Regress, 'kind' | 'seen' | 'isLive'>): Promise<void> {
     const { path } = this.#options;
+    this.#begun = false;
     this.#timer?.cancel();
     await this.#writing;
-    const before = this.#begun ? this.#mark() : this.#read();
-    this.#begun = false;
-    if (path === null || before === null || before.log !== log) return;
+    const before = this.#read();
+    if (path === null || before === null) return;
+    // What it knew before that log was raised, or of another, is not touched.
+    if (before.log !== log || before.generation !== generation) return;
     if (BigInt(before.revision) <= BigInt(known)) return;
     await this.#files.write(path, textOf({ ...before, revision: known }));
   }
@@ -183,7 +196,8 @@ export class WitnessKeeper {
   }
 
   #schedule(): void {
-    if (this.#options.path === null || this.#timer !== null || this.#writing !== null) return;
+    if (!this.#begun || this.#options.path === null) return;
+    if (this.#timer !== null || this.#writing !== null) return;
     this.#timer = this.#options.clock.setTimer(writePauseMs, () => {
       this.#timer = null;
       this.#writing = this.#write().finally(() => {
@@ -210,6 +224,11 @@ export class WitnessKeeper {
       // Not tried again without a pause, and not taken for written.
       this.#written = revision;
     }
+  }
+
+  #regressTo(seen: string): Regress {
+    const [log, generation, known] = [this.#log, this.#generation, String(this.#revision)];
+    return { kind: 'lower', log, generation, known, seen, isLive: true };
   }
 
   #mark(): StoredMark {

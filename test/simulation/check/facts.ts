@@ -58,6 +58,8 @@ export interface Transaction {
   finished: boolean;
   /** Its record was removed. */
   collected: boolean;
+  /** Machines that had voted, and were told "abort" of what a sibling had committed. */
+  readonly leftBy: Set<string>;
   /**
    * Etcd was set back to before something of it was recorded: only an operator can say what is true
    * of it.
@@ -130,6 +132,7 @@ export class Facts {
         saidReadonly: false,
         finished: false,
         collected: false,
+        leftBy: new Set(),
         lost: false,
         endedBy: new Set(),
       };
@@ -303,22 +306,24 @@ export class Facts {
    * when the record is gone: it is in doubt of what lies below the floor, and "abort" is the answer
    * (PROTOCOL, 8.7). Only where the sibling has said so in their store, which keeps the branch from
    * being undone. An answer changes nothing of other branches of its own, whose votes were
-   * readonly, or whose commit had got into its journal.
+   * readonly, or whose commit had got into its journal. It may have asked more than once.
    */
   wasLeftToSibling(txid: Txid, machine: string): boolean {
-    const { collected, branches } = this.at(txid);
+    const { collected, branches, leftBy } = this.at(txid);
+    if (leftBy.has(machine)) return true;
     const inDoubt = [...branches.values()].filter(
       ({ owner, branch }) =>
         owner === machine && this.bareVotes.has(`${machine} ${txid}/${branch}`),
     );
-    return (
+    const wasLeft =
       collected &&
       inDoubt.length > 0 &&
       inDoubt.every(
         ({ wasCommitted, notedBy }) =>
           wasCommitted && [...notedBy].some((other) => other !== machine),
-      )
-    );
+      );
+    if (wasLeft) leftBy.add(machine);
+    return wasLeft;
   }
 
   /** Somebody is told that it is aborted: from now on it must be. */

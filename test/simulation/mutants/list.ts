@@ -43,8 +43,8 @@ export const mutants: readonly Mutant[] = [
     name: 'raised-marked',
     without: 'Section 6, restore: a log whose generation was raised is not marked by the old one.',
     file: 'src/decision-log/etcd/quarantine.ts',
-    from: 'meta.generation !== generation || ',
-    to: '',
+    from: ' || meta.generation > generation) return false;',
+    to: ') return false;',
     faults: 'etcd-set-back-at-takeover=1',
   },
   {

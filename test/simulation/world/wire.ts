@@ -108,6 +108,8 @@ export class WireEnd implements Connection<Message> {
   /** What waits before a cut. */
   #waiting: (() => void)[] = [];
   #arrivesAtMs = 0;
+  /** Under way. By order and not by time: sums of two may differ in their last bit. */
+  readonly #arriving: (() => void)[] = [];
   /** What has come in and was not read yet. */
   #unread: Message[] = [];
 
@@ -163,7 +165,8 @@ export class WireEnd implements Connection<Message> {
       return;
     }
     this.#arrivesAtMs = Math.max(this.#arrivesAtMs, world.nowMs + faults.latencyMs(message));
-    this.peer.process.io(this.#arrivesAtMs - world.nowMs, arrive);
+    this.#arriving.push(arrive);
+    this.peer.process.io(this.#arrivesAtMs - world.nowMs, () => this.#arriving.shift()?.());
   }
 
   flush(): void {

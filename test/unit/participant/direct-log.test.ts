@@ -165,6 +165,32 @@ describe('access to the log', () => {
 describe('a log that was set back before the eyes of its reader', () => {
   const setBack = Object.assign(new Error('It is behind.'), { name: 'LogSetBackError' });
 
+  it('is believed at once where a node had marked it, and the mark is gone', async () => {
+    let failing = true;
+    const marked = Object.assign(new Error('It is marked.'), {
+      name: 'LogSetBackError',
+      evidence: { kind: 'mark' },
+    });
+    const log = new DirectLog({
+      open: async () => ({
+        read: async () => {
+          if (failing) throw marked;
+          return recorded('commit');
+        },
+        resolve: async () => reading(),
+        close: async () => undefined,
+      }),
+      resolve: false,
+      asker,
+      logger: silentLogger,
+      setBack: () => undefined,
+    });
+    expect(await log.ask({ txid, witness }, never)).toBeNull();
+    failing = false;
+    expect(await log.ask({ txid, witness }, never)).toBe('commit');
+    await log.close();
+  });
+
   it('is opened anew, and believed once its generation was raised, not before', async () => {
     let generation = 0;
     let failing = true;
