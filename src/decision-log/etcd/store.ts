@@ -18,7 +18,7 @@ import type { AgreedMeta } from './meta.ts';
 import type { WantedPart } from './part.ts';
 import { assertNotSetBack, quarantine } from './quarantine.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
-import { LogSetBackError, type Regress, WitnessKeeper } from './witness.ts';
+import { LogSetBackError, WitnessKeeper } from './witness.ts';
 
 /** How long a question is asked again before it is given up. */
 export const patienceMs = 5_000;
