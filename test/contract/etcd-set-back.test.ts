@@ -1,5 +1,5 @@
 /** An etcd that comes back with an older state (docs/PROTOCOL.md, section 6, restore). */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { epochParts, type Txid } from '../../src/core/txid.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { decodeMeta } from '../../src/decision-log/etcd/records.ts';
@@ -72,16 +72,22 @@ describe.skipIf(etcds.length === 0).each(etcds)(
       return meta === null ? undefined : decodeMeta(meta.value).setBack;
     }
 
-    it('it stands still, however much is written to it since, until the newest data is back', async (test) => {
+    /** `alpha` has committed `txid`, which the copy that is there now lacks, and has halted. */
+    async function halted(test: TestContext) {
       const { etcd, rig } = await etcdOfTest(test, programs);
       const log = await rig.open('alpha');
       const leadership = await log.campaign(0, { signal: never });
       const snapshot = etcd.takeSnapshot('old.db');
-      await leadership.decide(commitOf(firstOf(leadership)));
-
+      const txid = issuedAt(log.meta, leadership.epoch, 1);
+      await leadership.decide(commitOf(txid));
       const newest = await etcd.restoreSnapshot(snapshot);
       await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
       await log.close();
+      return { etcd, rig, txid, newest };
+    }
+
+    it('it stands still, however much is written to it since, until the newest data is back', async (test) => {
+      const { etcd, rig, txid, newest } = await halted(test);
       expect(await markIn(rig)).toMatchObject({ known: expect.stringMatching(/^\d+$/) });
       await grow(rig);
       // Its own file tells it nothing any more, and the other's never did.
@@ -90,7 +96,7 @@ describe.skipIf(etcds.length === 0).each(etcds)(
 
       await etcd.bringBack(newest);
       const again = await rig.open('alpha');
-      expect((await again.read(firstOf(leadership))).record?.outcome).toBe('commit');
+      expect((await again.read(txid)).record?.outcome).toBe('commit');
       await rig.open('fresh');
       expect(rig.fatal).toHaveLength(1);
     });
@@ -119,15 +125,7 @@ describe.skipIf(etcds.length === 0).each(etcds)(
     });
 
     it('what a participant had read of the older state marks nothing when the newest is back', async (test) => {
-      const { etcd, rig } = await etcdOfTest(test, programs);
-      const log = await rig.open('alpha');
-      const leadership = await log.campaign(0, { signal: never });
-      const snapshot = etcd.takeSnapshot('old.db');
-      const txid = issuedAt(log.meta, leadership.epoch, 1);
-      await leadership.decide(commitOf(txid));
-      const newest = await etcd.restoreSnapshot(snapshot);
-      await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
-      await log.close();
+      const { etcd, rig, txid, newest } = await halted(test);
       await grow(rig);
       const { stateDirectory: _, ...access } = rig.options('participant');
       const reader = await openEtcdReader(access);
@@ -196,16 +194,8 @@ describe.skipIf(etcds.length === 0).each(etcds)(
     });
 
     it('a participant that reads it is told nothing, and the operator is told what it is', async (test) => {
-      const { etcd, rig } = await etcdOfTest(test, programs);
-      const log = await rig.open('alpha');
-      const leadership = await log.campaign(0, { signal: never });
-      const snapshot = etcd.takeSnapshot('old.db');
-      const txid = issuedAt(log.meta, leadership.epoch, 1);
-      await leadership.decide(commitOf(txid));
-      await etcd.restoreSnapshot(snapshot);
-      await expect.poll(() => rig.fatal.length, waitMs).toBe(1);
+      const { rig, txid } = await halted(test);
       await grow(rig);
-
       const reader = await openEtcdReader(rig.options('reader'));
       await expect(reader.read(txid)).rejects.toThrow(halts);
       await reader.close();

@@ -79,8 +79,8 @@ export class GoodWork {
       if (call.ended === 'ok' && oneShot) this.#latenciesMs.push(performance.now() - startedMs);
       const excused =
         (call.ended === 'fail' && endedByOthers.has(call.code)) ||
-        // The same, between its beginning and its last branch.
-        (call.ended === 'refused' && call.code === 'WRONG_STATE');
+        // The same, between its beginning and its last branch. A one-shot has no such moment.
+        (!oneShot && call.ended === 'refused' && call.code === 'WRONG_STATE');
       if (call.ended !== 'ok' && !excused && this.faults.length < 20) {
         this.faults.push(`a good client's call came to ${call.ended} ${call.code ?? ''}`);
       }
