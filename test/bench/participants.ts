@@ -18,6 +18,7 @@ for (const name of names) {
     prepare: async () => vote.commit(),
     commit: async () => undefined,
     rollback: async () => undefined,
+    inDoubt: () => [],
     // A leader that comes back is found at once: the pauses between two tries are not measured.
     options: { retryDelayMs: 20, maxRetryDelayMs: 200 },
   });
