@@ -24,13 +24,13 @@ import type { BranchKey, JournalEntry, ServedCluster } from '../ports/journal.ts
 const loadedForHeld = 4;
 
 function isHeld({ state }: JournalEntry): boolean {
-  return state === 'prepared' || state === 'committed';
+  return state === 'started' || state === 'prepared' || state === 'committed';
 }
 
 export class EntryMemory {
   readonly #maxHeld: number;
   readonly #held = new Map<Txid, readonly JournalEntry[]>();
-  /** Prepared and committed alone: what else a transaction has is swept without a word to this. */
+  /** Of what is live alone: what else a transaction has is swept without a word to this. */
   readonly #loaded = new Map<Txid, readonly JournalEntry[]>();
   #hasWritten = false;
   /** What was found there last: a check and the write behind it ask for the same. */

@@ -4,7 +4,7 @@
  * alike.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Epoch, epochOf, makeEpoch } from '../../src/core/txid.ts';
 import { EntryMemory } from '../../src/journal/entry-memory.ts';
 import { MemoryJournalStore, openMemoryJournal } from '../../src/journal/memory/journal.ts';
@@ -101,6 +101,7 @@ function journalOf(shared: boolean, maxHeld: number) {
           });
       }
     },
+    keys: store.keys,
     contents: () => store.keys.range({ start: ' ', end: '~', limit: 1_000 }),
   };
 }
@@ -140,6 +141,28 @@ describe("a journal's memory of its entries", () => {
     expect(memory.find(entry)).toBeUndefined();
     expect(memory.find({ ...entry, txid: txidAt(epochs[1] as Epoch, 1) })).toBeUndefined();
     expect(memory.epoch(0)).toBeUndefined();
+  });
+
+  it.each([
+    ['committed and forgotten', ['prepared', 'committed', 'forget']],
+    ['started, committed and forgotten', ['started', 'prepared', 'committed', 'forget']],
+    ['started and rolled back', ['started', 'tombstone']],
+  ] as const)('reads nothing of a new branch: %s', async (_name, steps) => {
+    const { act, keys } = journalOf(false, 100);
+    const at = (sequence: number): BranchKey => ({
+      txid: txidAt(epochs[0] as Epoch, sequence),
+      branch: 'a',
+    });
+    // What a journal reads once, of its cluster and its epochs.
+    for (const kind of steps) await act({ kind, key: at(0) });
+    const reads = [vi.spyOn(keys, 'get'), vi.spyOn(keys, 'range')];
+    // Those of a turn take each step together.
+    for (const turn of [0, 1, 2]) {
+      for (const kind of steps) {
+        for (const place of [1, 2, 3]) await act({ kind, key: at(3 * turn + place) });
+      }
+    }
+    for (const read of reads) expect(read).not.toHaveBeenCalled();
   });
 
   it('keeps no more than it may', () => {
