@@ -38,6 +38,8 @@ export async function transact<Results>(
   const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
   const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
   const means = { call, retries, patient: maxAttempts > 1 };
+  const refused = cluster.windows.refusal({ branches: request.branches, ...means });
+  if (refused !== null) throw refused;
   return requestId === undefined
     ? transactUnnamed(cluster, request, means)
     : transactAgain(cluster, { ...request, requestId }, means);

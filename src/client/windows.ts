@@ -8,9 +8,13 @@
  *
  * A burst drains, so a call may wait here until half of its time is over. A long queue that stands
  * does not: what comes then waits as long as all before it and is late as well. So it is refused at
- * once where that would take longer than `standing.mayWaitMs`. (`retry` asks for patience.)
+ * once where that would take longer than `mayWaitMs`. (`retry` asks for patience.)
+ *
+ * That is long where no more comes than is answered: callers who each wait for their answer, as
+ * many as they are. It is short where much more comes, for whatever is let in then makes all that
+ * comes later as late, and is still to be done when the load is over.
  */
-import { closedError, isVerdictError, VerdictError } from '../peer/verdict-error.ts';
+import { closedError, isVerdictError, VerdictError, withoutStack } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Call } from './call.ts';
 
@@ -21,11 +25,12 @@ const maxWaiting = 100_000;
 const leastRetryMs = 100;
 /** Answers come by the batch: they are counted over so long. */
 const periodMs = 250;
-/**
- * A queue of more than so many that was not empty for so long, and how long a call may wait in it.
- * As many find room in the leader's queue.
- */
-const standing = { calls: 1_024, afterMs: 1_000, mayWaitMs: 2_000 } as const;
+/** Not empty for so long. */
+const standingMs = 1_000;
+/** Of a queue that stands, and has more calls: how long one may wait in it. */
+const steady = { calls: 1_024, mayWaitMs: 2_000 } as const;
+/** The same while, for so many periods, so many times as much has come as was answered. */
+const growing = { calls: 256, mayWaitMs: 300, periods: 4, times: 1.25 } as const;
 
 interface Window {
   readonly key: string;
@@ -37,9 +42,12 @@ interface Window {
   readonly waiting: Set<(error?: VerdictError) => void>;
   /** Since when someone waits. */
   sinceMs: number;
-  /** The answers since then. */
+  /** When the period began, and since then: */
   periodMs: number;
+  came: number;
   answers: number;
+  /** Periods without a break in which more came than is answered. */
+  grew: number;
   /** Answers in a millisecond, in the two periods before this one; 0 while that is not known. */
   perMs: readonly [number, number];
 }
@@ -66,6 +74,15 @@ export class Windows {
     this.#clock = clock;
   }
 
+  /** Where the call would be refused now: looked at before all else, for then it costs least. */
+  refusal(who: Waiting): TooManyWait | null {
+    const window = this.#windows.get(keyOf(who));
+    if (window === undefined || window.waiting.size === 0) return null;
+    const refused = this.#refusal(window, who);
+    if (refused !== null) window.came += 1;
+    return refused;
+  }
+
   /** Sends when the call may. Throws TooManyWait. */
   async inTurn<Reply>(waiting: Waiting, send: () => Promise<Reply>): Promise<Reply> {
     const place = await this.#enter(waiting);
@@ -86,7 +103,7 @@ export class Windows {
   }
 
   async #enter(who: Waiting): Promise<Place> {
-    const key = who.branches.map(({ participant }) => participant).join(' ');
+    const key = keyOf(who);
     let window = this.#windows.get(key);
     if (window === undefined) {
       window = {
@@ -97,7 +114,9 @@ export class Windows {
         waiting: new Set(),
         sinceMs: 0,
         periodMs: 0,
+        came: 0,
         answers: 0,
+        grew: 0,
         perMs: [0, 0],
       };
       this.#windows.set(key, window);
@@ -122,34 +141,46 @@ export class Windows {
     if (window.inFlight === 0) this.#windows.delete(window.key);
   }
 
-  async #turn(window: Window, { call, patient }: Waiting): Promise<void> {
+  async #turn(window: Window, who: Waiting): Promise<void> {
     const { waiting } = window;
-    const fromMs = this.#clock.monotonicMs();
+    const { call } = who;
     if (waiting.size === 0) {
-      window.sinceMs = fromMs;
-      window.periodMs = fromMs;
+      const nowMs = this.#clock.monotonicMs();
+      window.sinceMs = nowMs;
+      window.periodMs = nowMs;
+      window.came = 0;
       window.answers = 0;
+      window.grew = 0;
     }
+    window.came += 1;
+    const refused = this.#refusal(window, who);
+    if (refused !== null) throw refused;
     const before = waiting.size + 1;
-    const perMs = Math.max(...window.perMs);
-    const waitMs = perMs === 0 ? 0 : before / perMs;
-    const mayWaitMs = call.leftMs() - call.timeoutMs / 2;
-    const isLong =
-      before > standing.calls &&
-      waitMs > standing.mayWaitMs &&
-      fromMs - window.sinceMs > standing.afterMs;
-    if (before > maxWaiting || waitMs > mayWaitMs || (isLong && !patient)) {
-      throw new TooManyWait(before, waitMs);
-    }
+    const mayWaitMs = mayWaitMsOf(call);
     await call.hold((done) => {
       const begin = (error?: VerdictError): void => done(error);
-      const timer = this.#clock.setTimer(mayWaitMs, () => done(new TooManyWait(before, mayWaitMs)));
+      const timer = this.#clock.setTimer(mayWaitMs, () => done(tooManyWait(before, mayWaitMs)));
       waiting.add(begin);
       return () => {
         timer.cancel();
         waiting.delete(begin);
       };
     });
+  }
+
+  #refusal(window: Window, { call, patient }: Waiting): TooManyWait | null {
+    const { waiting, perMs, grew, sinceMs } = window;
+    const before = waiting.size + 1;
+    const mostPerMs = Math.max(perMs[0], perMs[1]);
+    const waitMs = mostPerMs === 0 ? 0 : before / mostPerMs;
+    const bound = grew >= growing.periods ? growing : steady;
+    const isLong =
+      !patient &&
+      before > bound.calls &&
+      waitMs > bound.mayWaitMs &&
+      this.#clock.monotonicMs() - sinceMs > standingMs;
+    const refused = before > maxWaiting || waitMs > mayWaitMsOf(call) || isLong;
+    return refused ? tooManyWait(before, waitMs) : null;
   }
 
   /** A stall is one period, however long: the one before it counts, then the one after. */
@@ -159,7 +190,9 @@ export class Windows {
     const tookMs = nowMs - window.periodMs;
     if (tookMs < periodMs) return;
     window.perMs = [window.perMs[1], window.answers / tookMs];
+    window.grew = window.came > growing.times * window.answers ? window.grew + 1 : 0;
     window.periodMs = nowMs;
+    window.came = 0;
     window.answers = 0;
   }
 
@@ -170,6 +203,19 @@ export class Windows {
       begin();
     }
   }
+}
+
+function keyOf({ branches }: Pick<Waiting, 'branches'>): string {
+  return branches.map(({ participant }) => participant).join(' ');
+}
+
+/** Until half of its time is over: what is sent later would hardly be in time. */
+function mayWaitMsOf(call: Call): number {
+  return call.leftMs() - call.timeoutMs / 2;
+}
+
+function tooManyWait(before: number, waitMs: number): TooManyWait {
+  return withoutStack(() => new TooManyWait(before, waitMs));
 }
 
 /** It is for the caller: waiting longer is what it is against. */

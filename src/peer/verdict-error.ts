@@ -126,14 +126,30 @@ export function retryAfterMsOf({
   return retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, maxRetryAfterMs);
 }
 
+/**
+ * For an error that tells what a peer or a queue said, and not where in a program: its stack would
+ * cost more than the rest of a refusal, and past capacity there are thousands of these a second.
+ */
+export function withoutStack<Made extends Error>(make: () => Made): Made {
+  const { stackTraceLimit } = Error;
+  // Not by an assignment: it would throw where a program has frozen what is built in.
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return make();
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+  }
+}
+
 export function errorFromMessage(message: ErrorMessage): VerdictError {
-  return new VerdictError(message.code, message.message, {
+  const details: VerdictErrorDetails = {
     retryable: message.retryable,
     acted: errorCatalogue[message.code].acted,
     retryAfterMs: retryAfterMsOf(message),
     leader: message.leader,
     txid: message.txid,
-  });
+  };
+  return withoutStack(() => new VerdictError(message.code, message.message, details));
 }
 
 /** `sent`: whether the message had left, so that the node may have acted on it. */

@@ -41,16 +41,17 @@ async function afterRefusal() {
   return { ...setting, calls };
 }
 
-/** So many wait that a queue stands, one getting its turn each so often. */
+/** So many wait that a queue stands, one getting its turn each so often, as so many more come. */
 async function standing(
   given: { client: Client; clock: ManualClock; node: ScriptedNode },
   count: number,
-  eachMs = 20,
+  { eachMs = 20, more = 0 } = {},
 ): Promise<void> {
   several(given.client, count, patience);
   for (let turn = 0; turn < 300; turn += 1) {
     await given.clock.advance(eachMs);
     await commitNext(given.node);
+    several(given.client, more, patience);
   }
 }
 
@@ -188,6 +189,37 @@ describe('a long queue that stands', () => {
     await setting.client.close();
   });
 
+  it('is waited in for less where more comes than is answered', async () => {
+    const setting = await afterRefusal();
+    await standing(setting, 100, { more: 2 });
+    // Some 260 wait, and not 400: what came after them was refused.
+    const late = transact(setting.client, 'inventory', patience);
+    await settle();
+    const error = late.error() as { retryAfterMs: number };
+    expect(error).toMatchObject(busy);
+    expect(error.retryAfterMs).toBeLessThan(260 * 20);
+    await setting.client.close();
+  });
+
+  it('is waited in for long where as much comes as is answered, however much waits', async () => {
+    const setting = await afterRefusal();
+    await standing(setting, 1_000, { more: 1 });
+    const late = transact(setting.client, 'inventory', patience);
+    await settle();
+    expect(late.state()).toBe('waiting');
+    await setting.client.close();
+  });
+
+  it('is waited in for long again once no more comes than is answered', async () => {
+    const setting = await afterRefusal();
+    await standing(setting, 100, { more: 2 });
+    await standing(setting, 0, { more: 1 });
+    const late = transact(setting.client, 'inventory', patience);
+    await settle();
+    expect(late.state()).toBe('waiting');
+    await setting.client.close();
+  });
+
   it('is waited in by a call with retry', async () => {
     const setting = await afterRefusal();
     await standing(setting, 1_400);
@@ -199,7 +231,7 @@ describe('a long queue that stands', () => {
 
   it('is not taken for slow after a stall', async () => {
     const setting = await afterRefusal();
-    await standing(setting, 1_400, 4);
+    await standing(setting, 1_400, { eachMs: 4 });
     await setting.clock.advance(3_000);
     await commitNext(setting.node);
     // Some 1,100 wait, at 4 ms for each.
