@@ -79,6 +79,9 @@ export async function runOpenLoop(given: {
   };
 }
 
+/** Where so many are due in a millisecond, to wake for each would cost more than some are late. */
+const manyInMs = 8;
+
 /**
  * Calls `send` when something is due, until it says that all is sent. A thread of its own waits: a
  * timer of the event loop is a millisecond late.
@@ -86,7 +89,8 @@ export async function runOpenLoop(given: {
 async function paced(due: readonly number[], send: (startMs: number) => boolean): Promise<void> {
   if (due.length === 0) return;
   const pending = new Int32Array(new SharedArrayBuffer(4));
-  const workerData: PacerData = { due, pending };
+  const leastMs = due.length > manyInMs * (due.at(-1) ?? 0) ? 1 : 0;
+  const workerData: PacerData = { due, leastMs, pending };
   const worker = new Worker(new URL('./pacer.ts', import.meta.url), { workerData });
   try {
     await new Promise<void>((resolve, reject) => {
