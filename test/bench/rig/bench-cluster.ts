@@ -42,7 +42,12 @@ export const payload = { amount: 1, key: 'abc' } as const;
 const probe = new URL('./probe.ts', import.meta.url).href;
 
 /** Runs a process under the probe. */
-export const probed: readonly string[] = ['env', `NODE_OPTIONS=--expose-gc --import ${probe}`];
+export const probed: readonly string[] = probedWith([]);
+
+/** With flags of Node's own. */
+export function probedWith(flags: readonly string[]): readonly string[] {
+  return ['env', `NODE_OPTIONS=${['--expose-gc', ...flags, '--import', probe].join(' ')}`];
+}
 
 export class BenchCluster {
   readonly names: readonly string[];
