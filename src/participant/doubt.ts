@@ -11,6 +11,7 @@
  * node answers, the decision log itself is read, if this participant was given access to it.
  */
 import { backoffMs } from '../core/backoff.ts';
+import { Fifo } from '../core/fifo.ts';
 import type { DecisionMessage } from '../core/messages.ts';
 import { shardOf } from '../core/txid.ts';
 import type { Timer } from '../ports/clock.ts';
@@ -51,8 +52,7 @@ interface Waiting {
 /** Of one shard, in order. */
 interface Queue<Key> {
   readonly waiting: Map<Key, Waiting>;
-  /** Kept from one to the next: a map passes over all that left it when it is begun anew. */
-  order: MapIterator<[Key, Waiting]>;
+  readonly order: Fifo<Key>;
 }
 
 export class Doubt<Key extends object> {
@@ -71,22 +71,17 @@ export class Doubt<Key extends object> {
 
   stop(key: Key): void {
     this.#asking.get(key)?.abort(stopped);
-    this.#queues.get(this.#shards.get(key) ?? -1)?.waiting.delete(key);
+    const queue = this.#queues.get(this.#shards.get(key) ?? -1);
+    queue?.waiting.delete(key);
+    queue?.order.delete(key);
     this.#shards.delete(key);
   }
 
   /** Asks until there is an answer, or `stop`. */
   query(key: Key, question: DirectQuestion, answered: (decision: Answered) => void): void {
     if (this.#shards.has(key) || this.#closed) return;
-    const shard = shardOf(question.txid);
-    this.#shards.set(key, shard);
-    let queue = this.#queues.get(shard);
-    if (queue === undefined) {
-      const waiting = new Map<Key, Waiting>();
-      queue = { waiting, order: waiting.entries() };
-      this.#queues.set(shard, queue);
-    }
-    queue.waiting.set(key, { question, answered });
+    this.#shards.set(key, shardOf(question.txid));
+    this.#wait(key, { question, answered });
     this.#go();
   }
 
@@ -102,6 +97,17 @@ export class Doubt<Key extends object> {
     this.#wake?.cancel();
     for (const controller of this.#asking.values()) controller.abort(stopped);
     this.#queues.clear();
+  }
+
+  #wait(key: Key, waiting: Waiting): void {
+    const shard = shardOf(waiting.question.txid);
+    let queue = this.#queues.get(shard);
+    if (queue === undefined) {
+      queue = { waiting: new Map(), order: new Fifo() };
+      this.#queues.set(shard, queue);
+    }
+    queue.waiting.set(key, waiting);
+    queue.order.add(key);
   }
 
   #go(): void {
@@ -120,15 +126,14 @@ export class Doubt<Key extends object> {
   }
 
   #askSome(queue: Queue<Key>): void {
-    while (this.#asking.size < maxQuestions && queue.waiting.size > 0) {
-      const { value: next, done } = queue.order.next();
-      if (done === true) {
-        queue.order = queue.waiting.entries();
-        continue;
-      }
-      const [key, waiting] = next;
-      queue.waiting.delete(key);
-      void this.#start(key, waiting);
+    const { waiting, order } = queue;
+    while (this.#asking.size < maxQuestions) {
+      const key = order.first();
+      const next = key === null ? undefined : waiting.get(key);
+      if (key === null || next === undefined) return;
+      order.delete(key);
+      waiting.delete(key);
+      void this.#start(key, next);
     }
   }
 
@@ -145,7 +150,7 @@ export class Doubt<Key extends object> {
     this.#asking.delete(key);
     if (!controller.signal.aborted) {
       if (decision === 'left to the leader') {
-        this.#queues.get(shardOf(txid))?.waiting.set(key, waiting);
+        this.#wait(key, waiting);
       } else if (decision !== null) {
         this.#shards.delete(key);
         answered(decision);

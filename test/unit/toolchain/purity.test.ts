@@ -202,6 +202,14 @@ const plants: readonly Plant[] = [
     ],
   ),
   plant('src/coordinator/interval.ts', 'setInterval(() => {}, 1);', time),
+  // A field or a parameter of a map's iterator is one that is kept.
+  ...['core', 'participant'].map((unit) =>
+    plant(
+      `src/${unit}/iterator.ts`,
+      'export interface Planted {\n  readonly order: MapIterator<string>;\n}',
+      time,
+    ),
+  ),
   plant('src/coordinator/immediate.ts', 'setImmediate(() => {});', time),
   plant('src/coordinator/performance.ts', 'export const planted = performance.now();', time),
   plant('src/coordinator/uuid.ts', 'export const planted = crypto.randomUUID();', time),

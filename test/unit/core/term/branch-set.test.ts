@@ -1,6 +1,4 @@
 /** A transaction's branches, few and many; and what a transaction in flight takes at its leader. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { coordinatorOptions } from '../../../../src/core/coordinator-options.ts';
 import { type Branch, newBranch } from '../../../../src/core/term/branch.ts';
@@ -9,6 +7,7 @@ import { Term } from '../../../../src/core/term/term.ts';
 import { newTransaction } from '../../../../src/core/transaction.ts';
 import { makeEpoch, randomDigits, type Txid } from '../../../../src/core/txid.ts';
 import { makeTxid } from '../../../support/core/txids.ts';
+import { heldBytes } from '../../../support/process/held-bytes.ts';
 
 const epoch = makeEpoch({ generation: 0, revision: 50n });
 const random = '0'.repeat(randomDigits);
@@ -113,12 +112,4 @@ function begin(term: Term, transactions: number): void {
 function enlist(id: number, txid: Txid, participant: string) {
   const payload = JSON.parse('{"amount":1,"key":"abc"}') as unknown;
   return { type: 'enlist', id, txid, participant, payload } as const;
-}
-
-function heldBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
 }
