@@ -44,9 +44,13 @@ export class Call {
 
   /**
    * Waits for `done`, which `begin` gets and must not call before it returns. Rejects when the call
-   * is over. What `begin` returns is called at the end in either case.
+   * is over, or with the error of `sooner` ahead of that. What `begin` returns is called at the end
+   * in either case.
    */
-  hold(begin: (done: (error?: Error) => void) => () => void): Promise<void> {
+  hold(
+    begin: (done: (error?: Error) => void) => () => void,
+    sooner?: { readonly afterMs: number; readonly error: () => Error },
+  ): Promise<void> {
     const over = this.over();
     if (over !== null) return Promise.reject(over);
     return new Promise((resolve, reject) => {
@@ -60,7 +64,10 @@ export class Call {
       const aborted = (): void => {
         end(abortedByCaller({ acted: 'nothing', cause: this.signal?.reason }));
       };
-      const timer = this.#clock.setTimer(this.leftMs(), () => end(this.#timedOut()));
+      const timer =
+        sooner === undefined
+          ? this.#clock.setTimer(this.leftMs(), () => end(this.#timedOut()))
+          : this.#clock.setTimer(sooner.afterMs, () => end(sooner.error()));
       this.signal?.addEventListener('abort', aborted, { once: true });
       const stop = begin(end);
     });

@@ -10,9 +10,9 @@
  * does not: what comes then waits as long as all before it and is late as well. So it is refused at
  * once where that would take longer than `mayWaitMs`. (`retry` asks for patience.)
  *
- * That is long where no more comes than is answered: callers who each wait for their answer, as
- * many as they are. It is short where much more comes, for whatever is let in then makes all that
- * comes later as late, and is still to be done when the load is over.
+ * That is short while much more comes than is answered: whatever is let in then makes all that
+ * comes later as late, and is still to be done when the load is over. It is long where callers each
+ * wait for their answer, as many as they are: no more comes than is answered.
  */
 import { closedError, isVerdictError, VerdictError, withoutStack } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -25,12 +25,14 @@ const maxWaiting = 100_000;
 const leastRetryMs = 100;
 /** Answers come by the batch: they are counted over so long. */
 const periodMs = 250;
-/** Not empty for so long. */
+/** So many may wait as long as they like: as many find room in the leader's queue. */
+const mayAlwaysWait = 1_024;
+/** A queue stands that was not empty for so long. */
 const standingMs = 1_000;
-/** Of a queue that stands, and has more calls: how long one may wait in it. */
-const steady = { calls: 1_024, mayWaitMs: 2_000 } as const;
-/** The same while, for so many periods, so many times as much has come as was answered. */
-const growing = { calls: 256, mayWaitMs: 300, periods: 4, times: 1.25 } as const;
+/** How long more than these may wait in a queue that stands, and in one that grows besides. */
+const mayWaitMs = { standing: 2_000, growing: 300 } as const;
+/** For so many periods, so many times as much has come as was answered. */
+const growth = { periods: 4, times: 1.25 } as const;
 
 interface Window {
   readonly key: string;
@@ -78,9 +80,9 @@ export class Windows {
   refusal(who: Waiting): TooManyWait | null {
     const window = this.#windows.get(keyOf(who));
     if (window === undefined || window.waiting.size === 0) return null;
-    const refused = this.#refusal(window, who);
-    if (refused !== null) window.came += 1;
-    return refused;
+    // Each call once, however often it is sent; and none that only itself makes too late.
+    if (waitMsOf(window) <= mayWaitMsOf(who.call)) window.came += 1;
+    return refusalOf(window, who, this.#clock.monotonicMs());
   }
 
   /** Sends when the call may. Throws TooManyWait. */
@@ -152,35 +154,17 @@ export class Windows {
       window.answers = 0;
       window.grew = 0;
     }
-    window.came += 1;
-    const refused = this.#refusal(window, who);
+    const refused = refusalOf(window, who, this.#clock.monotonicMs());
     if (refused !== null) throw refused;
     const before = waiting.size + 1;
-    const mayWaitMs = mayWaitMsOf(call);
-    await call.hold((done) => {
-      const begin = (error?: VerdictError): void => done(error);
-      const timer = this.#clock.setTimer(mayWaitMs, () => done(tooManyWait(before, mayWaitMs)));
-      waiting.add(begin);
-      return () => {
-        timer.cancel();
-        waiting.delete(begin);
-      };
-    });
-  }
-
-  #refusal(window: Window, { call, patient }: Waiting): TooManyWait | null {
-    const { waiting, perMs, grew, sinceMs } = window;
-    const before = waiting.size + 1;
-    const mostPerMs = Math.max(perMs[0], perMs[1]);
-    const waitMs = mostPerMs === 0 ? 0 : before / mostPerMs;
-    const bound = grew >= growing.periods ? growing : steady;
-    const isLong =
-      !patient &&
-      before > bound.calls &&
-      waitMs > bound.mayWaitMs &&
-      this.#clock.monotonicMs() - sinceMs > standingMs;
-    const refused = before > maxWaiting || waitMs > mayWaitMsOf(call) || isLong;
-    return refused ? tooManyWait(before, waitMs) : null;
+    const afterMs = mayWaitMsOf(call);
+    await call.hold(
+      (done) => {
+        waiting.add(done);
+        return () => waiting.delete(done);
+      },
+      { afterMs, error: () => tooManyWait(before, afterMs) },
+    );
   }
 
   /** A stall is one period, however long: the one before it counts, then the one after. */
@@ -190,7 +174,7 @@ export class Windows {
     const tookMs = nowMs - window.periodMs;
     if (tookMs < periodMs) return;
     window.perMs = [window.perMs[1], window.answers / tookMs];
-    window.grew = window.came > growing.times * window.answers ? window.grew + 1 : 0;
+    window.grew = window.came > growth.times * window.answers ? window.grew + 1 : 0;
     window.periodMs = nowMs;
     window.came = 0;
     window.answers = 0;
@@ -212,6 +196,23 @@ function keyOf({ branches }: Pick<Waiting, 'branches'>): string {
 /** Until half of its time is over: what is sent later would hardly be in time. */
 function mayWaitMsOf(call: Call): number {
   return call.leftMs() - call.timeoutMs / 2;
+}
+
+/** Of one more. */
+function waitMsOf({ waiting, perMs: [before, last] }: Window): number {
+  const perMs = Math.max(before, last);
+  return perMs === 0 ? 0 : (waiting.size + 1) / perMs;
+}
+
+function refusalOf(window: Window, { call, patient }: Waiting, nowMs: number): TooManyWait | null {
+  const { waiting, grew, sinceMs } = window;
+  const before = waiting.size + 1;
+  const waitMs = waitMsOf(window);
+  const mostMs = grew >= growth.periods ? mayWaitMs.growing : mayWaitMs.standing;
+  const isLong =
+    !patient && before > mayAlwaysWait && waitMs > mostMs && nowMs - sinceMs > standingMs;
+  const refused = before > maxWaiting || waitMs > mayWaitMsOf(call) || isLong;
+  return refused ? tooManyWait(before, waitMs) : null;
 }
 
 function tooManyWait(before: number, waitMs: number): TooManyWait {

@@ -147,7 +147,7 @@ export class Doubt<Key extends object> {
       'in doubt for longer than the patience: asking for the outcome',
     );
     const decision = await this.#ask(question, controller.signal);
-    this.#asking.delete(key);
+    if (this.#asking.get(key) === controller) this.#asking.delete(key);
     if (!controller.signal.aborted) {
       if (decision === 'left to the leader') {
         this.#wait(key, waiting);

@@ -127,8 +127,8 @@ export function retryAfterMsOf({
 }
 
 /**
- * For an error that tells what a peer or a queue said, and not where in a program: its stack would
- * cost more than the rest of a refusal, and past capacity there are thousands of these a second.
+ * For a refusal past capacity: there are thousands of these a second then, and the stack of each
+ * would cost more than the rest of it.
  */
 export function withoutStack<Made extends Error>(make: () => Made): Made {
   const { stackTraceLimit } = Error;
@@ -149,7 +149,8 @@ export function errorFromMessage(message: ErrorMessage): VerdictError {
     leader: message.leader,
     txid: message.txid,
   };
-  return withoutStack(() => new VerdictError(message.code, message.message, details));
+  const make = () => new VerdictError(message.code, message.message, details);
+  return message.code === 'BUSY' ? withoutStack(make) : make();
 }
 
 /** `sent`: whether the message had left, so that the node may have acted on it. */
