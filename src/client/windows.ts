@@ -25,12 +25,12 @@ const maxWaiting = 100_000;
 const leastRetryMs = 100;
 /** Answers come by the batch: they are counted over so long. */
 const periodMs = 250;
-/** So many may wait as long as they like: as many find room in the leader's queue. */
-const mayAlwaysWait = 1_024;
 /** A queue stands that was not empty for so long. */
 const standingMs = 1_000;
-/** How long more than these may wait in a queue that stands, and in one that grows besides. */
-const mayWaitMs = { standing: 2_000, growing: 300 } as const;
+/** So many may wait in it in any case, as many as find room in the leader's; how long others may. */
+const standing = { calls: 1_024, mayWaitMs: 2_000 } as const;
+/** In one that grows besides. */
+const growing = { calls: 512, mayWaitMs: 300 } as const;
 /** For so many periods, so many times as much has come as was answered. */
 const growth = { periods: 4, times: 1.25 } as const;
 
@@ -208,9 +208,8 @@ function refusalOf(window: Window, { call, patient }: Waiting, nowMs: number): T
   const { waiting, grew, sinceMs } = window;
   const before = waiting.size + 1;
   const waitMs = waitMsOf(window);
-  const mostMs = grew >= growth.periods ? mayWaitMs.growing : mayWaitMs.standing;
-  const isLong =
-    !patient && before > mayAlwaysWait && waitMs > mostMs && nowMs - sinceMs > standingMs;
+  const { calls, mayWaitMs } = grew >= growth.periods ? growing : standing;
+  const isLong = !patient && before > calls && waitMs > mayWaitMs && nowMs - sinceMs > standingMs;
   const refused = before > maxWaiting || waitMs > mayWaitMsOf(call) || isLong;
   return refused ? tooManyWait(before, waitMs) : null;
 }

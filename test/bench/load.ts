@@ -3,7 +3,8 @@
  * neither the start nor the end, when fewer are in flight, is in the figures.
  *
  * Many in flight come and go in waves at first. So the warm-up lasts until as many have ended as
- * are in flight, and the measurement until as many more have: a wave less or more is little then.
+ * are in flight, and the measurement until three times as many more have: a wave less or more is
+ * little then.
  */
 import { performance } from 'node:perf_hooks';
 import type { AbortReason } from '../../src/core/catalogue.ts';
@@ -24,6 +25,7 @@ export interface Measured {
 const drainTimeoutMs = 60_000;
 /** Warm-up and measurement last at most so many times as long as they were meant to. */
 const longest = 10;
+const measuredWaves = 3;
 /** One that failed is tried again then, not at once, or later where it was asked to. */
 const afterFailureMs = 20;
 
@@ -84,7 +86,7 @@ class Window {
     const nowMs = performance.now();
     this.#ended += 1;
     if (this.#fromMs === null) {
-      if (!this.#isEnough(nowMs - this.#startedMs, this.#loop.warmUpMs ?? 0)) return;
+      if (!this.#isEnough(nowMs - this.#startedMs, this.#loop.warmUpMs ?? 0, 1)) return;
       this.#fromMs = nowMs;
       this.#ended = 0;
       return;
@@ -94,7 +96,7 @@ class Window {
       const name = nameOf(error);
       this.#failures[name] = (this.#failures[name] ?? 0) + 1;
     }
-    if (!this.#isEnough(nowMs - this.#fromMs, this.#loop.durationMs)) return;
+    if (!this.#isEnough(nowMs - this.#fromMs, this.#loop.durationMs, measuredWaves)) return;
     this.#toMs = nowMs;
     this.over = true;
   }
@@ -109,9 +111,9 @@ class Window {
     };
   }
 
-  #isEnough(tookMs: number, durationMs: number): boolean {
+  #isEnough(tookMs: number, durationMs: number, waves: number): boolean {
     if (tookMs < durationMs) return false;
-    return this.#ended >= this.#loop.inFlight || tookMs >= durationMs * longest;
+    return this.#ended >= waves * this.#loop.inFlight || tookMs >= durationMs * longest;
   }
 }
 
