@@ -1,10 +1,12 @@
 /** What a process of this machine has used so far, as the system counts it (Linux). */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Child } from '../../support/process/child.ts';
 import type { HeldMemory, SelfTime, Traffic } from './probe.ts';
 
 /** Linux tells everyone the same, whatever its own clock. */
 const ticksPerSecond = 100;
+/** The same for every disk. */
+const sectorBytes = 512;
 
 /** User and system time of all its threads, in milliseconds. */
 export function cpuMsOf(pid: number): number {
@@ -15,9 +17,22 @@ export function cpuMsOf(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1_000;
 }
 
-/** What it caused to be written to storage, in bytes: pages, whole ones. */
+/**
+ * What it has changed of files, as the page cache counts it: by whole folios, a mebibyte for a
+ * record of some bytes. So this says whether it writes, and not how much.
+ */
 export function storageBytesOf(pid: number): number {
   return Number(field(`/proc/${pid}/io`, 'write_bytes'));
+}
+
+/** What all disks of the machine have written so far, for whomever. */
+export function diskBytes(): number {
+  const lines = readFileSync('/proc/diskstats', 'utf8').trim().split('\n');
+  const fields = lines.map((line) => line.trim().split(/\s+/));
+  // A partition is a part of its disk, and what stands for a file or memory is on none.
+  const disks = fields.filter(([, , name]) => existsSync(`/sys/block/${name}/device`));
+  // Field 10 of proc(5): sectors written.
+  return disks.reduce((sum, disk) => sum + Number(disk[9]) * sectorBytes, 0);
 }
 
 /** Files, sockets and all else that it has open. */

@@ -9,7 +9,7 @@ import { closedLoop } from '../load.ts';
 import { BenchCluster, type LogKind, logKinds, startEtcd } from '../rig/bench-cluster.ts';
 import { canCountFlushes, FlushCounter } from '../rig/flushes.ts';
 import { keysInLog, keysInStore } from '../rig/keys.ts';
-import { storageBytesOf } from '../rig/usage.ts';
+import { diskBytes, storageBytesOf } from '../rig/usage.ts';
 import { besideSkeleton } from './beside-skeleton.ts';
 import type { Section, SectionGiven, Table } from './section.ts';
 
@@ -20,15 +20,14 @@ const quietMs = 500;
 interface Written {
   readonly leaderFlushes: number;
   readonly participantFlushes: number;
-  readonly leaderBytes: number;
-  readonly participantBytes: number;
+  /** Of the machine: all processes, and whoever else writes. */
+  readonly diskBytes: number;
   readonly logKeys: number;
   readonly journalKeys: number;
   readonly etcdTransactions: number;
   readonly etcdPuts: number;
   readonly etcdDeletes: number;
   readonly etcdFlushes: number;
-  readonly etcdBytes: number;
 }
 
 export const writes: Section = {
@@ -37,7 +36,7 @@ export const writes: Section = {
   about:
     'Per transaction of three branches, at 1 and at 256 in flight: flushes (fdatasync, fsync, ' +
     'msync and writes to descriptors that flush by themselves, as strace counts them; empty where ' +
-    'it cannot), bytes that went to storage, keys that are left when all has been acknowledged ' +
+    'it cannot), bytes that the disks of the machine wrote meanwhile, keys that are left when all has been acknowledged ' +
     "and moved, and etcd's own counters; the three participants have a journal each. The ticks of " +
     'the leader and its lease are in it. Then messages and flushes beside those of the skeleton, so ' +
     'that it can be seen to be one. Then what a commit on etcd waits for, beside single puts.',
@@ -84,15 +83,17 @@ async function settled(
   cluster: BenchCluster,
   given: { readonly log: LogKind; readonly flushes: FlushCounter | null },
 ): Promise<Written> {
-  let last = await written(cluster, given);
+  // Heart-beats and ticks go on, so only this says that the work is over.
+  const atWork = () => cluster.services.map(({ pid }) => storageBytesOf(pid)).join(' ');
+  let last = { atWork: '', logKeys: -1 };
   return eventually(
     async () => {
-      await pause(quietMs);
+      const before = last;
       const now = await written(cluster, given);
-      // Heart-beats and ticks go on, so only this says that the work is over.
-      const still = now.participantBytes === last.participantBytes && now.logKeys === last.logKeys;
-      last = now;
-      return still ? now : null;
+      last = { atWork: atWork(), logKeys: now.logKeys };
+      if (last.atWork === before.atWork && last.logKeys === before.logKeys) return now;
+      await pause(quietMs);
+      return null;
     },
     () => 'the participants to be done',
   );
@@ -102,14 +103,13 @@ async function written(
   cluster: BenchCluster,
   { log, flushes }: { readonly log: LogKind; readonly flushes: FlushCounter | null },
 ): Promise<Written> {
-  const { leader, services, etcd } = cluster;
+  const { etcd } = cluster;
   const metric = async (name: string, labels = ''): Promise<number> =>
     etcd === null ? 0 : etcd.member.metric(name, labels);
   return {
     leaderFlushes: flushes?.count(`${log}-leader`) ?? Number.NaN,
     participantFlushes: flushes?.count(`${log}-participants`) ?? Number.NaN,
-    leaderBytes: storageBytesOf(leader.child.pid),
-    participantBytes: services.reduce((sum, { pid }) => sum + storageBytesOf(pid), 0),
+    diskBytes: diskBytes(),
     logKeys: await keysInLog(cluster),
     journalKeys: [...cluster.journals.values()].reduce(
       (sum, journal) => sum + keysInStore(join(journal, journalFile)),
@@ -121,22 +121,19 @@ async function written(
     etcdFlushes:
       (await metric('etcd_disk_wal_fsync_duration_seconds_count')) +
       (await metric('etcd_disk_backend_commit_duration_seconds_count')),
-    etcdBytes: etcd === null ? 0 : storageBytesOf(etcd.member.pid),
   };
 }
 
 const words: Readonly<Record<keyof Written, string>> = {
   leaderFlushes: 'flushes of the leader',
   participantFlushes: 'flushes of the participants',
-  leaderBytes: 'bytes written by the leader',
-  participantBytes: 'bytes written by the participants',
+  diskBytes: 'bytes written to disk, by all processes',
   logKeys: 'keys left in the decision log',
   journalKeys: 'keys left in the journals',
   etcdTransactions: 'etcd transactions',
   etcdPuts: 'etcd puts',
   etcdDeletes: 'etcd deletes',
   etcdFlushes: 'flushes of etcd: its log and its store',
-  etcdBytes: 'bytes written by etcd',
 };
 
 const names = Object.keys(words) as (keyof Written)[];
