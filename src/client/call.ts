@@ -44,18 +44,18 @@ export class Call {
 
   /**
    * Waits for `done`, which `begin` gets and must not call before it returns. Rejects when the call
-   * is over, or with the error of `sooner` ahead of that. What `begin` returns is called at the end
-   * in either case.
+   * is over; with `timed: false` whoever holds it sees to that. What `begin` returns is called at
+   * the end in either case.
    */
   hold(
     begin: (done: (error?: Error) => void) => () => void,
-    sooner?: { readonly afterMs: number; readonly error: () => Error },
+    { timed = true }: { readonly timed?: boolean } = {},
   ): Promise<void> {
     const over = this.over();
     if (over !== null) return Promise.reject(over);
     return new Promise((resolve, reject) => {
       const end = (error?: Error): void => {
-        timer.cancel();
+        timer?.cancel();
         this.signal?.removeEventListener('abort', aborted);
         stop();
         if (error === undefined) resolve();
@@ -64,10 +64,7 @@ export class Call {
       const aborted = (): void => {
         end(abortedByCaller({ acted: 'nothing', cause: this.signal?.reason }));
       };
-      const timer =
-        sooner === undefined
-          ? this.#clock.setTimer(this.leftMs(), () => end(this.#timedOut()))
-          : this.#clock.setTimer(sooner.afterMs, () => end(sooner.error()));
+      const timer = timed ? this.#clock.setTimer(this.leftMs(), () => end(this.#timedOut())) : null;
       this.signal?.addEventListener('abort', aborted, { once: true });
       const stop = begin(end);
     });

@@ -14,6 +14,7 @@
  * comes later as late, and is still to be done when the load is over. It is long where callers each
  * wait for their answer, as many as they are: no more comes than is answered.
  */
+import { Delays } from '../peer/delays.ts';
 import { closedError, isVerdictError, VerdictError, withoutStack } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Call } from './call.ts';
@@ -71,9 +72,12 @@ export class Windows {
   readonly #clock: Clock;
   /** By the participants. One with nothing in flight is forgotten. */
   readonly #windows = new Map<string, Window>();
+  /** Thousands of calls wait, and nearly all get their turn: no timer of the clock for each. */
+  readonly #late: Delays<() => void>;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#late = new Delays(clock, (tell) => tell());
   }
 
   /** Where the call would be refused now: looked at before all else, for then it costs least. */
@@ -161,9 +165,13 @@ export class Windows {
     await call.hold(
       (done) => {
         waiting.add(done);
-        return () => waiting.delete(done);
+        const late = this.#late.start(afterMs, () => done(tooManyWait(before, afterMs)));
+        return () => {
+          this.#late.stop(late);
+          waiting.delete(done);
+        };
       },
-      { afterMs, error: () => tooManyWait(before, afterMs) },
+      { timed: false },
     );
   }
 

@@ -71,8 +71,8 @@ export class EtcdStore {
 
   /**
    * From now on every answer is held against what the first one has shown. Rejects where that one
-   * shows less than the process before has seen. Of who keeps nothing, an operator is one, who may
-   * take the mark away: the mark stops only what it reads.
+   * shows less than the process before has seen, and where the log is marked as set back. The mark
+   * does not stop who keeps no file: an operator's command is one, and takes the mark away.
    */
   async begin({ meta, header: { cluster_id: clusterId, revision } }: AgreedMeta): Promise<void> {
     const { generation, clusterId: log } = meta;
