@@ -28,7 +28,7 @@ const leastRetryMs = 100;
 const periodMs = 250;
 /** A queue stands that was not empty for so long. */
 const standingMs = 1_000;
-/** So many may wait in it in any case, as many as find room in the leader's; how long others may. */
+/** So many may wait in it anyhow, as many as find room in the leader's; how long others may. */
 const standing = { calls: 1_024, mayWaitMs: 2_000 } as const;
 /** In one that grows besides. */
 const growing = { calls: 512, mayWaitMs: 300 } as const;
