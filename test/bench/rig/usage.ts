@@ -27,10 +27,17 @@ export function storageBytesOf(pid: number): number {
 
 /** What all disks of the machine have written so far, for whomever. */
 export function diskBytes(): number {
-  const lines = readFileSync('/proc/diskstats', 'utf8').trim().split('\n');
-  const fields = lines.map((line) => line.trim().split(/\s+/));
   // A partition is a part of its disk, and what stands for a file or memory is on none.
-  const disks = fields.filter(([, , name]) => existsSync(`/sys/block/${name}/device`));
+  return writtenBytes(readFileSync('/proc/diskstats', 'utf8'), (name) =>
+    existsSync(`/sys/block/${name}/device`),
+  );
+}
+
+export function writtenBytes(diskstats: string, isDisk: (name: string) => boolean): number {
+  const lines = diskstats.trim().split('\n');
+  const disks = lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , name = '']) => isDisk(name));
   // Field 10 of proc(5): sectors written.
   return disks.reduce((sum, disk) => sum + Number(disk[9]) * sectorBytes, 0);
 }
