@@ -70,13 +70,13 @@ function answer(costs: Costs): string[] {
         `some ${shown(1_000 / leaderMs)} a second for a shard. One etcd cluster is full at some ` +
         `${shown(one)} a second, with few shards; under 100 nodes and 100 shards at ` +
         `${shown(capacityOf(costs, today).perSecond)}. With these 100 spread over 20 etcd clusters it ` +
-        `would be ${shown(spread.perSecond)}, and ${spread.first} is full first.`,
+        `would be ${shown(spread.perSecond)}, and the ${spread.first} is full first.`,
     ),
     wrapped(
       '**A million transactions a second is out of reach of one cluster today.** A cluster has at ' +
         'most 100 shards, on one etcd cluster or several. It would take some 300 shards, 100 etcd clusters, and ' +
         'nodes that are each connected to a few of these: the model gives that ' +
-        `${shown(large.perSecond)} a second before ${large.first} is full. More than 100 shards, and nodes of a part of the shards, are not built.`,
+        `${shown(large.perSecond)} a second before the ${large.first} is full. More than 100 shards, and nodes of a part of the shards, are not built.`,
     ),
     wrapped(
       'What can be done today: several clusters of Verdict side by side, each on an etcd cluster of ' +
