@@ -60,9 +60,26 @@ export class Leading {
 
   /** Every shard is led by someone, who takes new work. */
   ready(): boolean {
-    return this.leaders().every((leader) => leader !== null);
+    return this.confirmedLeaders().every((leader) => leader !== null);
   }
 
+  /**
+   * Those of whom it can be said now. A node that is cut off from etcd cannot tell a leader that
+   * ended from one that leads on.
+   */
+  confirmedLeaders(): (LeaderInfo | null)[] {
+    const { log } = this.#options;
+    // Of what it leads itself the lease says enough.
+    return this.leaders().map((leader, shard) =>
+      this.drivers.has(shard) || log.isConfirmed(shard) ? leader : null,
+    );
+  }
+
+  /**
+   * The last that were heard of, for peers. One that is not confirmed is named all the same: where
+   * this node alone is cut off, it leads on, and a client that was told of none would not find it;
+   * where it has ended, it says so itself, or cannot be reached.
+   */
   leaders(): (LeaderInfo | null)[] {
     return this.#options.log.leaders().map((leader, shard) => {
       const driver = this.drivers.get(shard);
@@ -144,7 +161,7 @@ export class Leading {
     while (!signal.aborted) {
       await this.#pause(balanceMs);
       if (signal.aborted) return;
-      const shard = overloaded({ node, nodes: log.nodes(), leaders: this.leaders() });
+      const shard = overloaded({ node, nodes: log.nodes(), leaders: this.confirmedLeaders() });
       const driver = shard === null ? undefined : this.drivers.get(shard);
       if (shard === null || driver === undefined) continue;
       logger.info({ shard }, 'Giving a shard up to a node that leads fewer.');

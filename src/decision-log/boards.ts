@@ -119,6 +119,11 @@ export abstract class LogOnBoards {
     return this.leaderBoard.watch(listener);
   }
 
+  /** A local log is never silent. */
+  isConfirmed(_shard: number): boolean {
+    return true;
+  }
+
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
     this.evidence.add(leader);
   }

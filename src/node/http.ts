@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 /** What the HTTP side needs to know of a node; null while there is none yet. */
 export interface Health {
   readonly ready: boolean;
-  leaders(): readonly ({ readonly node: string } | null)[];
+  confirmedLeaders(): readonly ({ readonly node: string } | null)[];
 }
 
 export function healthHandler(health: () => Health | null): RequestListener {
@@ -37,7 +37,7 @@ function answerTo(
   if (path === '/healthz') return { status: 200, body: { ok: true } };
   const state = health();
   const ready = state?.ready === true;
-  const leaders = state?.leaders() ?? [];
+  const leaders = state?.confirmedLeaders() ?? [];
   const led = leaders.filter((leader) => leader !== null).length;
   return { status: ready ? 200 : 503, body: { ready, shards: leaders.length, led } };
 }

@@ -194,8 +194,14 @@ export class CoordinatorNode implements SessionHost {
     return driver;
   }
 
+  /** For peers: hints. */
   leaders(): (LeaderInfo | null)[] {
     return this.leading.leaders();
+  }
+
+  /** For whoever watches over the cluster. */
+  confirmedLeaders(): (LeaderInfo | null)[] {
+    return this.leading.confirmedLeaders();
   }
 
   /**

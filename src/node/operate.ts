@@ -95,7 +95,7 @@ function info(node: CoordinatorNode): InfoReply {
     uptimeMs: Math.round(given.clock.monotonicMs() - node.startedAtMs),
     ready: node.ready,
     connections: node.connections,
-    shards: node.leaders().map((leader, shard) => ({
+    shards: node.confirmedLeaders().map((leader, shard) => ({
       shard,
       leader,
       ...(node.drivers.get(shard)?.term.info() ?? {}),

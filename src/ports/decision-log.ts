@@ -98,6 +98,11 @@ export interface DecisionLog {
   /** The leaders now; `listener` hears of later changes. Hints: a judgement always reads. */
   leaders(): readonly (LeaderInfo | null)[];
   watchLeaders(listener: (leaders: readonly (LeaderInfo | null)[]) => void): () => void;
+  /**
+   * Whether `leaders()` was compared with the log of this shard within the last lease. If not, the
+   * log is silent here, and the leader that is named may have lost its right long ago.
+   */
+  isConfirmed(shard: number): boolean;
   /** The nodes that are up, with this one, by name; `listener` hears of later changes. Hints. */
   nodes(): readonly NodeInfo[];
   watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void;

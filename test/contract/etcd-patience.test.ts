@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, it, type TestContext } from 'vitest';
 import type { Txid } from '../../src/core/txid.ts';
+import type { EtcdLogOptions } from '../../src/decision-log/etcd/etcd-log.ts';
 import { patienceMs } from '../../src/decision-log/etcd/store.ts';
 import { DecisionLogError, LeadershipLostError } from '../../src/ports/decision-log.ts';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
@@ -57,11 +58,11 @@ describe.skipIf(etcds.length === 0).each(etcds)('an etcd at $etcd', (programs) =
 describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
   describe.each(etcds)('at $etcd', (programs) => {
     /** A node's log behind a proxy that can lose what etcd replies. */
-    async function behindProxy(test: TestContext) {
+    async function behindProxy(test: TestContext, more: Partial<EtcdLogOptions> = patient) {
       const { etcd, rig } = await etcdOfTest(test, programs);
       const proxy = await TcpProxy.started(etcd.member.ports.client);
       test.onTestFinished(() => proxy.close());
-      const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });
+      const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...more });
       return { rig, proxy, log };
     }
 
@@ -113,6 +114,25 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
       expect(next.epoch > leadership.epoch).toBe(true);
       expect(next.isCertain()).toBe(true);
       expect(await next.tick(1)).toBe(1);
+    });
+
+    it('is silent for a follower alone: it names the leader on, and does not vouch for it', async (test) => {
+      const { expect } = test;
+      const { rig, proxy, log } = await behindProxy(test, { leaseTtlMs: 2_000 });
+      const leader = await rig.open('beta', { leaseTtlMs: 2_000 });
+      const leadership = await leader.campaign(0, { signal: never });
+      const named = () => log.leaders()[0]?.node;
+      await expect.poll(named, waitMs).toBe('beta');
+      await expect.poll(() => log.isConfirmed(0), waitMs).toBe(true);
+      proxy.blackhole();
+      await expect.poll(() => log.isConfirmed(0), waitMs).toBe(false);
+      expect(named()).toBe('beta');
+      expect(leader.isConfirmed(0)).toBe(true);
+      expect(leadership.isCertain()).toBe(true);
+      proxy.heal();
+      proxy.cut();
+      await expect.poll(() => log.isConfirmed(0), waitMs).toBe(true);
+      expect(named()).toBe('beta');
     });
 
     it('of three members stands with one: nothing is decided, and with two again all goes on', async (test) => {

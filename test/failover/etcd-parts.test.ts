@@ -1,4 +1,5 @@
 /** Ranges of shards on etcd clusters of their own: each goes on without the others. */
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
@@ -67,6 +68,25 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     );
   }
 
+  /** What those who watch over the cluster see at the node. */
+  async function onlyFirstIsLed({ name, url }: NodeProcess): Promise<void> {
+    const health = { ready: false, shards: 2, led: 1 };
+    const wanted = { status: 503, health, ready: false, led: [true, false] };
+    let last = '';
+    await eventually(
+      async () => {
+        const answer = await fetch(`http://${url}/readyz`);
+        const { out } = await runCli(['status', '--url', url, '--json']);
+        const { ready, shards } = JSON.parse(out);
+        const led = shards.map(({ leader }: { leader: object | null }) => leader !== null);
+        const seen = { status: answer.status, health: await answer.json(), ready, led };
+        last = JSON.stringify(seen);
+        return isDeepStrictEqual(seen, wanted) ? true : null;
+      },
+      () => `${name} to show that shard 1 has no leader; the last: ${last}`,
+    );
+  }
+
   it('one etcd stands still and the other range goes on; a leader dies; maps must agree', async () => {
     const map = await started(['n1', 'n2']);
     for (const shard of [0, 1]) await commitsOn(shard);
@@ -76,6 +96,8 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
       async () => ((await cluster.leaders())[1] === null ? true : null),
       () => 'shard 1 to have no leader',
     );
+    // Also at the node that did not lead it, and has only heard of its leader.
+    await Promise.all([...cluster.nodes.values()].map(onlyFirstIsLed));
     for (let more = 0; more < 3; more += 1) await commitsOn(0);
     second.member.resume();
     await commitsOn(1);

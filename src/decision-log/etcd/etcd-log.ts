@@ -201,6 +201,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     this.#leaders = new Leaders({
       store,
       shards: this.#own,
+      leaseTtlMs,
       board: this.leaderBoard,
       nodes: this.nodeBoard,
       read: (seen) => this.#wasRead(seen),
@@ -231,6 +232,10 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 
   get meta(): LogMeta {
     return this.#agreed.meta;
+  }
+
+  override isConfirmed(_shard: number): boolean {
+    return this.#leaders.isConfirmed();
   }
 
   override leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {

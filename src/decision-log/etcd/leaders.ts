@@ -4,10 +4,14 @@
  *
  * Readings may overtake each other, and what this node wrote is known before the next one: so each
  * shard has the revision it is known at, and an older reading changes nothing.
+ *
+ * While etcd is silent, what was read last stands: the leader may lead on, and only this node be cut
+ * off. But it is not confirmed any more (`isConfirmed`), once that reading is a lease old.
  */
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Timer } from '../../ports/clock.ts';
+import { elapsedMs, type Mark, mark } from '../../system/age.ts';
 import type { LeaderBoard, NodeBoard } from '../boards.ts';
 import { Hints } from './hints.ts';
 import { type ObservedLeader, observe } from './leader-key.ts';
@@ -24,6 +28,8 @@ export interface LeadersOptions {
   readonly store: EtcdStore;
   /** Those that this etcd is for. */
   readonly shards: readonly number[];
+  /** This node's. A leader's own may be longer: it then counts as unconfirmed sooner than need be. */
+  readonly leaseTtlMs: number;
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard;
   /** After each reading, with what else it has shown. */
@@ -50,6 +56,8 @@ export class Leaders {
   readonly #hints: Hints;
   readonly #readings: Turns<void> = new Turns(() => this.#readQuietly());
   #timer: Timer | null = null;
+  /** When the newest reading that was answered was sent. */
+  #confirmed: Mark | null = null;
   #closed = false;
 
   constructor(options: LeadersOptions) {
@@ -79,6 +87,11 @@ export class Leaders {
 
   at(shard: number): ObservedLeader | null {
     return this.#known.get(shard)?.leader ?? null;
+  }
+
+  isConfirmed(): boolean {
+    const { store, leaseTtlMs } = this.#options;
+    return this.#confirmed !== null && elapsedMs(store.clock, this.#confirmed) <= leaseTtlMs;
   }
 
   /** What this node learnt otherwise: a key it wrote, or met in a failed compare. */
@@ -117,15 +130,19 @@ export class Leaders {
   async #read(): Promise<void> {
     const { store, nodes, shards } = this.#options;
     const { keys } = store;
-    const { responses, header } = await store.insist({
-      success: [
-        get(keys.meta),
-        getRange(keys.nodes, maxNodes),
-        get(keys.retirements),
-        ...shards.map((shard) => get(keys.shard(shard).leader)),
-      ],
+    const success = [
+      get(keys.meta),
+      getRange(keys.nodes, maxNodes),
+      get(keys.retirements),
+      ...shards.map((shard) => get(keys.shard(shard).leader)),
+    ];
+    let sent = mark(store.clock);
+    const { responses, header } = await store.insist(() => {
+      sent = mark(store.clock);
+      return { success };
     });
     if (this.#closed) return;
+    this.#confirmed = sent;
     const entries = allFound(responses, 1);
     nodes.publish(entries.map(nodeOf));
     for (const [at, shard] of shards.entries()) {

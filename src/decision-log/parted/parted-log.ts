@@ -67,6 +67,10 @@ export class PartedLog implements DecisionLog {
     return this.#watch((log) => log.watchLeaders(() => listener(this.leaders())));
   }
 
+  isConfirmed(shard: number): boolean {
+    return this.#of(shard).isConfirmed(shard);
+  }
+
   /** Who is up by what every log says: one that cannot be read knows of no death. */
   nodes(): readonly NodeInfo[] {
     const [first, ...others] = this.#ranges.map(({ log }) => log.nodes());

@@ -29,6 +29,7 @@ function setUp() {
   const leaders = new Leaders({
     store,
     shards: [0],
+    leaseTtlMs: 3_000,
     board,
     nodes: new NodeBoard(),
     read: () => undefined,
