@@ -1,6 +1,7 @@
 /** Ranges of shards on etcd clusters of their own: each goes on without the others. */
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
@@ -98,9 +99,18 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     );
     // Also at the node that did not lead it, and has only heard of its leader.
     await Promise.all([...cluster.nodes.values()].map(onlyFirstIsLed));
+    const retire = ['retire', 'a', 'lost', '--yes', '--url', cluster.urls[0] ?? ''];
+    const refused = await runCli([...retire, '--json']);
+    expect(refused.exitCode).toBe(exitCodes.notDone);
+    expect(refused.errors).toContain('LOG_UNAVAILABLE');
+    expect(refused.errors).toContain(`shard 1, etcd at ${second.endpoints.join(', ')}`);
     for (let more = 0; more < 3; more += 1) await commitsOn(0);
     second.member.resume();
     await commitsOn(1);
+    await eventually(
+      async () => ((await runCli(retire)).exitCode === exitCodes.ok ? true : null),
+      () => 'it to be retired',
+    );
     const leader = (await cluster.leaders())[1]?.node ?? '';
     await cluster.node(leader).kill();
     for (const shard of [0, 1]) await commitsOn(shard);

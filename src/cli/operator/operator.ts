@@ -112,8 +112,19 @@ export class Operator {
     return this.#ask({ type: 'resolve', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
   }
 
+  /**
+   * Any node can do it. That of shard 0's leader reaches etcd; where there is none, another says
+   * why. A log that is silent is not waited for: the node has waited already.
+   */
   async retire(retired: Retired): Promise<void> {
-    await this.#ask({ type: 'retire', ...retired }, () => this.#nodes.leaderLink(0));
+    await this.#ask(
+      { type: 'retire', ...retired },
+      () =>
+        this.#nodes.leader(0) === null
+          ? (this.#nodes.connected()[0] ?? null)
+          : this.#nodes.leaderLink(0),
+      (error) => error.code === 'LOG_UNAVAILABLE',
+    );
   }
 
   /** Of every shard, newest first. */
@@ -172,6 +183,7 @@ export class Operator {
   async #ask<Type extends RequestType>(
     message: Extract<RequestWithoutId, { type: Type }>,
     findLink: () => Link | null,
+    isFinal: (error: VerdictError) => boolean = () => false,
   ): Promise<ReplyTo[Type]> {
     let last: VerdictError | null = null;
     for (;;) {
@@ -189,7 +201,7 @@ export class Operator {
           leader: 'txid' in message ? this.#leader(message.txid) : undefined,
         })) as ReplyTo[Type];
       } catch (error) {
-        if (!isRequestRetryable(error)) throw error;
+        if (!isRequestRetryable(error) || isFinal(error)) throw error;
         last = error;
         await this.#pause(Math.min(this.#leftMs(), error.retryAfterMs ?? retryDelayMs));
       }

@@ -9,6 +9,8 @@ import { decisionSources, durationText, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
 import { type Operator, withOperator } from './operator.ts';
 
+const adviceMs = 3_000;
+
 type RepairContext = OperatorContext & { readonly yes?: true };
 
 export async function resolveTransaction(context: RepairContext, txid: Txid): Promise<ExitCode> {
@@ -46,8 +48,10 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
       ? `Instance ${retired.instance} of ${participant}`
       : `The shared resource ${retired.sharedResource} of ${participant}, with every instance of it,`;
   if (!yes) requireTerminal(io, 'retire cannot be undone');
-  // Advice alone: what is wrong with the connection the call itself says.
-  await withOperator(context, (operator) => warnOf(operator, io, retired)).catch(() => undefined);
+  // Advice alone: what is wrong with the connection the call itself says. It asks every leader, and
+  // does not wait until a shard without one has one.
+  const advice = { ...context, timeout: Math.min(context.timeout, adviceMs) };
+  await withOperator(advice, (operator) => warnOf(operator, io, retired)).catch(() => undefined);
   if (!yes) {
     const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
     if (!(await confirm(io, question))) return;

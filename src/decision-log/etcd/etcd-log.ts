@@ -110,9 +110,10 @@ async function openParts(given: OpenedOptions, parts: readonly PartAccess[]): Pr
       places.map(({ own, store }, at) => opened(own, store, agreed[at] as AgreedMeta)),
     );
     const failed = logs.find((log) => log.status === 'rejected');
-    const ranges = places.flatMap(({ first, last }, at) => {
+    const ranges = places.flatMap(({ first, last, own }, at) => {
       const log = logs[at];
-      return log?.status === 'fulfilled' ? [{ first, last, log: log.value }] : [];
+      const place = `etcd at ${own.endpoints.join(', ')}`;
+      return log?.status === 'fulfilled' ? [{ first, last, place, log: log.value }] : [];
     });
     if (failed !== undefined) {
       await Promise.allSettled(ranges.map(({ log }) => log.close()));

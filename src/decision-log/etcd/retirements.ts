@@ -11,7 +11,7 @@
  *   others' are looked at, and it is waited for, or the node reads after that.
  */
 import type { Retired } from '../../core/retired.ts';
-import { thrownLine } from '../../core/thrown.ts';
+import { thrownLine, thrownText } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { RetiredBoard } from '../boards.ts';
 import { assertMayRetire } from '../state.ts';
@@ -73,11 +73,14 @@ export class Retirements {
     const { store, board } = this.#options;
     const { keys } = store;
     assertMayRetire(board.known, retired);
-    const { header } = await store.insist({
-      success: [
-        put(keys.retiredOne(retired), encodeRetired(retired)),
-        put(keys.retirements, Buffer.of()),
-      ],
+    const success = [
+      put(keys.retiredOne(retired), encodeRetired(retired)),
+      put(keys.retirements, Buffer.of()),
+    ];
+    const { header } = await store.insist({ success }).catch((cause: unknown) => {
+      store.ended.throwIfAborted();
+      const text = `It may be retired or not: retire again. ${thrownText(cause)}`;
+      throw new DecisionLogError(text, { cause });
     });
     await this.learn();
     const revision = BigInt(header.revision);

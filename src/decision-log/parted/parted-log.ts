@@ -8,6 +8,7 @@
  */
 import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
 import { type Member, type Retired, RetiredSet } from '../../core/retired.ts';
+import { thrownText } from '../../core/thrown.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
   type CampaignOptions,
@@ -22,6 +23,8 @@ import { assertShard } from '../log-errors.ts';
 
 export interface LogRange extends ShardRange {
   readonly log: DecisionLog;
+  /** Which one that is, in an error: `etcd at 10.0.0.1:2379`. */
+  readonly place: string;
 }
 
 export class PartedLog implements DecisionLog {
@@ -83,11 +86,36 @@ export class PartedLog implements DecisionLog {
     return this.#watch((log) => log.watchNodes(() => listener(this.nodes())));
   }
 
-  /** May be repeated, and must be where one of the logs did not answer. */
+  /**
+   * Each log is asked first, so that while one is silent nothing is written in the others. One that
+   * falls silent just then leaves it written in some: it may be repeated, and must be.
+   */
   async retire(retired: Retired): Promise<void> {
-    const all = await Promise.allSettled(this.#ranges.map(({ log }) => log.retire(retired)));
-    const failed = all.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    for (const range of this.#ranges) {
+      if (!range.log.isConfirmed(range.first)) throw notRetired(range, 'for longer than a lease');
+    }
+    await this.#inEach(
+      ({ log, first }) => log.retired(first),
+      (range, error) => notRetired(range, `(${thrownText(error)})`, error),
+    );
+    await this.#inEach(
+      ({ log }) => log.retire(retired),
+      (range, error) =>
+        new DecisionLogError(
+          `It may be retired for some shards and not for others; retire again. For ${named(range)}: ${thrownText(error)}`,
+          { cause: error },
+        ),
+    );
+  }
+
+  async #inEach(
+    work: (range: LogRange) => Promise<unknown>,
+    errorOf: (range: LogRange, error: unknown) => Error,
+  ): Promise<void> {
+    const all = await Promise.allSettled(this.#ranges.map(work));
+    for (const [at, one] of all.entries()) {
+      if (one.status === 'rejected') throw errorOf(this.#ranges[at] as LogRange, one.reason);
+    }
   }
 
   async retired(shard?: number): Promise<readonly Retired[]> {
@@ -132,4 +160,15 @@ export class PartedLog implements DecisionLog {
       for (const one of undo) one();
     };
   }
+}
+
+function named({ first, last, place }: LogRange): string {
+  return `${first === last ? `shard ${first}` : `shards ${first} to ${last}`}, ${place}`;
+}
+
+function notRetired(range: LogRange, how: string, cause?: unknown): DecisionLogError {
+  return new DecisionLogError(
+    `Nothing was written: the log of ${named(range)}, has given this node no answer ${how}. To retire, that of every shard must answer. Bring it back and retire again.`,
+    { cause },
+  );
 }

@@ -101,8 +101,8 @@ describe('a log in parts', () => {
       });
     const [low, high] = [open(), open()];
     const log = new PartedLog([
-      { first: 0, last: 1, log: low },
-      { first: 2, last: 3, log: high },
+      { first: 0, last: 1, log: low, place: 'etcd at a:1' },
+      { first: 2, last: 3, log: high, place: 'etcd at b:2' },
     ]);
     return { low, high, log };
   }
@@ -132,6 +132,31 @@ describe('a log in parts', () => {
     expect(await log.retired()).toEqual([one]);
     await log.retire(one);
     expect(heard).toHaveLength(2);
+    expect(await low.retired()).toEqual([one]);
+    await log.close();
+  });
+
+  it.each([
+    ['is silent', false],
+    ['answers no reading', true],
+  ])('retires nothing anywhere while one log %s, and says which', async (_, isConfirmed) => {
+    const { low, high, log } = logs();
+    if (isConfirmed) await high.close();
+    else high.isConfirmed = () => false;
+    await expect(log.retire({ participant: 'p', instance: 'i' })).rejects.toThrow(
+      /^Nothing was written: .* shards 2 to 3, etcd at b:2,/,
+    );
+    expect(await low.retired()).toEqual([]);
+    await log.close();
+  });
+
+  it('says that it may be retired for some shards where one log falls silent just then', async () => {
+    const { low, high, log } = logs();
+    const one: Retired = { participant: 'p', instance: 'i' };
+    high.retire = () => Promise.reject(new Error('silent now'));
+    await expect(log.retire(one)).rejects.toThrow(
+      /retire again\. For shards 2 to 3, etcd at b:2: silent now/,
+    );
     expect(await low.retired()).toEqual([one]);
     await log.close();
   });
