@@ -77,6 +77,8 @@ export function argumentsOf(args: readonly string[]): Asked {
     return { wrong: `${(error as Error).message}\n\n${help()}` };
   }
   if (values['help'] === true) return { help: help() };
+  const idle = idleOptions(values);
+  if (idle !== null) return { wrong: idle };
   const name = String(values['deployment'] ?? 'million');
   if (!Object.hasOwn(deployments, name)) {
     return { wrong: `--deployment is one of ${Object.keys(deployments).join(', ')}.` };
@@ -101,6 +103,15 @@ export function argumentsOf(args: readonly string[]): Asked {
   } catch (error) {
     return { wrong: (error as Error).message };
   }
+}
+
+/** What is measured and what is on the page is given: a deployment or a run has no say in it. */
+function idleOptions(values: Values): string | null {
+  const modes = ['measure', 'write'].filter((flag) => values[flag] === true);
+  const others = Object.keys(values).filter((flag) => !modes.includes(flag));
+  if (modes.length === 0 || others.length === 0) return null;
+  const dashed = (flags: readonly string[]): string => flags.map((flag) => `--${flag}`).join(', ');
+  return `${dashed(others)}: of no use with ${dashed(modes)}. Leave out the one or the other.`;
 }
 
 /** That of what it started from says how many there are of some. */

@@ -35,9 +35,16 @@ it.each([
   ['--services 2 --branches 3', '--branches: not more than --services'],
   ['--shards 4 --etcds 5', '--etcds: not more than --shards'],
   ['--etcds 2 --etcds-of-node 3', '--etcds-of-node: not more than --etcds'],
+  ['--write --nodes 3', '--nodes: of no use with --write.'],
+  ['--rate 3 --measure --seed 1', '--rate, --seed: of no use with --measure.'],
+  ['--measure --write --deployment today', '--deployment: of no use with --measure, --write.'],
   ['--none', 'Unknown option'],
 ])('refuses %s', (args, text) => {
   expect(argumentsOf(args.split(' '))).toMatchObject({ wrong: expect.stringContaining(text) });
+});
+
+it('measures and writes in one go', () => {
+  expect(argumentsOf(['--measure', '--write'])).toMatchObject({ measure: true, write: true });
 });
 
 it('helps', () => {
