@@ -3,8 +3,9 @@
  *
  * One loop a shard: wait for the turn, campaign, lead until the leadership is lost or given up,
  * again. A node that leads much already campaigns later than one that leads little, so that a freed
- * shard goes to the idler; and one that leads two more than another gives one up. One whose shards
- * are even keeps them: a leader that changes without need costs every client an abort.
+ * shard goes to the idler; and one that leads two more than another gives one up, or several that
+ * have nothing under way where the difference is large. One whose shards are even keeps them: a
+ * leader that changes without need costs every client an abort.
  *
  * The interleaving that matters: a leadership is lost while its driver still scans the log. The
  * driver answers for its own end (`lost`); the loop only takes it out of the map and campaigns
@@ -45,8 +46,8 @@ export class Leading {
   readonly #options: LeadingOptions;
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[] = [];
-  /** The shard that is just being given up: others are to have the first turn at it. */
-  #giving: number | null = null;
+  /** The shards that are just being given up: others are to have the first turn at them. */
+  #giving: readonly number[] = [];
 
   constructor(options: LeadingOptions) {
     this.#options = options;
@@ -151,7 +152,7 @@ export class Leading {
   /** The more this node leads, the later it campaigns; a single one never waits. */
   #turn(shard: number): number {
     if (this.#options.log.nodes().length <= 1) return 0;
-    const given = this.#giving === shard ? balanceMs : 0;
+    const given = this.#giving.includes(shard) ? balanceMs : 0;
     return given + this.drivers.size * turnMs;
   }
 
@@ -161,14 +162,22 @@ export class Leading {
     while (!signal.aborted) {
       await this.#pause(balanceMs);
       if (signal.aborted) return;
-      const shard = overloaded({ node, nodes: log.nodes(), leaders: this.confirmedLeaders() });
-      const driver = shard === null ? undefined : this.drivers.get(shard);
-      if (shard === null || driver === undefined) continue;
-      logger.info({ shard }, 'Giving a shard up to a node that leads fewer.');
-      this.#giving = shard;
-      await this.#drain(driver);
+      const nodes = log.nodes();
+      const [first, ...more] = overloaded({
+        node,
+        nodes,
+        leaders: this.confirmedLeaders(),
+      }).flatMap((shard) => this.drivers.get(shard) ?? []);
+      if (first === undefined) continue;
+      // One at a time where there is work: while it is drained it takes none. Where there is none,
+      // as after a start of all nodes together, there is nothing to wait for.
+      const given = [first, ...more.filter(({ term }) => term.undecided() === 0)];
+      const shards = given.map(({ leader }) => leader.shard);
+      logger.info({ shards }, 'Giving shards up to a node that leads fewer.');
+      this.#giving = shards;
+      await Promise.all(given.map((driver) => this.#drain(driver)));
       await this.#pause(balanceMs);
-      this.#giving = null;
+      this.#giving = [];
     }
   }
 
