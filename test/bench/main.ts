@@ -50,7 +50,9 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  process.once(signal, () => {
+  // Not only once: npm and what it starts pass the signal on, and the second one, without a
+  // listener, would end the process before `exit` has removed anything.
+  process.on(signal, () => {
     progress('');
     console.error(`Ended by ${signal}. Sections that were over by then are kept.`);
     process.exit(code);
