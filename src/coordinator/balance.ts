@@ -6,9 +6,9 @@ const maxAtOnce = 8;
 
 /**
  * The shards that this node should give up now, the one to begin with first. A node gives one up
- * when another live node leads at least two fewer: then both are nearer to even, and it cannot swing
- * back. Of several such nodes only the one that leads most (of these the first by name) acts, or a
- * node that joins would be handed more than its share at once.
+ * when another live node leads at least two fewer: then both are nearer to even, and it cannot
+ * swing back. Of several such nodes only the one that leads most (of these the first by name) acts,
+ * or a node that joins would be handed more than its share at once.
  *
  * Far from even it may be more than one, a quarter of the difference: whoever takes them still leads
  * fewer than the giver. The caller gives all but the first only where that costs no one anything.

@@ -5,8 +5,8 @@
  * Readings may overtake each other, and what this node wrote is known before the next one: so each
  * shard has the revision it is known at, and an older reading changes nothing.
  *
- * While etcd is silent, what was read last stands: the leader may lead on, and only this node be cut
- * off. But it is not confirmed any more (`isConfirmed`), once that reading is a lease old.
+ * While etcd is silent, what was read last stands: the leader may lead on, and only this node be
+ * cut off. But it is not confirmed any more (`isConfirmed`), once that reading is a lease old.
  */
 import type { NodeInfo } from '../../core/messages.ts';
 import { thrownLine } from '../../core/thrown.ts';
@@ -28,7 +28,7 @@ export interface LeadersOptions {
   readonly store: EtcdStore;
   /** Those that this etcd is for. */
   readonly shards: readonly number[];
-  /** This node's. A leader's own may be longer: it then counts as unconfirmed sooner than need be. */
+  /** This node's. A leader's own may be longer: it is then unconfirmed sooner than need be. */
   readonly leaseTtlMs: number;
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard;
