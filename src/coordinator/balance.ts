@@ -10,8 +10,9 @@ const maxAtOnce = 8;
  * swing back. Of several such nodes only the one that leads most (of these the first by name) acts,
  * or a node that joins would be handed more than its share at once.
  *
- * Far from even it may be more than one, a quarter of the difference: whoever takes them still leads
- * fewer than the giver. The caller gives all but the first only where that costs no one anything.
+ * Far from even it may be more than one, a quarter of the difference: where that other node takes
+ * them all, it still leads fewer than this one. The caller gives all but the first only where that
+ * costs no one anything.
  */
 export function overloaded(options: {
   readonly node: string;
