@@ -1,4 +1,4 @@
-/** A node that leads all hands shards on to one that joins: several at a time if no one feels it. */
+/** A node that leads all hands shards on to one that joins: several at once if none is busy. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import { LoopNode } from '../../support/nodes/loop-node.ts';
