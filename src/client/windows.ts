@@ -6,6 +6,11 @@
  * what commits. So nothing is held back until the first BUSY. It cuts the number in flight, each
  * commit lets that grow again, as TCP does, and the rest wait here in the order of their calls.
  *
+ * It grows the faster the farther it is from where it was cut, below and above, as CUBIC has it: in
+ * a few round trips it is nearly there again, tries for a few what is just above, and then looks
+ * for where the bound is now. One more each round trip is too slow where a round trip takes a
+ * second: a cut that came of an outage would be felt for minutes.
+ *
  * A burst drains, so a call may wait here until half of its time is over. A long queue that stands
  * does not: what comes then waits as long as all before it and is late as well. So it is refused at
  * once where that would take longer than `mayWaitMs`. (`retry` asks for patience.)
@@ -13,6 +18,10 @@
  * That is short while much more comes than is answered: whatever is let in then makes all that
  * comes later as late, and is still to be done when the load is over. It is long where callers each
  * wait for their answer, as many as they are: no more comes than is answered.
+ *
+ * How long it would take is known by what was answered while each place in flight was taken several
+ * times. Less tells nothing: participants that take a second each may answer all at once, and then
+ * none for a second.
  */
 import { Delays } from '../peer/delays.ts';
 import { closedError, isVerdictError, VerdictError, withoutStack } from '../peer/verdict-error.ts';
@@ -23,34 +32,39 @@ import type { Call } from './call.ts';
 const cut = 0.7;
 /** Calls that wait hold their payloads. */
 const maxWaiting = 100_000;
-const leastRetryMs = 100;
-/** Answers come by the batch: they are counted over so long. */
-const periodMs = 250;
+/** As the leader has it. */
+const retryMs = { least: 100, most: 5_000 } as const;
+/** Answers come by the batch: they are counted for so long at least, and so many for each place. */
+const period = { leastMs: 250, turns: 3 } as const;
+/** Who was answered with one of these met an outage: how long it took says nothing of the pace. */
+const outages: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'NOT_LEADER', 'LOG_UNAVAILABLE']);
 /** A queue stands that was not empty for so long. */
 const standingMs = 1_000;
 /** So many may wait in it anyhow, as many as find room in the leader's; how long others may. */
 const standing = { calls: 1_024, mayWaitMs: 2_000 } as const;
 /** In one that grows besides. */
 const growing = { calls: 512, mayWaitMs: 300 } as const;
-/** For so many periods, so many times as much has come as was answered. */
-const growth = { periods: 4, times: 1.25 } as const;
+/** For so long, so many times as much has come as was answered. */
+const growth = { forMs: 1_000, times: 1.25 } as const;
 
 interface Window {
   readonly key: string;
   inFlight: number;
   limit: number;
+  /** So many were in flight when it was cut last. */
+  cutAt: number;
   /** Grows with each cut, which is for all that were sent before it. */
   generation: number;
   /** Each is told of its turn, or why it gets none. */
   readonly waiting: Set<(error?: VerdictError) => void>;
   /** Since when someone waits. */
   sinceMs: number;
-  /** When the period began, and since then: */
-  periodMs: number;
+  /** When the period began, with an answer; null before the first. Since then: */
+  periodMs: number | null;
   came: number;
   answers: number;
-  /** Periods without a break in which more came than is answered. */
-  grew: number;
+  /** For how long, by periods without a break, more has come than was answered. */
+  grewMs: number;
   /** Answers in a millisecond, in the two periods before this one; 0 while that is not known. */
   perMs: readonly [number, number];
 }
@@ -116,13 +130,14 @@ export class Windows {
         key,
         inFlight: 0,
         limit: Number.POSITIVE_INFINITY,
+        cutAt: Number.POSITIVE_INFINITY,
         generation: 0,
         waiting: new Set(),
         sinceMs: 0,
-        periodMs: 0,
+        periodMs: null,
         came: 0,
         answers: 0,
-        grew: 0,
+        grewMs: 0,
         perMs: [0, 0],
       };
       this.#windows.set(key, window);
@@ -134,15 +149,17 @@ export class Windows {
 
   #leave({ window, generation }: Place, error: unknown): void {
     const { inFlight } = window;
-    const isBusy = isVerdictError(error) && error.code === 'BUSY';
+    const code = isVerdictError(error) ? error.code : null;
     window.inFlight -= 1;
-    if (isBusy && generation === window.generation) {
+    if (code === 'BUSY' && generation === window.generation) {
+      window.cutAt = inFlight;
       window.limit = Math.max(1, Math.floor(inFlight * cut));
       window.generation += 1;
     } else if (error === null && window.waiting.size > 0) {
-      window.limit += 1 / window.limit;
+      // Not before the cut is carried out.
+      if (inFlight <= window.limit) window.limit += growthOf(window);
       this.#count(window);
-    }
+    } else if (code !== null && outages.has(code)) window.periodMs = null;
     this.#next(window);
     if (window.inFlight === 0) this.#windows.delete(window.key);
   }
@@ -151,12 +168,10 @@ export class Windows {
     const { waiting } = window;
     const { call } = who;
     if (waiting.size === 0) {
-      const nowMs = this.#clock.monotonicMs();
-      window.sinceMs = nowMs;
-      window.periodMs = nowMs;
-      window.came = 0;
-      window.answers = 0;
-      window.grew = 0;
+      window.sinceMs = this.#clock.monotonicMs();
+      window.periodMs = null;
+      window.grewMs = 0;
+      window.perMs = [0, 0];
     }
     const refused = refusalOf(window, who, this.#clock.monotonicMs());
     if (refused !== null) throw refused;
@@ -177,12 +192,15 @@ export class Windows {
 
   /** A stall is one period, however long: the one before it counts, then the one after. */
   #count(window: Window): void {
-    window.answers += 1;
     const nowMs = this.#clock.monotonicMs();
-    const tookMs = nowMs - window.periodMs;
-    if (tookMs < periodMs) return;
-    window.perMs = [window.perMs[1], window.answers / tookMs];
-    window.grew = window.came > growth.times * window.answers ? window.grew + 1 : 0;
+    if (window.periodMs !== null) {
+      window.answers += 1;
+      const tookMs = nowMs - window.periodMs;
+      const { came, answers, grewMs, perMs } = window;
+      if (tookMs < period.leastMs || answers < period.turns * window.limit) return;
+      window.perMs = [perMs[1], answers / tookMs];
+      window.grewMs = came > growth.times * answers ? grewMs + tookMs : 0;
+    }
     window.periodMs = nowMs;
     window.came = 0;
     window.answers = 0;
@@ -195,6 +213,11 @@ export class Windows {
       begin();
     }
   }
+}
+
+/** By one answer. In a round trip: as far as it is from where it was cut. */
+function growthOf({ limit, cutAt }: Window): number {
+  return Math.max(1, Math.abs(cutAt - limit)) / limit;
 }
 
 function keyOf({ branches }: Pick<Waiting, 'branches'>): string {
@@ -213,10 +236,10 @@ function waitMsOf({ waiting, perMs: [before, last] }: Window): number {
 }
 
 function refusalOf(window: Window, { call, patient }: Waiting, nowMs: number): TooManyWait | null {
-  const { waiting, grew, sinceMs } = window;
+  const { waiting, grewMs, sinceMs } = window;
   const before = waiting.size + 1;
   const waitMs = waitMsOf(window);
-  const { calls, mayWaitMs } = grew >= growth.periods ? growing : standing;
+  const { calls, mayWaitMs } = grewMs >= growth.forMs ? growing : standing;
   const isLong = !patient && before > calls && waitMs > mayWaitMs && nowMs - sinceMs > standingMs;
   const refused = before > maxWaiting || waitMs > mayWaitMsOf(call) || isLong;
   return refused ? tooManyWait(before, waitMs) : null;
@@ -230,7 +253,7 @@ function tooManyWait(before: number, waitMs: number): TooManyWait {
 export class TooManyWait extends VerdictError {
   constructor(before: number, waitMs: number) {
     const text = `The participants cannot keep up: with ${before} calls of this client before it, this one would be late. Nothing was sent.`;
-    const retryAfterMs = Math.max(leastRetryMs, Math.ceil(waitMs));
+    const retryAfterMs = Math.min(retryMs.most, Math.max(retryMs.least, Math.ceil(waitMs)));
     super('BUSY', text, { retryable: true, acted: 'nothing', retryAfterMs });
   }
 }

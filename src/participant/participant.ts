@@ -64,6 +64,8 @@ export class Participant {
   /** Where other instances work on the same store. */
   readonly #siblings: SiblingWatch | null;
   #nextWelcome = new AbortController();
+  /** The last since a node welcomed this participant. */
+  #refused: { readonly url: string; readonly error: VerdictError } | null = null;
   #closing: Promise<void> | null = null;
   #dead = false;
   /**
@@ -144,6 +146,7 @@ export class Participant {
           this.#doubt.reconsider();
         },
         refused: (url, error) => {
+          this.#refused = { url, error };
           if (error.code === 'JOURNAL_COPIED' && !this.#isCopy) {
             this.#isCopy = true;
             sessions.nodes.redial();
@@ -300,10 +303,13 @@ export class Participant {
     const over = AbortSignal.any([welcomed, options.signal]);
     await pauseOrAbort(this.#context.clock, options.timeoutMs, over);
     if (welcomed.aborted) return;
+    const refused = this.#refused;
+    const last =
+      refused === null ? '' : ` The last refusal, of ${refused.url}: ${refused.error.message}`;
     throw new VerdictError(
       'TIMEOUT',
-      `No node welcomed this participant: ${this.#settings.urls.join(', ')}.`,
-      { retryable: true, acted: 'nothing' },
+      `No node welcomed this participant: ${this.#settings.urls.join(', ')}.${last}`,
+      { retryable: true, acted: 'nothing', cause: refused?.error },
     );
   }
 
@@ -350,6 +356,7 @@ export class Participant {
 
   #welcomed(session: Session): void {
     if (this.#closing !== null) void this.#takeLeave(session);
+    this.#refused = null;
     this.#nextWelcome.abort();
     this.#nextWelcome = new AbortController();
   }

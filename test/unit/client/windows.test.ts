@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Client, TransactOptions } from '../../../src/client.ts';
 import { connectedClient, watch } from '../../support/clients/client.ts';
-import type { ScriptedNode } from '../../support/nodes/scripted-node.ts';
+import type { Received, ScriptedNode } from '../../support/nodes/scripted-node.ts';
 import { type ManualClock, settle } from '../../support/samples/manual-clock.ts';
 import { txidOf } from '../../support/samples/messages.ts';
 
@@ -41,18 +41,71 @@ async function afterRefusal() {
   return { ...setting, calls };
 }
 
+/** A leader that holds so many, refuses what comes besides, and answers when the test says so. */
+class Leader {
+  readonly #node: ScriptedNode;
+  readonly #places: number;
+  readonly #held: Received[] = [];
+
+  constructor(node: ScriptedNode, places: number) {
+    this.#node = node;
+    this.#places = places;
+  }
+
+  /** How many it holds, with what has come meanwhile. */
+  async held(): Promise<number> {
+    for (let left = await this.#node.waiting(); left > 0; left -= 1) {
+      const come = await this.#node.next('transact');
+      if (this.#held.length < this.#places) this.#held.push(come);
+      else come.fail('BUSY', { retryAfterMs: 100 });
+    }
+    await settle();
+    return this.#held.length;
+  }
+
+  /** Answers the eldest, so many at most. Returns how many. */
+  async commit(count: number): Promise<number> {
+    await this.held();
+    const answered = this.#held.splice(0, count);
+    for (const one of answered) {
+      one.reply({ type: 'outcome', outcome: 'committed', results: {}, txid: txidOf(1) });
+    }
+    await settle();
+    return answered.length;
+  }
+
+  /** Cannot write the eldest: it may be sent again. */
+  async lose(): Promise<void> {
+    await this.held();
+    this.#held.shift()?.fail('LOG_UNAVAILABLE');
+    await settle();
+  }
+}
+
 /** So many wait that a queue stands, one getting its turn each so often, as so many more come. */
 async function standing(
-  given: { client: Client; clock: ManualClock; node: ScriptedNode },
+  given: { client: Client; clock: ManualClock; node: ScriptedNode; leader?: Leader },
   count: number,
   { eachMs = 20, more = 0, turns = 300 } = {},
 ): Promise<void> {
+  given.leader ??= new Leader(given.node, 10);
   several(given.client, count, patience);
   for (let turn = 0; turn < turns; turn += 1) {
     await given.clock.advance(eachMs);
-    await commitNext(given.node);
+    await given.leader.commit(1);
     several(given.client, more, patience);
   }
+}
+
+/** A hundred and twenty in flight, of which a hundred are taken: there it is cut. */
+async function cutAtAHundred(more = 1_000) {
+  const setting = await connectedClient();
+  const leader = new Leader(setting.node, 100);
+  several(setting.client, 100, patience);
+  await leader.held();
+  const calls = several(setting.client, more, { ...patience, retry: true });
+  await leader.held();
+  return { ...setting, leader, calls };
 }
 
 /** Of so many that come at once. */

@@ -175,8 +175,9 @@ export function releasePlace(state: TermState, branch: Branch): void {
   const bulkhead = bulkheadOf(state, branch.participant);
   bulkhead.breaker.ended(branch, state.nowMs);
   const { window } = bulkhead;
+  const taken = window.outstanding;
   window.release();
-  bulkhead.pace.freed(state.nowMs, window.waiting > 0);
+  bulkhead.pace.freed(state.nowMs, { taken, isWanted: window.waiting > 0 });
   if (window.waiting === 0) return;
   state.flow.freed.add(bulkhead);
   state.flow.looks += looksForEach;

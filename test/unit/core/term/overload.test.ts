@@ -237,7 +237,7 @@ describe('when to come again', () => {
       for (let count = 0; count < 40; count += 1) retries.push(pace.refuse());
       for (let count = 0; count < 10; count += 1) {
         nowMs += 10;
-        pace.freed(nowMs, true);
+        pace.freed(nowMs, { taken: 3, isWanted: true });
       }
     }
     expect(retries.at(0)).toBe(100);
@@ -245,7 +245,7 @@ describe('when to come again', () => {
     expect(pace.waitMs(10)).toBeGreaterThan(50);
     for (let round = 0; round < 10; round += 1) {
       pace.begins(nowMs);
-      pace.freed(nowMs, false);
+      pace.freed(nowMs, { taken: 3, isWanted: false });
     }
     expect(pace.refuse()).toBe(100);
   });
