@@ -47,9 +47,11 @@ class Leader {
   readonly #places: number;
   readonly #held: Received[] = [];
 
-  constructor(node: ScriptedNode, places: number) {
+  /** `before`: whose places it takes over, with what is in them. */
+  constructor(node: ScriptedNode, places: number, before?: Leader) {
     this.#node = node;
     this.#places = places;
+    if (before !== undefined) this.#held.push(...before.#held);
   }
 
   /** How many it holds, with what has come meanwhile. */
@@ -97,15 +99,28 @@ async function standing(
   }
 }
 
-/** A hundred and twenty in flight, of which a hundred are taken: there it is cut. */
-async function cutAtAHundred(more = 1_000) {
+/** Of a hundred and twenty in flight a hundred are held: so eighty-four may be. Many wait. */
+async function cutAtAHundredAndTwenty(places = 100) {
   const setting = await connectedClient();
   const leader = new Leader(setting.node, 100);
-  several(setting.client, 100, patience);
-  await leader.held();
-  const calls = several(setting.client, more, { ...patience, retry: true });
-  await leader.held();
-  return { ...setting, leader, calls };
+  several(setting.client, 120, patience);
+  expect(await leader.held()).toBe(100);
+  const calls = several(setting.client, 4_000, { timeoutMs: 300_000 });
+  await settle();
+  return { ...setting, leader: new Leader(setting.node, places, leader), calls };
+}
+
+/** Each second all are answered together. How many were in flight in each. */
+async function rounds(
+  { clock, leader }: { clock: ManualClock; leader: Leader },
+  count: number,
+): Promise<number[]> {
+  const inFlight: number[] = [];
+  for (let round = 0; round < count; round += 1) {
+    await clock.advance(1_000);
+    inFlight.push(await leader.commit(await leader.held()));
+  }
+  return inFlight;
 }
 
 /** Of so many that come at once. */
@@ -312,5 +327,133 @@ describe('a long queue that stands', () => {
     await settle();
     expect(late.state()).toBe('waiting');
     await setting.client.close();
+  });
+});
+
+describe('the number in flight', () => {
+  it('is nearly what it was at the cut after a few round trips', async () => {
+    const setting = await cutAtAHundredAndTwenty(1_000);
+    const inFlight = await rounds(setting, 6);
+    expect(inFlight[1]).toBeLessThan(110);
+    expect(inFlight[3]).toBeGreaterThan(112);
+    await setting.client.close();
+  });
+
+  it('is for some round trips little more than that', async () => {
+    const setting = await cutAtAHundredAndTwenty(1_000);
+    const inFlight = await rounds(setting, 8);
+    expect(inFlight.at(-1)).toBeGreaterThan(119);
+    expect(inFlight.at(-1)).toBeLessThan(130);
+    await setting.client.close();
+  });
+
+  it('grows faster and faster where the bound is far above', async () => {
+    const setting = await cutAtAHundredAndTwenty(1_000);
+    const inFlight = await rounds(setting, 13);
+    expect(inFlight.at(-1)).toBeGreaterThan(240);
+    await setting.client.close();
+  });
+
+  it('is back within some round trips after an outage that cut it again and again', async () => {
+    const setting = await cutAtAHundredAndTwenty(20);
+    expect((await rounds(setting, 10)).at(-1)).toBeLessThan(21);
+    setting.leader = new Leader(setting.node, 1_000, setting.leader);
+    const inFlight = await rounds(setting, 8);
+    expect(inFlight[1]).toBeLessThan(40);
+    expect(inFlight[7]).toBeGreaterThan(200);
+    await setting.client.close();
+  });
+});
+
+describe('where participants take a second for each', () => {
+  it('none is refused while those before it take a part of its time', async () => {
+    const setting = await cutAtAHundredAndTwenty(110);
+    const { client, clock, leader } = setting;
+    // Some 2,000, of a hundred a second: for these twenty seconds. Each of them may wait for 50.
+    for (let round = 0; round < 12; round += 1) {
+      const one = transact(client, 'inventory', { ...patience, retry: true });
+      await clock.advance(1_000);
+      await leader.commit(1);
+      const other = transact(client, 'inventory', { ...patience, retry: true });
+      await leader.commit(await leader.held());
+      expect([one.state(), other.state()]).not.toContain('rejected');
+    }
+    await client.close();
+  });
+
+  it('one is refused once it is known that those before it take all of its time', async () => {
+    const { client, ...setting } = await cutAtAHundredAndTwenty(110);
+    await rounds({ ...setting }, 6);
+    const late = transact(client, 'inventory', { timeoutMs: 10_000, retry: true });
+    await settle();
+    expect(late.error()).toMatchObject({ ...busy, retryAfterMs: 5_000 });
+    const patient = transact(client, 'inventory', { timeoutMs: 50_000, retry: true });
+    await settle();
+    expect(patient.state()).toBe('waiting');
+    await client.close();
+  });
+});
+
+describe('what says nothing of the pace', () => {
+  it.each([
+    ['one answer', 1],
+    ['silence before the first answer', 80],
+  ])('%s', async (_, answers) => {
+    const { client, clock, node } = await afterRefusal();
+    const leader = new Leader(node, 10);
+    several(client, 1_000, { timeoutMs: 300_000, retry: true });
+    await clock.advance(60_000);
+    for (let count = 0; count < answers; count += 1) {
+      await leader.commit(1);
+      await clock.advance(20);
+    }
+    const next = transact(client, 'inventory', { timeoutMs: 60_000, retry: true });
+    await settle();
+    expect(next.state()).toBe('waiting');
+    await client.close();
+  });
+
+  it('a time without a leader', async () => {
+    const { client, clock, node } = await afterRefusal();
+    const leader = new Leader(node, 10);
+    several(client, 1_000, { timeoutMs: 300_000, retry: true });
+    await leader.commit(2);
+    await leader.lose();
+    await clock.advance(60_000);
+    for (let count = 0; count < 80; count += 1) {
+      await leader.commit(1);
+      await clock.advance(20);
+    }
+    const next = transact(client, 'inventory', { timeoutMs: 60_000, retry: true });
+    await settle();
+    expect(next.state()).toBe('waiting');
+    await client.close();
+  });
+
+  it('a queue before this one', async () => {
+    const { client, clock, node } = await afterRefusal();
+    const leader = new Leader(node, 10);
+    const given = { client, clock, node, leader };
+    await standing(given, 100, { eachMs: 100, turns: 104 });
+    // None waits any more, and some are in flight.
+    expect(await leader.held()).toBeGreaterThan(0);
+    several(client, 1_500, patience);
+    await clock.advance(900);
+    await leader.commit(3);
+    await clock.advance(300);
+    const next = transact(client, 'inventory', patience);
+    await settle();
+    expect(next.state()).toBe('waiting');
+    await client.close();
+  });
+});
+
+describe('when to come again', () => {
+  it('is five seconds at most', async () => {
+    const { client, clock } = await afterRefusal();
+    const late = transact(client, 'inventory', { timeoutMs: 20_000 });
+    await clock.advance(10_001);
+    expect(late.error()).toMatchObject({ ...busy, retryAfterMs: 5_000 });
+    await client.close();
   });
 });

@@ -495,4 +495,35 @@ describe('settings', () => {
     await connected;
     await participant.connected();
   });
+
+  it('tell why they were refused, if they were', async () => {
+    const { participant, clock, dialer } = await rig();
+    const message = 'The token is not one of this node.';
+    dialer.next('ws://n1:7070/v1').accept().deliver({
+      type: 'error',
+      code: 'UNAUTHENTICATED',
+      message,
+      retryable: false,
+    });
+    const waiting = participant.connected({ timeoutMs: 100 }).catch((error: unknown) => error);
+    await clock.advance(200);
+    const error = await waiting;
+    expect(error).toMatchObject({ code: 'TIMEOUT', cause: { code: 'UNAUTHENTICATED' } });
+    expect(String(error)).toContain(`The last refusal, of ws://n1:7070/v1: ${message}`);
+  });
+
+  it('tell of no refusal before they were welcome', async () => {
+    const { participant, clock, dialer, node } = await rig();
+    dialer.next('ws://n1:7070/v1').accept().deliver({
+      type: 'error',
+      code: 'UNAUTHENTICATED',
+      message: 'The token is not one of this node.',
+      retryable: false,
+    });
+    await clock.advance(20_000);
+    (await node('n1')).terminate();
+    const waiting = participant.connected({ timeoutMs: 1 }).catch((error: unknown) => error);
+    await clock.advance(1);
+    expect(String(await waiting)).not.toContain('refusal');
+  });
 });

@@ -202,6 +202,54 @@ describe('past its capacity', () => {
   });
 });
 
+describe('the pace of a participant', () => {
+  /** A window full at once, once a second, then none. */
+  const burst = (pace: Pace, nowMs: number, wanted: number): void => {
+    for (let taken = 256; taken > 0; taken -= 1) {
+      pace.freed(nowMs, { taken: 256, isWanted: 256 - taken < wanted });
+    }
+  };
+
+  it('is not known by the first that came free after a silence', () => {
+    const pace = new Pace();
+    pace.begins(0);
+    pace.freed(1_000, { taken: 256, isWanted: true });
+    expect(pace.waitMs(400)).toBeNull();
+    for (const atMs of [1_000, 2_000]) burst(pace, atMs, 256);
+    expect(pace.waitMs(400)).toBeNull();
+  });
+
+  it('is what it serves in several turns of its window, however it comes', () => {
+    const pace = new Pace();
+    pace.begins(0);
+    for (let second = 1; second < 30; second += 1) {
+      burst(pace, second * 1_000, 256);
+      const waitMs = pace.waitMs(256) ?? 1_000;
+      expect(waitMs).toBeGreaterThan(700);
+      expect(waitMs).toBeLessThan(1_300);
+    }
+    expect(pace.waitMs(256)).not.toBeNull();
+  });
+
+  it('is not measured where the queue is empty in between', () => {
+    const pace = new Pace();
+    for (let second = 1; second < 30; second += 1) {
+      pace.begins(second * 1_000 - 500);
+      burst(pace, second * 1_000, 144);
+    }
+    expect(pace.waitMs(400)).toBeNull();
+  });
+
+  it('is not taken of answers that were read together', () => {
+    const pace = new Pace();
+    pace.begins(0);
+    for (let atMs = 0; atMs < 1_000; atMs += 50) {
+      for (let count = 0; count < 5; count += 1) pace.freed(atMs, { taken: 1, isWanted: true });
+      expect(pace.waitMs(10) ?? 100).toBeGreaterThan(60);
+    }
+  });
+});
+
 describe('its queues', () => {
   it('can be read, each with its bound, and of several participants the fullest', () => {
     const h = new TermHarness({ participantWindow: 2, participantQueue: 7, commandWindow: 1 });
