@@ -170,7 +170,6 @@ export class Windows {
     if (waiting.size === 0) {
       window.sinceMs = this.#clock.monotonicMs();
       window.periodMs = null;
-      window.grewMs = 0;
       window.perMs = [0, 0];
     }
     const refused = refusalOf(window, who, this.#clock.monotonicMs());

@@ -1,7 +1,7 @@
 /** One-shots past the capacity of their participants: what is sent, what waits, what is refused. */
 import { describe, expect, it } from 'vitest';
 import type { Client, TransactOptions } from '../../../src/client.ts';
-import { connectedClient, watch } from '../../support/clients/client.ts';
+import { type ClientSetting, connectedClient, watch } from '../../support/clients/client.ts';
 import type { Received, ScriptedNode } from '../../support/nodes/scripted-node.ts';
 import { type ManualClock, settle } from '../../support/samples/manual-clock.ts';
 import { txidOf } from '../../support/samples/messages.ts';
@@ -33,7 +33,7 @@ async function refuseNext(node: ScriptedNode): Promise<void> {
 
 /** Ten in flight, one of which is refused; so seven may be, and nine are. */
 async function afterRefusal() {
-  const setting = await connectedClient();
+  const setting: ClientSetting & { leader?: Leader } = await connectedClient();
   const calls = several(setting.client, 10);
   await settle();
   expect(await setting.node.waiting()).toBe(10);
@@ -272,6 +272,15 @@ describe('a long queue that stands', () => {
     await setting.client.close();
   });
 
+  it('is not waited in for less because more came for a moment', async () => {
+    const setting = await afterRefusal();
+    setting.leader = new Leader(setting.node, 10);
+    await standing(setting, 1_200, { eachMs: 1, more: 1, turns: 1_200 });
+    await standing(setting, 0, { eachMs: 1, more: 2, turns: 500 });
+    expect(await refusals(setting.client, 50)).toBe(0);
+    await setting.client.close();
+  });
+
   it('is waited in for long where as much comes as is answered', async () => {
     const setting = await afterRefusal();
     await standing(setting, 1_400, { eachMs: 1, more: 1, turns: 1_500 });
@@ -420,7 +429,7 @@ describe('what says nothing of the pace', () => {
     await leader.commit(2);
     await leader.lose();
     await clock.advance(60_000);
-    for (let count = 0; count < 80; count += 1) {
+    for (let count = 0; count < 45; count += 1) {
       await leader.commit(1);
       await clock.advance(20);
     }
@@ -430,20 +439,49 @@ describe('what says nothing of the pace', () => {
     await client.close();
   });
 
-  it('a queue before this one', async () => {
-    const { client, clock, node } = await afterRefusal();
-    const leader = new Leader(node, 10);
-    const given = { client, clock, node, leader };
-    await standing(given, 100, { eachMs: 100, turns: 104 });
-    // None waits any more, and some are in flight.
+  /** A queue of ten a second that is over, with some in flight. */
+  const slowBefore = async () => {
+    const setting = await afterRefusal();
+    const leader = new Leader(setting.node, 10);
+    await standing({ ...setting, leader }, 100, { eachMs: 100, turns: 104 });
     expect(await leader.held()).toBeGreaterThan(0);
-    several(client, 1_500, patience);
-    await clock.advance(900);
-    await leader.commit(3);
-    await clock.advance(300);
-    const next = transact(client, 'inventory', patience);
+    return { ...setting, leader };
+  };
+
+  it('a queue before this one', async () => {
+    const { client } = await slowBefore();
+    const calls = several(client, 1_500, patience);
+    await settle();
+    expect(calls.filter((call) => call.state() === 'rejected')).toEqual([]);
+    await client.close();
+  });
+
+  it('the time in which none waited', async () => {
+    const { client, clock, leader } = await slowBefore();
+    await clock.advance(20_000);
+    several(client, 600, patience);
+    for (let count = 0; count < 60; count += 1) {
+      await leader.commit(1);
+      await clock.advance(20);
+    }
+    const next = transact(client, 'inventory', { timeoutMs: 60_000, retry: true });
     await settle();
     expect(next.state()).toBe('waiting');
+    await client.close();
+  });
+
+  it('answers that are read together', async () => {
+    const { client, clock, node } = await afterRefusal();
+    const leader = new Leader(node, 10);
+    several(client, 1_400, patience);
+    for (let burst = 0; burst < 6; burst += 1) {
+      await clock.advance(300);
+      for (let turn = 0; turn < 5; turn += 1) await leader.commit(10);
+    }
+    // Some 1,100 wait, of 50 in 300 ms.
+    const late = transact(client, 'inventory', { timeoutMs: 10_000, retry: true });
+    await settle();
+    expect(late.error()).toMatchObject(busy);
     await client.close();
   });
 });

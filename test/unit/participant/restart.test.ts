@@ -522,8 +522,11 @@ describe('settings', () => {
     });
     await clock.advance(20_000);
     (await node('n1')).terminate();
+    await clock.advance(1);
     const waiting = participant.connected({ timeoutMs: 1 }).catch((error: unknown) => error);
     await clock.advance(1);
-    expect(String(await waiting)).not.toContain('refusal');
+    const error = await waiting;
+    expect(error).toMatchObject({ code: 'TIMEOUT' });
+    expect(String(error)).not.toContain('refusal');
   });
 });
