@@ -130,8 +130,9 @@ export class Client implements AsyncDisposable {
    * certainly had no effect; if its answer is lost, its outcome is asked for.
    *
    * When its participants cannot keep up, calls wait in the client, in order. It throws BUSY, with
-   * `retryAfterMs`, if that would take half of the call's time-out; and, without `retry`, if more
-   * than 1,024 wait and it would take more than two seconds.
+   * a `retryAfterMs` of five seconds at most, if that would take half of the call's time-out, as
+   * far as can be told from what was answered; and, without `retry`, if more than 1,024 wait and it
+   * would take more than two seconds.
    *
    * With `answer: 'applied'` it resolves only when every participant has carried the commit out.
    * With `retry` an abort that can pass is tried again, under the same `requestId`, within the
