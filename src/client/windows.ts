@@ -35,7 +35,7 @@ const maxWaiting = 100_000;
 /** As the leader has it. */
 const retryMs = { least: 100, most: 5_000 } as const;
 /** Answers come by the batch: they are counted for so long at least, and so many for each place. */
-const period = { leastMs: 250, turns: 3 } as const;
+const period = { leastMs: 250, turns: 2 } as const;
 /** Who was answered with one of these met an outage: how long it took says nothing of the pace. */
 const outages: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'NOT_LEADER', 'LOG_UNAVAILABLE']);
 /** A queue stands that was not empty for so long. */
@@ -45,7 +45,7 @@ const standing = { calls: 1_024, mayWaitMs: 2_000 } as const;
 /** In one that grows besides. */
 const growing = { calls: 512, mayWaitMs: 300 } as const;
 /** For so long, so many times as much has come as was answered. */
-const growth = { forMs: 1_000, times: 1.25 } as const;
+const growth = { forMs: 750, times: 1.25 } as const;
 
 interface Window {
   readonly key: string;
