@@ -18,7 +18,16 @@ interface Result {
 /** Below the 80 minutes that CI gives to all of it, so that what hangs is named. */
 const stageTimeoutMs = 75 * 60_000;
 /** npm scripts, the quick ones first. */
-const first = ['format:check', 'lint', 'types', 'unused', 'api:check', 'package', 'test'];
+const first = [
+  'format:check',
+  'lint',
+  'types',
+  'unused',
+  'api:check',
+  'package',
+  'supply-chain',
+  'test',
+];
 const beside = ['spec:verify', 'simulate:verify'];
 
 const running = new Set<ChildProcess>();
