@@ -113,8 +113,8 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   FORBIDDEN: {
     retryable: false,
     acted: 'nothing',
-    text: 'The connection does not have the role that this message needs, or its instance was retired.',
-    look: 'The roles in hello. For a retired instance, find out why it was retired; if it is in doubt it must not come back.',
+    text: 'The connection does not have the role that this message needs, or its instance was retired, or belongs to another identity.',
+    look: 'The roles in hello. For a retired instance, find out why it was retired; if it is in doubt it must not come back. Where it belongs to another identity: was its data directory taken over, or the identity renamed? `verdict rebind` gives it to another one.',
   },
   JOURNAL_COPIED: {
     retryable: false,

@@ -3,7 +3,15 @@
  * and validates them; docs/PROTOCOL.md, section 7, is their documentation.
  */
 import type { FromClient, ToClient } from './messages/client.ts';
-import type { ErrorMessage, Goaway, Hello, Topology, Welcome } from './messages/common.ts';
+import type {
+  ErrorMessage,
+  Goaway,
+  Hello,
+  Renew,
+  Renewed,
+  Topology,
+  Welcome,
+} from './messages/common.ts';
 import type { FromOperator, ToOperator } from './messages/operator.ts';
 import type { FromParticipant, ToParticipant } from './messages/participant.ts';
 
@@ -13,11 +21,19 @@ export type * from './messages/operator.ts';
 export * from './messages/participant.ts';
 
 /** What a node receives. */
-export type ToNode = Hello | FromClient | FromParticipant | FromOperator | ErrorMessage | Goaway;
+export type ToNode =
+  | Hello
+  | Renew
+  | FromClient
+  | FromParticipant
+  | FromOperator
+  | ErrorMessage
+  | Goaway;
 
 /** What a node sends. */
 export type FromNode =
   | Welcome
+  | Renewed
   | Topology
   | Goaway
   | ErrorMessage

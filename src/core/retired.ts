@@ -35,14 +35,14 @@ export class RetiredSet {
 
   /** False where it was known. */
   add(retired: Retired): boolean {
-    const key = keyOf(retired);
+    const key = claimKey(retired);
     if (this.known.has(key)) return false;
     this.known.set(key, retired);
     return true;
   }
 
   has(retired: Retired): boolean {
-    return this.known.has(keyOf(retired));
+    return this.known.has(claimKey(retired));
   }
 
   all(): readonly Retired[] {
@@ -76,7 +76,8 @@ export function concerns(retired: Retired, member: Member): boolean {
     : retired.sharedResource === member.sharedResource;
 }
 
-function keyOf(retired: Retired): string {
+/** Different for whatever is not the same. */
+export function claimKey(retired: Retired): string {
   return 'instance' in retired
     ? `${retired.participant}\u0000i${retired.instance}`
     : `${retired.participant}\u0000r${retired.sharedResource}`;

@@ -7,11 +7,16 @@
  * each smaller, and something is always left for who comes next. Twice: for an address, and for a
  * name within what its address may still have, so that a flood from one address leaves room for
  * others, and one name for others beside it. Names are what peers say of themselves: who takes a
- * new one for each connection is held by its address.
+ * new one for each connection is held by its address. Whoever has an identity has that in place of
+ * an address: many may be behind one address, and one identity at many.
  */
+import type { Quotas } from './access/rights.ts';
+
 export interface Origin {
   readonly address: string;
   readonly name: string;
+  /** What all names of the address may have at most. */
+  readonly max?: Quotas;
 }
 
 /**
@@ -27,12 +32,15 @@ export function heldBytesOf(options: { readonly maxHeldBytes: number }): number 
 
 export class Shares {
   readonly total: number;
+  private readonly quota: keyof Quotas | null;
   private taken = 0;
   private readonly byAddress = new Map<string, number>();
   private readonly byName = new Map<string, number>();
 
-  constructor(total: number) {
+  /** `quota`: which one of an origin's it is. */
+  constructor(total: number, quota: keyof Quotas | null = null) {
     this.total = total;
+    this.quota = quota;
   }
 
   get used(): number {
@@ -48,6 +56,8 @@ export class Shares {
     const free = this.total - this.taken;
     if (amount > free) return false;
     const ofAddress = this.byAddress.get(origin.address) ?? 0;
+    if (this.quota !== null && ofAddress + amount > (origin.max?.[this.quota] ?? this.total))
+      return false;
     const left = multiple * free - ofAddress;
     return amount <= left && this.held(origin) + amount <= left;
   }

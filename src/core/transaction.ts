@@ -97,6 +97,8 @@ export interface Transaction {
   freezeWhenLocked: boolean;
   /** The limit of holding locks. */
   lockTimer: TimerHandle | null;
+  /** Held and waited for, where its origin has a quota of them. */
+  lockCount: number;
   /** Its record stands under decisions/ and must move to finished/ before anyone may forget. */
   inDecisions: boolean;
 }
@@ -146,6 +148,7 @@ export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
     // Its content is closed from the beginning.
     freezeWhenLocked: given.asked !== null,
     lockTimer: null,
+    lockCount: 0,
     inDecisions: recovered,
   };
 }

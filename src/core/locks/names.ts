@@ -5,7 +5,7 @@ import { scoped } from '../scope.ts';
 export const defaultLockGroup = 'default';
 
 /** A group that begins so is the same one for clients of all names. */
-const sharedGroups = 'shared/';
+export const sharedGroups = 'shared/';
 
 /** A group is its client name's own, unless its own name says that it is for all. */
 export function scopedLockGroup(client: string, group: string = defaultLockGroup): string {

@@ -124,6 +124,7 @@ export interface Hello {
   readonly instance: string;
   readonly roles: readonly PeerRole[];
   readonly token?: string;
+  readonly proof?: string;
   readonly sharedResource?: string;
   readonly process?: string;
   readonly run?: string;
@@ -141,6 +142,18 @@ export interface Welcome {
   readonly limits: Limits;
   readonly requestWindowMs: number;
   readonly heartbeatMs: number;
+  readonly expiresInMs?: number;
+}
+/** A fresh credential of the same identity, before the one before it ends. */
+export interface Renew {
+  readonly type: 'renew';
+  readonly id: number;
+  readonly token: string;
+}
+export interface Renewed {
+  readonly type: 'renewed';
+  readonly id: number;
+  readonly expiresInMs?: number;
 }
 export interface Topology {
   readonly type: 'topology';

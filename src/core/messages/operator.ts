@@ -95,9 +95,21 @@ export interface LocksReply {
   readonly locks: readonly LockInfo[];
   readonly truncated: boolean;
 }
+export interface Config {
+  readonly type: 'config';
+  readonly id: number;
+}
+export interface ConfigReply {
+  readonly type: 'config';
+  readonly id: number;
+  /** What the node runs with: files of secrets are named, and never what they hold. */
+  readonly configuration: unknown;
+}
 export interface Recover {
   readonly type: 'recover';
   readonly id: number;
+  /** For the audit log. */
+  readonly reason?: string;
 }
 export interface Recovered {
   readonly type: 'recovered';
@@ -114,13 +126,37 @@ export interface Retire {
   /** Exactly one of the two. */
   readonly instance?: string;
   readonly sharedResource?: string;
+  /** For the audit log. */
+  readonly reason?: string;
 }
 export interface Retired {
   readonly type: 'retired';
   readonly id: number;
 }
 
+export interface Rebind {
+  readonly type: 'rebind';
+  readonly id: number;
+  readonly participant: string;
+  /** Exactly one of the two. */
+  readonly instance?: string;
+  readonly sharedResource?: string;
+  readonly identity: string;
+  readonly reason?: string;
+}
+export interface Rebound {
+  readonly type: 'rebound';
+  readonly id: number;
+}
+
 /** What an operator sends. */
-export type FromOperator = Info | List | Locks | Recover | Retire;
+export type FromOperator = Config | Info | List | Locks | Recover | Retire | Rebind;
 /** What it gets. */
-export type ToOperator = InfoReply | ListReply | LocksReply | Recovered | Retired;
+export type ToOperator =
+  | ConfigReply
+  | InfoReply
+  | ListReply
+  | LocksReply
+  | Recovered
+  | Retired
+  | Rebound;

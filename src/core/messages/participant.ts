@@ -23,6 +23,8 @@ export interface Resolve {
   readonly id: number;
   readonly txid: Txid;
   readonly witness?: Witness;
+  /** Of an operator, for the audit log. */
+  readonly reason?: string;
 }
 /** The reply to `query` and `resolve`; without `id` it answers one line of a `report`. */
 export interface DecisionMessage {

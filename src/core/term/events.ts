@@ -27,6 +27,8 @@ export interface Sender {
 export interface Owner {
   readonly name: string;
   readonly instance: string;
+  /** Absent: it has none. */
+  readonly identity?: string;
 }
 
 export type TermRequest = FromClient | FromParticipant;
@@ -108,6 +110,13 @@ export type Effect =
       readonly token: number;
       readonly txids: readonly Txid[];
       readonly connection?: number;
+    }
+  /** For the audit log: who had aborted what it did not begin. */
+  | {
+      readonly type: 'forced';
+      readonly txid: Txid;
+      readonly by: 'resolve' | 'rollback';
+      readonly connection: number;
     }
   | { readonly type: 'note'; readonly note: Note };
 

@@ -6,7 +6,7 @@ import { type Sender, senderOf } from '../events.ts';
 import { notConnected, silentAtDeadline } from '../flow/flow.ts';
 import { abort, freezeWhenLocked } from '../phase-one/phase-one.ts';
 import { status } from '../recovery/recovery.ts';
-import { answer, owns, wait } from '../requests/requests.ts';
+import { answer, isOwn, owns, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
 export function commit(state: TermState, from: Sender, message: Commit): void {
@@ -23,6 +23,10 @@ export function rollback(state: TermState, from: Sender, message: Rollback): voi
   if (transaction === null) return;
   // READY: the commit may be durable already. The log's answer is the client's.
   if (transaction.state === 'READY') return;
+  if (!isOwn(from, transaction)) {
+    const { txid } = transaction;
+    state.outbox.push({ type: 'forced', txid, by: 'rollback', connection: from.connection });
+  }
   const given = message.reason === undefined ? {} : { message: message.reason };
   abort(state, transaction, abortReason('ROLLED_BACK', given));
 }

@@ -102,9 +102,10 @@ export function lock(state: TermState, from: Sender, message: Lock): void {
   const asked = {
     count: counted.size + added.length,
     bytes: transaction.recordBytes + bytes,
+    more: added.length,
   };
   const refusal =
-    (table.covers(transaction, wants) ? null : beyondLimits(state, asked)) ??
+    (table.covers(transaction, wants) ? null : beyondLimits(state, asked, transaction.origin)) ??
     bytesProblem(state, transaction.origin, bytes);
   if (refusal !== null) {
     state.fail(to, refusal.code, { ...refusal, txid });

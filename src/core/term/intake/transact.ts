@@ -36,7 +36,7 @@ export function transact(
   }
   const lockGroup = message.lockGroup ?? (locks.length > 0 ? defaultLockGroup : null);
   const wants = lockGroup === null ? [] : wantsOf(lockGroup, locks);
-  const refusal = branchProblem(branches) ?? limitProblem(state, message, wants);
+  const refusal = branchProblem(branches) ?? limitProblem(state, from, message, wants);
   if (refusal !== null) {
     state.fail(to, refusal.code, refusal);
     return;
@@ -99,6 +99,7 @@ function branchProblem(branches: readonly TransactBranch[]): Refusal | null {
 
 function limitProblem(
   state: TermState,
+  { origin }: Sender,
   { requestId, branches }: Transact,
   wants: readonly LockWant[],
 ): Refusal | null {
@@ -108,5 +109,10 @@ function limitProblem(
   }
   const beyond = beyondBranches(state, branches.length, bytes);
   if (beyond !== null || wants.length === 0) return beyond;
-  return beyondLimits(state, { count: wants.length, bytes: bytes + lockBytes(wants) });
+  const count = wants.length;
+  return beyondLimits(
+    state,
+    { count, bytes: bytes + lockBytes(wants), more: count },
+    origin ?? null,
+  );
 }

@@ -13,6 +13,7 @@ import { cycleThrough, victimOf } from '../../locks/cycle.ts';
 import { lockName, lockNameParts } from '../../locks/names.ts';
 import { type LockRequest, LockTable, type LockWant, normalWants } from '../../locks/table.ts';
 import type { RecordedLocks } from '../../records.ts';
+import { type Origin, Shares } from '../../shares.ts';
 import type { TimerHandle } from '../../timer-wheel.ts';
 import { deadlineAtMs, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
@@ -45,6 +46,8 @@ interface LockWait {
 }
 
 export class LocksState {
+  /** Held and waited for, of each origin: bounded by its own quota alone. */
+  readonly shares: Shares = new Shares(Number.MAX_SAFE_INTEGER, 'locks');
   readonly table: LockTable<Transaction> = new LockTable();
   readonly waits: Map<LockRequest<Transaction>, LockWait> = new Map();
   /** To be served at the end of the step. */
@@ -70,14 +73,23 @@ export function wantsOf(
   );
 }
 
-/** Why so many locks, or so many bytes of them, are not taken; null where they are. */
+/**
+ * Why so many locks, or so many bytes of them, are not taken; null where they are. `more`: than the
+ * transaction has already.
+ */
 export function beyondLimits(
   state: TermState,
-  asked: { readonly count: number; readonly bytes: number },
+  asked: { readonly count: number; readonly bytes: number; readonly more: number },
+  origin: Origin | null,
 ): Refusal | null {
   const { maxLocks, maxLockWaiters } = state.config.options;
   if (asked.count > maxLocks) {
     return { code: 'LIMIT_EXCEEDED', message: `A transaction locks at most ${maxLocks} keys.` };
+  }
+  if (origin !== null && !state.locks.shares.admits(origin, asked.more)) {
+    return busy(
+      `This identity has its quota of ${origin.max?.locks} locks. End some transactions.`,
+    );
   }
   const tooLarge = beyondRecord(state, asked.bytes, 'lock fewer or shorter keys');
   if (tooLarge !== null || state.locks.table.waiting < maxLockWaiters) return tooLarge;
@@ -105,6 +117,8 @@ export function requestLocks(
   { wants, waitMs = state.config.options.lockWaitMs, reply }: LockAsk,
 ): LockRequest<Transaction> | null {
   const { nowMs, locks } = state;
+  const counted = locks.table.keysOf(transaction);
+  countLocks(state, transaction, wants.filter(({ key }) => !counted.has(key)).length);
   const request = locks.table.request({ owner: transaction, wants, nowMs });
   if (request === null) {
     startHolding(state, transaction);
@@ -215,8 +229,15 @@ export function serveGrants(
   locks.granted = [];
 }
 
+function countLocks({ locks }: TermState, transaction: Transaction, count: number): void {
+  if (transaction.origin?.max?.locks === undefined) return;
+  transaction.lockCount += count;
+  locks.shares.take(transaction.origin, count);
+}
+
 /** What is granted by it is served at the end of the step. */
 export function releaseLocks(state: TermState, transaction: Transaction): void {
+  countLocks(state, transaction, -transaction.lockCount);
   if (transaction.lockTimer !== null) {
     state.timers.cancel(transaction.lockTimer);
     transaction.lockTimer = null;

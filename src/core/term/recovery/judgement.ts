@@ -155,6 +155,7 @@ function resolveNow(
   // READY: the log's answer is under way, and nothing but it can decide.
   if (transaction.state !== 'READY') {
     const by = from.participant === null ? {} : { participant: from.participant.name };
+    state.outbox.push({ type: 'forced', txid, by: 'resolve', connection: from.connection });
     abort(state, transaction, abortReason('FORCED', by));
   }
 }

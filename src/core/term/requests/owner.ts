@@ -12,10 +12,19 @@ import type { Owner, Sender } from '../events.ts';
 
 /** Whether the sender may lock for it, enlist others, commit it and roll it back. */
 export function owns(from: Sender, { owner }: { readonly owner: Owner | null }): boolean {
-  if (from.hasShare === true || from.seesAll === true) return true;
+  return from.seesAll === true || isOwn(from, { owner });
+}
+
+/** Whether it is its client's, or was handed to it. */
+export function isOwn(from: Sender, { owner }: { readonly owner: Owner | null }): boolean {
+  if (from.hasShare === true) return true;
   const client = from.client ?? null;
   if (client === null || owner === null) return client === owner;
-  return client.name === owner.name && client.instance === owner.instance;
+  return isSameClient(client, owner) && client.instance === owner.instance;
+}
+
+function isSameClient(one: Owner, other: Owner): boolean {
+  return one.name === other.name && one.identity === other.identity;
 }
 
 /**
@@ -24,7 +33,8 @@ export function owns(from: Sender, { owner }: { readonly owner: Owner | null }):
  * that ran.
  */
 export function sees(from: Sender, of: { readonly owner: Owner | null }): boolean {
-  return owns(from, of) || (from.client !== undefined && from.client.name === of.owner?.name);
+  if (owns(from, of)) return true;
+  return from.client !== undefined && of.owner !== null && isSameClient(from.client, of.owner);
 }
 
 /** Whether a branch of it is the sender's. An operator asks for everyone. */

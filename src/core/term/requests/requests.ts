@@ -27,7 +27,7 @@ export {
   sourceOf,
   wait,
 } from './outcome.ts';
-export { namedFor, owns, sees, shownTo, takesPart } from './owner.ts';
+export { isOwn, namedFor, owns, sees, shownTo, takesPart } from './owner.ts';
 export {
   beyondBranches,
   beyondRecord,
@@ -48,9 +48,9 @@ export interface RequestsState {
 }
 
 export function requestsState({ options, heldBytes: shared }: TermConfig): RequestsState {
-  const places = new Shares(options.maxTransactions);
+  const places = new Shares(options.maxTransactions, 'transactions');
   const heldBytes = shared ?? new Shares(heldBytesOf(options));
-  const shares = new Shares(options.maxRequests);
+  const shares = new Shares(options.maxRequests, 'requestIds');
   const table = new RequestTable({ shares, maxEndedBytes: maxEndedBytes(heldBytes) });
   return { table, places, heldBytes };
 }
