@@ -40,12 +40,15 @@ export const maxMessageElements = { 'to-node': 262_144, 'from-node': 4_194_304 }
 export const maxNameBytes = 128;
 /** Bytes of a text for people: reasons, error messages. A sender cuts; see `fitText`. */
 export const maxTextBytes = 1_024;
+/** Of an operator's reason for what it does. */
+export const maxReasonBytes = 256;
 export const maxLabelBytes = 256;
 export const maxLabels = 16;
 /** Of a lock's key; its group is a name. */
 export const maxLockKeyBytes = 256;
 export const maxUrlBytes = 2_048;
 export const maxTokenBytes = 2_048;
+export const maxJwtBytes = 8_192;
 /** What a peer may send before its hello was taken. */
 export const maxHelloBytes = 4_096;
 /** Txids of a forget, transactions of a list. */

@@ -55,6 +55,11 @@ import {
 const maxNodes = 4_096;
 const maxParticipants = 1_000_000;
 
+const expiresInMs = optional(
+  count,
+  'When the connection ends, unless its credential is renewed; absent: never.',
+);
+
 const limits = map<Limits>({
   maxFrameBytes: required(count, 'Bytes of one WebSocket message.'),
   maxDepth: required(count, 'Nesting of maps and arrays in one message.'),
@@ -176,7 +181,9 @@ export const fromNodeShapes: FromNodeShapes = {
     limits: required(limits, 'What this node accepts.'),
     requestWindowMs: required(duration, 'How long a requestId is remembered.'),
     heartbeatMs: required(duration, 'How often the node pings.'),
+    expiresInMs,
   },
+  renewed: { id, expiresInMs },
   topology,
   goaway,
   error,
@@ -249,6 +256,10 @@ export const fromNodeShapes: FromNodeShapes = {
     ),
     truncated: required(boolean, 'More matched than the limit allows.'),
   },
+  config: {
+    id,
+    configuration: required(anything, 'What the node runs with; no secret.'),
+  },
   locks: {
     id,
     locks: required(list(lockInfo, maxLines), 'By key, those with most waiters first.'),
@@ -260,4 +271,5 @@ export const fromNodeShapes: FromNodeShapes = {
     resumed: required(count, 'How many of those were taken up now.'),
   },
   retired: { id },
+  rebound: { id },
 };

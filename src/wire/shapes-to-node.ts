@@ -9,7 +9,7 @@ import {
   voteReasonCodes,
   votes,
 } from '../core/messages.ts';
-import { maxLines, maxReportLines, maxTokenBytes } from './limits.ts';
+import { maxJwtBytes, maxLines, maxReasonBytes, maxReportLines, maxTokenBytes } from './limits.ts';
 import {
   branchField,
   count,
@@ -73,6 +73,11 @@ const ackError = map<NonNullable<Ack['error']>>({
   message: required(sentence, 'What is wrong, for people.'),
 });
 
+const operatorReason = optional(
+  text(maxReasonBytes),
+  'Why an operator does it, for the audit log.',
+);
+
 const share = optional(key, 'From `begun`, if another peer began the transaction.');
 
 export const toNodeShapes: ToNodeShapes = {
@@ -88,6 +93,7 @@ export const toNodeShapes: ToNodeShapes = {
       text(maxTokenBytes),
       'Proves that the peer belongs to the installation, if the node asks for it.',
     ),
+    proof: optional(key, 'That the peer knows the token that it named as it came.'),
     sharedResource: optional(
       key,
       "Instances that name the same one may take over each other's branches.",
@@ -108,6 +114,10 @@ export const toNodeShapes: ToNodeShapes = {
       boolean,
       'A node refused this run with JOURNAL_COPIED; the others need not find out again.',
     ),
+  },
+  renew: {
+    id,
+    token: required(text(maxJwtBytes), 'A fresh JWT of the same identity.'),
   },
   begin: {
     id,
@@ -169,7 +179,12 @@ export const toNodeShapes: ToNodeShapes = {
     inDoubt: required(boolean, 'The sender voted `commit` and does not know the outcome.'),
     witness: optional(witness, 'What its prepare carried.'),
   },
-  resolve: { id, txid: txidField, witness: optional(witness, 'What its prepare carried.') },
+  resolve: {
+    id,
+    txid: txidField,
+    witness: optional(witness, 'What its prepare carried.'),
+    reason: operatorReason,
+  },
   report: {
     id,
     inDoubt: required(
@@ -203,13 +218,14 @@ export const toNodeShapes: ToNodeShapes = {
     attention: optional(boolean, 'Only those that need an operator, or only those that do not.'),
     limit: optional(integer(1, maxLines), 'At most this many.'),
   },
+  config: { id },
   locks: {
     id,
     group: optional(key, 'Only those of this lock group.'),
     waiting: optional(boolean, 'Only keys with waiters, or only keys without.'),
     limit: optional(integer(1, maxLines), 'At most this many keys.'),
   },
-  recover: { id },
+  recover: { id, reason: operatorReason },
   retire: {
     id,
     participant: required(key, 'The participant.'),
@@ -218,6 +234,15 @@ export const toNodeShapes: ToNodeShapes = {
       key,
       'Instead of an instance: the shared resource that is gone, and with it all instances that share it.',
     ),
+    reason: operatorReason,
+  },
+  rebind: {
+    id,
+    participant: required(key, 'The participant.'),
+    instance: optional(key, 'The instance that is to belong to another identity.'),
+    sharedResource: optional(key, 'Instead of an instance: the shared resource.'),
+    identity: required(key, 'Whose it is from now on, by its name in the access file.'),
+    reason: operatorReason,
   },
   error,
   goaway,

@@ -84,6 +84,7 @@ export const toNodeSamples: {
     token: 'eyJhbGciOiJFZERTQSJ9.e30.c2ln',
     sharedResource: 'warehouse-db',
   },
+  renew: { type: 'renew', id: 2, token: 'a.b.c' },
   begin: { type: 'begin', id: 1, timeoutMs: 5_000, labels, lockGroup: 'warehouse' },
   enlist: {
     type: 'enlist',
@@ -124,7 +125,13 @@ export const toNodeSamples: {
   },
   status: { type: 'status', id: 6, txid: sampleTxid },
   query: { type: 'query', id: 7, txid: sampleTxid, inDoubt: true, witness: sampleWitness },
-  resolve: { type: 'resolve', id: 8, txid: sampleTxid, witness: sampleWitness },
+  resolve: {
+    type: 'resolve',
+    id: 8,
+    txid: sampleTxid,
+    witness: sampleWitness,
+    reason: 'warehouse 3 is gone',
+  },
   report: {
     type: 'report',
     id: 9,
@@ -155,9 +162,24 @@ export const toNodeSamples: {
   },
   info: { type: 'info', id: 10 },
   list: { type: 'list', id: 11, state: 'COMMITTING', attention: true, limit: 100 },
+  config: { type: 'config', id: 17 },
   locks: { type: 'locks', id: 15, group: 'warehouse', waiting: true, limit: 100 },
-  recover: { type: 'recover', id: 12 },
-  retire: { type: 'retire', id: 13, participant: 'inventory', instance: 'n7d0c4k2p9' },
+  recover: { type: 'recover', id: 12, reason: 'after the restore' },
+  retire: {
+    type: 'retire',
+    id: 13,
+    participant: 'inventory',
+    instance: 'n7d0c4k2p9',
+    reason: 'its disk is lost',
+  },
+  rebind: {
+    type: 'rebind',
+    id: 16,
+    participant: 'inventory',
+    instance: 'n7d0c4k2p9',
+    identity: 'stock-eu',
+    reason: 'renamed',
+  },
   error,
   goaway,
 };
@@ -192,6 +214,12 @@ export const fromNodeSamples: {
     requestWindowMs: 120_000,
     heartbeatMs: 5_000,
   },
+  config: {
+    type: 'config',
+    id: 17,
+    configuration: { listen: '127.0.0.1:7070', token: 'required' },
+  },
+  renewed: { type: 'renewed', id: 2, expiresInMs: 600_000 },
   topology: { type: 'topology', ...topology },
   goaway,
   error,
@@ -281,4 +309,5 @@ export const fromNodeSamples: {
   },
   recovered: { type: 'recovered', id: 12, pending: 3, resumed: 1 },
   retired: { type: 'retired', id: 13 },
+  rebound: { type: 'rebound', id: 16 },
 };
