@@ -5,6 +5,7 @@
  * contract suite (test/contract/decision-log.ts) runs on all of them. The rules are
  * docs/PROTOCOL.md, sections 4 to 6; the words in capitals below are its invariants.
  */
+import type { Claim, Rebound } from '../core/claims.ts';
 import type { Decision, LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
 import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../core/records.ts';
 import type { Member, Retired } from '../core/retired.ts';
@@ -31,6 +32,8 @@ export interface LogReading {
   readonly witness: Witness;
   /** The asker was retired: nothing of this is for it. Only where the read was given an asker. */
   readonly retired?: boolean;
+  /** This `resolve` wrote the abort: nothing was decided before it. */
+  readonly forced?: boolean;
 }
 
 export interface LogMeta {
@@ -121,6 +124,27 @@ export interface DecisionLog {
    * leadership of these may count on it, and it is told once for each range. None: of every shard.
    */
   watchRetired(listener: (retired: Retired, shards?: ShardRange) => void): () => void;
+  /**
+   * Binds what a participant says it is to an identity, put if absent, durable before it resolves.
+   * Returns who holds it: this identity, or the one that was first. Linearizable. It changes by
+   * `rebind` alone, so it may be repeated: whoever was told its own name is told so again. A name
+   * that is no well-formed text is a RangeError.
+   */
+  bind(claim: Claim, identity: string): Promise<string>;
+  /** Who holds it; null: no one yet. Linearizable. */
+  holderOf(claim: Claim): Promise<string | null>;
+  /**
+   * Gives it to an identity, as an operator says, whoever holds it. Resolves when every node that
+   * is up has heard of it; may be repeated. Rejects where one does not hear of it in time: it is
+   * given all the same.
+   */
+  rebind(claim: Claim, identity: string): Promise<void>;
+  /**
+   * `listener` hears of what was given to another identity before this node counts as having heard
+   * of it, and before `retired` resolves: a leadership that has read what was retired knows this,
+   * too. The same may be told again.
+   */
+  watchRebound(listener: (rebound: Rebound) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../core/catalogue.ts';
 import type { FromNode, ToNode } from '../core/messages.ts';
+import type { Who } from './access.ts';
 
 /** Why a connection ended, as far as this side can tell. */
 export interface CloseInfo {
@@ -18,14 +19,21 @@ export interface CloseInfo {
   readonly kind: 'refused' | 'reset' | 'silent' | 'closed' | 'failed';
   /** The HTTP status with which the upgrade was refused. */
   readonly status?: number;
+  /** What came with it: one line, for people. */
+  readonly said?: string;
 }
 
-/** What a peer shows a node that asks for a token. */
-export interface Credential {
+/** What a peer shows a node that asks for it. */
+export type Credential = TokenCredential | { readonly jwt: string };
+
+export interface TokenCredential {
   readonly token: string;
-  /** It came with the token. An advertised address only gets a proof for itself. */
+  /** It came with the token. An address that a node advertises is proved to by its name. */
   readonly given: boolean;
 }
+
+/** Which listener it came by: everyone's, or that of operators. */
+export type Door = 'all' | 'operators';
 
 export interface Connection<Out> {
   readonly remoteAddress: string;
@@ -42,10 +50,20 @@ export interface Connection<Out> {
   answeredPingAgeMs(): number;
   /** Bytes accepted by `send` that the peer has not taken yet. */
   bufferedBytes(): number;
-  /** Where this side listens: the peer showed the token as it came. */
-  readonly authenticated?: boolean;
+  /** Where this side listens: who the peer showed to be as it came; null: no one yet. */
+  readonly authenticated?: Who | null;
+  /** Where this side listens and asked for a proof: who brings this one. */
+  readonly check?: ((proof: string) => Who | null) | undefined;
+  /** Where this side dials, by a token: that it knows it, for its hello. */
+  readonly proof?: string | undefined;
+  /** Whether what is sent is encrypted. */
+  readonly isPrivate?: boolean;
+  /** Where this side listens. Default `all`. */
+  readonly door?: Door;
   /** Where this side listens: the peer is let in; from now on it may send what the limits allow. */
   greeted?(): void;
+  /** Where this side listens: asked after each read, for how long to read nothing more. */
+  paceInput?(waitMs: (bytes: number) => number): void;
 }
 
 export interface ConnectionHandler<In> {
@@ -65,6 +83,8 @@ export interface Listener {
   /** The address really bound: `host:port`. */
   readonly address: string;
   readonly port: number;
+  /** Of the addresses that lead here. Default `ws`. */
+  readonly scheme?: 'ws' | 'wss';
   /** What is held of all connections: not handled yet, and not read by its peer. */
   held?(): { readonly input: HeldBytes; readonly output: HeldBytes };
   close(): Promise<void>;
@@ -75,6 +95,11 @@ export interface ConnectOptions {
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly credential?: Credential | undefined;
+  /**
+   * With TLS: names of which the node's certificate must have one, beside being for the address.
+   * For an address that was only advertised. Absent: an address that its owner named.
+   */
+  readonly names?: readonly string[] | undefined;
 }
 
 /** The side that dials: clients, participants, nodes towards nodes. */
