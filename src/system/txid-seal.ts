@@ -1,9 +1,9 @@
 /**
  * What a txid proves by itself: that a leader of this cluster gave it out. Its last digits are a
- * hash of all before them, keyed by the cluster's secret in the log's `meta`: any node can tell,
+ * hash of all before them, keyed by the cluster's secret in the log: any node can tell,
  * for every epoch, and refuses a made-up id without reading or writing the log.
  */
-import { hash, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { nonceDigits, sealDigits, sealedText, type Txid } from '../core/txid.ts';
 import type { Random } from '../ports/random.ts';
 
@@ -20,6 +20,11 @@ const shareCharacters = 22;
 
 export function newTxidSecret(random: Random): string {
   return random.token(secretDigits);
+}
+
+/** Tells a secret from another, and nothing of it: no txid or share is a hash of this text. */
+export function secretPrint(secret: string): string {
+  return createHmac('sha256', secret).update('print').digest('base64url');
 }
 
 export class TxidSeal {
