@@ -1,0 +1,157 @@
+/** Who a peer is, from what it shows: a certificate, a proof that it knows a token, a JWT. */
+import type { Rights } from '../core/access/rights.ts';
+import { thrownLine } from '../core/thrown.ts';
+import type { Access, Authentication, Credited, Shown, Who } from '../ports/access.ts';
+import { isSecret } from '../system/secret.ts';
+import {
+  type Challenge,
+  challengeOf,
+  isPeerProof,
+  keyIdOf,
+  newNonce,
+  nodeProof,
+  proofHeader,
+} from '../system/token-proof.ts';
+import type { AccessFile } from './access-file.ts';
+import { Identities, type KnownToken } from './identities.ts';
+import { KeysUnavailableError } from './issuer-keys.ts';
+import type { JwtVerifier } from './jwt.ts';
+
+export interface AuthenticatorOptions {
+  /** Of the whole installation; null: there is none. */
+  readonly token: string | null;
+  /** Null: everyone who is let in may do everything. */
+  readonly file: AccessFile | null;
+  /** Null where the access file has no issuers. */
+  readonly jwt: JwtVerifier | null;
+  /** Where this node is reached, as it advertises it; it may not be known at first. */
+  readonly url: () => string;
+  /** The keys of an issuer cannot be read. Told for each JWT that waits for them. */
+  readonly unavailable?: (problem: string) => void;
+}
+
+export class Authenticator implements Access {
+  readonly hasRights: boolean;
+  readonly isOpen: boolean;
+  readonly #url: () => string;
+  readonly #unavailable: (problem: string) => void;
+  readonly #listeners = new Set<() => void>();
+  #identities: Identities;
+  #jwt: JwtVerifier | null;
+  readonly #shared: KnownToken | null;
+
+  constructor({ token, file, jwt, url, unavailable }: AuthenticatorOptions) {
+    this.#unavailable = unavailable ?? ((): void => undefined);
+    this.hasRights = file !== null;
+    this.isOpen = file === null && token === null;
+    this.#url = url;
+    this.#identities = new Identities({ identities: file?.identities ?? [] });
+    this.#jwt = jwt;
+    this.#shared = token === null ? null : { token, identity: null };
+  }
+
+  /** The access file has changed. */
+  replace(file: AccessFile, jwt: JwtVerifier | null): void {
+    this.#identities = new Identities(file);
+    this.#jwt = jwt;
+    for (const listener of this.#listeners) listener();
+  }
+
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  rightsOf(identity: string): Rights | null {
+    return this.#identities.rights.get(identity) ?? null;
+  }
+
+  authenticate(shown: Shown): Authentication | Promise<Authentication> {
+    const { certificate, authorization } = shown;
+    if (certificate !== null && !this.hasRights) {
+      const { expiresAtMs } = certificate;
+      return { status: 'right', who: { identity: null, expiresAtMs } };
+    }
+    if (certificate !== null) {
+      const identity = this.#identities.ofNames(certificate.names);
+      if (identity === 'several') {
+        return wrong('The names in the certificate are of several identities of the access file.');
+      }
+      if (identity !== null) {
+        return { status: 'right', who: { identity, expiresAtMs: certificate.expiresAtMs } };
+      }
+      if (authorization === null) {
+        return wrong(
+          `The access file has no identity for ${certificate.names.join(', ') || certificate.subject}.`,
+        );
+      }
+    }
+    if (authorization === null || this.isOpen) return { status: 'absent' };
+    const challenge = challengeOf(authorization);
+    if (challenge !== null) return this.#challenged(challenge);
+    const bearer = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (bearer === undefined) return wrong('The Authorization header is none that a node knows.');
+    return this.whoHas(bearer, shown);
+  }
+
+  whoHas(token: string, shown: Pick<Shown, 'private'>): Credited | Promise<Credited> {
+    // It may have been read on its way by now: an identity is not to be had for that.
+    if (this.hasRights && !shown.private) return wrong(notInClear);
+    const known = this.#known(keyIdOf(token));
+    if (known !== null && isSecret(token, known.token))
+      return { status: 'right', who: whoOf(known) };
+    return this.#jwt === null ? wrong(wrongToken) : this.#subject(this.#jwt, token);
+  }
+
+  #known(keyId: string): KnownToken | null {
+    if (this.#shared !== null && keyIdOf(this.#shared.token) === keyId) return this.#shared;
+    return this.#identities.tokens.get(keyId) ?? null;
+  }
+
+  #challenged({ keyId, nonce }: Challenge): Authentication {
+    const known = this.#known(keyId);
+    if (known === null) return wrong(wrongToken);
+    const { token } = known;
+    const nonces = [nonce, newNonce()] as const;
+    const url = this.#url();
+    return {
+      status: 'challenged',
+      headers: { [proofHeader]: nodeProof(token, nonces, url) },
+      check: (proof) =>
+        isPeerProof(proof, { token, nonces, addresses: ['', url] }) ? whoOf(known) : null,
+    };
+  }
+
+  async #subject(jwt: JwtVerifier, token: string): Promise<Credited> {
+    try {
+      const { issuer, subject, expiresAtMs } = await jwt.verify(token);
+      const identity = this.#identities.ofSubject(issuer, subject);
+      if (identity === null) return wrong('The access file has no identity for the JWT.');
+      return { status: 'right', who: { identity, expiresAtMs } };
+    } catch (error) {
+      if (error instanceof KeysUnavailableError) {
+        // Its text is the node's to know.
+        this.#unavailable(error.message);
+        return { ...wrong(keysUnavailable), passes: true };
+      }
+      return wrong(`The token is none of this node, and no JWT: ${thrownLine(error)}.`);
+    }
+  }
+}
+
+const wrongToken =
+  'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).';
+
+const keysUnavailable =
+  'The node cannot check the JWT: it cannot read the keys of its issuer for now. Try again later.';
+
+const notInClear =
+  'With an access file a token is not taken unencrypted. Use wss://, or an SDK that proves that it knows the token.';
+
+function whoOf({ identity }: KnownToken): Who {
+  return { identity, expiresAtMs: null };
+}
+
+function wrong(why: string): Extract<Credited, { readonly status: 'wrong' }> {
+  return { status: 'wrong', why };
+}

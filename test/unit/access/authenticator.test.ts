@@ -1,0 +1,217 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readAccessFile } from '../../../src/access/access-file.ts';
+import { Authenticator } from '../../../src/access/authenticator.ts';
+import { JwtVerifier } from '../../../src/access/jwt.ts';
+import type { Shown } from '../../../src/ports/access.ts';
+import { systemClock } from '../../../src/system/clock.ts';
+import {
+  challengeHeader,
+  checkNodeProof,
+  keyIdOf,
+  newNonce,
+  peerProof,
+  proofHeader,
+} from '../../../src/system/token-proof.ts';
+
+const url = 'wss://a.example:7070/v1';
+const token = 'a-token-of-the-payment-service';
+const nothing: Shown = { address: '::1', certificate: null, authorization: null, private: true };
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'verdict-authenticator-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function withFile(identities: object[], more: object = {}): Authenticator {
+  writeFileSync(join(directory, 'payment.token'), token, { mode: 0o600 });
+  writeFileSync(join(directory, 'access.json'), JSON.stringify({ identities, ...more }));
+  const file = readAccessFile(join(directory, 'access.json'));
+  const jwt = file.issuers.length === 0 ? null : new JwtVerifier(file.issuers, systemClock);
+  return new Authenticator({ token: null, file, jwt, url: () => url });
+}
+
+function shared(): Authenticator {
+  return new Authenticator({ token, file: null, jwt: null, url: () => url });
+}
+
+function proofOf(answer: { readonly headers: Readonly<Record<string, string>> }): string {
+  return answer.headers[proofHeader] ?? '';
+}
+
+const entry = (name: string, credential: object) => ({
+  name,
+  credentials: [credential],
+  roles: ['client'],
+});
+
+function certificate(...names: string[]): Shown {
+  return { ...nothing, certificate: { names, subject: 'CN=x', expiresAtMs: 5 } };
+}
+
+describe('certificates', () => {
+  it('belong to the identity of their names, by the longest of several patterns', async () => {
+    const access = withFile([
+      entry('all', { uri: 'spiffe://shop/*' }),
+      entry('payment', { uri: 'spiffe://shop/payment' }),
+      entry('pays', { uri: 'spiffe://shop/pay*' }),
+      entry('host', { dns: 'Stock.Example' }),
+    ]);
+    const identityOf = async (...names: string[]): Promise<unknown> => {
+      const answer = await access.authenticate(certificate(...names));
+      return answer.status === 'right' ? answer.who : answer.status;
+    };
+    expect(await identityOf('URI:spiffe://shop/payment')).toEqual({
+      identity: 'payment',
+      expiresAtMs: 5,
+    });
+    expect(await identityOf('URI:spiffe://shop/pay-1')).toMatchObject({ identity: 'pays' });
+    expect(await identityOf('URI:spiffe://shop/stock')).toMatchObject({ identity: 'all' });
+    expect(await identityOf('DNS:stock.example')).toMatchObject({ identity: 'host' });
+    expect(await identityOf('URI:spiffe://other/payment')).toBe('wrong');
+    expect(await identityOf()).toBe('wrong');
+    // Whose should it be?
+    expect(await identityOf('URI:spiffe://shop/payment', 'DNS:stock.example')).toBe('wrong');
+  });
+
+  it('say that a peer belongs to the installation where there is no access file', async () => {
+    expect(await shared().authenticate(certificate('URI:spiffe://shop/payment'))).toEqual({
+      status: 'right',
+      who: { identity: null, expiresAtMs: 5 },
+    });
+  });
+});
+
+describe('a challenge', () => {
+  const nonce = newNonce();
+  const authorization = challengeHeader({ keyId: keyIdOf(token), nonce });
+
+  it('proves both sides, and the identity', async () => {
+    const access = withFile([entry('payment', { tokenFile: 'payment.token' })]);
+    const answer = await access.authenticate({ ...nothing, authorization });
+    if (answer.status !== 'challenged') throw new Error(answer.status);
+    expect(proofOf(answer)).not.toContain(token);
+    for (const [dialled, address] of [
+      ['given', ''],
+      ['advertised', url],
+    ] as const) {
+      const nodeNonce = checkNodeProof(proofOf(answer), { token, nonce, address });
+      expect(nodeNonce, dialled).not.toBeNull();
+      const proof = peerProof(token, [nonce, nodeNonce ?? ''], address);
+      expect(answer.check(proof)).toEqual({ identity: 'payment', expiresAtMs: null });
+    }
+  });
+
+  it('is worth nothing to who passes it on from another address', async () => {
+    const answer = await shared().authenticate({ ...nothing, authorization });
+    if (answer.status !== 'challenged') throw new Error(answer.status);
+    const thief = 'ws://thief.example:1/v1';
+    // The peer that dialled the thief drops it, and had it not, the node would refuse its proof.
+    expect(checkNodeProof(proofOf(answer), { token, nonce, address: thief })).toBeNull();
+    const nodeNonce = checkNodeProof(proofOf(answer), { token, nonce, address: '' }) ?? '';
+    expect(answer.check(peerProof(token, [nonce, nodeNonce], thief))).toBeNull();
+  });
+
+  it('is worth nothing with another token, another nonce, or the proof of the other side', async () => {
+    const answer = await shared().authenticate({ ...nothing, authorization });
+    if (answer.status !== 'challenged') throw new Error(answer.status);
+    const known = { token, nonce, address: '' };
+    expect(checkNodeProof(proofOf(answer), { ...known, token: 'another' })).toBeNull();
+    expect(checkNodeProof(proofOf(answer), { ...known, nonce: newNonce() })).toBeNull();
+    expect(checkNodeProof('', known)).toBeNull();
+    const nodeNonce = checkNodeProof(proofOf(answer), known) ?? '';
+    expect(answer.check(peerProof('another', [nonce, nodeNonce], ''))).toBeNull();
+    expect(answer.check(peerProof(token, [newNonce(), nodeNonce], ''))).toBeNull();
+    expect(answer.check(proofOf(answer).split('.')[1] ?? '')).toBeNull();
+  });
+
+  it('of a token that the node does not know is refused as it comes', async () => {
+    const header = challengeHeader({ keyId: keyIdOf('another'), nonce });
+    expect(await shared().authenticate({ ...nothing, authorization: header })).toMatchObject({
+      status: 'wrong',
+    });
+  });
+});
+
+describe('a token as it is', () => {
+  it('lets in, and with an access file only where it is encrypted', async () => {
+    const authorization = `Bearer ${token}`;
+    const inClear = { ...nothing, authorization, private: false };
+    expect(await shared().authenticate(inClear)).toMatchObject({ status: 'right' });
+    const access = withFile([entry('payment', { tokenFile: 'payment.token' })]);
+    expect(await access.authenticate(inClear)).toMatchObject({ status: 'wrong' });
+    expect(await access.authenticate({ ...inClear, private: true })).toMatchObject({
+      who: { identity: 'payment' },
+    });
+    const wrong = { ...nothing, authorization: `Bearer ${token}x` };
+    expect(await access.authenticate(wrong)).toMatchObject({ status: 'wrong' });
+  });
+});
+
+describe('a JWT', () => {
+  const issuer = 'https://id.example';
+  const claims = { iss: issuer, aud: 'verdict', sub: 'payment' };
+
+  async function rig() {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const key = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' };
+    writeFileSync(join(directory, 'jwks.json'), JSON.stringify({ keys: [key] }));
+    const access = withFile([entry('payment', { issuer, subject: 'payment' })], {
+      issuers: [
+        { issuer, audience: 'verdict', algorithms: ['ES256'], keys: { file: 'jwks.json' } },
+      ],
+    });
+    const sign = (payload: object, header: object = {}): Promise<string> =>
+      new SignJWT({ ...payload })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1', ...header })
+        .sign(privateKey);
+    const ask = async (jwt: string) =>
+      access.authenticate({ ...nothing, authorization: `Bearer ${jwt}` });
+    return { sign, ask };
+  }
+  const inAnHour = (): number => Math.floor(Date.now() / 1_000) + 3_600;
+
+  it('is of the identity of its subject, until it expires', async () => {
+    const { sign, ask } = await rig();
+    const exp = inAnHour();
+    expect(await ask(await sign({ ...claims, exp }))).toEqual({
+      status: 'right',
+      who: { identity: 'payment', expiresAtMs: exp * 1_000 },
+    });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['is over', { exp: 1_000 }, /exp/],
+    ['never ends', { exp: undefined }, /exp/],
+    ['is for others', { aud: 'shop' }, /aud/],
+    ['is by another issuer', { iss: 'https://evil.example' }, /issuer/],
+    ['is of someone else', { sub: 'stock' }, /no identity/],
+    ['is not valid yet', { nbf: 4_000_000_000 }, /nbf/],
+  ])('that %s is refused', async (_what, other, why) => {
+    const { sign, ask } = await rig();
+    const answer = await ask(await sign({ ...claims, exp: inAnHour(), ...other }));
+    expect(answer).toMatchObject({ status: 'wrong', why: expect.stringMatching(why) });
+  });
+
+  it('is refused with another key, without a signature, and with another algorithm', async () => {
+    const { sign, ask } = await rig();
+    const good = await sign({ ...claims, exp: inAnHour() });
+    const stranger = await generateKeyPair('ES256');
+    const forged = await new SignJWT({ ...claims, exp: inAnHour() })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .sign(stranger.privateKey);
+    const [, payload] = good.split('.');
+    const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`;
+    const key = new TextEncoder().encode('a'.repeat(32));
+    const symmetric = await new SignJWT({ ...claims, exp: inAnHour() })
+      .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
+      .sign(key);
+    for (const jwt of [forged, none, symmetric, 'a.b.c', '', 'x']) {
+      expect(await ask(jwt)).toMatchObject({ status: 'wrong' });
+    }
+    expect(await ask(good)).toMatchObject({ status: 'right' });
+  });
+});
