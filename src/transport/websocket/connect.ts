@@ -1,19 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 import { type ClientOptions, WebSocket } from 'ws';
 import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
+import { defined } from '../../core/defined.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { TlsOptions } from '../../ports/tls.ts';
 import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
+import { proofHeader } from '../../system/token-proof.ts';
 import { subprotocol } from '../../wire/address.ts';
 import { decodeFrame } from '../../wire/codec.ts';
+import { jwtProblem } from '../../wire/jwt.ts';
 import { widestLimits } from '../../wire/limits.ts';
-import { authorizationFor } from './authorization.ts';
+import { tlsAdvice } from '../tls/advice.ts';
+import { DialCredentials } from '../tls/dial.ts';
 import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
+import { TokenChallenge } from './token-challenge.ts';
 
 export interface DialerOptions {
   readonly clock: Clock;
   /** Bytes that may wait for the node to read; above it the connection drops. Default 64 MiB. */
   readonly maxBufferedBytes?: number;
+  /** For addresses with `wss://`. Default: Node's own authorities, and no certificate. */
+  readonly tls?: TlsOptions | undefined;
 }
 
 const socketOptions: ClientOptions & { closeTimeout: number } = {
@@ -24,19 +32,31 @@ const socketOptions: ClientOptions & { closeTimeout: number } = {
 
 export function webSocketDialer(options: DialerOptions): Dialer {
   const { clock, maxBufferedBytes = coordinatorOptionTable.maxBufferedBytes.default } = options;
+  const tls = new DialCredentials(options.tls);
   return {
-    connect({ url, timeoutMs, heartbeatMs, credential }, events) {
+    connect({ url, timeoutMs, heartbeatMs, credential, names }, events) {
       let attempt: 'dialling' | 'open' | 'over' = 'dialling';
       let remoteAddress = '';
       let problem: (Error & { code?: string }) | null = null;
       let late = false;
-      let status: number | null = null;
+      let answer: Pick<CloseInfo, 'status' | 'said'> = {};
 
+      const jwt = credential !== undefined && 'jwt' in credential ? credential.jwt : null;
+      const challenge =
+        credential !== undefined && 'token' in credential
+          ? new TokenChallenge(url, credential)
+          : null;
       let socket: WebSocket;
       try {
-        const headers =
-          credential === undefined ? {} : { authorization: authorizationFor(url, credential) };
-        socket = new WebSocket(url, [subprotocol], { ...socketOptions, headers });
+        const problem = jwt === null ? null : jwtProblem(url);
+        if (problem !== null) throw new Error(problem);
+        const authorization = jwt === null ? challenge?.header : `Bearer ${jwt}`;
+        const headers = defined({ authorization });
+        socket = new WebSocket(url, [subprotocol], {
+          ...socketOptions,
+          headers,
+          ...(/^wss:/i.test(url) && { createConnection: tls.connector(url, names) }),
+        });
       } catch (error) {
         // A bad address throws at once; whoever dials expects to hear of it later.
         const timer = clock.setTimer(0, () => {
@@ -53,13 +73,20 @@ export function webSocketDialer(options: DialerOptions): Dialer {
         // Cast: Bun's has none.
         const carrier = response.socket as IncomingMessage['socket'] | null;
         remoteAddress = carrier?.remoteAddress ?? '';
+        challenge?.answered(response.headers[proofHeader]);
       });
       socket.once('unexpected-response', (_request, response: IncomingMessage) => {
-        status = response.statusCode ?? 0;
-        problem = new Error(
-          `It refused the connection: ${status} ${response.statusMessage ?? ''}`.trimEnd(),
-        );
-        socket.terminate();
+        const { statusCode: status = 0, statusMessage = '' } = response;
+        const refused = `It refused the connection: ${status} ${statusMessage}`.trimEnd();
+        problem = new Error(refused);
+        answer = { status };
+        textOf(response, (said) => {
+          if (said !== '') {
+            problem = new Error(`${refused}. ${said}`);
+            answer = { status, said };
+          }
+          socket.terminate();
+        });
       });
       socket.on('error', (error: Error) => {
         problem ??= error;
@@ -69,17 +96,24 @@ export function webSocketDialer(options: DialerOptions): Dialer {
         if (attempt !== 'dialling') return;
         attempt = 'over';
         events.failed({
-          ...(late ? timedOut(timeoutMs) : failure(problem)),
-          ...(status === null ? {} : { status }),
+          ...(late && answer.status === undefined ? timedOut(timeoutMs) : failure(problem, url)),
+          ...answer,
         });
       });
       socket.once('open', () => {
         deadline.cancel();
         if (attempt !== 'dialling') return;
+        if (challenge?.proof === null) {
+          answer = { status: 401, said: unproven };
+          problem = new Error(unproven);
+          socket.terminate();
+          return;
+        }
         attempt = 'open';
         const connection = new WebSocketConnection<'from-node', ToNode>({
           socket,
           remoteAddress,
+          proof: challenge?.proof,
           clock,
           heartbeatMs,
           maxBufferedBytes,
@@ -123,11 +157,40 @@ function learning(
   };
 }
 
+const unproven =
+  'The node did not prove that it knows the token. It runs without one, or with another, or it is none of this cluster: give all the same --token-file, or correct the address.';
+
 function timedOut(timeoutMs: number): CloseInfo {
   return { code: 1006, reason: `No connection within ${timeoutMs} ms.`, kind: 'silent' };
 }
 
-function failure(error: (Error & { code?: string }) | null): CloseInfo {
+/** The text that a node refuses with; empty where it is none. The deadline ends the wait for it. */
+function textOf(response: IncomingMessage, done: (text: string) => void): void {
+  let text = '';
+  const isText = response.headers['content-type']?.startsWith('text/plain') === true;
+  const end = (): void => {
+    const line = text.trim();
+    done(/^[\x20-\x7e]+$/.test(line) ? line : '');
+  };
+  if (!isText) {
+    end();
+    return;
+  }
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.length > maxTextLength) response.destroy();
+  });
+  response.on('error', () => {
+    // 'close' follows.
+  });
+  response.once('close', end);
+}
+
+/** Enough for what a node says. */
+const maxTextLength = 500;
+
+function failure(error: (Error & { code?: string }) | null, url: string): CloseInfo {
   if (error === null) return { code: 1006, reason: 'The connection did not open.', kind: 'failed' };
   const codes =
     error instanceof AggregateError
@@ -136,5 +199,6 @@ function failure(error: (Error & { code?: string }) | null): CloseInfo {
   // Every address of the name must refuse before no one can be said to listen.
   const refused = codes.length > 0 && codes.every((code) => code === 'ECONNREFUSED');
   const kind = refused ? 'refused' : error.code === 'ECONNRESET' ? 'reset' : 'failed';
-  return { code: 1006, reason: error.message || String(error.code), kind };
+  const reason = tlsAdvice(error, url) ?? (error.message || String(error.code));
+  return { code: 1006, reason, kind };
 }

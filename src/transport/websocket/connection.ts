@@ -10,8 +10,9 @@
 import type { Buffer } from 'node:buffer';
 import type { WebSocket } from 'ws';
 import type { Message } from '../../core/messages.ts';
+import type { Who } from '../../ports/access.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { CloseInfo, Connection, ConnectionHandler } from '../../ports/transport.ts';
+import type { CloseInfo, Connection, ConnectionHandler, Door } from '../../ports/transport.ts';
 import type { DecodedFrame, Direction, MessageOf } from '../../wire/codec.ts';
 import { FrameError } from '../../wire/frame-error.ts';
 import { maxHelloBytes } from '../../wire/limits.ts';
@@ -42,8 +43,13 @@ export interface SocketOptions<Received extends Direction, Out> {
   readonly maxMessageBytes: number;
   /** Sent in place of a message that is too large; null: nothing. Absent: a RangeError. */
   readonly smaller?: (message: Out) => Out | null;
-  /** Where this side listens: the peer showed the token as it came. */
-  readonly authenticated?: boolean;
+  /** Where this side listens: who the peer showed to be as it came. */
+  readonly authenticated?: Who | null;
+  /** Where this side asked for a proof. */
+  readonly check?: ((proof: string) => Who | null) | undefined;
+  readonly proof?: string | undefined;
+  readonly isPrivate?: boolean;
+  readonly door?: Door;
   /** What may come in before `greeted`; absent: as much as afterwards. */
   readonly maxHelloBytes?: number;
   /** What it shares with all others; absent: nothing. */
@@ -57,7 +63,11 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   implements Connection<Out>, Worker
 {
   readonly remoteAddress: string;
-  readonly authenticated: boolean;
+  readonly authenticated: Who | null;
+  readonly check: ((proof: string) => Who | null) | undefined;
+  readonly proof: string | undefined;
+  readonly isPrivate: boolean;
+  readonly door: Door;
   readonly share: Share = new Share();
   readonly #options: SocketOptions<Received, Out>;
   readonly #socket: WebSocket;
@@ -78,7 +88,11 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   constructor(options: SocketOptions<Received, Out>) {
     const { socket, clock } = options;
     this.remoteAddress = options.remoteAddress;
-    this.authenticated = options.authenticated === true;
+    this.authenticated = options.authenticated ?? null;
+    this.check = options.check;
+    this.proof = options.proof;
+    this.isPrivate = options.isPrivate === true;
+    this.door = options.door ?? 'all';
     this.#greeted = options.maxHelloBytes === undefined;
     this.#options = options;
     this.#socket = socket;
@@ -124,6 +138,10 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
 
   greeted(): void {
     this.#greeted = true;
+  }
+
+  paceInput(waitMs: (bytes: number) => number): void {
+    this.#tap.pace(this.#options.clock, waitMs);
   }
 
   /** Bytes were read from the peer, and what of them makes whole messages was received. */
@@ -221,6 +239,7 @@ export class WebSocketConnection<Received extends Direction, Out extends Message
   #stop(): void {
     this.#open = false;
     this.#heartbeat.stop();
+    this.#tap.close();
     this.#inbox.clear();
     this.#options.turns?.leave(this);
   }

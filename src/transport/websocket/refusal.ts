@@ -7,8 +7,8 @@ export interface Door {
   /** Origins let in besides the node's own address. */
   readonly origins: readonly string[];
   readonly stopping: boolean;
-  /** Without a token at the upgrade it must bring one in its hello. */
-  readonly token: 'right' | 'wrong' | 'absent';
+  /** What is wrong with what was shown; null: nothing, or its hello is to bring it. */
+  readonly wrong: string | null;
   readonly full: boolean;
   readonly fullForAddress: boolean;
 }
@@ -30,14 +30,13 @@ export function refusalOf(request: IncomingMessage, door: Door): Refusal | null 
   if (offered !== undefined && !offered.split(',').some((name) => name.trim() === subprotocol)) {
     return { status: 400, text: `The only subprotocol spoken here is ${subprotocol}.` };
   }
-  if (door.token === 'wrong') return { status: 401, text: 'The token is wrong.' };
+  if (door.wrong !== null) return { status: 401, text: door.wrong };
   if (door.stopping) return { status: 503, text: 'The node stops.' };
   if (door.full) return { status: 503, text: 'The node has no connection left. Try again later.' };
-  if (door.fullForAddress) {
-    return { status: 429, text: 'Too many connections from this address.' };
-  }
-  return null;
+  return door.fullForAddress ? crowded : null;
 }
+
+export const crowded: Refusal = { status: 429, text: 'Too many connections from this address.' };
 
 /**
  * Browsers send an `Origin`, other clients do not: else any page a user opens could drive a

@@ -1,4 +1,5 @@
 /** A peer that speaks over a bare WebSocket: what it sends is the test's own, right or wrong. */
+import { readFileSync } from 'node:fs';
 import { pack } from 'msgpackr';
 import { WebSocket } from 'ws';
 import type { FromNode } from '../../../src/core/messages.ts';
@@ -6,6 +7,7 @@ import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
 import { eventually, within } from '../process/child.ts';
+import type { TlsFiles } from './security.ts';
 
 type Typed<T extends FromNode['type']> = Extract<FromNode, { readonly type: T }>;
 
@@ -50,12 +52,14 @@ export class RawPeer {
       headers?: Record<string, string>;
       path?: string;
       timeoutMs?: number;
+      tls?: TlsFiles | null;
     } = {},
   ): Promise<RawPeer> {
+    const { tls = null } = options;
     const socket = new WebSocket(
-      `ws://${url}${options.path ?? '/v1'}`,
+      `${tls === null ? 'ws' : 'wss'}://${url}${options.path ?? '/v1'}`,
       options.protocols ?? [subprotocol],
-      { perMessageDeflate: false, headers: options.headers ?? {} },
+      { perMessageDeflate: false, headers: options.headers ?? {}, ...credentialsOf(tls) },
     );
     const peer = new RawPeer(socket);
     const opened = new Promise<void>((resolve, reject) => {
@@ -76,9 +80,10 @@ export class RawPeer {
     url: string,
     hello: { name: string; roles: readonly string[]; instance?: string } & Record<string, unknown>,
     timeoutMs?: number,
+    tls: TlsFiles | null = null,
   ): Promise<RawPeer> {
     const more = timeoutMs === undefined ? {} : { timeoutMs };
-    const peer = await RawPeer.open(url, more);
+    const peer = await RawPeer.open(url, { ...more, tls });
     peer.send({ type: 'hello', protocol: 1, instance: `${hello.name}-1`, ...hello });
     try {
       await peer.next('welcome', undefined, timeoutMs);
@@ -141,4 +146,10 @@ export class RawPeer {
     this.socket.terminate();
     await this.closed;
   }
+}
+
+function credentialsOf(tls: TlsFiles | null): { ca?: string; cert?: string; key?: string } {
+  if (tls === null) return {};
+  const read = ({ file }: { readonly file: string }): string => readFileSync(file, 'utf8');
+  return { ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) };
 }

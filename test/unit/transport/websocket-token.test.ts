@@ -2,11 +2,15 @@
  * What a stranger can make a listener read before it has said who it is, and to whom a token is
  * shown.
  */
+
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Authenticator, type AuthenticatorOptions } from '../../../src/access/authenticator.ts';
+import type { ToNode } from '../../../src/core/messages.ts';
+import type { CloseInfo, Connection, Credential } from '../../../src/ports/transport.ts';
 import { systemClock } from '../../../src/system/clock.ts';
-import { authorizationFor, isAuthorized } from '../../../src/transport/websocket/authorization.ts';
+import { challengeHeader, keyIdOf, newNonce } from '../../../src/system/token-proof.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
 import { wireFrame } from '../../support/network/hand-made-frames.ts';
 import {
@@ -22,45 +26,90 @@ import {
 afterEach(cleanUp);
 
 const token = 'open-sesame';
+const who = { identity: null, expiresAtMs: null };
 const nodeUrl = 'ws://a.example:7070/v1';
 
 describe('a token', () => {
-  it('is sent to a given address as it is, to an advertised one as a proof for that one alone', () => {
-    const given = authorizationFor('ws://b.example/v1', { token, given: true });
-    const advertised = authorizationFor(nodeUrl, { token, given: false });
-    const elsewhere = authorizationFor('ws://thief.example/v1', { token, given: false });
-    expect(advertised).not.toContain(token);
-    const node = { token, url: nodeUrl };
-    expect(isAuthorized(given, node)).toBe(true);
-    expect(isAuthorized(advertised, node)).toBe(true);
-    expect(isAuthorized(elsewhere, node)).toBe(false);
-    expect(isAuthorized(advertised, { token: 'another', url: nodeUrl })).toBe(false);
+  const access = new Authenticator({ token, file: null, jwt: null, url: () => nodeUrl });
+  const dialWith = (url: string, credential: Credential): Promise<CloseInfo | Connection<ToNode>> =>
+    new Promise((resolve) => {
+      webSocketDialer({ clock: systemClock }).connect(
+        { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential },
+        {
+          failed: resolve,
+          opened: (connection) => {
+            cleanUps.push(() => connection.terminate());
+            resolve(connection);
+            return { message: () => undefined, invalid: () => undefined, closed: () => undefined };
+          },
+        },
+      );
+    });
+
+  it('is proved on both sides, and not sent', async () => {
+    const shown: (string | null)[] = [];
+    const { url, next } = await listen({
+      authenticate: (peer) => {
+        shown.push(peer.authorization);
+        return access.authenticate(peer);
+      },
+    });
+    const dialled = await dialWith(url, { token, given: true });
+    const { connection } = await next();
+    if (!('send' in dialled)) throw new Error(dialled.reason);
+    expect(connection.check?.(dialled.proof ?? '')).toEqual(who);
+    expect(connection.check?.(`${dialled.proof}x`)).toBeNull();
+    expect(JSON.stringify([shown, dialled.proof])).not.toContain(token);
   });
 
-  it.each([
-    '',
-    'Bearer',
-    'Bearer ',
-    'bearer open',
-    'Basic open-sesame',
-    'Verdict open-sesame',
-    token,
-  ])('is not %j', (authorization) => {
-    expect(isAuthorized(authorization, { token, url: nodeUrl })).toBe(false);
+  it.each<[string, Partial<AuthenticatorOptions>]>([
+    ['knows another', { token: 'another' }],
+    ['has none', { token: null }],
+  ])('is not proved to a node that %s, which is told as the reason', async (_name, other) => {
+    const stranger = new Authenticator({ token, file: null, jwt: null, url: () => '', ...other });
+    const { url } = await listen({ authenticate: (peer) => stranger.authenticate(peer) });
+    const info = await dialWith(url, { token, given: true });
+    expect(info).toMatchObject({ kind: 'failed', status: 401 });
+  });
+
+  it('is not proved by a node that only passes on what another says', async () => {
+    const proofs = await access.authenticate({
+      address: '::1',
+      certificate: null,
+      authorization: challengeHeader({ keyId: keyIdOf(token), nonce: newNonce() }),
+      private: false,
+    });
+    // Of another connection; and an advertised address must be the node's own.
+    const { url } = await listen({ authenticate: () => proofs });
+    expect(await dialWith(url, { token, given: true })).toMatchObject({
+      said: expect.stringMatching(/did not prove/),
+    });
+    const relay = await listen({ authenticate: (peer) => access.authenticate(peer) });
+    const info = await dialWith(relay.url, { token, given: false });
+    expect(info).toMatchObject({ status: 401, said: expect.stringMatching(/did not prove/) });
   });
 
   it('that is wrong is refused before the upgrade; without one the hello may bring it', async () => {
-    const { url, ends, next } = await listen({ authorize: (shown) => shown === 'Bearer right' });
+    const { url, ends, next } = await listen({
+      authenticate: ({ authorization }) => {
+        if (authorization === null) return { status: 'absent' };
+        return authorization === 'Bearer right'
+          ? { status: 'right', who }
+          : { status: 'wrong', why: 'The token is wrong.' };
+      },
+    });
     expect(await statusOf(url, { headers: { authorization: 'Bearer wrong' } })).toBe(401);
     expect(ends).toHaveLength(0);
     await bare(url);
-    expect((await next()).connection.authenticated).toBe(false);
+    expect((await next()).connection.authenticated).toBe(null);
     await bare(url, { headers: { authorization: 'Bearer right' } });
-    expect((await next()).connection.authenticated).toBe(true);
+    expect((await next()).connection.authenticated).toEqual(who);
   });
 
   it('that was refused is told to whoever dialled with it', async () => {
-    const { url } = await listen({ authorize: () => false });
+    const { url } = await listen({
+      authenticate: () => ({ status: 'wrong', why: 'The token is wrong.' }),
+    });
     const info = await new Promise((resolve, reject) => {
       webSocketDialer({ clock: systemClock }).connect(
         { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential: { token, given: true } },
