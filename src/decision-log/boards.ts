@@ -1,7 +1,8 @@
 /** What everyone in this process hears of a log: who leads, who is up, who is gone. */
 import { isDeepStrictEqual } from 'node:util';
+import type { Rebound } from '../core/claims.ts';
 import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
-import { type Retired, RetiredSet } from '../core/retired.ts';
+import { claimKey, type Retired, RetiredSet } from '../core/retired.ts';
 import type { Epoch } from '../core/txid.ts';
 
 class Listeners<T> {
@@ -77,6 +78,28 @@ export class RetiredBoard extends Listeners<Retired> {
   }
 }
 
+export class ReboundBoard extends Listeners<Rebound> {
+  readonly #known = new Map<string, string>();
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  has({ claim }: Pick<Rebound, 'claim'>): boolean {
+    return this.#known.has(claimKey(claim));
+  }
+
+  publish(all: readonly Rebound[]): void {
+    for (const rebound of all) {
+      const key = claimKey(rebound.claim);
+      if (this.#known.get(key) === rebound.identity) continue;
+      this.tell(rebound);
+      // As with what is retired: where one could not be told, all hear of it again.
+      this.#known.set(key, rebound.identity);
+    }
+  }
+}
+
 /** Which leaders are known to be gone: campaigns need not wait for their leases. */
 export class Evidence extends Listeners<number> {
   /** The newest for each shard: an older leader's end is no longer of interest. */
@@ -99,16 +122,19 @@ export abstract class LogOnBoards {
   protected readonly leaderBoard: LeaderBoard;
   protected readonly nodeBoard: NodeBoard;
   protected readonly retiredBoard: RetiredBoard;
+  protected readonly reboundBoard: ReboundBoard;
   protected readonly evidence: Evidence = new Evidence();
 
   constructor(boards: {
     readonly board: LeaderBoard;
     readonly nodes: NodeBoard;
     readonly retired: RetiredBoard;
+    readonly rebound: ReboundBoard;
   }) {
     this.leaderBoard = boards.board;
     this.nodeBoard = boards.nodes;
     this.retiredBoard = boards.retired;
+    this.reboundBoard = boards.rebound;
   }
 
   leaders(): readonly (LeaderInfo | null)[] {
@@ -141,5 +167,9 @@ export abstract class LogOnBoards {
 
   watchRetired(listener: (retired: Retired) => void): () => void {
     return this.retiredBoard.watch(listener);
+  }
+
+  watchRebound(listener: (rebound: Rebound) => void): () => void {
+    return this.reboundBoard.watch(listener);
   }
 }

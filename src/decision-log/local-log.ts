@@ -1,4 +1,5 @@
 /** The DecisionLog port over a store in this process, in memory or embedded. */
+import type { Claim } from '../core/claims.ts';
 import type { LeaderInfo, Witness } from '../core/messages.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -11,6 +12,7 @@ import type {
   LogReading,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
+import * as bindings from './bindings.ts';
 import { LogOnBoards } from './boards.ts';
 import { LocalLeadership } from './local-leadership.ts';
 import type { LocalStore } from './local-store.ts';
@@ -102,6 +104,24 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
     );
     this.retiredBoard.publish(all);
     return all;
+  }
+
+  /** Always a transaction: what a snapshot shows may not be durable yet. */
+  async bind(claim: Claim, identity: string): Promise<string> {
+    bindings.assertNamed(claim);
+    return this.run((transaction) => bindings.bind(transaction, claim, identity));
+  }
+
+  async holderOf(claim: Claim): Promise<string | null> {
+    bindings.assertNamed(claim);
+    return this.run((transaction) => bindings.holderOf(transaction, claim));
+  }
+
+  async rebind(claim: Claim, identity: string): Promise<void> {
+    bindings.assertNamed(claim);
+    if (!this.reboundBoard.has({ claim })) bindings.assertMayRebind(this.reboundBoard.size);
+    await this.run((transaction) => bindings.rebind(transaction, claim, identity));
+    this.reboundBoard.publish([{ claim, identity }]);
   }
 
   run<T>(operation: (transaction: LogTransaction) => T): Promise<T> {

@@ -2,7 +2,7 @@ import type { LogMeta } from '../ports/decision-log.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
 import type { LmdbStore } from '../store/lmdb.ts';
-import { LeaderBoard, NodeBoard, RetiredBoard } from './boards.ts';
+import { LeaderBoard, NodeBoard, ReboundBoard, RetiredBoard } from './boards.ts';
 import { asLogError } from './log-errors.ts';
 import { inTransaction, type LogTransaction } from './state.ts';
 
@@ -16,6 +16,7 @@ export class LocalStore {
   readonly board: LeaderBoard;
   readonly nodes: NodeBoard = new NodeBoard();
   readonly retired: RetiredBoard = new RetiredBoard();
+  readonly rebound: ReboundBoard = new ReboundBoard();
   readonly #store: LmdbStore;
   readonly #group: GroupCommit<LogTransaction>;
 

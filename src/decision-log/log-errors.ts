@@ -20,7 +20,7 @@ export function leadershipLost(
   );
 }
 
-export function assertShard(meta: LogMeta, shard: number): void {
+export function assertShard(meta: Pick<LogMeta, 'cluster' | 'shards'>, shard: number): void {
   if (Number.isInteger(shard) && shard >= 0 && shard < meta.shards) return;
   throw new DecisionLogError(
     `There is no shard ${shard}: cluster ${meta.cluster} has ${meta.shards}. The txid is of another cluster, or wrong.`,

@@ -254,6 +254,7 @@ export function resolve(
     ...now,
     record: { outcome: 'abort', finished: false, record },
     witness: transaction.witness(),
+    forced: true,
   };
 }
 

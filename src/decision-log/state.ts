@@ -63,7 +63,7 @@ export function newMeta(
 
 /** Throws where a start asks for what the log was not made with. */
 export function assertMadeWith(
-  stored: LogMeta,
+  stored: Omit<LogMeta, 'txidSecret'>,
   wanted: WantedMeta,
   text: { readonly log: string; readonly otherwise: string },
 ): void {
@@ -139,7 +139,10 @@ export function requestKey(shard: number, requestId: string): string {
   return `requests/${shard.toString(36)}/${keyPart(requestId)}`;
 }
 
-/** Below `retired/`. The three parts of a resource never meet the two of an instance. */
+/**
+ * Below `retired/`, `bound/` and `rebound/`. The three parts of a resource never meet the two of an
+ * instance.
+ */
 export function retiredPart(retired: Retired): string {
   const participant = keyPart(retired.participant);
   return 'instance' in retired

@@ -80,6 +80,7 @@ describe('embedded decision log', () => {
       for (const { txid, requestId } of known) {
         expect((await log.read(txid)).record?.outcome).toBe('commit');
         expect((await leadership.readRequest(requestId))?.txid).toBe(txid);
+        expect(await log.bind({ participant: 'p', instance: txid }, 'other')).toBe('writer');
       }
       const total = (await leadership.pending({ after: null, limit: 1_000_000 })).length;
       expect(leadership.requestCount()).toBe(total);

@@ -2,7 +2,15 @@
 import { Etcd3 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type EtcdReader, openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
-import { decodeMeta, encodeMeta, type PartMark } from '../../src/decision-log/etcd/records.ts';
+import {
+  decodeMeta,
+  decodeSecret,
+  encodeMeta,
+  encodeRebound,
+  encodeSecret,
+  type PartMark,
+} from '../../src/decision-log/etcd/records.ts';
+import { secretPrint } from '../../src/system/txid-seal.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { etcdFixture } from '../support/logs/log-fixtures.ts';
@@ -73,6 +81,42 @@ describe.skipIf(programs === undefined)('ranges of shards on two etcds', () => {
     await expect(rig.open('b', { shards: 3 })).rejects.toThrow(/for 4 shards.*3 were asked for/);
   });
 
+  it('a binding that one etcd lost stands by the other, and is put again by its holder alone', async () => {
+    rig = new EtcdRig(map);
+    const log = await rig.open('a');
+    const claim = { participant: 'p', instance: 'i' };
+    const key = rig.keys.boundOne(claim);
+    const raws = etcds.map((etcd) => new Etcd3({ hosts: etcd.endpoints[0] ?? '' }));
+    for (const raw of raws) {
+      expect(await log.bind(claim, 'first')).toBe('first');
+      await raw.kv.deleteRange({ key });
+      expect(await log.bind(claim, 'second')).toBe('first');
+      expect(await log.holderOf(claim)).toBe('first');
+      // The other was not let in, so the holder still can be.
+      expect(await raw.get(key).exists()).toBe(false);
+      expect(await log.bind(claim, 'first')).toBe('first');
+      expect(await raw.get(key).exists()).toBe(true);
+    }
+    for (const raw of raws) raw.close();
+  });
+
+  it('where two won an etcd each, neither holds it, until it is rebound', async () => {
+    rig = new EtcdRig(map);
+    const log = await rig.open('a');
+    const claim = { participant: 'p', sharedResource: 'r' };
+    const raws = etcds.map((etcd) => new Etcd3({ hosts: etcd.endpoints[0] ?? '' }));
+    for (const [at, raw] of raws.entries()) {
+      const value = encodeRebound({ claim, identity: at === 0 ? 'first' : 'second' });
+      await raw.kv.put({ key: rig.keys.boundOne(claim), value });
+      raw.close();
+    }
+    expect(await log.bind(claim, 'first')).toBe('second');
+    expect(await log.bind(claim, 'second')).toBe('first');
+    await log.rebind(claim, 'second');
+    expect(await log.bind(claim, 'first')).toBe('second');
+    expect(await log.bind(claim, 'second')).toBe('second');
+  });
+
   it('a cluster on one etcd cannot be spread', async () => {
     rig = new EtcdRig(etcds[0]?.endpoints ?? []);
     await (await rig.open('a', { shards: 4 })).close();
@@ -128,15 +172,100 @@ describe.skipIf(programs === undefined)('ranges of shards on two etcds', () => {
     raw.close();
   });
 
+  /** Of each etcd, in order. */
+  const raws = () => etcds.map((etcd) => new Etcd3({ hosts: etcd.endpoints[0] ?? '' }));
+
+  const secretAt = async (raw: Etcd3 | undefined) =>
+    decodeSecret(
+      (await raw?.get(`/verdict/${rig.cluster}/issuing-secret`).buffer()) ?? Buffer.of(),
+    );
+
+  it('every etcd has the secret, and none in its meta, once it is sealed too', async () => {
+    const { cluster } = await begun();
+    const all = raws();
+    const { txidSecret } = await secretAt(all[0]);
+    for (const raw of all) {
+      const meta = decodeMeta((await raw.get(`/verdict/${cluster}/meta`).buffer()) ?? Buffer.of());
+      expect(meta).toMatchObject({ formatVersion: 4, txidSecret: null, part: { sealed: true } });
+      expect(await secretAt(raw)).toEqual({ clusterId: meta.clusterId, txidSecret });
+      raw.close();
+    }
+  });
+
+  it.each([
+    ['apart', false],
+    ['in meta, as before', true],
+  ])(
+    'a first start that was cut off after the first etcd goes on with its secret: %s',
+    async (_, isOfBefore) => {
+      const { cluster } = await begun();
+      const [first, second] = raws();
+      const { txidSecret } = await secretAt(first);
+      if (first === undefined || second === undefined) throw new Error('There are two etcds.');
+      const key = `/verdict/${cluster}/meta`;
+      const { secretPrint, ...meta } = decodeMeta((await first.get(key).buffer()) ?? Buffer.of());
+      const { ids: _ids, ...part } = meta.part as PartMark;
+      const unsealed = { ...meta, part: { ...part, sealed: false } };
+      const form = isOfBefore
+        ? { formatVersion: 2, txidSecret }
+        : secretPrint === undefined
+          ? {}
+          : { secretPrint };
+      await first.put(key).value(encodeMeta({ ...unsealed, ...form }));
+      if (isOfBefore) await first.delete().key(`/verdict/${cluster}/issuing-secret`);
+      await second.delete().prefix(`/verdict/${cluster}/`);
+      expect((await rig.open('b')).meta.txidSecret).toBe(txidSecret);
+      for (const raw of [first, second]) {
+        const now = decodeMeta((await raw.get(key).buffer()) ?? Buffer.of());
+        expect(now).toMatchObject({ ...form, part: { sealed: true } });
+        const secret = await raw.get(`/verdict/${cluster}/issuing-secret`).buffer();
+        expect(secret === null).toBe(isOfBefore);
+        raw.close();
+      }
+    },
+  );
+
+  it.each([0, 1])('an etcd that lost the secret, or has another, is refused: %i', async (at) => {
+    const { cluster } = await begun();
+    const all = raws();
+    const raw = all[at] as Etcd3;
+    const key = `/verdict/${cluster}/issuing-secret`;
+    const { clusterId } = await secretAt(raw);
+    const kept = (await raw.get(key).buffer()) ?? Buffer.of();
+    await raw.delete().key(key);
+    await expect(rig.open('b')).rejects.toThrow(/no key `issuing-secret`/);
+    expect(await raw.get(key).buffer()).toBeNull();
+    await raw.put(key).value(encodeSecret({ clusterId, txidSecret: 'b'.repeat(32) }));
+    await expect(rig.open('b')).rejects.toThrow(/`issuing-secret` in etcd is not the one/);
+    await raw.put(key).value(kept);
+    await rig.open('b');
+    for (const one of all) one.close();
+  });
+
+  it('an etcd whose meta and secret are of another secret is refused', async () => {
+    const { cluster } = await begun();
+    const all = raws();
+    const second = all[1] as Etcd3;
+    const key = `/verdict/${cluster}/meta`;
+    const meta = decodeMeta((await second.get(key).buffer()) ?? Buffer.of());
+    const txidSecret = 'b'.repeat(32);
+    await second.put(key).value(encodeMeta({ ...meta, secretPrint: secretPrint(txidSecret) }));
+    const value = encodeSecret({ clusterId: meta.clusterId, txidSecret });
+    await second.put(`/verdict/${cluster}/issuing-secret`).value(value);
+    await expect(rig.open('b')).rejects.toThrow(/of another cluster/);
+    for (const one of all) one.close();
+  });
+
   it('a reader asks the etcd of the shard, believes no other, and none that lost its mark', async () => {
     rig = new EtcdRig(map);
     const log = await rig.open('a');
     const { cluster } = rig;
+    const { clusterId } = log.meta;
     const leadership = await log.campaign(2, { signal: never });
     const txid = issuedAt(log.meta, leadership.epoch, 1, 2);
     await leadership.decide(commitOf(txid));
     const open = (endpoints: readonly string[]): Promise<EtcdReader> =>
-      openEtcdReader({ endpoints, cluster, clock: realClock, random: realRandom });
+      openEtcdReader({ endpoints, cluster, clusterId, clock: realClock, random: realRandom });
     const reader = await open(map);
     expect((await reader.read(txid)).record?.outcome).toBe('commit');
     await expect(open([rangeOn('0', 1), rangeOn('1-3', 0)])).rejects.toThrow(/given for shard/);

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { DecisionLogFixture } from '../support/logs/log-fixtures.ts';
 import { batching } from './decision-log/batching.ts';
+import { binding, bindingAmongSeveral } from './decision-log/binding.ts';
 import { collecting } from './decision-log/collecting.ts';
 import { deciding } from './decision-log/deciding.ts';
 import { leading } from './decision-log/leading.ts';
@@ -37,8 +38,10 @@ export function decisionLogContract(
     reading(rig);
     leading(rig);
     retiring(rig);
+    binding(rig);
     if (!severalNodes) return;
     severalNodesAtOnce(rig);
     retiringAmongSeveral(rig);
+    bindingAmongSeveral(rig);
   });
 }

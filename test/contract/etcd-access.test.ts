@@ -9,7 +9,7 @@ import { silentLogger } from '../../src/ports/logger.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
 import { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { commitOf, never, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
-import { hasOpenssl, makeCertificates } from '../support/nodes/certificates.ts';
+import { makeCertificates } from '../support/nodes/certificates.ts';
 
 const etcds = await etcdsToTest();
 const waitMs = { timeout: 30_000 };
@@ -123,6 +123,12 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       ['another hash', { ...right, requestShard: 'md5' }, /spreads requests.*md5/],
       ['a record of a newer version', { ...right, v: 2 }, /meta in etcd has version 2/],
       ['something else', { shards: 'many' }, /not what this program writes/],
+      ['no secret, nor its print', { ...right, txidSecret: null }, /not what this program writes/],
+      [
+        'a secret beside its print',
+        { ...right, formatVersion: 4, secretPrint: 'a' },
+        /not what this program writes/,
+      ],
     ])('is refused with %s, and left alone', async (_, value, text) => {
       const encoded = encodeMeta(value as MetaValue);
       await rig.raw.kv.put({ key: rig.keys.meta, value: encoded });
@@ -238,10 +244,10 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
     });
   });
 
-  describe.skipIf(!hasOpenssl())('with TLS', () => {
+  describe('with TLS', () => {
     it('works with the right certificates, and says what is wrong with others', async () => {
       const directory = temporaryDirectory();
-      const { ca, server, client } = makeCertificates(directory.path);
+      const { ca, server, client } = await makeCertificates(directory.path);
       const etcd = await TestEtcd.start(programs, { tls: { ca, ...server } });
       const rig = new EtcdRig(etcd.endpoints);
       try {

@@ -143,6 +143,26 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
       await expectOnePutEach(rig, [txid(1)]);
     });
 
+    it('to a binding, and to a rebind: each is its own answer', async () => {
+      const claim = { participant: 'p', instance: 'i' };
+      const log = await open();
+      const bound = await withoutReplies(
+        () => log.bind(claim, 'first'),
+        () => rig.look(rig.keys.boundOne(claim)),
+        // In its value: its key is read first.
+        'identity',
+      );
+      expect(bound).toBe('first');
+      expect(await log.bind(claim, 'second')).toBe('first');
+      await withoutReplies(
+        () => log.rebind(claim, 'third'),
+        () => rig.look(rig.keys.reboundOne(claim)),
+        'rebound/',
+      );
+      expect(await log.holderOf(claim)).toBe('third');
+      expect(await log.bind(claim, 'first')).toBe('third');
+    });
+
     it('to the takeover itself: the nonce says who leads', async () => {
       const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });
       const won = await withoutReplies(

@@ -104,4 +104,22 @@ export const parts: Model = {
   witnesses: ['both_commit', 'commit_is_read', 'late_mark_in_emptied'],
 };
 
-export const models: readonly Model[] = [protocol, copies, clusters, orphans, parts];
+export const bindings: Model = {
+  file: 'bindings.qnt',
+  variables: [
+    'ns',
+    'hellos',
+    'bound',
+    'written',
+    'rebind',
+    'leader',
+    'setBack',
+    'counted',
+    'event',
+  ],
+  invariants: ['bound_acknowledges', 'one_holder'],
+  steps: [['step', 1 / 10]],
+  witnesses: ['refused', 'both_acknowledged', 'read_again', 'by_memory', 'bound_again'],
+};
+
+export const models: readonly Model[] = [protocol, copies, clusters, orphans, parts, bindings];

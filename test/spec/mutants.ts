@@ -3,7 +3,7 @@
  * invariant that nothing can break shows nothing. A change that no longer applies is a failure, not
  * a mutant that was not caught.
  */
-import { clusters, copies, type Model, orphans, parts, protocol } from './models.ts';
+import { bindings, clusters, copies, type Model, orphans, parts, protocol } from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
@@ -544,6 +544,80 @@ export const mutants: readonly Mutant[] = [
     invariant: 'invariants',
     step: 'step',
     budget: 4_000,
+    seed: 1n,
+  },
+  {
+    model: bindings,
+    name: 'let in before its put is known',
+    why: 'Two identities say hello as one instance at two nodes, neither finds a holder, and both acknowledge.',
+    changes: [
+      {
+        file: 'bindings.qnt',
+        from: 'pure val known = Set("landed")',
+        to: 'pure val known = Set("looked", "landed")',
+      },
+    ],
+    invariant: 'bound_acknowledges',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: bindings,
+    name: 'an operator who is answered before all nodes have heard of a rebind',
+    why: 'The former holder is still connected to a leader, and acknowledges.',
+    changes: [{ file: 'bindings.qnt', from: '    haveHeard,\n', to: '' }],
+    invariant: 'bound_acknowledges',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: bindings,
+    name: 'a hello that was read before a rebind was heard of',
+    why: 'The former holder is let in after its connections were ended.',
+    changes: [
+      {
+        file: 'bindings.qnt',
+        from: 'val again = hello.heard != node.heard',
+        to: 'val again = false',
+      },
+    ],
+    invariant: 'bound_acknowledges',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: bindings,
+    name: 'what is remembered outlives a rebind',
+    why: 'The log cannot be read, and the former holder comes in by what the node remembers.',
+    changes: [
+      {
+        file: 'bindings.qnt',
+        from: 'if (node.known == "") "" else bound.get(1),',
+        to: 'node.known,',
+      },
+    ],
+    invariant: 'bound_acknowledges',
+    step: 'step',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: bindings,
+    name: 'put into the first etcd before all have been read',
+    why: 'It was set back: another identity gets it there, and neither can come in.',
+    changes: [
+      {
+        file: 'bindings.qnt',
+        from: 'if (other(holders.get(1), p)) holders.get(1) else if (other(holders.get(2), p)) holders.get(2) else p',
+        to: 'p',
+      },
+    ],
+    invariant: 'one_holder',
+    step: 'step',
+    budget: 600,
     seed: 1n,
   },
 ];

@@ -3,7 +3,8 @@
  *
  * No transaction spans two etcds, so the marks are made in steps that each starter may repeat:
  *
- *   first etcd: meta, not sealed --> every other: its mark, not sealed, under a random id
+ *   first etcd: meta and secret, not sealed --> every other: the same with a mark of its own, not
+ *     sealed, under a random id
  *     --> first etcd: sealed, with the ids of all --> every other: sealed, where its id is listed
  *
  * - Sealed in the first means that all were marked. One without a mark then was lost, and is not
@@ -14,11 +15,13 @@
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
+import { isSecret } from '../../system/secret.ts';
 import { assertMadeWith, newMeta, type WantedMeta } from '../state.ts';
-import { type AgreedMeta, type EtcdMeta, markedFormat, metaOf } from './meta.ts';
+import { type AgreedMeta, type EtcdMeta, metaOf } from './meta.ts';
 import { assertMark, shardsOf, type WantedPart } from './part.ts';
 import { encodeMeta, type PartMark } from './records.ts';
 import { found, get, modIs, noneIn, put } from './requests.ts';
+import { apart, putSecret, secretOf } from './secret.ts';
 import type { EtcdStore } from './store.ts';
 
 export interface PartStore {
@@ -49,22 +52,16 @@ export async function agreeOnParts(
   if (first === null && seen.some((mark) => mark !== null)) throw lost(home);
   const gone = others.find((_other, at) => seen[at] === null);
   if (first?.meta.part.sealed === true && gone !== undefined) throw lost(gone);
-  first ??= await make(home, {
-    ...withoutKind(
-      newMeta({ ...wanted, shards: (home.part.lasts.at(-1) ?? 0) + 1 }, wanted.random),
-    ),
-    formatVersion: markedFormat,
-    part: newMark(home, wanted.random),
-  });
+  first ??= await makeFirst(home, wanted);
   const text = { log: 'The cluster in etcd', otherwise: 'a cluster of another name' };
   assertMadeWith(first.meta, asked, text);
-  const { meta } = first;
+  const { meta, txidSecret } = first;
   const marks = await Promise.all(
     others.map(async (other, at) => {
       const { generation: _generation, ...same } = meta;
       const value = { ...same, generation: 0, part: newMark(other, wanted.random) };
-      const mark = seen[at] ?? (await make(other, value));
-      assertSameCluster(other, mark.meta, meta);
+      const mark = seen[at] ?? (await make(other, value, txidSecret));
+      assertSameCluster(other, mark, first);
       return mark;
     }),
   );
@@ -84,20 +81,34 @@ export async function agreeOnParts(
 }
 
 async function look({ store, part }: PartStore): Promise<Marked | null> {
-  const { responses, header } = await store.insist({ success: [get(store.keys.meta)] });
+  const { meta: key, secret } = store.keys;
+  const { responses, header } = await store.insist({ success: [get(key), get(secret)] });
   const kv = found(responses, 0);
   if (kv === null) return null;
   const meta = metaOf(kv);
   assertMark({ part }, meta);
-  return { meta: meta as MarkedMeta, modRevision: kv.mod_revision, header };
+  const txidSecret = secretOf(meta, found(responses, 1));
+  return { meta: meta as MarkedMeta, txidSecret, modRevision: kv.mod_revision, header };
 }
 
-async function make(place: PartStore, meta: MarkedMeta): Promise<Marked> {
+function makeFirst(
+  home: PartStore,
+  wanted: WantedMeta & { readonly random: Random },
+): Promise<Marked> {
+  const { random } = wanted;
+  const shards = (home.part.lasts.at(-1) ?? 0) + 1;
+  const { kind: _, txidSecret, requestShard: _r, ...meta } = newMeta({ ...wanted, shards }, random);
+  return make(home, { ...apart(meta, txidSecret), part: newMark(home, random) }, txidSecret);
+}
+
+/** In the form that the first etcd has: the secret in `meta`, or in a key of its own. */
+async function make(place: PartStore, meta: MarkedMeta, txidSecret: string): Promise<Marked> {
   const { store } = place;
+  const value = encodeMeta({ ...meta, requestShard: requestShardFunction });
   await store.insist({
     // A cluster whose `meta` alone was deleted is refused, not made anew.
     compare: [noneIn(store.keys.everything)],
-    success: [put(store.keys.meta, encodeMeta({ ...meta, requestShard: requestShardFunction }))],
+    success: [put(store.keys.meta, value), ...putSecret(store.keys, meta, txidSecret)],
   });
   const made = await look(place);
   if (made === null) throw lost(place);
@@ -123,14 +134,12 @@ function newMark({ part: { index, lasts } }: PartStore, random: Random): PartMar
   return { id: random.token(idDigits), index, lasts, sealed: false };
 }
 
-function withoutKind({ kind: _, ...meta }: ReturnType<typeof newMeta>): EtcdMeta {
-  const { requestShard: _requestShard, ...rest } = meta;
-  return rest;
-}
-
-function assertSameCluster({ part }: PartStore, here: EtcdMeta, first: EtcdMeta): void {
-  const names = ['clusterId', 'txidSecret', 'shards', 'requestWindowMs'] as const;
-  if (names.every((name) => here[name] === first[name])) return;
+function assertSameCluster({ part }: PartStore, mark: Marked, home: Marked): void {
+  const { meta: here } = mark;
+  const { meta: first } = home;
+  const names = ['clusterId', 'secretPrint', 'shards', 'requestWindowMs'] as const;
+  const isSame = names.every((name) => here[name] === first[name]);
+  if (isSame && isSecret(mark.txidSecret, home.txidSecret)) return;
   throw new DecisionLogError(
     `Etcd at ${part.endpoints.join(', ')} has ${shardsOf(part)} of another cluster ${first.cluster}, with the id ${here.clusterId}; the first range's etcd has ${first.clusterId}. Give each range the etcd that it was made with.`,
   );

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import type { Claim } from '../../core/claims.ts';
 import type { LeaderInfo, Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
@@ -16,11 +17,12 @@ import {
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import type { DurableFiles } from '../../store/durable-file.ts';
-import { LeaderBoard, LogOnBoards, NodeBoard, RetiredBoard } from '../boards.ts';
+import { LeaderBoard, LogOnBoards, NodeBoard, ReboundBoard, RetiredBoard } from '../boards.ts';
 import { assertShard } from '../log-errors.ts';
 import { PartedLog } from '../parted/parted-log.ts';
 import type { WantedMeta } from '../state.ts';
 import { agreeOnParts } from './agree-on-parts.ts';
+import { Bindings } from './bindings.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
 import { Compaction } from './compaction.ts';
@@ -38,6 +40,7 @@ import { type Question, readDecision, resolveDecision } from './reading.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
 import { assertSchemes } from './scheme.ts';
+import { assertSecretIs } from './secret.ts';
 import { EtcdStore } from './store.ts';
 
 export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
@@ -161,6 +164,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
   readonly #store: EtcdStore;
   readonly #lease: NodeLease;
   readonly #retirements: Retirements;
+  readonly #bindings: Bindings;
   readonly #enrollment: Enrollment;
   readonly #leaders: Leaders;
   readonly #campaigns: Campaigns;
@@ -173,7 +177,12 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 
   constructor(options: OpenedOptions, store: EtcdStore, agreed: AgreedMeta) {
     const { shards } = agreed.meta;
-    super({ board: new LeaderBoard(shards), nodes: new NodeBoard(), retired: new RetiredBoard() });
+    super({
+      board: new LeaderBoard(shards),
+      nodes: new NodeBoard(),
+      retired: new RetiredBoard(),
+      rebound: new ReboundBoard(),
+    });
     const { node, url, leaseTtlMs } = options;
     this.#options = options;
     this.#store = store;
@@ -187,8 +196,14 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     this.#retirements = new Retirements({
       store,
       board: this.retiredBoard,
+      rebound: this.reboundBoard,
       leaseTtlMs,
       heard: () => void this.#enrollment.enter(),
+    });
+    this.#bindings = new Bindings({
+      store,
+      board: this.reboundBoard,
+      heardByAll: (revision) => this.#retirements.heardByAll(revision),
     });
     this.#enrollment = new Enrollment({
       store,
@@ -232,7 +247,8 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
   }
 
   get meta(): LogMeta {
-    return this.#agreed.meta;
+    const { meta, txidSecret } = this.#agreed;
+    return { ...meta, txidSecret };
   }
 
   override isConfirmed(_shard: number): boolean {
@@ -272,6 +288,18 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 
   retired(): Promise<readonly Retired[]> {
     return this.#retirements.learn();
+  }
+
+  bind(claim: Claim, identity: string): Promise<string> {
+    return this.#bindings.bind(claim, identity);
+  }
+
+  holderOf(claim: Claim): Promise<string | null> {
+    return this.#bindings.holderOf(claim);
+  }
+
+  rebind(claim: Claim, identity: string): Promise<void> {
+    return this.#bindings.rebind(claim, identity);
   }
 
   close(): Promise<void> {
@@ -356,13 +384,14 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     if (BigInt(revision) < BigInt(agreed.header.revision)) return;
     const meta = metaOf(kv);
     assertPart(this.#store, meta);
+    assertSecretIs(agreed.meta, meta);
     const { generation } = meta;
     this.#store.guard(() => {
       this.#store.witness.adoptGeneration({ generation, revision });
       assertNotSetBack(meta);
     });
     const modRevision = kv?.mod_revision ?? agreed.modRevision;
-    this.#agreed = { meta, modRevision, header: { ...agreed.header, revision } };
+    this.#agreed = { ...agreed, meta, modRevision, header: { ...agreed.header, revision } };
   }
 }
 

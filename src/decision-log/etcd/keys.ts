@@ -1,4 +1,5 @@
 /** Where everything is in etcd: docs/PROTOCOL.md, section 4. */
+import type { Claim } from '../../core/claims.ts';
 import type { Retired } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
@@ -14,9 +15,12 @@ const clusterPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
 export class EtcdKeys {
   readonly meta: Buffer;
+  /** The key of txids, which nodes alone may read. */
+  readonly secret: Buffer;
   readonly nodes: KeyRange;
   readonly retired: KeyRange;
-  /** Says nothing but when something was retired last. */
+  readonly rebound: KeyRange;
+  /** Says nothing but when something was retired or rebound last. */
   readonly retirements: Buffer;
   readonly everything: KeyRange;
   readonly #prefix: string;
@@ -29,8 +33,10 @@ export class EtcdKeys {
     }
     this.#prefix = `/verdict/${cluster}/`;
     this.meta = this.#key('meta');
+    this.secret = this.#key('issuing-secret');
     this.nodes = prefixKeys(`${this.#prefix}nodes/`);
     this.retired = prefixKeys(`${this.#prefix}retired/`);
+    this.rebound = prefixKeys(`${this.#prefix}rebound/`);
     this.retirements = this.#key('retirements');
     this.everything = prefixKeys(this.#prefix);
   }
@@ -41,6 +47,19 @@ export class EtcdKeys {
 
   retiredOne(retired: Retired): Buffer {
     return this.#key(`retired/${retiredPart(retired)}`);
+  }
+
+  boundOne(claim: Claim): Buffer {
+    return this.#key(`bound/${retiredPart(claim)}`);
+  }
+
+  /** All of its participant's. */
+  boundOf({ participant }: Claim): KeyRange {
+    return prefixKeys(`${this.#prefix}bound/${keyPart(participant)}/`);
+  }
+
+  reboundOne(claim: Claim): Buffer {
+    return this.#key(`rebound/${retiredPart(claim)}`);
   }
 
   shard(shard: number): ShardKeys {

@@ -8,12 +8,12 @@
  */
 import { requestShardFunction } from '../../core/request-shard.ts';
 import { maxGeneration, maxShards } from '../../core/txid.ts';
-import { DecisionLogError, type LogMeta } from '../../ports/decision-log.ts';
+import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
 import { assertPart } from './part.ts';
 import { setBackFormat } from './quarantine.ts';
-import { decodeMeta, encodeMeta, type MetaValue } from './records.ts';
+import { decodeMeta, encodeMeta, type MetaValue, unreadable } from './records.ts';
 import {
   found,
   get,
@@ -24,18 +24,25 @@ import {
   remove,
   type TxnResult,
 } from './requests.ts';
+import { apart, apartFormat, putSecret, secretOf } from './secret.ts';
 import type { EtcdStore } from './store.ts';
 
-export type EtcdMeta = LogMeta & Pick<MetaValue, 'part' | 'setBack'>;
+/** As it is in etcd, and as everyone may read it: what is written back is this and nothing more. */
+export type EtcdMeta = Omit<MetaValue, 'requestShard'>;
 
 /** Of a meta with a mark: a program that does not know marks must not take it for a whole log. */
-export const markedFormat = 2;
+const markedFormat = 2;
 
-export interface AgreedMeta {
+export interface SeenMeta {
   readonly meta: EtcdMeta;
   /** The revision of the key: a new leader compares it. */
   readonly modRevision: string;
   readonly header: TxnResult['header'];
+}
+
+/** As a node has it. */
+export interface AgreedMeta extends SeenMeta {
+  readonly txidSecret: string;
 }
 
 export async function agreeOnMeta(
@@ -49,20 +56,31 @@ export async function agreeOnMeta(
   }
   const { responses } = await store.insist({ success: [get(store.keys.meta)] });
   if (found(responses, 0) === null) {
-    const { kind: _, ...value } = newMeta(wanted, random);
+    const { kind: _, txidSecret, ...value } = newMeta(wanted, random);
+    const meta = apart(value, txidSecret);
     await store.insist({
       compare: [noneIn(store.keys.everything)],
-      success: [put(store.keys.meta, encodeMeta(value))],
+      success: [put(store.keys.meta, encodeMeta(meta)), ...putSecret(store.keys, meta, txidSecret)],
     });
   }
-  const stored = await readMeta(store);
+  const stored = await readAgreed(store);
   assertPart(store, stored.meta);
   const text = { log: 'The cluster in etcd', otherwise: 'a cluster of another name' };
   assertMadeWith(stored.meta, asked, text);
   return stored;
 }
 
-export async function readMeta(store: EtcdStore): Promise<AgreedMeta> {
+async function readAgreed(store: EtcdStore): Promise<AgreedMeta> {
+  const { meta: key, secret } = store.keys;
+  const { responses, header } = await store.insist({ success: [get(key), get(secret)] });
+  const kv = found(responses, 0);
+  const meta = metaOf(kv);
+  const txidSecret = secretOf(meta, found(responses, 1));
+  return { meta, txidSecret, modRevision: kv?.mod_revision ?? '0', header };
+}
+
+/** Without the secret: for those who may not read it. */
+export async function readMeta(store: EtcdStore): Promise<SeenMeta> {
   const { responses, header } = await store.insist({ success: [get(store.keys.meta)] });
   const kv = found(responses, 0);
   return { meta: metaOf(kv), modRevision: kv?.mod_revision ?? '0', header };
@@ -76,7 +94,7 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
     );
   }
   const { requestShard, ...meta } = decodeMeta(kv.value);
-  const newest = meta.setBack === undefined ? formatOf(meta) : setBackFormat;
+  const newest = formatOf(meta);
   if (meta.formatVersion > newest) {
     throw new DecisionLogError(
       `The cluster ${meta.cluster} in etcd has format ${meta.formatVersion}; this program reads up to ${newest}. Start the newer program.`,
@@ -87,10 +105,14 @@ export function metaOf(kv: KeyValue | null): EtcdMeta {
       `The cluster ${meta.cluster} spreads requests over its shards by ${requestShard}, which this program does not know. Start the program that made it.`,
     );
   }
+  if ((meta.txidSecret === null) !== (meta.secretPrint !== undefined)) throw unreadable('meta');
   return meta;
 }
 
-function formatOf({ part }: Pick<EtcdMeta, 'part'>): number {
+/** As old as can be: programs of before must go on with logs of before. */
+function formatOf({ secretPrint, setBack, part }: EtcdMeta): number {
+  if (secretPrint !== undefined) return apartFormat;
+  if (setBack !== undefined) return setBackFormat;
   return part === undefined ? logHeader.formatVersion : markedFormat;
 }
 

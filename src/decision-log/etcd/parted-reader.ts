@@ -56,6 +56,7 @@ export async function openPartedReader(parts: readonly ReaderPart[]): Promise<Et
         over?.then((reader) => reader.close()).catch(() => undefined);
       },
     },
+    isIssued: async (txid) => (await opened(indexOf(txid))).isIssued(txid),
     read: async (txid, asker) => (await opened(indexOf(txid))).read(txid, asker),
     resolve: async (txid, asker, shown) =>
       (await opened(indexOf(txid))).resolve(txid, asker, shown),

@@ -64,7 +64,8 @@ async function mark(
   const { known, seen } = regress;
   const marked: MetaValue = {
     ...meta,
-    formatVersion: setBackFormat,
+    // One above stays (!): whoever knows that, knows the mark, and no other may write into it.
+    formatVersion: Math.max(meta.formatVersion, setBackFormat),
     setBack: { node, known, seen, atMs: clock.wallMs() },
   };
   const { succeeded } = await client.kv.txn({

@@ -1,12 +1,15 @@
 /**
  * The log for a participant whose coordinators are all gone, and for an operator: no leadership.
+ *
+ * Neither needs the secret that tells which txids were given out. A participant asks for those of
+ * its journal, which come from nodes of the one cluster that it serves: so it reads the log of that
+ * cluster's id or none (!). The log of another would find nothing, and presume the abort.
  */
 import type { Witness } from '../../core/messages.ts';
 import type { Member } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
-import { TxidSeal } from '../../system/txid-seal.ts';
 import { assertShard } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
 import { withEndpoints } from './endpoints.ts';
@@ -17,13 +20,22 @@ import { partsOf } from './parts.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
 import { assertSchemes } from './scheme.ts';
 import { EtcdStore } from './store.ts';
+import { TxidProof } from './txid-proof.ts';
 
 export interface EtcdReaderOptions extends EtcdAccess {
   readonly cluster: string;
   readonly random: Random;
-  /** Believed only where the log has this id; null: whichever it has. Default null. */
+  /**
+   * Believed only where the log has this id. Null: it is not known yet, and only txids that the log
+   * itself proves are answered. Default null.
+   */
   readonly clusterId?: string | null;
+  /** For an operator, who may ask for any txid: proven where the secret may be read. */
+  readonly operator?: boolean;
 }
+
+/** Without the secret, which is for nodes. */
+export type ReaderMeta = Omit<LogMeta, 'txidSecret'>;
 
 export interface ReaderParts {
   of(txid: Txid): number;
@@ -31,7 +43,9 @@ export interface ReaderParts {
 }
 
 export interface EtcdReader {
-  readonly meta: LogMeta;
+  readonly meta: ReaderMeta;
+  /** Whether a txid was given out; null: this account cannot tell. */
+  isIssued(txid: Txid): Promise<boolean | null>;
   /** Linearizable. */
   read(txid: Txid, asker?: Member): Promise<LogReading>;
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
@@ -64,17 +78,24 @@ async function openOne(
     assertPart(store, meta);
     assertCluster(meta, options.clusterId);
     await store.begin(agreed);
-    const question = (txid: Txid, asker: Member | undefined): Question => ({
-      store,
-      txid: known(meta, txid),
-      assertMeta: (now) => assertCluster(now, meta.clusterId),
-      ...(asker === undefined ? {} : { asker }),
-    });
+    const proof = new TxidProof(store, meta, options);
+    const question = async (txid: Txid, asker: Member | undefined): Promise<Question> => {
+      assertShard(meta, shardOf(txid));
+      await proof.assertMayAsk(txid);
+      return {
+        store,
+        txid,
+        assertMeta: (now) => assertCluster(now, meta.clusterId),
+        ...(asker === undefined ? {} : { asker }),
+      };
+    };
+    const { txidSecret: _, ...shown } = meta;
     return {
-      meta,
-      read: async (txid, asker) => (await readDecision(question(txid, asker))).reading,
+      meta: shown,
+      isIssued: (txid) => proof.isIssued(txid),
+      read: async (txid, asker) => (await readDecision(await question(txid, asker))).reading,
       resolve: async (txid, asker, shown) =>
-        resolveDecision({ ...question(txid, asker), atMs: options.clock.wallMs(), shown }),
+        resolveDecision({ ...(await question(txid, asker)), atMs: options.clock.wallMs(), shown }),
       raiseGeneration: () => raiseGeneration(store),
       close: () => store.close(),
     };
@@ -85,18 +106,12 @@ async function openOne(
 }
 
 /** A log that was made anew proves nothing: it does not know what the one before committed. */
-function assertCluster({ cluster, clusterId }: LogMeta, wanted: string | null | undefined): void {
+function assertCluster(
+  { cluster, clusterId }: ReaderMeta,
+  wanted: string | null | undefined,
+): void {
   if (wanted === null || wanted === undefined || wanted === clusterId) return;
   throw new DecisionLogError(
     `The cluster ${cluster} in etcd has the id ${clusterId}, not ${wanted}: it is another one, or was made anew. Nothing that it says is used; see docs/OPERATING.md, "A recreated decision log".`,
-  );
-}
-
-/** No one's decision is forced, or presumed, on an id that this cluster never gave out. */
-function known(meta: LogMeta, txid: Txid): Txid {
-  assertShard(meta, shardOf(txid));
-  if (new TxidSeal(meta.txidSecret).isIssued(txid)) return txid;
-  throw new DecisionLogError(
-    `No leader of cluster ${meta.cluster} ever gave out ${txid}. It is of another cluster or of an etcd that was made anew, or it is mistyped.`,
   );
 }

@@ -11,8 +11,9 @@ import type { Witness } from '../../core/messages.ts';
 import type { DecisionRecord } from '../../core/records.ts';
 import type { Member } from '../../core/retired.ts';
 import { positionOf, shardOf, type Txid } from '../../core/txid.ts';
-import type { LogMeta, LogReading } from '../../ports/decision-log.ts';
+import type { LogReading } from '../../ports/decision-log.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
+import type { EtcdMeta } from './meta.ts';
 import { encodeDecision, encodePosition } from './records.ts';
 import { absent, put, valueBelow } from './requests.ts';
 import type { EtcdStore } from './store.ts';
@@ -22,13 +23,13 @@ export interface Question {
   readonly txid: Txid;
   readonly asker?: Member;
   /** Throws where the log that was read is not the one that was asked. */
-  readonly assertMeta?: (meta: LogMeta) => void;
+  readonly assertMeta?: (meta: EtcdMeta) => void;
 }
 
 export interface EtcdReading {
   readonly reading: LogReading;
   readonly leader: ObservedLeader | null;
-  readonly meta: LogMeta;
+  readonly meta: EtcdMeta;
 }
 
 /** Shares the transaction of what is asked for the same asker in this turn (DecisionReads). */
@@ -48,8 +49,10 @@ export async function resolveDecision(
 ): Promise<LogReading> {
   const { store, txid, atMs, shown } = question;
   const keys = store.keys.shard(shardOf(txid));
-  for (;;) {
+  for (let attempted = false; ; attempted = true) {
     const { reading, leader, meta } = await readDecision(question);
+    // The answer to an attempt of ours was lost, and it is what stands.
+    if (attempted && isOwn(reading, atMs)) return { ...reading, forced: true };
     const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
     const ahead = shown !== undefined && isAhead(shown, reading.witness);
     if (!undecided || ahead || leader === null || reading.retired === true) return reading;
@@ -66,8 +69,17 @@ export async function resolveDecision(
     });
     if (result.succeeded) {
       const witness = { generation: meta.generation, revision: result.header.revision };
-      return { ...reading, record: { outcome: 'abort', finished: false, record }, witness };
+      return {
+        ...reading,
+        record: { outcome: 'abort', finished: false, record },
+        witness,
+        forced: true,
+      };
     }
     // Something came between, our own first attempt perhaps: what is there now is the answer.
   }
+}
+
+function isOwn({ record }: LogReading, atMs: number): boolean {
+  return record?.outcome === 'abort' && record.record?.atMs === atMs;
 }

@@ -3,6 +3,7 @@
  * share a cluster. The floor and the clock are plain text: etcd itself compares them.
  */
 import { Packr } from 'msgpackr';
+import type { Rebound } from '../../core/claims.ts';
 import type { DecisionRecord, RequestEntry } from '../../core/records.ts';
 import type { Retired } from '../../core/retired.ts';
 import { isPosition, type Position } from '../../core/txid.ts';
@@ -28,7 +29,11 @@ export interface NodeValue {
   readonly retired: string;
 }
 
-export type MetaValue = Omit<StoredMeta, 'kind'> & {
+export type MetaValue = Omit<StoredMeta, 'kind' | 'txidSecret'> & {
+  /** Null: it has a key of its own (secret.ts). Logs of before have it here, and keep it. */
+  readonly txidSecret: string | null;
+  /** Only where it has: by this a node knows it. */
+  readonly secretPrint?: string;
   /** Only where ranges of shards have etcds of their own. */
   readonly part?: PartMark;
   /** Written by who saw the log set back, taken away with the generation that is raised. */
@@ -57,8 +62,15 @@ export interface PartMark {
   readonly ids?: readonly string[];
 }
 
+/** Bound to its log: that of another fits no txid of this one. */
+export interface SecretValue {
+  readonly clusterId: string;
+  readonly txidSecret: string;
+}
+
 type Shape = Readonly<Record<string, (field: unknown) => boolean>>;
 const text = (field: unknown): boolean => typeof field === 'string';
+const optionalText = (field: unknown): boolean => field === undefined || text(field);
 const whole = (field: unknown): boolean => Number.isSafeInteger(field);
 const time = (field: unknown): boolean => typeof field === 'number' && Number.isFinite(field);
 const outcome = (field: unknown): boolean => field === 'commit' || field === 'abort';
@@ -110,7 +122,7 @@ function decode<T>(kind: string, value: Buffer, shape: Shape): T {
   return fields as T;
 }
 
-function unreadable(kind: string, cause?: unknown): DecisionLogError {
+export function unreadable(kind: string, cause?: unknown): DecisionLogError {
   return new DecisionLogError(
     `The ${kind} in etcd is not what this program writes. Look at who else writes below /verdict/, or restore etcd from a backup.`,
     { cause },
@@ -145,15 +157,35 @@ export const decodeNode = (value: Buffer): NodeValue =>
 
 export const encodeRetired = (retired: Retired): Buffer => encode(plainRetired(retired));
 export function decodeRetired(value: Buffer): Retired {
-  const retired = decode<Retired>('retired instance', value, { participant: text });
-  const named: unknown = 'instance' in retired ? retired.instance : retired.sharedResource;
-  if (!text(named)) throw unreadable('retired instance');
-  return retired;
+  return decodeClaim('retired instance', value, {});
 }
 
-export const encodeMeta: (value: MetaValue) => Buffer = encode;
-export const decodeMeta = (value: Buffer): MetaValue =>
-  decode('meta', value, {
+/** Below `bound/` as below `rebound/`: who holds it. */
+export const encodeRebound = ({ claim, identity }: Rebound): Buffer =>
+  encode({ ...plainRetired(claim), identity });
+export function decodeRebound(value: Buffer): Rebound {
+  const { identity, ...claim } = decodeClaim<Retired & Pick<Rebound, 'identity'>>(
+    'bound instance',
+    value,
+    { identity: text },
+  );
+  return { claim: plainRetired(claim), identity };
+}
+
+function decodeClaim<T extends Retired>(kind: string, value: Buffer, shape: Shape): T {
+  const claim = decode<T>(kind, value, { participant: text, ...shape });
+  const named: unknown = 'instance' in claim ? claim.instance : claim.sharedResource;
+  if (!text(named)) throw unreadable(kind);
+  return claim;
+}
+
+/** An empty text: programs that want one read on to the format, and say what to do. */
+const elsewhere = '';
+
+export const encodeMeta = ({ txidSecret, ...value }: MetaValue): Buffer =>
+  encode({ ...value, txidSecret: txidSecret ?? elsewhere });
+export function decodeMeta(value: Buffer): MetaValue {
+  const { txidSecret, ...meta } = decode<MetaValue>('meta', value, {
     formatVersion: whole,
     cluster: text,
     clusterId: text,
@@ -162,9 +194,16 @@ export const decodeMeta = (value: Buffer): MetaValue =>
     requestWindowMs: whole,
     generation: whole,
     txidSecret: text,
+    secretPrint: optionalText,
     part: mark,
     setBack: setBackMark,
   });
+  return { ...meta, txidSecret: (txidSecret as string) === elsewhere ? null : txidSecret };
+}
+
+export const encodeSecret: (value: SecretValue) => Buffer = encode;
+export const decodeSecret = (value: Buffer): SecretValue =>
+  decode('secret', value, { clusterId: text, txidSecret: text });
 
 export const encodePosition = (position: Position): Buffer => Buffer.from(position);
 export function decodePosition(value: Buffer): Position {

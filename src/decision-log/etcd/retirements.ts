@@ -1,5 +1,5 @@
 /**
- * What was retired, at every node.
+ * What was retired, and what was given to another identity, at every node.
  *
  * - `retirements` is written with each: its revision says, in the reading of every second and at
  *   every hint, whether there is more to read. So a watch that was cut costs a second.
@@ -13,11 +13,11 @@
 import type { Retired } from '../../core/retired.ts';
 import { thrownLine, thrownText } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
-import type { RetiredBoard } from '../boards.ts';
+import type { ReboundBoard, RetiredBoard } from '../boards.ts';
 import { assertMayRetire } from '../state.ts';
-import { keyAfter } from './keys.ts';
+import { type KeyRange, keyAfter } from './keys.ts';
 import { maxNodes } from './leaders.ts';
-import { decodeNode, decodeRetired, encodeRetired } from './records.ts';
+import { decodeNode, decodeRebound, decodeRetired, encodeRetired } from './records.ts';
 import { allFound, found, get, getRange, type KeyValue, put } from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 import { Turns } from './turns.ts';
@@ -27,6 +27,7 @@ const maxPage = 10_000;
 export interface RetirementsOptions {
   readonly store: EtcdStore;
   readonly board: RetiredBoard;
+  readonly rebound: ReboundBoard;
   /** A node that does not answer is gone after that. */
   readonly leaseTtlMs: number;
   readonly heard: () => void;
@@ -35,7 +36,7 @@ export interface RetirementsOptions {
 export class Retirements {
   readonly #options: RetirementsOptions;
   readonly #readings: Turns<readonly Retired[]> = new Turns(() => this.#read());
-  readonly #hearings: Turns<void> = new Turns(() => this.#heardByAll());
+  readonly #hearings: Turns<void> = new Turns(() => this.#waitForAll());
   #heardTo = 0n;
   /** The highest that a reading is under way for. */
   #wanted = 0n;
@@ -64,7 +65,7 @@ export class Retirements {
       this.#wanted = this.#heardTo;
       this.#options.store.logger.warn(
         { error: thrownLine(error) },
-        'What was retired could not be read.',
+        'What was retired or rebound could not be read.',
       );
     });
   }
@@ -82,30 +83,27 @@ export class Retirements {
       const text = `It may be retired or not: retire again. ${thrownText(cause)}`;
       throw new DecisionLogError(text, { cause });
     });
+    await this.heardByAll(header.revision);
+  }
+
+  /** Resolves when every node has heard of what was written with `retirements`. */
+  async heardByAll(at: string): Promise<void> {
     await this.learn();
-    const revision = BigInt(header.revision);
+    const revision = BigInt(at);
     if (revision > this.#toBeHeard) this.#toBeHeard = revision;
     await this.#hearings.next();
   }
 
   async #read(): Promise<readonly Retired[]> {
-    const { store, board, heard } = this.#options;
+    const { store, board, rebound, heard } = this.#options;
     const { keys } = store;
-    const all: Retired[] = [];
-    let revision: bigint | null = null;
-    for (let range = keys.retired; ; ) {
-      const { responses } = await store.insist({
-        success: [get(keys.retirements), getRange(range, maxPage)],
-      });
-      // Of the first page: what is added meanwhile may lie before a later one.
-      revision ??= BigInt(found(responses, 0)?.mod_revision ?? '0');
-      const page = allFound(responses, 1);
-      all.push(...page.map(({ value }) => decodeRetired(value)));
-      const last = page.at(-1);
-      if (last === undefined || page.length < maxPage) break;
-      range = { ...range, key: keyAfter(last.key) };
-    }
+    const first = await this.#under(keys.retired);
+    const second = await this.#under(keys.rebound);
+    const all = first.values.map(decodeRetired);
     board.publish(all);
+    rebound.publish(second.values.map(decodeRebound));
+    // What is added meanwhile may have been passed by in the one that was read first.
+    const { revision } = first;
     if (revision > this.#heardTo) {
       this.#heardTo = revision;
       heard();
@@ -113,7 +111,27 @@ export class Retirements {
     return all;
   }
 
-  async #heardByAll(): Promise<void> {
+  async #under(
+    whole: KeyRange,
+  ): Promise<{ readonly values: readonly Buffer[]; readonly revision: bigint }> {
+    const { store } = this.#options;
+    const values: Buffer[] = [];
+    let revision: bigint | null = null;
+    for (let range = whole; ; ) {
+      const { responses } = await store.insist({
+        success: [get(store.keys.retirements), getRange(range, maxPage)],
+      });
+      // Of the first page: what is added meanwhile may lie before a later one.
+      revision ??= BigInt(found(responses, 0)?.mod_revision ?? '0');
+      const page = allFound(responses, 1);
+      for (const { value } of page) values.push(value);
+      const last = page.at(-1);
+      if (last === undefined || page.length < maxPage) return { values, revision };
+      range = { ...range, key: keyAfter(last.key) };
+    }
+  }
+
+  async #waitForAll(): Promise<void> {
     const revision = this.#toBeHeard;
     const { store, leaseTtlMs } = this.#options;
     const giveUpAtMs = store.clock.monotonicMs() + leaseTtlMs + patienceMs;
@@ -125,7 +143,7 @@ export class Retirements {
       if (store.clock.monotonicMs() >= giveUpAtMs) {
         const names = deaf.map(({ node, url }) => `${node} at ${url}`).join(', ');
         throw new DecisionLogError(
-          `It is retired, but not every node has heard of it yet: ${names}. Until then that node may let it in. Look at why it does not hear, or stop it, and retire again.`,
+          `It is done, but not every node has heard of it yet: ${names}. Until then that node may let in whom it should not. Look at why it does not hear, or stop it, and do it again.`,
         );
       }
       await store.pauseAfter(asked);

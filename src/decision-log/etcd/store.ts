@@ -14,7 +14,7 @@ import type { EtcdAccess } from './client.ts';
 import { connectEtcd, type EtcdClients } from './clients.ts';
 import { DecisionReads } from './decision-reads.ts';
 import { EtcdKeys } from './keys.ts';
-import type { AgreedMeta } from './meta.ts';
+import type { SeenMeta } from './meta.ts';
 import type { WantedPart } from './part.ts';
 import { assertNotSetBack, quarantine } from './quarantine.ts';
 import { hasWritten, type Txn, type TxnResult } from './requests.ts';
@@ -74,7 +74,7 @@ export class EtcdStore {
    * shows less than the process before has seen, and where the log is marked as set back. The mark
    * does not stop who keeps no file: an operator's command is one, and takes the mark away.
    */
-  async begin({ meta, header: { cluster_id: clusterId, revision } }: AgreedMeta): Promise<void> {
+  async begin({ meta, header: { cluster_id: clusterId, revision } }: SeenMeta): Promise<void> {
     const { generation, clusterId: log } = meta;
     try {
       // Its own evidence comes first: it may know more than the one who marked the log.

@@ -5,7 +5,13 @@
  * What an operator retires is written to each log, and counts for the shards of a log when that log
  * has it (!): a leader that counted on it sooner would collect a record whose absence its own log
  * then shows to the one that was retired.
+ *
+ * A binding is in each log, so that none that is set back loses it: any other holder refuses. They
+ * are put in order, so that of two who are first at once one is first everywhere. And none is put
+ * before all have been read (!): a log that was emptied would give it to another, and from then on
+ * neither of the two could come in.
  */
+import type { Claim, Rebound } from '../../core/claims.ts';
 import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
 import { type Member, type Retired, RetiredSet } from '../../core/retired.ts';
 import { thrownText } from '../../core/thrown.ts';
@@ -133,6 +139,35 @@ export class PartedLog implements DecisionLog {
     return () => {
       for (const one of undo) one();
     };
+  }
+
+  async bind(claim: Claim, identity: string): Promise<string> {
+    const holders = await this.#holdersOf(claim);
+    const other = holders.find((holder) => holder !== null && holder !== identity);
+    if (other !== undefined && other !== null) return other;
+    for (const [at, { log }] of this.#ranges.entries()) {
+      if (holders[at] === identity) continue;
+      const holder = await log.bind(claim, identity);
+      if (holder !== identity) return holder;
+    }
+    return identity;
+  }
+
+  async holderOf(claim: Claim): Promise<string | null> {
+    return (await this.#holdersOf(claim)).find((holder) => holder !== null) ?? null;
+  }
+
+  /** May be repeated, and must be where one of the logs did not answer, or another came between. */
+  async rebind(claim: Claim, identity: string): Promise<void> {
+    for (const { log } of this.#ranges) await log.rebind(claim, identity);
+  }
+
+  watchRebound(listener: (rebound: Rebound) => void): () => void {
+    return this.#watch((log) => log.watchRebound(listener));
+  }
+
+  #holdersOf(claim: Claim): Promise<(string | null)[]> {
+    return Promise.all(this.#ranges.map(({ log }) => log.holderOf(claim)));
   }
 
   close(): Promise<void> {
