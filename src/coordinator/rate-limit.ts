@@ -19,12 +19,27 @@ export class RateLimit {
 
   /** 0: now. Else how long to wait, in milliseconds. */
   take(): number {
+    this.#gain();
+    if (this.#left < 1) return this.#msUntil(1);
+    this.#left -= 1;
+    return 0;
+  }
+
+  /** Of what has happened already: how long to wait before more of it. */
+  spend(amount: number): number {
+    this.#gain();
+    this.#left -= amount;
+    return this.#left >= 0 ? 0 : this.#msUntil(0);
+  }
+
+  #gain(): void {
     const nowMs = this.#clock.monotonicMs();
     const gained = ((nowMs - this.#atMs) / 1_000) * this.#perSecond;
     this.#left = Math.min(this.#maxBurst, this.#left + gained);
     this.#atMs = nowMs;
-    if (this.#left < 1) return Math.ceil(((1 - this.#left) / this.#perSecond) * 1_000);
-    this.#left -= 1;
-    return 0;
+  }
+
+  #msUntil(wanted: number): number {
+    return Math.ceil(((wanted - this.#left) / this.#perSecond) * 1_000);
   }
 }

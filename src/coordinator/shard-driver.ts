@@ -45,8 +45,15 @@ export interface ShardDriverOptions {
   readonly logReads?: LogReads;
   readonly reached: Reached;
   readonly send: (connection: number, message: FromNode) => void;
+  /** A peer had a transaction aborted that is not its own to end. */
+  readonly forced?: (connection: number, forced: ForcedBy) => void;
   /** The core found one of its invariants broken: the node must not go on deciding. */
   readonly onBroken: (error: unknown) => void;
+}
+
+export interface ForcedBy {
+  readonly txid: Txid;
+  readonly by: 'resolve' | 'rollback';
 }
 
 const finishGatherMs = 5;
@@ -243,6 +250,9 @@ export class ShardDriver {
         break;
       case 'read-request':
         void this.#readRequest(effect.token, effect.requestId);
+        break;
+      case 'forced':
+        this.#options.forced?.(effect.connection, effect);
         break;
       case 'note':
         this.#notes.write(effect.note);

@@ -1,53 +1,153 @@
-/** Admits peers: with the token; participants if neither retired nor on a copied journal. */
+/**
+ * Admits peers: by their credential, as what it gives them a right to; participants if neither
+ * retired, nor another identity's, nor on a copied journal.
+ */
+import { helloProblem } from '../core/access/judge-access.ts';
+import type { Rights } from '../core/access/rights.ts';
 import type { FromNode, Hello } from '../core/messages.ts';
 import { RetiredSet } from '../core/retired.ts';
 import type { Refusal } from '../core/term/events.ts';
-import type { Connection } from '../ports/transport.ts';
-import { isSecret } from '../system/secret.ts';
+import type { Access, Credited, Who } from '../ports/access.ts';
+import type { Connection, Door } from '../ports/transport.ts';
+import type { Bindings } from './bindings.ts';
 import { Copies } from './copies.ts';
+import type { Uses } from './uses.ts';
+
+/** Who is let in. `rights` null: it may do everything. */
+export interface Admitted {
+  readonly who: Who;
+  readonly rights: Rights | null;
+}
+
+export type Admittance = Admitted | Refusal;
+
+export interface AdmissionOptions {
+  readonly access: Access;
+  readonly uses: Uses;
+  /** Whether operators have a listener of their own. */
+  readonly hasOperatorDoor: boolean;
+  /** Whose instances and shared resources are. */
+  readonly bindings: Pick<Bindings, 'admits' | 'refusal'>;
+  readonly tellCopied: (hello: Hello, text: string) => void;
+}
 
 export class Admission {
-  readonly #token: string | null;
-  readonly #tellCopied: (hello: Hello, text: string) => void;
+  readonly #given: AdmissionOptions;
   /** What operators have retired, as far as this node has heard. */
   readonly retired: RetiredSet = new RetiredSet();
   readonly #copies = new Copies();
 
-  constructor(token: string | null, tellCopied: (hello: Hello, text: string) => void) {
-    this.#token = token;
-    this.#tellCopied = tellCopied;
+  constructor(given: AdmissionOptions) {
+    this.#given = given;
   }
 
-  refusal(hello: Hello, connection: Connection<FromNode>): Refusal | null {
-    const token = this.#token;
-    const shown = connection.authenticated === true;
-    if (token !== null && !shown && !isSecret(hello.token, token)) {
-      return {
-        code: 'UNAUTHENTICATED',
-        message:
-          'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).',
-      };
+  /** At once where nothing has to be asked for. */
+  admit(hello: Hello, connection: Connection<FromNode>): Admittance | Promise<Admittance> {
+    const credited = this.credit(hello, connection);
+    return credited instanceof Promise
+      ? credited.then((answer) => this.#credited(hello, connection, answer))
+      : this.#credited(hello, connection, credited);
+  }
+
+  /** Who a peer is, by what it showed as it came and what its hello brings. */
+  credit(hello: Hello, connection: Connection<FromNode>): Credited | Promise<Credited> {
+    const { access } = this.#given;
+    if (connection.authenticated) return { status: 'right', who: connection.authenticated };
+    if (hello.proof !== undefined) {
+      const who = connection.check?.(hello.proof) ?? null;
+      if (who !== null) return { status: 'right', who };
     }
-    if (!hello.roles.includes('participant')) return null;
+    if (access.isOpen) return { status: 'right', who: { identity: null, expiresAtMs: null } };
+    if (hello.token !== undefined)
+      return access.whoHas(hello.token, { private: connection.isPrivate === true });
+    return { status: 'wrong', why: access.hasRights ? credentialMissing : tokenMissing };
+  }
+
+  #credited(
+    hello: Hello,
+    connection: Connection<FromNode>,
+    credited: Credited,
+  ): Admittance | Promise<Admittance> {
+    if (credited.status === 'wrong') {
+      const code = credited.passes === true ? 'BUSY' : 'UNAUTHENTICATED';
+      return { code, message: credited.why };
+    }
+    const { who } = credited;
+    const letIn = (): Admittance => this.#admittance(hello, connection, who);
+    const isBound = who.identity !== null && hello.roles.includes('participant');
+    if (!isBound) return letIn();
+    const refusal = this.#refusal(hello, connection, who);
+    if (refusal !== null) return refusal;
+    // Meanwhile it may have been retired, and the access file be another (!).
+    return this.#given.bindings.admits(hello, who.identity).then((held) => held ?? letIn());
+  }
+
+  #admittance(hello: Hello, connection: Connection<FromNode>, who: Who): Admittance {
+    const refusal = this.#refusal(hello, connection, who) ?? this.#copied(hello, connection);
+    if (refusal !== null) return refusal;
+    const rights = this.rightsOf(who);
+    return rights !== null && 'code' in rights ? rights : { who, rights };
+  }
+
+  /** By what this node knows now. */
+  #refusal(hello: Hello, { door }: Connection<FromNode>, who: Who): Refusal | null {
+    const rights = this.rightsOf(who);
+    if (rights !== null && 'code' in rights) return rights;
+    const problem = this.#problem(hello, rights, door);
+    if (problem !== null || !hello.roles.includes('participant')) return problem;
     const { name: participant, instance, sharedResource = null } = hello;
-    if (this.retired.refuses({ participant, instance, sharedResource })) {
+    if (this.retired.refuses({ participant, instance, sharedResource }))
       return { code: 'FORBIDDEN', message: retiredText(participant, instance) };
-    }
-    return this.#copied(hello, this.#copies.claim(hello, connection.remoteAddress));
+    return who.identity === null ? null : this.#given.bindings.refusal(hello, who.identity);
+  }
+
+  /** Null: everything. */
+  rightsOf({ identity }: Who): Rights | Refusal | null {
+    const { access } = this.#given;
+    if (!access.hasRights) return null;
+    const rights = identity === null ? null : access.rightsOf(identity);
+    return rights ?? { code: 'UNAUTHENTICATED', message: credentialMissing };
+  }
+
+  #problem(hello: Hello, rights: Rights | null, door: Door = 'all'): Refusal | null {
+    const operates = hello.roles.includes('operator');
+    if (operates && door === 'all' && this.#given.hasOperatorDoor)
+      return { code: 'FORBIDDEN', message: operatorsElsewhere };
+    if (door === 'operators' && (!operates || hello.roles.length > 1))
+      return { code: 'FORBIDDEN', message: operatorsOnly };
+    if (rights === null) return null;
+    return helloProblem(rights, hello) ?? this.#given.uses.connectionProblem(rights);
   }
 
   /** Of one whose place another connection of its instance took; null: it may come back. */
   supersededRefusal(hello: Hello | null): Refusal | null {
-    return hello === null ? null : this.#copied(hello, this.#copies.refusal(hello));
+    return hello === null ? null : this.#asCopied(hello, this.#copies.refusal(hello));
   }
 
-  #copied(hello: Hello, message: string | null): Refusal | null {
+  #copied(hello: Hello, { remoteAddress }: Connection<FromNode>): Refusal | null {
+    if (!hello.roles.includes('participant')) return null;
+    return this.#asCopied(hello, this.#copies.claim(hello, remoteAddress));
+  }
+
+  #asCopied(hello: Hello, message: string | null): Refusal | null {
     if (message === null) return null;
-    this.#tellCopied(hello, message);
+    this.#given.tellCopied(hello, message);
     return { code: 'JOURNAL_COPIED', message };
   }
+}
+
+export function isRefusal(answer: Admittance): answer is Refusal {
+  return 'code' in answer;
 }
 
 export function retiredText(participant: string, instance: string): string {
   return `Instance ${instance} of ${participant} was retired by an operator. Start it with a new, empty data directory.`;
 }
+
+const tokenMissing =
+  'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).';
+const credentialMissing =
+  "No identity of the access file has this peer's credential. Show a certificate, a JWT or a token that stands in it.";
+const operatorsElsewhere =
+  'Operators have a listener of their own (--operator-listen): connect there.';
+const operatorsOnly = 'Only operators connect here.';

@@ -20,10 +20,14 @@ export function dispatch(
 ): void {
   switch (message.type) {
     case 'error':
-    case 'goaway':
-      node.given.logger.debug({ peer: session.hello?.name, ...message }, 'A peer says so.');
+    case 'goaway': {
+      const { type } = message;
+      // Its own words may hold anything.
+      const code = message.type === 'error' ? message.code : undefined;
+      node.given.logger.debug({ peer: session.hello?.name, type, code }, 'A peer says so.');
       if (message.type === 'goaway') node.leaves(session);
       return;
+    }
     case 'begin': {
       const client = session.hello?.name ?? '';
       const { id, lockGroup: named } = message;
@@ -87,11 +91,13 @@ export function dispatch(
         node.reports.add(session, shard, message);
       return;
     }
+    case 'config':
     case 'info':
     case 'list':
     case 'locks':
     case 'recover':
     case 'retire':
+    case 'rebind':
       return operate(node, session, message);
   }
 }

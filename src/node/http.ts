@@ -7,9 +7,13 @@ export interface Health {
   confirmedLeaders(): readonly ({ readonly node: string } | null)[];
 }
 
-export function healthHandler(health: () => Health | null): RequestListener {
+/**
+ * `isOpen`: whoever reaches the port may do everything. Where that is not so, a stranger hears
+ * whether the node is ready, and no more of the cluster.
+ */
+export function healthHandler(health: () => Health | null, isOpen: boolean): RequestListener {
   return (request, response) => {
-    const { status, body } = answerTo(request, health);
+    const { status, body } = answerTo(request, health, isOpen);
     const text = `${JSON.stringify(body)}\n`;
     response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
@@ -24,6 +28,7 @@ export function healthHandler(health: () => Health | null): RequestListener {
 function answerTo(
   { url = '/', method }: IncomingMessage,
   health: () => Health | null,
+  isOpen: boolean,
 ): { readonly status: number; readonly body: object } {
   // Not by `new URL`, which throws for what strangers send (`//`).
   const path = url.split('?', 1)[0];
@@ -37,7 +42,9 @@ function answerTo(
   if (path === '/healthz') return { status: 200, body: { ok: true } };
   const state = health();
   const ready = state?.ready === true;
+  const status = ready ? 200 : 503;
+  if (!isOpen) return { status, body: { ready } };
   const leaders = state?.confirmedLeaders() ?? [];
   const led = leaders.filter((leader) => leader !== null).length;
-  return { status: ready ? 200 : 503, body: { ready, shards: leaders.length, led } };
+  return { status, body: { ready, shards: leaders.length, led } };
 }

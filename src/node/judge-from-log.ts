@@ -5,18 +5,23 @@
  */
 import { AskerGoneError } from '../coordinator/log-reads.ts';
 import { isAhead, judge } from '../core/judge.ts';
-import type { Query, Resolve, Status } from '../core/messages.ts';
+import type { Query, Resolve, Status, TransactionState } from '../core/messages.ts';
 import { statusFromLog } from '../core/status-from-log.ts';
 import type { Sender } from '../core/term/events.ts';
-import { shownTo } from '../core/term/requests/requests.ts';
+import { shownTo, takesPart } from '../core/term/requests/requests.ts';
 import { thrownLine } from '../core/thrown.ts';
+import type { Txid } from '../core/txid.ts';
 import type { LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { CoordinatorNode, NodeOptions } from './node.ts';
 import type { Session } from './session.ts';
 
-interface LogJudge extends Pick<CoordinatorNode, 'logReads' | 'write' | 'refuseRetired'> {
-  readonly given: Pick<NodeOptions, 'log' | 'clock' | 'logger'>;
+interface LogJudge
+  extends Pick<
+    CoordinatorNode,
+    'logReads' | 'write' | 'refuseRetired' | 'audit' | 'statusAtLeader'
+  > {
+  readonly given: Pick<NodeOptions, 'log' | 'clock' | 'logger' | 'access'>;
 }
 
 export async function answerFromLog(
@@ -31,6 +36,10 @@ export async function answerFromLog(
     if (retryAfterMs > 0) {
       const text = 'This connection has had as many aborts forced as one may for now.';
       session.fail(id, 'BUSY', text, { retryAfterMs });
+      return;
+    }
+    if (await isStranger(node, { txid, from })) {
+      session.fail(id, 'UNKNOWN_TRANSACTION');
       return;
     }
   }
@@ -54,6 +63,7 @@ export async function answerFromLog(
     session.fail(id, 'LOG_UNAVAILABLE');
     return;
   }
+  if (reading.forced === true) node.audit.forced(session, { txid, by: 'resolve', recorded: true });
   // This node may hear of it after the record was collected; its absence would say "abort".
   if (reading.retired === true) return node.refuseRetired(session);
   if (message.type === 'status') {
@@ -80,6 +90,26 @@ export async function answerFromLog(
     source: judgement.decision === 'undecided' ? 'presumed' : forced ? 'forced' : judgement.source,
   });
 }
+
+/**
+ * Whether a participant that wants an abort forced has certainly no branch of the transaction: who
+ * knows a txid by chance must not end it. Only the leader knows. Where it cannot be asked - that is
+ * what forcing is for - or tells of no branches, the participant is believed: a doubt must end.
+ */
+async function isStranger(
+  node: Pick<LogJudge, 'given' | 'statusAtLeader'>,
+  { txid, from }: { readonly txid: Txid; readonly from: Sender },
+): Promise<boolean> {
+  if (!node.given.access.hasRights || from.participant === null) return false;
+  const status = await node.statusAtLeader(txid);
+  if (status === null) return false;
+  // From the log alone it is told without its branches; but then it is decided, or will never be.
+  const isKnown = undecided.has(status.state) || status.branches.length > 0;
+  return isKnown && !takesPart(from, status.branches);
+}
+
+/** Only in the memory of the leader, which knows each branch. */
+const undecided: ReadonlySet<TransactionState> = new Set(['PENDING', 'PREPARING', 'READY']);
 
 const setBack =
   'The decision log shows an earlier state than this peer was shown before: it was restored from an old copy, or the peer is broken. An operator must look at it; see docs/OPERATING.md.';

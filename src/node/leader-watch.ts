@@ -15,13 +15,14 @@
  *   such, and the log looks whether that leader's lease is still kept alive.
  * - A wrong guess costs an election, never an outcome (I6, the fence).
  */
-import type { LeaderInfo, NodeInfo } from '../core/messages.ts';
+import type { LeaderInfo, NodeInfo, TransactionStatus } from '../core/messages.ts';
+import { shardOf, type Txid } from '../core/txid.ts';
 import { Link } from '../peer/link.ts';
 import type { CloseInfo, Dialer } from '../ports/transport.ts';
 import type { NodeOptions } from './node.ts';
 
 export interface LeaderWatchOptions
-  extends Pick<NodeOptions, 'node' | 'token' | 'log' | 'clock' | 'random' | 'logger'> {
+  extends Pick<NodeOptions, 'node' | 'credential' | 'log' | 'clock' | 'random' | 'logger'> {
   readonly instance: string;
   readonly dialer: Dialer;
 }
@@ -31,12 +32,16 @@ const probePauseMs = 10;
 const maxProbePauseMs = 100;
 const connectTimeoutMs = 1_000;
 const heartbeatMs = 1_000;
+/** Whoever is in doubt waits so much longer for a leader that stands still. */
+const statusTimeoutMs = 200;
 
 interface Watched {
   readonly url: string;
   readonly link: Link;
   /** Whether the node was ever met at this address. */
   reached: boolean;
+  /** Why it could not be spoken to, as far as that was logged. */
+  told: string;
   /** Until then a refusal says that the process is gone. */
   probingUntilMs: number;
 }
@@ -79,6 +84,15 @@ export class LeaderWatch {
     }
   }
 
+  /** What the shard's leader says of it; null: it says nothing, or cannot be asked from here. */
+  async statusOf(txid: Txid): Promise<TransactionStatus | null> {
+    const leader = this.#leaders.find(({ shard }) => shard === shardOf(txid));
+    const link = leader === undefined ? undefined : this.#watched.get(leader.node)?.link;
+    if (link?.connected !== true) return null;
+    const message = { type: 'status', txid } as const;
+    return link.request(message, { timeoutMs: statusTimeoutMs, leader }).catch(() => null);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const links = [...this.#watched.values()].map(({ link }) => link.close());
@@ -87,10 +101,11 @@ export class LeaderWatch {
   }
 
   #watch(node: string, url: string): void {
-    const { dialer, clock, random, token, instance } = this.#options;
+    const { dialer, clock, random, credential, instance } = this.#options;
     const watched: Watched = {
       url,
       reached: false,
+      told: '',
       probingUntilMs: notProbing,
       link: new Link({
         url,
@@ -100,13 +115,14 @@ export class LeaderWatch {
         connectTimeoutMs,
         heartbeatMs,
         // Its address stands in the log.
-        credential: token === null ? undefined : { token, given: false },
+        credential: credential && { ...credential, given: false },
         retryDelayMs: probePauseMs,
         maxRetryDelayMs: maxProbePauseMs,
         hello: () => ({ name: this.#options.node, instance, roles: ['node'] }),
         events: {
           welcome: () => {
             watched.reached = true;
+            watched.told = '';
             watched.probingUntilMs = notProbing;
           },
           lost: (info) => {
@@ -114,12 +130,26 @@ export class LeaderWatch {
             watched.probingUntilMs =
               info.kind === 'silent' ? notProbing : clock.monotonicMs() + probeMs;
           },
-          failed: (info) => this.#failed(node, watched, info),
+          failed: (info) => {
+            this.#tell(node, watched, info);
+            this.#failed(node, watched, info);
+          },
         },
       }),
     };
     this.#watched.set(node, watched);
     watched.link.start();
+  }
+
+  /** Else no one would know, until its end is noticed late. */
+  #tell(node: string, watched: Watched, { kind, reason }: CloseInfo): void {
+    const { url } = watched;
+    if (kind !== 'failed' || !url.startsWith('wss:') || watched.told === reason) return;
+    watched.told = reason;
+    this.#options.logger.warn(
+      { node, url, reason },
+      'This node cannot speak to another one: that it has ended will be known by its lease alone.',
+    );
   }
 
   #failed(node: string, watched: Watched, info: CloseInfo): void {

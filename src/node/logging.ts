@@ -3,6 +3,8 @@ import { type DestinationStream, destination, type Logger as PinoLogger, pino } 
 import { escapeUnseen } from '../core/names.ts';
 import type { LogFormat, LogLevel } from '../ports/logger.ts';
 
+export type { Logger as PinoLogger } from 'pino';
+
 /**
  * Lines go to stderr; stdout is for answers. They are written synchronously: the last line before a
  * kill is the one that matters.
@@ -23,14 +25,16 @@ export async function createLogger(options: {
           translateTime: 'SYS:HH:MM:ss.l',
           ignore: 'pid,hostname,node',
         });
-  const shown = options.format === 'json' ? stream : forPeople(stream);
+  const shown = escaped(stream, options.format);
   return pino({ level: options.level, base: { node: options.node } }, shown);
 }
 
-/** JSON escapes only ASCII's controls; a terminal obeys others too, such as those of direction. */
-function forPeople(stream: DestinationStream): DestinationStream {
-  return {
-    write: (line) =>
-      stream.write(line.replace(/[^\n -~]+/g, (run) => escapeUnseen(run).replaceAll('\\', '\\\\'))),
-  };
+/**
+ * JSON escapes only ASCII's controls; a terminal obeys others too, such as those of direction, and
+ * people look at JSON in one. Its readers get them back; what makes it pretty is not to.
+ */
+function escaped(stream: DestinationStream, format: LogFormat): DestinationStream {
+  const shown =
+    format === 'json' ? escapeUnseen : (run: string) => escapeUnseen(run).replaceAll('\\', '\\\\');
+  return { write: (line) => stream.write(line.replace(/[^\n -~]+/g, shown)) };
 }

@@ -6,15 +6,28 @@ import { Leading } from '../coordinator/leading.ts';
 import { LineLimit } from '../coordinator/line-limit.ts';
 import { LogReads } from '../coordinator/log-reads.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
+import { helloProblem } from '../core/access/judge-access.ts';
+import type { Rights } from '../core/access/rights.ts';
 import type { ErrorCode } from '../core/catalogue.ts';
+import type { Claim, Rebound } from '../core/claims.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
-import type { FromNode, Hello, LeaderInfo, NodeInfo, ToNode } from '../core/messages.ts';
+import { defined } from '../core/defined.ts';
+import type {
+  FromNode,
+  Hello,
+  LeaderInfo,
+  NodeInfo,
+  ToNode,
+  TransactionStatus,
+} from '../core/messages.ts';
 import { servedElsewhere } from '../core/other-cluster.ts';
 import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
 import type { Refusal } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
+import type { Access, Credited, Who } from '../ports/access.ts';
+import { type Audit, noAudit } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, ShardRange } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -26,19 +39,24 @@ import type {
   Dialer,
   HeldBytes,
   Listener,
+  TokenCredential,
 } from '../ports/transport.ts';
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
-import { Admission, retiredText } from './admission.ts';
+import { Admission, type Admittance, retiredText } from './admission.ts';
+import { Bindings } from './bindings.ts';
 import { DearAnswers } from './dear-answers.ts';
 import { dispatch } from './dispatch.ts';
 import { LeaderWatch } from './leader-watch.ts';
+import { NodeAudit } from './node-audit.ts';
 import { PacedAnswers } from './paced-answers.ts';
 import { PacedNews } from './paced-news.ts';
 import { ParticipantSessions } from './participants.ts';
 import { ReportQueue } from './report-queue.ts';
 import { Session, type SessionHost } from './session.ts';
+import { unquoted } from './unquoted.ts';
+import { Uses } from './uses.ts';
 import { welcomeOf } from './welcome.ts';
 
 export interface NodeOptions {
@@ -53,12 +71,19 @@ export interface NodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Default: none is written. */
+  readonly audit?: Audit;
   /** Whether the logger takes level debug: notes of that level are not made otherwise. */
   readonly debug: boolean;
   readonly options: CoordinatorOptions;
-  /** What a peer's hello must hold unless its connection has shown it; null: no token is needed. */
-  readonly token: string | null;
+  readonly access: Access;
+  /** Where operators connect, and no one else; absent: where all others do. */
+  readonly operatorAcceptor?: Acceptor | null;
+  /** By which this node shows other nodes who it is. */
+  readonly credential?: Pick<TokenCredential, 'token'> | undefined;
   /** A fault after which the node must not go on: print it and end the process. */
+  /** For operators: what the node runs with, without secrets. */
+  readonly configuration?: () => object;
   readonly onFatal: (error: unknown) => void;
   readonly reached?: Reached;
 }
@@ -75,14 +100,18 @@ export class CoordinatorNode implements SessionHost {
   readonly reports: ReportQueue<Session>;
   readonly leading: Leading;
   readonly startedAtMs: number;
+  readonly audit: NodeAudit;
   readonly #sessions = new Map<number, Session>();
   readonly #reached: Reached;
   readonly #lines: LineLimit;
   readonly #admission: Admission;
+  readonly #uses: Uses;
+  readonly #bindings: Bindings;
   readonly #heldBytes: Shares;
   /** What a leadership of the shard, the next one or the one that stands, may count on. */
   readonly #retiredAt = new Map<number, RetiredSet>();
   #listener: Listener | null = null;
+  #operatorListener: Listener | null = null;
   #nextSession = 1;
   readonly #leaderWatch: LeaderWatch | null;
   readonly #news: PacedNews;
@@ -98,11 +127,28 @@ export class CoordinatorNode implements SessionHost {
     this.pacedAnswers = new PacedAnswers(clock);
     this.#news = new PacedNews(clock, () => this.#tellTopology());
     this.startedAtMs = clock.monotonicMs();
+    this.audit = new NodeAudit(given.audit ?? noAudit, clock);
     this.#reached = given.reached ?? (() => undefined);
     this.#lines = new LineLimit(clock);
-    this.#admission = new Admission(given.token, ({ name: participant, instance }, text) => {
-      const event = 'journal-copied';
-      this.write('error', event, { event, participant, instance }, text);
+    this.#uses = new Uses(clock);
+    this.#bindings = new Bindings({
+      log: given.log,
+      clock,
+      rebound: (rebound) => this.#endRebound(rebound),
+      failed: (error) => {
+        const text = 'Whose instance it is could not be read from the log.';
+        this.write('warn', text, { error: thrownLine(error) }, text);
+      },
+    });
+    this.#admission = new Admission({
+      access: given.access,
+      uses: this.#uses,
+      hasOperatorDoor: given.operatorAcceptor != null,
+      bindings: this.#bindings,
+      tellCopied: ({ name: participant, instance }, text) => {
+        const event = 'journal-copied';
+        this.write('error', event, { event, participant, instance }, text);
+      },
     });
     this.logReads = new LogReads(clock);
     this.reports = new ReportQueue<Session>({
@@ -154,15 +200,28 @@ export class CoordinatorNode implements SessionHost {
 
   /** Listens, then campaigns. Resolves when peers can connect; `whenReady`: every shard is led. */
   async start(): Promise<Listener> {
-    const { acceptor, log } = this.given;
-    this.#unwatch = [log.watchRetired((retired, shards) => this.#hear(retired, shards))];
+    const { acceptor, operatorAcceptor, log, access } = this.given;
+    this.#unwatch = [
+      access.watch(() => this.#rightsChanged()),
+      log.watchRetired((retired, shards) => this.#hear(retired, shards)),
+    ];
     await this.#learnRetired();
     this.#listener = await acceptor.listen((connection) => this.#accept(connection));
-    this.#url = this.given.advertise ?? `ws://${this.#listener.address}`;
+    try {
+      this.#operatorListener =
+        (await operatorAcceptor?.listen((connection) => this.#accept(connection))) ?? null;
+    } catch (error) {
+      await this.#listener.close();
+      throw error;
+    }
+    this.#url =
+      this.given.advertise ?? `${this.#listener.scheme ?? 'ws'}://${this.#listener.address}`;
     this.#unwatch.push(
       log.watchLeaders(() => this.#announce()),
       log.watchNodes(() => this.#announce()),
     );
+    // Of a cluster that has settled the watches above tell nothing.
+    this.#leaderWatch?.update(this.leaders(), this.nodes());
     this.leading.start();
     return this.#listener;
   }
@@ -184,6 +243,8 @@ export class CoordinatorNode implements SessionHost {
       send: (connection, message) => {
         if (!this.reports.answered(message)) this.#sessions.get(connection)?.send(message);
       },
+      forced: (connection, forced) =>
+        this.audit.forced(this.#sessions.get(connection), { ...forced, recorded: false }),
       onBroken: this.given.onFatal,
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
@@ -214,6 +275,11 @@ export class CoordinatorNode implements SessionHost {
     );
   }
 
+  /** What the leader says of it, where that is another node which can be asked from here. */
+  async statusAtLeader(txid: Txid): Promise<TransactionStatus | null> {
+    return (await this.#leaderWatch?.statusOf(txid)) ?? null;
+  }
+
   nodes(): NodeInfo[] {
     const others = this.given.log.nodes().filter(({ node }) => node !== this.given.node);
     return [{ node: this.given.node, url: this.#url }, ...others];
@@ -241,29 +307,66 @@ export class CoordinatorNode implements SessionHost {
     return session;
   }
 
-  /** Whether the peer is let in: null. Else why not. */
-  admit(hello: Hello, connection: Connection<FromNode>): Refusal | null {
-    return this.#admission.refusal(hello, connection);
+  /** Who the peer is and what it may do, or why it is not let in. */
+  admit(hello: Hello, connection: Connection<FromNode>): Admittance | Promise<Admittance> {
+    return this.#admission.admit(hello, connection);
+  }
+
+  /** Who has the token: for a connection that goes on with it. */
+  credit(token: string, connection: Connection<FromNode>): Credited | Promise<Credited> {
+    return this.given.access.whoHas(token, { private: connection.isPrivate === true });
+  }
+
+  rightsOf(who: Who): Rights | Refusal | null {
+    return this.#admission.rightsOf(who);
+  }
+
+  requestIdProblem(rights: Rights): Refusal | null {
+    return this.#uses.requestIdProblem(rights);
+  }
+
+  /** Bytes came from an identity: for how long nothing more is to be read of it. */
+  inputWaitMs(rights: Rights, bytes: number): number {
+    return this.#uses.came(rights, bytes);
+  }
+
+  renewed(session: Session, { expiresAtMs }: Who): void {
+    this.audit.renewed(session, expiresAtMs);
+  }
+
+  #rightsChanged(): void {
+    for (const session of [...this.#sessions.values()]) session.rightsChanged(helloProblem);
   }
 
   opened(session: Session): void {
-    session.send(welcomeOf({ ...this.given, leaders: this.leaders(), nodes: this.nodes() }));
+    if (session.identity !== null) this.#uses.connected(session.identity);
+    if (session.is('participant') && this.participants.isPast(session)) {
+      this.#supersede(session);
+      return;
+    }
+    this.audit.accepted(session);
+    session.send({
+      ...welcomeOf({ ...this.given, leaders: this.leaders(), nodes: this.nodes() }),
+      ...defined({ expiresInMs: session.expiresInMs }),
+    });
     if (!session.is('participant')) return;
     const superseded = this.participants.add(session);
     for (const driver of this.drivers.values()) this.#join(driver, session);
-    for (const earlier of superseded) {
-      const refusal = this.#admission.supersededRefusal(earlier.hello);
-      if (refusal !== null) {
-        earlier.refuse(refusal.code, refusal.message);
-      } else {
-        const reason = 'Another connection of this instance took its place.';
-        earlier.send({ type: 'goaway', reason });
-        earlier.connection.close(1000, 'superseded');
-      }
-      // Closing may take long if the peer is half-open: from now on it counts as gone.
-      earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
-    }
+    for (const earlier of superseded) this.#supersede(earlier);
     this.#tell(session, 'Participant connected.');
+  }
+
+  #supersede(earlier: Session): void {
+    const refusal = this.#admission.supersededRefusal(earlier.hello);
+    if (refusal !== null) {
+      earlier.refuse(refusal.code, refusal.message);
+    } else {
+      const reason = 'Another connection of this instance took its place.';
+      earlier.send({ type: 'goaway', reason });
+      earlier.connection.close(1000, 'superseded');
+    }
+    // Closing may take long if the peer is half-open: from now on it counts as gone.
+    earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
   }
 
   /** The participant stops: it ends what it has; its siblings or its next process get new work. */
@@ -294,6 +397,7 @@ export class CoordinatorNode implements SessionHost {
   received(session: Session, message: Exclude<ToNode, Hello>): void {
     if (message.type === 'vote') this.#reached('before-vote-counted');
     else if (message.type === 'ack') this.#reached('before-ack-counted');
+    this.audit.asked(session, message);
     dispatch(this, session, message);
   }
 
@@ -306,15 +410,16 @@ export class CoordinatorNode implements SessionHost {
     this.write('error', 'unsendable', fields, text);
   }
 
-  invalid(session: Session, problem: { code: ErrorCode; message: string }): void {
-    this.given.logger.debug(
-      { remote: session.connection.remoteAddress, name: session.peer.participant, ...problem },
-      'A message was refused.',
-    );
+  invalid(session: Session, { code, message }: { code: ErrorCode; message: string }): void {
+    const { participant: name } = session.peer;
+    const fields = { remote: session.connection.remoteAddress, name, code };
+    this.given.logger.debug({ ...fields, message: unquoted(message) }, 'A message was refused.');
   }
 
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
+    if (session.identity !== null) this.#uses.ended(session.identity);
+    this.audit.ended(session, info);
     this.reports.leave(session.id);
     this.logReads.leave(session.id);
     if (!session.is('participant') || !this.participants.remove(session)) return;
@@ -351,6 +456,13 @@ export class CoordinatorNode implements SessionHost {
     this.given.logger.warn({ ...retired }, 'An operator retired a participant.');
   }
 
+  /** Every node lets in that identity alone as it from then on. */
+  async rebind(claim: Claim, identity: string): Promise<void> {
+    await this.given.log.rebind(claim, identity);
+    const fields = { event: 'rebound', ...claim, identity };
+    this.given.logger.warn(fields, 'An operator gave a participant to another identity.');
+  }
+
   /**
    * What others have retired. Before a leadership answers anyone (!): the leaderships before it
    * counted on all that is there, and what they collected because of it is gone. `watchRetired`
@@ -382,6 +494,21 @@ export class CoordinatorNode implements SessionHost {
     }
     const text = 'A participant was retired.';
     this.write('info', text, retired, text);
+    // What was retired before this start is nothing new.
+    if (this.#listener !== null) this.given.audit?.write({ event: 'retired', ...retired });
+  }
+
+  /** Who held it before is let in by it no more. */
+  #endRebound({ claim, identity }: Rebound): void {
+    for (const session of [...this.participants.all()]) {
+      const { hello } = session;
+      if (hello === null || session.member === null || !concerns(claim, session.member)) continue;
+      if (session.identity === null || session.identity === identity) continue;
+      const text = 'An operator gave it to another identity.';
+      const refusal = this.#bindings.refusal(hello, session.identity);
+      session.refuse('FORBIDDEN', refusal?.message ?? text);
+      session.closed({ code: 1008, reason: 'rebound', kind: 'closed' });
+    }
   }
 
   refuseRetired(session: Session): void {
@@ -404,13 +531,15 @@ export class CoordinatorNode implements SessionHost {
   async #drain(): Promise<void> {
     const { logger, log } = this.given;
     for (const unwatch of this.#unwatch) unwatch();
+    this.#bindings.close();
     this.#news.close();
     await this.#leaderWatch?.close();
     await this.leading.stop();
     for (const session of this.#sessions.values()) {
       session.send({ type: 'goaway', reason: 'The node is stopping.' });
     }
-    await this.#listener?.close();
+    await Promise.all([this.#listener?.close(), this.#operatorListener?.close()]);
+    this.audit.close();
     await log.close();
     logger.info({}, 'Stopped.');
   }

@@ -1,15 +1,16 @@
 /** What operators ask of a node, and tell it to do. */
 import type { ShardDriver } from '../coordinator/shard-driver.ts';
+import type { Claim } from '../core/claims.ts';
 import type {
   InfoReply,
   List,
   ListReply,
   Locks,
   LocksReply,
+  Rebind,
   Retire,
   ToNode,
 } from '../core/messages.ts';
-import type { Retired } from '../core/retired.ts';
 import { listLimit } from '../core/term/events.ts';
 import { thrownLine } from '../core/thrown.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
@@ -20,10 +21,16 @@ import type { Session } from './session.ts';
 export function operate(
   node: CoordinatorNode,
   session: Session,
-  message: Extract<ToNode, { type: 'info' | 'list' | 'locks' | 'recover' | 'retire' }>,
+  message: Extract<
+    ToNode,
+    { type: 'config' | 'info' | 'list' | 'locks' | 'recover' | 'retire' | 'rebind' }
+  >,
 ): void {
   const { id } = message;
   switch (message.type) {
+    case 'config':
+      session.send({ type: 'config', id, configuration: node.given.configuration?.() ?? {} });
+      return;
     case 'info':
       return answer(node, session, id, () => info(node));
     case 'list':
@@ -35,6 +42,8 @@ export function operate(
       return;
     case 'retire':
       return retire(node, session, message);
+    case 'rebind':
+      return rebind(node, session, message);
   }
 }
 
@@ -105,23 +114,34 @@ function info(node: CoordinatorNode): InfoReply {
   }));
 }
 
-function retire(
-  node: CoordinatorNode,
-  session: Session,
-  { id, participant, instance, sharedResource }: Retire,
-): void {
-  if ((instance === undefined) === (sharedResource === undefined)) {
-    session.fail(id, 'INVALID_MESSAGE', 'retire names either an instance or a sharedResource.');
-    return;
-  }
-  const retired: Retired =
-    instance === undefined
-      ? { participant, sharedResource: sharedResource ?? '' }
-      : { participant, instance };
+function retire(node: CoordinatorNode, session: Session, message: Retire): void {
+  const { id } = message;
+  const retired = claimOf(session, message);
+  if (retired === null) return;
   node.retire(retired).then(
     () => session.send({ type: 'retired', id }),
     (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
   );
+}
+
+function rebind(node: CoordinatorNode, session: Session, message: Rebind): void {
+  const { id, identity } = message;
+  const claim = claimOf(session, message);
+  if (claim === null) return;
+  node.rebind(claim, identity).then(
+    () => session.send({ type: 'rebound', id }),
+    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
+  );
+}
+
+/** Null where it names none, or two: then it is answered. */
+function claimOf(session: Session, message: Retire | Rebind): Claim | null {
+  const { type, id, participant, instance, sharedResource } = message;
+  if (instance !== undefined && sharedResource === undefined) return { participant, instance };
+  if (instance === undefined && sharedResource !== undefined)
+    return { participant, sharedResource };
+  session.fail(id, 'INVALID_MESSAGE', `${type} names either an instance or a sharedResource.`);
+  return null;
 }
 
 async function recover(node: CoordinatorNode, session: Session, id: number): Promise<void> {

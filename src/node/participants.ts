@@ -21,6 +21,14 @@ export class ParticipantSessions {
     return earlier.filter((other) => other.hello?.process === session.hello?.process);
   }
 
+  /** Whether one that came later has its place: to let the earlier one in took longer. */
+  isPast(session: Session): boolean {
+    const later = this.#instances.get(keyOf(session)) ?? [];
+    return later.some(
+      (other) => other.id > session.id && other.hello?.process === session.hello?.process,
+    );
+  }
+
   remove(session: Session): boolean {
     if (!this.#sessions.delete(session.id)) return false;
     const key = keyOf(session);

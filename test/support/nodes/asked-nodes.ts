@@ -1,14 +1,13 @@
 /** What nodes say when they are asked. */
 import type { LeaderInfo } from '../../../src/core/messages.ts';
 import { shardOf, type Txid } from '../../../src/core/txid.ts';
-import { RawPeer } from '../network/raw-peer.ts';
 import type { NodeProcess } from './node-process.ts';
 
 /** Null where the node does not answer now. */
 export async function leadersAt(node: NodeProcess): Promise<readonly (LeaderInfo | null)[] | null> {
   if (!node.running) return null;
   try {
-    const peer = await RawPeer.greeted(node.url, { name: 'looker', roles: ['client'] }, 1_000);
+    const peer = await node.asked(1_000);
     const [welcome] = peer.received;
     await peer.close();
     return welcome?.type === 'welcome' ? welcome.leaders : null;
@@ -21,7 +20,7 @@ export async function decisionsAt(
   node: NodeProcess,
   txids: readonly Txid[],
 ): Promise<{ txid: Txid; committed: boolean }[]> {
-  const peer = await RawPeer.greeted(node.url, { name: 'checker', roles: ['operator'] });
+  const peer = await node.asked();
   const [welcome] = peer.received;
   const leaders = welcome?.type === 'welcome' ? welcome.leaders : [];
   try {

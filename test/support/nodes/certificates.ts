@@ -1,7 +1,7 @@
-/** A certificate authority of our own, with a server's and a client's certificate. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+/** A certificate authority of our own, with a server's and a client's certificate, as files. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { testAuthority, writeCredential } from '../network/certificates.ts';
 
 export interface Certificates {
   readonly ca: string;
@@ -9,62 +9,21 @@ export interface Certificates {
   readonly client: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer };
 }
 
-export function hasOpenssl(): boolean {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore', timeout: 10_000 });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export function makeCertificates(directory: string): Certificates {
-  const at = (name: string) => join(directory, name);
-  const openssl = (...args: readonly string[]) =>
-    execFileSync('openssl', [...args], { stdio: 'pipe', timeout: 30_000, cwd: directory });
-  const key = (name: string) =>
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', at(`${name}.key`));
-  key('ca');
-  openssl(
-    ...['req', '-x509', '-new', '-key', at('ca.key'), '-days', '2', '-subj', '/CN=test authority'],
-    ...['-out', at('ca.crt')],
-  );
-  for (const [name, usage] of [
-    ['server', 'serverAuth,clientAuth'],
-    ['client', 'clientAuth'],
-  ] as const) {
-    key(name);
-    openssl(
-      'req',
-      '-new',
-      '-key',
-      at(`${name}.key`),
-      '-subj',
-      `/CN=${name}`,
-      '-out',
-      at(`${name}.csr`),
-    );
-    writeFileSync(at(`${name}.ext`), `subjectAltName=IP:127.0.0.1\nextendedKeyUsage=${usage}\n`);
-    openssl(
-      ...['x509', '-req', '-in', at(`${name}.csr`), '-CA', at('ca.crt'), '-CAkey', at('ca.key')],
-      ...[
-        '-CAcreateserial',
-        '-days',
-        '2',
-        '-extfile',
-        at(`${name}.ext`),
-        '-out',
-        at(`${name}.crt`),
-      ],
-    );
-  }
+export async function makeCertificates(directory: string): Promise<Certificates> {
+  const authority = await testAuthority();
+  const names = ['IP:127.0.0.1'] as const;
+  const server = await authority.node('server', { names });
+  const client = await authority.node('client', { names, usages: ['clientAuth'] });
+  const ca = join(directory, 'ca.crt');
+  writeFileSync(ca, authority.ca);
+  writeCredential(directory, 'client', client);
   return {
-    ca: at('ca.crt'),
-    server: { cert: at('server.crt'), key: at('server.key') },
+    ca,
+    server: writeCredential(directory, 'server', server),
     client: {
-      ca: readFileSync(at('ca.crt')),
-      cert: readFileSync(at('client.crt')),
-      key: readFileSync(at('client.key')),
+      ca: Buffer.from(authority.ca),
+      cert: Buffer.from(client.certificate),
+      key: Buffer.from(client.key),
     },
   };
 }

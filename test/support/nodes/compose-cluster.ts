@@ -11,6 +11,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { EtcdContents, type SeenLeader } from '../../../cluster/launcher/etcd-contents.ts';
 import { freePorts } from '../../../cluster/launcher/free-ports.ts';
+import { Certificates, type Pem, readPem } from '../../../cluster/secure/installation.ts';
 import { serviceNames } from '../../../cluster/shop/paths.ts';
 import { type Client, connect } from '../../../src/client.ts';
 import type { Epoch } from '../../../src/core/txid.ts';
@@ -28,15 +29,17 @@ const root: string = fileURLToPath(new URL('../../..', import.meta.url));
 const clusterName = 'verdict';
 const projectPrefix = 'verdict-test-';
 
-interface Account {
-  readonly username: string;
-  readonly password: string;
-}
+/** A client beside those of the shop. */
+const ownClient = 'tests';
+/** Participants that `addParticipants` may add. */
+const ownParticipants = ['a', 'b', 'c'];
 
 interface Secrets {
-  readonly token: string;
-  readonly root: Account;
-  readonly reader: Account;
+  readonly certificates: Certificates;
+  /** At etcd: who may read outcomes, a node, and who may do everything. */
+  readonly reader: Pem;
+  readonly node: Pem;
+  readonly root: Pem;
   readonly contents: EtcdContents;
   readonly changes: EtcdHistory;
 }
@@ -56,7 +59,7 @@ export class ComposeCluster {
     const [node1, node2, node3, etcd1, etcd2, etcd3] = ports;
     this.directory = directory;
     this.urls = [node1, node2, node3].map((port) => `127.0.0.1:${port}`);
-    this.endpoints = [etcd1, etcd2, etcd3].map((port) => `http://127.0.0.1:${port}`);
+    this.endpoints = [etcd1, etcd2, etcd3].map((port) => `https://localhost:${port}`);
     this.#environment = {
       VERDICT_NODE_1_PORT: String(node1),
       VERDICT_NODE_2_PORT: String(node2),
@@ -66,6 +69,10 @@ export class ComposeCluster {
       VERDICT_ETCD_3_PORT: String(etcd3),
       VERDICT_IMAGE_TAG: this.project,
       VERDICT_NPMRC: npmrc,
+      VERDICT_IDENTITIES: [
+        ...ownParticipants.map((name) => `participant:${name}`),
+        `client:${ownClient}`,
+      ].join(','),
       COMPOSE_PROJECT_NAME: this.project,
       DOCKER_BUILDKIT: '1',
     };
@@ -88,21 +95,30 @@ export class ComposeCluster {
     return cluster;
   }
 
-  /** The cluster made them itself. */
+  /** The cluster made them itself. No shell and no program in a container is needed to get them. */
   async #readSecrets(): Promise<void> {
-    const read = async (name: string): Promise<string> => {
-      const text = await this.compose('exec', '-T', 'node-1', 'cat', `/credentials/${name}`);
-      return text.trim();
+    const copied = async (service: string, path: string): Promise<string> => {
+      const copy = join(this.directory, path.replaceAll('/', '-'));
+      await docker(['cp', `${this.container(service)}:${path}`, copy]);
+      return copy;
     };
-    const root = { username: 'root', password: await read('etcd-root') };
+    const pem = (directory: string): Promise<Pem> =>
+      readPem({
+        ca: join(directory, 'ca.crt'),
+        cert: join(directory, 'tls.crt'),
+        key: join(directory, 'tls.key'),
+      });
+    const clients = await copied('credentials', '/issued/for/clients');
+    const reader = await pem(join(clients, 'etcd'));
+    const root = await pem(await copied('credentials', '/issued/for/etcd-accounts'));
     const access = { endpoints: this.endpoints, cluster: clusterName };
-    const reader = { username: 'reader', password: await read('etcd-reader') };
     this.#secrets = {
-      token: await read('token'),
-      root,
+      certificates: new Certificates(clients),
       reader,
-      contents: new EtcdContents({ ...access, auth: reader }),
-      changes: new EtcdHistory({ ...access, auth: root }),
+      root,
+      node: await pem(await copied('node-1', '/credentials/etcd')),
+      contents: new EtcdContents({ ...access, tls: reader }),
+      changes: new EtcdHistory({ ...access, tls: root }),
     };
   }
 
@@ -134,7 +150,7 @@ export class ComposeCluster {
         name,
         urls: this.urls,
         data,
-        token: this.secrets.token,
+        tls: this.secrets.certificates.tlsOf(name),
       });
       this.participants.set(name, participant);
       await participant.connected();
@@ -145,7 +161,8 @@ export class ComposeCluster {
   async client(): Promise<Client> {
     const client = await connect({
       urls: this.urls,
-      token: this.secrets.token,
+      name: ownClient,
+      tls: this.secrets.certificates.tlsOf(ownClient),
       timeoutMs: 20_000,
     });
     this.#clients.push(client);
@@ -204,7 +221,7 @@ export class ComposeCluster {
       calls: this.history.calls,
       log: await readEtcdLog({
         endpoints: this.endpoints,
-        auth: this.secrets.root,
+        tls: this.secrets.root,
         cluster: clusterName,
         shards: 1,
       }),

@@ -19,6 +19,13 @@ import { SteadyLoad, type SteadyLoadSettings } from '../clients/steady-load.ts';
 import type { TestEtcd } from '../etcd/etcd.ts';
 import { EtcdHistory, readEtcdLog } from '../etcd/etcd-history.ts';
 import {
+  type Identities,
+  isSecured,
+  type Secured,
+  Security,
+  type TlsFiles,
+} from '../network/security.ts';
+import {
   ParticipantProcess,
   type ParticipantProcessSettings,
 } from '../participants/participant-process.ts';
@@ -42,6 +49,10 @@ export interface EtcdClusterSettings {
   readonly options?: Partial<CoordinatorOptions>;
   readonly requestWindowMs?: number;
   readonly logLevel?: 'debug' | 'info' | 'warn';
+  /** Mutual TLS and an access file. Default: where VERDICT_TEST_SECURE asks for it. */
+  readonly secured?: Secured;
+  /** Beside the participants above, and a client of the usual name: whom the access file knows. */
+  readonly identities?: Partial<Identities>;
   readonly participantSettings?:
     | Partial<ParticipantProcessSettings>
     | ((name: string, cluster: EtcdCluster) => Promise<Partial<ParticipantProcessSettings>>);
@@ -49,6 +60,9 @@ export interface EtcdClusterSettings {
 
 /** The least that etcd grants. */
 export const leaseTtlMs = 2_000;
+const usualParticipants = ['a', 'b', 'c'];
+/** Of a client that gives none. */
+const defaultClientName = 'client';
 /** How many transactions are asked about at every node. */
 const maxAsked = 40;
 
@@ -62,6 +76,7 @@ export class EtcdCluster {
   readonly #settings: EtcdClusterSettings;
   readonly #clients: Client[] = [];
   readonly #urls = new Map<string, string>();
+  #security: Security | null = null;
 
   private constructor(directory: string, settings: EtcdClusterSettings) {
     this.directory = directory;
@@ -73,16 +88,36 @@ export class EtcdCluster {
     const directory = await mkdtemp(join(tmpdir(), 'verdict-cluster-'));
     const cluster = new EtcdCluster(directory, settings);
     try {
+      await cluster.#secure();
       const names = settings.nodes ?? ['n1', 'n2', 'n3'];
       for (const name of names) await cluster.#makeNode(name);
       await Promise.all(names.map((name) => cluster.start(name)));
-      const participants = settings.participants ?? ['a', 'b', 'c'];
+      const { participants = usualParticipants } = settings;
       await Promise.all(participants.map((name) => cluster.addParticipant(name)));
     } catch (error) {
       await cluster.remove();
       throw error;
     }
     return cluster;
+  }
+
+  async #secure(): Promise<void> {
+    const { secured = false, participants = usualParticipants, identities } = this.#settings;
+    if (!isSecured(secured)) return;
+    this.#security = await Security.made(this.directory, {
+      participants: [...participants, ...(identities?.participants ?? [])],
+      clients: [defaultClientName, ...(identities?.clients ?? [])],
+    });
+  }
+
+  /** Null: everyone may do everything, and nothing is encrypted. */
+  get security(): Security | null {
+    return this.#security;
+  }
+
+  /** What an identity is to give `connect` and `serveParticipant`. */
+  async tls(identity: string): Promise<{ readonly tls?: TlsFiles }> {
+    return this.#security === null ? {} : { tls: await this.#security.identity(identity) };
   }
 
   /** What the decision log of it is called. */
@@ -97,6 +132,7 @@ export class EtcdCluster {
 
   async #makeNode(name: string, more: { readonly advertise?: string } = {}): Promise<void> {
     const { etcd, endpointsOf, options, requestWindowMs, shards, logLevel } = this.#settings;
+    const security = this.#security;
     const settings = {
       data: join(this.directory, name),
       node: name,
@@ -110,6 +146,7 @@ export class EtcdCluster {
         ...(shards === undefined ? {} : { shards }),
       },
       ...(requestWindowMs === undefined ? {} : { requestWindowMs }),
+      ...(security !== null && { operator: security.operator, more: await security.node(name) }),
     } as const;
     const bare = await NodeProcess.make(settings);
     const url = await this.#settings.advertise?.(bare);
@@ -180,6 +217,7 @@ export class EtcdCluster {
       name,
       urls: this.urls,
       data: join(this.directory, name),
+      ...(await this.tls(name)),
       ...own,
       ...more,
     });
@@ -190,7 +228,8 @@ export class EtcdCluster {
 
   /** Closed with the cluster. */
   async client(more: Partial<ConnectOptions> = {}): Promise<Client> {
-    const client = await connect({ urls: this.urls, timeoutMs: 20_000, ...more });
+    const tls = await this.tls(more.name ?? defaultClientName);
+    const client = await connect({ urls: this.urls, timeoutMs: 20_000, ...tls, ...more });
     this.#clients.push(client);
     return client;
   }

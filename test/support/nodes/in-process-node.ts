@@ -8,8 +8,9 @@ import type { FromNode, ToNode } from '../../../src/core/messages.ts';
 import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
 import type { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import { CoordinatorNode } from '../../../src/node/node.ts';
+import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
 import { type Logger, silentLogger } from '../../../src/ports/logger.ts';
-import type { Connection, ConnectionHandler } from '../../../src/ports/transport.ts';
+import type { Connection, ConnectionHandler, Dialer } from '../../../src/ports/transport.ts';
 import { WebSocketConnection } from '../../../src/transport/websocket/connection.ts';
 import { smallerMessage } from '../../../src/transport/websocket/smaller.ts';
 import { decodeFrame, openFrame } from '../../../src/wire/codec.ts';
@@ -27,6 +28,16 @@ export interface InProcessNodeSettings {
   readonly store: MemoryLogStore;
   readonly clock: ManualClock;
   readonly logger?: Logger;
+  /** Default: everyone may do everything. */
+  readonly access?: Access | undefined;
+  /** To other nodes. Default: there is none. */
+  readonly dialer?: Dialer | undefined;
+}
+
+/** As the listener found it out. */
+export interface Arrival {
+  readonly authenticated?: Who | null;
+  readonly remoteAddress?: string;
 }
 
 export class InProcessNode {
@@ -38,7 +49,7 @@ export class InProcessNode {
 
   constructor(settings: InProcessNodeSettings) {
     this.#settings = settings;
-    const { name, options, store, clock, logger = silentLogger } = settings;
+    const { name, options, store, clock, logger = silentLogger, access = everyone } = settings;
     this.node = new CoordinatorNode({
       node: name,
       advertise: url,
@@ -50,20 +61,22 @@ export class InProcessNode {
           return { address: '127.0.0.1:1', port: 1, close: async () => undefined };
         },
       },
-      dialer: null,
+      dialer: settings.dialer ?? null,
       clock,
       random: seededRandom(7),
       logger,
       debug: false,
       options,
-      token: null,
+      access,
       onFatal: (error) => this.fault('it gave up', error),
     });
   }
 
   async start(): Promise<void> {
     await this.node.start();
-    while (!this.node.ready) await this.#settings.clock.advance(10);
+    // With another node it may never lead.
+    while (!this.node.ready && this.#settings.dialer === undefined)
+      await this.#settings.clock.advance(10);
   }
 
   async stop(): Promise<void> {
@@ -73,7 +86,7 @@ export class InProcessNode {
   }
 
   /** The far end of a new connection. */
-  connect(heard: (message: FromNode) => void): LoopSocket {
+  connect(heard: (message: FromNode) => void, arrival: Arrival = {}): LoopSocket {
     const { options, clock } = this.#settings;
     const socket = new LoopSocket((frame) => {
       try {
@@ -89,6 +102,7 @@ export class InProcessNode {
     const connection = new WebSocketConnection<'to-node', FromNode>({
       socket: socket.socket,
       remoteAddress: 'memory',
+      ...arrival,
       clock,
       heartbeatMs: options.heartbeatMs,
       maxBufferedBytes: options.maxBufferedBytes,

@@ -7,12 +7,14 @@ import {
 import type { FromNode, Hello, PeerRole, ToNode } from '../../../src/core/messages.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import type { CoordinatorNode } from '../../../src/node/node.ts';
+import type { Access } from '../../../src/ports/access.ts';
 import { type Logger, silentLogger } from '../../../src/ports/logger.ts';
+import type { Dialer } from '../../../src/ports/transport.ts';
 import type { Form } from '../../../src/wire/codec.ts';
 import type { LoopSocket } from '../../fuzz/loop-socket.ts';
 import { ManualClock, settle } from '../samples/manual-clock.ts';
 import { frameOf } from '../samples/wire.ts';
-import { InProcessNode } from './in-process-node.ts';
+import { type Arrival, InProcessNode } from './in-process-node.ts';
 
 export interface LoopHello {
   readonly name: string;
@@ -24,6 +26,8 @@ export interface LoopHello {
   readonly copy?: boolean;
   readonly earlierRuns?: readonly string[];
   readonly form?: Form;
+  /** As the listener found it out. */
+  readonly arrival?: Arrival;
 }
 
 /** A transaction of several participants takes some ten turns of the event loop. */
@@ -90,6 +94,8 @@ export interface LoopPlace {
   readonly store?: MemoryLogStore;
   readonly clock?: ManualClock;
   readonly logger?: Logger;
+  readonly access?: Access;
+  readonly dialer?: Dialer;
 }
 
 export class LoopNode {
@@ -99,7 +105,7 @@ export class LoopNode {
 
   private constructor(
     options: Partial<CoordinatorOptions>,
-    { node, store, clock, logger = silentLogger }: LoopPlace,
+    { node, store, clock, logger = silentLogger, access, dialer }: LoopPlace,
   ) {
     this.clock = clock ?? new ManualClock();
     this.store = store ?? new MemoryLogStore({ requestWindowMs: 120_000 });
@@ -109,6 +115,8 @@ export class LoopNode {
       store: this.store,
       clock: this.clock,
       logger,
+      access,
+      dialer,
     });
   }
 
@@ -133,11 +141,17 @@ export class LoopNode {
     return this.#inProcess.stop();
   }
 
+  /** The far end of a new connection. */
+  connect(heard: (message: FromNode) => void, arrival: Arrival): LoopSocket {
+    return this.#inProcess.connect(heard, arrival);
+  }
+
   async peer(
-    { form = 'binary', ...given }: LoopHello,
+    { form = 'binary', arrival, ...given }: LoopHello,
     react?: (message: FromNode, peer: LoopPeer) => void,
   ): Promise<LoopPeer> {
-    const socket = this.#inProcess.connect((message) => queueMicrotask(() => peer.hear(message)));
+    const hear = (message: FromNode): void => queueMicrotask(() => peer.hear(message));
+    const socket = this.#inProcess.connect(hear, arrival);
     const peer = new LoopPeer(socket, { form, react });
     const hello: Hello = {
       type: 'hello',

@@ -5,6 +5,8 @@
 import { freePort } from '../../../cluster/launcher/free-ports.ts';
 import type { CrashPoint } from '../../../src/coordinator/crash-points.ts';
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
+import { RawPeer } from '../network/raw-peer.ts';
+import type { TlsFiles } from '../network/security.ts';
 import { Child, type Exit, within } from '../process/child.ts';
 
 export interface NodeSettings {
@@ -19,6 +21,10 @@ export interface NodeSettings {
   readonly options?: Partial<CoordinatorOptions>;
   readonly requestWindowMs?: number;
   readonly tokenFile?: string;
+  /** Further arguments of the command; later ones go before earlier ones. */
+  readonly more?: readonly string[];
+  /** What an operator dials it with. */
+  readonly operator?: TlsFiles;
   /** Where the node is one of a cluster over etcd. */
   readonly etcd?: NodeEtcdSettings;
   /**
@@ -86,6 +92,12 @@ export class NodeProcess {
     return `${this.settings.host ?? '127.0.0.1'}:${this.port}`;
   }
 
+  /** Connected as an operator. */
+  asked(timeoutMs?: number): Promise<RawPeer> {
+    const hello = { name: 'operator', roles: ['operator'] };
+    return RawPeer.greeted(this.url, hello, timeoutMs, this.settings.operator ?? null);
+  }
+
   get child(): Child {
     if (this.#child === null) throw new Error('The node was not started.');
     return this.#child;
@@ -133,6 +145,7 @@ export class NodeProcess {
       // On a network that the test made.
       ...(this.settings.host === undefined ? [] : ['--insecure']),
       ...etcdArguments(this.settings.etcd),
+      ...(this.settings.more ?? []),
       ...Object.entries(options ?? {}).flatMap(([name, value]) => ['--option', `${name}=${value}`]),
     ];
   }

@@ -15,8 +15,8 @@ import type { History } from '../clients/history.ts';
 import { SteadyLoad } from '../clients/steady-load.ts';
 import { TestEtcd } from '../etcd/etcd.ts';
 import { type Address, FaultProxy } from '../network/proxy/proxy.ts';
-import { RawPeer } from '../network/raw-peer.ts';
 import { reroutedDialer } from '../network/rerouted-dialer.ts';
+import { isSecured, type Secured } from '../network/security.ts';
 import {
   EnlistingService,
   type EnlistingServiceSettings,
@@ -32,6 +32,8 @@ import type { NodeProcess } from './node-process.ts';
 export interface PartitionClusterSettings {
   readonly etcd: EtcdPrograms;
   readonly leaseTtlMs?: number;
+  /** As the cluster's. */
+  readonly secured?: Secured;
   /** What a participant may do beyond the usual. */
   readonly participantSettings?: (
     name: string,
@@ -61,7 +63,8 @@ export class PartitionCluster {
 
   static async started(settings: PartitionClusterSettings): Promise<PartitionCluster> {
     const etcd = await TestEtcd.start(settings.etcd);
-    const wires = new Wires();
+    const { secured = false } = settings;
+    const wires = new Wires(isSecured(secured) ? 'byte' : 'message');
     const { endpoints } = etcd;
     try {
       for (const name of nodeNames) {
@@ -72,6 +75,8 @@ export class PartitionCluster {
         ...(settings.leaseTtlMs === undefined ? {} : { leaseTtlMs: settings.leaseTtlMs }),
         nodes: nodeNames,
         participants: participantNames,
+        secured,
+        identities: { participants: ['service'], clients: ['outside'] },
         endpointsOf: (node) => [`http://${wires.between(node, 'etcd').address}`],
         advertise: async ({ name, port }) => {
           return (await wires.lay('nodes', name, { host, port })).address;
@@ -132,11 +137,16 @@ export class PartitionCluster {
     { unreachable = false }: { readonly unreachable?: boolean } = {},
   ): Promise<Client> {
     const own = await routes(name, this.#wires, this.#cluster.nodes);
+    const { tls } = await this.#cluster.tls(name);
     const dead = Object.fromEntries(Object.keys(own).map((address) => [address, nowhere]));
     const client = await connect({
       name,
       urls: unreachable ? Object.values(own) : Object.keys(own),
-      dialer: reroutedDialer(webSocketDialer({ clock: systemClock }), unreachable ? dead : own),
+      dialer: reroutedDialer(
+        webSocketDialer({ clock: systemClock, tls }),
+        unreachable ? dead : own,
+      ),
+      ...(tls === undefined ? {} : { tls }),
       timeoutMs: 20_000,
     });
     this.#clients.push(client);
@@ -148,8 +158,9 @@ export class PartitionCluster {
     settings: Pick<EnlistingServiceSettings, 'data' | 'lockLimitMs'>,
   ): Promise<EnlistingService> {
     const own = await routes('service', this.#wires, this.#cluster.nodes);
-    const dialer = reroutedDialer(webSocketDialer({ clock: systemClock }), own);
-    return EnlistingService.started({ ...settings, urls: Object.keys(own), dialer });
+    const tls = await this.#cluster.tls('service');
+    const dialer = reroutedDialer(webSocketDialer({ clock: systemClock, ...tls }), own);
+    return EnlistingService.started({ ...settings, urls: Object.keys(own), dialer, ...tls });
   }
 
   /** Two calls at a time. It has begun to commit when this resolves. */
@@ -206,12 +217,18 @@ export class PartitionCluster {
 class Wires {
   /** By who dials, and whom. */
   readonly #wires = new Map<string, FaultProxy>();
+  readonly #unit: 'message' | 'byte';
+
+  /** Before nodes: what is encrypted has no messages to see. */
+  constructor(unit: 'message' | 'byte') {
+    this.#unit = unit;
+  }
 
   async lay(
     from: string,
     to: string,
     target: Address,
-    unit: 'message' | 'byte' = 'message',
+    unit: 'message' | 'byte' = this.#unit,
   ): Promise<FaultProxy> {
     const wire = await FaultProxy.started({ target, unit });
     this.#wires.set(`${from} -> ${to}`, wire);
@@ -251,7 +268,7 @@ async function routes(
 
 /** By the node's own port: what happens to the wires does not disturb what the test itself asks. */
 async function participantsAt(node: NodeProcess): Promise<ReadonlySet<string>> {
-  const peer = await RawPeer.greeted(node.url, { name: 'looker', roles: ['operator'] });
+  const peer = await node.asked();
   try {
     peer.send({ type: 'info', id: 1 });
     const { participants } = await peer.next('info');

@@ -24,7 +24,6 @@ function setUp() {
   const watch = new LeaderWatch({
     node: 'a',
     instance: 'i',
-    token: null,
     log,
     clock,
     random: seededRandom(),

@@ -19,8 +19,10 @@ it('shows people nothing that turns a line around or moves a cursor', () => {
   for (const raw of ['\u202e', '\u009b', '\u001b', '\u200b']) expect(text).not.toContain(raw);
 });
 
-it('gives machines what was said, as JSON', () => {
-  expect(JSON.parse(logOf('json'))).toMatchObject({
+it('gives machines what was said, as JSON that people may look at', () => {
+  const text = logOf('json');
+  for (const raw of ['\u202e', '\u009b', '\u001b', '\u200b']) expect(text).not.toContain(raw);
+  expect(JSON.parse(text)).toMatchObject({
     lastError: 'x\u202ey\u009b31m\u001b[31m ü',
     msg: 'Of \u200bstrangers.',
   });

@@ -1,0 +1,68 @@
+/** What each identity uses at this node, over all its connections, where its rights set a quota. */
+import { RateLimit } from '../coordinator/rate-limit.ts';
+import type { Rights } from '../core/access/rights.ts';
+import { busy, type Refusal } from '../core/term/events.ts';
+import type { Clock } from '../ports/clock.ts';
+
+type Paced = 'requestIdsPerSecond' | 'bytesPerSecond';
+
+interface Use {
+  connections: number;
+  readonly paces: Map<Paced, { readonly limit: RateLimit; readonly perSecond: number }>;
+}
+
+export class Uses {
+  readonly #clock: Clock;
+  /** Of those that are connected. */
+  readonly #byIdentity = new Map<string, Use>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Why it may not connect once more; null: it may. */
+  connectionProblem({ name, quotas }: Rights): Refusal | null {
+    const { connections } = this.#byIdentity.get(name) ?? { connections: 0 };
+    if (quotas.connections === undefined || connections < quotas.connections) return null;
+    const text = `The identity ${name} has its quota of ${quotas.connections} connections to this node. Close some, or raise "quotas.connections" in the access file.`;
+    return busy(text, 5_000);
+  }
+
+  connected(identity: string): void {
+    const use = this.#byIdentity.get(identity) ?? { connections: 0, paces: new Map() };
+    use.connections += 1;
+    this.#byIdentity.set(identity, use);
+  }
+
+  ended(identity: string): void {
+    const use = this.#byIdentity.get(identity);
+    if (use === undefined) return;
+    use.connections -= 1;
+    if (use.connections === 0) this.#byIdentity.delete(identity);
+  }
+
+  /** Counts a request id; why it may not be used now, or null. */
+  requestIdProblem(rights: Rights): Refusal | null {
+    const waitMs = this.#pace(rights, 'requestIdsPerSecond')?.take() ?? 0;
+    if (waitMs === 0) return null;
+    const { requestIdsPerSecond } = rights.quotas;
+    const text = `The identity ${rights.name} has its quota of ${requestIdsPerSecond} request ids a second.`;
+    return busy(text, waitMs);
+  }
+
+  /** Bytes came from it: for how long nothing more is to be read, in milliseconds. */
+  came(rights: Rights, bytes: number): number {
+    return this.#pace(rights, 'bytesPerSecond')?.spend(bytes) ?? 0;
+  }
+
+  #pace({ name, quotas }: Rights, paced: Paced): RateLimit | null {
+    const perSecond = quotas[paced];
+    const use = this.#byIdentity.get(name);
+    if (perSecond === undefined || use === undefined) return null;
+    const known = use.paces.get(paced);
+    if (known?.perSecond === perSecond) return known.limit;
+    const limit = new RateLimit(this.#clock, perSecond, perSecond);
+    use.paces.set(paced, { limit, perSecond });
+    return limit;
+  }
+}

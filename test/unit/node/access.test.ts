@@ -1,0 +1,444 @@
+/** What a node lets each identity do. Every rule is tried by someone who has no right to it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Patterns } from '../../../src/core/access/patterns.ts';
+import type { Quotas, Rights } from '../../../src/core/access/rights.ts';
+import type { FromNode, PeerRole } from '../../../src/core/messages.ts';
+import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
+import { type Access, everyone } from '../../../src/ports/access.ts';
+import { LoopDialer } from '../../support/nodes/loop-dialer.ts';
+import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
+import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
+
+interface Entry {
+  readonly roles: readonly PeerRole[];
+  readonly participants?: readonly string[];
+  readonly clients?: readonly string[];
+  readonly calls?: readonly string[];
+  readonly labels?: readonly string[];
+  readonly lockGroups?: readonly string[];
+  readonly sees?: 'all';
+  readonly quotas?: Quotas;
+}
+
+const entries: Record<string, Entry> = {
+  payment: { roles: ['participant'] },
+  'payment-too': { roles: ['participant'], participants: ['payment'] },
+  shop: { roles: ['client'], calls: ['payment'], labels: ['order'], lockGroups: ['shared/stock*'] },
+  rival: { roles: ['client'], clients: ['shop'], calls: ['*'] },
+  n2: { roles: ['node'] },
+  auditor: { roles: ['client'], sees: 'all' },
+  alice: { roles: ['operator'] },
+  both: { roles: ['client', 'participant'], calls: ['both'] },
+};
+
+class TestAccess implements Access {
+  readonly hasRights = true;
+  readonly isOpen = false;
+  readonly rights = new Map(
+    Object.entries(entries).map(([name, entry]) => [name, of(name, entry)]),
+  );
+  readonly #listeners: (() => void)[] = [];
+  authenticate: Access['authenticate'] = everyone.authenticate;
+  whoHas: Access['whoHas'] = (token) => {
+    const [identity = '', inMs] = token.split('.');
+    return this.rights.has(identity)
+      ? { status: 'right', who: { identity, expiresAtMs: clock.wallMs() + Number(inMs) } }
+      : { status: 'wrong', why: 'no such token' };
+  };
+
+  rightsOf(identity: string): Rights | null {
+    return this.rights.get(identity) ?? null;
+  }
+
+  watch(listener: () => void): () => void {
+    this.#listeners.push(listener);
+    return () => undefined;
+  }
+
+  change(name: string, entry: Entry | null): void {
+    if (entry === null) this.rights.delete(name);
+    else this.rights.set(name, of(name, entry));
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function of(name: string, entry: Entry): Rights {
+  const { roles, participants = [name], clients = [name], calls = [], labels = [] } = entry;
+  return {
+    name,
+    roles: new Set(roles),
+    participants: new Patterns(participants),
+    clients: new Patterns(clients),
+    calls: new Patterns(calls),
+    labels: new Patterns(labels),
+    lockGroups: new Patterns(entry.lockGroups ?? []),
+    sees: entry.sees ?? 'own',
+    quotas: entry.quotas ?? {},
+  };
+}
+
+let clock: ManualClock;
+let store: MemoryLogStore;
+let access: TestAccess;
+let node: LoopNode;
+beforeEach(async () => {
+  clock = new ManualClock();
+  store = new MemoryLogStore({ requestWindowMs: 120_000 });
+  access = new TestAccess();
+  node = await LoopNode.started({}, { node: 'loop', access, clock, store });
+});
+afterEach(async () => {
+  expect(node.faults).toEqual([]);
+  await node.stop();
+});
+
+type Given = Parameters<LoopNode['peer']>[0];
+
+async function come(
+  identity: string | null,
+  given: Partial<Given> & { roles: Given['roles'] },
+  react?: (message: FromNode, peer: LoopPeer) => void,
+): Promise<LoopPeer> {
+  const authenticated = identity === null ? null : { identity, expiresAtMs: null };
+  const arrival = { authenticated };
+  return answered(await node.peer({ name: identity ?? 'nobody', arrival, ...given }, react));
+}
+
+/** Whose instance it is, the log says. */
+async function answered(peer: LoopPeer): Promise<LoopPeer> {
+  for (let turn = 0; turn < 20 && peer.heard.length === 0; turn += 1) await settle();
+  return peer;
+}
+
+function end(peer: LoopPeer): unknown {
+  return peer.heard.find(({ type }) => type === 'error' || type === 'welcome');
+}
+
+const welcomed = { type: 'welcome' };
+const forbidden = { type: 'error', code: 'FORBIDDEN' };
+const pay = { participant: 'payment' };
+
+describe('a hello', () => {
+  it('of no identity, or of one that is not in the file, is refused', async () => {
+    const unknown = { type: 'error', code: 'UNAUTHENTICATED' };
+    expect(end(await come(null, { roles: ['client'] }))).toMatchObject(unknown);
+    const stranger = await come('stranger', { roles: ['client'] });
+    expect(end(stranger)).toMatchObject(unknown);
+    expect(stranger.isOpen).toBe(false);
+  });
+
+  it.each<[string, PeerRole[], string]>([
+    ['payment', ['operator'], 'payment'],
+    ['payment', ['node'], 'payment'],
+    ['payment', ['participant', 'client'], 'payment'],
+    ['payment', ['participant'], 'stock'],
+    ['shop', ['client'], 'bank'],
+    ['alice', ['client'], 'alice'],
+  ])('of %s as %j named %s is refused', async (identity, roles, name) => {
+    const peer = await come(identity, { roles, name });
+    expect(end(peer)).toMatchObject(forbidden);
+    expect(peer.isOpen).toBe(false);
+  });
+
+  it('is taken with what the file gives', async () => {
+    expect(end(await come('payment', { roles: ['participant'] }))).toMatchObject(welcomed);
+    expect(end(await come('alice', { roles: ['operator'] }))).toMatchObject(welcomed);
+    expect(end(await come('rival', { roles: ['client'], name: 'shop' }))).toMatchObject(welcomed);
+  });
+});
+
+describe('an instance', () => {
+  const roles = ['participant'] as const;
+
+  it('is that of the first identity, also when that one is away, and at another node', async () => {
+    const first = await come('payment', { roles, instance: 'p-1' });
+    expect(end(first)).toMatchObject(welcomed);
+    const other = { roles, name: 'payment', instance: 'p-1' };
+    expect(end(await come('payment-too', other))).toMatchObject(forbidden);
+    expect(first.isOpen).toBe(true);
+    first.drop();
+    await settle();
+    const impostor = await come('payment-too', other);
+    expect(end(impostor)).toMatchObject(forbidden);
+    expect(JSON.stringify(impostor.heard)).not.toContain('"payment-');
+    const second = await LoopNode.started({}, { node: 'second', access, clock, store });
+    const authenticated = { identity: 'payment-too', expiresAtMs: null };
+    const there = await answered(await second.peer({ ...other, arrival: { authenticated } }));
+    expect(end(there)).toMatchObject(forbidden);
+    await second.stop();
+    expect(end(await come('payment', { roles, instance: 'p-1' }))).toMatchObject(welcomed);
+  });
+
+  it('of a shared resource is that of the first that named the resource', async () => {
+    const sharedResource = 'db';
+    await come('payment', { roles, instance: 'p-1', sharedResource });
+    const sibling = { roles, name: 'payment', instance: 'p-2', sharedResource };
+    expect(end(await come('payment-too', sibling))).toMatchObject(forbidden);
+    expect(end(await come('payment', sibling))).toMatchObject(welcomed);
+  });
+
+  it('of its own another one may have', async () => {
+    await come('payment', { roles, instance: 'p-1' });
+    const own = await come('payment-too', { roles, name: 'payment', instance: 'p-2' });
+    expect(end(own)).toMatchObject(welcomed);
+  });
+
+  it('is ended when an operator gives it to another identity', async () => {
+    const first = await come('payment', { roles, instance: 'p-1' });
+    const alice = await come('alice', { roles: ['operator'] });
+    const rebind = { type: 'rebind', participant: 'payment', instance: 'p-1' } as const;
+    expect(await alice.ask({ ...rebind, identity: 'payment-too' })).toMatchObject({
+      type: 'rebound',
+    });
+    expect(first.isOpen).toBe(false);
+    expect(end(await come('payment', { roles, instance: 'p-1' }))).toMatchObject(forbidden);
+    const heir = { roles, name: 'payment', instance: 'p-1' };
+    expect(end(await come('payment-too', heir))).toMatchObject(welcomed);
+  });
+});
+
+describe('a client', () => {
+  let shop: LoopPeer;
+  beforeEach(async () => {
+    await come('payment', { roles: ['participant'] }, obedient());
+    shop = await come('shop', { roles: ['client'] });
+  });
+
+  it('does what it may', async () => {
+    const message = {
+      type: 'transact',
+      branches: [pay],
+      labels: { order: '1' },
+      lockGroup: 'shared/stock-1',
+      locks: [{ keys: ['a'] }],
+    } as const;
+    expect(await shop.ask(message)).toMatchObject({ outcome: 'committed' });
+    const own = { ...message, lockGroup: 'its own' };
+    expect(await shop.ask(own)).toMatchObject({ outcome: 'committed' });
+  });
+
+  it.each<[string, object]>([
+    ['calls another participant', { branches: [pay, { participant: 'both', branch: 'b' }] }],
+    ['uses another label', { branches: [pay], labels: { order: '1', who: 'me' } }],
+    ['uses a lock group that others share', { branches: [pay], lockGroup: 'shared/bank' }],
+  ])('that %s is told that it may not', async (_what, given) => {
+    expect(await shop.ask({ type: 'transact', ...given } as never)).toMatchObject(forbidden);
+    expect(await shop.ask({ type: 'list' })).toMatchObject(forbidden);
+  });
+
+  it('enlists only what it may call', async () => {
+    const begun = await shop.ask<'begun'>({ type: 'begin' });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    const { txid } = begun;
+    const enlist = (participant: string): Promise<FromNode | null> =>
+      shop.ask({ type: 'enlist', txid, participant });
+    expect(await enlist('both')).toMatchObject(forbidden);
+    expect(await enlist('payment')).toMatchObject({ type: 'enlisted' });
+    expect(await shop.ask({ type: 'commit', txid })).toMatchObject({ outcome: 'committed' });
+  });
+
+  it('of another identity sees nothing of its transactions, though it has its name and instance', async () => {
+    const rival = await come('rival', { roles: ['client'], name: 'shop', instance: 'shop-1' });
+    const begun = await shop.ask<'begun'>({ type: 'begin' });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    const { txid } = begun;
+    for (const message of [
+      { type: 'status', txid },
+      { type: 'commit', txid },
+      { type: 'rollback', txid },
+      { type: 'enlist', txid, participant: 'payment' },
+    ] as const) {
+      expect(await rival.ask(message)).toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+    }
+    const auditor = await come('auditor', { roles: ['client'] });
+    expect(await auditor.ask({ type: 'status', txid })).toMatchObject({ state: 'PENDING' });
+    expect(await auditor.ask({ type: 'rollback', txid })).toMatchObject({ outcome: 'aborted' });
+  });
+});
+
+describe('an abort that is to be forced by a node which does not lead', () => {
+  let other: LoopNode;
+  let dialer: LoopDialer;
+  let txid: string;
+  let shop: LoopPeer;
+  beforeEach(async () => {
+    dialer = new LoopDialer(node, 'n2');
+    other = await LoopNode.started({}, { node: 'n2', access, clock, store, dialer });
+    await clock.advance(100);
+    await come('payment', { roles: ['participant'] });
+    shop = await come('shop', { roles: ['client'] });
+    const begun = await shop.ask<'begun'>({ type: 'begin' });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    txid = begun.txid;
+    await shop.ask({ type: 'enlist', txid, participant: 'payment' });
+  });
+  afterEach(async () => {
+    expect(other.faults).toEqual([]);
+    await other.stop();
+  });
+
+  const asked = async (identity: string, ask: object): Promise<FromNode | null> => {
+    const authenticated = { identity, expiresAtMs: null };
+    const role = identity === 'alice' ? 'operator' : 'participant';
+    const instance = `${identity}-at-n2`;
+    const given = { name: identity, instance, roles: [role] as const, arrival: { authenticated } };
+    const peer = await answered(await other.peer(given));
+    const reply = peer.ask({ type: 'resolve', ...ask } as never);
+    // Beyond the patience with a leader that says nothing.
+    if (dialer.isSilent) await clock.advance(250);
+    return reply;
+  };
+  const records = async () => (await other.node.given.log.read(txid as never)).record;
+
+  it('is refused to who has no branch of it, as if there were none, and nothing is written', async () => {
+    const stranger = await asked('both', { txid });
+    expect(stranger).toMatchObject({ type: 'error', code: 'UNKNOWN_TRANSACTION' });
+    const { id: _id, ...atLeader } = (await (
+      await come('both', { roles: ['participant'], instance: 'b-2' })
+    ).ask({ type: 'resolve', txid } as never)) as { id: number };
+    expect(stranger).toMatchObject({ message: (atLeader as { message?: string }).message });
+    expect(await records()).toBe(null);
+    expect(await shop.ask({ type: 'status', txid } as never)).toMatchObject({ state: 'PENDING' });
+  });
+
+  it.each(['payment', 'alice'])(
+    'is done for who has one, or may see all (%s)',
+    async (identity) => {
+      expect(await asked(identity, { txid })).toMatchObject({
+        decision: 'abort',
+        source: 'forced',
+      });
+      expect(await records()).toMatchObject({ outcome: 'abort' });
+    },
+  );
+
+  it('is done for every participant where the leader stands still: a doubt must end', async () => {
+    dialer.isSilent = true;
+    expect(await asked('both', { txid })).toMatchObject({ decision: 'abort', source: 'forced' });
+  });
+
+  it('that the leader knows to be over is told as it is', async () => {
+    await shop.ask({ type: 'rollback', txid } as never);
+    expect(await asked('payment', { txid })).toMatchObject({ decision: 'abort' });
+    expect(await asked('both', { txid })).toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+  });
+});
+
+describe('a quota', () => {
+  beforeEach(() => come('payment', { roles: ['participant'] }, obedient()));
+  const busy = { type: 'error', code: 'BUSY' };
+  const limited = async (quotas: Quotas, given: Partial<Given> = {}): Promise<LoopPeer> => {
+    access.change('shop', { roles: ['client'], calls: ['*'], quotas });
+    return come('shop', { roles: ['client'], ...given });
+  };
+
+  it('of connections counts those that are open', async () => {
+    const first = await limited({ connections: 1 });
+    expect(end(await come('shop', { roles: ['client'] }))).toMatchObject(busy);
+    first.drop();
+    await settle();
+    expect(end(await come('shop', { roles: ['client'] }))).toMatchObject(welcomed);
+  });
+
+  it('of transactions holds over connections and addresses, and spares others', async () => {
+    const shop = await limited({ transactions: 2 });
+    const arrival = { authenticated: { identity: 'shop', expiresAtMs: null } };
+    const elsewhere = await node.peer({
+      name: 'shop',
+      instance: 'shop-2',
+      roles: ['client'],
+      arrival: { ...arrival, remoteAddress: 'elsewhere' },
+    });
+    const begun = await shop.ask<'begun'>({ type: 'begin' });
+    expect(await elsewhere.ask({ type: 'begin' })).toMatchObject({ type: 'begun' });
+    expect(await shop.ask({ type: 'begin' })).toMatchObject(busy);
+    expect(await elsewhere.ask({ type: 'begin' })).toMatchObject(busy);
+    const rival = await come('rival', { roles: ['client'], name: 'shop' });
+    expect(await rival.ask({ type: 'begin' })).toMatchObject({ type: 'begun' });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    await shop.ask({ type: 'rollback', txid: begun.txid });
+    expect(await shop.ask({ type: 'begin' })).toMatchObject({ type: 'begun' });
+  });
+
+  it('of locks counts what is held and waited for, until it is let go', async () => {
+    const shop = await limited({ locks: 2 });
+    const take = async (keys: string[]): Promise<{ txid: string; reply: FromNode | null }> => {
+      const begun = await shop.ask<'begun'>({ type: 'begin' });
+      if (begun?.type !== 'begun') throw new Error('not begun');
+      const { txid } = begun;
+      const reply = await shop.ask({ type: 'lock', txid, keys, mode: 'exclusive' });
+      return { txid, reply };
+    };
+    const first = await take(['a', 'b']);
+    expect(first.reply).toMatchObject({ type: 'locked' });
+    expect((await take(['c'])).reply).toMatchObject(busy);
+    const again = { type: 'lock', txid: first.txid, keys: ['a'], mode: 'exclusive' } as const;
+    expect(await shop.ask(again as never)).toMatchObject({ type: 'locked' });
+    await shop.ask({ type: 'rollback', txid: first.txid } as never);
+    expect((await take(['c', 'd'])).reply).toMatchObject({ type: 'locked' });
+  });
+
+  it('of request ids a second is had again later', async () => {
+    const shop = await limited({ requestIdsPerSecond: 2 });
+    const send = (requestId: string): Promise<FromNode | null> =>
+      shop.ask({ type: 'transact', requestId, branches: [pay] });
+    expect(await send('1')).toMatchObject({ outcome: 'committed' });
+    expect(await send('2')).toMatchObject({ outcome: 'committed' });
+    expect(await send('3')).toMatchObject({ ...busy, retryAfterMs: expect.any(Number) });
+    await clock.advance(500);
+    expect(await send('3')).toMatchObject({ outcome: 'committed' });
+  });
+});
+
+describe('a change of the access file', () => {
+  it('ends who may not be there any more, and no one else', async () => {
+    const payment = await come('payment', { roles: ['participant'] });
+    const shop = await come('shop', { roles: ['client'] });
+    access.change('payment', { roles: ['participant'], participants: ['another'] });
+    expect(payment.isOpen).toBe(false);
+    expect(shop.isOpen).toBe(true);
+    access.change('shop', null);
+    expect(shop.isOpen).toBe(false);
+  });
+
+  it('holds for the next message of a connection that stays', async () => {
+    await come('payment', { roles: ['participant'] }, obedient());
+    const shop = await come('shop', { roles: ['client'] });
+    access.change('shop', { roles: ['client'] });
+    const message = { type: 'transact', branches: [pay] } as const;
+    expect(await shop.ask(message)).toMatchObject(forbidden);
+    access.change('shop', { roles: ['client'], calls: ['*'] });
+    expect(await shop.ask(message)).toMatchObject({ outcome: 'committed' });
+  });
+});
+
+describe('a credential that expires', () => {
+  const until = (inMs: number): Partial<Given> => ({
+    arrival: { authenticated: { identity: 'shop', expiresAtMs: clock.wallMs() + inMs } },
+  });
+
+  it('ends its connection, which was told when', async () => {
+    const shop = await come('shop', { roles: ['client'], ...until(90_000) });
+    expect(end(shop)).toMatchObject({ ...welcomed, expiresInMs: 90_000 });
+    await clock.advance(89_999);
+    expect(shop.isOpen).toBe(true);
+    await clock.advance(1);
+    expect(shop.isOpen).toBe(false);
+    expect(shop.heard.at(-1)).toMatchObject({ type: 'goaway' });
+  });
+
+  it('is renewed by one of the same identity, and by no other', async () => {
+    const shop = await come('shop', { roles: ['client'], ...until(1_000) });
+    const wrong = { type: 'error', code: 'UNAUTHENTICATED' };
+    expect(await shop.ask({ type: 'renew', token: 'rival.9000' })).toMatchObject(wrong);
+    expect(await shop.ask({ type: 'renew', token: 'x' })).toMatchObject(wrong);
+    expect(await shop.ask({ type: 'renew', token: 'shop.2000' })).toMatchObject({
+      type: 'renewed',
+      expiresInMs: 2_000,
+    });
+    await clock.advance(1_999);
+    expect(shop.isOpen).toBe(true);
+    await clock.advance(1);
+    expect(shop.isOpen).toBe(false);
+  });
+});
