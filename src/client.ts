@@ -47,3 +47,4 @@ export {
   type VerdictErrorDetails,
 } from './peer/verdict-error.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';
+export type { Pem, TlsOptions } from './ports/tls.ts';

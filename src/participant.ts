@@ -29,6 +29,7 @@ export {
   type VerdictErrorCode,
   type VerdictErrorDetails,
 } from './peer/verdict-error.ts';
+export type { EncryptionKeys } from './ports/cipher.ts';
 export { JournalError } from './ports/journal.ts';
 export { type Logger, silentLogger } from './ports/logger.ts';
 export {
@@ -43,3 +44,4 @@ export {
   type Resource,
 } from './ports/resource.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';
+export type { Pem, TlsOptions } from './ports/tls.ts';

@@ -5,10 +5,13 @@ import { checkFields, shown } from '../core/fields.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { checkName } from '../peer/checked.ts';
+import { checkJwt } from '../peer/jwt.ts';
+import { checkTls } from '../peer/tls.ts';
 import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { TlsOptions } from '../ports/tls.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
@@ -39,7 +42,7 @@ import type {
 
 /** What `connect` takes. */
 export interface ConnectOptions {
-  /** Addresses of nodes: `host:port` or `ws://host:port`. One that answers names the others. */
+  /** Addresses of nodes: `host:port`, `ws://` or `wss://host:port`. One that answers names the others. */
   readonly urls: readonly string[];
   /**
    * This client's name in logs. Default `client`. Request ids belong to a name: give all processes
@@ -49,6 +52,20 @@ export interface ConnectOptions {
   readonly name?: string;
   /** The cluster's token, if it requires one. Only the nodes in `urls` get to see it. */
   readonly token?: string;
+  /**
+   * In place of a token: a JWT of an issuer that the nodes trust, shown over TLS alone. A function
+   * is called for each connection, and again before its JWT expires: then the connection stays.
+   */
+  readonly jwt?: string | (() => string | Promise<string>);
+  /**
+   * For nodes that speak TLS; an address in `urls` without a scheme is then one with TLS. Files are
+   * read for each connection, so that a certificate can be renewed while the process runs.
+   *
+   * ```ts
+   * await connect({ urls: ['a.example:7070'], tls: { ca: { file: '/etc/verdict/ca.pem' } } });
+   * ```
+   */
+  readonly tls?: TlsOptions;
   /** Until the first welcome, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number;
   /** Gives the attempt up: `connect` rejects with ABORTED_BY_CALLER. */
@@ -87,12 +104,16 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   checkFields(options.defaults, transactionFields, 'defaults');
   const { name = 'client', timeoutMs, signal } = options;
   checkName(name, 'name');
+  checkTls(options.tls);
   checkToken(options.token);
+  checkJwt(options.jwt, options.token);
   const ports = await openPorts(options);
   const cluster = new Cluster({
     urls: options.urls,
     name,
+    tls: options.tls !== undefined,
     token: options.token,
+    jwt: options.jwt,
     ...ports,
   });
   try {

@@ -5,6 +5,7 @@ import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
+import type { Jwt } from '../peer/jwt.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes } from '../peer/nodes.ts';
 import type { RequestOptions } from '../peer/requests.ts';
@@ -23,7 +24,9 @@ import type { TransactRequest } from './types.ts';
 import { TooManyWait, type Waiting, Windows } from './windows.ts';
 
 export interface ClusterOptions extends Required<Pick<ConnectOptions, 'urls' | 'name'>> {
+  readonly tls: boolean;
   readonly token: string | undefined;
+  readonly jwt: Jwt | undefined;
   // The published declarations of `ConnectOptions` are without these.
   readonly dialer: Dialer;
   readonly clock: Clock;
@@ -81,7 +84,7 @@ export class Cluster {
   #lastFailure = '';
 
   constructor(options: ClusterOptions) {
-    const { clock, random, dialer, name, token, urls } = options;
+    const { clock, random, dialer, name, tls, token, jwt, urls } = options;
     this.#name = name;
     this.clock = clock;
     this.windows = new Windows(clock);
@@ -93,8 +96,10 @@ export class Cluster {
     };
     this.#nodes = new Nodes({
       urls,
+      tls,
       reach: 'leaders',
       token,
+      jwt,
       link: { dialer, clock, random, hello: () => hello },
       events: {
         welcome: () => {
@@ -103,6 +108,9 @@ export class Cluster {
         },
         failed,
         lost: failed,
+        withoutTls: (_node, problem) => {
+          this.#lastFailure = problem;
+        },
         refused: (_link, error) => {
           this.#refusal = error;
           this.#tell();

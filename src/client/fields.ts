@@ -66,6 +66,8 @@ export const connectFields: Fields<ConnectOptions> = {
   urls: 'any',
   name: 'any',
   token: 'any',
+  jwt: 'any',
+  tls: 'any',
   timeoutMs: 'ms',
   signal: 'signal',
   defaults: 'object',

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { TlsOptions } from '../ports/tls.ts';
 import type { Dialer } from '../ports/transport.ts';
 
 export interface ClientPorts {
@@ -13,10 +14,13 @@ export interface ClientPorts {
   readonly random: Random;
 }
 
-export async function openPorts(given: Partial<ClientPorts>): Promise<ClientPorts> {
+export async function openPorts(
+  given: Partial<ClientPorts> & { readonly tls?: TlsOptions },
+): Promise<ClientPorts> {
   const clock = given.clock ?? (await import('../system/clock.ts')).systemClock;
   const random = given.random ?? (await import('../system/random.ts')).systemRandom;
   const dialer =
-    given.dialer ?? (await import('../transport/websocket/connect.ts')).webSocketDialer({ clock });
+    given.dialer ??
+    (await import('../transport/websocket/connect.ts')).webSocketDialer({ clock, tls: given.tls });
   return { clock, random, dialer };
 }

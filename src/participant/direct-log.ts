@@ -24,7 +24,9 @@ export interface LogReader {
 }
 
 export interface DirectLogOptions {
-  readonly open: () => Promise<LogReader>;
+  readonly open: (clusterId: string | null) => Promise<LogReader>;
+  /** Of the cluster that is served; null: no node has told it yet. */
+  readonly clusterId: () => string | null;
   /** Whether this participant may write the abort of what is not decided. */
   readonly resolve: boolean;
   /** Who asks. */
@@ -42,6 +44,7 @@ export interface DirectQuestion {
 export class DirectLog {
   readonly #given: DirectLogOptions;
   #reader: Promise<LogReader> | null = null;
+  #openedFor: string | null = null;
   #closed = false;
   /** Of each log: the highest that was read, and the lowest that is believed. */
   readonly #generation = new Map<number, number>();
@@ -125,6 +128,10 @@ export class DirectLog {
       parts.forget(txid);
       return;
     }
+    this.#drop();
+  }
+
+  #drop(): void {
     const over = this.#reader;
     this.#reader = null;
     void over?.then((reader) => reader.close()).catch(() => undefined);
@@ -140,14 +147,22 @@ export class DirectLog {
     await reader?.close();
   }
 
-  /** Opened by the check at the start; one that could not be opened is opened anew by the next. */
+  /**
+   * Opened by the check at the start; one that could not be opened is opened anew by the next.
+   * So is one from before the cluster was known (!): of another's log it would presume the abort.
+   */
   #opened(): Promise<LogReader> {
     if (this.#closed) return Promise.reject(new Error('The participant is closed.'));
-    this.#reader ??= this.#given.open().catch((error: unknown) => {
-      this.#reader = null;
+    const clusterId = this.#given.clusterId();
+    if (this.#openedFor !== clusterId) this.#drop();
+    if (this.#reader !== null) return this.#reader;
+    this.#openedFor = clusterId;
+    const opening: Promise<LogReader> = this.#given.open(clusterId).catch((error: unknown) => {
+      if (this.#reader === opening) this.#reader = null;
       throw error;
     });
-    return this.#reader;
+    this.#reader = opening;
+    return opening;
   }
 }
 

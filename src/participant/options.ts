@@ -5,14 +5,18 @@ import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { etcdParts } from '../decision-log/etcd/endpoints.ts';
 import { checkName } from '../peer/checked.ts';
+import { checkJwt } from '../peer/jwt.ts';
+import { checkTls } from '../peer/tls.ts';
 import { checkToken } from '../peer/token.ts';
 import { checkNodeUrls } from '../peer/url.ts';
+import type { EncryptionKeys } from '../ports/cipher.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Journal } from '../ports/journal.ts';
 import { type Logger, userLogger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Resource } from '../ports/resource.ts';
 import type { StandardSchema } from '../ports/schema.ts';
+import type { TlsOptions } from '../ports/tls.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { checkAdoption } from './adoption-line.ts';
 import type { ParticipantReached } from './crash-points.ts';
@@ -80,8 +84,25 @@ export interface ServeBaseOptions {
    * `identity`, as databases have: then each process has a journal of its own.
    */
   readonly sharedResource?: string;
+  /**
+   * Seals payloads, results and reasons in the journal of `dataDirectory` with AES-256-GCM. Keys,
+   * or a file with the same as JSON that only this account can read. To rotate: add a key and make
+   * it `current`; after that start the old one can go. Default: they are kept in clear, in files
+   * that only this account can read. See docs/OPERATING.md, "Encryption at rest".
+   */
+  readonly encryption?: EncryptionKeys | { readonly file: string };
   /** What the cluster's operator gave out, where it asks for one. Only nodes in `urls` see it. */
   readonly token?: string;
+  /**
+   * In place of a token: a JWT of an issuer that the nodes trust, shown over TLS alone. A function
+   * is called for each connection, and again before its JWT expires: then the connection stays.
+   */
+  readonly jwt?: string | (() => string | Promise<string>);
+  /**
+   * For nodes that speak TLS; an address in `urls` without a scheme is then one with TLS. Files are
+   * read for each connection, so that a certificate can be renewed while the process runs.
+   */
+  readonly tls?: TlsOptions;
   /**
    * For an operator who made the decision log anew on purpose: the id of the cluster to serve from
    * now on, which the alarm `other-cluster` names. Where branches are in doubt each needs its
@@ -168,7 +189,10 @@ const settingFields: Fields<Required<ServeBaseOptions & Schemas> & { branch: unk
   dataDirectory: 'text',
   journal: 'internal',
   sharedResource: 'any',
+  encryption: 'object',
   token: 'any',
+  jwt: 'any',
+  tls: 'any',
   adoptCluster: 'object',
   decisionLog: 'object',
   ready: 'method',
@@ -216,7 +240,9 @@ export function checkSettings(settings: ServeBaseOptions): void {
   );
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
+  checkTls(settings.tls);
   checkToken(settings.token);
+  checkJwt(settings.jwt, settings.token);
   const { readyTimeoutMs = 0 } = settings;
   if (!Number.isSafeInteger(readyTimeoutMs) || readyTimeoutMs < 0) {
     throw new RangeError(
@@ -229,6 +255,9 @@ export function checkSettings(settings: ServeBaseOptions): void {
     throw new TypeError(
       'give either dataDirectory (where the journal is kept) or a journal of your own',
     );
+  }
+  if (journal !== undefined && settings.encryption !== undefined) {
+    throw new TypeError('encryption is for the journal in dataDirectory: give that, or neither.');
   }
 }
 

@@ -116,7 +116,9 @@ export class Participant {
     const process = isShared ? random.token(processDigits) : undefined;
     const sessions = new Sessions({
       urls: settings.urls,
+      tls: settings.tls !== undefined,
       token: settings.token,
+      jwt: settings.jwt,
       link: {
         hello: () => ({
           name,
@@ -160,7 +162,8 @@ export class Participant {
       openReader === null
         ? null
         : new DirectLog({
-            open: () => openReader(this.#cluster.id),
+            open: openReader,
+            clusterId: () => this.#cluster.id,
             resolve: settings.decisionLog?.etcd.resolve === true,
             asker: { participant: name, instance, sharedResource: sharedResource ?? null },
             logger: context.logger,

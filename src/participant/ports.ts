@@ -11,7 +11,10 @@ export async function openPorts(
   const random = settings.random ?? (await import('../system/random.ts')).systemRandom;
   const dialer =
     settings.dialer ??
-    (await import('../transport/websocket/connect.ts')).webSocketDialer({ clock });
+    (await import('../transport/websocket/connect.ts')).webSocketDialer({
+      clock,
+      tls: settings.tls,
+    });
   const { journal, dataDirectory, decisionLog } = settings;
   const openReader =
     decisionLog === undefined
@@ -38,9 +41,13 @@ async function openJournal(
 ): Promise<Journal> {
   const { loadStore } = await import('../store/native-package.ts');
   const { openLmdbJournal } = await loadStore(() => import('../journal/lmdb/journal.ts'));
-  const { onFatal, sharedResource } = settings;
+  const { encryption, onFatal, sharedResource } = settings;
+  const sealed = encryption !== undefined && {
+    cipher: (await import('../system/payload-cipher.ts')).payloadCipher(encryption),
+  };
   return openLmdbJournal({
     ...options,
+    ...sealed,
     shared: sharedResource !== undefined,
     ...(onFatal === undefined ? {} : { onFatal }),
   });

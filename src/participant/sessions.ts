@@ -16,7 +16,8 @@ export interface Session {
   readonly welcome: Welcome;
 }
 
-export interface SessionsOptions extends Pick<NodesOptions, 'urls' | 'token' | 'link'> {
+export interface SessionsOptions
+  extends Pick<NodesOptions, 'urls' | 'tls' | 'token' | 'jwt' | 'link'> {
   readonly logger: Logger;
   readonly events: SessionEvents;
 }
@@ -36,13 +37,17 @@ export class Sessions {
   readonly #byId = new Map<ConnectionId, Session>();
   readonly #byLink = new Map<Link, Session>();
   #lastId = 0;
+  /** Told once, until one was welcomed. */
+  #jwtProblem = '';
 
   constructor(given: SessionsOptions) {
     this.#given = given;
-    const { urls, token, link, events } = given;
+    const { urls, tls = false, token, jwt, link, events } = given;
     this.nodes = new Nodes({
       urls,
+      tls,
       token,
+      jwt,
       link,
       reach: 'every',
       events: {
@@ -51,6 +56,8 @@ export class Sessions {
         dropped: (from) => this.#lost(from),
         lost: (from) => this.#lost(from),
         refused: (from, error) => events.refused(from.url, error),
+        withoutTls: ({ node, url }, problem) => given.logger.warn({ node, url }, problem),
+        withoutJwt: (_from, problem) => this.#withoutJwt(problem),
         changed: () => events.changed(),
       },
     });
@@ -88,6 +95,7 @@ export class Sessions {
 
   #welcomed(link: Link, welcome: Welcome): void {
     this.#lastId += 1;
+    this.#jwtProblem = '';
     const session: Session = { id: this.#lastId, node: welcome.node, link, welcome };
     this.#byId.set(session.id, session);
     this.#byLink.set(link, session);
@@ -110,6 +118,12 @@ export class Sessions {
     this.#byLink.delete(link);
     this.#given.logger.info({ node: session.node, url: link.url }, 'lost a node');
     this.#given.events.lost(session.id);
+  }
+
+  #withoutJwt(problem: string): void {
+    if (problem === this.#jwtProblem) return;
+    this.#jwtProblem = problem;
+    this.#given.logger.warn({}, problem);
   }
 
   #warn({ nodes }: Pick<Welcome, 'nodes'>): void {

@@ -23,7 +23,11 @@ import type {
   ConnectionHandler,
   Credential,
   Dialer,
+  TokenCredential,
 } from '../ports/transport.ts';
+import { jwtProblem } from '../wire/jwt.ts';
+import { freshJwt, type Jwt } from './jwt.ts';
+import { Renewal } from './renewal.ts';
 import {
   type Leadership,
   type NotLeader,
@@ -42,6 +46,8 @@ import {
   VerdictError,
 } from './verdict-error.ts';
 
+export type LinkCredential = TokenCredential | { readonly jwt: Jwt };
+
 export interface LinkOptions {
   /** `host:port`, `ws://host:port` or `http://host:port`; the path /v1 is added. */
   readonly url: string;
@@ -49,7 +55,9 @@ export interface LinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** For a node that asks for a token. */
-  readonly credential?: Credential | undefined;
+  readonly credential?: LinkCredential | undefined;
+  /** As the dialer's: of nodes at addresses that were only advertised. */
+  readonly names?: readonly string[] | undefined;
   readonly hello: () => Omit<Hello, 'type' | 'protocol'>;
   /** For the WebSocket handshake, and again from there to the welcome. Default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -84,6 +92,8 @@ export interface LinkEvents {
   failed?(info: CloseInfo): void;
   /** The node refused the hello: tried again only rarely, until a token or setting is corrected. */
   refused?(error: VerdictError): void;
+  /** There is no fresh JWT to show; a dial that needs it fails. It is asked for again. */
+  withoutJwt?(problem: string): void;
 }
 
 const refusedDelayMs = 15_000;
@@ -117,13 +127,23 @@ export class Link {
   #delayMsMin = 0;
   #lastEnd = 'not connected yet';
   #closing: PromiseWithResolvers<void> | null = null;
+  readonly #renewal: Renewal | null;
+  /** The connection is to end once no request is in flight, for it will expire. */
+  #leaves = false;
 
   constructor(options: LinkOptions) {
     this.url = nodeUrl(options.url);
     this.#given = options;
-    this.#requests = new Requests(options.clock, (said) => options.events.notLeader?.(said));
+    this.#requests = new Requests(
+      options.clock,
+      (said) => options.events.notLeader?.(said),
+      () => {
+        if (this.#leaves) this.#leave();
+      },
+    );
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
     this.#delays = retryDelays(options);
+    this.#renewal = this.#renewalOf(options);
   }
 
   /** A welcome was received, and the connection is still open. */
@@ -196,6 +216,8 @@ export class Link {
     this.#clearTimer();
     this.#dial?.cancel();
     this.#dial = null;
+    this.#renewal?.stop();
+    this.#leaves = false;
     this.#state = 'closed';
     this.#welcome = null;
     const text = 'The link was closed before the reply came.';
@@ -211,28 +233,63 @@ export class Link {
   }
 
   #connect(): void {
-    const { dialer, heartbeatMs = 5_000, credential, events } = this.#given;
+    const { credential, clock } = this.#given;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
     this.#attempts += 1;
     this.#delayMsMin = 0;
     const serial = this.#dialSerial;
-    this.#dial = dialer.connect(
-      { url: this.url, timeoutMs: this.#connectTimeoutMs, heartbeatMs, credential },
+    if (credential === undefined || 'token' in credential) {
+      this.#dialWith(credential, serial);
+      return;
+    }
+    const { jwt } = credential;
+    const problem = jwtProblem(this.url);
+    if (problem !== null) {
+      const timer = clock.setTimer(0, () => {
+        this.#dialFailed({ ...failed, reason: problem, status: 401, said: problem }, serial);
+      });
+      this.#dial = { cancel: () => timer.cancel() };
+      return;
+    }
+    if (typeof jwt === 'string') {
+      this.#dialWith({ jwt }, serial);
+      return;
+    }
+    this.#dial = freshJwt(
+      jwt,
+      { clock, timeoutMs: this.#connectTimeoutMs },
       {
-        opened: (connection) => this.#opened(connection, serial),
-        failed: (info) => {
-          if (serial !== this.#dialSerial || this.#state !== 'dialling') return;
-          if (info.status === 401) {
-            this.#delayMsMin = refusedDelayMs;
-            events.refused?.(errorFromMessage(unauthenticated));
-          }
-          // The event may have closed this link.
-          if (this.#state === 'dialling') this.#ended(info);
+        got: (fresh) => this.#dialWith({ jwt: fresh }, serial),
+        failed: (reason) => {
+          this.#given.events.withoutJwt?.(reason);
+          this.#dialFailed({ ...failed, reason }, serial);
         },
       },
     );
+  }
+
+  #dialWith(credential: Credential | undefined, serial: number): void {
+    const { dialer, heartbeatMs = 5_000, names } = this.#given;
+    this.#dial = dialer.connect(
+      { url: this.url, timeoutMs: this.#connectTimeoutMs, heartbeatMs, credential, names },
+      {
+        opened: (connection) => this.#opened(connection, serial),
+        failed: (info) => this.#dialFailed(info, serial),
+      },
+    );
+  }
+
+  #dialFailed(info: CloseInfo, serial: number): void {
+    if (serial !== this.#dialSerial || this.#state !== 'dialling') return;
+    if (info.status === 401) {
+      this.#delayMsMin = refusedDelayMs;
+      const { said: message = unauthenticated.message } = info;
+      this.#given.events.refused?.(errorFromMessage({ ...unauthenticated, message }));
+    }
+    // The event may have closed this link.
+    if (this.#state === 'dialling') this.#ended(info);
   }
 
   #opened(connection: Connection<ToNode>, serial: number): ConnectionHandler<FromNode> {
@@ -241,7 +298,9 @@ export class Link {
     this.#connection = connection;
     this.#state = 'greeting';
     this.#timer = clock.setTimer(this.#connectTimeoutMs, () => connection.terminate());
-    connection.send({ type: 'hello', protocol: protocolVersion, ...hello() });
+    const { proof } = connection;
+    const own = proof === undefined ? hello() : { ...hello(), proof };
+    connection.send({ type: 'hello', protocol: protocolVersion, ...own });
     const current = (): boolean => serial === this.#dialSerial;
     return {
       message: (message) => {
@@ -277,6 +336,7 @@ export class Link {
       this.#state = 'ready';
       this.#welcome = message;
       this.#welcomedAtMs = clock.monotonicMs();
+      this.#renewal?.start(message.expiresInMs);
       events.welcome?.(message);
     } else if (message.type === 'error') {
       this.#delayMsMin = retryAfterMsOf(message) ?? 0;
@@ -305,6 +365,8 @@ export class Link {
     const { clock, events } = this.#given;
     this.#clearTimer();
     this.#dial = null;
+    this.#renewal?.stop();
+    this.#leaves = false;
     const wasReady = this.#state === 'ready';
     this.#state = 'pausing';
     this.#welcome = null;
@@ -321,6 +383,36 @@ export class Link {
     events.lost?.(info);
   }
 
+  #renewalOf({ credential, clock, random, events }: LinkOptions): Renewal | null {
+    if (credential === undefined || 'token' in credential) return null;
+    const { jwt } = credential;
+    if (typeof jwt === 'string') return null;
+    const timeoutMs = this.#connectTimeoutMs;
+    return new Renewal({
+      jwt,
+      clock,
+      random,
+      timeoutMs,
+      show: (token) => this.request({ type: 'renew', token }, { timeoutMs }),
+      events: {
+        failed: (problem) => events.withoutJwt?.(problem),
+        refused: () => {
+          // Until then the connection serves; the node ends it when it expires.
+          if (this.#requests.count > 0) this.#leaves = true;
+          else this.#leave();
+        },
+      },
+    });
+  }
+
+  /** A planned end: the next dial shows another JWT. */
+  #leave(): void {
+    if (this.#state !== 'ready') return;
+    this.#leaves = false;
+    this.#attempts = 0;
+    this.#connection?.close(1000, 'A fresh JWT is shown as the next connection opens.');
+  }
+
   #pauseMs(): number {
     const fraction = this.#given.random.fraction();
     return Math.max(this.#delayMsMin, backoffMs(this.#attempts, this.#delays, fraction));
@@ -332,6 +424,7 @@ export class Link {
   }
 }
 
+const failed = { code: 1006, kind: 'failed' } as const;
 const unauthenticated: ErrorMessage = {
   type: 'error',
   code: 'UNAUTHENTICATED',

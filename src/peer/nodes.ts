@@ -14,7 +14,8 @@
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
 import { maxShards } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
-import { Link, type LinkOptions } from './link.ts';
+import type { Jwt } from './jwt.ts';
+import { Link, type LinkCredential, type LinkOptions } from './link.ts';
 import type { NotLeader } from './requests.ts';
 import { Succession } from './succession.ts';
 import { advertisedUrl, nodeUrl } from './url.ts';
@@ -22,10 +23,14 @@ import type { VerdictError } from './verdict-error.ts';
 
 export interface NodesOptions {
   readonly urls: readonly string[];
+  /** TLS options are given: an address without a scheme is one with TLS. */
+  readonly tls?: boolean;
   readonly reach: 'every' | 'leaders';
   /** What the given addresses are sent as it is, and advertised ones a proof of. */
   readonly token?: string | undefined;
-  readonly link: Omit<LinkOptions, 'url' | 'events' | 'credential'>;
+  /** What is shown at each, given or advertised, where the connection has TLS. */
+  readonly jwt?: Jwt | undefined;
+  readonly link: Omit<LinkOptions, 'url' | 'events' | 'credential' | 'names'>;
   readonly events: NodesEvents;
 }
 
@@ -38,12 +43,19 @@ export interface NodesEvents {
   lost?(link: Link, info: CloseInfo): void;
   failed?(link: Link, info: CloseInfo): void;
   refused?(link: Link, error: VerdictError): void;
+  /** A node is not dialled: it advertises itself without TLS. Told once for each address. */
+  withoutTls?(node: NodeInfo, problem: string): void;
+  /** There is no fresh JWT to show. It is asked for again. */
+  withoutJwt?(link: Link, problem: string): void;
   /** A leader, or a connection to one, may have changed. */
   changed?(): void;
 }
 
 /** Advertised nodes taken in: a broken node must not make its peers dial without end. */
 export const maxAdvertised = { every: 256, leaders: 64 } as const;
+
+/** Such addresses told of: no more, whatever nodes make up. */
+const maxWithoutTls = 64;
 
 /** Of a shard: the newest heard of. Its end may be known while others still speak of it. */
 interface Leadership {
@@ -54,6 +66,11 @@ interface Leadership {
 export class Nodes {
   readonly #given: NodesOptions;
   readonly #givenUrls: readonly string[];
+  /** All of them have TLS: then no address without it is dialled, whoever names it. */
+  readonly #onlyTls: boolean;
+  /** Of the given addresses: what an advertised node's certificate must have one of. */
+  readonly #hosts: readonly string[];
+  readonly #withoutTls = new Set<string>();
   readonly #links = new Map<string, Link>();
   readonly #leaderships = new Map<number, Leadership>();
   #advertised: readonly NodeInfo[] = [];
@@ -69,7 +86,9 @@ export class Nodes {
   constructor(options: NodesOptions) {
     if (options.urls.length === 0) throw new TypeError('Give the address of one node at least.');
     this.#given = options;
-    this.#givenUrls = [...new Set(options.urls.map(nodeUrl))];
+    this.#givenUrls = [...new Set(options.urls.map((url) => nodeUrl(url, options.tls)))];
+    this.#onlyTls = this.#givenUrls.every((url) => url.startsWith('wss:'));
+    this.#hosts = this.#givenUrls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''));
     this.#succession = new Succession({
       clock: options.link.clock,
       links: () => this.#links.values(),
@@ -143,12 +162,13 @@ export class Nodes {
   }
 
   #open(url: string): void {
-    const { link: linkOptions, events, token } = this.#given;
+    const { link: linkOptions, events } = this.#given;
     const given = this.#givenUrls.includes(url);
     const link: Link = new Link({
       ...linkOptions,
       url,
-      credential: token === undefined ? undefined : { token, given },
+      credential: this.#credential(given),
+      names: given ? undefined : this.#hosts,
       events: {
         welcome: (welcome) => {
           this.#shards = Math.min(welcome.shards, maxShards);
@@ -173,10 +193,17 @@ export class Nodes {
         },
         failed: (info) => events.failed?.(link, info),
         refused: (error) => events.refused?.(link, error),
+        withoutJwt: (problem) => events.withoutJwt?.(link, problem),
       },
     });
     this.#links.set(url, link);
     link.start();
+  }
+
+  #credential(given: boolean): LinkCredential | undefined {
+    const { token, jwt } = this.#given;
+    if (jwt !== undefined) return { jwt };
+    return token === undefined ? undefined : { token, given };
   }
 
   #learn(
@@ -267,7 +294,7 @@ export class Nodes {
     const most = wanted.size + maxAdvertised[this.#given.reach];
     for (const info of this.#known()) {
       if (wanted.size === most) break;
-      const url = reached.get(info.node) ?? advertisedUrl(info);
+      const url = reached.get(info.node) ?? this.#dialled(info);
       if (url !== null) wanted.add(url);
     }
     return wanted;
@@ -290,8 +317,22 @@ export class Nodes {
     const reached = new Set(given.map((url) => this.#nodeAt.get(url)));
     const advertised = this.#advertised
       .filter(({ node }) => !leading.has(node) && !reached.has(node))
-      .map(advertisedUrl);
+      .map((info) => this.#dialled(info));
     return [...given, ...advertised.filter((url) => url !== null)];
+  }
+
+  /** Where the node is dialled; null: nowhere. */
+  #dialled(info: NodeInfo): string | null {
+    const url = advertisedUrl(info);
+    if (url === null || !this.#onlyTls || url.startsWith('wss:')) return url;
+    if (!this.#withoutTls.has(url) && this.#withoutTls.size < maxWithoutTls) {
+      this.#withoutTls.add(url);
+      this.#given.events.withoutTls?.(
+        info,
+        `Node ${info.node} is not dialled: it advertises ${info.url}, without TLS, and all given addresses have TLS. Start it with --tls-cert and --tls-key, or with an --advertise that begins with wss://.`,
+      );
+    }
+    return null;
   }
 
   /**

@@ -20,9 +20,12 @@ const replyTypes = {
   report: 'reported',
   info: 'info',
   list: 'list',
+  config: 'config',
   locks: 'locks',
   recover: 'recovered',
   retire: 'retired',
+  rebind: 'rebound',
+  renew: 'renewed',
 } as const;
 export type RequestType = keyof typeof replyTypes;
 
@@ -101,14 +104,18 @@ const maxRequests = 100_000;
 export class Requests {
   readonly #delays: Delays<number>;
   readonly #notLeader: (said: NotLeader) => void;
+  readonly #idle: () => void;
   readonly #waiting = new Map<number, Waiting>();
   /** Never starts again, so that no late reply can meet another request. */
   #lastId = 0;
 
-  /** `notLeader`: called as the message comes, ahead of the rejection. */
-  constructor(clock: Clock, notLeader: (said: NotLeader) => void) {
+  /**
+   * `notLeader`: called as the message comes, ahead of the rejection. `idle`: as the last one ends.
+   */
+  constructor(clock: Clock, notLeader: (said: NotLeader) => void, idle: () => void) {
     this.#delays = new Delays(clock, (id) => this.#timedOut(id));
     this.#notLeader = notLeader;
+    this.#idle = idle;
   }
 
   get count(): number {
@@ -212,6 +219,7 @@ export class Requests {
     this.#waiting.delete(id);
     this.#delays.stop(waiting.timer);
     waiting.forgetSignal?.();
+    if (this.#waiting.size === 0) this.#idle();
     return waiting;
   }
 }

@@ -70,6 +70,7 @@ it('tells nothing to an instance that was retired', async () => {
       return { ...reading({ floor: makePosition(epochOfRevision(5), 9) }), retired: true };
     };
     const log = new DirectLog({
+      clusterId: () => 'c',
       open: async () => ({ read: answer, resolve: answer, close: async () => undefined }),
       resolve,
       asker,
@@ -86,6 +87,7 @@ it('shows the log what it was shown itself before anything is forced, and after 
   const shown: unknown[] = [];
   let fails = false;
   const log = new DirectLog({
+    clusterId: () => 'c',
     open: async () => ({
       read: async () => reading(),
       resolve: async (_txid, _asker, what) => {
@@ -114,6 +116,7 @@ describe('access to the log', () => {
     const happened: string[] = [];
     let fails = true;
     const log = new DirectLog({
+      clusterId: () => 'c',
       open: async () => {
         happened.push('open');
         if (fails) throw new Error('no etcd');
@@ -142,6 +145,7 @@ describe('access to the log', () => {
     const alarms: string[] = [];
     const logOf = (resolve: boolean, answer: LogReading): DirectLog =>
       new DirectLog({
+        clusterId: () => 'c',
         open: async () => ({
           read: async () => answer,
           resolve: async () => recorded('abort'),
@@ -172,6 +176,7 @@ describe('a log that was set back before the eyes of its reader', () => {
       evidence: { kind: 'mark' },
     });
     const log = new DirectLog({
+      clusterId: () => 'c',
       open: async () => ({
         read: async () => {
           if (failing) throw marked;
@@ -197,6 +202,7 @@ describe('a log that was set back before the eyes of its reader', () => {
     let opened = 0;
     const alarms: string[] = [];
     const log = new DirectLog({
+      clusterId: () => 'c',
       open: async () => {
         opened += 1;
         return {
@@ -226,4 +232,30 @@ describe('a log that was set back before the eyes of its reader', () => {
     expect(await log.ask(question, never)).toBe('abort');
     await log.close();
   });
+});
+
+it('asks the log of the cluster that is served: one from before that was known is opened anew', async () => {
+  let served: string | null = null;
+  const opened: (string | null)[] = [];
+  const closed: (string | null)[] = [];
+  const log = new DirectLog({
+    clusterId: () => served,
+    open: async (clusterId) => {
+      opened.push(clusterId);
+      // The log of another cluster, which has never heard of it.
+      const read = async () =>
+        clusterId === null ? reading({ leader: null }) : recorded('commit');
+      return { read, resolve: read, close: async () => void closed.push(clusterId) };
+    },
+    resolve: false,
+    asker,
+    logger: silentLogger,
+    setBack: () => undefined,
+  });
+  await log.check();
+  served = 'c';
+  expect(await log.ask({ txid, witness }, never)).toBe('commit');
+  expect(await log.ask({ txid, witness }, never)).toBe('commit');
+  expect({ opened, closed }).toEqual({ opened: [null, 'c'], closed: [null] });
+  await log.close();
 });

@@ -10,7 +10,7 @@ import { seededRandom } from '../../support/samples/seeded-random.ts';
 function setUp(
   reach: NodesOptions['reach'],
   urls: readonly string[],
-  { token, events = {} }: Partial<Pick<NodesOptions, 'token' | 'events'>> = {},
+  { token, tls = false, events = {} }: Partial<Pick<NodesOptions, 'token' | 'tls' | 'events'>> = {},
 ) {
   const clock = new ManualClock();
   const dialer = new MemoryDialer();
@@ -18,6 +18,7 @@ function setUp(
     urls,
     reach,
     token,
+    tls,
     link: {
       dialer,
       clock,
@@ -28,7 +29,7 @@ function setUp(
   });
   nodes.start();
   const connect = (host: string, welcome: Welcome): MemoryConnection => {
-    const connection = dialer.next(`ws://${host}:7070/v1`).accept();
+    const connection = dialer.next(`${tls ? 'wss' : 'ws'}://${host}:7070/v1`).accept();
     connection.deliver(welcome);
     return connection;
   };
@@ -39,6 +40,51 @@ function setUp(
 
 const info = (node: string) => ({ node, url: `ws://${node}:7070/v1` });
 const three = [info('a'), info('b'), info('c')];
+
+describe('with TLS at all given addresses', () => {
+  it.each(['every', 'leaders'] as const)(
+    'an address without is not dialled, and told of once (%s)',
+    async (reach) => {
+      const problems: string[] = [];
+      const withoutTls = (_node: unknown, problem: string): unknown => problems.push(problem);
+      const secure = { node: 'c', url: 'wss://c:7070/v1' };
+      const { connect, dialer } = setUp(reach, ['given'], { tls: true, events: { withoutTls } });
+      const first = connect('given', welcomeOf('a', { nodes: [info('b'), secure] }));
+      const leaders = [leaderInfo('b', { revision: 2, url: 'ws://b:7070/v1' })];
+      for (let count = 0; count < 3; count += 1) {
+        first.deliver({ type: 'topology', leaders, nodes: [info('b'), secure] });
+        await settle();
+      }
+      expect(dialer.dialled).toEqual(['wss://given:7070/v1', 'wss://c:7070/v1']);
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toContain('ws://b:7070/v1');
+      // However many addresses a node makes up.
+      for (let count = 0; count < 200; count += 1) {
+        first.deliver({ type: 'topology', leaders, nodes: [info(`b${count}`)] });
+        await settle();
+      }
+      expect(problems).toHaveLength(64);
+      expect(dialer.dialled).toHaveLength(2);
+    },
+  );
+
+  it('an advertised node must have the name of one of them', async () => {
+    const { connect, dialer } = setUp('every', ['given', 'wss://[::1]:7071'], { tls: true });
+    const named = (host: string) => dialer.next(`wss://${host}/v1`).options.names;
+    expect(named('given:7070')).toBe(undefined);
+    connect('given', welcomeOf('a', { nodes: [{ node: 'c', url: 'wss://c:7070/v1' }] }));
+    await settle();
+    expect(named('c:7070')).toEqual(['given', '::1']);
+  });
+
+  it('one without among them is a mistake where TLS options are given, and else dialled', async () => {
+    expect(() => setUp('every', ['a', 'ws://b:7070'], { tls: true })).toThrow('Write wss://');
+    const { connect, dialer } = setUp('every', ['ws://a:7070', 'wss://b:7070']);
+    connect('a', welcomeOf('a', { nodes: [info('c')] }));
+    await settle();
+    expect(dialer.dialled).toContain('ws://c:7070/v1');
+  });
+});
 
 describe('a link to every node', () => {
   it('is made as nodes are told of, and not twice to one that a given address reaches', async () => {
