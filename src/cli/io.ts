@@ -11,6 +11,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Takes the signals over until the returned function is called. */
   onStopSignal(listener: (signal: StopSignal) => void): () => void;
+  /** The same for SIGHUP: whoever keeps logs has moved their files. */
+  onHangUp(listener: () => void): () => void;
 }
 
 export function processIo(): Io {
@@ -29,6 +31,10 @@ export function processIo(): Io {
         process.removeListener('SIGINT', listener);
         process.removeListener('SIGTERM', listener);
       };
+    },
+    onHangUp: (listener) => {
+      process.on('SIGHUP', listener);
+      return () => process.removeListener('SIGHUP', listener);
     },
   };
 }

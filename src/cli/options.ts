@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { day } from '../core/options.ts';
 import { logLevels } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
+import type { CredentialFlags } from './credential.ts';
 import {
   checkEtcdMap,
   defaultUrl,
@@ -13,13 +14,13 @@ import {
   urlList,
   wholeNumber,
 } from './parameters.ts';
+import { type TlsFlags, tlsOptions } from './tls-options.ts';
 
 /** How a command hands its exit code over; 0 where it never does. */
 export type SetExitCode = (exitCode: number) => void;
 
-export interface ConnectionFlags {
+export interface ConnectionFlags extends TlsFlags, CredentialFlags {
   readonly url: readonly string[];
-  readonly tokenFile?: string;
   readonly timeout: number;
   readonly json?: true;
 }
@@ -28,7 +29,7 @@ export function connectionOptions(
   command: Command,
   timeout: { readonly defaultMs: number; readonly meaning: string },
 ): Command {
-  return command
+  command
     .addOption(
       new Option('--url <urls>', 'address of a coordinator node; separate several with commas')
         .env('VERDICT_URL')
@@ -36,12 +37,20 @@ export function connectionOptions(
         .default([defaultUrl], defaultUrl),
     )
     .addOption(tokenFileOption('file with the token, if the coordinator requires one'))
+    .addOption(jwtFileOption());
+  return tlsOptions(command)
     .option('--timeout <ms>', timeout.meaning, wholeNumber({ min: 1, max: day }), timeout.defaultMs)
     .option('--json', 'answer in JSON, for programs');
 }
 
 export function tokenFileOption(meaning: string): Option {
   return new Option('--token-file <file>', meaning).env('VERDICT_TOKEN_FILE');
+}
+
+/** `before`: when it counts, for the help. */
+export function jwtFileOption(before = ''): Option {
+  const meaning = 'file with a JWT, in place of a token; read again for each connection';
+  return new Option('--jwt-file <file>', before + meaning).env('VERDICT_JWT_FILE');
 }
 
 export interface EtcdFlags {
@@ -109,6 +118,11 @@ function longOf({ options }: Command, name: string): string | undefined {
   return options.find((option) => option.attributeName() === name)?.long;
 }
 
+export const auditDefaults: { readonly maxBytes: number; readonly files: number } = {
+  maxBytes: 100 * 1_024 * 1_024,
+  files: 10,
+};
+
 export function logLevelOption(): Option {
   return new Option('--log-level <level>', 'lowest level to log')
     .choices(logLevels)
@@ -132,7 +146,7 @@ export function insecureOption(): Option {
 export function refuseOpenDoor(host: string, token: string | null, insecure = false): void {
   if (token !== null || insecure || isLoopback(host)) return;
   throw usageError(
-    `On ${host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
+    `On ${host} other machines could reach this node, and without a token any of them may do everything. Give a --token-file or a --tls-client-ca, listen on 127.0.0.1, or add --insecure on a network that you trust.`,
   );
 }
 

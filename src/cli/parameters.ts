@@ -7,14 +7,14 @@ import {
   coordinatorOptions,
 } from '../core/coordinator-options.ts';
 import { type TransactionState, transactionStates } from '../core/messages.ts';
-import { isName, nameText } from '../core/names.ts';
+import { fitsBytes, isName, nameText } from '../core/names.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { assertShards, etcdEndpoints, etcdParts } from '../decision-log/etcd/endpoints.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { readSecretFile } from '../system/secret-file.ts';
 import { defaultPort } from '../wire/address.ts';
-import { maxNameBytes } from '../wire/limits.ts';
+import { maxNameBytes, maxReasonBytes } from '../wire/limits.ts';
 import { CommandError, usageError } from './command-error.ts';
 
 /** As many as a node lists at most. */
@@ -81,6 +81,11 @@ export function txidArgument(text: string): Txid {
   throw new InvalidArgumentError(
     'A txid has four parts with dots between, as `submit` and `tx list` print it.',
   );
+}
+
+export function reasonArgument(text: string): string {
+  if (fitsBytes(text, maxReasonBytes)) return text;
+  throw new InvalidArgumentError(`Write at most ${maxReasonBytes} bytes.`);
 }
 
 export function stateArgument(text: string): TransactionState {

@@ -1,5 +1,6 @@
 /** The `verdict` command and its subcommands. What a subcommand needs is loaded when it runs. */
 import { Command } from 'commander';
+import { devCaCommand } from './dev-ca/command.ts';
 import { devCommand } from './dev-command.ts';
 import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
@@ -32,6 +33,7 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
     .addHelpText('after', () => afterHelp());
   serveCommand(program, io, setExitCode);
   devCommand(program, io, setExitCode);
+  devCaCommand(program, io, setExitCode);
   submitCommand(program, io, setExitCode);
   execCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);

@@ -3,10 +3,12 @@ import { type Command, Option } from 'commander';
 import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordinator-options.ts';
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
+import { nodeUrl } from '../peer/url.ts';
 import { logFormats } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
 import type { Io } from './io.ts';
 import {
+  auditDefaults,
   clusterOption,
   etcdAccessOptions,
   insecureOption,
@@ -19,6 +21,7 @@ import {
 import {
   etcdUrls,
   hostName,
+  listenAddress,
   nameArgument,
   nodeOption,
   oneUrl,
@@ -26,6 +29,7 @@ import {
   wholeNumber,
 } from './parameters.ts';
 import type { ServeFlags } from './serve.ts';
+import { checkServerTls, dialTls, serverTlsOptions } from './tls-options.ts';
 
 /** Keys are kept that long, and records with them. */
 const maxRequestWindowMs = day;
@@ -44,9 +48,41 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         .argParser(nameArgument)
         .default(hostName(), 'the host name'),
     )
-    .option('--advertise <url>', 'address announced to others, if it differs from --listen', oneUrl)
+    .addOption(
+      new Option('--advertise <url>', 'address announced to others, if it differs from --listen')
+        .env('VERDICT_ADVERTISE')
+        .argParser(oneUrl),
+    )
     .addOption(tokenFileOption('file with the token that every peer must present'))
+    .addOption(
+      new Option(
+        '--access-file <file>',
+        'JSON file of identities, their credentials and what each may do; read again when it changes',
+      ).env('VERDICT_ACCESS_FILE'),
+    )
+    .addOption(
+      new Option(
+        '--operator-listen <host:port>',
+        'a listener of its own for operators, who may not connect elsewhere then',
+      ).argParser(listenAddress),
+    )
     .addOption(insecureOption())
+    .option(
+      '--audit-file <file>',
+      'where to write who connects and what operators do, as JSON lines; - is stdout',
+    )
+    .option(
+      '--audit-max-bytes <bytes>',
+      'size at which the audit file is set aside as .1 and a new one begun; 0: never',
+      wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+      auditDefaults.maxBytes,
+    )
+    .option(
+      '--audit-files <n>',
+      'audit files kept in all, with the one that is written',
+      wholeNumber({ min: 2, max: 1_000 }),
+      auditDefaults.files,
+    )
     .addOption(logLevelOption())
     .addOption(
       new Option('--log-format <format>', 'format of the log on stderr')
@@ -83,23 +119,58 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
       wholeNumber({ min: 2_000, max: 60_000 }),
     )
     .option('--etcd-compact', "compact etcd's history: only for an etcd that nothing else uses");
-  etcdAccessOptions(command)
+  serverTlsOptions(etcdAccessOptions(command))
     .addHelpText('after', ({ error }) => help(command, (error ? io.stderr : io.stdout).columns))
     .action(async (flags: ServeFlags & { tokenFile?: string; insecure?: true }) => {
       const token = readToken(flags.tokenFile);
-      refuseOpenDoor(flags.listen.host, token, flags.insecure);
+      if (token !== null && flags.accessFile !== undefined) throw usageError(tokenAndFile);
+      const credential = token ?? flags.accessFile ?? null;
+      checkServerTls(flags, credential);
+      if (flags.tlsClientCa === undefined) {
+        for (const listen of [flags.listen, flags.operatorListen]) {
+          if (listen !== undefined) refuseOpenDoor(listen.host, credential, flags.insecure);
+        }
+      }
+      if (flags.tlsCert !== undefined && flags.advertise !== undefined) {
+        checkAdvertised(flags.advertise);
+      }
+      dialTls(flags, []);
       if (flags.etcd === undefined) refuseClusterOptions(command);
+      if (flags.auditFile === undefined) refuseAuditOptions(command);
       const { serve } = await import('./serve.ts');
       setExitCode(await serve(io, flags, { token }));
     });
 }
 
-/** A node on its own store would drop them: whoever gives them means another one. */
-function refuseClusterOptions(command: Command): void {
-  const given = command.options
-    .filter((option) => clusterOptions.test(option.long ?? ''))
+const tokenAndFile =
+  '--token-file gives everyone who has the token all rights, and --access-file gives rights to identities. Give one of them: a token can be the credential of an identity ("tokenFile").';
+
+/** Peers with TLS do not dial an address without it. */
+function checkAdvertised(url: string): void {
+  try {
+    nodeUrl(url, true);
+  } catch (error) {
+    throw usageError(`--advertise: ${(error as Error).message}`);
+  }
+}
+
+function givenOptions(command: Command, names: RegExp): (string | undefined)[] {
+  return command.options
+    .filter((option) => names.test(option.long ?? ''))
     .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
     .map((option) => option.long);
+}
+
+/** Whoever gives them believes that an audit log is written. */
+function refuseAuditOptions(command: Command): void {
+  const [given] = givenOptions(command, /^--audit-/);
+  if (given === undefined) return;
+  throw usageError(`${given} needs --audit-file, and is of no use without it. Give both.`);
+}
+
+/** A node on its own store would drop them: whoever gives them means another one. */
+function refuseClusterOptions(command: Command): void {
+  const given = givenOptions(command, clusterOptions);
   if (given.length === 0) return;
   const what = given.length === 1 ? 'is' : 'are';
   throw usageError(
@@ -128,6 +199,8 @@ Examples:
   $ verdict serve --etcd 0-31=10.0.0.1:2379,10.0.0.2:2379 --etcd 32-63=10.0.1.1:2379 \\
       --cluster shop --node a --listen 0.0.0.0:7070 --advertise a.example:7070 \\
       --token-file /etc/verdict/token
+  $ verdict serve --listen 0.0.0.0:7070 --advertise a.example:7070 --tls-cert a.crt \\
+      --tls-key a.key --tls-client-ca ca.crt
   $ verdict serve --option transactionTimeoutMs=5000 --option attentionAfter=3
 
 Options of the node, with their defaults and bounds (--option name=value):

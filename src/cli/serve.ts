@@ -3,29 +3,34 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type CrashPoint, crashPoints, type Reached } from '../coordinator/crash-points.ts';
 import { type CoordinatorOptions, coordinatorOptions } from '../core/coordinator-options.ts';
+import { defined } from '../core/defined.ts';
 import { memoryOptions } from '../core/memory-options.ts';
-import { thrownStack } from '../core/thrown.ts';
+import { thrownLine, thrownStack } from '../core/thrown.ts';
 import { healthHandler } from '../node/http.ts';
-import { createLogger } from '../node/logging.ts';
+import { createLogger, type PinoLogger } from '../node/logging.ts';
 import { CoordinatorNode } from '../node/node.ts';
-import { nodeUrl } from '../peer/url.ts';
-import { DecisionLogError } from '../ports/decision-log.ts';
+import { everyone, type Shown } from '../ports/access.ts';
+import { type DecisionLog, DecisionLogError } from '../ports/decision-log.ts';
 import type { LogFormat, LogLevel } from '../ports/logger.ts';
 import { makeDirectory } from '../store/store-place.ts';
 import { systemClock } from '../system/clock.ts';
 import { exitSoon } from '../system/exit-guard.ts';
 import { heapLimitBytes } from '../system/heap.ts';
 import { systemRandom } from '../system/random.ts';
-import { isAuthorized } from '../transport/websocket/authorization.ts';
+import { TlsError } from '../transport/tls/pem.ts';
 import { webSocketDialer } from '../transport/websocket/connect.ts';
-import { webSocketAcceptor } from '../transport/websocket/listen.ts';
+import { type RefusedUpgrade, webSocketAcceptor } from '../transport/websocket/listen.ts';
+import { type AccessFlags, openServeAccess } from './access.ts';
 import { CommandError } from './command-error.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { type AuditFlags, type OpenedAudit, openAudit } from './open-audit.ts';
 import { type LogFlags, logErrorText, openLog } from './open-log.ts';
+import { acceptorTls } from './serve-tls.ts';
+import { dialTls, type ServerTlsFlags } from './tls-options.ts';
 import { packageVersion } from './version.ts';
 
-export interface ServeFlags extends LogFlags {
+export interface ServeFlags extends LogFlags, AccessFlags, AuditFlags, ServerTlsFlags {
   readonly listen: { readonly host: string; readonly port: number };
   readonly advertise?: string;
   readonly logLevel: LogLevel;
@@ -49,69 +54,154 @@ export async function serve(io: Io, flags: ServeFlags, hooks: ServeHooks): Promi
   }
 }
 
-async function runNode(io: Io, flags: ServeFlags, { token, onReady }: ServeHooks): Promise<void> {
+async function runNode(io: Io, flags: ServeFlags, hooks: ServeHooks): Promise<void> {
+  const format = flags.logFormat ?? (io.stderr.isTTY === true ? 'pretty' : 'json');
+  const logger = await createLogger({ level: flags.logLevel, format, node: flags.node });
+  const audit = await openAudit(io, flags, { node: flags.node, logger });
+  try {
+    await runAudited(io, flags, { ...hooks, logger, audit });
+  } catch (error) {
+    audit.stopped({ how: 'fault', error: thrownLine(error) });
+    throw error;
+  } finally {
+    await audit.close();
+  }
+}
+
+async function runAudited(
+  io: Io,
+  flags: ServeFlags,
+  { token, onReady, logger, audit }: ServeHooks & { logger: PinoLogger; audit: OpenedAudit },
+): Promise<void> {
   const { data, listen, etcd, node: name } = flags;
   const options = memoryOptions(coordinatorOptions(flags.option), heapLimitBytes());
-  const format = flags.logFormat ?? (io.stderr.isTTY === true ? 'pretty' : 'json');
-  const logger = await createLogger({ level: flags.logLevel, format, node: name });
   const fatal = (error: unknown): never => {
     logger.error({ error: thrownStack(error) }, 'Fatal: the node ends.');
+    audit.stopped({ how: 'fault', error: thrownLine(error) });
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };
+  const tls = acceptorTls(flags, io, logger);
+  // Before anything is opened that others notice.
+  if (tls !== null) tls.read();
   makeDirectory(resolve(data));
   let node: CoordinatorNode | null = null;
-  const acceptor = webSocketAcceptor({
-    ...options,
-    ...listen,
-    clock: systemClock,
-    http: healthHandler(() => node),
-    ...(token !== null && {
-      authorize: (shown: string) => isAuthorized(shown, { token, url: nodeUrl(node?.url ?? '') }),
-    }),
-    problem: (error) => logger.warn({ error: error.message }, 'The listening socket has a fault.'),
+  const opened = await openServeAccess(flags, {
+    token,
+    logger,
+    audit,
+    url: () => node?.url ?? '',
   });
-  const url = flags.advertise ?? listenUrl(listen);
-  const log = await openLog(flags, { url, logger, onFatal: fatal });
+  const { access } = opened;
+  const listening = {
+    ...options,
+    clock: systemClock,
+    http: healthHandler(() => node, access === everyone),
+    authenticate: (shown: Shown) => access.authenticate(shown),
+    trustedProxies: opened.trustedProxies,
+    refused: (refused: RefusedUpgrade) => node?.audit.refusedUpgrade(refused),
+    ...(tls !== null && { tls }),
+    problem: (error: Error) =>
+      logger.warn({ error: error.message }, 'The listening socket has a fault.'),
+  };
+  const acceptor = webSocketAcceptor({ ...listening, ...listen });
+  const { operatorListen } = flags;
+  const operatorAcceptor =
+    operatorListen === undefined
+      ? null
+      : webSocketAcceptor({ ...listening, ...operatorListen, door: 'operators' });
+  const advertise = advertised(flags, tls === null ? 'ws' : 'wss');
+  const url = advertise ?? `${tls === null ? 'ws' : 'wss'}://${hostPort(listen)}`;
+  const log = await openLog(flags, { url, logger, onFatal: fatal }).catch((error: unknown) => {
+    // It looks after its file: the process would stay.
+    opened.close();
+    throw error;
+  });
   const { requestWindowMs } = log.meta;
   if (requestWindowMs < usualWindowMs) {
     logger.warn({ requestWindowMs, usualWindowMs }, shortWindowText);
   }
+  const configuration = configurationOf(flags, { token, options, log });
   node = new CoordinatorNode({
     node: name,
-    advertise: etcd === undefined ? (flags.advertise ?? null) : url,
+    advertise: etcd === undefined ? advertise : url,
     version: packageVersion(),
     log,
     acceptor,
-    dialer: etcd === undefined ? null : webSocketDialer({ clock: systemClock }),
+    dialer:
+      etcd === undefined ? null : webSocketDialer({ clock: systemClock, tls: dialTls(flags, []) }),
     clock: systemClock,
     random: systemRandom,
     logger,
+    audit,
     debug: logger.isLevelEnabled('debug'),
     options,
-    token,
+    access,
+    operatorAcceptor,
+    configuration: () => ({ ...configuration, access: opened.describe() }),
+    credential: token === null ? undefined : { token },
     onFatal: fatal,
     reached: crashHook(),
   });
-  const stopped = stopOnSignal(io, node, (signal) =>
-    logger.info({ signal }, 'Stopping: transactions in flight may finish. Again to stop at once.'),
-  );
+  audit.write({ event: 'started', version: packageVersion(), pid: process.pid, configuration });
+  let by = '';
+  const stopped = stopOnSignal(io, node, (signal) => {
+    by = signal;
+    logger.info({ signal }, 'Stopping: transactions in flight may finish. Again to stop at once.');
+  });
   try {
     const { address } = await node.start();
     await node.whenReady();
     logger.info({ url: node.url, address, data }, 'Ready.');
     onReady?.(address);
   } catch (error) {
+    opened.close();
     await log.close();
     throw error;
   }
   await stopped;
+  opened.close();
+  audit.stopped({ how: 'signal', signal: by });
+}
+
+/** What is in force, for the audit log. Of secrets it names the file, or says that there is one. */
+function configurationOf(
+  flags: ServeFlags,
+  own: {
+    readonly token: string | null;
+    readonly options: CoordinatorOptions;
+    readonly log: DecisionLog;
+  },
+): Readonly<Record<string, unknown>> {
+  const { data, listen, advertise, logLevel, etcd } = flags;
+  const { etcdUser, etcdCa, etcdCert, etcdKey, etcdPasswordFile, etcdCompact } = flags;
+  const { auditFile, auditMaxBytes, auditFiles } = flags;
+  const { cluster, clusterId, shards, requestWindowMs, generation } = own.log.meta;
+  return defined({
+    listen: hostPort(listen),
+    advertise,
+    token: own.token === null ? 'none' : 'required',
+    accessFile: flags.accessFile,
+    operatorListen: flags.operatorListen && hostPort(flags.operatorListen),
+    data: resolve(data),
+    logLevel,
+    audit: { auditFile, auditMaxBytes, auditFiles },
+    ...(etcd !== undefined && {
+      etcd: { endpoints: etcd, etcdUser, etcdPasswordFile, etcdCa, etcdCert, etcdKey, etcdCompact },
+    }),
+    cluster: { cluster, clusterId, shards, requestWindowMs, generation },
+    options: own.options,
+  });
 }
 
 /** What the log or the system refused, in their words. Anything else is a fault of this program. */
 function startFailure(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const refused = error instanceof DecisionLogError || hasCode(error) || hasCode(error.cause);
+  const refused =
+    error instanceof DecisionLogError ||
+    error instanceof TlsError ||
+    hasCode(error) ||
+    hasCode(error.cause);
   if (!refused) return error;
   return new CommandError('INPUT', `The node cannot run. ${logErrorText(error)}`, { cause: error });
 }
@@ -126,8 +216,14 @@ const usualWindowMs = 120_000;
 const shortWindowText =
   'The request window is shorter than 2 minutes. This weakens "a requestId never commits twice": a copy of a request with a wrong age (from a clock that stood still, or a client that does not count) may run again after the window.';
 
-function listenUrl({ host, port }: ServeFlags['listen']): string {
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** An address without a scheme has the one that the node speaks. */
+function advertised({ advertise }: ServeFlags, scheme: 'ws' | 'wss'): string | null {
+  if (advertise === undefined) return null;
+  return advertise.includes('://') ? advertise : `${scheme}://${advertise}`;
+}
+
+function hostPort({ host, port }: ServeFlags['listen']): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function stopOnSignal(

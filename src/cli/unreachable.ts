@@ -7,16 +7,16 @@ import { harmless } from './text.ts';
 export function unreachable(
   urls: readonly string[],
   why: ReadonlyMap<string, string> = new Map(),
-  options?: { readonly cause: unknown },
+  { tls = false, cause }: { readonly tls?: boolean; readonly cause?: unknown } = {},
 ): CommandError {
   const tried = urls.map((url) => {
-    const reason = why.get(nodeUrl(url));
+    const reason = why.get(nodeUrl(url, tls));
     return reason === undefined ? url : `${url} (${harmless(reason)})`;
   });
   const where = urls.length === 1 ? 'at' : 'at any of';
   return new CommandError(
     'UNREACHABLE',
     `No coordinator answers ${where} ${tried.join(', ')}. Is \`npx verdict serve\` running? Name another with --url.`,
-    options,
+    { cause },
   );
 }

@@ -1,12 +1,13 @@
 /** `verdict exec` on the command line. */
 import type { Command } from 'commander';
 import type { Io } from '../io.ts';
-import { type SetExitCode, tokenFileOption } from '../options.ts';
+import { jwtFileOption, type SetExitCode, tokenFileOption } from '../options.ts';
 import { urlList, wholeNumber } from '../parameters.ts';
+import { tlsOptions } from '../tls-options.ts';
 import type { ExecFlags } from './exec.ts';
 
 export function execCommand(program: Command, io: Io, setExitCode: SetExitCode): void {
-  program
+  const command = program
     .command('exec')
     .summary('play a transaction by hand, one operation per line')
     .description(
@@ -19,6 +20,8 @@ export function execCommand(program: Command, io: Io, setExitCode: SetExitCode):
       urlList,
     )
     .addOption(tokenFileOption('with --url: file with the token, if the node requires one'))
+    .addOption(jwtFileOption('with --url: '));
+  tlsOptions(command, 'with --url: ')
     .option(
       '--timeout <ms>',
       'with --url: for the connection',

@@ -7,22 +7,22 @@ import { systemClock } from '../../system/clock.ts';
 import { pause } from '../../system/pause.ts';
 import { complaintOf } from '../command-error.ts';
 import { connectClient } from '../connect-client.ts';
+import { type CredentialFlags, dialCredential } from '../credential.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { LineWriter } from '../line-writer.ts';
 import { openInput, unreadable } from '../open-input.ts';
-import { readToken } from '../parameters.ts';
 import { type Line, LineReader } from '../submit/line-reader.ts';
 import { maxLineBytes } from '../submit/run.ts';
 import { jsonText } from '../text.ts';
+import { dialTls, type TlsFlags } from '../tls-options.ts';
 import { liveTarget } from './live.ts';
 import { type Operation, parseLine } from './parse-line.ts';
 import { simulatedTarget } from './simulated.ts';
 
-export interface ExecFlags {
+export interface ExecFlags extends TlsFlags, CredentialFlags {
   /** Without it participants are simulated. */
   readonly url?: readonly string[];
-  readonly tokenFile?: string;
   readonly timeout: number;
   readonly keepGoing?: true;
 }
@@ -48,11 +48,14 @@ const statusPollMs = 10;
 
 /** `file`: a path, or `-` for stdin. */
 export async function exec(io: Io, file: string, flags: ExecFlags): Promise<ExitCode> {
-  const { url: urls, tokenFile, timeout } = flags;
-  const token = urls === undefined ? null : readToken(tokenFile);
+  const { url: urls, timeout } = flags;
+  const credential = urls === undefined ? {} : dialCredential(flags);
+  const tls = urls === undefined ? undefined : dialTls(flags, urls);
   const input = await openInput(io, file);
   const target =
-    urls === undefined ? simulatedTarget() : liveTarget(await connectClient(urls, token, timeout));
+    urls === undefined
+      ? simulatedTarget()
+      : liveTarget(await connectClient(urls, { credential, tls }, timeout));
   const isTyped = file === '-' && io.stdin.isTTY === true;
   const writer = new LineWriter(io.stdout, { onEnd: () => input.stream.destroy() });
   const run = new ExecRun(

@@ -36,10 +36,11 @@ export async function showDecision(context: DecisionContext): Promise<ExitCode> 
 
 async function readAndTell(context: DecisionContext, reader: EtcdReader): Promise<ExitCode> {
   const { io, txid, resolve, yes } = context;
+  const proven = await reader.isIssued(txid);
   let reading = await reader.read(txid);
   let judgement = judge(txid, reading, { inDoubt: false });
   let source: DecisionSource | null = 'source' in judgement ? judgement.source : null;
-  const question = `${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
+  const question = `${proven === null ? `${unprovenText} ` : ''}${txid} is not decided, and ${leaderText(reading)} may be deciding it. It will be aborted, and that is final. Go on?`;
   if (judgement.decision === 'undecided' && resolve && (yes || (await confirm(io, question)))) {
     reading = await reader.resolve(txid);
     judgement = judge(txid, reading, { inDoubt: false });
@@ -52,10 +53,18 @@ async function readAndTell(context: DecisionContext, reader: EtcdReader): Promis
     source !== null && decided
       ? `${decision}  (${decisionSources[source]})`
       : undecidedText(decision, { txid, reading });
-  const value = { txid, decision, source, leader: reading.leader };
-  await answer(context, value, () => [`${txid}  ${line}`]);
+  // What is recorded was given out.
+  const issued = reading.record !== null && source !== 'forced' ? true : proven;
+  const value = { txid, decision, source, leader: reading.leader, issued };
+  await answer(context, value, () => [
+    `${txid}  ${line}`,
+    ...(issued === null ? [unprovenText] : []),
+  ]);
   return decided ? exitCodes.ok : exitCodes.notDone;
 }
+
+const unprovenText =
+  'Whether any leader gave it out is not known: this account may not read the secret of the cluster. Compare the txid with where it is from: of a mistyped one nothing is recorded either.';
 
 export function undecidedText(
   decision: string,
@@ -107,7 +116,7 @@ async function withEtcdReader<T>(
   const ports = { clock: systemClock, random: systemRandom };
   let reader: EtcdReader | null = null;
   try {
-    reader = await openEtcdReader({ endpoints, cluster, ...ports, ...access });
+    reader = await openEtcdReader({ endpoints, cluster, operator: true, ...ports, ...access });
     return await body(reader);
   } catch (error) {
     if (!(error instanceof DecisionLogError)) throw error;

@@ -1,5 +1,5 @@
 /** The operator's commands on the command line. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Txid } from '../../core/txid.ts';
 import { usageError } from '../command-error.ts';
 import type { Io } from '../io.ts';
@@ -13,13 +13,15 @@ import {
 import {
   maxListLimit,
   nameArgument,
+  reasonArgument,
   stateArgument,
   txidArgument,
   wholeNumber,
 } from '../parameters.ts';
 import type { DecisionContext, EtcdContext } from './at-etcd.ts';
+import { etcdSetupCommand } from './etcd-setup-command.ts';
 import type { JournalFlags } from './journal.ts';
-import type { ListFilter, LocksFilter } from './operator.ts';
+import type { ListFilter, LocksFilter, Why } from './operator.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
@@ -71,6 +73,22 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       await listTransactions({ io, ...flags }, filterOf(flags));
     });
 
+  withConnection(program.command('config'))
+    .summary('show what a node runs with, and who may do what')
+    .description(
+      'Shows what a node runs with: its options, its cluster, and its access file as it is in force. Files that hold secrets are named, and not shown. With --check it looks at an access file and asks no node.',
+    )
+    .option('--check <file>', 'say whether this access file is right, and what is wrong with it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ verdict config --json\n  $ verdict config --check access.json',
+    )
+    .action(async ({ check, ...flags }: ConnectionFlags & { check?: string }) => {
+      const { checkAccessFile, showConfig } = await import('./config.ts');
+      if (check === undefined) await showConfig({ io, ...flags });
+      else await checkAccessFile({ io, ...flags }, check);
+    });
+
   withConnection(program.command('locks'))
     .summary('show named locks, their holders and their waiters')
     .description(
@@ -92,11 +110,12 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     )
     .argument('<txid>', 'as submit and tx list print it', txidArgument)
     .option('--yes', 'do not ask before an abort is forced')
+    .addOption(reasonOption())
     .addHelpText(
       'after',
       '\nExample:\n  $ verdict resolve 0.00010000000000001.000000001.k3v9x0q2m8d5a --yes',
     )
-    .action(async (txid: Txid, flags: ConnectionFlags & { readonly yes?: true }) => {
+    .action(async (txid: Txid, flags: ConnectionFlags & Why & { readonly yes?: true }) => {
       const { resolveTransaction } = await import('./repair.ts');
       setExitCode(await resolveTransaction({ io, ...flags }, txid));
     });
@@ -106,8 +125,9 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     .description(
       'Makes the leader read its decision log and take up each decision that a participant has not acknowledged. A leader does this when it starts; this command does it again.',
     )
+    .addOption(reasonOption())
     .addHelpText('after', '\nExample:\n  $ verdict recover')
-    .action(async (flags: ConnectionFlags) => {
+    .action(async (flags: ConnectionFlags & Why) => {
       const { recover } = await import('./repair.ts');
       await recover({ io, ...flags });
     });
@@ -125,6 +145,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       nameArgument,
     )
     .option('--yes', 'do not ask')
+    .addOption(reasonOption())
     .addHelpText('after', '\nExample:\n  $ verdict retire inventory 8f3k2m9x0a7d1 --yes')
     .action(async (participant: string, instance: string | undefined, flags: RetireFlags) => {
       const { retire } = await import('./repair.ts');
@@ -136,6 +157,42 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
         await retire(context, { participant, sharedResource });
       } else {
         throw usageError('Name either the lost instance or the lost --shared-resource.');
+      }
+    });
+
+  withConnection(program.command('rebind'))
+    .summary('give an instance of a participant to another identity')
+    .description(
+      'An instance of a participant belongs to the identity that was the first to say hello as it, and so does a shared resource. This gives it to another one: after the identity was renamed in the access file, or where the wrong one came first. Stop the process that has it before: its connections are closed.',
+    )
+    .argument('<participant>', 'its name, as status shows it', nameArgument)
+    .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
+    .option(
+      '--shared-resource <name>',
+      'instead of the instance: this shared resource',
+      nameArgument,
+    )
+    .requiredOption(
+      '--identity <name>',
+      'whose it is from now on, as in the access file',
+      nameArgument,
+    )
+    .option('--yes', 'do not ask')
+    .addOption(reasonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ verdict rebind inventory 8f3k2m9x0a7d1 --identity stock-eu --yes',
+    )
+    .action(async (participant: string, instance: string | undefined, flags: RebindFlags) => {
+      const { rebind } = await import('./repair.ts');
+      const { sharedResource, identity } = flags;
+      const context = { io, ...flags };
+      if (instance !== undefined && sharedResource === undefined) {
+        await rebind(context, { participant, instance }, identity);
+      } else if (instance === undefined && sharedResource !== undefined) {
+        await rebind(context, { participant, sharedResource }, identity);
+      } else {
+        throw usageError('Name either the instance or the --shared-resource.');
       }
     });
 
@@ -172,6 +229,8 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     setExitCode(await raiseGeneration({ io, ...flags }));
   });
 
+  etcdSetupCommand(program, io, setExitCode);
+
   program
     .command('journal')
     .summary("read participants' journals: the cluster each serves, and what it holds in doubt")
@@ -191,13 +250,22 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     });
 }
 
-interface RetireFlags extends ConnectionFlags {
+interface RebindFlags extends RetireFlags {
+  readonly identity: string;
+}
+
+interface RetireFlags extends ConnectionFlags, Why {
   readonly sharedResource?: string;
   readonly yes?: true;
 }
 
+function reasonOption(): Option {
+  return new Option('--reason <text>', "why, for the node's audit log").argParser(reasonArgument);
+}
+
 /** Without what says how to connect. */
 function filterOf<Flags extends ConnectionFlags>(flags: Flags): Omit<Flags, keyof ConnectionFlags> {
-  const { url, tokenFile, timeout, json, ...filter } = flags;
-  return filter;
+  const { url, tokenFile, timeout, json, tlsCa, tlsCert, tlsKey, tlsServerName, ...more } = flags;
+  const { tlsNodeNames, ...filter } = more as Flags;
+  return filter as Omit<Flags, keyof ConnectionFlags>;
 }

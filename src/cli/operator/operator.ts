@@ -3,13 +3,17 @@
  * is repeated while the answer is "not here" or "not now", until the command's time-out. Every
  * request of an operator may be repeated: the second time it finds its work done.
  */
+
+import type { Claim } from '../../core/claims.ts';
 import type {
+  ConfigReply,
   InfoReply,
   LeaderInfo,
   List,
   ListReply,
   Locks,
   LocksReply,
+  Recover,
   Recovered,
 } from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
@@ -22,14 +26,18 @@ import { isRequestRetryable, VerdictError } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { webSocketDialer } from '../../transport/websocket/connect.ts';
+import { dialCredential } from '../credential.ts';
 import type { ConnectionFlags } from '../options.ts';
-import { readToken } from '../parameters.ts';
+import { dialTls } from '../tls-options.ts';
 import { unreachable } from '../unreachable.ts';
 
 export type ListFilter = Pick<List, 'state' | 'attention'> & { readonly limit: number };
 export type LocksFilter = Pick<Locks, 'group' | 'waiting'> & { readonly limit: number };
 export type TransactionList = Pick<ListReply, 'transactions' | 'truncated'>;
 export type LocksList = Pick<LocksReply, 'locks' | 'truncated'>;
+
+/** For the audit log of the node that does it. */
+export type Why = Pick<Recover, 'reason'>;
 
 /** What to wait for where a node says "not now" and names no time. */
 const retryDelayMs = 100;
@@ -49,6 +57,7 @@ export async function withOperator<T>(
 
 export class Operator {
   readonly #flags: ConnectionFlags;
+  readonly #hasTls: boolean;
   readonly #nodes: Nodes;
   readonly #deadlineMs: number;
   /** Why each address could not be reached, the last time. */
@@ -57,16 +66,19 @@ export class Operator {
   #changed: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(flags: ConnectionFlags) {
-    const { url: urls, tokenFile, timeout: timeoutMs } = flags;
+    const { url: urls, timeout: timeoutMs } = flags;
+    const tls = dialTls(flags, urls);
+    this.#hasTls = tls !== undefined;
     this.#flags = flags;
     this.#deadlineMs = systemClock.monotonicMs() + timeoutMs;
     const instance = systemRandom.token(13);
     this.#nodes = new Nodes({
       urls,
+      tls: this.#hasTls,
       reach: 'leaders',
-      token: readToken(tokenFile) ?? undefined,
+      ...dialCredential(flags),
       link: {
-        dialer: webSocketDialer({ clock: systemClock }),
+        dialer: webSocketDialer({ clock: systemClock, tls }),
         clock: systemClock,
         random: systemRandom,
         connectTimeoutMs: timeoutMs,
@@ -78,6 +90,7 @@ export class Operator {
           this.#failures.set(link.url, info.reason === '' ? info.kind : info.reason);
           this.#wake();
         },
+        withoutTls: ({ url }, problem) => this.#failures.set(url, problem),
         refused: (_link, error) => {
           this.#refusal = error;
           this.#wake();
@@ -88,12 +101,12 @@ export class Operator {
 
   /** Waits for a first node. Fails as soon as every given address has failed once. */
   async connect(): Promise<void> {
-    const given = this.#flags.url.map(nodeUrl);
+    const given = this.#flags.url.map((url) => nodeUrl(url, this.#hasTls));
     this.#nodes.start();
     while (this.#nodes.connected().length === 0) {
       if (this.#refusal !== null) throw this.#refusal;
       if (given.every((url) => this.#failures.has(url)) || this.#leftMs() <= 0) {
-        throw unreachable(this.#flags.url, this.#failures);
+        throw unreachable(this.#flags.url, this.#failures, { tls: this.#hasTls });
       }
       await this.#pause(this.#leftMs());
     }
@@ -104,21 +117,35 @@ export class Operator {
     return this.#ask({ type: 'info' }, () => this.#nodes.connected()[0] ?? null);
   }
 
+  /** Of the node that answers first. */
+  config(): Promise<ConfigReply> {
+    return this.#ask({ type: 'config' }, () => this.#nodes.connected()[0] ?? null);
+  }
+
   status(txid: Txid): Promise<ReplyTo['status']> {
     return this.#ask({ type: 'status', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
   }
 
-  resolve(txid: Txid): Promise<ReplyTo['resolve']> {
-    return this.#ask({ type: 'resolve', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
+  resolve(txid: Txid, why: Why): Promise<ReplyTo['resolve']> {
+    const message = { type: 'resolve', txid, ...why } as const;
+    return this.#ask(message, () => this.#nodes.leaderLink(shardOf(txid)));
   }
 
   /**
    * Any node can do it. That of shard 0's leader reaches etcd; where there is none, another says
    * why. A log that is silent is not waited for: the node has waited already.
    */
-  async retire(retired: Retired): Promise<void> {
+  async retire(retired: Retired, why: Why): Promise<void> {
+    await this.#tellAll({ type: 'retire', ...retired, ...why });
+  }
+
+  async rebind(claim: Claim, identity: string, why: Why): Promise<void> {
+    await this.#tellAll({ type: 'rebind', ...claim, identity, ...why });
+  }
+
+  async #tellAll(message: RequestWithoutId & { type: 'retire' | 'rebind' }): Promise<void> {
     await this.#ask(
-      { type: 'retire', ...retired },
+      message,
       () =>
         this.#nodes.leader(0) === null
           ? (this.#nodes.connected()[0] ?? null)
@@ -149,8 +176,8 @@ export class Operator {
     };
   }
 
-  async recover(): Promise<Pick<Recovered, 'pending' | 'resumed'>> {
-    const replies = await this.#askLeaders({ type: 'recover' });
+  async recover(why: Why): Promise<Pick<Recovered, 'pending' | 'resumed'>> {
+    const replies = await this.#askLeaders({ type: 'recover', ...why });
     return {
       pending: replies.reduce((sum, { pending }) => sum + pending, 0),
       resumed: replies.reduce((sum, { resumed }) => sum + resumed, 0),

@@ -1,5 +1,7 @@
-/** `verdict resolve`, `recover` and `retire`: what an operator does by hand. */
+/** `verdict resolve`, `recover`, `retire` and `rebind`: what an operator does by hand. */
 import { errorCatalogue } from '../../core/catalogue.ts';
+import type { Claim } from '../../core/claims.ts';
+import { defined } from '../../core/defined.ts';
 import type { Retired } from '../../core/retired.ts';
 import type { Txid } from '../../core/txid.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
@@ -7,11 +9,12 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { decisionSources, durationText, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { type Operator, withOperator } from './operator.ts';
+import { type Operator, type Why, withOperator } from './operator.ts';
 
 const adviceMs = 3_000;
 
-type RepairContext = OperatorContext & { readonly yes?: true };
+type RecoverContext = OperatorContext & Why;
+type RepairContext = RecoverContext & { readonly yes?: true };
 
 export async function resolveTransaction(context: RepairContext, txid: Txid): Promise<ExitCode> {
   const { io, yes } = context;
@@ -25,14 +28,18 @@ export async function resolveTransaction(context: RepairContext, txid: Txid): Pr
     const question = `${txid} is ${state} for ${durationText(ageMs)}, with ${plural(branches.length, 'branch', 'branches')}. If no commit is recorded it is aborted, and that is final. Go on?`;
     if (!decided && !(await confirm(io, question))) return exitCodes.ok;
   }
-  const { decision, source } = await withOperator(context, (operator) => operator.resolve(txid));
+  const { decision, source } = await withOperator(context, (operator) =>
+    operator.resolve(txid, whyOf(context)),
+  );
   const how = decision === 'expired' ? errorCatalogue.EXPIRED.text : decisionSources[source];
   await answer(context, { txid, decision, source }, () => [`${txid}  ${decision}  (${how})`]);
   return decision === 'commit' || decision === 'abort' ? exitCodes.ok : exitCodes.notDone;
 }
 
-export async function recover(context: OperatorContext): Promise<void> {
-  const { pending, resumed } = await withOperator(context, (operator) => operator.recover());
+export async function recover(context: RecoverContext): Promise<void> {
+  const { pending, resumed } = await withOperator(context, (operator) =>
+    operator.recover(whyOf(context)),
+  );
   await answer(context, { pending, resumed }, () => [
     pending === 0
       ? 'Nothing to recover: every recorded decision is acknowledged.'
@@ -56,10 +63,36 @@ export async function retire(context: RepairContext, retired: Retired): Promise<
     const question = `${what} will be refused from now on, and what it has not acknowledged counts as acknowledged. Do this only if its store is lost. Go on?`;
     if (!(await confirm(io, question))) return;
   }
-  await withOperator(context, (operator) => operator.retire(retired));
+  await withOperator(context, (operator) => operator.retire(retired, whyOf(context)));
   await answer(context, { ...retired, retired: true }, () => [
     `${what} is retired: every node has heard of it.`,
   ]);
+}
+
+export async function rebind(
+  context: RepairContext,
+  claim: Claim,
+  identity: string,
+): Promise<void> {
+  const { io, yes } = context;
+  const { participant } = claim;
+  const what =
+    'instance' in claim
+      ? `Instance ${claim.instance} of ${participant}`
+      : `The shared resource ${claim.sharedResource} of ${participant}`;
+  if (!yes) {
+    requireTerminal(io, 'rebind takes it from the identity that holds it');
+    const question = `${what} will belong to ${identity}, and the identity that holds it now is refused. What is in doubt there is told to ${identity} alone. Go on?`;
+    if (!(await confirm(io, question))) return;
+  }
+  await withOperator(context, (operator) => operator.rebind(claim, identity, whyOf(context)));
+  await answer(context, { ...claim, identity, rebound: true }, () => [
+    `${what} belongs to ${identity}: every node has heard of it.`,
+  ]);
+}
+
+function whyOf({ reason }: Why): Why {
+  return defined({ reason });
 }
 
 /**

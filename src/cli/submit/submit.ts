@@ -2,11 +2,12 @@
 import { addAbortSignal } from 'node:stream';
 import { systemClock } from '../../system/clock.ts';
 import { connectClient } from '../connect-client.ts';
+import { dialCredential } from '../credential.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Io, StopSignal } from '../io.ts';
 import { openInput, unreadable } from '../open-input.ts';
 import type { ConnectionFlags } from '../options.ts';
-import { readToken } from '../parameters.ts';
+import { dialTls } from '../tls-options.ts';
 import { SubmitReport } from './report.ts';
 import { SubmitRun } from './run.ts';
 import { exitCodeOf } from './tally.ts';
@@ -30,9 +31,11 @@ const sameSignalMs = 300;
 /** `file`: a path, or `-` for stdin. */
 export async function submit(io: Io, file: string, flags: SubmitFlags): Promise<ExitCode> {
   const { url: urls, concurrency, timeout: timeoutMs } = flags;
-  const token = readToken(flags.tokenFile);
+  const credential = dialCredential(flags);
+  const tls = dialTls(flags, urls);
   const input = await openInput(io, file);
-  const connecting = connectClient(urls, token, Math.min(timeoutMs, maxConnectTimeoutMs));
+  const connectMs = Math.min(timeoutMs, maxConnectTimeoutMs);
+  const connecting = connectClient(urls, { credential, tls }, connectMs);
   const client = await connecting.catch((error: unknown) => {
     input.stream.destroy();
     throw error;

@@ -16,6 +16,7 @@ import { memoryIo, runMain } from '../../support/process/cli-io.ts';
 const commands = [
   ['serve'],
   ['dev'],
+  ['dev-ca'],
   ['submit'],
   ['exec'],
   ['status'],
@@ -24,6 +25,7 @@ const commands = [
   ['resolve'],
   ['recover'],
   ['retire'],
+  ['rebind'],
   ['journal'],
 ];
 const txid = '0.00010000000000001.000000001.k3v9x0q2m8d5a';
@@ -97,6 +99,9 @@ describe('wrong usage', () => {
     [['resolve', txid], 'Add --yes'],
     [['retire', 'inventory', 'x'], 'Add --yes'],
     [['retire', 'inventory', ''], 'Write a name of 1 to 128 bytes'],
+    [['rebind', 'inventory', 'x', '--identity', 'stock'], 'Add --yes'],
+    [['rebind', 'inventory', 'x'], "required option '--identity <name>'"],
+    [['rebind', 'inventory', '--identity', 'stock'], 'Name either the instance or'],
     [['serve', '--listen', '1.2.3.4:99999'], 'As the port, write a whole number from 0 to 65535'],
     [[...serveNowhere, '--cluster', 'two'], '--cluster is for a cluster'],
     [[...serveNowhere, '--cluster', 'verdict'], 'Add --etcd, or leave it out'],
@@ -124,6 +129,9 @@ describe('wrong usage', () => {
       ['raise-generation', ...atEtcd, '--etcd-password-file', 'p'],
       '--etcd-password-file needs --etcd-user',
     ],
+    [['etcd-setup', ...atEtcd, '--shards', '1'], 'Say how the processes show who they are'],
+    [['etcd-setup', ...atEtcd, '--certificate', 'client=x'], 'says no kind of process'],
+    [['etcd-setup', ...atEtcd, '--certificate', 'node='], 'says no kind of process'],
     [['serve', '--option', 'nonsense'], 'Write name=value'],
     [['serve', '--option', 'nonsense=1'], 'There is no option nonsense'],
     [['serve', '--option', 'tickMs=1'], 'tickMs must be a whole number from 10'],

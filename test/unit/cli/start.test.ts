@@ -10,6 +10,8 @@ import { temporaryDirectory } from '../../support/logs/stores.ts';
 const verdict = fileURLToPath(new URL('../../../bin/verdict.mjs', import.meta.url));
 const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 const serve = new URL('../../../src/cli/serve.ts', import.meta.url).href;
+const program = new URL('../../../src/cli/program.ts', import.meta.url).href;
+const devCa = new URL('../../../src/cli/dev-ca/dev-ca.ts', import.meta.url).href;
 const listen = new URL('../../../src/transport/websocket/listen.ts', import.meta.url).href;
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -36,6 +38,23 @@ describe('a start', () => {
     expect(loaded).toMatch(/^function /);
     expect(loaded).toContain('NativeModule http');
     expect(loaded).not.toContain('undici');
+  });
+
+  it('of the command loads what makes certificates only to make some', () => {
+    const load = (then: string): string => {
+      const script = `
+        const { registerHooks } = await import('node:module');
+        registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) });
+        await import(${JSON.stringify(program)});
+        ${then}`;
+      return execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+      });
+    };
+    const loaded = load('');
+    expect(loaded).toContain('/node_modules/commander/');
+    expect(loaded).not.toMatch(/node_modules\/(?:pkijs|asn1js)\//);
+    expect(load(`await import(${JSON.stringify(devCa)});`)).toContain('/node_modules/pkijs/');
   });
 
   it('keeps what was compiled beside the packages, in the place that is named, or nowhere', () => {

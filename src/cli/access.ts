@@ -1,0 +1,64 @@
+/** Who a node lets in, as its command line says. */
+import { nodeUrl } from '../peer/url.ts';
+import { type Access, everyone } from '../ports/access.ts';
+import type { Audit } from '../ports/audit.ts';
+import type { Logger } from '../ports/logger.ts';
+import { systemClock } from '../system/clock.ts';
+import { CommandError } from './command-error.ts';
+import type { ServerTlsFlags } from './tls-options.ts';
+
+export interface AccessFlags {
+  readonly accessFile?: string;
+  readonly operatorListen?: { readonly host: string; readonly port: number };
+}
+
+export interface ServeAccess {
+  readonly access: Access;
+  readonly trustedProxies: readonly string[];
+  /** The access file in force; null: there is none. */
+  describe(): object | null;
+  close(): void;
+}
+
+/** Loaded only where there is something to check: `serve` is to be ready soon. */
+export async function openServeAccess(
+  { accessFile, tlsClientCa }: AccessFlags & Pick<ServerTlsFlags, 'tlsClientCa'>,
+  given: {
+    readonly token: string | null;
+    readonly logger: Logger;
+    readonly audit: Audit;
+    readonly url: () => string;
+  },
+): Promise<ServeAccess> {
+  const { token, logger, audit, url } = given;
+  if (token === null && accessFile === undefined && tlsClientCa === undefined) {
+    return { access: everyone, trustedProxies: [], describe: () => null, close: () => undefined };
+  }
+  const { openAccess } = await import('../access/open-access.ts');
+  try {
+    return openAccess({
+      token,
+      accessFile: accessFile ?? null,
+      clock: systemClock,
+      url: () => (url() === '' ? '' : nodeUrl(url())),
+      events: {
+        changed: (what) => {
+          audit.write({ event: 'configuration-changed', what: 'access-file', ...what });
+          logger.info({ ...what }, 'The access file has changed.');
+        },
+        broken: (problem) =>
+          logger.error(
+            { problem },
+            'The access file is wrong. What was in it before stays in force.',
+          ),
+        keysUnavailable: (problem) =>
+          logger.error(
+            { problem },
+            'The keys of an issuer cannot be read: JWTs cannot be checked.',
+          ),
+      },
+    });
+  } catch (error) {
+    throw new CommandError('INPUT', (error as Error).message, { cause: error });
+  }
+}
