@@ -1,114 +1,77 @@
 /**
- * Makes the credentials of the cluster of docker-compose.yml, once: a token for its peers, and
- * accounts at etcd, one for each role. They are kept in a volume that only this cluster's
- * containers mount; nothing secret is in the repository.
- *
- *   root     everything: for a person who repairs something
- *   verdict  reads and writes below /verdict/: the nodes
- *   reader   reads there: participants that look decisions up themselves, and whoever audits
- *
- * Each step may have been done before: what is interrupted is started again and goes on where it
- * was.
+ * Makes what the cluster of docker-compose.yml begins with: an authority, certificates from it, and
+ * the access file; the same for etcd, by an authority of its own. Each container has a directory
+ * below DIRECTORY/for, a volume, with the files that it needs and no more. Run again it adds what
+ * is missing, and renews what expires soon. Nothing secret is in the repository.
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
-import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { Etcd3, Permission } from 'etcd3';
-import { writeDurableFile } from '../../src/store/durable-file.ts';
+import { type CertificateFiles, certifyEtcd, certifyShop } from '../secure/installation.ts';
+import { nameOf, operator, orderClient } from '../secure/shop-access.ts';
+import { serviceNames } from '../shop/paths.ts';
 
-const patienceMs = 60_000;
-const pauseMs = 500;
-const callTimeoutMs = 10_000;
-/** What the nodes write lies below it, whatever the cluster is called. */
-const prefix = Buffer.from('/verdict/');
-const prefixEnd = Buffer.from('/verdict0');
+const nodes = ['node-1', 'node-2', 'node-3'];
+const members = ['etcd-1', 'etcd-2', 'etcd-3'];
+const reader = 'reader';
+const administrator = 'root';
 
-const accounts = [
-  { name: 'verdict', permission: Permission.Readwrite },
-  { name: 'reader', permission: Permission.Read },
-] as const;
-
-const { values } = parseArgs({
-  options: { etcd: { type: 'string' }, directory: { type: 'string' } },
-});
-const { etcd, directory } = values;
-if (etcd === undefined || directory === undefined) {
-  process.stderr.write('Usage: cluster/credentials/main.ts --etcd URL,URL --directory DIRECTORY\n');
+const [directory, given = ''] = process.argv.slice(2);
+if (directory === undefined) {
+  process.stderr.write('Usage: cluster/credentials/main.ts DIRECTORY [IDENTITY,...]\n');
   process.exit(2);
 }
-
-await secret('token');
-const rootPassword = await secret('etcd-root');
-const client = new Etcd3({
-  hosts: etcd.split(','),
-  defaultCallOptions: () => ({ deadline: Date.now() + callTimeoutMs }),
+const places = join(directory, 'for');
+const authorities = join(directory, 'authorities');
+const more = given.split(',').filter((identity) => identity !== '');
+const shop = await certifyShop({
+  directory: join(authorities, 'verdict'),
+  nodes,
+  hosts: nodes,
+  more,
 });
-try {
-  await patiently(setUp);
-} finally {
-  client.close();
-}
-process.stdout.write('The credentials are there.\n');
+const etcd = await certifyEtcd({
+  directory: join(authorities, 'etcd'),
+  members,
+  accounts: [...nodes, reader, administrator],
+});
 
-async function setUp(): Promise<void> {
-  if (await hasAccounts()) return;
-  const { auth } = client;
-  for (const { name, permission } of accounts) {
-    const password = await secret(`etcd-${name}`);
-    await unlessThere(auth.roleAdd({ name }));
-    await auth.roleGrantPermission({
-      name,
-      // By number: its types want names that its own messages do not know.
-      perm: { permType: permission as never, key: prefix, range_end: prefixEnd },
-    });
-    await unlessThere(auth.userAdd({ name, password, options: { no_password: false } }));
-    await auth.userGrantRole({ user: name, role: name });
-  }
-  await unlessThere(
-    auth.userAdd({ name: 'root', password: rootPassword, options: { no_password: false } }),
-  );
-  await unlessThere(auth.roleAdd({ name: 'root' }));
-  await auth.userGrantRole({ user: 'root', role: 'root' });
-  // Last: from here on no one does anything without an account.
-  await auth.authEnable();
+for (const name of nodes) {
+  put(name, shop.node(name));
+  copy(shop.accessFile, join(places, name, 'access.json'));
+  put(join(name, 'etcd'), etcd.identity(name));
 }
+// Etcd runs as root without its powers: it reads what its group may (see the Dockerfile).
+for (const name of members) put(name, etcd.node(name), 0o640);
+put('etcd-accounts', etcd.identity(administrator));
+mkdirSync(join(places, 'etcd-accounts/passwords'), { recursive: true, mode: 0o700 });
+for (const name of serviceNames) putIdentity(name, name);
+for (const name of [orderClient, operator, ...more.map(nameOf)]) {
+  putIdentity('clients', name);
+}
+put('clients/etcd', etcd.identity(reader));
+process.stdout.write('The certificates are there.\n');
 
-/** Etcd asks for accounts already, and knows ours. */
-async function hasAccounts(): Promise<boolean> {
-  try {
-    await client.auth.authenticate({ name: 'root', password: rootPassword });
-    return true;
-  } catch (error) {
-    if (/authentication is not enabled/.test(String(error))) return false;
-    throw error;
-  }
+/** As `verdict dev-ca` lays them out. */
+function putIdentity(place: string, name: string): void {
+  const { ca, cert, key } = shop.identity(name);
+  copy(ca, join(places, place, 'ca.crt'));
+  copy(cert, join(places, place, 'identities', `${name}.crt`));
+  copy(key, join(places, place, 'identities', `${name}.key`));
 }
 
-async function unlessThere(done: Promise<unknown>): Promise<void> {
-  await done.catch((error: unknown) => {
-    if (!/already exists/.test(String(error))) throw error;
-  });
+function put(place: string, { ca, cert, key }: CertificateFiles, mode = 0o600): void {
+  copy(ca, join(places, place, 'ca.crt'), mode);
+  copy(cert, join(places, place, 'tls.crt'), mode);
+  copy(key, join(places, place, 'tls.key'), mode);
 }
 
-async function secret(name: string): Promise<string> {
-  const path = join(directory ?? '', name);
-  if (!existsSync(path)) await writeDurableFile(path, `${randomBytes(32).toString('base64url')}\n`);
-  return readFileSync(path, 'utf8').trim();
-}
-
-async function patiently(step: () => Promise<void>): Promise<void> {
-  const giveUpAtMs = performance.now() + patienceMs;
-  for (;;) {
-    try {
-      await step();
-      return;
-    } catch (error) {
-      if (performance.now() > giveUpAtMs) throw error;
-      process.stderr.write(`Etcd is not ready: ${String(error)}\n`);
-    }
-    await pause(pauseMs);
-  }
+/** At once: whoever reads it meanwhile has the old or the new one. */
+function copy(from: string, to: string, mode = 0o600): void {
+  const aside = `${to}.new`;
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  // Not by copyFile, which keeps the group of the original.
+  writeFileSync(aside, readFileSync(from), { mode });
+  chmodSync(aside, mode);
+  renameSync(aside, to);
 }

@@ -3,9 +3,12 @@
  * cluster on etcd.
  */
 import type { LoggedOutcomes } from '../launcher/etcd-contents.ts';
+import type { Certificates } from '../secure/installation.ts';
 
 export interface Coordinator {
   readonly urls: readonly string[];
+  /** Of everyone; null where no one asks for them. */
+  readonly certificates: Certificates | null;
   /** Kill -9 of whoever leads, and a start of it on the same data. */
   killLeader(signal: AbortSignal): Promise<Kill>;
   /** All that it has decided so far, while it runs and afterwards. */

@@ -51,7 +51,7 @@ export async function startDatabases(layout: Layout, processes: Processes): Prom
       databases[name] = await seeded({ kind: 'mariadb', ...mariadb.address }, name);
     }
   }
-  mkdirSync(layout.shop, { recursive: true });
+  mkdirSync(layout.shop, { recursive: true, mode: 0o700 });
   writeDatabases(layout.shop, databases);
   const note =
     'missing' in mariadb

@@ -18,6 +18,7 @@ interface Flags {
   readonly orders: number;
   readonly concurrency: number;
   readonly cluster?: boolean;
+  readonly secure?: boolean;
   readonly databases?: boolean;
   readonly data?: string;
   readonly json?: boolean;
@@ -43,6 +44,10 @@ function program(): Command {
         .default(64),
     )
     .option('--cluster', 'three nodes over three members of etcd; the leader is killed three times')
+    .option(
+      '--secure',
+      'with --cluster: certificates, an access file and an audit log; strangers are refused',
+    )
     .option(
       '--databases',
       'inventory and payment on PostgreSQL, order on MariaDB where there is one; both are started for it',
@@ -76,6 +81,9 @@ async function check(directory: string, flags: { readonly json?: boolean }): Pro
 }
 
 async function demo(flags: Flags): Promise<void> {
+  if (flags.secure === true && flags.cluster !== true) {
+    throw new Error('--secure is for a cluster. Add --cluster.');
+  }
   const startedAtMs = performance.now();
   const kept = flags.data !== undefined;
   const directory = await dataDirectory(flags.data);
@@ -93,6 +101,7 @@ async function demo(flags: Flags): Promise<void> {
       orderCount: flags.orders,
       concurrency: flags.concurrency,
       cluster: flags.cluster === true,
+      secure: flags.secure === true,
       databases: flags.databases === true,
       layout: layoutOf(directory),
       signal: interrupted.signal,
@@ -140,7 +149,7 @@ class Interrupted extends Error {
 async function dataDirectory(given: string | undefined): Promise<string> {
   if (given === undefined) return mkdtemp(join(tmpdir(), 'verdict-demo-'));
   const directory = resolve(given);
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   if ((await readdir(directory)).length > 0) {
     throw new Error(
       `The directory ${directory} is not empty, and orders of an earlier run would not add up. Name an empty one.`,

@@ -1,18 +1,22 @@
 /** The coordinator of `demo --cluster`: three nodes over three members of etcd. */
 import { mkdir } from 'node:fs/promises';
 import { EtcdContents, type SeenLeader } from '../launcher/etcd-contents.ts';
+import { reader } from '../launcher/security.ts';
 import type { Service } from '../launcher/service.ts';
 import { startCluster } from '../launcher/start.ts';
 import { waitUntil } from '../launcher/waiting.ts';
+import { readPem } from '../secure/installation.ts';
 import type { Coordinator, Kill } from './coordinator.ts';
 import type { CoordinatorOptions } from './single-node.ts';
 
 const leaderTimeoutMs = 30_000;
 const leaderIntervalMs = 5;
 
-export async function startOnCluster(options: CoordinatorOptions): Promise<Coordinator> {
-  const { layout, processes, signal } = options;
-  await mkdir(layout.cluster, { recursive: true });
+export async function startOnCluster(
+  options: CoordinatorOptions & { readonly secure: boolean },
+): Promise<Coordinator> {
+  const { layout, processes, secure, signal } = options;
+  await mkdir(layout.cluster, { recursive: true, mode: 0o700 });
   const cluster = await startCluster({
     processes,
     directory: layout.cluster,
@@ -21,13 +25,20 @@ export async function startOnCluster(options: CoordinatorOptions): Promise<Coord
     nodes: { count: 3 },
     // The demo's own: it reads the stores afterwards.
     shop: false,
+    secure,
   });
-  const contents = new EtcdContents({ endpoints: cluster.etcd.endpoints, cluster: cluster.name });
+  const { security } = cluster;
+  const contents = new EtcdContents({
+    endpoints: cluster.etcd.endpoints,
+    cluster: cluster.name,
+    ...(security !== null && { tls: await readPem(security.etcd.identity(reader)) }),
+  });
   const nodes = new Map(cluster.nodes.all.map((node) => [node.name, node]));
   processes.atEnd(() => contents.close());
   const kills: Kill[] = [];
   return {
     urls: cluster.urls,
+    certificates: security?.certificates ?? null,
     failed: cluster.failed,
     killLeader: async (killSignal) => {
       const { leader, node } = await runningLeader({ contents, nodes, kills, signal: killSignal });

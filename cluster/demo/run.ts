@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { type ManagedProcess, Processes } from '../launcher/processes.ts';
 import { startShop } from '../launcher/shop.ts';
 import { waitUntil, within } from '../launcher/waiting.ts';
+import { statusCommand } from '../secure/installation.ts';
+import { orderClient } from '../secure/shop-access.ts';
+import { type Refused, showStrangers } from '../secure/strangers.ts';
 import { type Answer, parseAnswer } from './answers.ts';
 import type { Coordinator, Kill } from './coordinator.ts';
 import { startDatabases } from './databases.ts';
@@ -28,6 +31,8 @@ export interface DemoOptions {
   readonly concurrency: number;
   /** Three nodes over etcd, and three kills, instead of one and one. */
   readonly cluster: boolean;
+  /** On a cluster: everyone has a certificate, and may do what the access file says. */
+  readonly secure: boolean;
   /** Real databases under some of the services. */
   readonly databases: boolean;
   /** Fires on Ctrl-C: everything is ended, and the demo rejects. */
@@ -45,6 +50,8 @@ export interface DemoRun {
   /** From the first order handed in to the last answer, the crash included. */
   readonly submitMs: number;
   readonly kills: readonly Recovery[];
+  /** Strangers that came to a secured cluster. */
+  readonly refused: readonly Refused[];
 }
 
 /** From one kill -9 of a leader. */
@@ -113,9 +120,12 @@ class Demo {
     }
     const nodes = cluster ? 'etcd, three coordinator nodes' : 'a coordinator node';
     progress.stage(`Starting ${nodes} and the five services of the shop`);
-    const start = cluster ? startOnCluster : startSingleNode;
-    const coordinator = await start({ processes: this.#processes, layout, signal });
+    const starting = { processes: this.#processes, layout, signal };
+    const coordinator = cluster
+      ? await startOnCluster({ ...starting, secure: this.#options.secure })
+      : await startSingleNode(starting);
     const theShop = await this.#startShop(coordinator);
+    const refused = await this.#showSecurity(coordinator);
 
     const killed = cluster
       ? 'three times the leader is killed with -9'
@@ -140,16 +150,29 @@ class Demo {
       facts: { ...stored, orders, answers: this.#answers },
       submitMs,
       kills,
+      refused,
     };
   }
 
-  #startShop({ urls }: Coordinator): Promise<ManagedProcess> {
+  async #showSecurity({ urls, certificates }: Coordinator): Promise<readonly Refused[]> {
+    if (certificates === null) return [];
+    const { progress } = this.#options;
+    progress.stage(`Everyone has a certificate. Look on: ${statusCommand(urls, certificates)}`);
+    const refused = await showStrangers(urls, certificates);
+    for (const { who, code, message } of refused) {
+      progress.stage(`Refused ${who}: ${code}. ${message}`);
+    }
+    return refused;
+  }
+
+  #startShop({ urls, certificates }: Coordinator): Promise<ManagedProcess> {
     const { layout, signal } = this.#options;
     return startShop({
       processes: this.#processes,
       directory: layout.directory,
       urls,
       data: layout.shop,
+      certificates: certificates ?? undefined,
       logFile: layout.shopLog,
       signal,
     });
@@ -161,6 +184,7 @@ class Demo {
       name: 'submit',
       args: [
         ...[verdict, 'submit', layout.orders, '--url', coordinator.urls.join(','), '--json'],
+        ...(coordinator.certificates?.flagsOf(orderClient) ?? []),
         ...['--concurrency', String(concurrency), '--timeout', String(submitTimeoutMs)],
       ],
       logFile: layout.submitLog,

@@ -37,6 +37,7 @@ export async function startSingleNode(options: CoordinatorOptions): Promise<Coor
   await node.start(signal);
   return {
     urls: [address],
+    certificates: null,
     failed: node.failed,
     killLeader: async (killSignal) => {
       const killedAtMs = await node.kill();

@@ -1,5 +1,6 @@
 /** What a run came to, for programs and for people. */
 import { createColors } from 'picocolors';
+import type { Refused } from '../secure/strangers.ts';
 import { codeOf } from './answers.ts';
 import { type CheckResult, reconcile } from './reconcile.ts';
 import type { DemoRun, Recovery } from './run.ts';
@@ -21,6 +22,7 @@ export interface DemoSummary {
     readonly max: number;
   };
   readonly kills: readonly Recovery[];
+  readonly refused: readonly Refused[];
   readonly checks: readonly CheckResult[];
   /** From the start of the first process. */
   readonly totalMs: number;
@@ -61,6 +63,7 @@ export function summarize(
       readyMs: tenths(kill.readyMs),
       firstCommitMs: kill.firstCommitMs === null ? null : tenths(kill.firstCommitMs),
     })),
+    refused: run.refused,
     checks,
     totalMs: Math.round(more.totalMs),
     directory: more.directory,
@@ -94,6 +97,7 @@ export function summaryLines(summary: DemoSummary, colored: boolean): string[] {
       `p50 ${duration(latencyMs.p50)}, p95 ${duration(latencyMs.p95)}, p99 ${duration(latencyMs.p99)}, max ${duration(latencyMs.max)}`,
     ],
     ...kills.map(killRow),
+    ...summary.refused.map(({ who, code }): Row => ['Refused', `${who}: ${code}`]),
   );
   const lines = ['', ...rows.map(([name, text]) => `  ${dim(name.padEnd(12))}${text}`), ''];
   lines.push(...checkLines(summary.checks, colored));

@@ -43,7 +43,9 @@ export class EtcdContents {
   readonly #clients: EtcdClients;
   readonly #keys: EtcdKeys;
 
-  constructor(options: Pick<EtcdAccess, 'endpoints' | 'auth'> & { readonly cluster: string }) {
+  constructor(
+    options: Pick<EtcdAccess, 'endpoints' | 'auth' | 'tls'> & { readonly cluster: string },
+  ) {
     const { cluster, ...access } = options;
     this.#clients = connectEtcd({ ...access, clock: systemClock, random: systemRandom });
     this.#keys = new EtcdKeys(cluster);

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
-import { type EtcdProgram, etcdSettings } from './etcd-program.ts';
+import { type EtcdProgram, etcdSettings, schemeOf, tlsSettings } from './etcd-program.ts';
 import type { Processes } from './processes.ts';
 
 const image = 'quay.io/coreos/etcd:v3.5.16';
@@ -31,23 +31,31 @@ export function dockerEtcd(processes: Processes): EtcdProgram {
   });
   return {
     origin: `${image} in containers named ${project}-etcd-N`,
-    member: ({ name, directory, ports, others }) => {
+    member: ({ name, directory, ports, others, tls }) => {
+      const scheme = schemeOf(tls);
+      const inside = tls && { ca: '/ca.crt', cert: '/own.crt', key: '/own.key' };
+      const mounts =
+        tls === null
+          ? []
+          : [`${tls.ca}:/ca.crt:ro`, `${tls.cert}:/own.crt:ro`, `${tls.key}:/own.key:ro`];
       const container = `${project}-${name}`;
       containers.push(container);
-      const cluster = others.map((each) => `${each.name}=http://${each.name}:2380`);
+      const cluster = others.map((each) => `${each.name}=${scheme}://${each.name}:2380`);
       return {
         command: 'docker',
         args: [
           ...['run', '--rm', '--name', container, '--network', project, '--network-alias', name],
           ...['--publish', `127.0.0.1:${ports.client}:2379`, '--volume', `${directory}:/etcd-data`],
+          ...mounts.flatMap((mount) => ['--volume', mount]),
           // What it writes belongs to whoever started the cluster, who may remove it.
           ...['--user', `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`],
           ...[image, '/usr/local/bin/etcd', `--name=${name}`, '--data-dir=/etcd-data'],
-          '--listen-client-urls=http://0.0.0.0:2379',
-          `--advertise-client-urls=http://127.0.0.1:${ports.client}`,
-          '--listen-peer-urls=http://0.0.0.0:2380',
-          `--initial-advertise-peer-urls=http://${name}:2380`,
+          `--listen-client-urls=${scheme}://0.0.0.0:2379`,
+          `--advertise-client-urls=${scheme}://127.0.0.1:${ports.client}`,
+          `--listen-peer-urls=${scheme}://0.0.0.0:2380`,
+          `--initial-advertise-peer-urls=${scheme}://${name}:2380`,
           `--initial-cluster=${cluster.join(',')}`,
+          ...tlsSettings(inside),
           ...etcdSettings,
         ],
       };

@@ -1,3 +1,4 @@
+import type { CertificateFiles } from '../secure/installation.ts';
 import type { ClusterPorts } from './ports.ts';
 
 /** How to run one member. */
@@ -12,6 +13,22 @@ interface EtcdMemberOptions {
   readonly ports: ClusterPorts['etcd'][number];
   /** name=peer address, of all members. */
   readonly others: readonly { readonly name: string; readonly peerPort: number }[];
+  /** Its own: it speaks TLS with clients and members, and with none without a certificate. */
+  readonly tls: CertificateFiles | null;
+}
+
+export function schemeOf(tls: CertificateFiles | null): 'http' | 'https' {
+  return tls === null ? 'http' : 'https';
+}
+
+export function tlsSettings(tls: CertificateFiles | null): readonly string[] {
+  if (tls === null) return [];
+  return ['', 'peer-'].flatMap((to) => [
+    `--${to}cert-file=${tls.cert}`,
+    `--${to}key-file=${tls.key}`,
+    `--${to}trusted-ca-file=${tls.ca}`,
+    `--${to}client-cert-auth`,
+  ]);
 }
 
 /**

@@ -3,8 +3,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { findEtcd } from '../etcd/find.ts';
+import type { CertificateFiles, Certificates } from '../secure/installation.ts';
 import { dockerEtcd, dockerMissing } from './etcd-docker.ts';
-import { type EtcdProgram, etcdSettings } from './etcd-program.ts';
+import { type EtcdProgram, etcdSettings, schemeOf, tlsSettings } from './etcd-program.ts';
 import type { ClusterPorts } from './ports.ts';
 import { etcdIsReady } from './probe.ts';
 import type { Processes } from './processes.ts';
@@ -32,6 +33,8 @@ export interface PartOptions {
 interface EtcdOptions extends PartOptions {
   readonly ports: ClusterPorts['etcd'];
   readonly source?: EtcdSource;
+  /** Of its members and of those who may speak to them. Default: it has no TLS. */
+  readonly certificates?: Certificates | undefined;
 }
 
 export interface Etcd {
@@ -43,9 +46,14 @@ export interface Etcd {
 
 /** Resolves when every member sees a leader. */
 export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
-  const { directory, ports, processes, restarts, show, signal } = options;
+  const { certificates, directory, ports, processes, restarts, show, signal } = options;
   const program = await chooseEtcd(options);
-  const names = ports.map((_, index) => `etcd-${index + 1}`);
+  const names = memberNames(ports.length);
+  const tlsOf = (name: string): CertificateFiles | null => certificates?.node(name) ?? null;
+  const url = (port: number): string => {
+    // A name for TLS: with an address, gRPC has Node warn of its SNI.
+    return certificates === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  };
   const others = ports.map(({ peer }, index) => ({ name: names[index] ?? '', peerPort: peer }));
   const members: Service[] = [];
   for (const [index, own] of ports.entries()) {
@@ -53,16 +61,16 @@ export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
     const data = join(directory, name);
     // Etcd refuses a folder that others may read.
     await mkdir(data, { recursive: true, mode: 0o700 });
-    const endpoint = `http://127.0.0.1:${own.client}`;
+    const tls = tlsOf(name);
     const member = new Service({
       processes,
       start: {
         name,
-        ...program.member({ name, directory: data, ports: own, others }),
+        ...program.member({ name, directory: data, ports: own, others, tls }),
         logFile: join(directory, `${name}.log`),
         onLine: show && ((line) => show(name, line)),
       },
-      isReady: () => etcdIsReady(endpoint),
+      isReady: () => etcdIsReady(url(own.client), tls ?? undefined),
       restarts,
     });
     members.push(member);
@@ -70,10 +78,14 @@ export async function startEtcd(options: EtcdOptions): Promise<Etcd> {
   for (const member of members) member.launch(signal);
   for (const member of members) await member.ready(signal);
   return {
-    endpoints: ports.map(({ client }) => `http://127.0.0.1:${client}`),
+    endpoints: ports.map(({ client }) => url(client)),
     members,
     origin: program.origin,
   };
+}
+
+export function memberNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `etcd-${index + 1}`);
 }
 
 async function chooseEtcd(options: EtcdOptions): Promise<EtcdProgram> {
@@ -93,10 +105,11 @@ async function chooseEtcd(options: EtcdOptions): Promise<EtcdProgram> {
 function localEtcd(command: string): EtcdProgram {
   return {
     origin: command,
-    member: ({ name, directory, ports, others }) => {
-      const client = `http://127.0.0.1:${ports.client}`;
-      const peer = `http://127.0.0.1:${ports.peer}`;
-      const cluster = others.map((each) => `${each.name}=http://127.0.0.1:${each.peerPort}`);
+    member: ({ name, directory, ports, others, tls }) => {
+      const scheme = schemeOf(tls);
+      const client = `${scheme}://127.0.0.1:${ports.client}`;
+      const peer = `${scheme}://127.0.0.1:${ports.peer}`;
+      const cluster = others.map((each) => `${each.name}=${scheme}://127.0.0.1:${each.peerPort}`);
       return {
         command,
         args: [
@@ -107,6 +120,7 @@ function localEtcd(command: string): EtcdProgram {
           `--listen-peer-urls=${peer}`,
           `--initial-advertise-peer-urls=${peer}`,
           `--initial-cluster=${cluster.join(',')}`,
+          ...tlsSettings(tls),
           ...etcdSettings,
         ],
       };

@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createColors } from 'picocolors';
+import { statusCommand } from '../secure/installation.ts';
+import { type Refused, showStrangers } from '../secure/strangers.ts';
 import { type EtcdSource, etcdSources } from './etcd.ts';
 import { usualPorts } from './ports.ts';
 import { Processes } from './processes.ts';
@@ -24,6 +26,7 @@ interface Flags {
   readonly etcdPorts?: readonly number[];
   readonly etcd: EtcdSource;
   readonly shop: boolean;
+  readonly secure?: boolean;
   readonly quiet?: boolean;
   readonly anyPorts?: boolean;
 }
@@ -41,7 +44,8 @@ into .cache without root, else a container.
 Examples:
   $ npm run -s cluster
   $ npm run -s cluster -- --data ./cluster-data --node-ports 7071,7072,7073 --quiet
-  $ npm run -s cluster -- --shards 4 --no-shop`;
+  $ npm run -s cluster -- --shards 4 --no-shop
+  $ npm run -s cluster -- --secure --data ./cluster-data`;
 
 function program(): Command {
   return new Command('cluster')
@@ -76,6 +80,7 @@ function program(): Command {
     )
     .option('--any-ports', 'do not look first whether the usual ports are free')
     .option('--no-shop', 'without the shop')
+    .option('--secure', 'certificates for everyone, an access file, an audit log, accounts at etcd')
     .option('--quiet', 'print no logs; they are in the directory')
     .addHelpText('after', help)
     .showHelpAfterError('For help: npm run -s cluster -- --help')
@@ -117,10 +122,13 @@ async function run(flags: Flags): Promise<void> {
         leaseTtlMs: flags.leaseTtl,
       },
       shop: flags.shop,
+      secure: flags.secure === true,
     });
+    const { security, urls } = cluster;
+    const refused = security === null ? [] : await showStrangers(urls, security.certificates);
     const tookMs = performance.now() - started;
     const anyPorts = flags.anyPorts === true || flags.nodePorts !== undefined;
-    announce(cluster, { directory, temporary, shop: flags.shop, tookMs, anyPorts });
+    announce(cluster, { directory, temporary, shop: flags.shop, tookMs, anyPorts, refused });
     await Promise.race([aborted(stopped.signal), cluster.failed]);
   } catch (error) {
     if (!(error instanceof Stopped)) {
@@ -150,24 +158,29 @@ function aborted(signal: AbortSignal): Promise<never> {
 async function dataDirectory(given: string | undefined): Promise<string> {
   if (given === undefined) return mkdtemp(join(tmpdir(), 'verdict-cluster-'));
   const directory = resolve(given);
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   return directory;
 }
 
 /** What there is and what to do with it, on stdout: all else is on stderr. */
 function announce(
-  { etcd, nodes, urls }: RunningCluster,
+  { etcd, nodes, security, urls }: RunningCluster,
   more: {
     readonly directory: string;
     readonly temporary: boolean;
     readonly shop: boolean;
     readonly tookMs: number;
     readonly anyPorts: boolean;
+    readonly refused: readonly Refused[];
   },
 ): void {
-  const { anyPorts, directory, temporary, shop, tookMs } = more;
+  const { anyPorts, directory, temporary, shop, tookMs, refused } = more;
   const { bold, dim, green } = createColors(colored());
-  const url = urls.join(',');
+  const scheme = security === null ? 'http' : 'https';
+  const status =
+    security === null
+      ? `npx verdict status --url ${urls.join(',')}`
+      : statusCommand(urls, security.certificates);
   const moved = anyPorts
     ? []
     : usualPorts.nodes.filter((port, index) => elsewhere(urls[index], port));
@@ -176,7 +189,7 @@ function announce(
     `  ${green(`The cluster is up after ${(tookMs / 1_000).toFixed(1)} s.`)}`,
     '',
     ...nodes.all.map((node, index) => {
-      return `  ${node.name.padEnd(8)} http://${urls[index]}/readyz  ${dim(`pid ${node.pid}`)}`;
+      return `  ${node.name.padEnd(8)} ${scheme}://${urls[index]}/readyz  ${dim(`pid ${node.pid}`)}`;
     }),
     ...etcd.members.map((member, index) => {
       return `  ${member.name.padEnd(8)} ${etcd.endpoints[index]}/health  ${dim(`pid ${member.pid}`)}`;
@@ -186,9 +199,15 @@ function announce(
       : [`  ${dim(`${moved.join(' and ')} taken: other ports were chosen`)}`]),
     `  ${dim(`etcd is ${etcd.origin}`)}`,
     `  ${dim(`data and logs are in ${directory}${temporary ? ', removed at the end' : ''}`)}`,
+    ...(security === null
+      ? []
+      : [
+          `  ${dim(`certificates and access.json are in ${security.certificates.directory}`)}`,
+          ...refused.map(({ who, code }) => `  ${dim(`refused ${who}: ${code}`)}`),
+        ]),
     '',
     `  ${bold('Try')}`,
-    `    npx verdict status --url ${url}`,
+    `    ${status}`,
     ...(shop ? [`    npm run -s shop -- totals --data ${join(directory, 'shop')}`] : []),
     `    kill -9 ${nodes.all[0]?.pid}`,
     '',

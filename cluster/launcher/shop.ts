@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Certificates } from '../secure/installation.ts';
 import { allConnectedText } from '../shop/supervise.ts';
 import type { PartOptions } from './etcd.ts';
 import type { ManagedProcess } from './processes.ts';
@@ -16,16 +17,20 @@ export interface ShopOptions extends PartOptions {
   /** Default: in the directory. */
   readonly data?: string;
   readonly logFile?: string;
+  /** Each service shows its own. */
+  readonly certificates?: Certificates | undefined;
 }
 
 /** Resolves when every service has reached a node. */
 export async function startShop(options: ShopOptions): Promise<ManagedProcess> {
   const { directory, processes, restarts, show, signal, urls } = options;
+  const { certificates } = options;
   const { data = join(directory, 'shop'), logFile = join(directory, 'shop.log') } = options;
   const started = processes.start({
     name: 'shop',
     args: [
       ...[main, '--url', urls.join(','), '--data', data],
+      ...(certificates === undefined ? [] : ['--certs', certificates.directory]),
       ...(restarts === undefined ? [] : ['--restart']),
     ],
     logFile,

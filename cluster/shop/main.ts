@@ -15,6 +15,7 @@ interface RunFlags {
   readonly only?: ServiceName;
   readonly restart?: boolean;
   readonly tokenFile?: string;
+  readonly certs?: string;
 }
 
 const dataDefault = './shop-data';
@@ -37,6 +38,10 @@ function program(): Command {
     .addOption(new Option('--only <service>', 'this one, in the foreground').argParser(serviceName))
     .option('--restart', 'start a service again that died')
     .option('--token-file <file>', 'the token that the nodes ask for')
+    .option(
+      '--certs <dir>',
+      'speak TLS; each service shows its certificate of there, as verdict dev-ca makes them',
+    )
     .addHelpText('after', help)
     .enablePositionalOptions()
     .showHelpAfterError('For help: npm run -s shop -- --help')
@@ -80,15 +85,16 @@ Examples:
   $ npm run -s shop -- totals --data ./shop-data --json`;
 
 async function run(flags: RunFlags): Promise<void> {
-  const { url, data, only, restart = false, tokenFile } = flags;
+  const { url, data, only, restart = false, tokenFile, certs } = flags;
   const args = ['--url', url.join(','), '--data', data];
   if (tokenFile !== undefined) args.push('--token-file', tokenFile);
+  if (certs !== undefined) args.push('--certs', certs);
   if (only === undefined) {
     process.exitCode = await supervise({ args, restart });
     return;
   }
   const token = tokenFile === undefined ? null : readToken(tokenFile);
-  await runService({ name: only, urls: url, data, token });
+  await runService({ name: only, urls: url, data, token, certs: certs ?? null });
 }
 
 function urlList(text: string): readonly string[] {

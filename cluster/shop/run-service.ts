@@ -1,7 +1,7 @@
-/** One service of the shop, as a process of its own. */
 import process from 'node:process';
 import { type Logger, serveParticipant } from '../../src/participant.ts';
 import { openVersionedStore } from '../../src/versioned-store.ts';
+import { Certificates } from '../secure/installation.ts';
 import { readDatabases } from './databases.ts';
 import { lineLogger } from './line-logger.ts';
 import { openNotices } from './notices.ts';
@@ -19,6 +19,8 @@ export interface ServiceOptions {
   readonly urls: readonly string[];
   readonly data: string;
   readonly token: string | null;
+  /** A directory of certificates; null: without TLS. */
+  readonly certs: string | null;
 }
 
 /** Runs until SIGINT or SIGTERM, or until the process that started it is gone. */
@@ -32,7 +34,7 @@ export async function runService(options: ServiceOptions): Promise<void> {
 }
 
 async function serve(options: ServiceOptions, ended: Promise<string>): Promise<void> {
-  const { name, urls, data, token } = options;
+  const { name, urls, data, token, certs } = options;
   const logger = lineLogger();
   const service = await openService(name, { data, logger });
   const participant = await serveParticipant({
@@ -43,6 +45,7 @@ async function serve(options: ServiceOptions, ended: Promise<string>): Promise<v
     logger,
     onAlarm: ({ alarm, message }) => logger.error({ alarm }, message),
     ...(token === null ? {} : { token }),
+    ...(certs === null ? {} : { tls: new Certificates(certs).tlsOf(name) }),
   });
   logger.info({ inDoubt: participant.inDoubt().length, urls: urls.join(',') }, 'Started.');
   const stopWaiting = new AbortController();

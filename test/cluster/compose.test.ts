@@ -1,6 +1,7 @@
 /**
  * `docker compose up`, and what happens when the leader's container is killed, paused or cut off.
  */
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
@@ -10,6 +11,9 @@ import { readStoredFacts, unfinished } from '../../cluster/demo/internals/facts.
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import { demoOrders, orderLine } from '../../cluster/demo/orders.ts';
 import { reconcile } from '../../cluster/demo/reconcile.ts';
+import { nodeIsReady } from '../../cluster/launcher/probe.ts';
+import type { Pem } from '../../cluster/secure/installation.ts';
+import { showStrangers } from '../../cluster/secure/strangers.ts';
 import { serviceNames } from '../../cluster/shop/paths.ts';
 import { connect } from '../../src/client.ts';
 import { ComposeCluster } from '../support/nodes/compose-cluster.ts';
@@ -20,6 +24,29 @@ import { endScripts, startScript } from '../support/process/run-script.ts';
 const missing = dockerMissing();
 /** Beyond a lease: whoever was paused is led no more. */
 const pauseMs = 5_000;
+
+const manifest = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { readonly version: string; readonly license: string };
+
+interface Inspected {
+  readonly Image: string;
+  readonly Config: {
+    readonly Labels: Readonly<Record<string, string>>;
+    readonly Healthcheck?: { readonly Test: readonly string[] };
+  };
+  readonly Mounts: readonly {
+    readonly Destination: string;
+    readonly RW: boolean;
+    readonly Name: string;
+  }[];
+}
+
+async function inspected(what: string): Promise<Inspected> {
+  const [found] = JSON.parse(await docker(['inspect', what])) as Inspected[];
+  if (found === undefined) throw new Error(`There is no ${what}.`);
+  return found;
+}
 
 describe('the compose cluster', () => {
   skipWithout(missing);
@@ -43,15 +70,78 @@ describe('the compose cluster', () => {
     expect(new Set(hosts)).toEqual(new Set(['127.0.0.1']));
   });
 
-  it('runs the nodes and the shop as somebody without rights', async () => {
-    for (const service of ['node-1', 'payment']) {
-      const uid = await cluster.compose('exec', '-T', service, 'node', '-p', 'process.getuid()');
-      expect(Number(uid)).toBeGreaterThan(0);
+  it('runs the nodes and the shop as somebody without rights, given by number', async () => {
+    for (const service of ['node-1', 'payment', 'credentials', 'etcd-accounts']) {
+      const user = await docker([
+        ...['inspect', '--format', '{{.Config.User}}', cluster.container(service)],
+      ]);
+      expect(user.trim(), service).toBe('1000:1000');
+    }
+  });
+
+  it('has images that say what they are, tell their health, and install nothing', async () => {
+    for (const [service, title] of [
+      ['node-1', 'verdict'],
+      ['payment', 'verdict-shop'],
+    ] as const) {
+      const { Image: image } = await inspected(cluster.container(service));
+      const { Config: config } = await inspected(image);
+      expect(config.Labels).toMatchObject({
+        'org.opencontainers.image.title': title,
+        'org.opencontainers.image.version': manifest.version,
+        'org.opencontainers.image.licenses': manifest.license,
+      });
+      const bill = await cluster.compose(
+        ...['exec', '-T', service, 'node', '-p'],
+        'JSON.parse(fs.readFileSync("dist/sbom.cdx.json", "utf8")).components.length',
+      );
+      expect(Number(bill), service).toBeGreaterThan(50);
+      const installers = ['npm', 'npx', 'yarn', 'corepack'].map((name) => `/usr/local/bin/${name}`);
+      const there = await cluster.compose(
+        ...['exec', '-T', service, 'node', '-p'],
+        `JSON.stringify(${JSON.stringify(installers)}.filter((name) => fs.existsSync(name)))`,
+      );
+      expect(JSON.parse(there), service).toEqual([]);
+    }
+    // In exec form: it needs no shell.
+    const { Config: node } = await inspected(cluster.container('node-1'));
+    expect(node.Healthcheck?.Test.slice(0, 2)).toEqual(['CMD', 'node']);
+  });
+
+  it('shows each container the secrets that it needs, and none in its environment', async () => {
+    const mounts = async (service: string) => {
+      const { Mounts: all } = await inspected(cluster.container(service));
+      return all
+        .filter(({ Destination: path }) => path.startsWith('/credentials'))
+        .map(({ Destination: path, RW: writable, Name: volume }) => {
+          return `${volume.slice(cluster.project.length + 1)} at ${path}${writable ? '' : ', to read'}`;
+        });
+    };
+    for (const service of ['node-1', 'node-2', 'payment', 'order', 'etcd-1', 'etcd-2']) {
+      expect(await mounts(service)).toEqual([`for-${service} at /credentials, to read`]);
+    }
+    expect(await mounts('etcd-accounts')).toEqual(['for-etcd-accounts at /credentials']);
+    const files = async (service: string): Promise<string[]> => {
+      const program = 'fs.readdirSync("/credentials", { recursive: true }).join(" ")';
+      const listed = await cluster.compose('exec', '-T', service, 'node', '-p', program);
+      return listed.trim().split(' ').sort();
+    };
+    expect(await files('payment')).toEqual([
+      ...['ca.crt', 'identities', 'identities/payment.crt', 'identities/payment.key'],
+    ]);
+    expect(await files('node-1')).toEqual([
+      ...['access.json', 'ca.crt', 'etcd', 'etcd/ca.crt', 'etcd/tls.crt', 'etcd/tls.key'],
+      ...['tls.crt', 'tls.key'],
+    ]);
+    for (const service of ['node-1', 'payment', 'etcd-1', 'credentials', 'etcd-accounts']) {
+      expect(JSON.stringify(await inspected(cluster.container(service)))).not.toMatch(
+        /PRIVATE KEY|PASSWORD|TOKEN=(?!verdict")/,
+      );
     }
   });
 
   it('lets no one write outside of its volumes, and gives no container a capability', async () => {
-    for (const service of ['etcd-1', 'node-1', 'payment', 'credentials']) {
+    for (const service of ['etcd-1', 'node-1', 'payment', 'credentials', 'etcd-accounts']) {
       const format =
         '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Init}} {{gt .HostConfig.Memory 0}}';
       const state = await docker(['inspect', '--format', format, cluster.container(service)]);
@@ -59,28 +149,54 @@ describe('the compose cluster', () => {
     }
   });
 
-  it('asks for a token, and for an account at etcd, each with its own rights', async () => {
-    await expect(connect({ urls: cluster.urls, timeoutMs: 5_000 })).rejects.toMatchObject({
-      code: 'UNAUTHENTICATED',
+  it('lets no stranger in, and no one as someone else', async () => {
+    const { certificates } = cluster.secrets;
+    const [nobody, pretender] = await showStrangers(cluster.urls, certificates, {
+      victim: 'payment',
+      impostor: 'a',
     });
+    expect(nobody?.code).toBe('UNAUTHENTICATED');
+    expect(pretender?.message).toContain('the participant payment to the identity a');
+    const [url = ''] = cluster.urls;
+    await expect(fetch(`http://${url}/readyz`)).rejects.toThrow();
+    expect(await nodeIsReady(url, certificates.ca)).toBe(true);
+    // A client calls the services of the shop alone.
+    const client = await connect({
+      urls: cluster.urls,
+      name: 'checkout',
+      tls: certificates.tlsOf('checkout'),
+    });
+    const branches = [{ participant: 'a', payload: {} }];
+    await expect(client.transact({ branches })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await client.close();
+  });
+
+  it('asks for an account at etcd, each with its own rights', async () => {
     const [hosts = ''] = cluster.endpoints;
-    const key = '/verdict/a-test';
-    const put = async (auth?: { readonly username: string; readonly password: string }) => {
-      const etcd = new Etcd3({ hosts, ...(auth === undefined ? {} : { auth }) });
+    const connected = (tls: Pick<Pem, 'ca'> & Partial<Pem>): Etcd3 =>
+      new Etcd3({
+        hosts,
+        credentials: {
+          rootCertificate: tls.ca,
+          ...(tls.cert && tls.key && { certChain: tls.cert, privateKey: tls.key }),
+        },
+      });
+    const put = async (tls: Pick<Pem, 'ca'> & Partial<Pem>) => {
+      const etcd = connected(tls);
       try {
-        await etcd.put(key).value('1');
-        return await etcd.get(key).string();
+        await etcd.put('/verdict/a-test').value('1');
       } finally {
         etcd.close();
       }
     };
-    await expect(put()).rejects.toThrow('user name is empty');
-    await expect(put(cluster.secrets.reader)).rejects.toThrow('permission denied');
-    const etcd = new Etcd3({ hosts, auth: cluster.secrets.reader });
-    expect((await etcd.getAll().prefix('/verdict/').limit(1).keys()).length).toBe(1);
+    const { node, reader } = cluster.secrets;
+    await expect(put({ ca: node.ca })).rejects.toThrow(/UNAVAILABLE|certificate required|closed/);
+    await expect(put(reader)).rejects.toThrow('permission denied');
+    await expect(put(node)).rejects.toThrow('permission denied');
+    const etcd = connected(reader);
+    expect(await etcd.get('/verdict/verdict/meta').buffer()).not.toBeNull();
     etcd.close();
-    const posted = await fetch(`${hosts}/v3/kv/range`, { method: 'POST', body: '{}' });
-    expect(posted.status).toBe(404);
+    await expect(fetch(`${hosts}/v3/kv/range`, { method: 'POST', body: '{}' })).rejects.toThrow();
   });
 
   it('takes orders for the shop from a client outside, and everything adds up', async () => {
@@ -89,11 +205,9 @@ describe('the compose cluster', () => {
     const orders = demoOrders(200);
     const lines = orders.map((order) => orderLine(order, 20_000));
     await writeFile(layout.orders, `${lines.join('\n')}\n`);
-    const tokenFile = join(cluster.directory, 'token');
-    await writeFile(tokenFile, cluster.secrets.token, { mode: 0o600 });
     const submit = startScript('bin/verdict.mjs', [
       ...['submit', layout.orders, '--url', cluster.urls.join(','), '--json'],
-      ...['--token-file', tokenFile],
+      ...cluster.secrets.certificates.flagsOf('checkout'),
       ...['--concurrency', '32', '--timeout', '60000'],
     ]);
     const { out } = await submit.ended;
@@ -102,7 +216,10 @@ describe('the compose cluster', () => {
       .filter((line) => line !== '')
       .map(parseAnswer);
     await eventually(
-      async () => ((await cluster.contents.outcomes()).decisions.length === 0 ? true : null),
+      async () => {
+        const { decisions } = await cluster.contents.outcomes().catch(() => ({ decisions: null }));
+        return decisions?.length === 0 ? true : null;
+      },
       () => 'every branch to have acknowledged',
     );
     // Stopped, so that what is copied is whole.

@@ -1,7 +1,10 @@
 /** `npm run cluster` and `npm run demo -- --cluster`, with real processes. */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DemoSummary } from '../../cluster/demo/summary.ts';
+import { nodeIsReady } from '../../cluster/launcher/probe.ts';
 import { connect } from '../../src/client.ts';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { launchCluster } from '../support/nodes/launched-cluster.ts';
@@ -53,6 +56,26 @@ describe.skipIf(etcds.length === 0)('npm run cluster', () => {
     await second.interrupt();
   });
 
+  it('is secured with --secure, and comes back with the same certificates', async () => {
+    const args = ['--secure', '--no-shop', '--data', directory.path];
+    const first = await launchCluster(args);
+    expect(first.script.out()).toMatch(/refused a client without a certificate: UNAUTHENTICATED/);
+    const status = /npx verdict (status .*)/.exec(first.script.out())?.[1]?.split(' ') ?? [];
+    const seen = startScript('bin/verdict.mjs', status);
+    expect((await seen.ended).exitCode, seen.errors()).toBe(0);
+    expect(seen.out()).toMatch(/node-\d {2}wss:/);
+    const [etcd = ''] = first.endpoints;
+    // Etcd wants a certificate of everyone.
+    const etcdCa = join(directory.path, 'etcd-certs/ca.crt');
+    expect(await nodeIsReady(new URL(etcd).host, etcdCa)).toMatch(/certificate required/);
+    const file = join(directory.path, 'certs/identities/admin.crt');
+    const before = readFileSync(file, 'utf8');
+    await first.interrupt();
+    const second = await launchCluster(args);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    await second.interrupt();
+  });
+
   it('says in one line what is missing', async () => {
     const named = startScript(
       'cluster/launcher/main.ts',
@@ -94,6 +117,28 @@ describe.skipIf(etcds.length === 0)('npm run demo -- --cluster', () => {
     for (const kill of summary.kills) expect(kill.firstCommitMs).toBeGreaterThan(0);
     const check = startScript('cluster/demo/main.ts', ['check', directory.path]);
     expect((await check.ended).exitCode).toBe(0);
+  });
+
+  it('is secured with --secure: it adds up as well, and strangers are refused', async () => {
+    const orders = 300;
+    const args = ['--cluster', '--secure', '--orders', `${orders}`, '--data', directory.path];
+    const run = startScript('cluster/demo/main.ts', [...args, '--json']);
+    const { exitCode, out } = await run.ended;
+    expect(run.errors()).toBe('');
+    const summary = JSON.parse(out) as DemoSummary;
+    expect(summary.checks.flatMap(({ problems }) => problems)).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(summary).toMatchObject({ ok: true, orders, unanswered: 0 });
+    expect(summary.kills).toHaveLength(3);
+    const [nobody, pretender] = summary.refused;
+    expect(nobody?.code).toBe('UNAUTHENTICATED');
+    expect(pretender?.message).toContain('the participant payment to the identity shipping');
+    // Who came, and who was refused, is in the audit logs of the nodes.
+    const audits = ['node-1', 'node-2', 'node-3'].map((node) =>
+      readFileSync(join(directory.path, 'cluster', `${node}.audit.jsonl`), 'utf8'),
+    );
+    expect(audits.join('')).toContain('"identity":"shipping"');
+    expect(audits.join('')).toContain('FORBIDDEN');
   });
 
   it('leaves no process behind when it is interrupted', async () => {
