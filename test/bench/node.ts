@@ -7,6 +7,7 @@ import { coordinatorOptions } from '../../src/core/coordinator-options.ts';
 import { openEmbeddedLog } from '../../src/decision-log/embedded/log.ts';
 import { createLogger } from '../../src/node/logging.ts';
 import { CoordinatorNode } from '../../src/node/node.ts';
+import { everyone } from '../../src/ports/access.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom } from '../../src/system/random.ts';
 import { webSocketAcceptor } from '../../src/transport/websocket/listen.ts';
@@ -36,7 +37,7 @@ const node = new CoordinatorNode({
   logger: await createLogger({ level: 'warn', format: 'json', node: 'bench' }),
   debug: false,
   options,
-  token: null,
+  access: everyone,
   onFatal: fatal,
 });
 const listener = await node.start();

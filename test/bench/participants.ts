@@ -1,13 +1,21 @@
 /**
  * The product's participants for the bench: they hold nothing of their own, so only Verdict's work
- * is measured. Run: participants.ts DIRECTORY PORT[,PORT...] NAME...
+ * is measured. Run:
+ * participants.ts [--options JSON] DIRECTORY PORT[,PORT...] NAME...
  */
 
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { serveParticipant, vote } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
+import type { TlsOptions } from '../../src/ports/tls.ts';
 
-const [directory = '', ports = '', ...names] = process.argv.slice(2);
+const { positionals, values } = parseArgs({
+  options: { options: { type: 'string', default: '{}' } },
+  allowPositionals: true,
+});
+const [directory = '', ports = '', ...names] = positionals;
+const more = JSON.parse(values.options) as { token?: string; tls?: TlsOptions };
 
 for (const name of names) {
   await serveParticipant({
@@ -15,6 +23,7 @@ for (const name of names) {
     name,
     urls: ports.split(',').map((port) => `127.0.0.1:${port}`),
     dataDirectory: join(directory, name),
+    ...more,
     prepare: async () => vote.commit(),
     commit: async () => undefined,
     rollback: async () => undefined,

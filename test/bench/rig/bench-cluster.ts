@@ -12,6 +12,7 @@ import { etcdsToTest, TestEtcd } from '../../support/etcd/etcd.ts';
 import { NodeProcess } from '../../support/nodes/node-process.ts';
 import { Child, eventually } from '../../support/process/child.ts';
 import { refused } from '../load.ts';
+import { type Proof, type SecretPlace, secretPlace } from './secret-place.ts';
 
 export type LogKind = 'embedded' | 'one etcd';
 export const logKinds: readonly LogKind[] = ['embedded', 'one etcd'];
@@ -27,6 +28,9 @@ export interface BenchClusterSettings {
   /** Default 1. */
   readonly clients?: number;
   readonly options?: Partial<CoordinatorOptions>;
+  /** An access file says what each may do, who shows who it is in that way. Default: none does. */
+  readonly proof?: Proof;
+  readonly issuers?: readonly object[];
   /** A command that runs the rest of its line as one, for a process of that name. */
   readonly through?: (process: string) => readonly string[];
 }
@@ -55,6 +59,8 @@ export class BenchCluster {
   readonly clients: Client[] = [];
   readonly etcd: TestEtcd | null;
   readonly leader: NodeProcess;
+  /** Null: there is no access file. */
+  readonly secret: SecretPlace | null;
   /** Transactions so far. */
   committed = 0;
   readonly #settings: BenchClusterSettings;
@@ -63,12 +69,17 @@ export class BenchCluster {
 
   private constructor(
     settings: BenchClusterSettings,
-    given: { readonly etcd: TestEtcd | null; readonly leader: NodeProcess },
+    given: {
+      readonly etcd: TestEtcd | null;
+      readonly leader: NodeProcess;
+      readonly secret: SecretPlace | null;
+    },
   ) {
     const { participants = ['a', 'b', 'c'], processes = 1, directory } = settings;
     this.names = participants;
     this.etcd = given.etcd;
     this.leader = given.leader;
+    this.secret = given.secret;
     this.#settings = settings;
     const size = Math.ceil(participants.length / processes);
     this.#groups = Array.from({ length: processes }, (_, index) => ({
@@ -81,14 +92,20 @@ export class BenchCluster {
     const { log, directory, clients = 1 } = settings;
     await mkdir(directory, { recursive: true });
     const etcd = log === 'one etcd' ? await startEtcd() : null;
+    const { proof, issuers = [] } = settings;
+    const secret =
+      proof === undefined
+        ? null
+        : await secretPlace({ directory: join(directory, 'secret'), proof, issuers });
     const leader = await NodeProcess.make({
       data: join(directory, 'node'),
       logLevel: 'info',
       through: settings.through?.('leader') ?? [],
+      more: secret?.nodeArguments ?? [],
       ...(settings.options === undefined ? {} : { options: settings.options }),
       ...(etcd === null ? {} : { etcd: { endpoints: etcd.endpoints, cluster: clusterName } }),
     });
-    const cluster = new BenchCluster(settings, { etcd, leader });
+    const cluster = new BenchCluster(settings, { etcd, leader, secret });
     try {
       await cluster.startLeader();
       await cluster.startServices();
@@ -109,7 +126,9 @@ export class BenchCluster {
   async startServices(): Promise<void> {
     const through = this.#settings.through?.('participants') ?? [];
     for (const { directory, names } of this.#groups) {
-      const args = [directory, String(this.leader.port), ...names];
+      const { secret } = this;
+      const more = JSON.stringify(secret?.optionsOf('services') ?? {});
+      const args = ['--options', more, directory, String(this.leader.port), ...names];
       this.services.push(new Child('test/bench/participants.ts', { args, through }));
     }
     for (const child of this.services) {
@@ -139,7 +158,11 @@ export class BenchCluster {
   async connect(count: number): Promise<void> {
     for (let left = count; left > 0; left -= connectAtOnce) {
       const some = Array.from({ length: Math.min(left, connectAtOnce) }, () =>
-        connect({ urls: [this.leader.url], timeoutMs: 30_000 }),
+        connect({
+          urls: [this.leader.url],
+          timeoutMs: 30_000,
+          ...this.secret?.optionsOf('clients'),
+        }),
       );
       this.clients.push(...(await Promise.all(some)));
     }

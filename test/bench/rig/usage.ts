@@ -17,6 +17,11 @@ export function cpuMsOf(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1_000;
 }
 
+/** Its memory that is in RAM. */
+export function rssBytesOf(pid: number): number {
+  return Number(field(`/proc/${pid}/status`, 'VmRSS')) * 1_024;
+}
+
 /**
  * What it has changed of files, as the page cache counts it: by whole folios, a mebibyte for a
  * record of some bytes. So this says whether it writes, and not how much.

@@ -1,5 +1,6 @@
 /** All sections, in the order in which they run and stand on the page. */
 import { attack } from './attack.ts';
+import { attacks } from './attacks.ts';
 import { cpu } from './cpu.ts';
 import { failover } from './failover.ts';
 import { growth } from './growth.ts';
@@ -15,6 +16,7 @@ import { soak } from './soak.ts';
 import { stalled } from './stalled.ts';
 import { start } from './start.ts';
 import { throughput } from './throughput/throughput.ts';
+import { tls } from './tls.ts';
 import { writes } from './writes.ts';
 
 export const sections: readonly Section[] = [
@@ -33,5 +35,7 @@ export const sections: readonly Section[] = [
   failover,
   stalled,
   services,
+  tls,
   attack,
+  attacks,
 ];
