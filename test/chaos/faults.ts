@@ -5,6 +5,7 @@
 import type { Random } from '../../src/ports/random.ts';
 import type { TestEtcd } from '../support/etcd/etcd.ts';
 import type { EtcdMember } from '../support/etcd/etcd-member.ts';
+import type { Security } from '../support/network/security.ts';
 import type { TcpProxy } from '../support/network/tcp-proxy.ts';
 import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import type { NodeProcess } from '../support/nodes/node-process.ts';
@@ -17,6 +18,8 @@ export interface FaultsOptions {
   readonly cluster: EtcdCluster;
   /** Before each node, for clients and participants. */
   readonly proxies: readonly TcpProxy[];
+  /** Identities whose rights may be taken for a while. */
+  readonly guests: readonly string[];
   readonly random: Random;
   /** Told of each fault as it begins. */
   readonly began: (text: string) => void;
@@ -26,8 +29,12 @@ export interface FaultsOptions {
 
 const lanes = 2;
 const maxGapMs = 1_500;
+/** Of the faults, where there is any security. */
+const securityShare = 0.1;
+/** Nodes look every two seconds. */
+const minRightsMs = 2_500;
 
-type Target = NodeProcess | ParticipantProcess | EtcdMember | TcpProxy;
+type Target = NodeProcess | ParticipantProcess | EtcdMember | TcpProxy | Security;
 
 export class Faults {
   readonly #options: FaultsOptions;
@@ -66,6 +73,11 @@ export class Faults {
 
   async #one(): Promise<void> {
     const { cluster, proxies, random } = this.#options;
+    const { security } = cluster;
+    if (security !== null && random.fraction() < securityShare) {
+      await this.#rights(security);
+      return;
+    }
     const chance = random.fraction();
     const lastMs = Math.floor(200 + random.fraction() ** 2 * 6_000);
     if (chance < 0.25) {
@@ -148,6 +160,20 @@ export class Faults {
       // What fell into the hole stays there until it is cut.
       if (how === 'blackhole') proxy.cut();
       proxy.heal();
+    });
+  }
+
+  /** A certificate is renewed; and some identity is no one's for a while. */
+  async #rights(security: Security): Promise<void> {
+    const { cluster, guests, random } = this.#options;
+    const guest = pick(guests, random);
+    const lastMs = Math.floor(minRightsMs + random.fraction() ** 2 * 6_000);
+    await this.#alone(`no rights for ${guest} for ${lastMs} ms`, security, async () => {
+      await security.renewIdentity(guest);
+      await security.renewNode(pick([...cluster.nodes.keys()], random));
+      security.without([guest]);
+      await pause(lastMs);
+      security.without([]);
     });
   }
 

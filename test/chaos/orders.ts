@@ -14,6 +14,7 @@ import { reconcile } from '../../cluster/demo/reconcile.ts';
 import type { LoggedOutcomes } from '../../cluster/launcher/etcd-contents.ts';
 import { type ManagedProcess, Processes } from '../../cluster/launcher/processes.ts';
 import { startShop } from '../../cluster/launcher/shop.ts';
+import { Certificates } from '../../cluster/secure/installation.ts';
 import { type ServiceName, serviceNames } from '../../cluster/shop/paths.ts';
 import { type Client, isVerdictError, type TransactionOutcome } from '../../src/client.ts';
 import { positionZero, type Txid } from '../../src/core/txid.ts';
@@ -27,6 +28,8 @@ export interface OrdersOptions {
   readonly directory: string;
   readonly urls: readonly string[];
   readonly client: Client;
+  /** Of the services' certificates; null: no TLS. */
+  readonly certificates: string | null;
   /** More will not be ordered. */
   readonly maxCount: number;
   readonly random: Random;
@@ -62,7 +65,7 @@ export class Orders {
 
   /** Resolves when the services have reached the nodes. */
   async start(): Promise<void> {
-    const { directory, urls, began } = this.#options;
+    const { directory, urls, began, certificates } = this.#options;
     const { shop, shopLog } = layoutOf(directory);
     await mkdir(directory, { recursive: true });
     this.#shop = await startShop({
@@ -70,6 +73,7 @@ export class Orders {
       directory,
       urls,
       data: shop,
+      certificates: certificates === null ? undefined : new Certificates(certificates),
       logFile: shopLog,
       signal: this.#over.signal,
       restarts: began,

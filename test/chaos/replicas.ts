@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
 import { type Client, isVerdictError, type TransactOutcome } from '../../src/client.ts';
 import type { Random } from '../../src/ports/random.ts';
+import type { TlsFiles } from '../support/network/security.ts';
 import { quickParticipant } from '../support/participants/participant-process.ts';
 import type { Move, TransferSettings } from '../support/participants/transfer-entry.ts';
 import { Child, eventually, pause } from '../support/process/child.ts';
@@ -52,6 +53,8 @@ export interface ReplicasOptions {
   readonly directory: string;
   readonly urls: readonly string[];
   readonly client: Client;
+  /** What processes of that service dial with. */
+  readonly tlsOf: (service: string) => Promise<{ readonly tls?: TlsFiles }>;
   readonly random: Random;
   /** Told of each replacement as it begins. */
   readonly began: (text: string) => void;
@@ -145,13 +148,14 @@ export class Replicas {
     slot,
     journals,
   }: Pick<Replica, 'service' | 'slot' | 'journals'>): Promise<Child> {
-    const { directory, urls } = this.#options;
+    const { directory, urls, tlsOf } = this.#options;
     const settings: TransferSettings = {
       name: service,
       urls,
       journal: join(directory, `${service}-${slot}-${journals}`),
       database: this.#databases[service],
       options: quickParticipant,
+      ...(await tlsOf(service)),
     };
     const child = new Child('test/support/participants/transfer-entry.ts', {
       args: [JSON.stringify(settings)],

@@ -39,6 +39,7 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     etcd = await TestEtcd.start(programs);
     cluster = await EtcdCluster.started({
       etcd,
+      secured: true,
       requestWindowMs,
       options: { tickMs, maxFinished: 1 },
     });

@@ -21,7 +21,7 @@ describe.skipIf(programs === undefined)('three members of etcd, three nodes, und
   beforeAll(async () => {
     if (programs === undefined) return;
     etcd = await TestEtcd.start(programs, { members: 3 });
-    cluster = await EtcdCluster.started({ etcd });
+    cluster = await EtcdCluster.started({ etcd, secured: true });
   });
 
   afterAll(async () => {

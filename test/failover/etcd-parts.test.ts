@@ -28,6 +28,7 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     cluster = await EtcdCluster.started({
       etcd: etcds[0] as TestEtcd,
       endpointsOf: () => [map.join(';')],
+      identities: { clients: [clientName] },
       nodes,
       participants: ['a', 'b'],
       shards,

@@ -11,7 +11,6 @@ import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { RawPeer } from '../support/network/raw-peer.ts';
 import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { pause } from '../support/process/child.ts';
 
@@ -30,7 +29,12 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
   beforeAll(async () => {
     if (programs === undefined) return;
     etcd = await TestEtcd.start(programs);
-    cluster = await EtcdCluster.started({ etcd, shards, participants: ['a', 'b'] });
+    cluster = await EtcdCluster.started({
+      etcd,
+      secured: true,
+      shards,
+      participants: ['a', 'b'],
+    });
     client = await cluster.client();
   });
 
@@ -47,8 +51,7 @@ describe.skipIf(programs === undefined)('the locks of a shard', () => {
    */
   async function waitedFor(key: string): Promise<LocksReply['locks'][number]> {
     for (;;) {
-      const { url } = cluster.node((await cluster.leader({ shard })).node);
-      const operator = await RawPeer.greeted(url, { name: 'operator', roles: ['operator'] });
+      const operator = await cluster.node((await cluster.leader({ shard })).node).asked();
       const reply = await operator.ask({ type: 'locks', id: 1, group: lockGroup });
       await operator.close();
       const found = (reply as LocksReply).locks.find((lock) => lock.key === key);

@@ -37,6 +37,7 @@ describe.skipIf(programs === undefined)('the lost reply to', () => {
     }
     cluster = await EtcdCluster.started({
       etcd,
+      secured: true,
       options: { tickMs: 500 },
       endpointsOf: (name) => [`http://${proxies.get(name)?.url}`],
     });

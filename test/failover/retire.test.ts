@@ -26,7 +26,14 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
   beforeAll(async () => {
     if (programs === undefined) return;
     etcd = await TestEtcd.start(programs);
-    cluster = await EtcdCluster.started({ etcd, nodes: ['n1', 'n2'], participants: [], shards });
+    cluster = await EtcdCluster.started({
+      etcd,
+      secured: true,
+      identities: { participants: ['p', 'q'] },
+      nodes: ['n1', 'n2'],
+      participants: [],
+      shards,
+    });
     await eventually(
       async () => {
         const shares = await cluster.shares();
@@ -46,6 +53,7 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
     const participant = await serveParticipant({
       name,
       urls: cluster.urls,
+      ...(await cluster.tls(name)),
       dataDirectory: mkdtempSync(join(cluster.directory, 'owed-')),
       ...(sharedResource === undefined ? {} : { sharedResource }),
       prepare: async () => vote.commit(),
@@ -73,15 +81,18 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
   }
 
   async function retire(at: NodeProcess, what: object): Promise<void> {
-    const operator = await RawPeer.greeted(at.url, { name: 'operator', roles: ['operator'] });
+    const operator = await at.asked();
     const reply = await operator.ask({ type: 'retire', id: 1, ...what } as never);
     expect(reply).toEqual({ type: 'retired', id: 1 });
     await operator.close();
   }
 
   /** What hello is answered with. */
-  async function knock(node: NodeProcess, more: object): Promise<string> {
-    const peer = await RawPeer.open(node.url);
+  async function knock(
+    node: NodeProcess,
+    more: { readonly name: string } & Record<string, unknown>,
+  ): Promise<string> {
+    const peer = await RawPeer.open(node.url, await cluster.tls(more.name));
     peer.send({ type: 'hello', protocol: 1, roles: ['participant'], ...more } as never);
     const answer = await eventually(
       () => peer.received[0] ?? null,
@@ -97,10 +108,7 @@ describe.skipIf(programs === undefined)('a retired instance', () => {
         const states: string[] = [];
         for (const txid of txids) {
           const leader = await cluster.leader({ shard: Number(txid[0]) });
-          const operator = await RawPeer.greeted(cluster.node(leader.node).url, {
-            name: 'operator',
-            roles: ['operator'],
-          });
+          const operator = await cluster.node(leader.node).asked();
           const reply = await operator.ask({ type: 'status', id: 1, txid });
           states.push(reply.type === 'status' ? reply.state : reply.type);
           await operator.close();

@@ -13,7 +13,7 @@ describe.skipIf(etcd === undefined)('clients and followers', () => {
 
   beforeAll(async () => {
     if (etcd === undefined) return;
-    cluster = await PartitionCluster.started({ etcd });
+    cluster = await PartitionCluster.started({ etcd, secured: true });
     client = await cluster.client('client');
   });
   afterEach(async () => {

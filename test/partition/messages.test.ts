@@ -33,7 +33,7 @@ describe.skipIf(etcd === undefined)('messages between nodes and participants', (
 
   beforeAll(async () => {
     if (etcd === undefined) return;
-    cluster = await PartitionCluster.started({ etcd });
+    cluster = await PartitionCluster.started({ etcd, secured: 'never' });
     client = await cluster.client('client');
   });
   afterEach(() => cluster.heal());

@@ -7,6 +7,7 @@ import { check } from '../support/checks/checker.ts';
 import { CallerProcess } from '../support/clients/caller-process.ts';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { Network } from '../support/network/network.ts';
+import { isSecured, Security, type TlsFiles } from '../support/network/security.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { ParticipantProcess } from '../support/participants/participant-process.ts';
 import { eventually, pause } from '../support/process/child.ts';
@@ -30,6 +31,11 @@ describe.skipIf(etcd === undefined || problem !== null)('hosts on a network of t
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'verdict-namespaces-'));
+    const security = isSecured(true)
+      ? await Security.made(directory, { participants: participantNames, clients: ['client'] })
+      : null;
+    const tlsOf = async (name: string): Promise<{ tls?: TlsFiles }> =>
+      security === null ? {} : { tls: await security.identity(name) };
     network = Network.of('etcd', 'caller', ...nodeNames, ...participantNames);
     const endpoint = `http://${network.address('etcd')}:2379`;
     server = startEtcd(endpoint);
@@ -43,6 +49,9 @@ describe.skipIf(etcd === undefined || problem !== null)('hosts on a network of t
           through: network.on(name),
           options: { ...quickOptions, heartbeatMs: 500, tickMs: 500 },
           etcd: { endpoints: [endpoint], cluster, leaseTtlMs },
+          ...(security === null
+            ? {}
+            : { more: await security.node(name, [`IP:${network.address(name)}`]) }),
         });
         nodes.set(name, node);
         expect(await node.start(), node.output()).toBe(true);
@@ -56,12 +65,19 @@ describe.skipIf(etcd === undefined || problem !== null)('hosts on a network of t
           urls,
           data: join(directory, name),
           through: network.on(name),
+          ...(await tlsOf(name)),
           tellsDoubts: true,
         }),
       );
     }
     caller = new CallerProcess(
-      { urls, endpoints: [endpoint], cluster, participants: participantNames },
+      {
+        urls,
+        endpoints: [endpoint],
+        cluster,
+        participants: participantNames,
+        ...(await tlsOf('client')),
+      },
       network.on('caller'),
     );
     await caller.commits();

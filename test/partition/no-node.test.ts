@@ -18,6 +18,7 @@ describe.skipIf(etcd === undefined)(
       if (etcd === undefined) return;
       cluster = await PartitionCluster.started({
         etcd,
+        secured: true,
         participantSettings: (name, place) => ({
           // Of the others no one may write: they wait for a record, or for the leadership to end.
           decisionLog: { etcd: { ...place, resolve: name === 'c' } },
