@@ -4,6 +4,7 @@ import './system/check-node.ts';
 import type { Outbox, OutboxOptions } from './resources/outbox/outbox.ts';
 import { loadStore } from './store/native-package.ts';
 
+export type { EncryptionKeys } from './ports/cipher.ts';
 export type {
   Outbox,
   OutboxOptions,

@@ -4,6 +4,7 @@ import './system/check-node.ts';
 import type { VersionedStore, VersionedStoreOptions } from './resources/versioned-store/store.ts';
 import { loadStore } from './store/native-package.ts';
 
+export type { EncryptionKeys } from './ports/cipher.ts';
 export type { StorePayload } from './resources/versioned-store/payload.ts';
 export type {
   InitialRecord,

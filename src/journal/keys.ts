@@ -6,6 +6,7 @@
  * as transactions began, nearly by age. A value leaves out what its key says.
  */
 import { type Epoch, epochOf, type Txid } from '../core/txid.ts';
+import { SealedError } from '../ports/cipher.ts';
 import type { BranchKey, JournalEntry, JournalState } from '../ports/journal.ts';
 import {
   assertKeyFits,
@@ -22,6 +23,14 @@ export const epochsPrefix = 'epochs/';
 export const witnessPrefix = 'witness/';
 export const clusterKey = 'cluster';
 export const runsKey = 'runs';
+
+const content = ['payload', 'result', 'reason'] as const;
+/** By area, what of an entry is a user's: all else stays in clear, and is decided by. */
+export const journalContents: Readonly<Record<Area, readonly string[]>> = {
+  'l/': content,
+  'r/': content,
+  't/': content,
+};
 
 /** The value of an entry: a MessagePack map. */
 interface Stored {
@@ -80,8 +89,16 @@ export function storedOf(entry: JournalEntry): Stored {
 
 function entryOf({ txid, branch }: BranchKey, value: unknown): JournalEntry {
   const { epoch = epochOf(txid), witness: shown, ...rest } = value as Stored;
+  if ('sealed' in rest) throw sealedWithoutKeys();
   const witness = shown === undefined ? null : { generation: shown[0], revision: shown[1] };
   return { txid, branch, ...rest, epoch, witness };
+}
+
+/** (!) A commit must not be called without its payload. */
+function sealedWithoutKeys(): SealedError {
+  return new SealedError(
+    'The journal holds an entry that another process of the shared resource has sealed, and this one has no keys. Give all of them the same option encryption.',
+  );
 }
 
 export function readEntry(keys: ReadableKeys, area: Area, key: BranchKey): JournalEntry | null {

@@ -28,7 +28,9 @@ import {
 } from '../store/key-value.ts';
 import type { LmdbStore, OnFatal } from '../store/lmdb.ts';
 import { openOwnedStore } from '../store/owned-store.ts';
-import { metaKey, readHeader, type StoreHeader } from '../store/store-format.ts';
+import type { Contents } from '../store/sealed-keys.ts';
+import { metaKey, readHeader, type StoreHeader, sealedHeader } from '../store/store-format.ts';
+import { type EncryptionChoice, payloadCipher } from '../system/payload-cipher.ts';
 import { systemRandom } from '../system/random.ts';
 import { steadyWall } from '../system/steady-wall.ts';
 
@@ -44,6 +46,10 @@ export interface BranchStoreOptions<Prepared extends PreparedBy> {
   readonly dataDirectory: string;
   readonly file: string;
   readonly header: StoreHeader;
+  /** Seals the content. Default: it is kept in clear. */
+  readonly encryption?: EncryptionChoice;
+  /** What of it is users' content. Default: nothing. */
+  readonly contents?: Contents;
   /** What an empty file begins with. Default: nothing. */
   readonly begin?: (keys: WritableKeys) => void;
   /** What the commit of a branch does, within the transaction that ends it. */
@@ -101,7 +107,10 @@ export class BranchStore<Prepared extends PreparedBy> {
   static async open<Prepared extends PreparedBy>(
     options: BranchStoreOptions<Prepared>,
   ): Promise<BranchStore<Prepared>> {
-    const { dataDirectory: directory, file, header, clock, onFatal } = options;
+    const { dataDirectory: directory, file, clock, onFatal, contents = {}, encryption } = options;
+    const cipher = encryption === undefined ? null : payloadCipher(encryption);
+    const header = cipher === null ? options.header : sealedHeader(options.header);
+    const newest = sealedHeader(options.header);
     const { store, begun } = await openOwnedStore({
       log: false,
       directory,
@@ -109,12 +118,13 @@ export class BranchStore<Prepared extends PreparedBy> {
       purpose: header.kind,
       clock,
       onFatal,
-      check: (keys) => readHeader(keys, header),
+      sealing: { cipher, contents },
+      check: (keys) => readHeader(keys, newest),
       begin: (keys) => {
-        if (readHeader(keys, header) === null) {
-          keys.put(metaKey, header);
-          options.begin?.(keys);
-        }
+        const before = readHeader(keys, newest);
+        if (before === null) options.begin?.(keys);
+        const wasSealed = before?.['formatVersion'] === newest.formatVersion;
+        if (before === null || wasSealed !== (cipher !== null)) keys.put(metaKey, header);
         const made = keys.get(identityKey) ?? systemRandom.token(identityDigits);
         keys.put(identityKey, made);
         return `${header.kind.replaceAll(' ', '-')}-${made}-${fileNumber(directory, file)}`;

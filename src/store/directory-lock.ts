@@ -11,7 +11,7 @@ import process from 'node:process';
 import { tryLock } from 'fs-native-extensions';
 import type { Clock } from '../ports/clock.ts';
 import { forOperator } from './operator-error.ts';
-import { atPlace, makeDirectory, placeError, privateFile } from './store-place.ts';
+import { atPlace, makeDirectory, placeError, privateFile, warnOfOpen } from './store-place.ts';
 
 export interface DirectoryLock {
   /** Gives the directory back. Harmless when repeated. */
@@ -39,7 +39,7 @@ export function lockDirectory(options: {
       `${directory} cannot be locked on Deno, and a store without a lock could get two owners. Run this program on Node; on Deno the client works.`,
     );
   }
-  makeDirectory(directory);
+  if (makeDirectory(directory) === undefined) atPlace(directory, () => warnOfOpen(directory));
   const path = resolve(directory, 'owner.lock');
   // Opened without truncation: the file may be telling who holds the lock that we are refused.
   const file = atPlace(path, () => openSync(path, 'a+', privateFile));

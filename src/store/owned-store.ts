@@ -14,6 +14,7 @@ import {
   plain,
 } from './lmdb.ts';
 import { LoggedStore } from './logged-store.ts';
+import { assertOpenable, beginSealed, type Sealing, sealStore } from './sealed-store.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
 export interface OwnedStoreOptions<Begun> extends Omit<LmdbOptions, 'onFatal' | 'closed'> {
@@ -32,6 +33,8 @@ export interface OwnedStoreOptions<Begun> extends Omit<LmdbOptions, 'onFatal' | 
    * is on disk. So it comes before any answer.
    */
   readonly begin: (keys: WritableKeys) => Begun;
+  /** What of it is users' content, and what seals that. Default: nothing is. */
+  readonly sealing?: Sealing;
 }
 
 /** Opens a store and owns its directory until it is closed: alone, or with others that share it. */
@@ -44,8 +47,19 @@ export async function openOwnedStore<Begun>(
   let store: LmdbStore | null = null;
   try {
     const given = { directory, file, shared, onFatal, closed: () => lock.release() };
-    store = await (log ? openLogged : openPlain)(given, options.check);
-    return { store, begun: await store.transact(options.begin) };
+    const { sealing } = options;
+    if (sealing === undefined) {
+      store = await (log ? openLogged : openPlain)(given, options.check);
+      return { store, begun: await store.transact(options.begin) };
+    }
+    store = await (log ? openLogged : openPlain)(given, (keys) => {
+      options.check(keys);
+      assertOpenable(keys, sealing, { directory, shared });
+    });
+    const begun = await store.transact((keys) =>
+      beginSealed(keys, { ...sealing, shared }, options.begin),
+    );
+    return { store: await sealStore(store, { ...sealing, shared }), begun };
   } catch (error) {
     await store?.close();
     lock.release();

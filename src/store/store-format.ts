@@ -8,6 +8,11 @@ export interface StoreHeader {
   readonly formatVersion: number;
 }
 
+/** Of a store that may hold sealed content: programs that know nothing of it must keep off. */
+export function sealedHeader<Header extends StoreHeader>(header: Header): Header {
+  return { ...header, formatVersion: header.formatVersion + 1 };
+}
+
 /** The store is of another kind, of a newer format, or broken. The text says what to do. */
 export class StoreFormatError extends Error {
   override readonly name = 'StoreFormatError';

@@ -18,7 +18,7 @@ import { thrownText } from '../core/thrown.ts';
 import { forOperator } from './operator-error.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
-/** For the account that runs the process alone: votes, payloads and results are kept in clear. */
+/** For the account that runs the process alone: where no keys are given, payloads are in clear. */
 export const privateFile = 0o600;
 /** Of directories that are made here; one that was there keeps its mode. */
 const privateDirectory = 0o700;
@@ -104,6 +104,23 @@ export function assertRoom(path: string): void {
 function isAllocated(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
   return stat !== undefined && stat.size > 0 && stat.blocks * 512 >= stat.size;
+}
+
+/** Not the group's: volumes of Kubernetes are their group's. */
+const forOthers = 0o007;
+const warnedOfOpen = new Set<string>();
+
+/** A directory that was there, made by hand or by other means, keeps its mode. */
+export function warnOfOpen(directory: string): void {
+  const { mode } = statSync(directory);
+  if (process.platform === 'win32' || (mode & forOthers) === 0) return;
+  if (warnedOfOpen.has(directory)) return;
+  warnedOfOpen.add(directory);
+  const octal = (mode & 0o777).toString(8).padStart(3, '0');
+  process.emitWarning(
+    `The directory ${directory} is open to other accounts (mode ${octal}). Run chmod 700 ${directory}, or give a directory below it: one that is not there is made closed.`,
+    { type: 'VerdictWarning', code: 'VERDICT_OPEN_DIRECTORY' },
+  );
 }
 
 /** By the magic numbers of Linux. */

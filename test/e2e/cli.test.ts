@@ -380,6 +380,23 @@ describe("the operator's commands", () => {
     expect(neither).toMatchObject({ exitCode: exitCodes.usage });
   });
 
+  it('rebind gives an instance to another identity', async () => {
+    const to = ['--identity', 'stock-eu', '--yes', '--url', url];
+    expect(await runCli(['rebind', 'shipping', 'some-instance', ...to])).toMatchObject({
+      exitCode: exitCodes.ok,
+      out: 'Instance some-instance of shipping belongs to stock-eu: every node has heard of it.\n',
+    });
+    const shared = ['rebind', 'shipping', '--shared-resource', 'shipping-db', '--json', ...to];
+    const { exitCode, out } = await runCli(shared);
+    expect(exitCode).toBe(exitCodes.ok);
+    expect(JSON.parse(out)).toEqual({
+      participant: 'shipping',
+      sharedResource: 'shipping-db',
+      identity: 'stock-eu',
+      rebound: true,
+    });
+  });
+
   it('retire warns of a name that no node knows, and of an instance that is connected', async () => {
     const retire = (...what: string[]) => runCli(['retire', ...what, '--yes', '--url', url]);
     expect((await retire('inventry', 'lost-store')).errors).toContain(

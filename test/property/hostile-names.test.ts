@@ -82,6 +82,12 @@ async function work(loop: LoopNode, given: Places): Promise<void> {
   const another = await loop.peer({ name: 'operator-2', roles: ['operator'], form: spoken });
   await another.ask({ type: 'locks', group: given.lockGroup ?? '' });
   await another.ask({ type: 'retire', participant: 'nobody', instance: given.instance });
+  await another.ask({
+    type: 'rebind',
+    participant: 'nobody',
+    sharedResource: given.instance,
+    identity: given.instance,
+  });
   expect(operator.isOpen).toBe(true);
   for (const reply of replies) expect(reply).not.toBeNull();
   // A lock's key may be longer than a name.

@@ -1,11 +1,13 @@
+import type { PayloadCipher } from '../../ports/cipher.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Journal } from '../../ports/journal.ts';
 import type { Random } from '../../ports/random.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { openOwnedStore } from '../../store/owned-store.ts';
-import { readHeader } from '../../store/store-format.ts';
+import { readHeader, sealedHeader } from '../../store/store-format.ts';
 import { agreeOnInstance } from '../instance.ts';
 import { journalHeader } from '../journal-rules.ts';
+import { journalContents } from '../keys.ts';
 import { asJournalError, LocalJournal } from '../local-journal.ts';
 
 export interface LmdbJournalOptions {
@@ -16,6 +18,8 @@ export interface LmdbJournalOptions {
    * transactions. All of them must say so. Default: one owner.
    */
   readonly shared?: boolean;
+  /** Seals payloads, results and reasons. Default: they are kept in clear. */
+  readonly cipher?: PayloadCipher;
   readonly clock: Clock;
   readonly random: Random;
   /** Called once, when a write failed. Default: says why on stderr and ends the process with 70. */
@@ -26,7 +30,7 @@ export const journalFile = 'journal.mdb';
 
 /** Rejects with JournalError where the directory has an owner, or its store cannot be read. */
 export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Journal> {
-  const { directory, shared = false, clock, random, onFatal } = options;
+  const { directory, shared = false, cipher = null, clock, random, onFatal } = options;
   try {
     const { store, begun: instance } = await openOwnedStore({
       directory,
@@ -35,8 +39,9 @@ export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Jour
       shared,
       clock,
       onFatal,
-      check: (keys) => readHeader(keys, journalHeader),
-      begin: (keys) => agreeOnInstance(keys, random),
+      sealing: { cipher, contents: journalContents },
+      check: (keys) => readHeader(keys, sealedHeader(journalHeader)),
+      begin: (keys) => agreeOnInstance(keys, random, { sealed: cipher !== null }),
     });
     return new LocalJournal({ instance, clock, shared, store });
   } catch (error) {

@@ -1,16 +1,21 @@
-/** What a journal holds, read from its file whether or not a participant owns it. */
+/**
+ * What a journal holds, read from its file whether or not a participant owns it. What is sealed is
+ * left out: who looks at votes and outcomes needs no key.
+ */
 import type { Txid } from '../../core/txid.ts';
 import type { JournalEntry, ServedCluster } from '../../ports/journal.ts';
+import { ClearKeys } from '../../store/clear-keys.ts';
 import { readLmdb } from '../../store/lmdb.ts';
-import { readHeader } from '../../store/store-format.ts';
+import { readHeader, sealedHeader } from '../../store/store-format.ts';
 import { journalHeader, load } from '../journal-rules.ts';
-import { allEntries, areas } from '../keys.ts';
+import { allEntries, areas, journalContents } from '../keys.ts';
 import { journalFile } from './journal.ts';
 
 /** All entries but tombstones, in one snapshot. Null where there is no journal. */
 export function readLmdbJournal(directory: string): Promise<readonly JournalEntry[] | null> {
-  return readLmdb({ directory, file: journalFile }, (keys) => {
-    readHeader(keys, journalHeader);
+  return readLmdb({ directory, file: journalFile }, (stored) => {
+    const keys = new ClearKeys(stored, journalContents);
+    readHeader(keys, sealedHeader(journalHeader));
     return load(keys).entries;
   });
 }
@@ -25,8 +30,9 @@ export interface JournalView {
 
 /** Null where there is no journal in the directory. */
 export function viewLmdbJournal(directory: string, txid?: Txid): Promise<JournalView | null> {
-  return readLmdb({ directory, file: journalFile }, (keys) => {
-    const header = readHeader(keys, journalHeader);
+  return readLmdb({ directory, file: journalFile }, (stored) => {
+    const keys = new ClearKeys(stored, journalContents);
+    const header = readHeader(keys, sealedHeader(journalHeader));
     const { entries, cluster } = load(keys);
     return {
       instance: String(header?.['instance'] ?? ''),

@@ -11,6 +11,7 @@
  */
 import { checkFields, type Fields } from '../../core/fields.ts';
 import { isAbort, vote } from '../../participant/vote.ts';
+import type { EncryptionKeys } from '../../ports/cipher.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Logger, silentLogger, userLogger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
@@ -27,7 +28,14 @@ import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
 import { BranchStore, checkPlace } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
-import { countOf, enqueue, outboxFile, outboxHeader, type PreparedMessages } from './queue.ts';
+import {
+  countOf,
+  enqueue,
+  outboxContents,
+  outboxFile,
+  outboxHeader,
+  type PreparedMessages,
+} from './queue.ts';
 
 /** What `openOutbox` takes. */
 export interface OutboxOptions<Body> {
@@ -35,6 +43,11 @@ export interface OutboxOptions<Body> {
   readonly dataDirectory: string;
   /** Called for one message at a time. */
   readonly publish: Publish<Body>;
+  /**
+   * Seals the messages with AES-256-GCM. As for `serveParticipant`. Default: they are kept in
+   * clear, in files that only this account can read.
+   */
+  readonly encryption?: EncryptionKeys | { readonly file: string };
   /** The pause after a failed publication, in milliseconds; doubles, with jitter. Default 100. */
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 30,000. */
@@ -81,6 +94,7 @@ const wrongBodies =
 const optionFields: Fields<OutboxOptions<never>> = {
   dataDirectory: 'text',
   publish: 'any',
+  encryption: 'object',
   retryDelayMs: 'ms',
   maxRetryDelayMs: 'ms',
   maxQueue: 'count',
@@ -109,6 +123,7 @@ export class Outbox<Body = unknown> {
       clock: options.clock ?? systemClock,
       file: outboxFile,
       header: outboxHeader,
+      contents: outboxContents,
       apply: enqueue,
     });
     return new Outbox(options, disk);

@@ -9,12 +9,16 @@ import {
   type ReadableKeys,
   type WritableKeys,
 } from '../../store/key-value.ts';
+import type { Contents } from '../../store/sealed-keys.ts';
 import { readHeader } from '../../store/store-format.ts';
 import { allPrepared, type PreparedBy } from '../branch-store.ts';
 
 export const outboxFile = 'outbox.mdb';
 /** The format that this program writes, and the newest that it reads. */
 export const outboxHeader = { kind: 'verdict outbox', formatVersion: 2 } as const;
+
+/** What of it is users' content. */
+export const outboxContents: Contents = { 'prepared/': ['bodies'], 'queue/': ['body'] };
 
 /** A message of a committed transaction, as `publish` gets it. */
 export interface OutboxMessage<Body = unknown> {

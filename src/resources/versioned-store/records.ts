@@ -12,6 +12,7 @@ import {
   type ReadableKeys,
   type WritableKeys,
 } from '../../store/key-value.ts';
+import type { Contents } from '../../store/sealed-keys.ts';
 import { readHeader } from '../../store/store-format.ts';
 import { sendable } from '../../wire/sendable.ts';
 import { allPrepared, type PreparedBy } from '../branch-store.ts';
@@ -19,6 +20,9 @@ import { allPrepared, type PreparedBy } from '../branch-store.ts';
 export const storeFile = 'store.mdb';
 /** The format that this program writes, and the newest that it reads. */
 export const storeHeader = { kind: 'verdict versioned store', formatVersion: 2 } as const;
+
+/** What of it is users' content. */
+export const storeContents: Contents = { 'prepared/': ['writes'], 'records/': ['value'] };
 
 /** What is stored under a key. */
 export interface StoredRecord<Value = unknown> {

@@ -13,6 +13,7 @@ import { checkFields, type Fields, isIterable, shown } from '../../core/fields.t
 import type { Txid } from '../../core/txid.ts';
 import type { EnlistOptions } from '../../participant/enlist.ts';
 import { checkedVote, vote } from '../../participant/vote.ts';
+import type { EncryptionKeys } from '../../ports/cipher.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
   AbortVote,
@@ -34,6 +35,7 @@ import {
   putInitial,
   type RecordWrite,
   type StoredRecord,
+  storeContents,
   storeFile,
   storeHeader,
   versionAfter,
@@ -48,6 +50,11 @@ export interface VersionedStoreOptions {
   readonly dataDirectory: string;
   /** What a new store begins with. Default: nothing. */
   readonly initial?: Iterable<InitialRecord>;
+  /**
+   * Seals values with AES-256-GCM; keys stay in clear. As for `serveParticipant`. Default: all is
+   * kept in clear, in files that only this account can read.
+   */
+  readonly encryption?: EncryptionKeys | { readonly file: string };
   /** How long a branch waits for a key that is held, before it votes `abort`. Default 2,000. */
   readonly lockWaitMs?: number;
   /** How many may wait for keys at once; one more votes `abort` without waiting. Default 10,000. */
@@ -112,6 +119,7 @@ interface Enlisting {
 const optionFields: Fields<VersionedStoreOptions> = {
   dataDirectory: 'text',
   initial: 'any',
+  encryption: 'object',
   lockWaitMs: 'ms',
   maxLockWaiters: 'count',
   appliedKeepMs: 'ms',
@@ -137,6 +145,7 @@ export class VersionedStore {
       clock: options.clock ?? systemClock,
       file: storeFile,
       header: storeHeader,
+      contents: storeContents,
       begin: (keys) => putInitial(keys, initial),
       apply: applyWrites,
     });

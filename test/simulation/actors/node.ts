@@ -6,6 +6,7 @@
 import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { CoordinatorNode } from '../../../src/node/node.ts';
+import { everyone } from '../../../src/ports/access.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
 import type { SimEtcd } from '../etcd/server.ts';
 import type { NodeSettings } from '../options.ts';
@@ -71,7 +72,7 @@ export class NodeMachine extends Machine<NodeOptions> {
       logger: silentLogger,
       debug: false,
       options,
-      token: null,
+      access: everyone,
       reached: (point) => this.passes(process, point),
       onFatal: (error) => {
         if (process.alive) world.broken(error as Error);

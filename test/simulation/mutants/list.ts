@@ -370,8 +370,8 @@ export const mutants: readonly Mutant[] = [
     name: 'retiring-is-not-heard-of',
     without: 'I10: every node hears of what was retired, not only at its start.',
     file: 'src/node/node.ts',
-    from: '    this.#unwatch = [log.watchRetired((retired, shards) => this.#hear(retired, shards))];\n',
-    to: '    this.#unwatch = [];\n',
+    from: '      log.watchRetired((retired, shards) => this.#hear(retired, shards)),\n',
+    to: '',
     faults: 'retire=1',
   },
   {

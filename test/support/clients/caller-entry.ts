@@ -12,9 +12,13 @@ import { History } from './history.ts';
 import { SteadyLoad } from './steady-load.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as CallerSettings;
-const { endpoints, cluster } = settings;
+const { endpoints, cluster, urls, tls } = settings;
 const history = new History();
-const client = await connect({ urls: settings.urls, timeoutMs: 20_000 });
+const client = await connect({
+  urls,
+  ...(tls === undefined ? {} : { tls }),
+  timeoutMs: 20_000,
+});
 const load = new SteadyLoad({
   history,
   clients: [client],

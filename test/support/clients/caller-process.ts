@@ -2,6 +2,7 @@
 
 import type { Change } from '../etcd/etcd-history.ts';
 import type { LogContents } from '../logs/log-contents.ts';
+import type { TlsFiles } from '../network/security.ts';
 import { Child, eventually } from '../process/child.ts';
 import type { RecordedCall } from './history.ts';
 
@@ -10,6 +11,7 @@ export interface CallerSettings {
   readonly endpoints: readonly string[];
   readonly cluster: string;
   readonly participants: readonly string[];
+  readonly tls?: TlsFiles;
 }
 
 /** The log as it was read at one moment. */

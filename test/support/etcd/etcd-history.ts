@@ -3,6 +3,7 @@
  * run, or piece by piece where the run compacts etcd: a piece is read before it is compacted away.
  */
 import { Etcd3, type IKeyValue, type IWatchRequest, type IWatchResponse } from 'etcd3';
+import type { Pem } from '../../../cluster/secure/installation.ts';
 import type { Decision } from '../../../src/core/messages.ts';
 import { unscoped } from '../../../src/core/scope.ts';
 import { type Epoch, makeEpoch, positionZero, type Txid } from '../../../src/core/txid.ts';
@@ -52,6 +53,8 @@ export interface HistoryAccess {
   readonly endpoints: readonly string[];
   /** An account that may read everything, where etcd has accounts. */
   readonly auth?: { readonly username: string; readonly password: string };
+  /** The same by a certificate. */
+  readonly tls?: Pem;
 }
 
 export class EtcdHistory {
@@ -132,9 +135,12 @@ export class EtcdHistory {
 }
 
 /** A history may come in one piece, however long. */
-function connectTo({ endpoints, auth }: HistoryAccess): Etcd3 {
+function connectTo({ endpoints, auth, tls }: HistoryAccess): Etcd3 {
   return new Etcd3({
     hosts: [...endpoints],
+    ...(tls && {
+      credentials: { rootCertificate: tls.ca, certChain: tls.cert, privateKey: tls.key },
+    }),
     ...(auth === undefined ? {} : { auth: { ...auth } }),
     grpcOptions: { 'grpc.max_receive_message_length': -1 },
   });

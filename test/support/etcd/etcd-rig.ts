@@ -7,6 +7,11 @@ import type { Etcd3, IKeyValue } from 'etcd3';
 import { etcd3Client } from '../../../src/decision-log/etcd/client.ts';
 import { type EtcdLogOptions, openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { EtcdKeys, type KeyRange } from '../../../src/decision-log/etcd/keys.ts';
+import {
+  decodeMeta,
+  decodeSecret,
+  type SecretValue,
+} from '../../../src/decision-log/etcd/records.ts';
 import type { DecisionLog, Leadership } from '../../../src/ports/decision-log.ts';
 import { never, realClock, realRandom, temporaryDirectory } from '../logs/stores.ts';
 
@@ -62,6 +67,15 @@ export class EtcdRig {
   async look(key: Buffer): Promise<IKeyValue | null> {
     const { kvs } = await this.raw.kv.range({ key });
     return kvs[0] ?? null;
+  }
+
+  async clusterId(): Promise<string> {
+    return decodeMeta((await this.look(this.keys.meta))?.value ?? Buffer.of()).clusterId;
+  }
+
+  /** What nodes alone may read. */
+  async secret(): Promise<SecretValue> {
+    return decodeSecret((await this.look(this.keys.secret))?.value ?? Buffer.of());
   }
 
   /**

@@ -1,4 +1,4 @@
-/** A process that decides without end and tells each answer on stdout, until it is killed. */
+/** A process that decides and binds without end and tells each answer, until it is killed. */
 import process from 'node:process';
 import { openEmbeddedLog } from '../../../src/decision-log/embedded/log.ts';
 import { tell } from '../process/tell.ts';
@@ -22,6 +22,8 @@ async function decideForEver(): Promise<never> {
     const requestId = `request of ${txid}`;
     const result = await leadership.decide(commitOf(txid, { requestId }));
     if (result.type !== 'written') throw new Error(`Not written: ${JSON.stringify(result)}`);
+    const holder = await log.bind({ participant: 'p', instance: txid }, 'writer');
+    if (holder !== 'writer') throw new Error(`Not bound: ${holder}`);
     tell(`${JSON.stringify({ txid, requestId })}`);
   }
 }

@@ -2,6 +2,7 @@
 import type { Txid } from '../../../src/core/txid.ts';
 import { type ParticipantHandle, serveParticipant, vote } from '../../../src/participant.ts';
 import type { Dialer } from '../../../src/ports/transport.ts';
+import type { TlsFiles } from '../network/security.ts';
 import { eventually } from '../process/child.ts';
 
 export interface EnlistingServiceSettings {
@@ -10,6 +11,7 @@ export interface EnlistingServiceSettings {
   readonly lockLimitMs: number;
   readonly urls: readonly string[];
   readonly dialer?: Dialer;
+  readonly tls?: TlsFiles;
 }
 
 export class EnlistingService {
@@ -25,6 +27,7 @@ export class EnlistingService {
       dataDirectory: settings.data,
       options: { lockLimitMs: settings.lockLimitMs, retryDelayMs: 20, maxRetryDelayMs: 200 },
       ...(settings.dialer === undefined ? {} : { dialer: settings.dialer }),
+      ...(settings.tls === undefined ? {} : { tls: settings.tls }),
       prepare: async ({ txid }) => {
         service.calls.push(`prepare ${txid}`);
         return vote.commit();

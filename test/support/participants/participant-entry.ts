@@ -14,6 +14,7 @@ import { Effects } from './effects.ts';
 import type { ParticipantProcessSettings, Script } from './participant-process.ts';
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ParticipantProcessSettings;
+const { tls } = settings;
 const effects = new Effects(join(settings.data, 'store'));
 /** Several processes of one shared resource see each other's work; this one store is not shared. */
 /** When this process voted commit, by txid and branch. */
@@ -24,13 +25,14 @@ const participant = await serveParticipant<Script | null, string>({
   name: settings.name,
   urls: settings.urls,
   ...(settings.token === undefined ? {} : { token: settings.token }),
+  ...(tls === undefined ? {} : { tls }),
   dataDirectory: join(settings.data, 'journal'),
   options: settings.options ?? {},
   ...(settings.decisionLog === undefined ? {} : { decisionLog: settings.decisionLog }),
   reached: crash,
   ...(settings.routes === undefined
     ? {}
-    : { dialer: reroutedDialer(webSocketDialer({ clock: systemClock }), settings.routes) }),
+    : { dialer: reroutedDialer(webSocketDialer({ clock: systemClock, tls }), settings.routes) }),
   logger: {
     debug: () => undefined,
     info: (fields, text) => say('info', fields, text),

@@ -6,6 +6,7 @@ import type { Txid } from '../../../src/core/txid.ts';
 import { load } from '../../../src/journal/journal-rules.ts';
 import type { ParticipantCrashPoint } from '../../../src/participant/crash-points.ts';
 import type { ServeBaseOptions } from '../../../src/participant.ts';
+import type { TlsFiles } from '../network/security.ts';
 import { Child, type Exit, within } from '../process/child.ts';
 import { type Held, readEffects, readStore, type Transfer } from './effects.ts';
 
@@ -26,6 +27,7 @@ export interface ParticipantProcessSettings {
   readonly data: string;
   readonly options?: Partial<ParticipantOptions>;
   readonly token?: string;
+  readonly tls?: TlsFiles;
   /** Whether the service can say what it holds prepared. Default true. */
   readonly listsInDoubt?: boolean;
   /** Access to the decision log, for doubts that no node ends. */

@@ -6,6 +6,7 @@ import process from 'node:process';
 import type { PostgresqlAddress } from '../../../cluster/databases/postgresql-server.ts';
 import { type ParticipantOptions, serveParticipant, vote } from '../../../src/participant.ts';
 import { openPostgresqlResource } from '../../../src/postgresql.ts';
+import type { TlsFiles } from '../network/security.ts';
 import { tell } from '../process/tell.ts';
 
 export interface TransferSettings {
@@ -14,6 +15,7 @@ export interface TransferSettings {
   readonly journal: string;
   readonly database: PostgresqlAddress;
   readonly options: Partial<ParticipantOptions>;
+  readonly tls?: TlsFiles;
 }
 
 /** One side of a transfer. */
@@ -43,6 +45,7 @@ const participant = await serveParticipant({
   urls: settings.urls,
   dataDirectory: settings.journal,
   options: settings.options,
+  ...(settings.tls === undefined ? {} : { tls: settings.tls }),
   resource,
   onAlarm: ({ alarm, message }) => tell(`ALARM ${alarm}: ${message}`),
 });

@@ -25,6 +25,7 @@ export function memoryIo(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onHangUp: () => () => undefined,
     out: stdout.text,
     errors: stderr.text,
     signal: (signal) => {

@@ -52,6 +52,7 @@ export type Command =
   | { readonly do: 'read' | 'resolve'; readonly back: number; readonly sequence: number }
   | { readonly do: 'retire'; readonly instance: string }
   | { readonly do: 'retired' }
+  | { readonly do: 'bind' | 'rebind'; readonly instance: string; readonly identity: string }
   /**
    * The leadership is given up and taken again, is taken by another, or its process starts again.
    */
@@ -131,6 +132,14 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retired' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('bind' as const, 'bind' as const, 'rebind' as const),
+      instance: fc.constantFrom('i-1', '/'),
+      identity: fc.constantFrom('one', 'other'),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

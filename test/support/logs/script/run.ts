@@ -144,6 +144,11 @@ class Run {
         return this.log.retire({ participant: 'inventory', instance: command.instance });
       case 'retired':
         return this.log.retired();
+      case 'bind':
+      case 'rebind': {
+        const claim = { participant: 'inventory', instance: command.instance };
+        return this.log[command.do](claim, command.identity);
+      }
       case 'resign': {
         await this.#now.resign();
         const next = await this.log.campaign(0, { signal: never });
