@@ -1,7 +1,14 @@
 /** Who a peer is, from what it shows: a certificate, a proof that it knows a token, a JWT. */
 import type { Rights } from '../core/access/rights.ts';
 import { thrownLine } from '../core/thrown.ts';
-import type { Access, Authentication, Credited, Shown, Who } from '../ports/access.ts';
+import type {
+  Access,
+  Authentication,
+  Credited,
+  Shown,
+  ShownCredential,
+  Who,
+} from '../ports/access.ts';
 import { isSecret } from '../system/secret.ts';
 import {
   type Challenge,
@@ -62,8 +69,20 @@ export class Authenticator implements Access {
     return () => this.#listeners.delete(listener);
   }
 
-  rightsOf(identity: string): Rights | null {
-    return this.#identities.rights.get(identity) ?? null;
+  rightsOf({ identity, by }: Who): Rights | null {
+    if (identity === null || by === undefined) return null;
+    return this.#identityBy(by) === identity
+      ? (this.#identities.rights.get(identity) ?? null)
+      : null;
+  }
+
+  #identityBy(by: ShownCredential): string | null {
+    if ('names' in by) {
+      const found = this.#identities.ofNames(by.names);
+      return found.length === 1 ? (found[0] ?? null) : null;
+    }
+    if ('keyId' in by) return this.#known(by.keyId)?.identity ?? null;
+    return this.#identities.ofSubject(by.issuer, by.subject);
   }
 
   authenticate(shown: Shown): Authentication | Promise<Authentication> {
@@ -73,12 +92,13 @@ export class Authenticator implements Access {
       return { status: 'right', who: { identity: null, expiresAtMs } };
     }
     if (certificate !== null) {
-      const identity = this.#identities.ofNames(certificate.names);
-      if (identity === 'several') {
+      const [identity, another] = this.#identities.ofNames(certificate.names);
+      if (another !== undefined) {
         return wrong('The names in the certificate are of several identities of the access file.');
       }
-      if (identity !== null) {
-        return { status: 'right', who: { identity, expiresAtMs: certificate.expiresAtMs } };
+      if (identity !== undefined) {
+        const { names, expiresAtMs } = certificate;
+        return { status: 'right', who: { identity, expiresAtMs, by: { names } } };
       }
       if (authorization === null) {
         return wrong(
@@ -97,9 +117,10 @@ export class Authenticator implements Access {
   whoHas(token: string, shown: Pick<Shown, 'private'>): Credited | Promise<Credited> {
     // It may have been read on its way by now: an identity is not to be had for that.
     if (this.hasRights && !shown.private) return wrong(notInClear);
-    const known = this.#known(keyIdOf(token));
+    const keyId = keyIdOf(token);
+    const known = this.#known(keyId);
     if (known !== null && isSecret(token, known.token))
-      return { status: 'right', who: whoOf(known) };
+      return { status: 'right', who: whoOf(known, keyId) };
     return this.#jwt === null ? wrong(wrongToken) : this.#subject(this.#jwt, token);
   }
 
@@ -118,7 +139,7 @@ export class Authenticator implements Access {
       status: 'challenged',
       headers: { [proofHeader]: nodeProof(token, nonces, url) },
       check: (proof) =>
-        isPeerProof(proof, { token, nonces, addresses: ['', url] }) ? whoOf(known) : null,
+        isPeerProof(proof, { token, nonces, addresses: ['', url] }) ? whoOf(known, keyId) : null,
     };
   }
 
@@ -127,7 +148,7 @@ export class Authenticator implements Access {
       const { issuer, subject, expiresAtMs } = await jwt.verify(token);
       const identity = this.#identities.ofSubject(issuer, subject);
       if (identity === null) return wrong('The access file has no identity for the JWT.');
-      return { status: 'right', who: { identity, expiresAtMs } };
+      return { status: 'right', who: { identity, expiresAtMs, by: { issuer, subject } } };
     } catch (error) {
       if (error instanceof KeysUnavailableError) {
         // Its text is the node's to know.
@@ -148,8 +169,8 @@ const keysUnavailable =
 const notInClear =
   'With an access file a token is not taken unencrypted. Use wss://, or an SDK that proves that it knows the token.';
 
-function whoOf({ identity }: KnownToken): Who {
-  return { identity, expiresAtMs: null };
+function whoOf({ identity }: KnownToken, keyId: string): Who {
+  return { identity, expiresAtMs: null, by: { keyId } };
 }
 
 function wrong(why: string): Extract<Credited, { readonly status: 'wrong' }> {

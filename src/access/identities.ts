@@ -55,14 +55,10 @@ export class Identities {
     this.tokens = tokens;
   }
 
-  /** Of a certificate. Several: its names are of different identities, and it is none of them. */
-  ofNames(names: readonly string[]): string | null | 'several' {
-    const found = new Set(
-      names.map((name) => this.#names.find(name)).filter((identity) => identity !== null),
-    );
-    if (found.size > 1) return 'several';
-    const [identity = null] = found;
-    return identity;
+  /** Of a certificate. Where it is of several, it is none of them. */
+  ofNames(names: readonly string[]): readonly string[] {
+    const found = names.map((name) => this.#names.find(name));
+    return [...new Set(found.filter((identity) => identity !== null))];
   }
 
   ofSubject(issuer: string, subject: string): string | null {

@@ -102,11 +102,10 @@ export class Admission {
   }
 
   /** Null: everything. */
-  rightsOf({ identity }: Who): Rights | Refusal | null {
+  rightsOf(who: Who): Rights | Refusal | null {
     const { access } = this.#given;
     if (!access.hasRights) return null;
-    const rights = identity === null ? null : access.rightsOf(identity);
-    return rights ?? { code: 'UNAUTHENTICATED', message: credentialMissing };
+    return access.rightsOf(who) ?? { code: 'UNAUTHENTICATED', message: credentialMissing };
   }
 
   #problem(hello: Hello, rights: Rights | null, door: Door = 'all'): Refusal | null {

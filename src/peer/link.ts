@@ -384,9 +384,10 @@ export class Link {
   }
 
   #renewalOf({ credential, clock, random, events }: LinkOptions): Renewal | null {
-    if (credential === undefined || 'token' in credential) return null;
-    const { jwt } = credential;
-    if (typeof jwt === 'string') return null;
+    const given = credential !== undefined && 'jwt' in credential ? credential.jwt : null;
+    // One that does not change is over when it is over.
+    if (typeof given === 'string') return null;
+    const jwt = given;
     const timeoutMs = this.#connectTimeoutMs;
     return new Renewal({
       jwt,
@@ -405,12 +406,12 @@ export class Link {
     });
   }
 
-  /** A planned end: the next dial shows another JWT. */
+  /** A planned end: the next dial shows another JWT, or certificate. */
   #leave(): void {
     if (this.#state !== 'ready') return;
     this.#leaves = false;
     this.#attempts = 0;
-    this.#connection?.close(1000, 'A fresh JWT is shown as the next connection opens.');
+    this.#connection?.close(1000, 'The next connection shows a fresh credential.');
   }
 
   #pauseMs(): number {

@@ -1,7 +1,7 @@
 /**
  * Shows the node a fresh JWT before the one of the connection expires, so that the connection
  * stays. Where that fails it is tried again while there is time; where the node refuses it, only a
- * new connection can help. The node ends what has expired.
+ * new connection can help, as it does where a certificate expires. The node ends what has expired.
  */
 import type { Renewed } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -11,7 +11,8 @@ import { freshJwt, type Jwt } from './jwt.ts';
 import { isRequestRetryable, isVerdictError } from './verdict-error.ts';
 
 export interface RenewalOptions {
-  readonly jwt: Exclude<Jwt, string>;
+  /** Null: the next connection brings a fresh certificate. */
+  readonly jwt: Exclude<Jwt, string> | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly timeoutMs: number;
@@ -20,7 +21,7 @@ export interface RenewalOptions {
   readonly events: {
     /** There is no fresh one. It is asked for again. */
     failed(problem: string): void;
-    /** By the node: this connection cannot be kept. */
+    /** By the node, or for want of a JWT: this connection cannot be kept. */
     refused(): void;
   };
 }
@@ -70,6 +71,10 @@ export class Renewal {
 
   #renew(): void {
     const { jwt, clock, timeoutMs, events } = this.#given;
+    if (jwt === null) {
+      events.refused();
+      return;
+    }
     this.#asking = freshJwt(
       jwt,
       { clock, timeoutMs },

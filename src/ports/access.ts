@@ -29,7 +29,15 @@ export interface Who {
   readonly identity: string | null;
   /** When its credential ends, by the wall clock; null: never. */
   readonly expiresAtMs: number | null;
+  /** What it has the identity by. */
+  readonly by?: ShownCredential;
 }
+
+/** No secret: names of a certificate, the id of a token, the subject of a JWT. */
+export type ShownCredential =
+  | { readonly names: readonly string[] }
+  | { readonly keyId: string }
+  | { readonly issuer: string; readonly subject: string };
 
 export type Authentication =
   | { readonly status: 'right'; readonly who: Who }
@@ -56,8 +64,8 @@ export interface Access {
   authenticate(shown: Shown): Authentication | Promise<Authentication>;
   /** Of a token that came as it is. */
   whoHas(token: string, shown: Pick<Shown, 'private'>): Credited | Promise<Credited>;
-  /** Of an identity; null: it is not in the access file any more. */
-  rightsOf(identity: string): Rights | null;
+  /** Null: the access file has no such identity any more, or not by that credential. */
+  rightsOf(who: Who): Rights | null;
   /** `listener` is told after the access file changed. */
   watch(listener: () => void): () => void;
 }

@@ -41,7 +41,11 @@ export function putSecret(
 
 /** Throws where a running node reads of another than it began with. */
 export function assertSecretIs(before: Held, now: Held): void {
-  if (now.secretPrint === before.secretPrint && isSecret(now.txidSecret ?? '', before.txidSecret ?? '')) return;
+  if (
+    now.secretPrint === before.secretPrint &&
+    isSecret(now.txidSecret ?? '', before.txidSecret ?? '')
+  )
+    return;
   throw new DecisionLogError(
     `The cluster ${now.cluster} in etcd has another secret than it had when this node started. Its \`meta\` was written by someone else, or is of another copy: restore etcd from a backup.`,
   );

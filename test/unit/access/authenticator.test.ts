@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readAccessFile } from '../../../src/access/access-file.ts';
+import { type AccessFile, readAccessFile } from '../../../src/access/access-file.ts';
 import { Authenticator } from '../../../src/access/authenticator.ts';
 import { JwtVerifier } from '../../../src/access/jwt.ts';
 import type { Shown } from '../../../src/ports/access.ts';
@@ -64,7 +64,7 @@ describe('certificates', () => {
       const answer = await access.authenticate(certificate(...names));
       return answer.status === 'right' ? answer.who : answer.status;
     };
-    expect(await identityOf('URI:spiffe://shop/payment')).toEqual({
+    expect(await identityOf('URI:spiffe://shop/payment')).toMatchObject({
       identity: 'payment',
       expiresAtMs: 5,
     });
@@ -85,6 +85,55 @@ describe('certificates', () => {
   });
 });
 
+describe('an identity', () => {
+  const files = (credentials: object[], issuers: object[] = []): AccessFile => {
+    writeFileSync(join(directory, 'payment.token'), token, { mode: 0o600 });
+    const identities = [{ name: 'payment', credentials, roles: ['client'] }];
+    writeFileSync(join(directory, 'access.json'), JSON.stringify({ identities, issuers }));
+    return readAccessFile(join(directory, 'access.json'));
+  };
+  const uri = { uri: 'spiffe://shop/payment' };
+
+  it('is had no longer by a credential that the file has lost', async () => {
+    const file = files([uri, { tokenFile: 'payment.token' }]);
+    const access = new Authenticator({ token: null, file, jwt: null, url: () => url });
+    const byName = await access.authenticate(certificate('URI:spiffe://shop/payment'));
+    const authorization = `Bearer ${token}`;
+    const byToken = await access.authenticate({ ...nothing, authorization });
+    if (byName.status !== 'right' || byToken.status !== 'right') throw new Error('refused');
+    expect(access.rightsOf(byName.who)?.name).toBe('payment');
+    expect(access.rightsOf(byToken.who)?.name).toBe('payment');
+    access.replace(files([{ tokenFile: 'payment.token' }]), null);
+    expect(access.rightsOf(byName.who)).toBeNull();
+    expect(access.rightsOf(byToken.who)?.name).toBe('payment');
+    access.replace(files([uri]), null);
+    expect(access.rightsOf(byName.who)?.name).toBe('payment');
+    expect(access.rightsOf(byToken.who)).toBeNull();
+  });
+
+  it('of a JWT ends with its entry', async () => {
+    const issuer = 'https://id.example';
+    const jwt = { verify: async () => ({ issuer, subject: 'pay', expiresAtMs: 5 }) };
+    const issuers = [
+      { issuer, audience: 'verdict', algorithms: ['ES256'], keys: { file: 'jwks.json' } },
+    ];
+    const file = files([{ issuer, subject: 'p*' }], issuers);
+    const verifier = jwt as unknown as JwtVerifier;
+    const access = new Authenticator({ token: null, file, jwt: verifier, url: () => url });
+    const answer = await access.authenticate({ ...nothing, authorization: 'Bearer a.b.c' });
+    if (answer.status !== 'right') throw new Error('refused');
+    expect(access.rightsOf(answer.who)?.name).toBe('payment');
+    access.replace(files([{ issuer, subject: 'other' }], issuers), verifier);
+    expect(access.rightsOf(answer.who)).toBeNull();
+  });
+
+  it('may have any name', async () => {
+    const access = withFile([entry('several', uri), entry('b', { dns: 'b.example' })]);
+    const answer = await access.authenticate(certificate('URI:spiffe://shop/payment'));
+    expect(answer).toMatchObject({ status: 'right', who: { identity: 'several' } });
+  });
+});
+
 describe('a challenge', () => {
   const nonce = newNonce();
   const authorization = challengeHeader({ keyId: keyIdOf(token), nonce });
@@ -101,7 +150,7 @@ describe('a challenge', () => {
       const nodeNonce = checkNodeProof(proofOf(answer), { token, nonce, address });
       expect(nodeNonce, dialled).not.toBeNull();
       const proof = peerProof(token, [nonce, nodeNonce ?? ''], address);
-      expect(answer.check(proof)).toEqual({ identity: 'payment', expiresAtMs: null });
+      expect(answer.check(proof)).toMatchObject({ identity: 'payment', expiresAtMs: null });
     }
   });
 
@@ -177,7 +226,7 @@ describe('a JWT', () => {
   it('is of the identity of its subject, until it expires', async () => {
     const { sign, ask } = await rig();
     const exp = inAnHour();
-    expect(await ask(await sign({ ...claims, exp }))).toEqual({
+    expect(await ask(await sign({ ...claims, exp }))).toMatchObject({
       status: 'right',
       who: { identity: 'payment', expiresAtMs: exp * 1_000 },
     });

@@ -4,7 +4,7 @@ import { Patterns } from '../../../src/core/access/patterns.ts';
 import type { Quotas, Rights } from '../../../src/core/access/rights.ts';
 import type { FromNode, PeerRole } from '../../../src/core/messages.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
-import { type Access, everyone } from '../../../src/ports/access.ts';
+import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
 import { LoopDialer } from '../../support/nodes/loop-dialer.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
@@ -46,8 +46,8 @@ class TestAccess implements Access {
       : { status: 'wrong', why: 'no such token' };
   };
 
-  rightsOf(identity: string): Rights | null {
-    return this.rights.get(identity) ?? null;
+  rightsOf({ identity }: Who): Rights | null {
+    return this.rights.get(identity ?? '') ?? null;
   }
 
   watch(listener: () => void): () => void {

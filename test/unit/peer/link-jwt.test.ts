@@ -10,7 +10,7 @@ import { seededRandom } from '../../support/samples/seeded-random.ts';
 const connectTimeoutMs = 3_000;
 const expiresInMs = 100_000;
 
-function setUp(jwt: Jwt, url = 'wss://a:7070') {
+function setUp(jwt: Jwt | null, url = 'wss://a:7070') {
   const clock = new ManualClock();
   const dialer = new MemoryDialer();
   const log: string[] = [];
@@ -19,7 +19,7 @@ function setUp(jwt: Jwt, url = 'wss://a:7070') {
     dialer,
     clock,
     random: seededRandom(),
-    credential: { jwt },
+    credential: jwt === null ? undefined : { jwt },
     connectTimeoutMs,
     hello: () => ({ name: 'test', instance: 'i', roles: ['client'] }),
     events: {
@@ -258,5 +258,40 @@ describe('what can be none', () => {
     [() => 'h.p.s', 'token'],
   ])('%s, beside the token %s', (jwt, token) => {
     expect(() => checkJwt(jwt as Jwt, token)).toThrow(TypeError);
+  });
+});
+
+describe('a connection by a certificate that expires', () => {
+  it('is made anew before that, once nothing is in flight', async () => {
+    const { clock, link, log, connect } = setUp(null);
+    link.start();
+    const connection = await connect();
+    const asked = link.request({ type: 'status', txid: txidOf(1) }, { timeoutMs: 200_000 });
+    const outcome = asked.catch((error: unknown) => error);
+    await clock.advance(expiresInMs * 0.86);
+    expect(connection.open).toBe(true);
+    connection.deliver({
+      type: 'error',
+      id: 1,
+      code: 'UNKNOWN_TRANSACTION',
+      message: 'none',
+      retryable: false,
+    });
+    expect(await outcome).toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+    await settle();
+    expect(connection.open).toBe(false);
+    await clock.advance(1_000);
+    await connect();
+    expect(log.filter((line) => line === 'welcome')).toHaveLength(2);
+    await link.close();
+  });
+
+  it('is left alone where it never does', async () => {
+    const { clock, link, connect } = setUp(null);
+    link.start();
+    const connection = await connect({});
+    await clock.advance(1_000_000);
+    expect(connection.open).toBe(true);
+    await link.close();
   });
 });
