@@ -57,7 +57,7 @@ describe('a token', () => {
     const dialled = await dialWith(url, { token, given: true });
     const { connection } = await next();
     if (!('send' in dialled)) throw new Error(dialled.reason);
-    expect(connection.check?.(dialled.proof ?? '')).toEqual(who);
+    expect(connection.check?.(dialled.proof ?? '')).toMatchObject(who);
     expect(connection.check?.(`${dialled.proof}x`)).toBeNull();
     expect(JSON.stringify([shown, dialled.proof])).not.toContain(token);
   });
