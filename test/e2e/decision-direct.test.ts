@@ -120,7 +120,7 @@ describe.skipIf(programs === undefined)('with every coordinator dead', () => {
     const { exitCode, out } = await decision(txid);
     expect([exitCode, JSON.parse(out)]).toEqual([
       0,
-      { txid, decision: 'abort', source: 'presumed', leader: null },
+      { txid, decision: 'abort', source: 'presumed', leader: null, issued: true },
     ]);
   });
 
