@@ -101,7 +101,12 @@ const issuer = strictObject({
     minLength(1, 'is empty'),
   ),
   keys: union(
-    [strictObject({ file: text }), strictObject({ url: text })],
+    [
+      strictObject({ file: text }),
+      strictObject({
+        url: pipe(text, check(isPlainUrl, 'must be http:// or https://, without a user')),
+      }),
+    ],
     'must be {"file": …} or {"url": …} of a JWKS',
   ),
 });
@@ -112,6 +117,13 @@ const accessFile = strictObject({
   issuers: optional(array(issuer)),
   trustedProxies: optional(array(text)),
 });
+
+/** `fetch` takes no other. */
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
 
 type Written = InferOutput<typeof accessFile>;
 

@@ -45,6 +45,7 @@ export class Authenticator implements Access {
   readonly #listeners = new Set<() => void>();
   #identities: Identities;
   #jwt: JwtVerifier | null;
+  #verifying = 0;
   readonly #shared: KnownToken | null;
 
   constructor({ token, file, jwt, url, unavailable }: AuthenticatorOptions) {
@@ -52,7 +53,7 @@ export class Authenticator implements Access {
     this.hasRights = file !== null;
     this.isOpen = file === null && token === null;
     this.#url = url;
-    this.#identities = new Identities({ identities: file?.identities ?? [] });
+    this.#identities = new Identities(file ?? { identities: [], issuers: [] });
     this.#jwt = jwt;
     this.#shared = token === null ? null : { token, identity: null };
   }
@@ -82,6 +83,8 @@ export class Authenticator implements Access {
       return found.length === 1 ? (found[0] ?? null) : null;
     }
     if ('keyId' in by) return this.#known(by.keyId)?.identity ?? null;
+    // Other keys, or another audience: what was checked by the old ones may be forged.
+    if (this.#identities.termsOf(by.issuer) !== by.terms) return null;
     return this.#identities.ofSubject(by.issuer, by.subject);
   }
 
@@ -144,11 +147,17 @@ export class Authenticator implements Access {
   }
 
   async #subject(jwt: JwtVerifier, token: string): Promise<Credited> {
+    // Those of upgrades are bounded by the listener: these came in a hello, or to renew.
+    if (this.#verifying >= maxVerifying) return { ...wrong(tooManyJwts), passes: true };
+    this.#verifying += 1;
     try {
       const { issuer, subject, expiresAtMs } = await jwt.verify(token);
+      const terms = this.#identities.termsOf(issuer);
       const identity = this.#identities.ofSubject(issuer, subject);
+      // It was checked by what the file said before.
+      if (jwt !== this.#jwt) return this.whoHas(token, { private: true });
       if (identity === null) return wrong('The access file has no identity for the JWT.');
-      return { status: 'right', who: { identity, expiresAtMs, by: { issuer, subject } } };
+      return { status: 'right', who: { identity, expiresAtMs, by: { issuer, subject, terms } } };
     } catch (error) {
       if (error instanceof KeysUnavailableError) {
         // Its text is the node's to know.
@@ -156,6 +165,8 @@ export class Authenticator implements Access {
         return { ...wrong(keysUnavailable), passes: true };
       }
       return wrong(`The token is none of this node, and no JWT: ${thrownLine(error)}.`);
+    } finally {
+      this.#verifying -= 1;
     }
   }
 }
@@ -163,6 +174,8 @@ export class Authenticator implements Access {
 const wrongToken =
   'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).';
 
+const maxVerifying = 128;
+const tooManyJwts = 'As many JWTs are being checked as may be. Try again later.';
 const keysUnavailable =
   'The node cannot check the JWT: it cannot read the keys of its issuer for now. Try again later.';
 

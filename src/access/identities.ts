@@ -39,7 +39,10 @@ export class Identities {
   readonly #names = new Finder();
   readonly #subjects = new Map<string, Finder>();
 
-  constructor({ identities }: Pick<AccessFile, 'identities'>) {
+  readonly #terms: ReadonlyMap<string, string>;
+
+  constructor({ identities, issuers }: Pick<AccessFile, 'identities' | 'issuers'>) {
+    this.#terms = new Map(issuers.map((entry) => [entry.issuer, JSON.stringify(entry)]));
     this.rights = new Map(identities.map(({ rights }) => [rights.name, rights]));
     const tokens = new Map<string, KnownToken>();
     for (const { rights, credentials } of identities) {
@@ -59,6 +62,11 @@ export class Identities {
   ofNames(names: readonly string[]): readonly string[] {
     const found = names.map((name) => this.#names.find(name));
     return [...new Set(found.filter((identity) => identity !== null))];
+  }
+
+  /** On which its JWTs are taken. */
+  termsOf(issuer: string): string {
+    return this.#terms.get(issuer) ?? '';
   }
 
   ofSubject(issuer: string, subject: string): string | null {

@@ -21,6 +21,7 @@ const cooldownMs = 30_000;
 const failedCooldownMs = 2_000;
 /** Keys that were taken out by the issuer count no longer than this, if it can be reached. */
 const freshMs = 300_000;
+const patienceMs = 1_000;
 const fetchTimeoutMs = 5_000;
 const maxBytes = 1_048_576;
 
@@ -30,6 +31,7 @@ export class IssuerKeys {
   #keys: JWTVerifyGetKey | null = null;
   #loading: Promise<void> | null = null;
   #readAtMs = Number.NEGATIVE_INFINITY;
+  #usedAtMs = Number.NEGATIVE_INFINITY;
   /** No earlier than this. */
   #nextMs = Number.NEGATIVE_INFINITY;
   #problem = '';
@@ -41,7 +43,8 @@ export class IssuerKeys {
 
   readonly find: JWTVerifyGetKey = async (header, token) => {
     if (this.#keys === null) await this.#load();
-    else if (this.#clock.monotonicMs() - this.#readAtMs > freshMs) void this.#look();
+    else if (this.#ageMs() > freshMs) await this.#refresh();
+    this.#usedAtMs = this.#clock.monotonicMs();
     const key = await this.#known(header, token);
     if (key !== null) return key;
     await this.#load();
@@ -49,6 +52,23 @@ export class IssuerKeys {
     if (later !== null) return later;
     throw new errors.JWKSNoMatchingKey();
   };
+
+  /**
+   * Beside the checking. Only the first one after a time without any waits a moment: no one has
+   * looked since then whether the issuer took keys out.
+   */
+  async #refresh(): Promise<void> {
+    const look = this.#look();
+    if (this.#clock.monotonicMs() - this.#usedAtMs <= freshMs) return;
+    const late = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(patienceMs, () => late.resolve());
+    await Promise.race([look, late.promise]);
+    timer.cancel();
+  }
+
+  #ageMs(): number {
+    return this.#clock.monotonicMs() - this.#readAtMs;
+  }
 
   async #known(
     ...[header, token]: Parameters<JWTVerifyGetKey>
@@ -79,8 +99,7 @@ export class IssuerKeys {
         this.#problem = '';
       })
       .catch((error: unknown) => {
-        const where = 'url' in this.#source ? this.#source.url : this.#source.file;
-        this.#problem = `The keys at ${where} cannot be read: ${thrownLine(error)}`;
+        this.#problem = `The keys ${placeOf(this.#source)} cannot be read: ${whyOf(error)}`;
         this.#nextMs = this.#clock.monotonicMs() + failedCooldownMs;
       })
       .finally(() => {
@@ -119,6 +138,19 @@ export class IssuerKeys {
       abort(new Error('done'));
     }
   }
+}
+
+/** Of a URL neither the query nor a password: they may be secret. */
+function placeOf(source: IssuerEntry['keys']): string {
+  if ('file' in source) return `in ${source.file}`;
+  const { origin, pathname } = new URL(source.url);
+  return `at ${origin}${pathname}`;
+}
+
+/** What `fetch` throws quotes the URL; its cause does not. */
+function whyOf(error: unknown): string {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  return thrownLine(cause ?? (error instanceof TypeError ? 'the request failed' : error));
 }
 
 function abortable(): { readonly signal: AbortSignal; abort(reason: Error): void } {

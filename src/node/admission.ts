@@ -11,7 +11,6 @@ import type { Access, Credited, Who } from '../ports/access.ts';
 import type { Connection, Door } from '../ports/transport.ts';
 import type { Bindings } from './bindings.ts';
 import { Copies } from './copies.ts';
-import type { Uses } from './uses.ts';
 
 /** Who is let in. `rights` null: it may do everything. */
 export interface Admitted {
@@ -23,7 +22,6 @@ export type Admittance = Admitted | Refusal;
 
 export interface AdmissionOptions {
   readonly access: Access;
-  readonly uses: Uses;
   /** Whether operators have a listener of their own. */
   readonly hasOperatorDoor: boolean;
   /** Whose instances and shared resources are. */
@@ -114,8 +112,7 @@ export class Admission {
       return { code: 'FORBIDDEN', message: operatorsElsewhere };
     if (door === 'operators' && (!operates || hello.roles.length > 1))
       return { code: 'FORBIDDEN', message: operatorsOnly };
-    if (rights === null) return null;
-    return helloProblem(rights, hello) ?? this.#given.uses.connectionProblem(rights);
+    return rights === null ? null : helloProblem(rights, hello);
   }
 
   /** Of one whose place another connection of its instance took; null: it may come back. */

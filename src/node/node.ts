@@ -142,7 +142,6 @@ export class CoordinatorNode implements SessionHost {
     });
     this.#admission = new Admission({
       access: given.access,
-      uses: this.#uses,
       hasOperatorDoor: given.operatorAcceptor != null,
       bindings: this.#bindings,
       tellCopied: ({ name: participant, instance }, text) => {
@@ -321,6 +320,11 @@ export class CoordinatorNode implements SessionHost {
     return this.#admission.rightsOf(who);
   }
 
+  /** Counts a connection of the identity; why there may not be one more, or null. */
+  occupy(rights: Rights): Refusal | null {
+    return this.#uses.connect(rights);
+  }
+
   requestIdProblem(rights: Rights): Refusal | null {
     return this.#uses.requestIdProblem(rights);
   }
@@ -339,7 +343,6 @@ export class CoordinatorNode implements SessionHost {
   }
 
   opened(session: Session): void {
-    if (session.identity !== null) this.#uses.connected(session.identity);
     if (session.is('participant') && this.participants.isPast(session)) {
       this.#supersede(session);
       return;
@@ -418,7 +421,7 @@ export class CoordinatorNode implements SessionHost {
 
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
-    if (session.identity !== null) this.#uses.ended(session.identity);
+    if (session.rights !== null) this.#uses.ended(session.rights.name);
     this.audit.ended(session, info);
     this.reports.leave(session.id);
     this.logReads.leave(session.id);

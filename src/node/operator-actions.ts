@@ -26,6 +26,10 @@ export class OperatorActions {
     this.#peer = peer;
   }
 
+  waitsFor(id: number | undefined): boolean {
+    return id !== undefined && this.#asked.has(id);
+  }
+
   asked(message: Action): void {
     const { id } = message;
     this.#end(id, { result: 'unknown' });

@@ -70,6 +70,7 @@ export interface SessionHost
     | 'admit'
     | 'credit'
     | 'rightsOf'
+    | 'occupy'
     | 'requestIdProblem'
     | 'inputWaitMs'
     | 'opened'
@@ -164,6 +165,11 @@ export class Session implements ConnectionHandler<ToNode> {
     return this.#who?.identity ?? null;
   }
 
+  /** Null: it may do everything, or is not greeted yet. */
+  get rights(): Rights | null {
+    return this.#rights;
+  }
+
   is(role: PeerRole): boolean {
     return this.#hello?.roles.includes(role) === true;
   }
@@ -231,6 +237,11 @@ export class Session implements ConnectionHandler<ToNode> {
       );
       return;
     }
+    if (this.actions !== null && 'id' in message && this.actions.waitsFor(message.id)) {
+      // Its answer would be taken for that of what is under way, in the audit log too.
+      this.refuse('INVALID_MESSAGE', 'That id is of a request that is not answered yet.');
+      return;
+    }
     const denied = this.#rights === null ? null : this.#denial(message, this.#rights);
     if (denied === null) host.received(this, message);
     else if ('id' in message) this.fail(message.id, denied.code, denied.message, denied);
@@ -284,6 +295,13 @@ export class Session implements ConnectionHandler<ToNode> {
   #answer(hello: Hello, admittance: Admittance): void {
     if (isRefusal(admittance)) {
       this.refuse(admittance.code, admittance.message, admittance);
+      return;
+    }
+    // It broke a rule meanwhile, and was told so.
+    if (this.#refusal !== null) return;
+    const full = admittance.rights === null ? null : this.#host.occupy(admittance.rights);
+    if (full !== null) {
+      this.refuse(full.code, full.message, full);
       return;
     }
     this.#helloTimer?.cancel();

@@ -13,32 +13,32 @@ interface Use {
 
 export class Uses {
   readonly #clock: Clock;
-  /** Of those that are connected. */
+  /** Also of those that are not connected now: whoever comes back owes what it owed. */
   readonly #byIdentity = new Map<string, Use>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Why it may not connect once more; null: it may. */
-  connectionProblem({ name, quotas }: Rights): Refusal | null {
-    const { connections } = this.#byIdentity.get(name) ?? { connections: 0 };
-    if (quotas.connections === undefined || connections < quotas.connections) return null;
+  /** Counts a connection; why there may not be one more, or null. In one step (!). */
+  connect({ name, quotas }: Rights): Refusal | null {
+    const use = this.#useOf(name);
+    if (quotas.connections === undefined || use.connections < quotas.connections) {
+      use.connections += 1;
+      return null;
+    }
     const text = `The identity ${name} has its quota of ${quotas.connections} connections to this node. Close some, or raise "quotas.connections" in the access file.`;
     return busy(text, 5_000);
   }
 
-  connected(identity: string): void {
-    const use = this.#byIdentity.get(identity) ?? { connections: 0, paces: new Map() };
-    use.connections += 1;
-    this.#byIdentity.set(identity, use);
+  ended(identity: string): void {
+    this.#useOf(identity).connections -= 1;
   }
 
-  ended(identity: string): void {
-    const use = this.#byIdentity.get(identity);
-    if (use === undefined) return;
-    use.connections -= 1;
-    if (use.connections === 0) this.#byIdentity.delete(identity);
+  #useOf(identity: string): Use {
+    const use = this.#byIdentity.get(identity) ?? { connections: 0, paces: new Map() };
+    this.#byIdentity.set(identity, use);
+    return use;
   }
 
   /** Counts a request id; why it may not be used now, or null. */
@@ -57,8 +57,8 @@ export class Uses {
 
   #pace({ name, quotas }: Rights, paced: Paced): RateLimit | null {
     const perSecond = quotas[paced];
-    const use = this.#byIdentity.get(name);
-    if (perSecond === undefined || use === undefined) return null;
+    if (perSecond === undefined) return null;
+    const use = this.#useOf(name);
     const known = use.paces.get(paced);
     if (known?.perSecond === perSecond) return known.limit;
     const limit = new RateLimit(this.#clock, perSecond, perSecond);

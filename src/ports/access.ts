@@ -37,7 +37,7 @@ export interface Who {
 export type ShownCredential =
   | { readonly names: readonly string[] }
   | { readonly keyId: string }
-  | { readonly issuer: string; readonly subject: string };
+  | { readonly issuer: string; readonly subject: string; readonly terms: string };
 
 export type Authentication =
   | { readonly status: 'right'; readonly who: Who }

@@ -32,7 +32,11 @@ export function createSecureServer(
   const { clock, ...httpOptions } = options;
   const credentials = new ServerCredentials(tls, clock);
   // Connections last: a resumed session would save nothing, and skip the look at certificates.
-  const fixed = { secureOptions: constants.SSL_OP_NO_TICKET };
+  // A second handshake within TLS 1.2 could show another certificate than the one that was
+  // verified (!): who is at the other end would be whoever it says.
+  const fixed = {
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
   const server = process.getBuiltinModule('node:https').createServer({
     ...httpOptions,
     ...fixed,
@@ -67,7 +71,10 @@ export function createSecureServer(
     socket.once('close', over);
     whenFirstRecord(socket, () => queue.enter(handshake));
   });
-  server.on('secureConnection', (socket: TLSSocket) => handshakes.get(nameOf(socket))?.over());
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.disableRenegotiation();
+    handshakes.get(nameOf(socket))?.over();
+  });
   return {
     server,
     endHandshakes: () => {

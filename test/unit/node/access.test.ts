@@ -324,6 +324,45 @@ describe('an abort that is to be forced by a node which does not lead', () => {
   });
 });
 
+it('a report tells nothing of transactions that its sender has no branch of', async () => {
+  const silent = await come('payment', { roles: ['participant'] });
+  const spy = await come('both', { roles: ['participant'] });
+  const shop = await come('shop', { roles: ['client'] });
+  shop.send({ type: 'transact', id: 99, branches: [pay], announce: true });
+  for (let turn = 0; turn < 20 && !silent.heard.some(({ type }) => type === 'prepare'); turn += 1)
+    await settle();
+  const prepare = silent.heard.find((message) => message.type === 'prepare');
+  if (prepare?.type !== 'prepare') throw new Error('not prepared');
+  const { txid, witness } = prepare;
+  const report = { type: 'report', inDoubt: [{ txid, witness }], kept: [] } as const;
+  expect(await spy.ask(report)).toMatchObject({ type: 'reported' });
+  expect(spy.heard.filter(({ type }) => type === 'decision')).toEqual([]);
+  silent.send({ type: 'vote', txid, branch: prepare.branch, vote: 'commit' });
+  for (let turn = 0; turn < 20; turn += 1) await settle();
+  await spy.ask(report);
+  expect(spy.heard.filter(({ type }) => type === 'decision')).toEqual([]);
+  await silent.ask(report);
+  expect(silent.heard.some(({ type }) => type === 'commit' || type === 'decision')).toBe(true);
+});
+
+it('who sees all may roll back what is another one’s, and neither commit it nor add to it', async () => {
+  await come('payment', { roles: ['participant'] }, obedient());
+  const shop = await come('shop', { roles: ['client'] });
+  access.change('auditor', { roles: ['client'], sees: 'all', calls: ['*'] });
+  const auditor = await come('auditor', { roles: ['client'] });
+  const begun = await shop.ask<'begun'>({ type: 'begin' });
+  if (begun?.type !== 'begun') throw new Error('not begun');
+  const { txid } = begun;
+  for (const message of [
+    { type: 'commit', txid },
+    { type: 'enlist', txid, participant: 'payment' },
+    { type: 'lock', txid, keys: ['a'], mode: 'exclusive' },
+  ] as const) {
+    expect(await auditor.ask(message as never)).toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+  }
+  expect(await auditor.ask({ type: 'rollback', txid })).toMatchObject({ outcome: 'aborted' });
+});
+
 describe('a quota', () => {
   beforeEach(() => come('payment', { roles: ['participant'] }, obedient()));
   const busy = { type: 'error', code: 'BUSY' };
@@ -376,6 +415,35 @@ describe('a quota', () => {
     expect(await shop.ask(again as never)).toMatchObject({ type: 'locked' });
     await shop.ask({ type: 'rollback', txid: first.txid } as never);
     expect((await take(['c', 'd'])).reply).toMatchObject({ type: 'locked' });
+  });
+
+  it('of connections is not passed by participants that come at once', async () => {
+    access.change('payment', { roles: ['participant'], quotas: { connections: 2 } });
+    const authenticated = { identity: 'payment', expiresAtMs: null };
+    const given = { name: 'payment', roles: ['participant'], arrival: { authenticated } } as const;
+    const peers = await Promise.all(
+      Array.from({ length: 6 }, (_each, index) => node.peer({ ...given, instance: `p-${index}` })),
+    );
+    await Promise.all(peers.map(answered));
+    // One is there from before.
+    expect(peers.filter((peer) => peer.isOpen)).toHaveLength(1);
+  });
+
+  it('of locks holds for a later attempt, too, which first waits for the log', async () => {
+    const shop = await limited({ locks: 2 });
+    const replies = await Promise.all(
+      Array.from({ length: 4 }, (_each, index) =>
+        shop.ask({
+          type: 'transact',
+          requestId: `r-${index}`,
+          attempt: 2,
+          locks: [{ keys: [`a-${index}`, `b-${index}`] }],
+          branches: [{ participant: 'both' }],
+        }),
+      ),
+    );
+    const codes = replies.map((reply) => (reply?.type === 'error' ? reply.code : 'runs'));
+    expect(codes.filter((code) => code === 'BUSY')).toHaveLength(3);
   });
 
   it('of request ids a second is had again later', async () => {

@@ -7,10 +7,8 @@ import type { Refusal } from '../../../src/core/term/events.ts';
 import { Admission, type Admittance } from '../../../src/node/admission.ts';
 import { ParticipantSessions } from '../../../src/node/participants.ts';
 import type { Session } from '../../../src/node/session.ts';
-import { Uses } from '../../../src/node/uses.ts';
 import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
 import type { Connection } from '../../../src/ports/transport.ts';
-import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const payment: Who = { identity: 'payment', expiresAtMs: null };
 const hello: Hello = {
@@ -57,7 +55,6 @@ const withToken: Access = { ...withFile, hasRights: false, rightsOf: () => null 
 function admissionOf(access: Access = withFile): Admission {
   return new Admission({
     access,
-    uses: new Uses(new ManualClock()),
     hasOperatorDoor,
     bindings: { admits: () => admits(), refusal: () => refusal },
     tellCopied: () => undefined,

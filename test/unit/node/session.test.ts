@@ -67,6 +67,7 @@ beforeEach(() => {
       admit: () => admittance,
       credit: () => ({ status: 'wrong', why: 'none' }),
       rightsOf: () => null,
+      occupy: () => null,
       requestIdProblem: () => null,
       inputWaitMs: () => 0,
       opened: () => undefined,

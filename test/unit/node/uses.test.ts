@@ -23,7 +23,7 @@ let uses: Uses;
 beforeEach(() => {
   clock = new ManualClock();
   uses = new Uses(clock);
-  uses.connected('shop');
+  uses.connect(rightsWith({}));
 });
 
 describe('bytes a second', () => {
@@ -39,7 +39,7 @@ describe('bytes a second', () => {
   });
 
   it('are others’ own, and without a quota no one is waited for', () => {
-    uses.connected('rival');
+    uses.connect(rightsWith({}, 'rival'));
     expect(uses.came(rights, 5_000)).toBe(4_000);
     expect(uses.came(rightsWith({ bytesPerSecond: 1_000 }, 'rival'), 1_000)).toBe(0);
     expect(uses.came(rightsWith({}), 1e9)).toBe(0);
@@ -51,15 +51,20 @@ describe('bytes a second', () => {
   });
 });
 
-it('forgets who has no connection left', () => {
-  const rights = rightsWith({ connections: 2, requestIdsPerSecond: 1 });
+it('counts connections as they are let in, and not before', () => {
+  const rights = rightsWith({ connections: 2 });
+  expect(uses.connect(rights)).toBeNull();
+  expect(uses.connect(rights)).toMatchObject({ code: 'BUSY' });
+  uses.ended('shop');
+  expect(uses.connect(rights)).toBeNull();
+});
+
+it('forgets nothing of who goes and comes back', () => {
+  const rights = rightsWith({ requestIdsPerSecond: 1, bytesPerSecond: 1_000 });
   expect(uses.requestIdProblem(rights)).toBeNull();
+  expect(uses.came(rights, 3_000)).toBe(2_000);
+  uses.ended('shop');
+  expect(uses.connect(rights)).toBeNull();
   expect(uses.requestIdProblem(rights)).toMatchObject({ code: 'BUSY', retryAfterMs: 1_000 });
-  uses.connected('shop');
-  expect(uses.connectionProblem(rights)).toMatchObject({ code: 'BUSY' });
-  uses.ended('shop');
-  expect(uses.connectionProblem(rights)).toBeNull();
-  uses.ended('shop');
-  uses.connected('shop');
-  expect(uses.requestIdProblem(rights)).toBeNull();
+  expect(uses.came(rights, 0)).toBe(2_000);
 });

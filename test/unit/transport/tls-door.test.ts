@@ -291,6 +291,28 @@ describe('with TLS', () => {
       expect(await dialled(url, { ca: authority.ca })).toBe('opened');
     });
 
+    it('shakes hands once: a second time another certificate could be shown', async () => {
+      const { listener } = await listen({
+        tls: tlsOf({ clientAuth: 'required' }),
+      });
+      const { port } = listener;
+      const socket = connectTls({
+        host: '127.0.0.1',
+        port,
+        ca: authority.ca,
+        ...peer,
+        maxVersion: 'TLSv1.2',
+      });
+      cleanUps.push(() => socket.destroy());
+      await once(socket, 'secureConnect');
+      const again = await new Promise<string>((resolve) => {
+        socket.once('error', (error) => resolve(error.message));
+        socket.once('close', () => resolve('closed'));
+        socket.renegotiate({}, (error) => resolve(error === null ? 'shaken' : error.message));
+      });
+      expect(again).not.toBe('shaken');
+    });
+
     it('is not harmed by what is no TLS, or breaks off, or never ends, and logs none of it', async () => {
       const problems: Error[] = [];
       const said: string[] = [];

@@ -45,7 +45,9 @@ function waitForEnd(
   }
   // What was recovered is decided, and whose it was is not known: its outcome can be told, and
   // nothing changed. To all but its own client any other is as one that never was.
-  if (!transaction.recovered && !owns(from, transaction)) {
+  // Whoever sees all may end it by a rollback. A commit could be of half of what is to be in it.
+  const may = message.type === 'commit' ? isOwn(from, transaction) : owns(from, transaction);
+  if (!transaction.recovered && !may) {
     state.fail(senderOf(from, message.id), 'UNKNOWN_TRANSACTION', { txid });
     return null;
   }

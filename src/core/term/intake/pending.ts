@@ -16,8 +16,8 @@ import {
   bytesProblem,
   heldBranchBytes,
   hold,
+  isOwn,
   lockBytes,
-  owns,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { addBranch } from './begin.ts';
@@ -133,7 +133,7 @@ function pending(
   const transaction = state.transactions.get(txid);
   const ended = transaction === undefined ? recent(state).get(txid) : null;
   const known = transaction ?? ended;
-  if (known === null || !(joins || owns(from, known))) {
+  if (known === null || !(joins || isOwn(from, known))) {
     state.fail(to, 'UNKNOWN_TRANSACTION', { txid });
     return null;
   }

@@ -7,7 +7,7 @@ import type { NewTransaction, Transaction } from '../../transaction.ts';
 import { weightOf } from '../../weight.ts';
 import { type Refusal, type Sender, senderOf } from '../events.ts';
 import { overload } from '../flow/flow.ts';
-import { beyondLimits, wantsOf } from '../locks/locks.ts';
+import { beyondLimits, countLocks, wantsOf } from '../locks/locks.ts';
 import { lockAndFreeze } from '../phase-one/phase-one.ts';
 import {
   beyondBranches,
@@ -56,6 +56,7 @@ export function transact(
     for (const [index, branch] of branches.entries()) {
       addBranch(state, transaction, branch, { owner: null, payloadBytes: payloads[index] ?? 0 });
     }
+    countLocks(state, transaction, wants.length);
     noteBegin(state, transaction);
     if (announce) sendBegun(state, to, transaction);
     wait(state, transaction, { ...to, type: 'outcome' });

@@ -36,6 +36,8 @@ export interface LockAsk {
   readonly wants: readonly LockWant[];
   readonly waitMs: number | undefined;
   readonly reply: LockReply | null;
+  /** They were counted as the transaction began. */
+  readonly isCounted?: boolean;
 }
 
 /** Who learns of the end of a wait. */
@@ -114,11 +116,13 @@ export function joinWait(
 export function requestLocks(
   state: TermState,
   transaction: Transaction,
-  { wants, waitMs = state.config.options.lockWaitMs, reply }: LockAsk,
+  { wants, waitMs = state.config.options.lockWaitMs, reply, isCounted = false }: LockAsk,
 ): LockRequest<Transaction> | null {
   const { nowMs, locks } = state;
-  const counted = locks.table.keysOf(transaction);
-  countLocks(state, transaction, wants.filter(({ key }) => !counted.has(key)).length);
+  if (!isCounted) {
+    const counted = locks.table.keysOf(transaction);
+    countLocks(state, transaction, wants.filter(({ key }) => !counted.has(key)).length);
+  }
   const request = locks.table.request({ owner: transaction, wants, nowMs });
   if (request === null) {
     startHolding(state, transaction);
@@ -229,7 +233,8 @@ export function serveGrants(
   locks.granted = [];
 }
 
-function countLocks({ locks }: TermState, transaction: Transaction, count: number): void {
+/** Before they are asked for (!): a one-shot may first have to wait for the log. */
+export function countLocks({ locks }: TermState, transaction: Transaction, count: number): void {
   if (transaction.origin?.max?.locks === undefined) return;
   transaction.lockCount += count;
   locks.shares.take(transaction.origin, count);

@@ -47,7 +47,7 @@ export function lockAndFreeze(state: TermState, transaction: Transaction): void 
     return;
   }
   transaction.freezeWhenLocked = true;
-  const waits = askForLocks(state, transaction, { ...asked, reply: null });
+  const waits = askForLocks(state, transaction, { ...asked, reply: null, isCounted: true });
   if (!waits) freeze(state, transaction);
 }
 

@@ -67,6 +67,16 @@ export function judged(
 }
 
 /**
+ * Whether this term remembers it, and no branch of it is the sender's. In doubt a participant has
+ * voted, so that its branch is known here.
+ */
+export function isOthers(state: TermState, from: Sender, txid: Txid): boolean {
+  const branches =
+    state.transactions.get(txid)?.branches.values() ?? recent(state).get(txid)?.status.branches;
+  return branches !== undefined && !takesPart(from, branches);
+}
+
+/**
  * Answers unless the peer was shown a later log than there is now: then nothing is judged for it
  * (restore, section 6). What this term remembers of the log may be older than what the peer saw - a
  * deposed leader's last prepares may carry what came after this one's takeover - so only a reading
@@ -74,10 +84,7 @@ export function judged(
  */
 export function ask(state: TermState, from: Sender, message: Query | Resolve): void {
   const { id, witness, txid } = message;
-  const branches =
-    state.transactions.get(txid)?.branches.values() ?? recent(state).get(txid)?.status.branches;
-  // In doubt it has voted, so that its branch is known here.
-  if (branches !== undefined && !takesPart(from, branches)) {
+  if (isOthers(state, from, txid)) {
     state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
   } else if (witness === undefined || !isAhead(witness, state.witness)) {
     answerNow(state, from, message);

@@ -6,7 +6,7 @@ import { type LogAnswer, type Sender, senderOf } from '../events.ts';
 import { finishing } from '../phase-two/phase-two.ts';
 import type { Asked, OpenReport } from '../questions.ts';
 import type { TermState } from '../state.ts';
-import { alarmAhead, judged, remembered, wasNeverBegun } from './judgement.ts';
+import { alarmAhead, isOthers, judged, remembered, wasNeverBegun } from './judgement.ts';
 import { readDoubt } from './waiting.ts';
 
 /** A vote that came after the decision is answered with the decision. */
@@ -30,6 +30,8 @@ function isCommanded(state: TermState, from: Sender, txid: Txid): boolean {
 function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): Txid[] {
   const unknown: Txid[] = [];
   for (const txid of txids) {
+    // To whoever has no branch of it, it is as one that never was: the line stays unanswered.
+    if (isOthers(state, from, txid)) continue;
     const known = remembered(state, txid);
     if (known !== null) state.send(from.connection, { type: 'decision', txid, ...known });
     else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
