@@ -20,6 +20,7 @@ import {
   string,
   union,
 } from 'valibot';
+import { isSubnet } from '../core/access/address-share.ts';
 import { Patterns } from '../core/access/patterns.ts';
 import type { Rights } from '../core/access/rights.ts';
 import { defined } from '../core/defined.ts';
@@ -104,7 +105,10 @@ const issuer = strictObject({
     [
       strictObject({ file: text }),
       strictObject({
-        url: pipe(text, check(isPlainUrl, 'must be http:// or https://, without a user')),
+        url: pipe(
+          text,
+          check(isPlainUrl, 'must be https://, or http:// on this machine, without a user'),
+        ),
       }),
     ],
     'must be {"file": …} or {"url": …} of a JWKS',
@@ -115,14 +119,21 @@ const accessFile = strictObject({
   $schema: optional(string()),
   identities: pipe(array(identity), minLength(1, 'is empty: no one could connect')),
   issuers: optional(array(issuer)),
-  trustedProxies: optional(array(text)),
+  trustedProxies: optional(
+    array(
+      pipe(text, check(isSubnet, 'must be an address or a subnet, such as 10.0.0.7 or 10.0.0.0/8')),
+    ),
+  ),
 });
 
 /** `fetch` takes no other. */
 function isPlainUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
-  return /^https?:$/.test(protocol) && username === '' && password === '';
+  const { hostname, protocol, username, password } = new URL(text);
+  const isNear = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  // Whoever is on the way to it would make the identities.
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && isNear);
+  return isSafe && username === '' && password === '';
 }
 
 type Written = InferOutput<typeof accessFile>;

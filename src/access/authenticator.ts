@@ -124,7 +124,11 @@ export class Authenticator implements Access {
     const known = this.#known(keyId);
     if (known !== null && isSecret(token, known.token))
       return { status: 'right', who: whoOf(known, keyId) };
-    return this.#jwt === null ? wrong(wrongToken) : this.#subject(this.#jwt, token);
+    return this.#jwt === null ? wrong(this.#wrongToken()) : this.#subject(this.#jwt, token);
+  }
+
+  #wrongToken(): string {
+    return this.hasRights ? unknownToken : wrongToken;
   }
 
   #known(keyId: string): KnownToken | null {
@@ -134,7 +138,7 @@ export class Authenticator implements Access {
 
   #challenged({ keyId, nonce }: Challenge): Authentication {
     const known = this.#known(keyId);
-    if (known === null) return wrong(wrongToken);
+    if (known === null) return wrong(this.#wrongToken());
     const { token } = known;
     const nonces = [nonce, newNonce()] as const;
     const url = this.#url();
@@ -171,6 +175,7 @@ export class Authenticator implements Access {
   }
 }
 
+const unknownToken = 'No identity of the access file has that token.';
 const wrongToken =
   'The token is missing or wrong: give the one in the file that the nodes were started with (--token-file).';
 

@@ -27,6 +27,8 @@ export interface AccessChange {
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
+  /** Issuers, or trusted proxies. */
+  readonly others: boolean;
 }
 
 export interface OpenAccess {
@@ -76,7 +78,7 @@ export function openAccess(options: AccessOptions): OpenAccess {
     const stamp = stampOf(file);
     const next = readAccessFile(accessFile);
     const change = changeOf(file, next);
-    const isOther = !isNothing(change) || file.text !== next.text;
+    const isOther = !isNothing(change);
     seen = next.files.join() === file.files.join() ? stamp : '';
     file = next;
     broken = '';
@@ -131,9 +133,11 @@ function stampOf({ files }: AccessFile): string {
 }
 
 function changeOf(before: AccessFile, after: AccessFile): AccessChange {
+  const others = before.text !== after.text;
   const old = textsOf(before);
   const now = textsOf(after);
   return {
+    others,
     added: [...now.keys()].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !now.has(name)),
     changed: [...now].flatMap(([name, text]) =>
@@ -146,6 +150,6 @@ function textsOf({ identities }: AccessFile): Map<string, string> {
   return new Map(identities.map(({ rights, text }) => [rights.name, text]));
 }
 
-function isNothing({ added, removed, changed }: AccessChange): boolean {
-  return added.length + removed.length + changed.length === 0;
+function isNothing({ added, removed, changed, others }: AccessChange): boolean {
+  return !others && added.length + removed.length + changed.length === 0;
 }

@@ -9,6 +9,7 @@ import type { ServerTlsFlags } from './tls-options.ts';
 
 export interface AccessFlags {
   readonly accessFile?: string;
+  readonly nodeTokenFile?: string;
   readonly operatorListen?: { readonly host: string; readonly port: number };
 }
 
@@ -22,7 +23,11 @@ export interface ServeAccess {
 
 /** Loaded only where there is something to check: `serve` is to be ready soon. */
 export async function openServeAccess(
-  { accessFile, tlsClientCa }: AccessFlags & Pick<ServerTlsFlags, 'tlsClientCa'>,
+  {
+    accessFile,
+    tlsClientCa,
+    tlsCert,
+  }: AccessFlags & Pick<ServerTlsFlags, 'tlsClientCa' | 'tlsCert'>,
   given: {
     readonly token: string | null;
     readonly logger: Logger;
@@ -34,6 +39,7 @@ export async function openServeAccess(
   if (token === null && accessFile === undefined && tlsClientCa === undefined) {
     return { access: everyone, trustedProxies: [], describe: () => null, close: () => undefined };
   }
+  if (accessFile !== undefined && tlsCert === undefined) logger.warn({}, withoutTls);
   const { openAccess } = await import('../access/open-access.ts');
   try {
     return openAccess({
@@ -62,3 +68,6 @@ export async function openServeAccess(
     throw new CommandError('INPUT', (error as Error).message, { cause: error });
   }
 }
+
+const withoutTls =
+  'The node has an access file and no TLS: only identities with a "tokenFile" can come in, and all but their tokens travels unencrypted. Give --tls-cert, --tls-key and --tls-client-ca.';

@@ -60,6 +60,10 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         'JSON file of identities, their credentials and what each may do; read again when it changes',
       ).env('VERDICT_ACCESS_FILE'),
     )
+    .option(
+      '--node-token-file <file>',
+      'with --access-file and without TLS: the token by which this node shows other nodes who it is',
+    )
     .addOption(
       new Option(
         '--operator-listen <host:port>',
@@ -124,6 +128,8 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .action(async (flags: ServeFlags & { tokenFile?: string; insecure?: true }) => {
       const token = readToken(flags.tokenFile);
       if (token !== null && flags.accessFile !== undefined) throw usageError(tokenAndFile);
+      if (flags.nodeTokenFile !== undefined && flags.accessFile === undefined)
+        throw usageError('--node-token-file is of use with --access-file alone. Give both.');
       const credential = token ?? flags.accessFile ?? null;
       checkServerTls(flags, credential);
       if (flags.tlsClientCa === undefined) {

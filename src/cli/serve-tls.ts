@@ -1,6 +1,7 @@
 /** TLS of a node, from its files. */
 import { readFileSync } from 'node:fs';
 import { thrownText } from '../core/thrown.ts';
+import type { Audit } from '../ports/audit.ts';
 import type { Logger } from '../ports/logger.ts';
 import { readForeignSecretFile } from '../system/secret-file.ts';
 import { TlsError } from '../transport/tls/pem.ts';
@@ -9,7 +10,11 @@ import type { Io } from './io.ts';
 import type { ServerTlsFlags } from './tls-options.ts';
 
 /** Null: the node speaks no TLS. */
-export function acceptorTls(flags: ServerTlsFlags, io: Io, logger: Logger): AcceptorTls | null {
+export function acceptorTls(
+  flags: ServerTlsFlags,
+  io: Io,
+  { logger, audit }: { readonly logger: Logger; readonly audit: Audit },
+): AcceptorTls | null {
   const { tlsCert, tlsKey, tlsClientCa, tlsClientAuth = 'required' } = flags;
   if (tlsCert === undefined || tlsKey === undefined) return null;
   const warn = (problem: string): void => logger.warn({}, problem);
@@ -24,6 +29,8 @@ export function acceptorTls(flags: ServerTlsFlags, io: Io, logger: Logger): Acce
     onReread: (reread) => {
       if (io.stderr.isTTY !== true) io.onHangUp(reread);
     },
+    changed: (certificate) =>
+      audit.write({ event: 'configuration-changed', what: 'certificate', ...certificate }),
     log: (level, text) => logger[level]({}, text),
   };
 }

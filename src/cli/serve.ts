@@ -26,6 +26,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { type AuditFlags, type OpenedAudit, openAudit } from './open-audit.ts';
 import { type LogFlags, logErrorText, openLog } from './open-log.ts';
+import { readToken } from './parameters.ts';
 import { acceptorTls } from './serve-tls.ts';
 import { dialTls, type ServerTlsFlags } from './tls-options.ts';
 import { packageVersion } from './version.ts';
@@ -81,7 +82,9 @@ async function runAudited(
     // Not an orderly stop: nothing in memory may be trusted or answered from now on.
     process.exit(exitCodes.nodeFault);
   };
-  const tls = acceptorTls(flags, io, logger);
+  // What it shows other nodes: its own, or what all have.
+  const ownToken = readToken(flags.nodeTokenFile) ?? token;
+  const tls = acceptorTls(flags, io, { logger, audit });
   // Before anything is opened that others notice.
   if (tls !== null) tls.read();
   makeDirectory(resolve(data));
@@ -139,7 +142,7 @@ async function runAudited(
     access,
     operatorAcceptor,
     configuration: () => ({ ...configuration, access: opened.describe() }),
-    credential: token === null ? undefined : { token },
+    credential: ownToken === null ? undefined : { token: ownToken },
     onFatal: fatal,
     reached: crashHook(),
   });
@@ -164,6 +167,14 @@ async function runAudited(
   audit.stopped({ how: 'signal', signal: by });
 }
 
+function tlsOf(flags: ServeFlags): object | 'none' {
+  const { tlsCert, tlsKey, tlsClientCa, tlsClientAuth, tlsCa, tlsServerName, tlsNodeNames } = flags;
+  if (tlsCert === undefined) return 'none';
+  const clientAuth = tlsClientCa === undefined ? 'none' : (tlsClientAuth ?? 'required');
+  const files = { tlsCert, tlsKey, tlsClientCa, tlsCa };
+  return defined({ clientAuth, ...files, tlsServerName, tlsNodeNames });
+}
+
 /** What is in force, for the audit log. Of secrets it names the file, or says that there is one. */
 function configurationOf(
   flags: ServeFlags,
@@ -183,6 +194,8 @@ function configurationOf(
     token: own.token === null ? 'none' : 'required',
     accessFile: flags.accessFile,
     operatorListen: flags.operatorListen && hostPort(flags.operatorListen),
+    node: flags.node,
+    tls: tlsOf(flags),
     data: resolve(data),
     logLevel,
     audit: { auditFile, auditMaxBytes, auditFiles },

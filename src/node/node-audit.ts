@@ -70,7 +70,7 @@ export class NodeAudit {
 }
 
 function peerOf(session: Session, hello: Hello | null): AuditPeer {
-  const { id: connection, identity } = session;
+  const { id: connection, proved: identity } = session;
   const { remoteAddress: address } = session.connection;
   if (hello === null) return { connection, identity, address };
   const { name, instance, roles, sharedResource } = hello;

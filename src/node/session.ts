@@ -165,6 +165,11 @@ export class Session implements ConnectionHandler<ToNode> {
     return this.#who?.identity ?? null;
   }
 
+  /** Also of one that is refused for what it says: who it showed to be as it came. */
+  get proved(): string | null {
+    return (this.#who ?? this.connection.authenticated)?.identity ?? null;
+  }
+
   /** Null: it may do everything, or is not greeted yet. */
   get rights(): Rights | null {
     return this.#rights;

@@ -95,6 +95,8 @@ export type ConfigurationChanged =
       readonly added: readonly string[];
       readonly removed: readonly string[];
       readonly changed: readonly string[];
+      /** Issuers, or trusted proxies. */
+      readonly others: boolean;
     }
   | {
       readonly event: 'configuration-changed';

@@ -159,7 +159,7 @@ describe('identities', () => {
     await shop.close();
     await impostor.close({ timeoutMs: 10 });
     expect(audited('connection-refused')).toContainEqual(
-      expect.objectContaining({ name: 'payment', code: 'FORBIDDEN' }),
+      expect.objectContaining({ name: 'payment', code: 'FORBIDDEN', identity: 'stock' }),
     );
   });
 

@@ -66,7 +66,7 @@ function nextSteps(directory: string, [node = 'a']: readonly string[], identity:
   const at = (...parts: readonly string[]) => shellWord(join(directory, ...parts));
   const files = (folder: string, name: string, file: (stem: string) => string) =>
     join(directory, folder, file(name));
-  const read = (path: string) => `readFileSync(${JSON.stringify(path)})`;
+  const read = (path: string) => `{ file: ${JSON.stringify(path)} }`;
   return `Next, a node:
   $ npx verdict serve --node ${node} --tls-cert ${at('nodes', certificateFile(node))} \\
       --tls-key ${at('nodes', keyFile(node))} --tls-client-ca ${at(certificateFile('ca'))} \\

@@ -25,6 +25,8 @@ export interface AcceptorTls {
   readonly clientAuth: 'none' | 'optional' | 'required';
   /** Given a function that has them read at once. */
   readonly onReread?: (reread: () => void) => void;
+  /** Another certificate is in use than before. */
+  readonly changed?: (certificate: { readonly serial: string; readonly notAfter: string }) => void;
   readonly log?: (level: 'info' | 'warn' | 'error', text: string) => void;
 }
 
@@ -79,6 +81,8 @@ export class ServerCredentials {
         use(this.#optionsOf(pem));
         this.#take(pem);
         this.#log('info', 'The new TLS certificate is in use.');
+        const { serialNumber } = certificateIn({ option: '--tls-cert', pem: pem.cert });
+        this.#tls.changed?.({ serial: serialNumber, notAfter: instantText(this.#expiresAtMs) });
       }
       this.#problem = null;
     } catch (error) {

@@ -31,6 +31,11 @@ function secretFile(name: string, text: string, mode = 0o600): string {
   return name;
 }
 
+const withKeys = (url: string): object => ({
+  identities: [payment],
+  issuers: [{ issuer: 'i', audience: 'a', algorithms: ['ES256'], keys: { url } }],
+});
+
 describe('readAccessFile', () => {
   it('gives an identity its own name to serve under, and nothing else', () => {
     const [entry] = readWith({}).identities;
@@ -77,6 +82,13 @@ describe('readAccessFile', () => {
       'an odd credential',
       { identities: [{ ...payment, credentials: [{ cn: 'x' }] }] },
       /must be one of \{"uri"/,
+    ],
+    ['keys over http from elsewhere', withKeys('http://id.example/k'), /without a user/],
+    ['keys with a password', withKeys('https://u:p@id.example/k'), /without a user/],
+    [
+      'a proxy that is no subnet',
+      { identities: [payment], trustedProxies: ['10.0.0.0/33'] },
+      /trustedProxies\.0: must be an address/,
     ],
     [
       'a * within',

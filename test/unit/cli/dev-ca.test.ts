@@ -143,8 +143,8 @@ describe('the first run', () => {
     expect(out).toContain(
       `serve --node c --tls-cert '${temporary.path}/it'\\''s mine/nodes/c.crt'`,
     );
-    expect(out).toContain(`cert: readFileSync(${JSON.stringify(at('identities', 'shop.crt'))})`);
-    expect(out).toMatch(/^ {2}tls: \{[^}]+^ {4}nodeNames: \['verdict-node\.internal'\],$/m);
+    expect(out).toContain(`cert: { file: ${JSON.stringify(at('identities', 'shop.crt'))} }`);
+    expect(out).toMatch(/^ {2}tls: \{[\s\S]+?^ {4}nodeNames: \['verdict-node\.internal'\],$/m);
     expect(out).toMatch(/For trying and tests only: .*ca\.key/);
     expect(out).toMatch(/cert-manager, Vault, SPIRE or step-ca/);
   });
