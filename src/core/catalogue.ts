@@ -1,168 +1,116 @@
 /**
- * Every error code and abort reason, once. SDK errors, CLI exit codes and the table in the docs
- * derive from here.
- *
- * `retryable` says whether doing the same thing again, later or elsewhere, can succeed.
- * `acted` says what may have happened before the error: 'nothing', or 'unknown'.
+ * What every error code and abort reason means, once, for people. CLI texts and the table in the
+ * docs derive from here.
  */
+import { type ErrorCode, type ErrorFacts, errorFacts, type ReasonCode } from './codes.ts';
 
-export interface ErrorEntry {
-  readonly retryable: boolean;
-  /** The transaction was aborted with it: do the transaction again, not the request. */
-  readonly aborted?: true;
-  readonly acted: 'nothing' | 'unknown';
+export type { ErrorCode, ReasonCode } from './codes.ts';
+
+export interface ErrorEntry extends ErrorFacts {
   /** What happened and what to do next, for a person. */
   readonly text: string;
   /** Where to look when it stays, or comes often. */
   readonly look: string;
 }
 
-/** What a node may answer a request with. */
-export const errorCodes = [
-  'NOT_LEADER',
-  'BUSY',
-  'LOG_UNAVAILABLE',
-  'UNKNOWN_TRANSACTION',
-  'UNKNOWN_BRANCH',
-  'EXPIRED',
-  'ALREADY_COMMITTED',
-  'WRONG_STATE',
-  'INVALID_MESSAGE',
-  'UNSUPPORTED_VERSION',
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'JOURNAL_COPIED',
-  'REQUEST_CONFLICT',
-  'TOO_LARGE',
-  'LIMIT_EXCEEDED',
-  'DEADLOCK',
-  'LOCK_TIMEOUT',
-  'OUTCOME_UNKNOWN',
-  'INTERNAL',
-] as const;
-/** One of `errorCodes`. */
-export type ErrorCode = (typeof errorCodes)[number];
-
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorEntry>> = {
   NOT_LEADER: {
-    retryable: true,
-    acted: 'nothing',
+    ...errorFacts.NOT_LEADER,
     text: 'This node does not lead the shard, or leads it under another epoch. Send the request to the leader named in the error.',
     look: '`verdict status` shows who leads. If no node leads for longer than the lease, check that the nodes reach etcd.',
   },
   BUSY: {
-    retryable: true,
-    acted: 'nothing',
+    ...errorFacts.BUSY,
     text: 'The node is at one of its limits, a participant has all the work that it does in time (the client says so itself where many of its calls wait), or the node is stopping. Try again after retryAfterMs.',
     look: "The node's log, and the limits in OPERATING.md. A draining node says so, and others take over.",
   },
   LOG_UNAVAILABLE: {
-    retryable: true,
-    acted: 'nothing',
+    ...errorFacts.LOG_UNAVAILABLE,
     text: 'The decision log cannot be reached. Nothing can be decided until it is back; nothing is lost.',
     look: 'The log itself. With etcd, check its quorum, disk and space alarm; in single mode, the disk under --data.',
   },
   UNKNOWN_TRANSACTION: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.UNKNOWN_TRANSACTION,
     text: 'The leader has no such transaction. It ended, was never begun, or the id is wrong.',
     look: '`verdict tx show TXID` at any node. It reads the log, which remembers longer than a leader.',
   },
   UNKNOWN_BRANCH: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.UNKNOWN_BRANCH,
     text: 'The participant holds no such branch, neither prepared nor committed. An operator must look into it.',
     look: "The participant's alarms and data directory. It lost its journal, or was restored from a backup.",
   },
   EXPIRED: {
-    retryable: false,
-    acted: 'unknown',
+    ...errorFacts.EXPIRED,
     text: 'The outcome is no longer known: the request is older than the request window, or the record was collected. Look at the participants.',
     look: "The participants' own data, by txid or request id. Send requests again within the request window (2 minutes by default).",
   },
   ALREADY_COMMITTED: {
-    retryable: false,
-    acted: 'unknown',
+    ...errorFacts.ALREADY_COMMITTED,
     text: 'The request is older than the request window and was not run. An earlier attempt committed, under the txid in the error.',
     look: 'Nothing is wrong: the SDK reports the commit as the outcome. The sender waited, or its machine slept, for longer than the request window.',
   },
   WRONG_STATE: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.WRONG_STATE,
     text: "The transaction's state no longer allows this, for example to enlist after commit began.",
     look: '`verdict tx show TXID` shows its state. Enlist before commit, and call commit once.',
   },
   INVALID_MESSAGE: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.INVALID_MESSAGE,
     text: 'The message breaks the protocol. The text names the field; fix the sender.',
     look: 'The sender, and docs/PROTOCOL.md, "The wire". The SDKs send no such message unless an option or a payload is not plain data.',
   },
   UNSUPPORTED_VERSION: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.UNSUPPORTED_VERSION,
     text: 'The peer speaks a protocol version that this node does not know. Upgrade the older of the two.',
     look: 'The versions of the package on both sides.',
   },
   UNAUTHENTICATED: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.UNAUTHENTICATED,
     text: 'The connection has not said hello, or its token was refused.',
     look: "The token of the client or participant against the node's --token-file.",
   },
   FORBIDDEN: {
-    retryable: false,
-    acted: 'nothing',
-    text: 'The connection does not have the role that this message needs, or its instance was retired, or belongs to another identity.',
-    look: 'The roles in hello. For a retired instance, find out why it was retired; if it is in doubt it must not come back. Where it belongs to another identity: was its data directory taken over, or the identity renamed? `verdict rebind` gives it to another one.',
+    ...errorFacts.FORBIDDEN,
+    text: 'Whoever sent this may not do it: the message says what was refused, and by which rule. It needs another role, or a right that the access file does not give, or its instance was retired or belongs to another identity.',
+    look: 'The roles in hello, and the identity in the access file (`verdict config`). For a retired instance, find out why it was retired; if it is in doubt it must not come back. Where it belongs to another identity: was its data directory taken over, or the identity renamed? `verdict rebind` gives it to another one.',
   },
   JOURNAL_COPIED: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.JOURNAL_COPIED,
     text: 'Another process runs with a copy of this journal and started earlier. This process is refused for as long as it runs. Give it a new, empty data directory.',
     look: 'Where the data directory came from: a cloned volume or machine, or an image that contains it. The error names both processes.',
   },
   REQUEST_CONFLICT: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.REQUEST_CONFLICT,
     text: 'The requestId was used before with other content. Use a new id for a new request.',
     look: 'Where request ids are made. Clients of one name gave two requests the same id. Give each service its own client name.',
   },
   TOO_LARGE: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.TOO_LARGE,
     text: 'The frame, message or decision record is larger than the limit announced in welcome.',
     look: 'The payloads and results. Keep large data in a store and send its key.',
   },
   LIMIT_EXCEEDED: {
-    retryable: false,
-    acted: 'nothing',
+    ...errorFacts.LIMIT_EXCEEDED,
     text: 'One of the limits announced in welcome was exceeded: connections, branches, nesting or counts.',
     look: "`limits` in welcome, and the node's options in OPERATING.md.",
   },
   DEADLOCK: {
-    retryable: true,
-    aborted: true,
-    acted: 'nothing',
+    ...errorFacts.DEADLOCK,
     text: "The transaction was the youngest in a cycle of transactions that wait for each other's locks, and was aborted. Run it again.",
     look: 'The message names the cycle. Take locks in one order.',
   },
   LOCK_TIMEOUT: {
-    retryable: true,
-    aborted: true,
-    acted: 'nothing',
+    ...errorFacts.LOCK_TIMEOUT,
     text: 'The transaction was not granted a lock in time, and was aborted. Run it again.',
     look: '`verdict locks` shows who holds it, and for how long.',
   },
   OUTCOME_UNKNOWN: {
-    retryable: true,
-    acted: 'unknown',
+    ...errorFacts.OUTCOME_UNKNOWN,
     text: 'The outcome is not known here yet, but there will be exactly one. Ask for the status of the txid, or send the same requestId again.',
     look: '`verdict tx show TXID`. It stays unknown only while etcd has no quorum.',
   },
   INTERNAL: {
-    retryable: false,
-    acted: 'unknown',
+    ...errorFacts.INTERNAL,
     text: 'The node has an internal fault; its log says more. Ask for the status of the txid before you do anything again.',
     look: "The node's log around the time of the error. It is a bug.",
   },
@@ -175,26 +123,6 @@ export interface ReasonEntry {
   /** Where to look when it comes often. */
   readonly look: string;
 }
-
-/** Why a transaction may abort. */
-export const reasonCodes = [
-  'VOTED_ABORT',
-  'INVALID_PAYLOAD',
-  'INVALID_RESULT',
-  'CONFLICT',
-  'LOCK_TIMEOUT',
-  'DEADLOCK',
-  'RESOURCE_UNAVAILABLE',
-  'PREPARE_TIMEOUT',
-  'PARTICIPANT_UNAVAILABLE',
-  'TRANSACTION_TIMEOUT',
-  'ROLLED_BACK',
-  'FORCED',
-  'TOO_LARGE',
-  'LEADER_CHANGED',
-] as const;
-/** Why a transaction aborted, as docs/errors.md says. The words stay, the messages may change. */
-export type ReasonCode = (typeof reasonCodes)[number];
 
 export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   VOTED_ABORT: {
@@ -209,7 +137,7 @@ export const reasonCatalogue: Readonly<Record<ReasonCode, ReasonEntry>> = {
   },
   INVALID_RESULT: {
     retryable: false,
-    text: "The result of the participant's prepare does not fit its own schema: a fault of the service, not of the sender. It was rolled back.",
+    text: "The result of the participant's prepare does not fit its own schema, cannot be sent, or is no vote: a fault of the service, not of the sender. It was rolled back.",
     look: "`detail.issues` lists each path and what is wrong there. Check the participant's log, and that it has the version of the contract that it was written for.",
   },
   CONFLICT: {

@@ -1,4 +1,5 @@
 /** Every option of a coordinator node that bears on the protocol. */
+import { nodeBounds } from './node-bounds.ts';
 import { day, minute, type OptionEntry, resolveOptions } from './options.ts';
 
 /** The names of a node's options. */
@@ -42,6 +43,7 @@ export const coordinatorOptionNames = [
   'maxOutputBytes',
   'maxHeldBytes',
   'drainMs',
+  'drainDelayMs',
 ] as const;
 /** One of `coordinatorOptionNames`. */
 export type CoordinatorOptionName = (typeof coordinatorOptionNames)[number];
@@ -50,9 +52,7 @@ export type CoordinatorOptions = Readonly<Record<CoordinatorOptionName, number>>
 
 export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, OptionEntry>> = {
   transactionTimeoutMs: {
-    default: 10_000,
-    min: 1,
-    max: 60 * minute,
+    ...nodeBounds.transactionTimeoutMs,
     meaning: 'A transaction that names no time-out is aborted when it is not decided within this.',
   },
   maxTransactionTimeoutMs: {
@@ -199,9 +199,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'How often the leader writes down how long it has led, by which the age of records is counted. It may be another at every node and after every start.',
   },
   maxBranches: {
-    default: 128,
-    min: 1,
-    max: 1_024,
+    ...nodeBounds.maxBranches,
     meaning: 'Branches of one transaction.',
   },
   maxRecordBytes: {
@@ -211,9 +209,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning: 'Bytes of one decision record, checked before the first prepare.',
   },
   maxLocks: {
-    default: 64,
-    min: 1,
-    max: 1_024,
+    ...nodeBounds.maxLocks,
     meaning: 'Keys that one transaction may lock.',
   },
   maxLockWaiters: {
@@ -239,15 +235,11 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     zero: 'Forever.',
   },
   maxFrameBytes: {
-    default: 1_048_576,
-    min: 1_024,
-    max: 67_108_864,
+    ...nodeBounds.maxFrameBytes,
     meaning: 'Bytes of one WebSocket message.',
   },
   maxDepth: {
-    default: 32,
-    min: 8,
-    max: 256,
+    ...nodeBounds.maxDepth,
     meaning: 'Nesting of maps and arrays in one message.',
   },
   maxConnections: {
@@ -269,9 +261,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     meaning: 'How long a connection may take for its handshake, and again for its hello.',
   },
   heartbeatMs: {
-    default: 5_000,
-    min: 10,
-    max: 10 * minute,
+    ...nodeBounds.heartbeatMs,
     meaning: 'How often each side pings; a connection that answers none of two is dropped.',
   },
   maxPingAgeMs: {
@@ -283,9 +273,7 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
       'A connection whose last answered ping was sent longer ago is closed before any message on it is handled.',
   },
   maxBufferedBytes: {
-    default: 67_108_864,
-    min: 65_536,
-    max: 1_073_741_824,
+    ...nodeBounds.maxBufferedBytes,
     meaning: 'Bytes that may wait for one peer to read; past it, the connection is dropped.',
   },
   maxInputBytes: {
@@ -318,6 +306,14 @@ export const coordinatorOptionTable: Readonly<Record<CoordinatorOptionName, Opti
     max: 60 * minute,
     meaning: 'How long a planned stop lets transactions in flight finish.',
     zero: 'Stop at once.',
+  },
+  drainDelayMs: {
+    default: 0,
+    min: 0,
+    max: 10 * minute,
+    meaning:
+      'How long a node that is to stop or drain goes on, not ready any more, before it hands its leaderships over: a load balancer notices in that time.',
+    zero: 'Hand over at once.',
   },
 };
 

@@ -1,7 +1,8 @@
 /**
  * Options as JavaScript gives them. A field that does not exist is refused: a `requestID` would
  * make a request without an id, which could commit twice. So is a value of another type, before it
- * does harm elsewhere.
+ * does harm elsewhere. And what its functions return in place of their work: a generator or an
+ * Observable does nothing before someone asks it to, and then the transaction is over.
  */
 
 /** What a value may be. `any`: whoever takes it looks at it. `internal`: so, and no user's. */
@@ -121,4 +122,38 @@ function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   // Of whatever realm: the prototype of plain objects has none.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+const waysOut: ReadonlyMap<string, string> = new Map([
+  [
+    "a generator or a stream's iterator",
+    'Do the work in the function, and return what came of it.',
+  ],
+  ['an Observable', 'Return await firstValueFrom(...) of it.'],
+]);
+
+/** The value itself. Throws a TypeError where it is work that is still to be done. */
+export function notDeferred<Value>(value: Value, who: string): Value {
+  const kind = kindOf(value);
+  if (kind === null) return value;
+  throw new TypeError(
+    `${who} returned ${kind}, which would do its work after the transaction. ${waysOut.get(kind)}`,
+  );
+}
+
+function kindOf(value: unknown): string | null {
+  if (!isObject(value)) return null;
+  // A mock of a service, or a stub of one elsewhere, may answer every name with a function.
+  const has = (name: PropertyKey): boolean =>
+    name in value && typeof Reflect.get(value, name) === 'function';
+  // A client of Redis has a `subscribe`, too, and a stream a `pipe`.
+  if (has('subscribe') && (has('pipe') || saysObservable(value))) return 'an Observable';
+  // Also one that a compiler made for an older target.
+  return has('next') && has('throw') ? "a generator or a stream's iterator" : null;
+}
+
+/** RxJS's has a `pipe`. Other libraries' have this method, and the browser's has the tag. */
+function saysObservable(value: object): boolean {
+  const { observable = '@@observable' } = Symbol as { readonly observable?: symbol };
+  return observable in value || Reflect.get(value, Symbol.toStringTag) === 'Observable';
 }

@@ -12,13 +12,21 @@ import type {
   Topology,
   Welcome,
 } from './messages/common.ts';
+import type { Explain, Explained } from './messages/explain.ts';
+import type { FromOtherNode, ToOtherNode } from './messages/node.ts';
 import type { FromOperator, ToOperator } from './messages/operator.ts';
 import type { FromParticipant, ToParticipant } from './messages/participant.ts';
+import type { Stats, StatsReply } from './messages/stats.ts';
+import type { Steered, Steering } from './messages/steering.ts';
 
 export type * from './messages/client.ts';
 export * from './messages/common.ts';
+export type * from './messages/explain.ts';
+export type * from './messages/node.ts';
 export type * from './messages/operator.ts';
 export * from './messages/participant.ts';
+export type * from './messages/stats.ts';
+export type * from './messages/steering.ts';
 
 /** What a node receives. */
 export type ToNode =
@@ -27,6 +35,10 @@ export type ToNode =
   | FromClient
   | FromParticipant
   | FromOperator
+  | Explain
+  | Stats
+  | FromOtherNode
+  | Steering
   | ErrorMessage
   | Goaway;
 
@@ -39,6 +51,10 @@ export type FromNode =
   | ErrorMessage
   | ToClient
   | ToParticipant
-  | ToOperator;
+  | ToOperator
+  | Explained
+  | StatsReply
+  | ToOtherNode
+  | Steered;
 
 export type Message = ToNode | FromNode;

@@ -1,5 +1,5 @@
 /** What the decision log keeps, and what a leader hands it. */
-import type { Decision } from './messages.ts';
+import type { Decision, SettledBy } from './messages.ts';
 import type { Txid } from './txid.ts';
 
 /** One branch of a committed transaction: what phase 2 needs after a failover. */
@@ -27,8 +27,50 @@ export interface DecisionRecord {
   readonly requestHash?: string;
   /** Absent where it holds none. */
   readonly locks?: RecordedLocks;
+  /** Of a trace that is recorded, so that it goes on under the next leader. */
+  readonly traceparent?: string;
+  /** Branches in whose place an operator spoke. Absent: none. Those in `branches` still owe. */
+  readonly byHand?: readonly SettledByHand[];
   /** Wall clock when it was decided, for people. */
   readonly atMs: number;
+}
+
+/** An operator states that this branch was settled by hand and will never acknowledge. */
+export interface SettledByHand {
+  readonly branch: string;
+  readonly participant: string;
+  /** The identity of the operator, or the name of its hello. */
+  readonly by: string;
+  readonly reason: string;
+  /** Wall clock, for people. */
+  readonly atMs: number;
+}
+
+/** As it is shown with the branch. */
+export function settledBy({ by, reason, atMs }: SettledByHand): SettledBy {
+  return { by, reason, atMs };
+}
+
+/** What an operator's word changes in a record that stays in decisions/: never its outcome. */
+export interface Settlement {
+  readonly txid: Txid;
+  readonly byHand: readonly SettledByHand[];
+  /**
+   * Every other branch has acknowledged: only these still owe, and the locks are free. Null: no
+   * such change.
+   */
+  readonly left: readonly string[] | null;
+}
+
+/** The same settlement again changes nothing more. */
+export function settled(record: DecisionRecord, { byHand, left }: Settlement): DecisionRecord {
+  const { byHand: before = [], locks, branches, ...rest } = record;
+  const fresh = byHand.filter(({ branch }) => !before.some((one) => one.branch === branch));
+  const marked = { ...rest, byHand: [...before, ...fresh] };
+  if (left !== null) {
+    return { ...marked, branches: branches.filter(({ branch }) => left.includes(branch)) };
+  }
+  return locks === undefined ? { ...marked, branches } : { ...marked, branches, locks };
 }
 
 /** A commit to write. `finished`: it goes straight there, for no acknowledgement is owed. */

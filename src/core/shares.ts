@@ -55,11 +55,16 @@ export class Shares {
   admits(origin: Origin, amount: number): boolean {
     const free = this.total - this.taken;
     if (amount > free) return false;
-    const ofAddress = this.byAddress.get(origin.address) ?? 0;
-    if (this.quota !== null && ofAddress + amount > (origin.max?.[this.quota] ?? this.total))
-      return false;
-    const left = multiple * free - ofAddress;
+    if (this.exceeded(origin, amount) !== null) return false;
+    const left = multiple * free - (this.byAddress.get(origin.address) ?? 0);
     return amount <= left && this.held(origin) + amount <= left;
+  }
+
+  /** The quota that does not allow that much more; null: no quota stands against it. */
+  exceeded(origin: Origin, amount: number): number | null {
+    const max = this.quota === null ? undefined : origin.max?.[this.quota];
+    if (max === undefined) return null;
+    return (this.byAddress.get(origin.address) ?? 0) + amount > max ? max : null;
   }
 
   /** Takes so much, or gives it back where it is negative. */

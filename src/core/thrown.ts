@@ -22,6 +22,11 @@ export function thrownLine(thrown: unknown): string {
   });
 }
 
+/** Its name alone: what it says may be for no one else. */
+export function thrownName(thrown: unknown): string {
+  return bounded(() => textAt(thrown, 'name') ?? typeof thrown);
+}
+
 /** With its stack, where it has one: for whoever corrects it. */
 export function thrownStack(thrown: unknown): string {
   return bounded(() => textAt(thrown, 'stack') ?? thrownLine(thrown));

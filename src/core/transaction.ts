@@ -101,6 +101,18 @@ export interface Transaction {
   lockCount: number;
   /** Its record stands under decisions/ and must move to finished/ before anyone may forget. */
   inDecisions: boolean;
+  /** When its outcome was known here, in microseconds after its begin; `unknown` until then. */
+  decidedUs: number;
+}
+
+/**
+ * Of a time that has not come. Times are whole numbers, of microseconds after the begin: a heap
+ * holds these in the object itself, and fractions apart from it.
+ */
+export const unknown = -1;
+
+export function sinceBegin({ startedAtMs }: Transaction, nowMs: number): number {
+  return Math.round((nowMs - startedAtMs) * 1_000);
 }
 
 /** What is known of a transaction when it comes into memory: begun now, or found in the log. */
@@ -150,6 +162,7 @@ export function newTransaction(txid: Txid, given: NewTransaction): Transaction {
     lockTimer: null,
     lockCount: 0,
     inDecisions: recovered,
+    decidedUs: unknown,
   };
 }
 

@@ -3,6 +3,7 @@
  * the access file.
  */
 import type { Rights } from '../core/access/rights.ts';
+import type { Origin } from '../core/shares.ts';
 
 /** What a peer showed as it came, before its hello. */
 export interface Shown {
@@ -14,6 +15,12 @@ export interface Shown {
   readonly authorization: string | null;
   /** Whether others on the way could not read it. */
   readonly private: boolean;
+}
+
+/** Who shows a token in a message. */
+export interface Asker extends Pick<Shown, 'private'> {
+  /** Of what is looked at at once: its identity's share, or its address's before it has one. */
+  readonly share: Origin;
 }
 
 export interface ShownCertificate {
@@ -63,7 +70,7 @@ export interface Access {
   readonly isOpen: boolean;
   authenticate(shown: Shown): Authentication | Promise<Authentication>;
   /** Of a token that came as it is. */
-  whoHas(token: string, shown: Pick<Shown, 'private'>): Credited | Promise<Credited>;
+  whoHas(token: string, asker: Asker): Credited | Promise<Credited>;
   /** Null: the access file has no such identity any more, or not by that credential. */
   rightsOf(who: Who): Rights | null;
   /** `listener` is told after the access file changed. */

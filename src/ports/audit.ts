@@ -38,6 +38,16 @@ export interface RefusalsLeftOut {
   readonly codes: Readonly<Record<string, number>>;
 }
 
+/** How many lines about peers that were let in were not written since the last such line. */
+export interface PeerLinesLeftOut {
+  readonly event: 'peer-lines-left-out';
+  readonly count: number;
+  /** How many of each. */
+  readonly events: Readonly<Record<string, number>>;
+  /** How many of whom: of some identities, and of addresses where they have none. */
+  readonly peers: Readonly<Record<string, number>>;
+}
+
 export interface ConnectionEnded extends AuditPeer {
   readonly event: 'connection-ended';
   readonly kind: string;
@@ -51,17 +61,35 @@ export interface CredentialRenewed extends AuditPeer {
   readonly expiresAtMs: number | null;
 }
 
-export const auditedActions = ['retire', 'rebind', 'rollback', 'resolve', 'recover'] as const;
+export const auditedActions = [
+  'retire',
+  'rebind',
+  'rollback',
+  'resolve',
+  'recover',
+  'step-down',
+  'drain',
+  'undrain',
+  'log-level',
+  'retry',
+  'acknowledge',
+] as const;
 
 export interface OperatorAction extends AuditPeer {
   readonly event: 'operator-action';
   readonly action: (typeof auditedActions)[number];
   readonly txid?: string;
+  readonly branch?: string;
   readonly participant?: string;
   /** Of what is retired or bound anew: not the operator's own. */
   readonly target?: { readonly instance: string } | { readonly sharedResource: string };
-  /** Of `rebind`: whose it is from now on. */
+  /** Of `rebind`: whose it is from now on. Of `step-down`: the node that was named. */
   readonly to?: string;
+  /** Of `step-down`. */
+  readonly shard?: number;
+  /** Of `log-level`. */
+  readonly level?: string;
+  readonly forMs?: number;
   /** As the operator gave it. */
   readonly reason?: string;
   /**
@@ -73,6 +101,8 @@ export interface OperatorAction extends AuditPeer {
   readonly why?: string;
   readonly pending?: number;
   readonly resumed?: number;
+  /** Of `retry`: how many commands were sent. */
+  readonly sent?: number;
 }
 
 /** A transaction that was not decided yet is aborted because this peer said so. */
@@ -125,6 +155,7 @@ export type AuditEvent =
   | ConnectionAccepted
   | ConnectionRefused
   | RefusalsLeftOut
+  | PeerLinesLeftOut
   | ConnectionEnded
   | CredentialRenewed
   | OperatorAction

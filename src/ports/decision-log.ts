@@ -6,8 +6,16 @@
  * docs/PROTOCOL.md, sections 4 to 6; the words in capitals below are its invariants.
  */
 import type { Claim, Rebound } from '../core/claims.ts';
+import type { LogFigures } from '../core/log-figures.ts';
 import type { Decision, LeaderInfo, NodeInfo, Witness } from '../core/messages.ts';
-import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../core/records.ts';
+import type {
+  DecideResult,
+  DecisionRecord,
+  DecisionWrite,
+  RequestEntry,
+  SettledByHand,
+  Settlement,
+} from '../core/records.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import type { Epoch, Position, Txid } from '../core/txid.ts';
 
@@ -17,6 +25,8 @@ export type {
   DecisionWrite,
   RecordedBranch,
   RequestEntry,
+  SettledByHand,
+  Settlement,
 } from '../core/records.ts';
 
 /** What one linearizable read of the log says about a transaction. Judge it with `judge`. */
@@ -25,6 +35,8 @@ export interface LogReading {
     readonly outcome: Decision;
     readonly finished: boolean;
     readonly record: DecisionRecord | null;
+    /** Where an operator spoke in the place of some of its branches. */
+    readonly byHand?: readonly SettledByHand[];
   } | null;
   readonly floor: Position;
   readonly leader: LeaderInfo | null;
@@ -64,8 +76,20 @@ export interface ShardRange {
   readonly last: number;
 }
 
+/** How it stands with what keeps others from leading. */
+export interface LeaseAge {
+  /** Since it was last confirmed, counted from when that was asked for; null: it is not held. */
+  readonly ageMs: number | null;
+  /** How old it may become: then every leadership of this node ends. */
+  readonly validMs: number;
+}
+
 export interface DecisionLog {
   readonly meta: LogMeta;
+  /** What it counted and timed; absent: nothing. */
+  readonly figures?: LogFigures | undefined;
+  /** Absent: its leaderships need no lease. */
+  lease?(): LeaseAge | null;
   /**
    * Waits until this node leads the shard. Rejects when `signal` aborts or the log is closed. The
    * new epoch is above every earlier one of the shard, and is durable before this resolves.
@@ -84,6 +108,12 @@ export interface DecisionLog {
    * than a living process lets pass.
    */
   leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
+  /**
+   * The shard's leader hands it over to this node. As with `leaderGone`, only without waiting: a
+   * campaign takes it by the one write that ends that leadership, compared with its key (I6, the
+   * fence). It counts for a second.
+   */
+  leaderHandsOver(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void;
   /**
    * Linearizable. `asker`: the participant that is to be told. Whether it was retired is read in
    * the same step (!): a record that is gone may be one that counted as acknowledged because of
@@ -111,7 +141,8 @@ export interface DecisionLog {
   watchNodes(listener: (nodes: readonly NodeInfo[]) => void): () => void;
   /**
    * Gives up, forever, what an operator says. Resolves when every node that is up has heard of it;
-   * may be repeated. Rejects where one does not hear of it in time: it is retired nevertheless.
+   * may be repeated. Rejects where one does not hear of it in time: it is retired nevertheless. Its
+   * binding is gone with it, in one step, and it is never bound again.
    */
   retire(retired: Retired): Promise<void>;
   /**
@@ -127,10 +158,21 @@ export interface DecisionLog {
   /**
    * Binds what a participant says it is to an identity, put if absent, durable before it resolves.
    * Returns who holds it: this identity, or the one that was first. Linearizable. It changes by
-   * `rebind` alone, so it may be repeated: whoever was told its own name is told so again. A name
-   * that is no well-formed text is a RangeError.
+   * `rebind` and `retire` alone, so it may be repeated: whoever was told its own name is told so
+   * again. A name that is no well-formed text is a RangeError. `max`: so many of the participant's
+   * may be the identity's, nearly: what is bound at the same moment is not counted. Rejects with a
+   * BindRefusedError beyond it, and for what is retired.
    */
-  bind(claim: Claim, identity: string): Promise<string>;
+  bind(claim: Claim, identity: string, max?: number): Promise<string>;
+  /**
+   * The same of several of one participant's in one step, all or none: where one is another's, or
+   * is refused, those that no one held are still no one's (null). In the order of the claims.
+   */
+  bindAll(
+    claims: readonly Claim[],
+    identity: string,
+    max?: number,
+  ): Promise<readonly (string | null)[]>;
   /** Who holds it; null: no one yet. Linearizable. */
   holderOf(claim: Claim): Promise<string | null>;
   /**
@@ -145,6 +187,8 @@ export interface DecisionLog {
    * too. The same may be told again.
    */
   watchRebound(listener: (rebound: Rebound) => void): () => void;
+  /** What an operator has to mend, in sentences. Absent: no one ever has. */
+  problems?(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -198,6 +242,11 @@ export interface Leadership {
    * A txid that is not in decisions/ is skipped.
    */
   finish(txids: readonly Txid[]): Promise<void>;
+  /**
+   * Changes a record in decisions/ as an operator's word has it, durably. False where there is no
+   * such record: none is ever made, and what has moved or was collected is not touched (!).
+   */
+  settle(settlement: Settlement): Promise<boolean>;
   /** Linearizable, under the fence. */
   readRequest(requestId: string): Promise<RequestEntry | null>;
   /** Records under decisions/ in txid order, after `after`: what a new leader must finish. */
@@ -229,4 +278,20 @@ export class LeadershipLostError extends Error {
 export class DecisionLogError extends Error {
   /** `DecisionLogError`, or that of a class of its own. */
   override readonly name: string = 'DecisionLogError';
+}
+
+/** A forced abort was sent, and no answer came: it may be recorded, and is final then. */
+export class AbortUnknownError extends DecisionLogError {
+  override readonly name: string = 'AbortUnknownError';
+}
+
+/** It may not be bound, whoever asks again. The text says what to do. */
+export class BindRefusedError extends DecisionLogError {
+  override readonly name: string = 'BindRefusedError';
+  readonly why: 'retired' | 'full';
+
+  constructor(why: 'retired' | 'full', text: string) {
+    super(text);
+    this.why = why;
+  }
 }

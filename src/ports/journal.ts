@@ -1,7 +1,7 @@
 /**
  * The participant's durable memory of votes, outcomes and tombstones. Implementations:
- * `journal/lmdb`, `journal/memory`. A method that resolves has made its change durable, unless it
- * says otherwise.
+ * `journal/lmdb`, `journal/sqlite`, `journal/memory`. A method that resolves has made its change
+ * durable, unless it says otherwise.
  */
 import type { VoteReason, Witness } from '../core/messages.ts';
 import type { Epoch, Txid } from '../core/txid.ts';

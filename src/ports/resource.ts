@@ -71,6 +71,14 @@ export type PrepareResult<Result> =
   | { readonly vote: 'readonly'; readonly result?: Result }
   | AbortVote;
 
+/** Made by `vote.commit(result)` and `vote.readonly(result)`: the result is there. */
+export interface ResultVote<Result> {
+  /** Which of the two. */
+  readonly vote: 'commit' | 'readonly';
+  /** For the client. */
+  readonly result: Result;
+}
+
 /** Made by `vote.abort`. */
 export interface AbortVote {
   /** Always this. */

@@ -85,6 +85,8 @@ export interface Listener {
   readonly port: number;
   /** Of the addresses that lead here. Default `ws`. */
   readonly scheme?: 'ws' | 'wss';
+  /** Bytes of all connections since it listens. */
+  traffic?(): { readonly input: number; readonly output: number };
   /** What is held of all connections: not handled yet, and not read by its peer. */
   held?(): { readonly input: HeldBytes; readonly output: HeldBytes };
   close(): Promise<void>;

@@ -19,17 +19,3 @@ export function shareOf(address: string): string {
 export function unmapped(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }
-
-/** `10.0.0.7`, `10.0.0.0/8`, `fd00::/16`: of a form that can be one. */
-export function isSubnet(text: string): boolean {
-  const [address = '', bits, more] = text.split('/');
-  const isV6 = address.includes(':');
-  const fits = isV6 ? /^[\da-f:.]{2,45}$/i.test(address) : isV4(address);
-  if (!fits || more !== undefined) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isV6 ? 128 : 32));
-}
-
-function isV4(address: string): boolean {
-  const parts = address.split('.');
-  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
-}

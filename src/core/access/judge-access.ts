@@ -8,40 +8,49 @@ import type { Rights } from './rights.ts';
 export function helloProblem(rights: Rights, hello: Pick<Hello, 'roles' | 'name'>): Refusal | null {
   const { roles, name } = hello;
   const role = roles.find((one) => !rights.roles.has(one));
-  if (role !== undefined) return denied(rights, `the role ${role}`, 'roles');
+  if (role !== undefined) return denied(rights, 'hello', `the role ${role}`, ['roles', role]);
   if (roles.includes('participant') && !rights.participants.match(name))
-    return denied(rights, `the participant ${name}`, 'participants');
+    return denied(rights, 'hello', `the participant ${name}`, ['participants', name]);
   if (roles.includes('client') && !rights.clients.match(name))
-    return denied(rights, `the client name ${name}`, 'clients');
+    return denied(rights, 'hello', `the client name ${name}`, ['clients', name]);
   return null;
 }
 
 /** Of what begins a transaction. */
 export function beginProblem(rights: Rights, message: Begin | Transact): Refusal | null {
-  const { labels = {}, lockGroup } = message;
+  const { type, labels = {}, lockGroup } = message;
   const label = Object.keys(labels).find((key) => !rights.labels.match(key));
-  if (label !== undefined) return denied(rights, `the label ${label}`, 'labels');
+  if (label !== undefined) return denied(rights, type, `the label ${label}`, ['labels', label]);
   if (lockGroup?.startsWith(sharedGroups) === true && !rights.lockGroups.match(lockGroup))
-    return denied(rights, `the lock group ${lockGroup}`, 'lockGroups');
+    return denied(rights, type, `the lock group ${lockGroup}`, ['lockGroups', lockGroup]);
   if (message.type === 'begin') return null;
   for (const { participant } of message.branches) {
-    const problem = callProblem(rights, participant);
+    const problem = callProblem(rights, participant, message.type);
     if (problem !== null) return problem;
   }
   return null;
 }
 
 /** Of a branch that a client adds. */
-export function callProblem(rights: Rights, participant: Enlist['participant']): Refusal | null {
+export function callProblem(
+  rights: Rights,
+  participant: Enlist['participant'],
+  call: 'transact' | 'enlist' = 'enlist',
+): Refusal | null {
   return rights.calls.match(participant)
     ? null
-    : denied(rights, `calls of ${participant}`, 'calls');
+    : denied(rights, call, `calls of ${participant}`, ['calls', participant]);
 }
 
 /** It tells no more than the rule that is missing: not whether there is such a thing. */
-function denied({ name }: Rights, what: string, field: string): Refusal {
+function denied(
+  { name }: Rights,
+  call: string,
+  what: string,
+  [field, value]: readonly [field: string, value: string],
+): Refusal {
   return {
     code: 'FORBIDDEN',
-    message: `The access file does not give ${what} to the identity ${name}: see "${field}" of its entry.`,
+    message: `${call} is refused: the access file does not give ${what} to the identity ${name}. ${JSON.stringify(value)} in "${field}" of its entry would.`,
   };
 }

@@ -17,6 +17,8 @@ export interface Quotas {
   readonly requestIdsPerSecond?: number;
   /** Remembered at once, of each shard. */
   readonly requestIds?: number;
+  /** Of each participant that it may be, at all nodes; with its shared resources. */
+  readonly instances?: number;
 }
 
 export interface Rights {

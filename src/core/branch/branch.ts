@@ -70,6 +70,8 @@
  * - A command for a sibling's branch is carried out in the store and acknowledged, and leaves no
  *   record here but a tombstone: both may have got it, and to the store the second is a repeat.
  *   Where it holds neither the branch nor the record of its commit, `UNKNOWN_BRANCH`.
+ * - Where an answer has it commit a sibling's branch the leader is told, unasked (!): it waits for
+ *   the instance that voted, which may hang, and keeps the transaction's locks.
  * - What another process of the same journal began is rolled back on a decision, and its `started`
  *   stays (!: the prepare took effect behind the rollback, its process died ahead of its vote, and
  *   the tombstone hid from every later start what it held). Like a tombstone it keeps out a late

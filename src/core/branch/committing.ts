@@ -42,10 +42,14 @@ export const committing: Row<'committing'> = {
     branch.takenOver !== null && found === 'nothing'
       ? nothingToCommit(branch, branch.takenOver)
       : pause(branch, 'commit', message),
-  'application-committed': (branch) => {
+  'application-committed': (branch, { leader = null }) => {
     // The store's record outlives every repeat; the rest is in the journal of whoever voted.
-    if (branch.takenOver !== null)
-      return settled(branch, acknowledge(branch, everyAsker(branch), 'commit'));
+    if (branch.takenOver !== null) {
+      const { answered = false } = branch.takenOver;
+      const askers = everyAsker(branch);
+      const told = answered && leader !== null ? withAsker(askers, leader) : askers;
+      return settled(branch, acknowledge(branch, told, 'commit'));
+    }
     const { owed, told, result } = branch;
     return {
       branch: { ...identity(branch), state: 'recording-commit', owed, told, result },

@@ -161,9 +161,10 @@ export function beginCommit(
 export function commitElsewhere(
   branch: LocalBranch,
   owed: readonly ConnectionId[],
-  quiet = false,
+  { quiet = false, answered = false }: Partial<TakenOver> = {},
 ): Next {
-  return beginCommit(branch, { payload: undefined, result: undefined, owed, takenOver: { quiet } });
+  const takenOver = { quiet, answered };
+  return beginCommit(branch, { payload: undefined, result: undefined, owed, takenOver });
 }
 
 /** For the sibling that voted, or is about to: that one is in doubt then, and asks. */

@@ -39,6 +39,11 @@ export interface Askers {
  */
 export interface TakenOver {
   readonly quiet: boolean;
+  /**
+   * It was told by an answer, and no one waits for an acknowledgement here. Its leader does, of the
+   * instance that voted, which may hang: it is told of the success, and of nothing else.
+   */
+  readonly answered?: boolean;
 }
 
 interface Calling extends Askers {
@@ -174,7 +179,8 @@ interface EventData {
   'connection-lost': { readonly connection: ConnectionId };
   // from the application
   'application-prepared': { readonly prepared: Prepared };
-  'application-committed': object;
+  /** `leader`: the connection to the shard's leader, where there is one. */
+  'application-committed': { readonly leader?: ConnectionId | null };
   'application-rolled-back': object;
   /** Its commit or rollback threw; `found` where the store says why for certain. */
   'application-failed': { readonly message: string; readonly found?: StoreFound };

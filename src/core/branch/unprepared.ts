@@ -46,7 +46,7 @@ export const unknown: Row<'unknown'> = {
   },
   commit: (branch, { connection, epoch }, { siblings, knownEpoch }) =>
     siblings
-      ? commitElsewhere(branch, [connection], epoch < knownEpoch)
+      ? commitElsewhere(branch, [connection], { quiet: epoch < knownEpoch })
       : refuseCommit(branch, connection),
   // A prepare that is still under way must find that it comes too late.
   rollback: (branch, { connection }, { siblings }) =>
@@ -176,38 +176,17 @@ export const orphaned: Row<'orphaned'> = {
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 
-export const elsewhere: Row<'voted-elsewhere'> = {
+/** It may have voted, which its journal does not say: only a decision touches what it holds. */
+const unrecorded: Omit<Row<'voted-elsewhere' | 'kept'>, 'prepare' | 'patience-over'> = {
   ...atRest,
-  // Sent to another instance first, and to this one by no correct leader. As in `orphaned`.
-  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.otherProcess),
-  commit: (branch, { connection }) => stopTimer('patience', commitElsewhere(branch, [connection])),
-  rollback: (branch, { connection }) =>
-    stopTimer('patience', rollbackElsewhere(branch, [connection])),
-  forget: stay,
-  answer: (branch, { decision }) => {
-    if (decision === 'commit') return stopTimer('patience', commitElsewhere(branch, []));
-    if (decision === 'abort') return stopTimer('patience', rollbackElsewhere(branch, []));
-    return stillInDoubt(branch, decision);
-  },
-  enlisted: refuseEnlist,
-  'connection-lost': stay,
-  held: stay,
-  journal: (branch, { found }, context) =>
-    found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
-  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
-};
-
-export const kept: Row<'kept'> = {
-  ...atRest,
-  // Said, not written: it may have voted. Where that vote counted, no leader prepares again.
-  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.notPrepared),
   commit: (branch, { connection }) => stopTimer('patience', commitElsewhere(branch, [connection])),
   rollback: (branch, { connection }) =>
     stopTimer('patience', rollbackElsewhere(branch, [connection])),
   // As in `prepared`: said of other branches of the transaction, or too soon.
   forget: stay,
   answer: (branch, { decision }) => {
-    if (decision === 'commit') return stopTimer('patience', commitElsewhere(branch, []));
+    if (decision === 'commit')
+      return stopTimer('patience', commitElsewhere(branch, [], { answered: true }));
     if (decision === 'abort') return stopTimer('patience', rollbackElsewhere(branch, []));
     return stillInDoubt(branch, decision);
   },
@@ -216,6 +195,19 @@ export const kept: Row<'kept'> = {
   held: stay,
   journal: (branch, { found }, context) =>
     found === null ? stay(branch) : stopTimer('patience', adopt(branch, found, context)),
+};
+
+export const elsewhere: Row<'voted-elsewhere'> = {
+  ...unrecorded,
+  // Sent to another instance first, and to this one by no correct leader. As in `orphaned`.
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.otherProcess),
+  'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: null }] }),
+};
+
+export const kept: Row<'kept'> = {
+  ...unrecorded,
+  // Said, not written: it may have voted. Where that vote counted, no leader prepares again.
+  prepare: (branch, { connection }) => voteAbort(branch, connection, reasons.notPrepared),
   'patience-over': (branch) => ({ branch, effects: [{ type: 'query', witness: branch.witness }] }),
 };
 

@@ -11,7 +11,8 @@
  * in a queue, would abort someone without whom the deadlock stands as before. Backwards because
  * most owners that begin to wait hold nothing, and then no one waits for them.
  */
-import type { LockMode, LockOwner, LockTable } from './table.ts';
+import type { LockMode } from './modes.ts';
+import type { LockOwner, LockTable } from './table.ts';
 
 export interface CycleStep<Owner extends LockOwner> {
   readonly owner: Owner;

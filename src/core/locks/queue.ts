@@ -4,7 +4,8 @@
  * must not cost the length.
  */
 import { Fifo } from '../fifo.ts';
-import type { LockMode, LockOwner, LockRequest } from './table.ts';
+import type { LockMode } from './modes.ts';
+import type { LockOwner, LockRequest } from './table.ts';
 
 export class KeyQueue<Owner extends LockOwner> {
   private readonly held = new Map<Owner, LockMode>();

@@ -26,12 +26,8 @@
  */
 import { uphold } from '../invariants.ts';
 import type { Txid } from '../txid.ts';
+import type { LockMode } from './modes.ts';
 import { KeyQueue } from './queue.ts';
-
-/** The modes of a named lock. */
-export const lockModes = ['shared', 'exclusive'] as const;
-/** `shared` with others that share it; `exclusive` keeps all others out. */
-export type LockMode = (typeof lockModes)[number];
 
 export interface LockOwner {
   /** All of one shard: later ones are younger. */

@@ -1,6 +1,7 @@
 /** Client to node, and the replies. */
 import type { AbortReason } from '../catalogue.ts';
-import type { LockMode } from '../locks/table.ts';
+import type { LockMode } from '../locks/modes.ts';
+import type { TraceContext } from '../trace-context.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { BranchState, Labels, Outcome, TransactionState } from './common.ts';
 
@@ -12,7 +13,7 @@ interface OfTransaction {
   readonly share?: string;
 }
 
-export interface Begin {
+export interface Begin extends Partial<TraceContext> {
   readonly type: 'begin';
   readonly id: number;
   readonly timeoutMs?: number;
@@ -29,7 +30,7 @@ export interface Begun {
   /** Given on to another process, it makes the transaction that one's too. */
   readonly share: string;
 }
-export interface Enlist extends OfTransaction, TransactBranch {
+export interface Enlist extends OfTransaction, TransactBranch, Partial<TraceContext> {
   readonly type: 'enlist';
 }
 export interface Enlisted {
@@ -58,10 +59,10 @@ export interface LockedKeys {
   /** `exclusive` where absent. */
   readonly mode?: LockMode;
 }
-export interface Commit extends OfTransaction {
+export interface Commit extends OfTransaction, Partial<TraceContext> {
   readonly type: 'commit';
 }
-export interface Rollback extends OfTransaction {
+export interface Rollback extends OfTransaction, Partial<TraceContext> {
   readonly type: 'rollback';
   readonly reason?: string;
 }
@@ -70,7 +71,7 @@ export interface TransactBranch {
   readonly branch?: string;
   readonly payload?: unknown;
 }
-export interface Transact {
+export interface Transact extends Partial<TraceContext> {
   readonly type: 'transact';
   readonly id: number;
   readonly requestId?: string;
@@ -114,6 +115,17 @@ export interface BranchStatus {
   readonly attempts: number;
   /** What the participant answered last, where that was a failure. */
   readonly lastError?: string;
+  /** An operator stated that it was settled by hand; its participant had not acknowledged. */
+  readonly byHand?: SettledBy;
+}
+/** Who stated that a branch was settled by hand. */
+export interface SettledBy {
+  /** The operator: its identity, or the name it gave. */
+  readonly by: string;
+  /** Why, in its words. */
+  readonly reason: string;
+  /** When, by the leader's clock, in milliseconds since 1970. */
+  readonly atMs: number;
 }
 /** A lock that the transaction holds, or waits for. */
 export interface LockStatus {

@@ -4,7 +4,8 @@ import type { Epoch, Txid } from '../txid.ts';
 
 export const protocolVersion = 1;
 
-export const peerRoles = ['client', 'participant', 'operator', 'node'] as const;
+/** `viewer`: an operator that looks, and does nothing. */
+export const peerRoles = ['client', 'participant', 'operator', 'node', 'viewer'] as const;
 export type PeerRole = (typeof peerRoles)[number];
 
 /** The states of a transaction, in their order. */
@@ -19,6 +20,33 @@ export const transactionStates = [
 ] as const;
 /** Decided from `COMMITTING` or `ABORTING` on, and done with `COMMITTED` or `ABORTED`. */
 export type TransactionState = (typeof transactionStates)[number];
+
+/** What may be known of a transaction that no leader has in memory. */
+const statesOfOther = [
+  /** Nothing is recorded, and the leader that may know more was not heard. */
+  'UNDECIDED',
+  /** Its record was collected, if it had one. */
+  'EXPIRED',
+  /** No such transaction: never begun here, or of another cluster. */
+  'UNKNOWN',
+  /** Neither the leader nor the log answered. */
+  'UNREADABLE',
+] as const;
+export type ExplainedState = TransactionState | (typeof statesOfOther)[number];
+export const explainedStates: readonly ExplainedState[] = [...transactionStates, ...statesOfOther];
+
+export const waitKinds = [
+  'participant',
+  'lock',
+  'vote',
+  'acknowledgement',
+  'log',
+  'queue',
+  'client',
+] as const;
+export type WaitKind = (typeof waitKinds)[number];
+
+export const explanationSources = ['leader', 'log', 'participant'] as const;
 
 /** What a queue may be of. */
 export const queueNames = [
@@ -130,6 +158,8 @@ export interface Hello {
   readonly run?: string;
   readonly earlierRuns?: readonly string[];
   readonly copy?: boolean;
+  /** Messages that not every version knows, and this peer does. */
+  readonly understands?: readonly string[];
 }
 export interface Welcome {
   readonly type: 'welcome';
@@ -143,6 +173,8 @@ export interface Welcome {
   readonly requestWindowMs: number;
   readonly heartbeatMs: number;
   readonly expiresInMs?: number;
+  /** Messages that not every version knows, and this node does. */
+  readonly understands?: readonly string[];
 }
 /** A fresh credential of the same identity, before the one before it ends. */
 export interface Renew {

@@ -1,13 +1,20 @@
-/** Operator to node, and the replies. */
-
-import type { LockMode } from '../locks/table.ts';
+/** Operator to node, and the replies; what else it asks is in explain.ts and stats.ts. */
+import type { LockMode } from '../locks/modes.ts';
 import type { Txid } from '../txid.ts';
 import type { TransactionStatus } from './client.ts';
-import type { LeaderInfo, QueueName, TransactionState } from './common.ts';
+import type { Decision, LeaderInfo, QueueName, TransactionState } from './common.ts';
 
-export interface Info {
+/** A question that another node answers: the one that is asked hands it on, and its answer back. */
+export interface AskedAt {
+  /** Its name; absent: the one that is asked. A node that knows no such field answers itself. */
+  readonly at?: string;
+}
+
+export interface Info extends AskedAt {
   readonly type: 'info';
   readonly id: number;
+  /** A participant: the reply names those of its instances that have branches here. */
+  readonly ownersOf?: string;
 }
 export interface InfoReply {
   readonly type: 'info';
@@ -17,11 +24,28 @@ export interface InfoReply {
   readonly version: string;
   readonly uptimeMs: number;
   readonly ready: boolean;
+  /** An operator drained it: it takes no leadership. Absent: no. */
+  readonly drained?: boolean;
   readonly connections: number;
   readonly shards: readonly ShardInfo[];
   readonly participants: readonly ParticipantInfo[];
   /** What may become long or large at this node, and its bounds. */
   readonly queues?: readonly QueueInfo[];
+  /** What someone has to mend, each with what to do next. */
+  readonly problems?: readonly string[];
+  /** Where it was asked for, of the shards that this node leads. */
+  readonly owners?: Owners;
+}
+/** Who has branches of transactions in memory. */
+export interface Owners {
+  readonly known: readonly Owner[];
+  /** False: there may be others, for there are too many, or the log is still read. */
+  readonly complete: boolean;
+}
+export interface Owner {
+  readonly instance: string;
+  readonly sharedResource?: string;
+  readonly branches: number;
 }
 /** Of several - shards, participants, connections - the fullest one. */
 export interface QueueInfo {
@@ -37,7 +61,10 @@ export interface QueueInfo {
 export interface ShardInfo {
   readonly shard: number;
   readonly leader: LeaderInfo | null;
-  /** Transactions in this node's memory by state; absent where it does not lead. */
+  /**
+   * Transactions in this node's memory by state; absent where it does not lead, and has nothing
+   * left of a leadership of its own that no one has followed yet.
+   */
   readonly states?: Readonly<Partial<Record<TransactionState, number>>>;
   readonly attention?: number;
   readonly floor?: string;
@@ -48,7 +75,7 @@ export interface ParticipantInfo {
   readonly connections: number;
   readonly sharedResource?: string;
 }
-export interface List {
+export interface List extends AskedAt {
   readonly type: 'list';
   readonly id: number;
   readonly state?: TransactionState;
@@ -62,7 +89,7 @@ export interface ListReply {
   /** More matched than the limit let through. */
   readonly truncated: boolean;
 }
-export interface Locks {
+export interface Locks extends AskedAt {
   readonly type: 'locks';
   readonly id: number;
   readonly group?: string;
@@ -126,6 +153,8 @@ export interface Retire {
   /** Exactly one of the two. */
   readonly instance?: string;
   readonly sharedResource?: string;
+  /** Not where no one of that name was ever seen: it is misspelt. A node of before does it. */
+  readonly onlyKnown?: boolean;
   /** For the audit log. */
   readonly reason?: string;
 }
@@ -142,6 +171,8 @@ export interface Rebind {
   readonly instance?: string;
   readonly sharedResource?: string;
   readonly identity: string;
+  /** As of `retire`. */
+  readonly onlyKnown?: boolean;
   readonly reason?: string;
 }
 export interface Rebound {
@@ -149,8 +180,60 @@ export interface Rebound {
   readonly id: number;
 }
 
+/** Sends what is decided, and not acknowledged, once more at once. */
+export interface Retry {
+  readonly type: 'retry';
+  readonly id: number;
+  readonly txid: Txid;
+  /** Absent: each branch that has not acknowledged. */
+  readonly branch?: string;
+  readonly reason?: string;
+}
+export interface RetriedBranch {
+  readonly branch: string;
+  readonly participant: string;
+  readonly command: Decision;
+  /** Whether it was sent; else its participant is not connected, and gets it when it is. */
+  readonly sent: boolean;
+}
+export interface Retried {
+  readonly type: 'retried';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly branches: readonly RetriedBranch[];
+}
+
+/** States that a branch which will not acknowledge was settled by hand. */
+export interface Acknowledge {
+  readonly type: 'acknowledge';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly branch: string;
+  /** Kept with the transaction. */
+  readonly reason: string;
+}
+export interface Acknowledged {
+  readonly type: 'acknowledged';
+  readonly id: number;
+  readonly txid: Txid;
+  readonly branch: string;
+  /** False: it owed nothing any more, and nothing was recorded. */
+  readonly byHand: boolean;
+  /** Of the transaction. */
+  readonly state: TransactionState;
+}
+
 /** What an operator sends. */
-export type FromOperator = Config | Info | List | Locks | Recover | Retire | Rebind;
+export type FromOperator =
+  | Config
+  | Info
+  | List
+  | Locks
+  | Recover
+  | Retire
+  | Rebind
+  | Retry
+  | Acknowledge;
 /** What it gets. */
 export type ToOperator =
   | ConfigReply
@@ -159,4 +242,6 @@ export type ToOperator =
   | LocksReply
   | Recovered
   | Retired
-  | Rebound;
+  | Rebound
+  | Retried
+  | Acknowledged;

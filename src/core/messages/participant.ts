@@ -1,5 +1,6 @@
 /** Participant to node, node to participant, and the replies. */
 import type { ErrorCode } from '../catalogue.ts';
+import type { TraceContext } from '../trace-context.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Decision, DecisionSource, Vote, Witness } from './common.ts';
 
@@ -84,21 +85,69 @@ export interface Ack extends OfBranch {
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
+/** How far a participant is with a branch, in words that stay. */
+export const heldStates = [
+  /** Nothing is known of it, in memory or in the journal. */
+  'unknown',
+  /** It enlisted itself, and is at work. */
+  'working',
+  /** The application's prepare runs. */
+  'preparing',
+  /** The vote is being written. */
+  'voting',
+  /** Voted `commit`, and the outcome is not known. */
+  'in-doubt',
+  'readonly',
+  'committing',
+  'committed',
+  'rolling-back',
+  'rolled-back',
+  /** Another process of its resource began it, and left no vote. */
+  'left-over',
+  /** It committed, and every branch had acknowledged that. */
+  'forgotten',
+] as const;
+export type HeldState = (typeof heldStates)[number];
+export interface HeldBranchStatus {
+  readonly branch: string;
+  readonly state: HeldState;
+  /** Calls of the application's commit or rollback so far. */
+  readonly attempts?: number;
+  /** What the last of them threw. */
+  readonly error?: string;
+}
+/** The answer to `describe`. */
+export interface Described {
+  readonly type: 'described';
+  readonly txid: Txid;
+  readonly branches: readonly HeldBranchStatus[];
+}
+
 // ---- node -> participant ----
 
-export interface Prepare extends OfBranch {
+/**
+ * What the participant knows of a transaction, for an explanation. Only to one whose hello said
+ * that it understands it.
+ */
+export interface Describe {
+  readonly type: 'describe';
+  readonly txid: Txid;
+  /** Beside those in memory, these are looked for in the journal. */
+  readonly branches: readonly string[];
+}
+
+export interface Prepare extends OfBranch, Partial<TraceContext> {
   readonly type: 'prepare';
   readonly epoch: Epoch;
   readonly witness: Witness;
   readonly timeoutMs: number;
   readonly payload: unknown;
-  readonly traceparent?: string;
 }
-export interface CommitBranch extends OfBranch {
+export interface CommitBranch extends OfBranch, Partial<TraceContext> {
   readonly type: 'commit';
   readonly epoch: Epoch;
 }
-export interface RollbackBranch extends OfBranch {
+export interface RollbackBranch extends OfBranch, Partial<TraceContext> {
   readonly type: 'rollback';
   readonly epoch: Epoch;
 }
@@ -108,7 +157,7 @@ export interface Forget {
 }
 
 /** What a participant sends; it may `enlist` itself, too. */
-export type FromParticipant = Query | Resolve | Report | VoteMessage | Working | Ack;
+export type FromParticipant = Query | Resolve | Report | VoteMessage | Working | Ack | Described;
 /** What it gets. */
 export type ToParticipant =
   | DecisionMessage
@@ -116,4 +165,5 @@ export type ToParticipant =
   | Prepare
   | CommitBranch
   | RollbackBranch
-  | Forget;
+  | Forget
+  | Describe;

@@ -13,8 +13,9 @@
  */
 import { InvariantViolation } from '../invariants.ts';
 import type { BranchState, TransactBranch } from '../messages.ts';
+import type { SettledByHand } from '../records.ts';
 import type { TimerHandle } from '../timer-wheel.ts';
-import type { Transaction } from '../transaction.ts';
+import { type Transaction, unknown } from '../transaction.ts';
 import type { ConnectedParticipant } from './connected.ts';
 
 /** What can happen to a branch. */
@@ -30,7 +31,7 @@ export type BranchEvent =
   | 'commit'
   /** The abort of its transaction is decided. */
   | 'roll-back'
-  /** It is acknowledged, or no one is left who could acknowledge it. */
+  /** Acknowledged, or an operator spoke for it, or no one is left who could acknowledge it. */
   | 'settled';
 
 type Row = Readonly<Partial<Record<BranchEvent, BranchState>>>;
@@ -61,7 +62,7 @@ export interface Branch {
   readonly branch: string;
   readonly participant: string;
   payload: unknown;
-  /** What its payload counts in `heldBytes`. */
+  /** What its payload counts in `heldBytes`, until its vote. */
   payloadBytes: number;
   /** Changed by `moveBranch` alone. */
   readonly state: BranchState;
@@ -71,8 +72,8 @@ export interface Branch {
   process: string | null;
   /** Its participant enlisted itself: its work is in that process alone. */
   readonly enlistedItself: boolean;
-  /** Whose acknowledgement counted. */
-  acknowledgedBy: string | null;
+  /** The instance whose acknowledgement counted, or an operator's word. */
+  settledBy: string | ByHand | null;
   sharedResource: string | null;
   /** It carries the latest prepare, and later the latest command: votes count only from there. */
   connection: number | null;
@@ -85,14 +86,36 @@ export interface Branch {
   prepareUntilMs: number | null;
   /** Its place among the prepares of its participant that are under way. */
   holdsPlace: boolean;
+  /**
+   * When its prepare was first sent, in microseconds after the begin of its transaction; `unknown`
+   * until then, as those below.
+   */
+  sentUs: number;
+  votedUs: number;
+  /** When it had acknowledged the outcome, or owed nothing any more. */
+  settledUs: number;
   /** When its prepare was sent, until the first sign of life; null where it is not measured. */
   silentSinceMs: number | null;
-  /** Whether it had voted `commit` when the decision was taken. */
-  wasPrepared: boolean;
   /** What it adds to the bound of its transaction's record. */
   recordBytes: number;
   /** Where its command of phase 2 is with respect to the window of its connection. */
   command: 'none' | 'waiting' | 'sent';
+}
+
+/** An operator's word that it was settled by hand. It may acknowledge all the same. */
+export interface ByHand {
+  readonly mark: SettledByHand;
+  acknowledgedBy: string | null;
+  /** Instances that say they know nothing of it: they are not told again. */
+  readonly unknownTo: readonly string[];
+}
+
+export function byHandOf({ settledBy }: Branch): ByHand | null {
+  return typeof settledBy === 'object' ? settledBy : null;
+}
+
+export function acknowledgedBy({ settledBy }: Branch): string | null {
+  return typeof settledBy === 'object' ? (settledBy?.acknowledgedBy ?? null) : settledBy;
 }
 
 /** The owner of a branch: the instance that enlisted itself, or is named in the record. */
@@ -116,7 +139,7 @@ export function newBranch(
     sharedResource: owner?.sharedResource ?? null,
     process: owner?.process ?? null,
     enlistedItself: owner !== null && !recovered,
-    acknowledgedBy: null,
+    settledBy: null,
     connection: null,
     result: undefined,
     attempts: 0,
@@ -124,11 +147,18 @@ export function newBranch(
     timer: null,
     prepareUntilMs: null,
     holdsPlace: false,
+    sentUs: unknown,
+    votedUs: unknown,
+    settledUs: unknown,
     silentSinceMs: null,
-    wasPrepared: false,
     recordBytes: 0,
     command: 'none',
   };
+}
+
+/** Of one that has a command of phase 2: whether it had voted `commit` before. */
+export function wasPrepared({ transaction, votedUs }: Branch): boolean {
+  return transaction.recovered || votedUs !== unknown;
 }
 
 export function moveBranch(branch: Branch, event: BranchEvent): void {

@@ -1,5 +1,5 @@
 /** Which participants are connected now, and which connection a branch is to be reached by. */
-import type { Branch } from './branch.ts';
+import { acknowledgedBy, type Branch } from './branch.ts';
 import { ownerBytes } from './requests/requests.ts';
 
 export interface ConnectedParticipant {
@@ -69,6 +69,11 @@ export class ConnectedParticipants {
     return this.byName.has(participant);
   }
 
+  /** Whether a new prepare would go out at once. */
+  takesWork(participant: string): boolean {
+    return this.staying(this.byName.get(participant)?.list ?? []).length > 0;
+  }
+
   get(connection: number): ConnectedParticipant | null {
     return this.byConnection.get(connection) ?? null;
   }
@@ -117,7 +122,7 @@ export class ConnectedParticipants {
   /** The one to tell `forget`: it acknowledged. The instance that voted may be in doubt still. */
   routeForget(branch: Branch): ConnectedParticipant | null {
     const list = this.byName.get(branch.participant)?.list ?? [];
-    const instance = branch.acknowledgedBy ?? branch.instance;
+    const instance = acknowledgedBy(branch) ?? branch.instance;
     return (
       list.find((peer) => peer.connection === branch.connection) ??
       list.findLast((peer) => peer.instance === instance) ??

@@ -1,10 +1,27 @@
 /** What goes into a term, and what comes out of it. */
 
+import type { ReasonCode } from '../catalogue.ts';
 import type { Reading } from '../judge.ts';
-import type { ErrorMessage, FromClient, FromNode, FromParticipant, Witness } from '../messages.ts';
-import type { DecideResult, DecisionRecord, DecisionWrite, RequestEntry } from '../records.ts';
+import type {
+  Acknowledge,
+  ErrorMessage,
+  FromClient,
+  FromNode,
+  FromParticipant,
+  Outcome,
+  Retry,
+  Witness,
+} from '../messages.ts';
+import type {
+  DecideResult,
+  DecisionRecord,
+  DecisionWrite,
+  RequestEntry,
+  Settlement,
+} from '../records.ts';
 import type { Retired } from '../retired.ts';
 import type { Origin } from '../shares.ts';
+import type { TraceContext } from '../trace-context.ts';
 import type { Txid } from '../txid.ts';
 import type { ConnectedParticipant } from './connected.ts';
 
@@ -19,6 +36,8 @@ export interface Sender {
   readonly client?: Owner;
   /** An operator, another node, or the very process: every transaction is shown to it. */
   readonly seesAll?: boolean;
+  /** It may end everyone's, too: who only looks may not, whatever other roles it has (!). */
+  readonly endsAll?: boolean;
   /** The message carried the share that the transaction's owner was given for others. */
   readonly hasShare?: boolean;
 }
@@ -31,7 +50,10 @@ export interface Owner {
   readonly identity?: string;
 }
 
-export type TermRequest = FromClient | FromParticipant;
+export type TermRequest = FromClient | FromParticipant | Retry | AcknowledgeBy;
+
+/** `by`: who it is, as the node knows. */
+export type AcknowledgeBy = Acknowledge & { readonly by: string };
 
 /** What `requests/R` holds, as far as it could be read. */
 export type RequestAnswer = RequestEntry | null | 'failed';
@@ -64,6 +86,12 @@ export type TermEvent =
     }
   /** The records are durable under finished/. */
   | { readonly type: 'finished'; readonly txids: readonly Txid[] }
+  /** An operator's word is durable; `written`: false where there was no record any more. */
+  | {
+      readonly type: 'settlement-written';
+      readonly settlement: Settlement;
+      readonly written: boolean;
+    }
   | {
       readonly type: 'request-read';
       readonly token: number;
@@ -103,6 +131,8 @@ export type Effect =
   | { readonly type: 'decide'; readonly write: DecisionWrite }
   /** Lazy: answer with a `finished` event once durable. */
   | { readonly type: 'finish'; readonly txid: Txid }
+  /** An operator's word in a record: answered by `settlement-written`. */
+  | { readonly type: 'settle'; readonly settlement: Settlement }
   | { readonly type: 'read-request'; readonly token: number; readonly requestId: string }
   /** `connection`: whose question it is; absent: the term's own. */
   | {
@@ -118,7 +148,23 @@ export type Effect =
       readonly by: 'resolve' | 'rollback';
       readonly connection: number;
     }
+  | { readonly type: 'trace'; readonly txid: Txid; readonly event: TraceEvent }
   | { readonly type: 'note'; readonly note: Note };
+
+/** What became of a transaction that belongs to a trace. */
+export type TraceEvent =
+  | { readonly type: 'begun' }
+  /** A message that is not its first has brought its trace, or one of another caller. */
+  | { readonly type: 'joined'; readonly trace: TraceContext }
+  | {
+      readonly type: 'decided';
+      readonly outcome: Outcome;
+      readonly branches: number;
+      readonly readonly: boolean;
+      readonly code?: ReasonCode;
+    }
+  /** No message about it is sent any more. */
+  | { readonly type: 'settled' };
 
 export type NoteLevel = 'debug' | 'info' | 'warn' | 'error';
 

@@ -12,11 +12,22 @@
  *   prepare (section 7): so the prepare is sent there again, at once.
  */
 
+import type { Owner, Owners } from '../messages.ts';
 import type { Retired } from '../retired.ts';
+import type { Branch } from './branch.ts';
 import type { ConnectedParticipant } from './connected.ts';
 import { commandWindows, participantCame, participantWent } from './flow/flow.ts';
 import { sendPrepare } from './phase-one/phase-one.ts';
-import { abandonRollback, isRetired, sendCommand, settleBranch } from './phase-two/phase-two.ts';
+import {
+  abandonRollback,
+  commandUnasked,
+  heldOf,
+  isRetired,
+  retiredByHand,
+  sendCommand,
+  settleBranch,
+} from './phase-two/phase-two.ts';
+import { isScanning } from './recovery/recovery.ts';
 import { measure } from './requests/requests.ts';
 import type { TermState } from './state.ts';
 
@@ -39,6 +50,7 @@ export function participantConnected(state: TermState, peer: ConnectedParticipan
       if (state.connected.route(branch)?.connection === peer.connection) sendCommand(state, branch);
     }
   }
+  commandUnasked(state, peer);
 }
 
 export function participantLost(state: TermState, connection: number): void {
@@ -69,4 +81,24 @@ export function retire(state: TermState, retired: Retired): void {
       settleBranch(state, branch);
     }
   }
+  retiredByHand(state, retired.participant);
+}
+
+export const maxOwners = 1_000;
+
+/** The instances that branches of this participant belong to, connected now or not. */
+export function ownersOf(state: TermState, participant: string): Owners {
+  const known = new Map<string, Owner>();
+  let complete = !isScanning(state);
+  const count = ({ instance, sharedResource }: Branch): void => {
+    if (instance === null) return;
+    const key = `${instance}\u0000${sharedResource ?? ''}`;
+    const branches = (known.get(key)?.branches ?? 0) + 1;
+    if (branches > 1 || known.size < maxOwners)
+      known.set(key, { instance, ...(sharedResource !== null && { sharedResource }), branches });
+    else complete = false;
+  };
+  for (const branch of state.attached.get(participant) ?? []) count(branch);
+  for (const branch of heldOf(state, participant)) count(branch);
+  return { known: [...known.values()], complete };
 }

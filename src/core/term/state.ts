@@ -6,12 +6,14 @@
  */
 import { type ErrorCode, errorCatalogue } from '../catalogue.ts';
 import type { CoordinatorOptions } from '../coordinator-options.ts';
+import { Figures } from '../figures.ts';
 import { isAhead } from '../judge.ts';
 import type { LockRequest } from '../locks/table.ts';
 import type { ErrorMessage, FromNode, LeaderInfo, Witness } from '../messages.ts';
 import { RetiredSet } from '../retired.ts';
 import type { Shares } from '../shares.ts';
 import { TimerWheel } from '../timer-wheel.ts';
+import type { TraceContext } from '../trace-context.ts';
 import { deadlineAtMs, type Transaction } from '../transaction.ts';
 import type { Epoch, Txid } from '../txid.ts';
 import type { Branch } from './branch.ts';
@@ -20,6 +22,7 @@ import type { Effect, Note, ReplyTo, Sender } from './events.ts';
 import { type FlowState, flowState } from './flow/flow.ts';
 import { type ListingState, listingState } from './listing/listing.ts';
 import { LocksState } from './locks/locks.ts';
+import { OperatorState } from './operator/operator.ts';
 import { PhaseTwoState } from './phase-two/phase-two.ts';
 import type { Question, RequestQuestion } from './questions.ts';
 import { RecoveryState } from './recovery/recovery.ts';
@@ -44,8 +47,10 @@ export interface TermConfig {
   readonly shareOf: (txid: Txid) => string;
   /** Wall clock, for records that people read. */
   readonly wallMs: () => number;
-  /** Whether notes of level debug are wanted: they cost. */
-  readonly debug: boolean;
+  /** Whether notes of level debug are wanted: they cost. An operator may change it. */
+  debug: boolean;
+  /** What all terms of the node count in; absent: one of its own. */
+  readonly figures?: Figures;
   readonly nowMs: number;
 }
 
@@ -64,13 +69,17 @@ export class TermState {
   readonly listing: ListingState;
   readonly phaseTwo: PhaseTwoState = new PhaseTwoState();
   readonly recovery: RecoveryState = new RecoveryState();
+  readonly operator: OperatorState = new OperatorState();
   // What all share.
   readonly transactions: Map<Txid, Transaction> = new Map();
   readonly connected: ConnectedParticipants = new ConnectedParticipants();
+  /** Of those that belong to one; the others need not pay for it. */
+  readonly traces: Map<Txid, TraceContext> = new Map();
   /** By participant: the branches that its connections coming and going concern. */
   readonly attached: Map<string, Set<Branch>> = new Map();
   /** What will never come back: what no one else can finish counts as acknowledged. */
   readonly retired: RetiredSet = new RetiredSet();
+  readonly figures: Figures;
   /** While the log is scanned: what ended meanwhile. */
   endedDuringScan: Set<Txid> | null = null;
   readonly timers: TimerWheel<TimerTarget>;
@@ -89,6 +98,7 @@ export class TermState {
     this.witness = config.witness;
     this.nowMs = config.nowMs;
     this.timers = new TimerWheel({ nowMs: config.nowMs });
+    this.figures = config.figures ?? new Figures();
     this.flow = flowState(config);
     this.requests = requestsState(config);
     this.listing = listingState(config, maxEndedBytes(this.requests.heldBytes));

@@ -5,17 +5,21 @@
  * right to use it. It does no I/O, knows no clock and draws no lots: `step(event, nowMs)` changes
  * what it remembers and appends to an outbox, whose order is part of the contract (see Effect).
  */
-import type { List, Locks, QueueInfo, ShardInfo } from '../messages.ts';
+import type { Figures } from '../figures.ts';
+import type { List, Locks, Owners, QueueInfo, ShardInfo } from '../messages.ts';
 import { outcomeOf } from '../transaction.ts';
 import { makePosition, type Position, positionOf, type Txid } from '../txid.ts';
 import type { Effect, LogAnswer, RequestAnswer, Sender, TermEvent, TermRequest } from './events.ts';
+import { factsOf, type TermFacts } from './facts.ts';
 import {
   admitWaiting,
   beginLooks,
+  flowOf,
   flowQueues,
   forgetIdle,
   hasFreed,
   isOwedLooks,
+  type ParticipantFlow,
 } from './flow/flow.ts';
 import {
   attemptRead,
@@ -37,7 +41,13 @@ import {
   recent,
 } from './listing/listing.ts';
 import { hasGranted, type LockListing, listLocks, lockTable, serveGrants } from './locks/locks.ts';
-import { participantConnected, participantLost, retire } from './participants.ts';
+import {
+  acknowledgeByHand,
+  failAsked,
+  retryCommands,
+  settlementWritten,
+} from './operator/operator.ts';
+import { ownersOf, participantConnected, participantLost, retire } from './participants.ts';
 import {
   decided,
   freeze,
@@ -48,7 +58,15 @@ import {
   vote,
   working,
 } from './phase-one/phase-one.ts';
-import { acknowledge, finished, finishing, retry, sendWaiting } from './phase-two/phase-two.ts';
+import {
+  acknowledge,
+  commandAllByHand,
+  finished,
+  finishing,
+  isKeptByHand,
+  retry,
+  sendWaiting,
+} from './phase-two/phase-two.ts';
 import type { RequestQuestion } from './questions.ts';
 import {
   answerLateVote,
@@ -69,6 +87,7 @@ import {
   scanStarted,
   status,
   statusRead,
+  waitingDoubts,
   witnessRead,
 } from './recovery/recovery.ts';
 import { abortedRead, forgetRequests, requestTable } from './requests/requests.ts';
@@ -81,8 +100,13 @@ export class Term {
     this.#state = new TermState(config);
   }
 
-  /** Feeds one event. Take the effects with `drain`; several steps may share one drain. */
-  step(event: TermEvent, nowMs: number): void {
+  /**
+   * Feeds one event. Take the effects with `drain`; several steps may share one drain.
+   *
+   * `timesOut` false: nothing times out in this step. What would end a wait for others may lie
+   * unread, for this process stood still.
+   */
+  step(event: TermEvent, nowMs: number, { timesOut = true }: { timesOut?: boolean } = {}): void {
     const state = this.#state;
     // A clock that goes back would make timers fire late, never early.
     state.nowMs = Math.max(state.nowMs, nowMs);
@@ -91,6 +115,7 @@ export class Term {
     this.#handle(event);
     if (state.lost) return;
     this.#serve();
+    if (!timesOut) return;
     state.timers.advance(state.nowMs, (target) => this.#fire(target));
     this.#serve();
   }
@@ -116,6 +141,11 @@ export class Term {
     return effects;
   }
 
+  /** Whether notes of level debug are wanted from now on. */
+  wantDebug(debug: boolean): void {
+    this.#state.config.debug = debug;
+  }
+
   /** All that it remembers, for printing and comparing: data without a function in it. */
   get memory(): object {
     const { config: _config, ...memory } = this.#state;
@@ -126,7 +156,12 @@ export class Term {
   wakeAtMs(): number | null {
     const state = this.#state;
     if (state.lost) return null;
-    return isOwedLooks(state) ? state.nowMs : state.timers.nextAtMs();
+    return this.owesLooks ? state.nowMs : state.timers.nextAtMs();
+  }
+
+  /** A `wake` is due for those who wait for a place, whatever times out. */
+  get owesLooks(): boolean {
+    return isOwedLooks(this.#state);
   }
 
   /** Below this everything is decided: the floor may not reach it (I9). */
@@ -135,6 +170,12 @@ export class Term {
     for (const transaction of transactions.values()) {
       if (outcomeOf(transaction.state) === null) return positionOf(transaction.txid);
     }
+    return makePosition(config.epoch, nextSequence);
+  }
+
+  /** Of the next transaction that begins. */
+  nextPosition(): Position {
+    const { config, nextSequence } = this.#state;
     return makePosition(config.epoch, nextSequence);
   }
 
@@ -156,8 +197,15 @@ export class Term {
   remembers(txid: Txid): boolean {
     const state = this.#state;
     return (
-      state.transactions.has(txid) || finishing(state).has(txid) || recent(state).get(txid) !== null
+      state.transactions.has(txid) ||
+      finishing(state).has(txid) ||
+      recent(state).get(txid) !== null ||
+      isKeptByHand(state, txid)
     );
+  }
+
+  get figures(): Figures {
+    return this.#state.figures;
   }
 
   get size(): number {
@@ -186,6 +234,11 @@ export class Term {
     return listLocks(this.#state, filter);
   }
 
+  /** What it knows of one transaction, for an explanation. */
+  facts(txid: Txid): TermFacts {
+    return factsOf(this.#state, txid);
+  }
+
   /** What participants have not acknowledged yet. */
   owed(): OwedAcknowledgement[] {
     return owed(this.#state);
@@ -206,8 +259,22 @@ export class Term {
     return queues.map((queue) => ({ ...queue, shard }));
   }
 
+  /** How it stands with each participant. */
+  participants(): ParticipantFlow[] {
+    return flowOf(this.#state);
+  }
+
+  /** Doubts that wait for the end of a scan. */
+  get waitingDoubts(): number {
+    return waitingDoubts(this.#state);
+  }
+
   info(): Pick<ShardInfo, 'states' | 'attention'> {
     return counts(this.#state);
+  }
+
+  owners(participant: string): Owners {
+    return ownersOf(this.#state, participant);
   }
 
   #handle(event: TermEvent): void {
@@ -227,6 +294,8 @@ export class Term {
         return decided(state, event.txid, event.result);
       case 'finished':
         return finished(state, event.txids);
+      case 'settlement-written':
+        return settlementWritten(state, event.settlement, event.written);
       case 'request-read':
         return requestAnswered(state, event.token, event.entry, event.certain);
       case 'read':
@@ -241,6 +310,7 @@ export class Term {
         return answerWaiting(state);
       case 'tick':
         forgetIdle(state);
+        commandAllByHand(state);
         state.sawWitness(event.witness);
         return forgetRequests(state, event.requestCount);
       case 'retired':
@@ -251,6 +321,7 @@ export class Term {
       case 'lost':
         state.lost = true;
         failRequestReads(state);
+        failAsked(state);
         return lose(state);
       case 'wake':
         return;
@@ -286,6 +357,10 @@ export class Term {
         return working(state, from, message);
       case 'ack':
         return acknowledge(state, from, message);
+      case 'retry':
+        return retryCommands(state, from, message);
+      case 'acknowledge':
+        return acknowledgeByHand(state, from, message);
     }
   }
 

@@ -192,15 +192,25 @@ export function notConnected(state: TermState, transaction: Transaction): AbortR
   for (const branch of transaction.branches.values()) {
     if (branch.state === 'unreachable') names.add(branch.participant);
   }
-  const [participant] = names;
+  const { connected } = state;
+  const away = [...names].filter((name) => !connected.takesWork(name));
+  const [participant] = away.length > 0 ? away : names;
   if (participant === undefined) return null;
+  // May be tried again at once.
+  if (away.length === 0)
+    return abortReason('PARTICIPANT_UNAVAILABLE', { participant, message: goneText(participant) });
   return abortReason('PARTICIPANT_UNAVAILABLE', {
     participant,
-    message: state.connected.has(participant)
+    message: connected.has(participant)
       ? `${participant} is stopping, and no other instance of it is connected. Nothing was done.`
-      : notConnectedText([...names]),
+      : notConnectedText(away),
     retryAfterMs: state.config.options.breakerPauseMs,
   });
+}
+
+/** Other instances are there: what this one was sent is asked of none of them (8.7). */
+function goneText(participant: string): string {
+  return `The instance of ${participant} that has the branch is gone, and no other can vote for it. It is rolled back. Try the transaction again: another is asked then.`;
 }
 
 function notConnectedText(names: readonly string[]): string {

@@ -43,6 +43,18 @@ export class Breaker {
     return this.now.state === 'closed';
   }
 
+  /** Half-open ones are `open`, and let the next one pass. */
+  get state(): BreakerState['state'] {
+    return this.now.state;
+  }
+
+  /** As others are told: half-open is also one whose pause is over, and no one has come yet. */
+  shown(nowMs: number): 'closed' | 'open' | 'half-open' {
+    const state = this.now;
+    if (state.state === 'closed') return 'closed';
+    return state.state === 'open' && nowMs < state.untilMs ? 'open' : 'half-open';
+  }
+
   /** When to try again, in milliseconds from now; null where a transaction may pass. */
   refusal(nowMs: number): number | null {
     const state = this.now;

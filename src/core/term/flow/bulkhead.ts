@@ -113,6 +113,7 @@ export function votedLate(state: TermState, participant: string): void {
 export function prepareSilent(state: TermState, branch: Branch): void {
   const bulkhead = bulkheadOf(state, branch.participant);
   bulkhead.latency.timedOut();
+  state.figures.missedVote(branch.participant);
   if (!bulkhead.breaker.timedOut(branch, state.nowMs, state.config.fraction)) return;
   // Those who wait for it are told at once.
   state.flow.freed.add(bulkhead);

@@ -20,7 +20,7 @@
  * Who waits has no timer: it is sent when its turn comes, and its attempts are counted from then
  * on.
  */
-import type { Branch } from '../branch.ts';
+import { type Branch, wasPrepared } from '../branch.ts';
 import { Window } from './participant-window.ts';
 
 interface Lanes {
@@ -53,6 +53,14 @@ export class CommandWindows {
     window.take(1);
     branch.command = 'sent';
     return true;
+  }
+
+  /** An operator wants it sent now: it takes its place beyond the window, too. */
+  push(branch: Branch, connection: number): void {
+    this.leave(branch);
+    branch.connection = connection;
+    laneOf(this.of(connection), branch).take(1);
+    branch.command = 'sent';
   }
 
   /** Acknowledged, refused, not answered in time, or its connection is gone. */
@@ -101,7 +109,7 @@ export class CommandWindows {
 }
 
 function laneOf(lanes: Lanes, branch: Branch): Window<Branch> {
-  return branch.wasPrepared ? lanes.prepared : lanes.unprepared;
+  return wasPrepared(branch) ? lanes.prepared : lanes.unprepared;
 }
 
 function isEmpty(window: Window<Branch>): boolean {

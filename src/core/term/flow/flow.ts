@@ -2,9 +2,10 @@
  * Flow control: how much may be under way with each participant and on each connection
  * (docs/PROTOCOL.md, section 10). None of it bears on an outcome. The door of the room.
  */
+import type { FitnessFacts } from '../../explain/facts.ts';
 import type { QueueInfo } from '../../messages.ts';
 import type { TermConfig, TermState } from '../state.ts';
-import type { Bulkhead } from './bulkhead.ts';
+import { type Bulkhead, prepareTimeoutMs } from './bulkhead.ts';
 import { CommandWindows } from './command-window.ts';
 
 export {
@@ -29,6 +30,18 @@ export {
   votedLate,
 } from './bulkhead.ts';
 export { overload } from './overload.ts';
+
+export interface ParticipantFlow {
+  readonly participant: string;
+  /** How many prepares may be under way with it. */
+  readonly window: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** Open: refused at once. So is one that has been away for too long. */
+  readonly breaker: 'closed' | 'open' | 'half-open';
+  /** How long its votes are waited for now; null: as long as the transaction may take. */
+  readonly timeoutMs: number | null;
+}
 
 export interface FlowState {
   /** By the participant's name. */
@@ -89,6 +102,42 @@ export function flowQueues({ flow, config: { options } }: TermState): QueueInfo[
     // Each is a branch of a transaction in memory.
     { queue: 'waiting-for-command', entries: flow.commands.waiting },
   ];
+}
+
+/** How one participant fares; null: nothing was ever under way with it. */
+export function fitnessOf(state: TermState, participant: string): FitnessFacts | null {
+  const bulkhead = state.flow.bulkheads.get(participant);
+  if (bulkhead === undefined) return null;
+  const { goneSinceMs, breaker, window } = bulkhead;
+  return {
+    participant,
+    goneForMs: goneSinceMs === null ? null : state.ageMs(goneSinceMs),
+    breaker: breaker.state,
+    retryInMs: breaker.refusal(state.nowMs),
+    underWay: window.outstanding,
+    window: state.config.options.participantWindow,
+    waiting: window.waiting,
+  };
+}
+
+/** How it stands with each participant that this term has to do with. */
+export function flowOf(state: TermState): ParticipantFlow[] {
+  const { flow, config, nowMs } = state;
+  const { participantWindow: window, participantWaitMs } = config.options;
+  const all: ParticipantFlow[] = [];
+  for (const bulkhead of flow.bulkheads.values()) {
+    const { participant, goneSinceMs, breaker } = bulkhead;
+    const isAway = goneSinceMs !== null && nowMs - goneSinceMs >= participantWaitMs;
+    all.push({
+      participant,
+      window,
+      inFlight: bulkhead.window.outstanding,
+      waiting: bulkhead.window.waiting,
+      breaker: isAway ? 'open' : breaker.shown(nowMs),
+      timeoutMs: prepareTimeoutMs(state, participant),
+    });
+  }
+  return all;
 }
 
 export function commandWindows({ flow }: TermState): CommandWindows {

@@ -2,6 +2,7 @@
 import type { Begin, TransactBranch } from '../../messages.ts';
 import { unscoped } from '../../scope.ts';
 import type { Origin } from '../../shares.ts';
+import type { TraceContext } from '../../trace-context.ts';
 import { type NewTransaction, newTransaction, type Transaction } from '../../transaction.ts';
 import { placeOf, type Txid } from '../../txid.ts';
 import { weightOf } from '../../weight.ts';
@@ -19,10 +20,11 @@ import {
   transactionBytes,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { beginTrace, traceBytes } from '../traced.ts';
 
 export function begin(state: TermState, from: Sender, message: Begin): void {
   const to = senderOf(from, message.id);
-  const bytes = transactionBytes + weightOf(message.labels);
+  const bytes = transactionBytes + weightOf(message.labels) + traceBytes(message);
   if (!admits(state, to, { origin: from.origin, bytes })) return;
   const lockGroup = message.lockGroup ?? null;
   const given = { bytes, request: null, lockGroup, asked: null };
@@ -56,7 +58,7 @@ function beginProblem(state: TermState, origin: Origin | undefined, bytes: numbe
 export function create(
   state: TermState,
   from: Sender,
-  message: Pick<Begin, 'timeoutMs' | 'labels'>,
+  message: Pick<Begin, 'timeoutMs' | 'labels' | keyof TraceContext>,
   given: Pick<NewTransaction, 'request' | 'lockGroup' | 'asked'> & { readonly bytes: number },
 ): Transaction {
   const { epoch, shard, requestWindowMs } = state.config;
@@ -81,6 +83,7 @@ export function create(
   transaction.recordBytes = emptyRecordBytes(request?.id ?? null) + lockBytes(asked?.wants ?? []);
   state.transactions.set(transaction.txid, transaction);
   takePlace(state, transaction, given.bytes);
+  beginTrace(state, transaction, message);
   state.setTransactionTimer(transaction);
   return transaction;
 }

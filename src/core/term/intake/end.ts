@@ -8,6 +8,7 @@ import { abort, freezeWhenLocked } from '../phase-one/phase-one.ts';
 import { status } from '../recovery/recovery.ts';
 import { answer, isOwn, owns, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { joinTrace } from '../traced.ts';
 
 export function commit(state: TermState, from: Sender, message: Commit): void {
   const transaction = waitForEnd(state, from, message);
@@ -56,6 +57,7 @@ function waitForEnd(
     answer(state, transaction, waiter);
     return null;
   }
+  joinTrace(state, transaction, message);
   return wait(state, transaction, waiter) ? transaction : null;
 }
 

@@ -20,6 +20,7 @@ import {
   lockBytes,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { joinTrace } from '../traced.ts';
 import { addBranch } from './begin.ts';
 
 /**
@@ -68,6 +69,7 @@ export function enlist(state: TermState, from: Sender, message: Enlist): void {
     return;
   }
   addBranch(state, transaction, message, { owner, payloadBytes });
+  joinTrace(state, transaction, message);
   state.send(to.connection, reply);
 }
 

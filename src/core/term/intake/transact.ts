@@ -19,6 +19,7 @@ import {
   wait,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { traceBytes } from '../traced.ts';
 import { joinOrRun } from './attempts.ts';
 import { addBranch, admits, create, noteBegin, sendBegun, timeoutOf } from './begin.ts';
 
@@ -42,7 +43,8 @@ export function transact(
     return;
   }
   const run = (request: NewTransaction['request']): Transaction | null => {
-    const bytes = transactionBytes + weightOf(message.labels) + lockBytes(wants);
+    const bytes =
+      transactionBytes + weightOf(message.labels) + traceBytes(message) + lockBytes(wants);
     const payloads = branches.map(({ payload }) => weightOf(payload ?? null));
     const all = payloads.reduce((sum, each) => sum + each + heldBranchBytes, bytes);
     if (!admits(state, to, { origin: from.origin, bytes: all })) return null;

@@ -1,5 +1,6 @@
 /** What operators look at: lists, what is owed, `attention`, what ended. The door of the room. */
 import type {
+  BranchStatus,
   Decision,
   List,
   ListReply,
@@ -7,13 +8,18 @@ import type {
   TransactionState,
   TransactionStatus,
 } from '../../messages.ts';
+import { settledBy } from '../../records.ts';
 import { unscoped } from '../../scope.ts';
 import type { Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
 import { weightOf } from '../../weight.ts';
+import { type Branch, byHandOf } from '../branch.ts';
 import { listLimit } from '../events.ts';
 import type { TermConfig, TermState } from '../state.ts';
 import { RecentTransactions } from './recent.ts';
+import { timesOf } from './times.ts';
+
+export { branchTimes, branchTimesIn, decidedMsIn, ms, timeoutMsIn } from './times.ts';
 
 export interface ListingState {
   readonly recent: RecentTransactions;
@@ -33,6 +39,7 @@ export function flagTransaction(
   if (transaction.attention) return;
   transaction.attention = true;
   state.listing.attention += 1;
+  state.figures.flagged += 1;
   const { txid, state: now } = transaction;
   state.note({ level: 'warn', event: 'attention', txid, state: now, ...why });
 }
@@ -48,6 +55,7 @@ export function listEnded(state: TermState, transaction: Transaction): void {
     startedAtMs: transaction.startedAtMs,
     readonly: transaction.readonly,
     owner: transaction.owner,
+    times: timesOf(transaction),
   });
 }
 
@@ -67,11 +75,17 @@ export function viewOf(transaction: Transaction): Omit<TransactionStatus, 'ageMs
       state: branch.state,
       attempts: branch.attempts,
       ...(branch.lastError === null ? {} : { lastError: branch.lastError }),
+      ...saidOf(branch),
     })),
     ...(transaction.reason === null ? {} : { reason: transaction.reason }),
     ...(transaction.requestId === null ? {} : { requestId: unscoped(transaction.requestId) }),
     ...(transaction.labels === null ? {} : { labels: transaction.labels }),
   };
+}
+
+function saidOf(branch: Branch): Pick<BranchStatus, 'byHand'> {
+  const word = byHandOf(branch);
+  return word === null ? {} : { byHand: settledBy(word.mark) };
 }
 
 /** Of labels and details. A page ends there: a leader has better to do than to write megabytes. */

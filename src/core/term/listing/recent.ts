@@ -11,12 +11,17 @@ export interface EndedTransaction {
   readonly startedAtMs: number;
   readonly readonly: boolean;
   readonly owner: Owner | null;
+  /** As `timesOf` packs them; null: there was no room for so many. */
+  readonly times: readonly number[] | null;
 }
+
+/** So many take no more than the rest of what is kept of each: they are not weighed. */
+const fewTimes = 64;
 
 export class RecentTransactions {
   private readonly max: number;
   private readonly maxBytes: number;
-  /** Those with labels or an abort's detail, oldest first, and what these weigh. */
+  /** Those with labels, an abort's detail or many branches, oldest first, and what these weigh. */
   private readonly heavy: { readonly txid: Txid; readonly bytes: number }[] = [];
   private bytes = 0;
   private readonly ended = new Map<Txid, EndedTransaction>();
@@ -26,7 +31,7 @@ export class RecentTransactions {
   /** The highest forgotten one that committed without a record: see `mayHaveHeldUnrecorded`. */
   private unrecordedUpTo: Position = positionZero;
 
-  /** Past `maxBytes` the oldest lose their labels and details, and are remembered without. */
+  /** Past `maxBytes` the oldest lose their labels, details and times; they are remembered. */
   constructor(max: number, maxBytes: number = Number.MAX_SAFE_INTEGER) {
     this.max = max;
     this.maxBytes = maxBytes;
@@ -60,10 +65,11 @@ export class RecentTransactions {
     if (unrecorded && position > this.unrecordedUpTo) this.unrecordedUpTo = position;
   }
 
-  private weigh({ status }: EndedTransaction): void {
+  private weigh({ status, times }: EndedTransaction): void {
     const { labels, reason } = status;
-    if (labels === undefined && reason?.detail === undefined) return;
-    const bytes = weightOf(labels) + weightOf(reason?.detail);
+    const timesBytes = times === null || times.length <= fewTimes ? 0 : times.length * 8;
+    if (labels === undefined && reason?.detail === undefined && timesBytes === 0) return;
+    const bytes = weightOf(labels) + weightOf(reason?.detail) + timesBytes;
     this.heavy.push({ txid: status.txid, bytes });
     this.bytes += bytes;
     while (this.bytes > this.maxBytes || this.heavy.length > this.max) {
@@ -71,7 +77,8 @@ export class RecentTransactions {
       if (oldest === undefined) return;
       this.bytes -= oldest.bytes;
       const ended = this.ended.get(oldest.txid);
-      if (ended !== undefined) this.ended.set(oldest.txid, { ...ended, status: lightened(ended) });
+      if (ended === undefined) continue;
+      this.ended.set(oldest.txid, { ...ended, status: lightened(ended), times: null });
     }
   }
 

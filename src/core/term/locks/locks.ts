@@ -21,7 +21,7 @@ import { busy, type Refusal, type ReplyTo } from '../events.ts';
 import { beyondRecord, namedFor } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 
-export { type LockListing, listLocks, locksOf } from './status.ts';
+export { blockedBy, type LockListing, listLocks, locksOf } from './status.ts';
 
 /** Askers of one wait: beyond them someone repeats himself in a loop. */
 const maxReplies = 100;
@@ -90,7 +90,7 @@ export function beyondLimits(
   }
   if (origin !== null && !state.locks.shares.admits(origin, asked.more)) {
     return busy(
-      `This identity has its quota of ${origin.max?.locks} locks. End some transactions.`,
+      `This identity has its quota of ${origin.max?.locks} locks. End some transactions, or raise "quotas.locks" in the access file.`,
     );
   }
   const tooLarge = beyondRecord(state, asked.bytes, 'lock fewer or shorter keys');

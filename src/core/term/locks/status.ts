@@ -56,6 +56,22 @@ export function locksOf(
   };
 }
 
+/** Who waits for what it holds, the first few. */
+export function blockedBy(
+  state: TermState,
+  transaction: Transaction,
+): { readonly key: string; readonly txid: Txid }[] {
+  const blocked: { readonly key: string; readonly txid: Txid }[] = [];
+  for (const name of state.locks.table.held(transaction).keys()) {
+    const { key } = lockNameParts(name);
+    for (const { owner } of state.locks.table.queue(name)?.requests() ?? []) {
+      if (owner !== transaction) blocked.push({ key, txid: owner.txid });
+      if (blocked.length >= maxNamed) return blocked;
+    }
+  }
+  return blocked;
+}
+
 export function listLocks(state: TermState, message: Omit<Locks, 'type' | 'id'>): LockListing {
   const limit = listLimit(message.limit);
   const found: { name: string; waiting: number }[] = [];

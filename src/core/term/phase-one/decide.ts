@@ -27,6 +27,8 @@ import {
   requestTable,
 } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { timeDecision } from '../timing.ts';
+import { recordedTrace, tellDecided } from '../traced.ts';
 
 /** Every branch voted commit or readonly. */
 export function allVoted(state: TermState, transaction: Transaction): void {
@@ -85,6 +87,7 @@ export function allVoted(state: TermState, transaction: Transaction): void {
         ? {}
         : { requestId: transaction.requestId, requestHash: transaction.requestHash }),
       ...(locks === undefined ? {} : { locks }),
+      ...(transaction.readonly ? {} : recordedTrace(state, transaction)),
       atMs: state.config.wallMs(),
     },
     finished: transaction.readonly,
@@ -115,6 +118,8 @@ export function decided(state: TermState, txid: Txid, result: DecideResult): voi
 
 function recorded(state: TermState, transaction: Transaction): void {
   move(transaction, 'recorded');
+  timeDecision(state, transaction);
+  tellDecided(state, transaction);
   noteDecision(state, transaction);
   answerWaiters(state, transaction);
   endRequest(state, transaction);
@@ -152,6 +157,8 @@ function end(
   move(transaction, event);
   state.clearTimer(transaction);
   transaction.reason = reason;
+  timeDecision(state, transaction);
+  tellDecided(state, transaction);
   noteDecision(state, transaction);
   if (entry === null) answerAborted(state, transaction);
   else answerDuplicate(state, transaction, entry);

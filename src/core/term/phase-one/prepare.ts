@@ -12,7 +12,7 @@
 import { abortReason } from '../../catalogue.ts';
 import { uphold } from '../../invariants.ts';
 import type { VoteMessage, Working } from '../../messages.ts';
-import { deadlineAtMs, move, outcomeOf, type Transaction } from '../../transaction.ts';
+import { deadlineAtMs, move, outcomeOf, sinceBegin, type Transaction } from '../../transaction.ts';
 import { type Branch, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
 import {
@@ -29,7 +29,15 @@ import {
 } from '../flow/flow.ts';
 import { hold, holdsVoted, measure, tooLarge } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { traceIn } from '../traced.ts';
 import { abort, allVoted } from './decide.ts';
+
+/**
+ * For the instance that has the branch, where another takes new work: a connection that broke is
+ * back within a few round trips. One whose process died is not, and all that it was sent would hold
+ * its locks elsewhere, while the transaction could be tried again with the other.
+ */
+const instanceWaitMs = 1_000;
 
 /** Freezes the branch set and sends every prepare, at once or when its participants have room. */
 export function freeze(state: TermState, transaction: Transaction): void {
@@ -81,7 +89,11 @@ export function sendPrepare(state: TermState, branch: Branch): void {
       endUnreachable(state, branch);
       return;
     }
-    const waitUntilMs = nowMs + options.participantWaitMs;
+    const isAlone = branch.instance === null || !state.connected.takesWork(participant);
+    const waitMs = isAlone
+      ? options.participantWaitMs
+      : Math.min(options.participantWaitMs, instanceWaitMs);
+    const waitUntilMs = nowMs + waitMs;
     state.setBranchTimer(
       branch,
       branch.prepareUntilMs === null ? waitUntilMs : Math.min(waitUntilMs, branch.prepareUntilMs),
@@ -103,6 +115,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
   branch.connection = peer.connection;
   const isFirst = branch.prepareUntilMs === null;
   if (isFirst) {
+    branch.sentUs = sinceBegin(transaction, nowMs);
     const timeoutMs = prepareTimeoutMs(state, participant) ?? Number.POSITIVE_INFINITY;
     branch.prepareUntilMs = Math.min(nowMs + timeoutMs, deadlineAtMs(transaction));
   }
@@ -116,6 +129,7 @@ export function sendPrepare(state: TermState, branch: Branch): void {
     witness: state.witness,
     timeoutMs: Math.max(1, Math.ceil(deadlineAtMs(transaction) - nowMs)),
     payload: branch.payload,
+    ...traceIn(state, transaction),
   });
   if (state.config.debug) {
     state.note({ level: 'debug', event: 'prepare', txid, participant, branch: name });
@@ -180,8 +194,8 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): bool
   state.clearTimer(branch);
   state.detach(branch);
   branch.payload = undefined;
+  // How large it was is still told.
   hold(state, transaction, -branch.payloadBytes);
-  branch.payloadBytes = 0;
   voteCounted(state, branch);
   releasePlace(state, branch);
   if (state.config.debug) {
@@ -189,6 +203,7 @@ export function vote(state: TermState, from: Sender, message: VoteMessage): bool
     state.note({ level: 'debug', event: 'vote', txid, participant, vote: message.vote });
   }
   moveBranch(branch, votes[message.vote]);
+  branch.votedUs = sinceBegin(transaction, state.nowMs);
   if (message.vote === 'abort') {
     const detail = reason?.detail;
     const isKept = detail !== undefined && holdsVoted(state, transaction, detail);

@@ -10,19 +10,54 @@
 import { backoffMs } from '../../backoff.ts';
 import { uphold } from '../../invariants.ts';
 import type { Ack } from '../../messages.ts';
-import { move, outcomeOf, type Transaction } from '../../transaction.ts';
+import type { SettledByHand } from '../../records.ts';
+import { move, outcomeOf, sinceBegin, type Transaction } from '../../transaction.ts';
 import type { Txid } from '../../txid.ts';
-import { type Branch, moveBranch } from '../branch.ts';
+import { type Branch, byHandOf, moveBranch } from '../branch.ts';
 import type { Sender } from '../events.ts';
 import { commandWindows } from '../flow/flow.ts';
 import { flagTransaction, listEnded } from '../listing/listing.ts';
 import { releaseLocks } from '../locks/locks.ts';
 import { letGo } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
+import { timeEnd } from '../timing.ts';
+import { tellSettled, traceIn } from '../traced.ts';
+import {
+  acknowledgeLate,
+  heldByHand,
+  isHeld,
+  isRetired,
+  lateOnes,
+  moveIfAcknowledged,
+  refuseLate,
+} from './by-hand.ts';
+
+export {
+  commandAllByHand,
+  commandByHand,
+  commandLate,
+  commandUnasked,
+  heldByHand,
+  heldOf,
+  isKeptByHand,
+  isRetired,
+  keepByHand,
+  keptByHand,
+  mayHoldByHand,
+  retiredByHand,
+  startByHand,
+} from './by-hand.ts';
 
 export class PhaseTwoState {
-  /** Transactions whose record is on its way from decisions/ to finished/. */
+  /** Transactions whose record is on its way from decisions/ to finished/, or is reduced. */
   readonly finishing: Map<Txid, Transaction> = new Map();
+  /**
+   * Those with a branch that an operator settled by hand, until its participant has acknowledged or
+   * is retired and the record has moved: ended or not.
+   */
+  readonly byHand: Map<Txid, Transaction> = new Map();
+  /** Of those, the ones that are all acknowledged: their record is on its way to finished/. */
+  readonly moving: Set<Txid> = new Set();
 }
 
 export function finishing({ phaseTwo }: TermState): ReadonlyMap<Txid, Transaction> {
@@ -36,17 +71,17 @@ export function command(state: TermState, branch: Branch): void {
   const { transaction } = branch;
   const committing = outcomeOf(transaction.state) === 'committed';
   state.clearTimer(branch);
-  branch.wasPrepared = branch.state === 'prepared';
   branch.payload = undefined;
   branch.attempts = 0;
   branch.lastError = null;
   branch.connection = null;
   moveBranch(branch, committing ? 'commit' : 'roll-back');
   const owes = committing
-    ? !isRetired(state, branch)
+    ? !isRetired(state, branch) && byHandOf(branch) === null
     : branch.instance !== null && state.connected.route(branch) !== null;
   if (!owes) {
     moveBranch(branch, 'settled');
+    branch.settledUs = sinceBegin(transaction, state.nowMs);
     state.detach(branch);
     return;
   }
@@ -55,14 +90,15 @@ export function command(state: TermState, branch: Branch): void {
   sendCommand(state, branch);
 }
 
-/** No one is left who could finish it: the branch owes nothing. */
-export function isRetired(state: TermState, branch: Branch): boolean {
-  const { participant, instance, sharedResource } = branch;
-  return instance !== null && state.retired.frees({ participant, instance, sharedResource });
-}
-
-/** Sends the command, or counts the attempt where no one is there; sets the time of the next. */
-export function sendCommand(state: TermState, branch: Branch): void {
+/**
+ * Sends the command, or counts the attempt where no one is there; sets the time of the next.
+ * `now`: whether its window has room or not.
+ */
+export function sendCommand(
+  state: TermState,
+  branch: Branch,
+  { now }: { readonly now: boolean } = { now: false },
+): void {
   const { transaction } = branch;
   const committing = branch.state === 'committing';
   uphold(
@@ -75,11 +111,14 @@ export function sendCommand(state: TermState, branch: Branch): void {
   if (peer === null) {
     commandWindows(state).leave(branch);
     branch.connection = null;
+  } else if (now) {
+    commandWindows(state).push(branch, peer.connection);
   } else if (!commandWindows(state).enter(branch, peer.connection)) {
     state.clearTimer(branch);
     return;
   }
   if (branch.attempts >= options.attentionAfter) flagAttention(state, branch);
+  if (branch.attempts > 0) state.figures.retries += 1;
   branch.attempts += 1;
   let delayMs = backoffMs(branch.attempts, options, state.config.fraction());
   if (peer === null) {
@@ -93,6 +132,7 @@ export function sendCommand(state: TermState, branch: Branch): void {
       txid: transaction.txid,
       branch: branch.branch,
       epoch,
+      ...traceIn(state, transaction),
     });
     if (state.config.debug || branch.attempts > 1) {
       state.note({
@@ -126,6 +166,14 @@ export function retry(state: TermState, branch: Branch): void {
   sendCommand(state, branch);
 }
 
+/** An operator asks for it. False where its participant is not connected: it is sent then. */
+export function retryNow(state: TermState, branch: Branch): boolean {
+  if (state.connected.route(branch) === null) return false;
+  state.clearTimer(branch);
+  sendCommand(state, branch, { now: true });
+  return true;
+}
+
 /** Sends the commands whose turn came in this step. */
 export function sendWaiting(state: TermState): void {
   for (;;) {
@@ -146,11 +194,17 @@ export function abandonRollback(state: TermState, branch: Branch): void {
 
 export function acknowledge(state: TermState, from: Sender, message: Ack): void {
   const { txid, ok, error } = message;
-  const branch = state.transactions.get(txid)?.branches.get(message.branch);
+  const { byHand } = state.phaseTwo;
+  const branch = (state.transactions.get(txid) ?? byHand.get(txid))?.branches.get(message.branch);
   if (branch === undefined) return;
   const { participant, attempts } = branch;
   if (!state.connected.owns(from.connection, branch)) {
     noteRefused(state, branch, 'from another instance');
+    return;
+  }
+  if (isHeld(state, branch)) {
+    if (ok && message.decision === 'commit') acknowledgeLate(state, branch, from);
+    if (!ok && error?.code === 'UNKNOWN_BRANCH') refuseLate(branch, from);
     return;
   }
   const owed = branch.state === 'committing' || branch.state === 'rolling-back';
@@ -166,7 +220,7 @@ export function acknowledge(state: TermState, from: Sender, message: Ack): void 
     }
     commandWindows(state).leave(branch);
     branch.connection = from.connection;
-    branch.acknowledgedBy = from.participant?.instance ?? null;
+    branch.settledBy = from.participant?.instance ?? null;
     settleBranch(state, branch);
     return;
   }
@@ -202,8 +256,21 @@ export function settleBranch(state: TermState, branch: Branch): void {
   commandWindows(state).leave(branch);
   state.detach(branch);
   moveBranch(branch, 'settled');
+  branch.settledUs = sinceBegin(transaction, state.nowMs);
   transaction.acksOwed -= 1;
   settleIfDone(state, transaction);
+}
+
+/** An operator's word, durable where it must be. */
+export function settleByHand(state: TermState, branch: Branch, mark: SettledByHand): void {
+  const { transaction, participant } = branch;
+  const { txid } = transaction;
+  const isCommit = branch.state === 'committing';
+  branch.settledBy = { mark, acknowledgedBy: null, unknownTo: [] };
+  if (isCommit) state.phaseTwo.byHand.set(txid, transaction);
+  const fields = { txid, branch: branch.branch, participant, by: mark.by, reason: mark.reason };
+  state.note({ level: 'warn', event: 'settled-by-hand', ...fields });
+  settleBranch(state, branch);
 }
 
 /** Once every branch is settled it leaves the leader's memory for the recent ones. */
@@ -217,18 +284,27 @@ export function settleIfDone(state: TermState, transaction: Transaction): void {
     () => `${transaction.txid} settled with an acknowledgement owed`,
   );
   move(transaction, 'settled');
+  timeEnd(state, transaction);
+  tellSettled(state, transaction);
   state.transactions.delete(transaction.txid);
   releaseLocks(state, transaction);
   state.endedDuringScan?.add(transaction.txid);
   listEnded(state, transaction);
-  if (transaction.inDecisions) {
+  const left = heldByHand(state, transaction.txid).map(({ branch }) => branch);
+  if (left.length > 0) {
+    // Until these have acknowledged its record says "commit" to them (!).
+    state.phaseTwo.finishing.set(transaction.txid, transaction);
+    const { txid } = transaction;
+    state.outbox.push({ type: 'settle', settlement: { txid, byHand: [], left } });
+  } else if (transaction.inDecisions) {
+    state.phaseTwo.byHand.delete(transaction.txid);
     // Forgetting comes after the record has moved: were it the other way round, a new leader would
     // find the record, send the commit again, and be told that no one knows the branch.
     state.phaseTwo.finishing.set(transaction.txid, transaction);
     state.outbox.push({ type: 'finish', txid: transaction.txid });
   } else {
     letGo(state, transaction);
-    forget(state, [transaction]);
+    forget(state, [transaction], { moved: true });
   }
 }
 
@@ -237,22 +313,42 @@ export function finished(state: TermState, txids: readonly Txid[]): void {
   const { finishing } = state.phaseTwo;
   const done: Transaction[] = [];
   for (const txid of txids) {
-    const transaction = finishing.get(txid);
+    const transaction = finishing.get(txid) ?? lateOnes(state, txid);
     if (transaction === undefined) continue;
-    finishing.delete(txid);
+    if (finishing.delete(txid)) letGo(state, transaction);
+    state.phaseTwo.byHand.delete(txid);
     state.endedDuringScan?.add(txid);
-    letGo(state, transaction);
     done.push(transaction);
   }
-  forget(state, done);
+  forget(state, done, { moved: true });
+}
+
+/** Its record names those alone that were settled by hand. The others may forget it. */
+export function reduced(state: TermState, txid: Txid): void {
+  const transaction = state.phaseTwo.finishing.get(txid);
+  if (transaction === undefined) return;
+  state.phaseTwo.finishing.delete(txid);
+  state.endedDuringScan?.add(txid);
+  letGo(state, transaction);
+  forget(state, [transaction], { moved: false });
+  moveIfAcknowledged(state, txid);
 }
 
 /** Tells participants that they may forget what they keep of these transactions. */
-function forget(state: TermState, transactions: readonly Transaction[]): void {
+function forget(
+  state: TermState,
+  transactions: readonly Transaction[],
+  { moved }: { readonly moved: boolean },
+): void {
   const byConnection = new Map<number, Transaction['txid'][]>();
   for (const transaction of transactions) {
-    for (const branch of transaction.branches.values()) {
+    const branches = [...transaction.branches.values()];
+    // In doubt, perhaps (I4), and the record that stays names them. A `forget` is of a transaction
+    // and not of a branch: who has acknowledged another branch of it waits, too.
+    const held = moved ? [] : branches.filter((branch) => byHandOf(branch) !== null);
+    for (const branch of branches) {
       if (branch.state !== 'committed' && branch.state !== 'readonly') continue;
+      if (held.some(({ participant }) => participant === branch.participant)) continue;
       const peer = state.connected.routeForget(branch);
       // Not connected: its report on return gets the answer.
       if (peer === null) continue;

@@ -14,6 +14,7 @@ import { epochOf, makePosition, positionOf, shardOf, type Txid } from '../../txi
 import { type LogAnswer, type Sender, senderOf } from '../events.ts';
 import { recent } from '../listing/listing.ts';
 import { abort } from '../phase-one/phase-one.ts';
+import { commandByHand, isKeptByHand } from '../phase-two/phase-two.ts';
 import type { Asked } from '../questions.ts';
 import { answer, sourceOf, takesPart, wait } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
@@ -31,7 +32,9 @@ export function remembered(state: TermState, txid: Txid): Known | null {
     return { decision, source: sourceOf(transaction) };
   }
   const over = recent(state).get(txid);
-  if (over === null) return null;
+  if (over === null) {
+    return isKeptByHand(state, txid) ? { decision: 'commit', source: 'recorded' } : null;
+  }
   const { state: now, requestId = null, reason = null } = over.status;
   return {
     decision: now === 'COMMITTED' ? 'commit' : 'abort',
@@ -136,8 +139,10 @@ export function tellKnown(
 ): void {
   const { id, txid } = asked;
   const known = remembered(state, txid);
-  if (known !== null) state.send(from.connection, { type: 'decision', id, txid, ...known });
-  else if (wasNeverBegun(state, txid)) {
+  if (known !== null) {
+    state.send(from.connection, { type: 'decision', id, txid, ...known });
+    commandByHand(state, from, txid);
+  } else if (wasNeverBegun(state, txid)) {
     state.fail(senderOf(from, id), 'UNKNOWN_TRANSACTION', { txid });
   } else readDoubt(state, { type: 'decision', from, ...asked }, [txid]);
 }
@@ -156,6 +161,7 @@ function resolveNow(
   const waiter = { ...senderOf(from, id), type: 'decision' } as const;
   if (outcomeOf(transaction.state) !== null) {
     answer(state, transaction, waiter);
+    commandByHand(state, from, txid);
     return;
   }
   if (!wait(state, transaction, waiter)) return;

@@ -13,20 +13,28 @@ import { uphold } from '../../invariants.ts';
 import type { DecisionRecord } from '../../records.ts';
 import { newTransaction, outcomeOf } from '../../transaction.ts';
 import { epochOf } from '../../txid.ts';
-import { newBranch } from '../branch.ts';
+import { type Branch, byHandOf, newBranch } from '../branch.ts';
 import { holdAgain, openLocks, startHolding } from '../locks/locks.ts';
 import { abort } from '../phase-one/phase-one.ts';
-import { command, finishing, settleIfDone } from '../phase-two/phase-two.ts';
+import {
+  command,
+  finishing,
+  isKeptByHand,
+  keepByHand,
+  settleIfDone,
+  startByHand,
+} from '../phase-two/phase-two.ts';
 import type { TermState } from '../state.ts';
+import { resumeTrace } from '../traced.ts';
 import { tellKnown } from './judgement.ts';
 import { answerDoubts, answerKept } from './report.ts';
 import { takeWaiting, WaitingDoubts } from './waiting.ts';
 
-export { ask, decisionRead, witnessRead } from './judgement.ts';
+export { ask, decisionRead, wasNeverBegun, witnessRead } from './judgement.ts';
 export { lose, lostRead } from './lost.ts';
 export { answerLateVote, inDoubtRead, keptRead, report, reportWitnessesRead } from './report.ts';
 export { status, statusRead } from './status.ts';
-export { askerLost, hasWaiting } from './waiting.ts';
+export { askerLost, hasWaiting, waitingDoubts } from './waiting.ts';
 
 export class RecoveryState {
   /** How many run. */
@@ -41,6 +49,11 @@ export class RecoveryState {
 
 export function resumedByScan({ recovery }: TermState): number {
   return recovery.resumed;
+}
+
+/** What earlier leaderships left may not be in memory yet. */
+export function isScanning({ recovery }: TermState): boolean {
+  return recovery.scans > 0 && !recovery.complete;
 }
 
 /** Scans may overlap, where an operator asks for one: what ended is kept until the last is over. */
@@ -96,8 +109,14 @@ function sweepForcedAbort(state: TermState, record: DecisionRecord): void {
   state.outbox.push({ type: 'finish', txid: record.txid });
 }
 
+function isByHand(branch: Branch): boolean {
+  return byHandOf(branch) !== null;
+}
+
 function resume(state: TermState, record: DecisionRecord): void {
-  if (state.transactions.has(record.txid) || finishing(state).has(record.txid)) return;
+  const { txid, byHand = [] } = record;
+  if (state.transactions.has(txid) || finishing(state).has(txid)) return;
+  if (isKeptByHand(state, txid)) return;
   if (epochOf(record.txid) === state.config.epoch) {
     state.note({ level: 'error', event: 'record-without-memory', txid: record.txid });
   }
@@ -117,9 +136,17 @@ function resume(state: TermState, record: DecisionRecord): void {
   for (const recorded of record.branches) {
     const { instance, sharedResource = null } = recorded;
     const branch = newBranch(transaction, recorded, { instance, sharedResource, process: null });
+    const mark = byHand.find((one) => one.branch === branch.branch);
+    if (mark !== undefined) branch.settledBy = { mark, acknowledgedBy: null, unknownTo: [] };
     transaction.branches.add(branch);
   }
+  const isReduced = locks === undefined && transaction.branches.values().every(isByHand);
+  if (isReduced && byHand.length > 0) {
+    keepByHand(state, transaction);
+    return;
+  }
   state.transactions.set(record.txid, transaction);
+  resumeTrace(state, record);
   if (locks !== undefined) {
     holdAgain(state, transaction, locks);
     startHolding(state, transaction);
@@ -129,6 +156,7 @@ function resume(state: TermState, record: DecisionRecord): void {
     const participants = record.branches.map((branch) => branch.participant);
     state.note({ level: 'debug', event: 'recovery', txid: record.txid, participants });
   }
+  if (byHand.length > 0) startByHand(state, transaction);
   for (const branch of transaction.branches.values()) command(state, branch);
   settleIfDone(state, transaction);
 }

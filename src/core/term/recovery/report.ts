@@ -3,8 +3,9 @@ import { isAhead } from '../../judge.ts';
 import type { Report } from '../../messages.ts';
 import { positionOf, type Txid } from '../../txid.ts';
 import { type LogAnswer, type Sender, senderOf } from '../events.ts';
-import { finishing } from '../phase-two/phase-two.ts';
+import { commandByHand, finishing } from '../phase-two/phase-two.ts';
 import type { Asked, OpenReport } from '../questions.ts';
+import { takesPart } from '../requests/requests.ts';
 import type { TermState } from '../state.ts';
 import { alarmAhead, isOthers, judged, remembered, wasNeverBegun } from './judgement.ts';
 import { readDoubt } from './waiting.ts';
@@ -33,8 +34,10 @@ function sayRemembered(state: TermState, from: Sender, txids: readonly Txid[]): 
     // To whoever has no branch of it, it is as one that never was: the line stays unanswered.
     if (isOthers(state, from, txid)) continue;
     const known = remembered(state, txid);
-    if (known !== null) state.send(from.connection, { type: 'decision', txid, ...known });
-    else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
+    if (known !== null) {
+      state.send(from.connection, { type: 'decision', txid, ...known });
+      commandByHand(state, from, txid);
+    } else if (wasNeverBegun(state, txid)) alarmAhead(state, from);
     else unknown.push(txid);
   }
   return unknown;
@@ -122,8 +125,12 @@ export function answerDoubts(
 
 /** Commits that it still keeps: told to forget those whose record has moved or is gone. */
 export function answerKept(state: TermState, report: OpenReport): void {
+  for (const txid of report.kept) commandByHand(state, report.from, txid);
   const unknown = report.kept.filter(
-    (txid) => !state.transactions.has(txid) && !finishing(state).has(txid),
+    (txid) =>
+      !state.transactions.has(txid) &&
+      !finishing(state).has(txid) &&
+      !isOthers(state, report.from, txid),
   );
   if (unknown.length === 0) endReport(state, report);
   else readDoubt(state, { type: 'report-kept', report, txids: unknown }, unknown);
@@ -139,9 +146,13 @@ export function keptRead(
   for (const [index, txid] of txids.entries()) {
     const reading = readings?.[index];
     if (reading === undefined) continue;
+    // To whoever has no branch of it, it is as one that never was: the line stays unanswered.
+    const branches = reading.record?.record?.branches ?? [];
+    if (branches.length > 0 && !takesPart(from, branches)) continue;
     if (reading.record?.outcome === 'commit') {
-      // Still in decisions/: phase 2 goes on, and its acknowledgement is owed.
-      if (reading.record.finished) forget.push(txid);
+      // Still in decisions/: phase 2 goes on, and its acknowledgement is owed. Or it stays there
+      // for branches of others, which were settled by hand.
+      if (reading.record.finished || !owes(reading, from)) forget.push(txid);
     } else if (reading.record === null && positionOf(txid) <= reading.floor) {
       forget.push(txid);
     } else {
@@ -153,6 +164,13 @@ export function keptRead(
   if (forget.length > 0) state.send(from.connection, { type: 'forget', txids: forget });
   report.failed ||= readings === null;
   endReport(state, report);
+}
+
+/** Whether its acknowledgement is owed still, while its record is in decisions/. */
+function owes({ record }: LogAnswer, { participant }: Sender): boolean {
+  const { branches = [], byHand } = record?.record ?? {};
+  if (byHand === undefined) return true;
+  return branches.some((branch) => branch.participant === participant?.name);
 }
 
 function endReport(state: TermState, { from, id, failed }: OpenReport): void {

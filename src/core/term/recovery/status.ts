@@ -7,6 +7,7 @@ import { epochOf } from '../../txid.ts';
 import { type LogAnswer, type Owner, type Sender, senderOf } from '../events.ts';
 import { recent, viewOf } from '../listing/listing.ts';
 import { locksOf } from '../locks/locks.ts';
+import { keptByHand } from '../phase-two/phase-two.ts';
 import type { Asked } from '../questions.ts';
 import {
   abortedMessage,
@@ -49,6 +50,14 @@ export function status(state: TermState, from: Sender, message: Status | Commit 
   if (ended !== null) {
     const view = () => ({ ...ended.status, ageMs: state.ageMs(ended.startedAtMs) });
     show(ended, ended.status.branches, view);
+    return;
+  }
+  const kept = keptByHand(state, txid);
+  if (kept !== null) {
+    show(kept, kept.branches.values(), () => ({
+      ...viewOf(kept),
+      ageMs: state.ageMs(kept.startedAtMs),
+    }));
     return;
   }
   if (wasNeverBegun(state, txid)) {

@@ -72,6 +72,12 @@ export function hasWaiting({ recovery }: TermState): boolean {
   return recovery.waiting.byConnection.size > 0;
 }
 
+export function waitingDoubts({ recovery }: TermState): number {
+  let count = 0;
+  for (const doubts of recovery.waiting.byConnection.values()) count += doubts.length;
+  return count;
+}
+
 /** The leadership is over: the successor is asked. */
 export function failWaiting(state: TermState): void {
   const { byConnection } = state.recovery.waiting;

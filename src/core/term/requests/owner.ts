@@ -10,9 +10,9 @@ import type { Transaction } from '../../transaction.ts';
 import { maskedTxid, type Txid } from '../../txid.ts';
 import type { Owner, Sender } from '../events.ts';
 
-/** Whether the sender may lock for it, enlist others, commit it and roll it back. */
+/** Whether the sender may roll it back. */
 export function owns(from: Sender, { owner }: { readonly owner: Owner | null }): boolean {
-  return from.seesAll === true || isOwn(from, { owner });
+  return from.endsAll === true || isOwn(from, { owner });
 }
 
 /** Whether it is its client's, or was handed to it. */
@@ -33,16 +33,16 @@ function isSameClient(one: Owner, other: Owner): boolean {
  * that ran.
  */
 export function sees(from: Sender, of: { readonly owner: Owner | null }): boolean {
-  if (owns(from, of)) return true;
+  if (from.seesAll === true || isOwn(from, of)) return true;
   return from.client !== undefined && of.owner !== null && isSameClient(from.client, of.owner);
 }
 
 /** Whether a branch of it is the sender's. An operator asks for everyone. */
 export function takesPart(
-  { participant, seesAll }: Sender,
+  { participant, endsAll }: Sender,
   branches: Iterable<{ readonly participant: string }>,
 ): boolean {
-  if (seesAll === true || participant === null) return true;
+  if (endsAll === true || participant === null) return true;
   for (const branch of branches) if (branch.participant === participant.name) return true;
   return false;
 }

@@ -71,7 +71,11 @@ export class RequestTable {
       return busy(`The node remembers its limit of ${max} request ids.`, 1_000);
     }
     if (origin === undefined || this.shares.admits(origin, 1)) return null;
-    const message = `This peer has its share of the ${max} request ids that the node remembers.`;
+    const quota = this.shares.exceeded(origin, 1);
+    const message =
+      quota === null
+        ? `This peer has its share of the ${max} request ids that the node remembers.`
+        : `This identity has its quota of ${quota} request ids that the node remembers. Wait until some are forgotten, or raise "quotas.requestIds" in the access file.`;
     return busy(message, 1_000);
   }
 

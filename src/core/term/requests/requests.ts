@@ -87,7 +87,12 @@ export function shareProblem(
   if (origin === undefined) return null;
   const { places } = state.requests;
   if (places.admits(origin, 1)) return bytesProblem(state, origin, bytes);
-  return busy(`This peer has its share of the ${places.total} transactions that the node holds.`);
+  const quota = places.exceeded(origin, 1);
+  return busy(
+    quota === null
+      ? `This peer has its share of the ${places.total} transactions that the node holds.`
+      : `This identity has its quota of ${quota} transactions. End some, or raise "quotas.transactions" in the access file.`,
+  );
 }
 
 export function bytesProblem(
