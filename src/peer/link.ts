@@ -13,24 +13,16 @@
  * older one finds nothing to act on.
  */
 import { backoffMs, type RetryDelays, retryDelays } from '../core/backoff.ts';
-import type { ErrorMessage, FromNode, Hello, ToNode, Welcome } from '../core/messages.ts';
+import type { FromNode, ToNode, Welcome } from '../core/messages.ts';
 import { protocolVersion } from '../core/messages.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
-import type {
-  CloseInfo,
-  Connection,
-  ConnectionHandler,
-  Credential,
-  Dialer,
-  TokenCredential,
-} from '../ports/transport.ts';
-import { jwtProblem } from '../wire/jwt.ts';
-import { freshJwt, type Jwt } from './jwt.ts';
-import { Renewal } from './renewal.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { CloseInfo, Connection, ConnectionHandler, Credential } from '../ports/transport.ts';
+import type { Cancellable } from './jwt-source.ts';
+import type { LinkOptions } from './link-options.ts';
+import { dialRejection, errorRejection, ownRejection, type Rejection } from './rejection.ts';
+import { type Renewal, renewalOf } from './renewal.ts';
 import {
   type Leadership,
-  type NotLeader,
   type ReplyTo,
   type RequestOptions,
   Requests,
@@ -38,73 +30,9 @@ import {
   subjectOf,
 } from './requests.ts';
 import { nodeUrl } from './url.ts';
-import {
-  closedError,
-  connectionLost,
-  errorFromMessage,
-  retryAfterMsOf,
-  VerdictError,
-} from './verdict-error.ts';
+import { closedError, connectionLost, VerdictError } from './verdict-error.ts';
 
-export type LinkCredential = TokenCredential | { readonly jwt: Jwt };
-
-export interface LinkOptions {
-  /** `host:port`, `ws://host:port` or `http://host:port`; the path /v1 is added. */
-  readonly url: string;
-  readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** For a node that asks for a token. */
-  readonly credential?: LinkCredential | undefined;
-  /** As the dialer's: of nodes at addresses that were only advertised. */
-  readonly names?: readonly string[] | undefined;
-  readonly hello: () => Omit<Hello, 'type' | 'protocol'>;
-  /** For the WebSocket handshake, and again from there to the welcome. Default 5,000. */
-  readonly connectTimeoutMs?: number;
-  /** How often the node is pinged; one that answers none of two is given up. Default 5,000. */
-  readonly heartbeatMs?: number;
-  /** The first pause before the next dial; it doubles, with jitter. Default 50. */
-  readonly retryDelayMs?: number;
-  /** Default 2,000. */
-  readonly maxRetryDelayMs?: number;
-  /** Why a node that welcomes is not to be served; null: it is. */
-  readonly refuses?: (welcome: Welcome) => Refusal | null;
-  readonly events: LinkEvents;
-}
-
-/** Of a node, by this side. */
-export interface Refusal {
-  readonly error: VerdictError;
-  /** For the node's log. */
-  readonly close: { readonly code: number; readonly reason: string };
-}
-
-export interface LinkEvents {
-  /** After every (re)connect; requests may be sent from here on. */
-  welcome?(welcome: Welcome): void;
-  /** Everything that is not a reply to a request of this link. */
-  message?(message: FromNode): void;
-  /** In the order of this node's messages. */
-  notLeader?(said: NotLeader): void;
-  /** A connection that had been welcomed ended; the link goes on trying by itself. */
-  lost?(info: CloseInfo): void;
-  /** A dial or a greeting failed; the link goes on trying by itself. */
-  failed?(info: CloseInfo): void;
-  /** The node refused the hello: tried again only rarely, until a token or setting is corrected. */
-  refused?(error: VerdictError): void;
-  /** There is no fresh JWT to show; a dial that needs it fails. It is asked for again. */
-  withoutJwt?(problem: string): void;
-}
-
-const refusedDelayMs = 15_000;
 const closePatienceMs = 5_000;
-
-const refusals: ReadonlySet<string> = new Set([
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'UNSUPPORTED_VERSION',
-  'JOURNAL_COPIED',
-]);
 
 type State = 'idle' | 'dialling' | 'greeting' | 'ready' | 'pausing' | 'closed';
 
@@ -118,7 +46,7 @@ export class Link {
   #welcome: Welcome | null = null;
   #dialSerial = 0;
   #connection: Connection<ToNode> | null = null;
-  #dial: { cancel(): void } | null = null;
+  #dial: Cancellable | null = null;
   /** The greeting's time-out, the pause, or the patience with a close: whichever the state has. */
   #timer: Timer | null = null;
   /** Dials since the last connection that lasted. */
@@ -143,7 +71,12 @@ export class Link {
     );
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
     this.#delays = retryDelays(options);
-    this.#renewal = this.#renewalOf(options);
+    const timeoutMs = this.#connectTimeoutMs;
+    this.#renewal = renewalOf(options, {
+      timeoutMs,
+      show: (token) => this.request({ type: 'renew', token }, { timeoutMs }),
+      refused: () => this.#leaveWhenIdle(),
+    });
   }
 
   /** A welcome was received, and the connection is still open. */
@@ -233,61 +166,32 @@ export class Link {
   }
 
   #connect(): void {
-    const { credential, clock } = this.#given;
+    const { credential, clock, dialer, heartbeatMs = 5_000, names, events } = this.#given;
     this.#clearTimer();
     this.#state = 'dialling';
     this.#dialSerial += 1;
     this.#attempts += 1;
     this.#delayMsMin = 0;
     const serial = this.#dialSerial;
+    const timeoutMs = this.#connectTimeoutMs;
+    const failed = (info: CloseInfo): void => this.#dialFailed(info, serial);
+    const connect = (shown: Credential | undefined): Cancellable =>
+      dialer.connect(
+        { url: this.url, timeoutMs, heartbeatMs, credential: shown, names },
+        { opened: (connection) => this.#opened(connection, serial), failed },
+      );
     if (credential === undefined || 'token' in credential) {
-      this.#dialWith(credential, serial);
+      this.#dial = connect(credential);
       return;
     }
-    const { jwt } = credential;
-    const problem = jwtProblem(this.url);
-    if (problem !== null) {
-      const timer = clock.setTimer(0, () => {
-        this.#dialFailed({ ...failed, reason: problem, status: 401, said: problem }, serial);
-      });
-      this.#dial = { cancel: () => timer.cancel() };
-      return;
-    }
-    if (typeof jwt === 'string') {
-      this.#dialWith({ jwt }, serial);
-      return;
-    }
-    this.#dial = freshJwt(
-      jwt,
-      { clock, timeoutMs: this.#connectTimeoutMs },
-      {
-        got: (fresh) => this.#dialWith({ jwt: fresh }, serial),
-        failed: (reason) => {
-          this.#given.events.withoutJwt?.(reason);
-          this.#dialFailed({ ...failed, reason }, serial);
-        },
-      },
-    );
-  }
-
-  #dialWith(credential: Credential | undefined, serial: number): void {
-    const { dialer, heartbeatMs = 5_000, names } = this.#given;
-    this.#dial = dialer.connect(
-      { url: this.url, timeoutMs: this.#connectTimeoutMs, heartbeatMs, credential, names },
-      {
-        opened: (connection) => this.#opened(connection, serial),
-        failed: (info) => this.#dialFailed(info, serial),
-      },
-    );
+    const without = (problem: string): void => events.withoutJwt?.(problem);
+    this.#dial = credential.jwt.dial(this.url, { clock, timeoutMs }, { connect, without, failed });
   }
 
   #dialFailed(info: CloseInfo, serial: number): void {
     if (serial !== this.#dialSerial || this.#state !== 'dialling') return;
-    if (info.status === 401) {
-      this.#delayMsMin = refusedDelayMs;
-      const { said: message = unauthenticated.message } = info;
-      this.#given.events.refused?.(errorFromMessage({ ...unauthenticated, message }));
-    }
+    const rejection = dialRejection(info);
+    if (rejection !== null) this.#rejected(rejection);
     // The event may have closed this link.
     if (this.#state === 'dialling') this.#ended(info);
   }
@@ -324,14 +228,12 @@ export class Link {
   }
 
   #greeted(message: FromNode, connection: Connection<ToNode>): void {
-    const { events, clock } = this.#given;
-    const refusal = message.type === 'welcome' ? this.#given.refuses?.(message) : null;
-    if (refusal) {
-      this.#delayMsMin = refusedDelayMs;
-      events.refused?.(refusal.error);
-      // The event may have closed this link.
-      if (this.#state === 'greeting') connection.close(refusal.close.code, refusal.close.reason);
+    const { events, clock, refuses } = this.#given;
+    if (message.type === 'goaway') {
+      events.message?.(message);
     } else if (message.type === 'welcome') {
+      const refusal = refuses?.(message) ?? null;
+      if (refusal !== null) return this.#reject(ownRejection(refusal), connection);
       this.#clearTimer();
       this.#state = 'ready';
       this.#welcome = message;
@@ -339,18 +241,22 @@ export class Link {
       this.#renewal?.start(message.expiresInMs);
       events.welcome?.(message);
     } else if (message.type === 'error') {
-      this.#delayMsMin = retryAfterMsOf(message) ?? 0;
-      if (refusals.has(message.code)) {
-        this.#delayMsMin = Math.max(this.#delayMsMin, refusedDelayMs);
-        events.refused?.(errorFromMessage(message));
-      }
-      // The event may have closed this link.
-      if (this.#state === 'greeting') connection.close(1000, message.message);
-    } else if (message.type === 'goaway') {
-      events.message?.(message);
+      this.#reject(errorRejection(message), connection);
     } else {
       connection.close(1002, `The first message must be welcome, not ${message.type}.`);
     }
+  }
+
+  #reject(rejection: Rejection, connection: Connection<ToNode>): void {
+    const { code, reason } = rejection.close;
+    this.#rejected(rejection);
+    // The event may have closed this link.
+    if (this.#state === 'greeting') connection.close(code, reason);
+  }
+
+  #rejected({ error, delayMs }: Pick<Rejection, 'error' | 'delayMs'>): void {
+    this.#delayMsMin = delayMs;
+    if (error !== null) this.#given.events.refused?.(error);
   }
 
   #received(message: FromNode): void {
@@ -383,27 +289,10 @@ export class Link {
     events.lost?.(info);
   }
 
-  #renewalOf({ credential, clock, random, events }: LinkOptions): Renewal | null {
-    const given = credential !== undefined && 'jwt' in credential ? credential.jwt : null;
-    // One that does not change is over when it is over.
-    if (typeof given === 'string') return null;
-    const jwt = given;
-    const timeoutMs = this.#connectTimeoutMs;
-    return new Renewal({
-      jwt,
-      clock,
-      random,
-      timeoutMs,
-      show: (token) => this.request({ type: 'renew', token }, { timeoutMs }),
-      events: {
-        failed: (problem) => events.withoutJwt?.(problem),
-        refused: () => {
-          // Until then the connection serves; the node ends it when it expires.
-          if (this.#requests.count > 0) this.#leaves = true;
-          else this.#leave();
-        },
-      },
-    });
+  /** The connection serves until nothing is in flight, or the node ends it as it expires. */
+  #leaveWhenIdle(): void {
+    if (this.#requests.count > 0) this.#leaves = true;
+    else this.#leave();
   }
 
   /** A planned end: the next dial shows another JWT, or certificate. */
@@ -425,13 +314,6 @@ export class Link {
   }
 }
 
-const failed = { code: 1006, kind: 'failed' } as const;
-const unauthenticated: ErrorMessage = {
-  type: 'error',
-  code: 'UNAUTHENTICATED',
-  message: 'The token is wrong.',
-  retryable: false,
-};
 const unreadable = {
   code: 'INTERNAL',
   message: 'The reply cannot be read. The node speaks another protocol, or is broken.',

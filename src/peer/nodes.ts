@@ -14,8 +14,9 @@
 import type { FromNode, LeaderInfo, NodeInfo, Welcome } from '../core/messages.ts';
 import { maxShards } from '../core/txid.ts';
 import type { CloseInfo } from '../ports/transport.ts';
-import type { Jwt } from './jwt.ts';
-import { Link, type LinkCredential, type LinkOptions } from './link.ts';
+import type { JwtSource } from './jwt-source.ts';
+import { Link } from './link.ts';
+import type { LinkCredential, LinkOptions } from './link-options.ts';
 import type { NotLeader } from './requests.ts';
 import { Succession } from './succession.ts';
 import { advertisedUrl, nodeUrl } from './url.ts';
@@ -29,7 +30,7 @@ export interface NodesOptions {
   /** What the given addresses are sent as it is, and advertised ones a proof of. */
   readonly token?: string | undefined;
   /** What is shown at each, given or advertised, where the connection has TLS. */
-  readonly jwt?: Jwt | undefined;
+  readonly jwt?: JwtSource | undefined;
   readonly link: Omit<LinkOptions, 'url' | 'events' | 'credential' | 'names'>;
   readonly events: NodesEvents;
 }
@@ -73,6 +74,8 @@ export class Nodes {
   readonly #withoutTls = new Set<string>();
   readonly #links = new Map<string, Link>();
   readonly #leaderships = new Map<number, Leadership>();
+  /** Of shards that no leader was heard of yet: nodes that said that they know of none. */
+  readonly #leaderless = new Map<number, Set<string>>();
   #advertised: readonly NodeInfo[] = [];
   /** Addresses that lead to a node which a newer connection reached by another one. */
   readonly #doubles = new Map<string, string>();
@@ -230,7 +233,10 @@ export class Nodes {
       if (leader.epoch < known.leader.epoch) return;
       if (known.ended && from !== leader.node) return;
     }
-    this.#leaderships.set(leader.shard, { leader, ended: false });
+    // It has said itself that it does not lead: whoever names it has not heard of the end.
+    const denied = from !== leader.node && this.#leaderless.get(leader.shard)?.has(leader.node);
+    this.#leaderless.delete(leader.shard);
+    this.#leaderships.set(leader.shard, { leader, ended: denied === true });
     if (isNew && !this.#closed) this.#succession.newLeader(leader);
     // Its link may be pausing after failed dials of a time before it led.
     for (const link of this.#links.values()) {
@@ -251,7 +257,12 @@ export class Nodes {
   /** Only the leader itself is believed that it leads no more; another node may just not know. */
   #vacant(shard: number, from: string | undefined): void {
     const known = this.#leaderships.get(shard);
-    if (known !== undefined && known.leader.node === from) known.ended = true;
+    if (known !== undefined) {
+      if (known.leader.node === from) known.ended = true;
+    } else if (from !== undefined) {
+      const all = this.#leaderless.get(shard) ?? new Set();
+      this.#leaderless.set(shard, all.add(from));
+    }
   }
 
   /** Opens the links that are wanted and missing, closes those that are there and not wanted. */

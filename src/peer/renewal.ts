@@ -7,12 +7,13 @@ import type { Renewed } from '../core/messages.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import { maxTimeoutMs } from '../wire/limits.ts';
-import { freshJwt, type Jwt } from './jwt.ts';
+import type { JwtSource } from './jwt-source.ts';
+import type { LinkOptions } from './link-options.ts';
 import { isRequestRetryable, isVerdictError } from './verdict-error.ts';
 
 export interface RenewalOptions {
   /** Null: the next connection brings a fresh certificate. */
-  readonly jwt: Exclude<Jwt, string> | null;
+  readonly jwt: JwtSource | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly timeoutMs: number;
@@ -75,8 +76,7 @@ export class Renewal {
       events.refused();
       return;
     }
-    this.#asking = freshJwt(
-      jwt,
+    this.#asking = jwt.fresh(
       { clock, timeoutMs },
       {
         got: (text) => {
@@ -104,4 +104,16 @@ export class Renewal {
       else this.#given.events.refused();
     }
   }
+}
+
+/** Null: what is shown does not change, and is over when it is over. */
+export function renewalOf(
+  { credential, clock, random, events }: LinkOptions,
+  link: Pick<RenewalOptions, 'show' | 'timeoutMs'> & { refused(): void },
+): Renewal | null {
+  const jwt = credential !== undefined && 'jwt' in credential ? credential.jwt : null;
+  if (jwt?.isFixed === true) return null;
+  const { show, timeoutMs, refused } = link;
+  const failed = (problem: string): void => events.withoutJwt?.(problem);
+  return new Renewal({ jwt, clock, random, timeoutMs, show, events: { failed, refused } });
 }

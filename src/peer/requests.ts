@@ -19,13 +19,22 @@ const replyTypes = {
   resolve: 'decision',
   report: 'reported',
   info: 'info',
+  explain: 'explained',
+  stats: 'stats',
   list: 'list',
   config: 'config',
   locks: 'locks',
   recover: 'recovered',
   retire: 'retired',
   rebind: 'rebound',
+  retry: 'retried',
+  acknowledge: 'acknowledged',
   renew: 'renewed',
+  'take-over': 'taken-over',
+  'step-down': 'stepped-down',
+  drain: 'drained',
+  undrain: 'undrained',
+  'log-level': 'log-level-set',
 } as const;
 export type RequestType = keyof typeof replyTypes;
 
@@ -78,9 +87,13 @@ export function subjectOf(message: RequestWithoutId): Subject {
     case 'commit':
     case 'rollback':
     case 'status':
+    case 'explain':
     case 'query':
     case 'resolve':
+    case 'retry':
       return { txid: message.txid };
+    case 'acknowledge':
+      return { txid: message.txid, branch: message.branch };
     case 'transact':
       // Under a request id another transaction's outcome may be the answer.
       return { announced: message.requestId === undefined };
@@ -113,7 +126,7 @@ export class Requests {
    * `notLeader`: called as the message comes, ahead of the rejection. `idle`: as the last one ends.
    */
   constructor(clock: Clock, notLeader: (said: NotLeader) => void, idle: () => void) {
-    this.#delays = new Delays(clock, (id) => this.#timedOut(id));
+    this.#delays = new Delays(clock, 'others', (id) => this.#timedOut(id));
     this.#notLeader = notLeader;
     this.#idle = idle;
   }

@@ -2,7 +2,7 @@
  * The one error class of both SDKs. Match it by `code`: two copies of this package in one process
  * have two classes, but one set of codes.
  */
-import { type ErrorCode, type ErrorEntry, errorCatalogue } from '../core/catalogue.ts';
+import { type ErrorCode, type ErrorFacts, errorFacts } from '../core/codes.ts';
 import type { ErrorMessage, LeaderInfo } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
@@ -12,6 +12,7 @@ export const peerErrorCodes = [
   'TIMEOUT',
   'ABORTED_BY_CALLER',
   'CLOSED',
+  'INVALID_PAYLOAD',
 ] as const;
 /** One of `peerErrorCodes`. */
 export type PeerErrorCode = (typeof peerErrorCodes)[number];
@@ -19,31 +20,12 @@ export type PeerErrorCode = (typeof peerErrorCodes)[number];
 export type VerdictErrorCode = ErrorCode | PeerErrorCode;
 
 /** `acted` is the usual case; the error itself says what holds for it. */
-export const peerErrorCatalogue: Readonly<Record<PeerErrorCode, ErrorEntry>> = {
-  CONNECTION_LOST: {
-    retryable: true,
-    acted: 'unknown',
-    text: 'The connection ended before the reply came, or there is none. If the error says that nothing was done, the request was never sent.',
-    look: 'Whether the addresses answer: `verdict status --url HOST:PORT`.',
-  },
-  TIMEOUT: {
-    retryable: true,
-    acted: 'unknown',
-    text: 'No reply came within the time-out of the call. The request may still be carried out.',
-    look: 'How long the call takes compared with its time-out; the load of the node.',
-  },
-  ABORTED_BY_CALLER: {
-    retryable: false,
-    acted: 'unknown',
-    text: 'The AbortSignal of the call fired. The request may still be carried out: if there is a txid, ask for its status.',
-    look: 'The code that fired it.',
-  },
-  CLOSED: {
-    retryable: false,
-    acted: 'nothing',
-    text: 'The client or participant was closed. Make a new one.',
-    look: 'The code that closed it, and whether calls were still to come.',
-  },
+export const peerErrorFacts: Readonly<Record<PeerErrorCode, ErrorFacts>> = {
+  CONNECTION_LOST: { retryable: true, acted: 'unknown' },
+  TIMEOUT: { retryable: true, acted: 'unknown' },
+  ABORTED_BY_CALLER: { retryable: false, acted: 'unknown' },
+  CLOSED: { retryable: false, acted: 'nothing' },
+  INVALID_PAYLOAD: { retryable: false, acted: 'nothing' },
 };
 
 /** What a VerdictError is made of beside its code and message. */
@@ -58,6 +40,8 @@ export interface VerdictErrorDetails {
   readonly leader?: LeaderInfo | null | undefined;
   /** The transaction, where it concerns one. */
   readonly txid?: Txid | undefined;
+  /** Of a `transact` with one, whose outcome is unknown: sent again, it gets that outcome. */
+  readonly requestId?: string | undefined;
   /** What was thrown first. */
   readonly cause?: unknown;
 }
@@ -90,6 +74,8 @@ export class VerdictError extends Error {
   readonly leader?: LeaderInfo | null;
   /** The transaction, where it concerns one. */
   readonly txid?: Txid;
+  /** Of a `transact` with one, whose outcome is unknown: sent again, it gets that outcome. */
+  readonly requestId?: string;
 
   constructor(code: VerdictErrorCode, message: string, details: VerdictErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -99,6 +85,7 @@ export class VerdictError extends Error {
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
     if (details.leader !== undefined) this.leader = details.leader;
     if (details.txid !== undefined) this.txid = details.txid;
+    if (details.requestId !== undefined) this.requestId = details.requestId;
   }
 }
 
@@ -111,7 +98,10 @@ export class OutcomeUnknownError extends VerdictError {
   /** Always this. */
   override readonly name = 'OutcomeUnknownError';
 
-  constructor(message: string, details: { txid?: Txid | undefined; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    details: Pick<VerdictErrorDetails, 'txid' | 'requestId' | 'cause'> = {},
+  ) {
     super('OUTCOME_UNKNOWN', message, { ...details, retryable: true, acted: 'unknown' });
   }
 }
@@ -144,7 +134,7 @@ export function withoutStack<Made extends Error>(make: () => Made): Made {
 export function errorFromMessage(message: ErrorMessage): VerdictError {
   const details: VerdictErrorDetails = {
     retryable: message.retryable,
-    acted: errorCatalogue[message.code].acted,
+    acted: errorFacts[message.code].acted,
     retryAfterMs: retryAfterMsOf(message),
     leader: message.leader,
     txid: message.txid,
@@ -174,6 +164,23 @@ export function abortedByCaller(options: {
   });
 }
 
+/** The same, of what did nothing although its answer is missing: `why` says how that is known. */
+export function withoutEffect(error: VerdictError, why: string): VerdictError {
+  if (error.acted === 'nothing') return error;
+  const { code, message, retryable, retryAfterMs, leader, txid, cause = error } = error;
+  const details = { retryable, acted: 'nothing', retryAfterMs, leader, txid, cause } as const;
+  return new VerdictError(code, `${message} ${why}`, details);
+}
+
+/** The same, of what was sent before, too, and got no answer then. */
+export function mayHaveActed(error: VerdictError): VerdictError {
+  if (error.acted === 'unknown') return error;
+  const { code, message, retryable, retryAfterMs, leader, txid, cause = error } = error;
+  const details = { retryable, acted: 'unknown', retryAfterMs, leader, txid, cause } as const;
+  const text = `${message} It was sent before, and may have been carried out: that got no answer.`;
+  return new VerdictError(code, text, details);
+}
+
 /** Nothing was done, and the same again would be refused again. */
 export function refusal(
   code: VerdictErrorCode,
@@ -195,12 +202,12 @@ export function isVerdictError(error: unknown): error is VerdictError {
 /** Whether the same request may succeed later or elsewhere, by the catalogue alone. */
 export function isRequestRetryable(error: unknown): error is VerdictError {
   if (!isVerdictError(error)) return false;
-  const { retryable, aborted } = entryOf(error.code);
+  const { retryable, aborted } = factsOf(error.code);
   return retryable && aborted !== true;
 }
 
-export function entryOf(code: VerdictErrorCode): ErrorEntry {
-  return code in peerErrorCatalogue
-    ? peerErrorCatalogue[code as PeerErrorCode]
-    : errorCatalogue[code as ErrorCode];
+export function factsOf(code: VerdictErrorCode): ErrorFacts {
+  return code in peerErrorFacts
+    ? peerErrorFacts[code as PeerErrorCode]
+    : errorFacts[code as ErrorCode];
 }

@@ -2,7 +2,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { maxMessageElements, type WireLimits } from './limits.ts';
 import { type Scan, scanMessage } from './scan.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
-import type { DecodedFrame, Direction } from './validate.ts';
+import type { DecodedFrame, Direction, Readers } from './validate.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false });
 
@@ -17,9 +17,17 @@ const unpackrOptions = {
 // Cast: 'auto' is documented, but missing in the type.
 const unpackr = new Unpackr(unpackrOptions as object);
 
-/** `message` must be what `sendable` gave back. */
+/** Packing begins with a buffer of so many bytes, and fills it with one message after the other. */
+const bufferBytes = 8_192;
+
+/**
+ * `message` must be what `sendable` gave back. What is packed next lies in the same buffer: after a
+ * large message a small one that waits, or is kept, would hold several of its megabytes (!).
+ */
 export function encodeBinary(message: unknown): Uint8Array {
-  return packr.pack(message);
+  const bytes = packr.pack(message);
+  if (bytes.buffer.byteLength > bufferBytes) packr.useBuffer(Buffer.allocUnsafeSlow(bufferBytes));
+  return bytes;
 }
 
 // One for all: decoding is synchronous.
@@ -28,9 +36,9 @@ const range = { start: 0, end: 0 };
 
 export function decodeBinary<D extends Direction>(
   bytes: Uint8Array,
-  options: { readonly direction: D; readonly limits: WireLimits },
+  options: { readonly readers: Readers<D>; readonly limits: WireLimits },
 ): DecodedFrame<D> {
-  const maxElements = maxMessageElements[options.direction];
+  const maxElements = maxMessageElements[options.readers.direction];
   // The whole frame first: of one that is broken further on nothing is handled.
   const ends: number[] = [];
   const findings: (Finding | null)[] = [];

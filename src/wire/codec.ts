@@ -14,7 +14,7 @@ import { FrameError } from './frame-error.ts';
 import { maxNesting, type WireLimits } from './limits.ts';
 import { sendable } from './sendable.ts';
 import { decodeText } from './text.ts';
-import type { Decoded, DecodedFrame, Direction } from './validate.ts';
+import type { Decoded, DecodedFrame, Direction, Readers } from './validate.ts';
 
 export type { Decoded, DecodedFrame, Direction, MessageOf } from './validate.ts';
 
@@ -22,7 +22,8 @@ export type { Decoded, DecodedFrame, Direction, MessageOf } from './validate.ts'
 export type Form = 'binary' | 'text';
 
 export interface DecodeOptions<D extends Direction> {
-  readonly direction: D;
+  /** `readers` has those of all messages. */
+  readonly readers: Readers<D>;
   readonly limits: WireLimits;
 }
 

@@ -1,4 +1,4 @@
-import { coordinatorOptionTable } from '../core/coordinator-options.ts';
+import { nodeBounds } from '../core/node-bounds.ts';
 
 /** What one side accepts from the other. */
 export interface WireLimits {
@@ -17,10 +17,10 @@ const wrappingLevels = 4;
 
 /** For the side that dials: before `welcome` it must be able to read what any node may send. */
 export const widestLimits: WireLimits = {
-  maxFrameBytes: coordinatorOptionTable.maxFrameBytes.max,
-  maxDepth: coordinatorOptionTable.maxDepth.max + wrappingLevels,
-  maxBranches: coordinatorOptionTable.maxBranches.max,
-  maxLocks: coordinatorOptionTable.maxLocks.max,
+  maxFrameBytes: nodeBounds.maxFrameBytes.max,
+  maxDepth: nodeBounds.maxDepth.max + wrappingLevels,
+  maxBranches: nodeBounds.maxBranches.max,
+  maxLocks: nodeBounds.maxLocks.max,
 };
 
 /** Nesting at which a frame is given up. Above `maxDepth` only the one message is refused. */

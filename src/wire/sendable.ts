@@ -17,22 +17,41 @@ export const maxBigint: bigint = 2n ** 64n - 1n;
  * 1.
  */
 export function sendable<T>(value: T, what: string, maxDepth: number = widestLimits.maxDepth): T {
-  holdsUndefined = false;
-  const fault = inspect(value, maxDepth);
+  const { fault } = inspected(value, maxDepth);
   if (fault !== null) throw new TypeError(`${what}${fault.path} ${fault.text}`);
   return holdsUndefined ? (withoutUndefined(value) as T) : value;
 }
 
-interface Fault {
+/**
+ * What `sendable` has against it. `elements`: how many keys, values, maps and arrays were seen; at
+ * one more than `maxElements` it ends.
+ */
+export function inspected(
+  value: unknown,
+  maxDepth: number,
+  maxElements: number = Number.POSITIVE_INFINITY,
+): { readonly fault: Fault | null; readonly elements: number } {
+  holdsUndefined = false;
+  elements = 0;
+  limit = maxElements;
+  const found = inspect(value, maxDepth);
+  return { fault: found, elements };
+}
+
+export interface Fault {
   path: string;
   readonly text: string;
 }
 
 /** Of the last inspection. One for all: encoding is synchronous. */
 let holdsUndefined = false;
+let elements = 0;
+let limit = 0;
 
 /** `levels`: how many more may come. It also ends a walk around a cycle. */
 function inspect(value: unknown, levels: number): Fault | null {
+  elements += 1;
+  if (elements > limit) return fault('is one value too many');
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? null : fault('holds half of a surrogate pair: it is no text');
@@ -73,6 +92,7 @@ function inspectObject(value: object, levels: number): Fault | null {
   // Object.keys would make a list for every object that is sent.
   for (const key in entries) {
     if (!Object.hasOwn(entries, key)) continue;
+    elements += 1;
     if (key === protoName) return fault(`has the key ${protoName}, which every peer refuses`);
     if (!key.isWellFormed()) return fault('has a key with half of a surrogate pair');
     const found = inspect(entries[key], levels - 1);

@@ -1,7 +1,7 @@
 /** What both forms do once they know where a message ends and what it holds. */
 import { FrameError } from './frame-error.ts';
 import { maxFrameMessages, type WireLimits } from './limits.ts';
-import { type Decoded, type Direction, problem, validate } from './validate.ts';
+import { type Decoded, type Direction, problem, type Readers, validate } from './validate.ts';
 
 /** Why one message is refused although its frame can be read. */
 export type Finding = 'too-deep' | 'proto-key' | 'half-character' | 'wide-integer' | 'not-finite';
@@ -18,9 +18,9 @@ const invalid: Readonly<Record<Exclude<Finding, 'too-deep'>, string>> = {
 export function settle<D extends Direction>(
   value: Record<string, unknown>,
   finding: Finding | null,
-  options: { readonly direction: D; readonly limits: WireLimits },
+  options: { readonly readers: Readers<D>; readonly limits: WireLimits },
 ): Decoded<D> {
-  if (finding === null) return validate(value, options.direction, options.limits);
+  if (finding === null) return validate(value, options.readers, options.limits);
   if (finding !== 'too-deep') return problem(value, 'INVALID_MESSAGE', invalid[finding]);
   const text = `The message nests maps and arrays deeper than ${options.limits.maxDepth} levels.`;
   return problem(value, 'LIMIT_EXCEEDED', text);

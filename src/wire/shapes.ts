@@ -1,20 +1,24 @@
 /**
- * What several messages share, and the type of the two message tables (shapes-to-node.ts,
- * shapes-from-node.ts). They alone say which fields a message has: validation, the samples' test
- * and the tables of docs/PROTOCOL.md derive from them, and the compiler checks core/messages.ts.
+ * What several messages share, and the type of the message tables. There is one for each peer in
+ * shapes/, and all of a direction are together in shapes-to-node.ts and shapes-from-node.ts. They
+ * alone say which fields a message has: validation, the samples' test and docs/MESSAGES.md derive
+ * from them, and the compiler checks core/messages.ts.
  */
-import { type AbortReason, type ErrorCode, errorCodes, reasonCodes } from '../core/catalogue.ts';
-import { type LockMode, lockModes } from '../core/locks/table.ts';
+import type { AbortReason } from '../core/catalogue.ts';
+import { type ErrorCode, errorCodes, reasonCodes } from '../core/codes.ts';
+import { type LockMode, lockModes } from '../core/locks/modes.ts';
 import {
-  type ErrorMessage,
   type FromNode,
-  type Goaway,
   type LeaderInfo,
-  type NodeInfo,
   type ToNode,
   transactionStates,
-  type Witness,
 } from '../core/messages.ts';
+import {
+  isTracestate,
+  knownTraceparent,
+  maxTracestateBytes,
+  type TraceContext,
+} from '../core/trace-context.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import {
   maxLabelBytes,
@@ -28,19 +32,21 @@ import {
 import {
   anything,
   boolean,
-  decimal,
   epoch,
   type Field,
   type FieldsOf,
   integer,
+  lenient,
   list,
   map,
   name,
   nullable,
+  number,
   oneOf,
   optional,
   type Rule,
   record,
+  refuse,
   required,
   text,
   txid,
@@ -59,6 +65,8 @@ export const url: Rule<string> = name(maxUrlBytes);
 export const duration: Rule<number> = integer(0, maxTimeoutMs);
 /** Ages and counts: no timer is set to them, so only a double's exactness bounds them. */
 export const count: Rule<number> = integer(0, Number.MAX_SAFE_INTEGER);
+/** A time that is measured in microseconds: a fraction. */
+export const milliseconds: Rule<number> = number(0, Number.MAX_SAFE_INTEGER);
 export const shardNumber: Rule<number> = integer(0, 36 ** 4 - 1);
 export const state: Rule<(typeof transactionStates)[number]> = oneOf(transactionStates);
 export const errorCode: Rule<ErrorCode> = oneOf(errorCodes);
@@ -75,6 +83,9 @@ export const labels: Rule<Readonly<Record<string, string>>> = record(
   maxLabels,
 );
 
+/** Names of message types. */
+export const understood: Rule<readonly string[]> = list(key, 64);
+
 export const id: Field<number, false> = required(
   count,
   'Of the request; its one reply carries the same.',
@@ -86,11 +97,6 @@ export const branchField: Field<string, false> = required(
 );
 export const epochField: Field<Epoch, false> = required(epoch, 'The leadership that sends it.');
 
-export const witness: Rule<Witness> = map<Witness>({
-  generation: required(integer(0, 36 ** 4 - 1), 'How often an operator restored the log.'),
-  revision: required(decimal, 'The newest position of the log, as text: it does not fit a double.'),
-});
-
 export const leaderInfo: Rule<LeaderInfo> = map<LeaderInfo>({
   shard: required(shardNumber, 'The shard it leads.'),
   epoch: required(epoch, 'Its leadership.'),
@@ -98,11 +104,6 @@ export const leaderInfo: Rule<LeaderInfo> = map<LeaderInfo>({
   url: required(url, 'Where to reach it.'),
 });
 export const leader: Rule<LeaderInfo | null> = nullable(leaderInfo);
-
-export const nodeInfo: Rule<NodeInfo> = map<NodeInfo>({
-  node: required(key, 'Its name.'),
-  url: required(url, 'Where to reach it.'),
-});
 
 export const abortReason: Rule<AbortReason> = map<AbortReason>({
   code: required(oneOf(reasonCodes), 'Why, for programs.'),
@@ -113,16 +114,18 @@ export const abortReason: Rule<AbortReason> = map<AbortReason>({
   detail: optional(anything, 'More, such as the key and versions of a CONFLICT.'),
 });
 
-/** Both sides may send these two. */
-export const goaway: FieldsOf<Goaway> = {
-  reason: required(sentence, 'Why the connection will be closed.'),
+const traceparent: Rule<string> = {
+  text: 'a `traceparent` of W3C Trace Context; another counts as absent',
+  read: (value) => (typeof value === 'string' && knownTraceparent(value)) || refuse('is none'),
 };
-export const error: FieldsOf<ErrorMessage> = {
-  id: optional(count, 'Of the request that it answers.'),
-  code: required(errorCode, 'What is wrong, for programs.'),
-  message: required(sentence, 'What is wrong and what to do next, for people.'),
-  retryable: required(boolean, 'Whether the same request may succeed later or elsewhere.'),
-  retryAfterMs: optional(duration, 'Do not try again before this.'),
-  leader: optional(leader, 'Where to send it instead; null where no one leads.'),
-  txid: optional(txid, 'The transaction, if one is known.'),
+
+const tracestate: Rule<string> = {
+  text: `a \`tracestate\` of W3C Trace Context of at most ${maxTracestateBytes} bytes; another counts as absent`,
+  read: (value) => (typeof value === 'string' && isTracestate(value) ? value : refuse('is none')),
+};
+
+/** Of whatever belongs to a trace. A broken one is no error: nothing depends on it. */
+export const traceContext: FieldsOf<Partial<TraceContext>> = {
+  traceparent: lenient(traceparent, 'The trace that it belongs to.'),
+  tracestate: lenient(tracestate, 'What vendors add to it.'),
 };

@@ -11,15 +11,15 @@ import { maxMessageElements, type WireLimits } from './limits.ts';
 import { parseExactly } from './long-integers.ts';
 import { scanText, type TextScan } from './scan-text.ts';
 import { checkMessageCount, type Finding, settle } from './settle.ts';
-import type { DecodedFrame, Direction } from './validate.ts';
+import type { DecodedFrame, Direction, Readers } from './validate.ts';
 import { isMap } from './validators.ts';
 
 export function decodeText<D extends Direction>(
   text: string,
-  options: { readonly direction: D; readonly limits: WireLimits },
+  options: { readonly readers: Readers<D>; readonly limits: WireLimits },
 ): DecodedFrame<D> {
   if (!text.isWellFormed()) throw new FrameError(1007, 'The frame is not well-formed Unicode.');
-  const maxElements = maxMessageElements[options.direction];
+  const maxElements = maxMessageElements[options.readers.direction];
   // All lines first: of a frame that is broken further on nothing is handled.
   const lines: { value: Record<string, unknown>; finding: Finding | null }[] = [];
   for (let start = 0; start < text.length; ) {

@@ -2,8 +2,6 @@
 import type { ErrorCode } from '../core/catalogue.ts';
 import { type FromNode, protocolVersion, type ToNode } from '../core/messages.ts';
 import type { WireLimits } from './limits.ts';
-import { fromNodeShapes } from './shapes-from-node.ts';
-import { toNodeShapes } from './shapes-to-node.ts';
 import { type Fields, isMap, lastFault, quoted, readFields, refused } from './validators.ts';
 
 /** `to-node`: what a node receives. `from-node`: what everyone else receives. */
@@ -29,15 +27,29 @@ export interface DecodedFrame<D extends Direction> {
 
 type ReadMessage = ReturnType<typeof readFields>;
 
-const readers: Readonly<Record<Direction, ReadonlyMap<string, ReadMessage>>> = {
-  'to-node': compile(toNodeShapes),
-  'from-node': compile(fromNodeShapes),
-};
+/** What is read of a direction: all of it, or what one kind of peer is sent. */
+export interface Readers<D extends Direction> {
+  readonly direction: D;
+  readonly byType: ReadonlyMap<string, ReadMessage>;
+  /** Types of the other direction: whoever sends one has mistaken who it is. */
+  readonly misplaced: ReadonlySet<string>;
+}
+
+export function readersOf<D extends Direction>(
+  direction: D,
+  shapes: Readonly<Record<string, Fields>>,
+  misplaced: readonly string[] = [],
+): Readers<D> {
+  const byType = new Map(
+    Object.entries(shapes).map(([type, fields]) => [type, readFields(fields, ['type'])]),
+  );
+  return { direction, byType, misplaced: new Set(misplaced) };
+}
 
 /** Takes `value` over: it becomes the message, or part of it. */
 export function validate<D extends Direction>(
   value: Record<string, unknown>,
-  direction: D,
+  readers: Readers<D>,
   limits: WireLimits,
 ): Decoded<D> {
   const type = value['type'];
@@ -45,8 +57,8 @@ export function validate<D extends Direction>(
     const text = 'The message has no `type`, or one that is not a string.';
     return problem(value, 'INVALID_MESSAGE', text);
   }
-  const read = readers[direction].get(type);
-  if (read === undefined) return problem(value, 'INVALID_MESSAGE', unknownType(type, direction));
+  const read = readers.byType.get(type);
+  if (read === undefined) return problem(value, 'INVALID_MESSAGE', unknownType(type, readers));
   const message = read(value, limits);
   if (message !== refused) return { ok: true, message: message as unknown as MessageOf<D> };
   const { code, message: text } = lastFault(type);
@@ -74,16 +86,9 @@ function speaksOtherVersion(value: Readonly<Record<string, unknown>>): boolean {
   return value['type'] === 'hello' && Number.isInteger(protocol) && protocol !== protocolVersion;
 }
 
-function unknownType(type: string, direction: Direction): string {
-  const other: Direction = direction === 'to-node' ? 'from-node' : 'to-node';
-  if (readers[other].has(type)) {
+function unknownType(type: string, { direction, misplaced }: Readers<Direction>): string {
+  if (misplaced.has(type)) {
     return `A message of type ${quoted(type)} is sent ${direction === 'to-node' ? 'by a node, never to one' : 'to a node, never by one'}.`;
   }
   return `There is no message of type ${quoted(type)}.`;
-}
-
-function compile(shapes: Readonly<Record<string, Fields>>): ReadonlyMap<string, ReadMessage> {
-  return new Map(
-    Object.entries(shapes).map(([type, fields]) => [type, readFields(fields, ['type'])]),
-  );
 }

@@ -25,6 +25,8 @@ export interface Rule<T> {
 export interface Field<T, Optional extends boolean = boolean> {
   readonly rule: Rule<T>;
   readonly optional: Optional;
+  /** What its rule refuses is left out, and the message counts. */
+  readonly lenient?: true;
   readonly about: string;
 }
 // biome-ignore lint/suspicious/noExplicitAny: `unknown` would not take an exact rule
@@ -45,6 +47,11 @@ export function required<T>(rule: Rule<T>, about: string): Field<T, false> {
 
 export function optional<T>(rule: Rule<T>, about: string): Field<T, true> {
   return { rule, optional: true, about };
+}
+
+/** For what a message can do without, whoever sends it broken. */
+export function lenient<T>(rule: Rule<T>, about: string): Field<T, true> {
+  return { rule, optional: true, lenient: true, about };
 }
 
 /** Where and why the last value was refused. One for all: reading is synchronous. */
@@ -102,6 +109,13 @@ export function integer(min: number, max: number): Rule<number> {
   );
 }
 
+export function number(min: number, max: number): Rule<number> {
+  return rule(
+    `a number from ${min} to ${max}`,
+    (value) => typeof value === 'number' && value >= min && value <= max,
+  );
+}
+
 export function oneOf<const T extends string>(values: readonly T[]): Rule<T> {
   return rule(
     `one of ${values.join(', ')}`,
@@ -132,6 +146,17 @@ export function nullable<T>(inner: Rule<T>): Rule<T | null> {
 }
 
 type Count = number | ((limits: WireLimits) => number);
+
+/** The same, and one entry at least. */
+export function filled<T>(of: Rule<readonly T[]>): Rule<readonly T[]> {
+  return {
+    text: `${of.text}; one at least`,
+    read: (value, limits) => {
+      if (Array.isArray(value) && value.length === 0) return refuse('must have one entry at least');
+      return of.read(value, limits);
+    },
+  };
+}
 
 /** A list. More than `max` entries are `LIMIT_EXCEEDED`; the entries are not looked at then. */
 export function list<T>(entry: Rule<T>, max: Count, maxText?: string): Rule<readonly T[]> {
@@ -217,6 +242,7 @@ export function readFields(
   const rules = entries.map(([, field]) => field.rule as Rule<unknown>);
   const reads = rules.map((entry) => entry.read);
   const optionals = entries.map(([, field]) => field.optional);
+  const lenients = entries.map(([, field]) => field.lenient);
   const known = [...also, ...names];
   return (value, limits) => {
     let present = also.length;
@@ -229,7 +255,11 @@ export function readFields(
         return within(`.${name}`);
       }
       const taken = (reads[index] as Read<unknown>)(given, limits);
-      if (taken === refused) return within(`.${name}`);
+      if (taken === refused) {
+        if (lenients[index] !== true) return within(`.${name}`);
+        delete value[name];
+        continue;
+      }
       if (taken !== given) value[name] = taken;
       present += 1;
     }

@@ -20,6 +20,11 @@ export class DialCredentials {
     this.#options = options;
   }
 
+  /** Throws where they cannot be used, before anything is dialled. */
+  check(): void {
+    this.#context();
+  }
+
   /**
    * How to open the socket. Throws a TlsError for certificates that cannot be used. `names`: of
    * which the node must have one, where none are given for all.

@@ -1,7 +1,8 @@
 /** What is in PEM, looked at before it is used: OpenSSL takes much of what is wrong in silence. */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import process from 'node:process';
 import type * as Tls from 'node:tls';
+import { certificatesIn, withoutMarks } from '../../system/pem-certificates.ts';
 
 /** Something to be corrected before TLS can be spoken. The text says what. */
 export class TlsError extends Error {
@@ -26,9 +27,9 @@ export function secureOptions({ ca, cert, key }: PemParts): Tls.SecureContextOpt
   if (cert !== undefined) certificateIn(cert);
   const options: Tls.SecureContextOptions = {
     minVersion: 'TLSv1.2',
-    ...(ca !== undefined && { ca: ca.pem }),
-    ...(cert !== undefined && { cert: cert.pem }),
-    ...(key !== undefined && { key: key.pem }),
+    ...(ca !== undefined && { ca: withoutMarks(ca.pem) }),
+    ...(cert !== undefined && { cert: withoutMarks(cert.pem) }),
+    ...(key !== undefined && { key: withoutMarks(key.pem) }),
   };
   try {
     // Together: only so a key of another certificate is noticed.
@@ -41,14 +42,19 @@ export function secureOptions({ ca, cert, key }: PemParts): Tls.SecureContextOpt
   return options;
 }
 
-/** The first one, which in a chain is the holder's own. Throws a TlsError. */
+/** The first one, which in a chain is the holder's own. Throws a TlsError where any is broken. */
 export function certificateIn({ option, pem }: PemPart): X509Certificate {
+  let first: X509Certificate | undefined;
   try {
-    return new X509Certificate(pem);
+    [first] = certificatesIn(pem);
   } catch (error) {
-    const text = `There is no certificate in ${option}. Give one in PEM: it begins with -----BEGIN CERTIFICATE-----.`;
+    const text = `What is in ${option} cannot be used: ${(error as Error).message}. Give the file whole.`;
     throw new TlsError(text, { cause: error });
   }
+  if (first !== undefined) return first;
+  throw new TlsError(
+    `There is no certificate in ${option}. Give one in PEM: it begins with -----BEGIN CERTIFICATE-----.`,
+  );
 }
 
 function problemOf(

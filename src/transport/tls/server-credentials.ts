@@ -25,6 +25,8 @@ export interface AcceptorTls {
   readonly clientAuth: 'none' | 'optional' | 'required';
   /** Given a function that has them read at once. */
   readonly onReread?: (reread: () => void) => void;
+  /** What is in use from now on. */
+  readonly taken?: (pem: ServerPem) => void;
   /** Another certificate is in use than before. */
   readonly changed?: (certificate: { readonly serial: string; readonly notAfter: string }) => void;
   readonly log?: (level: 'info' | 'warn' | 'error', text: string) => void;
@@ -102,6 +104,7 @@ export class ServerCredentials {
     this.#pem = pem;
     this.#expiresAtMs = instantMs(certificateIn({ option: '--tls-cert', pem: pem.cert }).validTo);
     this.#said = null;
+    this.#tls.taken?.(pem);
     this.#warn();
   }
 

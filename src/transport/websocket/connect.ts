@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { type ClientOptions, WebSocket } from 'ws';
-import { coordinatorOptionTable } from '../../core/coordinator-options.ts';
 import { defined } from '../../core/defined.ts';
 import type { FromNode, ToNode } from '../../core/messages.ts';
+import { nodeBounds } from '../../core/node-bounds.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { TlsOptions } from '../../ports/tls.ts';
 import type { CloseInfo, ConnectionHandler, Dialer } from '../../ports/transport.ts';
@@ -11,6 +11,7 @@ import { subprotocol } from '../../wire/address.ts';
 import { decodeFrame } from '../../wire/codec.ts';
 import { jwtProblem } from '../../wire/jwt.ts';
 import { widestLimits } from '../../wire/limits.ts';
+import type { Readers } from '../../wire/validate.ts';
 import { tlsAdvice } from '../tls/advice.ts';
 import { DialCredentials } from '../tls/dial.ts';
 import { closeTimeoutMs, WebSocketConnection } from './connection.ts';
@@ -18,6 +19,8 @@ import { TokenChallenge } from './token-challenge.ts';
 
 export interface DialerOptions {
   readonly clock: Clock;
+  /** Of all that the node may send to whom this connects: to others it is unknown. */
+  readonly readers: Readers<'from-node'>;
   /** Bytes that may wait for the node to read; above it the connection drops. Default 64 MiB. */
   readonly maxBufferedBytes?: number;
   /** For addresses with `wss://`. Default: Node's own authorities, and no certificate. */
@@ -31,7 +34,7 @@ const socketOptions: ClientOptions & { closeTimeout: number } = {
 };
 
 export function webSocketDialer(options: DialerOptions): Dialer {
-  const { clock, maxBufferedBytes = coordinatorOptionTable.maxBufferedBytes.default } = options;
+  const { clock, readers, maxBufferedBytes = nodeBounds.maxBufferedBytes.default } = options;
   const tls = new DialCredentials(options.tls);
   return {
     connect({ url, timeoutMs, heartbeatMs, credential, names }, events) {
@@ -117,9 +120,9 @@ export function webSocketDialer(options: DialerOptions): Dialer {
           clock,
           heartbeatMs,
           maxBufferedBytes,
-          maxFrameBytes: coordinatorOptionTable.maxFrameBytes.default,
-          maxMessageBytes: coordinatorOptionTable.maxFrameBytes.default,
-          decode: (data) => decodeFrame(data, { direction: 'from-node', limits: widestLimits }),
+          maxFrameBytes: nodeBounds.maxFrameBytes.default,
+          maxMessageBytes: nodeBounds.maxFrameBytes.default,
+          decode: (data) => decodeFrame(data, { readers, limits: widestLimits }),
         });
         connection.start(learning(connection, events.opened(connection)));
       });
@@ -147,7 +150,7 @@ function learning(
     message(message) {
       if (message.type === 'welcome') {
         connection.maxFrameBytes = message.limits.maxFrameBytes;
-        const { min, max } = coordinatorOptionTable.heartbeatMs;
+        const { min, max } = nodeBounds.heartbeatMs;
         connection.peerHeartbeatMs = Math.min(Math.max(message.heartbeatMs, min), max);
       }
       handler.message(message);

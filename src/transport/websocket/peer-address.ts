@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { unmapped } from '../../core/access/address-share.ts';
+import { subnetIn } from '../../system/subnet.ts';
 
 export class PeerAddresses {
   readonly #proxies = new BlockList();
@@ -12,14 +13,11 @@ export class PeerAddresses {
   /** Addresses, and subnets such as `10.0.0.0/8`. Throws a TypeError for what is neither. */
   constructor(trustedProxies: readonly string[] = []) {
     for (const text of trustedProxies) {
-      const [address = '', bits] = text.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      const most = family === 'ipv6' ? 128 : 32;
-      const length = bits === undefined ? most : Number(bits);
-      if (isIP(address) === 0 || !/^\d+$/.test(bits ?? '0') || length > most) {
+      const subnet = subnetIn(text);
+      if (subnet === null) {
         throw new TypeError(`"${text}" is no address and no subnet. Write 10.0.0.7 or 10.0.0.0/8.`);
       }
-      this.#proxies.addSubnet(address, length, family);
+      this.#proxies.addSubnet(subnet.address, subnet.bits, subnet.family);
     }
   }
 
@@ -36,11 +34,17 @@ export class PeerAddresses {
     const hops = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',');
     let nearest = direct;
     for (const hop of hops.reverse()) {
-      const address = unmapped(hop.trim());
+      const address = addressIn(hop.trim());
       if (isIP(address) === 0) break;
       nearest = address;
       if (!this.isProxy(address)) break;
     }
     return nearest;
   }
+}
+
+/** Some proxies add a port: `198.51.100.1:4711`, `[2001:db8::1]:4711`. */
+function addressIn(hop: string): string {
+  const parts = /^\[([^\]]+)\](?::\d+)?$/.exec(hop) ?? /^([\d.]+):\d+$/.exec(hop);
+  return unmapped(parts?.[1] ?? hop);
 }

@@ -2,7 +2,7 @@
  * What a node sends where a message is too large for any frame. A node's core must not fail, nor a
  * client wait in vain, because 128 participants brought back a megabyte each.
  */
-import { errorCatalogue } from '../../core/catalogue.ts';
+import { errorFacts } from '../../core/codes.ts';
 import type { FromNode } from '../../core/messages.ts';
 
 /** The same with less in it, or an error in its place; null where nothing can stand for it. */
@@ -24,7 +24,7 @@ export function smallerMessage(message: FromNode): FromNode | null {
         id: message.id,
         code: 'TOO_LARGE',
         message: `The ${message.type} reply is larger than a frame may be. Ask for less.`,
-        retryable: errorCatalogue.TOO_LARGE.retryable,
+        retryable: errorFacts.TOO_LARGE.retryable,
       };
     default:
       // A prepare that cannot be sent runs into its time-out, which aborts the transaction.
