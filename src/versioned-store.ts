@@ -17,6 +17,7 @@ export {
 export type {
   BranchRules,
   Enlister,
+  ResultRules,
   StoreEnlistOptions,
   VersionedStore,
   VersionedStoreOptions,

@@ -154,6 +154,11 @@ export abstract class LogOnBoards {
     this.evidence.add(leader);
   }
 
+  /** In a local log nothing is paced. */
+  leaderHandsOver(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.evidence.add(leader);
+  }
+
   /** A local log has no leases that could run out. */
   leaderRefuses(_leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {}
 

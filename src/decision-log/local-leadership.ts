@@ -11,6 +11,7 @@ import {
   LeadershipLostError,
   type PendingPage,
   type RequestEntry,
+  type Settlement,
 } from '../ports/decision-log.ts';
 import type { ReadableKeys } from '../store/key-value.ts';
 import { StoreFailedError } from '../store/store-failed.ts';
@@ -80,6 +81,14 @@ export class LocalLeadership implements Leadership {
       await this.#run((transaction) => rules.finish(transaction, this, txids, this.#known));
     } finally {
       this.#known.moved(txids);
+    }
+  }
+
+  async settle(settlement: Settlement): Promise<boolean> {
+    try {
+      return await this.#run((transaction) => rules.settle(transaction, this, settlement));
+    } finally {
+      this.#known.changed(settlement.txid);
     }
   }
 

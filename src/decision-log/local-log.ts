@@ -1,5 +1,6 @@
 /** The DecisionLog port over a store in this process, in memory or embedded. */
 import type { Claim } from '../core/claims.ts';
+import type { LogFigures } from '../core/log-figures.ts';
 import type { LeaderInfo, Witness } from '../core/messages.ts';
 import type { Member, Retired } from '../core/retired.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
@@ -54,6 +55,10 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
     this.nodeBoard.join({ node, url });
   }
 
+  get figures(): LogFigures {
+    return this.#store.figures;
+  }
+
   async campaign(shard: number, options: CampaignOptions): Promise<Leadership> {
     assertShard(this.meta, shard);
     for (;;) {
@@ -92,7 +97,10 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
   async retire(retired: Retired): Promise<void> {
     const key = assertKeyFits(retiredKey(retired));
     assertMayRetire(this.retiredBoard.known, retired);
-    await this.run((transaction) => transaction.put(key, plainRetired(retired)));
+    await this.run((transaction) => {
+      transaction.put(key, plainRetired(retired));
+      bindings.free(transaction, retired);
+    });
     this.retiredBoard.publish([retired]);
   }
 
@@ -106,10 +114,18 @@ export class LocalLog extends LogOnBoards implements DecisionLog {
     return all;
   }
 
+  async bind(claim: Claim, identity: string, max?: number): Promise<string> {
+    return (await this.bindAll([claim], identity, max))[0] ?? identity;
+  }
+
   /** Always a transaction: what a snapshot shows may not be durable yet. */
-  async bind(claim: Claim, identity: string): Promise<string> {
-    bindings.assertNamed(claim);
-    return this.run((transaction) => bindings.bind(transaction, claim, identity));
+  async bindAll(
+    claims: readonly Claim[],
+    identity: string,
+    max: number = Number.POSITIVE_INFINITY,
+  ): Promise<readonly (string | null)[]> {
+    for (const claim of claims) bindings.assertNamed(claim);
+    return this.run((transaction) => bindings.bindAll(transaction, claims, { identity, max }));
   }
 
   async holderOf(claim: Claim): Promise<string | null> {

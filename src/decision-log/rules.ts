@@ -7,6 +7,7 @@
  */
 import { isAhead, judge } from '../core/judge.ts';
 import type { LeaderInfo, Witness } from '../core/messages.ts';
+import { settled } from '../core/records.ts';
 import { type Member, retirementsOf } from '../core/retired.ts';
 import { type Epoch, epochOf, positionOf, shardOf, type Txid } from '../core/txid.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
   LogReading,
   PendingPage,
   RequestEntry,
+  Settlement,
 } from '../ports/decision-log.ts';
 import { assertKeyFits, prefixRange, type ReadableKeys } from '../store/key-value.ts';
 import { collectable } from './collectable.ts';
@@ -141,6 +143,16 @@ export function finish(
     moved += 1;
   }
   if (moved > 0) transaction.change(fence.shard, { finished: state.finished + moved });
+}
+
+/** Section 4: an operator's word about branches. Puts nothing where nothing is. */
+export function settle(transaction: LogTransaction, fence: Fence, settlement: Settlement): boolean {
+  compareFence(transaction.state(fence.shard).leader, fence);
+  const key = decisionKey(settlement.txid);
+  const record = transaction.get(key) as DecisionRecord | undefined;
+  if (record?.outcome !== 'commit') return false;
+  transaction.put(key, settled(record, settlement));
+  return true;
 }
 
 export function tick(transaction: LogTransaction, fence: Fence, byMs: number): number {

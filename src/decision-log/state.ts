@@ -1,6 +1,7 @@
 /** What a store of decisions holds; keys mirror those of etcd (docs/PROTOCOL.md, section 4). */
+import { defined } from '../core/defined.ts';
 import type { Decision, LeaderInfo, Witness } from '../core/messages.ts';
-import type { DecisionRecord } from '../core/records.ts';
+import type { DecisionRecord, SettledByHand } from '../core/records.ts';
 import { requestShardFunction } from '../core/request-shard.ts';
 import type { Retired, RetiredSet } from '../core/retired.ts';
 import {
@@ -18,6 +19,7 @@ import { keyPart, type ReadableKeys, type WritableKeys } from '../store/key-valu
 import { metaKey } from '../store/store-format.ts';
 import { systemRandom } from '../system/random.ts';
 import { newTxidSecret } from '../system/txid-seal.ts';
+import { usualRequestWindowMs, usualShards } from './usual.ts';
 
 /** The format that this program writes, and the newest that it reads. */
 export const logHeader = { kind: 'verdict decision log', formatVersion: 1 } as const;
@@ -54,8 +56,8 @@ export function newMeta(
     requestShard: requestShardFunction,
     cluster: wanted.cluster ?? 'verdict',
     clusterId: random.token(clusterIdDigits),
-    shards: wanted.shards ?? 1,
-    requestWindowMs: wanted.requestWindowMs ?? 120_000,
+    shards: wanted.shards ?? usualShards,
+    requestWindowMs: wanted.requestWindowMs ?? usualRequestWindowMs,
     generation: wanted.generation ?? 0,
     txidSecret: newTxidSecret(random),
   };
@@ -104,14 +106,19 @@ export interface FinishedRecord {
   readonly atMs: number;
   /** The shard's tick when it was finished: its age is counted from here. */
   readonly tick: number;
+  readonly byHand?: readonly SettledByHand[];
+}
+
+/** What is left of a record when it is finished. */
+export type KeptOfRecord = Pick<DecisionRecord, 'outcome' | 'requestId' | 'atMs' | 'byHand'>;
+
+export function keptOf({ outcome, requestId, atMs, byHand }: KeptOfRecord): KeptOfRecord {
+  return { outcome, atMs, ...defined({ requestId, byHand }) };
 }
 
 /** What is kept of a record that is finished: phase 2 needs no more. */
-export function finishedRecord(
-  { outcome, requestId, atMs }: Pick<DecisionRecord, 'outcome' | 'requestId' | 'atMs'>,
-  tick: number,
-): FinishedRecord {
-  return { outcome, ...(requestId === undefined ? {} : { requestId }), atMs, tick };
+export function finishedRecord(record: KeptOfRecord, tick: number): FinishedRecord {
+  return { ...keptOf(record), tick };
 }
 
 /** A record as a reading shows it: what phase 2 needed is gone with the move to finished/. */
@@ -119,8 +126,11 @@ export function recordRead(
   decision: DecisionRecord | null,
   finished: FinishedRecord | null,
 ): LogReading['record'] {
-  if (decision !== null) return { outcome: decision.outcome, finished: false, record: decision };
-  return finished && { outcome: finished.outcome, finished: true, record: null };
+  const { byHand } = decision ?? finished ?? {};
+  const more = defined({ byHand });
+  if (decision !== null)
+    return { outcome: decision.outcome, finished: false, record: decision, ...more };
+  return finished && { outcome: finished.outcome, finished: true, record: null, ...more };
 }
 
 export function shardPrefix(area: 'decisions' | 'finished', shard: number): string {

@@ -18,6 +18,8 @@ export interface GroupCommitOptions<Context extends Counted> {
    * One transaction around `body`, durable when it resolves. When `body` throws, none is written.
    */
   readonly transact: (body: (context: Context) => void) => Promise<void>;
+  /** So many operations are durable together. */
+  readonly committed?: (operations: number) => void;
   /** Operations that may wait; more are refused. */
   readonly maxWaiting?: number;
   /** Errors as the callers of `run` are to see them. */
@@ -46,7 +48,12 @@ export class GroupCommit<Context extends Counted> {
   #lazyTimer: Timer | null = null;
 
   constructor(options: GroupCommitOptions<Context>) {
-    this.#options = { maxWaiting: 100_000, asError: (error) => error, ...options };
+    this.#options = {
+      maxWaiting: 100_000,
+      asError: (error) => error,
+      committed: () => undefined,
+      ...options,
+    };
   }
 
   /**
@@ -123,6 +130,7 @@ export class GroupCommit<Context extends Counted> {
       for (const operation of batch) operation.reject(asError(error));
       return;
     }
+    this.#options.committed(batch.length);
     for (const [index, operation] of batch.entries()) {
       const result = results[index] as Result;
       if ('error' in result) operation.reject(asError(result.error));

@@ -5,7 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { tryLock } from 'fs-native-extensions';
-import { DirectoryLockedError } from './directory-lock.ts';
+import { DirectoryLockedError } from './directory-locked.ts';
 import { forOperator } from './operator-error.ts';
 import { atPlace } from './store-place.ts';
 

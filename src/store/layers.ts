@@ -26,6 +26,11 @@ export class Layer {
     if (this.#values.size !== size) this.#ordered = null;
   }
 
+  /** For long. Copied: a packed value lies in a buffer that others fill, maybe with megabytes. */
+  keep(key: string, value: Uint8Array | null): void {
+    this.set(key, value && new Uint8Array(value));
+  }
+
   all(): readonly Change[] {
     return [...this.#values];
   }

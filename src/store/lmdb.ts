@@ -15,40 +15,28 @@
  * - The map grows by itself; `mapSize` is only where it begins.
  * - LMDB does not flush the directory entry of a new file; that is done here.
  */
-import { existsSync, writeSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import process from 'node:process';
 import { open, type RootDatabase } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { thrownText } from '../core/thrown.ts';
 import { guardTransaction } from '../system/exit-guard.ts';
-import { flushDirectory } from './flush-directory.ts';
+import { flushDirectories } from './flush-directory.ts';
 import { type HeldFile, holdFile } from './held-file.ts';
 import type { Entry, KeyRange, ReadableKeys, WritableKeys } from './key-value.ts';
 import { LayeredKeys } from './layers.ts';
 import { looksLikeLmdb } from './lmdb-header.ts';
 import type { Change } from './log-record.ts';
+import type { OnFatal } from './on-fatal.ts';
 import { forOperator } from './operator-error.ts';
+import { plain } from './plain.ts';
 import { StoreFailedError } from './store-failed.ts';
 import { assertRoom, makeDirectory, privateFile, warnOfNetwork } from './store-place.ts';
 import { StoreUnreadableError } from './store-unreadable.ts';
 import { LogApartError, readLogs, unapplied } from './unapplied.ts';
 import { placeOf, writeAdvice } from './write-advice.ts';
 
-/** Called once, when a write failed. Must see to it that nothing is answered any more. */
-export type OnFatal = (error: StoreFailedError) => void;
-
-/** EX_SOFTWARE of sysexits.h. */
-const fatalExitCode = 70;
-
-export function exitOnFatal(error: StoreFailedError): void {
-  try {
-    writeSync(2, `${error.message}\n`);
-  } finally {
-    // Also where stderr is a pipe that is full or gone.
-    process.exit(fatalExitCode);
-  }
-}
+export type { OnFatal };
 
 export interface LmdbStore {
   /**
@@ -112,11 +100,6 @@ async function readOnce<T>(path: string, body: (keys: ReadableKeys) => T): Promi
   }
 }
 
-/**
- * Plain maps, no extensions of msgpackr's own: any MessagePack reader can read the values. A field
- * named `toJSON` is a field (!: called as a method, it threw; one payload ended a participant).
- */
-export const plain = { useRecords: false, useToJSON: false } as const;
 const mapBytesInitial = 256 * 1024 * 1024;
 
 export interface LmdbOptions {
@@ -319,13 +302,6 @@ class LmdbKeys implements WritableKeys {
   #failed(error: unknown): unknown {
     this.failure ??= error;
     return error;
-  }
-}
-
-function flushDirectories(from: string, upTo: string): void {
-  for (let directory = from; ; directory = dirname(directory)) {
-    flushDirectory(directory);
-    if (directory === upTo || directory === dirname(directory)) return;
   }
 }
 

@@ -23,9 +23,10 @@ import { Packr } from 'msgpackr';
 import { flushDirectory } from './flush-directory.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { ChangingKeys, Layer, LayeredKeys } from './layers.ts';
-import { type LmdbStore, type OwnLmdb, plain } from './lmdb.ts';
+import type { LmdbStore, OwnLmdb } from './lmdb.ts';
 import { LogFile } from './log-file.ts';
 import { type Change, encodeRecord } from './log-record.ts';
+import { plain } from './plain.ts';
 import { StoreFailedError } from './store-failed.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 
@@ -152,7 +153,7 @@ export class LoggedStore implements LmdbStore {
       throw await this.#lmdb.fail(error, path);
     }
     this.#sequence = sequence;
-    for (const [key, value] of changes) this.#newest.set(key, value);
+    for (const [key, value] of changes) this.#newest.keep(key, value);
     const { maxLayerKeys, maxLogBytes } = this.#limits;
     if (this.#newest.size >= maxLayerKeys || file.bytes >= maxLogBytes) await this.#freeze();
   }

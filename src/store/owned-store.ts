@@ -4,16 +4,10 @@ import type { Clock } from '../ports/clock.ts';
 import { lockDirectory } from './directory-lock.ts';
 import type { ReadableKeys, WritableKeys } from './key-value.ts';
 import { LayeredKeys } from './layers.ts';
-import {
-  exitOnFatal,
-  type LmdbOptions,
-  type LmdbStore,
-  type OnFatal,
-  type OwnLmdb,
-  openLmdb,
-  plain,
-} from './lmdb.ts';
+import { type LmdbOptions, type LmdbStore, type OwnLmdb, openLmdb } from './lmdb.ts';
 import { LoggedStore } from './logged-store.ts';
+import { exitOnFatal, type OnFatal } from './on-fatal.ts';
+import { plain } from './plain.ts';
 import { assertOpenable, beginSealed, type Sealing, sealStore } from './sealed-store.ts';
 import { type LogMark, logPathsOf, markKey, readLogs, unapplied } from './unapplied.ts';
 

@@ -8,7 +8,7 @@
 import { Packr } from 'msgpackr';
 import type { PayloadCipher } from '../ports/cipher.ts';
 import type { Entry, KeyRange, ReadableKeys, WritableKeys } from './key-value.ts';
-import { plain } from './lmdb.ts';
+import { plain } from './plain.ts';
 
 /** By what keys begin with, up to their first slash: the fields that hold users' content. */
 export type Contents = Readonly<Record<string, readonly string[]>>;

@@ -51,7 +51,8 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Deci
       begin: (keys) => begin(keys, options),
     });
     // No one else can lead: a leader key from before is of a process that is gone.
-    return new LocalLog({ store: new LocalStore(meta, store), node, url, takeover: true, clock });
+    const decisions = new LocalStore(meta, store, clock);
+    return new LocalLog({ store: decisions, node, url, takeover: true, clock });
   } catch (error) {
     throw asLogError(error);
   }

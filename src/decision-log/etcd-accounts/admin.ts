@@ -4,6 +4,7 @@ import type { Etcd3 } from 'etcd3';
 import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { type EtcdAccess, etcd3Client, isTokenRefused } from '../etcd/client.ts';
+import { etcdErrorText, inWords } from '../etcd/error-text.ts';
 import { EtcdLogin, loginTimeoutMs } from '../etcd/login.ts';
 import type { Permission, Right } from './rights.ts';
 
@@ -42,8 +43,8 @@ export class EtcdAdmin {
       }
     }
     throw new DecisionLogError(
-      `Etcd at ${access.endpoints.join(', ')} gave no answer; the last error: ${thrownLine(last)}. Check that it runs, and its addresses.`,
-      { cause: last },
+      `Etcd at ${access.endpoints.join(', ')} gave no answer; the last error: ${etcdErrorText(last)}. Check that it runs, and its addresses.`,
+      { cause: inWords(last) },
     );
   }
 
@@ -170,10 +171,14 @@ export class EtcdAdmin {
 }
 
 /** By a login that cannot succeed: where no accounts are in use etcd says that first. */
-async function asksForAccounts(access: EtcdAccess, endpoint: string): Promise<boolean> {
+export async function asksForAccounts(
+  access: Pick<EtcdAccess, 'tls' | 'clock'>,
+  endpoint: string,
+  timeoutMs: number = loginTimeoutMs,
+): Promise<boolean> {
   const client = etcd3Client(access, endpoint);
   try {
-    const deadline = access.clock.wallMs() + loginTimeoutMs;
+    const deadline = access.clock.wallMs() + timeoutMs;
     await client.auth.authenticate({ name: 'root', password: '' }, { deadline });
     return true;
   } catch (error) {

@@ -5,10 +5,12 @@
  * rights to all of its operations before it looks at the condition.
  */
 import { thrownLine } from '../../core/thrown.ts';
+import { etcdErrorText } from '../etcd/error-text.ts';
 import { EtcdKeys } from '../etcd/keys.ts';
 import { type Compare, get, nested, type Op, put } from '../etcd/requests.ts';
 import type { EtcdAdmin } from './admin.ts';
 import { type AccountKind, allows, type Place, rightsOf } from './rights.ts';
+import { etcdUpgradeText } from './versions.ts';
 
 export interface CheckedUser {
   readonly kind: AccountKind;
@@ -53,7 +55,7 @@ export async function checkAccount(
     const inner = nested({ success: [put(foreignKey, Buffer.of())] });
     nestedUnchecked = await isLetThrough(account, place, inner);
   } catch (error) {
-    problems.push(`${name} could not be tried out: ${thrownLine(error)}.`);
+    problems.push(`${name} could not be tried out: ${etcdErrorText(error)}.`);
   } finally {
     account.close();
   }
@@ -62,8 +64,7 @@ export async function checkAccount(
 
 const foreignKey = Buffer.from('/verdict-etcd-setup/not-there');
 
-export const nestedText =
-  'This etcd does not check a transaction within a transaction (its advisory GHSA-rfx7-8w68-q57q): every account may read and write everything that way, the secret of the cluster too. So accounts keep mistakes out here, and no attacker. Upgrade etcd: to 3.6.11, 3.5.30, 3.4.44 or later.';
+export const nestedText: string = `This etcd does not check a transaction within a transaction (its advisory GHSA-rfx7-8w68-q57q): every account may read and write everything that way, the secret of the cluster too. So accounts keep mistakes out here, and no attacker. ${etcdUpgradeText}`;
 
 /** Of each kind one, in the first and the last shard, and around all of them. */
 function keysToTry({ cluster, first, last }: Place): readonly Buffer[] {

@@ -5,7 +5,7 @@
  *   participant  reads what ends a doubt: `meta`, decisions, finished, floor, leader, retired
  *   resolver     the same, and writes decisions: a participant with `resolve`
  *   operator     the same, and `meta` and the leader keys: `verdict decision --resolve`,
- *                `verdict raise-generation`
+ *                `verdict raise-generation`, which reads who is up
  *
  * - Etcd checks keys and no values: who may write an abort may write a commit. So a participant has
  *   that only where it was given `resolve`.
@@ -43,6 +43,7 @@ export function rightsOf(kind: AccountKind, { cluster, first, last }: Place): re
   return [
     one(isOperator ? 'readwrite' : 'read', keys.meta),
     range('read', keys.retired),
+    ...(isOperator ? [range('read', keys.nodes)] : []),
     ...shards.flatMap((shard) => [
       range(decisions, shard.decisions),
       range('read', shard.finished),

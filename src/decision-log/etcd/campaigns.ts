@@ -9,6 +9,8 @@
  * - A key of a node of our name under another lease is of the process before this one: it is gone.
  * - On evidence (`leaderGone`) the key is taken over by its mod revision, without waiting for its
  *   lease. The old leader, if it lives after all, is fenced by that compare.
+ * - Where the leader hands the shard over itself (`leaderHandsOver`) so too, and without pacing:
+ *   it is alive and says so. The same compare fences what it still has under way.
  * - On suspicion (`leaderRefuses`) so too, once etcd says that the old leader's lease has had no
  *   beat for longer than a living process lets pass.
  */
@@ -31,6 +33,8 @@ const retryPauseMs = 200;
 const maxWaitMs = 5_000;
 /** A suspicion that was not repeated for so long has gone. */
 const suspicionMs = 1_000;
+/** A leader that was not followed by then leads on: who follows it later deposes it. */
+const handedOverMs = 1_000;
 const nonceDigits = 20;
 
 export interface CampaignsOptions {
@@ -61,6 +65,7 @@ export class Campaigns {
   readonly #waiting = new Map<number, Set<() => void>>();
   readonly #taking = new Map<number, Promise<unknown>>();
   readonly #suspicions = new Map<number, { readonly epoch: Epoch; readonly atMs: number }>();
+  readonly #handedOver = new Map<number, { readonly epoch: Epoch; readonly atMs: number }>();
 
   constructor(options: CampaignsOptions) {
     this.#options = options;
@@ -90,6 +95,20 @@ export class Campaigns {
     const isNew = !this.#isSuspect({ shard, epoch });
     this.#suspicions.set(shard, { epoch, atMs: this.#options.store.clock.monotonicMs() });
     if (isNew) this.wake(shard);
+  }
+
+  /** The leader itself says that this node is to follow it. */
+  handedOver({ shard, epoch }: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#handedOver.set(shard, { epoch, atMs: this.#options.store.clock.monotonicMs() });
+    this.wake(shard);
+  }
+
+  #isHandedOver({ shard, epoch }: Pick<LeaderInfo, 'shard' | 'epoch'>): boolean {
+    const handed = this.#handedOver.get(shard);
+    return (
+      handed?.epoch === epoch &&
+      this.#options.store.clock.monotonicMs() - handed.atMs < handedOverMs
+    );
   }
 
   #isSuspect({ shard, epoch }: Pick<LeaderInfo, 'shard' | 'epoch'>): boolean {
@@ -136,14 +155,15 @@ export class Campaigns {
     if (leaseId === null || !lease.isValid(leaseId))
       return { kind: 'retry', pauseMs: retryPauseMs };
     let guess = false;
+    const handed = observed !== null && this.#isHandedOver(observed.info);
     if (observed !== null && observed.lease === leaseId) {
       if (leading(shard)?.epoch === observed.info.epoch) return { kind: 'wait' };
-    } else if (observed !== null) {
+    } else if (observed !== null && !handed) {
       guess = evidence.against(observed.info) || observed.info.node === node;
       if (!guess && !this.#isSuspect(observed.info)) return { kind: 'wait' };
     }
     try {
-      if (observed !== null && !guess && observed.lease !== leaseId) {
+      if (observed !== null && !guess && !handed && observed.lease !== leaseId) {
         if (await this.#pace.isBeating(observed.lease)) {
           return { kind: 'retry', pauseMs: retryPauseMs };
         }
@@ -198,7 +218,7 @@ export class Campaigns {
     // While the reply was under way, the lease may have come to its end.
     if (!lease.isValid(leaseId)) leadership.end('its lease was not confirmed in time');
     try {
-      await leadership.begin();
+      await leadership.begin(taken.beginning);
     } catch (error) {
       // Not ended it would pass for led, and no one would take it again.
       leadership.end('what the leaderships before have left could not be read');

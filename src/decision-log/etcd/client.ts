@@ -9,6 +9,8 @@
  *   stream with it, and the leadership. Writes, lease and watches have a client each.
  * - A call goes to a random endpoint, so a dead member fails every third call. One client for each
  *   endpoint, kept until it fails, then the next.
+ * - A client reconnects with the certificates that it was made with. After a failure one is made
+ *   anew where the files have changed: `clients.ts`.
  * - Each client logs in for itself, within the time of a call. One login for all: `login.ts`.
  */
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
@@ -23,14 +25,7 @@ import {
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import type { EtcdLogin } from './login.ts';
-
-export interface EtcdTls {
-  /** Certificate authority, PEM. */
-  readonly ca: Buffer;
-  /** The client's certificate and key, PEM, where etcd asks for one. */
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
+import { type EtcdTls, readEtcdTls } from './tls-files.ts';
 
 /** A call that goes on: requests out, responses in. */
 export interface EtcdStream<Request, Response> {
@@ -57,7 +52,7 @@ export interface EtcdStub {
 export interface EtcdAccess {
   /** `http://host:port` or `https://host:port`, of one etcd cluster. */
   readonly endpoints: readonly string[];
-  readonly tls?: EtcdTls;
+  readonly tls?: EtcdTls | undefined;
   readonly auth?: { readonly username: string; readonly password: string };
   readonly clock: Clock;
   readonly random: Pick<Random, 'fraction'>;
@@ -109,17 +104,16 @@ export function etcd3Client(
   login: EtcdLogin | null = null,
 ): Etcd3 {
   const shown = login === null ? [] : [showToken(login)];
+  const pem = tls === undefined ? null : readEtcdTls(tls);
   return new Etcd3({
     hosts: endpoint,
-    ...(tls === undefined
-      ? {}
-      : {
-          credentials: {
-            rootCertificate: tls.ca,
-            ...(tls.key === undefined ? {} : { privateKey: tls.key }),
-            ...(tls.cert === undefined ? {} : { certChain: tls.cert }),
-          },
-        }),
+    ...(pem !== null && {
+      credentials: {
+        rootCertificate: pem.ca,
+        ...(pem.key !== undefined && { privateKey: pem.key }),
+        ...(pem.cert !== undefined && { certChain: pem.cert }),
+      },
+    }),
     faultHandling: {
       host: () => noop,
       global: noop,

@@ -1,6 +1,15 @@
-/** One process's connections to etcd: a client for each purpose, at one endpoint until it fails. */
+/**
+ * One process's connections to etcd: a client for each purpose, at one endpoint until it fails.
+ *
+ * Certificates that were renewed are for new connections. A client would reconnect with those that
+ * it was made with: so whenever something failed, clients whose certificates are others by now are
+ * left, and closed when nothing is under way on them. One failed call it may cost, of those that
+ * are made again anyway; no stream that works is touched, and so no lease.
+ */
 import { EtcdPermissionDeniedError, GRPCResourceExhastedError } from 'etcd3';
+import { thrownLine } from '../../core/thrown.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
+import type { Logger } from '../../ports/logger.ts';
 import {
   callTimeoutMs,
   type EtcdAccess,
@@ -8,7 +17,9 @@ import {
   etcd3Client,
   isTokenRefused,
 } from './client.ts';
+import { inWords } from './error-text.ts';
 import { EtcdLogin, loginTimeoutMs } from './login.ts';
+import { EtcdCredentials, type EtcdPem } from './tls-files.ts';
 
 /** Above the call's own deadline, which it only backs up. */
 const guardTimeoutMs: number = callTimeoutMs + 500;
@@ -31,6 +42,8 @@ function loginOf(access: EtcdAccess): EtcdLogin | null {
         const deadline = clock.wallMs() + loginTimeoutMs;
         const { token } = await client.auth.authenticate({ name, password }, { deadline });
         return token;
+      } catch (error) {
+        throw inWords(error);
       } finally {
         client.close();
       }
@@ -38,17 +51,40 @@ function loginOf(access: EtcdAccess): EtcdLogin | null {
   });
 }
 
+interface Made {
+  readonly stub: EtcdStub;
+  /** With which it connects; null: without TLS. */
+  readonly pem: EtcdPem | null;
+  /** Calls and streams under way. */
+  uses: number;
+  /** Another takes its place. */
+  isOver: boolean;
+}
+
+interface StickyOptions {
+  readonly startAt: number;
+  readonly login: EtcdLogin | null;
+  readonly credentials: EtcdCredentials | null;
+}
+
+/** While everything fails, files are not read at each call. */
+const lookPauseMs = 100;
+
 /** One client for each endpoint; one of them is in use until it fails. */
 export class StickyClient {
   readonly #access: EtcdAccess;
   readonly #login: EtcdLogin | null;
-  readonly #clients = new Map<string, EtcdStub>();
+  readonly #credentials: EtcdCredentials | null;
+  readonly #clients = new Map<string, Made>();
+  /** Those above, and those that are over and in use. */
+  readonly #made = new Map<EtcdStub, Made>();
   #index: number;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(access: EtcdAccess, options: { startAt: number; login: EtcdLogin | null }) {
-    const { startAt, login } = options;
+  constructor(access: EtcdAccess, { startAt, login, credentials }: StickyOptions) {
     this.#access = access;
     this.#login = login;
+    this.#credentials = credentials;
     this.#index = startAt % access.endpoints.length;
   }
 
@@ -56,20 +92,57 @@ export class StickyClient {
     return this.#access.endpoints[this.#index] ?? '';
   }
 
-  current(): EtcdStub {
+  #current(): Made {
     const { endpoint } = this;
-    let client = this.#clients.get(endpoint);
-    if (client === undefined) {
-      client = this.#access.connect?.(endpoint) ?? etcd3Client(this.#access, endpoint, this.#login);
-      this.#clients.set(endpoint, client);
-    }
-    return client;
+    const known = this.#clients.get(endpoint);
+    if (known !== undefined) return known;
+    const pem = this.#credentials?.read() ?? null;
+    const access = { ...this.#access, tls: pem ?? undefined };
+    const stub = this.#access.connect?.(endpoint) ?? etcd3Client(access, endpoint, this.#login);
+    const made = { stub, pem, uses: 0, isOver: false };
+    this.#clients.set(endpoint, made);
+    this.#made.set(stub, made);
+    return made;
+  }
+
+  #use(): Made {
+    const made = this.#current();
+    made.uses += 1;
+    return made;
   }
 
   /** To the next endpoint, unless another call that failed there has moved on already. */
   moveOn(from: EtcdStub): void {
-    if (this.#clients.get(this.endpoint) !== from) return;
-    this.#index = (this.#index + 1) % this.#access.endpoints.length;
+    if (this.#clients.get(this.endpoint)?.stub === from)
+      this.#index = (this.#index + 1) % this.#access.endpoints.length;
+    this.#leaveOutdated();
+  }
+
+  #leaveOutdated(): void {
+    const nowMs = this.#access.clock.monotonicMs();
+    if (this.#credentials === null || nowMs - this.#lookedAtMs < lookPauseMs) return;
+    this.#lookedAtMs = nowMs;
+    const pem = this.#credentials.read();
+    for (const [endpoint, made] of this.#clients) {
+      if (made.pem === pem) continue;
+      this.#clients.delete(endpoint);
+      made.isOver = true;
+      this.#closeUnused(made);
+    }
+  }
+
+  /** A stream that `openStream` has opened is over. */
+  release(stub: EtcdStub): void {
+    const made = this.#made.get(stub);
+    if (made === undefined) return;
+    made.uses -= 1;
+    this.#closeUnused(made);
+  }
+
+  #closeUnused({ stub, uses, isOver }: Made): void {
+    if (!isOver || uses > 0) return;
+    this.#made.delete(stub);
+    stub.close();
   }
 
   /** One attempt. A rejection says nothing about whether etcd did it. */
@@ -87,48 +160,54 @@ export class StickyClient {
   }
 
   async #once<T>(body: (client: EtcdStub) => Promise<T>): Promise<T> {
-    const client = this.current();
+    const made = this.#use();
     const guard = Promise.withResolvers<never>();
     const timer = this.#access.clock.setTimer(guardTimeoutMs, () =>
       guard.reject(new Error(`etcd at ${this.endpoint} did not answer in ${guardTimeoutMs} ms.`)),
     );
     try {
-      return await Promise.race([body(client), guard.promise]);
+      return await Promise.race([body(made.stub), guard.promise]);
     } catch (error) {
       // Of these every member would say the same.
       const everywhere =
         error instanceof GRPCResourceExhastedError ||
         error instanceof EtcdPermissionDeniedError ||
         isTokenRefused(error);
-      if (!everywhere) this.moveOn(client);
-      throw error;
+      if (!everywhere) this.moveOn(made.stub);
+      throw inWords(error);
     } finally {
       timer.cancel();
+      this.release(made.stub);
     }
   }
 
   /**
    * A stream to the endpoint in use. One that is refused for its token says so too late: a call
-   * beforehand finds out that etcd has forgotten the token, as after a restart.
+   * beforehand finds out that etcd has forgotten the token, as after a restart. Its stub is to be
+   * released once the stream is over.
    */
-  async openStream<T>(open: (client: EtcdStub) => Promise<T>): Promise<T> {
+  async openStream<T>(
+    open: (client: EtcdStub) => Promise<T>,
+  ): Promise<{ readonly stream: T; readonly stub: EtcdStub }> {
     if (this.#login !== null) {
       // Whether the key may be read, or is there, is of no interest.
       await this.call((client) => client.kv.range({ key: Buffer.from('/') })).catch(
         () => undefined,
       );
     }
-    const client = this.current();
+    const { stub } = this.#use();
     try {
-      return await open(client);
+      return { stream: await open(stub), stub };
     } catch (error) {
-      this.moveOn(client);
-      throw error;
+      this.moveOn(stub);
+      this.release(stub);
+      throw inWords(error);
     }
   }
 
   close(): void {
-    for (const client of this.#clients.values()) client.close();
+    for (const stub of this.#made.keys()) stub.close();
+    this.#made.clear();
     this.#clients.clear();
   }
 }
@@ -141,14 +220,18 @@ export interface EtcdClients {
 }
 
 /** Begins at any endpoint, so that the nodes of a cluster spread over etcd's members. */
-export function connectEtcd(access: EtcdAccess): EtcdClients {
-  const { endpoints, random } = access;
+export function connectEtcd(access: EtcdAccess & { readonly logger?: Logger }): EtcdClients {
+  const { endpoints, random, tls, logger } = access;
   if (endpoints.length === 0) throw new DecisionLogError('Name at least one endpoint of etcd.');
   const startAt = Math.floor(random.fraction() * endpoints.length);
   const login = loginOf(access);
-  const kv = new StickyClient(access, { startAt, login });
-  const lease = new StickyClient(access, { startAt, login });
-  const watch = new StickyClient(access, { startAt, login });
+  const problem = (error: Error): void =>
+    logger?.error({ error: thrownLine(error) }, unusableFiles);
+  const credentials = tls === undefined ? null : new EtcdCredentials(tls, problem);
+  const options = { startAt, login, credentials };
+  const kv = new StickyClient(access, options);
+  const lease = new StickyClient(access, options);
+  const watch = new StickyClient(access, options);
   return {
     kv,
     lease,
@@ -159,3 +242,6 @@ export function connectEtcd(access: EtcdAccess): EtcdClients {
     },
   };
 }
+
+const unusableFiles =
+  'The TLS files for etcd have changed and cannot be used; new connections are made with those before. Mend the files: they are read again at the next failure.';

@@ -107,7 +107,7 @@ export async function writeBatch(
 ): Promise<BatchResult> {
   const [alone] = batch;
   if (alone !== undefined && batch.length === 1) {
-    const result = await fenced.write(alone.txn);
+    const result = await fenced.write({ ...alone.txn, operation: 'decide' });
     // Where it failed, the leader key was read first.
     const responses = result.succeeded ? result.responses : result.responses.slice(1);
     const { attempts, header } = result;
@@ -115,6 +115,7 @@ export async function writeBatch(
   }
   const { responses, attempts, header } = await fenced.write({
     success: [...batch.map(({ txn }) => nested(txn)), put(fenced.keys.quota, Buffer.of())],
+    operation: 'decide',
   });
   const answers = batch.map((_, index) => nestedAt(responses, index));
   return { answers, attempts, revision: header.revision };

@@ -65,7 +65,7 @@ export class DecisionReads {
     const { waiting } = batch;
     let result: TxnResult;
     try {
-      result = await this.#store.insist({ success: this.#ops(batch) });
+      result = await this.#store.insist({ success: this.#ops(batch) }, { operation: 'read' });
     } catch (error) {
       for (const { answer } of waiting) answer.reject(error);
       return;

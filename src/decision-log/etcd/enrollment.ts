@@ -1,4 +1,5 @@
 /** This node's entry: that it is up, its address, and up to where it has heard of the retired. */
+import { defined } from '../../core/defined.ts';
 import { thrownLine } from '../../core/thrown.ts';
 import type { NodeLease } from './lease.ts';
 import { decodeNode, encodeNode } from './records.ts';
@@ -14,6 +15,7 @@ export interface EnrollmentOptions {
   readonly node: string;
   readonly url: string;
   readonly heardTo: () => string;
+  readonly access: () => string | undefined;
 }
 
 export class Enrollment {
@@ -26,14 +28,17 @@ export class Enrollment {
 
   /** Tells the others that this node is there, for as long as the lease lives that it has now. */
   async enter(): Promise<void> {
-    const { store, lease, node, url, heardTo } = this.#options;
+    const { store, lease, node, url, heardTo, access } = this.#options;
     const { clock, logger } = store;
     const { id } = lease;
     const startedMs = clock.wallMs();
     while (id !== null && lease.id === id && !store.ended.aborted) {
       try {
         this.#againAtMs = Number.POSITIVE_INFINITY;
-        const value = encodeNode({ node, url, startedMs, retired: heardTo() });
+        const value = encodeNode({
+          ...{ node, url, startedMs, retired: heardTo() },
+          ...defined({ access: access() }),
+        });
         await store.insist({ success: [putUnderLease(store.keys.node(node), value, id)] });
         this.#againAtMs = clock.monotonicMs() + againPauseMs;
         return;
@@ -50,13 +55,13 @@ export class Enrollment {
    * wait for.
    */
   check(nodes: readonly KeyValue[]): void {
-    const { store, lease, node, heardTo } = this.#options;
+    const { store, lease, node } = this.#options;
     const key = store.keys.node(node);
     const { id } = lease;
     // Two processes under one name would else write against each other as fast as etcd takes it.
     if (id === null || store.clock.monotonicMs() < this.#againAtMs) return;
     const own = nodes.find((entry) => entry.lease === id && entry.key.equals(key));
-    if (own !== undefined && BigInt(decodeNode(own.value).retired) >= BigInt(heardTo())) return;
+    if (own !== undefined && this.#isNew(own)) return;
     if (own === undefined) {
       store.logger.warn(
         { node },
@@ -64,5 +69,11 @@ export class Enrollment {
       );
     }
     void this.enter();
+  }
+
+  #isNew({ value }: KeyValue): boolean {
+    const { heardTo, access } = this.#options;
+    const entry = decodeNode(value);
+    return BigInt(entry.retired) >= BigInt(heardTo()) && entry.access === access();
   }
 }

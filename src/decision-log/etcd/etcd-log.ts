@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Claim } from '../../core/claims.ts';
+import { LogFigures } from '../../core/log-figures.ts';
 import type { LeaderInfo, Witness } from '../../core/messages.ts';
 import type { Member, Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
@@ -11,6 +12,7 @@ import {
   type DecisionLog,
   DecisionLogError,
   type Leadership,
+  type LeaseAge,
   type LogMeta,
   type LogReading,
 } from '../../ports/decision-log.ts';
@@ -21,7 +23,9 @@ import { LeaderBoard, LogOnBoards, NodeBoard, ReboundBoard, RetiredBoard } from 
 import { assertShard } from '../log-errors.ts';
 import { PartedLog } from '../parted/parted-log.ts';
 import type { WantedMeta } from '../state.ts';
+import { minLeaseTtlMs, usualLeaseTtlMs } from '../usual.ts';
 import { agreeOnParts } from './agree-on-parts.ts';
+import { type AccessPrint, Alike } from './alike.ts';
 import { Bindings } from './bindings.ts';
 import { Campaigns } from './campaigns.ts';
 import type { EtcdAccess } from './client.ts';
@@ -37,6 +41,7 @@ import { assertPart, rangeOf } from './part.ts';
 import { type PartAccess, partsOf } from './parts.ts';
 import { assertNotSetBack } from './quarantine.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
+import { decodeNode } from './records.ts';
 import type { KeyValue } from './requests.ts';
 import { Retirements } from './retirements.ts';
 import { assertSchemes } from './scheme.ts';
@@ -65,12 +70,13 @@ export interface EtcdLogOptions extends EtcdAccess, WantedMeta {
   /** Compact etcd's history: only for an etcd that no one else uses. Default: no. */
   readonly compact?: boolean;
   readonly closed?: () => void;
+  /** By which rules this node lets peers in: the others are told, and compared with it. */
+  readonly access?: () => AccessPrint;
+  readonly figures?: LogFigures;
 }
 
 type OpenedOptions = EtcdLogOptions & { readonly leaseTtlMs: number };
 
-const leaseTtlMsDefault = 3_000;
-const leaseTtlMsMin = 2_000;
 const witnessFile = 'etcd-witness.json';
 const releaseAttempts = 3;
 const releasePauseMs = 50;
@@ -79,10 +85,10 @@ const fatalExitCode = 70;
 
 /** Rejects with DecisionLogError where etcd is unreachable, was set back, or has other data. */
 export async function openEtcdLog(given: EtcdLogOptions): Promise<DecisionLog> {
-  const { leaseTtlMs = leaseTtlMsDefault } = given;
-  if (!(leaseTtlMs >= leaseTtlMsMin)) {
+  const { leaseTtlMs = usualLeaseTtlMs } = given;
+  if (!(leaseTtlMs >= minLeaseTtlMs)) {
     throw new DecisionLogError(
-      `The lease's TTL must be at least ${leaseTtlMsMin} ms; etcd grants no shorter one. ${leaseTtlMs} was asked for.`,
+      `The lease's TTL must be at least ${minLeaseTtlMs} ms; etcd grants no shorter one. ${leaseTtlMs} was asked for.`,
     );
   }
   const parts = partsOf(given);
@@ -98,7 +104,8 @@ export async function openEtcdLog(given: EtcdLogOptions): Promise<DecisionLog> {
 /** Ranges of shards on several etcds. Every one of them must be reachable. */
 async function openParts(given: OpenedOptions, parts: readonly PartAccess[]): Promise<DecisionLog> {
   assertShards(given.shards, parts);
-  const { closed, ...options } = given;
+  const { closed, ...others } = given;
+  const options = { ...others, figures: new LogFigures() };
   const places = parts.map(({ endpoints, part, first, last }) => {
     const own = { ...options, endpoints, part };
     return { own, part, first, last, store: storeOf(own, `etcd-witness-${first}-${last}.json`) };
@@ -169,6 +176,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
   readonly #leaders: Leaders;
   readonly #campaigns: Campaigns;
   readonly #compaction: Compaction;
+  readonly #alike: Alike;
   /** The shards that are in this etcd. */
   readonly #own: readonly number[];
   readonly #leaderships = new Map<number, EtcdLeadership>();
@@ -184,6 +192,8 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
       rebound: new ReboundBoard(),
     });
     const { node, url, leaseTtlMs } = options;
+    const access = (): AccessPrint | undefined => options.access?.();
+    this.#alike = new Alike({ node, own: access, clock: store.clock, logger: store.logger });
     this.#options = options;
     this.#store = store;
     this.#agreed = agreed;
@@ -211,6 +221,7 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
       url,
       lease: this.#lease,
       heardTo: () => this.#retirements.heardTo,
+      access,
     });
     const own = store.part === null ? { first: 0, last: shards - 1 } : rangeOf(store.part);
     this.#own = Array.from({ length: own.last - own.first + 1 }, (_, at) => own.first + at);
@@ -251,8 +262,20 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     return { ...meta, txidSecret };
   }
 
+  get figures(): LogFigures {
+    return this.#store.figures;
+  }
+
+  lease(): LeaseAge {
+    return this.#lease.age();
+  }
+
   override isConfirmed(_shard: number): boolean {
     return this.#leaders.isConfirmed();
+  }
+
+  override leaderHandsOver(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#campaigns.handedOver(leader);
   }
 
   override leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
@@ -286,12 +309,23 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     return this.#retirements.retire(retired);
   }
 
-  retired(): Promise<readonly Retired[]> {
+  /** Of a shard that this node leads: what was retired before that leadership began, and more. */
+  async retired(shard?: number): Promise<readonly Retired[]> {
+    const shown = shard === undefined ? null : (this.#leaderships.get(shard)?.retirements ?? null);
+    if (shown !== null && this.#retirements.hasHeard(shown)) return this.retiredBoard.known.all();
     return this.#retirements.learn();
   }
 
-  bind(claim: Claim, identity: string): Promise<string> {
-    return this.#bindings.bind(claim, identity);
+  bind(claim: Claim, identity: string, max?: number): Promise<string> {
+    return this.#bindings.bind(claim, identity, max);
+  }
+
+  bindAll(
+    claims: readonly Claim[],
+    identity: string,
+    max?: number,
+  ): Promise<readonly (string | null)[]> {
+    return this.#bindings.bindAll(claims, identity, max);
   }
 
   holderOf(claim: Claim): Promise<string | null> {
@@ -300,6 +334,11 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
 
   rebind(claim: Claim, identity: string): Promise<void> {
     return this.#bindings.rebind(claim, identity);
+  }
+
+  problems(): readonly string[] {
+    const led = [...this.#leaderships.values()].map(({ problem }) => problem);
+    return [this.#store.refusal, this.#alike.problem, ...led].filter((problem) => problem !== null);
   }
 
   close(): Promise<void> {
@@ -368,6 +407,8 @@ class EtcdLog extends LogOnBoards implements DecisionLog {
     this.#metaSeen(meta, revision);
     this.#retirements.seen(retirements);
     this.#enrollment.check(nodes);
+    // Each of several etcds has the same entries.
+    if (this.#own[0] === 0) this.#alike.seen(nodes.map(({ value }) => decodeNode(value)));
     for (const shard of this.#own) {
       const held = this.#leaders.at(shard);
       if (held === null || held.lease !== this.#lease.id) continue;

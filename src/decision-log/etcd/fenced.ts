@@ -8,6 +8,7 @@
  * - One that stays unknown for `patienceMs` ends the leadership. READY has no other end: the
  *   transaction waits for the log alone, and another node must be able to lead.
  */
+import type { LogOperation } from '../../core/log-figures.ts';
 import type { ShardKeys } from './keys.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
 import { type Compare, found, get, type Op, type Txn } from './requests.ts';
@@ -19,6 +20,8 @@ export interface FencedRequest {
   readonly success: readonly Op[];
   /** After the leader key, which is always read first. */
   readonly failure?: readonly Op[];
+  /** As what it is timed and counted. Default: `other`. */
+  readonly operation?: LogOperation;
 }
 
 export class Fenced {
@@ -53,7 +56,11 @@ export class Fenced {
       this.#end(`etcd did not say within ${patienceMs / 1_000} s what became of a write`),
     );
     try {
-      return await this.#insist(this.#txn(request), Number.POSITIVE_INFINITY);
+      const { operation = 'other' } = request;
+      return await this.#insist(this.#txn(request), {
+        forMs: Number.POSITIVE_INFINITY,
+        operation,
+      });
     } finally {
       giveUp.cancel();
     }
@@ -63,7 +70,7 @@ export class Fenced {
   read(success: readonly Op[] | ((attempt: number) => readonly Op[])): Promise<InsistedResult> {
     const txn = (attempt: number): Txn =>
       this.#txn({ success: typeof success === 'function' ? success(attempt) : success });
-    return this.#insist(txn, patienceMs);
+    return this.#insist(txn, { forMs: patienceMs, operation: 'read' });
   }
 
   /** A closed log says so before it says that its leaderships are over. */
@@ -81,13 +88,16 @@ export class Fenced {
   }
 
   /** Rejects as soon as the leadership ends. A reply that comes later is dropped. */
-  async #insist(txn: Parameters<EtcdStore['insist']>[0], forMs: number): Promise<InsistedResult> {
+  async #insist(
+    txn: Parameters<EtcdStore['insist']>[0],
+    options: { readonly forMs: number; readonly operation: LogOperation },
+  ): Promise<InsistedResult> {
     this.assertHeld();
     const { promise, reject } = Promise.withResolvers<never>();
     const stop = (): void => reject(this.#lost.reason);
     this.#lost.addEventListener('abort', stop);
     try {
-      const answer = this.store.insist(txn, { signal: this.#lost, forMs });
+      const answer = this.store.insist(txn, { signal: this.#lost, ...options });
       return this.#stillHeld(await Promise.race([answer, promise]));
     } catch (error) {
       this.assertHeld();

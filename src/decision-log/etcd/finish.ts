@@ -6,21 +6,23 @@
  * arrive late. It must not put back what was collected.
  *
  * What this leadership wrote or scanned it need not read again: it knows the revision, and no one
- * else writes over a record that is there. Where the compare fails all the same, what is there is
- * read, and that is moved.
+ * else writes over a record that is there. It does itself where an operator speaks (settle.ts).
+ * Where the compare fails all the same, what is there is read, and that is moved.
  */
 import type { DecisionRecord } from '../../core/records.ts';
 import type { Txid } from '../../core/txid.ts';
-import { finishedRecord } from '../state.ts';
+import { finishedRecord, type KeptOfRecord, keptOf } from '../state.ts';
 import type { Fenced } from './fenced.ts';
 import { decodeDecision, encodeFinished } from './records.ts';
 import { found, get, modIs, nested, nestedAt, type Op, put, remove } from './requests.ts';
 
 const maxMoves = 64;
+/** Etcd refuses requests of more than 1.5 MB, which words of operators about many branches are. */
+const maxMoveBytes = 512 * 1024;
 /** Transactions under way at once: no one waits for a move, decisions do for etcd. */
 const maxUnderWay = 4;
 
-export interface KnownRecord extends Pick<DecisionRecord, 'outcome' | 'requestId' | 'atMs'> {
+export interface KnownRecord extends KeptOfRecord {
   readonly modRevision: string;
 }
 
@@ -28,9 +30,8 @@ export interface KnownRecord extends Pick<DecisionRecord, 'outcome' | 'requestId
 export class KnownRecords {
   readonly #known = new Map<Txid, KnownRecord>();
 
-  saw({ txid, outcome, requestId, atMs }: DecisionRecord, modRevision: string): void {
-    const request = requestId === undefined ? {} : { requestId };
-    this.#known.set(txid, { outcome, atMs, modRevision, ...request });
+  saw(record: DecisionRecord, modRevision: string): void {
+    this.#known.set(record.txid, { ...keptOf(record), modRevision });
   }
 
   take(txid: Txid): KnownRecord | null {
@@ -66,7 +67,10 @@ async function finishPage(given: Finish, txids: readonly Txid[]): Promise<void> 
     else moves.push({ txid, record });
   }
   const [changed, read] = await Promise.all([move(given, moves), readAgain(given, unknown)]);
-  await move(given, [...read, ...(await readAgain(given, changed))]);
+  let left = [...read, ...(await readAgain(given, changed))];
+  // An operator may speak again after each look (!): one that were left here would be taken up by a
+  // later scan, and its commits sent to those who have forgotten it.
+  while (left.length > 0) left = await readAgain(given, await move(given, left));
 }
 
 interface Move {
@@ -86,18 +90,40 @@ async function readAgain({ fenced }: Finish, txids: readonly Txid[]): Promise<Mo
 }
 
 /** Returns those that are no longer as they were known to be. */
-async function move({ fenced, tick }: Finish, moves: readonly Move[]): Promise<Txid[]> {
-  if (moves.length === 0) return [];
-  const { keys } = fenced;
-  const at = tick();
-  const success = moves.map(({ txid, record }): Op => {
-    const key = keys.decision(txid);
+async function move(given: Finish, moves: readonly Move[]): Promise<Txid[]> {
+  const at = given.tick();
+  const changed: Txid[] = [];
+  let page: EncodedMove[] = [];
+  let bytes = 0;
+  for (const { txid, record } of moves) {
     const value = encodeFinished(finishedRecord(record, at));
+    if (page.length > 0 && bytes + value.length > maxMoveBytes) {
+      changed.push(...(await moveAtOnce(given, page)));
+      page = [];
+      bytes = 0;
+    }
+    page.push({ txid, modRevision: record.modRevision, value });
+    bytes += value.length;
+  }
+  if (page.length > 0) changed.push(...(await moveAtOnce(given, page)));
+  return changed;
+}
+
+interface EncodedMove {
+  readonly txid: Txid;
+  readonly modRevision: string;
+  readonly value: Buffer;
+}
+
+async function moveAtOnce({ fenced }: Finish, moves: readonly EncodedMove[]): Promise<Txid[]> {
+  const { keys } = fenced;
+  const success = moves.map(({ txid, modRevision, value }): Op => {
+    const key = keys.decision(txid);
     return nested({
-      compare: [modIs(key, record.modRevision)],
+      compare: [modIs(key, modRevision)],
       success: [remove(key), put(keys.finishedRecord(txid), value)],
     });
   });
-  const { responses } = await fenced.write({ success });
+  const { responses } = await fenced.write({ success, operation: 'finish' });
   return moves.flatMap(({ txid }, index) => (nestedAt(responses, index).succeeded ? [] : [txid]));
 }

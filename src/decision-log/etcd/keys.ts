@@ -11,6 +11,7 @@ export interface KeyRange {
   readonly range_end: Buffer;
 }
 
+const clustersPrefix = '/verdict/';
 const clusterPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
 export class EtcdKeys {
@@ -31,7 +32,7 @@ export class EtcdKeys {
         `The cluster name ${JSON.stringify(cluster)} cannot be used: take 1 to 64 letters, digits, dots, dashes and underscores.`,
       );
     }
-    this.#prefix = `/verdict/${cluster}/`;
+    this.#prefix = `${clustersPrefix}${cluster}/`;
     this.meta = this.#key('meta');
     this.secret = this.#key('issuing-secret');
     this.nodes = prefixKeys(`${this.#prefix}nodes/`);
@@ -56,6 +57,15 @@ export class EtcdKeys {
   /** All of its participant's. */
   boundOf({ participant }: Claim): KeyRange {
     return prefixKeys(`${this.#prefix}bound/${keyPart(participant)}/`);
+  }
+
+  /** Counted alone: what of the participant's an identity holds. */
+  heldOne(claim: Claim, identity: string): Buffer {
+    return this.#key(`held/${keyPart(identity)}/${retiredPart(claim)}`);
+  }
+
+  heldBy({ participant }: Claim, identity: string): KeyRange {
+    return prefixKeys(`${this.#prefix}held/${keyPart(identity)}/${keyPart(participant)}/`);
   }
 
   reboundOne(claim: Claim): Buffer {
@@ -110,6 +120,9 @@ export class ShardKeys {
 function prefixKeys(prefix: string): KeyRange {
   return { key: Buffer.from(prefix), range_end: Buffer.from(`${prefix.slice(0, -1)}0`) };
 }
+
+/** Of every cluster. */
+export const clustersKeys: KeyRange = prefixKeys(clustersPrefix);
 
 export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)]);

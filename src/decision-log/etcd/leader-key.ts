@@ -19,11 +19,14 @@ import { decodeLeader, encodeLeader, encodePosition, type LeaderValue } from './
 import {
   absent,
   type Compare,
+  countFound,
+  countRange,
   found,
   get,
   type KeyValue,
   modIs,
   nested,
+  type Op,
   put,
   putUnderLease,
   remove,
@@ -70,8 +73,17 @@ export interface TakeOptions {
   readonly metaRevision: string;
 }
 
+/** What a leadership begins with: as of the moment in which its key was taken. */
+export interface Beginning {
+  readonly clock: KeyValue | null;
+  readonly requests: number;
+  /** Of the key that is written with each retirement. */
+  readonly retirements: string;
+}
+
 export type Taken =
-  | { readonly kind: 'won'; readonly held: ObservedLeader }
+  /** `beginning`: null where the reply was lost. */
+  | { readonly kind: 'won'; readonly held: ObservedLeader; readonly beginning: Beginning | null }
   /** Another node's key is there, or none. */
   | {
       readonly kind: 'lost';
@@ -100,6 +112,8 @@ export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
           compare: [absent(keys.floor)],
           success: [put(keys.floor, encodePosition(positionZero))],
         }),
+        // In the same transaction: a shard that is handed over waits for nothing else.
+        ...beginningOps(store, keys),
       ],
       failure: [get(keys.leader), get(meta)],
     });
@@ -111,9 +125,23 @@ export async function takeLeaderKey(options: TakeOptions): Promise<Taken> {
     const { node, url, generation } = options.value;
     const modRevision = result.header.revision;
     const info = { shard, epoch: epochOfKey(generation, modRevision), node, url };
-    return { kind: 'won', held: { info, modRevision, value, lease } };
+    const beginning = beginningFound(result, 2);
+    return { kind: 'won', held: { info, modRevision, value, lease }, beginning };
   }
   return lost(shard, result);
+}
+
+export function beginningOps(store: EtcdStore, keys: ShardKeys): readonly Op[] {
+  return [get(keys.clock), countRange(keys.requests), get(store.keys.retirements)];
+}
+
+/** `first`: the place of the first of `beginningOps`. */
+export function beginningFound({ responses }: Pick<TxnResult, 'responses'>, first = 0): Beginning {
+  return {
+    clock: found(responses, first),
+    requests: countFound(responses, first + 1),
+    retirements: found(responses, first + 2)?.mod_revision ?? '0',
+  };
 }
 
 async function readBack(options: TakeOptions, value: Buffer, cause: unknown): Promise<Taken> {
@@ -121,7 +149,7 @@ async function readBack(options: TakeOptions, value: Buffer, cause: unknown): Pr
   const { leader } = store.keys.shard(shard);
   const result = await store.insist({ success: [get(leader), get(store.keys.meta)] });
   const taken = lost(shard, result);
-  if (taken.there?.value.equals(value)) return { kind: 'won', held: taken.there };
+  if (taken.there?.value.equals(value)) return { kind: 'won', held: taken.there, beginning: null };
   // Nothing has changed: etcd refused it (full, no lease), or it is still under way.
   if (taken.there?.modRevision === observed?.modRevision) throw cause;
   return taken;

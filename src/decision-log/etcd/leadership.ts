@@ -12,6 +12,7 @@ import {
   type LogReading,
   type PendingPage,
   type RequestEntry,
+  type Settlement,
 } from '../../ports/decision-log.ts';
 import { leadershipLost } from '../log-errors.ts';
 import { assertDecidable } from '../rules.ts';
@@ -21,21 +22,13 @@ import { decisionResult, type PreparedDecision, prepareDecision, writeBatch } fr
 import { Fenced } from './fenced.ts';
 import { type Finish, finish, KnownRecords } from './finish.ts';
 import { keyAfter, type ShardKeys } from './keys.ts';
-import type { ObservedLeader } from './leader-key.ts';
+import { type Beginning, beginningFound, beginningOps, type ObservedLeader } from './leader-key.ts';
 import { PageSize } from './page-size.ts';
 import { decodeDecision, decodeRequest, decodeTick, encodeTick } from './records.ts';
-import {
-  absent,
-  allFound,
-  countFound,
-  countRange,
-  found,
-  get,
-  getRange,
-  put,
-  valueIs,
-} from './requests.ts';
+import { absent, allFound, found, get, getRange, put, valueIs } from './requests.ts';
+import { settle } from './settle.ts';
 import type { EtcdStore } from './store.ts';
+import { UnreadableRecords } from './unreadable.ts';
 
 export interface EtcdLeadershipOptions {
   readonly store: EtcdStore;
@@ -51,6 +44,8 @@ export class EtcdLeadership implements Leadership {
   readonly epoch: Epoch;
   /** Of who campaigned. */
   tickMs = 0;
+  /** Up to where others have retired participants before it began: it counts on these. */
+  retirements: string | null = null;
   readonly #options: EtcdLeadershipOptions;
   readonly #keys: ShardKeys;
   readonly #lost = new AbortController();
@@ -65,6 +60,7 @@ export class EtcdLeadership implements Leadership {
   #ticking: Promise<unknown> = Promise.resolve();
   /** What one page has shown counts for the next, of this scan or another. */
   readonly #pageSize = new PageSize();
+  readonly #unreadable: UnreadableRecords;
 
   constructor(options: EtcdLeadershipOptions) {
     const { store, held } = options;
@@ -77,6 +73,8 @@ export class EtcdLeadership implements Leadership {
     this.#batches = new DecisionBatches((batch) => this.#decideBatch(batch));
     const tick = (): number => this.#finishedTick();
     this.#finish = { fenced: this.#fenced, known: this.#known, tick };
+    const { logger, figures } = store;
+    this.#unreadable = new UnreadableRecords({ shard: this.shard, logger, figures });
     const over = (): void => end('the log was closed or has halted');
     store.ended.addEventListener('abort', over);
     this.#lost.signal.addEventListener('abort', () => {
@@ -84,12 +82,15 @@ export class EtcdLeadership implements Leadership {
     });
   }
 
-  async begin(): Promise<void> {
-    const { clock: key, requests } = this.#keys;
-    const { responses } = await this.#fenced.read([get(key), countRange(requests)]);
-    const clock = found(responses, 0);
+  /** `shown`: by the transaction that took the leader key; null where its reply was lost. */
+  async begin(shown: Beginning | null): Promise<void> {
+    const { store } = this.#options;
+    const beginning =
+      shown ?? beginningFound(await this.#fenced.read(beginningOps(store, this.#keys)));
+    const { clock, requests, retirements } = beginning;
     this.#tick = clock === null ? null : decodeTick(clock.value);
-    this.#requests = countFound(responses, 1);
+    this.#requests = requests;
+    this.retirements = retirements;
   }
 
   get lost(): AbortSignal {
@@ -105,6 +106,11 @@ export class EtcdLeadership implements Leadership {
     return { generation, revision: String(this.#options.store.witness.revision) };
   }
 
+  /** What an operator has to mend. */
+  get problem(): string | null {
+    return this.#unreadable.problem;
+  }
+
   requestCount(): number {
     return this.#requests;
   }
@@ -117,6 +123,7 @@ export class EtcdLeadership implements Leadership {
 
   async #decideBatch(batch: readonly PreparedDecision[]): Promise<readonly DecideResult[]> {
     const { answers, attempts, revision } = await writeBatch(this.#fenced, batch);
+    this.#options.store.figures.batch.record(batch.length);
     const results: DecideResult[] = [];
     for (const [index, decision] of batch.entries()) {
       const answer = answers[index];
@@ -153,6 +160,10 @@ export class EtcdLeadership implements Leadership {
 
   async finish(txids: readonly Txid[]): Promise<void> {
     await finish(this.#finish, txids);
+  }
+
+  settle(settlement: Settlement): Promise<boolean> {
+    return settle(this.#finish, settlement);
   }
 
   async readRequest(requestId: string): Promise<RequestEntry | null> {
@@ -222,7 +233,9 @@ export class EtcdLeadership implements Leadership {
   }
 
   async collect(options: CollectOptions): Promise<Collected> {
-    const done = await collect(this.#fenced, options, this.#tick ?? 0);
+    const done = await collect(this.#fenced, options, this.#tick ?? 0, this.#unreadable.from);
+    this.#fenced.assertHeld();
+    this.#unreadable.came(done);
     this.#requests = Math.max(0, this.#requests - done.requestsRemoved);
     return { collected: done.collected, floor: done.floor, more: done.more };
   }
@@ -237,6 +250,7 @@ export class EtcdLeadership implements Leadership {
   end(reason: string): void {
     if (this.#lost.signal.aborted) return;
     this.#lost.abort(leadershipLost(this, reason));
+    this.#unreadable.end();
     this.#released = this.#options.ended();
   }
 }

@@ -18,6 +18,7 @@
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import { thrownLine } from '../../core/thrown.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
+import type { LeaseAge } from '../../ports/decision-log.ts';
 import { elapsedMs, type Mark, mark } from '../../system/age.ts';
 import { MemberStream } from './member-stream.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
@@ -72,6 +73,11 @@ export class NodeLease {
   /** Whether the lease `id` certainly lives at this moment. */
   isValid(id: string): boolean {
     return id === this.#id && this.#leftMs() > 0;
+  }
+
+  age(): LeaseAge {
+    const ageMs = this.#confirmed === null ? null : elapsedMs(this.#clock, this.#confirmed);
+    return { ageMs, validMs: this.#grantedTtlMs * (1 - marginShare) };
   }
 
   /** Resolves with the first lease. Rejects with DecisionLogError where etcd grants none. */

@@ -29,7 +29,7 @@ export class MemberStream<Request, Response> {
     if (this.#opening) return;
     this.#opening = true;
     try {
-      const now = await client.openStream(async (stub) => ({ stream: await open(stub), stub }));
+      const now = await client.openStream(open);
       const { stream } = now;
       stream.on('data', (response) => {
         if (this.#now === now) received(response);
@@ -41,8 +41,8 @@ export class MemberStream<Request, Response> {
       };
       stream.on('end', over);
       stream.on('error', over);
-      if (this.#closed) stream.cancel();
-      else this.#now = now;
+      this.#now = now;
+      if (this.#closed) this.cancel();
     } catch {
       ended();
     } finally {
@@ -62,8 +62,10 @@ export class MemberStream<Request, Response> {
 
   cancel(): void {
     const now = this.#now;
+    if (now === null) return;
     this.#now = null;
-    now?.stream.cancel();
+    now.stream.cancel();
+    this.#options.client.release(now.stub);
   }
 
   close(): void {

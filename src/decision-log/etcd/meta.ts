@@ -11,7 +11,7 @@ import { maxGeneration, maxShards } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { Random } from '../../ports/random.ts';
 import { assertMadeWith, logHeader, newMeta, type WantedMeta } from '../state.ts';
-import { assertPart } from './part.ts';
+import { assertPart, shardsIn } from './part.ts';
 import { setBackFormat } from './quarantine.ts';
 import { decodeMeta, encodeMeta, type MetaValue, unreadable } from './records.ts';
 import {
@@ -86,10 +86,15 @@ export async function readMeta(store: EtcdStore): Promise<SeenMeta> {
   return { meta: metaOf(kv), modRevision: kv?.mod_revision ?? '0', header };
 }
 
+/** Etcd is there, and nothing by the cluster's name is. */
+export class NoClusterError extends DecisionLogError {
+  override readonly name = 'NoClusterError';
+}
+
 /** Throws where this program must not work on what is there. */
 export function metaOf(kv: KeyValue | null): EtcdMeta {
   if (kv === null) {
-    throw new DecisionLogError(
+    throw new NoClusterError(
       'The cluster has no `meta` in etcd, or it was deleted. Check the name of the cluster and the endpoints; if it was deleted, restore etcd from a backup.',
     );
   }
@@ -139,9 +144,7 @@ export async function raiseGeneration(store: EtcdStore): Promise<number> {
       compare: [modIs(store.keys.meta, modRevision)],
       success: [
         put(store.keys.meta, encodeMeta(meta)),
-        ...Array.from({ length: meta.shards }, (_, shard) =>
-          remove(store.keys.shard(shard).leader),
-        ),
+        ...shardsIn(meta).map((shard) => remove(store.keys.shard(shard).leader)),
       ],
     });
   }

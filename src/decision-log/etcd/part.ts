@@ -74,6 +74,18 @@ export function rangeOf({ index, lasts }: Pick<PartMark, 'index' | 'lasts'>): {
   return { first: (lasts[index - 1] ?? -1) + 1, last: lasts[index] ?? -1 };
 }
 
+/** Those that this etcd is for: of keys of others an account may have no right (!). */
+export function shardsIn({
+  shards,
+  part,
+}: {
+  readonly shards: number;
+  readonly part?: PartMark;
+}): readonly number[] {
+  const { first, last } = part === undefined ? { first: 0, last: shards - 1 } : rangeOf(part);
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+}
+
 function mapText(lasts: readonly number[]): string {
   return lasts
     .map((_, index) => rangeOf({ index, lasts }))

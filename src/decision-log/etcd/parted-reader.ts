@@ -5,6 +5,7 @@
 import { shardOf, type Txid } from '../../core/txid.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdPart } from './endpoints.ts';
+import { mergedNodes } from './live-nodes.ts';
 import type { EtcdReader } from './reader.ts';
 
 export interface ReaderPart extends EtcdPart {
@@ -60,6 +61,12 @@ export async function openPartedReader(parts: readonly ReaderPart[]): Promise<Et
     read: async (txid, asker) => (await opened(indexOf(txid))).read(txid, asker),
     resolve: async (txid, asker, shown) =>
       (await opened(indexOf(txid))).resolve(txid, asker, shown),
+    liveNodes: async () => {
+      const found = await Promise.all(
+        [...parts.keys()].map(async (index) => (await opened(index)).liveNodes()),
+      );
+      return mergedNodes(found.flat());
+    },
     raiseGeneration: async () => {
       let highest = 0;
       for (const index of parts.keys()) {

@@ -12,9 +12,11 @@ import { DecisionLogError, type LogMeta, type LogReading } from '../../ports/dec
 import type { Random } from '../../ports/random.ts';
 import { assertShard } from '../log-errors.ts';
 import type { EtcdAccess } from './client.ts';
+import { type Clusters, clustersIn } from './clusters.ts';
 import { withEndpoints } from './endpoints.ts';
-import { raiseGeneration, readMeta } from './meta.ts';
-import { assertPart, type WantedPart } from './part.ts';
+import { type LiveNode, liveNodes } from './live-nodes.ts';
+import { NoClusterError, raiseGeneration, readMeta } from './meta.ts';
+import { assertPart, shardsIn, type WantedPart } from './part.ts';
 import { openPartedReader } from './parted-reader.ts';
 import { partsOf } from './parts.ts';
 import { type Question, readDecision, resolveDecision } from './reading.ts';
@@ -51,6 +53,8 @@ export interface EtcdReader {
   resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading>;
   /** Where the shards are in several: the one of a transaction, which may be opened anew alone. */
   readonly parts?: ReaderParts;
+  /** Nodes that certainly run. Takes as long as a lease where keys of others are left. */
+  liveNodes(): Promise<readonly LiveNode[]>;
   /** For an operator who has restored etcd, with all nodes stopped. Returns the new one. */
   raiseGeneration(): Promise<number>;
   close(): Promise<void>;
@@ -96,13 +100,37 @@ async function openOne(
       read: async (txid, asker) => (await readDecision(await question(txid, asker))).reading,
       resolve: async (txid, asker, shown) =>
         resolveDecision({ ...(await question(txid, asker)), atMs: options.clock.wallMs(), shown }),
+      liveNodes: () => liveNodes(store, shardsIn(meta)),
       raiseGeneration: () => raiseGeneration(store),
       close: () => store.close(),
     };
   } catch (error) {
+    const told = options.operator === true ? await withOthers(error, store, options) : error;
     await store.close();
-    throw error;
+    throw told;
   }
+}
+
+const maxNamed = 10;
+
+function listed({ names, truncated }: Clusters): string {
+  return `${names.join(', ')}${truncated ? ' and others' : ''}`;
+}
+
+/** Who has mistyped the name of a cluster is told which there are, where the account may look. */
+async function withOthers(
+  error: unknown,
+  { clients }: EtcdStore,
+  { cluster, endpoints }: EtcdReaderOptions,
+): Promise<unknown> {
+  if (!(error instanceof NoClusterError)) return error;
+  const range: Parameters<typeof clustersIn>[0] = (request) =>
+    clients.kv.call((client) => client.kv.range(request));
+  const others = await clustersIn(range, maxNamed).catch(() => null);
+  // Its own name without its meta: that was deleted.
+  if (others === null || others.names.length === 0 || others.names.includes(cluster)) return error;
+  const text = `There is no cluster ${cluster} in etcd at ${endpoints.join(', ')}: it has ${listed(others)}. Compare the name of the cluster and the endpoints.`;
+  return new NoClusterError(text, { cause: error });
 }
 
 /** A log that was made anew proves nothing: it does not know what the one before committed. */

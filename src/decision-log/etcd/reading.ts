@@ -10,8 +10,9 @@ import { isAhead, judge } from '../../core/judge.ts';
 import type { Witness } from '../../core/messages.ts';
 import type { DecisionRecord } from '../../core/records.ts';
 import type { Member } from '../../core/retired.ts';
+import { thrownText } from '../../core/thrown.ts';
 import { positionOf, shardOf, type Txid } from '../../core/txid.ts';
-import type { LogReading } from '../../ports/decision-log.ts';
+import { AbortUnknownError, DecisionLogError, type LogReading } from '../../ports/decision-log.ts';
 import { fence, type ObservedLeader } from './leader-key.ts';
 import type { EtcdMeta } from './meta.ts';
 import { encodeDecision, encodePosition } from './records.ts';
@@ -42,22 +43,27 @@ export async function readDecision(question: Question): Promise<EtcdReading> {
 /**
  * Forces the abort where nothing else is true yet. The write compares all that the reading before
  * it showed: a decision that lands between the two wins, and the reading that comes back shows it.
- * Where the asker was `shown` a later log, nothing is written.
+ * Where the asker was `shown` a later log, nothing is written. Rejects with AbortUnknownError where
+ * the write was sent and etcd said no more.
  */
 export async function resolveDecision(
   question: Question & { readonly atMs: number; readonly shown?: Witness | undefined },
 ): Promise<LogReading> {
   const { store, txid, atMs, shown } = question;
   const keys = store.keys.shard(shardOf(txid));
+  const unknown = (error: unknown): never => {
+    throw abortUnknown(question, error);
+  };
   for (let attempted = false; ; attempted = true) {
-    const { reading, leader, meta } = await readDecision(question);
+    const read = readDecision(question);
+    const { reading, leader, meta } = await (attempted ? read.catch(unknown) : read);
     // The answer to an attempt of ours was lost, and it is what stands.
     if (attempted && isOwn(reading, atMs)) return { ...reading, forced: true };
     const undecided = judge(txid, reading, { inDoubt: true }).decision === 'undecided';
     const ahead = shown !== undefined && isAhead(shown, reading.witness);
     if (!undecided || ahead || leader === null || reading.retired === true) return reading;
     const record: DecisionRecord = { txid, outcome: 'abort', branches: [], atMs };
-    const result = await store.insist({
+    const written = store.insist({
       compare: [
         // `undecided` says that the txid's leader was read.
         ...fence(keys, leader),
@@ -67,6 +73,7 @@ export async function resolveDecision(
       ],
       success: [put(keys.decision(txid), encodeDecision(record))],
     });
+    const result = await written.catch(unknown);
     if (result.succeeded) {
       const witness = { generation: meta.generation, revision: result.header.revision };
       return {
@@ -82,4 +89,14 @@ export async function resolveDecision(
 
 function isOwn({ record }: LogReading, atMs: number): boolean {
   return record?.outcome === 'abort' && record.record?.atMs === atMs;
+}
+
+/** What etcd did not answer has a cause; what it refused, or the log itself, has none. */
+function abortUnknown({ store, txid }: Question, error: unknown): unknown {
+  const isSilence = error instanceof DecisionLogError && error.cause !== undefined;
+  if (store.ended.aborted || !isSilence) return error;
+  return new AbortUnknownError(
+    `The abort of ${txid} may be recorded, and is final then, or not: etcd did not say. ${thrownText(error)}`,
+    { cause: error },
+  );
 }

@@ -27,6 +27,8 @@ export interface NodeValue {
   readonly startedMs: number;
   /** The revision up to which it has heard of what was retired. */
   readonly retired: string;
+  /** By which rules it lets peers in (alike.ts). Absent: a node of before. */
+  readonly access?: string;
 }
 
 export type MetaValue = Omit<StoredMeta, 'kind' | 'txidSecret'> & {
@@ -141,7 +143,12 @@ export const decodeDecision = (value: Buffer): DecisionRecord =>
 
 export const encodeFinished: (value: FinishedRecord) => Buffer = encode;
 export const decodeFinished = (value: Buffer): FinishedRecord =>
-  decode('finished record', value, { outcome, atMs: time, tick: whole });
+  decode('finished record', value, {
+    outcome,
+    requestId: optionalText,
+    atMs: time,
+    tick: whole,
+  });
 
 export const encodeRequest: (entry: RequestEntry) => Buffer = encode;
 export const decodeRequest = (value: Buffer): RequestEntry =>
@@ -153,7 +160,13 @@ export const decodeLeader = (value: Buffer): LeaderValue =>
 
 export const encodeNode: (value: NodeValue) => Buffer = encode;
 export const decodeNode = (value: Buffer): NodeValue =>
-  decode('node entry', value, { node: text, url: text, startedMs: time, retired: revision });
+  decode('node entry', value, {
+    node: text,
+    url: text,
+    startedMs: time,
+    retired: revision,
+    access: (field) => field === undefined || text(field),
+  });
 
 export const encodeRetired = (retired: Retired): Buffer => encode(plainRetired(retired));
 export function decodeRetired(value: Buffer): Retired {

@@ -31,12 +31,18 @@ export const modIs = (key: Buffer, revision: string): Compare => ({
   mod_revision: revision,
 });
 
-/** No key of the range was written after `revision`. True where there is none. */
-export const noneNewerIn = (range: KeyRange, revision: string): Compare => ({
-  ...range,
+/** The key was not written after `revision`. True where there is none. */
+export const notNewer = (key: Buffer, revision: string): Compare => ({
+  key,
   target: 'Mod',
   result: 'Less',
   mod_revision: String(BigInt(revision) + 1n),
+});
+
+/** The same of each key of the range. */
+export const noneNewerIn = (range: KeyRange, revision: string): Compare => ({
+  ...notNewer(range.key, revision),
+  ...range,
 });
 
 /** False where the key is missing: etcd knows no empty value to compare with. */

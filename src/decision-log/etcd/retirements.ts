@@ -18,7 +18,18 @@ import { assertMayRetire } from '../state.ts';
 import { type KeyRange, keyAfter } from './keys.ts';
 import { maxNodes } from './leaders.ts';
 import { decodeNode, decodeRebound, decodeRetired, encodeRetired } from './records.ts';
-import { allFound, found, get, getRange, type KeyValue, put } from './requests.ts';
+import {
+  absent,
+  allFound,
+  found,
+  get,
+  getRange,
+  type KeyValue,
+  modIs,
+  type Op,
+  put,
+  remove,
+} from './requests.ts';
 import { type EtcdStore, patienceMs } from './store.ts';
 import { Turns } from './turns.ts';
 
@@ -52,6 +63,11 @@ export class Retirements {
     return String(this.#heardTo);
   }
 
+  /** All that was written up to that revision of `retirements` is known here. */
+  hasHeard(revision: string): boolean {
+    return BigInt(revision) <= this.#heardTo;
+  }
+
   learn(): Promise<readonly Retired[]> {
     return this.#readings.next();
   }
@@ -74,16 +90,37 @@ export class Retirements {
     const { store, board } = this.#options;
     const { keys } = store;
     assertMayRetire(board.known, retired);
-    const success = [
+    const written = [
       put(keys.retiredOne(retired), encodeRetired(retired)),
       put(keys.retirements, Buffer.of()),
     ];
-    const { header } = await store.insist({ success }).catch((cause: unknown) => {
+    const revision = await this.#writeAndFree(retired, written).catch((cause: unknown) => {
       store.ended.throwIfAborted();
       const text = `It may be retired or not: retire again. ${thrownText(cause)}`;
       throw new DecisionLogError(text, { cause });
     });
-    await this.heardByAll(header.revision);
+    await this.heardByAll(revision);
+  }
+
+  /** Its binding goes in the same transaction: no one can be bound to it any more (bindings.ts). */
+  async #writeAndFree(retired: Retired, written: readonly Op[]): Promise<string> {
+    const { store } = this.#options;
+    const { keys } = store;
+    const bound = keys.boundOne(retired);
+    for (;;) {
+      const { responses } = await store.insist({ success: [get(bound)] });
+      const now = found(responses, 0);
+      const freed =
+        now === null
+          ? []
+          : [remove(bound), remove(keys.heldOne(retired, decodeRebound(now.value).identity))];
+      const { succeeded, header } = await store.insist({
+        compare: [now === null ? absent(bound) : modIs(bound, now.mod_revision)],
+        success: [...written, ...freed],
+      });
+      if (succeeded) return header.revision;
+      // It was bound or rebound meanwhile, or our own first attempt is there: once more.
+    }
   }
 
   /** Resolves when every node has heard of what was written with `retirements`. */
@@ -97,13 +134,15 @@ export class Retirements {
   async #read(): Promise<readonly Retired[]> {
     const { store, board, rebound, heard } = this.#options;
     const { keys } = store;
-    const first = await this.#under(keys.retired);
-    const second = await this.#under(keys.rebound);
+    const [first, second] = await Promise.all([
+      this.#under(keys.retired),
+      this.#under(keys.rebound),
+    ]);
     const all = first.values.map(decodeRetired);
     board.publish(all);
     rebound.publish(second.values.map(decodeRebound));
     // What is added meanwhile may have been passed by in the one that was read first.
-    const { revision } = first;
+    const revision = first.revision < second.revision ? first.revision : second.revision;
     if (revision > this.#heardTo) {
       this.#heardTo = revision;
       heard();

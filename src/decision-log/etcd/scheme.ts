@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdAccess } from './client.ts';
+import { readEtcdTls } from './tls-files.ts';
 
 type Scheme = 'http' | 'https';
 
@@ -91,7 +92,7 @@ function answerOf(address: Address, { clock }: Access): Promise<Buffer | null> {
 /** Nothing is said over it, so whose certificate it is does not matter. */
 function shakesHands(address: Address, { tls, clock }: Access): Promise<boolean> {
   return new Promise((resolve) => {
-    const { key, cert } = tls ?? {};
+    const { key, cert } = tls === undefined ? {} : readEtcdTls(tls);
     const own = key === undefined || cert === undefined ? {} : { key, cert };
     const socket = connectTls({ ...address, ...own, rejectUnauthorized: false });
     const end = (does: boolean): void => {

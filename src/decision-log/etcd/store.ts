@@ -3,16 +3,19 @@
  * or halted because etcd was set back.
  */
 import { backoffMs } from '../../core/backoff.ts';
-import { thrownLine, thrownText } from '../../core/thrown.ts';
+import { LogFigures, type LogOperation } from '../../core/log-figures.ts';
+import { thrownLine } from '../../core/thrown.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import { type Logger, silentLogger } from '../../ports/logger.ts';
 import type { DurableFiles } from '../../store/durable-file.ts';
 import { pause } from '../../system/pause.ts';
 import { closedError } from '../log-errors.ts';
+import { accountRefusal } from './account.ts';
 import type { EtcdAccess } from './client.ts';
 import { connectEtcd, type EtcdClients } from './clients.ts';
 import { DecisionReads } from './decision-reads.ts';
+import { etcdErrorText, inWords } from './error-text.ts';
 import { EtcdKeys } from './keys.ts';
 import type { SeenMeta } from './meta.ts';
 import type { WantedPart } from './part.ts';
@@ -35,6 +38,8 @@ export interface EtcdStoreOptions extends EtcdAccess {
   readonly node?: string;
   readonly files?: DurableFiles;
   readonly logger?: Logger;
+  /** What several stores of one log count in together. Default: its own. */
+  readonly figures?: LogFigures;
   /** Called once, when etcd was set back. */
   readonly onFatal?: (error: DecisionLogError) => void;
 }
@@ -51,16 +56,19 @@ export class EtcdStore {
   readonly reads: DecisionReads = new DecisionReads(this);
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly figures: LogFigures;
   readonly part: WantedPart | null;
   readonly #options: EtcdStoreOptions;
   readonly #ended = new AbortController();
   #halting: Promise<void> = Promise.resolve();
+  #refusal: string | null = null;
 
   constructor(options: EtcdStoreOptions) {
     const { cluster, clock, logger = silentLogger, witnessPath: path = null } = options;
     this.#options = options;
     this.clock = clock;
     this.logger = logger;
+    this.figures = options.figures ?? new LogFigures();
     this.part = options.part ?? null;
     this.keys = new EtcdKeys(cluster);
     this.clients = connectEtcd(options);
@@ -91,6 +99,11 @@ export class EtcdStore {
     return this.#ended.signal;
   }
 
+  /** Why etcd refuses this process, as it said last; null: it does not. */
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
   async close(): Promise<void> {
     if (!this.ended.aborted) this.#ended.abort(closedError());
     await this.#halting.catch(() => undefined);
@@ -102,15 +115,29 @@ export class EtcdStore {
    * One attempt. Only a transaction's own response says what became of it: whatever it rejects
    * with, "no space" included, which etcd may say after it has applied, the fate is unknown.
    */
-  async attempt(request: Txn): Promise<TxnResult> {
+  async attempt(request: Txn, operation: LogOperation = 'other'): Promise<TxnResult> {
     this.ended.throwIfAborted();
     const known = this.witness.revision;
-    const result = await this.clients.kv.call((client) => client.kv.txn(request));
+    const result = await this.#timed(request, operation);
     this.ended.throwIfAborted();
+    this.#refusal = null;
     const { cluster_id: clusterId, revision } = result.header;
     const wrote = hasWritten(result.responses);
     this.guard(() => this.witness.observe({ clusterId, revision }, { known, wrote }));
     return result;
+  }
+
+  async #timed(request: Txn, operation: LogOperation): Promise<TxnResult> {
+    const figures = this.figures.operations[operation];
+    const startMs = this.clock.monotonicMs();
+    try {
+      const result = await this.clients.kv.call((client) => client.kv.txn(request));
+      figures.latency.record(this.clock.monotonicMs() - startMs);
+      return result;
+    } catch (error) {
+      figures.failures += 1;
+      throw error;
+    }
   }
 
   /**
@@ -120,21 +147,36 @@ export class EtcdStore {
    */
   async insist(
     request: Txn | ((attempt: number) => Txn),
-    options: { readonly signal?: AbortSignal; readonly forMs?: number } = {},
+    options: {
+      readonly signal?: AbortSignal;
+      readonly forMs?: number;
+      readonly operation?: LogOperation;
+    } = {},
   ): Promise<InsistedResult> {
-    const { signal, forMs = patienceMs } = options;
+    const { operation, ...limits } = options;
+    return this.ask(async (attempts) => {
+      const txn = typeof request === 'function' ? request(attempts) : request;
+      return { ...(await this.attempt(txn, operation)), attempts };
+    }, limits);
+  }
+
+  /** The same of anything that may be asked twice. `body`: one attempt, the first being 1. */
+  async ask<T>(
+    body: (attempt: number) => Promise<T>,
+    limits: { readonly signal?: AbortSignal; readonly forMs?: number } = {},
+  ): Promise<T> {
+    const { signal, forMs = patienceMs } = limits;
     const giveUpAtMs = this.clock.monotonicMs() + forMs;
-    for (let attempts = 1; ; attempts += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       try {
-        const txn = typeof request === 'function' ? request(attempts) : request;
-        return { ...(await this.attempt(txn)), attempts };
+        return await body(attempt);
       } catch (error) {
         this.ended.throwIfAborted();
         signal?.throwIfAborted();
         if (error instanceof DecisionLogError) throw error;
         if (this.clock.monotonicMs() >= giveUpAtMs) throw this.unreachable(error);
       }
-      await this.pauseAfter(attempts, ...(signal === undefined ? [] : [signal]));
+      await this.pauseAfter(attempt, ...(signal === undefined ? [] : [signal]));
     }
   }
 
@@ -148,10 +190,19 @@ export class EtcdStore {
   }
 
   unreachable(cause: unknown): DecisionLogError {
-    const last = thrownText(cause);
+    const refused = accountRefusal(cause, this.#options);
+    if (refused !== null) {
+      const { username } = this.#options.auth ?? {};
+      if (this.#refusal === null) {
+        this.logger.error({ event: 'etcd-account', user: username }, refused.message);
+      }
+      this.#refusal = refused.message;
+      return refused;
+    }
+    const last = etcdErrorText(cause);
     return new DecisionLogError(
       `Etcd at ${this.#options.endpoints.join(', ')} gave no answer within ${patienceMs / 1_000} s; the last error: ${last}. Check that it runs, that a majority of its members is up, and that it is not full.`,
-      { cause },
+      { cause: inWords(cause) },
     );
   }
 

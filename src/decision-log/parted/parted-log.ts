@@ -12,15 +12,18 @@
  * neither of the two could come in.
  */
 import type { Claim, Rebound } from '../../core/claims.ts';
+import type { LogFigures } from '../../core/log-figures.ts';
 import type { LeaderInfo, NodeInfo, Witness } from '../../core/messages.ts';
 import { type Member, type Retired, RetiredSet } from '../../core/retired.ts';
 import { thrownText } from '../../core/thrown.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import {
+  BindRefusedError,
   type CampaignOptions,
   type DecisionLog,
   DecisionLogError,
   type Leadership,
+  type LeaseAge,
   type LogMeta,
   type LogReading,
   type ShardRange,
@@ -48,12 +51,31 @@ export class PartedLog implements DecisionLog {
     this.#closed = closed;
   }
 
+  /** All count in the same ones. */
+  get figures(): LogFigures | undefined {
+    return this.#ranges[0]?.log.figures;
+  }
+
+  /** The one that is nearest to its end; null: none needs a lease. */
+  lease(): LeaseAge | null {
+    const all = this.#ranges.flatMap(({ log }) => log.lease?.() ?? []);
+    const age = ({ ageMs }: LeaseAge): number => ageMs ?? Number.POSITIVE_INFINITY;
+    return all.reduce<LeaseAge | null>(
+      (oldest, one) => (oldest === null || age(one) > age(oldest) ? one : oldest),
+      null,
+    );
+  }
+
   campaign(shard: number, options: CampaignOptions): Promise<Leadership> {
     return this.#of(shard).campaign(shard, options);
   }
 
   leaderGone(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
     this.#of(leader.shard).leaderGone(leader);
+  }
+
+  leaderHandsOver(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
+    this.#of(leader.shard).leaderHandsOver(leader);
   }
 
   leaderRefuses(leader: Pick<LeaderInfo, 'shard' | 'epoch'>): void {
@@ -66,6 +88,11 @@ export class PartedLog implements DecisionLog {
 
   async resolve(txid: Txid, asker?: Member, witness?: Witness): Promise<LogReading> {
     return this.#of(shardOf(txid)).resolve(txid, asker, witness);
+  }
+
+  /** What all of them say is said once. */
+  problems(): readonly string[] {
+    return [...new Set(this.#ranges.flatMap(({ log }) => log.problems?.() ?? []))];
   }
 
   leaders(): readonly (LeaderInfo | null)[] {
@@ -141,16 +168,26 @@ export class PartedLog implements DecisionLog {
     };
   }
 
-  async bind(claim: Claim, identity: string): Promise<string> {
-    const holders = await this.#holdersOf(claim);
-    const other = holders.find((holder) => holder !== null && holder !== identity);
-    if (other !== undefined && other !== null) return other;
+  async bind(claim: Claim, identity: string, max?: number): Promise<string> {
+    return (await this.bindAll([claim], identity, max))[0] ?? identity;
+  }
+
+  /** In one step in each log; a later one may refuse what an earlier one has put. */
+  async bindAll(
+    claims: readonly Claim[],
+    identity: string,
+    max?: number,
+  ): Promise<readonly (string | null)[]> {
+    const isOther = (holder: string | null): boolean => holder !== null && holder !== identity;
+    const inAll = await Promise.all(claims.map((claim) => this.#holdersOf(claim)));
+    const holders = inAll.map((each) => each.find(isOther) ?? each.find((one) => one !== null));
+    if (inAll.some((each) => each.some(isOther))) return holders.map((holder) => holder ?? null);
     for (const [at, { log }] of this.#ranges.entries()) {
-      if (holders[at] === identity) continue;
-      const holder = await log.bind(claim, identity);
-      if (holder !== identity) return holder;
+      if (inAll.every((each) => each[at] === identity)) continue;
+      const bound = await log.bindAll(claims, identity, max);
+      if (bound.some(isOther)) return bound;
     }
-    return identity;
+    return claims.map(() => identity);
   }
 
   async holderOf(claim: Claim): Promise<string | null> {
@@ -159,7 +196,13 @@ export class PartedLog implements DecisionLog {
 
   /** May be repeated, and must be where one of the logs did not answer, or another came between. */
   async rebind(claim: Claim, identity: string): Promise<void> {
-    for (const { log } of this.#ranges) await log.rebind(claim, identity);
+    for (const range of this.#ranges) {
+      await range.log.rebind(claim, identity).catch((cause: unknown) => {
+        if (cause instanceof BindRefusedError) throw cause;
+        const text = `It may be given to it for some shards and not for others; do it again. For ${named(range)}: ${thrownText(cause)}`;
+        throw new DecisionLogError(text, { cause });
+      });
+    }
   }
 
   watchRebound(listener: (rebound: Rebound) => void): () => void {
