@@ -20,16 +20,18 @@ import {
   string,
   union,
 } from 'valibot';
-import { isSubnet } from '../core/access/address-share.ts';
 import { Patterns } from '../core/access/patterns.ts';
 import type { Rights } from '../core/access/rights.ts';
 import { defined } from '../core/defined.ts';
-import { peerRoles } from '../core/messages.ts';
+import { type PeerRole, peerRoles } from '../core/messages.ts';
 import { isName, nameText } from '../core/names.ts';
-import { thrownText } from '../core/thrown.ts';
+import { thrownLine } from '../core/thrown.ts';
 import { isTokenText, tokenText } from '../peer/token.ts';
+import { parseJson } from '../system/json-text.ts';
 import { readSecretFile } from '../system/secret-file.ts';
+import { subnetIn } from '../system/subnet.ts';
 import { maxNameBytes } from '../wire/limits.ts';
+import { comparable } from './identities.ts';
 
 /** Says what is wrong with the file, and where. */
 export class AccessFileError extends Error {
@@ -85,6 +87,7 @@ const identity = strictObject({
       locks: count,
       requestIdsPerSecond: optional(atLeast(1)),
       requestIds: count,
+      instances: count,
     }),
   ),
 });
@@ -121,7 +124,13 @@ const accessFile = strictObject({
   issuers: optional(array(issuer)),
   trustedProxies: optional(
     array(
-      pipe(text, check(isSubnet, 'must be an address or a subnet, such as 10.0.0.7 or 10.0.0.0/8')),
+      pipe(
+        text,
+        check(
+          (one) => subnetIn(one) !== null,
+          'must be an address or a subnet, such as 10.0.0.7 or 10.0.0.0/8',
+        ),
+      ),
     ),
   ),
 });
@@ -137,6 +146,18 @@ function isPlainUrl(text: string): boolean {
 }
 
 type Written = InferOutput<typeof accessFile>;
+
+/** What may be in an entry beside credentials and quotas. */
+export interface WrittenIdentity {
+  readonly name: string;
+  readonly roles: readonly PeerRole[];
+  readonly participants?: readonly string[] | undefined;
+  readonly clients?: readonly string[] | undefined;
+  readonly calls?: readonly string[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly lockGroups?: readonly string[] | undefined;
+  readonly sees?: 'own' | 'all' | undefined;
+}
 
 /** Whose JWTs are taken. */
 export interface IssuerEntry {
@@ -164,7 +185,10 @@ export interface AccessFile {
   /** That were read: this one, and those of its tokens. */
   readonly files: readonly string[];
   /** As it was written: it names the files of tokens, and holds none. */
-  readonly written: object;
+  readonly written: {
+    readonly identities: readonly WrittenIdentity[];
+    readonly issuers?: readonly { readonly keys: IssuerEntry['keys'] }[] | undefined;
+  };
   /** Of the rest of it, for comparison. */
   readonly text: string;
   readonly identities: readonly IdentityEntry[];
@@ -176,9 +200,9 @@ export interface AccessFile {
 export function readAccessFile(file: string): AccessFile {
   let written: unknown;
   try {
-    written = JSON.parse(readFileSync(file, 'utf8'));
+    written = parseJson(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new AccessFileError(`The access file ${file} cannot be read: ${thrownText(error)}.`, {
+    throw new AccessFileError(`The access file ${file} cannot be read: ${thrownLine(error)}.`, {
       cause: error,
     });
   }
@@ -287,7 +311,7 @@ function credentialsOf({ credentials }: Written['identities'][number], file: str
   return {
     names: credentials.flatMap((one) => {
       if ('uri' in one) return [`URI:${one.uri}`];
-      return 'dns' in one ? [`DNS:${one.dns.toLowerCase()}`] : [];
+      return 'dns' in one ? [comparable(`DNS:${one.dns}`)] : [];
     }),
     tokens: credentials.flatMap((one) =>
       'tokenFile' in one ? [tokenIn(resolve(dirname(file), one.tokenFile))] : [],

@@ -1,8 +1,10 @@
 /** Who a peer is, from what it shows: a certificate, a proof that it knows a token, a JWT. */
 import type { Rights } from '../core/access/rights.ts';
+import { type Origin, Shares } from '../core/shares.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type {
   Access,
+  Asker,
   Authentication,
   Credited,
   Shown,
@@ -45,7 +47,7 @@ export class Authenticator implements Access {
   readonly #listeners = new Set<() => void>();
   #identities: Identities;
   #jwt: JwtVerifier | null;
-  #verifying = 0;
+  readonly #verifying = new Shares(maxVerifying);
   readonly #shared: KnownToken | null;
 
   constructor({ token, file, jwt, url, unavailable }: AuthenticatorOptions) {
@@ -114,17 +116,43 @@ export class Authenticator implements Access {
     if (challenge !== null) return this.#challenged(challenge);
     const bearer = /^bearer +(\S+)$/i.exec(authorization)?.[1];
     if (bearer === undefined) return wrong('The Authorization header is none that a node knows.');
-    return this.whoHas(bearer, shown);
+    return this.#whoHas(bearer, shown, null);
   }
 
-  whoHas(token: string, shown: Pick<Shown, 'private'>): Credited | Promise<Credited> {
+  whoHas(token: string, asker: Asker): Credited | Promise<Credited> {
+    return this.#whoHas(token, asker, asker.share);
+  }
+
+  /** `share`: null where the caller has taken one. */
+  #whoHas(
+    token: string,
+    shown: Pick<Shown, 'private'>,
+    share: Origin | null,
+  ): Credited | Promise<Credited> {
     // It may have been read on its way by now: an identity is not to be had for that.
     if (this.hasRights && !shown.private) return wrong(notInClear);
     const keyId = keyIdOf(token);
     const known = this.#known(keyId);
     if (known !== null && isSecret(token, known.token))
       return { status: 'right', who: whoOf(known, keyId) };
-    return this.#jwt === null ? wrong(this.#wrongToken()) : this.#subject(this.#jwt, token);
+    if (this.#jwt === null) return wrong(this.#wrongToken());
+    return share === null
+      ? this.#subject(this.#jwt, token)
+      : this.#inShare(share, this.#jwt, token);
+  }
+
+  /**
+   * Those of upgrades are bounded by the listener. These came in a hello, or to renew: what one
+   * peer asks for must leave some for others.
+   */
+  async #inShare(share: Origin, jwt: JwtVerifier, token: string): Promise<Credited> {
+    if (!this.#verifying.admits(share, 1)) return { ...wrong(tooManyJwts), passes: true };
+    this.#verifying.take(share, 1);
+    try {
+      return await this.#subject(jwt, token);
+    } finally {
+      this.#verifying.take(share, -1);
+    }
   }
 
   #wrongToken(): string {
@@ -151,15 +179,12 @@ export class Authenticator implements Access {
   }
 
   async #subject(jwt: JwtVerifier, token: string): Promise<Credited> {
-    // Those of upgrades are bounded by the listener: these came in a hello, or to renew.
-    if (this.#verifying >= maxVerifying) return { ...wrong(tooManyJwts), passes: true };
-    this.#verifying += 1;
     try {
       const { issuer, subject, expiresAtMs } = await jwt.verify(token);
       const terms = this.#identities.termsOf(issuer);
       const identity = this.#identities.ofSubject(issuer, subject);
       // It was checked by what the file said before.
-      if (jwt !== this.#jwt) return this.whoHas(token, { private: true });
+      if (jwt !== this.#jwt) return this.#whoHas(token, { private: true }, null);
       if (identity === null) return wrong('The access file has no identity for the JWT.');
       return { status: 'right', who: { identity, expiresAtMs, by: { issuer, subject, terms } } };
     } catch (error) {
@@ -169,8 +194,6 @@ export class Authenticator implements Access {
         return { ...wrong(keysUnavailable), passes: true };
       }
       return wrong(`The token is none of this node, and no JWT: ${thrownLine(error)}.`);
-    } finally {
-      this.#verifying -= 1;
     }
   }
 }

@@ -9,6 +9,11 @@ interface Prefix {
   readonly identity: string;
 }
 
+/** A name in a certificate: DNS knows neither case nor a dot at the end, a URI does. */
+export function comparable(name: string): string {
+  return name.startsWith('DNS:') ? `DNS:${name.slice(4).toLowerCase().replace(/\.$/, '')}` : name;
+}
+
 /** A literal goes before a prefix, and a longer prefix before a shorter one. */
 class Finder {
   readonly #literals = new Map<string, string>();
@@ -60,7 +65,7 @@ export class Identities {
 
   /** Of a certificate. Where it is of several, it is none of them. */
   ofNames(names: readonly string[]): readonly string[] {
-    const found = names.map((name) => this.#names.find(name));
+    const found = names.map((name) => this.#names.find(comparable(name)));
     return [...new Set(found.filter((identity) => identity !== null))];
   }
 

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { thrownLine } from '../core/thrown.ts';
 import type { Clock } from '../ports/clock.ts';
+import { parseJson } from '../system/json-text.ts';
 import type { IssuerEntry } from './access-file.ts';
 
 /** It may well be right: the keys are out of reach for now. */
@@ -35,6 +36,7 @@ export class IssuerKeys {
   /** No earlier than this. */
   #nextMs = Number.NEGATIVE_INFINITY;
   #problem = '';
+  #reads = 0;
 
   constructor(source: IssuerEntry['keys'], clock: Clock) {
     this.#source = source;
@@ -42,16 +44,21 @@ export class IssuerKeys {
   }
 
   readonly find: JWTVerifyGetKey = async (header, token) => {
-    if (this.#keys === null) await this.#load();
+    if (this.#keys === null) await this.load();
     else if (this.#ageMs() > freshMs) await this.#refresh();
     this.#usedAtMs = this.#clock.monotonicMs();
     const key = await this.#known(header, token);
     if (key !== null) return key;
-    await this.#load();
+    await this.load();
     const later = await this.#known(header, token);
     if (later !== null) return later;
     throw new errors.JWKSNoMatchingKey();
   };
+
+  /** How many times they were read. */
+  get reads(): number {
+    return this.#reads;
+  }
 
   /**
    * Beside the checking. Only the first one after a time without any waits a moment: no one has
@@ -81,8 +88,8 @@ export class IssuerKeys {
     }
   }
 
-  /** Rejects where the newest look, this one or one before it, has failed. */
-  async #load(): Promise<void> {
+  /** Seldom, as above. Rejects where the newest look, this one or one before it, has failed. */
+  async load(): Promise<void> {
     await this.#look();
     if (this.#problem !== '') throw new KeysUnavailableError(this.#problem);
   }
@@ -94,6 +101,7 @@ export class IssuerKeys {
     this.#loading = this.#read()
       .then((keys) => {
         this.#keys = createLocalJWKSet(keys);
+        this.#reads += 1;
         this.#readAtMs = this.#clock.monotonicMs();
         this.#nextMs = this.#readAtMs + cooldownMs;
         this.#problem = '';
@@ -112,7 +120,7 @@ export class IssuerKeys {
     const source = this.#source;
     const text =
       'url' in source ? await this.#fetch(source.url) : await readFile(source.file, 'utf8');
-    return JSON.parse(text) as JSONWebKeySet;
+    return parseJson(text) as JSONWebKeySet;
   }
 
   async #fetch(url: string): Promise<string> {
@@ -141,10 +149,13 @@ export class IssuerKeys {
 }
 
 /** Of a URL neither the query nor a password: they may be secret. */
+export function bareUrl(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
 function placeOf(source: IssuerEntry['keys']): string {
-  if ('file' in source) return `in ${source.file}`;
-  const { origin, pathname } = new URL(source.url);
-  return `at ${origin}${pathname}`;
+  return 'file' in source ? `in ${source.file}` : `at ${bareUrl(source.url)}`;
 }
 
 /** What `fetch` throws quotes the URL; its cause does not. */

@@ -5,6 +5,7 @@ import type { Access } from '../ports/access.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import { type AccessFile, readAccessFile } from './access-file.ts';
 import { Authenticator } from './authenticator.ts';
+import { bareUrl } from './issuer-keys.ts';
 import { JwtVerifier } from './jwt.ts';
 
 export interface AccessOptions {
@@ -46,6 +47,15 @@ export interface OpenAccess {
 const lookMs = 2_000;
 /** How often it is told that keys are out of reach: peers come again and again. */
 const tellMs = 60_000;
+
+/** Without what may be secret in the address of an issuer's keys. */
+function shownFile({ issuers, ...rest }: AccessFile['written']): object {
+  if (issuers === undefined) return rest;
+  const shown = issuers.map((issuer) =>
+    'url' in issuer.keys ? { ...issuer, keys: { url: bareUrl(issuer.keys.url) } } : issuer,
+  );
+  return { ...rest, issuers: shown };
+}
 
 /** Throws an AccessFileError, or a SecretFileError, for a file that is wrong at the start. */
 export function openAccess(options: AccessOptions): OpenAccess {
@@ -103,7 +113,7 @@ export function openAccess(options: AccessOptions): OpenAccess {
     });
   };
   again();
-  const describe = (): object => file.written;
+  const describe = (): object => shownFile(file.written);
   return {
     access,
     trustedProxies: first.trustedProxies,
@@ -122,12 +132,19 @@ function verifierOf(
   return new JwtVerifier(file.issuers, clock, before);
 }
 
-/** Of all files that were read for it. Of a link: what it leads to now. */
+/**
+ * Of all files that were read for it. Of a link: what it leads to now. One that cannot be found any
+ * more has changed, too: it may have gone together with its entry (!).
+ */
 function stampOf({ files }: AccessFile): string {
   return files
     .map((file) => {
-      const { mtimeMs, ctimeMs, size, ino } = statSync(file);
-      return [file, mtimeMs, ctimeMs, size, ino].join(' ');
+      try {
+        const { mtimeMs, ctimeMs, size, ino } = statSync(file);
+        return [file, mtimeMs, ctimeMs, size, ino].join(' ');
+      } catch {
+        return `${file} cannot be found`;
+      }
     })
     .join('\n');
 }

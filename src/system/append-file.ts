@@ -2,6 +2,7 @@
 import { close, constants, fstat, open, read, rename, stat } from 'node:fs';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { tryLock } from 'fs-native-extensions';
 import { thrownText } from '../core/thrown.ts';
 
 /** The text says what to do. */
@@ -16,6 +17,8 @@ export interface AppendFile {
   readonly inode: bigint | null;
   /** Its last line has no end: its writer was killed, or the disk was full. */
   readonly torn: boolean;
+  /** Not only its user may write it. */
+  readonly open: boolean;
 }
 
 /** Neither follows a link that another user may have put there, nor waits for the end of a pipe. */
@@ -23,10 +26,12 @@ const { O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = 
 const flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 const mode = 0o600;
 const newline = 0x0a;
+/** Of the group, or of everyone. */
+const writtenByOthers = 0o022n;
 
 export async function openAppendFile(file: string): Promise<AppendFile> {
   const fd = await promisify(open)(file, flags, mode).catch((error) => {
-    throw new AppendFileError(`${file} cannot be opened: ${openText(error)}`, { cause: error });
+    throw new AppendFileError(`${file} cannot be opened: ${failureText(error)}`, { cause: error });
   });
   try {
     return await checked(file, fd);
@@ -38,7 +43,7 @@ export async function openAppendFile(file: string): Promise<AppendFile> {
 
 async function checked(file: string, fd: number): Promise<AppendFile> {
   const found = await promisify(fstat)(fd, { bigint: true });
-  if (found.isCharacterDevice()) return { fd, size: 0, inode: null, torn: false };
+  if (found.isCharacterDevice()) return { fd, size: 0, inode: null, torn: false, open: false };
   if (!found.isFile()) {
     throw new AppendFileError(
       `${file} is neither a file nor a device, and whoever reads a pipe could hold the node up. Name a file, or - for stdout.`,
@@ -51,7 +56,30 @@ async function checked(file: string, fd: number): Promise<AppendFile> {
     );
   }
   const size = Number(found.size);
-  return { fd, size, inode: found.ino, torn: await isTorn(fd, size) };
+  const open = process.platform !== 'win32' && (found.mode & writtenByOthers) !== 0n;
+  return { fd, size, inode: found.ino, torn: await isTorn(fd, size), open };
+}
+
+/**
+ * Until it is closed, or its process dies, however it dies: two that set one file aside would each
+ * write into what the other has moved, and overwrite it in the end. False: another process has it.
+ * A file system that has no locks, or has them for readers too, is taken as it is.
+ */
+export function lockAppendFile({ fd, inode }: AppendFile): boolean {
+  if (inode === null || process.platform === 'win32') return true;
+  try {
+    return tryLock(fd, 0, 0, { shared: false });
+  } catch {
+    return true;
+  }
+}
+
+export function inUseText(file: string): string {
+  return `${file} is written by another running process. Give each node a file of its own.`;
+}
+
+export function openToOthersText(file: string): string {
+  return `Others may write ${file}, and change what is in it. Run chmod 600 ${file}.`;
 }
 
 async function isTorn(fd: number, size: number): Promise<boolean> {
@@ -68,7 +96,7 @@ export async function openStdout(): Promise<AppendFile> {
   const fd = await promisify(open)('/proc/self/fd/1', O_WRONLY | O_APPEND | O_NONBLOCK).catch(
     () => 1,
   );
-  return { fd, size: 0, inode: null, torn: false };
+  return { fd, size: 0, inode: null, torn: false, open: false };
 }
 
 /** Whether the file is still the one that was opened: others may have moved it or taken it away. */
@@ -98,7 +126,7 @@ function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-function openText(error: NodeJS.ErrnoException): string {
+function failureText(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ELOOP':
       return 'it is a symbolic link. Name the file itself.';

@@ -17,10 +17,14 @@ import type { Audit, AuditEvent } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import {
   type AppendFile,
+  AppendFileError,
   closeFile,
+  inUseText,
   isInPlace,
+  lockAppendFile,
   openAppendFile,
   openStdout,
+  openToOthersText,
   setAside,
 } from './append-file.ts';
 import { pause } from './pause.ts';
@@ -103,7 +107,16 @@ export class AuditFile implements Audit {
   /** Rejects with an AppendFileError. */
   static async open(options: AuditFileOptions): Promise<AuditFile> {
     const { file } = options;
-    return new AuditFile(options, await (file === '-' ? openStdout() : openAppendFile(file)));
+    if (file === '-') return new AuditFile(options, await openStdout());
+    const opened = await openAppendFile(file);
+    const wrong = opened.open
+      ? openToOthersText(file)
+      : lockAppendFile(opened)
+        ? null
+        : inUseText(file);
+    if (wrong === null) return new AuditFile(options, opened);
+    await closeFile(opened.fd);
+    throw new AppendFileError(wrong);
   }
 
   /** What is not written yet, and how many lines were lost of which no line tells yet. */
@@ -263,9 +276,19 @@ export class AuditFile implements Audit {
   }
 
   async #reopenNow(): Promise<void> {
-    const opened = await openAppendFile(this.#options.file);
+    const { file, problem } = this.#options;
+    const opened = await openAppendFile(file);
+    // Of the same file the lock is this process's own, and goes with what was open before.
+    const isSame = opened.inode !== null && opened.inode === this.#opened.inode;
+    if (!isSame && !lockAppendFile(opened)) {
+      await closeFile(opened.fd);
+      throw new AppendFileError(inUseText(file));
+    }
     this.#reopenDue = false;
     await closeFile(this.#opened.fd);
+    if (isSame && !lockAppendFile(opened)) problem(inUseText(file));
+    // Whoever sets files aside made it. Its lines are worth more than its mode.
+    if (opened.open) problem(openToOthersText(file));
     this.#opened = opened;
     this.#size = opened.size;
     this.#beginLineAgain();
