@@ -18,14 +18,17 @@ export class LineLimit {
     this.#clock = clock;
   }
 
-  /** Null: not this one. Else what to write beside it: how many were left out since the last. */
-  take(event: string): { readonly suppressed?: number } | null {
+  /**
+   * Null: not this one. Else what to write beside it: how many were left out since the last.
+   * `isDue` false: it is left out whatever there is room for, and counted.
+   */
+  take(event: string, isDue = true): { readonly suppressed?: number } | null {
     let kind = this.#kinds.get(event);
     if (kind === undefined) {
       kind = { limit: new RateLimit(this.#clock, maxBurst, perSecond), suppressed: 0 };
       this.#kinds.set(event, kind);
     }
-    if (kind.limit.take() > 0) {
+    if (!isDue || kind.limit.take() > 0) {
       kind.suppressed += 1;
       return null;
     }

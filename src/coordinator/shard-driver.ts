@@ -11,13 +11,16 @@
  * each.
  */
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
+import { defined } from '../core/defined.ts';
+import type { Figures } from '../core/figures.ts';
 import type { FromNode, LeaderInfo } from '../core/messages.ts';
-import type { DecisionRecord, DecisionWrite } from '../core/records.ts';
+import type { DecisionRecord, DecisionWrite, Settlement } from '../core/records.ts';
 import type { Shares } from '../core/shares.ts';
 import type { Effect, TermEvent } from '../core/term/events.ts';
 import { Term } from '../core/term/term.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
+import { Wake } from '../peer/delays.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { DecisionLog, Leadership, LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -29,6 +32,7 @@ import type { Reached } from './crash-points.ts';
 import { LineLimit } from './line-limit.ts';
 import { AskerGoneError, LogReads } from './log-reads.ts';
 import { Notes } from './notes.ts';
+import { Traces } from './traces.ts';
 
 export interface ShardDriverOptions {
   readonly log: DecisionLog;
@@ -41,8 +45,12 @@ export interface ShardDriverOptions {
   readonly debug: boolean;
   /** What all shards of the node have for what transactions hold. */
   readonly heldBytes?: Shares;
+  /** What all terms of the node count in. */
+  readonly figures?: Figures;
   /** The same, for readings of the log that peers cause. */
   readonly logReads?: LogReads;
+  /** Whoever asks and takes part is in this process. */
+  readonly inProcess?: boolean;
   readonly reached: Reached;
   readonly send: (connection: number, message: FromNode) => void;
   /** A peer had a transaction aborted that is not its own to end. */
@@ -63,6 +71,8 @@ const scanPage = 500;
 /** Read in one turn: some milliseconds. */
 const readPage = 250;
 const ticksBetweenSweeps = 6;
+/** In the moment of a hand-over. More are refused as while the node stops. */
+const maxHeld = 10_000;
 
 export class ShardDriver {
   readonly leader: LeaderInfo;
@@ -72,22 +82,31 @@ export class ShardDriver {
   readonly #notes: Notes;
   readonly #lines: LineLimit;
   readonly #logReads: LogReads;
+  readonly #traces: Traces;
+  readonly #wake: Wake;
+  #looks: Timer | null = null;
   #finishes: Txid[] = [];
   #finishing = false;
   #finishTimer: Timer | null = null;
-  #wake: { readonly atMs: number; readonly timer: Timer } | null = null;
   #scanning: Promise<{ pending: number; resumed: number }> | null = null;
   #stopped = false;
   #started = false;
   #ticks = 0;
+  /** Requests that wait for who leads next; null: none is to wait. */
+  #held: (() => void)[] | null = null;
 
   constructor(given: ShardDriverOptions) {
     this.#options = given;
     this.leader = given.leader;
     this.#notes = new Notes(given);
     this.#lines = new LineLimit(given.clock);
+    const kind = given.inProcess === true ? 'internal' : 'server';
+    this.#traces = new Traces({ node: given.leader.node, kind });
     this.#logReads = given.logReads ?? new LogReads(given.clock);
     const { clock, random, leadership } = given;
+    // All that stands still with this process is not waited for: a run is over when its time is.
+    const waitFor = given.inProcess === true ? 'time' : 'others';
+    this.#wake = new Wake(clock, waitFor, () => this.step({ type: 'wake' }));
     const seal = new TxidSeal(given.log.meta.txidSecret);
     this.term = new Term({
       shard: leadership.shard,
@@ -97,7 +116,7 @@ export class ShardDriver {
       witness: leadership.witness(),
       requestWindowMs: given.log.meta.requestWindowMs,
       options: given.options,
-      ...(given.heldBytes === undefined ? {} : { heldBytes: given.heldBytes }),
+      ...defined({ heldBytes: given.heldBytes, figures: given.figures }),
       fraction: () => random.fraction(),
       randomPart: (place) => seal.randomPart(place, random),
       shareOf: (txid) => seal.shareOf(txid),
@@ -105,6 +124,7 @@ export class ShardDriver {
       debug: given.debug,
       nowMs: clock.monotonicMs(),
     });
+    this.term.figures.leaderships.begun += 1;
     this.#collector = new Collector({
       ...given,
       term: this.term,
@@ -117,6 +137,37 @@ export class ShardDriver {
     leadership.lost.addEventListener('abort', () => this.#lose(leadership.lost.reason), {
       once: true,
     });
+  }
+
+  get isOver(): boolean {
+    return this.#stopped;
+  }
+
+  /** New requests are to wait, from now on, for the end of a hand-over. */
+  holdBack(): void {
+    this.#held ??= [];
+  }
+
+  /** Whether the request waits: `answer` then says who leads. It is not carried out here. */
+  holds(answer: () => void): boolean {
+    if (this.#held === null || this.#held.length >= maxHeld) return false;
+    this.#held.push(answer);
+    return true;
+  }
+
+  /** Those that wait are answered. */
+  letGo(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const answer of held) answer();
+  }
+
+  /** Another leads: until this leadership knows it too. */
+  async heard(withinMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + withinMs;
+    while (!this.#stopped && clock.monotonicMs() < untilMs) await pause(clock, 1);
+    void this.stop().catch(() => undefined);
   }
 
   /** What the log held is taken up. */
@@ -198,8 +249,11 @@ export class ShardDriver {
       return;
     }
     try {
-      this.term.step(event, this.#options.clock.monotonicMs());
+      const nowMs = this.#options.clock.monotonicMs();
+      const timesOut = this.#wake.mayFire(nowMs);
+      this.term.step(this.#traces.stepping(event), nowMs, { timesOut });
       for (const effect of this.term.drain()) this.#carryOut(effect);
+      this.#traces.stepped();
     } catch (error) {
       this.#options.onBroken(error);
       return;
@@ -215,7 +269,10 @@ export class ShardDriver {
 
   #lose(error: unknown): void {
     if (this.#stopped) return;
-    if (error !== null) {
+    const { leaderships } = this.term.figures;
+    if (error === null || this.#held !== null) leaderships.given += 1;
+    else {
+      leaderships.lost += 1;
       this.#options.logger.warn(
         { shard: this.leader.shard, epoch: this.leader.epoch, error: thrownLine(error) },
         'The leadership is over.',
@@ -224,7 +281,9 @@ export class ShardDriver {
     this.#collector.stop();
     this.step({ type: 'lost' });
     this.#stopped = true;
-    this.#wake?.timer.cancel();
+    this.#traces.lost();
+    this.#wake.cancel();
+    this.#looks?.cancel();
     this.#finishTimer?.cancel();
     // What stops here must not go on holding the shard. Does nothing where the log has ended it.
     if (error !== null) void this.#options.leadership.resign().catch(() => undefined);
@@ -245,6 +304,9 @@ export class ShardDriver {
         this.#finishes.push(effect.txid);
         this.#gatherFinishes();
         break;
+      case 'settle':
+        void this.#settle(effect.settlement);
+        break;
       case 'read':
         void this.#read(effect);
         break;
@@ -253,6 +315,9 @@ export class ShardDriver {
         break;
       case 'forced':
         this.#options.forced?.(effect.connection, effect);
+        break;
+      case 'trace':
+        this.#traces.told(effect.txid, effect.event);
         break;
       case 'note':
         this.#notes.write(effect.note);
@@ -263,7 +328,7 @@ export class ShardDriver {
   #send(connection: number, message: FromNode): void {
     const { reached, send } = this.#options;
     if (message.type === 'prepare') reached('before-prepare');
-    send(connection, message);
+    send(connection, this.#traces.sending(connection, message));
     if (message.type === 'prepare') reached('after-prepare');
     else if (message.type === 'commit') reached('after-commit');
     else if (message.type === 'rollback') reached('after-rollback');
@@ -272,15 +337,19 @@ export class ShardDriver {
   }
 
   async #decide(write: DecisionWrite): Promise<void> {
-    const { leadership, reached } = this.#options;
+    const { leadership, reached, log } = this.#options;
+    const { txid } = write.record;
+    const traced = this.#traces.writing(txid);
     try {
       const answered = leadership.decide(write);
       reached('decision-in-flight');
       const result = await answered;
+      if (result.type === 'written' && log.figures !== undefined) log.figures.appends += 1;
       reached('decision-durable');
-      const { txid } = write.record;
+      traced?.end();
       this.step({ type: 'decided', txid, result, witness: leadership.witness() });
     } catch (error) {
+      traced?.end(error);
       // Unknown: it may have landed. `lost` reads the fate of each before anyone is answered.
       this.#lose(error);
     }
@@ -308,6 +377,17 @@ export class ShardDriver {
       this.#lose(error);
     } finally {
       this.#finishing = false;
+    }
+  }
+
+  /** Few: an operator asked for each. */
+  async #settle(settlement: Settlement): Promise<void> {
+    const { leadership } = this.#options;
+    try {
+      const written = await leadership.settle(settlement);
+      this.step({ type: 'settlement-written', settlement, written });
+    } catch (error) {
+      this.#lose(error);
     }
   }
 
@@ -362,16 +442,16 @@ export class ShardDriver {
 
   #setWake(): void {
     if (this.#stopped) return;
+    if (this.term.owesLooks) {
+      // No wait for others: a busy turn is no reason to put it off.
+      this.#looks ??= this.#options.clock.setTimer(0, () => {
+        this.#looks = null;
+        this.step({ type: 'wake' });
+      });
+      return;
+    }
     const atMs = this.term.wakeAtMs();
-    if (atMs === null) return;
     // One that fires early finds nothing due and sets the next: cheaper than moving the timer.
-    if (this.#wake !== null && this.#wake.atMs <= atMs) return;
-    this.#wake?.timer.cancel();
-    const delayMs = Math.max(0, atMs - this.#options.clock.monotonicMs());
-    const timer = this.#options.clock.setTimer(delayMs, () => {
-      this.#wake = null;
-      this.step({ type: 'wake' });
-    });
-    this.#wake = { atMs, timer };
+    if (atMs !== null) this.#wake.set(atMs);
   }
 }

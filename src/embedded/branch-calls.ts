@@ -21,8 +21,10 @@
 import { backoffMs } from '../core/backoff.ts';
 import { uphold } from '../core/invariants.ts';
 import type { Decision, VoteReason } from '../core/messages.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { Txid } from '../core/txid.ts';
 import type { Timer } from '../ports/clock.ts';
+import { tracing } from '../tracing/tracing.ts';
 import { textOf } from './errors.ts';
 import type { EmbeddedParticipant } from './participant.ts';
 import type { NamedParticipant, ParticipantsOptions } from './participants.ts';
@@ -61,6 +63,7 @@ export class BranchCalls {
   #lastError: string | null = null;
   #timer: Timer | null = null;
   #stopped = false;
+  #trace: TraceContext | null = null;
 
   constructor(given: BranchCallsOptions) {
     this.#given = given;
@@ -83,7 +86,13 @@ export class BranchCalls {
     return { decision: this.#wanted, attempts, lastError: this.#lastError };
   }
 
-  prepare(timeoutMs: number): void {
+  /** What is called for it hangs below that. */
+  belongsTo(trace: TraceContext | null): void {
+    this.#trace = trace ?? this.#trace;
+  }
+
+  prepare(timeoutMs: number, trace: TraceContext | null = null): void {
+    this.belongsTo(trace);
     // A repeat: the one call is enough.
     if (this.state !== 'registered') return;
     this.state = 'preparing';
@@ -219,11 +228,16 @@ export class BranchCalls {
     });
   }
 
+  #traced(call: () => unknown): unknown {
+    const spans = this.#trace === null ? null : tracing();
+    return spans === null || this.#trace === null ? call() : spans.withinTrace(this.#trace, call);
+  }
+
   async #call(method: ParticipantMethod, call: () => unknown): Promise<Ended> {
     const { txid, named, returns } = this.#given;
     let ended: Ended;
     try {
-      ended = { returned: await call() };
+      ended = { returned: await this.#traced(call) };
     } catch (error) {
       ended = { threw: textOf(error) };
     }

@@ -13,7 +13,9 @@ import { silentLogger, userLogger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
 import { pause } from '../system/pause.ts';
 import { systemRandom } from '../system/random.ts';
+import { loadTracing } from '../tracing/tracing.ts';
 import { widestLimits } from '../wire/limits.ts';
+import { readers } from '../wire/readers.ts';
 import { validate } from '../wire/validate.ts';
 import { Doubts } from './doubts.ts';
 import { Engine } from './engine.ts';
@@ -101,6 +103,12 @@ export class TransactionCoordinator {
   async ready(): Promise<void> {
     const { engine } = await this.#parts();
     await engine.anyDriver();
+  }
+
+  /** @internal What the log is called for good: what is prepared under it is its own. */
+  async logId(): Promise<string> {
+    const { engine } = await this.#parts();
+    return engine.log.meta.clusterId;
   }
 
   /**
@@ -273,6 +281,7 @@ export class TransactionCoordinator {
   async #open(options: EmbeddedOptions, timings: ReturnType<typeof timingsOf>): Promise<Parts> {
     const { log: choice = { kind: 'memory' }, onFatal, reached } = options;
     const logger = userLogger(options.logger ?? silentLogger, 'TransactionCoordinator');
+    await loadTracing();
     const given = { clock: systemClock, random: systemRandom, logger };
     let engine: Engine | null = null;
     let doubts: Doubts | null = null;
@@ -351,7 +360,7 @@ function checkTxid(engine: Engine, txid: unknown): Txid {
 function checked<const M extends RequestWithoutId>(message: M): M {
   const copy: Record<string, unknown> = { ...message, id: 0 };
   for (const name of Object.keys(copy)) if (copy[name] === undefined) delete copy[name];
-  const result = validate(copy, 'to-node', widestLimits);
+  const result = validate(copy, readers['to-node'], widestLimits);
   if (!result.ok) throw new TypeError(result.problem.message);
   return result.message as unknown as M;
 }

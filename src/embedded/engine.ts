@@ -12,6 +12,7 @@ import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
 import { type Retired, RetiredSet } from '../core/retired.ts';
 import type { TermRequest } from '../core/term/events.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { epochOf, shardOf, type Txid } from '../core/txid.ts';
 import type { ReplyTo, RequestType, RequestWithoutId } from '../peer/requests.ts';
 import { closedError } from '../peer/verdict-error.ts';
@@ -21,6 +22,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
+import { tracing } from '../tracing/tracing.ts';
 import { Caller, callerConnection } from './caller.ts';
 import { broken, notLeading } from './errors.ts';
 import type { OpenedLog } from './open-log.ts';
@@ -146,6 +148,7 @@ export class Engine {
     from: NamedParticipant | null = null,
   ): Promise<ReplyTo[Type]> {
     this.check();
+    const trace = traceFieldsFor(request.type);
     return this.#caller.call<Type>((id) => {
       driver.step({
         type: 'message',
@@ -153,10 +156,10 @@ export class Engine {
           connection: from?.connection ?? callerConnection,
           participant: from === null ? null : { name: from.name, instance: embeddedInstance },
           // Whoever has the coordinator may do everything with it.
-          seesAll: true,
+          ...{ seesAll: true, endsAll: true },
         },
         // With its id it is whole again; the compiler cannot see that through the union.
-        message: { ...request, id } as unknown as TermRequest,
+        message: { ...request, ...trace, id } as unknown as TermRequest,
         requestHash: null,
       });
     });
@@ -195,7 +198,7 @@ export class Engine {
       (this.participants.calling ||
         this.drivers().some(({ term }) => term.undecided() + term.moving > 0));
     while (busy() && clock.monotonicMs() < untilMs) await pause(clock, pollMs);
-    await this.#leading.stop();
+    await this.#leading.stop(untilMs);
     this.participants.stop();
     await this.log.close();
     this.#caller.failAll('The coordinator was closed before the outcome was known.');
@@ -220,6 +223,7 @@ export class Engine {
       options,
       logger,
       debug: false,
+      inProcess: true,
       reached,
       send: (connection, message) => this.#send(connection, message),
       onBroken: (error) => this.break(error),
@@ -268,6 +272,12 @@ export class Engine {
       await pause(this.clock, pollMs);
     }
   }
+}
+
+/** Of whoever calls, for the messages that may carry it. */
+function traceFieldsFor(type: RequestType): Partial<TraceContext> | undefined {
+  if (type !== 'begin' && type !== 'commit' && type !== 'rollback') return undefined;
+  return tracing()?.activeTrace();
 }
 
 function join(driver: ShardDriver, named: NamedParticipant): void {

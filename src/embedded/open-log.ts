@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DecisionLog } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
+import type { Pem } from '../ports/tls.ts';
 import { loadStore } from '../store/native-package.ts';
 
 /** Decisions are gone with the process: for tests, and for participants that live no longer. */
@@ -36,8 +37,12 @@ export interface EtcdLogChoice {
   readonly shards?: number;
   /** How long after a leader has gone another may lead: whole seconds, 2 or more. Default 3,000. */
   readonly leaseTtlMs?: number;
-  /** PEM. */
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /**
+   * Who signs etcd's certificates, and this process's own where etcd asks for one. Files are read
+   * again for connections made after a failure, so that a certificate can be renewed while the
+   * process runs.
+   */
+  readonly tls?: { readonly ca: Pem; readonly cert?: Pem; readonly key?: Pem };
   /** etcd's own users. Default: none. */
   readonly auth?: { readonly username: string; readonly password: string };
 }

@@ -5,6 +5,7 @@
  * that it was registered with; what an earlier process left is finished by the latest of the name.
  */
 import type { Ack, FromNode, VoteMessage } from '../core/messages.ts';
+import { traceOf } from '../core/trace-context.ts';
 import type { Txid } from '../core/txid.ts';
 import { BranchCalls, type BranchCallsOptions } from './branch-calls.ts';
 import type { EngineOptions } from './engine.ts';
@@ -101,13 +102,14 @@ export class Participants {
     if (named === undefined) return;
     switch (message.type) {
       case 'prepare':
-        return named.branches.get(message.txid)?.prepare(message.timeoutMs);
+        return named.branches.get(message.txid)?.prepare(message.timeoutMs, traceOf(message));
       case 'commit':
       case 'rollback': {
         const { txid, type } = message;
         const branch =
           named.branches.get(txid) ??
           this.bind(named, { txid, participant: named.latest, state: 'prepared' });
+        branch.belongsTo(traceOf(message));
         return branch.decide(type === 'commit' ? 'commit' : 'abort');
       }
       case 'decision': {

@@ -2,15 +2,21 @@
  * Admits peers: by their credential, as what it gives them a right to; participants if neither
  * retired, nor another identity's, nor on a copied journal.
  */
+import { shareOf } from '../core/access/address-share.ts';
 import { helloProblem } from '../core/access/judge-access.ts';
 import type { Rights } from '../core/access/rights.ts';
-import type { FromNode, Hello } from '../core/messages.ts';
+import type { FromNode, Hello, PeerRole } from '../core/messages.ts';
 import { RetiredSet } from '../core/retired.ts';
 import type { Refusal } from '../core/term/events.ts';
-import type { Access, Credited, Who } from '../ports/access.ts';
+import type { Access, Asker, Credited, Who } from '../ports/access.ts';
 import type { Connection, Door } from '../ports/transport.ts';
 import type { Bindings } from './bindings.ts';
 import { Copies } from './copies.ts';
+import type { ParticipantSessions } from './participants.ts';
+import type { Uses } from './uses.ts';
+
+/** Who comes by the listener of operators, where there is one. */
+const operating: ReadonlySet<PeerRole> = new Set(['operator', 'viewer']);
 
 /** Who is let in. `rights` null: it may do everything. */
 export interface Admitted {
@@ -26,6 +32,9 @@ export interface AdmissionOptions {
   readonly hasOperatorDoor: boolean;
   /** Whose instances and shared resources are. */
   readonly bindings: Pick<Bindings, 'admits' | 'refusal'>;
+  /** How many connections each identity has. */
+  readonly uses: Pick<Uses, 'connect' | 'ended'>;
+  readonly participants: Pick<ParticipantSessions, 'replacedBy'>;
   readonly tellCopied: (hello: Hello, text: string) => void;
 }
 
@@ -56,9 +65,19 @@ export class Admission {
       if (who !== null) return { status: 'right', who };
     }
     if (access.isOpen) return { status: 'right', who: { identity: null, expiresAtMs: null } };
-    if (hello.token !== undefined)
-      return access.whoHas(hello.token, { private: connection.isPrivate === true });
+    if (hello.token !== undefined) {
+      return access.whoHas(hello.token, askerOf(connection, null));
+    }
     return { status: 'wrong', why: access.hasRights ? credentialMissing : tokenMissing };
+  }
+
+  /** Who has the token: for a connection that goes on with it. `identity`: whose it is. */
+  renews(
+    token: string,
+    connection: Connection<FromNode>,
+    identity: string | null,
+  ): Credited | Promise<Credited> {
+    return this.#given.access.whoHas(token, askerOf(connection, identity));
   }
 
   #credited(
@@ -77,7 +96,28 @@ export class Admission {
     const refusal = this.#refusal(hello, connection, who);
     if (refusal !== null) return refusal;
     // Meanwhile it may have been retired, and the access file be another (!).
-    return this.#given.bindings.admits(hello, who.identity).then((held) => held ?? letIn());
+    const rights = this.rightsOf(who);
+    const max = rights === null || 'code' in rights ? undefined : rights.quotas.instances;
+    // It has its place while the log is asked: one that there is no place for binds nothing.
+    const { uses, bindings } = this.#given;
+    const place = rights === null || 'code' in rights ? null : rights;
+    const full = place === null ? null : this.connect(hello, place);
+    if (full !== null) return full;
+    const held = bindings.admits(hello, who.identity, max).finally(() => {
+      // Whoever is let in takes it again before anything else comes to be read.
+      if (place !== null) uses.ended(place.name);
+    });
+    return held.then((refused) => refused ?? letIn());
+  }
+
+  /**
+   * Counts its connection; why it may not have it, or null. (!) The one before it may be half-open,
+   * and counts until that is noticed: its own participant comes back in its place.
+   */
+  connect(hello: Hello, rights: Rights): Refusal | null {
+    const { uses, participants } = this.#given;
+    const isParticipant = hello.roles.includes('participant');
+    return uses.connect(rights, isParticipant ? participants.replacedBy(hello).length : 0);
   }
 
   #admittance(hello: Hello, connection: Connection<FromNode>, who: Who): Admittance {
@@ -107,10 +147,10 @@ export class Admission {
   }
 
   #problem(hello: Hello, rights: Rights | null, door: Door = 'all'): Refusal | null {
-    const operates = hello.roles.includes('operator');
+    const operates = hello.roles.some((role) => operating.has(role));
     if (operates && door === 'all' && this.#given.hasOperatorDoor)
       return { code: 'FORBIDDEN', message: operatorsElsewhere };
-    if (door === 'operators' && (!operates || hello.roles.length > 1))
+    if (door === 'operators' && !(operates && hello.roles.every((role) => operating.has(role))))
       return { code: 'FORBIDDEN', message: operatorsOnly };
     return rights === null ? null : helloProblem(rights, hello);
   }
@@ -130,6 +170,14 @@ export class Admission {
     this.#given.tellCopied(hello, message);
     return { code: 'JOURNAL_COPIED', message };
   }
+}
+
+function askerOf(
+  { isPrivate, remoteAddress }: Connection<FromNode>,
+  identity: string | null,
+): Asker {
+  const address = identity === null ? shareOf(remoteAddress) : `identity ${identity}`;
+  return { private: isPrivate === true, share: { address, name: '' } };
 }
 
 export function isRefusal(answer: Admittance): answer is Refusal {

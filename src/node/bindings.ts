@@ -19,12 +19,12 @@
 import { type Claim, claimsOf, type Rebound } from '../core/claims.ts';
 import type { Hello } from '../core/messages.ts';
 import { claimKey } from '../core/retired.ts';
-import type { Refusal } from '../core/term/events.ts';
+import { busy, type Refusal } from '../core/term/events.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog } from '../ports/decision-log.ts';
+import { BindRefusedError, type DecisionLog } from '../ports/decision-log.ts';
 
 export interface BindingsOptions {
-  readonly log: Pick<DecisionLog, 'bind' | 'watchRebound'>;
+  readonly log: Pick<DecisionLog, 'bindAll' | 'watchRebound'>;
   readonly clock: Clock;
   /** Connections of any other identity than the one named must end before this returns. */
   readonly rebound: (rebound: Rebound) => void;
@@ -39,6 +39,11 @@ export interface BindingsOptions {
 }
 
 type Named = Pick<Hello, 'name' | 'instance' | 'sharedResource'>;
+
+interface Held {
+  readonly claim: Claim;
+  readonly holder: string;
+}
 
 export class Bindings {
   readonly #options: Required<BindingsOptions>;
@@ -65,7 +70,11 @@ export class Bindings {
   }
 
   /** Null: it may come in, if `refusal` says the same in the turn in which it does. */
-  async admits(hello: Named, identity: string): Promise<Refusal | null> {
+  async admits(
+    hello: Named,
+    identity: string,
+    max: number = maxInstances,
+  ): Promise<Refusal | null> {
     const claims = claimsOfHello(hello);
     const late = Promise.withResolvers<null>();
     let isLate = false;
@@ -76,12 +85,13 @@ export class Bindings {
     try {
       for (;;) {
         const heard = this.#heard;
-        const reading = this.#read(claims, identity, () => isLate);
+        const reading = this.#read(claims, { identity, max }, () => isLate);
         const holders = await Promise.race([reading, late.promise]);
         if (holders === null) return this.#withoutLog(claims, identity);
+        if ('code' in holders) return holders;
         // It may have begun before this node heard: what was read may be over.
         if (heard !== this.#heard) continue;
-        for (const [at, claim] of claims.entries()) this.#remember(claim, holders[at] ?? identity);
+        for (const { claim, holder } of holders) this.#remember(claim, holder);
         return this.refusal(hello, identity);
       }
     } finally {
@@ -101,10 +111,10 @@ export class Bindings {
   /** In its turn. Null where the log does not answer. */
   async #read(
     claims: readonly Claim[],
-    identity: string,
+    { identity, max }: { readonly identity: string; readonly max: number },
     isLate: () => boolean,
-  ): Promise<readonly string[] | null> {
-    const { log, maxUnderWay, failed } = this.#options;
+  ): Promise<readonly Held[] | Refusal | null> {
+    const { maxUnderWay, failed } = this.#options;
     if (this.#underWay >= maxUnderWay) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else {
@@ -112,8 +122,9 @@ export class Bindings {
     }
     try {
       if (isLate()) return null;
-      return await Promise.all(claims.map((claim) => log.bind(claim, identity)));
+      return await this.#bind(claims, identity, max);
     } catch (error) {
+      if (error instanceof BindRefusedError) return refusalOf(error);
       failed(error);
       return null;
     } finally {
@@ -122,6 +133,15 @@ export class Bindings {
       if (next === undefined) this.#underWay -= 1;
       else next();
     }
+  }
+
+  /** In one step: a hello that is refused for one of them takes no place for the other. */
+  async #bind(claims: readonly Claim[], identity: string, max: number): Promise<readonly Held[]> {
+    const holders = await this.#options.log.bindAll(claims, identity, max);
+    return claims.flatMap((claim, at): Held[] => {
+      const holder = holders[at] ?? null;
+      return holder === null ? [] : [{ claim, holder }];
+    });
   }
 
   /** No refusal for good: it may have been given to this one while the log cannot be read. */
@@ -152,6 +172,15 @@ export class Bindings {
 function claimsOfHello(hello: Named): Claim[] {
   const { name: participant, instance, sharedResource = null } = hello;
   return claimsOf({ participant, instance, sharedResource });
+}
+
+/** Of an identity, of one participant's: where the access file says nothing else. */
+const maxInstances = 10_000;
+/** An operator makes room, in his own time. */
+const fullRetryMs = 60_000;
+
+function refusalOf({ why, message }: BindRefusedError): Refusal {
+  return why === 'full' ? busy(message, fullRetryMs) : { code: 'FORBIDDEN', message };
 }
 
 /** Without the name of the other identity: a stranger must not learn who may be what. */

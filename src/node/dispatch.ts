@@ -12,6 +12,8 @@ import type { CoordinatorNode } from './node.ts';
 import { operate } from './operate.ts';
 import { requestHash } from './request-hash.ts';
 import type { Session } from './session.ts';
+import { steer } from './steer.ts';
+import { takeOver } from './successors.ts';
 
 export function dispatch(
   node: CoordinatorNode,
@@ -33,8 +35,9 @@ export function dispatch(
       const { id, lockGroup: named } = message;
       const lockGroup = named === undefined ? undefined : scopedLockGroup(client, named);
       const driver = leaderOf(node, session, { id, shard: groupShard(node, lockGroup) });
+      if (driver === null || waitsForNext(node, session, id, driver)) return;
       const own = lockGroup === undefined ? message : { ...message, lockGroup };
-      driver?.step({ type: 'message', from: session.sender, message: own, requestHash: null });
+      driver.step({ type: 'message', from: session.sender, message: own, requestHash: null });
       return;
     }
     case 'transact': {
@@ -49,7 +52,7 @@ export function dispatch(
         groupShard(node, lockGroup) ??
         (requestId === undefined ? null : requestShard(requestId, node.given.log.meta.shards));
       const driver = leaderOf(node, session, { id, shard, epoch });
-      if (driver === null) return;
+      if (driver === null || waitsForNext(node, session, id, driver)) return;
       driver.step({
         type: 'message',
         from: session.sender,
@@ -73,7 +76,10 @@ export function dispatch(
     case 'vote':
     case 'working':
     case 'ack':
+    case 'retry':
       return toShard(node, session, message);
+    case 'acknowledge':
+      return toShard(node, session, { ...message, by: session.operator });
     case 'report': {
       const shards = new Set<number>();
       for (const { txid } of message.inDoubt) shards.add(shardOf(txid));
@@ -91,6 +97,12 @@ export function dispatch(
         node.reports.add(session, shard, message);
       return;
     }
+    case 'described':
+      node.descriptions.answered(session, message);
+      return;
+    case 'explain':
+      node.explanations.answer(session, message);
+      return;
     case 'config':
     case 'info':
     case 'list':
@@ -98,7 +110,16 @@ export function dispatch(
     case 'recover':
     case 'retire':
     case 'rebind':
+    case 'stats':
       return operate(node, session, message);
+    case 'step-down':
+    case 'drain':
+    case 'undrain':
+    case 'log-level':
+      return steer(node, session, message);
+    case 'take-over':
+      void takeOver(node, session, message);
+      return;
   }
 }
 
@@ -124,6 +145,16 @@ function anyDriver(node: CoordinatorNode, epoch: Epoch | undefined): ShardDriver
   const meant =
     epoch === undefined ? undefined : drivers.find(({ leader }) => leader.epoch === epoch);
   return meant ?? drivers[Math.floor(node.given.random.fraction() * drivers.length)];
+}
+
+/** In the moment in which its shard is handed over, what is new waits for the next leader. */
+function waitsForNext(
+  node: CoordinatorNode,
+  session: Session,
+  id: number,
+  driver: ShardDriver,
+): boolean {
+  return driver.holds(() => notLeader(node, session, id, driver.leader.shard));
 }
 
 function groupShard(node: CoordinatorNode, lockGroup: string | undefined): number | null {
@@ -189,5 +220,7 @@ const notIssued =
 function notLeader(node: CoordinatorNode, session: Session, id: number, shard: number): void {
   const leader = node.leaders()[shard] ?? null;
   const text = 'This node does not lead the shard at the moment.';
-  session.fail(id, 'NOT_LEADER', text, { retryAfterMs: 100, leader });
+  // Who leads can be asked at once.
+  const more = leader === null ? { retryAfterMs: 100, leader } : { leader };
+  session.fail(id, 'NOT_LEADER', text, more);
 }

@@ -1,9 +1,11 @@
-/** Plain HTTP beside the WebSocket: is the process alive, and may it be sent work. */
+/** HTTP beside the WebSocket: is the process alive, may it be sent work, and its metrics. */
 import type { IncomingMessage, RequestListener } from 'node:http';
 
 /** What the HTTP side needs to know of a node; null while there is none yet. */
 export interface Health {
   readonly ready: boolean;
+  /** What an operator has to mend. */
+  problems(): readonly string[];
   confirmedLeaders(): readonly ({ readonly node: string } | null)[];
 }
 
@@ -11,9 +13,18 @@ export interface Health {
  * `isOpen`: whoever reaches the port may do everything. Where that is not so, a stranger hears
  * whether the node is ready, and no more of the cluster.
  */
-export function healthHandler(health: () => Health | null, isOpen: boolean): RequestListener {
+export function healthHandler(
+  health: () => Health | null,
+  isOpen: boolean,
+  /** Null: they are not served here. */
+  metrics: RequestListener | null = null,
+): RequestListener {
   return (request, response) => {
-    const { status, body } = answerTo(request, health, isOpen);
+    if (metrics !== null && pathOf(request) === '/metrics') {
+      metrics(request, response);
+      return;
+    }
+    const { status, body } = answerTo(request, health, { isOpen, hasMetrics: metrics !== null });
     const text = `${JSON.stringify(body)}\n`;
     response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
@@ -25,15 +36,21 @@ export function healthHandler(health: () => Health | null, isOpen: boolean): Req
   };
 }
 
+/** Not by `new URL`, which throws for what strangers send (`//`). */
+function pathOf({ url = '/' }: IncomingMessage): string | undefined {
+  return url.split('?', 1)[0];
+}
+
 function answerTo(
-  { url = '/', method }: IncomingMessage,
+  request: IncomingMessage,
   health: () => Health | null,
-  isOpen: boolean,
+  { isOpen, hasMetrics }: { readonly isOpen: boolean; readonly hasMetrics: boolean },
 ): { readonly status: number; readonly body: object } {
-  // Not by `new URL`, which throws for what strangers send (`//`).
-  const path = url.split('?', 1)[0];
+  const { method } = request;
+  const path = pathOf(request);
   if (path !== '/healthz' && path !== '/readyz') {
-    const error = 'Not found. There are /healthz, /readyz, and the WebSocket at /v1.';
+    const pages = hasMetrics ? '/healthz, /readyz, /metrics' : '/healthz, /readyz';
+    const error = `Not found. There are ${pages}, the WebSocket at /v1, and the page at /console/.`;
     return { status: 404, body: { error } };
   }
   if (method !== 'GET' && method !== 'HEAD') {
@@ -46,5 +63,7 @@ function answerTo(
   if (!isOpen) return { status, body: { ready } };
   const leaders = state?.confirmedLeaders() ?? [];
   const led = leaders.filter((leader) => leader !== null).length;
-  return { status, body: { ready, shards: leaders.length, led } };
+  const problems = state?.problems() ?? [];
+  const more = problems.length === 0 ? {} : { problems };
+  return { status, body: { ready, shards: leaders.length, led, ...more } };
 }

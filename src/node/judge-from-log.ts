@@ -11,16 +11,17 @@ import type { Sender } from '../core/term/events.ts';
 import { shownTo, takesPart } from '../core/term/requests/requests.ts';
 import { thrownLine } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
-import type { LogReading } from '../ports/decision-log.ts';
+import { AbortUnknownError, type LogReading } from '../ports/decision-log.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { CoordinatorNode, NodeOptions } from './node.ts';
+import type { CoordinatorNode } from './node.ts';
+import type { NodeLines } from './node-lines.ts';
+import type { NodeOptions } from './node-options.ts';
+import { refuseRetired } from './retirements.ts';
 import type { Session } from './session.ts';
 
 interface LogJudge
-  extends Pick<
-    CoordinatorNode,
-    'logReads' | 'write' | 'refuseRetired' | 'audit' | 'statusAtLeader'
-  > {
+  extends Pick<CoordinatorNode, 'logReads' | 'audit' | 'figures' | 'statusAtLeader'> {
+  readonly lines: Pick<NodeLines, 'write'>;
   readonly given: Pick<NodeOptions, 'log' | 'clock' | 'logger' | 'access'>;
 }
 
@@ -58,14 +59,17 @@ export async function answerFromLog(
   } catch (error) {
     if (!(error instanceof AskerGoneError)) {
       const fields = { txid, error: thrownLine(error) };
-      node.write('warn', 'read-failed', fields, 'The decision log could not be read.');
+      node.lines.write('warn', 'read-failed', fields, 'The decision log could not be read.');
     }
-    session.fail(id, 'LOG_UNAVAILABLE');
+    session.fail(id, error instanceof AbortUnknownError ? 'OUTCOME_UNKNOWN' : 'LOG_UNAVAILABLE');
     return;
   }
-  if (reading.forced === true) node.audit.forced(session, { txid, by: 'resolve', recorded: true });
+  if (reading.forced === true) {
+    node.figures.forced += 1;
+    node.audit.forced(session, { txid, by: 'resolve', recorded: true });
+  }
   // This node may hear of it after the record was collected; its absence would say "abort".
-  if (reading.retired === true) return node.refuseRetired(session);
+  if (reading.retired === true) return refuseRetired(session);
   if (message.type === 'status') {
     return answerStatus(session, message, reading, from, clock.wallMs());
   }

@@ -15,11 +15,19 @@
  *   such, and the log looks whether that leader's lease is still kept alive.
  * - A wrong guess costs an election, never an outcome (I6, the fence).
  */
-import type { LeaderInfo, NodeInfo, TransactionStatus } from '../core/messages.ts';
+import type {
+  Explanation,
+  LeaderInfo,
+  NodeInfo,
+  TakenOver,
+  TakeOver,
+  TransactionStatus,
+} from '../core/messages.ts';
+import { thrownLine } from '../core/thrown.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
 import { Link } from '../peer/link.ts';
 import type { CloseInfo, Dialer } from '../ports/transport.ts';
-import type { NodeOptions } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
 
 export interface LeaderWatchOptions
   extends Pick<NodeOptions, 'node' | 'credential' | 'log' | 'clock' | 'random' | 'logger'> {
@@ -34,6 +42,12 @@ const connectTimeoutMs = 1_000;
 const heartbeatMs = 1_000;
 /** Whoever is in doubt waits so much longer for a leader that stands still. */
 const statusTimeoutMs = 200;
+/** The leader itself waits for the log and for participants. */
+const explainTimeoutMs = 3_000;
+
+export type LeaderAnswer =
+  | { readonly node: string; readonly explanation: Explanation }
+  | { readonly node: string | null; readonly why: string };
 
 interface Watched {
   readonly url: string;
@@ -91,6 +105,38 @@ export class LeaderWatch {
     if (link?.connected !== true) return null;
     const message = { type: 'status', txid } as const;
     return link.request(message, { timeoutMs: statusTimeoutMs, leader }).catch(() => null);
+  }
+
+  /** What the shard's leader says of the transaction, or why it says nothing. */
+  async explanationOf(txid: Txid): Promise<LeaderAnswer> {
+    const leader = this.#leaders.find(({ shard }) => shard === shardOf(txid));
+    if (leader === undefined) return { node: null, why: 'No node leads its shard at the moment.' };
+    const { node } = leader;
+    const link = this.#watched.get(node)?.link;
+    if (link?.connected !== true) return { node, why: `Its leader ${node} cannot be reached.` };
+    // One that does not know the message would count it as broken, and end the connection in time.
+    if (link.welcome?.understands?.includes('explain') !== true) {
+      return { node, why: `Its leader ${node} runs a version that cannot explain.` };
+    }
+    try {
+      const options = { timeoutMs: explainTimeoutMs, leader };
+      return { node, explanation: await link.request({ type: 'explain', txid }, options) };
+    } catch (error) {
+      return { node, why: `Its leader ${node} does not answer: ${thrownLine(error)}` };
+    }
+  }
+
+  /** Asks another node. Rejects where it is not connected. */
+  async ask(node: string, message: Omit<TakeOver, 'id'>, timeoutMs: number): Promise<TakenOver> {
+    const link = this.#watched.get(node)?.link;
+    if (link?.connected !== true) throw new Error(`There is no connection to ${node}.`);
+    return link.request(message, { timeoutMs });
+  }
+
+  /** Where that node can be asked from here; null: it cannot, for now. */
+  linkTo(node: string): Link | null {
+    const link = this.#watched.get(node)?.link;
+    return link?.connected === true ? link : null;
   }
 
   async close(): Promise<void> {

@@ -25,8 +25,14 @@ export async function createLogger(options: {
           translateTime: 'SYS:HH:MM:ss.l',
           ignore: 'pid,hostname,node',
         });
+  // A terminal that was closed takes no more lines; the node has still to end in order.
+  if ('on' in stream && typeof stream.on === 'function') stream.on('error', unlessClosed);
   const shown = escaped(stream, options.format);
   return pino({ level: options.level, base: { node: options.node } }, shown);
+}
+
+function unlessClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EIO') throw error;
 }
 
 /**

@@ -2,16 +2,12 @@
  * A coordinator node: sessions on one side, the terms it leads on the other.
  */
 import type { Reached } from '../coordinator/crash-points.ts';
-import { Leading } from '../coordinator/leading.ts';
-import { LineLimit } from '../coordinator/line-limit.ts';
+import { Leading, type ShardGiven } from '../coordinator/leading.ts';
 import { LogReads } from '../coordinator/log-reads.ts';
 import { ShardDriver } from '../coordinator/shard-driver.ts';
 import { helloProblem } from '../core/access/judge-access.ts';
-import type { Rights } from '../core/access/rights.ts';
-import type { ErrorCode } from '../core/catalogue.ts';
-import type { Claim, Rebound } from '../core/claims.ts';
-import type { CoordinatorOptions } from '../core/coordinator-options.ts';
 import { defined } from '../core/defined.ts';
+import { Figures } from '../core/figures.ts';
 import type {
   FromNode,
   Hello,
@@ -21,72 +17,42 @@ import type {
   TransactionStatus,
 } from '../core/messages.ts';
 import { servedElsewhere } from '../core/other-cluster.ts';
-import { concerns, type Retired, RetiredSet } from '../core/retired.ts';
 import { heldBytesOf, Shares } from '../core/shares.ts';
-import type { Refusal } from '../core/term/events.ts';
-import { thrownLine } from '../core/thrown.ts';
-import { shardOf, type Txid } from '../core/txid.ts';
-import type { Access, Credited, Who } from '../ports/access.ts';
-import { type Audit, noAudit } from '../ports/audit.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { DecisionLog, Leadership, ShardRange } from '../ports/decision-log.ts';
-import type { Logger } from '../ports/logger.ts';
-import type { Random } from '../ports/random.ts';
-import type {
-  Acceptor,
-  CloseInfo,
-  Connection,
-  Dialer,
-  HeldBytes,
-  Listener,
-  TokenCredential,
-} from '../ports/transport.ts';
+import { type Epoch, shardOf, type Txid } from '../core/txid.ts';
+import type { Link } from '../peer/link.ts';
+import type { Who } from '../ports/access.ts';
+import { noAudit } from '../ports/audit.ts';
+import type { Leadership } from '../ports/decision-log.ts';
+import type { CloseInfo, Connection, HeldBytes, Listener } from '../ports/transport.ts';
 import { pause } from '../system/pause.ts';
 import { TxidSeal } from '../system/txid-seal.ts';
-import { encodedOnce } from '../wire/encoded-once.ts';
-import { Admission, type Admittance, retiredText } from './admission.ts';
+import { maxTextBytes } from '../wire/limits.ts';
+import { fitText } from '../wire/utf8.ts';
+import { Admission } from './admission.ts';
+import { Attendance } from './attendance.ts';
 import { Bindings } from './bindings.ts';
 import { DearAnswers } from './dear-answers.ts';
+import { Descriptions } from './descriptions.ts';
 import { dispatch } from './dispatch.ts';
-import { LeaderWatch } from './leader-watch.ts';
+import { Explanations } from './explain.ts';
+import type { LeaderAnswer } from './leader-watch.ts';
+import { LeftBehind } from './left-behind.ts';
+import { LogLevelControl } from './log-level.ts';
+import { logProblems } from './log-problems.ts';
 import { NodeAudit } from './node-audit.ts';
+import { NodeLines } from './node-lines.ts';
+import type { NodeOptions } from './node-options.ts';
 import { PacedAnswers } from './paced-answers.ts';
-import { PacedNews } from './paced-news.ts';
 import { ParticipantSessions } from './participants.ts';
+import { endRebound } from './rebound.ts';
+import { Relay } from './relay.ts';
 import { ReportQueue } from './report-queue.ts';
+import { Retirements } from './retirements.ts';
 import { Session, type SessionHost } from './session.ts';
-import { unquoted } from './unquoted.ts';
+import { successorsOf } from './successors.ts';
+import { Topology } from './topology.ts';
 import { Uses } from './uses.ts';
 import { welcomeOf } from './welcome.ts';
-
-export interface NodeOptions {
-  readonly node: string;
-  /** What peers are told to connect to; null: the address that is really bound. */
-  readonly advertise: string | null;
-  readonly version: string;
-  readonly log: DecisionLog;
-  readonly acceptor: Acceptor;
-  /** Reaches other nodes, to notice at once when a leader's process dies; null if it is alone. */
-  readonly dialer: Dialer | null;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  /** Default: none is written. */
-  readonly audit?: Audit;
-  /** Whether the logger takes level debug: notes of that level are not made otherwise. */
-  readonly debug: boolean;
-  readonly options: CoordinatorOptions;
-  readonly access: Access;
-  /** Where operators connect, and no one else; absent: where all others do. */
-  readonly operatorAcceptor?: Acceptor | null;
-  /** By which this node shows other nodes who it is. */
-  readonly credential?: Pick<TokenCredential, 'token'> | undefined;
-  /** A fault after which the node must not go on: print it and end the process. */
-  /** For operators: what the node runs with, without secrets. */
-  readonly configuration?: () => object;
-  readonly onFatal: (error: unknown) => void;
-  readonly reached?: Reached;
-}
 
 const readyPollMs = 10;
 
@@ -94,6 +60,8 @@ export class CoordinatorNode implements SessionHost {
   readonly given: NodeOptions;
   readonly dearAnswers: DearAnswers;
   readonly pacedAnswers: PacedAnswers;
+  readonly relay: Relay;
+  readonly leftBehind: LeftBehind;
   readonly participants: ParticipantSessions = new ParticipantSessions();
   readonly seal: TxidSeal;
   readonly logReads: LogReads;
@@ -101,78 +69,110 @@ export class CoordinatorNode implements SessionHost {
   readonly leading: Leading;
   readonly startedAtMs: number;
   readonly audit: NodeAudit;
+  readonly lines: NodeLines;
+  readonly admission: Admission;
+  readonly uses: Uses;
+  readonly figures: Figures = new Figures();
+  readonly descriptions: Descriptions;
+  readonly explanations: Explanations = new Explanations(this);
+  /** Null: the logger is not this node's to change. */
+  readonly logLevel: LogLevelControl | null;
   readonly #sessions = new Map<number, Session>();
   readonly #reached: Reached;
-  readonly #lines: LineLimit;
-  readonly #admission: Admission;
-  readonly #uses: Uses;
+  readonly #retirements: Retirements;
+  readonly #attendance: Attendance;
   readonly #bindings: Bindings;
   readonly #heldBytes: Shares;
-  /** What a leadership of the shard, the next one or the one that stands, may count on. */
-  readonly #retiredAt = new Map<number, RetiredSet>();
   #listener: Listener | null = null;
   #operatorListener: Listener | null = null;
   #nextSession = 1;
-  readonly #leaderWatch: LeaderWatch | null;
-  readonly #news: PacedNews;
+  #debug: boolean;
+  readonly #topology: Topology;
   #unwatch: (() => void)[] = [];
   #stopping: Promise<void> | null = null;
   #url = '';
+  /** By shard: the last that was heard of. */
+  readonly #epochs = new Map<number, Epoch>();
+  /** By shard: when the log was first heard to name no leader. */
+  readonly #unledSinceMs = new Map<number, number>();
 
   constructor(given: NodeOptions) {
-    const { clock, options, dialer, random } = given;
+    const { clock, options } = given;
     this.given = given;
     this.seal = new TxidSeal(given.log.meta.txidSecret);
     this.dearAnswers = new DearAnswers(clock);
     this.pacedAnswers = new PacedAnswers(clock);
-    this.#news = new PacedNews(clock, () => this.#tellTopology());
+    this.descriptions = new Descriptions(clock);
+    this.leftBehind = new LeftBehind(clock, (shard) => this.confirmedLeaders()[shard] !== null);
+    this.relay = new Relay((name) => this.linkTo(name));
     this.startedAtMs = clock.monotonicMs();
     this.audit = new NodeAudit(given.audit ?? noAudit, clock);
     this.#reached = given.reached ?? (() => undefined);
-    this.#lines = new LineLimit(clock);
-    this.#uses = new Uses(clock);
+    this.lines = new NodeLines(given.logger, clock);
+    this.uses = new Uses(clock);
     this.#bindings = new Bindings({
       log: given.log,
       clock,
-      rebound: (rebound) => this.#endRebound(rebound),
-      failed: (error) => {
-        const text = 'Whose instance it is could not be read from the log.';
-        this.write('warn', text, { error: thrownLine(error) }, text);
-      },
+      rebound: (rebound) => endRebound(rebound, this.participants, this.#bindings),
+      failed: (error) => this.lines.bindingsUnread(error),
     });
-    this.#admission = new Admission({
+    this.admission = new Admission({
       access: given.access,
       hasOperatorDoor: given.operatorAcceptor != null,
       bindings: this.#bindings,
-      tellCopied: ({ name: participant, instance }, text) => {
-        const event = 'journal-copied';
-        this.write('error', event, { event, participant, instance }, text);
-      },
+      uses: this.uses,
+      participants: this.participants,
+      tellCopied: (hello, text) => this.lines.copied(hello, text),
+    });
+    this.#attendance = new Attendance({
+      participants: this.participants,
+      drivers: () => this.drivers,
+      admission: this.admission,
+      lines: this.lines,
+    });
+    this.#retirements = new Retirements({
+      log: given.log,
+      audit: given.audit,
+      lines: this.lines,
+      participants: this.participants,
+      drivers: () => this.drivers,
+      refused: this.admission.retired,
+      isNews: () => this.#listener !== null,
     });
     this.logReads = new LogReads(clock);
     this.reports = new ReportQueue<Session>({
       clock,
       judges: () => this.drivers,
       isIssued: (txid) => this.isIssued(txid),
-      foreign: ({ peer }, lines) =>
-        this.write(
-          'error',
-          'foreign',
-          { event: 'foreign-transactions', ...peer, lines },
-          'A participant holds transactions that no leader of this cluster ever gave out: its journal is of another cluster, or the decision log was made anew. They are not judged; see docs/OPERATING.md.',
-        ),
+      foreign: (session, lines) => this.lines.foreign(session, lines),
     });
+    this.#debug = given.debug;
+    this.logLevel =
+      given.levelOfLog === undefined
+        ? null
+        : new LogLevelControl(clock, given.levelOfLog, (debug) => this.#wantDebug(debug));
     this.#heldBytes = new Shares(heldBytesOf(options));
     this.leading = new Leading({
       ...given,
       drainMs: options.drainMs,
       tickMs: options.tickMs,
-      learn: (shard) => this.#learnRetired(shard),
+      successors: successorsOf({
+        node: given.node,
+        nodes: () => given.log.nodes(),
+        ask: (...asked) => this.#topology.ask(...asked),
+      }),
+      participants: () => this.participants.info().length,
+      learn: (shard) => this.#retirements.learn(shard),
       lead: (leadership) => this.#lead(leadership),
       changed: () => this.#announce(),
+      ended: (driver) => this.leftBehind.add(driver),
     });
-    this.#leaderWatch =
-      dialer === null ? null : new LeaderWatch({ ...given, dialer, instance: random.token(20) });
+    this.#topology = new Topology({
+      ...given,
+      url: () => this.#url,
+      leaders: () => this.leaders(),
+      sessions: () => this.#sessions.values(),
+    });
   }
 
   get drivers(): ReadonlyMap<number, ShardDriver> {
@@ -180,7 +180,21 @@ export class CoordinatorNode implements SessionHost {
   }
 
   get ready(): boolean {
-    return this.#listener !== null && this.#stopping === null && this.leading.ready();
+    return (
+      this.#listener !== null &&
+      this.#stopping === null &&
+      !this.leading.drained &&
+      this.leading.ready()
+    );
+  }
+
+  /** What an operator has to mend. */
+  problems(): readonly string[] {
+    const problems = this.given.log.problems?.() ?? [];
+    const { clock, log } = this.given;
+    const seen = { log, nowMs: clock.monotonicMs(), startedAtMs: this.startedAtMs };
+    const all = [...logProblems({ ...seen, unledSinceMs: this.#unledSinceMs }), ...problems];
+    return all.map((text) => fitText(text, maxTextBytes));
   }
 
   get url(): string {
@@ -189,6 +203,22 @@ export class CoordinatorNode implements SessionHost {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  sessions(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  /** Bytes that came and went on all connections. */
+  get traffic(): { readonly input: number; readonly output: number } {
+    const none = { input: 0, output: 0 };
+    const [one, other] = [this.#listener, this.#operatorListener].map(
+      (listener) => listener?.traffic?.() ?? none,
+    );
+    return {
+      input: (one?.input ?? 0) + (other?.input ?? 0),
+      output: (one?.output ?? 0) + (other?.output ?? 0),
+    };
   }
 
   /** Bytes, of all that is held and of what the listener holds. */
@@ -202,9 +232,9 @@ export class CoordinatorNode implements SessionHost {
     const { acceptor, operatorAcceptor, log, access } = this.given;
     this.#unwatch = [
       access.watch(() => this.#rightsChanged()),
-      log.watchRetired((retired, shards) => this.#hear(retired, shards)),
+      log.watchRetired((retired, shards) => this.#retirements.hear(retired, shards)),
     ];
-    await this.#learnRetired();
+    await this.#retirements.learn();
     this.#listener = await acceptor.listen((connection) => this.#accept(connection));
     try {
       this.#operatorListener =
@@ -216,11 +246,15 @@ export class CoordinatorNode implements SessionHost {
     this.#url =
       this.given.advertise ?? `${this.#listener.scheme ?? 'ws'}://${this.#listener.address}`;
     this.#unwatch.push(
-      log.watchLeaders(() => this.#announce()),
+      log.watchLeaders((leaders) => {
+        this.#noteLeaders(leaders);
+        this.#announce();
+      }),
       log.watchNodes(() => this.#announce()),
     );
+    this.#noteLeaders(log.leaders());
     // Of a cluster that has settled the watches above tell nothing.
-    this.#leaderWatch?.update(this.leaders(), this.nodes());
+    this.#topology.watch();
     this.leading.start();
     return this.#listener;
   }
@@ -234,24 +268,42 @@ export class CoordinatorNode implements SessionHost {
     const { shard, epoch } = leadership;
     const driver = new ShardDriver({
       ...this.given,
+      debug: this.#debug,
       leadership,
       leader: { shard, epoch, node: this.given.node, url: this.#url },
       heldBytes: this.#heldBytes,
+      figures: this.figures,
       logReads: this.logReads,
       reached: this.#reached,
       send: (connection, message) => {
         if (!this.reports.answered(message)) this.#sessions.get(connection)?.send(message);
       },
-      forced: (connection, forced) =>
-        this.audit.forced(this.#sessions.get(connection), { ...forced, recorded: false }),
+      forced: (connection, forced) => {
+        this.figures.forced += 1;
+        this.audit.forced(this.#sessions.get(connection), { ...forced, recorded: false });
+      },
       onBroken: this.given.onFatal,
     });
     // Before the log is scanned: a branch of a retired instance must not be taken up as owed.
-    for (const retired of this.#retiredAt.get(shard)?.all() ?? []) {
+    for (const retired of this.#retirements.at(shard)) {
       driver.step({ type: 'retired', retired });
     }
-    for (const session of this.participants.all()) this.#join(driver, session);
+    this.#attendance.joinAll(driver);
     return driver;
+  }
+
+  #wantDebug(debug: boolean): void {
+    this.#debug = debug;
+    for (const { term } of this.drivers.values()) term.wantDebug(debug);
+  }
+
+  /** Not ready from now on; then all leaderships go to other nodes, and none is taken. */
+  drain(): Promise<readonly ShardGiven[]> {
+    return this.leading.drain(this.given.options.drainDelayMs);
+  }
+
+  undrain(): void {
+    this.leading.undrain();
   }
 
   /** For peers: hints. */
@@ -275,63 +327,47 @@ export class CoordinatorNode implements SessionHost {
   }
 
   /** What the leader says of it, where that is another node which can be asked from here. */
-  async statusAtLeader(txid: Txid): Promise<TransactionStatus | null> {
-    return (await this.#leaderWatch?.statusOf(txid)) ?? null;
+  statusAtLeader(txid: Txid): Promise<TransactionStatus | null> {
+    return this.#topology.statusAtLeader(txid);
+  }
+
+  explanationAtLeader(txid: Txid): Promise<LeaderAnswer> {
+    return this.#topology.explanationAtLeader(txid);
+  }
+
+  /** Another node, where it can be asked from here. */
+  linkTo(node: string): Link | null {
+    return this.#topology.linkTo(node);
   }
 
   nodes(): NodeInfo[] {
-    const others = this.given.log.nodes().filter(({ node }) => node !== this.given.node);
-    return [{ node: this.given.node, url: this.#url }, ...others];
+    return this.#topology.nodes();
+  }
+
+  #noteLeaders(leaders: readonly (LeaderInfo | null)[]): void {
+    for (const [shard, leader] of leaders.entries()) {
+      if (leader === null) {
+        const sinceMs = this.#unledSinceMs.get(shard) ?? this.given.clock.monotonicMs();
+        this.#unledSinceMs.set(shard, sinceMs);
+        continue;
+      }
+      this.#unledSinceMs.delete(shard);
+      const before = this.#epochs.get(leader.shard);
+      if (before !== undefined && before !== leader.epoch) this.figures.epochChanges += 1;
+      this.#epochs.set(leader.shard, leader.epoch);
+    }
   }
 
   #announce(): void {
     this.reports.dropOver();
-    if (this.#stopping !== null) return;
-    this.#leaderWatch?.update(this.leaders(), this.nodes());
-    this.#news.changed();
-  }
-
-  #tellTopology(): void {
-    const leaders = encodedOnce(this.leaders());
-    const nodes = encodedOnce(this.nodes());
-    const message: FromNode = { type: 'topology', leaders, nodes };
-    for (const session of this.#sessions.values()) {
-      if (session.hello !== null) session.send(message);
-    }
+    this.leftBehind.prune();
+    this.#topology.changed();
   }
 
   #accept(connection: Connection<FromNode>): Session {
     const session = new Session({ id: this.#nextSession++, connection, host: this });
     this.#sessions.set(session.id, session);
     return session;
-  }
-
-  /** Who the peer is and what it may do, or why it is not let in. */
-  admit(hello: Hello, connection: Connection<FromNode>): Admittance | Promise<Admittance> {
-    return this.#admission.admit(hello, connection);
-  }
-
-  /** Who has the token: for a connection that goes on with it. */
-  credit(token: string, connection: Connection<FromNode>): Credited | Promise<Credited> {
-    return this.given.access.whoHas(token, { private: connection.isPrivate === true });
-  }
-
-  rightsOf(who: Who): Rights | Refusal | null {
-    return this.#admission.rightsOf(who);
-  }
-
-  /** Counts a connection of the identity; why there may not be one more, or null. */
-  occupy(rights: Rights): Refusal | null {
-    return this.#uses.connect(rights);
-  }
-
-  requestIdProblem(rights: Rights): Refusal | null {
-    return this.#uses.requestIdProblem(rights);
-  }
-
-  /** Bytes came from an identity: for how long nothing more is to be read of it. */
-  inputWaitMs(rights: Rights, bytes: number): number {
-    return this.#uses.came(rights, bytes);
   }
 
   renewed(session: Session, { expiresAtMs }: Who): void {
@@ -344,7 +380,7 @@ export class CoordinatorNode implements SessionHost {
 
   opened(session: Session): void {
     if (session.is('participant') && this.participants.isPast(session)) {
-      this.#supersede(session);
+      this.#attendance.supersede(session);
       return;
     }
     this.audit.accepted(session);
@@ -352,179 +388,38 @@ export class CoordinatorNode implements SessionHost {
       ...welcomeOf({ ...this.given, leaders: this.leaders(), nodes: this.nodes() }),
       ...defined({ expiresInMs: session.expiresInMs }),
     });
-    if (!session.is('participant')) return;
-    const superseded = this.participants.add(session);
-    for (const driver of this.drivers.values()) this.#join(driver, session);
-    for (const earlier of superseded) this.#supersede(earlier);
-    this.#tell(session, 'Participant connected.');
+    if (session.is('participant')) this.#attendance.comes(session);
   }
 
-  #supersede(earlier: Session): void {
-    const refusal = this.#admission.supersededRefusal(earlier.hello);
-    if (refusal !== null) {
-      earlier.refuse(refusal.code, refusal.message);
-    } else {
-      const reason = 'Another connection of this instance took its place.';
-      earlier.send({ type: 'goaway', reason });
-      earlier.connection.close(1000, 'superseded');
-    }
-    // Closing may take long if the peer is half-open: from now on it counts as gone.
-    earlier.closed({ code: 1000, reason: 'superseded', kind: 'closed' });
-  }
-
-  /** The participant stops: it ends what it has; its siblings or its next process get new work. */
   leaves(session: Session): void {
-    if (session.leaving || !session.is('participant')) return;
-    session.leaving = true;
-    for (const driver of this.drivers.values()) {
-      driver.step({ type: 'participant-leaves', connection: session.id });
-    }
-    this.#tell(session, 'Participant is stopping.');
-  }
-
-  #join(driver: ShardDriver, session: Session): void {
-    const hello = session.hello;
-    if (hello === null) return;
-    driver.step({
-      type: 'participant-connected',
-      connection: session.id,
-      participant: hello.name,
-      instance: hello.instance,
-      sharedResource: hello.sharedResource ?? null,
-      process: hello.process ?? null,
-    });
-    // A term that begins now was not told.
-    if (session.leaving) driver.step({ type: 'participant-leaves', connection: session.id });
+    this.#attendance.leaves(session);
   }
 
   received(session: Session, message: Exclude<ToNode, Hello>): void {
     if (message.type === 'vote') this.#reached('before-vote-counted');
     else if (message.type === 'ack') this.#reached('before-ack-counted');
+    else if (message.type === 'report') this.figures.doubts += message.inDoubt.length;
+    else if (message.type === 'query' || message.type === 'resolve') this.figures.doubts += 1;
     this.audit.asked(session, message);
     dispatch(this, session, message);
   }
 
-  /** A message to the peer could not be made: its connection is being closed. */
-  unsendable(session: Session, { type, error }: { type: string; error: unknown }): void {
-    const { participant: name, instance } = session.peer;
-    const fields = { name, instance, type, error: thrownLine(error) };
-    const text =
-      'A message could not be sent, and its connection is closed. This is a fault of the coordinator: please report it.';
-    this.write('error', 'unsendable', fields, text);
-  }
-
-  invalid(session: Session, { code, message }: { code: ErrorCode; message: string }): void {
-    const { participant: name } = session.peer;
-    const fields = { remote: session.connection.remoteAddress, name, code };
-    this.given.logger.debug({ ...fields, message: unquoted(message) }, 'A message was refused.');
-  }
-
   ended(session: Session, info: CloseInfo): void {
     this.#sessions.delete(session.id);
-    if (session.rights !== null) this.#uses.ended(session.rights.name);
+    if (session.rights !== null) this.uses.ended(session.rights.name);
     this.audit.ended(session, info);
     this.reports.leave(session.id);
     this.logReads.leave(session.id);
-    if (!session.is('participant') || !this.participants.remove(session)) return;
-    for (const driver of this.drivers.values()) {
-      driver.step({ type: 'participant-lost', connection: session.id });
-    }
-    this.#tell(session, 'Participant disconnected.', { why: info.kind });
+    this.descriptions.leave(session);
+    if (!this.#attendance.goes(session, info)) return;
     const served = servedElsewhere(info);
-    if (served === null) return;
-    // The participant logs it too; this line tells whoever looks at the node why it stays away.
-    const event = 'other-cluster';
-    const { clusterId } = this.given.log.meta;
-    this.write(
-      'error',
-      event,
-      { event, ...session.peer, served, clusterId },
-      'A participant refuses this node: its journal serves the cluster with another id. See docs/OPERATING.md, "A recreated decision log".',
-    );
-  }
-
-  /** Logs a line unless there were too many of its kind: peers must not be able to fill the log. */
-  write(level: 'info' | 'warn' | 'error', kind: string, fields: object, text: string): void {
-    const more = this.#lines.take(kind);
-    if (more !== null) this.given.logger[level]({ ...fields, ...more }, text);
-  }
-
-  #tell({ peer }: Session, text: string, fields: object = {}): void {
-    this.write('info', text, { ...peer, ...fields }, text);
-  }
-
-  /** Every node refuses it forever from then on; its branches count as acknowledged. */
-  async retire(retired: Retired): Promise<void> {
-    await this.given.log.retire(retired);
-    this.given.logger.warn({ ...retired }, 'An operator retired a participant.');
-  }
-
-  /** Every node lets in that identity alone as it from then on. */
-  async rebind(claim: Claim, identity: string): Promise<void> {
-    await this.given.log.rebind(claim, identity);
-    const fields = { event: 'rebound', ...claim, identity };
-    this.given.logger.warn(fields, 'An operator gave a participant to another identity.');
+    if (served !== null) this.lines.servedElsewhere(session, served, this.given.log.meta.clusterId);
   }
 
   /**
-   * What others have retired. Before a leadership answers anyone (!): the leaderships before it
-   * counted on all that is there, and what they collected because of it is gone. `watchRetired`
-   * hears of what comes later, and no leadership counts on it sooner.
-   */
-  async #learnRetired(shard?: number): Promise<void> {
-    const known = new RetiredSet();
-    // Before the reading: what comes beside it is not missed.
-    if (shard !== undefined) this.#retiredAt.set(shard, known);
-    for (const retired of await this.given.log.retired(shard)) {
-      known.add(retired);
-      this.#refuseFromNowOn(retired);
-    }
-  }
-
-  /** Only leaderships of these shards count on it: elsewhere it may not be in the log yet. */
-  #hear(retired: Retired, shards: ShardRange | undefined): void {
-    this.#refuseFromNowOn(retired);
-    for (const [shard, known] of this.#retiredAt) {
-      if (!isIn(shards, shard) || !known.add(retired)) continue;
-      this.drivers.get(shard)?.step({ type: 'retired', retired });
-    }
-  }
-
-  #refuseFromNowOn(retired: Retired): void {
-    if (!this.#admission.retired.add(retired)) return;
-    for (const session of [...this.participants.all()]) {
-      if (session.member !== null && concerns(retired, session.member)) this.refuseRetired(session);
-    }
-    const text = 'A participant was retired.';
-    this.write('info', text, retired, text);
-    // What was retired before this start is nothing new.
-    if (this.#listener !== null) this.given.audit?.write({ event: 'retired', ...retired });
-  }
-
-  /** Who held it before is let in by it no more. */
-  #endRebound({ claim, identity }: Rebound): void {
-    for (const session of [...this.participants.all()]) {
-      const { hello } = session;
-      if (hello === null || session.member === null || !concerns(claim, session.member)) continue;
-      if (session.identity === null || session.identity === identity) continue;
-      const text = 'An operator gave it to another identity.';
-      const refusal = this.#bindings.refusal(hello, session.identity);
-      session.refuse('FORBIDDEN', refusal?.message ?? text);
-      session.closed({ code: 1008, reason: 'rebound', kind: 'closed' });
-    }
-  }
-
-  refuseRetired(session: Session): void {
-    const { member } = session;
-    if (member === null) return;
-    session.refuse('FORBIDDEN', retiredText(member.participant, member.instance));
-    // Closing may take long if the peer is half-open: from now on the session counts as gone.
-    session.closed({ code: 1008, reason: 'retired', kind: 'closed' });
-  }
-
-  /**
-   * A planned stop: no new transactions; those in flight finish, for up to `drainMs`; leaderships
-   * are given up; peers are told. A second call joins the first.
+   * A planned stop: not ready at once, and after `drainDelayMs` leaderships go to other nodes.
+   * Where there are none: no new transactions, and those in flight finish, for up to `drainMs`.
+   * Then peers are told. A second call joins the first.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#drain();
@@ -533,11 +428,13 @@ export class CoordinatorNode implements SessionHost {
 
   async #drain(): Promise<void> {
     const { logger, log } = this.given;
+    await pause(this.given.clock, this.given.options.drainDelayMs);
+    this.logLevel?.close();
+    await this.leading.stop();
+    // Who leads now has been told before this.
     for (const unwatch of this.#unwatch) unwatch();
     this.#bindings.close();
-    this.#news.close();
-    await this.#leaderWatch?.close();
-    await this.leading.stop();
+    await this.#topology.close();
     for (const session of this.#sessions.values()) {
       session.send({ type: 'goaway', reason: 'The node is stopping.' });
     }
@@ -546,8 +443,4 @@ export class CoordinatorNode implements SessionHost {
     await log.close();
     logger.info({}, 'Stopped.');
   }
-}
-
-function isIn(shards: ShardRange | undefined, shard: number): boolean {
-  return shards === undefined || (shards.first <= shard && shard <= shards.last);
 }

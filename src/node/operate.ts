@@ -7,15 +7,23 @@ import type {
   ListReply,
   Locks,
   LocksReply,
+  Owner,
+  Owners,
   Rebind,
   Retire,
+  StatsReply,
   ToNode,
 } from '../core/messages.ts';
+import { concerns } from '../core/retired.ts';
 import { listLimit } from '../core/term/events.ts';
-import { thrownLine } from '../core/thrown.ts';
+import { maxOwners } from '../core/term/participants.ts';
+import { thrownLine, thrownText } from '../core/thrown.ts';
+import { BindRefusedError } from '../ports/decision-log.ts';
 import { encodedOnce } from '../wire/encoded-once.ts';
+import { figuresOf } from './figures-of.ts';
 import type { CoordinatorNode } from './node.ts';
 import { queuesOf } from './queues.ts';
+import { isRelayed } from './relay.ts';
 import type { Session } from './session.ts';
 
 export function operate(
@@ -23,16 +31,19 @@ export function operate(
   session: Session,
   message: Extract<
     ToNode,
-    { type: 'config' | 'info' | 'list' | 'locks' | 'recover' | 'retire' | 'rebind' }
+    { type: 'config' | 'info' | 'list' | 'locks' | 'recover' | 'retire' | 'rebind' | 'stats' }
   >,
 ): void {
   const { id } = message;
+  if (isRelayed(message, node.given.node)) return node.relay.ask(session, message);
   switch (message.type) {
     case 'config':
       session.send({ type: 'config', id, configuration: node.given.configuration?.() ?? {} });
       return;
     case 'info':
-      return answer(node, session, id, () => info(node));
+      return answer(node, session, id, () => info(node, message.ownersOf));
+    case 'stats':
+      return answer(node, session, id, () => ({ type: 'stats', id, ...figuresOf(node) }));
     case 'list':
       return answer(node, session, id, () => list(node, message));
     case 'locks':
@@ -52,9 +63,9 @@ function answer(
   node: CoordinatorNode,
   session: Session,
   id: number,
-  make: () => InfoReply | ListReply | LocksReply,
+  make: () => InfoReply | ListReply | LocksReply | StatsReply,
 ): void {
-  const given = node.pacedAnswers.give(() => session.send({ ...make(), id }));
+  const given = node.pacedAnswers.give(session.origin, () => session.send({ ...make(), id }));
   if (!given) session.fail(id, 'BUSY', tooManyWait, { retryAfterMs: 100 });
 }
 
@@ -66,8 +77,9 @@ function list(node: CoordinatorNode, message: List): ListReply {
   return node.dearAnswers.take(JSON.stringify(['list', state, attention, limit]), () => {
     const drivers = upToNow(node);
     const lists = drivers.map(({ term }) => term.list({ ...message, limit }));
-    const all = lists.flatMap(({ transactions }) => transactions);
-    if (lists.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
+    const left = node.leftBehind.list(message);
+    const all = [...lists.flatMap(({ transactions }) => transactions), ...left];
+    if (lists.length > 1 || left.length > 0) all.sort((a, b) => a.ageMs - b.ageMs);
     const truncated = all.length > limit || lists.some((each) => each.truncated);
     return { type: 'list', id, transactions: encodedOnce(all.slice(0, limit)), truncated };
   });
@@ -93,9 +105,9 @@ function upToNow({ drivers }: CoordinatorNode): ShardDriver[] {
   return all;
 }
 
-function info(node: CoordinatorNode): InfoReply {
+function info(node: CoordinatorNode, participant: string | undefined): InfoReply {
   const { given } = node;
-  return node.dearAnswers.take<InfoReply>('info', () => ({
+  return node.dearAnswers.take<InfoReply>(JSON.stringify(['info', participant]), () => ({
     type: 'info',
     id: 0,
     node: given.node,
@@ -103,24 +115,44 @@ function info(node: CoordinatorNode): InfoReply {
     version: given.version,
     uptimeMs: Math.round(given.clock.monotonicMs() - node.startedAtMs),
     ready: node.ready,
+    ...(node.leading.drained && { drained: true }),
     connections: node.connections,
     shards: node.confirmedLeaders().map((leader, shard) => ({
       shard,
       leader,
-      ...(node.drivers.get(shard)?.term.info() ?? {}),
+      ...(node.drivers.get(shard)?.term.info() ?? node.leftBehind.counts(shard)),
     })),
     participants: node.participants.info(),
     queues: queuesOf(node),
+    problems: node.problems(),
+    ...(participant !== undefined && { owners: ownersAt(node, participant) }),
   }));
+}
+
+function ownersAt({ drivers }: CoordinatorNode, participant: string): Owners {
+  const all = [...drivers.values()].map(({ term }) => term.owners(participant));
+  const known = all.flatMap((each) => each.known);
+  return {
+    known: known.slice(0, maxOwners),
+    complete: known.length <= maxOwners && all.every(({ complete }) => complete),
+  };
 }
 
 function retire(node: CoordinatorNode, session: Session, message: Retire): void {
   const { id } = message;
   const retired = claimOf(session, message);
   if (retired === null) return;
-  node.retire(retired).then(
-    () => session.send({ type: 'retired', id }),
-    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
+  const { log, logger } = node.given;
+  // Every node refuses it forever from then on; its branches count as acknowledged.
+  void record(
+    node,
+    session,
+    { id, claim: retired, onlyKnown: message.onlyKnown },
+    () => log.retire(retired),
+    () => {
+      logger.warn({ ...retired }, 'An operator retired a participant.');
+      session.send({ type: 'retired', id });
+    },
   );
 }
 
@@ -128,10 +160,81 @@ function rebind(node: CoordinatorNode, session: Session, message: Rebind): void 
   const { id, identity } = message;
   const claim = claimOf(session, message);
   if (claim === null) return;
-  node.rebind(claim, identity).then(
-    () => session.send({ type: 'rebound', id }),
-    (error) => session.fail(id, 'LOG_UNAVAILABLE', thrownLine(error)),
+  const { log, logger } = node.given;
+  // Every node lets in that identity alone as it from then on.
+  void record(
+    node,
+    session,
+    { id, claim, onlyKnown: message.onlyKnown },
+    () => log.rebind(claim, identity),
+    () => {
+      const fields = { event: 'rebound', ...claim, identity };
+      logger.warn(fields, 'An operator gave a participant to another identity.');
+      session.send({ type: 'rebound', id });
+    },
   );
+}
+
+/** Nothing is done where it was to be known, and is not. */
+async function record(
+  node: CoordinatorNode,
+  session: Session,
+  asked: { readonly id: number; readonly claim: Claim; readonly onlyKnown: boolean | undefined },
+  write: () => Promise<void>,
+  done: () => void,
+): Promise<void> {
+  const { id, claim, onlyKnown } = asked;
+  try {
+    if (onlyKnown === true && !(await isKnown(node, claim))) {
+      session.fail(id, 'WRONG_STATE', unknownText(claim));
+      return;
+    }
+    await write();
+    done();
+  } catch (error) {
+    if (error instanceof BindRefusedError) session.fail(id, 'FORBIDDEN', refusedText(error, claim));
+    else session.fail(id, 'LOG_UNAVAILABLE', thrownText(error));
+  }
+}
+
+/**
+ * Whether such a one was seen, for names that a person types. What one that is away has in other
+ * shards, their leaders know: whoever asks with a name asks them before.
+ */
+async function isKnown(node: CoordinatorNode, claim: Claim): Promise<boolean> {
+  if (node.admission.retired.has(claim)) return true;
+  for (const { member } of node.participants.all()) {
+    if (member !== null && concerns(claim, member)) return true;
+  }
+  const owners = ownersAt(node, claim.participant).known;
+  if (owners.some((one) => isSameClaim(claim, one))) return true;
+  return (await node.given.log.holderOf(claim)) !== null;
+}
+
+function isSameClaim(claim: Claim, { instance, sharedResource }: Owner): boolean {
+  return 'instance' in claim
+    ? claim.instance === instance
+    : claim.sharedResource === sharedResource;
+}
+
+/** For the operator: what its process would be told is for another. */
+function refusedText({ why, message }: BindRefusedError, claim: Claim): string {
+  if (why !== 'retired') return message;
+  const next =
+    'instance' in claim
+      ? 'A process with a new, empty data directory is a new instance, and belongs to the identity that it comes as.'
+      : 'A shared resource of another name belongs to the identity that is the first to come with it.';
+  return `The ${nameOf(claim)} was retired, for good, and can be given to no one. Nothing was done. ${next}`;
+}
+
+function nameOf(claim: Claim): string {
+  return 'instance' in claim
+    ? `instance ${claim.instance} of ${claim.participant}`
+    : `shared resource ${claim.sharedResource} of ${claim.participant}`;
+}
+
+function unknownText(claim: Claim): string {
+  return `No ${nameOf(claim)} is known: none is connected here, has work here, was retired, or is bound to an identity. Nothing was done.`;
 }
 
 /** Null where it names none, or two: then it is answered. */

@@ -1,4 +1,5 @@
 /** What one operator has asked for, each written to the audit log when its answer is known. */
+import { defined } from '../core/defined.ts';
 import type { FromNode, ToNode } from '../core/messages.ts';
 import { type Audit, type AuditPeer, auditedActions, type OperatorAction } from '../ports/audit.ts';
 import { maxReasonBytes } from '../wire/limits.ts';
@@ -56,7 +57,7 @@ export class OperatorActions {
   }
 }
 
-type Result = Pick<OperatorAction, 'result' | 'source' | 'why' | 'pending' | 'resumed'>;
+type Result = Pick<OperatorAction, 'result' | 'source' | 'why' | 'pending' | 'resumed' | 'sent'>;
 
 function contentOf(message: Action): Omit<Asked, 'event' | keyof AuditPeer> {
   const { type: action, reason } = message;
@@ -73,7 +74,20 @@ function contentOf(message: Action): Omit<Asked, 'event' | keyof AuditPeer> {
     case 'rollback':
     case 'resolve':
       return { action, txid: message.txid, ...why };
+    case 'step-down': {
+      const { shard, to } = message;
+      return { action, ...defined({ shard, to }), ...why };
+    }
+    case 'log-level': {
+      const { level, forMs } = message;
+      return { action, level, ...defined({ forMs }), ...why };
+    }
+    case 'retry':
+    case 'acknowledge':
+      return { action, txid: message.txid, ...defined({ branch: message.branch }), ...why };
     case 'recover':
+    case 'drain':
+    case 'undrain':
       return { action, ...why };
   }
 }
@@ -85,6 +99,19 @@ function resultOf(message: FromNode): Result | null {
     case 'retired':
     case 'rebound':
       return { result: 'done' };
+    case 'undrained':
+    case 'log-level-set':
+      return { result: 'done' };
+    case 'stepped-down':
+    case 'drained': {
+      const kept = message.shards.filter(({ to }) => to === null);
+      if (kept.length === 0) return { result: 'done' };
+      return { result: 'kept', why: kept.map(({ shard, why }) => `${shard}: ${why}`).join(' ') };
+    }
+    case 'retried':
+      return { result: 'done', sent: message.branches.filter(({ sent }) => sent).length };
+    case 'acknowledged':
+      return { result: message.byHand ? 'done' : 'not-needed' };
     case 'recovered':
       return { result: 'done', pending: message.pending, resumed: message.resumed };
     case 'decision':

@@ -39,6 +39,14 @@ export class PacedNews {
     });
   }
 
+  /** What waits to be told is told now. */
+  flush(): void {
+    if (this.#timer === null) return;
+    this.#timer.cancel();
+    this.#timer = null;
+    this.#tellNow();
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();

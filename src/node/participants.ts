@@ -1,5 +1,5 @@
 /** The participants connected to this node: their sessions, and which of these are superseded. */
-import type { ParticipantInfo } from '../core/messages.ts';
+import type { Hello, ParticipantInfo } from '../core/messages.ts';
 import { instanceKey } from '../core/names.ts';
 import type { Session } from './session.ts';
 
@@ -15,10 +15,16 @@ export class ParticipantSessions {
    */
   add(session: Session): Session[] {
     const key = keyOf(session);
+    const replaced = session.hello === null ? [] : this.replacedBy(session.hello);
     this.#sessions.set(session.id, session);
-    const earlier = this.#instances.get(key) ?? [];
-    this.#instances.set(key, [...earlier, session]);
-    return earlier.filter((other) => other.hello?.process === session.hello?.process);
+    this.#instances.set(key, [...(this.#instances.get(key) ?? []), session]);
+    return replaced;
+  }
+
+  /** Whose place one with this hello takes. */
+  replacedBy({ name, instance, process }: Pick<Hello, 'name' | 'instance' | 'process'>): Session[] {
+    const earlier = this.#instances.get(instanceKey(name, instance)) ?? [];
+    return earlier.filter((other) => other.hello?.process === process);
   }
 
   /** Whether one that came later has its place: to let the earlier one in took longer. */

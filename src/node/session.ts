@@ -3,83 +3,37 @@
  * A fault of one session never touches another.
  */
 import { RateLimit } from '../coordinator/rate-limit.ts';
-import { shareOf } from '../core/access/address-share.ts';
-import { beginProblem, callProblem } from '../core/access/judge-access.ts';
 import type { Rights } from '../core/access/rights.ts';
 import { type ErrorCode, errorCatalogue } from '../core/catalogue.ts';
 import type { CoordinatorOptions } from '../core/coordinator-options.ts';
-import {
-  type ErrorMessage,
-  type FromNode,
-  type Hello,
-  type PeerRole,
-  protocolVersion,
-  type Renew,
-  type ToNode,
-} from '../core/messages.ts';
+import type { Figures } from '../core/figures.ts';
+import type { ErrorMessage, FromNode, Hello, PeerRole, ToNode } from '../core/messages.ts';
 import type { Member } from '../core/retired.ts';
+import type { Origin } from '../core/shares.ts';
 import type { Refusal, Sender } from '../core/term/events.ts';
-import type { Credited, Who } from '../ports/access.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CloseInfo, Connection, ConnectionHandler } from '../ports/transport.ts';
 import { maxTextBytes } from '../wire/limits.ts';
 import { fitText } from '../wire/utf8.ts';
-import { type Admittance, isRefusal } from './admission.ts';
+import type { Admission, Admitted } from './admission.ts';
+import { Handshake } from './handshake.ts';
+import { HeldCredential } from './held-credential.ts';
+import { allowedTo, denialOf, rolesFor } from './may-ask.ts';
 import type { CoordinatorNode } from './node.ts';
+import type { NodeLines } from './node-lines.ts';
 import type { OperatorActions } from './operator-actions.ts';
-
-/** Which role a message needs; any of several. The others need none. */
-export const rolesFor: Readonly<
-  Record<Exclude<ToNode['type'], 'hello' | 'renew' | 'error' | 'goaway'>, readonly PeerRole[]>
-> = {
-  begin: ['client'],
-  enlist: ['client', 'participant'],
-  lock: ['client'],
-  commit: ['client'],
-  rollback: ['client', 'operator'],
-  transact: ['client'],
-  status: ['client', 'participant', 'operator', 'node'],
-  query: ['participant', 'node', 'operator'],
-  resolve: ['participant', 'node', 'operator'],
-  report: ['participant'],
-  vote: ['participant'],
-  working: ['participant'],
-  ack: ['participant'],
-  info: ['operator', 'node'],
-  config: ['operator'],
-  list: ['operator'],
-  locks: ['operator'],
-  recover: ['operator'],
-  retire: ['operator'],
-  rebind: ['operator'],
-};
-
-function allowedTo(roles: readonly PeerRole[]): ReadonlySet<ToNode['type']> {
-  const types = Object.keys(rolesFor) as (keyof typeof rolesFor)[];
-  return new Set(types.filter((type) => rolesFor[type].some((role) => roles.includes(role))));
-}
+import { type PeerSender, senderOf, strangerOf } from './sender.ts';
+import type { Uses } from './uses.ts';
 
 /** A peer that sends this many broken messages is not going to send better ones. */
 const maxInvalid = 100;
-/** That a peer may send before it is welcomed, while it is looked up whether it may be let in. */
-const maxEarly = 64;
 
 export interface SessionHost
-  extends Pick<
-    CoordinatorNode,
-    | 'admit'
-    | 'credit'
-    | 'rightsOf'
-    | 'occupy'
-    | 'requestIdProblem'
-    | 'inputWaitMs'
-    | 'opened'
-    | 'renewed'
-    | 'received'
-    | 'ended'
-    | 'unsendable'
-    | 'invalid'
-  > {
+  extends Pick<CoordinatorNode, 'opened' | 'renewed' | 'received' | 'ended'> {
+  readonly admission: Pick<Admission, 'admit' | 'connect' | 'renews' | 'rightsOf'>;
+  readonly uses: Pick<Uses, 'requestIdProblem' | 'came'>;
+  readonly lines: Pick<NodeLines, 'unsendable' | 'invalid'>;
+  readonly figures: Pick<Figures, 'refused'>;
   readonly given: {
     readonly clock: Clock;
     readonly options: Pick<CoordinatorOptions, 'handshakeTimeoutMs' | 'maxPingAgeMs'>;
@@ -99,43 +53,34 @@ export class Session implements ConnectionHandler<ToNode> {
   /** Its participant said that it stops. */
   leaving = false;
   readonly #host: SessionHost;
+  readonly #handshake: Handshake;
+  readonly #credential: HeldCredential;
   #hello: Hello | null = null;
-  #claimed: Hello | null = null;
   #refusal: Pick<ErrorMessage, 'code' | 'message'> | null = null;
   /** By its roles; empty before its hello. */
   #mayAsk: ReadonlySet<ToNode['type']> = new Set();
-  #sender: Sender;
-  #helloTimer: Timer | null;
+  #sender: PeerSender;
   #ended = false;
   #invalid = 0;
-  /** Messages behind a hello that is being looked at; null: none is. */
-  #early: ToNode[] | null = null;
-  #who: Who | null = null;
   #rights: Rights | null = null;
-  #expiry: Timer | null = null;
-  #renewing = false;
 
   constructor(given: { id: number; connection: Connection<FromNode>; host: SessionHost }) {
     this.id = given.id;
     this.connection = given.connection;
     this.#host = given.host;
-    const { clock, options } = given.host.given;
-    this.forcing = new RateLimit(clock, 1_000, 200);
-    const address = shareOf(given.connection.remoteAddress);
-    this.#sender = { connection: given.id, participant: null, origin: { address, name: '' } };
-    this.#helloTimer = clock.setTimer(options.handshakeTimeoutMs, () => {
-      this.#helloTimer = null;
-      this.refuse('UNAUTHENTICATED', `No hello came within ${options.handshakeTimeoutMs} ms.`);
-    });
+    this.forcing = new RateLimit(given.host.given.clock, 1_000, 200);
+    this.#sender = strangerOf(given.id, given.connection.remoteAddress);
+    this.#credential = new HeldCredential(this, given.host);
+    this.#handshake = new Handshake(this, given.host);
   }
 
   get hello(): Hello | null {
     return this.#hello;
   }
 
-  /** What it said in a hello that was not accepted. */
+  /** What it said in its hello, accepted or not. */
   get claimed(): Hello | null {
-    return this.#claimed;
+    return this.#handshake.claimed;
   }
 
   /** Why it is closed by the node, the first reason. */
@@ -146,6 +91,11 @@ export class Session implements ConnectionHandler<ToNode> {
   /** As the terms know it. */
   get sender(): Sender {
     return this.#sender;
+  }
+
+  /** Whose share what it asks for counts to. */
+  get origin(): Origin {
+    return this.#sender.origin;
   }
 
   /** As a participant; null where it is none. */
@@ -162,17 +112,27 @@ export class Session implements ConnectionHandler<ToNode> {
 
   /** By its name in the access file; null: no one in particular, or not greeted yet. */
   get identity(): string | null {
-    return this.#who?.identity ?? null;
+    return this.#credential.who?.identity ?? null;
   }
 
   /** Also of one that is refused for what it says: who it showed to be as it came. */
   get proved(): string | null {
-    return (this.#who ?? this.connection.authenticated)?.identity ?? null;
+    return (this.#credential.who ?? this.connection.authenticated)?.identity ?? null;
+  }
+
+  /** Whose word it is: its identity, or the name of its hello. */
+  get operator(): string {
+    return this.proved ?? this.hello?.name ?? 'operator';
   }
 
   /** Null: it may do everything, or is not greeted yet. */
   get rights(): Rights | null {
     return this.#rights;
+  }
+
+  /** When its credential ends; absent: never. */
+  get expiresInMs(): number | undefined {
+    return this.#credential.expiresInMs;
   }
 
   is(role: PeerRole): boolean {
@@ -185,10 +145,11 @@ export class Session implements ConnectionHandler<ToNode> {
    */
   send(message: FromNode): void {
     this.actions?.answered(message);
+    if (message.type === 'error') this.#host.figures.refused(message.code);
     try {
       this.connection.send(message);
     } catch (error) {
-      this.#host.unsendable(this, { type: message.type, error });
+      this.#host.lines.unsendable(this, { type: message.type, error });
       this.connection.close(1011, 'INTERNAL');
     }
   }
@@ -213,7 +174,16 @@ export class Session implements ConnectionHandler<ToNode> {
   refuse(code: ErrorCode, message: string, more: Pick<ErrorMessage, 'retryAfterMs'> = {}): void {
     this.#refusal ??= { code, message };
     this.fail(undefined, code, message, more);
-    this.connection.close(1008, code);
+    this.end(1008, code);
+  }
+
+  /**
+   * Not while a term takes a step: it is told. Closing may take long if the peer is half-open: from
+   * now on the session counts as gone, and its participant gets nothing more.
+   */
+  end(code: number, reason: string): void {
+    this.connection.close(code, reason);
+    this.closed({ code, reason, kind: 'closed' });
   }
 
   message(message: ToNode): void {
@@ -224,14 +194,10 @@ export class Session implements ConnectionHandler<ToNode> {
       this.connection.terminate();
       return;
     }
-    if (this.#early !== null) {
-      if (this.#early.length < maxEarly) this.#early.push(message);
-      else this.refuse('INVALID_MESSAGE', 'Wait for the welcome before you send so much.');
-      return;
-    }
-    if (message.type === 'hello') return this.#greet(message);
+    if (this.#handshake.isPending) return this.#handshake.wait(message);
+    if (message.type === 'hello') return this.#handshake.greet(message);
     if (this.#hello === null) return this.refuse('UNAUTHENTICATED', 'Say hello first.');
-    if (message.type === 'renew') return this.#renew(message);
+    if (message.type === 'renew') return this.#credential.renew(message);
     if (message.type === 'error' || message.type === 'goaway') return host.received(this, message);
     if (!this.#mayAsk.has(message.type)) {
       const roles = rolesFor[message.type];
@@ -247,13 +213,13 @@ export class Session implements ConnectionHandler<ToNode> {
       this.refuse('INVALID_MESSAGE', 'That id is of a request that is not answered yet.');
       return;
     }
-    const denied = this.#rights === null ? null : this.#denial(message, this.#rights);
+    const denied = this.#rights === null ? null : denialOf(message, this.#rights, this, host);
     if (denied === null) host.received(this, message);
     else if ('id' in message) this.fail(message.id, denied.code, denied.message, denied);
   }
 
   invalid(problem: { code: ErrorCode; message: string; id?: number }): void {
-    this.#host.invalid(this, problem);
+    this.#host.lines.invalid(this, problem);
     this.#invalid += 1;
     // A stranger is told once.
     if (this.#invalid > maxInvalid || this.#hello === null)
@@ -264,88 +230,34 @@ export class Session implements ConnectionHandler<ToNode> {
   closed(info: CloseInfo): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#early = null;
-    this.#helloTimer?.cancel();
-    this.#expiry?.cancel();
+    this.#handshake.end();
+    this.#credential.end();
     this.#host.ended(this, info);
   }
 
-  #greet(hello: Hello): void {
-    if (this.#hello !== null) {
-      this.fail(undefined, 'INVALID_MESSAGE', 'hello was said already.');
-      return;
-    }
-    this.#claimed = hello;
-    if (hello.protocol !== protocolVersion) {
-      const text = `This node speaks protocol ${protocolVersion}, not ${hello.protocol}.`;
-      this.refuse('UNSUPPORTED_VERSION', text);
-      return;
-    }
-    const admittance = this.#host.admit(hello, this.connection);
-    if (!(admittance instanceof Promise)) {
-      this.#answer(hello, admittance);
-      return;
-    }
-    this.#early = [];
-    void admittance.then((answer) => {
-      const early = this.#early ?? [];
-      this.#early = null;
-      if (this.#ended) return;
-      this.#answer(hello, answer);
-      if (this.#hello === null) return;
-      for (const message of early) this.message(message);
-    });
-  }
-
-  #answer(hello: Hello, admittance: Admittance): void {
-    if (isRefusal(admittance)) {
-      this.refuse(admittance.code, admittance.message, admittance);
-      return;
-    }
-    // It broke a rule meanwhile, and was told so.
-    if (this.#refusal !== null) return;
-    const full = admittance.rights === null ? null : this.#host.occupy(admittance.rights);
-    if (full !== null) {
-      this.refuse(full.code, full.message, full);
-      return;
-    }
-    this.#helloTimer?.cancel();
-    this.#helloTimer = null;
+  /** As what the handshake found it to be. */
+  letIn(hello: Hello, { who, rights }: Admitted): void {
     this.#hello = hello;
-    this.#who = admittance.who;
-    this.#rights = admittance.rights;
+    this.#rights = rights;
+    this.#credential.take(who);
     this.connection.greeted?.();
-    if (this.#rights !== null) this.connection.paceInput?.((bytes) => this.#inputWaitMs(bytes));
+    if (rights !== null) this.connection.paceInput?.((bytes) => this.#inputWaitMs(bytes));
     this.#mayAsk = allowedTo(hello.roles);
-    this.#know();
-    this.#expire();
+    this.#know(hello, rights);
     this.#host.opened(this);
   }
 
   /** As the terms are to know it. */
-  #know(): void {
-    const { hello } = this;
-    if (hello === null) return;
-    const rights = this.#rights;
-    const { name, instance } = hello;
-    const own = { name, instance, ...(rights === null ? {} : { identity: rights.name }) };
-    this.#sender = {
-      connection: this.id,
-      origin:
-        rights === null
-          ? { address: shareOf(this.connection.remoteAddress), name }
-          : { address: `identity ${rights.name}`, name, max: rights.quotas },
-      participant: this.is('participant') ? { name, instance } : null,
-      ...(this.is('client') ? { client: own } : {}),
-      seesAll: this.is('operator') || this.is('node') || rights?.sees === 'all',
-    };
+  #know(hello: Hello, rights: Rights | null): void {
+    this.#sender = senderOf(this.id, this.connection.remoteAddress, { hello, rights });
   }
 
   /** The access file has changed: what it was let in as may be no one's any more. */
   rightsChanged(problemOf: (rights: Rights, hello: Hello) => Refusal | null): void {
     const { hello } = this;
-    if (hello === null || this.#who === null) return;
-    const rights = this.#host.rightsOf(this.#who);
+    const { who } = this.#credential;
+    if (hello === null || who === null) return;
+    const rights = this.#host.admission.rightsOf(who);
     if (rights === null) return;
     const problem = 'code' in rights ? rights : problemOf(rights, hello);
     if (problem !== null) {
@@ -353,72 +265,10 @@ export class Session implements ConnectionHandler<ToNode> {
       return;
     }
     this.#rights = rights as Rights;
-    this.#know();
-  }
-
-  #denial(message: ToNode, rights: Rights): Refusal | null {
-    if (message.type === 'begin' || message.type === 'transact') {
-      const problem = beginProblem(rights, message);
-      if (problem !== null || message.type === 'begin') return problem;
-      return message.requestId === undefined ? null : this.#host.requestIdProblem(rights);
-    }
-    if (message.type !== 'enlist' || !this.is('client')) return null;
-    return callProblem(rights, message.participant);
+    this.#know(hello, this.#rights);
   }
 
   #inputWaitMs(bytes: number): number {
-    return this.#rights === null ? 0 : this.#host.inputWaitMs(this.#rights, bytes);
-  }
-
-  get expiresInMs(): number | undefined {
-    const atMs = this.#who?.expiresAtMs ?? null;
-    if (atMs === null) return undefined;
-    return Math.max(0, Math.round(atMs - this.#host.given.clock.wallMs()));
-  }
-
-  #expire(): void {
-    this.#expiry?.cancel();
-    const inMs = this.expiresInMs;
-    if (inMs === undefined) return;
-    this.#expiry = this.#host.given.clock.setTimer(Math.min(inMs, maxExpiryMs), () => {
-      // The wall clock may have been set, or its time be longer than a timer's.
-      if ((this.expiresInMs ?? 0) > 0) return this.#expire();
-      this.send({ type: 'goaway', reason: 'The credential of this connection has expired.' });
-      this.connection.close(1008, 'The credential has expired.');
-    });
-  }
-
-  #renew({ id, token }: Renew): void {
-    // Each may be a signature to check, or wait for an issuer.
-    if (this.#renewing) {
-      this.fail(id, 'BUSY', 'The credential before this one is still being looked at.');
-      return;
-    }
-    this.#renewing = true;
-    const done = (credited: Credited): void => {
-      this.#renewing = false;
-      if (this.#ended) return;
-      if (credited.status === 'wrong' && credited.passes === true) {
-        this.fail(id, 'BUSY', credited.why);
-        return;
-      }
-      const who = credited.status === 'right' ? credited.who : null;
-      if (who === null || who.identity !== this.identity) {
-        const why = credited.status === 'wrong' ? credited.why : 'It is of another identity.';
-        this.fail(id, 'UNAUTHENTICATED', why);
-        return;
-      }
-      this.#who = who;
-      this.#expire();
-      this.#host.renewed(this, who);
-      const expiresInMs = this.expiresInMs;
-      this.send({ type: 'renewed', id, ...(expiresInMs === undefined ? {} : { expiresInMs }) });
-    };
-    const credited = this.#host.credit(token, this.connection);
-    if (credited instanceof Promise) void credited.then(done);
-    else done(credited);
+    return this.#rights === null ? 0 : this.#host.uses.came(this.#rights, bytes);
   }
 }
-
-/** It is looked at again after so long: the wall clock may be set. */
-const maxExpiryMs = 60_000;

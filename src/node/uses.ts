@@ -20,10 +20,13 @@ export class Uses {
     this.#clock = clock;
   }
 
-  /** Counts a connection; why there may not be one more, or null. In one step (!). */
-  connect({ name, quotas }: Rights): Refusal | null {
+  /**
+   * Counts a connection; why there may not be one more, or null. In one step (!). `replaces`: so
+   * many of its others end as this one is let in.
+   */
+  connect({ name, quotas }: Rights, replaces = 0): Refusal | null {
     const use = this.#useOf(name);
-    if (quotas.connections === undefined || use.connections < quotas.connections) {
+    if (quotas.connections === undefined || use.connections < quotas.connections + replaces) {
       use.connections += 1;
       return null;
     }
@@ -46,7 +49,7 @@ export class Uses {
     const waitMs = this.#pace(rights, 'requestIdsPerSecond')?.take() ?? 0;
     if (waitMs === 0) return null;
     const { requestIdsPerSecond } = rights.quotas;
-    const text = `The identity ${rights.name} has its quota of ${requestIdsPerSecond} request ids a second.`;
+    const text = `The identity ${rights.name} has its quota of ${requestIdsPerSecond} request ids a second. Send fewer, or raise "quotas.requestIdsPerSecond" in the access file.`;
     return busy(text, waitMs);
   }
 

@@ -40,5 +40,6 @@ export function welcomeOf({ node, log, options, leaders, nodes }: Welcoming): We
     },
     requestWindowMs: log.meta.requestWindowMs,
     heartbeatMs: options.heartbeatMs,
+    understands: ['explain'],
   };
 }
