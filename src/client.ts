@@ -20,8 +20,18 @@ export type {
   TransactOutcome,
   TransactRequest,
 } from './client/types.ts';
+export {
+  currentTransaction,
+  type Joined,
+  maybeTransaction,
+  type Propagation,
+  type WithoutTransaction,
+  type WithTransactionOptions,
+  type WithTransactionResult,
+  withTransaction,
+} from './client/with-transaction.ts';
 export type { AbortReason, ReasonCode } from './core/catalogue.ts';
-export type { LockMode } from './core/locks/table.ts';
+export type { LockMode } from './core/locks/modes.ts';
 export type {
   BranchState,
   BranchStatus,
@@ -39,6 +49,7 @@ export {
   type ParticipantContract,
   type ResultOf,
 } from './peer/contract.ts';
+export type { MetricRegistry } from './peer/metric-registry.ts';
 export {
   isVerdictError,
   OutcomeUnknownError,

@@ -23,6 +23,7 @@ export {
   type ParticipantContract,
   type ResultOf,
 } from './peer/contract.ts';
+export type { MetricRegistry } from './peer/metric-registry.ts';
 export {
   isVerdictError,
   VerdictError,
@@ -42,6 +43,7 @@ export {
   type PrepareCall,
   type PrepareResult,
   type Resource,
+  type ResultVote,
 } from './ports/resource.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './ports/schema.ts';
 export type { Pem, TlsOptions } from './ports/tls.ts';

@@ -39,7 +39,7 @@ async function isApplied(
   try {
     for (let failures = 1; ; failures += 1) {
       if ((await cluster.status({ txid, share }, call)).state === 'COMMITTED') return true;
-      await call.pause(backoffMs(failures, delays, cluster.random.fraction()));
+      await cluster.pause(call, backoffMs(failures, delays, cluster.random.fraction()));
     }
   } catch (error) {
     // A record is collected only after the last acknowledgement.

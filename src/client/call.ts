@@ -1,4 +1,5 @@
 /** One call of the user's: its deadline and its signal, through all that it takes. */
+import { nodeBounds } from '../core/node-bounds.ts';
 import { abortedByCaller, VerdictError } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CallOptions } from './types.ts';
@@ -70,15 +71,26 @@ export class Call {
     });
   }
 
-  pause(delayMs: number): Promise<void> {
-    return this.hold((done) => {
-      const timer = this.#clock.setTimer(delayMs, () => done());
-      return () => timer.cancel();
-    });
-  }
-
   #timedOut(): VerdictError {
     const text = `The call was not through within ${Math.round(this.timeoutMs)} ms. It was waiting for a node; nothing more was sent.`;
     return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
   }
+}
+
+/**
+ * It commits within the whole call or never: longer, it would keep its locks from others where this
+ * process died, and the call would end with an unknown outcome in place of an abort. A tenth less,
+ * for its end to be heard of in time; more of what is short.
+ */
+export function endingWithin<Settings extends { readonly timeoutMs?: number | undefined }>(
+  whole: Pick<Call, 'leftMs'>,
+  settings: Settings,
+): Settings {
+  const leftMs = whole.leftMs();
+  const timeoutMs = Math.max(
+    1,
+    Math.floor(Math.min(leftMs * 0.9, Math.max(leftMs - 250, leftMs / 2))),
+  );
+  const asked = settings.timeoutMs || nodeBounds.transactionTimeoutMs.default;
+  return asked <= timeoutMs ? settings : { ...settings, timeoutMs };
 }

@@ -1,20 +1,22 @@
 /** `verdict/client`: the client of a Verdict cluster. */
-import { coordinatorOptionTable } from '../core/coordinator-options.ts';
+
 import { defined } from '../core/defined.ts';
 import { checkFields, shown } from '../core/fields.ts';
 import type { Labels, TransactionStatus } from '../core/messages.ts';
+import { nodeBounds } from '../core/node-bounds.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
-import { checkName } from '../peer/checked.ts';
-import { checkJwt } from '../peer/jwt.ts';
-import { checkTls } from '../peer/tls.ts';
-import { checkToken } from '../peer/token.ts';
+import { checkName, checkRegistry } from '../peer/checked.ts';
+import type { JwtSource } from '../peer/jwt-source.ts';
+import type { MetricRegistry } from '../peer/metric-registry.ts';
 import { checkNodeUrls } from '../peer/url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { TlsOptions } from '../ports/tls.ts';
 import type { Dialer } from '../ports/transport.ts';
+import { loadTracing } from '../tracing/tracing.ts';
 import { checkAnswer, whenApplied } from './applied.ts';
 import { Call, callMarginMs } from './call.ts';
+import { ending, startCallSpan } from './call-span.ts';
 import { Cluster } from './cluster.ts';
 import {
   callFields,
@@ -25,7 +27,7 @@ import {
   statusFields,
   transactionFields,
 } from './fields.ts';
-import { openPorts } from './ports.ts';
+import { type ClientPorts, openPorts } from './ports.ts';
 import { retryTimeoutMs } from './retry.ts';
 import { type RunContext, type RunOptions, type RunResult, run } from './run.ts';
 import { transact } from './transact.ts';
@@ -39,6 +41,7 @@ import type {
   TransactOutcome,
   TransactRequest,
 } from './types.ts';
+import { outsideTransactions } from './with-transaction.ts';
 
 /** What `connect` takes. */
 export interface ConnectOptions {
@@ -76,6 +79,11 @@ export interface ConnectOptions {
     readonly labels?: Labels;
     readonly lockGroup?: string;
   };
+  /**
+   * Where its metrics go, as long as it is open: a registry of `prom-client`, such as `register`.
+   * Clients of one name in one process are added up. Which metrics there are: docs/METRICS.md.
+   */
+  readonly metrics?: MetricRegistry;
   /** @internal Default: WebSocket. */
   readonly dialer?: Dialer;
   /** @internal Default: the system's. */
@@ -99,32 +107,84 @@ const statusTimeoutMs = 5_000;
  * ```
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
+  const { client, open } = await prepareClient(options);
+  try {
+    await open();
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/**
+ * A client that dials no one before `open`, for whoever makes it earlier than it may connect. Where
+ * `open` rejects, it goes on trying until it is closed.
+ */
+export async function prepareClient(
+  options: ConnectOptions,
+): Promise<{ readonly client: Client; readonly open: () => Promise<void> }> {
   checkNodeUrls(options);
   checkFields(options, connectFields, "connect's options");
   checkFields(options.defaults, transactionFields, 'defaults');
   const { name = 'client', timeoutMs, signal } = options;
   checkName(name, 'name');
-  checkTls(options.tls);
-  checkToken(options.token);
-  checkJwt(options.jwt, options.token);
-  const ports = await openPorts(options);
+  const jwt = await checkedCredentials(options);
+  if (options.metrics !== undefined) checkRegistry(options.metrics);
+  await loadTracing();
+  const ports = outside(await openPorts(options));
   const cluster = new Cluster({
     urls: options.urls,
     name,
     tls: options.tls !== undefined,
     token: options.token,
-    jwt: options.jwt,
+    jwt,
     ...ports,
   });
-  try {
-    await cluster.open(
-      new Call(ports.clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs }),
-    );
-  } catch (error) {
-    await cluster.close();
-    throw error;
-  }
-  return new Client({ cluster, defaults: options.defaults ?? {} });
+  let forget = (): void => undefined;
+  const forgetMetrics = (): void => forget();
+  const client = new Client({ cluster, defaults: options.defaults ?? {}, forgetMetrics });
+  const open = async (): Promise<void> => {
+    forget = await registered(cluster, options.metrics);
+    const call = new Call(ports.clock, { timeoutMs, signal, defaultTimeoutMs: connectTimeoutMs });
+    await outsideTransactions(() => cluster.open(call));
+  };
+  return { client, open };
+}
+
+/**
+ * A connection may be dialled anew from within anything that writes to it, and lasts: nothing of
+ * the transaction in force there may stay in force in its callbacks.
+ */
+function outside(ports: ClientPorts): ClientPorts {
+  const { dialer } = ports;
+  const connect: Dialer['connect'] = (...given) =>
+    outsideTransactions(() => dialer.connect(...given));
+  return { ...ports, dialer: { connect } };
+}
+
+/** Loaded only where there is a registry. Returns what takes them away. */
+async function registered(
+  cluster: Cluster,
+  registry: MetricRegistry | undefined,
+): Promise<() => void> {
+  if (registry === undefined) return () => undefined;
+  const [{ registerMetrics }, { clientMetrics }] = await Promise.all([
+    import('../peer/pulled-metric.ts'),
+    import('./metrics.ts'),
+  ]);
+  return registerMetrics(registry, clientMetrics, () => cluster.reading());
+}
+
+/** Where its JWTs come from. What checks credentials is loaded only where there are any. */
+async function checkedCredentials(options: ConnectOptions): Promise<JwtSource | undefined> {
+  const { tls, token, jwt } = options;
+  if (tls === undefined && token === undefined && jwt === undefined) return undefined;
+  const { checkCredentials, jwtSourceOf } = await import('../peer/credentials.ts');
+  checkCredentials(options);
+  return jwtSourceOf(
+    typeof jwt === 'function' ? { ...options, jwt: () => outsideTransactions(jwt) } : options,
+  );
 }
 
 /**
@@ -134,11 +194,17 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #defaults: TransactionOptions;
+  readonly #forgetMetrics: () => void;
   readonly #calls = new Set<Promise<unknown>>();
 
   /** @internal Made by `connect`. */
-  constructor(options: { cluster: Cluster; defaults: TransactionOptions }) {
+  constructor(options: {
+    cluster: Cluster;
+    defaults: TransactionOptions;
+    forgetMetrics?: () => void;
+  }) {
     this.#cluster = options.cluster;
+    this.#forgetMetrics = options.forgetMetrics ?? (() => undefined);
     this.#defaults = options.defaults;
   }
 
@@ -163,8 +229,9 @@ export class Client implements AsyncDisposable {
    * time-out, the signal or `close` ended the call while the transaction may have been running:
    * nothing is undone, and it has one outcome, which `status` tells. Throws VerdictError with
    * EXPIRED (older than the request window: the outcome can no longer be known), REQUEST_CONFLICT
-   * (the id was used with other content), TOO_LARGE, LIMIT_EXCEEDED, INVALID_MESSAGE, FORBIDDEN,
-   * and, if nothing was sent yet, BUSY, TIMEOUT, ABORTED_BY_CALLER or CLOSED.
+   * (the id was used with other content), INVALID_PAYLOAD (it holds what cannot be sent),
+   * TOO_LARGE, LIMIT_EXCEEDED, INVALID_MESSAGE, FORBIDDEN, and, if nothing was sent yet, BUSY,
+   * TIMEOUT, ABORTED_BY_CALLER or CLOSED.
    *
    * ```ts
    * const outcome = await client.transact(
@@ -224,8 +291,9 @@ export class Client implements AsyncDisposable {
       throw new TypeError('transaction needs { share }: tx.share of the process that began it.');
     }
     const settings = this.#settings({ timeoutMs });
-    const { timeoutMs: ofCalls = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
-    return new Transaction({ txid, share, timeoutMs: ofCalls, cluster: this.#cluster });
+    const { timeoutMs: ofCalls = nodeBounds.transactionTimeoutMs.default } = settings;
+    const cluster = this.#cluster;
+    return new Transaction({ txid, share, timeoutMs: ofCalls, cluster, isShared: true });
   }
 
   /**
@@ -256,8 +324,15 @@ export class Client implements AsyncDisposable {
    * the transaction back and is thrown again, unless it is this client's own error about a
    * transaction lost under it, which counts as an abort.
    *
+   * Past `timeoutMs`, or once the signal fires, a function that has not returned is not waited for:
+   * its transaction is rolled back, what it still asks of it is refused, and `run` throws TIMEOUT
+   * or ABORTED_BY_CALLER. Nothing stops the function itself.
+   *
+   * Leave the commit to `run`. After a `tx.commit()` of its own nothing is rolled back: what the
+   * function throws then is thrown as it is, at once, and the transaction may have committed.
+   *
    * Throws OutcomeUnknownError if a commit's outcome could not be learnt: that is never tried
-   * again.
+   * again. So it does where a function that was not waited for may have committed.
    *
    * ```ts
    * const result = await client.run(async (tx) => {
@@ -266,9 +341,16 @@ export class Client implements AsyncDisposable {
    * });
    * ```
    */
-  async run<Value>(
+  run<Value>(
     work: (tx: Transaction, context: RunContext) => Promise<Value>,
     options: RunOptions = {},
+  ): Promise<RunResult<Value>> {
+    return this.#inFlight(this.#run(work, options));
+  }
+
+  async #run<Value>(
+    work: (tx: Transaction, context: RunContext) => Promise<Value>,
+    options: RunOptions,
   ): Promise<RunResult<Value>> {
     if (typeof work !== 'function') {
       throw new TypeError(
@@ -281,8 +363,19 @@ export class Client implements AsyncDisposable {
     return run(this.#cluster, work, { ...options, settings });
   }
 
+  /**
+   * Resolves when every shard has a leader that this client reaches, at once where that is so: for
+   * a health check. Default time-out 5 s. Throws VerdictError: TIMEOUT, ABORTED_BY_CALLER, CLOSED.
+   */
+  async ready(options: CallOptions = {}): Promise<void> {
+    checkFields(options, callFields, "ready's options");
+    const { clock } = this.#cluster;
+    await this.#cluster.led(new Call(clock, { ...options, defaultTimeoutMs: statusTimeoutMs }));
+  }
+
   /** Closes. Calls in flight reject: with OutcomeUnknownError if something may have happened. */
   async close(): Promise<void> {
+    this.#forgetMetrics();
     for (const call of this.#calls) call.catch(() => undefined);
     await this.#cluster.close();
   }
@@ -296,7 +389,7 @@ export class Client implements AsyncDisposable {
     request: TransactRequest,
     options: TransactOptions,
   ): Promise<TransactOutcome<Results>> {
-    if (typeof request !== 'object' || request === null) {
+    if (!Array.isArray((request as Partial<TransactRequest> | null)?.branches)) {
       throw new TypeError(
         'transact wants a request, such as { branches: [{ participant, payload }] }',
       );
@@ -307,8 +400,12 @@ export class Client implements AsyncDisposable {
     checkAnswer(answer);
     const ms = timeoutMs ?? (retry === undefined || retry === false ? undefined : retryTimeoutMs);
     const call = this.#call({ timeoutMs: ms, signal }, whole);
-    const outcome = await transact<Results>(this.#cluster, whole, { call, retry });
-    return whenApplied(this.#cluster, outcome, { answer, call });
+    const cluster = this.#cluster;
+    const span = startCallSpan('verdict transact', { 'verdict.branches': whole.branches.length });
+    return ending(span, async () => {
+      const sent = transact<Results>(cluster, whole, { call, retry, span });
+      return whenApplied(cluster, await cluster.figures.count(sent), { answer, call });
+    });
   }
 
   /**
@@ -326,7 +423,7 @@ export class Client implements AsyncDisposable {
   }
 
   #call(options: CallOptions, settings: TransactionOptions): Call {
-    const { timeoutMs = coordinatorOptionTable.transactionTimeoutMs.default } = settings;
+    const { timeoutMs = nodeBounds.transactionTimeoutMs.default } = settings;
     return new Call(this.#cluster.clock, {
       ...options,
       defaultTimeoutMs: timeoutMs + callMarginMs,

@@ -5,7 +5,7 @@ import type { LeaderInfo, TransactionStatus } from '../core/messages.ts';
 import { requestShard } from '../core/request-shard.ts';
 import { scoped } from '../core/scope.ts';
 import { shardOf, type Txid } from '../core/txid.ts';
-import type { Jwt } from '../peer/jwt.ts';
+import type { JwtSource } from '../peer/jwt-source.ts';
 import type { Link } from '../peer/link.ts';
 import { Nodes } from '../peer/nodes.ts';
 import type { RequestOptions } from '../peer/requests.ts';
@@ -14,19 +14,23 @@ import {
   isRequestRetryable,
   isVerdictError,
   VerdictError,
+  withoutEffect,
 } from '../peer/verdict-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { CloseInfo, Dialer } from '../ports/transport.ts';
+import { widestLimits } from '../wire/limits.ts';
 import type { Call } from './call.ts';
 import type { ConnectOptions } from './client.ts';
+import { ClientFigures } from './figures.ts';
+import type { ClientReading } from './metrics.ts';
 import type { TransactRequest } from './types.ts';
 import { TooManyWait, type Waiting, Windows } from './windows.ts';
 
 export interface ClusterOptions extends Required<Pick<ConnectOptions, 'urls' | 'name'>> {
   readonly tls: boolean;
   readonly token: string | undefined;
-  readonly jwt: Jwt | undefined;
+  readonly jwt: JwtSource | undefined;
   // The published declarations of `ConnectOptions` are without these.
   readonly dialer: Dialer;
   readonly clock: Clock;
@@ -74,20 +78,25 @@ export class Cluster {
   readonly random: Random;
   /** Of one-shots. */
   readonly windows: Windows;
+  readonly figures: ClientFigures;
   readonly #name: string;
   readonly #nodes: Nodes;
   /** Each is told when something changed. */
   readonly #waiting = new Set<() => void>();
+  /** Of calls that wait for no node: ended by `close`. */
+  readonly #pauses = new Set<() => void>();
   #welcomed = false;
   #closed = false;
   #refusal: VerdictError | null = null;
   #lastFailure = '';
+  #opened = false;
 
   constructor(options: ClusterOptions) {
     const { clock, random, dialer, name, tls, token, jwt, urls } = options;
     this.#name = name;
     this.clock = clock;
     this.windows = new Windows(clock);
+    this.figures = new ClientFigures(clock);
     this.random = random;
     const instance = random.token(20);
     const hello = { name, instance, roles: ['client'] as const };
@@ -122,17 +131,33 @@ export class Cluster {
 
   /** Resolves with the first welcome; rejects with the node's error where the hello is refused. */
   async open(call: Call): Promise<void> {
+    this.#opened = true;
     this.#nodes.start();
     while (!this.#welcomed) {
+      if (this.#closed) throw closedError('client');
       if (this.#refusal !== null) throw this.#refusal;
       await this.#change(call);
     }
+  }
+
+  /** Nesting that every connected node takes in a message. */
+  maxDepth(): number {
+    const limits = this.#nodes.connected().map(({ welcome }) => welcome?.limits ?? widestLimits);
+    return Math.min(widestLimits.maxDepth, ...limits.map(({ maxDepth }) => maxDepth));
+  }
+
+  /** How it stands, for metrics. */
+  reading(): ClientReading {
+    const { sent, waiting } = this.windows.counts();
+    const connections = this.#nodes.connected().length;
+    return { name: this.#name, figures: this.figures, connections, sent, waiting };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.windows.close();
     this.#tell();
+    for (const end of [...this.#pauses]) end();
     await this.#nodes.close();
   }
 
@@ -160,6 +185,15 @@ export class Cluster {
     });
   }
 
+  /** Waits until the leader of every shard is known and connected. */
+  async led(call: Call): Promise<void> {
+    await this.#found(call, () => {
+      if (!this.#welcomed) return null;
+      const shards = Array.from({ length: Math.max(1, this.#nodes.shards) }, (_, shard) => shard);
+      return shards.every((shard) => this.#nodes.leaderLink(shard) !== null) || null;
+    });
+  }
+
   /** Sends to the shard's leader until it answers with anything but what may be sent `again`. */
   async insist<Reply>({
     shard,
@@ -183,19 +217,23 @@ export class Cluster {
   }
 
   /**
-   * After an error: waits, longer with each failure. Throws a `BUSY` when half of the call's time
-   * would be over after the wait.
+   * After an error: waits, longer with each failure; not at all where a node that was asked first
+   * says who leads instead. Throws a `BUSY` when half of the call's time would be over after the
+   * wait.
    */
   async recover(options: { error: VerdictError; failures: number; call: Call }): Promise<void> {
     const { error, failures, call } = options;
     if (error instanceof TooManyWait) throw error;
-    if (error.code !== 'BUSY') return call.pause(this.pauseMs(failures, error.retryAfterMs));
+    this.figures.retries.unanswered += 1;
+    const isShownOn = error.code === 'NOT_LEADER' && error.leader != null;
+    if (isShownOn && failures === 1 && error.retryAfterMs === undefined) return;
+    if (error.code !== 'BUSY') return this.pause(call, this.pauseMs(failures, error.retryAfterMs));
     const askedMs = spreadMs(error.retryAfterMs ?? 0, this.random.fraction());
     const pauseMs = this.pauseMs(failures) + askedMs;
     // What gets in late may be cut off by the end of the call, its outcome unknown. A refusal from
     // which nothing came is the better answer.
     if (pauseMs >= call.leftMs() - call.timeoutMs / 2) throw error;
-    await call.pause(pauseMs);
+    await this.pause(call, pauseMs);
   }
 
   /** Asks the leader, or any node while there is none, until one answers. */
@@ -221,10 +259,42 @@ export class Cluster {
         const { type: _type, id: _id, ...status } = reply;
         return status;
       } catch (error) {
-        if (!isRequestRetryable(error)) throw error;
+        if (!isRequestRetryable(error)) throw onlyAsked(error);
         await this.recover({ error, failures, call });
       }
     }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Is over at once where the client is closed: what is asked next is told so. */
+  pause(call: Call, delayMs: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return call.hold((done) => {
+      const end = (): void => done();
+      const timer = this.clock.setTimer(delayMs, end);
+      this.#pauses.add(end);
+      return () => {
+        timer.cancel();
+        this.#pauses.delete(end);
+      };
+    });
+  }
+
+  /** Resolves when it has ended, however; rejects where the call, or the client, ends before. */
+  until(call: Call, ended: Promise<unknown>): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError('client'));
+    return call.hold((done) => {
+      const close = (): void => done(closedError('client'));
+      this.#pauses.add(close);
+      ended.then(
+        () => done(),
+        () => done(),
+      );
+      return () => this.#pauses.delete(close);
+    });
   }
 
   pauseMs(failures: number, retryAfterMs = 0): number {
@@ -250,13 +320,25 @@ export class Cluster {
     } catch (error) {
       if (!isVerdictError(error) || error.code !== 'TIMEOUT') throw error;
       const { acted, retryable } = error;
-      const last = this.#lastFailure === '' ? '' : ` The last failure: ${this.#lastFailure}`;
-      const text = `No leader could be reached within ${Math.round(call.timeoutMs)} ms.${last}`;
+      const text = `No leader could be reached within ${Math.round(call.timeoutMs)} ms.${this.#why()}`;
       throw new VerdictError('TIMEOUT', text, { acted, retryable, cause: this.#refusal ?? error });
     }
+  }
+
+  #why(): string {
+    if (!this.#opened) {
+      return ' This client was made and not opened: it is when the application starts. In a test with NestJS, await app.init() first.';
+    }
+    return this.#lastFailure === '' ? '' : ` The last failure: ${this.#lastFailure}`;
   }
 
   #tell(): void {
     for (const told of [...this.#waiting]) told();
   }
+}
+
+/** A question changes nothing. What it is about may be unknown for good, as EXPIRED says. */
+function onlyAsked(error: unknown): unknown {
+  if (!isVerdictError(error) || error.code === 'EXPIRED') return error;
+  return withoutEffect(error, 'It was only a question: nothing was changed.');
 }

@@ -71,6 +71,7 @@ export const connectFields: Fields<ConnectOptions> = {
   timeoutMs: 'ms',
   signal: 'signal',
   defaults: 'object',
+  metrics: 'any',
   dialer: 'internal',
   clock: 'internal',
   random: 'internal',

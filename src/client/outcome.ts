@@ -1,5 +1,5 @@
 /** Learning what became of a transaction. */
-import { abortReason } from '../core/catalogue.ts';
+import type { AbortReason } from '../core/catalogue.ts';
 import type { OutcomeMessage, TransactionStatus } from '../core/messages.ts';
 import { thrownError } from '../core/thrown.ts';
 import type { Txid } from '../core/txid.ts';
@@ -9,10 +9,14 @@ import type { Cluster } from './cluster.ts';
 import type { TransactionOutcome } from './types.ts';
 
 /** The reason goes with the memory of the leader that decided; the abort itself stands. */
-const reasonGone = { message: 'The transaction was aborted. The reason is no longer known.' };
+const reasonGone: AbortReason = {
+  code: 'LEADER_CHANGED',
+  message: 'The transaction was aborted. The reason is no longer known.',
+  retryable: true,
+};
 
 export function outcomeOf<Results>(message: OutcomeMessage): TransactionOutcome<Results> {
-  const { txid, outcome, reason = abortReason('LEADER_CHANGED', reasonGone), repeats } = message;
+  const { txid, outcome, reason = reasonGone, repeats } = message;
   if (outcome === 'aborted') {
     if (repeats === undefined) return { outcome, txid, reason };
     const told = `${reason.message} (So attempt ${repeats} was answered before. Nothing was run now. To try again: \`retry\`, \`attempt: ${repeats + 1}\` or another requestId.)`;
@@ -24,7 +28,7 @@ export function outcomeOf<Results>(message: OutcomeMessage): TransactionOutcome<
 }
 
 function settledBy<Results>(status: TransactionStatus): TransactionOutcome<Results> | null {
-  const { txid, state, reason = abortReason('LEADER_CHANGED', reasonGone) } = status;
+  const { txid, state, reason = reasonGone } = status;
   switch (state) {
     case 'COMMITTING':
     case 'COMMITTED':
@@ -50,7 +54,7 @@ export async function followUp<Results>(
     for (let asked = 1; ; asked += 1) {
       const outcome = settledBy<Results>(await cluster.status({ txid, share }, call));
       if (outcome !== null) return outcome;
-      await call.pause(cluster.pauseMs(asked));
+      await cluster.pause(call, cluster.pauseMs(asked));
     }
   } catch (error) {
     throw unknownOutcome({ error, txid, after });
@@ -64,9 +68,10 @@ export async function followUp<Results>(
 export function unknownOutcome(options: {
   error: unknown;
   txid: Txid | undefined;
+  requestId?: string;
   after?: unknown;
 }): Error {
-  const { error, after } = options;
+  const { error, after, requestId } = options;
   if (!isVerdictError(error)) return thrownError(error);
   const txid = options.txid ?? error.txid;
   if (error.code === 'EXPIRED') {
@@ -76,11 +81,12 @@ export function unknownOutcome(options: {
   const about = txid === undefined ? 'The transaction' : `The transaction ${txid}`;
   if (error.code === 'ABORTED_BY_CALLER') {
     const text = `${about} goes on, although the caller gave up waiting for its outcome.`;
-    return new OutcomeUnknownError(text, { txid, cause: error.cause });
+    return new OutcomeUnknownError(text, { txid, requestId, cause: error.cause });
   }
   const text = `${about} has an outcome, or will have one, but it could not be learnt: ${error.message}`;
   return new OutcomeUnknownError(text, {
     txid,
+    requestId,
     cause: error.code === 'TIMEOUT' ? (after ?? error) : error,
   });
 }

@@ -21,6 +21,10 @@ export async function openPorts(
   const random = given.random ?? (await import('../system/random.ts')).systemRandom;
   const dialer =
     given.dialer ??
-    (await import('../transport/websocket/connect.ts')).webSocketDialer({ clock, tls: given.tls });
+    (await import('../transport/websocket/connect.ts')).webSocketDialer({
+      clock,
+      readers: (await import('../wire/client-readers.ts')).clientReaders,
+      tls: given.tls,
+    });
   return { clock, random, dialer };
 }

@@ -48,8 +48,10 @@ export class Retries {
     // No pause that the time-out would end: what is known now is the better answer.
     if (this.#call.over() !== null || pauseMs >= Math.min(leftMs, this.#call.leftMs()))
       return false;
-    await this.#call.pause(pauseMs);
-    return true;
+    this.#cluster.figures.retries.aborted += 1;
+    await this.#cluster.pause(this.#call, pauseMs);
+    // Closed meanwhile: what is known is the better answer here, too.
+    return !this.#cluster.closed;
   }
 
   /** The same of an outcome: a commit is the last. */

@@ -9,9 +9,11 @@ import { defined } from '../core/defined.ts';
 import { defaultLockGroup } from '../core/locks/names.ts';
 import type { Epoch, Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
+import { checkPayloads } from '../peer/payloads.ts';
 import { isVerdictError, refusal } from '../peer/verdict-error.ts';
 import { ageMs, type Mark, mark } from '../system/age.ts';
-import type { Call } from './call.ts';
+import { type Call, endingWithin } from './call.ts';
+import type { CallSpan } from './call-span.ts';
 import {
   type Cluster,
   isRefusedForNow,
@@ -31,13 +33,26 @@ import type {
 export async function transact<Results>(
   cluster: Cluster,
   request: TransactRequest,
-  { call, retry }: { readonly call: Call; readonly retry: TransactOptions['retry'] },
+  {
+    call,
+    retry,
+    span,
+  }: {
+    readonly call: Call;
+    readonly retry: TransactOptions['retry'];
+    readonly span: CallSpan | null;
+  },
 ): Promise<TransactOutcome<Results>> {
   const { requestId, attempt } = request;
   checkRequest({ type: 'transact', ...contentOf(request), ...defined({ requestId, attempt }) });
+  checkPayloads(
+    request.branches.map(({ payload }) => payload),
+    (index) => `branches[${index}].payload`,
+    { maxDepth: cluster.maxDepth(), above: 3 },
+  );
   const { maxAttempts = 10, ...delays } = retry === true ? {} : retry || { maxAttempts: 1 };
   const retries = new Retries(cluster, call, { ...delays, maxAttempts, of: 'retry.' });
-  const means = { call, retries, patient: maxAttempts > 1 };
+  const means = { call, retries, span, patient: maxAttempts > 1 };
   const refused = cluster.windows.refusal({ branches: request.branches, ...means });
   if (refused !== null) throw refused;
   return requestId === undefined
@@ -48,6 +63,7 @@ export async function transact<Results>(
 interface Means {
   readonly call: Call;
   readonly retries: Retries;
+  readonly span: CallSpan | null;
   /** With `retry`: it rather waits than fails. */
   readonly patient: boolean;
 }
@@ -55,7 +71,7 @@ interface Means {
 async function transactAgain<Results>(
   cluster: Cluster,
   request: TransactRequest & { readonly requestId: string },
-  { call, retries, patient }: Means,
+  { call, retries, span, patient }: Means,
 ): Promise<TransactOutcome<Results>> {
   const { requestId } = request;
   const content = contentOf(request);
@@ -77,8 +93,17 @@ async function transactAgain<Results>(
     lastEpoch = epoch;
     firstSent ??= mark(cluster.clock);
     const requestAgeMs = Math.ceil(ageMsBefore + ageMs(cluster.clock, firstSent));
+    span?.sent(route);
     const reply = await route.link.request(
-      { type: 'transact', ...content, requestId, requestAgeMs, attempt, epoch },
+      {
+        type: 'transact',
+        ...content,
+        ...span?.trace,
+        requestId,
+        requestAgeMs,
+        attempt,
+        epoch,
+      },
       requestOptions(route, call),
     );
     const windowMs = route.link.welcome?.requestWindowMs ?? Number.POSITIVE_INFINITY;
@@ -91,14 +116,24 @@ async function transactAgain<Results>(
         const { reply, leftMs } = await (unknown === null
           ? cluster.windows.inTurn({ branches: request.branches, call, patient }, send)
           : send());
-        const outcome = { ...outcomeOf<Results>(reply), attempt: reply.repeats ?? attempt };
+        const told = outcomeOf<Results>(reply);
+        const outcome = {
+          ...told,
+          // Where an answer is missing it may be this call's own: the leader changed meanwhile.
+          ...(told.outcome === 'committed' &&
+            told.results === null &&
+            unknown === null && { repeated: true as const }),
+          attempt: reply.repeats ?? attempt,
+        };
         // Final for this attempt and all below it, whatever had become of their answers.
         if (outcome.outcome === 'aborted') unknown = null;
         if (!(await retries.afterOutcome(outcome, leftMs))) return outcome;
         attempt = outcome.attempt + 1;
       } catch (error) {
         const committed = committedBefore<Results>(error);
-        if (committed !== null) return { ...committed, attempt };
+        if (committed !== null) {
+          return { ...committed, ...(unknown === null && { repeated: true as const }), attempt };
+        }
         if (isVerdictError(error) && error.acted === 'unknown') unknown ??= error;
         if (!mayBeSentAgain(error)) throw error;
         await cluster.recover({ error, failures, call });
@@ -107,7 +142,7 @@ async function transactAgain<Results>(
   } catch (error) {
     if (unknown === null) throw error;
     const txid = isVerdictError(unknown) ? unknown.txid : undefined;
-    throw unknownOutcome({ error, txid, after: unknown });
+    throw unknownOutcome({ error, txid, requestId, after: unknown });
   }
 }
 
@@ -132,7 +167,7 @@ async function transactUnnamed<Results>(
 async function transactOnce<Results>(
   cluster: Cluster,
   request: TransactRequest,
-  { call, patient }: Means,
+  { call, span, patient }: Means,
 ): Promise<TransactOutcome<Results>> {
   const attempt = 1;
   const content = contentOf(request);
@@ -148,8 +183,17 @@ async function transactOnce<Results>(
         isRefusedForNow(error) && mayBeSentAgain(error) && (txid ?? error.txid) === undefined,
       send: (route) => {
         mustKnowLocks(route, request);
+        span?.sent(route);
+        const { epoch } = route.leader;
         return route.link.request(
-          { type: 'transact', ...content, epoch: route.leader.epoch, announce: true },
+          {
+            type: 'transact',
+            // With an id it would go on, and be found again; this one is lost to its caller.
+            ...endingWithin(call, content),
+            ...span?.trace,
+            epoch,
+            announce: true,
+          },
           {
             ...requestOptions(route, call),
             onBegun: (begun) => {

@@ -1,6 +1,6 @@
 /** What goes into a transaction and what comes out of it. */
 import type { AbortReason } from '../core/catalogue.ts';
-import type { LockMode } from '../core/locks/table.ts';
+import type { LockMode } from '../core/locks/modes.ts';
 import type { Labels, LockedKeys } from '../core/messages.ts';
 import type { Txid } from '../core/txid.ts';
 
@@ -43,7 +43,10 @@ export interface RetryOptions {
 
 /** Options of `transact`. */
 export interface TransactOptions extends CommitOptions {
-  /** In milliseconds. Default: the transaction's own time-out and 5 s; with `retry` 60,000. */
+  /**
+   * In milliseconds. Default: the transaction's own time-out and 5 s; with `retry` 60,000. Shorter,
+   * and without a `requestId`, it shortens the transaction's to nine tenths: its end is heard of.
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * Tries again what aborted for a reason that can pass (`reason.retryable`), within the call's
@@ -150,6 +153,11 @@ export interface Committed<Results> {
    * after a failover, or by asking for the status.
    */
   readonly results: Results | null;
+  /**
+   * An earlier call of the same requestId had it committed, and its results are gone. Absent says
+   * nothing.
+   */
+  readonly repeated?: true;
   /**
    * Only with `answer: 'applied'`: whether every participant had carried it out when last asked, at
    * most a second before the call's end. If false, it is committed and will be carried out.

@@ -91,7 +91,7 @@ export class Windows {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#late = new Delays(clock, (tell) => tell());
+    this.#late = new Delays(clock, 'others', (tell) => tell());
   }
 
   /** Where the call would be refused now: looked at before all else, for then it costs least. */
@@ -114,6 +114,17 @@ export class Windows {
       this.#leave(place, error);
       throw error;
     }
+  }
+
+  /** On the way, and not sent yet. */
+  counts(): { readonly sent: number; readonly waiting: number } {
+    let sent = 0;
+    let waiting = 0;
+    for (const window of this.#windows.values()) {
+      sent += window.inFlight;
+      waiting += window.waiting.size;
+    }
+    return { sent, waiting };
   }
 
   close(): void {

@@ -2,6 +2,7 @@
 import type { BranchIdentity, PrepareData, Prepared, StoreFound } from '../core/branch/branch.ts';
 import { thrownAs, thrownLine } from '../core/thrown.ts';
 import type { TimerHandle } from '../core/timer-wheel.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { Delays } from '../peer/delays.ts';
 import {
   BranchEndedError,
@@ -9,10 +10,13 @@ import {
   type PrepareCall,
   type PrepareResult,
 } from '../ports/resource.ts';
+import { tracing } from '../tracing/tracing.ts';
 import type { ParticipantContext } from './context.ts';
 import { Gate } from './gate.ts';
+import { type ApplicationCall, LateCalls, type LateCounts } from './late-calls.ts';
 import { reasonOf, textOf } from './prepare-failure.ts';
 import { checkedResult, type ResultLimits } from './results.ts';
+import { isPayloadRefusal } from './schema.ts';
 
 export interface ApplicationOptions extends ParticipantContext {
   readonly limits: () => ResultLimits;
@@ -34,6 +38,14 @@ export interface PrepareEvents {
   prepared(prepared: Prepared): void;
 }
 
+/** A branch that the application is called for. */
+interface Called {
+  readonly identity: BranchIdentity;
+  readonly trace: TraceContext | null;
+  /** By itself: the application works on it before it is asked to prepare. */
+  readonly enlisted: boolean;
+}
+
 export class Application {
   readonly #given: ApplicationOptions;
   readonly #prepares: Gate;
@@ -43,14 +55,25 @@ export class Application {
    */
   readonly #ends: Gate;
   readonly #delays: Delays<PrepareRun>;
+  readonly #lateCalls: LateCalls;
   #preparing = 0;
+  #closed = false;
 
   constructor(given: ApplicationOptions) {
     const { options, clock } = given;
     this.#given = given;
     this.#prepares = new Gate(options.maxConcurrency);
     this.#ends = new Gate(options.maxConcurrency);
-    this.#delays = new Delays(clock, (run) => this.#due(run));
+    this.#delays = new Delays(clock, 'time', (run) => this.#due(run));
+    this.#lateCalls = new LateCalls({
+      ...given,
+      waiting: () => this.#prepares.waiting + this.#ends.waiting,
+    });
+  }
+
+  /** Calls that have not returned long after they should have. */
+  get late(): LateCounts {
+    return this.#lateCalls.counts();
   }
 
   /** No place is left for one more prepare, not even to wait. */
@@ -59,9 +82,20 @@ export class Application {
     return this.#preparing >= maxConcurrency + maxQueue;
   }
 
-  prepare(branch: BranchIdentity, data: PrepareData, events: PrepareEvents): PrepareRun {
+  prepare(
+    { identity, trace, enlisted }: Called,
+    data: PrepareData,
+    events: PrepareEvents,
+  ): PrepareRun {
     const { clock } = this.#given;
-    const run = new PrepareRun({ branch, data, events, startedAtMs: clock.monotonicMs() });
+    const run = new PrepareRun({
+      branch: identity,
+      trace,
+      enlisted,
+      data,
+      events,
+      startedAtMs: clock.monotonicMs(),
+    });
     this.#preparing += 1;
     this.#setTimer(run, run.startedAtMs);
     this.#prepares.enter(() => this.#call(run));
@@ -72,7 +106,10 @@ export class Application {
     this.#callResource(run).then(
       (returned) => {
         this.#given.reached('after-application-prepare');
-        this.#prepared(run, checkedResult(returned, this.#given.limits()));
+        const checked = checkedResult(returned, this.#given.limits());
+        // (!) It has worked since it enlisted, and did not say this vote: it may hold something.
+        const holds = run.enlisted && checked.vote === 'abort' && isPayloadRefusal(returned);
+        this.#prepared(run, holds ? { vote: 'threw', reason: checked.reason } : checked);
       },
       (error: unknown) => {
         const { branch, interrupted } = run;
@@ -104,15 +141,17 @@ export class Application {
       working: () => run.events.working(),
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    try {
-      return Promise.resolve(this.#given.resource.prepare(call));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    this.#lateCalls.begin(run, { call: 'prepare', txid, branch, timeoutMs });
+    return this.#traced('prepare', run.branch, run.trace, () =>
+      promised(() => this.#given.resource.prepare(call)),
+    );
   }
 
   #prepared(run: PrepareRun, prepared: Prepared): void {
     this.#preparing -= 1;
+    this.#lateCalls.end(run);
+    const { figures, clock } = this.#given;
+    figures?.prepare.record(clock.monotonicMs() - run.startedAtMs);
     if (run.timer !== null) this.#delays.stop(run.timer);
     this.#prepares.leave();
     run.events.prepared(prepared);
@@ -140,34 +179,60 @@ export class Application {
     else run.events.working();
   }
 
-  /** No time-out and no `working` any more. */
+  /** What the application does hangs below the message that asked for it. */
+  #traced<Value>(
+    call: ApplicationCall['call'],
+    { txid, branch }: BranchIdentity,
+    trace: TraceContext | null,
+    make: () => Promise<Value>,
+  ): Promise<Value> {
+    const spans = tracing();
+    if (spans === null) return make();
+    const { participant } = this.#given;
+    const attributes = {
+      'verdict.txid': txid,
+      'verdict.branch': branch,
+      'verdict.participant': participant,
+    };
+    return spans.callInSpan(
+      { name: `${participant} ${call}`, kind: 'server', trace: trace ?? {}, attributes },
+      make,
+      (value) => voteIn(value),
+    );
+  }
+
+  /** No time-out and no `working` any more, and nothing that still waits for its turn. */
   close(): void {
+    this.#closed = true;
     this.#delays.close();
+    this.#lateCalls.close();
   }
 
   /** Tells null when it is done, else why it failed; never from within this call. */
   end(
     call: 'commit' | 'rollback',
     branch: Omit<EndCall<unknown>, 'instance'>,
+    trace: TraceContext | null,
     ended: (failure: Failure | null) => void,
   ): void {
     const { resource, reached, logger, journal } = this.#given;
     this.#ends.enter(() => {
+      // Its store may be closed by now, and another process may have the journal.
+      if (this.#closed) return;
       if (call === 'commit') reached('before-commit-applied');
-      let returned: Promise<void>;
-      try {
-        returned = Promise.resolve(resource[call]({ ...branch, instance: journal.instance }));
-      } catch (error) {
-        returned = Promise.reject(error);
-      }
+      const end = { ...branch, instance: journal.instance };
+      const { txid, branch: name } = branch;
+      this.#lateCalls.begin(end, { call, txid, branch: name, timeoutMs: 0 });
+      const returned = this.#traced(call, branch, trace, () => promised(() => resource[call](end)));
       returned.then(
         () => {
+          this.#lateCalls.end(end);
           this.#ends.leave();
           ended(null);
         },
         (error: unknown) => {
+          this.#lateCalls.end(end);
           this.#ends.leave();
-          const { txid, branch: name } = branch;
           const found = thrownAs(error, BranchEndedError)?.found;
           if (found === 'committed-by-sibling' && branch.takenOver !== true) {
             logger.info({ txid, branch: name }, committedBySibling);
@@ -187,6 +252,8 @@ export class Application {
 /** One call of prepare, from its place in the queue to its result. */
 export class PrepareRun {
   readonly branch: BranchIdentity;
+  readonly trace: TraceContext | null;
+  readonly enlisted: boolean;
   readonly data: PrepareData;
   readonly events: PrepareEvents;
   readonly startedAtMs: number;
@@ -196,8 +263,12 @@ export class PrepareRun {
   interrupted: Error | null = null;
   #controller: AbortController | null = null;
 
-  constructor(given: Pick<PrepareRun, 'branch' | 'data' | 'events' | 'startedAtMs'>) {
+  constructor(
+    given: Pick<PrepareRun, 'branch' | 'trace' | 'enlisted' | 'data' | 'events' | 'startedAtMs'>,
+  ) {
     this.branch = given.branch;
+    this.trace = given.trace;
+    this.enlisted = given.enlisted;
     this.data = given.data;
     this.events = given.events;
     this.startedAtMs = given.startedAtMs;
@@ -216,6 +287,23 @@ export class PrepareRun {
     this.interrupted = new Error(interruptions[why]);
     this.#controller?.abort(this.interrupted);
   }
+}
+
+/** What it throws, it rejects with. */
+function promised<Value>(call: () => Promise<Value> | Value): Promise<Value> {
+  try {
+    return Promise.resolve(call());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** What JavaScript returned may be no vote. */
+function voteIn(value: unknown): { readonly 'verdict.vote'?: string } {
+  const { vote } = (value ?? {}) as { readonly vote?: unknown };
+  return vote === 'commit' || vote === 'readonly' || vote === 'abort'
+    ? { 'verdict.vote': vote }
+    : {};
 }
 
 /** Nothing failed: "abort" was said below the floor, and the journal follows the store (8.7). */

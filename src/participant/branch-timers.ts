@@ -17,7 +17,7 @@ export class BranchTimers<Key> {
 
   constructor(given: ParticipantContext) {
     this.#given = given;
-    this.#delays = new Delays(given.clock, (fire) => fire());
+    this.#delays = new Delays(given.clock, 'time', (fire) => fire());
     const { patienceMs, lockLimitMs, tombstoneMs } = given.options;
     this.#delaysMs = { patience: patienceMs, limit: lockLimitMs, tombstone: tombstoneMs };
   }

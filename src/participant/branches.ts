@@ -15,7 +15,17 @@ import {
   stepBranch,
   unknownBranch,
 } from '../core/branch/branch.ts';
-import type { Ack, DecisionMessage, Prepare, VoteMessage, Working } from '../core/messages.ts';
+import type {
+  Ack,
+  CommitBranch,
+  DecisionMessage,
+  Described,
+  Prepare,
+  RollbackBranch,
+  VoteMessage,
+  Working,
+} from '../core/messages.ts';
+import { type TraceContext, traceOf } from '../core/trace-context.ts';
 import { type Epoch, epochOf, epochZero, shardOf, type Txid } from '../core/txid.ts';
 import type { JournalEntry } from '../ports/journal.ts';
 import type { Application, PrepareRun } from './application.ts';
@@ -23,7 +33,7 @@ import type { BranchTimers } from './branch-timers.ts';
 import type { ParticipantContext } from './context.ts';
 import type { Doubt } from './doubt.ts';
 import { carryOut } from './effects.ts';
-import { settleEnlisting } from './enlist.ts';
+import { closedText, settleEnlisting } from './enlist.ts';
 import type { Epochs } from './epochs.ts';
 import { Forgets } from './forgets.ts';
 import type { ParticipantAlarm } from './options.ts';
@@ -39,8 +49,12 @@ export interface Branch {
   /** Events from outside, while the journal is read for them. */
   readonly inbox: LocalEvent[];
   draining: boolean;
+  /** Of the latest message about it, for the calls of the application. */
+  trace: TraceContext | null;
   /** The application's prepare, while it runs. */
   prepareRun: PrepareRun | null;
+  /** By itself, and its application may work. */
+  enlisted: boolean;
   /** Calls of enlist that wait for their answer. */
   enlisting: ((refusal: string | null) => void)[];
 }
@@ -52,15 +66,15 @@ export interface BranchPorts extends ParticipantContext, Omit<BranchContext, 'kn
   readonly doubt: Doubt<Branch>;
   readonly epochs: Epochs;
   readonly alarm: (alarm: ParticipantAlarm) => void;
-  readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working) => void;
+  readonly send: (to: ConnectionId, message: VoteMessage | Ack | Working | Described) => void;
   readonly isOpen: (connection: ConnectionId) => boolean;
   /** A command for a branch in doubt, before it is carried out. */
   readonly commanded: (connection: ConnectionId, txid: Txid) => void;
+  /** The connection to the shard's leader; null: there is none. */
+  readonly leader: (shard: number) => ConnectionId | null;
   /** A readonly vote is only in the journal from now on. */
   readonly votedReadonly: (branch: BranchIdentity) => void;
 }
-
-const closedText = 'the participant is closed';
 
 /** Votes given without asking the application. */
 const refusals = {
@@ -109,7 +123,9 @@ export class Branches {
       looked: false,
       inbox: [],
       draining: false,
+      trace: null,
       prepareRun: null,
+      enlisted: false,
       enlisting: [],
     };
     const others = this.#branches.get(txid);
@@ -129,16 +145,16 @@ export class Branches {
       if (this.#stopping) return this.#refuse(connection, message, 'stopping');
       if (this.ports.application.full) return this.#refuse(connection, message, 'full');
     }
-    this.receive(this.at(message), { type: 'prepare', connection, prepare: message });
+    const known = this.at(message);
+    known.trace = traceOf(message);
+    this.receive(known, { type: 'prepare', connection, prepare: message });
   }
 
-  command(
-    connection: ConnectionId,
-    message: BranchIdentity & { type: 'commit' | 'rollback'; epoch: Epoch },
-  ): void {
+  command(connection: ConnectionId, message: CommitBranch | RollbackBranch): void {
     if (this.#dead) return;
     const { type, txid, epoch } = message;
     const branch = this.at(message);
+    branch.trace = traceOf(message) ?? branch.trace;
     if (branch.local.state === 'prepared') this.ports.commanded(connection, txid);
     this.receive(branch, { type, connection, epoch });
   }
@@ -181,9 +197,14 @@ export class Branches {
     }
   }
 
+  /** Nothing is enlisted here any more. */
+  get closed(): boolean {
+    return this.#dead || this.#leaving;
+  }
+
   /** Null when the application may work, else why not. */
   enlist(identity: BranchIdentity): Promise<string | null> {
-    if (this.#dead || this.#leaving) return Promise.resolve(closedText);
+    if (this.closed) return Promise.resolve(closedText);
     return new Promise((resolve) => {
       const branch = this.at(identity);
       branch.enlisting.push(resolve);

@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Resource } from '../ports/resource.ts';
 import type { ParticipantReached } from './crash-points.ts';
+import type { ParticipantFigures } from './figures.ts';
 
 /** What all parts of a participant work with. */
 export interface ParticipantContext {
@@ -15,6 +16,8 @@ export interface ParticipantContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** What it counts; absent: nothing. */
+  readonly figures?: ParticipantFigures;
   readonly reached: ParticipantReached;
   /** What is in memory, or in the journal, can no longer be trusted. */
   readonly fatal: (error: unknown) => void;

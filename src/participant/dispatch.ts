@@ -1,6 +1,7 @@
 /** What nodes send, to where it belongs. */
 import type { FromNode } from '../core/messages.ts';
 import type { Branches } from './branches.ts';
+import { describe } from './describe.ts';
 import type { Session } from './sessions.ts';
 
 export function dispatch({ id, node }: Session, message: FromNode, branches: Branches): void {
@@ -16,6 +17,9 @@ export function dispatch({ id, node }: Session, message: FromNode, branches: Bra
       return branches.forget(message.txids);
     case 'decision':
       return branches.answer(message);
+    case 'describe':
+      void describe(branches, message).then((described) => branches.ports.send(id, described));
+      return;
     case 'goaway':
       return logger.info({ node, reason: message.reason }, 'the node is about to close');
     case 'error':

@@ -1,11 +1,13 @@
 /** What the branches' machines ask for, done: effects become calls, writes, messages and timers. */
 import type { LocalEffect } from '../core/branch/branch.ts';
 import type { Ack, VoteMessage } from '../core/messages.ts';
+import { thrownLine } from '../core/thrown.ts';
 import { epochOf } from '../core/txid.ts';
 import type { PrepareEvents } from './application.ts';
 import type { Branch, Branches } from './branches.ts';
 import { settleEnlisting } from './enlist.ts';
 import { eventOfOutcome, eventOfVote } from './journal-entries.ts';
+import { callUser } from './user-callback.ts';
 
 type EffectType = LocalEffect['type'];
 type EffectOf<Type extends EffectType> = Extract<LocalEffect, { readonly type: Type }>;
@@ -21,7 +23,7 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     const { application } = branches.ports;
     branches.underWay.begin();
     const events = prepareEvents(branches, branch);
-    branch.prepareRun = application.prepare(branch.identity, prepare, events);
+    branch.prepareRun = application.prepare(branch, prepare, events);
   },
   'interrupt-prepare': (_branches, branch, { why }) => branch.prepareRun?.interrupt(why),
   'call-commit': end,
@@ -63,7 +65,17 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     branches.underWay.await(written, (result) => branches.step(branch, eventOfOutcome(result)));
   },
   'write-forget': ({ ports, forgets }, { identity }) => {
-    ports.resource.forgotten?.(identity);
+    const { resource, logger } = ports;
+    if (resource.forgotten !== undefined) {
+      callUser(
+        () => resource.forgotten?.(identity),
+        (error) =>
+          logger.warn(
+            { ...identity, error: thrownLine(error) },
+            'forgotten of the application threw; it is not called again',
+          ),
+      );
+    }
     forgets.add(identity.txid);
   },
   send: ({ ports }, _branch, { to, message }) => {
@@ -90,7 +102,10 @@ const effects: { readonly [Type in EffectType]: Carry<EffectOf<Type>> } = {
     const { txid } = branch.identity;
     doubt.query(branch, { txid, witness }, (decision) => branches.answer({ txid, decision }));
   },
-  'enlist-settled': (_branches, branch, { refusal }) => settleEnlisting(branch, refusal),
+  'enlist-settled': (_branches, branch, { refusal }) => {
+    branch.enlisted ||= refusal === null;
+    settleEnlisting(branch, refusal);
+  },
   alarm: ({ ports }, { identity }, { alarm, message }) =>
     ports.alarm({ ...identity, alarm, message }),
 };
@@ -124,12 +139,10 @@ function prepareEvents(branches: Branches, branch: Branch): PrepareEvents {
 const ends = {
   'call-commit': {
     call: 'commit',
-    done: { type: 'application-committed' },
     point: 'after-commit-applied',
   },
   'call-rollback': {
     call: 'rollback',
-    done: { type: 'application-rolled-back' },
     point: 'after-rollback-applied',
   },
 } as const;
@@ -139,13 +152,18 @@ function end(
   branch: Branch,
   { type, payload, takenOver }: EffectOf<keyof typeof ends>,
 ): void {
-  const { application, reached } = branches.ports;
-  const { call, done, point } = ends[type];
+  const { application, reached, leader } = branches.ports;
+  const { call, point } = ends[type];
   branches.underWay.begin();
-  application.end(call, { ...branch.identity, payload, takenOver }, (failure) =>
+  application.end(call, { ...branch.identity, payload, takenOver }, branch.trace, (failure) =>
     branches.underWay.end(() => {
+      // It is called no more.
+      if (failure === null) branch.trace = null;
       if (failure === null) reached(point);
-      branches.step(branch, failure === null ? done : { type: 'application-failed', ...failure });
+      if (failure !== null) branches.step(branch, { type: 'application-failed', ...failure });
+      else if (call === 'rollback') branches.step(branch, { type: 'application-rolled-back' });
+      // (!) Who leads now: there may have been another, or none, when the answer came.
+      else branches.step(branch, { type: 'application-committed', leader: leader(branch.shard) });
     }),
   );
 }

@@ -2,9 +2,10 @@
 import { checkFields, type Fields, shown } from '../core/fields.ts';
 import { epochOf, isTxid, shardOf, type Txid } from '../core/txid.ts';
 import { checkRequest } from '../peer/checked.ts';
-import { refusal, VerdictError } from '../peer/verdict-error.ts';
+import { mayHaveActed, refusal, VerdictError } from '../peer/verdict-error.ts';
 import type { BranchRef } from '../ports/resource.ts';
 import { pauseOrAbort } from '../system/pause.ts';
+import { tracing } from '../tracing/tracing.ts';
 import type { Branch, Branches } from './branches.ts';
 import type { ParticipantContext } from './context.ts';
 import type { Sessions } from './sessions.ts';
@@ -57,24 +58,38 @@ export async function enlist(
     ...(payload === undefined ? {} : { payload }),
   } as const;
   checkRequest(message);
-  let last: unknown = null;
+  const trace = tracing()?.activeTrace();
+  let last: VerdictError | null = null;
+  /** One that was sent got no answer: the leader may have agreed. */
+  let unanswered = false;
   for (;;) {
     const leftMs = deadlineMs - clock.monotonicMs();
-    if (signal.aborted || leftMs <= 0) throw last ?? unreachable(signal);
+    if (signal.aborted || leftMs <= 0) {
+      const over = signal.aborted || last === null ? unreachable(signal) : last;
+      throw unanswered ? mayHaveActed(over) : over;
+    }
     const leader = sessions.leader(shardOf(txid));
     try {
       if (leader === null) throw unreachable(signal);
-      const reply = await leader.link.request(message, {
-        timeoutMs: leftMs,
-        signal,
-        leader: { shard: shardOf(txid), epoch: epochOf(txid) },
-      });
+      const reply = await leader.link.request(
+        { ...message, ...trace },
+        {
+          timeoutMs: leftMs,
+          signal,
+          leader: { shard: shardOf(txid), epoch: epochOf(txid) },
+        },
+      );
       const identity = { txid, branch: reply.branch };
       const refused = await branches.enlist(identity);
       if (refused === null) return identity;
+      if (refused === closedText) throw closedBehind(txid);
       throw refusal('WRONG_STATE', `Not enlisted: ${refused}.`, { txid });
     } catch (error) {
-      if (!(error instanceof VerdictError) || !error.retryable) throw error;
+      if (!(error instanceof VerdictError)) throw error;
+      unanswered ||= error.acted === 'unknown';
+      // A connection that this side closed (!): another address led to the same node.
+      const passes = error.retryable || (error.code === 'CLOSED' && !branches.closed);
+      if (!passes) throw unanswered ? mayHaveActed(error) : error;
       last = error;
       const pauseMs = error.retryAfterMs ?? options.retryDelayMs;
       await pauseOrAbort(clock, Math.min(pauseMs, leftMs), signal);
@@ -89,6 +104,14 @@ function unreachable(signal: AbortSignal): VerdictError {
         retryable: true,
         acted: 'nothing',
       });
+}
+
+/** Why a branch is not taken that this participant enlisted. */
+export const closedText = 'the participant is closed';
+
+function closedBehind(txid: Txid): VerdictError {
+  const text = 'The participant was closed. The leader has the branch, and will ask for its vote.';
+  return new VerdictError('CLOSED', text, { retryable: false, acted: 'unknown', txid });
 }
 
 /** Those who wait for the participant's own branch hear that it may work, or why it may not. */

@@ -10,6 +10,10 @@ export class Gate {
     this.#max = max;
   }
 
+  get waiting(): number {
+    return this.#waiting.length - this.#head;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     await new Promise<void>((resolve) => this.enter(resolve));
     try {

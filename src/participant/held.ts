@@ -4,7 +4,7 @@ import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { ParticipantContext } from './context.ts';
 
 /** In one message. */
-const maxNamed = 10;
+export const maxNamed = 10;
 
 /** It can say of each branch that it holds, and whose it is. */
 export function keepsVotes({ keepsVotes: keeps, identity, inDoubt }: Resource): boolean {

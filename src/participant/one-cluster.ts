@@ -9,7 +9,7 @@
 import type { Welcome } from '../core/messages.ts';
 import { otherClusterCloseCode, otherClusterReason } from '../core/other-cluster.ts';
 import type { Txid } from '../core/txid.ts';
-import type { Refusal } from '../peer/link.ts';
+import type { Refusal } from '../peer/link-options.ts';
 import { VerdictError } from '../peer/verdict-error.ts';
 import { JournalError, type ServedCluster } from '../ports/journal.ts';
 import { adoptionLine } from './adoption-line.ts';

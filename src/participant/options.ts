@@ -1,13 +1,12 @@
 /** What `serveParticipant` takes. */
 import type { BranchAlarm } from '../core/branch/branch.ts';
-import { checkFields, type Fields } from '../core/fields.ts';
+import { checkFields, type Fields, shown } from '../core/fields.ts';
 import type { ParticipantOptions } from '../core/participant-options.ts';
 import type { Txid } from '../core/txid.ts';
 import { etcdParts } from '../decision-log/etcd/endpoints.ts';
-import { checkName } from '../peer/checked.ts';
-import { checkJwt } from '../peer/jwt.ts';
-import { checkTls } from '../peer/tls.ts';
-import { checkToken } from '../peer/token.ts';
+import { checkName, checkRegistry } from '../peer/checked.ts';
+import { checkCredentials } from '../peer/credentials.ts';
+import type { MetricRegistry } from '../peer/metric-registry.ts';
 import { checkNodeUrls } from '../peer/url.ts';
 import type { EncryptionKeys } from '../ports/cipher.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -16,7 +15,7 @@ import { type Logger, userLogger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Resource } from '../ports/resource.ts';
 import type { StandardSchema } from '../ports/schema.ts';
-import type { TlsOptions } from '../ports/tls.ts';
+import type { Pem, TlsOptions } from '../ports/tls.ts';
 import type { Dialer } from '../ports/transport.ts';
 import { checkAdoption } from './adoption-line.ts';
 import type { ParticipantReached } from './crash-points.ts';
@@ -53,8 +52,12 @@ export interface EtcdDecisionLog {
   readonly endpoints: readonly string[];
   /** The cluster's name, as its nodes were started with. */
   readonly cluster: string;
-  /** PEM. */
-  readonly tls?: { readonly ca: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  /**
+   * Who signs etcd's certificates, and this process's own where etcd asks for one. Files are read
+   * again for connections made after a failure, so that a certificate can be renewed while the
+   * process runs.
+   */
+  readonly tls?: { readonly ca: Pem; readonly cert?: Pem; readonly key?: Pem };
   /** etcd's own users. Default: none. */
   readonly auth?: { readonly username: string; readonly password: string };
   /**
@@ -72,10 +75,16 @@ export interface ServeBaseOptions {
   /** Nodes, `host:port` each; the others are learned from them. At least one. */
   readonly urls: readonly string[];
   /**
-   * Where the journal of votes and outcomes is kept (LMDB; made if it is not there). One process
-   * owns it, unless `sharedResource` is given. Must be given.
+   * Where the journal of votes and outcomes is kept (made if it is not there). One process owns it,
+   * unless `sharedResource` is given. Must be given.
    */
   readonly dataDirectory?: string;
+  /**
+   * What the journal is kept in: the package LMDB, or SQLite, which is part of Node, Bun and Deno.
+   * Default: what the directory has; a new one gets LMDB, or SQLite where LMDB cannot be loaded. A
+   * directory that has the other is refused.
+   */
+  readonly journalKind?: 'lmdb' | 'sqlite';
   /** @internal In place of `dataDirectory`: a journal that stays open. */
   readonly journal?: Journal;
   /**
@@ -141,13 +150,20 @@ export interface ServeBaseOptions {
   /** Called for each alarm, beside its line in the log. Must not throw. Default: the log alone. */
   readonly onAlarm?: (alarm: ParticipantAlarm) => void;
   /**
-   * The journal failed: nothing can be promised any more, and the process must not go on. The
-   * participant is dead when this is called. Default: the error is thrown where nothing catches it,
-   * which ends the process.
+   * Where its metrics go until it is closed: a registry of `prom-client`, such as `register`. Which
+   * there are: docs/METRICS.md.
+   */
+  readonly metrics?: MetricRegistry;
+  /**
+   * The journal failed: nothing can be promised any more, and the process must not go on. Called
+   * once, when the participant is dead. Default: the error is said on stderr, and the process ends
+   * with an exit code other than 0.
    */
   readonly onFatal?: (error: Error) => void;
   /** @internal Called at each crash point. */
   readonly reached?: ParticipantReached;
+  /** @internal What the SDK is to call in the resource's place. */
+  readonly behind?: (resource: Resource, participant: string) => Resource;
   /** @internal Default: WebSocket. */
   readonly dialer?: Dialer;
   /** @internal Default: the system's. */
@@ -162,13 +178,14 @@ export type ServeOptions<Payload = unknown, Result = unknown> = ServeBaseOptions
    * What a payload must be, by the Standard Schema interface (zod, valibot, arktype and others):
    * one that is not aborts its transaction with INVALID_PAYLOAD, the field and what is wrong with
    * it, before `prepare` is called. It is asked for branches that this participant enlisted itself
-   * too, whose payload is what it enlisted with. Default: payloads are not looked at.
+   * too, whose payload is what it enlisted with: these are rolled back. Default: payloads are not
+   * looked at.
    */
   readonly payload?: StandardSchema<Payload, unknown>;
   /**
    * What the result of `vote.commit` and `vote.readonly` must be: one that is not aborts its
    * transaction with INVALID_RESULT, the field and what is wrong with it, and is rolled back. The
-   * client gets what the schema makes of it. Default: results are not looked at.
+   * client gets what the schema makes of it. Default: any result that can be sent.
    */
   readonly result?: StandardSchema<unknown, Result>;
 } & (
@@ -187,6 +204,7 @@ const settingFields: Fields<Required<ServeBaseOptions & Schemas> & { branch: unk
   name: 'any',
   urls: 'any',
   dataDirectory: 'text',
+  journalKind: 'any',
   journal: 'internal',
   sharedResource: 'any',
   encryption: 'object',
@@ -200,8 +218,10 @@ const settingFields: Fields<Required<ServeBaseOptions & Schemas> & { branch: unk
   options: 'object',
   logger: 'any',
   onAlarm: 'method',
+  metrics: 'any',
   onFatal: 'method',
   reached: 'internal',
+  behind: 'internal',
   dialer: 'internal',
   clock: 'internal',
   random: 'internal',
@@ -240,9 +260,8 @@ export function checkSettings(settings: ServeBaseOptions): void {
   );
   checkNodeUrls(settings);
   if (settings.sharedResource !== undefined) checkName(settings.sharedResource, 'sharedResource');
-  checkTls(settings.tls);
-  checkToken(settings.token);
-  checkJwt(settings.jwt, settings.token);
+  checkCredentials(settings);
+  if (settings.metrics !== undefined) checkRegistry(settings.metrics);
   const { readyTimeoutMs = 0 } = settings;
   if (!Number.isSafeInteger(readyTimeoutMs) || readyTimeoutMs < 0) {
     throw new RangeError(
@@ -255,6 +274,10 @@ export function checkSettings(settings: ServeBaseOptions): void {
     throw new TypeError(
       'give either dataDirectory (where the journal is kept) or a journal of your own',
     );
+  }
+  const { journalKind } = settings;
+  if (journalKind !== undefined && journalKind !== 'lmdb' && journalKind !== 'sqlite') {
+    throw new TypeError(`journalKind must be 'lmdb' or 'sqlite', not ${shown(journalKind)}.`);
   }
   if (journal !== undefined && settings.encryption !== undefined) {
     throw new TypeError('encryption is for the journal in dataDirectory: give that, or neither.');

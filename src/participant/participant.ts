@@ -5,7 +5,8 @@ import type { FromNode, ToNode } from '../core/messages.ts';
 import { participantOptions } from '../core/participant-options.ts';
 import { thrownError, thrownLine } from '../core/thrown.ts';
 import { isTxid, shardOf, type Txid } from '../core/txid.ts';
-import { refusal, VerdictError } from '../peer/verdict-error.ts';
+import { jwtSourceOf } from '../peer/credentials.ts';
+import { abortedByCaller, refusal, VerdictError } from '../peer/verdict-error.ts';
 import type { JournalContents, JournalEntry } from '../ports/journal.ts';
 import type { BranchRef, HeldBranch, Resource } from '../ports/resource.ts';
 import type { Dialer } from '../ports/transport.ts';
@@ -20,13 +21,16 @@ import { dispatch } from './dispatch.ts';
 import { Doubt } from './doubt.ts';
 import { type EnlistOptions, enlist } from './enlist.ts';
 import { Epochs } from './epochs.ts';
+import { ParticipantFigures } from './figures.ts';
 import { keepsVotes, tellUnvoted } from './held.ts';
 import { Housekeeping } from './housekeeping.ts';
+import type { ParticipantReading } from './metrics.ts';
 import { OneCluster, OtherClusterError } from './one-cluster.ts';
 import { loggerOf, type ParticipantAlarm, type ServeBaseOptions } from './options.ts';
 import { Reports } from './reports.ts';
 import { type Session, Sessions } from './sessions.ts';
 import { SiblingWatch } from './sibling-watch.ts';
+import { callUser } from './user-callback.ts';
 
 /** The adapters, chosen. */
 export interface ParticipantPorts extends Pick<ParticipantContext, 'journal' | 'clock' | 'random'> {
@@ -50,6 +54,7 @@ const unendedStates: readonly LocalState[] = [...inDoubtStates, 'committing', 'r
 export class Participant {
   readonly name: string;
   readonly instance: string;
+  readonly figures: ParticipantFigures = new ParticipantFigures();
   readonly #settings: ServeBaseOptions;
   readonly #context: ParticipantContext;
   readonly #sessions: Sessions;
@@ -68,6 +73,8 @@ export class Participant {
   #refused: { readonly url: string; readonly error: VerdictError } | null = null;
   #closing: Promise<void> | null = null;
   #dead = false;
+  /** It is being closed, or it is dead. */
+  readonly #ended = new AbortController();
   /**
    * Another process has this journal, too: a node said so. From then on no one is asked about an
    * outcome, and no command is taken: every node is dialled anew, and refuses.
@@ -92,8 +99,9 @@ export class Participant {
       clock,
       random,
       logger: loggerOf(settings),
+      figures: this.figures,
       reached: settings.reached ?? ((): void => undefined),
-      fatal: (error) => this.#fatal(thrownError(error)),
+      fatal: (error) => this.fail(thrownError(error)),
     };
     this.name = name;
     this.instance = instance;
@@ -118,12 +126,13 @@ export class Participant {
       urls: settings.urls,
       tls: settings.tls !== undefined,
       token: settings.token,
-      jwt: settings.jwt,
+      jwt: jwtSourceOf(settings),
       link: {
         hello: () => ({
           name,
           instance,
           roles: ['participant'],
+          understands: ['describe'],
           ...(sharedResource === undefined ? {} : { sharedResource }),
           ...(process === undefined ? {} : { process }),
           ...(ports.run === undefined ? {} : { run: ports.run, earlierRuns: found.earlierRuns }),
@@ -195,6 +204,7 @@ export class Participant {
       alarm: (alarm) => this.#alarm(alarm),
       send: (to, message) => this.#send(to, message),
       isOpen: (connection) => sessions.isOpen(connection),
+      leader: (shard) => sessions.leader(shard)?.id ?? null,
       commanded: (connection, txid) => this.#reports.commanded(connection, txid),
       votedReadonly: (branch) => this.#housekeeping.votedReadonly(branch),
     });
@@ -285,14 +295,26 @@ export class Participant {
     return this.#branchesWhere((one) => one.draining || unendedStates.includes(one.local.state));
   }
 
+  /** How it stands, for metrics. */
+  reading(): ParticipantReading {
+    const branches: Record<string, number> = {};
+    for (const { local } of this.#branches.all()) {
+      branches[local.state] = (branches[local.state] ?? 0) + 1;
+    }
+    let inDoubt = 0;
+    for (const state of inDoubtStates) inDoubt += branches[state] ?? 0;
+    const connections = this.#dead ? 0 : this.#sessions.all().length;
+    const { name, figures } = this;
+    const { late } = this.#branches.ports.application;
+    return { name, figures, connections, inDoubt, late, branches };
+  }
+
   #branchesWhere(counts: (branch: Branch) => boolean): BranchRef[] {
     return [...this.#branches.all()].filter(counts).map(({ identity }) => identity);
   }
 
   async enlist(txid: Txid, options: EnlistOptions): Promise<BranchRef> {
-    if (this.#closing !== null || this.#dead) {
-      throw refusal('CLOSED', 'The participant is closed. Serve a new one.');
-    }
+    if (this.#ended.signal.aborted) throw closed();
     const branches = this.#branches;
     return enlist(txid, options, { ...this.#context, sessions: this.#sessions, branches });
   }
@@ -301,11 +323,17 @@ export class Participant {
     readonly timeoutMs: number;
     readonly signal: AbortSignal;
   }): Promise<void> {
+    const { timeoutMs, signal } = options;
+    const { signal: ended } = this.#ended;
+    // Whoever asks sends work, or says that it may be sent.
+    if (ended.aborted) throw closed();
     if (this.#sessions.all().length > 0) return;
     const { signal: welcomed } = this.#nextWelcome;
-    const over = AbortSignal.any([welcomed, options.signal]);
-    await pauseOrAbort(this.#context.clock, options.timeoutMs, over);
+    const over = AbortSignal.any([welcomed, ended, signal]);
+    await pauseOrAbort(this.#context.clock, timeoutMs, over);
+    if (ended.aborted) throw closed();
     if (welcomed.aborted) return;
+    if (signal.aborted) throw abortedByCaller({ acted: 'nothing', cause: signal.reason });
     const refused = this.#refused;
     const last =
       refused === null ? '' : ` The last refusal, of ${refused.url}: ${refused.error.message}`;
@@ -317,6 +345,7 @@ export class Participant {
   }
 
   close(options: { readonly timeoutMs?: number }): Promise<void> {
+    this.#ended.abort();
     this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMsDefault);
     return this.#closing;
   }
@@ -352,12 +381,14 @@ export class Participant {
 
   #stop(): void {
     this.#dead = true;
+    this.#ended.abort();
     this.#siblings?.close();
     this.#branches.stop();
     this.#reports.close();
   }
 
   #welcomed(session: Session): void {
+    this.figures.welcomes += 1;
     if (this.#closing !== null) void this.#takeLeave(session);
     this.#refused = null;
     this.#nextWelcome.abort();
@@ -370,11 +401,12 @@ export class Participant {
       dispatch(session, message, this.#branches);
     } catch (error) {
       // An assertion of this program: what is in memory can no longer be trusted.
-      this.#fatal(thrownError(error));
+      this.fail(thrownError(error));
     }
   }
 
   #send(connection: number, message: ToNode): void {
+    this.figures.sent(message);
     try {
       this.#sessions.send(connection, message);
     } catch (error) {
@@ -385,15 +417,18 @@ export class Participant {
   }
 
   #alarm(alarm: ParticipantAlarm): void {
+    this.figures.alarmed(alarm.alarm);
     this.#context.logger.error({ ...alarm }, alarm.message);
-    try {
-      this.#settings.onAlarm?.(alarm);
-    } catch (error) {
-      this.#context.logger.error({ error: thrownLine(error) }, 'onAlarm threw');
-    }
+    const { onAlarm } = this.#settings;
+    if (onAlarm === undefined) return;
+    callUser(
+      () => onAlarm(alarm),
+      (error) => this.#context.logger.error({ error: thrownLine(error) }, 'onAlarm threw'),
+    );
   }
 
-  #fatal(error: Error): void {
+  /** Nothing can be promised any more. Only the first of several is told. */
+  fail(error: Error): void {
     if (this.#dead) return;
     this.#context.logger.error({ error }, 'the participant cannot go on');
     this.#stop();
@@ -404,6 +439,10 @@ export class Participant {
       throw error;
     });
   }
+}
+
+function closed(): VerdictError {
+  return refusal('CLOSED', 'The participant is closed. Serve a new one.');
 }
 
 function refusalAlarm(error: VerdictError): ParticipantAlarm['alarm'] {

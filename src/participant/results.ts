@@ -26,7 +26,7 @@ export function checkedResult(returned: PrepareResult<unknown>, limits: ResultLi
       : { vote: given.vote, result: fitting(given.result, limits) };
   } catch (error) {
     // It may hold what it prepared, and what it said cannot be told: rolled back.
-    return { vote: 'threw', reason: reasonOf(error) };
+    return { vote: 'threw', reason: { ...reasonOf(error), code: 'INVALID_RESULT' } };
   }
 }
 

@@ -1,5 +1,5 @@
 /** Payloads and results are checked: what does not fit is a vote to abort that says where. */
-import type { PrepareCall, Resource } from '../ports/resource.ts';
+import type { PrepareCall, PrepareResult, Resource } from '../ports/resource.ts';
 import type { SchemaIssue, StandardSchema } from '../ports/schema.ts';
 import { boundedText, PrepareFailure } from './prepare-failure.ts';
 import { vote } from './vote.ts';
@@ -28,6 +28,14 @@ export function behindSchemas<Payload, Result>(
   return checked;
 }
 
+/** Votes that say nothing of what the application holds: it was not asked. */
+const refusals = new WeakSet<object>();
+
+/** Whether this vote is the schema's, of a payload, and not the application's own. */
+export function isPayloadRefusal(returned: PrepareResult<unknown>): boolean {
+  return refusals.has(returned);
+}
+
 function payloadChecked<Payload, Result>(
   resource: Resource<Payload, Result>,
   schema: StandardSchema<Payload, unknown>,
@@ -36,7 +44,9 @@ function payloadChecked<Payload, Result>(
     const checked = await schema['~standard'].validate(call.payload);
     if (checked.issues !== undefined) {
       const { message, detail } = faultsIn('payload', checked.issues);
-      return vote.abort(message, { code: 'INVALID_PAYLOAD', detail });
+      const refused = vote.abort(message, { code: 'INVALID_PAYLOAD', detail });
+      refusals.add(refused);
+      return refused;
     }
     return resource.prepare(
       // All that the call has, and its signal made when it is asked for.

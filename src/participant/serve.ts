@@ -3,9 +3,16 @@ import { checkFields } from '../core/fields.ts';
 import type { Txid } from '../core/txid.ts';
 import type { BranchRef, Resource } from '../ports/resource.ts';
 import { environmentVariable } from '../system/environment.ts';
+import { loadTracing } from '../tracing/tracing.ts';
 import { adoptionVariable, readAdoption } from './adoption-line.ts';
 import type { EnlistOptions } from './enlist.ts';
-import { checkSettings, loggerOf, resourceOf, type ServeOptions } from './options.ts';
+import {
+  checkSettings,
+  loggerOf,
+  resourceOf,
+  type ServeBaseOptions,
+  type ServeOptions,
+} from './options.ts';
 import { Participant } from './participant.ts';
 import { openPorts } from './ports.ts';
 import { Ready, readyTimeoutMsDefault } from './ready.ts';
@@ -31,8 +38,9 @@ export interface ParticipantHandle {
   /** Branches that voted commit and do not know their outcome. */
   inDoubt(): readonly BranchRef[];
   /**
-   * Resolves at once where a node is connected, else with the first welcome. Throws VerdictError
-   * TIMEOUT. Nothing depends on it: a participant that is not connected goes on trying.
+   * Resolves at once where a node is connected, else with the first welcome. Nothing depends on it:
+   * a participant that is not connected goes on trying. Throws VerdictError: TIMEOUT,
+   * ABORTED_BY_CALLER, and CLOSED once it is being closed, or its journal failed.
    */
   connected(options?: {
     readonly timeoutMs?: number;
@@ -83,24 +91,39 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
   checkSettings(options);
   loggerOf(options);
   const adoption = readAdoption(environmentVariable(adoptionVariable)) ?? options.adoptCluster;
-  const ports = await openPorts(options);
+  await loadTracing();
+  let serving: Participant | null = null;
+  // Before it serves, whoever starts it is told by the write that failed.
+  const failed = (error: Error): void => serving?.fail(error);
+  const ports = await openPorts(options, options.onFatal === undefined ? undefined : failed);
   const readiness = new Ready();
   let participant: Participant;
+  let forgetMetrics: () => void;
   try {
-    const resource = resourceOf(options) as Resource;
+    const given = resourceOf(options) as Resource;
+    const resource = options.behind?.(given, options.name) ?? given;
     const waiting = options.ready === undefined ? resource : readiness.waiting(resource);
     participant = await Participant.start(
       adoption === undefined ? options : { ...options, adoptCluster: adoption },
       waiting,
       ports,
     );
+    serving = participant;
   } catch (error) {
+    await ports.close();
+    throw error;
+  }
+  try {
+    forgetMetrics = await registered(participant, options);
+  } catch (error) {
+    await participant.close({ timeoutMs: 0 });
     await ports.close();
     throw error;
   }
   participant.checkDecisionLog();
   const close = async (how: { readonly timeoutMs?: number } = {}): Promise<void> => {
     checkFields(how, { timeoutMs: 'ms' }, "close's options");
+    forgetMetrics();
     await participant.close(how);
     await ports.close();
   };
@@ -129,4 +152,17 @@ export async function serveParticipant<Payload = unknown, Result = unknown>(
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+/** Loaded only where there is a registry. Returns what takes them away. */
+async function registered(
+  participant: Participant,
+  { metrics }: Pick<ServeBaseOptions, 'metrics'>,
+): Promise<() => void> {
+  if (metrics === undefined) return () => undefined;
+  const [{ registerMetrics }, { participantMetrics }] = await Promise.all([
+    import('../peer/pulled-metric.ts'),
+    import('./metrics.ts'),
+  ]);
+  return registerMetrics(metrics, participantMetrics, () => participant.reading());
 }

@@ -26,13 +26,22 @@ export interface SiblingWatchOptions extends ParticipantContext {
 
 /** A database that is down for long is told so often. */
 const warnEveryMs = 60_000;
+/** Past it the list is asked for anew: it may hang on a connection that is gone. */
+const listTimeoutMs = 30_000;
+/** Lists that may hang at once, so that they do not use up the store's connections. */
+const maxListing = 2;
 
 export class SiblingWatch {
   readonly #given: SiblingWatchOptions;
   /** What the last list had. */
   #seen: ReadonlySet<string> = new Set();
+  #asked = 0;
+  /** The list that `#seen` is of. */
+  #used = 0;
   #timer: Timer | null = null;
   #closed = false;
+  /** Lists that have not returned. */
+  #listing = 0;
   #warnAtMs = 0;
 
   constructor(given: SiblingWatchOptions) {
@@ -61,20 +70,45 @@ export class SiblingWatch {
   #later(): void {
     if (this.#closed) return;
     const { clock, options } = this.#given;
-    this.#timer = clock.setTimer(options.patienceMs, () => void this.#look());
+    // What was there as the pause began: a late list may replace what was seen meanwhile.
+    const seen = this.#seen;
+    this.#timer = clock.setTimer(options.patienceMs, () => void this.#look(seen));
   }
 
-  async #look(): Promise<void> {
+  async #look(seen: ReadonlySet<string>): Promise<void> {
     try {
-      const { list, left, own } = this.#given;
-      const held = [...(await list())].filter((branch) => own || isOther(branch));
-      if (this.#closed) return;
-      for (const branch of held) if (this.#seen.has(branchId(branch))) left(branch);
-      this.#seen = new Set(held.map(branchId));
+      await this.#list(seen);
     } catch (error) {
       this.#notListed(error);
     }
     this.#later();
+  }
+
+  async #list(seen: ReadonlySet<string>): Promise<void> {
+    const { list, clock } = this.#given;
+    if (this.#listing >= maxListing) throw new Error(`${maxListing} lists have not returned.`);
+    this.#listing += 1;
+    this.#asked += 1;
+    const number = this.#asked;
+    const listed = (async () => list())()
+      .finally(() => {
+        this.#listing -= 1;
+      })
+      .then((held) => this.#listed(held, seen, number));
+    const timeout = Promise.withResolvers<never>();
+    const late = new Error(`The list has not returned within ${listTimeoutMs} ms.`);
+    this.#timer = clock.setTimer(listTimeoutMs, () => timeout.reject(late));
+    return Promise.race([listed, timeout.promise]).finally(() => this.#timer?.cancel());
+  }
+
+  /** Also late, unless a later one was quicker: a store may always take long. */
+  #listed(all: Iterable<HeldBranch>, seen: ReadonlySet<string>, number: number): void {
+    if (this.#closed || number < this.#used) return;
+    const { left, own } = this.#given;
+    const held = [...all].filter((branch) => own || isOther(branch));
+    this.#used = number;
+    this.#seen = new Set(held.map(branchId));
+    for (const branch of held) if (seen.has(branchId(branch))) left(branch);
   }
 
   #notListed(error: unknown): void {

@@ -36,7 +36,9 @@ function detailOf(fields: object, text: string): string {
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
-    if (!(value instanceof Error)) return JSON.stringify(value) ?? typeof value;
+    // Not by its class: in Jest, Node's own modules have another `Error`.
+    const isError = Object.prototype.toString.call(value) === '[object Error]';
+    if (!isError) return JSON.stringify(value) ?? typeof value;
   } catch {
     // Below.
   }

@@ -1,7 +1,8 @@
 /** How an application's prepare answers. */
 import type { VoteReason } from '../core/messages.ts';
 import { thrownText } from '../core/thrown.ts';
-import type { AbortVote, PrepareResult } from '../ports/resource.ts';
+import type { AbortVote, PrepareResult, ResultVote } from '../ports/resource.ts';
+import { PrepareFailure } from './prepare-failure.ts';
 
 /** Options of `vote.abort`. */
 export interface AbortOptions {
@@ -16,11 +17,11 @@ export interface AbortOptions {
 /** What `prepare` answers with: see `vote`. */
 export interface VoteBuilder {
   /** Prepared, durably: commit and rollback are both possible from now on. */
-  commit<Result>(result: Result): PrepareResult<Result>;
+  commit<Result>(result: Result): ResultVote<Result>;
   /** The same, with nothing for the client. */
   commit(): PrepareResult<never>;
   /** Nothing was changed and nothing is held: the branch needs no second phase. */
-  readonly<Result>(result: Result): PrepareResult<Result>;
+  readonly<Result>(result: Result): ResultVote<Result>;
   /** The same, with nothing for the client. */
   readonly(): PrepareResult<never>;
   /** The transaction must not happen. Nothing is held. */
@@ -36,8 +37,8 @@ export interface VoteBuilder {
  * ```
  */
 export const vote: VoteBuilder = {
-  commit: (result?: unknown) => withResult('commit', result),
-  readonly: (result?: unknown) => withResult('readonly', result),
+  commit: (result?: unknown) => withResult('commit', result) as ResultVote<never>,
+  readonly: (result?: unknown) => withResult('readonly', result) as ResultVote<never>,
   abort: (message, options = {}) => ({
     vote: 'abort',
     reason: { code: options.code ?? 'VOTED_ABORT', message: reasonText(message), ...options },
@@ -48,7 +49,7 @@ function withResult(vote: 'commit' | 'readonly', result: unknown): PrepareResult
   return { vote, ...(result === undefined ? {} : { result: result as never }) };
 }
 
-/** What JavaScript returned, where it is a vote; else a TypeError says what to return. */
+/** What JavaScript returned, where it is a vote; else a PrepareFailure says what to return. */
 export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareResult<Result> {
   switch (returned?.vote) {
     case 'commit':
@@ -57,7 +58,8 @@ export function checkedVote<Result>(returned: PrepareResult<Result>): PrepareRes
     case 'abort':
       if (isAbort(returned)) return returned;
   }
-  throw new TypeError('prepare must return vote.commit(), vote.readonly() or vote.abort(message)');
+  const message = 'prepare must return vote.commit(), vote.readonly() or vote.abort(message)';
+  throw new PrepareFailure({ code: 'INVALID_RESULT', message, retryable: false });
 }
 
 /** Made by `vote.abort`, or as that would make it. */

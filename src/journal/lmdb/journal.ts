@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { PayloadCipher } from '../../ports/cipher.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Journal } from '../../ports/journal.ts';
@@ -8,6 +10,7 @@ import { readHeader, sealedHeader } from '../../store/store-format.ts';
 import { agreeOnInstance } from '../instance.ts';
 import { journalHeader } from '../journal-rules.ts';
 import { journalContents } from '../keys.ts';
+import { assertKind, isOfKind, journalFiles } from '../kinds.ts';
 import { asJournalError, LocalJournal } from '../local-journal.ts';
 
 export interface LmdbJournalOptions {
@@ -26,12 +29,14 @@ export interface LmdbJournalOptions {
   readonly onFatal?: OnFatal;
 }
 
-export const journalFile = 'journal.mdb';
+export const journalFile: string = journalFiles.lmdb;
 
 /** Rejects with JournalError where the directory has an owner, or its store cannot be read. */
 export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Journal> {
   const { directory, shared = false, cipher = null, clock, random, onFatal } = options;
   try {
+    assertKind(directory, 'lmdb');
+    const isNew = !isOfKind(directory, 'lmdb');
     const { store, begun: instance } = await openOwnedStore({
       directory,
       file: journalFile,
@@ -40,11 +45,27 @@ export async function openLmdbJournal(options: LmdbJournalOptions): Promise<Jour
       clock,
       onFatal,
       sealing: { cipher, contents: journalContents },
-      check: (keys) => readHeader(keys, sealedHeader(journalHeader)),
+      check: (keys) => {
+        assertStillKind(directory, isNew);
+        readHeader(keys, sealedHeader(journalHeader));
+      },
       begin: (keys) => agreeOnInstance(keys, random, { sealed: cipher !== null }),
     });
     return new LocalJournal({ instance, clock, shared, store });
   } catch (error) {
     throw asJournalError(error);
+  }
+}
+
+/** With the file made and locked. One that was made just now goes again. */
+function assertStillKind(directory: string, isNew: boolean): void {
+  try {
+    assertKind(directory, 'lmdb');
+  } catch (error) {
+    if (isNew) {
+      rmSync(resolve(directory, journalFile), { force: true });
+      assertKind(directory, 'lmdb');
+    }
+    throw error;
   }
 }
