@@ -1,5 +1,6 @@
 /**
- * `verdict/postgresql`: a participant whose data are in PostgreSQL. Needs the package `pg`.
+ * `verdict/postgresql`: a participant, or a database of a service, in PostgreSQL. Needs the package
+ * `pg`.
  */
 import './system/check-node.ts';
 
@@ -7,8 +8,10 @@ export type { PostgresqlConnection } from './resources/postgresql/connection-opt
 export {
   openPostgresqlResource,
   type PostgresqlResourceOptions,
+  postgresql,
 } from './resources/postgresql/open.ts';
 export { ormClient } from './resources/postgresql/orm-client.ts';
+export type { Database, DatabaseOptions } from './resources/sql/database.ts';
 export type {
   Isolation,
   PrepareSql,

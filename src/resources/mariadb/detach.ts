@@ -72,14 +72,13 @@ export async function sessionGone(
 
 /** Returns when XA COMMIT and XA ROLLBACK of the branch may be tried. */
 export async function detached(
-  { clock, detachedBranches }: Pick<MariadbContext, 'clock' | 'detachedBranches'>,
-  on: Statements,
+  { clock, ends, detachedBranches }: Pick<MariadbContext, 'clock' | 'ends' | 'detachedBranches'>,
   xid: Xid,
 ): Promise<void> {
-  if (detachedBranches.take(xid.name) || !(await isPrepared(on, xid))) return;
-  for (let tries = 1; (await holderOf(on, xid.name)) !== null; tries += 1) {
+  if (detachedBranches.take(xid.name) || !(await isPrepared(ends, xid))) return;
+  for (let tries = 1; (await holderOf(ends, xid.name)) !== null; tries += 1) {
     if (tries > maxTries) throw stuck(xid);
-    if (tries > patientTries) await endHolder(on, xid.name);
+    if (tries > patientTries) await ends.together((one) => endHolder(one, xid.name));
     await pause(clock, pauseMs);
   }
   await pause(clock, graceMs);

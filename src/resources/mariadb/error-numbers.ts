@@ -27,6 +27,7 @@ const kinds: ReadonlyMap<number, ErrorKind> = new Map<number, ErrorKind>([
   [1040, 'unavailable'], // ER_CON_COUNT_ERROR: too many connections
   [1041, 'unavailable'], // ER_OUT_OF_RESOURCES
   [1203, 'unavailable'], // ER_TOO_MANY_USER_CONNECTIONS
+  [1206, 'unavailable'], // ER_LOCK_TABLE_FULL
   [1226, 'unavailable'], // ER_USER_LIMIT_REACHED
   [1290, 'unavailable'], // ER_OPTION_PREVENTS_STATEMENT: read-only, as after a failover
   [1317, 'unavailable'], // ER_QUERY_INTERRUPTED

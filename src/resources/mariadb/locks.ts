@@ -12,9 +12,16 @@ import { maxSlots } from './slots.ts';
 const advice = 'See SHOW PROCESSLIST, and end it.';
 const unknownThread = 1094;
 
-/** An expression; a lock's name has 64 characters at most. `what` holds no quote: sql/names.ts. */
+/**
+ * An expression; a lock's name has 64 characters at most. `what` holds no quote: sql/names.ts. Not
+ * SHA1: since 9.6 MySQL has that in a component that must be installed.
+ */
 export function lockName(what: string): string {
-  return `CONCAT('verdict:', SHA1('${what}'))`;
+  return lockNameOf(`'${what}'`);
+}
+
+function lockNameOf(expression: string): string {
+  return `CONCAT('verdict:', LEFT(SHA2(${expression}, 256), 40))`;
 }
 
 export function slotLock(participant: string, instance: string | undefined, slot: number): string {
@@ -32,9 +39,14 @@ export function takeByForce(on: Statements, what: string, clock: Clock): Promise
   return untilGone(clock, taken, advice);
 }
 
-export async function endHolder(on: Statements, what: string): Promise<void> {
+/** `connectionId`: only where it is this one. */
+export async function endHolder(
+  on: Statements,
+  what: string,
+  connectionId: number | null = null,
+): Promise<void> {
   const holder = await holderOf(on, what);
-  if (holder !== null) await kill(on, holder);
+  if (holder !== null && holder === (connectionId ?? holder)) await kill(on, holder);
 }
 
 /** The connection that has the lock; null: none. */
@@ -50,25 +62,28 @@ function slotPrefix(participant: string, instance: string | undefined): string {
 
 /** Ends all sessions at work for this instance, and returns when they are gone. */
 export function endSlotHolders(
-  { ends: on, name, clock }: MariadbContext,
+  { ends, name, clock }: MariadbContext,
   instance: string | undefined,
 ): Promise<void> {
   const prefix = slotPrefix(name, instance);
-  const gone = async (): Promise<boolean> => {
+  const gone = async (on: Statements): Promise<boolean> => {
     const rows = await on.rows(
       `WITH RECURSIVE slots (slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM slots WHERE slot < ${maxSlots - 1})
        SELECT holder FROM (
-         SELECT IS_USED_LOCK(CONCAT('verdict:', SHA1(CONCAT('${prefix}', slot)))) AS holder
+         SELECT IS_USED_LOCK(${lockNameOf(`CONCAT('${prefix}', slot)`)}) AS holder
          FROM slots) AS held WHERE holder IS NOT NULL`,
     );
     for (const row of rows) await kill(on, Number(row['holder']));
     return rows.length === 0;
   };
-  return untilGone(clock, gone, advice);
+  return untilGone(clock, () => ends.together(gone), advice);
 }
 
-/** Ids of connections are not used again while the server runs. */
-export async function kill(on: Statements, connectionId: number): Promise<void> {
+/**
+ * `on`: a connection on which the id was read (!). A server that was restarted since gives it to
+ * another's.
+ */
+async function kill(on: Statements, connectionId: number): Promise<void> {
   try {
     await on.write(`KILL CONNECTION ${connectionId}`);
   } catch (error) {

@@ -10,22 +10,39 @@
  *   under `serializable` a write skew against a branch in doubt across a crash is possible.
  * - Data definition is refused within a branch, and only tables of InnoDB take part in it.
  */
+import { checkConnection } from '../sql/check-connection.ts';
+import {
+  type Database,
+  type DatabaseOptions,
+  splitDatabaseOptions,
+  sqlDatabase,
+  workComesByItself,
+} from '../sql/database.ts';
 import { namePrefix } from '../sql/names.ts';
 import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
-import { sqlResource } from '../sql/resource.ts';
-import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
+import { type Dialect, sqlResource } from '../sql/resource.ts';
+import {
+  type SqlResource,
+  type SqlResourceOptions,
+  type SqlSettings,
+  sqlSettings,
+} from '../sql/sql.ts';
 import type { MariadbConnection } from './connection-options.ts';
 import type { MariadbContext } from './context.ts';
 import { DetachedBranches } from './detach.ts';
-import { Ends } from './ends.ts';
+import { Ends, openSession } from './ends.ts';
 import { refusals } from './error-numbers.ts';
 import { endSlotHolders } from './locks.ts';
+import { ormClient } from './orm-client.ts';
 import { commitXid, rollbackXid } from './outcome.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
 import { MariadbSession } from './session.ts';
 import { Slots } from './slots.ts';
+import { Spare } from './spare.ts';
 import { waitsFor } from './waits.ts';
-import { preparedBranches, xidOf } from './xid.ts';
+import { preparedBranches, type Xid, xidOf } from './xid.ts';
+
+const address = { field: 'uri', schemes: ['mysql', 'mariadb'] };
 
 /** What `openMariadbResource` takes. */
 export interface MariadbResourceOptions<Payload, Result>
@@ -56,23 +73,46 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
   options: MariadbResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
   const settings = sqlSettings(options);
-  const { name, table } = settings;
-  const { connection } = options;
+  checkConnection(options.connection, { of: 'connection', ...address });
+  const dialect = await openDialect(settings, options.connection, { spare: false });
+  return sqlResource(settings, options.prepare, dialect);
+}
+
+/**
+ * A database for `openTransactions` of `verdict/embedded`: connected there, and checked as
+ * `openMariadbResource` does.
+ */
+export function mariadb(given: MariadbConnection & DatabaseOptions): Database {
+  checkConnection(given, { of: 'mariadb', ...address });
+  const { options, connection } = splitDatabaseOptions<MariadbConnection>(given);
+  return {
+    open: async (more) => {
+      const settings = sqlSettings({ ...options, ...more, prepare: workComesByItself });
+      const dialect = await openDialect(settings, connection, { spare: true });
+      return sqlDatabase(settings, dialect);
+    },
+  };
+}
+
+async function openDialect(
+  settings: SqlSettings,
+  connection: MariadbConnection,
+  how: { readonly spare: boolean },
+): Promise<Dialect<Xid>> {
+  const { name } = settings;
   const slots = new Slots(settings);
   const ends = new Ends(connection);
-  const context: MariadbContext = {
-    ...settings,
-    ends,
-    connection,
-    slots,
-    detachedBranches: new DetachedBranches(),
-    sessions: new Set(),
-  };
+  const spare = how.spare ? new Spare(() => openSession(connection), settings.clock) : null;
+  const sessions: MariadbContext['sessions'] = new Set();
   try {
     await checkServer(ends);
-    await makeTable(ends, table);
-    return sqlResource(settings, options.prepare, {
+    const table = await makeTable(ends, settings.table);
+    const detachedBranches = new DetachedBranches();
+    const own = { ends, connection, slots, spare, detachedBranches, sessions };
+    const context: MariadbContext = { ...settings, table, ...own };
+    return {
       database: 'MariaDB',
+      library: { kind: 'mariadb', client: ormClient },
       identity: await identityIn(ends, table),
       refusals,
       rows: rowStatements(context),
@@ -83,8 +123,13 @@ export async function openMariadbResource<Payload = unknown, Result = unknown>(
       rollback: (xid, branch) => rollbackXid(context, xid, branch),
       prepared: () => preparedBranches(ends, name),
       waits: () => waitsFor(context),
-      close: () => ends.end(),
-    });
+      close: async () => {
+        spare?.close();
+        await ends.end();
+        // Of runs that are decided, and wait for another database: they would keep the process.
+        await Promise.all([...sessions].map((session) => session.destroy()));
+      },
+    };
   } catch (error) {
     await ends.end();
     throw error;

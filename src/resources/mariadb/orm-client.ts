@@ -7,12 +7,21 @@ abstract class Queries {
   protected abstract nested(): NestedTransactions;
 
   query(statement: GivenStatement, values?: Values, done?: Done): unknown {
-    const run = (given: GivenValues) => this.nested().run(statement, given);
-    return answer(values, done, run, (raw) => raw as unknown[]);
+    return this.#run(statement, values, done, { asText: true });
   }
 
   execute(statement: GivenStatement, values?: Values, done?: Done): unknown {
-    return this.query(statement, values, done);
+    return this.#run(statement, values, done, {});
+  }
+
+  #run(
+    statement: GivenStatement,
+    values: Values | undefined,
+    done: Done | undefined,
+    more: Readonly<Record<string, unknown>>,
+  ): unknown {
+    const run = (given: GivenValues) => this.nested().run(statement, given, more);
+    return answer(values, done, run, (raw) => raw as unknown[]);
   }
 
   end(done?: Done): unknown {
@@ -37,7 +46,9 @@ class BranchConnection extends Queries {
     return this.#nested;
   }
 
-  release(): void {}
+  release(): void {
+    this.#nested.release();
+  }
 
   destroy(): void {
     this.#nested.giveUp();

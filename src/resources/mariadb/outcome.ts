@@ -39,17 +39,17 @@ const maxTries = 200;
 export async function commitXid(context: MariadbContext, xid: Xid): Promise<void> {
   const { ends, clock } = context;
   for (let tries = 1; tries <= maxTries; tries += 1) {
-    await detached(context, ends, xid);
+    await detached(context, xid);
     if (await endBranch(ends, `XA COMMIT ${xid.text}`)) {
       if ((await rowOf(context, ends, xid)) !== null) return;
       throw lostBranch(xid, 'XA COMMIT');
     }
-    const held = await isPrepared(ends, xid);
-    // In this order: the other way round a commit in between is in neither look.
+    // Under any mark, and in this order (!): a commit in between, a sibling's as well, would be in
+    // neither look, and "nothing" be said of a branch that has committed.
+    const held = await preparedByAny(ends, xid);
     if (await isCommitted(context, ends, xid)) return;
-    if (!held) {
-      const other = await preparedByAny(ends, xid);
-      if (other !== null) return commitXid(context, other);
+    if (held !== null && held.gtrid !== xid.gtrid) return commitXid(context, held);
+    if (held === null) {
       if (await isLocked(context, ends, xid)) throw lostBranch(xid, 'XA COMMIT');
       throw new BranchEndedError(
         'nothing',

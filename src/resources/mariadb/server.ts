@@ -40,11 +40,16 @@ async function versionProblem(on: Statements, version: string): Promise<string |
     : 'MySQL 8.0.29 or newer is needed, with xa_detach_on_prepare = ON.';
 }
 
-/** Where the table is there, nothing is changed: the right to make one is needed once. */
-export async function makeTable(on: Statements, table: string): Promise<void> {
+/**
+ * The table's name with its database, which holds whatever database a service uses (!): the row of
+ * a branch that wrote `USE other` would lie in the table of another participant. Where the table is
+ * there, nothing is changed: the right to make one is needed once.
+ */
+export async function makeTable(on: Statements, name: string): Promise<string> {
+  const table = await withDatabase(on, name);
   try {
     await on.rows(`SELECT 1 FROM ${table} LIMIT 0`);
-    return;
+    return table;
   } catch (error) {
     if ((error as { errno?: unknown }).errno !== noSuchTable) throw error;
   }
@@ -57,6 +62,15 @@ export async function makeTable(on: Statements, table: string): Promise<void> {
        note VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL
      ) ENGINE = InnoDB`,
   );
+  return table;
+}
+
+async function withDatabase(on: Statements, table: string): Promise<string> {
+  if (table.includes('.')) return table;
+  const [row] = await on.rows('SELECT DATABASE() AS name');
+  const name: unknown = row?.['name'];
+  // Without one the server says so.
+  return typeof name === 'string' ? `\`${name.replaceAll('`', '``')}\`.${table}` : table;
 }
 
 export function identityIn(on: Statements, table: string): Promise<string> {

@@ -26,7 +26,7 @@ import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { sendable } from '../../wire/sendable.ts';
-import { BranchStore, checkPlace } from '../branch-store.ts';
+import { BranchStore, branchText, checkPlace } from '../branch-store.ts';
 import { type Publish, Publisher } from './publisher.ts';
 import {
   countOf,
@@ -52,7 +52,10 @@ export interface OutboxOptions<Body> {
   readonly retryDelayMs?: number;
   /** The longest pause, in milliseconds. Default 30,000. */
   readonly maxRetryDelayMs?: number;
-  /** How many messages may wait; past it branches vote `abort`. Default 1,000,000. */
+  /**
+   * How many messages may wait, those of prepared branches too; past it branches vote `abort`.
+   * Default 1,000,000.
+   */
   readonly maxQueue?: number;
   /** Default: nothing is logged. Bodies never are. */
   readonly logger?: Logger;
@@ -110,6 +113,9 @@ export class Outbox<Body = unknown> {
   readonly #disk: BranchStore<PreparedMessages>;
   readonly #publisher: Publisher;
   readonly #maxQueue: number;
+  /** How many messages each branch brings that is prepared, or is just being. */
+  readonly #promised = new Map<string, number>();
+  #promisedCount = 0;
 
   /** @internal What `openOutbox` calls. */
   static async open<Body>(options: OutboxOptions<Body>): Promise<Outbox<Body>> {
@@ -134,6 +140,7 @@ export class Outbox<Body = unknown> {
     const { retryDelayMs = 100, maxRetryDelayMs = 30_000 } = options;
     this.#disk = disk;
     this.#maxQueue = maxQueue;
+    for (const branch of disk.allPrepared()) this.#promise(branch, branch.bodies.length);
     this.#publisher = new Publisher({
       publish: options.publish as Publish<never>,
       disk,
@@ -167,9 +174,14 @@ export class Outbox<Body = unknown> {
       prepare: (call) => this.#prepare(call, rules),
       commit: async (branch) => {
         await this.#disk.commit(branch);
+        this.#promise(branch, 0);
         this.#publisher.wake();
       },
-      rollback: (branch) => this.#disk.rollback(branch),
+      rollback: async (branch) => {
+        await this.#disk.rollback(branch);
+        // It may be another instance's, and stay.
+        if (this.#disk.prepared(branch) === null) this.#promise(branch, 0);
+      },
       inDoubt: (call) => this.#disk.inDoubt(call?.instance),
     };
   }
@@ -197,16 +209,30 @@ export class Outbox<Body = unknown> {
     if (bodies.length > maxMessages || bodies.includes(undefined)) {
       return vote.abort(`A branch publishes 1 to ${maxMessages} messages, each with a body.`);
     }
-    if (this.pending() + bodies.length > this.#maxQueue) {
+    const waiting = this.pending() + this.#promisedCount;
+    if (waiting + bodies.length > this.#maxQueue) {
       return vote.abort(
-        `${this.pending()} messages wait to be published already. Look at their receiver; retry later.`,
+        `${waiting} messages wait to be published already. Look at their receiver; retry later.`,
         { retryable: true },
       );
     }
     // What the file would keep as something else is a vote to abort that says where it stands.
     const kept = bodies.map((body, index) => sendable(body, `message ${index}`));
-    await this.#disk.prepare(call, { bodies: kept });
+    this.#promise(call, kept.length);
+    try {
+      await this.#disk.prepare(call, { bodies: kept });
+    } catch (error) {
+      this.#promise(call, 0);
+      throw error;
+    }
     return vote.commit();
+  }
+
+  #promise(branch: BranchRef, count: number): void {
+    const key = branchText(branch);
+    this.#promisedCount += count - (this.#promised.get(key) ?? 0);
+    if (count === 0) this.#promised.delete(key);
+    else this.#promised.set(key, count);
   }
 }
 

@@ -85,14 +85,30 @@ export class Publisher {
   async #remove({ key }: Queued): Promise<void> {
     this.#after = key;
     await this.#removal;
-    const removed = this.#options.disk.run((keys) => keys.remove(key));
-    this.#removal = removed.catch((error: unknown) => {
-      // Published again after the next start. A failed disk has ended the process by now.
-      this.#options.logger.error(
-        { error: thrownLine(error) },
-        'a published message cannot be taken off the queue',
-      );
-    });
+    this.#removal = this.#takeOff(key);
+  }
+
+  /**
+   * Tried until it is done, and the rest waits (!): what is published stays in the queue, so that a
+   * crash would repeat all of it, and `maxQueue` would count it.
+   */
+  async #takeOff(key: string): Promise<void> {
+    const { disk, clock, random, logger } = this.#options;
+    const { signal } = this.#closing;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await disk.run((keys) => keys.remove(key));
+        return;
+      } catch (error) {
+        logger.error(
+          { attempt, error: thrownLine(error) },
+          'a published message cannot be taken off the queue; it is tried again',
+        );
+      }
+      await pauseOrAbort(clock, backoffMs(attempt, this.#options, random.fraction()), signal);
+      // Published again after the next start.
+      if (signal.aborted) return;
+    }
   }
 
   async #publish({ message }: Queued): Promise<boolean> {

@@ -19,19 +19,35 @@
  *   someone looks (docs/DATABASES.md).
  */
 import type pg from 'pg';
+import { checkConnection } from '../sql/check-connection.ts';
+import {
+  type Database,
+  type DatabaseOptions,
+  splitDatabaseOptions,
+  sqlDatabase,
+  workComesByItself,
+} from '../sql/database.ts';
 import { branchOf, type MarkedBranch, namePrefix } from '../sql/names.ts';
 import { type RowStatements, strangeKeepMs } from '../sql/outcome-rows.ts';
-import { sqlResource } from '../sql/resource.ts';
-import { type SqlResource, type SqlResourceOptions, sqlSettings } from '../sql/sql.ts';
+import { type Dialect, sqlResource } from '../sql/resource.ts';
+import {
+  type SqlResource,
+  type SqlResourceOptions,
+  type SqlSettings,
+  sqlSettings,
+} from '../sql/sql.ts';
 import type { PostgresqlConnection } from './connection-options.ts';
 import { openPools } from './connections.ts';
 import { gidOf, instanceLockOf, type PostgresqlContext } from './context.ts';
 import { refusals } from './error-codes.ts';
 import { endByForce } from './locks.ts';
+import { ormClient } from './orm-client.ts';
 import { commitPrepared, preparedUnder, rollbackPrepared } from './outcome.ts';
 import { checkServer, identityIn, makeTable } from './server.ts';
 import { PostgresqlSession } from './session.ts';
 import { waitsFor } from './waits.ts';
+
+const address = { field: 'connectionString', schemes: ['postgres', 'postgresql', 'socket'] };
 
 /** What `openPostgresqlResource` takes. */
 export interface PostgresqlResourceOptions<Payload, Result>
@@ -62,15 +78,40 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
   options: PostgresqlResourceOptions<Payload, Result>,
 ): Promise<SqlResource<Payload, Result>> {
   const settings = sqlSettings(options);
+  checkConnection(options.connection, { of: 'connection', ...address });
+  const dialect = await openDialect(settings, options.connection);
+  return sqlResource(settings, options.prepare, dialect);
+}
+
+/**
+ * A database for `openTransactions` of `verdict/embedded`: connected there, and checked as
+ * `openPostgresqlResource` does.
+ */
+export function postgresql(given: PostgresqlConnection & DatabaseOptions): Database {
+  checkConnection(given, { of: 'postgresql', ...address });
+  const { options, connection } = splitDatabaseOptions<PostgresqlConnection>(given);
+  return {
+    open: async (more) => {
+      const settings = sqlSettings({ ...options, ...more, prepare: workComesByItself });
+      return sqlDatabase(settings, await openDialect(settings, connection));
+    },
+  };
+}
+
+async function openDialect(
+  settings: SqlSettings,
+  connection: PostgresqlConnection,
+): Promise<Dialect<string>> {
   const { name } = settings;
-  const pools = openPools(options.connection, settings);
+  const pools = openPools(connection, settings);
   const { ends } = pools;
   try {
     await checkServer(ends);
     const table = await makeTable(ends, settings.table);
     const context: PostgresqlContext = { ...settings, pools, table };
-    return sqlResource(settings, options.prepare, {
+    return {
       database: 'PostgreSQL',
+      library: { kind: 'postgresql', client: ormClient },
       identity: await identityIn(ends, table),
       refusals,
       rows: rowStatements(context),
@@ -83,7 +124,7 @@ export async function openPostgresqlResource<Payload = unknown, Result = unknown
       prepared: () => preparedBranches(ends, name),
       waits: () => waitsFor(ends, name),
       close: pools.close,
-    });
+    };
   } catch (error) {
     await pools.close();
     throw error;

@@ -19,6 +19,7 @@ class BranchClient {
   /** `destroy`, or an error: what is open on it is given up, as by a connection that ends. */
   release(destroy?: unknown): void {
     if (destroy) this.#nested.giveUp();
+    else this.#nested.release();
   }
 
   /** It has no events: what breaks is told by the statements. */

@@ -7,6 +7,7 @@
  * and throws `TransactionEndedError` if not. What came next would take effect at once, outside of
  * every transaction. So each statement waits for that answer, and what a service catches is kept.
  */
+import { shown } from '../../core/fields.ts';
 import { thrownText } from '../../core/thrown.ts';
 import { HeardPromise } from './heard.ts';
 import { isInCauses } from './refusal.ts';
@@ -24,13 +25,21 @@ export interface StatementResult extends SqlResult<unknown> {
   readonly raw: unknown;
 }
 
+/** What a library needs to know of the branch's database. */
+export interface LibraryDatabase {
+  readonly kind: 'postgresql' | 'mariadb';
+  /** The `ormClient` of that database: only its own module loads the driver. */
+  // biome-ignore lint/suspicious/noExplicitAny: the libraries want the driver's own classes
+  readonly client: (sql: Sql) => any;
+}
+
 /** The branch's transaction is over, or is about to be no one's: it can only be given up. */
 export class TransactionEndedError extends Error {
   override readonly name = 'TransactionEndedError';
 
   constructor(statement: string, what: string, cause?: unknown) {
     super(
-      `A branch neither begins nor ends its transaction: "${shortened(statement)}" ${what} Return vote.commit() or vote.abort(...) instead; a library that wants transactions of its own gets ormClient(sql).`,
+      `A branch neither begins nor ends its transaction: "${shortened(statement)}" ${what} In prepare return vote.commit() or vote.abort(...) instead, in run return or throw; a library that wants transactions of its own gets ormClient(sql).`,
       { cause },
     );
   }
@@ -43,6 +52,7 @@ export function shortened(statement: string): string {
 
 export class GuardedSql implements Sql {
   readonly turns: Turns;
+  readonly library: LibraryDatabase;
   readonly #run: (statement: Statement) => Promise<StatementResult>;
   /** Resolves when the one before is done, whichever way. */
   #last: Promise<unknown> = Promise.resolve();
@@ -54,14 +64,19 @@ export class GuardedSql implements Sql {
   readonly #failures = new WeakSet<object>();
   #lastFailures: readonly unknown[] = [];
 
-  constructor(run: (statement: Statement) => Promise<StatementResult>, turns: Turns) {
+  constructor(
+    run: (statement: Statement) => Promise<StatementResult>,
+    { turns, library }: { readonly turns: Turns; readonly library: LibraryDatabase },
+  ) {
     this.#run = run;
     this.turns = turns;
+    this.library = library;
   }
 
   query<Row>(statement: GivenStatement, values?: readonly unknown[]): Promise<SqlResult<Row>> {
     return this.given(statement, async () => {
-      if (this.turns.taken && !this.#ended) throw notSent(textOf(statement), besideTransaction);
+      if (this.turns.taken && !this.#ended)
+        throw notSent(textOf(statement), this.leftOpen() ?? besideTransaction);
       const { rows, affectedCount } = await this.run(statement, values);
       return { rows: rows as readonly Row[], affectedCount };
     });
@@ -99,7 +114,7 @@ export class GuardedSql implements Sql {
       if (this.#broken !== null) throw this.#broken;
       if (this.#ended) {
         throw new Error(
-          'The branch has been voted on: await every query before prepare returns, and keep no sql for later.',
+          'The branch is over: await every query before its function returns, and keep no handle for later.',
         );
       }
       return await this.#run(statement);
@@ -130,19 +145,37 @@ export class GuardedSql implements Sql {
     }
     if (unfinished !== undefined) {
       throw new Error(
-        `prepare returned before "${shortened(unfinished.text)}" was done: await every query.`,
+        `The function returned before "${shortened(unfinished.text)}" was done: await every query.`,
       );
     }
+    const left = this.leftOpen();
+    if (left !== null) throw new Error(`The branch cannot be prepared: ${left}`);
     if (this.turns.taken) {
       throw new Error(
-        'prepare returned while a transaction of a library was open on ormClient(sql), neither committed nor rolled back: await it before the vote.',
+        'The function returned while a transaction of a library was open on ormClient(sql), neither committed nor rolled back: await it first.',
       );
     }
+  }
+
+  /** Why no turn will come any more. */
+  leftOpen(): string | null {
+    const begun = this.turns.leftOpen;
+    return begun === null
+      ? null
+      : `"${shortened(begun)}" began a transaction on a connection that was given back without its end, which no one can send any more. Use the library's own transaction() instead.`;
   }
 
   /** What failed ahead of the last failure: a library's rollback may have failed for it. */
   get failedBefore(): unknown {
     return this.#lastFailures.length > 1 ? this.#lastFailures[0] : undefined;
+  }
+
+  /** The failure with these words of the database's: a library may keep nothing else of it. */
+  failureSaying(text: string | null): unknown {
+    return this.#lastFailures.findLast((one) => {
+      const { message, sqlMessage } = (one ?? {}) as { message?: unknown; sqlMessage?: unknown };
+      return text !== null && (sqlMessage === text || message === text);
+    });
   }
 
   /** Whether it is what a statement failed with, or was caused by that. */
@@ -181,12 +214,17 @@ function statementOf(
   given: GivenStatement,
   values: GivenValues,
 ): Pick<Statement, 'text' | 'values'> {
-  const object = typeof given === 'string' ? { text: given } : given;
+  const object = typeof given === 'string' ? { text: given } : (given ?? {});
   const text: unknown = object.text ?? object.sql;
   if (typeof text !== 'string' || typeof (object as { submit?: unknown }).submit === 'function') {
     throw new TypeError(
       'A query takes a text, or an object with a text, and its values; no cursor and no stream.',
     );
   }
-  return { text, values: values ?? object.values ?? [] };
+  const all: unknown = values ?? object.values ?? [];
+  if (Array.isArray(all)) return { text, values: all };
+  // The driver of PostgreSQL would take a text for a list of its characters.
+  throw new TypeError(
+    `The values of a query are a list, one for each placeholder, not ${shown(all)}.`,
+  );
 }

@@ -9,6 +9,8 @@
 import { GuardedSql, notSent, type StatementResult, textOf } from './guarded-sql.ts';
 import type { GivenStatement, GivenValues, Sql } from './sql.ts';
 
+type More = Readonly<Record<string, unknown>>;
+
 const begins = /^\s*(begin|start)(\s+(transaction|work))?\s*;?\s*$/i;
 /** With an isolation level or an access mode. */
 const sets =
@@ -17,6 +19,9 @@ const commits = /^\s*(commit|end)(\s+(transaction|work))?\s*;?\s*$/i;
 const rollsBack = /^\s*rollback(\s+(transaction|work))?\s*;?\s*$/i;
 const savepoints = /^\s*savepoint\b/i;
 const savepoint = 'verdict_1';
+
+export const levelRefused =
+  'the branch\'s transaction has begun already, and its isolation level and access mode cannot be changed within it. Set the level for all branches, with the option "isolation" of openPostgresqlResource or openMariadbResource, and begin without one.';
 
 export function guardedSql(sql: Sql): GuardedSql {
   if (sql instanceof GuardedSql) return sql;
@@ -29,6 +34,9 @@ export class NestedTransactions {
   readonly #pool: string | null;
   #last: Promise<unknown> = Promise.resolve();
   #open = false;
+  /** The statement that began what is open. */
+  #begun = '';
+  #released = false;
   /** Why its transaction was not begun. What follows would not be undone with it. */
   #refused: Error | null = null;
 
@@ -38,23 +46,37 @@ export class NestedTransactions {
     this.#pool = pool;
   }
 
-  run(statement: GivenStatement, values: GivenValues): Promise<unknown> {
+  /** `more`: for the session, beside what the statement's object has. */
+  run(statement: GivenStatement, values: GivenValues, more: More = {}): Promise<unknown> {
     return this.#sql.given(statement, () => {
       const result =
         this.#pool === null
-          ? this.#last.then(() => this.#next(statement, values))
-          : this.#next(statement, values);
+          ? this.#last.then(() => this.#next(statement, values, more))
+          : this.#next(statement, values, more);
       this.#last = result.catch(() => undefined);
       return result;
+    });
+  }
+
+  /**
+   * It is given back. What a library still sends on it belongs to no transaction of its own: so of
+   * one whose time was over, the rest would stay though it was rolled back (!).
+   */
+  release(): void {
+    this.#released = true;
+    // A `begin` of the service's own may be open on it.
+    void this.#last.then(() => {
+      if (this.#open) this.#sql.turns.leave(this.#begun);
     });
   }
 
   /** The connection is of no use to the library any more, and what is open on it is rolled back. */
   giveUp(): void {
     if (this.#open) void this.run('ROLLBACK', undefined);
+    void this.#last.then(() => this.release());
   }
 
-  async #next(statement: GivenStatement, values: GivenValues): Promise<unknown> {
+  async #next(statement: GivenStatement, values: GivenValues, more: More): Promise<unknown> {
     const text = textOf(statement);
     const begun = begins.test(text);
     const starts = begun || sets.test(text);
@@ -63,8 +85,11 @@ export class NestedTransactions {
     try {
       const problem = this.#problemOf(text, begun);
       if (problem !== null) throw notSent(text, problem);
-      const send = () => this.#send(statement, values);
-      const { raw } = await this.#sql.turns.run(this, send, (limitMs) => tooLate(text, limitMs));
+      const send = () => this.#send(statement, values, more);
+      const { raw } = await this.#sql.turns.run(this, send, (limitMs) => {
+        const left = this.#sql.leftOpen();
+        return left === null ? tooLate(text, limitMs) : notSent(text, left);
+      });
       return raw;
     } catch (error) {
       if (starts && !this.#open) this.#refused = error as Error;
@@ -74,31 +99,36 @@ export class NestedTransactions {
 
   /** Why it is not sent. */
   #problemOf(text: string, begun: boolean): string | null {
-    if (sets.test(text))
-      return 'the branch\'s transaction has begun already, and its isolation level and access mode cannot be changed within it. Set the level for all branches, with the option "isolation" of openPostgresqlResource or openMariadbResource, and begin without one.';
+    if (this.#released) return 'its connection was given back, as when a transaction is over.';
+    if (sets.test(text)) return levelRefused;
     if (begun && this.#open)
       return 'a transaction is open on this connection already, and it cannot be known whose the next statements are. Take a connection for each from ormClient(sql), or nest with SAVEPOINT.';
     const ends = begun || commits.test(text) || rollsBack.test(text) || savepoints.test(text);
     if (ends && this.#pool !== null)
-      return `ormClient(sql) is a pool, whose statements may be anyone's. Begin a transaction on a connection of it: ${this.#pool}.`;
+      return `ormClient(sql) is a pool, whose statements may be anyone's. Begin a transaction on a connection of it: ${this.#pool}. With a library, use its own transaction().`;
     if (savepoints.test(text) && !this.#open)
       return 'no transaction is open on this connection. Begin one first.';
     return null;
   }
 
-  async #send(statement: GivenStatement, values: GivenValues): Promise<StatementResult> {
+  async #send(
+    statement: GivenStatement,
+    values: GivenValues,
+    more: More,
+  ): Promise<StatementResult> {
     const text = textOf(statement);
-    if (begins.test(text)) return this.#begin();
+    if (begins.test(text)) return this.#begin(text);
     if (this.#open && commits.test(text)) return this.#end();
     if (this.#open && rollsBack.test(text)) {
       await this.#sql.run(`ROLLBACK TO SAVEPOINT ${savepoint}`, undefined);
       return this.#end();
     }
     const object = typeof statement === 'string' ? { text } : statement;
-    return this.#sql.run(object, values, object as Readonly<Record<string, unknown>>);
+    return this.#sql.run(object, values, { ...(object as More), ...more });
   }
 
-  async #begin(): Promise<StatementResult> {
+  async #begin(text: string): Promise<StatementResult> {
+    this.#begun = text;
     this.#sql.turns.take(this);
     this.#open = true;
     try {

@@ -7,6 +7,13 @@ export class BranchTakenError extends Error {
   override readonly name = 'BranchTakenError';
 }
 
+/** Named after what its session holds, a branch is not prepared without it. */
+export function locksReleased(statement: string): Error {
+  return new Error(
+    `A statement of the branch let go of the locks of its session, Verdict's own among them: ${statement}, with the name of your own lock.`,
+  );
+}
+
 export interface Refusal {
   readonly reason: VoteReason;
   /** The branch lost to another that has ended, or will soon: run again, it may go through. */

@@ -2,6 +2,7 @@
 import { vote } from '../../participant/vote.ts';
 import type { BranchCall, BranchRef } from '../../ports/resource.ts';
 import type { BranchSession, SessionCall } from './branch-session.ts';
+import type { LibraryDatabase } from './guarded-sql.ts';
 import { LockWatch, type Waits } from './lock-watch.ts';
 import { branchName, type MarkedBranch, markOf } from './names.ts';
 import { OutcomeRows, type RowStatements } from './outcome-rows.ts';
@@ -13,6 +14,7 @@ import type { End, PrepareSql, SqlResource, SqlSettings } from './sql.ts';
 export interface Dialect<Id> {
   readonly database: string;
   readonly identity: string;
+  readonly library: LibraryDatabase;
   readonly refusals: Refusals;
   readonly rows: RowStatements;
   /** Null where the names are too long for one. */
@@ -34,7 +36,7 @@ export function sqlResource<Id, Payload, Result>(
   dialect: Dialect<Id>,
 ): SqlResource<Payload, Result> {
   const { name, shared, clock, logger } = settings;
-  const { database, identity } = dialect;
+  const { database, identity, library } = dialect;
   const rows = new OutcomeRows({ clock, ...dialect.rows });
   const watch = new LockWatch({ participant: name, clock, logger, look: () => dialect.waits() });
   return {
@@ -51,7 +53,11 @@ export function sqlResource<Id, Payload, Result>(
         );
       }
       const open = (): Promise<BranchSession> => dialect.open(id, call);
-      const result = await runBranch({ settings, open, ...dialect.refusals }, prepare, call);
+      const result = await runBranch(
+        { settings, open, library, ...dialect.refusals },
+        prepare,
+        call,
+      );
       if (result.vote === 'commit') watch.prepared(call);
       return result;
     },

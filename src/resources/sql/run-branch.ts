@@ -14,18 +14,20 @@
 import type { VoteReason } from '../../core/messages.ts';
 import { PrepareFailure } from '../../participant/prepare-failure.ts';
 import { checkedVote } from '../../participant/vote.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { PrepareCall, PrepareResult } from '../../ports/resource.ts';
 import { pause } from '../../system/pause.ts';
 import type { BranchSession } from './branch-session.ts';
-import { GuardedSql, TransactionEndedError } from './guarded-sql.ts';
-import { type Refusal, type Refusals, refusedWith } from './refusal.ts';
+import { GuardedSql, type LibraryDatabase, TransactionEndedError } from './guarded-sql.ts';
+import { BranchTakenError, type Refusal, type Refusals, refusedWith } from './refusal.ts';
 import type { PrepareSql, SqlSettings } from './sql.ts';
 import { Turns } from './turns.ts';
 import { doneWithin } from './waiting.ts';
 
-interface BranchDatabase extends Refusals {
+export interface BranchDatabase extends Refusals {
   readonly settings: SqlSettings;
   readonly open: () => Promise<BranchSession>;
+  readonly library: LibraryDatabase;
 }
 
 /** So long a vote waits for the session to be given up. */
@@ -39,17 +41,25 @@ export async function runBranch<Payload, Result>(
 ): Promise<PrepareResult<Result>> {
   const { clock, lockWaitMs } = database.settings;
   const untilMs = clock.monotonicMs() + lockWaitMs;
+  let again: VoteReason | null = null;
   for (let pauseMs = 0; ; pauseMs = Math.min(maxPauseMs, 2 * pauseMs + 1)) {
-    const outcome = await tryOnce(database, prepare, call);
-    if ('vote' in outcome) return outcome;
-    if (clock.monotonicMs() + pauseMs >= untilMs) return abortOf(outcome.again);
+    const isLast = (): boolean => clock.monotonicMs() + pauseMs >= untilMs;
+    try {
+      const outcome = await tryOnce(database, prepare, call);
+      if ('vote' in outcome) return outcome;
+      ({ again } = outcome);
+      if (isLast()) return abortOf(again);
+    } catch (error) {
+      // The session of the try before may be just ending, on the server.
+      if (again === null || !(error instanceof BranchTakenError) || isLast()) throw error;
+    }
     if (pauseMs > 0) await pause(clock, pauseMs);
     call.signal.throwIfAborted();
   }
 }
 
 async function tryOnce<Payload, Result>(
-  { settings, open, refusalOf, refusalOfBegin }: BranchDatabase,
+  { settings, open, library, refusalOf, refusalOfBegin }: BranchDatabase,
   prepare: PrepareSql<Payload, Result>,
   call: PrepareCall<Payload>,
 ): Promise<PrepareResult<Result> | { readonly again: VoteReason }> {
@@ -64,14 +74,11 @@ async function tryOnce<Payload, Result>(
     if (refusal === null) throw error;
     return abortOf(refusal.reason);
   }
-  const sql = new GuardedSql(
-    (statement) => session.query(statement),
-    new Turns(clock, call.timeoutMs),
-  );
-  const giveUp = async (): Promise<void> => {
-    const abandoned = session.abandon({ readAll: false });
-    if (!(await doneWithin(clock, abandoned, abandonWaitMs))) void session.destroy();
-  };
+  const sql = new GuardedSql((statement) => session.query(statement), {
+    turns: new Turns(clock, call.timeoutMs),
+    library,
+  });
+  const giveUp = () => givenUp(session, clock);
   let ending = false;
   let preparing = false;
   try {
@@ -88,19 +95,36 @@ async function tryOnce<Payload, Result>(
     const error = sql.stop() ?? thrown;
     await giveUp();
     signal.throwIfAborted();
-    // What the service threw of its own, whatever code that has, is no word of the database's.
-    const databases = ending || session.lost || sql.isFailure(error);
-    const own = !databases || error instanceof TransactionEndedError;
-    const refusal = session.isLate
-      ? late(lockLimitMs)
-      : own
-        ? null
-        : (refusalOf(error, session.lost) ?? lostBefore(refusalOf(sql.failedBefore, false)));
+    const refusal = refusalIn({ sql, session, error, ending, lockLimitMs, refusalOf });
     if (refusal === null) throw error;
     if (preparing && refusal.lost === true)
       throw new PrepareFailure(refusal.reason, { cause: error });
     return refusal.again === true ? { again: refusal.reason } : abortOf(refusal.reason);
   }
+}
+
+/** Resolves soon, even where the session does not answer. */
+export async function givenUp(session: BranchSession, clock: Clock): Promise<void> {
+  const abandoned = session.abandon({ readAll: false });
+  if (!(await doneWithin(clock, abandoned, abandonWaitMs))) void session.destroy();
+}
+
+/** What an error of a branch means; null: it is the service's own. */
+export function refusalIn(given: {
+  readonly sql: GuardedSql;
+  readonly session: BranchSession;
+  readonly error: unknown;
+  /** The service has returned. */
+  readonly ending: boolean;
+  readonly lockLimitMs: number;
+  readonly refusalOf: Refusals['refusalOf'];
+}): Refusal | null {
+  const { sql, session, error, ending, lockLimitMs, refusalOf } = given;
+  if (session.isLate) return late(lockLimitMs);
+  // What the service threw of its own, whatever code that has, is no word of the database's.
+  const databases = ending || session.lost || sql.isFailure(error);
+  if (!databases || error instanceof TransactionEndedError) return null;
+  return refusalOf(error, session.lost) ?? lostBefore(refusalOf(sql.failedBefore, false));
 }
 
 /** Where the database undid the branch for another, its savepoints are gone as well. */

@@ -13,6 +13,8 @@ export class Turns {
   readonly limitMs: number;
   readonly #clock: Clock;
   #holder: object | null = null;
+  /** The statement that began what the holder has open, once no one can end it. */
+  #leftOpen: string | null = null;
   #closed = false;
   #waiting: (() => void)[] = [];
 
@@ -26,6 +28,10 @@ export class Turns {
     return this.#holder !== null;
   }
 
+  get leftOpen(): string | null {
+    return this.#leftOpen;
+  }
+
   /** Calls `send` at once when no other one has the turn, in the same step as it sees that. */
   async run<T>(
     by: object,
@@ -35,7 +41,7 @@ export class Turns {
     const untilMs = this.#clock.monotonicMs() + this.limitMs;
     while (!this.#closed && this.#holder !== null && this.#holder !== by) {
       const leftMs = untilMs - this.#clock.monotonicMs();
-      if (leftMs <= 0) throw tooLate(this.limitMs);
+      if (leftMs <= 0 || this.#leftOpen !== null) throw tooLate(this.limitMs);
       await this.#change(leftMs);
     }
     return send();
@@ -43,6 +49,12 @@ export class Turns {
 
   take(by: object): void {
     this.#holder = by;
+  }
+
+  /** The turn is never given back: whoever waits for it need wait no longer. */
+  leave(begun: string): void {
+    this.#leftOpen = begun;
+    this.#wake();
   }
 
   give(): void {

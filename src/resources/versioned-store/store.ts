@@ -21,6 +21,7 @@ import type {
   PrepareCall,
   PrepareResult,
   Resource,
+  ResultVote,
 } from '../../ports/resource.ts';
 import type { OnFatal } from '../../store/lmdb.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -84,6 +85,12 @@ export type BranchRules<Payload, Result> = (
   call: PrepareCall<Payload>,
 ) => Promise<PrepareResult<Result>> | PrepareResult<Result>;
 
+/** The same, of rules that give a result with every vote for it: the client gets no other. */
+export type ResultRules<Payload, Result extends {}> = (
+  tx: StoreTransaction,
+  call: PrepareCall<Payload>,
+) => Promise<ResultVote<Result> | AbortVote> | ResultVote<Result> | AbortVote;
+
 /** By key; 0 for what was deleted. */
 export interface WrittenVersions {
   /** The version of each key that the branch wrote. */
@@ -132,6 +139,8 @@ export class VersionedStore {
   readonly #disk: BranchStore<PreparedBranch>;
   readonly #locks: KeyLocks;
   readonly #works = new Map<string, Work>();
+  /** Of prepared branches, for a prepare that is repeated. */
+  readonly #results = new Map<string, unknown>();
   readonly #enlisting = new Set<Enlisting>();
 
   /** @internal What `openVersionedStore` calls. */
@@ -187,7 +196,14 @@ export class VersionedStore {
 
   /** For `serveParticipant`: branches whose payload is a `StorePayload`. */
   resource(): Resource<unknown, WrittenVersions>;
-  /** For `serveParticipant`: branches with rules of their own. */
+  /**
+   * For `serveParticipant`: branches with rules of their own. With `vote.commit(result)` in each
+   * place it fits the `result` of a contract.
+   */
+  resource<Payload, Result extends {}>(
+    rules: ResultRules<Payload, Result>,
+  ): Resource<Payload, Result>;
+  /** The same, where a vote may come without a result. */
   resource<Payload, Result>(
     rules: BranchRules<Payload, Result>,
   ): Resource<Payload, Result | WrittenVersions>;
@@ -197,6 +213,7 @@ export class VersionedStore {
       prepare: (call) => this.#prepare(call, rules),
       commit: async (branch) => {
         await this.#disk.commit(branch);
+        this.#results.delete(branchText(branch));
         this.#locks.release(branchText(branch));
       },
       rollback: (branch) => this.#rollback(branch),
@@ -262,7 +279,9 @@ export class VersionedStore {
     rules: BranchRules<never, unknown>,
   ): Promise<PrepareResult<unknown>> {
     const before = this.#disk.ownPrepared(call);
-    if (before !== null) return vote.commit(versionsOf(before.writes));
+    if (before !== null) {
+      return vote.commit(this.#results.get(branchText(call)) ?? versionsOf(before.writes));
+    }
     const enlisted = this.#works.get(branchText(call)) ?? null;
     if (enlisted === null && isEnlisted(call.payload)) {
       this.#endEnlisting(call);
@@ -307,6 +326,7 @@ export class VersionedStore {
     const said = answer.result ?? versionsOf(writes);
     if (exclusive.length + shared.length === 0) return vote.readonly(said);
     await this.#disk.prepare(call, { writes, exclusive, shared });
+    if (answer.result != null) this.#results.set(owner, answer.result);
     if (work.readLocksUntilVote) this.#locks.releaseShared(owner);
     return vote.commit(said);
   }
@@ -318,7 +338,9 @@ export class VersionedStore {
     this.#works.delete(owner);
     // Not before it is gone from the disk: a restart would find its keys held twice.
     await this.#disk.rollback(branch);
-    if (this.#disk.prepared(branch) === null) this.#locks.release(owner);
+    if (this.#disk.prepared(branch) !== null) return;
+    this.#results.delete(owner);
+    this.#locks.release(owner);
   }
 
   /** No one would be left to end work that began now. */
