@@ -4,12 +4,14 @@ import { type Access, everyone } from '../ports/access.ts';
 import type { Audit } from '../ports/audit.ts';
 import type { Logger } from '../ports/logger.ts';
 import { systemClock } from '../system/clock.ts';
+import { shortHash } from '../system/short-hash.ts';
 import { CommandError } from './command-error.ts';
 import type { ServerTlsFlags } from './tls-options.ts';
 
 export interface AccessFlags {
   readonly accessFile?: string;
   readonly nodeTokenFile?: string;
+  readonly metricsListen?: { readonly host: string; readonly port: number };
   readonly operatorListen?: { readonly host: string; readonly port: number };
 }
 
@@ -67,6 +69,17 @@ export async function openServeAccess(
   } catch (error) {
     throw new CommandError('INPUT', (error as Error).message, { cause: error });
   }
+}
+
+/**
+ * By which rules a node lets peers in, for the other nodes to compare. The same on hosts that keep
+ * tokens and keys in different places.
+ */
+export function accessPrint(access: Access, file: object | null): string {
+  if (file === null) return access === everyone ? 'open' : 'shared';
+  const places: ReadonlySet<string> = new Set(['$schema', 'tokenFile', 'file']);
+  const rules = JSON.stringify(file, (key, value) => (places.has(key) ? '' : value));
+  return `file ${shortHash(rules, 22)}`;
 }
 
 const withoutTls =

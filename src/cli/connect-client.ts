@@ -23,6 +23,6 @@ export async function connectClient(
     if (!isVerdictError(error) || error.code !== 'TIMEOUT') throw error;
     const [, url, reason] = /The last failure: (\S+): (.+)$/s.exec(error.message) ?? [];
     const why = new Map(url === undefined || reason === undefined ? [] : [[url, reason]]);
-    throw unreachable(urls, why, { tls: tls !== undefined, cause: error });
+    throw unreachable(urls, why, { timeoutMs, tls: tls !== undefined, cause: error });
   }
 }

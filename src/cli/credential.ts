@@ -1,9 +1,8 @@
 /** What a command shows the nodes that it dials, where that is no certificate. */
-
+import { isTokenText, tokenText } from '../peer/token.ts';
 import { readSecretFile } from '../system/secret-file.ts';
 import { isJwtText } from '../wire/jwt.ts';
 import { CommandError, usageError } from './command-error.ts';
-import { readToken } from './parameters.ts';
 
 export interface CredentialFlags {
   readonly tokenFile?: string;
@@ -35,4 +34,14 @@ function readJwt(file: string): string {
   const jwt = readSecretFile(file, 'JWT').trim();
   if (isJwtText(jwt)) return jwt;
   throw new CommandError('INPUT', `${file} must hold a JWT: three parts with dots between.`);
+}
+
+/** The token on the file's first line; null where no file is named. */
+export function readToken(file: string | undefined): string | null {
+  if (file === undefined) return null;
+  const token = (readSecretFile(file, 'token').split('\n', 1)[0] ?? '').trim();
+  if (!isTokenText(token)) {
+    throw new CommandError('INPUT', `The first line of ${file} must be a token of ${tokenText}.`);
+  }
+  return token;
 }

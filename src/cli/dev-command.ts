@@ -20,6 +20,7 @@ export function devCommand(program: Command, io: Io, setExitCode: SetExitCode): 
     .addOption(listenOption('where to listen'))
     .addOption(logLevelOption())
     .addOption(insecureOption())
+    .option('--no-console', 'serve no page for operators at /console')
     .option('--shop', 'also run the example shop (in a clone): inventory, payment and three more')
     .addHelpText('after', help)
     .action(async (flags: DevFlags & { insecure?: true }) => {

@@ -15,7 +15,7 @@ import type { Io } from './io.ts';
 import { defaultUrl, hostName } from './parameters.ts';
 import { type ServeFlags, serve } from './serve.ts';
 
-export interface DevFlags extends Pick<ServeFlags, 'listen' | 'logLevel'> {
+export interface DevFlags extends Pick<ServeFlags, 'listen' | 'logLevel' | 'console'> {
   readonly shop?: true;
 }
 
@@ -24,7 +24,7 @@ const shopMain: string = fileURLToPath(new URL('../../cluster/shop/main.ts', imp
 
 export async function dev(
   io: Io,
-  { listen, logLevel, shop: hasShop }: DevFlags,
+  { listen, logLevel, shop: hasShop, console: hasConsole = true }: DevFlags,
 ): Promise<ExitCode> {
   if (hasShop && !existsSync(shopMain)) {
     throw usageError(
@@ -50,6 +50,7 @@ export async function dev(
     logFormat: 'pretty',
     option: {},
     cluster: 'verdict',
+    console: hasConsole,
   };
   try {
     return await serve(io, flags, {
@@ -57,7 +58,9 @@ export async function dev(
       onReady: (address) => {
         release();
         if (hasShop) shop = startShop(address, shopData);
-        io.stdout.write(toTry(address, directory, hasShop ? shopData : null));
+        io.stdout.write(
+          toTry({ address, directory, shopData: hasShop ? shopData : null, hasConsole }),
+        );
       },
     });
   } finally {
@@ -80,7 +83,13 @@ async function stopped(shop: ChildProcess | null): Promise<void> {
   await once(shop, 'exit');
 }
 
-function toTry(address: string, directory: string, shopData: string | null): string {
+function toTry(given: {
+  readonly address: string;
+  readonly directory: string;
+  readonly shopData: string | null;
+  readonly hasConsole: boolean;
+}): string {
+  const { address, directory, shopData, hasConsole } = given;
   const url = address === defaultUrl ? '' : ` --url ${address}`;
   const order = `{"participants":{"inventory":{"items":[{"sku":"sku-001","quantity":1}]},"payment":{"account":"customer-001","amountCents":500}}}`;
   const branches = String.raw`begin\nregister inventory payload={"items":[{"sku":"sku-001","quantity":1}]}\nregister payment payload={"account":"customer-001","amountCents":500}\ncommit\n`;
@@ -95,7 +104,7 @@ function toTry(address: string, directory: string, shopData: string | null): str
   $ npm run -s shop -- totals --data ${shopData}`;
   return `Verdict listens on ${address}. Its data is in ${directory}, and goes when this ends.${shopData === null ? '' : shop}
 
-Try, in another terminal:
+${hasConsole ? `Open in a browser:\n  http://${address}/console/\n\n` : ''}Try, in another terminal:
   $ npx verdict status${url}
 ${tries}
 

@@ -9,6 +9,7 @@ export const exitCodes = {
   notDone: 4,
   unreachable: 5,
   nodeFault: 70,
+  hungUp: 129,
   interrupted: 130,
   outputGone: 141,
   terminated: 143,
@@ -27,10 +28,14 @@ export const exitCodeTexts: readonly (readonly [code: ExitCode, text: string])[]
     exitCodes.nodeFault,
     'serve: the node ended itself after a fault that its log names (killed, 137: during a write)',
   ],
+  [exitCodes.hungUp, 'serve and dev: the terminal was closed before the node had started'],
   [
     exitCodes.interrupted,
     'stopped by Ctrl-C; serve and dev: by a second signal (the first stops them in order, with 0)',
   ],
-  [exitCodes.outputGone, 'submit: stopped, because the reader of the output went away'],
+  [
+    exitCodes.outputGone,
+    'submit and top --json: stopped, because the reader of the output went away',
+  ],
   [exitCodes.terminated, 'stopped by SIGTERM; not serve and dev, which end with 0'],
 ];

@@ -1,6 +1,5 @@
 /** The entry point of the `verdict` command. */
 import { CommanderError } from 'commander';
-import { complaintOf } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Io, processIo } from './io.ts';
 import { buildProgram } from './program.ts';
@@ -13,6 +12,8 @@ import { colorsFor, harmlessLines, jsonText } from './text.ts';
  */
 export async function main(argv: readonly string[], io?: Io): Promise<number> {
   if (io !== undefined) return run(argv, io);
+  // What a library may not do some day says nothing to whoever runs the command.
+  process.noDeprecation ??= true;
   const exitCode = await run(argv, processIo());
   process.exitCode = exitCode;
   return exitCode;
@@ -23,23 +24,29 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   io.stdout.on('error', ignore);
   io.stderr.on('error', ignore);
   let exitCode: number = exitCodes.ok;
-  const program = buildProgram(io, (code) => {
-    exitCode = code;
-  });
+  const json = argv.includes('--json');
+  const program = buildProgram(
+    io,
+    (code) => {
+      exitCode = code;
+    },
+    json,
+  );
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     // It has said what is wrong, or printed the help that was asked for.
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    return complain(error, argv, io);
+    return complain(error, json, io);
   }
   return exitCode;
 }
 
-function complain(error: unknown, argv: readonly string[], io: Io): number {
+async function complain(error: unknown, json: boolean, io: Io): Promise<number> {
+  const { complaintOf } = await import('./complaint.ts');
   const { code, message, exitCode } = complaintOf(error);
-  if (argv.includes('--json')) {
+  if (json) {
     io.stderr.write(`${jsonText({ error: { code, message } })}\n`);
   } else {
     const { red } = colorsFor(io.stderr, io.env);

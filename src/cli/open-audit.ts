@@ -40,7 +40,6 @@ export async function openAudit(
     const text = error instanceof AppendFileError ? error.message : thrownText(error);
     throw new CommandError('INPUT', `The audit log cannot be written. ${text}`, { cause: error });
   });
-  // Elsewhere SIGHUP still ends the process: its terminal was closed.
   const release = auditFile === '-' ? () => undefined : io.onHangUp(() => file.reopen());
   let over = false;
   const stopped = (event: Omit<NodeStopped, 'event'>): void => {

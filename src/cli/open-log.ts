@@ -27,10 +27,11 @@ export async function openLog(
     readonly url: string;
     readonly logger: Logger;
     readonly onFatal: (error: unknown) => void;
+    readonly access: () => string;
   },
 ): Promise<DecisionLog> {
   const { data, node, requestWindow, etcd, cluster, shards, leaseTtl } = flags;
-  const { url, logger, onFatal } = own;
+  const { url, logger, onFatal, access } = own;
   const window = defined({ requestWindowMs: requestWindow });
   const common = { node, url, clock: systemClock, onFatal, ...window };
   if (etcd === undefined) {
@@ -45,16 +46,12 @@ export async function openLog(
     stateDirectory: data,
     random: systemRandom,
     logger,
+    access,
     compact: flags.etcdCompact === true,
     ...defined({ shards, leaseTtlMs: leaseTtl }),
     // The log may be JSON: a warning printed by Node itself would break whoever parses it.
     ...(await etcdAccess(flags, (problem) => logger.warn({}, problem))),
   });
-}
-
-/** What is wrong with the log. Without the label that gRPC leaves with nothing behind it. */
-export function logErrorText({ message }: Error): string {
-  return message.replace(/\.? Resolution note: *\./g, '.');
 }
 
 /** TLS and the account, from the files that hold them: secrets are not for command lines. */
@@ -68,12 +65,15 @@ export async function etcdAccess(
     etcdPasswordFile === undefined
       ? ''
       : secret(etcdPasswordFile, 'password for etcd').toString().trimEnd();
+  // They are read again as connections are made: here it is only said what cannot be.
+  for (const file of [etcdCa, etcdCert]) if (file !== undefined) await readFile(file);
+  if (etcdKey !== undefined) secret(etcdKey, 'key for etcd');
   return {
     ...(etcdCa !== undefined && {
       tls: {
-        ca: await readFile(etcdCa),
-        ...(etcdCert !== undefined && { cert: await readFile(etcdCert) }),
-        ...(etcdKey !== undefined && { key: secret(etcdKey, 'key for etcd') }),
+        ca: { file: etcdCa },
+        ...(etcdCert !== undefined && { cert: { file: etcdCert } }),
+        ...(etcdKey !== undefined && { key: { file: etcdKey } }),
       },
     }),
     ...(etcdUser !== undefined && { auth: { username: etcdUser, password: password() } }),

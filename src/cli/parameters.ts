@@ -6,16 +6,15 @@ import {
   type CoordinatorOptions,
   coordinatorOptions,
 } from '../core/coordinator-options.ts';
-import { type TransactionState, transactionStates } from '../core/messages.ts';
+import { type TransactionState, transactionStates } from '../core/messages/common.ts';
 import { fitsBytes, isName, nameText } from '../core/names.ts';
+import { day, minute } from '../core/options.ts';
 import { isTxid, type Txid } from '../core/txid.ts';
 import { assertShards, etcdEndpoints, etcdParts } from '../decision-log/etcd/endpoints.ts';
-import { isTokenText, tokenText } from '../peer/token.ts';
 import { nodeUrl } from '../peer/url.ts';
-import { readSecretFile } from '../system/secret-file.ts';
 import { defaultPort } from '../wire/address.ts';
 import { maxNameBytes, maxReasonBytes } from '../wire/limits.ts';
-import { CommandError, usageError } from './command-error.ts';
+import { usageError } from './command-error.ts';
 
 /** As many as a node lists at most. */
 export const maxListLimit = 1_000;
@@ -88,6 +87,18 @@ export function reasonArgument(text: string): string {
   throw new InvalidArgumentError(`Write at most ${maxReasonBytes} bytes.`);
 }
 
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: minute, h: 60 * minute };
+
+/** `90s`, `10m`, `1h` or `500ms`; at most a day. */
+export function durationArgument(text: string): number {
+  const [, count = '', unit = ''] = /^([0-9]{1,8})(ms|s|m|h)$/.exec(text) ?? [];
+  const ms = Number(count) * (unitsMs[unit] ?? Number.NaN);
+  if (ms >= 1 && ms <= day) return ms;
+  throw new InvalidArgumentError(
+    'Write a number and a unit, such as 90s, 10m or 1h; a day at most.',
+  );
+}
+
 export function stateArgument(text: string): TransactionState {
   const state = transactionStates.find((each) => each === text.toUpperCase());
   if (state !== undefined) return state;
@@ -97,6 +108,14 @@ export function stateArgument(text: string): TransactionState {
 export function nameArgument(text: string): string {
   if (isName(text, maxNameBytes)) return text;
   throw new InvalidArgumentError(`Write ${nameText(maxNameBytes)}.`);
+}
+
+/** A host without a port, or `*.example` for any one label before it; collects them. */
+export function consoleHost(text: string, before: readonly string[] = []): readonly string[] {
+  if (/^(?:\*\.)?[a-z\d_](?:[\w.-]{0,251}[a-z\d_])?$/i.test(text)) return [...before, text];
+  throw new InvalidArgumentError(
+    'Write the name of a host without a port, such as verdict.example, or *.example.',
+  );
 }
 
 /** `HOST:PORT`, `[::1]:7070`, or one of the two alone. */
@@ -110,6 +129,12 @@ export function listenAddress(text: string): { readonly host: string; readonly p
     );
   }
   return { host, port: match[3] === undefined ? defaultPort : portNumber(match[3]) };
+}
+
+/** Without a port it would be the node's own. */
+export function metricsAddress(text: string): { readonly host: string; readonly port: number } {
+  if (/^[0-9]+$/.test(text) || /:[0-9]+$/.test(text)) return listenAddress(text);
+  throw new InvalidArgumentError('Write PORT or HOST:PORT, such as 9464 or 0.0.0.0:9464.');
 }
 
 function portNumber(text: string): number {
@@ -140,14 +165,4 @@ export function nodeOption(
 
 export function hostName(): string {
   return hostname() || 'node';
-}
-
-/** The token on the file's first line; null where no file is named. */
-export function readToken(file: string | undefined): string | null {
-  if (file === undefined) return null;
-  const token = (readSecretFile(file, 'token').split('\n', 1)[0] ?? '').trim();
-  if (!isTokenText(token)) {
-    throw new CommandError('INPUT', `The first line of ${file} must be a token of ${tokenText}.`);
-  }
-  return token;
 }

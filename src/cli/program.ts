@@ -1,17 +1,24 @@
 /** The `verdict` command and its subcommands. What a subcommand needs is loaded when it runs. */
 import { Command } from 'commander';
+import type { CommandErrorCode } from './command-error.ts';
 import { devCaCommand } from './dev-ca/command.ts';
 import { devCommand } from './dev-command.ts';
+import { doctorCommand } from './doctor/command.ts';
 import { execCommand } from './exec/command.ts';
 import { exitCodeTexts } from './exit-codes.ts';
+import { explainCommand } from './explain/command.ts';
 import type { Io } from './io.ts';
 import { operatorCommands } from './operator/commands.ts';
 import type { SetExitCode } from './options.ts';
 import { serveCommand } from './serve-command.ts';
 import { submitCommand } from './submit/command.ts';
+import { jsonText } from './text.ts';
+import { topCommand } from './top/command.ts';
+import { hinted } from './unknown-command.ts';
 import { packageVersion } from './version.ts';
 
-export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
+/** `json`: for a program, which reads what is wrong from one object, as of any other error. */
+export function buildProgram(io: Io, setExitCode: SetExitCode, json: boolean = false): Command {
   const program = new Command('verdict');
   program
     .description(
@@ -26,18 +33,35 @@ export function buildProgram(io: Io, setExitCode: SetExitCode): Command {
       writeErr: (text) => io.stderr.write(text),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
+      outputError: (text, write) => {
+        const said = hinted(text, program);
+        write(json ? `${jsonText({ error: usageProblem(said) })}\n` : said);
+      },
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .showHelpAfterError('(--help after the command says more)')
+    .showHelpAfterError(json ? false : '(--help after the command says more)')
     .addHelpText('after', () => afterHelp());
   serveCommand(program, io, setExitCode);
   devCommand(program, io, setExitCode);
   devCaCommand(program, io, setExitCode);
   submitCommand(program, io, setExitCode);
   execCommand(program, io, setExitCode);
+  explainCommand(program, io, setExitCode);
+  topCommand(program, io, setExitCode);
+  doctorCommand(program, io, setExitCode);
   operatorCommands(program, io, setExitCode);
   return program;
+}
+
+function usageProblem(said: string): { readonly code: CommandErrorCode; readonly message: string } {
+  return {
+    code: 'USAGE',
+    message: said
+      .replace(/^error: /, '')
+      .trim()
+      .replace(/\n/g, ' '),
+  };
 }
 
 function afterHelp(): string {

@@ -3,9 +3,16 @@ import { type Command, Option } from 'commander';
 import { coordinatorOptionNames, coordinatorOptionTable } from '../core/coordinator-options.ts';
 import { day } from '../core/options.ts';
 import { maxShards } from '../core/txid.ts';
+import {
+  minLeaseTtlMs,
+  usualLeaseTtlMs,
+  usualRequestWindowMs,
+  usualShards,
+} from '../decision-log/usual.ts';
 import { nodeUrl } from '../peer/url.ts';
 import { logFormats } from '../ports/logger.ts';
 import { usageError } from './command-error.ts';
+import type { Sources } from './config-file.ts';
 import type { Io } from './io.ts';
 import {
   auditDefaults,
@@ -19,13 +26,14 @@ import {
   tokenFileOption,
 } from './options.ts';
 import {
+  consoleHost,
   etcdUrls,
   hostName,
   listenAddress,
+  metricsAddress,
   nameArgument,
   nodeOption,
   oneUrl,
-  readToken,
   wholeNumber,
 } from './parameters.ts';
 import type { ServeFlags } from './serve.ts';
@@ -40,6 +48,12 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .summary('run a coordinator node, on its own store or in a cluster over etcd')
     .description(
       'Runs a coordinator node. Decisions are kept in the data directory and survive kill -9; start it again with the same directory.',
+    )
+    .addOption(
+      new Option(
+        '--config <file>',
+        'JSON file of options, by the names of these flags: {"listen": "0.0.0.0:7070", "option": {"drainMs": 5000}}. Flags win over the environment, and that over the file',
+      ),
     )
     .option('--data <dir>', 'directory of the decisions', './verdict-data')
     .addOption(listenOption('where to listen; 0.0.0.0 lets other machines in'))
@@ -70,7 +84,21 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
         'a listener of its own for operators, who may not connect elsewhere then',
       ).argParser(listenAddress),
     )
+    .addOption(
+      new Option(
+        '--metrics-listen <[host:]port>',
+        "a listener for /metrics, /healthz and /readyz alone: plain HTTP, without a credential, on 127.0.0.1 unless a host is given. Default: on the node's own port while no credential is needed there, else none",
+      )
+        .env('VERDICT_METRICS_LISTEN')
+        .argParser(metricsAddress),
+    )
     .addOption(insecureOption())
+    .option('--no-console', 'serve no page for operators at /console')
+    .option(
+      '--console-host <name>',
+      'a further name under which operators open this node in a browser, such as that of a proxy; can be repeated',
+      consoleHost,
+    )
     .option(
       '--audit-file <file>',
       'where to write who connects and what operators do, as JSON lines; - is stdout',
@@ -89,9 +117,10 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     )
     .addOption(logLevelOption())
     .addOption(
-      new Option('--log-format <format>', 'format of the log on stderr')
-        .choices(logFormats)
-        .default(undefined, 'pretty on a terminal, otherwise json'),
+      new Option(
+        '--log-format <format>',
+        'format of the log on stderr (default: pretty on a terminal, otherwise json)',
+      ).choices(logFormats),
     )
     .addOption(
       new Option('--option <name=value>', 'an option of the node, see below; can be repeated')
@@ -101,10 +130,8 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
     .addOption(
       new Option(
         '--request-window <ms>',
-        'how long a requestId is remembered: fixed when the directory is created; a shorter window weakens "never commits twice"',
-      )
-        .argParser(wholeNumber({ min: 1_000, max: maxRequestWindowMs }))
-        .default(undefined, "the directory's own, 120000 in a new one"),
+        `how long a requestId is remembered: fixed when the directory is created; a shorter window weakens "never commits twice" (default: the directory's own, ${usualRequestWindowMs} in a new one)`,
+      ).argParser(wholeNumber({ min: 1_000, max: maxRequestWindowMs })),
     )
     .option(
       '--etcd <urls>',
@@ -114,18 +141,25 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
   clusterOption(command)
     .option(
       '--shards <n>',
-      `with --etcd: number of leaders, 1 to ${maxShards}, fixed by the cluster's first node (default: 1)`,
+      `with --etcd: number of leaders, 1 to ${maxShards}, fixed by the cluster's first node (default: ${usualShards})`,
       wholeNumber({ min: 1, max: maxShards }),
     )
     .option(
       '--lease-ttl <ms>',
-      'with --etcd: how long after a host vanished another node may lead (default: 3000)',
-      wholeNumber({ min: 2_000, max: 60_000 }),
+      `with --etcd: how long after a host vanished another node may lead (default: ${usualLeaseTtlMs})`,
+      wholeNumber({ min: minLeaseTtlMs, max: 60_000 }),
     )
     .option('--etcd-compact', "compact etcd's history: only for an etcd that nothing else uses");
+  // Before all that looks at what is given.
+  let sources: Sources | undefined;
+  command.hook('preAction', async () => {
+    const { configure } = await import('./config-file.ts');
+    sources = configure(command, io.env);
+  });
   serverTlsOptions(etcdAccessOptions(command))
     .addHelpText('after', ({ error }) => help(command, (error ? io.stderr : io.stdout).columns))
     .action(async (flags: ServeFlags & { tokenFile?: string; insecure?: true }) => {
+      const { readToken } = await import('./credential.ts');
       const token = readToken(flags.tokenFile);
       if (token !== null && flags.accessFile !== undefined) throw usageError(tokenAndFile);
       if (flags.nodeTokenFile !== undefined && flags.accessFile === undefined)
@@ -144,8 +178,20 @@ export function serveCommand(program: Command, io: Io, setExitCode: SetExitCode)
       if (flags.etcd === undefined) refuseClusterOptions(command);
       if (flags.auditFile === undefined) refuseAuditOptions(command);
       const { serve } = await import('./serve.ts');
-      setExitCode(await serve(io, flags, { token }));
+      setExitCode(await serve(io, { ...flags, sources }, { token }));
     });
+  variables(command);
+}
+
+/** `VERDICT_LISTEN`; `VERDICT_NODE_TLS_CERT`, for commands dial with `VERDICT_TLS_CERT`. */
+function variables(command: Command): void {
+  for (const option of command.options) {
+    const name = (option.long ?? '').slice(2);
+    // Of a flag without a value any text would be a yes, `false` too.
+    if (option.envVar !== undefined || name === 'option' || option.isBoolean()) continue;
+    const words = name.startsWith('tls-') ? `node-${name}` : name;
+    option.env(`VERDICT_${words.toUpperCase().replaceAll('-', '_')}`);
+  }
 }
 
 const tokenAndFile =
@@ -160,10 +206,14 @@ function checkAdvertised(url: string): void {
   }
 }
 
+function sourceOf(command: Command, option: Option): string {
+  return command.getOptionValueSource(option.attributeName()) ?? 'default';
+}
+
 function givenOptions(command: Command, names: RegExp): (string | undefined)[] {
   return command.options
     .filter((option) => names.test(option.long ?? ''))
-    .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
+    .filter((option) => ['cli', 'env', 'config'].includes(sourceOf(command, option)))
     .map((option) => option.long);
 }
 

@@ -9,6 +9,8 @@ export interface Column<Row> {
   /** Numbers read better with their units under each other. */
   readonly align?: 'right';
   readonly paint?: (text: string) => string;
+  /** For `narrowed`: those with the highest go first. Absent: it stays. */
+  readonly rank?: number;
 }
 
 const gap = '  ';
@@ -32,9 +34,7 @@ export function table<Row>(
   width: number = Number.POSITIVE_INFINITY,
 ): string[] {
   const cells = rows.map((row) => columns.map(({ cell }) => cellText(cell(row))));
-  const widths = columns.map(({ head }, index) =>
-    Math.max(head.length, ...cells.map((line) => line[index]?.length ?? 0)),
-  );
+  const widths = widthsOf(columns, cells);
   const beside = fitting(widths, width);
   const format = (line: readonly string[], painted: boolean): string =>
     columns
@@ -56,6 +56,36 @@ export function table<Row>(
       ...below(columns.slice(beside), line.slice(beside), width),
     ]),
   ];
+}
+
+/** Without the columns that are needed least, until the others have room beside each other. */
+export function narrowed<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number,
+): readonly Column<Row>[] {
+  const cells = rows.map((row) => columns.map(({ cell }) => cellText(cell(row))));
+  const all = widthsOf(columns, cells);
+  const kept = new Set(columns);
+  const room = (): number =>
+    columns.reduce((sum, each, at) => sum + (kept.has(each) ? (all[at] ?? 0) + gap.length : 0), 0);
+  const least = columns
+    .filter(({ rank }) => rank !== undefined)
+    .sort((a, b) => (b.rank ?? 0) - (a.rank ?? 0));
+  for (const each of least) {
+    if (room() - gap.length <= width) break;
+    kept.delete(each);
+  }
+  return columns.filter((each) => kept.has(each));
+}
+
+function widthsOf(
+  columns: readonly Pick<Column<never>, 'head'>[],
+  cells: readonly (readonly string[])[],
+): number[] {
+  return columns.map(({ head }, index) =>
+    Math.max(head.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  );
 }
 
 function cellText(value: string | number): string {
@@ -99,8 +129,8 @@ function below(
   return lines;
 }
 
-/** By words where it can; a word that is too long is cut. */
-function wrapped(text: string, width: number): string[] {
+/** Indented, by words where it can; a word that is too long is cut. */
+export function wrapped(text: string, width: number): string[] {
   const room = Math.max(1, width - indent.length);
   const lines: string[] = [];
   let rest = text;

@@ -5,6 +5,8 @@ import { escapeUnseen } from '../core/names.ts';
 import { encodeText } from '../wire/encode-text.ts';
 import type { Io, Output } from './io.ts';
 
+export { durationText } from '../core/duration.ts';
+
 export type Colors = ReturnType<typeof createColors>;
 
 /** Colours only on a terminal, and not where NO_COLOR is set. */
@@ -33,23 +35,6 @@ export function reasonText(reason: AbortReason): string {
   const who = reason.participant === undefined ? '' : ` ${harmless(reason.participant)}`;
   const retry = reason.retryable ? ' (a retry may succeed)' : '';
   return `${reason.code}${who}: ${harmless(reason.message)}${retry}`;
-}
-
-/** `340 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`, `5 d 1 h`. */
-export function durationText(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1_000).toFixed(1).replace(/\.0$/, '')} s`;
-  const seconds = Math.round(ms / 1_000);
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return twoUnits([minutes, 'min'], [seconds % 60, 's']);
-  const hours = Math.floor(minutes / 60);
-  if (hours < 24) return twoUnits([hours, 'h'], [minutes % 60, 'min']);
-  return twoUnits([Math.floor(hours / 24), 'd'], [hours % 24, 'h']);
-}
-
-function twoUnits(large: [number, string], small: [number, string]): string {
-  const text = `${large[0]} ${large[1]}`;
-  return small[0] === 0 ? text : `${text} ${small[0]} ${small[1]}`;
 }
 
 /** `1,234,567`, whatever the locale of the machine. */

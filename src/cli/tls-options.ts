@@ -55,9 +55,10 @@ export function serverTlsOptions(command: Command): Command {
     .option('--tls-key <file>', 'key of that certificate')
     .option('--tls-client-ca <file>', "who signs the peers' certificates: each must show one")
     .addOption(
-      new Option('--tls-client-auth <who>', 'with --tls-client-ca: whether a peer must show one')
-        .choices(['required', 'optional'])
-        .default(undefined, 'required; optional: or the token'),
+      new Option(
+        '--tls-client-auth <who>',
+        'with --tls-client-ca: whether a peer must show one (default: required; optional: or the token)',
+      ).choices(['required', 'optional']),
     )
     .option('--tls-ca <file>', "who signs the other nodes' certificates (default: Node's own list)")
     .option('--tls-server-name <name>', "the name in all other nodes' certificates")

@@ -8,7 +8,7 @@ export const nodeName = 'verdict-node.internal';
 /** Of the entry that stands for all nodes. */
 export const nodesEntry = 'nodes';
 
-const grantable = ['participant', 'client', 'operator'] as const;
+export const grantable = ['participant', 'client', 'operator', 'viewer'] as const;
 type GrantedRole = (typeof grantable)[number];
 
 export interface GivenIdentity {
@@ -64,12 +64,12 @@ export function accessText(identities: readonly GivenIdentity[]): string {
   return `{\n  "identities": [\n${lines.join(',\n')}\n  ]\n}\n`;
 }
 
-/** Names that the text gives an entry to; none where it is no access file. */
-export function namesIn(text: string): ReadonlySet<string> {
+/** Of each name that the text has an entry for, its roles; none where it is no access file. */
+export function rolesIn(text: string): ReadonlyMap<string, readonly string[]> {
   try {
-    const { identities } = JSON.parse(text) as { identities: readonly { name: string }[] };
-    return new Set(identities.map(({ name }) => name));
+    const { identities } = JSON.parse(text) as { identities: readonly AccessEntry[] };
+    return new Map(identities.map(({ name, roles }) => [name, roles]));
   } catch {
-    return new Set();
+    return new Map();
   }
 }

@@ -29,7 +29,7 @@ export function devCaCommand(program: Command, io: Io, setExitCode: SetExitCode)
     )
     .option(
       '--identity <names>',
-      'identities; separate several with commas. Each is a client and a participant of its name, or what stands before it: client:, participant: or operator: (default: those that are there, else app,operator:admin)',
+      'identities; separate several with commas. Each is a client and a participant of its name, or what stands before it: client:, participant:, operator: or viewer: (default: those that are there, else app,operator:admin)',
       identities,
     )
     .option(

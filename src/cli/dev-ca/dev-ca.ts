@@ -10,10 +10,10 @@ import {
   accessText,
   type GivenIdentity,
   identityUri,
-  namesIn,
   nodeName,
   nodeUri,
   parseIdentity,
+  rolesIn,
 } from './access.ts';
 import { type AlternativeName, type Credential, issue, makeAuthority } from './certificate.ts';
 import {
@@ -108,9 +108,10 @@ async function planOf(flags: DevCaFlags, now: number): Promise<Plan> {
   if (access === null) {
     writes.push({ path: accessFile, text: accessText(givenIdentities), replaced: false });
   }
+  const listed = rolesIn(access ?? accessText(givenIdentities));
+  if (flags.identity !== undefined) refuseOtherRoles(flags.identity, listed, accessFile);
   const ignore = join(directory, '.gitignore');
   if (readFile(ignore) === null) writes.push({ path: ignore, text: '*\n', replaced: false });
-  const listed = namesIn(access ?? accessText(givenIdentities));
   return {
     directory,
     directories: [directory, at.nodes, at.identities],
@@ -123,6 +124,31 @@ async function planOf(flags: DevCaFlags, now: number): Promise<Plan> {
       (name) => !listed.has(name) && !givenIdentities.some((given) => given.name === name),
     ),
   };
+}
+
+/** The file is the user's by now: neither it nor what was asked for is right without a word. */
+function refuseOtherRoles(
+  given: readonly GivenIdentity[],
+  listed: ReadonlyMap<string, readonly string[]>,
+  accessFile: string,
+): void {
+  for (const { name, roles } of given) {
+    const has = listed.get(name);
+    if (has === undefined || roles.every((role) => has.includes(role))) continue;
+    throw new CommandError(
+      'INPUT',
+      `${name} is ${listOf(has)} in ${accessFile}, and you ask for ${listOf(roles)}. Nothing was written. Choose another name, or change "roles" of its entry there; what is there for it stays as it is with --identity ${asGiven(name, has)}.`,
+    );
+  }
+}
+
+function listOf(roles: readonly string[]): string {
+  return roles.join(' and ');
+}
+
+/** Of one role, it is named; both are the default. */
+function asGiven(name: string, roles: readonly string[]): string {
+  return roles.length === 1 ? `${roles[0]}:${name}` : name;
 }
 
 async function authorityOf(

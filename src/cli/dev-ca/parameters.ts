@@ -1,6 +1,7 @@
 /** The arguments of `verdict dev-ca`: names that are files and URIs too, so plain ones alone. */
 import { InvalidArgumentError } from 'commander';
-import { type GivenIdentity, nodesEntry, parseIdentity } from './access.ts';
+import { nearest } from '../nearest.ts';
+import { type GivenIdentity, grantable, nodesEntry, parseIdentity } from './access.ts';
 import { hostForm } from './host.ts';
 
 /** What a SPIFFE path may hold, and no more than a common name may. */
@@ -17,6 +18,7 @@ export function nodeNames(text: string): readonly string[] {
 export function identities(text: string): readonly GivenIdentity[] {
   return listed(text, (part) => {
     const identity = parseIdentity(part);
+    refuseRole(identity.name);
     plain(identity.name);
     if (identity.name.toLowerCase() === nodesEntry) {
       throw new InvalidArgumentError(
@@ -25,6 +27,17 @@ export function identities(text: string): readonly GivenIdentity[] {
     }
     return identity;
   });
+}
+
+/** What is left of a known role holds no colon. */
+function refuseRole(name: string): void {
+  const [role = '', ...rest] = name.split(':');
+  if (rest.length === 0) return;
+  const near = nearest(role, grantable);
+  const meant = near === null ? '' : ` Did you mean ${near}:${rest.join(':')}?`;
+  throw new InvalidArgumentError(
+    `${JSON.stringify(role)} is no role that an identity can have before its name: there are ${grantable.join(', ')}.${meant}`,
+  );
 }
 
 export function hosts(text: string): readonly string[] {

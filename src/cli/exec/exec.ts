@@ -5,9 +5,10 @@ import { isTxid } from '../../core/txid.ts';
 import { refusal } from '../../peer/verdict-error.ts';
 import { systemClock } from '../../system/clock.ts';
 import { pause } from '../../system/pause.ts';
-import { complaintOf } from '../command-error.ts';
+import { complaintOf } from '../complaint.ts';
 import { connectClient } from '../connect-client.ts';
 import { type CredentialFlags, dialCredential } from '../credential.ts';
+import { usableTls } from '../dial-files.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { LineWriter } from '../line-writer.ts';
@@ -15,7 +16,7 @@ import { openInput, unreadable } from '../open-input.ts';
 import { type Line, LineReader } from '../submit/line-reader.ts';
 import { maxLineBytes } from '../submit/run.ts';
 import { jsonText } from '../text.ts';
-import { dialTls, type TlsFlags } from '../tls-options.ts';
+import type { TlsFlags } from '../tls-options.ts';
 import { liveTarget } from './live.ts';
 import { type Operation, parseLine } from './parse-line.ts';
 import { simulatedTarget } from './simulated.ts';
@@ -50,7 +51,7 @@ const statusPollMs = 10;
 export async function exec(io: Io, file: string, flags: ExecFlags): Promise<ExitCode> {
   const { url: urls, timeout } = flags;
   const credential = urls === undefined ? {} : dialCredential(flags);
-  const tls = urls === undefined ? undefined : dialTls(flags, urls);
+  const tls = urls === undefined ? undefined : usableTls(flags, urls);
   const input = await openInput(io, file);
   const target =
     urls === undefined

@@ -3,8 +3,11 @@ import { errorCatalogue } from '../../core/catalogue.ts';
 import { judge } from '../../core/judge.ts';
 import type { DecisionSource } from '../../core/messages.ts';
 import type { Txid } from '../../core/txid.ts';
+import { AccountRefusedError } from '../../decision-log/etcd/account.ts';
+import type { LiveNode } from '../../decision-log/etcd/live-nodes.ts';
+import { NoClusterError } from '../../decision-log/etcd/meta.ts';
 import { type EtcdReader, openEtcdReader } from '../../decision-log/etcd/reader.ts';
-import { DecisionLogError, type LogReading } from '../../ports/decision-log.ts';
+import { AbortUnknownError, DecisionLogError, type LogReading } from '../../ports/decision-log.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemRandom } from '../../system/random.ts';
 import { SecretFileError } from '../../system/secret-file.ts';
@@ -12,9 +15,9 @@ import { CommandError } from '../command-error.ts';
 import { confirm, requireTerminal } from '../confirm.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
-import { etcdAccess, logErrorText } from '../open-log.ts';
+import { etcdAccess } from '../open-log.ts';
 import type { EtcdFlags } from '../options.ts';
-import { decisionSources, harmless } from '../text.ts';
+import { decisionSources, harmless, plural } from '../text.ts';
 import { answer } from './context.ts';
 
 export interface EtcdContext extends EtcdFlags {
@@ -91,9 +94,16 @@ const generationQuestion =
 
 export async function raiseGeneration(context: EtcdContext): Promise<ExitCode> {
   const { io, cluster, yes } = context;
+  if (!yes) requireTerminal(io, 'raise-generation gives up what a restored etcd has lost');
+  const refuseLive = async (): Promise<void> => {
+    const live = await withEtcdReader(context, (reader) => reader.liveNodes());
+    if (live.length > 0) throw new CommandError('REFUSED', stillUp(cluster, live));
+  };
+  await refuseLive();
   if (!yes) {
-    requireTerminal(io, 'raise-generation gives up what a restored etcd has lost');
     if (!(await confirm(io, generationQuestion))) return exitCodes.notDone;
+    // One may have come up while the question stood.
+    await refuseLive();
   }
   const generation = await withEtcdReader(context, (reader) => reader.raiseGeneration());
   await answer(context, { cluster, generation }, () => [
@@ -102,8 +112,17 @@ export async function raiseGeneration(context: EtcdContext): Promise<ExitCode> {
   return exitCodes.ok;
 }
 
-async function withEtcdReader<T>(
-  context: EtcdContext,
+function stillUp(cluster: string, live: readonly LiveNode[]): string {
+  const nodes = live.map(({ node, shards }) => {
+    const led = shards.length === 0 ? '' : ` (leads ${plural(shards.length, 'shard')})`;
+    return `${harmless(node)}${led}`;
+  });
+  const verb = live.length === 1 ? 'runs' : 'run';
+  return `${nodes.join(', ')} of cluster ${cluster} still ${verb}: the lease is kept alive. Nothing was done. A cluster that works needs no other generation. After a restore of etcd stop all nodes first, those that hang or are paused, too; then run this again (docs/OPERATING.md, "Back-up and restore").`;
+}
+
+export async function withEtcdReader<T>(
+  context: Omit<EtcdContext, 'io' | 'yes'>,
   body: (reader: EtcdReader) => Promise<T>,
 ): Promise<T> {
   const access = await etcdAccess(context).catch((error: unknown) => {
@@ -120,10 +139,17 @@ async function withEtcdReader<T>(
     return await body(reader);
   } catch (error) {
     if (!(error instanceof DecisionLogError)) throw error;
+    if (error instanceof AbortUnknownError) {
+      const text = `${error.message} When etcd answers, run this again: it shows what is recorded, and aborts only what is undecided still.`;
+      throw new CommandError('OUTCOME_UNKNOWN', text, { cause: error });
+    }
     // What etcd did not answer has a cause; what the log itself refuses has none.
-    const refused = reader !== null && error.cause === undefined;
+    const refused =
+      error instanceof AccountRefusedError ||
+      error instanceof NoClusterError ||
+      (reader !== null && error.cause === undefined);
     const code = refused ? 'REFUSED' : 'UNREACHABLE';
-    throw new CommandError(code, logErrorText(error), { cause: error });
+    throw new CommandError(code, error.message, { cause: error });
   } finally {
     await reader?.close();
   }

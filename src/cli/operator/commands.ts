@@ -1,5 +1,6 @@
 /** The operator's commands on the command line. */
 import { type Command, Option } from 'commander';
+import type { Claim } from '../../core/claims.ts';
 import type { Txid } from '../../core/txid.ts';
 import { usageError } from '../command-error.ts';
 import type { Io } from '../io.ts';
@@ -22,6 +23,8 @@ import type { DecisionContext, EtcdContext } from './at-etcd.ts';
 import { etcdSetupCommand } from './etcd-setup-command.ts';
 import type { JournalFlags } from './journal.ts';
 import type { ListFilter, LocksFilter, Why } from './operator.ts';
+import type { AcknowledgeFlags, RetryFlags } from './phase-two.ts';
+import { steeringCommands } from './steering-commands.ts';
 
 export function operatorCommands(program: Command, io: Io, setExitCode: SetExitCode): void {
   const withConnection = (command: Command): Command =>
@@ -76,17 +79,21 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
   withConnection(program.command('config'))
     .summary('show what a node runs with, and who may do what')
     .description(
-      'Shows what a node runs with: its options, its cluster, and its access file as it is in force. Files that hold secrets are named, and not shown. With --check it looks at an access file and asks no node.',
+      'Shows what a node runs with: its options, its cluster, and its access file as it is in force. Files that hold secrets are named, and not shown. After each value it says where that came from: a flag, the environment, the file of --config, the default, or an operator who changed it while the node runs. With --check it looks at a file and asks no node.',
     )
-    .option('--check <file>', 'say whether this access file is right, and what is wrong with it')
+    .option('--node <node>', 'its name; default: the one that answers', nameArgument)
+    .option(
+      '--check <file>',
+      'say whether this access file, or this file for serve --config, is right, and what is wrong with it',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  $ verdict config --json\n  $ verdict config --check access.json',
     )
-    .action(async ({ check, ...flags }: ConnectionFlags & { check?: string }) => {
-      const { checkAccessFile, showConfig } = await import('./config.ts');
+    .action(async ({ check, ...flags }: ConnectionFlags & { check?: string; node?: string }) => {
+      const { checkFile, showConfig } = await import('./config.ts');
       if (check === undefined) await showConfig({ io, ...flags });
-      else await checkAccessFile({ io, ...flags }, check);
+      else await checkFile({ io, ...flags }, check);
     });
 
   withConnection(program.command('locks'))
@@ -132,68 +139,78 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
       await recover({ io, ...flags });
     });
 
-  withConnection(program.command('retire'))
+  withConnection(program.command('retry'))
+    .summary('send what a branch has not acknowledged once more, now')
+    .description(
+      'Sends the commit or rollback that a branch has not acknowledged at once, without waiting for its next try or for its turn. Use it when its participant is well again. A participant that is not connected gets it as soon as it is.',
+    )
+    .argument('[txid]', 'as submit and tx list print it', txidArgument)
+    .option('--branch <name>', 'only this branch of the transaction', nameArgument)
+    .option('--all', 'with --attention: every transaction that needs attention')
+    .option('--attention', 'with --all')
+    .option('--yes', 'with --all: do not ask')
+    .addOption(reasonOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ verdict retry 0.00010000000000001.000000001.k3v9x0q2m8d5a --branch payment\n  $ verdict retry --all --attention --reason "payment is back"',
+    )
+    .action(async (txid: Txid | undefined, flags: ConnectionFlags & RetryFlags) => {
+      const { retry } = await import('./phase-two.ts');
+      setExitCode(await retry({ io, ...flags }, txid));
+    });
+
+  withConnection(program.command('acknowledge'))
+    .summary('state that a branch which will never answer was settled by hand')
+    .description(
+      'Lets a decided transaction end although one of its branches does not acknowledge: you state that its work was committed, or undone, by hand. The decision is never changed. If the participant comes back with the branch in doubt it still learns the outcome. The reason is kept with the transaction. If the whole instance is lost, use retire.',
+    )
+    .argument('<txid>', 'as submit and tx list print it', txidArgument)
+    .requiredOption('--branch <name>', 'the branch, as tx show names it', nameArgument)
+    .requiredOption('--reason <text>', 'why; it is kept with the transaction', reasonArgument)
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ verdict acknowledge 0.00010000000000001.000000001.k3v9x0q2m8d5a --branch payment \\\n      --reason "restored from a backup; booked by hand, ticket 4711"',
+    )
+    .action(async (txid: Txid, flags: ConnectionFlags & AcknowledgeFlags) => {
+      const { acknowledge } = await import('./phase-two.ts');
+      await acknowledge({ io, ...flags }, txid);
+    });
+
+  const retiring = withConnection(program.command('retire'))
     .summary('give up an instance of a participant that will never come back')
     .description(
       "Refuses an instance of a participant at every node from now on, and counts what it has not acknowledged as acknowledged. Use it only if the instance's store is lost: what it held prepared is lost with it. Its siblings finish what it did on a shared resource. If the shared resource itself is lost, name it instead of the instance. This cannot be undone.",
-    )
-    .argument('<participant>', 'its name, as status shows it', nameArgument)
-    .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
-    .option(
-      '--shared-resource <name>',
-      'instead of the instance: this shared resource is lost',
-      nameArgument,
-    )
-    .option('--yes', 'do not ask')
-    .addOption(reasonOption())
+    );
+  confirmed(aboutOne(retiring, 'this shared resource is lost'))
     .addHelpText('after', '\nExample:\n  $ verdict retire inventory 8f3k2m9x0a7d1 --yes')
     .action(async (participant: string, instance: string | undefined, flags: RetireFlags) => {
+      const either = 'Name either the lost instance or the lost --shared-resource.';
+      const retired = claimOf({ ...flags, participant, instance }, either);
       const { retire } = await import('./repair.ts');
-      const { sharedResource } = flags;
-      const context = { io, ...flags };
-      if (instance !== undefined && sharedResource === undefined) {
-        await retire(context, { participant, instance });
-      } else if (instance === undefined && sharedResource !== undefined) {
-        await retire(context, { participant, sharedResource });
-      } else {
-        throw usageError('Name either the lost instance or the lost --shared-resource.');
-      }
+      await retire({ io, ...flags }, retired);
     });
 
-  withConnection(program.command('rebind'))
+  const rebinding = withConnection(program.command('rebind'))
     .summary('give an instance of a participant to another identity')
     .description(
       'An instance of a participant belongs to the identity that was the first to say hello as it, and so does a shared resource. This gives it to another one: after the identity was renamed in the access file, or where the wrong one came first. Stop the process that has it before: its connections are closed.',
-    )
-    .argument('<participant>', 'its name, as status shows it', nameArgument)
-    .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
-    .option(
-      '--shared-resource <name>',
-      'instead of the instance: this shared resource',
-      nameArgument,
-    )
-    .requiredOption(
-      '--identity <name>',
-      'whose it is from now on, as in the access file',
-      nameArgument,
-    )
-    .option('--yes', 'do not ask')
-    .addOption(reasonOption())
+    );
+  aboutOne(rebinding, 'this shared resource').requiredOption(
+    '--identity <name>',
+    'whose it is from now on, as in the access file',
+    nameArgument,
+  );
+  confirmed(rebinding)
     .addHelpText(
       'after',
       '\nExample:\n  $ verdict rebind inventory 8f3k2m9x0a7d1 --identity stock-eu --yes',
     )
     .action(async (participant: string, instance: string | undefined, flags: RebindFlags) => {
+      const either = 'Name either the instance or the --shared-resource.';
+      const claim = claimOf({ ...flags, participant, instance }, either);
       const { rebind } = await import('./repair.ts');
-      const { sharedResource, identity } = flags;
-      const context = { io, ...flags };
-      if (instance !== undefined && sharedResource === undefined) {
-        await rebind(context, { participant, instance }, identity);
-      } else if (instance === undefined && sharedResource !== undefined) {
-        await rebind(context, { participant, sharedResource }, identity);
-      } else {
-        throw usageError('Name either the instance or the --shared-resource.');
-      }
+      await rebind({ io, ...flags }, claim, flags.identity);
     });
 
   const decision = program
@@ -229,6 +246,7 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     setExitCode(await raiseGeneration({ io, ...flags }));
   });
 
+  steeringCommands(program, io, setExitCode);
   etcdSetupCommand(program, io, setExitCode);
 
   program
@@ -250,6 +268,35 @@ export function operatorCommands(program: Command, io: Io, setExitCode: SetExitC
     });
 }
 
+/** It is about an instance of a participant, or about the shared resource that is named instead. */
+function aboutOne(command: Command, sharedResource: string): Command {
+  return command
+    .argument('<participant>', 'its name, as status shows it', nameArgument)
+    .argument('[instance]', 'the id of the instance, as status shows it', nameArgument)
+    .option('--shared-resource <name>', `instead of the instance: ${sharedResource}`, nameArgument);
+}
+
+/** It asks first, unless it is told not to; why is for the audit log. */
+function confirmed(command: Command): Command {
+  return command
+    .option('--yes', 'do not ask')
+    .option('--force', 'also where nothing of that name is known')
+    .addOption(reasonOption());
+}
+
+interface Claimed {
+  readonly participant: string;
+  readonly instance: string | undefined;
+  readonly sharedResource?: string;
+}
+
+function claimOf({ participant, instance, sharedResource }: Claimed, either: string): Claim {
+  if (instance !== undefined && sharedResource === undefined) return { participant, instance };
+  if (instance === undefined && sharedResource !== undefined)
+    return { participant, sharedResource };
+  throw usageError(either);
+}
+
 interface RebindFlags extends RetireFlags {
   readonly identity: string;
 }
@@ -257,6 +304,7 @@ interface RebindFlags extends RetireFlags {
 interface RetireFlags extends ConnectionFlags, Why {
   readonly sharedResource?: string;
   readonly yes?: true;
+  readonly force?: true;
 }
 
 function reasonOption(): Option {

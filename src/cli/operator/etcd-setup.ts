@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { thrownText } from '../../core/thrown.ts';
 import type { EtcdAccess } from '../../decision-log/etcd/client.ts';
 import { assertShards, etcdParts } from '../../decision-log/etcd/endpoints.ts';
+import { etcdErrorText } from '../../decision-log/etcd/error-text.ts';
 import { EtcdKeys } from '../../decision-log/etcd/keys.ts';
 import { metaOf } from '../../decision-log/etcd/meta.ts';
 import { EtcdAdmin } from '../../decision-log/etcd-accounts/admin.ts';
@@ -60,7 +61,12 @@ interface AtOne {
 const passwordBytes = 32;
 
 export async function setUpEtcd(context: EtcdSetupContext): Promise<ExitCode> {
-  const { cluster, passwordDirectory, dryRun } = context;
+  const { cluster, passwordDirectory, dryRun, enableAuth, check } = context;
+  if (enableAuth && check && dryRun) {
+    throw usageError(
+      '--enable-auth with --dry-run turns nothing on, so that --check would try accounts out where nothing is refused. See what would be done with --enable-auth --dry-run, do it with --enable-auth --check, or look at what is there with --check --dry-run.',
+    );
+  }
   const certificates = certificatesOf(context);
   if (passwordDirectory === undefined && Object.keys(certificates).length === 0) {
     throw usageError(
@@ -294,7 +300,7 @@ function refusalOf(error: unknown, endpoints: readonly string[]): unknown {
   return /UNAVAILABLE|DEADLINE_EXCEEDED/.test(text)
     ? says(
         'UNREACHABLE',
-        `Etcd at ${at} did not answer: ${text}. Run it again: it goes on where it was.`,
+        `Etcd at ${at} did not answer: ${etcdErrorText(error)}. Run it again: it goes on where it was.`,
       )
     : error;
 }

@@ -1,7 +1,9 @@
 /** `verdict journal`: what participants' journals say. Payloads and results are not shown. */
 import type { Txid } from '../../core/txid.ts';
-import { type JournalView, viewLmdbJournal } from '../../journal/lmdb/read.ts';
+import { isOfKind } from '../../journal/kinds.ts';
+import type { JournalView } from '../../journal/view.ts';
 import type { JournalEntry } from '../../ports/journal.ts';
+import { DirectoryLockedError } from '../../store/directory-locked.ts';
 import { StoreFormatError } from '../../store/store-format.ts';
 import { StoreUnreadableError } from '../../store/store-unreadable.ts';
 import { CommandError } from '../command-error.ts';
@@ -47,15 +49,31 @@ export async function showJournals(
 
 async function read(directory: string, txid: Txid | undefined): Promise<Read> {
   try {
-    const view = await viewLmdbJournal(directory, txid);
+    const view = await viewIn(directory, txid);
     if (view !== null) return { directory, ...view };
   } catch (error) {
-    if (!(error instanceof StoreUnreadableError) && !(error instanceof StoreFormatError))
-      throw error;
+    if (!isOfStore(error)) throw error;
     throw new CommandError('INPUT', error.message, { cause: error });
   }
   const text = `There is no journal in ${directory}: give the dataDirectory of a participant.`;
   throw new CommandError('INPUT', text);
+}
+
+async function viewIn(directory: string, txid: Txid | undefined): Promise<JournalView | null> {
+  if (isOfKind(directory, 'sqlite')) {
+    const { viewSqliteJournal } = await import('../../journal/sqlite/read.ts');
+    return viewSqliteJournal(directory, txid);
+  }
+  const { viewLmdbJournal } = await import('../../journal/lmdb/read.ts');
+  return viewLmdbJournal(directory, txid);
+}
+
+function isOfStore(error: unknown): error is Error {
+  return (
+    error instanceof StoreUnreadableError ||
+    error instanceof StoreFormatError ||
+    error instanceof DirectoryLockedError
+  );
 }
 
 function lines(journals: readonly Read[], txid: Txid | undefined, width: number): string[] {

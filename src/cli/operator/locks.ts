@@ -3,7 +3,7 @@ import type { LockInfo, LockParty } from '../../core/messages.ts';
 import { type Column, table } from '../table.ts';
 import { type Colors, durationText, harmless, plural } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { type LocksFilter, type LocksList, withOperator } from './operator.ts';
+import { type LocksFilter, type LocksList, requireAll, withOperator } from './operator.ts';
 
 interface Line {
   readonly lock: LockInfo;
@@ -14,10 +14,14 @@ interface Line {
 export async function listLocks(context: OperatorContext, filter: LocksFilter): Promise<void> {
   const list = await withOperator(context, (operator) => operator.locks(filter));
   await answer(context, list, (colors, width) => lockLines(list, colors, width));
+  requireAll(list);
 }
 
 function lockLines(list: LocksList, colors: Colors, width: number): string[] {
-  if (list.locks.length === 0) return ['No such lock is held or waited for.'];
+  if (list.locks.length === 0) {
+    const where = list.unasked.length > 0 ? ' in the shards that are led' : '';
+    return [`No such lock is held or waited for${where}.`];
+  }
   const lines = list.locks.flatMap((lock): Line[] => [
     ...lock.holders.map((party) => ({ lock, party, held: true })),
     ...lock.waiters.map((party) => ({ lock, party, held: false })),

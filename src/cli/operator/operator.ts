@@ -1,52 +1,69 @@
-/**
- * An operator's conversation with a cluster. Each request goes to the node that can answer it, and
- * is repeated while the answer is "not here" or "not now", until the command's time-out. Every
- * request of an operator may be repeated: the second time it finds its work done.
- */
-
+/** What an operator asks of a cluster: each request goes to the node that can answer it. */
 import type { Claim } from '../../core/claims.ts';
 import type {
-  ConfigReply,
   InfoReply,
-  LeaderInfo,
   List,
   ListReply,
   Locks,
   LocksReply,
+  Owner,
+  ParticipantInfo,
   Recover,
   Recovered,
+  Retire,
+  Retry,
+  StepDown,
+  SteppedDown,
 } from '../../core/messages.ts';
 import type { Retired } from '../../core/retired.ts';
 import { shardOf, type Txid } from '../../core/txid.ts';
 import type { Link } from '../../peer/link.ts';
-import { Nodes } from '../../peer/nodes.ts';
-import type { ReplyTo, RequestType, RequestWithoutId } from '../../peer/requests.ts';
-import { nodeUrl } from '../../peer/url.ts';
-import { isRequestRetryable, VerdictError } from '../../peer/verdict-error.ts';
+import type { ReplyTo, RequestWithoutId } from '../../peer/requests.ts';
 import { systemClock } from '../../system/clock.ts';
-import { systemRandom } from '../../system/random.ts';
-import { webSocketDialer } from '../../transport/websocket/connect.ts';
-import { dialCredential } from '../credential.ts';
 import type { ConnectionFlags } from '../options.ts';
-import { dialTls } from '../tls-options.ts';
-import { unreachable } from '../unreachable.ts';
+import { type Asking, Conversation } from './conversation.ts';
+import { cannotExplain, unled } from './operator-errors.ts';
 
 export type ListFilter = Pick<List, 'state' | 'attention'> & { readonly limit: number };
 export type LocksFilter = Pick<Locks, 'group' | 'waiting'> & { readonly limit: number };
-export type TransactionList = Pick<ListReply, 'transactions' | 'truncated'>;
-export type LocksList = Pick<LocksReply, 'locks' | 'truncated'>;
+/** `unasked`: shards that no one is known to lead. What they have is missing. */
+export type TransactionList = Pick<ListReply, 'transactions' | 'truncated'> & Unasked;
+export type LocksList = Pick<LocksReply, 'locks' | 'truncated'> & Unasked;
+
+export interface KnownOwners {
+  readonly connected: readonly ParticipantInfo[];
+  readonly owners: readonly Owner[];
+  /** False: there may be others that have branches. */
+  readonly complete: boolean;
+  /** A leader runs a version that does not say whom it knows, and retires whatever it is told. */
+  readonly older: boolean;
+}
+
+interface Unasked {
+  readonly unasked: readonly number[];
+}
 
 /** For the audit log of the node that does it. */
 export type Why = Pick<Recover, 'reason'>;
+type How = Pick<Retire, 'reason' | 'onlyKnown'>;
 
-/** What to wait for where a node says "not now" and names no time. */
-const retryDelayMs = 100;
+/** A node asks the leader, the log and participants, and waits for none of them as long. */
+const explainTimeoutMs = 4_500;
+
+/** An election after a lease of the default length is over in it. */
+const electionMs = 5_000;
+
+/** After what is known was told: that it is not all is a failure. */
+export function requireAll({ unasked }: Unasked): void {
+  if (unasked.length > 0) throw unled(unasked);
+}
 
 export async function withOperator<T>(
   flags: ConnectionFlags,
   work: (operator: Operator) => Promise<T>,
+  reach: 'every' | 'leaders' = 'leaders',
 ): Promise<T> {
-  const operator = new Operator(flags);
+  const operator = new Operator(flags, reach);
   try {
     await operator.connect();
     return await work(operator);
@@ -56,123 +73,161 @@ export async function withOperator<T>(
 }
 
 export class Operator {
-  readonly #flags: ConnectionFlags;
-  readonly #hasTls: boolean;
-  readonly #nodes: Nodes;
-  readonly #deadlineMs: number;
-  /** Why each address could not be reached, the last time. */
-  readonly #failures = new Map<string, string>();
-  #refusal: VerdictError | null = null;
-  #changed: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #talk: Conversation;
 
-  constructor(flags: ConnectionFlags) {
-    const { url: urls, timeout: timeoutMs } = flags;
-    const tls = dialTls(flags, urls);
-    this.#hasTls = tls !== undefined;
-    this.#flags = flags;
-    this.#deadlineMs = systemClock.monotonicMs() + timeoutMs;
-    const instance = systemRandom.token(13);
-    this.#nodes = new Nodes({
-      urls,
-      tls: this.#hasTls,
-      reach: 'leaders',
-      ...dialCredential(flags),
-      link: {
-        dialer: webSocketDialer({ clock: systemClock, tls }),
-        clock: systemClock,
-        random: systemRandom,
-        connectTimeoutMs: timeoutMs,
-        hello: () => ({ name: 'verdict-cli', instance, roles: ['operator'] }),
-      },
-      events: {
-        changed: () => this.#wake(),
-        failed: (link, info) => {
-          this.#failures.set(link.url, info.reason === '' ? info.kind : info.reason);
-          this.#wake();
-        },
-        withoutTls: ({ url }, problem) => this.#failures.set(url, problem),
-        refused: (_link, error) => {
-          this.#refusal = error;
-          this.#wake();
-        },
-      },
-    });
+  /** `reach`: to which nodes it is connected. */
+  constructor(flags: ConnectionFlags, reach: 'every' | 'leaders') {
+    this.#talk = new Conversation(flags, reach);
   }
 
-  /** Waits for a first node. Fails as soon as every given address has failed once. */
-  async connect(): Promise<void> {
-    const given = this.#flags.url.map((url) => nodeUrl(url, this.#hasTls));
-    this.#nodes.start();
-    while (this.#nodes.connected().length === 0) {
-      if (this.#refusal !== null) throw this.#refusal;
-      if (given.every((url) => this.#failures.has(url)) || this.#leftMs() <= 0) {
-        throw unreachable(this.#flags.url, this.#failures, { tls: this.#hasTls });
-      }
-      await this.#pause(this.#leftMs());
-    }
+  connect(): Promise<void> {
+    return this.#talk.connect();
+  }
+
+  close(): Promise<void> {
+    return this.#talk.close();
+  }
+
+  nodeNames(): Promise<string[]> {
+    return this.#talk.nodeNames();
+  }
+
+  requireNode(name: string): Promise<void> {
+    return this.#talk.requireNode(name);
+  }
+
+  givenAddress(node: string): Promise<string | null> {
+    return this.#talk.givenAddress(node);
   }
 
   /** From the node that answers first. */
   info(): Promise<InfoReply> {
-    return this.#ask({ type: 'info' }, () => this.#nodes.connected()[0] ?? null);
-  }
-
-  /** Of the node that answers first. */
-  config(): Promise<ConfigReply> {
-    return this.#ask({ type: 'config' }, () => this.#nodes.connected()[0] ?? null);
+    return this.#talk.ask({ type: 'info' }, () => this.#talk.nodes.connected()[0] ?? null);
   }
 
   status(txid: Txid): Promise<ReplyTo['status']> {
-    return this.#ask({ type: 'status', txid }, () => this.#nodes.leaderLink(shardOf(txid)));
+    return this.#talk.ask({ type: 'status', txid }, ...this.#leaderOf(txid));
+  }
+
+  /** Of a shard that the cluster does not have any node says so: there is no leader to wait for. */
+  #leaderOf(txid: Txid): [findLink: () => Link | null, how: Asking] {
+    const { nodes } = this.#talk;
+    const shard = shardOf(txid);
+    const isUnled = (): boolean => nodes.connected().length > 0 && nodes.leader(shard) === null;
+    return [
+      () => (shard < nodes.shards ? nodes.leaderLink(shard) : (nodes.connected()[0] ?? null)),
+      { noAnswer: () => (isUnled() ? unled([shard]) : null) },
+    ];
+  }
+
+  /**
+   * By any node that can, where all are reached for: each joins what the leader knows. One that
+   * stands still is passed by.
+   */
+  explain(txid: Txid): Promise<ReplyTo['explain']> {
+    let turn = 0;
+    const next = (): Link | null => {
+      const links = this.#talk.nodes.connected();
+      const able = links.filter(({ welcome }) => welcome?.understands?.includes('explain'));
+      if (able.length === 0 && links.length > 0 && this.#talk.isReached()) {
+        throw cannotExplain(txid);
+      }
+      return able[turn++ % Math.max(1, able.length)] ?? null;
+    };
+    return this.#talk.ask({ type: 'explain', txid }, next, { tryMs: explainTimeoutMs });
   }
 
   resolve(txid: Txid, why: Why): Promise<ReplyTo['resolve']> {
-    const message = { type: 'resolve', txid, ...why } as const;
-    return this.#ask(message, () => this.#nodes.leaderLink(shardOf(txid)));
+    return this.#talk.ask({ type: 'resolve', txid, ...why }, ...this.#leaderOf(txid));
+  }
+
+  /**
+   * At the node of that name, or at the one that answers first. A name that no node has is a slip
+   * of the pen, and the time-out is not waited for.
+   */
+  async atNode<Type extends 'info' | 'config' | 'drain' | 'undrain' | 'log-level'>(
+    message: Extract<RequestWithoutId, { type: Type }>,
+    node: string | undefined,
+  ): Promise<ReplyTo[Type]> {
+    if (node === undefined) {
+      return this.#talk.ask(message, () => this.#talk.nodes.connected()[0] ?? null);
+    }
+    await this.requireNode(node);
+    const find = () => this.#talk.nodes.linkTo(node);
+    return this.#talk.ask(message, find, { noAnswer: () => this.#talk.unheard(node) });
+  }
+
+  stepDown(
+    given: { readonly shard: number } & Omit<StepDown, 'type' | 'id' | 'shard'>,
+  ): Promise<SteppedDown> {
+    const find = () => this.#talk.nodes.leaderLink(given.shard);
+    return this.#talk.ask({ type: 'step-down', ...given }, find);
+  }
+
+  retry(txid: Txid, more: Pick<Retry, 'branch' | 'reason'>): Promise<ReplyTo['retry']> {
+    return this.#talk.ask({ type: 'retry', txid, ...more }, ...this.#leaderOf(txid));
+  }
+
+  acknowledge(txid: Txid, branch: string, reason: string): Promise<ReplyTo['acknowledge']> {
+    return this.#talk.ask({ type: 'acknowledge', txid, branch, reason }, ...this.#leaderOf(txid));
   }
 
   /**
    * Any node can do it. That of shard 0's leader reaches etcd; where there is none, another says
    * why. A log that is silent is not waited for: the node has waited already.
    */
-  async retire(retired: Retired, why: Why): Promise<void> {
-    await this.#tellAll({ type: 'retire', ...retired, ...why });
+  async retire(retired: Retired, how: How): Promise<void> {
+    await this.#tellAll({ type: 'retire', ...retired, ...how });
   }
 
-  async rebind(claim: Claim, identity: string, why: Why): Promise<void> {
-    await this.#tellAll({ type: 'rebind', ...claim, identity, ...why });
+  async rebind(claim: Claim, identity: string, how: How): Promise<void> {
+    await this.#tellAll({ type: 'rebind', ...claim, identity, ...how });
   }
 
   async #tellAll(message: RequestWithoutId & { type: 'retire' | 'rebind' }): Promise<void> {
-    await this.#ask(
+    await this.#talk.ask(
       message,
       () =>
-        this.#nodes.leader(0) === null
-          ? (this.#nodes.connected()[0] ?? null)
-          : this.#nodes.leaderLink(0),
-      (error) => error.code === 'LOG_UNAVAILABLE',
+        this.#talk.nodes.leader(0) === null
+          ? (this.#talk.nodes.connected()[0] ?? null)
+          : this.#talk.nodes.leaderLink(0),
+      { isFinal: (error) => error.code === 'LOG_UNAVAILABLE' },
     );
   }
 
   /** Of every shard, newest first. */
   async list(filter: ListFilter): Promise<TransactionList> {
-    const replies = await this.#askLeaders({ type: 'list', ...filter });
+    const { replies, unasked } = await this.#askWhoLeads({ type: 'list', ...filter });
     const all = replies.flatMap(({ transactions }) => transactions);
     if (replies.length > 1) all.sort((a, b) => a.ageMs - b.ageMs);
     return {
       transactions: all.slice(0, filter.limit),
       truncated: all.length > filter.limit || replies.some(({ truncated }) => truncated),
+      unasked,
     };
   }
 
   /** Of every shard, those that most wait for first. */
   async locks(filter: LocksFilter): Promise<LocksList> {
-    const replies = await this.#askLeaders({ type: 'locks', ...filter });
+    const { replies, unasked } = await this.#askWhoLeads({ type: 'locks', ...filter });
     const all = replies.flatMap(({ locks }) => locks);
     if (replies.length > 1) all.sort((a, b) => b.waiting - a.waiting);
     return {
       locks: all.slice(0, filter.limit),
       truncated: all.length > filter.limit || replies.some(({ truncated }) => truncated),
+      unasked,
+    };
+  }
+
+  /** Whoever is connected to a leader, or has branches there. */
+  async owners(participant: string): Promise<KnownOwners> {
+    const asked = { type: 'info', ownersOf: participant } as const;
+    const { replies, unasked } = await this.#askWhoLeads(asked);
+    return {
+      connected: replies.flatMap(({ participants }) => participants),
+      owners: replies.flatMap(({ owners }) => owners?.known ?? []),
+      complete: unasked.length === 0 && replies.every(({ owners }) => owners?.complete === true),
+      older: replies.some(({ owners }) => owners === undefined),
     };
   }
 
@@ -184,84 +239,50 @@ export class Operator {
     };
   }
 
-  close(): Promise<void> {
-    return this.#nodes.close();
-  }
-
-  /** Each node that leads a shard, once: it answers for all that it leads. */
-  async #askLeaders<Type extends 'list' | 'locks' | 'recover'>(
+  /**
+   * Each node that leads a shard, once: it answers for all that it leads. A shard that no one leads
+   * holds up no other one.
+   */
+  async #askLeaders<Type extends 'info' | 'list' | 'locks' | 'recover'>(
     message: Extract<RequestWithoutId, { type: Type }>,
+    shards: readonly number[] = this.#shards(),
   ): Promise<ReplyTo[Type][]> {
     const replies = new Map<string, ReplyTo[Type]>();
-    for (let shard = 0; shard < Math.max(1, this.#nodes.shards); shard += 1) {
-      const leader = this.#nodes.leader(shard)?.node;
+    for (const shard of shards) {
+      const leader = this.#talk.nodes.leader(shard)?.node;
       if (leader !== undefined && replies.has(leader)) continue;
       let answered = leader ?? '';
-      const reply = await this.#ask(message, () => {
-        const link = this.#nodes.leaderLink(shard);
+      const find = (): Link | null => {
+        const link = this.#talk.nodes.leaderLink(shard);
         answered = link?.welcome?.node ?? answered;
         return link;
-      });
+      };
+      const reply = await this.#talk.ask(message, find, { noAnswer: () => unled([shard]) });
       replies.set(answered, reply);
     }
     return [...replies.values()];
   }
 
-  async #ask<Type extends RequestType>(
+  /** Those who lead by now, or within the time of an election. */
+  async #askWhoLeads<Type extends 'info' | 'list' | 'locks'>(
     message: Extract<RequestWithoutId, { type: Type }>,
-    findLink: () => Link | null,
-    isFinal: (error: VerdictError) => boolean = () => false,
-  ): Promise<ReplyTo[Type]> {
-    let last: VerdictError | null = null;
+  ): Promise<{ readonly replies: ReplyTo[Type][] } & Unasked> {
+    const untilMs = systemClock.monotonicMs() + Math.min(electionMs, this.#talk.leftMs() / 2);
+    const isLed = (shard: number): boolean => this.#talk.nodes.leaderLink(shard) !== null;
     for (;;) {
-      if (this.#refusal !== null && this.#nodes.connected().length === 0) throw this.#refusal;
-      const leftMs = this.#leftMs();
-      if (leftMs <= 0) throw last ?? this.#noAnswer(message.type);
-      const link = findLink();
-      if (link === null) {
-        await this.#pause(leftMs);
-        continue;
-      }
-      try {
-        return (await link.request(message, {
-          timeoutMs: leftMs,
-          leader: 'txid' in message ? this.#leader(message.txid) : undefined,
-        })) as ReplyTo[Type];
-      } catch (error) {
-        if (!isRequestRetryable(error) || isFinal(error)) throw error;
-        last = error;
-        await this.#pause(Math.min(this.#leftMs(), error.retryAfterMs ?? retryDelayMs));
-      }
+      const waitMs = Math.ceil(untilMs - systemClock.monotonicMs());
+      if (waitMs <= 0 || this.#shards().every(isLed)) break;
+      await this.#talk.changes.wait(waitMs);
     }
+    const [led, unasked] = [
+      this.#shards().filter(isLed),
+      this.#shards().filter((each) => !isLed(each)),
+    ];
+    if (led.length === 0) throw unled(unasked);
+    return { replies: await this.#askLeaders(message, led), unasked };
   }
 
-  #leader(txid: Txid): LeaderInfo | undefined {
-    return this.#nodes.leader(shardOf(txid)) ?? undefined;
-  }
-
-  #noAnswer(type: string): VerdictError {
-    const tried = [...this.#failures].map(([url, why]) => ` ${url}: ${why}.`).join('');
-    const text = `No leader could be asked for ${type} within ${this.#flags.timeout} ms.${tried} Ask \`verdict status\` who leads, or give more time with --timeout.`;
-    return new VerdictError('TIMEOUT', text, { retryable: true, acted: 'nothing' });
-  }
-
-  #leftMs(): number {
-    return Math.ceil(this.#deadlineMs - systemClock.monotonicMs());
-  }
-
-  /** Until something changes, at most `delayMs`. */
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = systemClock.setTimer(Math.max(0, delayMs), resolve);
-      void this.#changed.promise.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+  #shards(): number[] {
+    return Array.from({ length: Math.max(1, this.#talk.nodes.shards) }, (_, shard) => shard);
   }
 }

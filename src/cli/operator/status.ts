@@ -1,6 +1,7 @@
 /** `verdict status`: a node, who leads, who is connected, what is under way. */
 import {
   type InfoReply,
+  type LeaderInfo,
   type QueueInfo,
   type ShardInfo,
   transactionStates,
@@ -16,24 +17,40 @@ const statesShown = transactionStates.filter(
 );
 
 export async function status(context: OperatorContext): Promise<void> {
-  const reply = await withOperator(context, (operator) => operator.info());
+  const addresses = new Map<string, string>();
+  const reply = await withOperator(context, async (operator) => {
+    const told = await operator.info();
+    for (const { node } of leadersElsewhere(told.shards)) {
+      // What it advertises may be known inside of its network alone.
+      const address = addresses.has(node) ? null : await operator.givenAddress(node);
+      if (address !== null) addresses.set(node, address);
+    }
+    return told;
+  });
   const { type: _type, id: _id, ...info } = reply;
-  await answer(context, info, (colors, width) => statusLines(info, colors, width));
+  await answer(context, info, (colors, width) => statusLines(info, colors, width, addresses));
 }
 
 export function statusLines(
   info: Omit<InfoReply, 'type' | 'id'>,
   colors: Colors,
   width?: number,
+  /** Of nodes, where they are reached at another one than they advertise. */
+  addresses: ReadonlyMap<string, string> = new Map(),
 ): string[] {
-  const ready = info.ready ? colors.green('ready') : colors.red('not ready');
+  const drained = info.drained === true;
+  const ready = info.ready
+    ? colors.green('ready')
+    : drained
+      ? colors.yellow('drained')
+      : colors.red('not ready');
   const attention = info.shards.reduce((sum, shard) => sum + (shard.attention ?? 0), 0);
   const lines = [
     `node ${colors.bold(harmless(info.node))}  cluster ${harmless(info.cluster)}  ${ready}`,
     `version ${harmless(info.version)}  up ${durationText(info.uptimeMs)}  ${plural(info.connections, 'connection')}`,
     '',
     ...table(shardColumns(colors), info.shards, width),
-    ...elsewhereLines(info.shards),
+    ...elsewhereLines(info.shards, addresses),
     '',
   ];
   if (info.participants.length === 0) {
@@ -45,6 +62,16 @@ export function statusLines(
     ({ entries, bytes }) => (entries ?? 0) + (bytes ?? 0) > 0,
   );
   if (filled.length > 0) lines.push('', ...table(queueColumns, filled, width));
+  if (drained) {
+    const { node } = info;
+    lines.push(
+      '',
+      `${harmless(node)} takes no leadership until it is started again, or: verdict undrain ${harmless(node)}`,
+    );
+  }
+  for (const problem of info.problems ?? []) {
+    lines.push('', colors.red(`PROBLEM: ${harmless(problem)}`));
+  }
   if (attention > 0) {
     const verb = attention === 1 ? 'needs' : 'need';
     lines.push(
@@ -58,12 +85,17 @@ export function statusLines(
 }
 
 /** Whom to ask for the counts that this node does not have. */
-function elsewhereLines(shards: readonly ShardInfo[]): string[] {
-  const urls = new Set(
-    shards.flatMap(({ states, leader }) =>
-      states === undefined && leader !== null ? [leader.url] : [],
-    ),
+function leadersElsewhere(shards: readonly ShardInfo[]): LeaderInfo[] {
+  return shards.flatMap(({ states, leader }) =>
+    states === undefined && leader !== null ? [leader] : [],
   );
+}
+
+function elsewhereLines(
+  shards: readonly ShardInfo[],
+  addresses: ReadonlyMap<string, string>,
+): string[] {
+  const urls = new Set(leadersElsewhere(shards).map(({ node, url }) => addresses.get(node) ?? url));
   return [...urls].map(
     (url) => `-: only its leader counts. Ask it: verdict status --url ${harmless(url)}`,
   );

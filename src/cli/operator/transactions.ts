@@ -5,7 +5,13 @@ import { maxListLimit } from '../parameters.ts';
 import { type Column, table } from '../table.ts';
 import { type Colors, durationText, harmless, plural, reasonText } from '../text.ts';
 import { answer, type OperatorContext } from './context.ts';
-import { type ListFilter, type Operator, withOperator } from './operator.ts';
+import {
+  type ListFilter,
+  type Operator,
+  requireAll,
+  type TransactionList,
+  withOperator,
+} from './operator.ts';
 
 export async function showTransaction(context: OperatorContext, txid: Txid): Promise<void> {
   const reply = await withOperator(context, (operator) => operator.status(txid));
@@ -25,8 +31,9 @@ export async function listTransactions(
     return { list, troubled: isEmpty ? await commitsThatFailed(operator) : null };
   });
   await answer(context, list, (colors, width) =>
-    troubled === null ? listLines(list, colors, width) : noAttentionLines(troubled),
+    troubled === null ? listLines(list, colors, width) : noAttentionLines(troubled, list),
   );
+  requireAll(list);
 }
 
 /** Of those under way, the ones that will need attention unless a next attempt goes better. */
@@ -35,9 +42,16 @@ async function commitsThatFailed(operator: Operator): Promise<TransactionStatus[
   return transactions.filter(({ branches }) => branches.some(({ lastError }) => lastError));
 }
 
-function noAttentionLines(troubled: readonly TransactionStatus[]): string[] {
+function noAttentionLines(
+  troubled: readonly TransactionStatus[],
+  { unasked }: TransactionList,
+): string[] {
   const [first] = troubled;
-  if (first === undefined) return ['All is well: no transaction needs attention.'];
+  if (first === undefined) {
+    return unasked.length === 0
+      ? ['All is well: no transaction needs attention.']
+      : ['No transaction needs attention in the shards that are led.'];
+  }
   const count = plural(troubled.length, 'commit');
   return [
     `No transaction needs attention yet. ${count} could not be carried out so far, and ${troubled.length === 1 ? 'is' : 'are'} tried again: ${whyText(first)}`,
@@ -71,6 +85,12 @@ function transactionLines(
   if (pairs.length > 0) lines.push(`labels   ${harmless(pairs.join('  '))}`);
   if (reason !== undefined) lines.push(`reason   ${reasonText(reason)}`);
   if (branches.length > 0) lines.push('', ...table(branchColumns, branches, width));
+  for (const { branch, byHand } of branches) {
+    if (byHand === undefined) continue;
+    const at = new Date(byHand.atMs).toISOString();
+    const by = harmless(byHand.by);
+    lines.push('', `${branch} was settled by hand, by ${by} at ${at}: ${harmless(byHand.reason)}`);
+  }
   if (locks.length > 0) lines.push('', ...table(lockColumns, locks, width));
   return lines;
 }

@@ -3,7 +3,7 @@
  * constant: one chunk of input, one line, `concurrency` transactions. Reading waits for
  * transactions, and these wait for the output.
  */
-import { entryOf } from '../../peer/verdict-error.ts';
+import { factsOf } from '../../peer/verdict-error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Line, LineReader } from './line-reader.ts';
 import { parseLine, type SubmittedTransaction } from './parse-line.ts';
@@ -132,6 +132,6 @@ export class SubmitRun {
 /** False where nothing is known of the coordinator: it may be gone. */
 function isAnswered(ended: Ended): boolean {
   if (!('error' in ended)) return true;
-  const { retryable, acted } = entryOf(ended.error.code);
+  const { retryable, acted } = factsOf(ended.error.code);
   return !retryable || acted === 'nothing';
 }
