@@ -1,4 +1,4 @@
-/** The library mode: `import { TransactionCoordinator } from 'verdict/embedded'`. */
+/** In one process: `openTransactions` over databases, `TransactionCoordinator` over objects. */
 import './system/check-node.ts';
 
 export type { AbortReason, ReasonCode } from './core/catalogue.ts';
@@ -36,3 +36,14 @@ export {
 } from './peer/verdict-error.ts';
 export { DecisionLogError } from './ports/decision-log.ts';
 export type { Logger } from './ports/logger.ts';
+export type { Pem, TlsOptions } from './ports/tls.ts';
+export type { Database } from './resources/sql/database.ts';
+export type { Sql, SqlResult, StatementObject } from './resources/sql/sql.ts';
+export { TransactionAbortedError } from './transactions/errors.ts';
+export {
+  openTransactions,
+  Transactions,
+  type TransactionsContext,
+  type TransactionsOptions,
+  type TransactionsRunOptions,
+} from './transactions/open.ts';

@@ -1,14 +1,17 @@
 /**
- * `verdict/mariadb`: a participant whose data are in MariaDB or MySQL. Needs the package `mysql2`.
+ * `verdict/mariadb`: a participant, or a database of a service, in MariaDB or MySQL. Needs the
+ * package `mysql2`.
  */
 import './system/check-node.ts';
 
 export type { MariadbConnection } from './resources/mariadb/connection-options.ts';
 export {
   type MariadbResourceOptions,
+  mariadb,
   openMariadbResource,
 } from './resources/mariadb/open.ts';
 export { ormClient } from './resources/mariadb/orm-client.ts';
+export type { Database, DatabaseOptions } from './resources/sql/database.ts';
 export type {
   Isolation,
   PrepareSql,
