@@ -5,7 +5,7 @@
  * the same sources compiled to CommonJS.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,4 +40,23 @@ try {
 `,
   );
   writeFileSync(join(root, entry.require.types), `export * from '${module}';\n`);
+}
+
+/**
+ * Libraries that declare other types for `require` than for `import`: what a CommonJS program has
+ * of them must be what `verdict/...` means. All else of Verdict has one declaration for both.
+ */
+mkdirSync(join(root, 'dist/require/orm'), { recursive: true });
+for (const name of ['kysely', 'drizzle']) {
+  for (const file of [name, `orm/${name}`]) {
+    const text = readFileSync(join(root, 'dist', `${file}.d.ts`), 'utf8').replaceAll(
+      /(?<= ')\.{1,2}\/.*(?=')/g,
+      (path) => {
+        const target = join(dirname(join('dist', file)), path);
+        const from = join('dist/require', dirname(file));
+        return target === `dist/orm/${name}.ts` ? `./orm/${name}.cts` : relative(from, target);
+      },
+    );
+    writeFileSync(join(root, 'dist/require', `${file}.d.cts`), text);
+  }
 }

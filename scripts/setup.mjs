@@ -11,6 +11,7 @@
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { handOver } from '../bin/hand-over.mjs';
+import { ensureConsole } from './setup/console.mjs';
 import { ensureInstalled, SetupError } from './setup/install.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -38,6 +39,7 @@ async function run() {
     );
   }
   await ensureInstalled(root);
+  await tried(() => ensureConsole(root));
   const programs = join(root, 'node_modules', '.bin');
   const environment = {
     // What is compiled is kept: tests and demo start hundreds of processes.
@@ -51,5 +53,14 @@ async function run() {
     throw new SetupError(
       `${command} cannot be started (${error.message}). Remove node_modules and run the command again.`,
     );
+  }
+}
+
+/** Without the page all else works: it is said, and no command fails for it. */
+async function tried(make) {
+  try {
+    await make();
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
   }
 }

@@ -1,14 +1,14 @@
 /**
- * The public surface: what each entry of the package exports, as a report in
- * `scripts/api/reports/`.
+ * The public surface: what each entry of the package exports, as a report in `scripts/api/reports/`
+ * and, for readers, as a page in `docs/api`.
  *
- * `npm run api` writes the reports. `npm run api:check` writes nothing, and fails where a report
- * differs from the sources, where a public name or one of its members has no doc comment, and where
- * a public signature names a type that its entry does not export. Members marked `@internal` are
+ * `npm run api` writes both. `npm run api:check` writes nothing, and fails where one of them
+ * differs from the sources, and where a public name or one of its members has no doc comment.
+ * Members marked `@internal` are
  * stripped from the declarations, here as in the package.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import {
@@ -19,17 +19,24 @@ import {
   type ExtractorLogLevel,
   type ExtractorMessage,
 } from '@microsoft/api-extractor';
+import { modelsOf } from './model.ts';
+import { referencePages } from './reference.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** Inside the project, so that the declarations find the packages that they import. */
 const declarations = join(root, '.cache/api');
 const reports = join(root, 'scripts/api/reports');
+const reference = join(root, 'docs/api');
+const maxPageCharacters = 100_000;
 
 const isCheck = process.argv.includes('--check');
 
 rmSync(declarations, { recursive: true, force: true });
 try {
-  const faults = compile() ? extract(entryNames().map(configOf)) : ['The sources do not compile.'];
+  const entries = entryNames();
+  const faults = compile()
+    ? [...extract(entries.map(configOf)), ...writeReference(entries)]
+    : ['The sources do not compile.'];
   for (const fault of faults) {
     console.error(fault);
     process.exitCode = 1;
@@ -77,7 +84,11 @@ function configOf(name: string): ExtractorConfig {
         reportFolder: reports,
         reportTempFolder: join(declarations, 'reports'),
       },
-      docModel: { enabled: false },
+      docModel: {
+        enabled: true,
+        includeForgottenExports: true,
+        apiJsonFilePath: modelPath(name),
+      },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
       messages: {
@@ -123,6 +134,46 @@ function extract(configs: readonly ExtractorConfig[]): Set<string> {
     }
   }
   return faults;
+}
+
+function modelPath(name: string): string {
+  return join(declarations, 'models', `${name}.api.json`);
+}
+
+/** The pages, or where only asked whether they are right, what is wrong with them. */
+function writeReference(entries: readonly string[]): string[] {
+  const models = modelsOf(
+    new Map(entries.map((name) => [name, readFileSync(modelPath(name), 'utf8')])),
+  );
+  const pages = referencePages(models, new Map(entries.map((name) => [name, headerOf(name)])));
+  if (!isCheck) {
+    rmSync(reference, { recursive: true, force: true });
+    mkdirSync(reference);
+    for (const [name, text] of pages) writeFileSync(join(reference, name), text);
+  }
+  const there = new Map(
+    readdirSync(reference).map((name) => [name, readFileSync(join(reference, name), 'utf8')]),
+  );
+  const names = [...new Set([...pages.keys(), ...there.keys()])];
+  return [
+    ...names
+      .filter((name) => pages.get(name) !== there.get(name))
+      .map((name) => `docs/api/${name} differs from the sources: run \`npm run api\`.`),
+    ...[...pages]
+      .filter(([, text]) => text.length > maxPageCharacters)
+      .map(
+        ([name]) => `docs/api/${name} has over ${maxPageCharacters} characters: who reads that?`,
+      ),
+  ];
+}
+
+/** What an entry is for: the comment at the top of its file. */
+function headerOf(name: string): string {
+  const source = readFileSync(join(root, 'src', `${name}.ts`), 'utf8');
+  const [, text = ''] = /^\/\*\*([\s\S]*?)\*\//.exec(source) ?? [];
+  if (text === '')
+    throw new Error(`src/${name}.ts has no comment at its top that says what it is for`);
+  return text.replaceAll(/^ *\* ?/gm, '').trim();
 }
 
 function faultOf(message: ExtractorMessage): string | null {

@@ -4,14 +4,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  type ErrorEntry,
-  errorCatalogue,
-  errorCodes,
-  reasonCatalogue,
-  reasonCodes,
-} from '../../src/core/catalogue.ts';
-import { peerErrorCatalogue, peerErrorCodes } from '../../src/peer/verdict-error.ts';
+import { type ErrorEntry, errorCatalogue, reasonCatalogue } from '../../src/core/catalogue.ts';
+import { errorCodes, reasonCodes } from '../../src/core/codes.ts';
+import { peerErrorCatalogue } from '../../src/peer/catalogue.ts';
+import { peerErrorCodes } from '../../src/peer/verdict-error.ts';
 
 export const errorsPagePath: string = fileURLToPath(
   new URL('../../docs/errors.md', import.meta.url),
@@ -19,7 +15,7 @@ export const errorsPagePath: string = fileURLToPath(
 
 const head = `# Errors and abort reasons
 
-<!-- Made by \`npm run docs:errors\` from src/core/catalogue.ts and src/peer/verdict-error.ts. -->
+<!-- Made by \`npm run docs:errors\` from src/core/catalogue.ts and src/peer/catalogue.ts. -->
 
 An *abort* is a result, not an error: \`outcome.reason.code\` says why, and the transaction leaves
 nothing behind. An *error* (\`error.code\` of a \`VerdictError\`) says that a call was not answered as

@@ -28,6 +28,7 @@ export const adapters: readonly string[] = [
   'transport',
   'decision-log',
   'journal',
+  'tracing',
 ];
 const sides: readonly string[] = ['client', 'participant', 'coordinator', 'node'];
 const shared: readonly string[] = [...foundation, ...adapters, 'peer'];
@@ -46,15 +47,39 @@ export const rules: Readonly<Record<string, Rule>> = {
   transport: { imports: [...foundation, 'system'], ...anyPackage, node: 'any' },
   'decision-log': { imports: [...foundation, 'system', 'store'], ...anyPackage, node: 'any' },
   journal: { imports: [...foundation, 'system', 'store'], ...anyPackage, node: 'any' },
+  tracing: { imports: ['core'], packages: ['@opentelemetry/api'], node: [] },
   peer: { imports: foundation, ...anyPackage, node: [] },
   access: { imports: [...foundation, 'system', 'peer'], ...anyPackage, node: 'any' },
   client: { imports: shared, ...anyPackage, node: [] },
   participant: { imports: shared, ...anyPackage, node: [] },
   resources: { imports: [...shared, 'participant'], ...anyPackage, node: [] },
+  orm: {
+    imports: [...foundation, 'system', 'resources'],
+    ...anyPackage,
+    node: ['node:async_hooks'],
+  },
   coordinator: { imports: shared, ...anyPackage, node: [] },
   node: { imports: [...shared, 'coordinator'], ...anyPackage, node: ['node:crypto', 'node:http'] },
+  http: { imports: [...shared, 'client'], packages: ['fastify', 'express'], node: [] },
   embedded: { imports: [...shared, 'coordinator'], packages: [], node: [] },
+  nestjs: {
+    imports: [...shared, 'client', 'participant', 'http'],
+    packages: ['@nestjs/common', '@nestjs/core', 'rxjs'],
+    node: ['node:path'],
+  },
+  testing: {
+    imports: [...shared, ...sides],
+    packages: [],
+    node: ['node:assert/strict'],
+  },
+  transactions: {
+    imports: [...shared, 'client', 'participant', 'embedded', 'resources'],
+    packages: [],
+    node: ['node:fs'],
+  },
   cli: { imports: [...shared, ...sides, 'access', 'embedded'], ...anyPackage, node: 'any' },
+  // In a browser: of the core and the ports what is pure.
+  console: { imports: ['core', 'ports'], packages: ['preact', 'uplot'], node: [] },
   'client.ts': { imports: [...shared, 'client'], packages: [], node: [] },
   'participant.ts': { imports: [...shared, 'participant'], packages: [], node: [] },
   'versioned-store.ts': {
@@ -65,8 +90,21 @@ export const rules: Readonly<Record<string, Rule>> = {
   'outbox.ts': { imports: [...shared, 'participant', 'resources'], packages: [], node: [] },
   'postgresql.ts': { imports: [...shared, 'participant', 'resources'], packages: [], node: [] },
   'mariadb.ts': { imports: [...shared, 'participant', 'resources'], packages: [], node: [] },
+  'fastify.ts': { imports: [...shared, 'http'], packages: [], node: [] },
+  'express.ts': { imports: [...shared, 'http'], packages: [], node: [] },
+  'nestjs.ts': { imports: [...shared, 'nestjs'], packages: [], node: [] },
+  'kysely.ts': { imports: [...foundation, 'system', 'resources', 'orm'], packages: [], node: [] },
+  'drizzle.ts': { imports: [...foundation, 'system', 'resources', 'orm'], packages: [], node: [] },
+  'knex.ts': { imports: [...foundation, 'system', 'resources', 'orm'], packages: [], node: [] },
+  'prisma.ts': { imports: [...foundation, 'system', 'resources', 'orm'], packages: [], node: [] },
+  'typeorm.ts': { imports: [...foundation, 'system', 'resources', 'orm'], packages: [], node: [] },
+  'testing.ts': { imports: [...shared, ...sides, 'testing'], packages: [], node: [] },
   'index.ts': { imports: ['client.ts', 'participant.ts'], packages: [], node: [] },
-  'embedded.ts': { imports: [...shared, 'coordinator', 'embedded'], packages: [], node: [] },
+  'embedded.ts': {
+    imports: [...shared, 'coordinator', 'embedded', 'resources', 'transactions'],
+    packages: [],
+    node: [],
+  },
 };
 
 /**
@@ -228,10 +266,12 @@ export interface Node {
   readonly await?: boolean;
 }
 
-function* nodes(value: unknown): Generator<Node> {
-  if (typeof value !== 'object' || value === null) return;
-  if (!Array.isArray(value)) yield value as Node;
-  for (const child of Object.values(value)) yield* nodes(child);
+/** All of a tree, each before what is within it. A list: generators within each other are slow. */
+function nodes(value: unknown, found: Node[] = []): readonly Node[] {
+  if (typeof value !== 'object' || value === null) return found;
+  if (!Array.isArray(value)) found.push(value as Node);
+  for (const child of Object.values(value)) nodes(child, found);
+  return found;
 }
 
 /** The path a node imports; null where it is computed; undefined where it imports nothing. */

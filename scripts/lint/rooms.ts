@@ -15,6 +15,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'phase-two': ['flow', 'listing', 'locks', 'requests'],
   'phase-one': ['flow', 'listing', 'locks', 'requests', 'phase-two'],
   recovery: ['listing', 'locks', 'requests', 'phase-two', 'phase-one'],
+  operator: ['listing', 'phase-two', 'recovery'],
   intake: ['flow', 'listing', 'locks', 'requests', 'phase-two', 'phase-one', 'recovery'],
 };
 

@@ -94,7 +94,10 @@ export function checkBill(bill: Bill, lock: LockFile): string[] {
   return found;
 }
 
-/** What `dependencies` of package.json lead to, as npm would find it. */
+/** In what the package has built: Vite puts them into the console. */
+const bundled = ['preact', 'uplot'];
+
+/** What `dependencies` of package.json lead to, as npm would find it, and what is bundled. */
 function shipped({ packages }: LockFile): Set<string> {
   const names = new Set<string>();
   const visited = new Set<string>();
@@ -114,6 +117,7 @@ function shipped({ packages }: LockFile): Set<string> {
     }
   };
   visit('');
+  for (const name of bundled) visit(`node_modules/${name}`);
   return names;
 }
 
