@@ -12,6 +12,7 @@ import { leading } from './decision-log/leading.ts';
 import { reading } from './decision-log/reading.ts';
 import { retiring, retiringAmongSeveral } from './decision-log/retiring.ts';
 import { LogRig } from './decision-log/rig.ts';
+import { settling } from './decision-log/settling.ts';
 import { severalNodesAtOnce } from './decision-log/several-nodes.ts';
 
 export function decisionLogContract(
@@ -37,6 +38,7 @@ export function decisionLogContract(
     collecting(rig);
     reading(rig);
     leading(rig);
+    settling(rig);
     retiring(rig);
     binding(rig);
     if (!severalNodes) return;

@@ -450,6 +450,15 @@ describe.skipIf(etcds.length === 0).each(etcds)('accounts not in use yet at $etc
       });
       expect((await reader.read(txid)).record?.outcome).toBe('commit');
       await reader.close();
+      await log.close();
+      const raised = await runMain([
+        ...['raise-generation', '--json', '--yes'],
+        ...['--etcd', map.join(';'), '--cluster', rig.cluster],
+        ...['--etcd-user', accountIn(passwords, rig.cluster, 'operator').username],
+        ...['--etcd-password-file', join(passwords, 'etcd-operator')],
+      ]);
+      expect(raised.errors).toBe('');
+      expect(JSON.parse(raised.out)).toMatchObject({ generation: 1 });
     } finally {
       await rig.dispose();
       await second.dispose();

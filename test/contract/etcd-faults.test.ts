@@ -2,12 +2,12 @@
  * What etcd may do to a log: lose replies, die, fill up. That it comes back older:
  * etcd-set-back.test.ts. What outlasts a log: etcd-patience.test.ts.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochParts, makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
 import type { Leadership } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { etcdOfTest } from '../support/etcd/etcd-of-test.ts';
-import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { etcdsToTest, type TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdOfSuite, etcdOfTest } from '../support/etcd/etcd-of-test.ts';
+import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { fill, makeRoom, quotaBytes } from '../support/etcd/full-etcd.ts';
 import { commitOf, decideAll, never, txidAt } from '../support/logs/stores.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
@@ -33,18 +33,14 @@ describe.skipIf(etcds.length === 0).each(etcds)('faults of etcd at $etcd', (prog
     let proxy: TcpProxy;
     let leadership: Leadership;
     const txid = (sequence: number) => txidAt(leadership.epoch, sequence);
-    beforeAll(async () => {
-      etcd = await TestEtcd.start(programs);
+    // Declared first, so that the logs are closed before it.
+    afterEach(() => proxy.close());
+    etcdOfSuite(programs, (...given) => {
+      [rig, etcd] = given;
     });
     beforeEach(async () => {
-      rig = new EtcdRig(etcd.endpoints);
       proxy = await TcpProxy.started(etcd.member.ports.client);
     });
-    afterEach(async () => {
-      await rig.dispose();
-      await proxy.close();
-    });
-    afterAll(() => etcd.dispose());
 
     async function open() {
       const log = await rig.open('alpha', { endpoints: [`http://${proxy.url}`], ...patient });

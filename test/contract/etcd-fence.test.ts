@@ -2,9 +2,11 @@
  * A leadership that no one has told of its end, on a real etcd: only the compare in each
  * transaction is left (I6).
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { makePosition, positionOf, type Txid } from '../../src/core/txid.ts';
+import { ReboundBoard } from '../../src/decision-log/boards.ts';
+import { Bindings } from '../../src/decision-log/etcd/bindings.ts';
 import { collect } from '../../src/decision-log/etcd/collect.ts';
 import { prepareDecision } from '../../src/decision-log/etcd/decide.ts';
 import { Fenced, type FencedRequest } from '../../src/decision-log/etcd/fenced.ts';
@@ -18,7 +20,7 @@ import {
 import { EtcdLeadership } from '../../src/decision-log/etcd/leadership.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { resolveDecision } from '../../src/decision-log/etcd/reading.ts';
-import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
+import { encodeLeader, encodeRetired } from '../../src/decision-log/etcd/records.ts';
 import type { Txn } from '../../src/decision-log/etcd/requests.ts';
 import { nested } from '../../src/decision-log/etcd/requests.ts';
 import { EtcdStore, type InsistedResult } from '../../src/decision-log/etcd/store.ts';
@@ -28,8 +30,9 @@ import {
   type Leadership,
   LeadershipLostError,
 } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { etcdOfSuite } from '../support/etcd/etcd-of-test.ts';
+import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { commitOf, decideAll, never, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
@@ -42,29 +45,23 @@ const everything = {
 };
 
 describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (programs) => {
-  let etcd: TestEtcd;
   let rig: EtcdRig;
   const stores: EtcdStore[] = [];
   let log: DecisionLog;
   let first: Leadership;
   let held: ObservedLeader;
   const txid = (sequence: number): Txid => txidAt(first.epoch, sequence);
-  beforeAll(async () => {
-    etcd = await TestEtcd.start(programs);
+  etcdOfSuite(programs, (given) => {
+    rig = given;
   });
-  afterAll(() => etcd.dispose());
   beforeEach(async () => {
-    rig = new EtcdRig(etcd.endpoints);
     log = await rig.open('alpha');
     first = await log.campaign(0, { signal: never });
     const leader = observe(0, await rig.look(rig.keys.shard(0).leader));
     if (leader === null) throw new Error('No one leads.');
     held = leader;
   });
-  afterEach(async () => {
-    await Promise.all(stores.splice(0).map((store) => store.close()));
-    await rig.dispose();
-  });
+  afterEach(() => Promise.all(stores.splice(0).map((store) => store.close())));
 
   function storeOf(): EtcdStore {
     const store = new EtcdStore({ ...rig.options('zombie'), onFatal: () => undefined });
@@ -109,13 +106,28 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     ['readRequest', (zombie) => zombie.readRequest('r')],
   ];
 
+  it('counts on what was retired before it began, heard of here or not', async () => {
+    const retired = { participant: 'payment', instance: 'gone' };
+    await first.resign();
+    // By another node, a moment ago: both keys in one transaction, as `retire` writes them.
+    await rig.raw
+      .if(rig.keys.meta, 'Version', '>', 0)
+      .then(
+        rig.raw.put(rig.keys.retiredOne(retired)).value(encodeRetired(retired)),
+        rig.raw.put(rig.keys.retirements).value(''),
+      )
+      .commit();
+    await log.campaign(0, { signal: never });
+    expect(await log.retired(0)).toContainEqual(retired);
+  });
+
   it.each(calls)('lets no one %s once another leads', async (_, call) => {
     await decideAll(first, [
       commitOf(txid(1)),
       commitOf(txid(2), { finished: true, requestId: 'r' }),
     ]);
     const zombie = zombieOf(held);
-    await zombie.begin();
+    await zombie.begin(null);
     expect(zombie.epoch).toBe(first.epoch);
     expect(zombie.isCertain()).toBe(true);
     const next = await rig.usurp(log, 0);
@@ -275,6 +287,32 @@ describe.skipIf(etcds.length === 0).each(etcds)('the fence on etcd at $etcd', (p
     expect(reading.leader?.node).toBe('usurper');
     expect(judge(txid(1), reading, { inDoubt: true }).decision).toBe('abort');
     expect(await rig.look(rig.keys.shard(0).decision(txid(1)))).toBeNull();
+  });
+
+  it('keeps a binding from an instance that was bound, retired and freed after it had looked', async () => {
+    const claim = { participant: 'payment', instance: 'p-1' };
+    const store = storeOf();
+    const insist = store.insist.bind(store);
+    let meanwhile = 0;
+    store.insist = async (request, options) => {
+      // Between the readings, which show nothing, and the put.
+      if ('compare' in request && request.compare !== undefined && meanwhile === 0) {
+        meanwhile += 1;
+        expect(await log.bind(claim, 'holder')).toBe('holder');
+        await log.retire(claim);
+      }
+      return insist(request, options);
+    };
+    const board = new ReboundBoard();
+    const bindings = new Bindings({ store, board, heardByAll: async () => undefined });
+    for (const call of [
+      () => bindings.bind(claim, 'impostor'),
+      () => bindings.rebind(claim, 'impostor'),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ why: 'retired' });
+    }
+    expect(meanwhile).toBe(1);
+    expect(await log.holderOf(claim)).toBeNull();
   });
 
   it('keeps collection from what was finished after it had looked', async () => {

@@ -4,15 +4,16 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { judge } from '../../src/core/judge.ts';
 import { type Epoch, epochParts, type Txid } from '../../src/core/txid.ts';
 import { openOwnedEtcdLog } from '../../src/decision-log/etcd/owned-log.ts';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import { encodeLeader } from '../../src/decision-log/etcd/records.ts';
 import { type DecisionLog, DecisionLogError } from '../../src/ports/decision-log.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { etcdsToTest, type TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdOfSuite } from '../support/etcd/etcd-of-test.ts';
+import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import {
   commitOf,
   issuedAt,
@@ -32,14 +33,9 @@ const waitMs = { timeout: 20_000 };
 describe.skipIf(etcds.length === 0).each(etcds)('leadership on etcd at $etcd', (programs) => {
   let etcd: TestEtcd;
   let rig: EtcdRig;
-  beforeAll(async () => {
-    etcd = await TestEtcd.start(programs);
+  etcdOfSuite(programs, (...given) => {
+    [rig, etcd] = given;
   });
-  afterAll(() => etcd.dispose());
-  beforeEach(() => {
-    rig = new EtcdRig(etcd.endpoints);
-  });
-  afterEach(() => rig.dispose());
 
   const leaderKey = (shard = 0) => rig.keys.shard(shard).leader;
 

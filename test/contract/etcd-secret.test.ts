@@ -1,5 +1,5 @@
 /** The key of txids at a real etcd: apart from `meta`, made once, and never made anew. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openEtcdReader } from '../../src/decision-log/etcd/reader.ts';
 import {
   decodeMeta,
@@ -9,8 +9,9 @@ import {
 } from '../../src/decision-log/etcd/records.ts';
 import { DecisionLogError } from '../../src/ports/decision-log.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { EtcdRig } from '../support/etcd/etcd-rig.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { etcdOfSuite } from '../support/etcd/etcd-of-test.ts';
+import type { EtcdRig } from '../support/etcd/etcd-rig.ts';
 import { commitOf, issuedAt, never, txidAt } from '../support/logs/stores.ts';
 
 const etcds = await etcdsToTest();
@@ -30,16 +31,10 @@ const ofBefore = {
 } satisfies MetaValue;
 
 describe.skipIf(etcds.length === 0).each(etcds)('the secret of a cluster at $etcd', (programs) => {
-  let etcd: TestEtcd;
   let rig: EtcdRig;
-  beforeAll(async () => {
-    etcd = await TestEtcd.start(programs);
+  etcdOfSuite(programs, (given) => {
+    rig = given;
   });
-  afterAll(() => etcd.dispose());
-  beforeEach(() => {
-    rig = new EtcdRig(etcd.endpoints);
-  });
-  afterEach(() => rig.dispose());
 
   const meta = async (): Promise<MetaValue> =>
     decodeMeta((await rig.look(rig.keys.meta))?.value ?? Buffer.of());

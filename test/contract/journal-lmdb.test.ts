@@ -1,21 +1,18 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { epochZero, type Txid } from '../../src/core/txid.ts';
+import { epochZero } from '../../src/core/txid.ts';
 import { type LmdbJournalOptions, openLmdbJournal } from '../../src/journal/lmdb/journal.ts';
 import { viewLmdbJournal } from '../../src/journal/lmdb/read.ts';
-import { type Journal, JournalError } from '../../src/ports/journal.ts';
+import { JournalError } from '../../src/ports/journal.ts';
 import type { WritableKeys } from '../../src/store/key-value.ts';
 import { openLmdb } from '../../src/store/lmdb.ts';
 import type { StoreHeader } from '../../src/store/store-format.ts';
 import { payloadCipher } from '../../src/system/payload-cipher.ts';
 import { realClock, realRandom, temporaryDirectory, txidAt } from '../support/logs/stores.ts';
 import { type JournalFixture, journalContract } from './journal.ts';
+import { journalFixture } from './journal-fixture.ts';
+import { journalKills } from './journal-kills.ts';
 
-const writer = fileURLToPath(new URL('../support/logs/journal-writer.ts', import.meta.url));
 const onFatal = (error: Error): never => {
   throw error;
 };
@@ -29,22 +26,10 @@ const cipher = payloadCipher({ current: 'k1', keys: { k1: randomBytes(32) } });
 journalContract('LMDB', () => lmdbFixture({}));
 journalContract('LMDB, sealed', () => lmdbFixture({ cipher }));
 
-async function lmdbFixture(sealed: Pick<LmdbJournalOptions, 'cipher'>): Promise<JournalFixture> {
-  const directory = temporaryDirectory();
-  const opened: Journal[] = [];
-  const open = async (shared: boolean): Promise<Journal> => {
-    const journal = await openLmdbJournal({ ...optionsFor(directory.path), ...sealed, shared });
-    opened.push(journal);
-    return journal;
-  };
-  return {
-    open: () => open(false),
-    openShared: () => open(true),
-    dispose: async () => {
-      for (const journal of opened) await journal.close();
-      directory.remove();
-    },
-  };
+function lmdbFixture(sealed: Pick<LmdbJournalOptions, 'cipher'>): Promise<JournalFixture> {
+  return journalFixture(({ directory, shared }) =>
+    openLmdbJournal({ ...optionsFor(directory), ...sealed, shared }),
+  );
 }
 
 describe('LMDB journal', () => {
@@ -149,59 +134,8 @@ describe('LMDB journal', () => {
     await clear.close();
     await sealing.close();
   });
-
-  it('keeps every answered vote and outcome through kill -9', async () => {
-    const states = new Map<Txid, string>();
-    for (let round = 0; round < 2; round += 1) {
-      const child = spawn(process.execPath, [writer, directory.path, String(round + 1)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let answers = 0;
-      const fatalAnswer = 40 + Math.floor(Math.random() * 200);
-      for await (const line of createInterface({ input: child.stdout })) {
-        const answer = JSON.parse(line) as { txid: Txid; state: string };
-        states.set(answer.txid, answer.state);
-        answers += 1;
-        if (answers === fatalAnswer) child.kill('SIGKILL');
-      }
-      if (child.signalCode === null) await once(child, 'exit');
-      expect(child.signalCode).toBe('SIGKILL');
-
-      const journal = await open();
-      for (const [txid, state] of states) {
-        const found = (await journal.find({ txid, branch: 'b' }))?.state;
-        // The next step may have landed without its answer, but nothing that was answered is
-        // missing.
-        expect(state === 'prepared' ? ['prepared', 'committed'] : [state]).toContain(found);
-      }
-      await journal.close();
-    }
-    expect(states.size).toBeGreaterThan(20);
-  });
-
-  it('orders two processes that share it: each branch has one outcome', async () => {
-    const journal = await open(true);
-    const child = spawn(process.execPath, [writer, directory.path, '1', 'shared'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const contradictions: string[] = [];
-    let committed = 0;
-    for await (const line of createInterface({ input: child.stdout })) {
-      const { txid, state } = JSON.parse(line) as { txid: Txid; state: string };
-      const key = { txid, branch: 'b' };
-      const mine = await journal.tombstone(key);
-      const found = (await journal.find(key))?.state;
-      if (state === 'committed') {
-        committed += 1;
-        // The other process was answered "committed" here: it stands, whatever this one asks.
-        if (mine.kind !== 'contradicted' || found !== 'committed') contradictions.push(txid);
-      } else if ((mine.kind === 'contradicted') !== (found === 'committed')) {
-        contradictions.push(txid);
-      }
-      if (committed === 20) child.kill('SIGKILL');
-    }
-    expect(contradictions).toEqual([]);
-    expect(committed).toBeGreaterThanOrEqual(20);
-    await journal.close();
-  });
 });
+
+journalKills('lmdb', ({ directory, shared }) =>
+  openLmdbJournal({ ...optionsFor(directory), shared }),
+);

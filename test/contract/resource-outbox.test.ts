@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Txid } from '../../src/core/txid.ts';
 import { makeEpoch } from '../../src/core/txid.ts';
+import { CrashedError } from '../../src/testing.ts';
 import { txidAt } from '../support/logs/stores.ts';
 import { directoryHarness, type HostedHarness } from '../support/resources/hosted-harness.ts';
-import { CrashedError } from '../support/resources/hosted-resource.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
 import { resourceContract, type Writes } from './resource.ts';
 

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cycleThrough, victimOf } from '../../src/core/locks/cycle.ts';
+import type { LockMode } from '../../src/core/locks/modes.ts';
 import {
-  type LockMode,
   type LockOwner,
   LockTable,
   type LockWant,

@@ -4,7 +4,7 @@
  */
 import { Packr } from 'msgpackr';
 import { expect, it } from 'vitest';
-import { plain } from '../../src/store/lmdb.ts';
+import { plain } from '../../src/store/plain.ts';
 import { encodeBinary } from '../../src/wire/binary.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
 import { namedFields, wicked } from '../fuzz/values.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import type { Transact } from '../../src/core/messages.ts';
+import { checkExplanation } from '../support/checks/explanations.ts';
 import { instances, TermWorld } from '../support/core/term-world.ts';
 
 /** What may happen next; several times in the list: more often. */
@@ -20,7 +21,7 @@ const happenings = [
   ...['commit', 'rollback', 'transact', 'transact', 'request', 'request', 'request', 'repeat'],
   ...['query', 'resolve', 'status', 'report', 'force', 'scan', 'scan', 'advance', 'advance'],
   ...['advance-far', 'advance-very-far', 'collect', 'collect', 'drain', 'tick', 'retire', 'lost'],
-  ...['lock', 'lock', 'lock', 'lock'],
+  ...['lock', 'lock', 'lock', 'lock', 'acknowledge', 'acknowledge', 'retry-now'],
 ] as const;
 type Happening =
   | (typeof happenings)[number]
@@ -258,6 +259,16 @@ function aboutTransaction(
     case 'status':
       world.ask((id) => ({ type: 'status', id, txid }));
       return;
+    case 'acknowledge': {
+      if (txid === undefined) return;
+      const names = ['a', 'b', 'c', ...instances.map(({ instance }) => `x-${instance}`)];
+      const branch = names[y % names.length] ?? 'a';
+      world.ask((id) => ({ type: 'acknowledge', id, txid, branch, reason: 'lost', by: 'ops' }));
+      return;
+    }
+    case 'retry-now':
+      if (txid !== undefined) world.ask((id) => ({ type: 'retry', id, txid }));
+      return;
     case 'force':
       if (!world.lost) world.log.force(txid);
       return;
@@ -296,6 +307,9 @@ describe('a term', () => {
         for (const [what, x, y, z] of happened) happen(world, what, x, y, z);
         // All of it is data: a function, or an iterator, cannot be copied.
         if (happened.length % 8 === 0) structuredClone(world.term.memory);
+        if (happened.length % 4 === 0) {
+          for (const txid of world.txids.slice(-2)) checkExplanation(world, txid, happened.length);
+        }
         world.heal();
       }),
       { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) },

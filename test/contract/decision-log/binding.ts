@@ -1,4 +1,5 @@
 /** Whose an instance or a shared resource is, and how an operator gives it to another. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Claim, Rebound } from '../../../src/core/claims.ts';
 import { type DecisionLog, DecisionLogError } from '../../../src/ports/decision-log.ts';
@@ -23,6 +24,39 @@ const odd: readonly Claim[] = [
   { participant: '..', instance: '%2f' },
   { participant: '..', instance: '/' },
 ];
+
+const named = (instance: string): Claim => ({ participant: 'inventory', instance });
+
+/** Of two identities that want one resource, with many instances of each, at all logs at once. */
+async function expectShared(logs: readonly DecisionLog[]): Promise<void> {
+  const max = 11;
+  const claims = (identity: string, at: number): readonly Claim[] => [
+    named(`${identity} ${at}`),
+    resource,
+  ];
+  const all = ['stock', 'billing'].flatMap((identity) =>
+    Array.from({ length: 60 }, (_, at) => ({ identity, at, log: logs[at % logs.length] })),
+  );
+  const answers = await Promise.allSettled(
+    all.map(async ({ identity, at, log }) => log?.bindAll(claims(identity, at), identity, max)),
+  );
+  const [first] = logs;
+  const winner = (await first?.holderOf(resource)) ?? '';
+  let bound = 0;
+  for (const [index, { identity, at }] of all.entries()) {
+    const answer = answers[index];
+    const holder = await first?.holderOf(named(`${identity} ${at}`));
+    if (answer?.status === 'rejected') expect(answer.reason).toMatchObject({ why: 'full' });
+    else if (identity === winner) expect(answer?.value).toEqual([winner, winner]);
+    else expect(answer?.value).toEqual([null, winner]);
+    const isBound = answer?.status === 'fulfilled' && identity === winner;
+    expect(holder).toBe(isBound ? identity : null);
+    if (isBound) bound += 1;
+  }
+  expect(bound).toBe(max - 1);
+  const other = winner === 'stock' ? 'billing' : 'stock';
+  expect(await first?.bind(named('last'), other, 1)).toBe(other);
+}
 
 export function binding(rig: LogRig): void {
   describe('bind', () => {
@@ -83,6 +117,86 @@ export function binding(rig: LogRig): void {
       expect(taken).toMatchObject({ status: 'fulfilled', value: 'a' });
     });
 
+    it('is refused past the quota of the identity, which is told what to do', async () => {
+      const at = (index: number): Claim => ({ participant: 'p', instance: `i-${index}` });
+      for (const index of [1, 2]) expect(await rig.log.bind(at(index), 'stock', 2)).toBe('stock');
+      await expect(rig.log.bind(at(3), 'stock', 2)).rejects.toMatchObject({
+        name: 'BindRefusedError',
+        why: 'full',
+        message: expect.stringMatching(/its quota.*verdict retire.*"quotas\.instances"/),
+      });
+      expect(await rig.log.holderOf(at(3))).toBeNull();
+      // Those that it has stay its own, and others have theirs.
+      expect(await rig.log.bind(at(1), 'stock', 2)).toBe('stock');
+      expect(await rig.log.bind(at(3), 'billing', 2)).toBe('billing');
+      expect(await rig.log.bind({ ...at(1), participant: 'q' }, 'stock', 2)).toBe('stock');
+      // What an operator gives away, or retires, makes room.
+      await rig.log.rebind(at(1), 'billing');
+      expect(await rig.log.bind(at(4), 'stock', 2)).toBe('stock');
+      await expect(rig.log.bind(at(5), 'billing', 2)).rejects.toMatchObject({ why: 'full' });
+      await rig.log.retire(at(4));
+      await rig.log.retire(at(4));
+      expect(await rig.log.bind(at(5), 'stock', 2)).toBe('stock');
+      await expect(rig.log.bind(at(6), 'stock', 2)).rejects.toMatchObject({ why: 'full' });
+    });
+
+    it('is refused past the quota also where many ask at once, and each has its own', async () => {
+      const at = (index: number): Claim => ({ participant: 'p', instance: `i-${index}` });
+      const all = Array.from({ length: 200 }, (_, index) => index);
+      const bound = async (identity: string, offset: number): Promise<number> => {
+        const answers = await Promise.allSettled(
+          all.map((index) => rig.log.bind(at(offset + index), identity, 3)),
+        );
+        for (const answer of answers) {
+          if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ why: 'full' });
+        }
+        return answers.filter(({ status }) => status === 'fulfilled').length;
+      };
+      const both = [bound('stock', 0), bound('billing', 1_000)];
+      expect(await Promise.all(both)).toEqual([3, 3]);
+    });
+
+    it('is once, and the last one there is room for, whenever it is asked for again', async () => {
+      await expectOnce([rig.log]);
+    });
+
+    it('of several at once is of all or of none', async () => {
+      const [held, gone] = [named('held'), named('gone')];
+      await rig.log.bind(held, 'billing');
+      await rig.log.bind(gone, 'stock');
+      await rig.log.retire(gone);
+      expect(await rig.log.bindAll([held, resource], 'stock')).toEqual(['billing', null]);
+      await expect(rig.log.bindAll([gone, resource], 'stock')).rejects.toMatchObject({
+        why: 'retired',
+      });
+      await expect(rig.log.bindAll([one, resource], 'stock', 1)).rejects.toMatchObject({
+        why: 'full',
+      });
+      for (const claim of [resource, one]) expect(await rig.log.holderOf(claim)).toBeNull();
+      expect(await rig.log.bindAll([one, resource], 'stock', 2)).toEqual(['stock', 'stock']);
+      expect(await rig.log.bindAll([one, resource], 'stock', 0)).toEqual(['stock', 'stock']);
+      const more = rig.log.bindAll([named('i-2'), resource], 'stock', 2);
+      await expect(more).rejects.toMatchObject({ why: 'full' });
+      expect(await rig.log.bindAll([named('i-2'), resource], 'stock', 3)).toEqual([
+        'stock',
+        'stock',
+      ]);
+    });
+
+    it('of many with one shared resource at once, each has its own, and it is counted once', async () => {
+      await expectShared([rig.log]);
+    });
+
+    it('is over when it is retired, for everyone and for good', async () => {
+      for (const claim of [one, resource]) {
+        await rig.log.bind(claim, 'stock');
+        await rig.log.retire(claim);
+        await expectFreed([rig.log], claim);
+      }
+      await rig.log.close();
+      await expectFreed([await rig.fixture.open('alpha')], one);
+    });
+
     it('rejects where the log is closed', async () => {
       await rig.log.close();
       for (const call of [
@@ -131,7 +245,67 @@ export function binding(rig: LogRig): void {
   });
 }
 
+/** It may not be bound, by anyone. */
+async function expectFreed(logs: readonly DecisionLog[], claim: Claim): Promise<void> {
+  for (const log of logs) {
+    expect(await log.holderOf(claim)).toBeNull();
+    for (const name of ['stock', 'billing']) {
+      await expect(log.bind(claim, name)).rejects.toMatchObject({
+        name: 'BindRefusedError',
+        why: 'retired',
+      });
+      await expect(log.rebind(claim, name)).rejects.toMatchObject({ why: 'retired' });
+    }
+    expect(await log.holderOf(claim)).toBeNull();
+  }
+}
+
 export function bindingAmongSeveral(rig: LogRig): void {
+  it('of an instance that is retired while it is bound and rebound, nothing is left', async () => {
+    const logs = [rig.log, await rig.fixture.open('beta'), await rig.fixture.open('gamma')];
+    const [first, second, third] = logs as [DecisionLog, DecisionLog, DecisionLog];
+    for (let round = 0; round < 20; round += 1) {
+      const claim = { participant: 'p', instance: `i-${round}` };
+      await Promise.allSettled([
+        second.bind(claim, 'stock'),
+        third.bind(claim, 'billing'),
+        second.rebind(claim, 'third'),
+        first.retire(claim),
+        third.bind(claim, 'billing'),
+      ]);
+      await first.retire(claim);
+      await expectFreed([second], claim);
+    }
+    // None of them counts any more.
+    for (const name of ['stock', 'billing', 'third']) {
+      expect(await first.bind({ participant: 'p', instance: name }, name, 1)).toBe(name);
+    }
+  });
+
+  it('no identity has more than its quota, though several nodes bind for it at once', async () => {
+    const logs = [rig.log, await rig.fixture.open('beta'), await rig.fixture.open('gamma')];
+    for (let round = 0; round < 5; round += 1) {
+      const participant = `p-${round}`;
+      const answers = await Promise.allSettled(
+        Array.from({ length: 90 }, (_, index) =>
+          logs[index % 3]?.bind({ participant, instance: `i-${index}` }, 'stock', 3),
+        ),
+      );
+      for (const answer of answers) {
+        if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ why: 'full' });
+      }
+      expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+    }
+  });
+
+  it('is no second one where several nodes are asked for it at once', async () => {
+    await expectOnce([rig.log, await rig.fixture.open('beta'), await rig.fixture.open('gamma')]);
+  });
+
+  it('of many with one shared resource at several nodes, each has its own', async () => {
+    await expectShared([rig.log, await rig.fixture.open('beta'), await rig.fixture.open('gamma')]);
+  });
+
   it('of two identities at two nodes one is first, and both are told so', async () => {
     const logs = [rig.log, await rig.fixture.open('beta'), await rig.fixture.open('gamma')];
     await expectOneWinner([...logs, ...logs]);
@@ -163,6 +337,32 @@ export function bindingAmongSeveral(rig: LogRig): void {
     await late.retired();
     expect(heard.at(-1)).toEqual({ claim: one, identity: 'stock' });
   });
+}
+
+/** The only one its identity may have, asked for until it has it: also while it is written. */
+async function expectOnce(logs: readonly DecisionLog[]): Promise<void> {
+  for (let round = 0; round < 10; round += 1) {
+    const claim = { participant: `p-${round}`, instance: 'i' };
+    const asked: Promise<string>[] = [];
+    let answered = 0;
+    const ask = (): void => {
+      for (const log of logs)
+        asked.push(
+          log.bind(claim, 'stock', 1).finally(() => {
+            answered += 1;
+          }),
+        );
+    };
+    for (let turn = 0; turn < 8; turn += 1) {
+      ask();
+      await Promise.resolve();
+    }
+    while (answered === 0 && asked.length < 1_000) {
+      await setImmediate();
+      ask();
+    }
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['stock']));
+  }
 }
 
 /** Two identities for each of many, through the logs in turn. */

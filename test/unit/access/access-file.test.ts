@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AccessFile, readAccessFile } from '../../../src/access/access-file.ts';
+import { type AccessChange, openAccess } from '../../../src/access/open-access.ts';
+import { PeerAddresses } from '../../../src/transport/websocket/peer-address.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -36,6 +39,51 @@ const withKeys = (url: string): object => ({
   issuers: [{ issuer: 'i', audience: 'a', algorithms: ['ES256'], keys: { url } }],
 });
 
+describe('openAccess', () => {
+  it('shows operators the file without what may be secret in the address of keys', () => {
+    const accessFile = join(directory, 'access.json');
+    const url = 'https://keys.example/jwks?key=s3cret';
+    read(withKeys(url));
+    const events = { changed: () => undefined, broken: () => undefined };
+    const opened = openAccess({
+      ...{ token: null, accessFile, clock: new ManualClock(), url: () => '' },
+      events: { ...events, keysUnavailable: () => undefined },
+    });
+    const shown = JSON.stringify(opened.describe());
+    opened.close();
+    expect(shown).toContain('"url":"https://keys.example/jwks"');
+    expect(shown).not.toMatch(/s3cret/);
+  });
+
+  it('takes an identity out whose file of a token went with its entry', async () => {
+    const accessFile = join(directory, 'access.json');
+    const tokenFile = secretFile('guest.token', 'a-token-that-no-one-guesses');
+    const guest = { name: 'guest', credentials: [{ tokenFile }], roles: ['client'] };
+    readWith({}, [guest]);
+    const clock = new ManualClock();
+    const changes: AccessChange[] = [];
+    const problems: string[] = [];
+    const opened = openAccess({
+      ...{ token: null, accessFile, clock, url: () => '' },
+      events: {
+        changed: (change) => changes.push(change),
+        broken: (problem) => problems.push(problem),
+        keysUnavailable: () => undefined,
+      },
+    });
+    opened.look();
+    // Its entry is still there: that is wrong, and told once.
+    rmSync(join(directory, tokenFile));
+    await clock.advance(4_000);
+    expect(problems).toEqual([expect.stringContaining('The token cannot be read')]);
+    expect(changes).toEqual([]);
+    readWith({});
+    await clock.advance(2_000);
+    opened.close();
+    expect(changes).toMatchObject([{ removed: ['guest'] }]);
+  });
+});
+
 describe('readAccessFile', () => {
   it('gives an identity its own name to serve under, and nothing else', () => {
     const [entry] = readWith({}).identities;
@@ -55,6 +103,14 @@ describe('readAccessFile', () => {
     expect(
       ['payment', 'pay-1', 'refund', 'refunds'].map((name) => participants?.match(name)),
     ).toEqual([false, true, true, false]);
+  });
+
+  it('tells of broken JSON without what stands there', () => {
+    const url = 'https://keys.example/?key=p4ss';
+    for (const text of [`{"url": "${url}" x}`, `{"url": "${url}`, `{"url": ${url}}`]) {
+      expect(() => read(text)).toThrow(/cannot be read: .*JSON/);
+      expect(() => read(text)).not.toThrow(/p4ss|keys\.example|https/);
+    }
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -152,6 +208,34 @@ describe('readAccessFile', () => {
       readWith({ credentials }, [{ ...payment, name: 'b', credentials }]);
     expect(both).toThrow(/The token stands there twice/);
     expect(both).not.toThrow('tttt');
+  });
+
+  it.each(['10.0.0.01', 'fd00:::1', 'abcd:', '1:2:3:4:5:6:7:8:9', '10.0.0.0/8/8', '10.0.0.0/'])(
+    'refuses %j as a proxy, as the listener would',
+    (proxy) => {
+      const content = { identities: [payment], trustedProxies: [proxy] };
+      expect(() => read(content)).toThrow(/trustedProxies\.0: must be an address/);
+      expect(() => new PeerAddresses([proxy])).toThrow(/is no address and no subnet/);
+    },
+  );
+
+  it('tells of what is no JSON without what stands there, also where it has changed', async () => {
+    const accessFile = join(directory, 'access.json');
+    read({ identities: [payment] });
+    const clock = new ManualClock();
+    const told: string[] = [];
+    const nothing = (): void => undefined;
+    const opened = openAccess({
+      ...{ token: null, accessFile, clock, url: () => '' },
+      events: { changed: nothing, broken: (why) => told.push(why), keysUnavailable: nothing },
+    });
+    for (const text of ['hunter2\n', 'hunter2-6f1c0f9a4b7d4e2a\n', '{"a":hunter2}']) {
+      expect(() => read(text)).toThrow(/access\.json cannot be read: .*is not valid JSON/);
+      await clock.advance(2_000);
+    }
+    opened.close();
+    // Once: to whoever may not read it the three are alike.
+    expect(told).toEqual([expect.stringMatching(/: Unexpected token 'h' is not valid JSON\.$/)]);
   });
 
   it('says everything that is wrong at once', () => {

@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -6,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AccessFile, readAccessFile } from '../../../src/access/access-file.ts';
 import { Authenticator } from '../../../src/access/authenticator.ts';
 import { JwtVerifier } from '../../../src/access/jwt.ts';
-import type { Shown } from '../../../src/ports/access.ts';
+import type { Authentication, Credited, Shown } from '../../../src/ports/access.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import {
   challengeHeader,
@@ -77,6 +79,24 @@ describe('certificates', () => {
     expect(await identityOf('URI:spiffe://shop/payment', 'DNS:stock.example')).toBe('wrong');
   });
 
+  it('have names of hosts in any case, with the dot of the root or without it', async () => {
+    const access = withFile([
+      entry('stock', { dns: 'Stock.Example.' }),
+      entry('host', { dns: 'Host-*' }),
+      entry('payment', { uri: 'spiffe://shop/payment' }),
+    ]);
+    const answerTo = async (...names: string[]): Promise<unknown> => {
+      const answer = await access.authenticate(certificate(...names));
+      return answer.status === 'right' ? answer.who.identity : answer.status;
+    };
+    expect(await answerTo('DNS:stock.example')).toBe('stock');
+    expect(await answerTo('DNS:STOCK.example')).toBe('stock');
+    expect(await answerTo('DNS:stock.example.')).toBe('stock');
+    expect(await answerTo('DNS:HOST-7.example')).toBe('host');
+    expect(await answerTo('DNS:Host-7.example', 'DNS:Stock.Example')).toBe('wrong');
+    expect(await answerTo('URI:spiffe://Shop/payment')).toBe('wrong');
+  });
+
   it('say that a peer belongs to the installation where there is no access file', async () => {
     expect(await shared().authenticate(certificate('URI:spiffe://shop/payment'))).toEqual({
       status: 'right',
@@ -125,6 +145,45 @@ describe('an identity', () => {
     expect(access.rightsOf(answer.who)?.name).toBe('payment');
     access.replace(files([{ issuer, subject: 'other' }], issuers), verifier);
     expect(access.rightsOf(answer.who)).toBeNull();
+  });
+
+  describe('of a JWT', () => {
+    const issuer = {
+      issuer: 'https://id.example',
+      audience: 'verdict',
+      algorithms: ['ES256', 'RS256'],
+      keys: { file: 'jwks.json' },
+    };
+    const other = { ...issuer, issuer: 'https://other.example' };
+    const by = [{ issuer: issuer.issuer, subject: 'pay' }];
+
+    it.each<[string, object[], boolean]>([
+      ['ends with other keys', [{ ...issuer, keys: { file: 'others.json' } }], false],
+      ['ends with another audience', [{ ...issuer, audience: 'verdict-2' }], false],
+      ['ends with fewer algorithms', [{ ...issuer, algorithms: ['ES256'] }], false],
+      ['stays with another issuer beside its own', [other, issuer], true],
+      ['stays with another credential beside its own', [issuer], true],
+    ])('%s', async (_what, issuers, stays) => {
+      const { publicKey, privateKey } = await generateKeyPair('ES256');
+      const key = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' };
+      writeFileSync(join(directory, 'jwks.json'), JSON.stringify({ keys: [key] }));
+      const file = files(by, [issuer]);
+      const jwt = new JwtVerifier(file.issuers, systemClock);
+      const access = new Authenticator({ token: null, file, jwt, url: () => url });
+      const shown = await new SignJWT({ iss: issuer.issuer, aud: 'verdict', sub: 'pay' })
+        .setExpirationTime('1h')
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+        .sign(privateKey);
+      const answer = await access.whoHas(shown, {
+        private: true,
+        share: { address: '', name: '' },
+      });
+      if (answer.status !== 'right') throw new Error(answer.why);
+      expect(access.rightsOf(answer.who)?.name).toBe('payment');
+      const next = files([...by, uri], issuers);
+      access.replace(next, new JwtVerifier(next.issuers, systemClock, jwt));
+      expect(access.rightsOf(answer.who)?.name ?? null).toBe(stays ? 'payment' : null);
+    });
   });
 
   it('may have any name', async () => {
@@ -262,5 +321,116 @@ describe('a JWT', () => {
       expect(await ask(jwt)).toMatchObject({ status: 'wrong' });
     }
     expect(await ask(good)).toMatchObject({ status: 'right' });
+  });
+});
+
+describe('JWTs in a hello, or to renew', () => {
+  const issuer = 'https://id.example';
+  const secret = 'key=s3cret-of-keys';
+  const cleanUps: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const end of cleanUps.splice(0)) await end();
+  });
+
+  /** Its keys are sent only once `open` was called. */
+  async function rig() {
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const key = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' };
+    const answers: ServerResponse[] = [];
+    const asked = Promise.withResolvers<void>();
+    const server = createServer((_request, response) => {
+      answers.push(response);
+      asked.resolve();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanUps.push(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
+    const keys = { url: `${jwksUrl}?${secret}` };
+    writeFileSync(
+      join(directory, 'access.json'),
+      JSON.stringify({
+        identities: [entry('payment', { issuer, subject: 'payment' })],
+        issuers: [{ issuer, audience: 'verdict', algorithms: ['ES256'], keys }],
+      }),
+    );
+    const file = readAccessFile(join(directory, 'access.json'));
+    const problems: string[] = [];
+    const access = new Authenticator({
+      token: null,
+      file,
+      jwt: new JwtVerifier(file.issuers, systemClock),
+      url: () => url,
+      unavailable: (problem) => problems.push(problem),
+    });
+    const jwt = await new SignJWT({ iss: issuer, aud: 'verdict', sub: 'payment' })
+      .setExpirationTime('1h')
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .sign(privateKey);
+    const ask = async (token = jwt, address = 'identity a'): Promise<Credited> =>
+      access.whoHas(token, { private: true, share: { address, name: '' } });
+    const upgrade = async (): Promise<Authentication> =>
+      access.authenticate({
+        address: '',
+        certificate: null,
+        authorization: `Bearer ${jwt}`,
+        private: true,
+      });
+    const answer = async (status: number, text: string): Promise<void> => {
+      await asked.promise;
+      for (const response of answers.splice(0)) response.writeHead(status).end(text);
+    };
+    const open = (): Promise<void> => answer(200, JSON.stringify({ keys: [key] }));
+    return { ask, upgrade, answer, open, problems, jwksUrl };
+  }
+
+  it('are checked as many at once as leave some for others, who are not kept out by them', async () => {
+    const { ask, upgrade, open } = await rig();
+    const flood = Array.from({ length: 1_000 }, () => ask());
+    const others = ['identity b', 'identity c', '10.0.0.7'].map((address) =>
+      ask(undefined, address),
+    );
+    // Those of upgrades are the listener's to bound.
+    const upgrades = Array.from({ length: 64 }, upgrade);
+    await open();
+    const answers = await Promise.all(flood);
+    const right = answers.filter(({ status }) => status === 'right');
+    expect(right.length).toBeGreaterThan(64);
+    expect(right.length).toBeLessThan(104);
+    for (const answer of answers.filter(({ status }) => status !== 'right')) {
+      expect(answer).toMatchObject({
+        status: 'wrong',
+        passes: true,
+        why: expect.stringMatching(/As many JWTs/),
+      });
+    }
+    for (const answer of await Promise.all([...others, ...upgrades])) {
+      expect(answer.status).toBe('right');
+    }
+    const again = Array.from({ length: right.length }, () => ask());
+    for (const answer of await Promise.all(again)) expect(answer.status).toBe('right');
+  });
+
+  it('find room again behind those that were wrong', async () => {
+    const { ask, open } = await rig();
+    const wrong = Array.from({ length: 64 }, () => ask('no.jwt.at-all'));
+    for (const answer of await Promise.all(wrong)) expect(answer).not.toHaveProperty('passes');
+    const right = Array.from({ length: 64 }, () => ask());
+    await open();
+    for (const answer of await Promise.all(right))
+      expect(answer).toMatchObject({ status: 'right' });
+  });
+
+  it('are told to come again where the keys are away; only the node is told from where', async () => {
+    const { ask, answer, problems, jwksUrl } = await rig();
+    const asked = ask();
+    await answer(503, 'away');
+    const told = await asked;
+    expect(told).toMatchObject({ status: 'wrong', passes: true });
+    expect(JSON.stringify(told)).not.toContain(jwksUrl);
+    expect(problems).toEqual([expect.stringContaining(`${jwksUrl} cannot be read`)]);
+    expect(problems.join()).not.toContain(secret);
   });
 });

@@ -1,4 +1,5 @@
 /** Keys of an issuer from a file and from a URL that may be away, slow, or anyone's. */
+import { generateKeyPairSync, type KeyObject, sign as signed } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,13 +21,15 @@ afterEach(async () => {
   for (const end of cleanUps.splice(0).reverse()) await end();
 });
 
-async function keyOf(kid: string) {
+/** `kid` undefined: neither the key nor the JWT names one. */
+async function keyOf(kid?: string) {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
-  const jwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES256' };
-  const sign = (lifeMs = 3_600_000): Promise<string> =>
-    new SignJWT({ iss: issuer, aud: 'verdict', sub: 'payment' })
+  const named = kid === undefined ? {} : { kid };
+  const jwk = { ...(await exportJWK(publicKey)), ...named, alg: 'ES256' };
+  const sign = (lifeMs = 3_600_000, claims: object = {}): Promise<string> =>
+    new SignJWT({ iss: issuer, aud: 'verdict', sub: 'payment', ...claims })
       .setExpirationTime(Math.floor((clock.wallMs() + lifeMs) / 1_000))
-      .setProtectedHeader({ alg: 'ES256', kid })
+      .setProtectedHeader({ alg: 'ES256', ...named })
       .sign(privateKey);
   return { jwk, sign };
 }
@@ -68,6 +71,67 @@ describe('keys from a URL', () => {
       await expect(jwt.verify(await (await keyOf('made-up')).sign())).rejects.toThrow();
     }
     expect(asked).toBe(2);
+  });
+
+  it.each([1, 2])(
+    'are asked for again, after the cool-down, where none of %i without an id fits',
+    async (count) => {
+      const known = await Promise.all(Array.from({ length: count }, () => keyOf()));
+      const next = await keyOf();
+      const keys = known.map(({ jwk }) => jwk);
+      let asked = 0;
+      const url = await serve((_request, response) => {
+        asked += 1;
+        response.end(JSON.stringify({ keys }));
+      });
+      const jwt = new JwtVerifier([entry({ url })], clock);
+      for (const { sign } of known) await jwt.verify(await sign());
+      keys.push(next.jwk);
+      await expect(jwt.verify(await next.sign())).rejects.toThrow('signature verification failed');
+      expect(asked).toBe(1);
+      await clock.advance(30_000);
+      await expect(jwt.verify(await next.sign(60_000, { aud: 'x' }))).rejects.toThrow('"aud"');
+      expect(asked).toBe(2);
+      await clock.advance(30_000);
+      const all = [await next.sign(), await next.sign(), await known[0]?.sign()];
+      await Promise.all(all.map((text) => jwt.verify(text ?? '')));
+      expect(asked).toBe(2);
+      for (let others = 0; others < 20; others += 1) {
+        await expect(jwt.verify(await (await keyOf()).sign())).rejects.toThrow();
+      }
+      expect(asked).toBe(3);
+      // Nor is what is wrong with others than the key a reason to ask.
+      await clock.advance(30_000);
+      await expect(jwt.verify(await next.sign(-60_000))).rejects.toThrow('"exp"');
+      expect(asked).toBe(3);
+    },
+  );
+
+  it('of which one may just have been added take whoever comes while they are asked for', async () => {
+    const [first, second] = [await keyOf(), await keyOf()];
+    const keys = [first.jwk];
+    let asked = 0;
+    const url = await serve((_request, response) => {
+      asked += 1;
+      response.end(JSON.stringify({ keys }));
+    });
+    const jwt = new JwtVerifier([entry({ url })], clock);
+    await jwt.verify(await first.sign());
+    keys.push(second.jwk);
+    await clock.advance(30_000);
+    const all = [await second.sign(), await second.sign(), await second.sign()];
+    await Promise.all(all.map((text) => jwt.verify(text)));
+    expect(asked).toBe(2);
+  });
+
+  it('let in no one to a time that there is not', async () => {
+    const key = await keyOf('k1');
+    const url = await serve((_request, response) => {
+      response.end(JSON.stringify({ keys: [key.jwk] }));
+    });
+    const jwt = new JwtVerifier([entry({ url })], clock);
+    await expect(jwt.verify(await key.sign(8e15))).resolves.toMatchObject({ subject: 'payment' });
+    await expect(jwt.verify(await key.sign(1e300))).rejects.toThrow(/"exp"/);
   });
 
   it('that are known go on to work while it is away, and are not waited for', async () => {
@@ -167,7 +231,110 @@ describe('keys from a URL', () => {
   );
 });
 
+describe('what is told of keys that cannot be read', () => {
+  const user = 'user-of-keys';
+  const password = 'p4ssw0rd-of-keys';
+  const query = 'key=s3cret-of-keys';
+
+  async function told(url: string): Promise<string> {
+    const verified = new JwtVerifier([entry({ url })], clock).verify(
+      await (await keyOf('k')).sign(),
+    );
+    const problem = verified.then(() => null).catch((error: unknown) => error);
+    expect(await problem).toBeInstanceOf(KeysUnavailableError);
+    return String(await problem);
+  }
+
+  /** Its place and what is wrong are said, and nothing that lets someone else read it. */
+  async function expectNoSecret(served: string, url: string, why: RegExp): Promise<void> {
+    const text = await told(url);
+    expect(text).toContain(`at ${served} cannot be read`);
+    expect(text).toMatch(why);
+    for (const secret of [user, password, query]) expect(text).not.toContain(secret);
+  }
+
+  it.each<[string, RequestListener, RegExp]>([
+    ['an error', (_request, response) => response.writeHead(500).end(), /it answers 500/],
+    ['no JSON', (_request, response) => response.end(query), /SyntaxError/],
+    [
+      'the way to another',
+      ({ url = '' }, response) => response.writeHead(302, { location: `${url}&on` }).end(),
+      /redirect/,
+    ],
+    ['nothing', (request) => request.socket.destroy(), /SocketError/],
+  ])('has no query of its URL, where that answers %s', async (_what, handle, why) => {
+    const served = await serve(handle);
+    await expectNoSecret(served, `${served}?${query}`, why);
+  });
+
+  it('has no user and no password of its URL, with which nothing is asked for', async () => {
+    let asked = 0;
+    const served = await serve((_request, response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    const url = `${served.replace('//', `//${user}:${password}@`)}?${query}`;
+    await expectNoSecret(served, url, /the request failed/);
+    expect(asked).toBe(0);
+  });
+});
+
 describe('keys from a file', () => {
+  const inFile = (...keys: object[]): JwtVerifier => {
+    const directory = mkdtempSync(join(tmpdir(), 'verdict-keys-'));
+    cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
+    const file = join(directory, 'jwks.json');
+    writeFileSync(file, JSON.stringify({ keys }));
+    return new JwtVerifier([entry({ file })], clock);
+  };
+
+  it.each([[undefined], ['same']])(
+    'are tried in turn where several have the id %s',
+    async (kid) => {
+      const [old, next, other] = [await keyOf(kid), await keyOf(kid), await keyOf(kid)];
+      const jwt = inFile(old.jwk, next.jwk);
+      await expect(jwt.verify(await old.sign())).resolves.toMatchObject({ subject: 'payment' });
+      await expect(jwt.verify(await next.sign())).resolves.toMatchObject({ subject: 'payment' });
+      await expect(jwt.verify(await other.sign())).rejects.toThrow('signature verification failed');
+      await expect(jwt.verify(await next.sign(-60_000))).rejects.toThrow('"exp"');
+      await expect(jwt.verify(await next.sign(60_000, { aud: 'x' }))).rejects.toThrow('"aud"');
+    },
+  );
+
+  it.each([
+    ['first', [1_024, 2_048]],
+    ['last', [2_048, 1_024]],
+  ])('of which one is too short, the %s, do not keep the other from its turn', async (_at, all) => {
+    const made = all.map((modulusLength) => generateKeyPairSync('rsa', { modulusLength }));
+    const jwks = made.map(({ publicKey }) => publicKey.export({ format: 'jwk' }));
+    const directory = mkdtempSync(join(tmpdir(), 'verdict-keys-'));
+    cleanUps.push(() => rmSync(directory, { recursive: true, force: true }));
+    const file = join(directory, 'jwks.json');
+    writeFileSync(file, JSON.stringify({ keys: jwks }));
+    const jwt = new JwtVerifier([{ ...entry({ file }), algorithms: ['RS256'] }], clock);
+    const sign = (key: KeyObject, lifeS = 60): string => {
+      const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+      const exp = Math.floor(clock.wallMs() / 1_000) + lifeS;
+      const claims = { iss: issuer, aud: 'verdict', sub: 'payment', exp };
+      const text = `${part({ alg: 'RS256' })}.${part(claims)}`;
+      return `${text}.${signed('sha256', Buffer.from(text), key).toString('base64url')}`;
+    };
+    for (const [at, { privateKey }] of made.entries()) {
+      const verified = expect(jwt.verify(sign(privateKey)));
+      if (all[at] === 2_048) await verified.resolves.toMatchObject({ subject: 'payment' });
+      else await verified.rejects.toThrow('signature verification failed');
+      if (all[at] === 2_048) {
+        await expect(jwt.verify(sign(privateKey, -60))).rejects.toThrow('"exp"');
+      }
+    }
+  });
+
+  it.each([7, null, ['payment'], { payment: true }])('let no one in as %j', async (sub) => {
+    const key = await keyOf('k1');
+    const token = await key.sign(60_000, { sub });
+    await expect(inFile(key.jwk).verify(token)).rejects.toThrow('its subject is no text');
+  });
+
   it('go on to work while it is broken, and are read again', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'verdict-keys-'));
     cleanUps.push(() => rmSync(directory, { recursive: true }));

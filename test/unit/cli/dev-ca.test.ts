@@ -182,6 +182,20 @@ describe('another run', () => {
     expect(out).toContain('"roles":["client"],"clients":["till"]');
   });
 
+  it('refuses a role that the identity does not have in the access file', async () => {
+    await run('--identity', 'app,operator:alice');
+    const before = contents();
+    const { exitCode, out, errors } = await run('--identity', 'operator:app');
+    expect({ exitCode, out }).toEqual({ exitCode: exitCodes.fault, out: '' });
+    expect(errors).toMatch(/app is client and participant in .*, and you ask for operator\./);
+    expect(errors).toMatch(/or change "roles" .*--identity app\.\n/);
+    const more = await run('--identity', 'new,alice');
+    expect(more.errors).toMatch(/alice is operator in .*--identity operator:alice\./);
+    expect(contents()).toEqual(before);
+    // What it has, or a part of it, is no other.
+    expect((await run('--identity', 'client:app,operator:alice')).exitCode).toBe(exitCodes.ok);
+  });
+
   it('says which identities a new access file does not have', async () => {
     await run('--identity', 'payment,operator:alice');
     unlinkSync(at('access.json'));
@@ -364,7 +378,7 @@ describe('wrong arguments', () => {
     [['--node', 'a,A'], '"A" is there twice'],
     [['--identity', '../x'], 'cannot be a name'],
     [['--identity', 'operator:'], 'cannot be a name'],
-    [['--identity', 'auditor:alice'], 'cannot be a name'],
+    [['--identity', 'auditor:alice'], 'there are participant, client, operator, viewer'],
     [['--identity', 'shop,client:shop'], '"shop" is there twice'],
     [['--identity', 'nodes'], 'is the entry of all nodes'],
     [['--host', 'a.example:7070'], 'is no host'],

@@ -3,12 +3,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { complaintOf, usageError } from '../../../src/cli/command-error.ts';
+import { usageError } from '../../../src/cli/command-error.ts';
+import { complaintOf } from '../../../src/cli/complaint.ts';
 import { exitCodes, exitCodeTexts } from '../../../src/cli/exit-codes.ts';
-import { logErrorText } from '../../../src/cli/open-log.ts';
 import { listenAddress, nodeOption } from '../../../src/cli/parameters.ts';
-import { errorCatalogue, errorCodes } from '../../../src/core/catalogue.ts';
+import { errorCatalogue } from '../../../src/core/catalogue.ts';
+import { errorCodes } from '../../../src/core/codes.ts';
 import { coordinatorOptionNames } from '../../../src/core/coordinator-options.ts';
+import { usualLeaseTtlMs, usualRequestWindowMs } from '../../../src/decision-log/usual.ts';
 import { VerdictError } from '../../../src/peer/verdict-error.ts';
 import { placeError } from '../../../src/store/store-place.ts';
 import { memoryIo, runMain } from '../../support/process/cli-io.ts';
@@ -79,6 +81,14 @@ describe('help', () => {
     for (const text of out.split('\n')) expect(text.length).toBeLessThanOrEqual(100);
   });
 
+  it('of serve names what is usual as it is', async () => {
+    const { out } = await runMain(['help', 'serve']);
+    const text = out.replaceAll(/\s+/g, ' ');
+    expect(text).toContain(`the directory's own, ${usualRequestWindowMs} in a new one`);
+    expect(text).toContain('(default: pretty on a terminal, otherwise json)');
+    expect(text).toContain(`another node may lead (default: ${usualLeaseTtlMs})`);
+  });
+
   it('tells the version', async () => {
     expect((await runMain(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
@@ -89,6 +99,12 @@ describe('wrong usage', () => {
     [[], 'Usage: verdict'],
     [['tx'], 'Usage: verdict tx'],
     [['submt', 'x'], 'Did you mean submit?'],
+    [['list'], '(Did you mean verdict tx list?)'],
+    [['show'], '(Did you mean verdict tx show?)'],
+    [['ready'], "unknown command 'ready'\n(Did you mean verdict status?)"],
+    [['tx', 'constructor'], '(The commands are serve, '],
+    [['dev-ca', '--identity', 'wrongrole:me'], 'there are participant, client, operator, viewer.'],
+    [['dev-ca', '--identity', 'operater:me'], 'Did you mean operator:me?'],
     [['submit'], "missing required argument 'file'"],
     [['submit', 'x', '--concurency', '3'], 'Did you mean --concurrency?'],
     [['submit', 'x', '--concurrency', '0'], 'Write a whole number from 1'],
@@ -130,6 +146,10 @@ describe('wrong usage', () => {
       '--etcd-password-file needs --etcd-user',
     ],
     [['etcd-setup', ...atEtcd, '--shards', '1'], 'Say how the processes show who they are'],
+    [
+      ['etcd-setup', ...atEtcd, '--enable-auth', '--check', '--dry-run'],
+      'or look at what is there with --check --dry-run',
+    ],
     [['etcd-setup', ...atEtcd, '--certificate', 'client=x'], 'says no kind of process'],
     [['etcd-setup', ...atEtcd, '--certificate', 'node='], 'says no kind of process'],
     [['serve', '--option', 'nonsense'], 'Write name=value'],
@@ -147,6 +167,15 @@ describe('wrong usage', () => {
   });
 });
 
+/** Of each command that dials. */
+const missingFiles = ['status', 'submit -', 'exec - --url 127.0.0.1:1', 'top', 'doctor'].flatMap(
+  (command) =>
+    ['--tls-ca', '--jwt-file'].map((flag): [(path: string) => string[], string] => [
+      (path) => [...command.split(' '), flag, join(path, 'missing')],
+      'cannot be read: ENOENT',
+    ]),
+);
+
 describe('what cannot be done', () => {
   it.each([
     ['status'],
@@ -160,6 +189,24 @@ describe('what cannot be done', () => {
     expect(exitCode).toBe(exitCodes.unreachable);
     expect(errors).toContain('Is `npx verdict serve` running?');
     expect(errors).not.toContain('\n    at ');
+  });
+
+  it.each([
+    [['tx', 'show', 'x', '--json'], 'four parts'],
+    [['status', '--json', '--url', 'nowhere:99999'], 'no node address'],
+    [['status', '--json', '--nope'], "unknown option '--nope'"],
+    [['acknowledge', txid, '--json', '--yes'], "'--branch <name>' not specified"],
+    [['resolve', '--json'], "missing required argument 'txid'"],
+    [['lst', '--json'], 'Did you mean'],
+    [['retry', txid, '--all', '--json'], 'Give either a txid or --all'],
+  ])('complains to programs in JSON of wrong usage: %j', async (argv, said) => {
+    const { exitCode, errors } = await runMain(argv);
+    expect(exitCode).toBe(exitCodes.usage);
+    expect(errors.trimEnd().split('\n')).toHaveLength(1);
+    const { error } = JSON.parse(errors) as { error: { code: string; message: string } };
+    expect(error.code).toBe('USAGE');
+    expect(error.message).toContain(said);
+    expect(error.message).not.toMatch(/^error: /);
   });
 
   it('takes the address from the environment, and complains to programs in JSON', async () => {
@@ -176,9 +223,19 @@ describe('what cannot be done', () => {
     }
   });
 
-  it.each([
+  it.each<[argv: (path: string) => string[], text: string]>([
     [(path: string) => ['submit', join(path, 'missing.jsonl')], 'cannot be read: ENOENT'],
     [(path: string) => ['submit', path], 'is a directory'],
+    [
+      (path: string) => ['config', '--check', join(path, 'missing')],
+      'missing cannot be read: ENOENT',
+    ],
+    ...missingFiles,
+    [
+      (path: string) => ['status', '--tls-cert', join(path, 'c'), '--tls-key', join(path, 'k')],
+      '(--tls-cert) cannot be read: ENOENT',
+    ],
+    [(path: string) => ['status', '--tls-ca', join(path, 'empty')], '--tls-ca'],
     [
       (path: string) => ['status', '--token-file', join(path, 'missing')],
       'The token cannot be read',
@@ -198,12 +255,20 @@ describe('what cannot be done', () => {
     const { exitCode, errors } = await runMain(argv(directory));
     expect(exitCode).toBe(exitCodes.fault);
     expect(errors).toContain(text);
-    expect(errors).not.toContain('\n    at ');
+    expect(errors).not.toMatch(/\n./);
+    expect(errors).not.toContain('access file');
+    expect(errors).not.toContain('Is `npx verdict serve` running?');
   });
 });
 
 describe('complaintOf', () => {
-  it.each(errorCodes.filter((each) => each !== 'WRONG_STATE'))(
+  const oneReason = [
+    ...(['WRONG_STATE', 'FORBIDDEN'] as const),
+    ...(['UNKNOWN_TRANSACTION', 'UNKNOWN_BRANCH'] as const),
+  ];
+  const ownAdvice = [...oneReason, 'UNAUTHENTICATED'] as readonly string[];
+
+  it.each(errorCodes.filter((each) => !ownAdvice.includes(each)))(
     '%s of a node says what to do next',
     (code) => {
       const { retryable, acted, text } = errorCatalogue[code];
@@ -217,16 +282,18 @@ describe('complaintOf', () => {
     },
   );
 
-  it('WRONG_STATE says what the node said, which need not be about the state', () => {
-    const { retryable, acted, text } = errorCatalogue.WRONG_STATE;
+  it.each(oneReason)('%s says what the node said, and no more: it names the one reason', (code) => {
+    const { retryable, acted, text } = errorCatalogue[code];
     for (const said of ['Another has that name already.', text]) {
-      const complaint = complaintOf(new VerdictError('WRONG_STATE', said, { retryable, acted }));
-      expect(complaint).toEqual({
-        code: 'WRONG_STATE',
-        exitCode: exitCodes.notDone,
-        message: said,
-      });
+      const complaint = complaintOf(new VerdictError(code, said, { retryable, acted }));
+      expect(complaint).toEqual({ code, exitCode: exitCodes.notDone, message: said });
     }
+  });
+
+  it('UNAUTHENTICATED names the flags by which a command shows who it is', () => {
+    const given = { retryable: false, acted: 'nothing' } as const;
+    const { message } = complaintOf(new VerdictError('UNAUTHENTICATED', 'Wrong.', given));
+    expect(message).toMatch(/^Wrong\. Show what .*: --token-file, --jwt-file, or --tls-cert/);
   });
 
   it('what an operator mends is said without the name of a class', () => {
@@ -235,11 +302,6 @@ describe('complaintOf', () => {
       exitCode: exitCodes.fault,
       message: expect.stringMatching(/^\/nowhere cannot be used: no such device\./),
     });
-  });
-
-  it('an error of etcd ends in no label with nothing behind it', () => {
-    const said = 'Last error: ECONNREFUSED. Resolution note: . Check that it runs.';
-    expect(logErrorText(new Error(said))).toBe('Last error: ECONNREFUSED. Check that it runs.');
   });
 
   it('tells usage, no answer and faults apart', () => {

@@ -38,7 +38,7 @@ it.skipIf(process.platform === 'win32')(
     const tls = { etcdCa: own, etcdCert: own, etcdKey: key };
     const access = await etcdAccess({ ...user, etcdPasswordFile: password, ...tls });
     expect(access.auth?.password).toBe('secret');
-    expect(access.tls?.key?.toString()).toBe('secret\n');
+    expect(access.tls?.key).toEqual({ file: key });
     await etcdAccess({ ...user, etcdPasswordFile: password });
     await etcdAccess({ ...user, etcdPasswordFile: own });
     expect(warn.mock.calls.map(([text]) => text)).toEqual([
@@ -66,6 +66,7 @@ it.skipIf(process.platform === 'win32')(
       url: 'ws://127.0.0.1:7070/v1',
       logger: { ...silentLogger, warn },
       onFatal: () => {},
+      access: () => 'open',
     }).catch(() => {});
     expect(warn.mock.calls.map(([, text]) => text)).toContainEqual(
       expect.stringMatching(/^The password for etcd in .*pw is open to others/),

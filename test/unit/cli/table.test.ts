@@ -75,6 +75,21 @@ describe('status', () => {
     ]);
   });
 
+  it('names it by the address at which it is reached from here', () => {
+    const reached = new Map([['b', '127.0.0.1:7072']]);
+    const lines = statusLines(info([{ shard: 0, leader }]), plain, undefined, reached);
+    expect(lines).toContain(
+      '-: only its leader counts. Ask it: verdict status --url 127.0.0.1:7072',
+    );
+  });
+
+  it('says what is to be mended, without its control characters', () => {
+    const problems = ['Etcd refuses this account.\u001b[2J'];
+    const lines = statusLines({ ...info([]), problems }, plain);
+    expect(lines.at(-1)).toMatch(/^PROBLEM: Etcd refuses this account\./);
+    expect(lines.at(-1)).not.toContain('\u001b');
+  });
+
   it('and no one where it has them all', () => {
     const lines = statusLines(info([{ ...counted, leader }]), plain);
     expect(lines.join('\n')).not.toContain('Ask it');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { prepareClient } from '../../../src/client/client.ts';
 import { connect } from '../../../src/client.ts';
 import { connectedClient, watch } from '../../support/clients/client.ts';
 import { MemoryDialer } from '../../support/network/memory-dialer.ts';
@@ -43,6 +44,21 @@ describe('connect', () => {
       message: expect.stringContaining('no one listens'),
     });
     expect(clock.timers).toBe(0);
+  });
+
+  it('says of a client that was made and not opened why it reaches no one', async () => {
+    const clock = new ManualClock();
+    const dialer = new MemoryDialer();
+    serveNodes(dialer, []);
+    const given = { urls: ['gone'], dialer, clock, random: seededRandom() };
+    const { client } = await prepareClient(given);
+    const asked = watch(client.begin({}, { timeoutMs: 1_000 }));
+    await clock.advance(1_000);
+    expect(asked.error()).toMatchObject({
+      code: 'TIMEOUT',
+      message: expect.stringContaining('await app.init() first'),
+    });
+    await client.close();
   });
 
   it('throws the node’s own error where it is refused, and the caller’s when given up', async () => {
@@ -101,6 +117,9 @@ describe('a client that is closed amid a call', () => {
   it('says what a request is', async () => {
     const { client } = await connectedClient();
     await expect(client.transact(undefined as never)).rejects.toThrow(/wants a request/);
+    for (const branches of [undefined, null, {}, 'inventory']) {
+      await expect(client.transact({ branches } as never)).rejects.toThrow(/wants a request/);
+    }
     await client.close();
   });
 });

@@ -73,6 +73,26 @@ describe('any transact', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('ends within its call, so that an abort is heard of; under an id it goes on', async () => {
+    const { client, node } = await connectedClient();
+    const once = client.transact(plain, { timeoutMs: 4_000 });
+    const one = await node.next('transact');
+    expect(one.message.timeoutMs).toBe(3_600);
+    one.reply(aborted);
+    await once;
+    const shorter = client.transact({ ...plain, timeoutMs: 500 }, { timeoutMs: 4_000 });
+    const two = await node.next('transact');
+    expect(two.message.timeoutMs).toBe(500);
+    two.reply(aborted);
+    await shorter;
+    const named = client.transact(keyed, { timeoutMs: 4_000 });
+    const three = await node.next('transact');
+    expect(three.message.timeoutMs).toBe(undefined);
+    three.reply(committed);
+    await named;
+    await client.close();
+  });
+
   it('given up before anything was sent is a plain error', async () => {
     const { client, node, clock } = await connectedClient();
     await expect(client.transact(keyed, { signal: AbortSignal.abort('no') })).rejects.toMatchObject(
@@ -113,18 +133,18 @@ describe('any transact', () => {
       txid,
       readonly: false,
       results: null,
+      repeated: true,
       attempt: 1,
     });
     await client.close();
   });
 
-  it('goes to the leader that a NOT_LEADER names', async () => {
+  it('goes to the leader that a NOT_LEADER names, at once', async () => {
     const [a, b] = pair();
-    const { client, clock } = await connectedClient([a, b]);
+    const { client } = await connectedClient([a, b]);
     const call = client.transact(keyed);
     b.leaders = [leaderInfo('b', { revision: 9 })];
     (await a.next('transact')).fail('NOT_LEADER', { leader: b.leaders[0] ?? null });
-    await clock.advance(20);
     const again = await b.next('transact');
     expect(again.message).toMatchObject({ epoch: epochOfRevision(9), attempt: 2 });
     again.reply(committed);
@@ -364,6 +384,7 @@ describe('transact with a requestId', () => {
       name: 'OutcomeUnknownError',
       code: 'OUTCOME_UNKNOWN',
       retryable: true,
+      requestId: keyed.requestId,
     });
 
     const lost = watch(client.transact(keyed));

@@ -4,15 +4,9 @@
  * there, of 64 and of 1.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { ShardDriver } from '../../../src/coordinator/shard-driver.ts';
-import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
-import type { FromNode } from '../../../src/core/messages.ts';
-import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
-import { silentLogger } from '../../../src/ports/logger.ts';
-import { filesOf } from '../../simulation/actors/durable.ts';
 import type { EtcdFaults } from '../../simulation/etcd/server.ts';
 import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
-import { never } from '../../support/logs/stores.ts';
+import { simulatedLeader } from '../../support/etcd/simulated-leader.ts';
 
 const client = { connection: 1, participant: null };
 const participant = { connection: 2, participant: { name: 'p', instance: 'i' } };
@@ -32,40 +26,10 @@ async function allVoted(faults: Partial<EtcdFaults>) {
       fate: (name) => (begun && faults.fate?.(name)) || 'done',
     },
   });
-  const process = etcd.process('alpha');
-  const log = await etcd.during(() =>
-    openEtcdLog({
-      endpoints: etcd.server.endpoints,
-      connect: (endpoint) => etcd.server.stub(process, endpoint),
-      cluster: 'simulated',
-      shards: 1,
-      leaseTtlMs: 60_000,
-      node: 'alpha',
-      url: 'ws://alpha',
-      stateDirectory: '/state',
-      files: filesOf(process, new Map(), { flushMs: () => 0.1 }),
-      clock: process.clock,
-      random: process.chance,
-      onFatal: (error) => etcd.world.broken(error),
-    }),
-  );
-  const leadership = await etcd.during(() => log.campaign(0, { signal: never }));
-  const { shard, epoch } = leadership;
-  const sent: FromNode[] = [];
-  const driver = new ShardDriver({
-    log,
-    leadership,
-    leader: { shard, epoch, node: 'alpha', url: 'ws://alpha' },
-    clock: process.clock,
-    random: process.chance,
-    options: coordinatorOptions({ participantWindow: ids.length }),
-    logger: silentLogger,
-    debug: false,
-    reached: () => undefined,
-    send: (_connection, message) => sent.push(message),
-    onBroken: (error) => etcd.world.broken(error as Error),
+  const { driver, leadership, sent } = await simulatedLeader(etcd, 'alpha', {
+    leaseTtlMs: 60_000,
+    participantWindow: ids.length,
   });
-  await etcd.during(() => driver.start());
   const enlisted = { participant: 'p', instance: 'i', sharedResource: null, process: null };
   driver.step({ type: 'participant-connected', connection: 2, ...enlisted });
   const step = (from: typeof client | typeof participant, message: object): void =>

@@ -55,7 +55,7 @@ describe('what an identity says', () => {
     expect(beginProblem(rights, locks)?.message).toMatch(/lock group shared\/bank/);
     expect(beginProblem(rights, { type: 'begin', id: 1, lockGroup: 'own' })).toBeNull();
     expect(callProblem(rights, 'nothing')?.message).toBe(
-      'The access file does not give calls of nothing to the identity shop: see "calls" of its entry.',
+      'enlist is refused: the access file does not give calls of nothing to the identity shop. "nothing" in "calls" of its entry would.',
     );
     expect(callProblem(rights, 'payment')).toBeNull();
   });

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  abortReason,
-  errorCatalogue,
-  errorCodes,
-  reasonCatalogue,
-  reasonCodes,
-} from '../../../src/core/catalogue.ts';
+import { abortReason, errorCatalogue, reasonCatalogue } from '../../../src/core/catalogue.ts';
+import { errorCodes, reasonCodes } from '../../../src/core/codes.ts';
 
 describe('the catalogue', () => {
   it('has an entry for each code, and a sentence in each entry', () => {

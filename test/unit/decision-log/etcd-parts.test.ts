@@ -160,4 +160,16 @@ describe('a log in parts', () => {
     expect(await low.retired()).toEqual([one]);
     await log.close();
   });
+
+  it('says that it may be given to another for some shards where one log falls silent', async () => {
+    const { low, high, log } = logs();
+    const claim = { participant: 'p', instance: 'i' };
+    await log.bind(claim, 'first');
+    high.rebind = () => Promise.reject(new Error('silent now'));
+    await expect(log.rebind(claim, 'second')).rejects.toThrow(
+      /do it again\. For shards 2 to 3, etcd at b:2: silent now/,
+    );
+    expect(await low.holderOf(claim)).toBe('second');
+    await log.close();
+  });
 });

@@ -4,11 +4,8 @@
  */
 import { afterEach, expect, it } from 'vitest';
 import type { Retired } from '../../../src/core/retired.ts';
-import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
-import type { DecisionLog } from '../../../src/ports/decision-log.ts';
-import { filesOf } from '../../simulation/actors/durable.ts';
-import type { SimProcess } from '../../simulation/world/process.ts';
 import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
+import { openSimulatedLog } from '../../support/etcd/simulated-leader.ts';
 
 const leaseTtlMs = 3_000;
 const one = { participant: 'p', instance: 'i' };
@@ -17,22 +14,8 @@ let etcd: SimulatedEtcd;
 afterEach(() => etcd.close());
 
 async function open(name: string) {
-  const process: SimProcess = etcd.process(name);
-  const log: DecisionLog = await etcd.during(() =>
-    openEtcdLog({
-      endpoints: etcd.server.endpoints,
-      connect: (endpoint) => etcd.server.stub(process, endpoint),
-      cluster: 'simulated',
-      leaseTtlMs,
-      node: name,
-      url: `ws://${name}`,
-      stateDirectory: '/state',
-      files: filesOf(process, new Map(), { flushMs: () => 0.1 }),
-      clock: process.clock,
-      random: process.chance,
-      onFatal: (error) => etcd.world.broken(error),
-    }),
-  );
+  const process = etcd.process(name);
+  const log = await openSimulatedLog(etcd, process, leaseTtlMs);
   const heard: Retired[] = [];
   log.watchRetired((retired) => heard.push(retired));
   return { process, log, heard };

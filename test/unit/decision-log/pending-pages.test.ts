@@ -1,10 +1,9 @@
 /** What a new leader reads of decisions/, where records are large and the line to etcd is slow. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { EtcdStub } from '../../../src/decision-log/etcd/client.ts';
-import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import type { DecisionLog, DecisionRecord, Leadership } from '../../../src/ports/decision-log.ts';
-import { filesOf } from '../../simulation/actors/durable.ts';
 import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
+import { openSimulatedLog } from '../../support/etcd/simulated-leader.ts';
 import { commitOf, never, txidAt } from '../../support/logs/stores.ts';
 
 const kib = 1_024;
@@ -20,21 +19,7 @@ beforeEach(async () => {
   etcd = new SimulatedEtcd();
   answers = [];
   lineBytes = Number.POSITIVE_INFINITY;
-  const process = etcd.process('node');
-  const opening = () =>
-    openEtcdLog({
-      endpoints: etcd.server.endpoints,
-      connect: (endpoint) => overLine(etcd.server.stub(process, endpoint)),
-      cluster: 'pages',
-      node: 'node',
-      url: 'ws://node',
-      stateDirectory: '/state',
-      files: filesOf(process, new Map(), { flushMs: () => 0.1 }),
-      clock: process.clock,
-      random: process.chance,
-      onFatal: (error) => etcd.world.broken(error),
-    });
-  log = etcd.awaited(await etcd.during(opening));
+  log = etcd.awaited(await openSimulatedLog(etcd, etcd.process('node'), 3_000, overLine));
   leadership = await log.campaign(0, { signal: never });
 });
 afterEach(async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { errorsPage, errorsPagePath } from '../../../scripts/docs/errors-page.ts';
 import { errorCatalogue, reasonCatalogue } from '../../../src/core/catalogue.ts';
-import { peerErrorCatalogue } from '../../../src/peer/verdict-error.ts';
+import { peerErrorCatalogue } from '../../../src/peer/catalogue.ts';
 
 describe('docs/errors.md', () => {
   it('is what the catalogues say (npm run docs:errors)', () => {

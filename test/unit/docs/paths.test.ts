@@ -54,14 +54,18 @@ function isLinked(document: string, target: string): boolean {
   return anchor === undefined || headings(readFileSync(path, 'utf8')).includes(anchor);
 }
 
-/** As GitHub makes anchors of headings. */
+/** As GitHub makes anchors of headings: a second one of the same text gets a number. */
 function headings(text: string): string[] {
-  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-    title
+  const counts = new Map<string, number>();
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => {
+    const slug = title
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+      .replaceAll(' ', '-');
+    const count = counts.get(slug) ?? 0;
+    counts.set(slug, count + 1);
+    return count === 0 ? slug : `${slug}-${count}`;
+  });
 }
 
 function isPath(code: string): boolean {

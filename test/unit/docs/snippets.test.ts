@@ -23,7 +23,10 @@ async function documents(): Promise<string[]> {
   const docs = await readdir(join(root, 'docs'), { recursive: true });
   return [
     'README.md',
-    ...docs.filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`),
+    // Of docs/api the signatures and examples are parts, and no programs.
+    ...docs
+      .filter((file) => file.endsWith('.md') && !file.startsWith('api/'))
+      .map((file) => `docs/${file}`),
   ];
 }
 
@@ -38,6 +41,15 @@ function snippetsOf(file: string, text: string): Snippet[] {
 
 /** What the compiler says of the snippets: its output, or an empty string where it is content. */
 async function compile(snippets: readonly Snippet[]): Promise<string> {
+  const ofNest = snippets.filter(({ code }) => code.includes("'verdict/nestjs'"));
+  const others = snippets.filter((snippet) => !ofNest.includes(snippet));
+  // As projects of NestJS are set up.
+  const more = { experimentalDecorators: true, erasableSyntaxOnly: false };
+  return `${await compiled(others, {})}${await compiled(ofNest, more)}`;
+}
+
+async function compiled(snippets: readonly Snippet[], more: object): Promise<string> {
+  if (snippets.length === 0) return '';
   const directory = await mkdtemp(join(tmpdir(), 'verdict-snippets-'));
   try {
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
@@ -55,6 +67,7 @@ async function compile(snippets: readonly Snippet[]): Promise<string> {
           },
           types: ['node'],
           typeRoots: [join(root, 'node_modules/@types')],
+          ...more,
         },
         include: ['*.ts', join(root, 'src/store/*.d.ts')],
       }),

@@ -108,6 +108,15 @@ describe('a coordinator', () => {
     expect(payment.of(txid)).toEqual(['prepare']);
   });
 
+  it('waits for what no one ends until drainMs is over once, and no second time', async () => {
+    const coordinator = new TransactionCoordinator({ drainMs: 2_000 });
+    await coordinator.beginTransaction();
+    const begun = performance.now();
+    await coordinator.close();
+    expect(performance.now() - begun).toBeGreaterThan(1_900);
+    expect(performance.now() - begun).toBeLessThan(3_500);
+  });
+
   it('ends in order where its log is gone: no rejection is left to no one', async () => {
     const directory = temporaryDirectory();
     const fatal = Promise.withResolvers<unknown>();

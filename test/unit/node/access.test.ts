@@ -4,7 +4,9 @@ import { Patterns } from '../../../src/core/access/patterns.ts';
 import type { Quotas, Rights } from '../../../src/core/access/rights.ts';
 import type { FromNode, PeerRole } from '../../../src/core/messages.ts';
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
+import { unquoted } from '../../../src/node/unquoted.ts';
 import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
+import { silentLogger } from '../../../src/ports/logger.ts';
 import { LoopDialer } from '../../support/nodes/loop-dialer.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
@@ -22,13 +24,15 @@ interface Entry {
 
 const entries: Record<string, Entry> = {
   payment: { roles: ['participant'] },
-  'payment-too': { roles: ['participant'], participants: ['payment'] },
+  'payment-too': { roles: ['participant'], participants: ['payment'], quotas: { instances: 1 } },
   shop: { roles: ['client'], calls: ['payment'], labels: ['order'], lockGroups: ['shared/stock*'] },
   rival: { roles: ['client'], clients: ['shop'], calls: ['*'] },
   n2: { roles: ['node'] },
   auditor: { roles: ['client'], sees: 'all' },
   alice: { roles: ['operator'] },
+  bob: { roles: ['viewer'] },
   both: { roles: ['client', 'participant'], calls: ['both'] },
+  desk: { roles: ['client', 'participant', 'viewer'] },
 };
 
 class TestAccess implements Access {
@@ -81,11 +85,18 @@ let clock: ManualClock;
 let store: MemoryLogStore;
 let access: TestAccess;
 let node: LoopNode;
+/** What is logged as an error. */
+let alarms: unknown[];
+const tell = (fields: object): void => {
+  alarms.push('event' in fields ? fields.event : fields);
+};
 beforeEach(async () => {
   clock = new ManualClock();
   store = new MemoryLogStore({ requestWindowMs: 120_000 });
   access = new TestAccess();
-  node = await LoopNode.started({}, { node: 'loop', access, clock, store });
+  alarms = [];
+  const logger = { ...silentLogger, error: tell };
+  node = await LoopNode.started({}, { node: 'loop', access, clock, store, logger });
 });
 afterEach(async () => {
   expect(node.faults).toEqual([]);
@@ -134,6 +145,9 @@ describe('a hello', () => {
     ['payment', ['participant'], 'stock'],
     ['shop', ['client'], 'bank'],
     ['alice', ['client'], 'alice'],
+    ['bob', ['operator'], 'bob'],
+    ['bob', ['viewer', 'operator'], 'bob'],
+    ['alice', ['viewer'], 'alice'],
   ])('of %s as %j named %s is refused', async (identity, roles, name) => {
     const peer = await come(identity, { roles, name });
     expect(end(peer)).toMatchObject(forbidden);
@@ -181,6 +195,22 @@ describe('an instance', () => {
     await come('payment', { roles, instance: 'p-1' });
     const own = await come('payment-too', { roles, name: 'payment', instance: 'p-2' });
     expect(end(own)).toMatchObject(welcomed);
+  });
+
+  it("is no longer anyone's once it is retired, and makes room for another", async () => {
+    const named = { roles, name: 'payment' };
+    const first = await come('payment-too', { ...named, instance: 'p-1' });
+    const full = end(await come('payment-too', { ...named, instance: 'p-2' }));
+    expect(full).toMatchObject({ code: 'BUSY' });
+    expect(full).toMatchObject({ message: expect.stringContaining('"quotas.instances"') });
+    const alice = await come('alice', { roles: ['operator'] });
+    const which = { participant: 'payment', instance: 'p-1' } as const;
+    expect(await alice.ask({ type: 'retire', ...which })).toMatchObject({ type: 'retired' });
+    expect(first.isOpen).toBe(false);
+    const given = await alice.ask({ type: 'rebind', ...which, identity: 'payment' });
+    expect(given).toMatchObject({ code: 'FORBIDDEN' });
+    expect(end(await come('payment', { ...named, instance: 'p-1' }))).toMatchObject(forbidden);
+    expect(end(await come('payment-too', { ...named, instance: 'p-2' }))).toMatchObject(welcomed);
   });
 
   it('is ended when an operator gives it to another identity', async () => {
@@ -324,6 +354,105 @@ describe('an abort that is to be forced by a node which does not lead', () => {
   });
 });
 
+describe('a viewer', () => {
+  let other: LoopNode;
+  let viewer: LoopPeer;
+  let txid: string;
+  beforeEach(async () => {
+    // To n2, which leads nothing: the question comes to where the transaction is.
+    const dialer = new LoopDialer(node, 'n2');
+    other = await LoopNode.started({}, { node: 'n2', access, clock, store, dialer });
+    await clock.advance(100);
+    const shop = await come('shop', { roles: ['client'] });
+    const begun = await shop.ask<'begun'>({ type: 'begin' });
+    if (begun?.type !== 'begun') throw new Error('not begun');
+    txid = begun.txid;
+    const arrival = { authenticated: { identity: 'bob', expiresAtMs: null } };
+    viewer = await answered(await other.peer({ name: 'bob', roles: ['viewer'], arrival }));
+  });
+  afterEach(async () => {
+    expect(other.faults).toEqual([]);
+    await other.stop();
+  });
+
+  it("sees everyone's transactions, locks and the nodes", async () => {
+    const bob = await come('bob', { roles: ['viewer'] });
+    expect(await bob.ask({ type: 'info' })).toMatchObject({ type: 'info', node: 'loop' });
+    expect(await bob.ask({ type: 'config' })).toMatchObject({ type: 'config' });
+    expect(await bob.ask({ type: 'locks' })).toMatchObject({ type: 'locks' });
+    expect(await bob.ask({ type: 'list' })).toMatchObject({ transactions: [{ txid }] });
+    expect(await bob.ask({ type: 'status', txid } as never)).toMatchObject({ state: 'PENDING' });
+  });
+
+  it('does nothing', async () => {
+    const bob = await come('bob', { roles: ['viewer'] });
+    const actions = [
+      { type: 'recover' },
+      { type: 'resolve', txid },
+      { type: 'rollback', txid },
+      { type: 'retire', participant: 'payment', instance: 'p-1' },
+      { type: 'rebind', participant: 'payment', instance: 'p-1', identity: 'bob' },
+      { type: 'query', txid, inDoubt: false },
+      { type: 'begin' },
+    ];
+    for (const action of actions) expect(await bob.ask(action as never)).toMatchObject(forbidden);
+    expect(await bob.ask({ type: 'list' })).toMatchObject({
+      transactions: [{ txid, state: 'PENDING' }],
+    });
+  });
+
+  it('ends no transaction of others by the other roles that it has', async () => {
+    for (const [type, role] of [
+      ['rollback', 'client'],
+      ['resolve', 'participant'],
+      ['query', 'participant'],
+    ] as const) {
+      const desk = await come('desk', { roles: ['viewer', role] });
+      const more = type === 'query' ? { inDoubt: false } : {};
+      expect(await desk.ask({ type, txid, ...more } as never), type).toMatchObject({
+        code: 'UNKNOWN_TRANSACTION',
+      });
+      expect(await desk.ask({ type: 'status', txid } as never)).toMatchObject({ state: 'PENDING' });
+    }
+  });
+
+  it('is answered by another node through the one that it speaks to', async () => {
+    expect(await viewer.ask({ type: 'list' })).toMatchObject({ transactions: [] });
+    expect(await viewer.ask({ type: 'list', at: 'loop' })).toMatchObject({
+      transactions: [{ txid }],
+    });
+    expect(await viewer.ask({ type: 'info', at: 'loop' })).toMatchObject({ node: 'loop' });
+    expect(await viewer.ask({ type: 'info', at: 'n2' })).toMatchObject({ node: 'n2' });
+    expect(await viewer.ask({ type: 'locks', at: 'loop' })).toMatchObject({ locks: [] });
+    expect(await viewer.ask({ type: 'stats', at: 'loop' } as never)).toMatchObject({
+      node: 'loop',
+    });
+  });
+
+  it.each([
+    ['list', { at: 'loop' }],
+    ['explain', {}],
+  ] as const)('that asks for %s without end leaves an operator room', async (type, more) => {
+    const arrival = { authenticated: { identity: 'alice', expiresAtMs: null } };
+    const alice = await answered(await other.peer({ name: 'alice', roles: ['operator'], arrival }));
+    for (let id = 1_000; id < 1_100; id += 1) viewer.send({ type, id, txid, ...more });
+    const reply = await alice.ask({ type, txid, ...more } as never);
+    expect(viewer.answer(1_099)).toMatchObject({ code: 'BUSY' });
+    expect(reply).toMatchObject({ type: type === 'list' ? 'list' : 'explained' });
+  });
+
+  it('is told where the other node cannot be asked', async () => {
+    expect(await viewer.ask({ type: 'info', at: 'gone' })).toMatchObject({ code: 'BUSY' });
+    access.change('n2', { roles: ['client'] });
+    expect(await viewer.ask({ type: 'info', at: 'loop' })).toMatchObject({ type: 'error' });
+  });
+
+  it('may not have a node do things by asking for another one', async () => {
+    const resolve = { type: 'resolve', txid, at: 'loop' } as never;
+    expect(await viewer.ask(resolve)).toMatchObject(forbidden);
+  });
+});
+
 it('a report tells nothing of transactions that its sender has no branch of', async () => {
   const silent = await come('payment', { roles: ['participant'] });
   const spy = await come('both', { roles: ['participant'] });
@@ -343,6 +472,51 @@ it('a report tells nothing of transactions that its sender has no branch of', as
   expect(spy.heard.filter(({ type }) => type === 'decision')).toEqual([]);
   await silent.ask(report);
   expect(silent.heard.some(({ type }) => type === 'commit' || type === 'decision')).toBe(true);
+});
+
+it.each(['committed', 'aborted'])(
+  'a report of a kept commit tells nothing of what is %s, and alarms no one, where its sender has no branch of it',
+  async (outcome) => {
+    const vote = outcome === 'committed' ? 'commit' : 'abort';
+    const payment = await come('payment', { roles: ['participant'] }, (message, peer) => {
+      if (message.type !== 'prepare') return obedient()(message, peer);
+      const { txid, branch } = message;
+      peer.send({ type: 'vote', txid, branch, vote });
+    });
+    const spy = await come('both', { roles: ['participant'] });
+    const shop = await come('shop', { roles: ['client'] });
+    const ended = await shop.ask<'outcome'>({ type: 'transact', branches: [pay] });
+    if (ended?.type !== 'outcome') throw new Error('not ended');
+    expect(ended.outcome).toBe(outcome);
+    for (let turn = 0; turn < 20; turn += 1) await clock.advance(10);
+    const { txid } = ended;
+    const kept = { type: 'report', inDoubt: [], kept: [txid] } as const;
+    const before = spy.heard.length;
+    await spy.ask(kept);
+    expect(spy.heard.slice(before)).toMatchObject([{ type: 'reported' }]);
+    expect(alarms).toEqual([]);
+    await payment.ask(kept);
+    const forgets = payment.heard.filter(({ type }) => type === 'forget');
+    if (outcome === 'committed') expect(forgets).not.toEqual([]);
+    else expect(alarms).toEqual(['commit-without-record']);
+  },
+);
+
+it('who sees all as a client does not as a participant', async () => {
+  await come('payment', { roles: ['participant'] }, obedient());
+  const shop = await come('shop', { roles: ['client'] });
+  const begun = await shop.ask<'begun'>({ type: 'begin' });
+  if (begun?.type !== 'begun') throw new Error('not begun');
+  const { txid } = begun;
+  access.change('both', { roles: ['participant'], sees: 'all' });
+  const rogue = await come('both', { roles: ['participant'] });
+  for (const message of [
+    { type: 'status', txid },
+    { type: 'query', txid, inDoubt: false },
+    { type: 'resolve', txid },
+  ] as const) {
+    expect(await rogue.ask(message as never)).toMatchObject({ code: 'UNKNOWN_TRANSACTION' });
+  }
 });
 
 it('who sees all may roll back what is another one’s, and neither commit it nor add to it', async () => {
@@ -379,6 +553,15 @@ describe('a quota', () => {
     expect(end(await come('shop', { roles: ['client'] }))).toMatchObject(welcomed);
   });
 
+  it('of connections lets a participant back in while its last one is half-open', async () => {
+    access.change('payment', { roles: ['participant'], quotas: { connections: 1 } });
+    const back = await come('payment', { roles: ['participant'] }, obedient());
+    expect(end(back)).toMatchObject(welcomed);
+    const other = { roles: ['participant'], instance: 'payment-2' } as const;
+    expect(end(await come('payment', other))).toMatchObject(busy);
+    expect(end(await come('payment', { roles: ['participant'] }))).toMatchObject(welcomed);
+  });
+
   it('of transactions holds over connections and addresses, and spares others', async () => {
     const shop = await limited({ transactions: 2 });
     const arrival = { authenticated: { identity: 'shop', expiresAtMs: null } };
@@ -397,6 +580,22 @@ describe('a quota', () => {
     if (begun?.type !== 'begun') throw new Error('not begun');
     await shop.ask({ type: 'rollback', txid: begun.txid });
     expect(await shop.ask({ type: 'begin' })).toMatchObject({ type: 'begun' });
+  });
+
+  it.each<[keyof Quotas, object]>([
+    ['transactions', { type: 'begin' }],
+    ['requestIds', { type: 'transact', requestId: 'r', branches: [{ participant: 'payment' }] }],
+    [
+      'locks',
+      { type: 'transact', locks: [{ keys: ['a'] }], branches: [{ participant: 'payment' }] },
+    ],
+  ])('of 0 %s is named to whom it refuses, and in logs', async (quota, request) => {
+    const shop = await limited({ [quota]: 0 });
+    const reply = await shop.ask(request as never);
+    const message = expect.stringMatching(`quota of 0 .*"quotas\\.${quota}" in the access file`);
+    expect(reply).toMatchObject({ ...busy, message });
+    const { message: text } = reply as unknown as { readonly message: string };
+    expect(unquoted(text)).toBe(text);
   });
 
   it('of locks counts what is held and waited for, until it is let go', async () => {
@@ -469,6 +668,20 @@ describe('a change of the access file', () => {
     expect(shop.isOpen).toBe(false);
   });
 
+  it('takes who may not be there any more from the participants at once', async () => {
+    const told: unknown[] = [];
+    await come('payment', { roles: ['participant'] }, ({ type }) => told.push(type));
+    const shop = await come('shop', { roles: ['client'] });
+    expect(node.node.participants.info()).toHaveLength(1);
+    access.change('shop', { roles: ['client'], calls: ['*'] });
+    access.change('payment', null);
+    // Its socket may be half-open, and close much later.
+    expect(node.node.participants.info()).toEqual([]);
+    shop.send({ type: 'transact', id: 1, branches: [pay] });
+    await settle();
+    expect(told).toEqual(['welcome', 'error']);
+  });
+
   it('holds for the next message of a connection that stays', async () => {
     await come('payment', { roles: ['participant'] }, obedient());
     const shop = await come('shop', { roles: ['client'] });
@@ -495,6 +708,32 @@ describe('a credential that expires', () => {
     expect(shop.heard.at(-1)).toMatchObject({ type: 'goaway' });
   });
 
+  it.each([
+    ['expired', () => clock.advance(90_000)],
+    [
+      'could not be renewed by five',
+      async (peer: LoopPeer) => {
+        for (let time = 0; time < 5; time += 1)
+          await peer.ask({ type: 'renew', token: `x${time}` });
+      },
+    ],
+  ])('that %s: its participant is out when it is told', async (_name, over) => {
+    access.change('payment', { roles: ['participant'] });
+    let here: number | null = null;
+    const authenticated = { identity: 'payment', expiresAtMs: clock.wallMs() + 90_000 };
+    const payment = await come(
+      'payment',
+      { roles: ['participant'], arrival: { authenticated } },
+      () => {
+        here = node.node.participants.info().length;
+      },
+    );
+    expect(here).toBe(1);
+    await over(payment);
+    expect(payment.isOpen).toBe(false);
+    expect(here).toBe(0);
+  });
+
   it('is renewed by one of the same identity, and by no other', async () => {
     const shop = await come('shop', { roles: ['client'], ...until(1_000) });
     const wrong = { type: 'error', code: 'UNAUTHENTICATED' };
@@ -507,6 +746,50 @@ describe('a credential that expires', () => {
     await clock.advance(1_999);
     expect(shop.isOpen).toBe(true);
     await clock.advance(1);
+    expect(shop.isOpen).toBe(false);
+  });
+
+  it('is not renewed before a part of its time is over, nor where it has no end', async () => {
+    const shop = await come('shop', { roles: ['client'], ...until(10_000) });
+    const renew = () => shop.ask({ type: 'renew', token: 'shop.40000' });
+    const busy = (retryAfterMs: number) => ({ type: 'error', code: 'BUSY', retryAfterMs });
+    expect(await renew()).toMatchObject({ type: 'renewed' });
+    expect(await renew()).toMatchObject(busy(10_000));
+    await clock.advance(9_999);
+    expect(await renew()).toMatchObject(busy(1));
+    await clock.advance(1);
+    expect(await renew()).toMatchObject({ type: 'renewed', expiresInMs: 40_000 });
+    const forever = await come('shop', { roles: ['client'] });
+    expect(await forever.ask({ type: 'renew', token: 'shop.9000' })).toMatchObject({
+      type: 'error',
+      code: 'INVALID_MESSAGE',
+    });
+  });
+
+  it('that is renewed by what has soon ended is renewed at a pace', async () => {
+    const shop = await come('shop', { roles: ['client'], ...until(10_000) });
+    const renewed = async (): Promise<number> => {
+      let count = 0;
+      for (let time = 0; time < 200; time += 1) {
+        await clock.advance(10);
+        if (!shop.isOpen) break;
+        const answer = await shop.ask({ type: 'renew', token: 'shop.20' });
+        if (answer?.type === 'renewed') count += 1;
+      }
+      return count;
+    };
+    expect(await renewed()).toBeLessThanOrEqual(7);
+  });
+
+  it('that cannot be renewed by five is given up', async () => {
+    const shop = await come('shop', { roles: ['client'], ...until(90_000) });
+    const codes: unknown[] = [];
+    for (let time = 0; time < 5; time += 1) {
+      expect(shop.isOpen).toBe(true);
+      codes.push(await shop.ask({ type: 'renew', token: `x${time}` }));
+    }
+    expect(codes).toHaveLength(5);
+    expect(codes[4]).toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(shop.isOpen).toBe(false);
   });
 });

@@ -7,8 +7,10 @@ import type { Refusal } from '../../../src/core/term/events.ts';
 import { Admission, type Admittance } from '../../../src/node/admission.ts';
 import { ParticipantSessions } from '../../../src/node/participants.ts';
 import type { Session } from '../../../src/node/session.ts';
+import { Uses } from '../../../src/node/uses.ts';
 import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
 import type { Connection } from '../../../src/ports/transport.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const payment: Who = { identity: 'payment', expiresAtMs: null };
 const hello: Hello = {
@@ -21,7 +23,7 @@ const hello: Hello = {
 const all = new Patterns(['*']);
 const rights: Rights = {
   name: 'payment',
-  roles: new Set(['participant', 'operator', 'client']),
+  roles: new Set(['participant', 'operator', 'viewer', 'client']),
   participants: all,
   clients: all,
   calls: all,
@@ -35,10 +37,12 @@ let admits: () => Promise<Refusal | null>;
 let refusal: Refusal | null;
 let known: Rights | null;
 let hasOperatorDoor: boolean;
+let uses: Uses;
 beforeEach(() => {
   admits = async () => null;
   refusal = null;
   known = rights;
+  uses = new Uses(new ManualClock());
   hasOperatorDoor = false;
 });
 
@@ -57,6 +61,8 @@ function admissionOf(access: Access = withFile): Admission {
     access,
     hasOperatorDoor,
     bindings: { admits: () => admits(), refusal: () => refusal },
+    uses,
+    participants: { replacedBy: () => [] },
     tellCopied: () => undefined,
   });
 }
@@ -108,6 +114,32 @@ describe('a participant with an identity', () => {
     expect(asked).toBe(1);
   });
 
+  it('is not where its quota of connections is used, and binds nothing then', async () => {
+    known = { ...rights, quotas: { connections: 2 } };
+    const admission = admissionOf();
+    let bound = 0;
+    const open = Promise.withResolvers<Refusal | null>();
+    admits = () => {
+      bound += 1;
+      return open.promise;
+    };
+    // None of them is let in yet: what is looked up counts, too.
+    const answers = Array.from({ length: 50 }, () => codeOf(admission.admit(hello, connection())));
+    expect(bound).toBe(2);
+    open.resolve(null);
+    const codes = await Promise.all(answers);
+    expect(codes.filter((code) => code === 'let in')).toHaveLength(2);
+    expect(codes.filter((code) => code === 'BUSY')).toHaveLength(48);
+    // It is counted from then on where it is let in: here nothing is left of it.
+    for (let time = 0; time < 2; time += 1) expect(uses.connect(known)).toBeNull();
+    expect(uses.connect(known)).toMatchObject({ code: 'BUSY' });
+    expect(await codeOf(admission.admit(hello, connection()))).toBe('BUSY');
+    uses.ended(rights.name);
+    admits = async () => ({ code: 'LOG_UNAVAILABLE', message: 'none' });
+    expect(await codeOf(admission.admit(hello, connection()))).toBe('LOG_UNAVAILABLE');
+    expect(uses.connect(known)).toBeNull();
+  });
+
   it('is not where it lost its rights while that was read', async () => {
     admits = async () => {
       known = null;
@@ -148,7 +180,11 @@ describe('where operators have a listener of their own', () => {
     ['an operator', ['operator'], 'all', 'FORBIDDEN'],
     ['an operator', ['operator'], 'operators', 'let in'],
     ['a client', ['client'], 'all', 'let in'],
+    ['a viewer', ['viewer'], 'all', 'FORBIDDEN'],
+    ['a viewer', ['viewer'], 'operators', 'let in'],
+    ['both', ['viewer', 'operator'], 'operators', 'let in'],
     ['a client', ['client'], 'operators', 'FORBIDDEN'],
+    ['a viewer that is a client, too', ['viewer', 'client'], 'operators', 'FORBIDDEN'],
     ['an operator that is a client, too', ['operator', 'client'], 'operators', 'FORBIDDEN'],
     ['an operator that is a client, too', ['operator', 'client'], 'all', 'FORBIDDEN'],
   ])('%s (%j) by the door of %s: %s', async (_who, roles, door, expected) => {

@@ -17,7 +17,7 @@ const forbidden = expect.objectContaining({ code: 'FORBIDDEN' });
 const unavailable = expect.objectContaining({ code: 'LOG_UNAVAILABLE' });
 
 /** A node's log whose answers can be held back. */
-class HeldLog implements Pick<DecisionLog, 'bind' | 'watchRebound'> {
+class HeldLog implements Pick<DecisionLog, 'bindAll' | 'watchRebound'> {
   readonly log: DecisionLog;
   asked = 0;
   mostAtOnce = 0;
@@ -40,15 +40,15 @@ class HeldLog implements Pick<DecisionLog, 'bind' | 'watchRebound'> {
   }
 
   /** What is read is as it was when it was asked for. */
-  async bind(...asked: Parameters<DecisionLog['bind']>): Promise<string> {
+  async bindAll(...asked: Parameters<DecisionLog['bindAll']>): ReturnType<DecisionLog['bindAll']> {
     const held = this.#held?.promise;
     this.asked += 1;
     this.#atOnce += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
     try {
-      const holder = await this.log.bind(...asked);
+      const holders = await this.log.bindAll(...asked);
       await held;
-      return holder;
+      return holders;
     } finally {
       this.#atOnce -= 1;
     }
@@ -106,6 +106,21 @@ describe('a hello', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('past the quota of the identity, or as what was retired, is told so by the log', async () => {
+    expect(await bindings.admits(hello, 'pay-eu', 1)).toBeNull();
+    const full = await bindings.admits({ ...hello, instance: 'i-2' }, 'pay-eu', 1);
+    expect(full).toMatchObject({ code: 'BUSY', retryAfterMs: 60_000 });
+    expect(full?.message).toMatch(/its quota.*`verdict retire`/);
+    // This node has not heard of it, and remembers the former holder.
+    await here.log.retire(claim);
+    const retired = await bindings.admits(hello, 'pay-eu');
+    expect(retired).toEqual(forbidden);
+    expect(retired?.message).toMatch(/was retired by an operator, for good\. Start/);
+    expect(await bindings.admits(hello, 'pay-us')).toEqual(forbidden);
+    expect(await bindings.admits({ ...hello, instance: 'i-2' }, 'pay-eu', 1)).toBeNull();
+    expect(failures).toEqual([]);
+  });
+
   it('binds the shared resource too, whichever instance names it', async () => {
     const shared = { ...hello, sharedResource: 'db' };
     expect(await bindings.admits(shared, 'pay-eu')).toBeNull();
@@ -114,8 +129,36 @@ describe('a hello', () => {
     expect(refusal).toEqual(forbidden);
     expect(refusal?.message).toContain('shared resource db of payment');
     expect(refusal?.message).not.toContain('pay-eu');
-    expect(await bindings.admits(other, 'pay-eu')).toEqual(forbidden);
-    expect(await bindings.admits({ ...shared, instance: 'i-3' }, 'pay-eu')).toBeNull();
+    // The one that was refused has bound nothing.
+    expect(await bindings.admits(other, 'pay-eu')).toBeNull();
+  });
+
+  it('that is refused for the shared resource takes no place of the quota', async () => {
+    const shared = { ...hello, sharedResource: 'db' };
+    expect(await bindings.admits(shared, 'pay-eu')).toBeNull();
+    // At a node that does not know whose it is.
+    const there = bindingsOn(logOf('there'));
+    expect(await there.admits({ ...shared, instance: 'i-2' }, 'pay-us', 1)).toEqual(forbidden);
+    expect(await there.admits({ ...hello, instance: 'i-3' }, 'pay-us', 1)).toBeNull();
+  });
+
+  it('that is refused for the instance leaves its shared resource to anyone', async () => {
+    expect(await bindings.admits(hello, 'pay-eu')).toBeNull();
+    const shared = { ...hello, sharedResource: 'db' };
+    const there = bindingsOn(logOf('there'));
+    expect(await there.admits(shared, 'pay-us', 1)).toEqual(forbidden);
+    // Nor is the last place taken where there is none for both.
+    const both = { ...shared, instance: 'i-2' };
+    expect(await there.admits(both, 'pay-us', 1)).toMatchObject({ code: 'BUSY' });
+    expect(await there.admits({ ...hello, instance: 'i-3' }, 'pay-us', 1)).toBeNull();
+    expect(await bindings.admits(both, 'pay-eu')).toBeNull();
+  });
+
+  it('that is refused as what was retired leaves its shared resource to anyone', async () => {
+    await here.log.retire(claim);
+    const shared = { ...hello, sharedResource: 'db' };
+    expect(await bindings.admits(shared, 'pay-us')).toEqual(forbidden);
+    expect(await bindings.admits({ ...shared, instance: 'i-2' }, 'pay-eu')).toBeNull();
   });
 
   it('of two identities at two nodes at once one is let in', async () => {

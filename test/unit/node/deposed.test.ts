@@ -3,17 +3,10 @@
  * processes and etcd are those of the simulation.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { ShardDriver } from '../../../src/coordinator/shard-driver.ts';
-import { coordinatorOptions } from '../../../src/core/coordinator-options.ts';
-import type { FromNode } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
-import { openEtcdLog } from '../../../src/decision-log/etcd/etcd-log.ts';
 import { openEtcdReader } from '../../../src/decision-log/etcd/reader.ts';
-import type { DecisionLog } from '../../../src/ports/decision-log.ts';
-import { silentLogger } from '../../../src/ports/logger.ts';
-import { filesOf } from '../../simulation/actors/durable.ts';
-import type { SimProcess } from '../../simulation/world/process.ts';
 import { SimulatedEtcd } from '../../support/etcd/simulated-etcd.ts';
+import { openSimulatedLog, simulatedLeader } from '../../support/etcd/simulated-leader.ts';
 import { commitOf, never, txidAt } from '../../support/logs/stores.ts';
 
 const leaseTtlMs = 3_000;
@@ -22,52 +15,10 @@ const client = { connection: 1, participant: null };
 let etcd: SimulatedEtcd;
 afterEach(() => etcd.close());
 
-async function openLog(process: SimProcess): Promise<DecisionLog> {
-  return etcd.during(() =>
-    openEtcdLog({
-      endpoints: etcd.server.endpoints,
-      connect: (endpoint) => etcd.server.stub(process, endpoint),
-      cluster: 'simulated',
-      shards: 1,
-      leaseTtlMs,
-      node: process.name,
-      url: `ws://${process.name}`,
-      stateDirectory: '/state',
-      files: filesOf(process, new Map(), { flushMs: () => 0.1 }),
-      clock: process.clock,
-      random: process.chance,
-      onFatal: (error) => etcd.world.broken(error),
-    }),
-  );
-}
-
-async function lead(name: string) {
-  const process = etcd.process(name);
-  const log = await openLog(process);
-  const leadership = await etcd.during(() => log.campaign(0, { signal: never }));
-  const sent: FromNode[] = [];
-  const { shard, epoch } = leadership;
-  const driver = new ShardDriver({
-    log,
-    leadership,
-    leader: { shard, epoch, node: name, url: `ws://${name}` },
-    clock: process.clock,
-    random: process.chance,
-    options: coordinatorOptions({}),
-    logger: silentLogger,
-    debug: false,
-    reached: () => undefined,
-    send: (_connection, message) => sent.push(message),
-    onBroken: (error) => etcd.world.broken(error as Error),
-  });
-  await etcd.during(() => driver.start());
-  return { process, log, leadership, driver, sent };
-}
-
 describe('a leader that is none any more', () => {
   it('handles nothing when it wakes after its lease, though it comes to its sockets first', async () => {
     etcd = new SimulatedEtcd();
-    const { process, driver, sent } = await lead('alpha');
+    const { process, driver, sent } = await simulatedLeader(etcd, 'alpha', { leaseTtlMs });
     const enlisted = { participant: 'p', instance: 'i', sharedResource: null, process: null };
     driver.step({ type: 'participant-connected', connection: 2, ...enlisted });
     const ask = (id: number): void =>
@@ -89,8 +40,8 @@ describe('a leader that is none any more', () => {
 
   it('stops as it reads that another leads under a newer epoch', async () => {
     etcd = new SimulatedEtcd({ faults: { deafWatch: () => true } });
-    const { leadership, driver, sent } = await lead('alpha');
-    const other = await openLog(etcd.process('beta'));
+    const { leadership, driver, sent } = await simulatedLeader(etcd, 'alpha', { leaseTtlMs });
+    const other = await openSimulatedLog(etcd, etcd.process('beta'), leaseTtlMs);
     other.leaderGone({ shard: 0, epoch: leadership.epoch });
     const successor = await etcd.during(() => other.campaign(0, { signal: never }));
     expect(successor.epoch > leadership.epoch).toBe(true);
@@ -111,7 +62,7 @@ describe('a leader that is none any more', () => {
     'does not believe in a lease that etcd has let go, for whatever answer a pause kept waiting (%i)',
     async (phaseMs) => {
       etcd = new SimulatedEtcd({ faults: { latencyMs: () => 300 } });
-      const { process, leadership } = await lead('alpha');
+      const { process, leadership } = await simulatedLeader(etcd, 'alpha', { leaseTtlMs });
       const { server, reach, world } = etcd;
       let believed: boolean | null = null;
       server.applied = (changes) => {
@@ -132,7 +83,7 @@ describe('a leader that is none any more', () => {
 
   it('writes nothing under a leader key that a copy of etcd brought back', async () => {
     etcd = new SimulatedEtcd();
-    const { process, leadership } = await lead('alpha');
+    const { process, leadership } = await simulatedLeader(etcd, 'alpha', { leaseTtlMs });
     const copy = etcd.server.snapshot();
     // It stands still from before the restore until after the generation was raised: it has seen
     // neither.

@@ -4,6 +4,7 @@ import type { NodeInfo } from '../../../src/core/messages.ts';
 import { LeaderWatch } from '../../../src/node/leader-watch.ts';
 import type { DecisionLog } from '../../../src/ports/decision-log.ts';
 import { silentLogger } from '../../../src/ports/logger.ts';
+import { makeTxid } from '../../support/core/txids.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
 import { leaderInfo, welcomeOf } from '../../support/samples/messages.ts';
@@ -122,5 +123,35 @@ describe('a node that comes to lead', () => {
     expect(connection.closedWith?.code).toBe(1000);
     expect(dialer.attempts.map(({ options }) => options.url)).toEqual(['ws://c:7070/v1']);
     expect(told).toEqual([]);
+  });
+});
+
+describe('a leader that is asked to explain', () => {
+  const txid = makeTxid({
+    shard: 0,
+    epoch: leading(2).epoch,
+    sequence: 1,
+    random: 'abcdefghijklm',
+  });
+
+  it('is not, where its welcome does not say that it understands', async () => {
+    const { watch, connect } = setUp();
+    watch.update([leading(2)], [other]);
+    const connection = connect();
+    expect(await watch.explanationOf(txid)).toEqual({
+      node: 'b',
+      why: 'Its leader b runs a version that cannot explain.',
+    });
+    expect(connection.sent.filter(({ type }) => type === 'explain')).toEqual([]);
+  });
+
+  it('cannot be, where no one leads or it is not connected', async () => {
+    const { watch } = setUp();
+    expect(await watch.explanationOf(txid)).toMatchObject({ node: null });
+    watch.update([leading(2)], [other]);
+    expect(await watch.explanationOf(txid)).toEqual({
+      node: 'b',
+      why: 'Its leader b cannot be reached.',
+    });
   });
 });

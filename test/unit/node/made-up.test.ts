@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
 import { makeEpoch, placeOf, type Txid } from '../../../src/core/txid.ts';
 import { shardPrefix } from '../../../src/decision-log/state.ts';
+import { AbortUnknownError } from '../../../src/ports/decision-log.ts';
 import { entriesUnder } from '../../../src/store/key-value.ts';
 import { makeTxid, txidParts } from '../../support/core/txids.ts';
 import { LoopNode, type LoopPeer, obedient } from '../../support/nodes/loop-node.ts';
@@ -222,3 +223,16 @@ it.each([
     }
   },
 );
+
+it('an abort that the log may have recorded without an answer is not told as "nothing"', async () => {
+  const error = new AbortUnknownError('etcd did not say');
+  const resolve = vi.spyOn(follower.node.given.log, 'resolve').mockRejectedValue(error);
+  try {
+    const p = await follower.peer({ name: 'p', roles: ['participant'] });
+    p.send({ type: 'resolve', id: 1, txid: earlier(1)[0] });
+    for (let turn = 0; turn < 3; turn += 1) await settle();
+    expect(p.answer(1)).toMatchObject({ type: 'error', code: 'OUTCOME_UNKNOWN' });
+  } finally {
+    resolve.mockRestore();
+  }
+});

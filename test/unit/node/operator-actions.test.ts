@@ -45,4 +45,28 @@ describe('an action', () => {
     actions.ended();
     expect(JSON.stringify(events).length).toBeLessThan(600);
   });
+
+  it('says of a drain what stayed, and of a level for how long', () => {
+    const why = 'No other node is ready to take it.';
+    actions.asked({ type: 'drain', id: 1, reason: 'a new kernel' });
+    actions.answered({
+      type: 'drained',
+      id: 1,
+      node: 'a',
+      shards: [
+        { shard: 0, to: 'b' },
+        { shard: 1, to: null, why },
+      ],
+    });
+    actions.asked({ type: 'step-down', id: 2, shard: 3, to: 'b' });
+    actions.answered({ type: 'stepped-down', id: 2, shards: [{ shard: 3, to: 'b' }] });
+    actions.asked({ type: 'log-level', id: 3, level: 'debug', forMs: 1_000 });
+    actions.answered({ type: 'log-level-set', id: 3, node: 'a', level: 'debug', was: 'info' });
+    const line = { event: 'operator-action', ...peer };
+    expect(events).toEqual([
+      { ...line, action: 'drain', reason: 'a new kernel', result: 'kept', why: `1: ${why}` },
+      { ...line, action: 'step-down', shard: 3, to: 'b', result: 'done' },
+      { ...line, action: 'log-level', level: 'debug', forMs: 1_000, result: 'done' },
+    ]);
+  });
 });

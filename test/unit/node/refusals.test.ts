@@ -36,6 +36,14 @@ describe('refused connections', () => {
     expect(events.at(-1)).toEqual(knock('10.0.0.2'));
   });
 
+  it('of one network of IPv6 count as those of one address', () => {
+    for (let time = 0; time < 500; time += 1) refusals.refused(knock(`2001:db8:1:2::${time}`));
+    refusals.refused(knock('2001:db8:1:2::/64'));
+    expect(count('connection-refused')).toBe(10);
+    refusals.refused(knock('2001:db8:1:3::1'));
+    expect(events.at(-1)).toEqual(knock('2001:db8:1:3::1'));
+  });
+
   it('of a thousand addresses are as many as of few in the long run', async () => {
     for (let second = 0; second < 600; second += 1) {
       for (let time = 0; time < 50; time += 1) {

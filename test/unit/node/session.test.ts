@@ -1,6 +1,7 @@
 /** What a node makes of one connection: how old it is, and what its peer was shown. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LogReads } from '../../../src/coordinator/log-reads.ts';
+import { Figures } from '../../../src/core/figures.ts';
 import type { FromNode, Hello, ToNode, Witness } from '../../../src/core/messages.ts';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
@@ -17,9 +18,10 @@ import { never, txidAt } from '../../support/logs/stores.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 const judging = {
+  figures: new Figures(),
   statusAtLeader: async () => null,
   logReads: new LogReads(new ManualClock()),
-  write: () => undefined,
+  lines: { write: () => undefined },
   audit: new NodeAudit(noAudit, new ManualClock()),
 };
 
@@ -40,6 +42,7 @@ let pingSentAtMs: number;
 let isOpen: boolean;
 let session: Session;
 let admittance: Admittance | Promise<Admittance>;
+let audited: AuditEvent[];
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -48,6 +51,8 @@ beforeEach(() => {
   pingSentAtMs = clock.monotonicMs();
   isOpen = true;
   admittance = admitted;
+  audited = [];
+  const audit = new NodeAudit({ ...noAudit, write: (event) => audited.push(event) }, clock);
   const end = (): void => {
     isOpen = false;
   };
@@ -64,18 +69,19 @@ beforeEach(() => {
     connection,
     host: {
       given: { clock, options: { handshakeTimeoutMs: 60_000, maxPingAgeMs } },
-      admit: () => admittance,
-      credit: () => ({ status: 'wrong', why: 'none' }),
-      rightsOf: () => null,
-      occupy: () => null,
-      requestIdProblem: () => null,
-      inputWaitMs: () => 0,
-      opened: () => undefined,
+      admission: {
+        admit: () => admittance,
+        renews: () => ({ status: 'wrong', why: 'none' }),
+        rightsOf: () => null,
+        connect: () => null,
+      },
+      uses: { requestIdProblem: () => null, came: () => 0 },
+      lines: { unsendable: () => undefined, invalid: () => undefined },
+      figures: new Figures(),
+      opened: (which) => audit.accepted(which),
       renewed: () => undefined,
       received: (_session, message) => received.push(message.type),
-      ended: () => undefined,
-      unsendable: () => undefined,
-      invalid: () => undefined,
+      ended: (which, info) => audit.ended(which, info),
     },
   });
 });
@@ -107,6 +113,16 @@ describe('a connection whose last answered ping is old', () => {
     expect(received).toEqual(['begin']);
     expect(isOpen).toBe(true);
   });
+});
+
+it('lets in who said hello while the process stood still: its timers come first', async () => {
+  await clock.advance(60_000);
+  pingSentAtMs = clock.monotonicMs();
+  expect(isOpen).toBe(true);
+  session.message(hello);
+  expect(session.hello).toBe(hello);
+  await clock.advance(1_000);
+  expect(isOpen).toBe(true);
 });
 
 describe('a hello that is still looked at', () => {
@@ -145,6 +161,34 @@ describe('a hello that is still looked at', () => {
     expect(session.hello).toBeNull();
   });
 
+  it.each<[string, () => unknown, string]>([
+    [
+      'for what it sent meanwhile',
+      () => {
+        for (let at = 0; at < 65; at += 1) session.message(begin);
+      },
+      'INVALID_MESSAGE',
+    ],
+    [
+      'for what is no message',
+      () => session.invalid({ code: 'INVALID_MESSAGE', message: 'no' }),
+      'INVALID_MESSAGE',
+    ],
+    ['as it took too long', () => clock.advance(60_050), 'UNAUTHENTICATED'],
+  ])(
+    'and was refused %s is not let in by an answer that comes later',
+    async (_why, breakRule, code) => {
+      await breakRule();
+      expect(sent).toMatchObject([{ type: 'error', code }]);
+      answer.resolve(admitted);
+      await answer.promise;
+      expect(session.hello).toBeNull();
+      expect(received).toEqual([]);
+      session.closed({ code: 1008, reason: code, kind: 'closed' });
+      expect(audited).toMatchObject([{ event: 'connection-refused', stage: 'hello', code }]);
+    },
+  );
+
   it('holds up no more than so much', () => {
     for (let at = 0; at < 64; at += 1) session.message(begin);
     expect(isOpen).toBe(true);
@@ -170,7 +214,7 @@ describe('a node that does not lead', () => {
         ? ({ type, id: 7, txid, inDoubt: true, witness } as const)
         : ({ type, id: 7, txid, witness } as const);
     const given = { access: everyone, log, clock, logger: silentLogger };
-    const judge = { ...judging, given, refuseRetired: () => undefined };
+    const judge = { ...judging, given };
     await answerFromLog(judge, session, { message: question, from: session.sender });
     return { answers: sent, record: (await log.read(txid)).record };
   }
@@ -181,11 +225,9 @@ describe('a node that does not lead', () => {
       const log = openMemoryLog({ store, node: 'n2', url: 'ws://n2', clock });
       await log.retire({ participant: hello.name, instance: hello.instance });
       session.message(hello);
-      const refused: Session[] = [];
       const judge = {
         ...judging,
         given: { access: everyone, log, clock, logger: silentLogger },
-        refuseRetired: (which: Session) => refused.push(which),
       };
       const txid = txidAt(makeEpoch({ generation: 0, revision: 0n }), 1);
       const sentBefore = sent.length;
@@ -193,8 +235,9 @@ describe('a node that does not lead', () => {
         message: { type, id: 7, txid, inDoubt: true } as never,
         from: session.sender,
       });
-      expect(refused).toEqual([session]);
-      expect(sent.slice(sentBefore)).toEqual([]);
+      expect(sent.slice(sentBefore)).toMatchObject([{ type: 'error', code: 'FORBIDDEN' }]);
+      expect(sent.at(-1)).not.toHaveProperty('id');
+      expect(isOpen).toBe(false);
     },
   );
 
@@ -227,7 +270,7 @@ describe('a node that does not lead', () => {
     const txid = txidAt(epoch, 1);
     session.message(hello);
     const given = { access: everyone, log, clock, logger: silentLogger };
-    const judge = { ...judging, given, refuseRetired: () => undefined };
+    const judge = { ...judging, given };
     const witness = later((await log.read(txid)).witness, 1);
     const message = { type: 'resolve', id: 7, txid, witness } as const;
     await answerFromLog(judge, session, { message, from: session.sender });
@@ -245,7 +288,7 @@ describe('a node that does not lead', () => {
     const events: AuditEvent[] = [];
     const audit = new NodeAudit({ ...noAudit, write: (event) => events.push(event) }, clock);
     const given = { access: everyone, log, clock, logger: silentLogger };
-    const judge = { ...judging, audit, given, refuseRetired: () => undefined };
+    const judge = { ...judging, audit, given };
     for (const id of [7, 8]) {
       const message = { type: 'resolve', id, txid } as const;
       await answerFromLog(judge, session, { message, from: session.sender });

@@ -22,8 +22,10 @@ it('what cannot be sent ends its own connection, and whoever sent it goes on', (
       clock: new ManualClock(),
       options: { handshakeTimeoutMs: 1_000, maxPingAgeMs: 30_000 },
     },
-    unsendable: (_session: Session, what: { type: string; error: unknown }) => {
-      told.push(`${what.type}: ${String(what.error)}`);
+    lines: {
+      unsendable: (_session: Session, what: { type: string; error: unknown }) => {
+        told.push(`${what.type}: ${String(what.error)}`);
+      },
     },
   } as unknown as SessionHost;
   const session = new Session({ id: 1, connection, host });

@@ -104,10 +104,15 @@ describe('a result behind a schema', () => {
       () => undefined as never,
     ];
     const { n1 } = await service(schema, () => (answers.shift() as () => PrepareResult<never>)());
-    for (const [nth, message] of ['No lamp left.', 'down', 'prepare must return'].entries()) {
+    const told = [
+      ['VOTED_ABORT', 'No lamp left.'],
+      ['VOTED_ABORT', 'down'],
+      ['INVALID_RESULT', 'prepare must return'],
+    ] as const;
+    for (const [nth, [code, message]] of told.entries()) {
       await tell(n1, prepareOf(txidOf(nth + 1)));
       expect(n1.take()).toMatchObject([
-        { reason: { code: 'VOTED_ABORT', message: expect.stringContaining(message) } },
+        { reason: { code, message: expect.stringContaining(message) } },
       ]);
     }
   });

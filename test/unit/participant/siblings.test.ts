@@ -21,7 +21,7 @@ import {
   tell,
 } from '../../support/participants/participant-rig.ts';
 import { ManualClock } from '../../support/samples/manual-clock.ts';
-import { txidOf } from '../../support/samples/messages.ts';
+import { leaderInfo, txidOf } from '../../support/samples/messages.ts';
 import { seededRandom } from '../../support/samples/seeded-random.ts';
 
 const txid = txidOf(1);
@@ -38,10 +38,11 @@ class SharedStore extends ScriptedResource {
 
 async function beside(
   held: HeldBranch[],
+  urls: readonly string[] = ['n1:7070'],
 ): Promise<Rig & { store: SharedStore; n1: MemoryConnection }> {
   const store = new SharedStore();
   store.held = held;
-  const made = await rig({ application: store });
+  const made = await rig({ application: store, urls });
   return { ...made, store, n1: await made.node('n1') };
 }
 
@@ -67,6 +68,68 @@ describe('a branch that a sibling prepared', () => {
       expect(store.ends).toMatchObject([{ takenOver: true }]);
     },
   );
+
+  it.each(['the leader', 'another node'])(
+    'is acknowledged to the leader where %s answered commit: who voted may hang, connected',
+    async (from) => {
+      const { store, node, n1, clock } = await beside([theirs], ['n1:7070', 'n2:7070']);
+      const n2 = await node('n2', { leaders: [leaderInfo('n1')] });
+      await clock.advance(5_050);
+      const asked = query(n1);
+      n2.take();
+      expect(store.calls).toEqual([]);
+      if (from === 'the leader') {
+        await tell(n1, answer(asked, 'commit'));
+      } else {
+        await clock.advance(100);
+        await tell(n2, answer(query(n2), 'commit'));
+      }
+      expect(store.calls).toEqual(['commit stock']);
+      expect(said(n1)).toEqual(['ack commit ok']);
+      expect(said(n2)).toEqual([]);
+    },
+  );
+
+  it('is acknowledged to whoever leads once it is committed: that may be long after the answer', async () => {
+    const { store, node, n1, clock } = await beside([theirs], ['n1:7070', 'n2:7070']);
+    const n2 = await node('n2', { leaders: [leaderInfo('n1')] });
+    await clock.advance(5_100);
+    store.failures.push(new Error('no connection'));
+    await tell(n1, answer(query(n1), 'commit'));
+    store.held = [];
+    const leaders = [leaderInfo('n2', { revision: 9 })];
+    await tell(n2, { type: 'topology', leaders, nodes: [] });
+    said(n1);
+    said(n2);
+    await clock.advance(2_000);
+    expect(store.calls).toEqual(['commit stock', 'commit stock']);
+    expect([said(n1), said(n2).filter((each) => each.startsWith('ack'))]).toEqual([
+      [],
+      ['ack commit ok'],
+    ]);
+  });
+
+  it('is acknowledged to no one where an answer said abort: no one waits for that', async () => {
+    const { store, n1, clock } = await beside([theirs]);
+    await clock.advance(5_100);
+    await tell(n1, answer(query(n1), 'abort'));
+    expect([store.calls, said(n1)]).toEqual([['rollback stock'], []]);
+  });
+
+  it('is acknowledged to no one where the store has nothing of it, or cannot commit it yet', async () => {
+    const { store, n1, clock, alarms } = await beside([theirs]);
+    await clock.advance(5_100);
+    store.failures.push(
+      new Error('no connection'),
+      new BranchEndedError('nothing', 'It was forgotten.'),
+    );
+    await tell(n1, answer(query(n1), 'commit'));
+    store.held = [];
+    await clock.advance(2_000);
+    expect(store.calls).toEqual(['commit stock', 'commit stock']);
+    expect(said(n1)).toEqual([]);
+    expect(alarms).toEqual([]);
+  });
 
   it('is not asked about where its own instance has ended it meanwhile', async () => {
     const { store, n1, clock } = await beside([theirs]);
@@ -102,6 +165,65 @@ describe('a branch that a sibling prepared', () => {
     expect(warnings).toHaveLength(1);
     await clock.advance(10_000);
     expect(warnings).toHaveLength(2);
+  });
+
+  it('is listed again where a list hangs: twice, and more only when one has returned', async () => {
+    const warnings: string[] = [];
+    const hung: PromiseWithResolvers<HeldBranch[]>[] = [];
+    let hangs = false;
+    class Hanging extends SharedStore {
+      override inDoubt(): readonly HeldBranch[] {
+        if (!hangs) return this.held;
+        const list = Promise.withResolvers<HeldBranch[]>();
+        hung.push(list);
+        return list.promise as unknown as readonly HeldBranch[];
+      }
+    }
+    const warn = (_: object, text: string): void => {
+      if (text.includes('could not be listed')) warnings.push(text);
+    };
+    const logger = { ...silentLogger, warn };
+    const store = new Hanging();
+    const { clock, participant, node } = await rig({ application: store, logger });
+    const n1 = await node('n1');
+    hangs = true;
+    await clock.advance(35_100);
+    expect(warnings).toHaveLength(1);
+    await clock.advance(120_000);
+    expect(hung).toHaveLength(2);
+    expect(warnings).toHaveLength(3);
+    hangs = false;
+    store.held = [theirs];
+    hung[0]?.resolve([]);
+    n1.take();
+    await clock.advance(10_100);
+    expect(query(n1)).toBeDefined();
+    await participant.close({ timeoutMs: 0 });
+    expect(clock.timers).toBe(0);
+  });
+
+  it.each([40_000, 100_000])('is found where a list always takes %i ms', async (ms) => {
+    const clocks: ManualClock[] = [];
+    class Slow extends SharedStore {
+      override inDoubt(): readonly HeldBranch[] {
+        const [clock] = clocks;
+        if (clock === undefined) return [];
+        const list = Promise.withResolvers<HeldBranch[]>();
+        clock.setTimer(ms, () => list.resolve(this.held));
+        return list.promise as unknown as readonly HeldBranch[];
+      }
+    }
+    const store = new Slow();
+    const { clock, node } = await rig({ application: store });
+    clocks.push(clock);
+    const n1 = await node('n1');
+    store.held = [theirs];
+    let asked: ReturnType<typeof query>;
+    for (let passed = 0; passed < 4 * ms && asked === undefined; passed += 1_000) {
+      await clock.advance(1_000);
+      asked = query(n1);
+    }
+    expect(asked).toMatchObject({ txid });
   });
 
   it('is committed and rolled back on command, though this journal has never heard of it', async () => {

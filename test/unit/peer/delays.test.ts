@@ -7,7 +7,7 @@ describe('delays on one timer', () => {
     const clock = new ManualClock();
     const startMs = clock.monotonicMs();
     const fired: (readonly [string, number])[] = [];
-    const delays = new Delays<string>(clock, (value) => {
+    const delays = new Delays<string>(clock, 'others', (value) => {
       fired.push([value, clock.monotonicMs() - startMs]);
     });
     delays.start(5_000, 'late');
@@ -28,7 +28,7 @@ describe('delays on one timer', () => {
   it('lets the one that fires start another', async () => {
     const clock = new ManualClock();
     let left = 3;
-    const delays: Delays<null> = new Delays<null>(clock, () => {
+    const delays: Delays<null> = new Delays<null>(clock, 'others', () => {
       left -= 1;
       if (left > 0) delays.start(10, null);
     });
@@ -40,7 +40,7 @@ describe('delays on one timer', () => {
 
   it('leaves no timer of the clock when all are stopped, or it is closed', async () => {
     const clock = new ManualClock();
-    const delays = new Delays<string>(clock, () => {
+    const delays = new Delays<string>(clock, 'others', () => {
       throw new Error('fired');
     });
     const [one, other] = [delays.start(1_000, 'one'), delays.start(2_000, 'other')];
@@ -53,5 +53,18 @@ describe('delays on one timer', () => {
     delays.close();
     await clock.advance(5_000);
     expect(clock.timers).toBe(0);
+  });
+
+  it('gives an answer that lies unread after a standstill the time to be read', async () => {
+    const clock = new ManualClock();
+    const fired: string[] = [];
+    const delays = new Delays<string>(clock, 'others', (value) => fired.push(value));
+    const answered = delays.start(500, 'answered');
+    delays.start(500, 'silent');
+    clock.jump(3_000);
+    await clock.advance(0);
+    delays.stop(answered);
+    await clock.advance(1_000);
+    expect(fired).toEqual(['silent']);
   });
 });

@@ -1,6 +1,7 @@
 /** What a link shows where it has a JWT, and how it keeps its connection. */
 import { describe, expect, it } from 'vitest';
 import { checkJwt, type Jwt } from '../../../src/peer/jwt.ts';
+import { JwtSource } from '../../../src/peer/jwt-source.ts';
 import { Link } from '../../../src/peer/link.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
@@ -19,7 +20,7 @@ function setUp(jwt: Jwt | null, url = 'wss://a:7070') {
     dialer,
     clock,
     random: seededRandom(),
-    credential: jwt === null ? undefined : { jwt },
+    credential: jwt === null ? undefined : { jwt: new JwtSource(jwt) },
     connectTimeoutMs,
     hello: () => ({ name: 'test', instance: 'i', roles: ['client'] }),
     events: {

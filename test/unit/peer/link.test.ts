@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FromNode, ToNode } from '../../../src/core/messages.ts';
-import { Link, type LinkOptions } from '../../../src/peer/link.ts';
+import { Link } from '../../../src/peer/link.ts';
+import type { LinkOptions } from '../../../src/peer/link-options.ts';
 import { nodeUrl } from '../../../src/peer/url.ts';
 import { type MemoryConnection, MemoryDialer } from '../../support/network/memory-dialer.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';

@@ -309,6 +309,17 @@ describe('links to leaders', () => {
     expect(nodes.leader(0)?.node).toBe('a');
   });
 
+  it('take no one for a leader on the word of others who has said before that it does not lead', async () => {
+    const { nodes, connect } = setUp('leaders', ['a', 'b']);
+    const a = connect('a', welcomeOf('a', { leaders: [null], nodes: three }));
+    connect('b', welcomeOf('b', { leaders: [leaderInfo('a')], nodes: three }));
+    expect(nodes.leaderLink(0)).toBeNull();
+    expect(nodes.newestLeader(0)?.node).toBe('a');
+    a.deliver({ type: 'topology', leaders: [leaderInfo('a')], nodes: three });
+    await settle();
+    expect(nodes.leaderLink(0)?.welcome?.node).toBe('a');
+  });
+
   it('survive what is no address', async () => {
     const { connect, hosts } = setUp('leaders', ['a']);
     connect('a', welcomeOf('a', { leaders: [null], nodes: [{ node: 'x', url: 'ftp://x' }] }));

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { errorCodes } from '../../../src/core/catalogue.ts';
+import { errorCodes } from '../../../src/core/codes.ts';
 import {
-  entryOf,
   errorFromMessage,
+  factsOf,
   isRequestRetryable,
   peerErrorCodes,
   VerdictError,
@@ -11,7 +11,7 @@ import {
 
 it('sends the same request again after what passes, not after what aborted its transaction', () => {
   const again = [...errorCodes, ...peerErrorCodes].filter((code) =>
-    isRequestRetryable(new VerdictError(code, 'for the test', entryOf(code))),
+    isRequestRetryable(new VerdictError(code, 'for the test', factsOf(code))),
   );
   expect(again).toEqual([
     'NOT_LEADER',

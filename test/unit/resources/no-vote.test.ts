@@ -32,7 +32,20 @@ it.each(noVotes)('a participant: %j is told as no vote', (returned) => {
   const limits = { maxFrameBytes: 100_000, maxDepth: 10 };
   expect(checkedResult(returned as never, limits)).toMatchObject({
     vote: 'threw',
-    reason: { code: 'VOTED_ABORT', message: whatToReturn, retryable: false },
+    reason: { code: 'INVALID_RESULT', message: whatToReturn, retryable: false },
+  });
+});
+
+it.each<[string, unknown]>([
+  ['the result is a function, which cannot be sent', () => 1],
+  ['the result is a Date', new Date(0)],
+  ['the result takes', 'x'.repeat(100_000)],
+  ['the result[0][0]', JSON.parse('['.repeat(20) + ']'.repeat(20))],
+])('a participant: a result that no node takes is its own fault: %s', (message, result) => {
+  const limits = { maxFrameBytes: 100_000, maxDepth: 10 };
+  expect(checkedResult(vote.commit(result as never), limits)).toMatchObject({
+    vote: 'threw',
+    reason: { code: 'INVALID_RESULT', message: expect.stringContaining(message), retryable: false },
   });
 });
 

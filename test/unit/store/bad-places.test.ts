@@ -3,7 +3,7 @@
  * takes the process down.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ const projectRoot = fileURLToPath(new URL('../../../', import.meta.url));
 const fillingEntry = fileURLToPath(
   new URL('../../support/process/filling-entry.ts', import.meta.url),
 );
-const kinds = ['etcd', 'journal', 'library', 'log', 'outbox', 'store'];
+const kinds = ['etcd', 'journal', 'library', 'log', 'outbox', 'sqlite', 'store'];
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
 const mounts = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
 if (!mounts)
@@ -71,8 +71,10 @@ it.skipIf(!mounts).each([0, 4, 12, 24, 60])('a full disk with %i KiB left', (kib
   const fill = `head -c ${kib}k /dev/zero > "$3/hole"; cat /dev/zero > "$3/fill" 2>&- || true; ${leave}`;
   const said = openAll(`${tmpfs('-o size=512k')}; ${fill}`);
   // A small file has room where some is.
-  const { etcd = '', ...stores } = said;
-  expectAll({ ...stores, etcd: kib === 0 ? etcd : (stores['log'] ?? '') }, /The disk is full/);
+  const { etcd = '', sqlite = '', ...stores } = said;
+  const { log = '' } = stores;
+  const small = { etcd: kib === 0 ? etcd : log, sqlite: kib < 60 ? sqlite : log };
+  expectAll({ ...stores, ...small }, /The disk is full/);
 });
 
 it.skipIf(!mounts)('a disk that fills up: told once, and no rejection is left to no one', () => {
@@ -99,8 +101,9 @@ it.skipIf(!mounts)('a disk that has no room for another file', () => {
 it.skipIf(process.platform !== 'linux').each([1, 8, 64])(
   'a limit of %i blocks on the size of files',
   (blocks) => {
-    const { etcd: _, ...said } = openAll(`ulimit -f ${blocks}`);
-    expectAll({ ...said, etcd: said['log'] ?? '' }, /ulimit -f/);
+    const { etcd: _, sqlite = '', ...said } = openAll(`ulimit -f ${blocks}`);
+    const { log = '' } = said;
+    expectAll({ ...said, etcd: log, sqlite: blocks < 64 ? sqlite : log }, /ulimit -f/);
   },
 );
 
@@ -158,6 +161,29 @@ describe('a service that catches nothing ends with what to do, and no stack', ()
       /^\[?NativePackageError: The package (lmdb|fs-native-extensions), .*npm ci.*\.\]?$/m,
     );
   });
+
+  it.skipIf(!mounts).each(['@lmdb', 'lmdb', 'fs-native-extensions/prebuilds'])(
+    'without node_modules/%s a new participant keeps its journal in SQLite, and says so',
+    (hidden) => {
+      const { status, stderr } = spawnSync(
+        'unshare',
+        [
+          ...[
+            '--mount',
+            'sh',
+            '-ec',
+            `mount -t tmpfs tmpfs node_modules/${hidden}; exec "$@"`,
+            'sh',
+          ],
+          ...[process.execPath, uncaughtEntry, root.path, 'chosen'],
+        ],
+        { cwd: projectRoot, encoding: 'utf8', timeout: 60_000 },
+      );
+      expect(stderr).toMatch(/kept in SQLite, for LMDB cannot be loaded here/);
+      expect(status, stderr).toBe(0);
+      expect(readdirSync(join(root.path, 'chosen'))).toContain('journal.sqlite');
+    },
+  );
 });
 
 it('a network file system is warned of once, by its name', () => {

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DirectoryLockedError, lockDirectory } from '../../../src/store/directory-lock.ts';
+import { lockDirectory } from '../../../src/store/directory-lock.ts';
+import { DirectoryLockedError } from '../../../src/store/directory-locked.ts';
 import { realClock, temporaryDirectory } from '../../support/logs/stores.ts';
 
 const holder = fileURLToPath(new URL('../../support/process/directory-holder.ts', import.meta.url));

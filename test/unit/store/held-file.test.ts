@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DirectoryLockedError, lockDirectory } from '../../../src/store/directory-lock.ts';
+import { lockDirectory } from '../../../src/store/directory-lock.ts';
+import { DirectoryLockedError } from '../../../src/store/directory-locked.ts';
 import { openLmdb } from '../../../src/store/lmdb.ts';
 import { StoreFailedError } from '../../../src/store/store-failed.ts';
 import { realClock, temporaryDirectory } from '../../support/logs/stores.ts';

@@ -2,6 +2,7 @@
 import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Layer } from '../../../src/store/layers.ts';
 import { openLmdb } from '../../../src/store/lmdb.ts';
 import { LoggedStore } from '../../../src/store/logged-store.ts';
 import { StoreUnreadableError } from '../../../src/store/store-unreadable.ts';
@@ -56,6 +57,16 @@ function crashed(name: string): string {
 const all = { start: ' ', end: '\u007f' };
 // In UTF-8 the second of them stands behind the first, in UTF-16 before it.
 const names = ['a', 'b/1', 'b/2', 'b/"\uffee"', 'b/"\u{1f600}"', 'c', 'd', 'e/1', 'e/2', 'zz'];
+
+it('what a layer keeps holds no more than its own bytes', () => {
+  const packed = Buffer.alloc(1_000).subarray(10, 13);
+  const layer = new Layer();
+  layer.keep('a', packed);
+  layer.keep('b', null);
+  expect(layer.get('a')).toEqual(new Uint8Array(3));
+  expect(layer.get('a')?.buffer.byteLength).toBe(3);
+  expect(layer.get('b')).toBeNull();
+});
 
 describe('a store with a log', () => {
   it('reads as one that keeps all in memory does, and so after every crash', async () => {

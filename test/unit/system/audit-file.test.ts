@@ -1,7 +1,9 @@
 /** The audit log on disk: set aside, moved, full, and at the end of the process. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -126,6 +128,70 @@ describe('a place', () => {
     await expect(open({ file: directory })).rejects.toThrow('it is a directory');
     await expect(open({ file: join(directory, 'none', 'x') })).rejects.toThrow('does not exist');
     expect(readFileSync(secret, 'utf8')).toBe('');
+  });
+});
+
+describe('a file of its own', () => {
+  const inUse = /is written by another running process\. Give each node a file of its own\./;
+
+  it.each([0o620, 0o602, 0o666])('is refused where others may write it: %o', async (mode) => {
+    writeFileSync(file, '');
+    chmodSync(file, mode);
+    await expect(open()).rejects.toThrow(`Run chmod 600 ${file}.`);
+    chmodSync(file, 0o644);
+    await (await open()).close();
+  });
+
+  it("is one process's, also after it was opened anew, until that one ends", async () => {
+    const audit = await open();
+    await expect(open()).rejects.toThrow(inUse);
+    // Told to, though no one has moved it.
+    audit.write(retired);
+    await written(1);
+    audit.reopen();
+    audit.write(retired);
+    await written(2);
+    await expect(open()).rejects.toThrow(inUse);
+    renameSync(file, `${file}.old`);
+    audit.reopen();
+    audit.write(retired);
+    await written(1);
+    await expect(open()).rejects.toThrow(inUse);
+    await audit.close();
+    await (await open()).close();
+    expect(problems).toEqual([]);
+  });
+
+  it('is free once the process that had it was killed with -9', async () => {
+    const place = new URL('../../../src/system/append-file.ts', import.meta.url).href;
+    const script = `
+      const { openAppendFile, lockAppendFile } = await import(${JSON.stringify(place)});
+      console.log(lockAppendFile(await openAppendFile(${JSON.stringify(file)})));
+      setInterval(() => undefined, 1_000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    const ended = once(child, 'exit');
+    try {
+      const [said] = await once(child.stdout, 'data');
+      expect(String(said)).toBe('true\n');
+      await expect(open()).rejects.toThrow(inUse);
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    await (await open()).close();
+  });
+
+  it('that others may write goes on where it came to be meanwhile, and the log says so', async () => {
+    const audit = await open();
+    renameSync(file, `${file}.old`);
+    writeFileSync(file, '');
+    chmodSync(file, 0o660);
+    audit.reopen();
+    audit.write(retired);
+    await written(1);
+    await audit.close();
+    expect(linesOf(file)).toHaveLength(1);
+    expect(problems).toEqual([expect.stringContaining('Others may write ')]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { get } from 'node:https';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Shown } from '../../../src/ports/access.ts';
@@ -10,6 +11,8 @@ import type { CloseInfo } from '../../../src/ports/transport.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import type { AcceptorTls } from '../../../src/transport/tls/server-credentials.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { readers } from '../../../src/wire/readers.ts';
+import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { type Issued, TlsAuthority } from '../../support/network/tls-authority.ts';
 import {
   cleanUp,
@@ -43,7 +46,7 @@ function dialled(
 ): Promise<'opened' | CloseInfo> {
   return new Promise((resolve) => {
     const at = url.replace('ws://', tls === undefined ? 'ws://' : 'wss://');
-    webSocketDialer({ clock: systemClock, tls }).connect(
+    webSocketDialer({ clock: systemClock, readers: readers['from-node'], tls }).connect(
       { url: at, timeoutMs: 5_000, heartbeatMs: 5_000, ...more },
       {
         opened: (connection) => {
@@ -239,6 +242,180 @@ describe('with TLS', () => {
       ] as const) {
         expect(await reasonOf(url, tls)).toContain(text);
       }
+    });
+  });
+
+  describe('an authority that is taken out of the file', () => {
+    const setUp = async (clientAuth: AcceptorTls['clientAuth'] = 'optional') => {
+      let clientCa = `${authority.ca}${stranger.ca}`;
+      let reread = (): void => undefined;
+      const rig = await listen({
+        tls: {
+          read: () => ({ ...node, clientCa }),
+          clientAuth,
+          onReread: (given) => {
+            reread = given;
+          },
+        },
+        http: (_request, response) => response.end('well'),
+        authenticate: () => ({ status: 'right', who }),
+      });
+      const change = (pem: string): void => {
+        clientCa = pem;
+        reread();
+      };
+      const enter = async (shown: Partial<Issued>) => {
+        expect(await dialled(rig.url, { ca: authority.ca, ...shown })).toBe('opened');
+        return rig.next();
+      };
+      return { ...rig, change, enter };
+    };
+
+    it('takes the connections that it vouched for with it, and no others', async () => {
+      const { enter, change, url } = await setUp();
+      const [kept, bare] = [await enter(peer), await enter({})];
+      const foreign = await stranger.issue();
+      const lost = await enter(foreign);
+      const late: string[] = [];
+      for (const [name, end] of Object.entries({ kept, bare, lost })) {
+        end.closed.then(() => late.push(name));
+      }
+      change(`${stranger.ca}${authority.ca}`);
+      const added = await enter(foreign);
+      change(authority.ca);
+      for (const end of [lost, added]) {
+        expect(await end.closed).toMatchObject({
+          code: 1008,
+          reason: expect.stringMatching(/^No authority of --tls-client-ca vouches/),
+        });
+      }
+      expect(await dialled(url, { ca: authority.ca, ...foreign })).toMatchObject({ status: 401 });
+      await enter(peer);
+      expect(late).toEqual(['lost']);
+    });
+
+    it('lets no socket in that it vouched for before, nor one whose handshake was not over', async () => {
+      const { listener, change, ends } = await setUp('required');
+      const { port } = listener;
+      const foreign = { ca: authority.ca, ...(await stranger.issue()) };
+      const early = connectTls({ host: '127.0.0.1', port, ...foreign });
+      early.on('error', () => undefined);
+      await once(early, 'secureConnect');
+      // It has spoken, and asked for no upgrade yet.
+      early.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(early, 'data');
+      const proxy = await TcpProxy.started(port);
+      cleanUps.push(() => proxy.close());
+      let pieces = 0;
+      proxy.rule = (direction) => {
+        if (direction === 'request') pieces += 1;
+        return pieces > 1 ? 'hold' : 'pass';
+      };
+      const [host, proxyPort] = proxy.url.split(':');
+      const half = connectTls({ host, port: Number(proxyPort), ...foreign });
+      half.on('error', () => undefined);
+      half.once('secureConnect', () => half.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'));
+      let heard = '';
+      half.on('data', (bytes) => {
+        heard += bytes;
+      });
+      await until(() => pieces > 1);
+      change(authority.ca);
+      const closed = Promise.all([once(early, 'close'), once(half, 'close')]);
+      proxy.rule = null;
+      proxy.release();
+      await closed;
+      expect(heard).toBe('');
+      expect(ends).toHaveLength(0);
+    });
+  });
+
+  describe('two sockets from one port to two addresses of the node', () => {
+    const start = async (more: Parameters<typeof listen>[0] & { clientCa?: () => string } = {}) => {
+      let reread = (): void => undefined;
+      const { clientCa = () => `${authority.ca}${stranger.ca}`, ...options } = more;
+      const rig = await listen({
+        host: '0.0.0.0',
+        http: (_request, response) => response.end('well'),
+        ...options,
+        tls: {
+          read: () => ({ ...node, clientCa: clientCa() }),
+          clientAuth: 'required',
+          onReread: (given) => {
+            reread = given;
+          },
+        },
+      });
+      return { ...rig, reread: () => reread() };
+    };
+    const from = async (localPort: number, at: { host: string; port: number }) => {
+      const socket = connectTcp({ ...at, localAddress: '127.0.0.1', localPort });
+      cleanUps.push(() => socket.destroy());
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    };
+
+    it('are two handshakes: the later one does not lend the earlier its authorities', async () => {
+      let clientCa = `${authority.ca}${stranger.ca}`;
+      const { listener, reread, url } = await start({ clientCa: () => clientCa });
+      const { port } = listener;
+      const raw = await from(0, { host: '127.0.0.1', port });
+      const ended = new Promise((resolve) => raw.once('close', resolve));
+      // The first flight goes; what follows is held back.
+      const held: Buffer[] = [];
+      let flights = 0;
+      let heard = '';
+      const below = new Duplex({
+        read: () => undefined,
+        write: (chunk, _encoding, done) => {
+          flights += 1;
+          if (flights === 1) raw.write(chunk);
+          else held.push(chunk);
+          done();
+        },
+      });
+      raw.on('data', (chunk) => below.push(chunk));
+      const half = connectTls({
+        socket: below,
+        servername: 'a.example',
+        ca: authority.ca,
+        ...(await stranger.issue()),
+      });
+      half.on('error', () => undefined);
+      half.on('data', (bytes) => {
+        heard += bytes;
+      });
+      await once(half, 'secureConnect');
+      half.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(() => held.length > 0);
+      clientCa = authority.ca;
+      reread();
+      await from(raw.localPort ?? 0, { host: '127.0.0.2', port });
+      // Whoever comes after it is seen after it.
+      expect(
+        await dialled(url.replace('0.0.0.0', '127.0.0.1'), { ca: authority.ca, ...peer }),
+      ).toBe('opened');
+      for (const chunk of held) raw.write(chunk);
+      await ended;
+      expect(heard).toBe('');
+    });
+
+    it('do not share a time-out: the end of one leaves the other its own', async () => {
+      const { listener } = await start({ handshakeTimeoutMs: 300 });
+      const { port } = listener;
+      const raw = await from(0, { host: '127.0.0.1', port });
+      const silent = await from(raw.localPort ?? 0, { host: '127.0.0.2', port });
+      const ended = new Promise((resolve) => silent.resume().once('close', resolve));
+      const whole = connectTls({
+        socket: raw,
+        servername: 'a.example',
+        ca: authority.ca,
+        ...peer,
+      });
+      whole.on('error', () => undefined);
+      await once(whole, 'secureConnect');
+      await ended;
     });
   });
 

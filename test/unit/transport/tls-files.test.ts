@@ -105,6 +105,25 @@ describe('the certificate of a node', () => {
     expect(rig.used).toEqual([other.cert]);
   });
 
+  it('stays, and the authorities with it, while one of them is broken', async () => {
+    const second = (await TlsAuthority.made('second')).ca;
+    const rig = setUp({ ...long, clientCa: authority.ca + second }, { clientAuth: 'required' });
+    for (const broken of [
+      second.slice(0, 200),
+      second.slice(0, -20),
+      second.replace('MII', '!!!'),
+      `${second.slice(0, 200)}\n${second}`,
+    ]) {
+      rig.pem = () => ({ ...other, clientCa: authority.ca + broken });
+      await rig.clock.advance(5_000);
+      expect(rig.used).toEqual([]);
+      expect(rig.said.at(-1)).toMatch(/^error: .*--tls-client-ca cannot be used: certificate 2 in/);
+    }
+    rig.pem = () => ({ ...other, clientCa: authority.ca });
+    await rig.clock.advance(5_000);
+    expect(rig.used).toEqual([other.cert]);
+  });
+
   it('is warned of from 14 days before its end, each day, and is an error past it', async () => {
     const rig = setUp(long);
     await rig.clock.advance(15 * dayMs);

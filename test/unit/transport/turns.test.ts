@@ -9,6 +9,7 @@ import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
 import { Share, Turns, type Worker } from '../../../src/transport/websocket/turns.ts';
 import type { Decoded } from '../../../src/wire/codec.ts';
 import { openFrame } from '../../../src/wire/codec.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { encodeFrame } from '../../support/network/encode-frame.ts';
 import { upgradeRequest, wireFrame } from '../../support/network/hand-made-frames.ts';
 import { ManualClock, settle } from '../../support/samples/manual-clock.ts';
@@ -123,7 +124,7 @@ describe('an inbox', () => {
     (form) => {
       const frame = encodeFrame([working('a'), working('b'), working('c')], form);
       const limits = { maxFrameBytes: 1_000, maxDepth: 32, maxBranches: 1, maxLocks: 1 };
-      const opened = openFrame(frame, { direction: 'to-node', limits });
+      const opened = openFrame(frame, { readers: readers['to-node'], limits });
       const made: number[] = [];
       const inbox = new Inbox<'to-node'>({
         decode: () => ({

@@ -4,6 +4,7 @@ import type { Authentication } from '../../../src/ports/access.ts';
 import type { CloseInfo } from '../../../src/ports/transport.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { cleanUp, endOf, listen, statusOf, until } from '../../support/network/websocket-rig.ts';
 
 afterEach(cleanUp);
@@ -20,7 +21,7 @@ describe('a JWT', () => {
       },
     });
     const info = await new Promise<CloseInfo>((resolve, reject) => {
-      webSocketDialer({ clock: systemClock }).connect(
+      webSocketDialer({ clock: systemClock, readers: readers['from-node'] }).connect(
         { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential: { jwt: 'h.p.s' } },
         {
           failed: resolve,

@@ -12,6 +12,7 @@ import type { CloseInfo, Connection, Credential } from '../../../src/ports/trans
 import { systemClock } from '../../../src/system/clock.ts';
 import { challengeHeader, keyIdOf, newNonce } from '../../../src/system/token-proof.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { wireFrame } from '../../support/network/hand-made-frames.ts';
 import {
   bare,
@@ -33,7 +34,7 @@ describe('a token', () => {
   const access = new Authenticator({ token, file: null, jwt: null, url: () => nodeUrl });
   const dialWith = (url: string, credential: Credential): Promise<CloseInfo | Connection<ToNode>> =>
     new Promise((resolve) => {
-      webSocketDialer({ clock: systemClock }).connect(
+      webSocketDialer({ clock: systemClock, readers: readers['from-node'] }).connect(
         { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential },
         {
           failed: resolve,
@@ -111,7 +112,7 @@ describe('a token', () => {
       authenticate: () => ({ status: 'wrong', why: 'The token is wrong.' }),
     });
     const info = await new Promise((resolve, reject) => {
-      webSocketDialer({ clock: systemClock }).connect(
+      webSocketDialer({ clock: systemClock, readers: readers['from-node'] }).connect(
         { url, timeoutMs: 5_000, heartbeatMs: 5_000, credential: { token, given: true } },
         { opened: () => reject(new Error('It was let in.')) as never, failed: resolve },
       );
@@ -136,7 +137,7 @@ describe('a token', () => {
       () => sender.close(),
     );
     const info = await new Promise((resolve) => {
-      webSocketDialer({ clock: systemClock }).connect(
+      webSocketDialer({ clock: systemClock, readers: readers['from-node'] }).connect(
         {
           url: `ws://127.0.0.1:${(sender.address() as AddressInfo).port}/v1`,
           timeoutMs: 5_000,

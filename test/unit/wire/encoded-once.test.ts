@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { decodeFrame, encodeMessage } from '../../../src/wire/codec.ts';
 import { encodedOnce } from '../../../src/wire/encoded-once.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { fromNodeSamples } from '../../support/samples/samples.ts';
 
 const { list, locks, topology } = fromNodeSamples;
 
 describe.each(['binary', 'text'] as const)('a value that is encoded once, as %s', (form) => {
   const decoded = (frame: Uint8Array | string) =>
-    decodeFrame(frame, { direction: 'from-node', limits: widestLimits });
+    decodeFrame(frame, { readers: readers['from-node'], limits: widestLimits });
 
   it.each([
     ['list', list, { ...list, transactions: encodedOnce([...list.transactions]) }],

@@ -77,6 +77,10 @@ const bounds: readonly Bound[] = [
     { at: 16 },
     { code: 'LIMIT_EXCEEDED' },
   ),
+  bound('roles, fewest', (n) => ({ ...to.hello, roles: Array(n).fill('client') }), {
+    at: 1,
+    over: 0,
+  }),
   bound('requestId', (n) => ({ ...to.transact, requestId: a(n) }), { at: 128 }),
   bound('requestId, shortest', (n) => ({ ...to.transact, requestId: a(n) }), { at: 1, over: 0 }),
   bound('requestAgeMs', (n) => ({ ...to.transact, requestAgeMs: n }), { at: 2 ** 53 - 1 }),
@@ -142,12 +146,6 @@ const bounds: readonly Bound[] = [
     (n) => ({ ...from.outcome, results: entries(n) }),
     { at: 128 },
     { code: 'LIMIT_EXCEEDED', direction: 'from-node' },
-  ),
-  bound(
-    'traceparent',
-    (n) => ({ ...from.prepare, traceparent: a(n) }),
-    { at: 256 },
-    { direction: 'from-node' },
   ),
 ];
 
@@ -320,8 +318,8 @@ describe.each(forms)('limits of a frame in the %s form', (form) => {
     (direction) => {
       const max = maxMessageElements[direction];
       const more = { maxFrameBytes: widestLimits.maxFrameBytes };
-      const { branch: _without, ...enlist } = to.enlist;
-      const { traceparent: _either, ...prepare } = from.prepare;
+      const { branch: _without, traceparent: _, tracestate: __, ...enlist } = to.enlist;
+      const { traceparent: _either, tracestate: _or, ...prepare } = from.prepare;
       // Each the message, its keys and its values, but for the payload's own.
       const [message, envelope] = direction === 'to-node' ? [enlist, 11] : ([prepare, 19] as const);
       const frame = (elements: number) =>

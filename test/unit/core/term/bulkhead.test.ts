@@ -230,6 +230,7 @@ describe('a participant that does not answer', () => {
     const silent = h.transact(['a']);
     h.advance(310);
     expect(h.reply(silent)).toMatchObject({ reason: { code: 'PREPARE_TIMEOUT' } });
+    expect([...h.world.term.figures.missedVotes]).toEqual([['a', 1]]);
     h.transact(['a']);
     h.vote(a, 'readonly');
     const slow = h.transact(['a']);

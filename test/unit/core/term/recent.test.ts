@@ -12,7 +12,14 @@ const txidOf = (sequence: number): Txid =>
 
 function ended(sequence: number, more: Partial<EndedTransaction> = {}): EndedTransaction {
   const status = { txid: txidOf(sequence), state: 'ABORTED', attention: false, branches: [] };
-  return { status, startedAtMs: 0, readonly: false, owner: null, ...more } as EndedTransaction;
+  return {
+    status,
+    startedAtMs: 0,
+    readonly: false,
+    owner: null,
+    times: null,
+    ...more,
+  } as EndedTransaction;
 }
 
 const kept = (recent: RecentTransactions): Txid[] =>
@@ -43,4 +50,13 @@ it.each([0, 1])('with room for %i, it knows that a read-only commit was forgotte
   for (let sequence = 2; sequence <= 3; sequence += 1) recent.add(ended(sequence));
   expect(recent.mayHaveHeldUnrecorded(positionOf(txidOf(1)))).toBe(true);
   expect(recent.mayHaveHeldUnrecorded(positionOf(txidOf(2)))).toBe(false);
+});
+
+it('the times of many branches count for its bytes, and the oldest lose theirs first', () => {
+  const many = Array.from({ length: 1_000 }, () => 1);
+  const recent = new RecentTransactions(10, 2 * (8 * many.length + 100));
+  for (const sequence of [1, 2, 3]) recent.add(ended(sequence, { times: many }));
+  recent.add(ended(4, { times: [1, 2] }));
+  const times = [1, 2, 3, 4].map((sequence) => recent.get(txidOf(sequence))?.times);
+  expect(times).toEqual([null, many, many, [1, 2]]);
 });

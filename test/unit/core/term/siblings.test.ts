@@ -1,5 +1,6 @@
 /** Several processes of one participant: whose prepares, commands and forgets are whose (8.7). */
 import { describe, expect, it } from 'vitest';
+import type { AbortReason } from '../../../../src/core/catalogue.ts';
 import { a1, b1, b2, TermHarness } from '../../../support/core/term-harness.ts';
 import type { Instance } from '../../../support/logs/log-model.ts';
 
@@ -10,6 +11,10 @@ const p2: Instance & { readonly process: string } = { ...shared, process: 'p2' }
 
 function prepares(h: TermHarness, ...connections: readonly number[]): number[] {
   return connections.map((connection) => h.sent(connection, 'prepare').length);
+}
+
+function leave(h: TermHarness, connection: number): void {
+  h.world.step({ type: 'participant-leaves', connection });
 }
 
 describe('several processes of one participant', () => {
@@ -80,9 +85,35 @@ describe('several processes of one participant', () => {
     h.advance(1_100);
     expect(h.reply(id)).toMatchObject({
       outcome: 'aborted',
-      reason: { code: 'PARTICIPANT_UNAVAILABLE', retryable: true },
+      reason: {
+        code: 'PARTICIPANT_UNAVAILABLE',
+        retryable: true,
+        message: expect.stringContaining('The instance of b that has the branch is gone'),
+      },
     });
     expect(h.sent(second, 'rollback')).toHaveLength(1);
+  });
+
+  it('with a journal each: one that is gone is waited for a second where a sibling takes work', () => {
+    for (const [sibling, waitMs] of [
+      ['takes work', 1_000],
+      ['stops', 5_000],
+      ['is not there', 5_000],
+    ] as const) {
+      const h = new TermHarness({ participantWaitMs: 5_000 });
+      const first = h.connect(b1);
+      const id = h.transact(['b']);
+      const second = sibling === 'is not there' ? null : h.connect(b2);
+      if (sibling === 'stops' && second !== null) leave(h, second);
+      h.lose(first);
+      h.advance(waitMs - 1);
+      expect(h.reply(id), sibling).toMatchObject({ type: 'begun' });
+      h.advance(1);
+      const { reason } = h.reply(id) as { readonly reason: AbortReason };
+      expect(reason, sibling).toMatchObject({ code: 'PARTICIPANT_UNAVAILABLE', retryable: true });
+      // Another one is asked at once.
+      expect(reason.retryAfterMs === undefined, sibling).toBe(sibling === 'takes work');
+    }
   });
 
   it('with one journal: a prepare of one that is gone goes to another, which finds the vote or none', () => {
@@ -140,6 +171,24 @@ describe('several processes of one participant', () => {
     expect(h.sent(first, 'commit')).toHaveLength(2);
   });
 
+  it('free the locks for one that hangs, connected: who committed by an answer acknowledges unasked', () => {
+    const h = new TermHarness();
+    h.world.scan();
+    h.log();
+    const first = h.connect(b1);
+    h.transact(['b'], { locks: [{ keys: ['lamp'] }] });
+    const { txid } = h;
+    h.vote(first, 'commit');
+    h.log();
+    const second = h.connect(b2);
+    const next = h.ask({ type: 'lock', txid: h.begin(), keys: ['lamp'], mode: 'exclusive' });
+    expect(h.sent(first, 'commit')).toHaveLength(1);
+    expect(h.sent(second, 'commit')).toHaveLength(0);
+    expect(h.reply(next)).toBeUndefined();
+    h.ack(second, 'commit', { txid });
+    expect(h.reply(next)).toMatchObject({ type: 'locked' });
+  });
+
   it('of which one is slow to notice that its connection is dead: the latest of each counts', () => {
     const h = new TermHarness();
     const old = h.connect(p1);
@@ -160,9 +209,6 @@ describe('several processes of one participant', () => {
 });
 
 describe('a participant that stops', () => {
-  const leave = (h: TermHarness, connection: number): void =>
-    h.world.step({ type: 'participant-leaves', connection });
-
   it.each([
     ['a journal each', b1, b2],
     ['one journal', p1, p2],

@@ -183,6 +183,19 @@ describe('outbox', () => {
     await send(3, 'c');
   });
 
+  it('counts what is prepared to what waits, also after a restart', async () => {
+    await outbox.close();
+    await open({ maxQueue: 2 });
+    const both = await Promise.all([1, 2].map((at) => prepare(at, { messages: ['a', 'b'] })));
+    expect(both.map(({ vote }) => vote).sort()).toEqual(['abort', 'commit']);
+    await outbox.close();
+    await open({ maxQueue: 2 });
+    expect(await prepare(3, { messages: ['c'] })).toMatchObject({ vote: 'abort' });
+    for (const at of [1, 2, 3])
+      await outbox.resource().rollback({ ...branchAt(at), payload: null });
+    expect(await prepare(4, { messages: ['a', 'b'] })).toMatchObject({ vote: 'commit' });
+  });
+
   it.each([[undefined], [{}], [{ messages: 'a' }]])(
     'votes abort for a payload without messages: %j',
     async (payload) => {

@@ -194,6 +194,15 @@ describe('versioned store: rules of a service', () => {
     expect(rig.value('x')).toBe(10);
   });
 
+  it('give the same result to a prepare that is repeated', async () => {
+    const branch = rig.rules(async (tx) => {
+      await tx.write('x', 5);
+      return vote.commit({ left: 5 });
+    });
+    for (const _ of [1, 2]) expect(await branch.prepare()).toEqual(vote.commit({ left: 5 }));
+    await branch.commit();
+  });
+
   it('sell what there is, and no more, however many come at once', async () => {
     const buyers = Array.from({ length: 8 }, () => take(2));
     const votes = await Promise.all(
